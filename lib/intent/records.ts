@@ -1,0 +1,168 @@
+// The stored documents: what each key below the store's prefix holds, and how keys are spelled.
+// Every document carries `schema`; readers keep fields that they do not know.
+
+/** Schema version that is written. */
+export const SCHEMA = 1;
+
+/** How a network's frames are told apart on the wire. */
+export type Encap = "vlan" | "vxlan";
+
+/** Who chose a tag, subnet or address: the user's intent, or the allocator. */
+export type ChosenBy = "intent" | "pool";
+
+/** A Kubernetes label selector as written in the intent. */
+export interface LabelSelector {
+  readonly matchLabels?: Readonly<Record<string, string>>;
+  readonly matchExpressions?: readonly {
+    readonly key: string;
+    readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist";
+    readonly values?: readonly string[];
+  }[];
+}
+
+/** `hosts/<host>`: a minion as the intent names it. */
+export interface HostRecord {
+  readonly schema: number;
+  readonly name: string;
+  /** Uplink device to the VLAN fabric. */
+  readonly intf?: string;
+  /** Tunnel address. */
+  readonly vtepIp?: string;
+  readonly netId?: string;
+}
+
+/** `tenants/<t>` */
+export interface TenantRecord {
+  readonly schema: number;
+  readonly name: string;
+  readonly defaultNetType: Encap;
+  /** CIDR with host bits zero. */
+  readonly subnetPool: string;
+  /** Prefix length of a subnet that is cut from the pool. */
+  readonly allocSubnetLen: number;
+  /** Comma list of inclusive ranges `min-max`, normalised without blanks. */
+  readonly vlans?: string;
+  /** One inclusive range `min-max` of VNIs. */
+  readonly vxlans?: string;
+  /** Kubernetes namespaces whose pods this tenant serves; absent means only `default`. */
+  readonly namespaces?: readonly string[];
+  /** contiv groups and policies, kept as read. */
+  readonly groups?: readonly Readonly<Record<string, unknown>>[];
+  readonly policies?: readonly Readonly<Record<string, unknown>>[];
+}
+
+/** `networks/<t>/<n>`: one L2 segment. */
+export interface NetworkRecord {
+  readonly schema: number;
+  readonly tenant: string;
+  readonly name: string;
+  readonly encap: Encap;
+  /** VLAN id (1–4094) for vlan, VNI (1–16777215) for vxlan. */
+  readonly tag: number;
+  readonly tagBy: ChosenBy;
+  /** CIDR with host bits zero. */
+  readonly subnet: string;
+  readonly subnetBy: ChosenBy;
+  readonly gateway?: string;
+  readonly default?: boolean;
+  readonly namespaces?: readonly string[];
+  readonly podSelector?: LabelSelector;
+  readonly namespaceSelector?: LabelSelector;
+  /** Bytes; overrides the measured one. */
+  readonly mtu?: number;
+  /** Addresses kept out: single addresses or inclusive ranges `first-last`. */
+  readonly reserve?: readonly string[];
+  /** The only addresses to choose from, inclusive `first-last`. */
+  readonly allocRange?: string;
+}
+
+/** `endpoints/<t>/<n>/<c>`: a place for one pod interface. */
+export interface EndpointRecord {
+  readonly schema: number;
+  readonly tenant: string;
+  readonly network: string;
+  /** The pod's name (the original's key `Container`). */
+  readonly container: string;
+  /** Kubernetes namespace that the pod must be in. */
+  readonly namespace?: string;
+  /** Host that the intent names: a pin. */
+  readonly host?: string;
+  /** Id of the container to plumb when it is not the one called `container` (`AttachUUID`). */
+  readonly attachUuid?: string;
+  /** Pin by `bind` or `-host-bindings-cfg`; beats `host` and `attachUuid`, survives `apply`. */
+  readonly pin?: { readonly host: string; readonly attachUuid?: string };
+  /** Where `setup` last put it, and how often it has moved. */
+  readonly bound?: { readonly host: string; readonly generation: number };
+  readonly address: string;
+  readonly addressBy: ChosenBy;
+  readonly mac?: string;
+  /** Interface name in the pod. */
+  readonly interface?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly group?: string;
+}
+
+/** `claims/…`: a key that exists once per taken number; `owner` is the owning record's key. */
+export interface ClaimRecord {
+  readonly schema: number;
+  readonly owner: string;
+}
+
+/** `subnets/<t>`: all subnets of a tenant, network name by CIDR; checked by whoever adds or removes one. */
+export interface SubnetsRecord {
+  readonly schema: number;
+  readonly networks: Readonly<Record<string, string>>;
+}
+
+/** State of an attachment. */
+export type AttachmentState = "planned" | "ready" | "failed";
+
+/** `attachments/<host>/<sandbox>/<if>`: one endpoint realised in one sandbox. */
+export interface AttachmentRecord {
+  readonly schema: number;
+  /** 11 hex digits; part of the host end's link name. */
+  readonly id: string;
+  readonly host: string;
+  readonly tenant: string;
+  readonly network: string;
+  /** The endpoint's container name. */
+  readonly endpoint: string;
+  readonly pod: { readonly namespace: string; readonly name: string };
+  /** Infra container id. */
+  readonly sandbox: string;
+  /** Path of the network namespace, its inode number, and the inode's device. */
+  readonly netns: string;
+  readonly netnsInode: number;
+  readonly interface: string;
+  /** CIDRs. */
+  readonly addresses: readonly string[];
+  readonly gateway?: string;
+  readonly mac: string;
+  readonly mtu: number;
+  readonly generation: number;
+  readonly state: AttachmentState;
+  readonly reason?: string;
+}
+
+/** Keys of the documents. A name in a key has passed isName, so it holds no slash. */
+export const keys = {
+  host: (host: string) => `hosts/${host}`,
+  tenant: (tenant: string) => `tenants/${tenant}`,
+  network: (tenant: string, network: string) => `networks/${tenant}/${network}`,
+  endpoint: (tenant: string, network: string, container: string) =>
+    `endpoints/${tenant}/${network}/${container}`,
+  vlanClaim: (id: number) => `claims/vlan/${id}`,
+  vniClaim: (id: number) => `claims/vni/${id}`,
+  /** The CIDR's slash becomes `_`, as keys are split at slashes. */
+  subnetClaim: (tenant: string, cidr: string) =>
+    `claims/subnet/${tenant}/${cidr.replace("/", "_")}`,
+  addressClaim: (tenant: string, network: string, address: string) =>
+    `claims/ip/${tenant}/${network}/${address}`,
+  subnets: (tenant: string) => `subnets/${tenant}`,
+  attachment: (host: string, sandbox: string, iface: string) =>
+    `attachments/${host}/${sandbox}/${iface}`,
+  revision: (n: number) => `revisions/${String(n).padStart(9, "0")}`,
+} as const;
+
+/** All documents of a store by key, with the revision that each was last written at. */
+export type Documents = ReadonlyMap<string, { readonly value: unknown; readonly revision: number }>;

@@ -1,0 +1,99 @@
+// The store's contract: JSON documents by key, commits that are all or nothing, watches that miss
+// nothing. sqlite.ts and etcd.ts are its drivers; tests/contract runs one suite against each.
+
+import { Fault } from "../util/errors.ts";
+
+/** A JSON document. */
+export type Json =
+  | null
+  | boolean
+  | number
+  | string
+  | readonly Json[]
+  | { readonly [key: string]: Json | undefined };
+
+/** A stored document with the revision of the commit that wrote it (whole number, from 1). */
+export interface Entry {
+  readonly key: string;
+  readonly value: Json;
+  readonly revision: number;
+}
+
+/** What must hold for a commit to happen: `key` last written at `revision`, or absent (0). */
+export interface Check {
+  readonly key: string;
+  readonly revision: number;
+}
+
+/** One write of a commit: the new document, or undefined to delete (deleting nothing is fine). */
+export interface Write {
+  readonly key: string;
+  readonly value: Json | undefined;
+}
+
+/** How a commit ended. `conflict` names the first check that did not hold; then nothing changed. */
+export type CommitResult =
+  | { readonly done: true; readonly revision: number }
+  | { readonly done: false; readonly conflict: string };
+
+/** A changed key as a watch tells it; `value` undefined means deleted. */
+export interface Change {
+  readonly key: string;
+  readonly value: Json | undefined;
+  readonly revision: number;
+}
+
+/**
+ * What a watch gives, in the order of revisions: all changes of one or more whole commits (a commit
+ * is never split between two batches), or word that the wanted revisions are no longer kept.
+ * After `compacted` the watch ends: list again and watch from the list's revision.
+ */
+export type WatchBatch =
+  | { readonly kind: "changes"; readonly changes: readonly Change[]; readonly revision: number }
+  | { readonly kind: "compacted"; readonly revision: number };
+
+/** Most checks + writes of one commit (etcd's default is 128 operations). */
+export const COMMIT_OPERATIONS = 100;
+
+/** Most bytes of one commit's keys and values as UTF-8 JSON (etcd's default is 1.5 MiB a request). */
+export const COMMIT_BYTES = 512 * 1024;
+
+/** One store, whatever keeps it. Every call ends within the driver's time limit or faults. */
+export interface Store {
+  /** Gives the document at `key`, undefined when there is none. */
+  get(key: string): Promise<Entry | undefined>;
+  /** Gives all documents whose key starts with `prefix`, by key order, and the store's revision. */
+  list(prefix: string): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }>;
+  /** Applies all `writes` if all `checks` hold. Faults: usage (limits), unavailable, timeout. */
+  commit(checks: readonly Check[], writes: readonly Write[]): Promise<CommitResult>;
+  /** Tells changes under `prefix` after `revision`, until `signal` aborts (then it just ends). */
+  watch(prefix: string, revision: number, signal: AbortSignal): AsyncIterable<WatchBatch>;
+  /** Ends all use; later calls fault. Repeatable. */
+  close(): Promise<void>;
+}
+
+/** Faults (usage) if a commit is over the limits, writes one key twice, or a key is empty. */
+export function checkCommitLimits(checks: readonly Check[], writes: readonly Write[]): void {
+  const operations = checks.length + writes.length;
+  if (operations > COMMIT_OPERATIONS) {
+    throw new Fault("usage", `commit of ${operations} operations refused`, {
+      why: `${COMMIT_OPERATIONS} are allowed`,
+    });
+  }
+  let bytes = 0;
+  const encoder = new TextEncoder();
+  const keys = new Set<string>();
+  for (const { key, value } of writes) {
+    if (key === "" || keys.has(key)) {
+      throw new Fault("usage", `commit writes key "${key}" twice or without a name`);
+    }
+    keys.add(key);
+    bytes += encoder.encode(key).length;
+    if (value !== undefined) bytes += encoder.encode(JSON.stringify(value)).length;
+  }
+  if (bytes > COMMIT_BYTES) {
+    throw new Fault("usage", `commit of ${bytes} bytes refused`, {
+      why: `${COMMIT_BYTES} are allowed`,
+    });
+  }
+}

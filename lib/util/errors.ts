@@ -1,0 +1,65 @@
+// The one error that crosses a room's border, and the one table that gives its exit, HTTP and CNI
+// codes, so that no face decides for itself.
+
+/** Kinds of failure that a caller can tell apart. */
+export type FaultCode =
+  | "failed"
+  | "usage"
+  | "not_found"
+  | "conflict"
+  | "exhausted"
+  | "unavailable"
+  | "timeout";
+
+/** Process exit code, HTTP status and CNI error code of each kind. */
+export const FAULT_CODES: Readonly<
+  Record<FaultCode, { readonly exit: number; readonly http: number; readonly cni: number }>
+> = {
+  failed: { exit: 1, http: 500, cni: 999 },
+  usage: { exit: 2, http: 400, cni: 7 },
+  not_found: { exit: 3, http: 404, cni: 101 },
+  conflict: { exit: 4, http: 409, cni: 103 },
+  exhausted: { exit: 4, http: 409, cni: 100 },
+  unavailable: { exit: 5, http: 503, cni: 11 },
+  timeout: { exit: 6, http: 504, cni: 11 },
+};
+
+/** Optional parts of a Fault's sentence: the reason, and the way out. */
+export interface FaultParts {
+  readonly why?: string | undefined;
+  readonly fix?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/** A failure as one line: `what: why; fix`. */
+export class Fault extends Error {
+  readonly code: FaultCode;
+  readonly what: string;
+  readonly why: string | undefined;
+  readonly fix: string | undefined;
+
+  constructor(code: FaultCode, what: string, { why, fix, cause }: FaultParts = {}) {
+    super(`${what}${why ? `: ${why}` : ""}${fix ? `; ${fix}` : ""}`, { cause });
+    this.name = "Fault";
+    this.code = code;
+    this.what = what;
+    this.why = why;
+    this.fix = fix;
+  }
+}
+
+/** Gives `error` as a Fault; anything foreign becomes `failed` with its own words quoted. */
+export function faultFrom(error: unknown): Fault {
+  if (error instanceof Fault) return error;
+  const words = error instanceof Error ? error.message : String(error);
+  return new Fault("failed", `something unforeseen happened: "${oneLine(words)}"`, {
+    cause: error,
+  });
+}
+
+/** Folds foreign text onto one line without control characters, cut at `limit` characters. */
+export function oneLine(text: string, limit = 120): string {
+  // deno-lint-ignore no-control-regex -- control characters are what is being removed
+  const flat = text.replace(/[\x00-\x1f\x7f]+/g, " ").trim();
+  return flat.length > limit ? `${flat.slice(0, limit - 1)}…` : flat;
+}
