@@ -1,0 +1,89 @@
+// What the agent needs of this host's Open vSwitch, in rows and ports. The drivers below it (fast.ts,
+// vsctl.ts) keep the same promises by other means, and run the same tests.
+
+/** One pod's place on the bridge, as it should be. */
+export interface PortSpec {
+  /** Host end of the pod's link, at most 15 characters; it must exist when the port is added. */
+  readonly name: string;
+  /** Access tag, 1–4094. */
+  readonly tag: number;
+  /** The only source MAC that the pod may use, as `02:02:0a:01:01:02`. */
+  readonly mac: string;
+  /** Bare IPv4 addresses that the pod may use as source. */
+  readonly addresses: readonly string[];
+  /** Kept on the port's row for people and for the agent's next start; `k8contivnet` is the driver's. */
+  readonly externalIds: Readonly<Record<string, string>>;
+}
+
+/** One port of ours, as the database has it now. */
+export interface PortRow {
+  readonly name: string;
+  readonly tag?: number;
+  /** OpenFlow number; absent until Open vSwitch has the port, and where it could not open the link. */
+  readonly ofport?: number;
+  /** Open vSwitch's own words on a port that it could not open. */
+  readonly error?: string;
+  readonly mac?: string;
+  readonly addresses?: readonly string[];
+  /** As given in the spec: keys that the driver adds for itself are left out. */
+  readonly externalIds: Readonly<Record<string, string>>;
+}
+
+/** Whether each of the two connections is up. */
+export interface SwitchState {
+  readonly ovsdb: "up" | "down";
+  readonly openflow: "up" | "down";
+}
+
+/** Which datapath the bridge gets; `auto` takes the kernel's where it is there. */
+export type Datapath = "auto" | "system" | "netdev";
+
+/** What a driver must know to reach one bridge of one Open vSwitch. */
+export interface SwitchOptions {
+  /** `unix:PATH` of ovsdb-server's socket. */
+  readonly ovsdb: string;
+  /** Folder in which ovs-vswitchd has `<bridge>.mgmt`. */
+  readonly rundir: string;
+  readonly bridge: string;
+  /** Host label; rows carry it in `external_ids:k8contivnet`, rows without it are never touched. */
+  readonly owner: string;
+  /** @default "auto" */
+  readonly datapath?: Datapath;
+  /** Limit of one call. @default 8000 */
+  readonly limitMs?: number;
+}
+
+/**
+ * One bridge of this host's Open vSwitch, with only our ports on it.
+ * Every call ends within its limit. Faults: timeout, unavailable, conflict, usage, not_found, failed.
+ */
+export interface Switch {
+  /**
+   * Makes the bridge as it should be: owner, datapath, fail_mode=secure, drop by default. Repeatable;
+   * ports stay. Faults: conflict, where the bridge is somebody else's and has ports.
+   */
+  ensureBridge(): Promise<void>;
+  /** Gives our rows as they are now. */
+  ports(): Promise<PortRow[]>;
+  /**
+   * Adds the port; resolves when it forwards and its guard flows are in force, so that the first
+   * packet of the pod arrives. A port of ours with that name is replaced unless it is already as
+   * wanted and at work. On a Fault nothing is left: neither row nor flow.
+   */
+  addPort(spec: PortSpec): Promise<void>;
+  /** Removes rows and flows of these ports of ours. Absent ones are a success. */
+  removePorts(names: readonly string[]): Promise<void>;
+  /** Moves a port to another access tag. Faults: not_found. */
+  setTag(name: string, tag: number): Promise<void>;
+  /**
+   * Makes all guard flows exactly those of `specs`, as far as these have a row, by difference, in one
+   * bundle. For the agent's start and after ovs-vswitchd was restarted; rows are not changed.
+   */
+  syncPorts(specs: readonly PortSpec[]): Promise<void>;
+  /** Rings "look again": rows were changed by others, or a lost connection is back. Gives the end of it. */
+  onChange(ring: () => void): () => void;
+  /** Tells which connections are up, at once. */
+  state(): SwitchState;
+  /** Closes connections; calls under way end with a Fault. */
+  close(): Promise<void>;
+}
