@@ -1,2 +1,256 @@
-const plugin: Deno.lint.Plugin = { name: "rooms", rules: { direction: { create: () => ({}) } } };
+// The house's own lint rules: which room of lib/ may import which, and what only some files may do.
+// Rules apply to lib/ and main.ts; tests and .ci are free.
+
+/** What a room may import besides itself and util; `packages` is exact where it is given. */
+interface Room {
+  readonly rooms: readonly string[];
+  readonly packages?: readonly string[];
+}
+
+const DRIVER: Room = { rooms: [] };
+const PURE_ROOMS: readonly string[] = ["intent", "ipam", "policy"];
+
+const ROOMS: ReadonlyMap<string, Room> = new Map<string, Room>([
+  ["faces", { rooms: ["agent", "cli", "intent"] }],
+  ["cli", { rooms: ["agent", "intent", "policy", "store"] }],
+  [
+    "agent",
+    { rooms: ["intent", "ipam", "policy", "store", "ovs", "net", "runtimes", "kube"] },
+  ],
+  ["intent", { rooms: ["ipam"], packages: ["zod"] }],
+  ["ipam", { rooms: [], packages: [] }],
+  ["policy", { rooms: [], packages: [] }],
+  ["store", DRIVER],
+  ["ovs", DRIVER],
+  ["net", DRIVER],
+  ["runtimes", DRIVER],
+  ["kube", DRIVER],
+  ["util", { rooms: [], packages: [] }],
+]);
+
+/** Rooms that a package belongs to; a package that is not named here may be used by any driver. */
+const OWNERS: ReadonlyMap<string, readonly string[]> = new Map([
+  ["zod", ["intent"]],
+  ["etcd3", ["store"]],
+  ["@std/cli", ["cli", "faces"]],
+  ["@std/assert", []],
+  ["fast-check", []],
+]);
+
+// What a pod's setup waits for: at run time it loads these and util, no package, no node: module.
+const THIN = /^lib\/(agent\/(client|api)|faces\/(?!netplugin|netdcli)\w+)\.ts$/;
+const THIN_MAY_IMPORT = /^lib\/(agent\/(client|api)\.ts|util\/)/;
+const FACES_OF_THE_ORIGINAL = /^lib\/faces\/(netplugin|netdcli)/;
+
+const PRINTERS = /^lib\/(cli\/output\.ts|util\/log\.ts|faces\/)/;
+const COMMANDERS = /^lib\/(util\/run\.ts|(ovs|net|runtimes)\/)/;
+
+/** Gives `filename`'s path inside the house; undefined for what has no rules. */
+function placeOf(filename: string): string | undefined {
+  const house = new URL("..", import.meta.url).pathname;
+  const path = filename.startsWith("file:") ? new URL(filename).pathname : filename;
+  const place = path.startsWith(house) ? path.slice(house.length) : path;
+  return place === "main.ts" || place.startsWith("lib/") ? place : undefined;
+}
+
+function roomOf(place: string): string {
+  return place.startsWith("lib/") ? place.split("/")[1] ?? "" : place;
+}
+
+/** What one import asks for; `lazy` is `import()`, `typeOnly` leaves nothing at run time. */
+interface Wish {
+  readonly source: string;
+  readonly lazy: boolean;
+  readonly typeOnly: boolean;
+}
+
+/** Says why `place` may not have what `wish` asks for; undefined when it may. */
+function refusal(place: string, wish: Wish): string | undefined {
+  if (!/^(\.{0,2}\/|file:)/.test(wish.source)) return packageRefusal(place, wish);
+  const target = new URL(wish.source, `file:///${place}`).pathname.slice(1);
+  if (target === "deno.json") return undefined; // the version
+  const no = `${place} may not import ${target}`;
+  if (place === "main.ts") return mainMayImport(target, wish) ? undefined : no;
+  const room = ROOMS.get(roomOf(place));
+  if (!room) return `${place} is in no room of the table`;
+  if (!target.startsWith("lib/")) return no;
+  const other = roomOf(target);
+  const allowed = other === roomOf(place) || other === "util" || room.rooms.includes(other);
+  return allowed && thinMayImport(place, target, wish) ? undefined : no;
+}
+
+function mainMayImport(target: string, { lazy }: Wish): boolean {
+  return /^lib\/util\//.test(target) || (lazy && /^lib\/(faces|cli)\//.test(target));
+}
+
+function thinMayImport(place: string, target: string, { typeOnly }: Wish): boolean {
+  if (!THIN.test(place) || THIN_MAY_IMPORT.test(target)) return true;
+  if (place.startsWith("lib/agent/")) return typeOnly;
+  return target.startsWith("lib/faces/") && !FACES_OF_THE_ORIGINAL.test(target);
+}
+
+function packageRefusal(place: string, { source }: Wish): string | undefined {
+  if (source.startsWith("https:") || source.startsWith("http:")) return `${source} has no version`;
+  const no = `${place} may not import ${source}`;
+  if (THIN.test(place) || place === "main.ts") return no;
+  const name = packageName(source);
+  const packages = ROOMS.get(roomOf(place))?.packages;
+  if (packages && !packages.includes(name)) return no;
+  const owners = OWNERS.get(name);
+  return owners && !owners.includes(roomOf(place)) ? no : undefined;
+}
+
+/** `npm:@a/b@1.2/c` and `@a/b/c` are `@a/b`; `node:fs` stays. */
+function packageName(source: string): string {
+  if (source.startsWith("node:")) return source;
+  const bare = source.replace(/^(npm|jsr):\/?/, "");
+  return /^(@[^/]+\/)?[^/@]+/.exec(bare)?.[0] ?? bare;
+}
+
+type Context = Deno.lint.RuleContext;
+type Node = Deno.lint.Node;
+
+const direction: Deno.lint.Rule = {
+  create(context) {
+    const place = placeOf(context.filename);
+    if (place === undefined) return {};
+    const check = (node: Node, source: string, lazy = false, typeOnly = false) => {
+      const message = refusal(place, { source, lazy, typeOnly });
+      if (message) context.report({ node, message, hint: "see the table in .ci/lint_rooms.ts" });
+    };
+    return {
+      ImportDeclaration: (node) =>
+        check(node, node.source.value, false, node.importKind === "type" || allTypes(node)),
+      ExportAllDeclaration: (node) => check(node, node.source.value),
+      ExportNamedDeclaration: (node) => {
+        if (node.source) check(node, node.source.value);
+      },
+      TSImportType: (node) => {
+        const source = /import\(\s*["']([^"']+)/.exec(context.sourceCode.getText(node))?.[1];
+        if (source !== undefined) check(node, source, false, true);
+      },
+      ImportExpression: (node) => {
+        const { source } = node;
+        if (source.type === "Literal" && typeof source.value === "string") {
+          return check(node, source.value, true);
+        }
+        context.report({ node, message: "import() of a computed name can be checked by nobody" });
+      },
+    };
+  },
+};
+
+function allTypes({ specifiers }: Deno.lint.ImportDeclaration): boolean {
+  return specifiers.length > 0 &&
+    specifiers.every((each) => each.type === "ImportSpecifier" && each.importKind === "type");
+}
+
+/** Gives `Deno.exit` for `Deno.exit`, `Deno["exit"]` and `globalThis.Deno.exit`. */
+function pathOf(node: Node): string | undefined {
+  if (node.type === "Identifier") return node.name;
+  if (node.type !== "MemberExpression") return undefined;
+  const { object, property, computed } = node;
+  const of = pathOf(object);
+  const name = property.type === "Identifier" && !computed
+    ? property.name
+    : property.type === "Literal"
+    ? String(property.value)
+    : "*";
+  if (of === undefined) return undefined;
+  return of === "globalThis" ? name : `${of}.${name}`;
+}
+
+/** Calls `use` for each `A.b` in the file, also for `const { b } = A`. */
+function onUse(use: (path: string, node: Node) => void): Deno.lint.LintVisitor {
+  return {
+    MemberExpression: (node) => {
+      const path = pathOf(node);
+      if (path !== undefined) use(path, node);
+    },
+    VariableDeclarator: ({ id, init }) => {
+      if (id.type !== "ObjectPattern" || !init) return;
+      const of = pathOf(init);
+      if (of === undefined) return;
+      for (const property of id.properties) {
+        if (property.type !== "Property" || property.key.type !== "Identifier") continue;
+        use(of === "globalThis" ? property.key.name : `${of}.${property.key.name}`, property);
+      }
+    },
+  };
+}
+
+/** Makes a rule that refuses `what` to all places but those that `mayUse` names. */
+function onlyIn(
+  what: RegExp,
+  mayUse: (place: string) => boolean,
+  message: (path: string) => string,
+): Deno.lint.Rule {
+  return {
+    create(context) {
+      const place = placeOf(context.filename);
+      if (place === undefined || mayUse(place)) return {};
+      return onUse((path, node) => {
+        if (what.test(path)) context.report({ node, message: message(path) });
+      });
+    },
+  };
+}
+
+const IMPURE = new RegExp(
+  "^(Deno\\.[^.]+$|process\\.|Date\\.now$|Math\\.random$|performance\\.|Temporal\\.Now|" +
+    "crypto\\.(randomUUID|getRandomValues)$)",
+);
+const IMPURE_CALLS = /^(Date|fetch|setTimeout|setInterval|queueMicrotask)$/;
+
+const purity: Deno.lint.Rule = {
+  create(context) {
+    const place = placeOf(context.filename);
+    if (place === undefined || !PURE_ROOMS.includes(roomOf(place))) return {};
+    const refuse = (name: string, node: Node) => reportImpure(context, roomOf(place), name, node);
+    return {
+      ...onUse((path, node) => {
+        if (IMPURE.test(path)) refuse(path, node);
+      }),
+      NewExpression: (node) => {
+        const isNow = pathOf(node.callee) === "Date" && node.arguments.length === 0;
+        if (isNow) refuse("new Date()", node);
+      },
+      CallExpression: (node) => {
+        const name = pathOf(node.callee);
+        if (name !== undefined && IMPURE_CALLS.test(name)) refuse(`${name}()`, node);
+      },
+    };
+  },
+};
+
+function reportImpure(context: Context, room: string, name: string, node: Node): void {
+  context.report({
+    node,
+    message: `${name} in ${room}, a pure room`,
+    hint: "pass the clock, the number or the text in as an argument",
+  });
+}
+
+const plugin: Deno.lint.Plugin = {
+  name: "rooms",
+  rules: {
+    direction,
+    purity,
+    exit: onlyIn(
+      /^(Deno|process)\.(exit|abort)$/,
+      (place) => place === "main.ts",
+      (path) => `${path} outside main.ts: throw a Fault, or give the code back`,
+    ),
+    command: onlyIn(
+      /^Deno\.(Command|run)$/,
+      (place) => COMMANDERS.test(place),
+      (path) => `${path} outside util/run.ts and the drivers ovs, net, runtimes: use run()`,
+    ),
+    print: onlyIn(
+      /^(console\.|Deno\.(stdout|stderr)$)/,
+      (place) => PRINTERS.test(place),
+      (path) => `${path} outside cli/output.ts, util/log.ts and faces`,
+    ),
+  },
+};
 export default plugin;

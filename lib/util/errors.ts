@@ -17,7 +17,7 @@ export const FAULT_CODES: Readonly<
 > = {
   failed: { exit: 1, http: 500, cni: 999 },
   usage: { exit: 2, http: 400, cni: 7 },
-  not_found: { exit: 3, http: 404, cni: 101 },
+  "not_found": { exit: 3, http: 404, cni: 101 },
   conflict: { exit: 4, http: 409, cni: 103 },
   exhausted: { exit: 4, http: 409, cni: 100 },
   unavailable: { exit: 5, http: 503, cni: 11 },
