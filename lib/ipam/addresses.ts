@@ -1,0 +1,138 @@
+// The pool of a network: which of its subnet's addresses may be given, and the next free one.
+
+import { Fault, oneLine } from "../util/errors.ts";
+import { countIds, mergeRanges, type Range, rangesHave } from "./ranges.ts";
+import {
+  addressToText,
+  lastOf,
+  parseAddress,
+  type Subnet,
+  subnetHas,
+  subnetToText,
+} from "./subnets.ts";
+
+/** What a pool is made from. */
+export interface PoolParts {
+  /** `tenant/network`, for messages. */
+  readonly name: string;
+  readonly subnet: Subnet;
+  readonly gateway?: number | undefined;
+  /** Addresses kept out. */
+  readonly reserve?: readonly Range[];
+  /** The only addresses to choose from; fixed ones may lie outside. */
+  readonly allocRange?: Range | undefined;
+}
+
+/** The addresses of a network that may be given. */
+export interface AddressPool extends PoolParts {
+  /** Usable hosts: without network and broadcast address. */
+  readonly hosts: Range;
+  /** What the pool chooses from: sorted ranges without gateway and reserve. */
+  readonly choices: readonly Range[];
+}
+
+/**
+ * Gives the pool of a network. A /31 gives both of its addresses (RFC 3021) and a /32 its only one;
+ * every other subnet keeps its first (network) and last (broadcast) address.
+ */
+export function createPool(parts: PoolParts): AddressPool {
+  const { subnet, gateway, reserve = [], allocRange } = parts;
+  const edge = subnet.length >= 31 ? 0 : 1;
+  const hosts = { first: subnet.base + edge, last: lastOf(subnet) - edge };
+  const kept = mergeRanges([
+    ...reserve,
+    ...(gateway === undefined ? [] : [{ first: gateway, last: gateway }]),
+  ]);
+  const bounds = allocRange ? intersect(hosts, allocRange) : hosts;
+  return { ...parts, hosts, choices: subtract(bounds, kept) };
+}
+
+/** Gives how many addresses the pool can choose from. */
+export function poolSize({ choices }: AddressPool): number {
+  return countIds(choices);
+}
+
+/** Gives the reason why `address` may not be given to an endpoint, undefined where it may. */
+export function refusalOf(pool: AddressPool, address: number): string | undefined {
+  const { subnet, hosts, gateway, reserve = [] } = pool;
+  if (!subnetHas(subnet, address)) return `it is outside ${subnetToText(subnet)}`;
+  if (address < hosts.first) return `it is the network address of ${subnetToText(subnet)}`;
+  if (address > hosts.last) return `it is the broadcast address of ${subnetToText(subnet)}`;
+  if (address === gateway) return "it is the gateway";
+  return rangesHave(reserve, address) ? "it is reserved" : undefined;
+}
+
+/** Reports whether the pool itself could have chosen `address`. */
+export function poolHas({ choices }: AddressPool, address: number): boolean {
+  return rangesHave(choices, address);
+}
+
+/** Gives the pool's unused addresses from `start` up, one after the other, and never goes back. */
+export function* freeAddresses(
+  { choices }: AddressPool,
+  isUsed: (address: number) => boolean,
+  start = 0,
+): Generator<number, undefined> {
+  for (const { first, last } of choices) {
+    for (let address = Math.max(first, start); address <= last; address++) {
+      if (!isUsed(address)) yield address;
+    }
+  }
+}
+
+/**
+ * Gives the lowest unused address, first from `start` on, then from the lowest.
+ * Faults: exhausted.
+ */
+export function lowestFreeAddress(
+  pool: AddressPool,
+  isUsed: (address: number) => boolean,
+  start = 0,
+): number {
+  for (const from of start > 0 ? [start, 0] : [0]) {
+    const { value } = freeAddresses(pool, isUsed, from).next();
+    if (value !== undefined) return value;
+  }
+  throw poolIsFull(pool);
+}
+
+/** Gives the Fault (exhausted) of a pool without a free address. */
+export function poolIsFull(pool: AddressPool): Fault {
+  const size = poolSize(pool);
+  return new Fault("exhausted", `pool ${subnetToText(pool.subnet)} of ${pool.name} is full`, {
+    why: `${size} of ${size} addresses in use`,
+    fix: `see "k8contivnet ipam show ${pool.name}"`,
+  });
+}
+
+/** Gives the addresses of `first-last`, or of a single address. Faults: usage. */
+export function parseAddressRange(text: string): Range {
+  const [first = "", last = first, ...rest] = text.split("-").map((part) => part.trim());
+  const range = { first: parseAddress(first), last: parseAddress(last) };
+  if (rest.length === 0 && range.first <= range.last) return range;
+  throw new Fault("usage", `"${oneLine(text, 40)}" is no range of addresses`, {
+    why: rest.length > 0 ? "a range is FIRST-LAST" : "its first address is above its last",
+    fix: 'write it as in "11.1.0.10-11.1.0.20"',
+  });
+}
+
+/** Gives a range of addresses as intents write it; a single one without `-`. */
+export function addressRangeToText({ first, last }: Range): string {
+  return first === last ? addressToText(first) : `${addressToText(first)}-${addressToText(last)}`;
+}
+
+function intersect(a: Range, b: Range): Range {
+  return { first: Math.max(a.first, b.first), last: Math.min(a.last, b.last) };
+}
+
+function subtract(bounds: Range, kept: readonly Range[]): Range[] {
+  const rest: Range[] = [];
+  let first = bounds.first;
+  for (const gap of kept) {
+    if (gap.last < first) continue;
+    if (gap.first > bounds.last) break;
+    if (gap.first > first) rest.push({ first, last: gap.first - 1 });
+    first = gap.last + 1;
+  }
+  return first <= bounds.last ? [...rest, { first, last: bounds.last }] : rest;
+}

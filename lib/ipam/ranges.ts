@@ -1,0 +1,113 @@
+// Ranges of tags: VLAN lists and VNI ranges as intents write them, and the next free id in them.
+
+import { Fault, oneLine } from "../util/errors.ts";
+
+/** Numbers from `first` to `last`, both included. */
+export interface Range {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Lowest and highest VLAN id that a network can have; IEEE 802.1Q keeps 0 and 4095 to itself. */
+export const VLANS: Range = { first: 1, last: 4_094 };
+
+/** Lowest and highest VNI, a 24-bit number; 0 is not used. */
+export const VNIS: Range = { first: 1, last: 16_777_215 };
+
+// What the original read: VLAN lists may name 0 and 4095, VNI ranges end at 65535 and are this wide.
+const WRITTEN_VLAN_LIMIT = 4_095;
+const WRITTEN_VNI_LIMIT = 65_535;
+const VNI_SPAN = 16_000;
+
+/**
+ * Gives the VLANs of a comma list such as `11-28, 40-50`: sorted, merged, without 0 and 4095.
+ * Faults: usage.
+ */
+export function parseVlanRanges(text: string): Range[] {
+  const written = text.split(",").map((part) => parseRange("VLAN", text, part, WRITTEN_VLAN_LIMIT));
+  const ranges = mergeRanges(written.flatMap((range) => clip(range, VLANS)));
+  if (ranges.length > 0) return ranges;
+  throw notARange("VLAN", text, "it holds no id from 1 to 4094", 'write one such as "11-28"');
+}
+
+/** Gives the VNIs of one range such as `10001-14000`. Faults: usage. */
+export function parseVniRange(text: string): Range {
+  if (text.includes(",")) {
+    throw notARange("VNI", text, "a tenant has one range of VNIs", "leave the others out");
+  }
+  const range = parseRange("VNI", text, text, WRITTEN_VNI_LIMIT);
+  if (range.last - range.first > VNI_SPAN) {
+    throw notARange("VNI", text, `it spans more than ${VNI_SPAN}`, "write a shorter one");
+  }
+  const [usable] = clip(range, VNIS);
+  if (usable) return usable;
+  throw notARange("VNI", text, "0 is no VNI", 'write one such as "10001-14000"');
+}
+
+/** Gives ranges as an intent writes them: `11-28,40-50`. */
+export function rangesToText(ranges: readonly Range[]): string {
+  return ranges.map(({ first, last }) => `${first}-${last}`).join(",");
+}
+
+/** Reports whether `id` is in one of `ranges`. */
+export function rangesHave(ranges: readonly Range[], id: number): boolean {
+  return ranges.some(({ first, last }) => first <= id && id <= last);
+}
+
+/** Gives how many ids are in `ranges`, which do not overlap. */
+export function countIds(ranges: readonly Range[]): number {
+  return ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+}
+
+/** Gives the same ids as sorted ranges that neither overlap nor touch. */
+export function mergeRanges(ranges: readonly Range[]): Range[] {
+  const merged: Range[] = [];
+  for (const range of [...ranges].sort((a, b) => a.first - b.first)) {
+    const before = merged.at(-1);
+    if (before && range.first <= before.last + 1) {
+      merged[merged.length - 1] = { ...before, last: Math.max(before.last, range.last) };
+    } else merged.push(range);
+  }
+  return merged;
+}
+
+/**
+ * Finds the lowest id of sorted `ranges` that is not used, first from `start` on, then from the
+ * lowest; undefined when all are used.
+ */
+export function lowestFreeId(
+  ranges: readonly Range[],
+  isUsed: (id: number) => boolean,
+  start = 0,
+): number | undefined {
+  for (const from of start > 0 ? [start, 0] : [0]) {
+    for (const { first, last } of ranges) {
+      for (let id = Math.max(first, from); id <= last; id++) if (!isUsed(id)) return id;
+    }
+  }
+  return undefined;
+}
+
+function parseRange(kind: string, text: string, part: string, limit: number): Range {
+  const words = part.trim();
+  if (/^\d+$/.test(words)) {
+    throw notARange(kind, text, "a range is MIN-MAX", `write "${words}-${words}"`);
+  }
+  const match = /^(\d{1,9}) *- *(\d{1,9})$/.exec(words);
+  if (!match) throw notARange(kind, text, "a range is MIN-MAX", 'write it as in "11-28"');
+  const [first, last] = [Number(match[1]), Number(match[2])];
+  if (last > limit) {
+    throw notARange(kind, text, `${last} is above ${limit}`, `end it at ${limit} or below`);
+  }
+  if (first <= last) return { first, last };
+  throw notARange(kind, text, `${first} is above ${last}`, `write "${last}-${first}"`);
+}
+
+function clip({ first, last }: Range, bounds: Range): Range[] {
+  const clipped = { first: Math.max(first, bounds.first), last: Math.min(last, bounds.last) };
+  return clipped.first <= clipped.last ? [clipped] : [];
+}
+
+function notARange(kind: string, text: string, why: string, fix: string): Fault {
+  return new Fault("usage", `"${oneLine(text, 40)}" is no ${kind} range`, { why, fix });
+}
