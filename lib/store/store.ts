@@ -1,7 +1,7 @@
 // The store's contract: JSON documents by key, commits that are all or nothing, watches that miss
 // nothing. sqlite.ts and etcd.ts are its drivers; tests/contract runs one suite against each.
 
-import { Fault } from "../util/errors.ts";
+import { Fault, oneLine } from "../util/errors.ts";
 
 /** A JSON document. */
 export type Json =
@@ -72,12 +72,19 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Faults (usage) if a commit is over the limits, writes one key twice, or a key is empty. */
+/** Faults (usage) if a commit is over the limits, writes one key twice, or a key is empty or no text. */
 export function checkCommitLimits(checks: readonly Check[], writes: readonly Write[]): void {
   const operations = checks.length + writes.length;
   if (operations > COMMIT_OPERATIONS) {
     throw new Fault("usage", `commit of ${operations} operations refused`, {
       why: `${COMMIT_OPERATIONS} are allowed`,
+    });
+  }
+  for (const { key } of [...checks, ...writes]) {
+    // Both would be changed on their way through a driver, and then name another document.
+    if (key.isWellFormed() && !key.includes("\0")) continue;
+    throw new Fault("usage", `commit names key "${oneLine(key, 60)}", which is no text`, {
+      why: "it holds a NUL or half a character",
     });
   }
   let bytes = 0;
