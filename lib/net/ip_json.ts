@@ -1,0 +1,96 @@
+// What `ip -j` prints, read into plain links. Pure.
+
+import { Fault } from "../util/errors.ts";
+
+/** One link as `ip -j address` or `ip -j link` tells of it. */
+export interface IpLink {
+  readonly index: number;
+  readonly name: string;
+  /** Empty where the link has none, or one that is no MAC. */
+  readonly mac: string;
+  readonly mtu: number;
+  readonly isUp: boolean;
+  readonly isLoopback: boolean;
+  /** Empty without one. */
+  readonly alias: string;
+  /** Number, or the name that /etc/iproute2/group gives it. */
+  readonly group: string;
+  /** Index of the pair's other end, in the other end's namespace. */
+  readonly peerIndex: number | undefined;
+  /** IPv4 addresses with prefix length. */
+  readonly addresses: readonly string[];
+}
+
+/** One route as `ip -j route` tells of it. */
+export interface IpRoute {
+  readonly gateway: string | undefined;
+  readonly interface: string | undefined;
+  readonly metric: number;
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** Reads the answer of `ip -j link` or `ip -j address`. Faults: failed. */
+export function parseIpLinks(json: string): IpLink[] {
+  // Links that a filter leaves out appear as empty objects.
+  return parseRows(json).filter((row) => typeof row.ifname === "string").map(rowToLink);
+}
+
+/** Reads the answer of `ip -j route`. Faults: failed. */
+export function parseIpRoutes(json: string): IpRoute[] {
+  return parseRows(json).map((row) => ({
+    gateway: typeof row.gateway === "string" ? row.gateway : undefined,
+    interface: typeof row.dev === "string" ? row.dev : undefined,
+    metric: numberIn(row, "metric"),
+  }));
+}
+
+function rowToLink(row: Row): IpLink {
+  const flags = Array.isArray(row.flags) ? row.flags : [];
+  const mac = textIn(row, "address");
+  const name = textIn(row, "ifname");
+  return {
+    index: numberIn(row, "ifindex"),
+    name,
+    mac: /^([0-9a-f]{2}:){5}[0-9a-f]{2}$/.test(mac) ? mac : "",
+    mtu: numberIn(row, "mtu"),
+    isUp: flags.includes("UP"),
+    isLoopback: flags.includes("LOOPBACK"),
+    alias: textIn(row, "ifalias"),
+    group: textIn(row, "group"),
+    peerIndex: typeof row.link_index === "number" ? row.link_index : undefined,
+    addresses: rowsIn(row, "addr_info").filter((one) => one.family === "inet")
+      .map((one) => `${textIn(one, "local")}/${numberIn(one, "prefixlen")}`),
+  };
+}
+
+function parseRows(json: string): Row[] {
+  // Without any link or route to show, `ip -j` of some versions prints nothing at all.
+  if (json.trim() === "") return [];
+  try {
+    const rows: unknown = JSON.parse(json);
+    if (Array.isArray(rows)) return rows.filter(isRow);
+  } catch {
+    // Said below.
+  }
+  throw new Fault("failed", "the answer of ip -j is no list", { fix: "see iproute2's version" });
+}
+
+function isRow(value: unknown): value is Row {
+  return typeof value === "object" && value !== null;
+}
+
+function rowsIn(row: Row, key: string): Row[] {
+  const value = row[key];
+  return Array.isArray(value) ? value.filter(isRow) : [];
+}
+
+function textIn(row: Row, key: string): string {
+  const value = row[key];
+  return typeof value === "string" ? value : "";
+}
+
+function numberIn(row: Row, key: string): number {
+  const value = row[key];
+  return typeof value === "number" ? value : 0;
+}
