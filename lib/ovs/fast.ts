@@ -1,0 +1,236 @@
+// The fast driver: one open connection to ovsdb-server for rows, one to ovs-vswitchd for flows.
+
+import { Fault } from "../util/errors.ts";
+import { BASE_FLOWS, cookieOf, guardFlows, WHOLE_COOKIE } from "./flows.ts";
+import { Keeper } from "./keeper.ts";
+import { gratuitousArp } from "./openflow.ts";
+import { type OpenFlowConnection, openOpenFlow } from "./openflow_connection.ts";
+import { openOvsdb, type OvsdbConnection, type TableUpdates } from "./ovsdb.ts";
+import { type Arrival, createSwitch, type Driver, type DriverEvents } from "./ports.ts";
+import { membersOf, Mirror, MIRRORED } from "./rows.ts";
+import type { PortRow, Switch, SwitchOptions, SwitchState } from "./switch.ts";
+import { Tools } from "./tools.ts";
+import { type Job, nextCfgOf, operationsOf } from "./transaction.ts";
+import { Waits, within } from "./waits.ts";
+
+/** Opening a connection, with the first look at all rows or ports, takes at most this. */
+const OPEN_MS = 5_000;
+
+// No port can have these names.
+const CFG = "/cur_cfg";
+
+/** Gives the Switch over open connections, which are made and kept up in the background. */
+export function openFastSwitch(options: SwitchOptions): Switch {
+  const path = /^unix:(.+)$/.exec(options.ovsdb)?.[1];
+  if (!path) {
+    throw new Fault("usage", `database address "${options.ovsdb}" refused`, {
+      why: "only a unix socket is spoken to",
+      fix: "give it as unix:/var/run/openvswitch/db.sock",
+    });
+  }
+  const open = (events: DriverEvents) => new FastDriver(path, options, events);
+  return createSwitch(options, new Tools(options), open);
+}
+
+class FastDriver implements Driver {
+  readonly #options: SwitchOptions;
+  readonly #events: DriverEvents;
+  readonly #waits = new Waits();
+  readonly #ovsdb: Keeper<OvsdbConnection>;
+  readonly #openflow: Keeper<OpenFlowConnection>;
+  readonly #views = new Map<string, PortRow>();
+  readonly #staleNumbers = new Set<number>();
+  #mirror: Mirror;
+  #wasOvsdbUp = false;
+  #wasOpenFlowUp = false;
+
+  constructor(path: string, options: SwitchOptions, events: DriverEvents) {
+    this.#options = options;
+    this.#events = events;
+    this.#mirror = new Mirror(options.bridge, options.owner);
+    this.#ovsdb = new Keeper({
+      open: () => this.#openOvsdb(path),
+      onReady: () => this.#ovsdbReady(),
+      onLost: () => this.#waits.ringAll(),
+    });
+    this.#openflow = new Keeper({
+      open: () => this.#openOpenFlow(),
+      onReady: (connection) => this.#openFlowReady(connection),
+      onLost: () => this.#waits.ringAll(),
+    });
+  }
+
+  async rows(endMs: number, { isFresh = false } = {}): Promise<Mirror> {
+    const connection = await this.#ovsdb.get(endMs);
+    // ovsdb-server answers in order, and tells changes before it answers what made them.
+    if (isFresh) await connection.call("echo", [], endMs - performance.now());
+    return this.#mirror;
+  }
+
+  async commit(jobs: readonly Job[], endMs: number): Promise<number | undefined> {
+    const connection = await this.#ovsdb.get(endMs);
+    const { bridge, owner } = this.#options;
+    const operations = operationsOf(jobs, { bridge, owner });
+    const results = await connection.transact(operations, endMs - performance.now());
+    if (results[0]?.count === 1) return nextCfgOf(results);
+    throw new Fault("not_found", `bridge ${bridge} of host ${owner} is not there`, {
+      fix: "start the agent again, it makes the bridge",
+    });
+  }
+
+  async settled(cfg: number | undefined, endMs: number): Promise<void> {
+    if (cfg === undefined) return;
+    const what = "ovs-vswitchd did not take the change over";
+    const look = () => this.#mirror.curCfg >= cfg || undefined;
+    await this.#waits.until(CFG, look, { endMs, what });
+  }
+
+  async forward(arrival: Arrival, endMs: number): Promise<void> {
+    arrival.committed.catch(() => {}); // awaited below, unless the connection fails first
+    while (true) {
+      const connection = await this.#openflow.get(endMs);
+      try {
+        return await this.#prove(connection, arrival, endMs);
+      } catch (error) {
+        // A new ovs-vswitchd has no flow; all is sent again.
+        if (!connection.why || performance.now() >= endMs) throw error;
+      }
+    }
+  }
+
+  async gone(name: string, endMs: number): Promise<void> {
+    await this.#openflow.get(endMs);
+    const what = `ovs-vswitchd did not let go of the former port ${name}`;
+    const look = () => this.#openflow.current?.ports.has(name) === false || undefined;
+    await this.#waits.until(name, look, { endMs, what });
+  }
+
+  dropFlows(numbers: readonly number[]): Promise<void> {
+    const connection = this.#openflow.current;
+    for (const number of numbers) {
+      if (connection) connection.deleteFlows(cookieOf(number), WHOLE_COOKIE);
+      else this.#staleNumbers.add(number);
+    }
+    return Promise.resolve();
+  }
+
+  state(): SwitchState {
+    return {
+      ovsdb: this.#ovsdb.current ? "up" : "down",
+      openflow: this.#openflow.current ? "up" : "down",
+    };
+  }
+
+  close(): void {
+    this.#ovsdb.close();
+    this.#openflow.close();
+    this.#waits.ringAll();
+  }
+
+  async #prove(
+    connection: OpenFlowConnection,
+    { spec, ofport, committed }: Arrival,
+    endMs: number,
+  ): Promise<void> {
+    let check = connection.addFlows(guardFlows(ofport, spec));
+    await within(endMs, "ovsdb-server did not commit", committed);
+    const seen = await this.#waits.until(spec.name, () => this.#portOf(connection, spec.name), {
+      endMs,
+      what: "ovs-vswitchd did not take the port over",
+    });
+    if (seen !== ofport) {
+      connection.deleteFlows(cookieOf(ofport), WHOLE_COOKIE);
+      check = connection.addFlows(guardFlows(seen, spec));
+    }
+    for (const address of spec.addresses) {
+      connection.sendFrame(seen, gratuitousArp(spec.mac, address));
+    }
+    await within(endMs, "ovs-vswitchd did not finish the port", connection.barrier());
+    check();
+  }
+
+  #portOf(connection: OpenFlowConnection, name: string): number | undefined {
+    if (connection.why) throw connection.why;
+    const [words] = membersOf(this.#mirror.interface(name)?.error) as string[];
+    if (words !== undefined) {
+      throw new Fault("failed", `Open vSwitch could not open link ${name}`, {
+        why: `"${words}"`,
+        fix: "see whether the link exists and no other bridge has it",
+      });
+    }
+    return connection.ports.get(name);
+  }
+
+  async #openOvsdb(path: string): Promise<OvsdbConnection> {
+    const connection = await openOvsdb(path);
+    const mirror = new Mirror(this.#options.bridge, this.#options.owner);
+    try {
+      await connection.monitor(MIRRORED, (updates) => this.#take(mirror, updates), OPEN_MS);
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+    this.#mirror = mirror;
+    return connection;
+  }
+
+  #take(mirror: Mirror, updates: TableUpdates): void {
+    const bridgeOwner = mirror.bridgeOwner;
+    const touched = mirror.apply(updates);
+    if (mirror !== this.#mirror) return; // the first look; nobody waits on it yet
+    const changed = [...touched].filter((name) => this.#isNews(name));
+    // Readers of the bridge's own row are told under its name.
+    if (mirror.bridgeOwner !== bridgeOwner) changed.push(this.#options.bridge);
+    touched.forEach((name) => this.#waits.ring(name));
+    this.#waits.ring(CFG);
+    if (changed.length > 0) this.#events.changed(changed);
+  }
+
+  // ovs-vswitchd writes a number into each new row, which is no news; another number later is.
+  #isNews(name: string): boolean {
+    const [before, now] = [this.#views.get(name), this.#mirror.port(name)?.row];
+    if (now) this.#views.set(name, now);
+    else this.#views.delete(name);
+    const bare = (row: PortRow | undefined) => JSON.stringify({ ...row, ofport: undefined });
+    const isRenumbered = before?.ofport !== undefined && before.ofport !== now?.ofport;
+    return isRenumbered || bare(before) !== bare(now);
+  }
+
+  #ovsdbReady(): void {
+    this.#views.clear();
+    for (const row of this.#mirror.ports()) this.#views.set(row.name, row);
+    this.#waits.ringAll();
+    if (this.#wasOvsdbUp) this.#events.returned();
+    this.#wasOvsdbUp = true;
+  }
+
+  async #openOpenFlow(): Promise<OpenFlowConnection> {
+    const { rundir, bridge } = this.#options;
+    const ring = (name: string) => this.#waits.ring(name);
+    const endMs = performance.now() + OPEN_MS;
+    return await openOpenFlow(`${rundir}/${bridge}.mgmt`, { ring, endMs });
+  }
+
+  #openFlowReady(connection: OpenFlowConnection): void {
+    for (const number of this.#staleNumbers) {
+      connection.deleteFlows(cookieOf(number), WHOLE_COOKIE);
+    }
+    this.#staleNumbers.clear();
+    if (this.#wasOpenFlowUp) this.#restore(connection);
+    this.#waits.ringAll();
+    if (this.#wasOpenFlowUp) this.#events.returned();
+    this.#wasOpenFlowUp = true;
+  }
+
+  // A new ovs-vswitchd drops everything. Rows carry all that guards need, so the flows are back
+  // before the agent has looked; its syncPorts then finds little to do.
+  #restore(connection: OpenFlowConnection): void {
+    connection.addFlows(BASE_FLOWS);
+    for (const { name, mac, addresses } of this.#mirror.ports()) {
+      const { row, requested } = this.#mirror.port(name) ?? {};
+      const ofport = connection.ports.get(name) ?? row?.ofport ?? requested;
+      if (!mac || !addresses || ofport === undefined) continue;
+      connection.addFlows(guardFlows(ofport, { mac, addresses }));
+    }
+  }
+}

@@ -1,0 +1,109 @@
+// Guard flows of a port: what a pod may send. Pure; the same flow is given as ovs-ofctl text here
+// and as OpenFlow bytes in openflow.ts.
+
+import type { PortSpec } from "./switch.ts";
+
+/** One entry of table 0, with only the fields that guards need. */
+export interface Flow {
+  readonly cookie: bigint;
+  readonly priority: number;
+  readonly match: Match;
+  /** Either as a learning switch forwards, by access tags, or dropped. */
+  readonly action: "NORMAL" | "drop";
+}
+
+/** Fields of a frame; absent ones match all. */
+export interface Match {
+  readonly inPort?: number;
+  readonly ethSrc?: string;
+  /** Only frames without an 802.1Q or 802.1ad tag. */
+  readonly untagged?: true;
+  readonly ipv4Src?: string;
+  readonly arp?: { readonly spa: string; readonly sha: string };
+  readonly udpSrc?: number;
+}
+
+// "k8" in front, so that our flows are found among others'; then the kind, then the OpenFlow number.
+const BASE_COOKIE = 0x6b38_0000_0000_0000n;
+const GUARD_COOKIE = 0x6b38_0001_0000_0000n;
+
+/** Cookies of base and guard flows, whatever the port. */
+export const OUR_COOKIES = { value: BASE_COOKIE, mask: 0xffff_fffe_0000_0000n } as const;
+
+/** Mask under which a cookie stands for itself only. */
+export const WHOLE_COOKIE = 0xffff_ffff_ffff_ffffn;
+
+const [ALLOW_PRIORITY, DENY_PRIORITY] = [100, 110];
+const DHCP_SERVER_PORT = 67;
+
+/** Gives the cookie that all guard flows of the port with OpenFlow number `ofport` carry. */
+export function cookieOf(ofport: number): bigint {
+  return GUARD_COOKIE | BigInt(ofport);
+}
+
+/** Flows that a bridge of ours always has: what no other flow lets pass is dropped. */
+export const BASE_FLOWS: readonly Flow[] = [
+  { cookie: BASE_COOKIE, priority: 0, match: {}, action: "drop" },
+];
+
+/**
+ * Gives the guard flows of a port: untagged frames with its MAC, as ARP with its own sender and as
+ * IPv4 with its own source, go where a learning switch sends them. All else of it meets the base
+ * flow: IPv6, other ethertypes, tagged frames. A pod is no DHCP server.
+ */
+export function guardFlows(ofport: number, spec: Pick<PortSpec, "mac" | "addresses">): Flow[] {
+  const cookie = cookieOf(ofport);
+  const own = { inPort: ofport, ethSrc: spec.mac, untagged: true } as const;
+  const allow = (match: Match): Flow => ({
+    cookie,
+    priority: ALLOW_PRIORITY,
+    match,
+    action: "NORMAL",
+  });
+  return [
+    {
+      cookie,
+      priority: DENY_PRIORITY,
+      match: { inPort: ofport, udpSrc: DHCP_SERVER_PORT },
+      action: "drop",
+    },
+    ...spec.addresses.flatMap((address) => [
+      allow({ ...own, arp: { spa: address, sha: spec.mac } }),
+      allow({ ...own, ipv4Src: address }),
+    ]),
+  ];
+}
+
+/** Gives a flow in the words and order in which `ovs-ofctl dump-flows --no-stats` prints it. */
+export function flowText(flow: Flow): string {
+  return `${matchText(flow)} actions=${flow.action}`;
+}
+
+/** Gives the flow's own line without actions: what `delete_strict` wants. */
+export function matchText({ cookie, priority, match }: Flow): string {
+  const { inPort, ethSrc, untagged, ipv4Src, arp, udpSrc } = match;
+  const protocol = arp ? "arp" : udpSrc !== undefined ? "udp" : ipv4Src !== undefined ? "ip" : "";
+  return `cookie=0x${cookie.toString(16)}, ` + [
+    `priority=${priority}`,
+    protocol,
+    inPort === undefined ? "" : `in_port=${inPort}`,
+    untagged ? "vlan_tci=0x0000/0x1fff" : "",
+    ethSrc ? `dl_src=${ethSrc}` : "",
+    ipv4Src ? `nw_src=${ipv4Src}` : "",
+    arp ? `arp_spa=${arp.spa},arp_sha=${arp.sha}` : "",
+    udpSrc === undefined ? "" : `tp_src=${udpSrc}`,
+  ].filter(Boolean).join(",");
+}
+
+/**
+ * Gives the lines for `ovs-ofctl --bundle add-flows` that turn `have` into `want`, both as flowText
+ * gives them. What stays is not named, so that it keeps its counters.
+ */
+export function planFlows(have: readonly string[], want: readonly string[]): string[] {
+  const [haveSet, wantSet] = [new Set(have), new Set(want)];
+  const gone = [...haveSet].filter((line) => !wantSet.has(line));
+  return [
+    ...gone.map((line) => `delete_strict ${line.replace(/ actions=.*$/, "").replace(",", "/-1,")}`),
+    ...[...wantSet].filter((line) => !haveSet.has(line)).map((line) => `add ${line}`),
+  ];
+}

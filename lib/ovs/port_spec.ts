@@ -1,0 +1,37 @@
+// What may be a port: checked before a name or address touches a row, a flow or a command. Pure.
+
+import { Fault, oneLine } from "../util/errors.ts";
+import { isLinkName } from "../util/names.ts";
+import type { PortSpec } from "./switch.ts";
+
+const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
+const OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+const IPV4 = new RegExp(`^${OCTET}(\\.${OCTET}){3}$`);
+
+/** Gives the spec with its MAC in lower case, as Open vSwitch writes it. Faults: usage. */
+export function parsePort(spec: PortSpec): PortSpec {
+  const { name, tag, addresses } = spec;
+  const mac = spec.mac.toLowerCase();
+  if (!isLinkName(name)) {
+    throw wrong(name, "the name is no link's", "give 1 to 15 of letters, digits, _ . -");
+  }
+  parseTag(name, tag);
+  if (!MAC.test(mac) || parseInt(mac.slice(0, 2), 16) % 2 === 1 || /^[0:]+$/.test(mac)) {
+    throw wrong(name, `"${oneLine(mac, 20)}" is no unicast MAC`, "write it as 02:02:0a:01:01:02");
+  }
+  const bad = addresses.find((address) => !IPV4.test(address));
+  if (bad !== undefined) {
+    throw wrong(name, `"${oneLine(bad, 40)}" is no IPv4 address`, "write it as 10.1.1.2");
+  }
+  return { ...spec, mac };
+}
+
+/** Gives `tag` back. Faults: usage, when no VLAN has it. */
+export function parseTag(name: string, tag: number): number {
+  if (Number.isInteger(tag) && tag >= 1 && tag <= 4094) return tag;
+  throw wrong(name, `${tag} is no access tag`, "give one from 1 to 4094");
+}
+
+function wrong(name: string, why: string, fix: string): Fault {
+  return new Fault("usage", `port "${oneLine(name, 40)}" refused`, { why, fix });
+}

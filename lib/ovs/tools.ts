@@ -1,0 +1,126 @@
+// ovs-vsctl and ovs-ofctl on one Open vSwitch: always with a limit, always told where it is.
+
+import { Fault } from "../util/errors.ts";
+import { run } from "../util/run.ts";
+import { type Flow, flowText, OUR_COOKIES, planFlows } from "./flows.ts";
+import type { Columns, TableUpdates } from "./ovsdb.ts";
+
+/** Where the tools find this Open vSwitch. */
+export interface ToolsOptions {
+  /** `unix:PATH` of ovsdb-server's socket. */
+  readonly ovsdb: string;
+  readonly rundir: string;
+  readonly bridge: string;
+}
+
+// OpenFlow 1.4 is the first with bundles.
+const OFCTL = ["-OOpenFlow14"];
+
+/** The two commands on one bridge. */
+export class Tools {
+  readonly #options: ToolsOptions;
+
+  constructor(options: ToolsOptions) {
+    this.#options = options;
+  }
+
+  /** Runs ovs-vsctl. Faults: timeout, unavailable when the database does not answer, failed. */
+  async vsctl(words: readonly string[], endMs: number): Promise<string> {
+    const args = [`--db=${this.#options.ovsdb}`, "--no-syslog", ...words];
+    return await this.#run("ovs-vsctl", args, { endMs });
+  }
+
+  /** Runs `ovs-ofctl verb <bridge> …`. Faults: as vsctl. */
+  async ofctl(
+    verb: string,
+    words: readonly string[],
+    { endMs, stdin }: { readonly endMs: number; readonly stdin?: string },
+  ): Promise<string> {
+    const { rundir, bridge } = this.#options;
+    const args = [...OFCTL, verb, `unix:${rundir}/${bridge}.mgmt`, ...words];
+    return await this.#run("ovs-ofctl", args, { endMs, ...(stdin !== undefined && { stdin }) });
+  }
+
+  /** Gives the rows of `tables` in one look, as a monitor would. */
+  async list(
+    tables: Readonly<Record<string, readonly string[]>>,
+    endMs: number,
+  ): Promise<TableUpdates> {
+    const words = Object.entries(tables).flatMap(([table, columns]) => [
+      "--",
+      `--columns=${["_uuid", ...columns].join(",")}`,
+      "list",
+      table,
+    ]);
+    const text = await this.vsctl(["--no-wait", "--format=json", ...words], endMs);
+    const lines = text.split("\n").filter(Boolean);
+    return Object.fromEntries(
+      Object.keys(tables).map((table, index) => [table, rowsFrom(lines[index] ?? "")]),
+    );
+  }
+
+  /** Sends lines as `planFlows` gives them in one bundle: all or none. No line, no call. */
+  async changeFlows(lines: readonly string[], endMs: number): Promise<void> {
+    if (lines.length === 0) return;
+    await this.ofctl("add-flows", ["--bundle", "-"], { endMs, stdin: `${lines.join("\n")}\n` });
+  }
+
+  /** Makes our flows exactly `want`, but for those under a cookie that `isKept`. */
+  async syncFlows(
+    want: readonly Flow[],
+    { endMs, isKept }: { readonly endMs: number; readonly isKept: (cookie: bigint) => boolean },
+  ): Promise<void> {
+    const hex = (value: bigint) => `0x${value.toString(16)}`;
+    const ours = `cookie=${hex(OUR_COOKIES.value)}/${hex(OUR_COOKIES.mask)}`;
+    const text = await this.ofctl("dump-flows", ["--no-stats", "--no-names", ours], { endMs });
+    const have = text.split("\n").map((line) => line.trim())
+      .filter((line) => line.startsWith("cookie="))
+      .filter((line) => !isKept(BigInt(line.slice("cookie=".length, line.indexOf(",")))));
+    await this.changeFlows(planFlows(have, want.map(flowText)), endMs);
+  }
+
+  async #run(
+    command: string,
+    args: readonly string[],
+    { endMs, stdin }: { readonly endMs: number; readonly stdin?: string },
+  ): Promise<string> {
+    const limitMs = Math.max(1, endMs - performance.now());
+    // The tool's own limit lets it clean up; ours, a little later, is for a tool that hangs.
+    const seconds = Math.max(1, Math.floor(limitMs / 1_000));
+    try {
+      return await run(command, [`--timeout=${seconds}`, ...args], {
+        limitMs: seconds * 1_000 + 500,
+        ...(stdin !== undefined && { stdin }),
+      });
+    } catch (error) {
+      throw this.#translated(command, error);
+    }
+  }
+
+  // The one place that knows these tools' words.
+  #translated(command: string, error: unknown): unknown {
+    if (!(error instanceof Fault) || error.code !== "failed") return error;
+    const words = error.why ?? "";
+    const cause = error;
+    if (/Alarm clock/.test(words)) {
+      const fix = "see whether ovs-vswitchd and ovsdb-server are running";
+      return new Fault("timeout", `${command} gave no answer in time`, { fix, cause });
+    }
+    if (/database connection failed|connecting to unix:|failed to connect to socket/.test(words)) {
+      const { ovsdb, rundir } = this.#options;
+      const place = command === "ovs-vsctl" ? ovsdb : rundir;
+      const what = `Open vSwitch does not answer ${command} at ${place}`;
+      return new Fault("unavailable", what, { fix: "start Open vSwitch", cause });
+    }
+    return error;
+  }
+}
+
+function rowsFrom(line: string): TableUpdates[string] {
+  if (line === "") return {};
+  const { headings, data } = JSON.parse(line) as { headings: string[]; data: unknown[][] };
+  return Object.fromEntries(data.map((cells) => {
+    const row: Columns = Object.fromEntries(headings.map((name, index) => [name, cells[index]]));
+    return [(row._uuid as [string, string])[1], { new: row }];
+  }));
+}
