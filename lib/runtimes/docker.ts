@@ -41,9 +41,9 @@ export class Docker {
     if (!/^[0-9a-f]{12,64}$/.test(id) || !await this.#hasSocket()) return undefined;
     const { status, text } = await this.#ask(`/containers/${id}/json`);
     if (status === 404) return undefined;
-    if (status === 400) {
+    if (isAmbiguous(text)) {
       throw new Fault("conflict", `container id ${id} is not unique`, {
-        why: `Docker says "${oneLine(messageIn(text), 60)}"`,
+        why: "several containers start so",
         fix: "give the id in full",
       });
     }
@@ -89,6 +89,11 @@ export class Docker {
       cause,
     });
   }
+}
+
+// Seen with 20.10, status 500; the status has changed with releases, the words have not.
+function isAmbiguous(text: string): boolean {
+  return /multiple ids found/i.test(messageIn(text));
 }
 
 /** Gives the container of Docker's inspect answer; undefined where the text is none. */
