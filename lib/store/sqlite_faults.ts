@@ -9,7 +9,7 @@ const SENTENCES: Readonly<Record<number, readonly [why: string, fix: string]>> =
   3: ["access is denied", "run as the file's owner"],
   8: ["it cannot be written", "make the file and its folder writable"],
   10: ["the disk does not do as told", "see the kernel's log and the disk's free space"],
-  11: ["the file is damaged", "move it away and apply the intent again, or put a copy back"],
+  11: ["the file is damaged", "move it away and apply the intent again"],
   13: ["the disk is full", "free some space"],
   14: ["the file cannot be opened", "see that its folder is there and writable"],
   26: ["it is no SQLite database", "move it away or give another --store"],

@@ -64,7 +64,7 @@ export function openDatabase(path: string): DatabaseSync {
 
 function guardFiles(path: string): void {
   guard(path.slice(0, path.lastIndexOf("/")) || "/", "folder", Deno.statSync);
-  for (const file of [path, `${path}-wal`, `${path}-shm`]) guardFile(file);
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) guardFile(file, file === path);
   try {
     // Never an open of an existing file: closing it again would drop the locks that another
     // connection of this very process holds (https://sqlite.org/howtocorrupt.html, 2.2).
@@ -74,7 +74,7 @@ function guardFiles(path: string): void {
   }
 }
 
-function guardFile(path: string): void {
+function guardFile(path: string, isDatabase: boolean): void {
   let info: Deno.FileInfo;
   try {
     info = guard(path, "file", Deno.lstatSync);
@@ -82,7 +82,16 @@ function guardFile(path: string): void {
     if (error instanceof Deno.errors.NotFound) return;
     throw error;
   }
+  // SQLite takes a file with less than its smallest page for an empty one, and would overwrite it.
+  if (isDatabase && info.size > 0 && info.size < 512) throw noDatabase(path);
   if (((info.mode ?? 0) & 0o077) !== 0) Deno.chmodSync(path, 0o600);
+}
+
+function noDatabase(path: string): Fault {
+  return new Fault("unavailable", `store ${path} refused`, {
+    why: "it is no SQLite database",
+    fix: "move it away or give another --store",
+  });
 }
 
 // Whoever else could write here could exchange the store, and with it what this host does as root.
@@ -156,8 +165,8 @@ function checkIntegrity(db: DatabaseSync, path: string): void {
   const found = pragmaOf(db, "quick_check(1)");
   if (found === "ok") return;
   throw new Fault("unavailable", `store ${path} is damaged`, {
-    why: `SQLite says "${oneLine(String(found), 60)}"`,
-    fix: "move it away and apply the intent again, or put a copy back",
+    why: `SQLite says "${oneLine(String(found).replace("*** in database main ***", ""), 40)}"`,
+    fix: "move it away and apply the intent again",
   });
 }
 
