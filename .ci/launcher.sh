@@ -81,7 +81,7 @@ fi
 
 # Fails unless the commands that unpacking takes are there.
 k8c_tools() {
-  for k8c_tool in tail gzip tar sha256sum mktemp mkdir mv rm ls sync; do
+  for k8c_tool in tail gzip tar sha256sum mktemp chmod mkdir mv rm ls sync; do
     command -v "$k8c_tool" >/dev/null ||
       k8c_refuse "command $k8c_tool is missing, which the first start needs; install it"
   done
@@ -162,8 +162,9 @@ k8c_unpack() {
   k8c_sum=$(tail -c +@OFFSET@ "$0" | sha256sum)
   # The file may have been replaced by a newer one since this shell opened it.
   [ "${k8c_sum%% *}" = @SUM@ ] || exit 75
-  tail -c +@OFFSET@ "$0" | gzip -dc | tar -xomf - -C "$k8c_new" ||
+  tail -c +@OFFSET@ "$0" | gzip -dc | tar -xomf - -C "$k8c_new" 2>/dev/null ||
     k8c_refuse "unpacking into $1 stopped; see that it has 200 MB of room"
+  chmod -R go= "$k8c_new" # tar takes the archive's modes for root
   k8c_words=$("$k8c_new/@PROBE@" 2>&1) || k8c_explain "$k8c_words"
   sync "$k8c_new"/* "$k8c_new"/*/* "$k8c_new" || sync
   # Without a lock another start may have been first.
