@@ -1,5 +1,32 @@
 // Chooses the face by how we are called, and loads only that one.
 
-if (import.meta.main) {
-  console.error("k8contivnet: no face yet");
+/** Words that a kubelet's exec plugin is called with; `help` alone is the whole tool's. */
+const EXEC_VERBS = ["init", "setup", "teardown", "status"];
+
+const [verb = "", ...rest] = Deno.args;
+
+/** Name that the file was called by, through a link or not; handed on by its header. */
+function calledAs(): string {
+  const path = Deno.env.get("K8CONTIVNET_ARGV0") ?? "";
+  return path.slice(path.lastIndexOf("/") + 1);
 }
+
+async function runFace(): Promise<number> {
+  if (EXEC_VERBS.includes(verb) || (verb === "help" && EXEC_VERBS.includes(rest[0] ?? ""))) {
+    const { execMain, processIo } = await import("./lib/faces/exec.ts");
+    return await execMain(Deno.args, processIo());
+  }
+  const name = calledAs();
+  if (name === "netdcli" || verb === "netdcli") {
+    const { netdcliMain } = await import("./lib/faces/netdcli.ts");
+    return await netdcliMain(name === "netdcli" ? Deno.args : rest);
+  }
+  if (name === "netplugin" || verb === "netplugin") {
+    const { netpluginMain } = await import("./lib/faces/netplugin.ts");
+    return await netpluginMain(name === "netplugin" ? Deno.args : rest);
+  }
+  const { cliMain } = await import("./lib/cli/main.ts");
+  return await cliMain(Deno.args);
+}
+
+Deno.exit(await runFace());

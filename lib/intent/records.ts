@@ -130,9 +130,11 @@ export interface AttachmentRecord {
   readonly pod: { readonly namespace: string; readonly name: string };
   /** Infra container id. */
   readonly sandbox: string;
-  /** Path of the network namespace, its inode number, and the inode's device. */
+  /** Path of the network namespace, and its inode number. */
   readonly netns: string;
   readonly netnsInode: number;
+  /** Only where the path leads over a process id: when that process started, in clock ticks. */
+  readonly startTime?: number;
   readonly interface: string;
   /** CIDRs. */
   readonly addresses: readonly string[];

@@ -1,7 +1,7 @@
 // The pool of a network: which of its subnet's addresses may be given, and the next free one.
 
 import { Fault, oneLine } from "../util/errors.ts";
-import { countIds, mergeRanges, type Range, rangesHave } from "./ranges.ts";
+import { countIds, freeIds, lowestFreeId, mergeRanges, type Range, rangesHave } from "./ranges.ts";
 import {
   addressToText,
   lastOf,
@@ -68,16 +68,12 @@ export function poolHas({ choices }: AddressPool, address: number): boolean {
 }
 
 /** Gives the pool's unused addresses from `start` up, one after the other, and never goes back. */
-export function* freeAddresses(
+export function freeAddresses(
   { choices }: AddressPool,
   isUsed: (address: number) => boolean,
   start = 0,
 ): Generator<number, undefined> {
-  for (const { first, last } of choices) {
-    for (let address = Math.max(first, start); address <= last; address++) {
-      if (!isUsed(address)) yield address;
-    }
-  }
+  return freeIds(choices, isUsed, start);
 }
 
 /**
@@ -89,10 +85,8 @@ export function lowestFreeAddress(
   isUsed: (address: number) => boolean,
   start = 0,
 ): number {
-  for (const from of start > 0 ? [start, 0] : [0]) {
-    const { value } = freeAddresses(pool, isUsed, from).next();
-    if (value !== undefined) return value;
-  }
+  const address = lowestFreeId(pool.choices, isUsed, start);
+  if (address !== undefined) return address;
   throw poolIsFull(pool);
 }
 

@@ -71,6 +71,17 @@ export function mergeRanges(ranges: readonly Range[]): Range[] {
   return merged;
 }
 
+/** Gives the unused ids of sorted `ranges` from `start` up, and never goes back. */
+export function* freeIds(
+  ranges: readonly Range[],
+  isUsed: (id: number) => boolean,
+  start = 0,
+): Generator<number, undefined> {
+  for (const { first, last } of ranges) {
+    for (let id = Math.max(first, start); id <= last; id++) if (!isUsed(id)) yield id;
+  }
+}
+
 /**
  * Finds the lowest id of sorted `ranges` that is not used, first from `start` on, then from the
  * lowest; undefined when all are used.
@@ -80,12 +91,8 @@ export function lowestFreeId(
   isUsed: (id: number) => boolean,
   start = 0,
 ): number | undefined {
-  for (const from of start > 0 ? [start, 0] : [0]) {
-    for (const { first, last } of ranges) {
-      for (let id = Math.max(first, from); id <= last; id++) if (!isUsed(id)) return id;
-    }
-  }
-  return undefined;
+  const further = start > 0 ? freeIds(ranges, isUsed, start).next().value : undefined;
+  return further ?? freeIds(ranges, isUsed).next().value;
 }
 
 function parseRange(kind: string, text: string, part: string, limit: number): Range {

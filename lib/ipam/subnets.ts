@@ -118,20 +118,30 @@ export function blockAt(pool: Subnet, length: number, index: number): Subnet {
   throw new Fault("usage", `${subnetToText(pool)} has no block ${index} of length ${length}`);
 }
 
+/** Gives the blocks of prefix `length` in `pool` that overlap none of `used`, the lowest first. */
+export function* freeSubnets(
+  pool: Subnet,
+  length: number,
+  used: Iterable<Subnet>,
+): Generator<Subnet, undefined> {
+  const size = sizeOf(length);
+  const end = lastOf(pool) + 1;
+  let base = pool.base;
+  for (const one of [...used].sort((a, b) => a.base - b.base)) {
+    for (; base + size <= Math.min(one.base, end); base += size) yield { base, length };
+    // Blocks are aligned to their own size, so the next candidate is the first one past `one`.
+    if (lastOf(one) >= base) base = Math.ceil((lastOf(one) + 1) / size) * size;
+  }
+  for (; base + size <= end; base += size) yield { base, length };
+}
+
 /** Finds the lowest block of prefix `length` in `pool` that overlaps none of `used`. */
 export function nextFreeSubnet(
   pool: Subnet,
   length: number,
   used: Iterable<Subnet>,
 ): Subnet | undefined {
-  const size = sizeOf(length);
-  let base = pool.base;
-  for (const one of [...used].sort((a, b) => a.base - b.base)) {
-    if (base + size <= one.base) break;
-    // Blocks are aligned to their own size, so the next candidate is the first one past `one`.
-    if (lastOf(one) >= base) base = Math.ceil((lastOf(one) + 1) / size) * size;
-  }
-  return base + size - 1 <= lastOf(pool) ? { base, length } : undefined;
+  return freeSubnets(pool, length, used).next().value;
 }
 
 function checkPrefix(subnet: Subnet): void {

@@ -25,12 +25,12 @@ const TABLES = {
   "Bridge": ["name", "datapath_type", "fail_mode", "protocols", "ports", "external_ids"],
 } as const;
 
-/** Makes the bridge as it should be. Repeatable; ports stay. Faults: conflict, and those of tools. */
+/** Makes the bridge as it should be; gives its datapath. Repeatable; ports stay. Faults: conflict, and those of tools. */
 export async function ensureBridge(
   tools: Tools,
   { bridge, owner, datapath = "auto" }: SwitchOptions,
   endMs: number,
-): Promise<void> {
+): Promise<string> {
   const tables = await tools.list(TABLES, endMs);
   const row = rowsOf(tables.Bridge).find(({ name }) => name === bridge);
   const has = row && settingsOf(row);
@@ -51,6 +51,7 @@ export async function ensureBridge(
   const words = planBridge(bridge, has, want);
   if (words.length > 0) await tools.vsctl(words, endMs);
   await tools.changeFlows(BASE_FLOWS.map((flow) => `add ${flowText(flow)}`), endMs);
+  return want.datapath;
 }
 
 /** Gives the words of ovs-vsctl that turn `has` into `want`; none when it is so already. Pure. */

@@ -91,8 +91,8 @@ class PortSwitch implements Switch {
     });
   }
 
-  async ensureBridge(): Promise<void> {
-    await ensureBridge(this.#tools, this.#options, this.#end());
+  ensureBridge(): Promise<string> {
+    return ensureBridge(this.#tools, this.#options, this.#end());
   }
 
   async ports(): Promise<PortRow[]> {

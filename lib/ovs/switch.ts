@@ -60,9 +60,9 @@ export interface SwitchOptions {
 export interface Switch {
   /**
    * Makes the bridge as it should be: owner, datapath, fail_mode=secure, drop by default. Repeatable;
-   * ports stay. Faults: conflict, where the bridge is somebody else's and has ports.
+   * ports stay. Gives its datapath, `system` or `netdev`. Faults: conflict, where the bridge is somebody else's and has ports.
    */
-  ensureBridge(): Promise<void>;
+  ensureBridge(): Promise<string>;
   /** Gives our rows as they are now. */
   ports(): Promise<PortRow[]>;
   /**

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import {
   addressToText,
   blockAt,
+  freeSubnets,
   hostAt,
   hostIndex,
   nextFreeSubnet,
@@ -144,15 +145,16 @@ for (const { pool, length, used, want } of free) {
   });
 }
 
-Deno.test("nextFreeSubnet() gives what trying every block gives", () => {
+Deno.test("freeSubnets() gives what trying every block gives", () => {
   const pool = parseSubnet("10.0.0.0/24");
   const block = fc.tuple(fc.integer({ min: 25, max: 32 }), fc.nat(255)).map((
     [length, at],
   ): Subnet => ({ base: pool.base + at - at % 2 ** (32 - length), length }));
   fc.assert(fc.property(fc.array(block), fc.integer({ min: 24, max: 32 }), (used, length) => {
     const all = Array.from({ length: 2 ** (length - 24) }, (_, n) => blockAt(pool, length, n));
-    const first = all.find((one) => !used.some((taken) => overlap(one, taken)));
-    assertEquals(nextFreeSubnet(pool, length, used), first);
+    const free = all.filter((one) => !used.some((taken) => overlap(one, taken)));
+    assertEquals(nextFreeSubnet(pool, length, used), free[0]);
+    assertEquals([...freeSubnets(pool, length, used)], free);
   }));
 });
 

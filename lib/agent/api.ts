@@ -1,0 +1,106 @@
+// The agent's HTTP interface over its unix socket: paths below /v1, JSON bodies. Types only.
+
+import type { AttachmentState } from "../intent/records.ts";
+import type { FaultCode } from "../util/errors.ts";
+
+/** Where the agent listens unless told otherwise. */
+export const DEFAULT_SOCKET = "/run/k8contivnet/agent.sock";
+
+/** Where everything durable on this host is kept unless told otherwise. */
+export const DEFAULT_STATE_DIR = "/var/lib/k8contivnet";
+
+/** Body of POST /v1/setup, /v1/teardown and /v1/status: a pod as the kubelet names it. */
+export interface PodRequest {
+  readonly namespace: string;
+  readonly name: string;
+  /** Infra container id, 12–64 hex digits. */
+  readonly sandbox: string;
+  /** Milliseconds that the caller will wait. */
+  readonly limitMs?: number;
+}
+
+/** Where a pod's set-up ended. */
+export type SetupOutcome = "ready" | "unmatched" | "host-network";
+
+/** Answer of /v1/setup. */
+export interface SetupAnswer {
+  readonly outcome: SetupOutcome;
+  readonly attachments: readonly AttachmentItem[];
+}
+
+/** Answer of /v1/teardown: how many attachments were released. */
+export interface TeardownAnswer {
+  readonly released: number;
+}
+
+/** Answer of /v1/status: the pod's address without prefix length; absent when not known. */
+export interface StatusAnswer {
+  readonly ip?: string;
+}
+
+/** An item of GET /v1/attachments. */
+export interface AttachmentItem {
+  readonly tenant: string;
+  readonly network: string;
+  readonly endpoint: string;
+  readonly pod: { readonly namespace: string; readonly name: string };
+  readonly host: string;
+  readonly sandbox: string;
+  readonly interface: string;
+  /** CIDRs. */
+  readonly addresses: readonly string[];
+  readonly mac: string;
+  /** Access tag on this host; 0 where there is no port. */
+  readonly vlan: number;
+  readonly state: AttachmentState | "unmatched";
+  readonly reason: string;
+}
+
+/** Body of POST /v1/plan and /v1/apply: the text of an intent file and what is wanted of it. */
+export interface IntentRequest {
+  readonly mode: "add" | "replace" | "delete" | "bindings";
+  readonly text: string;
+  readonly force?: boolean;
+  readonly strict?: boolean;
+}
+
+/** Answer of /v1/plan and /v1/apply. */
+export interface PlanAnswer {
+  readonly operations: readonly PlannedOperation[];
+  readonly warnings: readonly string[];
+  /** Number of the revision that the apply made; absent for a plan, or when nothing changed. */
+  readonly revision?: number;
+}
+
+/** One object that a plan changes. */
+export interface PlannedOperation {
+  readonly verb: "create" | "update" | "delete";
+  readonly kind: string;
+  readonly name: string;
+  readonly lines: readonly string[];
+}
+
+/** Body of POST /v1/bind. */
+export interface BindRequest {
+  readonly pod: string;
+  readonly host: string;
+  readonly attachUuid?: string;
+}
+
+/** Answer of GET /v1/health. */
+export interface HealthAnswer {
+  readonly version: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly store: string;
+  readonly ovsdb: "up" | "down";
+  readonly openflow: "up" | "down";
+}
+
+/** Body of every answer that is not 2xx: the parts of a Fault. */
+export interface FaultBody {
+  readonly code: FaultCode;
+  readonly what: string;
+  readonly why?: string;
+  readonly fix?: string;
+}

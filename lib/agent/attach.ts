@@ -1,0 +1,82 @@
+// Does the steps: links and ports, each with its undo. What a step needs to know is in the step.
+
+import type { AttachmentRecord } from "../intent/records.ts";
+import { attachmentsIn } from "./documents.ts";
+import { attachmentToPair, attachmentToPort, hostEndOf } from "./rows.ts";
+import type { PodLink } from "../net/links.ts";
+import type { Step } from "./steps.ts";
+import type { World } from "./world.ts";
+
+/** Does one step. On a Fault nothing of that step is left. Repeatable. */
+export async function applyStep(world: World, step: Step): Promise<void> {
+  switch (step.do) {
+    case "detach":
+      await world.switch.removePorts([step.name]);
+      await world.removals.add([step.name]);
+      return;
+    case "attach":
+      await attach(world, step.attachment, step.tag);
+      return;
+    case "port":
+      await repairPort(world, step.attachment, step.tag);
+      return;
+    case "retag":
+      await world.switch.setTag(hostEndOf(step.attachment), step.tag);
+      return;
+  }
+}
+
+async function attach(world: World, attachment: AttachmentRecord, tag: number): Promise<void> {
+  const pair = await pairOf(world, attachment);
+  await using undo = new AsyncDisposableStack();
+  await world.links.createPair(pair);
+  undo.defer(() => world.links.removeLinks([pair.hostEnd]));
+  await world.switch.addPort(attachmentToPort(attachment, tag));
+  undo.move();
+}
+
+async function repairPort(world: World, attachment: AttachmentRecord, tag: number): Promise<void> {
+  await world.links.ensurePodSide(await pairOf(world, attachment));
+  await world.switch.addPort(attachmentToPort(attachment, tag));
+}
+
+async function pairOf(world: World, attachment: AttachmentRecord) {
+  return attachmentToPair(attachment, {
+    // The userspace datapath passes frames on as they are: half-made checksums would stay so.
+    checksumOffload: world.datapath === "system",
+    hasForeign: attachment.gateway !== undefined && await hasForeignLink(world, attachment),
+  });
+}
+
+/** Reports whether somebody else's interface is up in the sandbox (docker0's eth0). */
+async function hasForeignLink(world: World, attachment: AttachmentRecord): Promise<boolean> {
+  const { sandbox, netns, pod } = attachment;
+  const foreign = (await foreignLinks(world, { sandbox, netns })).find(({ isUp }) => isUp);
+  if (foreign) {
+    world.log.warn("foreign interface in the sandbox: no default route installed", {
+      pod: `${pod.namespace}/${pod.name}`,
+      interface: foreign.name,
+    });
+  }
+  return foreign !== undefined;
+}
+
+/** Gives the links of a sandbox that are not ours, without the loopback. */
+export async function foreignLinks(
+  world: World,
+  { sandbox, netns }: { readonly sandbox: string; readonly netns: string },
+): Promise<PodLink[]> {
+  const ours = attachmentsIn(world.mirror.documents, world.host, sandbox)
+    .map((one) => one.interface);
+  const links = await world.links.podLinks(netns);
+  return links.filter(({ name }) => name !== "lo" && !ours.includes(name));
+}
+
+/** Takes ports away now and their links soon after, which `linksGone` tells. */
+export async function detach(
+  world: World,
+  names: readonly string[],
+): Promise<{ readonly linksGone: Promise<void> }> {
+  await world.switch.removePorts(names);
+  return { linksGone: world.removals.add(names) };
+}

@@ -1,0 +1,69 @@
+// Records as the interface shows them: items of `get`. Pure.
+
+import type { AttachmentRecord, EndpointRecord } from "../intent/records.ts";
+import type { AttachmentItem, PodRequest } from "./api.ts";
+
+/** Gives an attachment as an item; `vlan` is its access tag on this host. */
+export function attachmentItem(one: AttachmentRecord, vlan: number): AttachmentItem {
+  const { tenant, network, endpoint, pod, host, sandbox, addresses, mac, state } = one;
+  return {
+    tenant,
+    network,
+    endpoint,
+    pod,
+    host,
+    sandbox,
+    interface: one.interface,
+    addresses,
+    mac,
+    vlan,
+    state,
+    reason: one.reason ?? "",
+  };
+}
+
+/** Gives a pod that nothing names as an item. */
+export function unmatchedItem(host: string, pod: PodRequest, reason: string): AttachmentItem {
+  return {
+    tenant: "",
+    network: "",
+    endpoint: "",
+    pod: { namespace: pod.namespace, name: pod.name },
+    host,
+    sandbox: pod.sandbox,
+    interface: "",
+    addresses: [],
+    mac: "",
+    vlan: 0,
+    state: "unmatched",
+    reason,
+  };
+}
+
+/** An item of `get endpoints`. */
+export interface EndpointItem {
+  readonly tenant: string;
+  readonly network: string;
+  readonly endpoint: string;
+  readonly namespace: string;
+  readonly address: string;
+  /** Host that it is pinned to; empty when none. */
+  readonly host: string;
+  /** Where set-up last put it; empty when nowhere yet. */
+  readonly boundTo: string;
+  readonly generation: number;
+}
+
+/** Gives an endpoint as an item. */
+export function endpointItem(one: EndpointRecord): EndpointItem {
+  return {
+    tenant: one.tenant,
+    network: one.network,
+    endpoint: one.container,
+    namespace: one.namespace ?? "",
+    address: one.address,
+    host: one.pin?.host ?? one.host ?? "",
+    boundTo: one.bound?.host ?? "",
+    generation: one.bound?.generation ?? 0,
+  };
+}

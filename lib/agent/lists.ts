@@ -1,0 +1,70 @@
+// What `get KIND` shows of the mirror. Pure.
+
+import type { HostRecord, NetworkRecord, TenantRecord } from "../intent/records.ts";
+import { Fault } from "../util/errors.ts";
+import {
+  attachmentsOf,
+  endpointsOf,
+  findNetwork,
+  hostsOf,
+  networksOf,
+  tenantsOf,
+} from "./documents.ts";
+import { attachmentItem, endpointItem, unmatchedItem } from "./items.ts";
+import type { Document } from "./mirror.ts";
+import type { World } from "./world.ts";
+
+type Documents = ReadonlyMap<string, Document>;
+
+/** One object as `get -o json` shows it. */
+export type Item = Readonly<Record<string, unknown>>;
+
+/** Kinds that `get` knows. */
+export const KINDS = ["hosts", "tenants", "networks", "endpoints", "attachments"] as const;
+
+/** Gives the items of `kind`, by name. Faults: not_found. */
+export function listItems(world: World, kind: string): readonly Item[] {
+  const { documents } = world.mirror;
+  if (kind === "attachments") return attachmentItems(world);
+  return recordItems(documents, kind);
+}
+
+/** Gives the items of a kind that the store alone can tell. Faults: not_found. */
+export function recordItems(documents: Documents, kind: string): readonly Item[] {
+  switch (kind) {
+    case "hosts":
+      return hostsOf(documents).map(bare<HostRecord>).sort(byName);
+    case "tenants":
+      return tenantsOf(documents).map(bare<TenantRecord>).sort(byName);
+    case "networks":
+      return networksOf(documents).map(bare<NetworkRecord>).sort(byName);
+    case "endpoints":
+      return endpointsOf(documents).map((one) => ({ ...endpointItem(one) })).sort(byName);
+    case "attachments":
+      return [];
+    default:
+      throw new Fault("not_found", `there is no kind "${kind}"`, {
+        fix: `kinds: ${KINDS.join(", ")}`,
+      });
+  }
+}
+
+function attachmentItems({ mirror, host, tags, unmatched }: World): readonly Item[] {
+  const { documents } = mirror;
+  const items = attachmentsOf(documents, host).map((one) => {
+    const network = findNetwork(documents, one);
+    return attachmentItem(one, network ? tags.tagOf(documents, network) : 0);
+  });
+  const others = unmatched.list().map(({ pod, reason }) => unmatchedItem(host, pod, reason));
+  return [...items, ...others].map((item) => ({ ...item })).sort(byName);
+}
+
+/** A record without what only the store needs. */
+function bare<T extends { readonly schema: number }>({ schema: _, ...rest }: T): Omit<T, "schema"> {
+  return rest;
+}
+
+function byName(a: unknown, b: unknown): number {
+  const [left, right] = [JSON.stringify(a), JSON.stringify(b)];
+  return left < right ? -1 : left > right ? 1 : 0;
+}

@@ -1,0 +1,125 @@
+// The agent's copy of the store in memory: decisions read it, commits check revisions, so a copy that
+// lags can only cost another try, never a wrong write. A watch keeps it fresh.
+
+import type { Check, CommitResult, Entry, Json, Store, Write } from "../store/store.ts";
+import { Fault } from "../util/errors.ts";
+
+/** One document with the revision it was last written at. */
+export interface Document {
+  readonly value: unknown;
+  readonly revision: number;
+}
+
+/** What a change of the store should be, given what is there; undefined when nothing is to be done. */
+export type Change = (
+  documents: ReadonlyMap<string, Document>,
+) => { readonly checks: readonly Check[]; readonly writes: readonly Write[] } | undefined;
+
+/** A write as a list, a watch or an own commit tells it. */
+interface Told {
+  readonly key: string;
+  readonly value: Json | undefined;
+  readonly revision: number;
+}
+
+const TRIES = 20;
+
+/** A copy of all documents of a store. */
+export class Mirror {
+  readonly #store: Store;
+  readonly #documents = new Map<string, Document>();
+  /** Revision at which a key was deleted: an older write that the watch tells later is not news. */
+  readonly #deleted = new Map<string, number>();
+  #revision = 0;
+
+  private constructor(store: Store) {
+    this.#store = store;
+  }
+
+  /** Reads the whole store. */
+  static async load(store: Store): Promise<Mirror> {
+    const mirror = new Mirror(store);
+    await mirror.reload();
+    return mirror;
+  }
+
+  get documents(): ReadonlyMap<string, Document> {
+    return this.#documents;
+  }
+
+  /** Makes the copy equal to what the store lists now. */
+  async reload(): Promise<void> {
+    const { entries, revision } = await this.#store.list("");
+    const listed = new Set(entries.map((entry) => entry.key));
+    for (const key of [...this.#documents.keys()]) {
+      if (!listed.has(key)) this.#note({ key, value: undefined, revision });
+    }
+    for (const entry of entries) this.#note(entry);
+    this.#settle(revision);
+  }
+
+  /** Follows the store until `signal` aborts; rings after each batch with news of somebody else. */
+  async follow(signal: AbortSignal, ring: () => void): Promise<void> {
+    while (!signal.aborted) {
+      for await (const batch of this.#store.watch("", this.#revision, signal)) {
+        let isNews = batch.kind === "compacted";
+        if (batch.kind === "compacted") await this.reload();
+        else for (const change of batch.changes) isNews = this.#note(change) || isNews;
+        this.#settle(batch.revision);
+        if (isNews) ring();
+      }
+    }
+  }
+
+  /**
+   * Commits what `change` wants of the documents as they are; after a conflict reads the key anew and
+   * asks again. Gives whether something was written. Faults: conflict after many tries.
+   */
+  async commit(change: Change): Promise<boolean> {
+    for (let tries = 0; tries < TRIES; tries++) {
+      const wanted = change(this.#documents);
+      if (!wanted) return false;
+      const result = await this.tryCommit(wanted.checks, wanted.writes);
+      if (result.done) return true;
+      await this.#refresh(result.conflict);
+    }
+    throw new Fault("conflict", "store does not come to rest", {
+      why: `${TRIES} commits in a row met a change by somebody else`,
+      fix: "try again",
+    });
+  }
+
+  /** Commits once and takes over what was written. */
+  async tryCommit(checks: readonly Check[], writes: readonly Write[]): Promise<CommitResult> {
+    const result = await this.#store.commit(checks, writes);
+    if (!result.done) return result;
+    for (const { key, value } of writes) this.#note({ key, value, revision: result.revision });
+    return result;
+  }
+
+  async #refresh(key: string): Promise<void> {
+    const entry: Entry | undefined = await this.#store.get(key);
+    if (entry) this.#note(entry);
+    else this.#documents.delete(key);
+  }
+
+  /** Takes a write over unless it is known already; reports whether it was new. */
+  #note({ key, value, revision }: Told): boolean {
+    const known = this.#documents.get(key)?.revision ?? this.#deleted.get(key) ?? 0;
+    if (revision <= known) return false;
+    if (value === undefined) {
+      this.#documents.delete(key);
+      this.#deleted.set(key, revision);
+    } else {
+      this.#documents.set(key, { value, revision });
+      this.#deleted.delete(key);
+    }
+    return true;
+  }
+
+  /** Everything up to `revision` has been told: what was deleted before it needs no memory. */
+  #settle(revision: number): void {
+    this.#revision = Math.max(this.#revision, revision);
+    for (const [key, at] of this.#deleted) if (at <= this.#revision) this.#deleted.delete(key);
+  }
+}

@@ -1,0 +1,171 @@
+// Keeps this host as desired. One look: what should be here against what is, steps, done. A broken
+// pod never stops the others. Sandboxes that a set-up is working on are left to it.
+
+import type { AttachmentRecord } from "../intent/records.ts";
+import type { Json } from "../store/store.ts";
+import { faultFrom } from "../util/errors.ts";
+import { applyStep, detach } from "./attach.ts";
+import { attachmentKey, attachmentsOf, endpointKeyOf } from "./documents.ts";
+import { isStillBound, observe, releaseAttachments } from "./pods.ts";
+import { attachmentFromPort, attachmentToPort, hostEndOf } from "./rows.ts";
+import { type Actual, planSteps, type Step } from "./steps.ts";
+import { wantedOf } from "./wanted.ts";
+import type { World } from "./world.ts";
+
+// Between rings; a ring comes for every change that somebody tells of.
+const LOOK_MS = 30_000;
+const LOOK_AFTER_FAILURE_MS = 1_000;
+
+/** Looks until `signal` aborts. */
+export async function reconcile(world: World, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const failed = await look(world).catch((error) => {
+      world.log.error(`look failed: ${faultFrom(error).message}`);
+      return 1;
+    });
+    await world.bell.rung({ withinMs: failed ? LOOK_AFTER_FAILURE_MS : LOOK_MS, signal });
+  }
+}
+
+/** Looks once; gives how many steps failed. */
+export async function look(world: World): Promise<number> {
+  world.datapath = await world.switch.ensureBridge();
+  await world.mtus.measure(world.mirror.documents);
+  const actual = await observe(world);
+  world.tags.restore(actual.rows);
+  await adopt(world, actual);
+  const mine = attachmentsOf(world.mirror.documents, world.host);
+  const released = await releaseUnwanted(world, mine);
+  const wanted = mine.filter((one) => !released.has(one.id)).map((one) =>
+    wantedOf(world, world.mirror.documents, one)
+  );
+  world.tags.prune(world.mirror.documents);
+  await syncGuards(world, wanted, actual);
+  let failed = 0;
+  for (const step of planSteps(wanted, actual)) failed += await tryStep(world, step);
+  return failed;
+}
+
+/** Rows of ours that the store does not know: a store that was lost is rebuilt from them. */
+async function adopt(world: World, { rows }: Actual): Promise<void> {
+  for (const row of rows) {
+    const told = attachmentFromPort(row);
+    if (!told || told.host !== world.host) continue;
+    if (world.mirror.documents.has(attachmentKey(told))) continue;
+    // In the sandbox's turn and looked at again: a teardown may be between row and record.
+    await world.queue.run(told.sandbox, () => adoptOne(world, told));
+  }
+}
+
+async function adoptOne(world: World, told: AttachmentRecord): Promise<void> {
+  const { rows } = await observe(world, (name) => name === hostEndOf(told));
+  if (rows.length === 0 || !isStillBound(world, told)) return;
+  if (!await world.runtimes.isAlive(told)) return;
+  const isAdopted = await world.mirror.commit((documents) => {
+    const holder = attachmentsOf(documents, world.host).find((one) =>
+      endpointKeyOf(one) === endpointKeyOf(told)
+    );
+    if (holder || documents.has(attachmentKey(told))) return undefined;
+    return {
+      checks: [{ key: attachmentKey(told), revision: 0 }],
+      writes: [{ key: attachmentKey(told), value: told as unknown as Json }],
+    };
+  });
+  if (isAdopted) world.log.info("attachment rebuilt from its port", { port: hostEndOf(told) });
+}
+
+/** Releases what no endpoint wants here any more, and what has lost its sandbox for the grace time. */
+async function releaseUnwanted(
+  world: World,
+  mine: readonly AttachmentRecord[],
+): Promise<Set<string>> {
+  const gone: AttachmentRecord[] = [];
+  for (const one of mine) {
+    if (!isStillBound(world, one)) gone.push(one);
+    else if (world.garbage.isDue(one.id, await world.runtimes.isAlive(one))) gone.push(one);
+  }
+  if (gone.length === 0) return new Set();
+  await detach(world, gone.map(hostEndOf));
+  await releaseAttachments(world, gone);
+  for (const one of gone) {
+    world.log.info("released", {
+      pod: `${one.pod.namespace}/${one.pod.name}`,
+      why: isStillBound(world, one) ? "its sandbox is gone" : "its endpoint is gone",
+    });
+  }
+  return new Set(gone.map((one) => one.id));
+}
+
+/** After a restart of ovs-vswitchd the flows are gone while the rows are there. */
+async function syncGuards(
+  world: World,
+  wanted: ReturnType<typeof wantedOf>[],
+  { rows }: Actual,
+): Promise<void> {
+  const present = new Set(rows.map((row) => row.name));
+  await world.switch.syncPorts(
+    wanted.filter(({ attachment }) => present.has(hostEndOf(attachment)))
+      .map(({ attachment, tag }) => attachmentToPort(attachment, tag)),
+  );
+}
+
+/** Does one step in its sandbox's turn; a step that a set-up has overtaken does nothing. */
+async function tryStep(world: World, step: Step): Promise<number> {
+  try {
+    if (step.do === "detach") await tryDetach(world, step);
+    else await tryAttach(world, step);
+    return 0;
+  } catch (error) {
+    const fault = faultFrom(error);
+    world.log.error(`${step.do} failed: ${fault.message}`);
+    if (step.do !== "detach") await markFailed(world, step.attachment, fault.message);
+    return 1;
+  }
+}
+
+async function tryDetach(world: World, step: Step & { do: "detach" }): Promise<void> {
+  const holder = attachmentsOf(world.mirror.documents, world.host)
+    .find((one) => hostEndOf(one) === step.name);
+  if (holder) return;
+  await applyStep(world, step);
+  world.log.info("stray port removed", { port: step.name, why: step.why });
+}
+
+async function tryAttach(
+  world: World,
+  { attachment }: Exclude<Step, { do: "detach" }>,
+): Promise<void> {
+  await world.queue.run(attachment.sandbox, async () => {
+    const now = world.mirror.documents.get(attachmentKey(attachment))?.value as
+      | AttachmentRecord
+      | undefined;
+    if (now?.id !== attachment.id || !await world.runtimes.isAlive(attachment)) return;
+    const name = hostEndOf(attachment);
+    const wanted = wantedOf(world, world.mirror.documents, now);
+    const steps = planSteps([wanted], await observe(world, (one) => one === name));
+    for (const step of steps) await applyStep(world, step);
+    await mark(world, now, "ready");
+    if (steps.length > 0) world.log.info("mended", { port: name, step: steps.at(-1)?.do });
+  });
+}
+
+function markFailed(world: World, one: AttachmentRecord, reason: string): Promise<void> {
+  return mark(world, one, "failed", reason).catch(() => {});
+}
+
+async function mark(
+  world: World,
+  one: AttachmentRecord,
+  state: "ready" | "failed",
+  reason?: string,
+): Promise<void> {
+  await world.mirror.commit((documents) => {
+    const key = attachmentKey(one);
+    const document = documents.get(key);
+    const now = document?.value as AttachmentRecord | undefined;
+    if (now?.id !== one.id || (now.state === state && now.reason === reason)) return undefined;
+    const { reason: _old, ...rest } = now;
+    const value = { ...rest, state, ...(reason ? { reason } : {}) } as unknown as Json;
+    return { checks: [{ key, revision: document?.revision ?? 0 }], writes: [{ key, value }] };
+  });
+}

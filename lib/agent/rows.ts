@@ -1,0 +1,101 @@
+// An attachment as its port's row tells it, and back: the agent can rebuild what it attached from
+// Open vSwitch alone. Pure.
+
+import type { AttachmentRecord } from "../intent/records.ts";
+import { SCHEMA } from "../intent/records.ts";
+import type { PairSpec } from "../net/links.ts";
+import type { PortRow, PortSpec } from "../ovs/switch.ts";
+
+/** Starts the alias of every host end of ours. */
+export const ALIAS_PREFIX = "k8contivnet:";
+
+/** Name of the host end of an attachment's link: 13 characters, unique by the attachment's id. */
+export function hostEndOf(attachment: { readonly id: string }): string {
+  return `cv${attachment.id}`;
+}
+
+/** Gives the port that `attachment` should have, on access tag `tag`. */
+export function attachmentToPort(attachment: AttachmentRecord, tag: number): PortSpec {
+  const { id, tenant, network, endpoint, pod, sandbox, mac, mtu, generation, gateway } = attachment;
+  return {
+    name: hostEndOf(attachment),
+    tag,
+    mac,
+    addresses: attachment.addresses.map(bareAddress),
+    externalIds: {
+      attachment: id,
+      host: attachment.host,
+      tenant,
+      network,
+      endpoint,
+      namespace: pod.namespace,
+      pod: pod.name,
+      sandbox,
+      netns: attachment.netns,
+      "netns-inode": String(attachment.netnsInode),
+      ...(attachment.startTime === undefined ? {} : { "start-time": String(attachment.startTime) }),
+      interface: attachment.interface,
+      addresses: attachment.addresses.join(" "),
+      mac,
+      mtu: String(mtu),
+      generation: String(generation),
+      ...(gateway ? { gateway } : {}),
+    },
+  };
+}
+
+/** Gives the attachment that a row of ours tells of; undefined when the row lacks a part of it. */
+export function attachmentFromPort({ externalIds: ids }: PortRow): AttachmentRecord | undefined {
+  const { attachment, host, tenant, network, endpoint, namespace, pod, sandbox, netns, mac } = ids;
+  if (!attachment || !host || !tenant || !network || !endpoint || !namespace || !pod) {
+    return undefined;
+  }
+  if (!sandbox || !netns || !mac || !ids.interface || !ids.addresses) return undefined;
+  return {
+    schema: SCHEMA,
+    id: attachment,
+    host,
+    tenant,
+    network,
+    endpoint,
+    pod: { namespace, name: pod },
+    sandbox,
+    netns,
+    netnsInode: Number(ids["netns-inode"]),
+    ...(ids["start-time"] ? { startTime: Number(ids["start-time"]) } : {}),
+    interface: ids.interface,
+    addresses: ids.addresses.split(" "),
+    ...(ids.gateway ? { gateway: ids.gateway } : {}),
+    mac,
+    mtu: Number(ids.mtu),
+    generation: Number(ids.generation),
+    state: "planned",
+  };
+}
+
+/** Gives the link that `attachment` should have. */
+export function attachmentToPair(
+  attachment: AttachmentRecord,
+  { checksumOffload, hasForeign }: { checksumOffload: boolean; hasForeign: boolean },
+): PairSpec {
+  const { netns, netnsInode, mac, mtu, addresses, gateway } = attachment;
+  return {
+    hostEnd: hostEndOf(attachment),
+    alias: `${ALIAS_PREFIX}${attachment.id} ${attachment.pod.namespace}/${attachment.pod.name} ` +
+      `${attachment.tenant}/${attachment.network}`,
+    netns,
+    netnsInode,
+    interface: attachment.interface,
+    mac,
+    mtu,
+    addresses,
+    // Somebody else's interface keeps its default route.
+    ...(gateway && !hasForeign ? { gateway } : {}),
+    checksumOffload,
+  };
+}
+
+/** `11.1.0.1/24` without its prefix length. */
+export function bareAddress(cidr: string): string {
+  return cidr.split("/")[0] ?? cidr;
+}

@@ -1,0 +1,182 @@
+// Starts and stops the agent: locks, store, drivers, first look, server, loop. The order is the
+// point: nobody is answered before this host is as it should be.
+
+import { openLinks } from "../net/links.ts";
+import { openSwitch } from "../ovs/open.ts";
+import type { Datapath } from "../ovs/switch.ts";
+import { openRuntimes } from "../runtimes/find.ts";
+import { openStore } from "../store/open.ts";
+import { Fault, faultFrom } from "../util/errors.ts";
+import type { Log } from "../util/log.ts";
+import type { HealthAnswer } from "./api.ts";
+import { IntentStore } from "./apply.ts";
+import { Bell } from "./bell.ts";
+import { Garbage } from "./garbage.ts";
+import { LocalTags } from "./local_tags.ts";
+import { lockFile } from "./lock.ts";
+import { Mirror } from "./mirror.ts";
+import { Mtus } from "./mtus.ts";
+import { handleNotes } from "./notes.ts";
+import { Queue } from "./queue.ts";
+import { look, reconcile } from "./reconcile.ts";
+import { Removals } from "./removals.ts";
+import { ALIAS_PREFIX } from "./rows.ts";
+import { answer } from "./server.ts";
+import { listenPrivately } from "./socket.ts";
+import { Unmatched } from "./unmatched.ts";
+import { randomId, type World } from "./world.ts";
+
+/** What the agent is told by flags, environment and file. */
+export interface AgentOptions {
+  readonly hostLabel: string;
+  /** Texts of intents to apply at start, with the names to say in errors. */
+  readonly intents: readonly { readonly name: string; readonly text: string }[];
+  readonly store: string;
+  readonly socket: string;
+  readonly stateDir: string;
+  readonly ovsdb: string;
+  readonly ovsRundir: string;
+  readonly ovsDriver: "jsonrpc" | "vsctl";
+  readonly linkDriver: "auto" | "netlink" | "ip";
+  readonly datapath: Datapath;
+  readonly bridge: string;
+  /** `unix:PATH`, or `none`. */
+  readonly docker: string;
+  readonly onUnmatched: "ignore" | "fail";
+  readonly graceMs: number;
+  readonly version: string;
+}
+
+/** Runs the agent until `signal` aborts. Faults: what keeps it from starting. */
+export async function runAgent(
+  options: AgentOptions,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  await makeStateDir(options.stateDir);
+  stack.use(await lockFile(`${options.stateDir}/lock`, `state folder ${options.stateDir}`));
+  const listener = stack.use(await listenPrivately(options.socket));
+  const store = await openStore(options.store);
+  stack.defer(() => store.close());
+  const mirror = await Mirror.load(store);
+  const intents = new IntentStore(mirror, () => new Date().toISOString());
+  const finished = await intents.finishInterrupted();
+  if (finished !== undefined) {
+    log.info("finished an apply that was cut off", { revision: finished });
+  }
+  for (const { name, text } of options.intents) await applyAtStart(intents, name, text, log);
+
+  const world = openWorld(options, mirror, log, stack);
+  const stopping = new AbortController();
+  signal.addEventListener("abort", () => stopping.abort(), { once: true });
+  stack.defer(() => stopping.abort());
+  world.switch.onChange(() => world.bell.ring());
+
+  await firstLook(world);
+  await handleNotes(world, options.stateDir);
+  const following = mirror.follow(stopping.signal, () => world.bell.ring());
+  const looking = reconcile(world, stopping.signal);
+  const health = () => healthOf(options, world);
+  const server = listener.serve((request) => answer({ world, intents, health }, request));
+  log.info("agent ready", { host: options.hostLabel, socket: options.socket });
+  await Promise.race([
+    new Promise<void>((done) => stopping.signal.addEventListener("abort", () => done())),
+    // A watch that ends by an error ends the agent: a supervisor starts it anew.
+    following,
+    looking,
+  ]);
+  log.info("stopping");
+  await server.shutdown();
+  await world.queue.idle();
+  stopping.abort();
+  await Promise.allSettled([following, looking]);
+}
+
+async function makeStateDir(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new Fault("unavailable", `state folder ${path} cannot be made`, {
+      why: faultFrom(cause).message,
+      fix: "give another --state-dir, and run as root",
+      cause,
+    });
+  }
+}
+
+async function applyAtStart(
+  intents: IntentStore,
+  name: string,
+  text: string,
+  log: Log,
+): Promise<void> {
+  try {
+    const { operations, warnings } = await intents.apply({ mode: "add", text });
+    for (const warning of warnings) log.warn(`${name}: ${warning}`);
+    log.info("intent applied", { intent: name, changes: operations.length });
+  } catch (error) {
+    const { code, what, why, fix } = faultFrom(error);
+    throw new Fault(code, `intent ${name}: ${what}`, { why, fix, cause: error });
+  }
+}
+
+function openWorld(
+  options: AgentOptions,
+  mirror: Mirror,
+  log: Log,
+  stack: AsyncDisposableStack,
+): World {
+  const links = openLinks({ driver: options.linkDriver, aliasPrefix: ALIAS_PREFIX });
+  stack.defer(() => links.close());
+  const ovs = openSwitch(options.ovsDriver, {
+    ovsdb: options.ovsdb,
+    rundir: options.ovsRundir,
+    bridge: options.bridge,
+    owner: options.hostLabel,
+    datapath: options.datapath,
+  });
+  stack.defer(() => ovs.close());
+  const now = () => performance.now();
+  return {
+    host: options.hostLabel,
+    mirror,
+    switch: ovs,
+    links,
+    runtimes: openRuntimes({ docker: options.docker }),
+    tags: new LocalTags(),
+    mtus: new Mtus(links, log),
+    datapath: "netdev",
+    removals: new Removals(links, log),
+    unmatched: new Unmatched(),
+    garbage: new Garbage(options.graceMs, now),
+    queue: new Queue(),
+    bell: new Bell(),
+    log,
+    onUnmatched: options.onUnmatched,
+    now,
+    newId: randomId,
+  };
+}
+
+/** The first look heals what a crash left; an Open vSwitch that is away is waited for by the loop. */
+async function firstLook(world: World): Promise<void> {
+  try {
+    await look(world);
+  } catch (error) {
+    const fault = faultFrom(error);
+    if (fault.code !== "unavailable" && fault.code !== "timeout") throw error;
+    world.log.warn(`Open vSwitch is away, serving what can be served: ${fault.message}`);
+    world.bell.ring();
+  }
+}
+
+function healthOf(options: AgentOptions, { switch: ovs }: World): HealthAnswer {
+  return {
+    version: options.version,
+    host: options.hostLabel,
+    pid: Deno.pid,
+    store: options.store,
+    ...ovs.state(),
+  };
+}

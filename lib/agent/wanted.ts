@@ -1,0 +1,23 @@
+// From an attachment's record to what the switch should have of it: adds this host's access tag.
+
+import type { AttachmentRecord } from "../intent/records.ts";
+import { Fault } from "../util/errors.ts";
+import { findNetwork } from "./documents.ts";
+import type { Document } from "./mirror.ts";
+import type { Wanted } from "./steps.ts";
+import type { World } from "./world.ts";
+
+/** Gives `attachment` with its access tag on this host. Faults: not_found, exhausted. */
+export function wantedOf(
+  world: World,
+  documents: ReadonlyMap<string, Document>,
+  attachment: AttachmentRecord,
+): Wanted {
+  const network = findNetwork(documents, attachment);
+  if (!network) {
+    throw new Fault("not_found", `network ${attachment.tenant}/${attachment.network} is gone`, {
+      fix: "apply an intent that has it",
+    });
+  }
+  return { attachment, tag: world.tags.tagOf(documents, network) };
+}

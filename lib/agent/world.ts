@@ -1,0 +1,49 @@
+// What the agent works with on this host: the drivers, the mirror of the store, and the few things
+// that pure code must be handed (clock, ids).
+
+import type { Links } from "../net/links.ts";
+import type { Switch } from "../ovs/switch.ts";
+import type { Runtimes } from "../runtimes/runtime.ts";
+import type { Log } from "../util/log.ts";
+import type { Bell } from "./bell.ts";
+import type { Garbage } from "./garbage.ts";
+import type { LocalTags } from "./local_tags.ts";
+import type { Mirror } from "./mirror.ts";
+import type { Mtus } from "./mtus.ts";
+import type { Queue } from "./queue.ts";
+import type { Removals } from "./removals.ts";
+import type { Unmatched } from "./unmatched.ts";
+
+/** Everything that set-up, reconcile and garbage act on. */
+export interface World {
+  /** This host's label. */
+  readonly host: string;
+  readonly mirror: Mirror;
+  readonly switch: Switch;
+  readonly links: Links;
+  readonly runtimes: Runtimes;
+  readonly removals: Removals;
+  readonly tags: LocalTags;
+  readonly unmatched: Unmatched;
+  readonly garbage: Garbage;
+  readonly mtus: Mtus;
+  /** Datapath of the bridge, known after the first look that reached Open vSwitch. */
+  datapath: string;
+  /** Work for one sandbox goes one after the other. */
+  readonly queue: Queue;
+  readonly bell: Bell;
+  readonly log: Log;
+
+  /** What to answer for a pod that nothing names. */
+  readonly onUnmatched: "ignore" | "fail";
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** 11 random hex digits. */
+  readonly newId: () => string;
+}
+
+/** Gives 11 random hex digits: 44 bits, enough for the attachments of one host. */
+export function randomId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(6));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("").slice(0, 11);
+}

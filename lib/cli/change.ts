@@ -1,0 +1,92 @@
+// `apply`, `plan`, `delete`, `bind`: change the intent that the store holds, or say what would change.
+
+import type { IntentRequest, PlanAnswer } from "../agent/api.ts";
+import { Fault } from "../util/errors.ts";
+import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../util/names.ts";
+import { readIntentFile } from "./input.ts";
+import { type Output, paint } from "./output.ts";
+import type { Command, Shell } from "./shell.ts";
+
+export const apply: Command = {
+  usage: "apply -f FILE [--prune] [--dry-run] [--strict] [--force]\n" +
+    "  adds and updates what FILE says; --prune also deletes what it does not say\n" +
+    "  e.g. k8contivnet apply -f intent.json",
+  run: async (shell) => {
+    const mode = shell.options.prune ? "replace" : "add";
+    await change(shell, await requestOf(shell, mode));
+  },
+};
+
+export const plan: Command = {
+  usage: "plan -f FILE [--prune] [--strict]\n" +
+    "  says what apply would change, and changes nothing\n" +
+    "  e.g. k8contivnet plan -f intent.json",
+  run: async (shell) => {
+    const mode = shell.options.prune ? "replace" : "add";
+    show(shell, await shell.target.plan(await requestOf(shell, mode)), "would change");
+  },
+};
+
+export const remove: Command = {
+  usage: "delete -f FILE [--dry-run] [--force]\n" +
+    "  deletes the endpoints in FILE, networks named without endpoints, tenants without networks\n" +
+    "  e.g. k8contivnet delete -f old.json",
+  run: async (shell) => await change(shell, await requestOf(shell, "delete")),
+};
+
+export const bind: Command = {
+  usage: "bind POD HOST [ID]\n" +
+    "  pins the endpoints of POD to HOST, and to the container ID where given\n" +
+    "  e.g. k8contivnet bind myPod1 host1",
+  run: async (shell) => {
+    const [pod, host, id, ...rest] = shell.words;
+    if (!pod || !host || rest.length > 0) {
+      throw new Fault("usage", `bind got ${shell.words.length} words`, {
+        why: "it takes 2 or 3",
+        fix: "bind POD HOST [ID]",
+      });
+    }
+    const binding = {
+      Container: parseName("pod", pod, LONG_NAME_LIMIT),
+      Host: parseName("host", host, LONG_NAME_LIMIT),
+      ...(id ? { AttachUUID: parseSandboxId(id) } : {}),
+    };
+    const answer = await shell.target.apply({ mode: "bindings", text: JSON.stringify([binding]) });
+    show(shell, answer, "bound");
+  },
+};
+
+async function requestOf(shell: Shell, mode: IntentRequest["mode"]): Promise<IntentRequest> {
+  const { file, force, strict } = shell.options;
+  if (!file || shell.words.length > 0) {
+    throw new Fault("usage", "the intent's file is missing", { fix: "-f FILE, or -f - for stdin" });
+  }
+  return { mode, text: await readIntentFile(file), force, strict };
+}
+
+async function change(shell: Shell, request: IntentRequest): Promise<void> {
+  if (shell.options.dryRun) {
+    show(shell, await shell.target.plan(request), "would change");
+  } else {
+    show(shell, await shell.target.apply(request), "changed");
+  }
+}
+
+const SIGNS = { create: ["+", "green"], update: ["~", "yellow"], delete: ["-", "red"] } as const;
+
+function show({ options, output }: Shell, answer: PlanAnswer, done: string): void {
+  for (const warning of answer.warnings) output.words(`warning: ${warning}`);
+  if (options.format === "json") return output.data(JSON.stringify(answer, null, 2));
+  for (const { verb, kind, name, lines } of answer.operations) {
+    const [sign, color] = SIGNS[verb];
+    output.data(paint(output, color, `${sign} ${kind} ${name}`));
+    for (const line of lines) output.data(`    ${line}`);
+  }
+  output.words(summary(output, answer, done));
+}
+
+function summary(_: Output, { operations, revision }: PlanAnswer, done: string): string {
+  if (operations.length === 0) return "nothing to change";
+  const objects = operations.length === 1 ? "1 object" : `${operations.length} objects`;
+  return `${done}: ${objects}${revision === undefined ? "" : `, revision ${revision}`}`;
+}

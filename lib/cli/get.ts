@@ -1,0 +1,118 @@
+// `get KIND [NAME]`: what the agent or the store knows, as a table or JSON.
+
+import { Fault } from "../util/errors.ts";
+import { table } from "./output.ts";
+import type { Command, Shell } from "./shell.ts";
+
+type Item = Readonly<Record<string, unknown>>;
+
+/** A column: its head and what it shows of an item. */
+type Column = readonly [head: string, cell: (item: Item) => string];
+
+const text = (key: string) => (item: Item): string => {
+  const value = item[key];
+  if (value === undefined || value === "" || value === null) return "-";
+  return Array.isArray(value) ? value.join(",") || "-" : String(value);
+};
+
+const podOf = (item: Item): string => {
+  const pod = item.pod as { namespace: string; name: string };
+  return `${pod.namespace}/${pod.name}`;
+};
+
+const short = (item: Item): string => String(item.sandbox).slice(0, 12);
+
+const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
+  hosts: [["NAME", text("name")], ["UPLINK", text("intf")], ["VTEP", text("vtepIp")]],
+  tenants: [
+    ["NAME", text("name")],
+    ["TYPE", text("defaultNetType")],
+    ["POOL", text("subnetPool")],
+    ["VLANS", text("vlans")],
+    ["VNIS", text("vxlans")],
+  ],
+  networks: [
+    ["TENANT", text("tenant")],
+    ["NETWORK", text("name")],
+    ["ENCAP", text("encap")],
+    ["TAG", text("tag")],
+    ["SUBNET", text("subnet")],
+    ["GATEWAY", text("gateway")],
+  ],
+  endpoints: [
+    ["TENANT", text("tenant")],
+    ["NETWORK", text("network")],
+    ["ENDPOINT", text("endpoint")],
+    ["ADDRESS", text("address")],
+    ["PINNED", text("host")],
+    ["BOUND", text("boundTo")],
+  ],
+  attachments: [
+    ["POD", podOf],
+    ["NETWORK", (item) => item.network === "" ? "-" : `${item.tenant}/${item.network}`],
+    ["INTERFACE", text("interface")],
+    ["ADDRESS", text("addresses")],
+    ["VLAN", (item) => item.vlan === 0 ? "-" : String(item.vlan)],
+    ["STATE", text("state")],
+    ["SANDBOX", short],
+    ["REASON", text("reason")],
+  ],
+};
+
+const WIDE: Readonly<Record<string, readonly Column[]>> = {
+  attachments: [["HOST", text("host")], ["MAC", text("mac")]],
+  endpoints: [["NAMESPACE", text("namespace")], ["GENERATION", text("generation")]],
+};
+
+export const get: Command = {
+  usage: "get KIND [NAME] [-o table|wide|json|name]\n" +
+    `  kinds: ${Object.keys(COLUMNS).join(", ")}\n` +
+    "  e.g. k8contivnet get attachments -o json",
+  run: async (shell) => {
+    const [word, name, ...rest] = shell.words;
+    const kind = Object.keys(COLUMNS).find((one) => one === word || one === `${word}s`);
+    if (!kind || rest.length > 0) {
+      throw new Fault("usage", word ? `there is no kind "${word}"` : "get lacks a kind", {
+        fix: `kinds: ${Object.keys(COLUMNS).join(", ")}`,
+      });
+    }
+    const items = await shell.target.list(kind);
+    const wanted = name === undefined
+      ? items
+      : items.filter((item) => namesOf(item).includes(name));
+    if (name !== undefined && wanted.length === 0) {
+      throw new Fault("not_found", `no ${kind.slice(0, -1)} is named "${name}"`, {
+        fix: `see k8contivnet get ${kind}`,
+      });
+    }
+    show(shell, kind, wanted);
+  },
+};
+
+/** The names by which an item can be asked for: its own, and with its owners'. */
+function namesOf(item: Item): string[] {
+  const pod = item.pod as { namespace: string; name: string } | undefined;
+  const own = item.name ?? item.endpoint;
+  return [
+    own,
+    [item.tenant, item.network, item.endpoint ?? item.name].filter(Boolean).join("/"),
+    pod?.name,
+    pod && podOf(item),
+  ].filter((name) => typeof name === "string" && name !== "") as string[];
+}
+
+function show({ options, output }: Shell, kind: string, items: readonly Item[]): void {
+  if (options.format === "json") return output.data(JSON.stringify(items, null, 2));
+  if (options.format === "name") {
+    return items.forEach((item) => output.data(namesOf(item)[1] ?? namesOf(item)[0] ?? ""));
+  }
+  if (items.length === 0) return output.words(`no ${kind}`);
+  const extra = options.format === "wide" ? WIDE[kind] ?? [] : [];
+  const columns = [...COLUMNS[kind] ?? [], ...extra];
+  output.data(
+    table(
+      columns.map(([head]) => head),
+      items.map((item) => columns.map(([, cell]) => cell(item))),
+    ),
+  );
+}

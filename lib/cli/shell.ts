@@ -1,0 +1,37 @@
+// What a command is handed: its words, its options, where to print, and whom to ask.
+
+import type { IntentRequest, PlanAnswer } from "../agent/api.ts";
+import type { Output } from "./output.ts";
+
+/** Answers a command: the local agent over its socket, or a store directly. */
+export interface Target {
+  plan(request: IntentRequest): Promise<PlanAnswer>;
+  apply(request: IntentRequest): Promise<PlanAnswer>;
+  list(kind: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
+}
+
+/** Options that every command knows. */
+export interface CommonOptions {
+  readonly format: "table" | "wide" | "json" | "name";
+  readonly force: boolean;
+  readonly strict: boolean;
+  readonly prune: boolean;
+  readonly dryRun: boolean;
+  /** File of -f. */
+  readonly file: string | undefined;
+}
+
+/** What a command is handed. */
+export interface Shell {
+  readonly words: readonly string[];
+  readonly options: CommonOptions;
+  readonly output: Output;
+  readonly target: Target;
+}
+
+/** One command. */
+export interface Command {
+  /** One line each: how it is called, what it does, an example. */
+  readonly usage: string;
+  readonly run: (shell: Shell) => Promise<void> | void;
+}

@@ -1,0 +1,106 @@
+// The host agent's face: flags in, agent run until SIGTERM or SIGINT.
+
+import { dirname } from "@std/path";
+import { type AgentOptions, runAgent } from "../agent/start.ts";
+import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
+import { createLog, type LogLevel } from "../util/log.ts";
+import { isName, LONG_NAME_LIMIT, parseName } from "../util/names.ts";
+import { VERSION } from "../util/version.ts";
+import { FLAGS, type FlagValues, parseFlags } from "./netplugin_flags.ts";
+
+/** Runs the agent; gives the exit code. */
+export async function netpluginMain(args: readonly string[]): Promise<number> {
+  if (args.some((arg) => ["-h", "--help", "-help"].includes(arg))) {
+    console.log(help());
+    return 0;
+  }
+  try {
+    const flags = parseFlags(args, {
+      env: (name) => Deno.env.get(name),
+      readFile: (path) => Deno.readTextFileSync(path),
+    });
+    const log = createLog({
+      level: one(flags, "log-level") as LogLevel,
+      format: one(flags, "log-format") as "text" | "json",
+    });
+    await runAgent(await optionsFrom(flags), log, stopSignal());
+    return 0;
+  } catch (error) {
+    const fault = faultFrom(error);
+    console.error(`k8contivnet netplugin: ${fault.message}`);
+    if (fault.code === "failed" && error instanceof Error && error !== fault) {
+      console.error(error.stack);
+    }
+    return FAULT_CODES[fault.code].exit;
+  }
+}
+
+function help(): string {
+  const lines = FLAGS.map(({ name, value, fallback, help }) =>
+    `  --${name} ${value}`.padEnd(34) + `${help}${fallback ? ` (${fallback})` : ""}`
+  );
+  return `k8contivnet netplugin [flags]: keeps this host's Open vSwitch as the intent says
+
+${lines.join("\n")}
+
+Each flag is also environment K8CONTIVNET_<FLAG>, e.g. K8CONTIVNET_HOST_LABEL, and a key of --config.
+Runs in the foreground, logs to standard error, stops on SIGTERM.
+
+example: k8contivnet netplugin --host-label host1 --intent intent.json`;
+}
+
+function one(flags: FlagValues, name: string): string {
+  return flags.get(name)?.at(-1) ?? "";
+}
+
+async function optionsFrom(flags: FlagValues): Promise<AgentOptions> {
+  const stateDir = one(flags, "state-dir");
+  const ovsdb = one(flags, "ovsdb");
+  const bridge = one(flags, "bridge");
+  if (!ovsdb.startsWith("unix:")) {
+    throw new Fault("usage", `--ovsdb "${ovsdb}" is no unix socket`, { fix: "unix:PATH" });
+  }
+  if (!isName(bridge, 15)) {
+    throw new Fault("usage", `--bridge "${bridge}" cannot be a bridge's name`, {
+      fix: "at most 15 letters and digits",
+    });
+  }
+  const graceMs = Number(one(flags, "grace")) * 1_000;
+  if (!(graceMs >= 0)) {
+    throw new Fault("usage", `--grace "${one(flags, "grace")}" is no number of seconds`);
+  }
+  return {
+    hostLabel: parseName(
+      "host label",
+      one(flags, "host-label") || Deno.hostname(),
+      LONG_NAME_LIMIT,
+    ),
+    intents: await Promise.all((flags.get("intent") ?? []).map(readIntent)),
+    store: one(flags, "store") || `sqlite:${stateDir}/store.db`,
+    socket: one(flags, "socket"),
+    stateDir,
+    ovsdb,
+    ovsRundir: one(flags, "ovs-rundir") || dirname(ovsdb.slice("unix:".length)),
+    ovsDriver: one(flags, "ovs-driver") as AgentOptions["ovsDriver"],
+    linkDriver: one(flags, "link-driver") as AgentOptions["linkDriver"],
+    datapath: one(flags, "datapath") as AgentOptions["datapath"],
+    bridge,
+    docker: one(flags, "docker"),
+    onUnmatched: one(flags, "unmatched") as AgentOptions["onUnmatched"],
+    graceMs,
+    version: VERSION,
+  };
+}
+
+async function readIntent(name: string): Promise<{ name: string; text: string }> {
+  const { readIntentFile } = await import("../cli/input.ts");
+  return { name, text: await readIntentFile(name) };
+}
+
+function stopSignal(): AbortSignal {
+  const stopping = new AbortController();
+  for (const name of ["SIGTERM", "SIGINT"] as const) {
+    Deno.addSignalListener(name, () => stopping.abort());
+  }
+  return stopping.signal;
+}

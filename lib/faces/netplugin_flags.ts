@@ -1,0 +1,156 @@
+// The agent's flags: each also as environment K8CONTIVNET_<FLAG> and as key of --config FILE;
+// flag beats environment beats file. Go-style single dashes are taken everywhere.
+
+import { parseArgs } from "@std/cli/parse-args";
+import { Fault } from "../util/errors.ts";
+
+/** One flag: its default, and what -h says of it. */
+export interface Flag {
+  readonly name: string;
+  readonly value: string;
+  readonly fallback?: string;
+  readonly help: string;
+}
+
+export const FLAGS: readonly Flag[] = [
+  { name: "host-label", value: "NAME", help: "this host's name in the intent (default: hostname)" },
+  { name: "intent", value: "FILE", help: "apply this intent at start; repeatable; - is stdin" },
+  { name: "store", value: "URL", help: "sqlite:PATH (default: sqlite:<state-dir>/store.db)" },
+  {
+    name: "socket",
+    value: "PATH",
+    fallback: "/run/k8contivnet/agent.sock",
+    help: "agent's socket",
+  },
+  {
+    name: "state-dir",
+    value: "DIR",
+    fallback: "/var/lib/k8contivnet",
+    help: "durable state, 0700",
+  },
+  {
+    name: "ovsdb",
+    value: "ADDR",
+    fallback: "unix:/var/run/openvswitch/db.sock",
+    help: "Open vSwitch's database",
+  },
+  { name: "ovs-rundir", value: "DIR", help: "folder of <bridge>.mgmt (default: that of --ovsdb)" },
+  {
+    name: "ovs-driver",
+    value: "jsonrpc|vsctl",
+    fallback: "jsonrpc",
+    help: "how ports are made: over the sockets, or by ovs-vsctl and ovs-ofctl",
+  },
+  {
+    name: "link-driver",
+    value: "auto|netlink|ip",
+    fallback: "auto",
+    help: "how links are made: by netlink, or by ip",
+  },
+  { name: "datapath", value: "auto|system|netdev", fallback: "auto", help: "kernel or userspace" },
+  { name: "bridge", value: "NAME", fallback: "contivBridge", help: "integration bridge" },
+  {
+    name: "docker",
+    value: "ADDR",
+    fallback: "unix:/var/run/docker.sock",
+    help: "Docker's socket; none: sandboxes are named network namespaces",
+  },
+  {
+    name: "unmatched",
+    value: "ignore|fail",
+    fallback: "ignore",
+    help: "what setup does for a pod that nothing names",
+  },
+  { name: "grace", value: "SECONDS", fallback: "60", help: "how long a sandbox may be missing" },
+  { name: "log-level", value: "error|warn|info|debug", fallback: "info", help: "" },
+  { name: "log-format", value: "text|json", fallback: "text", help: "" },
+  { name: "config", value: "FILE", help: "JSON object with these flags as keys" },
+];
+
+/** Values of flags by name; `intent` may have several. */
+export type FlagValues = ReadonlyMap<string, readonly string[]>;
+
+/** What parseFlags() is told of the process. */
+export interface FlagSources {
+  readonly env: (name: string) => string | undefined;
+  readonly readFile: (path: string) => string;
+}
+
+/** Gives the value of each flag that is set or has a default. Faults: usage. */
+export function parseFlags(args: readonly string[], sources: FlagSources): FlagValues {
+  const given = fromArguments(args);
+  const environment = fromEnvironment(sources.env);
+  const file = (given.get("config") ?? environment.get("config"))?.at(-1);
+  const merged = new Map<string, readonly string[]>();
+  for (const { name, fallback } of FLAGS) if (fallback !== undefined) merged.set(name, [fallback]);
+  const layers = [file === undefined ? new Map() : fromFile(file, sources), environment, given];
+  for (const layer of layers) for (const [name, values] of layer) merged.set(name, values);
+  for (const flag of FLAGS) checkChoice(flag, merged.get(flag.name)?.at(-1));
+  return merged;
+}
+
+/** Turns Go-style `-flag` into `--flag`; a lone `-` and one-letter options stay. */
+export function doubleDashes(args: readonly string[]): string[] {
+  return args.map((arg) => /^-[a-z][a-z-]/.test(arg) ? `-${arg}` : arg);
+}
+
+function fromArguments(args: readonly string[]): Map<string, string[]> {
+  const names = FLAGS.map((flag) => flag.name);
+  const parsed = parseArgs(doubleDashes(args), {
+    string: names,
+    collect: names,
+    unknown: (arg) => {
+      const near = names.find((name) => arg.replace(/^-+/, "").startsWith(name.slice(0, 4)));
+      throw new Fault("usage", `netplugin has no flag ${arg}`, {
+        fix: near ? `did you mean --${near}? see netplugin -h` : "see netplugin -h",
+      });
+    },
+  });
+  const values = new Map<string, string[]>();
+  for (const name of names) {
+    const given = parsed[name] as string[] | undefined;
+    if (!given || given.length === 0) continue;
+    if (given.includes("")) {
+      throw new Fault("usage", `flag --${name} lacks its value`, { fix: "see netplugin -h" });
+    }
+    values.set(name, given);
+  }
+  return values;
+}
+
+function fromEnvironment(env: FlagSources["env"]): Map<string, string[]> {
+  const values = new Map<string, string[]>();
+  for (const { name } of FLAGS) {
+    const value = env(`K8CONTIVNET_${name.toUpperCase().replaceAll("-", "_")}`);
+    if (value) values.set(name, [value]);
+  }
+  return values;
+}
+
+function fromFile(path: string, { readFile }: FlagSources): Map<string, string[]> {
+  const wrong = (why: string) =>
+    new Fault("usage", `config ${path} refused`, { why, fix: "see netplugin -h for the keys" });
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(readFile(path));
+  } catch (cause) {
+    throw wrong(cause instanceof SyntaxError ? "it is no JSON" : "it cannot be read");
+  }
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
+    throw wrong("it is no JSON object");
+  }
+  const values = new Map<string, string[]>();
+  for (const [key, value] of Object.entries(parsed)) {
+    if (!FLAGS.some((flag) => flag.name === key)) throw wrong(`there is no flag "${key}"`);
+    values.set(key, (Array.isArray(value) ? value : [value]).map(String));
+  }
+  return values;
+}
+
+/** A flag whose value is written `a|b` takes only those. */
+function checkChoice({ name, value }: Flag, given: string | undefined): void {
+  if (given === undefined || !value.includes("|") || value.split("|").includes(given)) return;
+  throw new Fault("usage", `flag --${name} cannot be "${given}"`, {
+    fix: `one of ${value.split("|").join(", ")}`,
+  });
+}

@@ -1,0 +1,136 @@
+// Late binding: which endpoints a pod gets when it is placed. An endpoint was written for a pod's
+// name, in a namespace; or it was bound to one sandbox by its id.
+
+import { Fault } from "../util/errors.ts";
+import { type Documents, type EndpointRecord, keys, type TenantRecord } from "./records.ts";
+
+/** A pod that was placed on `host`. */
+export interface Placement {
+  readonly host: string;
+  readonly namespace: string;
+  readonly pod: string;
+  /** Id of its infra container. */
+  readonly sandbox: string;
+}
+
+/** An endpoint for a pod, and its interface's name there. */
+export interface Choice {
+  readonly endpoint: EndpointRecord;
+  readonly interface: string;
+}
+
+/**
+ * Gives the endpoints of a pod by tenant and network; none where nothing names it. An endpoint's own
+ * interface name counts; the others get eth0, then net1, net2… past those that are `taken`.
+ * Faults: conflict, where they belong on another host, or two want one interface name.
+ */
+export function chooseEndpoints(
+  documents: Documents,
+  placement: Placement,
+  { taken = [] }: { readonly taken?: readonly string[] } = {},
+): Choice[] {
+  const named = matching(documents, placement);
+  const isHome = (endpoint: EndpointRecord) =>
+    [undefined, placement.host].includes(pinOf(endpoint));
+  const away = named.find((endpoint) => !isHome(endpoint));
+  // One name may stand for containers on several hosts; then those pinned here are meant.
+  const isPinnedHere = named.some((endpoint) => pinOf(endpoint) === placement.host);
+  if (away && !isPinnedHere) throw belongsElsewhere(placement, away);
+  const chosen = named.filter(isHome);
+  return nameInterfaces(chosen.sort(byPlace), placement, taken);
+}
+
+/**
+ * Reports whether nothing names the pod as it is given, but something does with namespace and name
+ * exchanged, which is the order of the original's guide.
+ */
+export function matchesSwapped(documents: Documents, placement: Placement): boolean {
+  const { namespace, pod } = placement;
+  if (namespace === pod || matching(documents, placement).length > 0) return false;
+  return matching(documents, { ...placement, namespace: pod, pod: namespace }).length > 0;
+}
+
+function matching(documents: Documents, placement: Placement): EndpointRecord[] {
+  const found: EndpointRecord[] = [];
+  for (const [key, { value }] of documents) {
+    if (!key.startsWith("endpoints/")) continue;
+    const endpoint = value as EndpointRecord;
+    if (isBoundTo(placement.sandbox, endpoint) || isNamed(documents, placement, endpoint)) {
+      found.push(endpoint);
+    }
+  }
+  return found;
+}
+
+function isNamed(
+  documents: Documents,
+  { namespace, pod }: Placement,
+  endpoint: EndpointRecord,
+): boolean {
+  if (endpoint.container !== pod && uuidOf(endpoint) !== pod) return false;
+  if (endpoint.namespace !== undefined) return endpoint.namespace === namespace;
+  const tenant = documents.get(keys.tenant(endpoint.tenant))?.value as TenantRecord | undefined;
+  return (tenant?.namespaces ?? ["default"]).includes(namespace);
+}
+
+/** Docker's short ids have 12 digits; anything shorter is a name. */
+function isBoundTo(sandbox: string, endpoint: EndpointRecord): boolean {
+  const uuid = uuidOf(endpoint);
+  if (uuid === undefined || !/^[0-9a-f]{12,64}$/.test(uuid)) return false;
+  return sandbox.startsWith(uuid) || (sandbox.length >= 12 && uuid.startsWith(sandbox));
+}
+
+/** A pin says all: one without an id clears the intent's. */
+function uuidOf({ pin, attachUuid }: EndpointRecord): string | undefined {
+  return pin ? pin.attachUuid : attachUuid;
+}
+
+function pinOf({ pin, host }: EndpointRecord): string | undefined {
+  return pin?.host ?? host;
+}
+
+function belongsElsewhere({ namespace, pod, host }: Placement, endpoint: EndpointRecord): Fault {
+  const { tenant, network, container } = endpoint;
+  const home = pinOf(endpoint);
+  return new Fault("conflict", `pod ${namespace}/${pod} is not connected on ${host}`, {
+    why: `its endpoint ${tenant}/${network}/${container} belongs on ${home}`,
+    fix: `place the pod on ${home}, or "k8contivnet bind ${container} ${host}"`,
+  });
+}
+
+function byPlace(a: EndpointRecord, b: EndpointRecord): number {
+  const place = ({ tenant, network, container }: EndpointRecord) => [tenant, network, container];
+  const [left, right] = [place(a), place(b)];
+  for (const [index, word] of left.entries()) {
+    const other = right[index] ?? "";
+    if (word !== other) return word < other ? -1 : 1;
+  }
+  return 0;
+}
+
+function nameInterfaces(
+  endpoints: readonly EndpointRecord[],
+  { namespace, pod }: Placement,
+  taken: readonly string[],
+): Choice[] {
+  const names = new Set(taken);
+  for (const { interface: name } of endpoints) {
+    if (name === undefined) continue;
+    if (names.has(name)) {
+      throw new Fault("conflict", `pod ${namespace}/${pod} would have two interfaces ${name}`, {
+        fix: "give one of its endpoints another Interface",
+      });
+    }
+    names.add(name);
+  }
+  return endpoints.map((endpoint) => {
+    const name = endpoint.interface ?? freeName(names);
+    names.add(name);
+    return { endpoint, interface: name };
+  });
+}
+
+function freeName(names: ReadonlySet<string>): string {
+  if (!names.has("eth0")) return "eth0";
+  for (let number = 1;; number++) if (!names.has(`net${number}`)) return `net${number}`;
+}

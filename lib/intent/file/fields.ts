@@ -1,0 +1,130 @@
+// The keys of an intent file, object by object, and what the house calls them. The original's
+// spelling is the canonical one; reading ignores case and knows later spellings.
+
+/** Key in the file → name in an intent and in a record. */
+export const NAMES = {
+  intent: {
+    Hosts: "hosts",
+    InfraNetworks: "infraNetworks",
+    Tenants: "tenants",
+    HostBindings: "hostBindings",
+  },
+  host: { Name: "name", Intf: "intf", VtepIp: "vtepIp", NetId: "netId" },
+  infraNetwork: { Name: "name", PktTagType: "encap", PktTag: "tag" },
+  tenant: {
+    Name: "name",
+    DefaultNetType: "defaultNetType",
+    SubnetPool: "subnetPool",
+    AllocSubnetLen: "allocSubnetLen",
+    Vlans: "vlans",
+    Vxlans: "vxlans",
+    Namespaces: "namespaces",
+    Groups: "groups",
+    Policies: "policies",
+    Networks: "networks",
+  },
+  network: {
+    Name: "name",
+    PktTagType: "encap",
+    PktTag: "tag",
+    SubnetCIDR: "subnet",
+    DefaultGw: "gateway",
+    Default: "default",
+    Namespaces: "namespaces",
+    PodSelector: "podSelector",
+    NamespaceSelector: "namespaceSelector",
+    Mtu: "mtu",
+    Reserve: "reserve",
+    AllocRange: "allocRange",
+    Endpoints: "endpoints",
+  },
+  endpoint: {
+    Container: "container",
+    Namespace: "namespace",
+    Host: "host",
+    AttachUUID: "attachUuid",
+    IpAddress: "address",
+    Mac: "mac",
+    Interface: "interface",
+    Labels: "labels",
+    Group: "group",
+  },
+  binding: {
+    Container: "container",
+    Host: "host",
+    AttachUUID: "attachUuid",
+    IpAddress: "address",
+  },
+  group: { Name: "Name", Network: "Network", Policies: "Policies" },
+  policy: { Name: "Name", Rules: "Rules" },
+  rule: {
+    Id: "Id",
+    Priority: "Priority",
+    Direction: "Direction",
+    FromGroup: "FromGroup",
+    FromNetwork: "FromNetwork",
+    FromIpAddress: "FromIpAddress",
+    ToGroup: "ToGroup",
+    ToNetwork: "ToNetwork",
+    ToIpAddress: "ToIpAddress",
+    Protocol: "Protocol",
+    Port: "Port",
+    Action: "Action",
+  },
+  selector: { matchLabels: "matchLabels", matchExpressions: "matchExpressions" },
+  expression: { key: "key", operator: "operator", values: "values" },
+} as const;
+
+/** An object of the file. */
+export type Kind = keyof typeof NAMES;
+
+/** What stands below a key: an object of that kind, or an array of them. */
+export const BELOW: Readonly<Partial<Record<Kind, Readonly<Record<string, Kind>>>>> = {
+  intent: {
+    Hosts: "host",
+    InfraNetworks: "infraNetwork",
+    Tenants: "tenant",
+    HostBindings: "binding",
+  },
+  tenant: { Networks: "network", Groups: "group", Policies: "policy" },
+  network: { Endpoints: "endpoint", PodSelector: "selector", NamespaceSelector: "selector" },
+  policy: { Rules: "rule" },
+  selector: { matchExpressions: "expression" },
+};
+
+/** Other spellings of a key, as later releases of the original wrote it. */
+export const ALSO: Readonly<Partial<Record<Kind, Readonly<Record<string, string>>>>> = {
+  network: { Gateway: "DefaultGw" },
+};
+
+/** Keys whose number 0 means absent: the original's programs wrote zero values out. */
+export const ZERO_IS_ABSENT: ReadonlySet<string> = new Set(["AllocSubnetLen", "PktTag"]);
+
+/** Keys that are known and not built yet. */
+export const NOT_YET: ReadonlyMap<string, string> = new Map([["SubnetCIDR6", "IPv6"]]);
+
+type Renamed<T, M> = {
+  [K in keyof T as K extends keyof M ? M[K] & string : never]: T[K];
+};
+
+/** Gives a file's object under the house's names. */
+export function rename<T extends object, M extends Readonly<Record<string, string>>>(
+  object: T,
+  names: M,
+): Renamed<T, M> {
+  const renamed = Object.entries(object).map(([key, value]) => [names[key] ?? key, value]);
+  return Object.fromEntries(renamed) as Renamed<T, M>;
+}
+
+/** Gives an object of the house under the file's keys, in the file's order. */
+export function renameBack(
+  object: object,
+  names: Readonly<Record<string, string>>,
+): Record<string, unknown> {
+  const fields = new Map(Object.entries(object));
+  return Object.fromEntries(
+    Object.entries(names)
+      .filter(([, name]) => fields.get(name) !== undefined)
+      .map(([key, name]) => [key, fields.get(name)]),
+  );
+}

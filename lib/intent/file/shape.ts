@@ -1,0 +1,169 @@
+// The schema of a file: which keys there are, their types and single values. What holds between
+// fields is check.ts.
+
+import * as z from "zod/mini";
+import { parseVlanRanges, parseVniRange, rangesToText, VLANS, VNIS } from "../../ipam/ranges.ts";
+import { Fault } from "../../util/errors.ts";
+import type { NAMES } from "./fields.ts";
+import { group, policy } from "./policy.ts";
+import {
+  address,
+  addressRange,
+  link,
+  list,
+  longName,
+  mac,
+  name,
+  namespace,
+  object,
+  oneOf,
+  parsed,
+  subnet,
+  texts,
+  whole,
+  yesOrNo,
+} from "./types.ts";
+
+type Keys<K extends keyof typeof NAMES> = Record<keyof typeof NAMES[K], z.ZodMiniType>;
+
+const encap = (about: string) => oneOf(about, ["vlan", "vxlan"]);
+
+const TAG_WANTED = "a number, or a number as text, is wanted";
+
+const tag = z.pipe(
+  z.union([z.string(), z.number()], TAG_WANTED)
+    .check(z.describe("VLAN id or VNI; the lowest free one where absent")),
+  z.transform((written: string | number, context): number => {
+    const tag = /^\d{1,8}$/.test(String(written)) ? Number(written) : NaN;
+    if (VNIS.first <= tag && tag <= VNIS.last) return tag;
+    const fault = new Fault("usage", `${JSON.stringify(written).slice(0, 40)} is no tag`, {
+      why: `${VNIS.first} to ${VNIS.last} are allowed, for a VLAN to ${VLANS.last}`,
+      fix: "leave it out for the lowest free one",
+    });
+    context.issues.push({
+      code: "custom",
+      input: written,
+      message: fault.message,
+      params: { fault },
+    });
+    return z.NEVER;
+  }),
+);
+
+const expression = object(
+  {
+    key: z.string("a string is wanted"),
+    operator: oneOf("as in Kubernetes", ["In", "NotIn", "Exists", "DoesNotExist"]),
+    values: z.exactOptional(list(z.string("a string is wanted"))),
+  } satisfies Keys<"expression">,
+).check(z.refine(
+  ({ operator, values = [] }) => operator.endsWith("In") === values.length > 0,
+  "In and NotIn take values, Exists and DoesNotExist take none",
+));
+
+const selector = object(
+  {
+    matchLabels: z.exactOptional(texts("labels that must be equal")),
+    matchExpressions: z.exactOptional(list(expression)),
+  } satisfies Keys<"selector">,
+);
+
+const endpoint = object(
+  {
+    Container: longName("the pod's name"),
+    Namespace: z.exactOptional(namespace("Kubernetes namespace that the pod must be in")),
+    Host: z.exactOptional(longName("host that it is pinned to; absent: where the pod is placed")),
+    AttachUUID: z.exactOptional(longName("id of the container to plumb in its place")),
+    IpAddress: z.exactOptional(address("fixed address; the lowest free one where absent")),
+    Mac: z.exactOptional(mac("fixed MAC address")),
+    Interface: z.exactOptional(link("name in the pod; eth0 or net1… where absent")),
+    Labels: z.exactOptional(texts("attributes for policy")),
+    Group: z.exactOptional(name("group of this tenant")),
+  } satisfies Keys<"endpoint">,
+);
+
+const network = object(
+  {
+    Name: name("unique in its tenant"),
+    PktTagType: z.exactOptional(encap("the tenant's DefaultNetType where absent")),
+    PktTag: z.exactOptional(tag),
+    SubnetCIDR: z.exactOptional(subnet("fixed subnet; a block of the pool where absent")),
+    DefaultGw: z.exactOptional(address("default route of the pods; never given to an endpoint")),
+    Default: z.exactOptional(yesOrNo("serves pods of the tenant that name no network")),
+    Namespaces: z.exactOptional(list(namespace("namespace that may use the network"))),
+    PodSelector: z.exactOptional(selector),
+    NamespaceSelector: z.exactOptional(selector),
+    Mtu: z.exactOptional(whole("bytes; measured where absent", 68, 65_535)),
+    Reserve: z.exactOptional(list(addressRange("address or FIRST-LAST that is never given"))),
+    AllocRange: z.exactOptional(addressRange("FIRST-LAST: the only addresses to choose from")),
+    Endpoints: z.exactOptional(list(endpoint)),
+  } satisfies Keys<"network">,
+);
+
+const tenant = object(
+  {
+    Name: name("unique"),
+    DefaultNetType: z.exactOptional(encap("for networks that do not say; required at first")),
+    SubnetPool: z.exactOptional(subnet("where subnets are cut from; required at first")),
+    AllocSubnetLen: z.exactOptional(whole("prefix length of a cut; required at first", 8, 32)),
+    Vlans: z.exactOptional(
+      parsed(
+        "ranges of VLANs to choose from, e.g. 11-28,40-50",
+        (text) => rangesToText(parseVlanRanges(text)),
+      ),
+    ),
+    Vxlans: z.exactOptional(
+      parsed(
+        "one range of VNIs to choose from, e.g. 10001-14000",
+        (text) => rangesToText([parseVniRange(text)]),
+      ),
+    ),
+    Namespaces: z.exactOptional(list(namespace("namespace served; only default where absent"))),
+    Groups: z.exactOptional(list(group)),
+    Policies: z.exactOptional(list(policy)),
+    Networks: z.exactOptional(list(network)),
+  } satisfies Keys<"tenant">,
+);
+
+const host = object(
+  {
+    Name: longName("the agent's --host-label"),
+    Intf: z.exactOptional(link("uplink to the VLAN fabric")),
+    VtepIp: z.exactOptional(address("tunnel address")),
+    NetId: z.exactOptional(name("network of the uplink; normally absent")),
+  } satisfies Keys<"host">,
+);
+
+const binding = object(
+  {
+    Container: longName("container of the endpoints to pin"),
+    Host: longName("host that they are pinned to"),
+    AttachUUID: z.exactOptional(longName("id of the container to plumb in its place")),
+    IpAddress: z.exactOptional(z.string("a string is wanted").check(z.describe("not used"))),
+  } satisfies Keys<"binding">,
+);
+
+const infraNetwork = object(
+  {
+    Name: z.exactOptional(z.string("a string is wanted")),
+    PktTagType: z.exactOptional(z.string("a string is wanted")),
+    PktTag: z.exactOptional(z.union([z.string(), z.number()], "a string is wanted")),
+  } satisfies Keys<"infraNetwork">,
+);
+
+/** Schema of a bindings file. */
+export const bindingsFile = list(binding);
+
+/** Schema of an intent file whose keys are folded. */
+export const intentFile = object(
+  {
+    Hosts: z.exactOptional(list(host)),
+    InfraNetworks: z.exactOptional(list(infraNetwork)),
+    Tenants: z.exactOptional(list(tenant)),
+    HostBindings: z.exactOptional(bindingsFile),
+  } satisfies Keys<"intent">,
+);
+
+/** A file after its types were read. */
+export type IntentFile = z.output<typeof intentFile>;
+export type BindingsFile = z.output<typeof bindingsFile>;

@@ -1,0 +1,117 @@
+// Building blocks of the file's schema: each knows its type, the words for a wrong one, and how to
+// read a text strictly with the functions of ipam and util.
+
+import * as z from "zod/mini";
+import { addressRangeToText, parseAddressRange } from "../../ipam/addresses.ts";
+import {
+  addressToText,
+  parseAddress,
+  parseSubnet,
+  SHORTEST_PREFIX,
+  subnetToText,
+} from "../../ipam/subnets.ts";
+import { Fault, faultFrom } from "../../util/errors.ts";
+import { isLinkName, LONG_NAME_LIMIT, NAME_LIMIT, parseName } from "../../util/names.ts";
+
+/** Gives a schema of texts that `parse` reads; its Fault becomes the issue. */
+export function parsed<T>(about: string, parse: (text: string) => T) {
+  return z.pipe(
+    z.string("a string is wanted").check(z.describe(about)),
+    z.transform((text: string, context): T => {
+      try {
+        return parse(text);
+      } catch (error) {
+        const fault = faultFrom(error);
+        context.issues.push({
+          code: "custom",
+          input: text,
+          message: fault.message,
+          params: { fault },
+        });
+        return z.NEVER;
+      }
+    }),
+  );
+}
+
+/** Gives a schema of whole numbers from `least` to `most`. */
+export function whole(about: string, least: number, most: number) {
+  const wanted = `a whole number from ${least} to ${most} is wanted`;
+  return z.int(wanted).check(z.gte(least, wanted), z.lte(most, wanted), z.describe(about));
+}
+
+/** Gives a schema of a few words. */
+export function oneOf<const T extends readonly string[]>(about: string, words: T) {
+  return z.enum(words, `one of ${words.join(", ")} is wanted`).check(z.describe(about));
+}
+
+export const yesOrNo = (about: string) =>
+  z.boolean("true or false is wanted").check(z.describe(about));
+
+export const list = <T extends z.ZodMiniType>(element: T) => z.array(element, "an array is wanted");
+
+export const object = <T extends z.core.$ZodLooseShape>(shape: T) =>
+  z.strictObject(shape, "an object is wanted");
+
+export const texts = (about: string) =>
+  z.record(z.string(), z.string("a string is wanted"), "an object is wanted")
+    .check(z.describe(about));
+
+export const name = (about: string) => parsed(about, (text) => parseName("name", text, NAME_LIMIT));
+
+export const longName = (about: string) =>
+  parsed(about, (text) => parseName("name", text, LONG_NAME_LIMIT));
+
+export const address = (about: string) => parsed(about, readAddress);
+
+export const addressRange = (about: string) =>
+  parsed(about, (text) => addressRangeToText(parseAddressRange(text)));
+
+export const subnet = (about: string) => parsed(about, readSubnet);
+
+/** A host or a block of any size, as policies name them. */
+export const addressOrSubnet = (about: string) =>
+  parsed(about, (text) => text.includes("/") ? subnetToText(parseSubnet(text)) : readAddress(text));
+
+export const link = (about: string) =>
+  parsed(about, (text) => {
+    if (isLinkName(text) && text !== "lo") return text;
+    throw new Fault("usage", `"${text.slice(0, 40)}" is no interface name`, {
+      why: "1 to 15 letters, digits, _ . - are allowed, and not lo",
+      fix: 'write one such as "eth0"',
+    });
+  });
+
+export const namespace = (about: string) =>
+  parsed(about, (text) => {
+    if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return text;
+    throw new Fault("usage", `"${text.slice(0, 40)}" is no namespace`, {
+      why: "1 to 63 small letters, digits and - are allowed, no - at the ends",
+      fix: 'write one such as "default"',
+    });
+  });
+
+/** A unicast hardware address, given back in small letters with colons. */
+export const mac = (about: string) =>
+  parsed(about, (text) => {
+    const spelled = text.toLowerCase().replaceAll("-", ":");
+    const isMac = /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/.test(spelled);
+    if (isMac && spelled !== "00:00:00:00:00:00") return spelled;
+    throw new Fault("usage", `"${text.slice(0, 40)}" is no unicast MAC address`, {
+      why: "six bytes in hex are wanted, the first one even",
+      fix: 'write one such as "02:00:00:00:00:01"',
+    });
+  });
+
+function readAddress(text: string): string {
+  return addressToText(parseAddress(text));
+}
+
+function readSubnet(text: string): string {
+  const subnet = parseSubnet(text);
+  if (subnet.length >= SHORTEST_PREFIX) return subnetToText(subnet);
+  throw new Fault("usage", `"${text}" is too large`, {
+    why: `the shortest prefix is ${SHORTEST_PREFIX}`,
+    fix: "choose a longer one",
+  });
+}

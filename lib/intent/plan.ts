@@ -1,0 +1,103 @@
+// The planner: what the store holds and what a user wishes give a plan, all or nothing. Pure, so that
+// the same plan can be shown, tried on a copy, and applied. The steps are the files of plan/:
+// stored (read) → wish (state) → target (choose) → changes (compare) → order.
+
+import { Fault } from "../util/errors.ts";
+import type { Binding } from "./intent.ts";
+import { draftsOf } from "./plan/changes.ts";
+import { settleDeletions } from "./plan/deletions.ts";
+import { liveOf, podsOf } from "./plan/live.ts";
+import type { Plan } from "./plan/operation.ts";
+import { orderOperations } from "./plan/order.ts";
+import { endpointKeyOf, nameOf, readDocuments, type Stored } from "./plan/stored.ts";
+import { pinOf, type Target, targetOf } from "./plan/target.ts";
+import { statementsOf, type Wanted, wantedOf, type Wish } from "./plan/wish.ts";
+import { type Documents, type EndpointRecord, type NetworkRecord } from "./records.ts";
+
+/**
+ * Gives what changes in `documents` when `wish` comes true; nothing where it is true already.
+ * Faults: usage (the intent contradicts itself or what is there), conflict (taken, or in use by
+ * pods or children), exhausted (a pool is full), failed (a document cannot be read).
+ */
+export function planIntent(documents: Documents, wish: Wish): Plan {
+  const stored = readDocuments(documents);
+  const wanted = wantedOf(stored, wish);
+  settleDeletions(wanted, stored, wish.force ?? false);
+  const live = liveOf(stored, wanted);
+  const target = targetOf(stored, wanted, live);
+  const drafts = draftsOf(stored, target, { live, untouched: wanted.untouched });
+  return {
+    operations: orderOperations(drafts),
+    warnings: [
+      ...wanted.warnings,
+      ...unbound(wanted.bindings, target),
+      ...movedPins(stored, wanted, target),
+    ],
+    subnetLists: subnetListsOf(stored),
+  };
+}
+
+/**
+ * Gives what changes when every endpoint of the bound containers is pinned, in any tenant and
+ * network. A binding without AttachUUID clears an earlier one's. Nothing else moves.
+ * Faults: not_found, where the store has no endpoint at all; failed.
+ */
+export function planBindings(documents: Documents, bindings: readonly Binding[]): Plan {
+  const stored = readDocuments(documents);
+  if (stored.endpoints.size === 0 && bindings.length > 0) {
+    throw new Fault("not_found", "nothing is bound", {
+      why: "the store has no endpoint",
+      fix: "apply an intent first",
+    });
+  }
+  const wanted = statementsOf(stored);
+  const bindingByContainer = new Map(bindings.map((binding) => [binding.container, binding]));
+  const pinned = (endpoint: EndpointRecord): EndpointRecord => {
+    const pin = pinOf(bindingByContainer.get(endpoint.container));
+    return pin ? { ...endpoint, pin } : endpoint;
+  };
+  const endpoints = new Map([...stored.endpoints].map(([key, one]) => [key, pinned(one)]));
+  const target = { ...stored, endpoints };
+  const drafts = draftsOf(stored, target, { live: new Map(), untouched: new Set() });
+  return {
+    operations: orderOperations(drafts),
+    warnings: [...unbound(bindings, target), ...movedPins(stored, wanted, target)],
+    subnetLists: subnetListsOf(stored),
+  };
+}
+
+function unbound(bindings: readonly Binding[], { endpoints }: Target): string[] {
+  const known = new Set([...endpoints.values()].map(({ container }) => container));
+  return bindings
+    .filter(({ container }) => !known.has(container))
+    .map(({ container }) => `no endpoint is named ${container}, so nothing is bound`);
+}
+
+/** A pod stays where it is; its endpoint may be told to be elsewhere. */
+function movedPins(stored: Stored, wanted: Wanted, { endpoints }: Target): string[] {
+  const live = liveOf(stored, wanted);
+  return [...stored.attachments.values()].flatMap((attachment) => {
+    const key = endpointKeyOf(attachment);
+    const endpoint = endpoints.get(key);
+    const host = endpoint && hostOf(endpoint);
+    const before = stored.endpoints.get(key);
+    if (!host || host === attachment.host || (before && hostOf(before) === host)) return [];
+    return live.has(key)
+      ? [`${nameOf(key)} now belongs on ${host}, and ${podsOf([attachment])} has it`]
+      : [];
+  });
+}
+
+function hostOf({ pin, host }: EndpointRecord): string | undefined {
+  return pin?.host ?? host;
+}
+
+function subnetListsOf(stored: Stored): Plan["subnetLists"] {
+  const byTenant = Map.groupBy(stored.networks.values(), ({ tenant }: NetworkRecord) => tenant);
+  return new Map(
+    [...byTenant].map(([tenant, networks]) => [
+      tenant,
+      Object.fromEntries(networks.map(({ subnet, name }) => [subnet, name])),
+    ]),
+  );
+}

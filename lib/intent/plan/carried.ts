@@ -1,0 +1,77 @@
+// What an update keeps of a stored record that this version does not know: fields of a newer one.
+
+import {
+  type EndpointRecord,
+  type HostRecord,
+  type NetworkRecord,
+  SCHEMA,
+  type TenantRecord,
+} from "../records.ts";
+import type { ObjectRecord } from "./stored.ts";
+
+type Fields<T> = Readonly<Record<Exclude<keyof T, "schema">, true>>;
+
+const host: Fields<HostRecord> = { name: true, intf: true, vtepIp: true, netId: true };
+
+const tenant: Fields<TenantRecord> = {
+  name: true,
+  defaultNetType: true,
+  subnetPool: true,
+  allocSubnetLen: true,
+  vlans: true,
+  vxlans: true,
+  namespaces: true,
+  groups: true,
+  policies: true,
+};
+
+const network: Fields<NetworkRecord> = {
+  tenant: true,
+  name: true,
+  encap: true,
+  tag: true,
+  tagBy: true,
+  subnet: true,
+  subnetBy: true,
+  gateway: true,
+  default: true,
+  namespaces: true,
+  podSelector: true,
+  namespaceSelector: true,
+  mtu: true,
+  reserve: true,
+  allocRange: true,
+};
+
+const endpoint: Fields<EndpointRecord> = {
+  tenant: true,
+  network: true,
+  container: true,
+  namespace: true,
+  host: true,
+  attachUuid: true,
+  pin: true,
+  bound: true,
+  address: true,
+  addressBy: true,
+  mac: true,
+  interface: true,
+  labels: true,
+  group: true,
+};
+
+const KNOWN = { host, tenant, network, endpoint };
+
+/** A kind of object that an intent lists. */
+export type ObjectKind = keyof typeof KNOWN;
+
+/** Gives the schema and the unknown fields that a record of `kind` starts with. */
+export function carried(
+  kind: ObjectKind,
+  record: ObjectRecord | undefined,
+): Record<string, unknown> {
+  const unknown = Object.entries(record ?? {}).filter(([field]) =>
+    !Object.hasOwn(KNOWN[kind], field)
+  );
+  return { schema: SCHEMA, ...Object.fromEntries(unknown) };
+}

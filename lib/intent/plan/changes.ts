@@ -1,0 +1,164 @@
+// The difference between the stored records and the target, as one draft of an operation an object.
+
+import {
+  type AttachmentRecord,
+  type ClaimRecord,
+  type EndpointRecord,
+  keys,
+  type NetworkRecord,
+  SCHEMA,
+} from "../records.ts";
+import type { ObjectKind } from "./carried.ts";
+import { endpointClaim, networkClaims } from "./ledger.ts";
+import { changeLines } from "./lines.ts";
+import { type Live, refuseLiveChange } from "./live.ts";
+import type { Json, Operation, PlanCheck, PlanWrite, SubnetEdit } from "./operation.ts";
+import {
+  endpointKeyOf,
+  nameOf,
+  networkKeyOf,
+  type ObjectRecord,
+  type Stored,
+  tenantKeyOf,
+} from "./stored.ts";
+import type { Target } from "./target.ts";
+
+/** An operation before it has its place, with what that place depends on. */
+export interface Draft extends Omit<Operation, "group"> {
+  readonly key: string;
+  /** Key of the record that this one stands below. */
+  readonly parent?: string;
+  readonly releases: readonly string[];
+  readonly takes: readonly string[];
+}
+
+interface Change {
+  readonly kind: ObjectKind;
+  readonly key: string;
+  readonly before: ObjectRecord | undefined;
+  readonly after: ObjectRecord | undefined;
+}
+
+/** Fields whose change would cut off pods, by kind, with the file's word for them. */
+const HELD_BY_PODS: Readonly<Partial<Record<ObjectKind, Readonly<Record<string, string>>>>> = {
+  network: { encap: "PktTagType", tag: "PktTag", subnet: "SubnetCIDR" },
+  endpoint: { address: "IpAddress" },
+};
+
+/** Gives what differs. Faults: conflict, where pods are attached to what would move. */
+export function draftsOf(
+  stored: Stored,
+  target: Target,
+  { live, untouched }: { readonly live: Live; readonly untouched: ReadonlySet<string> },
+): Draft[] {
+  const changes = [
+    ...differing("host", stored.hosts, target.hosts),
+    ...differing("tenant", stored.tenants, target.tenants),
+    ...differing("network", stored.networks, target.networks),
+    ...differing("endpoint", stored.endpoints, target.endpoints),
+  ].filter(({ key }) => !untouched.has(key));
+  for (const change of changes) refuseUnderPods(live, change);
+  const given = new Set(changes.flatMap(({ kind, after }) => claimsOf(kind, after)));
+  const podsByEndpoint = Map.groupBy(stored.attachments.values(), endpointKeyOf);
+  return changes.map((change) => draftOf(stored, change, given, podsByEndpoint.get(change.key)));
+}
+
+function* differing<T extends ObjectRecord>(
+  kind: ObjectKind,
+  records: ReadonlyMap<string, T>,
+  target: ReadonlyMap<string, T>,
+): Generator<Change> {
+  for (const [key, before] of records) {
+    if (!target.has(key)) yield { kind, key, before, after: undefined };
+  }
+  for (const [key, after] of target) {
+    const before = records.get(key);
+    if (!isSame(before, after)) yield { kind, key, before, after };
+  }
+}
+
+/** Compares JSON documents; the order of keys does not matter. */
+export function isSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (Array.isArray(a) !== Array.isArray(b)) return false;
+  const [left, right] = [Object.entries(a), Object.keys(b)];
+  return left.length === right.length &&
+    left.every(([key, value]) => Object.hasOwn(b, key) && isSame(value, Reflect.get(b, key)));
+}
+
+function refuseUnderPods(live: Live, { kind, key, before, after }: Change): void {
+  if (!before || !after) return;
+  const held = Object.entries(HELD_BY_PODS[kind] ?? {})
+    .filter(([field]) => Reflect.get(before, field) !== Reflect.get(after, field));
+  refuseLiveChange(live, key, held.map(([, word]) => word));
+}
+
+function claimsOf(kind: ObjectKind, record: ObjectRecord | undefined): string[] {
+  if (!record) return [];
+  if (kind === "network") return networkClaims(record as NetworkRecord);
+  return kind === "endpoint" ? [endpointClaim(record as EndpointRecord)] : [];
+}
+
+function draftOf(
+  stored: Stored,
+  { kind, key, before, after }: Change,
+  given: ReadonlySet<string>,
+  pods: readonly AttachmentRecord[] | undefined,
+): Draft {
+  const [had, has] = [claimsOf(kind, before), claimsOf(kind, after)];
+  // A claim that a kept record has lost is written again.
+  const takes = has.filter((claim) => !had.includes(claim) || !stored.claims.has(claim));
+  const releases = had.filter((claim) =>
+    !has.includes(claim) && stored.claims.get(claim)?.owner === key
+  );
+  const parent = parentOf(kind, after ?? before);
+  const check = (key: string): PlanCheck => ({ key, revision: stored.revisionOf(key) });
+  const claim: ClaimRecord = { schema: SCHEMA, owner: key };
+  const subnets = kind === "network" ? subnetEdit(stored, before, after) : undefined;
+  return {
+    verb: before ? after ? "update" : "delete" : "create",
+    kind,
+    name: nameOf(key),
+    lines: changeLines(kind, before, after, pods),
+    checks: [check(key), ...takes.map(check), ...(after && parent ? [check(parent)] : [])],
+    writes: [
+      write(key, after),
+      ...takes.map((key) => write(key, claim)),
+      ...releases.filter((claim) => !given.has(claim)).map((key) => write(key, undefined)),
+    ],
+    ...(subnets ? { subnets } : {}),
+    key,
+    ...(parent ? { parent } : {}),
+    releases,
+    takes,
+  };
+}
+
+function write(key: string, value: ObjectRecord | ClaimRecord | undefined): PlanWrite {
+  // Records are plain JSON; their interfaces just have no index signature.
+  return { key, value: value as unknown as Json | undefined };
+}
+
+/** Gives the key of the record that must be there for `record` to be. */
+function parentOf(kind: ObjectKind, record: ObjectRecord | undefined): string | undefined {
+  if (kind === "network") return tenantKeyOf(record as NetworkRecord);
+  return kind === "endpoint" ? networkKeyOf(record as EndpointRecord) : undefined;
+}
+
+function subnetEdit(
+  stored: Stored,
+  before: ObjectRecord | undefined,
+  after: ObjectRecord | undefined,
+): SubnetEdit | undefined {
+  const [had, has] = [before as NetworkRecord | undefined, after as NetworkRecord | undefined];
+  const one = has ?? had;
+  if (!one || had?.subnet === has?.subnet) return undefined;
+  return {
+    tenant: one.tenant,
+    revision: stored.revisionOf(keys.subnets(one.tenant)),
+    network: one.name,
+    ...(had ? { drop: had.subnet } : {}),
+    ...(has ? { add: has.subnet } : {}),
+  };
+}

@@ -1,0 +1,103 @@
+// What must hold across the records of a plan's target, and only shows when all of them are known.
+
+import { countIds, mergeRanges, parseVlanRanges, VLANS } from "../../ipam/ranges.ts";
+import { Fault } from "../../util/errors.ts";
+import type { EndpointRecord, NetworkRecord, TenantRecord } from "../records.ts";
+import { nameOf, networkKeyOf, tenantKeyOf } from "./stored.ts";
+import type { Target } from "./target.ts";
+
+/** Faults (usage, exhausted) where records of `target` contradict each other. */
+export function checkTarget({ tenants, networks, endpoints }: Target): void {
+  checkLocalTags([...tenants.values()], [...networks.values()]);
+  checkDefaults(networks);
+  for (const tenant of tenants.values()) checkGroups(tenant, networks);
+  checkMembers(tenants, endpoints);
+  checkMacs(endpoints);
+}
+
+/** VXLAN networks need, on each host, a VLAN that no tenant and no VLAN network uses. */
+function checkLocalTags(
+  tenants: readonly TenantRecord[],
+  networks: readonly NetworkRecord[],
+): void {
+  const hasVxlan = tenants.some(({ vxlans }) => vxlans !== undefined) ||
+    networks.some(({ encap }) => encap === "vxlan");
+  if (!hasVxlan) return;
+  const taken = mergeRanges([
+    ...tenants.flatMap(({ vlans }) => vlans === undefined ? [] : parseVlanRanges(vlans)),
+    ...networks.flatMap(({ encap, tag }) => encap === "vlan" ? [{ first: tag, last: tag }] : []),
+  ]);
+  if (countIds(taken) < countIds([VLANS])) return;
+  throw new Fault("exhausted", "no VLAN is left for hosts to tag VXLAN networks locally", {
+    why: "Vlans of tenants and VLAN networks take all of 1-4094",
+    fix: "narrow the Vlans of a tenant",
+  });
+}
+
+function checkDefaults(networks: ReadonlyMap<string, NetworkRecord>): void {
+  const defaultByTenant = new Map<string, string>();
+  for (const [key, { tenant, default: isDefault }] of networks) {
+    if (!isDefault) continue;
+    const other = defaultByTenant.get(tenant);
+    if (other !== undefined) {
+      throw new Fault("usage", `tenant ${tenant} has two default networks`, {
+        why: `${nameOf(other)} and ${nameOf(key)}`,
+        fix: "leave Default out of one of them",
+      });
+    }
+    defaultByTenant.set(tenant, key);
+  }
+}
+
+function checkGroups(
+  { name, groups = [], policies = [] }: TenantRecord,
+  networks: ReadonlyMap<string, NetworkRecord>,
+): void {
+  const known = new Set(policies.map((policy) => policy.Name));
+  for (const group of groups) {
+    const what = `group ${group.Name} of tenant ${name}`;
+    const network = String(group.Network);
+    if (!networks.has(networkKeyOf({ tenant: name, network }))) {
+      throw missing(what, `network ${network}`);
+    }
+    const named = Array.isArray(group.Policies) ? group.Policies : [];
+    const lost = named.find((policy) => !known.has(policy));
+    if (lost !== undefined) throw missing(what, `policy ${lost}`);
+  }
+}
+
+function checkMembers(
+  tenants: ReadonlyMap<string, TenantRecord>,
+  endpoints: ReadonlyMap<string, EndpointRecord>,
+): void {
+  for (const [key, endpoint] of endpoints) {
+    if (endpoint.group === undefined) continue;
+    const groups = tenants.get(tenantKeyOf(endpoint))?.groups ?? [];
+    const group = groups.find(({ Name }) => Name === endpoint.group);
+    if (group?.Network === endpoint.network) continue;
+    throw missing(`endpoint ${nameOf(key)}`, `group ${endpoint.group} in its network`);
+  }
+}
+
+function checkMacs(endpoints: ReadonlyMap<string, EndpointRecord>): void {
+  const ownerByMac = new Map<string, string>();
+  for (const [key, endpoint] of endpoints) {
+    if (endpoint.mac === undefined) continue;
+    const place = `${networkKeyOf(endpoint)} ${endpoint.mac}`;
+    const other = ownerByMac.get(place);
+    if (other !== undefined) {
+      throw new Fault("conflict", `MAC ${endpoint.mac} of ${nameOf(key)} is taken`, {
+        why: `${nameOf(other)} has it`,
+        fix: "choose another one, or leave it out",
+      });
+    }
+    ownerByMac.set(place, key);
+  }
+}
+
+function missing(what: string, other: string): Fault {
+  return new Fault("usage", `${what} names what is not there`, {
+    why: `there is no ${other}`,
+    fix: "add it, or leave the name out",
+  });
+}

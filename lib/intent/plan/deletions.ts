@@ -1,0 +1,85 @@
+// What stands below something that goes: it must go in the same plan, or be forced to.
+
+import { Fault } from "../../util/errors.ts";
+import { type AttachmentRecord, keys } from "../records.ts";
+import { podsOf } from "./live.ts";
+import {
+  endpointKeyOf,
+  nameOf,
+  networkKeyOf,
+  some,
+  type Stored,
+  tenantKeyOf,
+  titleOf,
+} from "./stored.ts";
+import type { Wanted } from "./wish.ts";
+
+/**
+ * Takes from `wanted` what stands below deleted things, where `force` says so.
+ * Faults: conflict otherwise, naming what is there.
+ */
+export function settleDeletions(wanted: Wanted, stored: Stored, force: boolean): void {
+  const tenants = gone(stored.tenants, wanted.tenants);
+  settle("networks", wanted.networks, (one) => tenants.has(tenantKeyOf(one)), tenantKeyOf, force);
+  const networks = gone(stored.networks, wanted.networks);
+  settle(
+    "endpoints",
+    wanted.endpoints,
+    (one) => networks.has(networkKeyOf(one)),
+    networkKeyOf,
+    force,
+  );
+  if (force) return;
+  const attachments = [...stored.attachments.values()];
+  const hasEndpoint = (one: AttachmentRecord) => stored.endpoints.has(endpointKeyOf(one));
+  refuseUnderPods(attachments.filter((one) => !hasEndpoint(one)), networkKeyOf, networks);
+  const isStaying = (one: AttachmentRecord) =>
+    hasEndpoint(one)
+      ? wanted.endpoints.has(endpointKeyOf(one))
+      : wanted.networks.has(networkKeyOf(one));
+  const hostKeyOf = ({ host }: AttachmentRecord) => keys.host(host);
+  refuseUnderPods(attachments.filter(isStaying), hostKeyOf, gone(stored.hosts, wanted.hosts));
+}
+
+function gone(
+  records: ReadonlyMap<string, unknown>,
+  wanted: ReadonlyMap<string, unknown>,
+): ReadonlySet<string> {
+  return new Set([...records.keys()].filter((key) => !wanted.has(key)));
+}
+
+function settle<T>(
+  what: string,
+  children: Map<string, T>,
+  isBelow: (child: T) => boolean,
+  parentOf: (child: T) => string,
+  force: boolean,
+): void {
+  const below = [...children].filter(([, child]) => isBelow(child));
+  if (force) {
+    for (const [key] of below) children.delete(key);
+    return;
+  }
+  const parent = below[0] && parentOf(below[0][1]);
+  if (parent === undefined) return;
+  const siblings = below.filter(([, child]) => parentOf(child) === parent);
+  throw new Fault("conflict", `${titleOf(parent)} is not deleted`, {
+    why: `it has ${what} ${some(siblings.map(([key]) => nameOf(key).split("/").at(-1) ?? key))}`,
+    fix: "delete them too, or add --force",
+  });
+}
+
+/** Pods that no endpoint names hold their network; pods that stay hold the host that they are on. */
+function refuseUnderPods(
+  attachments: readonly AttachmentRecord[],
+  parentOf: (attachment: AttachmentRecord) => string,
+  parents: ReadonlySet<string>,
+): void {
+  const first = attachments.find((one) => parents.has(parentOf(one)));
+  if (!first) return;
+  const parent = parentOf(first);
+  throw new Fault("conflict", `${titleOf(parent)} is not deleted`, {
+    why: `attached: ${podsOf(attachments.filter((one) => parentOf(one) === parent))}`,
+    fix: "delete these pods first, or add --force",
+  });
+}

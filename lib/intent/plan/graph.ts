@@ -1,0 +1,93 @@
+// Nodes that must stay together, and nodes that must come before others: plain graph work on numbers.
+
+/** Sets of nodes that grow together. */
+export interface Bundles {
+  /** Gives the node that stands for `node`'s bundle. */
+  find(node: number): number;
+  join(a: number, b: number): void;
+}
+
+/** One node comes before another. */
+export type Edge = readonly [before: number, after: number];
+
+/** Gives `count` bundles of one node each. */
+export function createBundles(count: number): Bundles {
+  const up = Array.from({ length: count }, (_, node) => node);
+  const find = (node: number): number => {
+    let root = node;
+    while (up[root] !== root) root = up[root] ?? root;
+    for (let at = node; at !== root;) [at, up[at]] = [up[at] ?? root, root];
+    return root;
+  };
+  return {
+    find,
+    join: (a, b) => {
+      const [first, second] = [find(a), find(b)].sort((x, y) => x - y);
+      if (first !== undefined && second !== undefined) up[second] = first;
+    },
+  };
+}
+
+/**
+ * Gives all bundles so that every edge is kept, those of lower `rank` first where edges leave a
+ * choice. Bundles that wait for each other are joined: they can only be one.
+ */
+export function sortBundles(
+  nodes: readonly number[],
+  { bundles, edges, rank }: {
+    readonly bundles: Bundles;
+    readonly edges: readonly Edge[];
+    readonly rank: (node: number) => number;
+  },
+): number[] {
+  while (true) {
+    const roots = [...new Set(nodes.map(bundles.find))];
+    const between = edges
+      .map(([before, after]): Edge => [bundles.find(before), bundles.find(after)])
+      .filter(([before, after]) => before !== after);
+    const { sorted, stuck } = sort(roots, between, rank);
+    if (stuck.size === 0) return sorted;
+    // What waits for a ring, and what a ring waits for, is no part of it.
+    const inside = between.filter(([before, after]) => stuck.has(before) && stuck.has(after));
+    const ring =
+      sort([...stuck], inside.map(([before, after]): Edge => [after, before]), rank).stuck;
+    for (const [before, after] of inside) {
+      if (ring.has(before) && ring.has(after)) bundles.join(before, after);
+    }
+  }
+}
+
+function sort(
+  nodes: readonly number[],
+  edges: readonly Edge[],
+  rank: (node: number) => number,
+): { readonly sorted: number[]; readonly stuck: ReadonlySet<number> } {
+  const waiting = new Map(nodes.map((node) => [node, 0]));
+  const followers = Map.groupBy(edges, ([before]) => before);
+  for (const [, after] of edges) waiting.set(after, (waiting.get(after) ?? 0) + 1);
+  const ready: Queue[] = [];
+  const release = (node: number) => (ready[rank(node)] ??= { nodes: [], next: 0 }).nodes.push(node);
+  for (const [node, count] of waiting) if (count === 0) release(node);
+  const sorted: number[] = [];
+  for (let node = take(ready); node !== undefined; node = take(ready)) {
+    sorted.push(node);
+    waiting.delete(node);
+    for (const [, after] of followers.get(node) ?? []) {
+      const count = (waiting.get(after) ?? 0) - 1;
+      waiting.set(after, count);
+      if (count === 0) release(after);
+    }
+  }
+  return { sorted, stuck: new Set(waiting.keys()) };
+}
+
+interface Queue {
+  readonly nodes: number[];
+  next: number;
+}
+
+/** Takes the next node of the first queue that has one. */
+function take(ready: readonly (Queue | undefined)[]): number | undefined {
+  const queue = ready.find((one) => one && one.next < one.nodes.length);
+  return queue?.nodes[queue.next++];
+}

@@ -1,0 +1,71 @@
+// Who holds which claim while a plan chooses: what it has given out so far, and what others hold.
+
+import { Fault } from "../../util/errors.ts";
+import { type EndpointRecord, keys, type NetworkRecord } from "../records.ts";
+import { nameOf, type Stored } from "./stored.ts";
+import type { Wanted } from "./wish.ts";
+
+/** Claims given out by this plan, and claims that are none of this plan's business. */
+export interface Ledger {
+  readonly given: Map<string, string>;
+  /** Claims whose owner is no record of ours, such as a pod without an endpoint, or not to be touched. */
+  readonly foreign: ReadonlyMap<string, string>;
+}
+
+/** Gives the ledger at the start of a plan. */
+export function openLedger(stored: Stored, wanted: Wanted): Ledger {
+  const foreign = new Map<string, string>();
+  for (const [claim, { owner }] of stored.claims) {
+    const network = stored.networks.get(owner);
+    const endpoint = stored.endpoints.get(owner);
+    const isOurs = !wanted.untouched.has(owner) &&
+      ((network && networkClaims(network).includes(claim)) ||
+        (endpoint && endpointClaim(endpoint) === claim));
+    if (!isOurs) foreign.set(claim, owner);
+  }
+  return { given: new Map(), foreign };
+}
+
+/** Finds who else than `owner` has `claim`. A claim that its own record forgot is taken up again. */
+export function holderOf(ledger: Ledger, claim: string, owner: string): string | undefined {
+  const given = ledger.given.get(claim);
+  if (given !== undefined && given !== owner) return given;
+  const foreign = ledger.foreign.get(claim);
+  return foreign === owner ? undefined : foreign;
+}
+
+/** Reports whether nobody has `claim`. */
+export function isFree({ given, foreign }: Ledger, claim: string): boolean {
+  return !given.has(claim) && !foreign.has(claim);
+}
+
+/** Gives the claim on a network's tag. */
+export function tagClaim({ encap, tag }: Pick<NetworkRecord, "encap" | "tag">): string {
+  return encap === "vlan" ? keys.vlanClaim(tag) : keys.vniClaim(tag);
+}
+
+/** Gives the claims that a network's record implies. */
+export function networkClaims(record: NetworkRecord): string[] {
+  return [tagClaim(record), keys.subnetClaim(record.tenant, record.subnet)];
+}
+
+/** Gives the claim that an endpoint's record implies. */
+export function endpointClaim(
+  { tenant, network, address }: Pick<EndpointRecord, "tenant" | "network" | "address">,
+): string {
+  return keys.addressClaim(tenant, network, address);
+}
+
+/** Gives the Fault (conflict) of `what`, wanted by `owner` and held by `holder`. */
+export function isTaken(what: string, owner: string, holder: string): Fault {
+  return new Fault("conflict", `${what} of ${nameOf(owner)} is taken`, {
+    why: `${nameOf(holder)} has it`,
+    fix: "choose another one, or leave it out",
+  });
+}
+
+/** Gives what `first` has, then what `second` has by then. */
+export function* inTurn<T>(first: Iterable<T>, second: Iterable<T>): Generator<T, undefined> {
+  yield* first;
+  yield* second;
+}

@@ -1,0 +1,56 @@
+// Which pods are attached where, and what that forbids.
+
+import { parseAddress } from "../../ipam/subnets.ts";
+import { Fault } from "../../util/errors.ts";
+import type { AttachmentRecord } from "../records.ts";
+import { endpointKeyOf, networkKeyOf, some, type Stored, titleOf } from "./stored.ts";
+import type { Wanted } from "./wish.ts";
+
+/** Attachments by the key of their endpoint and by that of their network. */
+export type Live = ReadonlyMap<string, readonly AttachmentRecord[]>;
+
+/** Gives the attachments, in whatever state, that stay: not those whose endpoint goes. */
+export function liveOf(stored: Stored, wanted: Wanted): Live {
+  const live = new Map<string, AttachmentRecord[]>();
+  const add = (key: string, attachment: AttachmentRecord) => {
+    const known = live.get(key);
+    if (known) known.push(attachment);
+    else live.set(key, [attachment]);
+  };
+  for (const attachment of stored.attachments.values()) {
+    const endpoint = endpointKeyOf(attachment);
+    if (stored.endpoints.has(endpoint) && !wanted.endpoints.has(endpoint)) continue;
+    add(endpoint, attachment);
+    add(networkKeyOf(attachment), attachment);
+  }
+  return live;
+}
+
+/** Gives the addresses that pods have at this moment, by network key, with their endpoint's key. */
+export function heldAddresses(stored: Stored): ReadonlyMap<string, ReadonlyMap<number, string>> {
+  const held = new Map<string, Map<number, string>>();
+  for (const attachment of stored.attachments.values()) {
+    const network = networkKeyOf(attachment);
+    const addresses = held.get(network) ?? new Map<number, string>();
+    held.set(network, addresses);
+    for (const cidr of attachment.addresses) {
+      addresses.set(parseAddress(cidr.split("/")[0] ?? ""), endpointKeyOf(attachment));
+    }
+  }
+  return held;
+}
+
+/** Gives the pods of `attachments` in words. */
+export function podsOf(attachments: readonly AttachmentRecord[]): string {
+  return some(attachments.map(({ pod, host }) => `${pod.namespace}/${pod.name} on ${host}`));
+}
+
+/** Faults (conflict) where `key`, which has live attachments, would change in `fields`. */
+export function refuseLiveChange(live: Live, key: string, fields: readonly string[]): void {
+  const attachments = live.get(key);
+  if (!attachments || fields.length === 0) return;
+  throw new Fault("conflict", `${titleOf(key)} keeps its ${fields.join(", ")}`, {
+    why: `attached: ${podsOf(attachments)}`,
+    fix: "delete these pods first",
+  });
+}

@@ -1,0 +1,96 @@
+// The order of a plan's operations. Children go before their parents and come after them; what hands
+// claims on goes into one commit with what takes them, so that no claim is ever lost or owned twice.
+
+import { overlap, parseSubnet, type Subnet } from "../../ipam/subnets.ts";
+import type { Draft } from "./changes.ts";
+import { type Bundles, createBundles, type Edge, sortBundles } from "./graph.ts";
+import type { Operation } from "./operation.ts";
+
+/** Gives the operations of `drafts` in an order in which they may be done, with their groups. */
+export function orderOperations(drafts: readonly Draft[]): Operation[] {
+  const bundles = createBundles(drafts.length);
+  joinByClaims(drafts, bundles);
+  const edges = [...familyEdges(drafts), ...subnetEdges(drafts, bundles)];
+  const nodes = [...drafts.keys()];
+  const ranks = drafts.map(rankOf);
+  const rank = (node: number) => ranks[node] ?? 0;
+  const sorted = sortBundles(nodes, { bundles, edges, rank });
+  const members = Map.groupBy(nodes, bundles.find);
+  return sorted.flatMap((root, group) =>
+    (members.get(root) ?? [])
+      .sort((a, b) => rank(a) - rank(b))
+      .flatMap((node) => drafts[node] ?? [])
+      .map((draft) => operationOf(draft, group))
+  );
+}
+
+function operationOf(
+  { key: _key, parent: _parent, releases: _releases, takes: _takes, ...operation }: Draft,
+  group: number,
+): Operation {
+  return { ...operation, group };
+}
+
+const DELETED = ["endpoint", "network", "tenant", "host"];
+const WRITTEN = ["host", "tenant", "network", "endpoint"];
+
+function rankOf({ verb, kind }: Draft): number {
+  return verb === "delete" ? DELETED.indexOf(kind) : DELETED.length + WRITTEN.indexOf(kind);
+}
+
+function joinByClaims(drafts: readonly Draft[], bundles: Bundles): void {
+  const releaser = new Map<string, number>();
+  for (const [node, { releases }] of drafts.entries()) {
+    for (const claim of releases) releaser.set(claim, node);
+  }
+  for (const [node, { takes }] of drafts.entries()) {
+    for (const claim of takes) {
+      const other = releaser.get(claim);
+      if (other !== undefined) bundles.join(other, node);
+    }
+  }
+}
+
+function familyEdges(drafts: readonly Draft[]): Edge[] {
+  const nodeByKey = new Map(drafts.map(({ key }, node) => [key, node]));
+  return drafts.flatMap(({ verb, parent }, node): Edge[] => {
+    const above = parent === undefined ? undefined : nodeByKey.get(parent);
+    if (above === undefined) return [];
+    if (verb !== "delete") return [[above, node]];
+    return drafts[above]?.verb === "delete" ? [[node, above]] : [];
+  });
+}
+
+/**
+ * A subnet that is not equal to a leaving one but overlaps it has a claim of its own, so claims do
+ * not tell: it waits until a deleted network has gone, and moves together with one that moves.
+ */
+function subnetEdges(drafts: readonly Draft[], bundles: Bundles): Edge[] {
+  const edges: Edge[] = [];
+  const tenants = Map.groupBy(
+    drafts.entries().filter(([, { subnets }]) => subnets !== undefined),
+    ([, { subnets }]) => subnets?.tenant,
+  );
+  for (const changes of tenants.values()) {
+    const leaving = subnetsOf(changes, "drop");
+    const coming = subnetsOf(changes, "add");
+    for (const [from, old] of leaving) {
+      for (const [to, subnet] of coming) {
+        if (from === to || !overlap(old, subnet)) continue;
+        if (drafts[from]?.verb === "delete") edges.push([from, to]);
+        else bundles.join(from, to);
+      }
+    }
+  }
+  return edges;
+}
+
+function subnetsOf(
+  changes: readonly (readonly [number, Draft])[],
+  field: "drop" | "add",
+): (readonly [number, Subnet])[] {
+  return changes.flatMap(([node, { subnets }]) => {
+    const text = subnets?.[field];
+    return text === undefined ? [] : [[node, parseSubnet(text)] as const];
+  });
+}

@@ -1,0 +1,153 @@
+// What the store should hold: every wanted object as its record, with all that was left to the
+// pools chosen. What still fits is kept, so planning twice gives the same.
+
+import { Fault } from "../../util/errors.ts";
+import { parseAddress, parseSubnet, subnetToText } from "../../ipam/subnets.ts";
+import {
+  type EndpointRecord,
+  type HostRecord,
+  keys,
+  type NetworkRecord,
+  type TenantRecord,
+} from "../records.ts";
+import { checkTenantPool, poolOf } from "../rules.ts";
+import { type AddressTask, chooseAddresses } from "./addresses.ts";
+import { carried } from "./carried.ts";
+import { checkTarget } from "./consistency.ts";
+import { openLedger } from "./ledger.ts";
+import { heldAddresses, type Live } from "./live.ts";
+import { nameOf, networkKeyOf, type Stored } from "./stored.ts";
+import { chooseSubnets } from "./subnets.ts";
+import { chooseTags, type Choosing } from "./tags.ts";
+import type { Wanted } from "./wish.ts";
+
+/** The records that should be there, by key. */
+export interface Target {
+  readonly hosts: ReadonlyMap<string, HostRecord>;
+  readonly tenants: ReadonlyMap<string, TenantRecord>;
+  readonly networks: ReadonlyMap<string, NetworkRecord>;
+  readonly endpoints: ReadonlyMap<string, EndpointRecord>;
+}
+
+/** Gives the records of what is wanted. Faults: usage, conflict, exhausted. */
+export function targetOf(stored: Stored, wanted: Wanted, live: Live): Target {
+  const hosts = mapValues(
+    wanted.hosts,
+    (host, key) => ({ ...carried("host", stored.hosts.get(key)), ...host }) as HostRecord,
+  );
+  const tenants = mapValues(
+    wanted.tenants,
+    (tenant, key) =>
+      ({ ...carried("tenant", stored.tenants.get(key)), ...complete(tenant) }) as TenantRecord,
+  );
+  const ledger = openLedger(stored, wanted);
+  const choosing: Choosing = { stored, wanted, tenants, live, ledger };
+  const networks = networksOf(choosing);
+  const endpoints = endpointsOf(choosing, networks);
+  const target = { hosts, tenants, networks, endpoints };
+  checkTarget(target);
+  return target;
+}
+
+/** Faults (usage) where a tenant lacks what only its first file can say. */
+function complete(tenant: Partial<TenantRecord> & { readonly name: string }) {
+  const { name, defaultNetType, subnetPool, allocSubnetLen } = tenant;
+  const lacks = defaultNetType === undefined
+    ? "DefaultNetType"
+    : subnetPool === undefined
+    ? "SubnetPool"
+    : allocSubnetLen === undefined
+    ? "AllocSubnetLen"
+    : undefined;
+  if (subnetPool === undefined || allocSubnetLen === undefined || lacks) {
+    throw new Fault("usage", `tenant ${name} has no ${lacks}`, {
+      why: "a tenant that is not there yet needs DefaultNetType, SubnetPool, AllocSubnetLen",
+      fix: `add ${lacks}`,
+    });
+  }
+  checkTenantPool((key) => `${key} of tenant ${name}`, subnetPool, allocSubnetLen);
+  return tenant;
+}
+
+function networksOf(choosing: Choosing): Map<string, NetworkRecord> {
+  const tags = chooseTags(choosing);
+  const subnets = chooseSubnets(choosing);
+  return mapValues(choosing.wanted.networks, (network, key) => {
+    const chosen = subnets.get(key);
+    if (!chosen) throw new Fault("failed", `network ${nameOf(key)} was given no subnet`);
+    return {
+      ...carried("network", choosing.stored.networks.get(key)),
+      ...network,
+      ...tags.get(key),
+      subnet: subnetToText(chosen.subnet),
+      subnetBy: chosen.subnetBy,
+    } as NetworkRecord;
+  });
+}
+
+function endpointsOf(
+  choosing: Choosing,
+  networks: ReadonlyMap<string, NetworkRecord>,
+): Map<string, EndpointRecord> {
+  const { wanted, stored } = choosing;
+  const byNetwork = Map.groupBy(wanted.endpoints, ([, endpoint]) => networkKeyOf(endpoint));
+  const held = heldAddresses(stored);
+  const foreign = foreignAddresses(choosing);
+  const hostByContainer = new Map(wanted.bindings.map((binding) => [binding.container, binding]));
+  const records = new Map<string, EndpointRecord>();
+  for (const [networkKey, network] of networks) {
+    const task: AddressTask = {
+      pool: poolOf(
+        (key) => `${key} of ${nameOf(networkKey)}`,
+        nameOf(networkKey),
+        network,
+        parseSubnet(network.subnet),
+      ),
+      endpoints: byNetwork.get(networkKey) ?? [],
+      foreign: foreign.get(networkKey) ?? new Map(),
+      held: held.get(networkKey) ?? new Map(),
+    };
+    const addresses = chooseAddresses(choosing, task);
+    for (const [key, endpoint] of task.endpoints) {
+      const known = stored.endpoints.get(key);
+      const pin = pinOf(hostByContainer.get(endpoint.container)) ?? known?.pin;
+      records.set(key, {
+        ...carried("endpoint", known),
+        ...endpoint,
+        ...(pin ? { pin } : {}),
+        ...(known?.bound ? { bound: known.bound } : {}),
+        ...addresses.get(key),
+      } as EndpointRecord);
+    }
+  }
+  return records;
+}
+
+/** Gives the pin that a binding asks for; without AttachUUID it clears an earlier one's. */
+export function pinOf(
+  binding: { readonly host: string; readonly attachUuid?: string } | undefined,
+): EndpointRecord["pin"] {
+  if (!binding) return undefined;
+  const { host, attachUuid } = binding;
+  return { host, ...(attachUuid === undefined ? {} : { attachUuid }) };
+}
+
+/** Gives the holders of address claims that are none of this plan's business, by network key. */
+function foreignAddresses({ ledger }: Choosing): Map<string, Map<number, string>> {
+  const foreign = new Map<string, Map<number, string>>();
+  for (const [claim, owner] of ledger.foreign) {
+    const [, folder, tenant, network, address] = claim.split("/");
+    if (folder !== "ip" || !tenant || !network || !address) continue;
+    const key = keys.network(tenant, network);
+    const holders = foreign.get(key) ?? new Map<number, string>();
+    foreign.set(key, holders.set(parseAddress(address), owner));
+  }
+  return foreign;
+}
+
+function mapValues<T, U>(
+  map: ReadonlyMap<string, T>,
+  change: (value: T, key: string) => U,
+): Map<string, U> {
+  return new Map([...map].map(([key, value]) => [key, change(value, key)]));
+}

@@ -1,0 +1,88 @@
+// What must hold within one tenant or network. Checked when a file is read, where a fault is named
+// by its path, and again when it is planned, where what the file left out is known.
+
+import { type AddressPool, createPool, parseAddressRange, refusalOf } from "../ipam/addresses.ts";
+import { VLANS, VNIS } from "../ipam/ranges.ts";
+import {
+  lastOf,
+  parseAddress,
+  parseSubnet,
+  type Subnet,
+  subnetHas,
+  subnetToText,
+} from "../ipam/subnets.ts";
+import { Fault } from "../util/errors.ts";
+import type { NetworkAttributes } from "./intent.ts";
+import type { Encap } from "./records.ts";
+
+/** Names a field in messages, given its key in the file. */
+export type At = (key: string) => string;
+
+/** Faults (usage) unless a block of `allocSubnetLen` fits into `subnetPool`. */
+export function checkTenantPool(at: At, subnetPool: string, allocSubnetLen: number): void {
+  const { length } = parseSubnet(subnetPool);
+  if (length <= allocSubnetLen) return;
+  throw new Fault("usage", `${at("AllocSubnetLen")} ${allocSubnetLen} is refused`, {
+    why: `a /${allocSubnetLen} does not fit into the pool ${subnetPool}`,
+    fix: `give ${length} or more`,
+  });
+}
+
+/** Faults (usage) unless `tag` can be one of `encap`. */
+export function checkTag(at: At, encap: Encap, tag: number): void {
+  const { first, last } = encap === "vlan" ? VLANS : VNIS;
+  if (first <= tag && tag <= last) return;
+  throw new Fault("usage", `${at("PktTag")} ${tag} is no ${tagWord(encap)}`, {
+    why: `${first} to ${last} are allowed`,
+    fix: "leave it out for the lowest free one",
+  });
+}
+
+/** Gives the word for a tag of `encap`. */
+export function tagWord(encap: Encap): "VLAN" | "VNI" {
+  return encap === "vlan" ? "VLAN" : "VNI";
+}
+
+/** Gives the pool of a network. Faults (usage) if gateway, reserve or range do not suit `subnet`. */
+export function poolOf(
+  at: At,
+  name: string,
+  { gateway, reserve = [], allocRange }: Pick<
+    NetworkAttributes,
+    "gateway" | "reserve" | "allocRange"
+  >,
+  subnet: Subnet,
+): AddressPool {
+  const ranges = reserve.map(parseAddressRange);
+  const chosen = allocRange === undefined ? undefined : parseAddressRange(allocRange);
+  for (const [index, range] of ranges.entries()) {
+    checkInside(at(`Reserve[${index}]`), reserve[index] ?? "", range, subnet);
+  }
+  if (chosen) checkInside(at("AllocRange"), allocRange ?? "", chosen, subnet);
+  const parts = { name, subnet, reserve: ranges, allocRange: chosen };
+  if (gateway === undefined) return createPool(parts);
+  // A gateway may be in the reserve: that is one way to keep it out.
+  const refusal = refusalOf(createPool({ name, subnet }), parseAddress(gateway));
+  if (refusal) throw refused(`${at("DefaultGw")} ${gateway}`, refusal);
+  return createPool({ ...parts, gateway: parseAddress(gateway) });
+}
+
+/** Faults (usage) if `address` may not be given to an endpoint of `pool`. */
+export function checkAddress(at: At, pool: AddressPool, address: string): void {
+  const refusal = refusalOf(pool, parseAddress(address));
+  if (refusal) throw refused(`${at("IpAddress")} ${address}`, refusal);
+}
+
+function checkInside(
+  what: string,
+  text: string,
+  { first, last }: { readonly first: number; readonly last: number },
+  subnet: Subnet,
+): void {
+  if (subnetHas(subnet, first) && last <= lastOf(subnet)) return;
+  throw refused(`${what} ${text}`, `it is outside ${subnetToText(subnet)}`);
+}
+
+function refused(what: string, why: string): Fault {
+  return new Fault("usage", `${what} is refused`, { why, fix: "choose another one" });
+}

@@ -1,0 +1,173 @@
+// All figures of the README's table from one run, whole processes interleaved: within a round each is
+// measured once, so that a slow moment of the machine falls on all alike.
+
+import { createPool, lowestFreeAddress } from "../../lib/ipam/addresses.ts";
+import { parseSubnet } from "../../lib/ipam/subnets.ts";
+import { FILE, type Host, intentOf, setupDirectly, startHost } from "../lab/host.ts";
+import { makePod, type Pod } from "../lab/pod.ts";
+import { Bare } from "./bare.ts";
+import { Peer } from "./peer.ts";
+import { note, quantile, type Ratio, type Samples, tables, timed } from "./stats.ts";
+
+const PORTS = [0, 100, 500] as const;
+const ROUNDS = Number(Deno.args[0] ?? 40);
+const BURSTS = 5;
+const BURST = 50;
+const README = new URL("../../README.md", import.meta.url);
+const SAMPLES = new URL("samples.json", import.meta.url);
+
+const samples: Samples = new Map();
+
+async function emptyScript(): Promise<void> {
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      "run",
+      "--cached-only",
+      "--no-check",
+      "--no-config",
+      "--no-lock",
+      "--no-npm",
+      "--no-remote",
+      new URL("empty.js", import.meta.url).pathname,
+    ],
+  }).output();
+  if (!success) throw new Error("the empty script failed");
+}
+
+async function must(host: Host, verb: "setup" | "teardown" | "status", pod: Pod): Promise<void> {
+  const { code, err } = await host.agent.verb(verb, pod);
+  if (code !== 0) throw new Error(`${verb} ended with ${code}: ${err}`);
+}
+
+/** One round at `ports` ports. */
+async function round(host: Host, peer: Peer, bare: Bare, ports: number): Promise<void> {
+  const at = (name: string) => `${name}@${ports}`;
+  await using pod = await makePod("pod599");
+  await using other = await makePod("peer");
+  note(samples, at("empty script"), await timed(emptyScript));
+  note(samples, at("setup"), await timed(() => must(host, "setup", pod)));
+  note(samples, at("bare insert"), await bare.insert());
+  note(samples, at("status"), await timed(() => must(host, "status", pod)));
+  note(samples, at("peer ADD"), await timed(() => peer.call("ADD", other.id)));
+  note(samples, at("teardown"), await timed(() => must(host, "teardown", pod)));
+  note(samples, at("peer DEL"), await timed(() => peer.call("DEL", other.id)));
+}
+
+/** Connects pods until both bridges have `count` ports. */
+async function fill(host: Host, peer: Peer, pods: Pod[], others: Pod[], count: number) {
+  while (pods.length < count) {
+    const names = Array.from(
+      { length: Math.min(16, count - pods.length) },
+      (_, n) => `pod${pods.length + n}`,
+    );
+    const some = await Promise.all(names.map((name) => host.pod(name)));
+    await Promise.all(some.map((pod) => setupDirectly(host.agent, pod)));
+    pods.push(...some);
+    for (const name of names) {
+      const other = await host.pod(`peer-${name}`);
+      await peer.call("ADD", other.id);
+      others.push(other);
+    }
+  }
+}
+
+async function burst(host: Host, peer: Peer): Promise<void> {
+  const names = Array.from({ length: BURST }, (_, n) => `pod${n}`);
+  await using crowd = new AsyncDisposableStack();
+  const pods = await Promise.all(names.map((name) => makePod(name)));
+  const others = await Promise.all(names.map((name) => makePod(name)));
+  for (const pod of [...pods, ...others]) crowd.use(pod);
+  note(samples, `${BURST} empty scripts`, await timed(() => Promise.all(names.map(emptyScript))));
+  note(
+    samples,
+    `${BURST} setups`,
+    await timed(() => Promise.all(pods.map((pod) => must(host, "setup", pod)))),
+  );
+  note(
+    samples,
+    `${BURST} peer ADDs`,
+    await timed(() => Promise.all(others.map((pod) => peer.call("ADD", pod.id)))),
+  );
+  await Promise.all(pods.map((pod) => must(host, "teardown", pod)));
+  for (const other of others) await peer.call("DEL", other.id);
+}
+
+function memory(name: string, pid: number): void {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  note(samples, name, Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024);
+}
+
+function addresses(): void {
+  const pool = createPool({ name: "t/n", subnet: parseSubnet("10.0.0.0/16") });
+  const used = new Set<number>();
+  const start = performance.now();
+  let from: number | undefined;
+  for (let n = 0; n < 10_000; n++) {
+    from = lowestFreeAddress(pool, (address) => used.has(address), from);
+    used.add(from);
+  }
+  note(samples, "10,000 addresses of a /16", performance.now() - start);
+}
+
+function ratios(): Ratio[] {
+  const p50 = (name: string) => quantile(samples, name, 0.5);
+  const own = (n: number) => p50(`setup@${n}`) - p50(`empty script@${n}`);
+  const goalOf = (n: number) => (n === 0 ? { goal: 2.5 } : {});
+  return [
+    ...PORTS.map((n) => ({
+      what: `setup ÷ peer ADD, ${n} ports`,
+      value: p50(`setup@${n}`) / p50(`peer ADD@${n}`),
+      ...goalOf(n),
+    })),
+    ...PORTS.map((n) => ({
+      what: `(setup − empty script) ÷ bare insert, ${n} ports`,
+      value: own(n) / p50(`bare insert@${n}`),
+      goal: 1.5,
+    })),
+    ...PORTS.map((n) => ({
+      what: `teardown ÷ peer DEL, ${n} ports`,
+      value: p50(`teardown@${n}`) / p50(`peer DEL@${n}`),
+      goal: 1.1,
+    })),
+    ...PORTS.map((n) => ({
+      what: `status ÷ empty script, ${n} ports`,
+      value: p50(`status@${n}`) / p50(`empty script@${n}`),
+      goal: 1.15,
+    })),
+    {
+      what: `${BURST} setups at once ÷ peer's ${BURST}`,
+      value: p50(`${BURST} setups`) / p50(`${BURST} peer ADDs`),
+      goal: 2.5,
+    },
+    { what: "agent's memory, idle, MB", value: p50("agent idle, MB"), goal: 70 },
+    { what: "agent's memory, 250 pods, MB", value: p50("agent with 250 pods, MB"), goal: 80 },
+    { what: "10,000 addresses of a /16, ms", value: p50("10,000 addresses of a /16"), goal: 200 },
+  ];
+}
+
+async function main(): Promise<void> {
+  await using host = await startHost(intentOf(600));
+  const peer = new Peer(host.dir);
+  await using bare = await Bare.start(host.ovs);
+  memory("agent idle, MB", host.agent.pid);
+  for (let n = 0; n < 3; n++) addresses();
+  for (let n = 0; n < BURSTS; n++) await burst(host, peer);
+  const [pods, others]: [Pod[], Pod[]] = [[], []];
+  for (const ports of PORTS) {
+    if (ports > 250) {
+      await fill(host, peer, pods, others, 250);
+      memory("agent with 250 pods, MB", host.agent.pid);
+    }
+    await fill(host, peer, pods, others, ports);
+    console.error(`${ports} ports: ${ROUNDS} rounds`);
+    for (let n = 0; n < ROUNDS; n++) await round(host, peer, bare, ports);
+  }
+  const markdown = tables(samples, ratios());
+  await Deno.writeTextFile(SAMPLES, JSON.stringify(Object.fromEntries(samples), null, 1) + "\n");
+  const readme = await Deno.readTextFile(README);
+  const marked = /(<!-- bench -->\n)[\s\S]*?(<!-- \/bench -->)/;
+  await Deno.writeTextFile(README, readme.replace(marked, `$1\n${markdown}\n\n$2`));
+  console.log(`${FILE}\n\n${markdown}`);
+}
+
+await main();

@@ -1,0 +1,1 @@
+// Nothing: its start-up is the floor of every face.

@@ -1,0 +1,58 @@
+// Samples, their quantiles, and the table that is made of them.
+
+/** Milliseconds (or MB) by what was measured, such as `setup@100`. */
+export type Samples = Map<string, number[]>;
+
+/** Adds one sample. */
+export function note(samples: Samples, name: string, value: number): void {
+  const list = samples.get(name) ?? [];
+  list.push(Math.round(value * 1000) / 1000);
+  samples.set(name, list);
+}
+
+/** Gives the quantile `q` (0 to 1) of the samples of `name`. */
+export function quantile(samples: Samples, name: string, q: number): number {
+  const sorted = [...samples.get(name) ?? []].sort((a, b) => a - b);
+  const value = sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
+  if (value === undefined) throw new Error(`no sample of ${name}`);
+  return value;
+}
+
+/** Gives the times that whole runs of `work` took, one after the other. */
+export async function timed(work: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+/** One line of the table of ratios. */
+export interface Ratio {
+  readonly what: string;
+  readonly value: number;
+  /** Undefined: printed only. */
+  readonly goal?: number;
+}
+
+/** Gives the Markdown of both tables. */
+export function tables(samples: Samples, ratios: readonly Ratio[]): string {
+  const figure = (value: number) => value.toFixed(value < 10 ? 2 : 1);
+  const rows = [...samples.keys()].map((name) =>
+    `| ${name} | ${figure(quantile(samples, name, 0.5))} | ${
+      figure(quantile(samples, name, 0.9))
+    } | ${samples.get(name)?.length} |`
+  );
+  const lines = ratios.map(({ what, value, goal }) =>
+    `| ${what} | ${value.toFixed(2)} | ${goal === undefined ? "printed" : `at most ${goal}`} | ${
+      goal === undefined ? "" : value <= goal ? "met" : "**missed**"
+    } |`
+  );
+  return [
+    "| ratio of p50s | measured | goal | |",
+    "|---|---|---|---|",
+    ...lines,
+    "",
+    "| whole process, ms (memory: MB) @ ports | p50 | p90 | samples |",
+    "|---|---|---|---|",
+    ...rows,
+  ].join("\n");
+}

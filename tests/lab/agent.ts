@@ -1,0 +1,146 @@
+// The built file at work in a lab: an agent process and calls of the other faces, as a host has them.
+
+import type { AttachmentItem } from "../../lib/agent/api.ts";
+import type { Ovs } from "./ovs.ts";
+import type { Pod } from "./pod.ts";
+import { waitFor } from "./wait.ts";
+
+/** How one call ended. */
+export interface Ended {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+/** What an agent of the lab is started with. */
+export interface LabAgentOptions {
+  /** The executable: dist/k8contivnet. */
+  readonly file: string;
+  /** Folder of its socket, state and log. */
+  readonly dir: string;
+  readonly ovs: Ovs;
+  readonly hostLabel?: string;
+  readonly flags?: readonly string[];
+}
+
+/** One agent, restartable, with the calls that go to it. */
+export class LabAgent implements AsyncDisposable {
+  readonly socket: string;
+  readonly stateDir: string;
+  readonly logFile: string;
+  readonly #options: LabAgentOptions;
+  #process: Deno.ChildProcess | undefined;
+  #log: Promise<void> = Promise.resolve();
+
+  constructor(options: LabAgentOptions) {
+    this.#options = options;
+    this.socket = `${options.dir}/agent.sock`;
+    this.stateDir = `${options.dir}/state`;
+    this.logFile = `${options.dir}/agent.log`;
+  }
+
+  get pid(): number {
+    if (!this.#process) throw new Error("the agent is not running");
+    return this.#process.pid;
+  }
+
+  /** Starts the agent and waits until it answers; `flags` are added to those of the options. */
+  async start(...flags: string[]): Promise<void> {
+    this.spawn(...flags);
+    await waitFor("the agent to answer", async () => {
+      if (this.#process === undefined) throw new Error(`agent ended:\n${await this.logText()}`);
+      return (await this.call("get", "tenants", "-o", "name")).code === 0;
+    }, { limitMs: 20_000 });
+  }
+
+  /** Starts the agent's process and does not wait. */
+  spawn(...flags: string[]): void {
+    const { file, dir, ovs, hostLabel = "host1" } = this.#options;
+    Deno.mkdirSync(dir, { recursive: true });
+    const child = new Deno.Command(file, {
+      args: [
+        "netplugin",
+        ...["--host-label", hostLabel, "--socket", this.socket, "--state-dir", this.stateDir],
+        ...["--ovsdb", ovs.db, "--ovs-rundir", ovs.rundir, "--docker", "none"],
+        ...this.#options.flags ?? [],
+        ...flags,
+      ],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    this.#process = child;
+    const log = Deno.openSync(this.logFile, { create: true, append: true });
+    this.#log = child.stderr.pipeTo(log.writable);
+    child.status.then(() => {
+      if (this.#process === child) this.#process = undefined;
+    });
+  }
+
+  /** Waits for the process to end by itself; gives its exit code. */
+  async stopped(): Promise<number> {
+    const { code = 0 } = await this.#process?.status ?? {};
+    await this.#log.catch(() => {});
+    return code;
+  }
+
+  /** Stops it as a supervisor does; gives its exit code. */
+  async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
+    const child = this.#process;
+    if (!child) return 0;
+    child.kill(signal);
+    const { code } = await child.status;
+    await this.#log.catch(() => {});
+    return code;
+  }
+
+  /** Calls the file with words, as a person or a kubelet does. */
+  call(...words: string[]): Promise<Ended> {
+    return this.callWith({}, ...words);
+  }
+
+  /** Calls the file with more environment. */
+  async callWith(env: Record<string, string>, ...words: string[]): Promise<Ended> {
+    const { code, stdout, stderr } = await new Deno.Command(this.#options.file, {
+      args: words,
+      env: { K8CONTIVNET_SOCKET: this.socket, K8CONTIVNET_STATE_DIR: this.stateDir, ...env },
+      stdin: "null",
+      signal: AbortSignal.timeout(90_000),
+    }).output();
+    const decoder = new TextDecoder();
+    return { code, out: decoder.decode(stdout), err: decoder.decode(stderr).trim() };
+  }
+
+  /** Calls a kubelet's verb for a pod. */
+  verb(verb: "setup" | "teardown" | "status", pod: Pod): Promise<Ended> {
+    return this.call(verb, pod.namespace, pod.name, pod.id);
+  }
+
+  /** Sets a pod up; throws with the answer when that fails. */
+  async setup(pod: Pod): Promise<void> {
+    const { code, err } = await this.verb("setup", pod);
+    if (code !== 0) throw new Error(`setup of ${pod.name} ended with ${code}: ${err}`);
+  }
+
+  async attachments(): Promise<AttachmentItem[]> {
+    const { code, out, err } = await this.call("get", "attachments", "-o", "json");
+    if (code !== 0) throw new Error(`get attachments ended with ${code}: ${err}`);
+    return JSON.parse(out);
+  }
+
+  /** Gives the first address of a pod without its prefix length. */
+  async addressOf(pod: Pod): Promise<string> {
+    const item = (await this.attachments()).find((one) => one.sandbox === pod.id);
+    const [cidr] = item?.addresses ?? [];
+    if (!cidr) throw new Error(`pod ${pod.name} has no address`);
+    return cidr.split("/")[0] ?? cidr;
+  }
+
+  async logText(): Promise<string> {
+    return await Deno.readTextFile(this.logFile).catch(() => "");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop();
+  }
+}

@@ -1,0 +1,96 @@
+// One simulated host for a test: a folder, an Open vSwitch, an agent of the built file, and pods.
+
+import { askAgent } from "../../lib/agent/client.ts";
+import { run } from "../../lib/util/run.ts";
+import { LabAgent } from "./agent.ts";
+import { type Ovs, startOvs } from "./ovs.ts";
+import { makePod, type Pod } from "./pod.ts";
+
+/** The built file, as `deno task build` leaves it. */
+export const FILE = new URL("../../dist/k8contivnet", import.meta.url).pathname;
+
+/** A host of a test; everything of it ends with it. */
+export interface Host extends AsyncDisposable {
+  readonly dir: string;
+  readonly ovs: Ovs;
+  readonly agent: LabAgent;
+  /** Makes a pod's namespace, which goes with the host. */
+  pod(name: string, namespace?: string): Promise<Pod>;
+}
+
+/** Starts a host with `intent` applied. */
+export async function startHost(intent: unknown, ...flags: string[]): Promise<Host> {
+  const dir = await Deno.makeTempDir({ prefix: "k8contivnet-test-" });
+  const stack = new AsyncDisposableStack();
+  stack.defer(() => Deno.remove(dir, { recursive: true }));
+  try {
+    const ovs = stack.use(await startOvs(`${dir}/ovs`));
+    const agent = stack.use(new LabAgent({ file: FILE, dir: `${dir}/agent`, ovs, flags }));
+    await Deno.writeTextFile(`${dir}/intent.json`, JSON.stringify(intent));
+    await agent.start("--intent", `${dir}/intent.json`);
+    const pod = async (name: string, namespace?: string) =>
+      stack.use(await makePod(name, namespace));
+    return { dir, ovs, agent, pod, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+/** An intent with one VLAN network `blue` of tenant `t` that names pods pod0, pod1, … */
+export function intentOf(pods: number, subnetPool = "10.9.0.0/16"): unknown {
+  return {
+    Tenants: [{
+      Name: "t",
+      DefaultNetType: "vlan",
+      SubnetPool: subnetPool,
+      AllocSubnetLen: 16,
+      Vlans: "100-200",
+      Networks: [{
+        Name: "blue",
+        Endpoints: Array.from({ length: pods }, (_, n) => ({ Container: `pod${n}` })),
+      }],
+    }],
+  };
+}
+
+/** What a host has of ours, each as a sorted list: equal before and after means nothing was left. */
+export interface WorldSets {
+  readonly ports: readonly string[];
+  readonly links: readonly string[];
+  readonly claims: readonly string[];
+  readonly attachments: readonly string[];
+  readonly flows: readonly string[];
+}
+
+/** Looks with other eyes than the agent's: ovs-vsctl, ovs-ofctl, ip, and the store's file itself. */
+export async function worldOf({ ovs, agent }: Host): Promise<WorldSets> {
+  const [ports, links, flows] = await Promise.all([
+    ovs.vsctl("--columns=name", "--format=csv", "--no-headings", "list", "Port"),
+    run("ip", ["-j", "link"]),
+    run("ovs-ofctl", [
+      "-OOpenFlow13",
+      "--no-stats",
+      "dump-flows",
+      `unix:${ovs.rundir}/contivBridge.mgmt`,
+    ]),
+  ]);
+  const { DatabaseSync } = await import("node:sqlite");
+  const database = new DatabaseSync(`${agent.stateDir}/store.db`, { readOnly: true });
+  const keys = database.prepare("SELECT key FROM entries").all().map((row) => String(row.key));
+  database.close();
+  const names = (JSON.parse(links) as { ifname: string }[]).map((link) => link.ifname);
+  return {
+    ports: ports.split("\n").sort(),
+    links: names.sort(),
+    claims: keys.filter((key) => key.includes("claims/")).sort(),
+    attachments: keys.filter((key) => key.includes("attachments/")).sort(),
+    flows: flows.split("\n").map((line) => line.replace(/cookie=\w+, /, "").trim()).sort(),
+  };
+}
+
+/** Sets up a pod without starting a process: what a resident caller does. */
+export async function setupDirectly(agent: LabAgent, pod: Pod): Promise<void> {
+  const { namespace, name, id: sandbox } = pod;
+  await askAgent({ socket: agent.socket, path: "/v1/setup", body: { namespace, name, sandbox } });
+}

@@ -1,0 +1,50 @@
+// A pod as the agent sees one where there is no container runtime: a network namespace named by the
+// infra container's id.
+
+import { run } from "../../lib/util/run.ts";
+
+/** A namespace that stands for a pod's infra container. */
+export interface Pod extends AsyncDisposable {
+  readonly namespace: string;
+  readonly name: string;
+  /** Infra container id, 64 hex digits. */
+  readonly id: string;
+  /** Runs a command inside; gives its exit code and what it printed. */
+  run(cmd: string, ...args: string[]): Promise<{ code: number; text: string }>;
+  /** Reports whether one ping is answered within a second. */
+  pings(address: string): Promise<boolean>;
+}
+
+/** Makes a pod's namespace with its loopback up. */
+export async function makePod(name: string, namespace = "default"): Promise<Pod> {
+  const id = randomHex(64);
+  await run("ip", ["netns", "add", id]);
+  await run("ip", ["-n", id, "link", "set", "lo", "up"]);
+  const inside = (cmd: string, ...args: string[]) => runInside(id, cmd, args);
+  return {
+    namespace,
+    name,
+    id,
+    run: inside,
+    pings: async (address) => (await inside("ping", "-c1", "-W1", "-q", address)).code === 0,
+    [Symbol.asyncDispose]: async () => {
+      await run("ip", ["netns", "del", id]).catch(() => {});
+    },
+  };
+}
+
+/** Gives `digits` random lower-case hex digits. */
+export function randomHex(digits: number): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(Math.ceil(digits / 2)));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("").slice(0, digits);
+}
+
+async function runInside(id: string, cmd: string, args: readonly string[]) {
+  const { code, stdout, stderr } = await new Deno.Command("ip", {
+    args: ["netns", "exec", id, cmd, ...args],
+    stdin: "null",
+    signal: AbortSignal.timeout(20_000),
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
+}

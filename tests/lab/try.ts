@@ -1,0 +1,134 @@
+// `./install.sh try`: the main job on this machine alone, in the lab. Open vSwitch, one agent with the
+// guide's late_bindings intent and a second tenant on the same subnet, six pods, pings that must be
+// answered and pings that must not. Ends with 1 if any expectation fails.
+// Run inside in_lab.sh: deno run -A tests/lab/try.ts dist/k8contivnet
+
+import { LabAgent } from "./agent.ts";
+import { startOvs } from "./ovs.ts";
+import { makePod, type Pod } from "./pod.ts";
+
+const GUIDE = new URL(
+  "../fixtures/intents/late_bindings/multiple_vxlan_nets.json",
+  import.meta.url,
+);
+
+/** A tenant whose subnet is that of the guide's tenant: overlapping is allowed, meeting is not. */
+const SECOND_TENANT = {
+  Tenants: [{
+    Name: "tenant-two",
+    DefaultNetType: "vlan",
+    SubnetPool: "11.1.0.0/16",
+    AllocSubnetLen: 24,
+    Vlans: "11-28",
+    Networks: [{ Name: "green", Endpoints: [{ Container: "green1" }, { Container: "green2" }] }],
+  }],
+};
+
+let failures = 0;
+
+function say(line = ""): void {
+  console.log(line);
+}
+
+/** Prints one expectation and how it went. */
+function expectation(what: string, isMet: boolean): void {
+  if (!isMet) failures++;
+  say(`  ${isMet ? "ok    " : "FAILED"}  ${what}`);
+}
+
+async function ping(
+  from: Pod,
+  to: Pod,
+  address: string,
+  wanted: boolean,
+  note = "",
+): Promise<void> {
+  const answered = await from.pings(address);
+  expectation(
+    `${from.name} -> ${to.name} (${address}) ${wanted ? "is answered" : "is not answered"}${note}`,
+    answered === wanted,
+  );
+}
+
+async function main(file: string): Promise<void> {
+  const dir = await Deno.makeTempDir({ prefix: "k8contivnet-try-" });
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => Deno.remove(dir, { recursive: true }));
+  say("starting a private Open vSwitch and the agent of host1");
+  const ovs = stack.use(await startOvs(`${dir}/ovs`));
+  const agent = stack.use(new LabAgent({ file, dir: `${dir}/agent`, ovs }));
+  await Deno.writeTextFile(`${dir}/second.json`, JSON.stringify(SECOND_TENANT));
+  await agent.start("--intent", GUIDE.pathname, "--intent", `${dir}/second.json`);
+
+  const names = [
+    "myContainer1",
+    "myContainer3",
+    "myContainer2",
+    "myContainer4",
+    "green1",
+    "green2",
+  ];
+  const pods = await Promise.all(names.map((name) => makePod(name)));
+  pods.forEach((pod) => stack.use(pod));
+  say(`setting up ${pods.length} pods, as a kubelet does: setup NAMESPACE NAME ID`);
+  for (const pod of pods) await agent.setup(pod);
+  say();
+  say((await agent.call("get", "attachments")).out.trimEnd());
+  await showTraffic(agent, pods);
+  await showTeardown(agent, pods);
+}
+
+async function showTraffic(agent: LabAgent, pods: readonly Pod[]): Promise<void> {
+  const [one, three, two, four, green1, green2] = pods as [Pod, Pod, Pod, Pod, Pod, Pod];
+  const [a1, a3, a2, a4, g1, g2] = await Promise.all(pods.map((pod) => agent.addressOf(pod))) as [
+    string,
+    string,
+    string,
+    string,
+    string,
+    string,
+  ];
+  say("\nwithin a network every pod reaches every other:");
+  await ping(one, three, a3, true);
+  await ping(three, one, a1, true);
+  await ping(two, four, a4, true);
+  await ping(four, two, a2, true);
+  await ping(green1, green2, g2, true);
+  await ping(green2, green1, g1, true);
+
+  say("\nbetween networks nothing passes, even where a route is made by hand:");
+  for (const [from, to, address] of [[one, two, a2], [four, three, a3]] as const) {
+    await from.run("ip", "route", "add", `${address}/32`, "dev", "eth0");
+    await ping(from, to, address, false, ", with a route to it on eth0");
+  }
+
+  say("\na pod that gives itself an address of the other network gains nothing:");
+  const stolen = a2.replace(/\.\d+$/, ".77");
+  await one.run("ip", "addr", "add", `${stolen}/24`, "dev", "eth0");
+  await ping(one, four, a4, false, `, as ${stolen}`);
+  await one.run("ip", "addr", "del", `${stolen}/24`, "dev", "eth0");
+
+  say("\ntenants with the same subnet do not meet:");
+  expectation(`myContainer3 of tenant-one and green2 of tenant-two both are ${a3}`, a3 === g2);
+  await three.run("ip", "link", "set", "eth0", "down");
+  await ping(one, green2, g2, false, ": myContainer3 is down, and green2 is not for tenant-one");
+  await ping(green1, green2, g2, true);
+  await three.run("ip", "link", "set", "eth0", "up");
+  await ping(one, three, a3, true, " again");
+}
+
+async function showTeardown(agent: LabAgent, pods: readonly Pod[]): Promise<void> {
+  say("\nteardown leaves nothing:");
+  for (const pod of pods) {
+    const { code, err } = await agent.verb("teardown", pod);
+    if (code !== 0) expectation(`teardown of ${pod.name}: ${err}`, false);
+  }
+  expectation("no attachment is left", (await agent.attachments()).length === 0);
+  const { text } = await pods[0]!.run("ip", "-br", "link", "show", "type", "veth");
+  expectation("no link of ours is left in a pod", text.trim() === "");
+  expectation("the agent stops cleanly on SIGTERM", await agent.stop() === 0);
+}
+
+await main(Deno.args[0] ?? "dist/k8contivnet");
+say(failures === 0 ? "\nall as expected" : `\n${failures} expectations failed`);
+Deno.exit(failures === 0 ? 0 : 1);

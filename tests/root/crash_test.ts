@@ -1,0 +1,122 @@
+// What is left: nothing after rounds of setup and teardown, nothing but what is wanted after kill -9.
+
+import { assert, assertEquals } from "@std/assert";
+import { type Host, intentOf, startHost, worldOf } from "../lab/host.ts";
+import type { Ended } from "../lab/agent.ts";
+import type { Pod } from "../lab/pod.ts";
+import { waitFor } from "../lab/wait.ts";
+
+function openFiles(pid: number): string[] {
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) => {
+    try {
+      return Deno.readLinkSync(`/proc/${pid}/fd/${name}`).replace(/\d+/g, "N");
+    } catch {
+      return "gone";
+    }
+  }).filter((target) => target !== "gone").sort();
+}
+
+Deno.test("200 rounds of setup and teardown leave ports, links, claims and files as they were", async () => {
+  await using host = await startHost(intentOf(3));
+  const [peer, pod] = [await host.pod("pod0"), await host.pod("pod1")];
+  await host.agent.setup(peer);
+  await round(host, pod); // what the first use opens and keeps is part of "before"
+  const before = { world: await settled(host), files: openFiles(host.agent.pid) };
+  for (let n = 0; n < 200; n++) await round(host, pod);
+  assertEquals(await settled(host), before.world);
+  await waitFor(
+    "files to be closed",
+    () => openFiles(host.agent.pid).length <= before.files.length,
+  );
+  assertEquals(openFiles(host.agent.pid), before.files);
+});
+
+async function round(host: Host, pod: Pod): Promise<void> {
+  await host.agent.setup(pod);
+  assertEquals((await host.agent.verb("teardown", pod)).code, 0);
+}
+
+/** Links go a moment after the answer: waits until there is one for each attachment. */
+async function settled(host: Host) {
+  return await waitFor("links to be gone", async () => {
+    const world = await worldOf(host);
+    const ours = world.links.filter((name) => name.startsWith("cv"));
+    return ours.length === world.attachments.length && world;
+  });
+}
+
+/** Small and repeatable: Park and Miller's minimal standard generator. */
+function randomFrom(seed: number): () => number {
+  let state = seed % 2147483647 || 1;
+  return () => (state = (state * 48271) % 2147483647) / 2147483647;
+}
+
+const MOMENTS = 20;
+const AFTER_COMMIT = 6;
+
+Deno.test("kill -9 of the agent at 20 moments of a burst: all wanted is there, nothing else, no packet lost", async () => {
+  const seed = Number(Deno.env.get("SEED") ?? Date.now() % 100_000);
+  console.log(`seed ${seed}`);
+  const random = randomFrom(seed);
+  await using host = await startHost(intentOf(10));
+  const [one, two] = [await host.pod("pod0"), await host.pod("pod1")];
+  await host.agent.setup(one);
+  await host.agent.setup(two);
+  for (let moment = 0; moment < MOMENTS; moment++) {
+    await using crowd = new AsyncDisposableStack();
+    const pods: Pod[] = [];
+    for (let n = 2; n < 10; n++) pods.push(crowd.use(await host.pod(`pod${n}`)));
+    const pinging = one.run("ping", "-q", "-i0.02", "-w4", "-W4", "10.9.0.2");
+    const burst = pods.map((pod) => host.agent.verb("setup", pod));
+    if (moment < AFTER_COMMIT) await killBetweenCommitAndReady(host);
+    else await killAfter(host, random() * 120);
+    await host.agent.start();
+    assertAllDone(await Promise.all(burst));
+    await assertAsWanted(host, [one, two, ...pods]);
+    const { text } = await pinging;
+    assert(/ 0% packet loss/.test(text), `moment ${moment}: ${text}`);
+    for (const pod of pods) assertEquals((await host.agent.verb("teardown", pod)).code, 0);
+  }
+});
+
+/** Stops ovs-vswitchd so that rows are committed and no port can become ready; then kills. */
+async function killBetweenCommitAndReady({ agent, ovs }: Host): Promise<void> {
+  Deno.kill(ovs.vswitchdPid!, "SIGSTOP");
+  try {
+    await waitFor("a row whose port is not there yet", async () => {
+      const rows = await ovs.vsctl(
+        "--format=csv",
+        "--no-headings",
+        "--columns=name,ofport",
+        "list",
+        "Interface",
+      );
+      return rows.split("\n").some((row) => /cv\w+,\[\]/.test(row.replaceAll('"', "")));
+    });
+    await agent.stop("SIGKILL");
+  } finally {
+    Deno.kill(ovs.vswitchdPid!, "SIGCONT");
+  }
+}
+
+async function killAfter({ agent }: Host, ms: number): Promise<void> {
+  await new Promise((done) => setTimeout(done, ms));
+  await agent.stop("SIGKILL");
+}
+
+function assertAllDone(ended: readonly Ended[]): void {
+  for (const { code, err } of ended) assertEquals(code, 0, err);
+}
+
+async function assertAsWanted(host: Host, pods: readonly Pod[]): Promise<void> {
+  const items = await host.agent.attachments();
+  assertEquals(items.map((item) => item.sandbox).sort(), pods.map((pod) => pod.id).sort());
+  assertEquals(items.filter((item) => item.state !== "ready"), []);
+  const world = await settled(host);
+  const ours = world.links.filter((name) => name.startsWith("cv"));
+  assertEquals(ours.length, pods.length);
+  assertEquals(world.ports.filter((name) => name.includes("cv")).length, pods.length);
+  for (const pod of pods.slice(1)) {
+    assert(await pod.pings("10.9.0.1"), `${pod.name} does not reach pod0`);
+  }
+}

@@ -1,0 +1,103 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { Mirror } from "../../../lib/agent/mirror.ts";
+import type { Change, Check, Entry, Store, WatchBatch, Write } from "../../../lib/store/store.ts";
+import { Fault } from "../../../lib/util/errors.ts";
+
+/** A store in memory whose watch tells what the test hands it. */
+class MemoryStore implements Store {
+  readonly entries = new Map<string, Entry>();
+  revision = 0;
+  batches: WatchBatch[] = [];
+
+  get(key: string) {
+    return Promise.resolve(this.entries.get(key));
+  }
+  list() {
+    return Promise.resolve({ entries: [...this.entries.values()], revision: this.revision });
+  }
+  commit(checks: readonly Check[], writes: readonly Write[]) {
+    const bad = checks.find(({ key, revision }) =>
+      (this.entries.get(key)?.revision ?? 0) !== revision
+    );
+    if (bad) return Promise.resolve({ done: false as const, conflict: bad.key });
+    this.revision++;
+    for (const { key, value } of writes) {
+      if (value === undefined) this.entries.delete(key);
+      else this.entries.set(key, { key, value, revision: this.revision });
+    }
+    return Promise.resolve({ done: true as const, revision: this.revision });
+  }
+  onDrained = () => {};
+  async *watch() {
+    yield* this.batches.splice(0);
+    await Promise.resolve();
+    this.onDrained();
+  }
+  close() {
+    return Promise.resolve();
+  }
+}
+
+const change = (key: string, value: Change["value"], revision: number): Change => ({
+  key,
+  value,
+  revision,
+});
+
+/** Lets the mirror follow what the store tells; gives how often it rang. */
+async function follow(mirror: Mirror, store: MemoryStore): Promise<number> {
+  const ended = new AbortController();
+  store.onDrained = () => ended.abort();
+  let rings = 0;
+  await mirror.follow(ended.signal, () => rings++);
+  return rings;
+}
+
+Deno.test("Mirror shows its own commit at once", async () => {
+  const mirror = await Mirror.load(new MemoryStore());
+  await mirror.commit(() => ({
+    checks: [{ key: "a", revision: 0 }],
+    writes: [{ key: "a", value: 1 }],
+  }));
+  assertEquals(mirror.documents.get("a"), { value: 1, revision: 1 });
+});
+
+Deno.test("Mirror asks again with what is new after a conflict", async () => {
+  const store = new MemoryStore();
+  const mirror = await Mirror.load(store);
+  await store.commit([], [{ key: "n", value: 41 }]);
+  await mirror.commit((documents) => {
+    const n = documents.get("n");
+    return {
+      checks: [{ key: "n", revision: n?.revision ?? 0 }],
+      writes: [{ key: "n", value: (n?.value as number ?? 0) + 1 }],
+    };
+  });
+  assertEquals(store.entries.get("n")?.value, 42);
+});
+
+Deno.test("Mirror gives up on a store that never comes to rest", async () => {
+  const mirror = await Mirror.load(new MemoryStore());
+  const never = () => ({ checks: [{ key: "n", revision: 9 }], writes: [] });
+  await assertRejects(() => mirror.commit(never), Fault, "does not come to rest");
+});
+
+Deno.test("Mirror takes no older news of a key that it deleted itself", async () => {
+  const store = new MemoryStore();
+  const mirror = await Mirror.load(store);
+  await mirror.commit(() => ({ checks: [], writes: [{ key: "a", value: 1 }] }));
+  await mirror.commit(() => ({ checks: [], writes: [{ key: "a", value: undefined }] }));
+  store.batches = [{ kind: "changes", changes: [change("a", 1, 1)], revision: 1 }];
+  assertEquals(await follow(mirror, store), 0);
+  assertEquals(mirror.documents.has("a"), false);
+});
+
+Deno.test("Mirror lists again when the watch has lost its revisions", async () => {
+  const store = new MemoryStore();
+  const mirror = await Mirror.load(store);
+  await mirror.commit(() => ({ checks: [], writes: [{ key: "old", value: 1 }] }));
+  await store.commit([], [{ key: "old", value: undefined }, { key: "new", value: 2 }]);
+  store.batches = [{ kind: "compacted", revision: 2 }];
+  assertEquals(await follow(mirror, store), 1);
+  assertEquals([...mirror.documents.keys()], ["new"]);
+});

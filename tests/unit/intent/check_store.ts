@@ -1,0 +1,96 @@
+// Says what is wrong with a store's documents, from its own reading of them: it shares no code with
+// the planner.
+
+type Fields = Readonly<Record<string, unknown>>;
+type Documents = ReadonlyMap<string, { readonly value: unknown }>;
+
+/** Gives every broken promise: claims that records do not imply, double use, orphans, overlaps. */
+export function brokenPromises(documents: Documents): string[] {
+  const all = [...documents].map(([key, { value }]) => [key, value as Fields] as const);
+  const below = (prefix: string) => all.filter(([key]) => key.startsWith(prefix));
+  const broken: string[] = [];
+  const implied = new Map<string, string>();
+  const imply = (claim: string, owner: string) => {
+    const other = implied.get(claim);
+    if (other !== undefined) broken.push(`${claim} is implied by ${other} and by ${owner}`);
+    implied.set(claim, owner);
+  };
+  for (const [key, one] of below("networks/")) {
+    if (key !== `networks/${one.tenant}/${one.name}`) broken.push(`${key} says another name`);
+    if (!documents.has(`tenants/${one.tenant}`)) broken.push(`${key} has no tenant`);
+    imply(`claims/${one.encap === "vlan" ? "vlan" : "vni"}/${one.tag}`, key);
+    imply(`claims/subnet/${one.tenant}/${String(one.subnet).replace("/", "_")}`, key);
+    broken.push(...tagFaults(key, one));
+  }
+  for (const [key, one] of below("endpoints/")) {
+    const network = documents.get(`networks/${one.tenant}/${one.network}`)?.value as Fields;
+    if (!network) broken.push(`${key} has no network`);
+    else broken.push(...addressFaults(key, one, network));
+    imply(`claims/ip/${one.tenant}/${one.network}/${one.address}`, key);
+  }
+  broken.push(...claimFaults(new Map(below("claims/")), implied));
+  broken.push(...subnetFaults(below("networks/"), new Map(below("subnets/"))));
+  return broken;
+}
+
+function tagFaults(key: string, { encap, tag }: Fields): string[] {
+  const last = encap === "vlan" ? 4094 : 16_777_215;
+  return Number(tag) >= 1 && Number(tag) <= last ? [] : [`${key} has tag ${tag}`];
+}
+
+function claimFaults(claims: ReadonlyMap<string, Fields>, implied: ReadonlyMap<string, string>) {
+  const broken: string[] = [];
+  for (const [claim, owner] of implied) {
+    const found = claims.get(claim)?.owner;
+    if (found !== owner) broken.push(`${claim} is owned by ${found}, not by ${owner}`);
+  }
+  for (const claim of claims.keys()) {
+    if (!implied.has(claim)) broken.push(`${claim} is implied by nothing`);
+  }
+  return broken;
+}
+
+function bits(address: string): number {
+  return address.split(".").reduce((sum, byte) => sum * 256 + Number(byte), 0);
+}
+
+function bounds(cidr: string): readonly [number, number] {
+  const [base = "", length = ""] = cidr.split("/");
+  return [bits(base), bits(base) + 2 ** (32 - Number(length)) - 1];
+}
+
+/** Addresses of networks that are on their way to another subnet are judged at the end only. */
+function addressFaults(key: string, endpoint: Fields, network: Fields): string[] {
+  const address = bits(String(endpoint.address));
+  const [first, last] = bounds(String(network.subnet));
+  if (address < first || address > last) return [`${key} is outside its subnet`];
+  const isSmall = last - first < 2;
+  if (!isSmall && address === first) return [`${key} has the network address`];
+  if (!isSmall && address === last) return [`${key} has the broadcast address`];
+  return endpoint.address === network.gateway ? [`${key} has the gateway's address`] : [];
+}
+
+function subnetFaults(
+  networks: readonly (readonly [string, Fields])[],
+  lists: ReadonlyMap<string, Fields>,
+): string[] {
+  const broken: string[] = [];
+  const wanted = new Map<string, Record<string, unknown>>();
+  for (const [key, { tenant, name, subnet }] of networks) {
+    const list = wanted.get(`subnets/${tenant}`) ?? {};
+    wanted.set(`subnets/${tenant}`, { ...list, [String(subnet)]: name });
+    const [first, last] = bounds(String(subnet));
+    for (const [other, one] of networks) {
+      const [from, to] = bounds(String(one.subnet));
+      if (other < key && one.tenant === tenant && from <= last && first <= to) {
+        broken.push(`subnets of ${key} and ${other} overlap`);
+      }
+    }
+  }
+  for (const key of new Set([...wanted.keys(), ...lists.keys()])) {
+    const sorted = (list: object) => JSON.stringify(Object.entries(list).sort());
+    const found = sorted((lists.get(key)?.networks ?? {}) as object);
+    if (found !== sorted(wanted.get(key) ?? {})) broken.push(`${key} says ${found}`);
+  }
+  return broken;
+}
