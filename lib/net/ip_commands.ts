@@ -5,6 +5,8 @@ import { run, type RunOptions } from "../util/run.ts";
 import { type IpLink, parseIpLinks } from "./ip_json.ts";
 import { checkIdentity, type Identity, sandboxGone } from "./sandbox.ts";
 
+const OWN = "/proc/self/ns/net";
+
 /** Runs `ip` in this namespace. Faults: timeout, unavailable, failed. */
 export function ip(args: readonly string[], options: RunOptions = {}): Promise<string> {
   return run("ip", args, options);
@@ -53,6 +55,10 @@ export async function inSameSandbox<T>(
   await checkSandbox(netns, netnsInode);
   try {
     return await work();
+  } catch (error) {
+    // A namespace of another kind looks the same until one enters it.
+    const isOther = !await canEnter(netns) && await canEnter(OWN);
+    throw isOther ? sandboxGone(netns, "no network namespace is there", error) : error;
   } finally {
     await checkSandbox(netns, netnsInode);
   }
@@ -60,7 +66,7 @@ export async function inSameSandbox<T>(
 
 async function checkSandbox(netns: string, inode: number | undefined): Promise<void> {
   // One command for both; it fails where nothing is at `netns`, and only then is the reason sought.
-  const [own, found] = await identify(["/proc/self/ns/net", netns]).catch(async (error) => {
+  const [own, found] = await identify([OWN, netns]).catch(async (error) => {
     if (await isThere(netns)) throw error;
     throw sandboxGone(netns, "nothing is there", error);
   });
@@ -78,6 +84,10 @@ async function identify(paths: readonly string[]): Promise<Identity[]> {
   });
 }
 
-async function isThere(path: string): Promise<boolean> {
-  return await run("nsenter", ["--", "test", "-e", path]).then(() => true, () => false);
+function isThere(path: string): Promise<boolean> {
+  return run("nsenter", ["--", "test", "-e", path]).then(() => true, () => false);
+}
+
+function canEnter(netns: string): Promise<boolean> {
+  return run("nsenter", [`--net=${netns}`, "true"]).then(() => true, () => false);
 }

@@ -46,12 +46,12 @@ async function createPair(spec: PairSpec): Promise<void> {
   undo.move();
 }
 
-async function addPair({ hostEnd, netns, interface: name, mac, mtu }: PairSpec): Promise<void> {
-  const size = ["mtu", String(mtu)];
-  const peer = ["peer", "name", name, "address", mac, ...size, "netns", netns];
+async function addPair(spec: PairSpec): Promise<void> {
+  const { hostEnd, netns, interface: name, mac } = spec;
+  const peer = ["peer", "name", name, "address", mac, ...size(spec), "netns", netns];
   const group = ["group", String(HALF_MADE_GROUP)];
   try {
-    await ip(["link", "add", "name", hostEnd, ...group, ...size, "type", "veth", ...peer]);
+    await ip(["link", "add", "name", hostEnd, ...group, ...size(spec), "type", "veth", ...peer]);
   } catch (error) {
     if ((await linksHere()).some((link) => link.name === hostEnd)) throw hostEndTaken(hostEnd);
     const there = await linksIn(netns);
@@ -60,9 +60,12 @@ async function addPair({ hostEnd, netns, interface: name, mac, mtu }: PairSpec):
   }
 }
 
-async function setHostEnd({ hostEnd, alias, mtu }: PairSpec): Promise<void> {
-  const size = ["mtu", String(mtu)];
-  const settings = ["alias", alias, ...size, "group", "default"];
+function size({ mtu }: PairSpec): string[] {
+  return ["mtu", String(mtu)];
+}
+
+async function setHostEnd({ hostEnd, alias }: PairSpec): Promise<void> {
+  const settings = ["alias", alias, "group", "default"];
   // Without addrgenmode none the kernel gives an IPv6 address as soon as the link is up.
   if (await refuseRouters(hostEnd)) settings.push("addrgenmode", "none");
   await ip(["link", "set", "dev", hostEnd, ...settings, "up"]);
@@ -119,6 +122,8 @@ async function ensurePodSide(spec: PairSpec): Promise<void> {
     if (!host || !pod || host.peerIndex !== pod.index || pod.peerIndex !== host.index) {
       throw notPaired(hostEnd, name, netns);
     }
+    // Below 1280 bytes a link forgets its IPv6 settings, and would get an address with the new size.
+    if (host.mtu !== spec.mtu) await ip(["link", "set", "dev", hostEnd, "down", ...size(spec)]);
     const isRight = host.isUp && host.alias === spec.alias && host.mtu === spec.mtu;
     // Left alone when right: each change is an event that makes Open vSwitch look at all ports.
     if (!isRight) await setHostEnd(spec);

@@ -23,7 +23,7 @@ export function checkIdentity(
 ): void {
   if (!found) throw sandboxGone(netns, "nothing is there");
   // All namespaces live in one file system of the kernel's own, and nothing else does.
-  if (found.dev !== own.dev) throw sandboxGone(netns, "what is there is no network namespace");
+  if (found.dev !== own.dev) throw sandboxGone(netns, "no network namespace is there");
   if (inode !== undefined && found.inode !== inode) {
     throw sandboxGone(netns, `namespace ${found.inode} has its place, ${inode} is wanted`);
   }
