@@ -129,10 +129,10 @@ for (const driver of ["ip"] as const) {
         assert(outcome instanceof Fault, String(outcome));
         assertEquals(outcome.code, "not_found", outcome.message);
       }
-      await refused(links, () => links.podLinks(spec.netns), "not_found", spec.netns);
       await waitFor(`${spec.hostEnd} to be gone`, async () => {
         return (await linkHere(spec.hostEnd)) === undefined;
       });
+      await refused(links, () => links.podLinks(spec.netns), "not_found", spec.netns);
       assertEquals(ownNamespace(), own);
     }
     assertEquals((await linksHere()).length, before);
