@@ -15,8 +15,6 @@ export interface PodRequest {
   readonly name: string;
   /** Infra container id, 12–64 hex digits. */
   readonly sandbox: string;
-  /** Milliseconds that the caller will wait. */
-  readonly limitMs?: number;
 }
 
 /** Where a pod's set-up ended. */

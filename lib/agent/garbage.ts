@@ -22,8 +22,15 @@ export class Garbage {
     return since !== undefined && this.#now() - since >= this.#graceMs;
   }
 
-  /** Gives the ids that are marked, with the milliseconds since. */
-  marked(): { id: string; forMs: number }[] {
-    return [...this.#goneSince].map(([id, since]) => ({ id, forMs: this.#now() - since }));
+  /** Forgets all but `ids`: what is no attachment any more needs no mark. */
+  keepOnly(ids: ReadonlySet<string>): void {
+    for (const id of this.#goneSince.keys()) if (!ids.has(id)) this.#goneSince.delete(id);
+  }
+
+  /** Gives the milliseconds until the next one is due; undefined while nothing is marked. */
+  nextDueMs(): number | undefined {
+    if (this.#goneSince.size === 0) return undefined;
+    const first = Math.min(...this.#goneSince.values());
+    return Math.max(0, first + this.#graceMs - this.#now());
   }
 }

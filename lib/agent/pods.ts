@@ -141,14 +141,15 @@ async function realise(world: World, claim: Claim): Promise<void> {
   if (steps.length === 0 && fresh.length === 0) return;
   const results = await Promise.allSettled(steps.map((step) => applyStep(world, step)));
   const failed = results.find((result) => result.status === "rejected");
-  if (failed) {
-    await giveUp(world, fresh);
-    throw failed.reason;
-  }
-  await markReady(world, fresh).catch(async (error) => {
-    await giveUp(world, fresh);
+  try {
+    if (failed) throw failed.reason;
+    await markReady(world, fresh);
+  } catch (error) {
+    // A step that failed has undone itself already.
+    const done = steps.filter((_, at) => results[at]?.status === "fulfilled");
+    await giveUp(world, fresh, done);
     throw error;
-  });
+  }
 }
 
 /** New attachments need no look at the host, and new is what most are. */
@@ -198,11 +199,15 @@ async function markReady(world: World, fresh: readonly AttachmentRecord[]): Prom
 }
 
 /** Takes back what a failed set-up claimed. What cannot be taken back now, the next look will. */
-async function giveUp(world: World, fresh: readonly AttachmentRecord[]): Promise<void> {
+async function giveUp(
+  world: World,
+  fresh: readonly AttachmentRecord[],
+  done: readonly Step[],
+): Promise<void> {
+  const names = done.flatMap((step) => step.do === "detach" ? [] : [hostEndOf(step.attachment)]);
   try {
-    const { linksGone } = await detach(world, fresh.map(hostEndOf));
     await releaseAttachments(world, fresh);
-    await linksGone;
+    await (await detach(world, names)).linksGone;
   } catch (error) {
     world.log.warn(`undo left to the next look: ${faultFrom(error).message}`);
   }

@@ -8,13 +8,14 @@ import { applyStep, detach } from "./attach.ts";
 import { attachmentKey, attachmentsOf, endpointKeyOf } from "./documents.ts";
 import { isStillBound, observe, releaseAttachments } from "./pods.ts";
 import { attachmentFromPort, attachmentToPort, hostEndOf } from "./rows.ts";
-import { type Actual, planSteps, type Step } from "./steps.ts";
+import { type Actual, planSteps, type Step, type Wanted } from "./steps.ts";
 import { wantedOf } from "./wanted.ts";
 import type { World } from "./world.ts";
 
 // Between rings; a ring comes for every change that somebody tells of.
 const LOOK_MS = 30_000;
 const LOOK_AFTER_FAILURE_MS = 1_000;
+const SHORTEST_MS = 100;
 
 /** Looks until `signal` aborts. */
 export async function reconcile(world: World, signal: AbortSignal): Promise<void> {
@@ -23,7 +24,9 @@ export async function reconcile(world: World, signal: AbortSignal): Promise<void
       world.log.error(`look failed: ${faultFrom(error).message}`);
       return 1;
     });
-    await world.bell.rung({ withinMs: failed ? LOOK_AFTER_FAILURE_MS : LOOK_MS, signal });
+    const dueMs = world.garbage.nextDueMs() ?? LOOK_MS;
+    const withinMs = failed ? LOOK_AFTER_FAILURE_MS : Math.min(LOOK_MS, dueMs);
+    await world.bell.rung({ withinMs: Math.max(withinMs, SHORTEST_MS), signal });
   }
 }
 
@@ -35,6 +38,7 @@ export async function look(world: World): Promise<number> {
   world.tags.restore(actual.rows);
   await adopt(world, actual);
   const mine = attachmentsOf(world.mirror.documents, world.host);
+  world.garbage.keepOnly(new Set(mine.map((one) => one.id)));
   const released = await releaseUnwanted(world, mine);
   const wanted = mine.filter((one) => !released.has(one.id)).map((one) =>
     wantedOf(world, world.mirror.documents, one)
@@ -42,8 +46,18 @@ export async function look(world: World): Promise<number> {
   world.tags.prune(world.mirror.documents);
   await syncGuards(world, wanted, actual);
   let failed = 0;
-  for (const step of planSteps(wanted, actual)) failed += await tryStep(world, step);
+  const steps = planSteps(wanted, actual);
+  for (const step of steps) failed += await tryStep(world, step);
+  for (const step of unfinished(wanted, steps)) failed += await tryStep(world, step);
   return failed;
+}
+
+/** All of it is there, but its record does not say so: a crash came between the two. */
+function unfinished(wanted: readonly Wanted[], steps: readonly Step[]): Step[] {
+  const busy = new Set(steps.flatMap((step) => step.do === "detach" ? [] : [step.attachment.id]));
+  return wanted
+    .filter(({ attachment }) => attachment.state !== "ready" && !busy.has(attachment.id))
+    .map(({ attachment, tag }) => ({ do: "port", attachment, tag }));
 }
 
 /** Rows of ours that the store does not know: a store that was lost is rebuilt from them. */
@@ -99,7 +113,7 @@ async function releaseUnwanted(
 /** After a restart of ovs-vswitchd the flows are gone while the rows are there. */
 async function syncGuards(
   world: World,
-  wanted: ReturnType<typeof wantedOf>[],
+  wanted: readonly Wanted[],
   { rows }: Actual,
 ): Promise<void> {
   const present = new Set(rows.map((row) => row.name));

@@ -41,7 +41,7 @@ function serveOn(
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
-  const before = Deno.umask(0o077);
+  const before = Deno.umask(0o177);
   try {
     return Deno.serve({ path, onListen: () => {} }, answer);
   } finally {

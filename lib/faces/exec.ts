@@ -99,6 +99,9 @@ async function init(io: ExecIo): Promise<void> {
   }
 }
 
+/** An agent that is well has answered by then: Docker 3 s, Open vSwitch 8 s, undo 1.5 s. */
+const ANSWER_MS = 15_000;
+
 async function setup(pod: PodRequest, io: ExecIo): Promise<void> {
   const seconds = Number(io.env("K8CONTIVNET_SETUP_SECONDS") ?? 60);
   const limitMs = Number.isFinite(seconds) && seconds > 0 ? seconds * 1_000 : 60_000;
@@ -106,9 +109,9 @@ async function setup(pod: PodRequest, io: ExecIo): Promise<void> {
     askAgent({
       socket: socketOf(io),
       path: "/v1/setup",
-      body: { ...pod, limitMs: leftMs },
-      // The agent ends and undoes at its limit; this later one is for an agent that hangs.
-      limitMs: leftMs + 2_000,
+      body: pod,
+      // The agent's own limits are shorter; this one is for an agent that hangs.
+      limitMs: Math.max(leftMs, ANSWER_MS),
     }));
 }
 
@@ -163,10 +166,13 @@ async function repeatedly<T>(
 ): Promise<T> {
   const end = performance.now() + limitMs;
   for (let pauseMs = 50;; pauseMs = Math.min(1_000, pauseMs * 2)) {
+    const started = performance.now();
     try {
-      return await attempt(Math.max(1_000, Math.ceil(end - performance.now())));
+      return await attempt(Math.max(1_000, Math.ceil(end - started)));
     } catch (error) {
-      const canWait = performance.now() + pauseMs < end;
+      // The next attempt will take about as long as this one did.
+      const now = performance.now();
+      const canWait = now + pauseMs + (now - started) < end;
       if (!(error instanceof Fault && error.code === "unavailable" && canWait)) throw error;
       await new Promise((done) => setTimeout(done, pauseMs));
     }

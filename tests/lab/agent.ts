@@ -30,7 +30,6 @@ export class LabAgent implements AsyncDisposable {
   readonly logFile: string;
   readonly #options: LabAgentOptions;
   #process: Deno.ChildProcess | undefined;
-  #log: Promise<void> = Promise.resolve();
 
   constructor(options: LabAgentOptions) {
     this.#options = options;
@@ -57,9 +56,10 @@ export class LabAgent implements AsyncDisposable {
   spawn(...flags: string[]): void {
     const { file, dir, ovs, hostLabel = "host1" } = this.#options;
     Deno.mkdirSync(dir, { recursive: true });
-    const child = new Deno.Command(file, {
+    // The log is written by the agent itself: what it said is there when it has answered.
+    const child = new Deno.Command("sh", {
       args: [
-        "netplugin",
+        ...["-c", 'log=$1; shift; exec "$@" 2>>"$log"', "agent", this.logFile, file, "netplugin"],
         ...["--host-label", hostLabel, "--socket", this.socket, "--state-dir", this.stateDir],
         ...["--ovsdb", ovs.db, "--ovs-rundir", ovs.rundir, "--docker", "none"],
         ...this.#options.flags ?? [],
@@ -67,11 +67,9 @@ export class LabAgent implements AsyncDisposable {
       ],
       stdin: "null",
       stdout: "null",
-      stderr: "piped",
+      stderr: "null",
     }).spawn();
     this.#process = child;
-    const log = Deno.openSync(this.logFile, { create: true, append: true });
-    this.#log = child.stderr.pipeTo(log.writable);
     child.status.then(() => {
       if (this.#process === child) this.#process = undefined;
     });
@@ -79,9 +77,7 @@ export class LabAgent implements AsyncDisposable {
 
   /** Waits for the process to end by itself; gives its exit code. */
   async stopped(): Promise<number> {
-    const { code = 0 } = await this.#process?.status ?? {};
-    await this.#log.catch(() => {});
-    return code;
+    return (await this.#process?.status)?.code ?? 0;
   }
 
   /** Stops it as a supervisor does; gives its exit code. */
@@ -89,9 +85,7 @@ export class LabAgent implements AsyncDisposable {
     const child = this.#process;
     if (!child) return 0;
     child.kill(signal);
-    const { code } = await child.status;
-    await this.#log.catch(() => {});
-    return code;
+    return (await child.status).code;
   }
 
   /** Calls the file with words, as a person or a kubelet does. */

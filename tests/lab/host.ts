@@ -77,7 +77,7 @@ export async function worldOf({ ovs, agent }: Host): Promise<WorldSets> {
   ]);
   const { DatabaseSync } = await import("node:sqlite");
   const database = new DatabaseSync(`${agent.stateDir}/store.db`, { readOnly: true });
-  const keys = database.prepare("SELECT key FROM entries").all().map((row) => String(row.key));
+  const keys = database.prepare("SELECT key FROM documents").all().map((row) => String(row.key));
   database.close();
   const names = (JSON.parse(links) as { ifname: string }[]).map((link) => link.ifname);
   return {

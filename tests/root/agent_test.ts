@@ -63,7 +63,7 @@ Deno.test("a store that was lost is rebuilt from the rows of Open vSwitch", asyn
   const database = new (await import("node:sqlite")).DatabaseSync(
     `${host.agent.stateDir}/store.db`,
   );
-  database.exec("DELETE FROM entries WHERE key LIKE '%attachments/%'");
+  database.exec("DELETE FROM documents WHERE key LIKE '%attachments/%'");
   database.close();
   await host.agent.start();
   assertEquals(await host.agent.attachments(), before);
@@ -86,7 +86,7 @@ Deno.test("what somebody broke while the agent was away is mended at its start",
   await host.ovs.vsctl("set", "Port", names[2]!, "tag=77");
   const flows = `unix:${host.ovs.rundir}/contivBridge.mgmt`;
   await run("ovs-ofctl", ["-OOpenFlow13", "del-flows", flows]);
-  await run("ip", ["link", "add", "cvffffffffff0", "type", "dummy"]);
+  await run("ip", ["link", "add", "cvffffffffff0", "type", "veth", "peer", "name", "far0"]);
   await run("ip", ["link", "set", "cvffffffffff0", "alias", "k8contivnet:ffffffffff0 a/b c/d"]);
   await host.agent.start();
   await waitFor("links, ports and flows to be as before", async () => {
@@ -114,7 +114,7 @@ Deno.test("an endpoint's pod that is gone is released after the grace time, not 
 
 Deno.test("foreign ports on the bridge are never touched", async () => {
   await using host = await startHost(intentOf(1));
-  await run("ip", ["link", "add", "foreign0", "type", "dummy"]);
+  await run("ip", ["link", "add", "foreign0", "type", "veth", "peer", "name", "far1"]);
   await host.ovs.vsctl("add-port", "contivBridge", "foreign0");
   await host.agent.stop();
   await host.agent.start();

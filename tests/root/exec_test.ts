@@ -99,7 +99,7 @@ Deno.test("a teardown while the agent is away leaves a note that its next start 
   assert(performance.now() - started < 15_000);
   await host.agent.start();
   assertEquals(await host.agent.attachments(), []);
-  assertEquals([...Deno.readDirSync(`${host.agent.stateDir}/teardown`)], []);
+  assertEquals(await Array.fromAsync(Deno.readDir(`${host.agent.stateDir}/teardown`)), []);
 });
 
 Deno.test("a setup that begins while the agent is away succeeds when the agent is back", async () => {
@@ -196,10 +196,10 @@ Deno.test("an interface that is already up in the pod keeps its default route", 
   intent.Tenants[0]!.Networks[0]!.DefaultGw = "10.9.255.254";
   await using host = await startHost(intent);
   const pod = await host.pod("pod0");
-  await pod.run("ip", "link", "add", "docker0", "type", "dummy");
-  await pod.run("ip", "addr", "add", "172.17.0.2/16", "dev", "docker0");
-  await pod.run("ip", "link", "set", "docker0", "up");
-  await pod.run("ip", "route", "add", "default", "via", "172.17.0.1");
+  await run("ip", ["-n", pod.id, "link", "add", "docker0", "type", "veth", "peer", "name", "far"]);
+  await run("ip", ["-n", pod.id, "addr", "add", "172.17.0.2/16", "dev", "docker0"]);
+  for (const end of ["docker0", "far"]) await run("ip", ["-n", pod.id, "link", "set", end, "up"]);
+  await run("ip", ["-n", pod.id, "route", "add", "default", "via", "172.17.0.1"]);
   await host.agent.setup(pod);
   const { text } = await pod.run("ip", "route", "show", "default");
   assertMatch(text, /^default via 172\.17\.0\.1 dev docker0\s*$/);

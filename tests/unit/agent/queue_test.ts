@@ -54,6 +54,14 @@ Deno.test("Garbage is due only after the grace time, and a sandbox that is back 
   assertEquals(garbage.isDue("a", true), false);
   now = 120_000;
   assertEquals(garbage.isDue("a", false), false);
+  assertEquals(garbage.nextDueMs(), 60_000);
   now = 180_000;
   assertEquals(garbage.isDue("a", false), true);
+});
+
+Deno.test("Garbage forgets the marks of attachments that are no more", () => {
+  const garbage = new Garbage(60_000, () => 0);
+  garbage.isDue("a", false);
+  garbage.keepOnly(new Set(["b"]));
+  assertEquals(garbage.nextDueMs(), undefined);
 });
