@@ -27,9 +27,9 @@ Deno.test("a second agent on the same state folder or the same socket is refused
 
 Deno.test("the socket is root's alone from its first moment, and so is the state", async () => {
   await using host = await startHost(intentOf(1));
-  assertEquals(Deno.statSync(host.agent.socket).mode! & 0o777, 0o600);
-  assertEquals(Deno.statSync(host.agent.stateDir).mode! & 0o777, 0o700);
-  assertEquals(Deno.statSync(`${host.agent.stateDir}/store.db`).mode! & 0o777, 0o600);
+  assertEquals((await Deno.stat(host.agent.socket)).mode! & 0o777, 0o600);
+  assertEquals((await Deno.stat(host.agent.stateDir)).mode! & 0o777, 0o700);
+  assertEquals((await Deno.stat(`${host.agent.stateDir}/store.db`)).mode! & 0o777, 0o600);
 });
 
 Deno.test("SIGTERM ends the agent with 0, and pods stay connected while it is away", async () => {

@@ -74,7 +74,15 @@ const INTENTS: readonly Case[] = [
   apply("name with quotes", intentWith({}, { Name: 'a"b' }), /Networks\[0\]\.Name/),
   apply("name with a shell's words", intentWith({}, { Name: "$(reboot)" }), /\$\(reboot\)/),
   apply("name of 300 characters", intentWith({}, { Name: LONG }), /nnnn/),
-  apply("address outside its subnet", endpoint({ IpAddress: "12.0.0.1" }), /12\.0\.0\.1/),
+  apply(
+    "address outside its subnet",
+    intentWith({}, {
+      SubnetCIDR: "10.0.0.0/24",
+      Endpoints: [{ Container: "c1", IpAddress: "12.0.0.1" }],
+    }),
+    /12\.0\.0\.1/,
+  ),
+  apply("address outside its tenant's pool", endpoint({ IpAddress: "12.0.0.1" }), /12\.0\.0\.0/),
   apply(
     "address that is the broadcast address",
     endpoint({ IpAddress: "11.1.0.255" }),
