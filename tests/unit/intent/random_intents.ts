@@ -1,0 +1,102 @@
+// Random intent files, small enough that tags, subnets and addresses run short now and then.
+
+import fc from "fast-check";
+import { planIntent } from "../../../lib/intent/plan.ts";
+import { parseIntent } from "../../../lib/intent/schema.ts";
+
+const maybe = <T>(value: fc.Arbitrary<T>, freq = 2) => fc.option(value, { nil: undefined, freq });
+
+/** Some of `count` things; each is made by its number. */
+const pick = <T>(count: number, make: (number: number) => fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
+  fc.subarray(Array.from({ length: count }, (_, n) => n), { minLength: count > 3 ? 1 : 0 })
+    .chain((numbers) => fc.tuple(...numbers.map(make)));
+
+/** Leaves `field` out of all but the first of what has the same value there. */
+function once<T extends object, K extends keyof T>(
+  list: readonly T[],
+  field: K,
+  value: (one: T) => unknown = (one) => one[field],
+): T[] {
+  const seen = new Set<unknown>();
+  return list.map((one) => {
+    const isNew = one[field] === undefined || !seen.has(value(one));
+    seen.add(value(one));
+    return isNew ? one : { ...one, [field]: undefined };
+  });
+}
+
+const endpoint = (base: string) => (number: number) =>
+  fc.record({
+    Container: fc.constant(`c${number}`),
+    Host: maybe(fc.constantFrom("h0", "h1")),
+    Namespace: maybe(fc.constantFrom("default", "shop")),
+    IpAddress: maybe(fc.integer({ min: 2, max: 13 }).map((last) => `${base}.${last}`)),
+    Interface: maybe(fc.constantFrom("eth0", "data")),
+    Labels: maybe(fc.dictionary(fc.constantFrom("a", "b"), fc.constantFrom("1", "2"))),
+  }).map((one) => base === "" ? { ...one, IpAddress: undefined } : one);
+
+/** A network either leaves its subnet to the pool, or fixes one in or outside of it. */
+const network = (number: number) =>
+  fc.constantFrom("", `10.0.${number}`, `10.0.${number + 1}`, "11.1.0").chain((base) =>
+    fc.record({
+      Name: fc.constant(`n${number}`),
+      PktTagType: maybe(fc.constantFrom("vlan", "vxlan")),
+      PktTag: maybe(fc.constantFrom(1, 2, 3, 4, 5, 6, 7, 8, 90, 91, 92, 93), 1),
+      SubnetCIDR: fc.constant(base === "" ? undefined : `${base}.0/28`),
+      DefaultGw: maybe(fc.constantFrom(`${base}.1`, `${base}.14`)),
+      Mtu: maybe(fc.constantFrom(1400, 9000)),
+      Reserve: maybe(fc.constantFrom([`${base}.0-${base}.1`], [`${base}.14`])),
+      Endpoints: pick(7, endpoint(base)).map((list) => once(list, "IpAddress")),
+    }).map((one) => base === "" ? { ...one, DefaultGw: undefined, Reserve: undefined } : one)
+  );
+
+const tenant = (number: number) =>
+  fc.record({
+    Name: fc.constant(`t${number}`),
+    DefaultNetType: fc.constantFrom("vlan", "vxlan"),
+    SubnetPool: fc.constantFrom("11.1.0.0/24", "11.1.0.0/25", "11.2.0.0/24"),
+    AllocSubnetLen: fc.constantFrom(28, 29),
+    Vlans: fc.constantFrom("1-12", "3-14", "86-97"),
+    Vxlans: fc.constantFrom("1-12", "4-16"),
+    Namespaces: maybe(fc.constantFrom(["shop"], ["default", "shop"])),
+    Networks: pick(5, network),
+  });
+
+/** Overlaps and double tags would be refused, so the second of two gives way. */
+function settle<T extends { readonly Networks: readonly N[] }, N extends object>(
+  tenants: readonly T[],
+): T[] {
+  const networks = tenants.flatMap(({ Networks }) => Networks);
+  const tagged = once(networks as { PktTag?: number }[], "PktTag") as unknown as N[];
+  let next = 0;
+  return tenants.map((one) => {
+    const own = one.Networks.map(() => tagged[next++] as N & { readonly SubnetCIDR?: string });
+    const subnets = new Set<string>();
+    const apart = own.filter(({ SubnetCIDR }) => {
+      const isNew = SubnetCIDR === undefined || !subnets.has(SubnetCIDR);
+      if (SubnetCIDR !== undefined) subnets.add(SubnetCIDR);
+      return isNew;
+    });
+    return { ...one, Networks: apart };
+  });
+}
+
+const host = (number: number) =>
+  fc.constantFrom({ Intf: "eth2" }, { VtepIp: "192.0.2.1" }, { Intf: "eth3", VtepIp: "192.0.2.2" })
+    .map((one) => ({ Name: `h${number}`, ...one }));
+
+const file = fc.record({ Hosts: pick(3, host), Tenants: pick(3, tenant).map(settle) });
+
+/** Texts of intent files that an empty store would take. */
+export const anyIntent: fc.Arbitrary<string> = file
+  .map((one) => JSON.stringify(one))
+  .filter(isPossible);
+
+function isPossible(text: string): boolean {
+  try {
+    planIntent(new Map(), { mode: "replace", intent: parseIntent(text).intent });
+    return true;
+  } catch {
+    return false;
+  }
+}
