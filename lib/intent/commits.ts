@@ -10,7 +10,8 @@
 //   }
 
 import { Fault } from "../util/errors.ts";
-import type { Json, Operation, Plan, PlanCheck, PlanWrite } from "./plan/operation.ts";
+import { checksOf, type CommitLimits, cut } from "./plan/cut.ts";
+import type { Operation, Plan, PlanCheck, PlanWrite } from "./plan/operation.ts";
 import { keys, SCHEMA } from "./records.ts";
 
 /** A check as the plan saw it, or "as commit number `writtenBy` of this plan left it". */
@@ -24,14 +25,9 @@ export interface PlanCommit {
   readonly writes: readonly PlanWrite[];
 }
 
-/** Limits of one commit. */
-export interface CommitLimits {
-  /** Most checks + writes; a store takes 100, the rest is for the caller's own. @default 90 */
-  readonly operations?: number;
-  /** Most bytes of keys and values. @default 480 KiB */
-  readonly bytes?: number;
-  /** Most groups of operations. @default no limit */
-  readonly groups?: number;
+/** All commits of a plan. Each is made when it is asked for: together they may be large. */
+export interface PlanCommits extends Iterable<PlanCommit> {
+  readonly length: number;
 }
 
 /**
@@ -41,9 +37,9 @@ export interface CommitLimits {
 export function planCommits(
   plan: Plan,
   { operations = 90, bytes = 480 * 1024, groups = Infinity }: CommitLimits = {},
-): Iterable<PlanCommit> {
+): PlanCommits {
   const cuts = cut(plan, { operations, bytes, groups });
-  return { [Symbol.iterator]: () => commitsOf(plan, cuts) };
+  return { length: cuts.length, [Symbol.iterator]: () => commitsOf(plan, cuts) };
 }
 
 /** Gives the checks of `commit`, given the revisions that the plan's earlier commits got. */
@@ -100,11 +96,6 @@ function checkOf(
   return isDeleted ? { key, revision: 0 } : { key, writtenBy: commit };
 }
 
-function checksOf({ checks, subnets }: Operation): PlanCheck[] {
-  if (!subnets) return [...checks];
-  return [...checks, { key: keys.subnets(subnets.tenant), revision: subnets.revision }];
-}
-
 function listsOf({ subnetLists }: Plan): Lists {
   return new Map(
     [...subnetLists].map(([tenant, networks]) => [tenant, new Map(Object.entries(networks))]),
@@ -121,106 +112,4 @@ function editList(lists: Lists, { subnets }: Operation): PlanWrite | undefined {
   if (add !== undefined) list.set(add, network);
   const value = { schema: SCHEMA, networks: Object.fromEntries(list) };
   return { key: keys.subnets(tenant), value: list.size > 0 ? value : undefined };
-}
-
-/** Bytes of a list's key and document without its networks; a tenant's name has 64 at most. */
-const LIST_FRAME = 128;
-
-/** What a commit holds while it is filled. */
-interface Load {
-  readonly checks: Set<string>;
-  readonly writes: Set<string>;
-  readonly groups: number;
-  /** Bytes of the writes but the lists of subnets, of which a commit holds each one once. */
-  readonly bytes: number;
-  readonly listBytes: ReadonlyMap<string, number>;
-}
-
-const EMPTY: Load = {
-  checks: new Set(),
-  writes: new Set(),
-  groups: 0,
-  bytes: 0,
-  listBytes: new Map(),
-};
-
-function cut(plan: Plan, limits: Required<CommitLimits>): Operation[][] {
-  const sizes = new Map(
-    [...plan.subnetLists].map(([tenant, list]) => [tenant, LIST_FRAME + bytesOf(list)]),
-  );
-  const cuts: Operation[][] = [];
-  let load = EMPTY;
-  for (const group of Map.groupBy(plan.operations, ({ group }) => group).values()) {
-    const own = loadOf(group, sizes);
-    if (!fits(own, limits)) throw doesNotFit(group, own, limits);
-    const both = joined(load, own);
-    const last = cuts.at(-1);
-    if (last && fits(both, limits)) {
-      last.push(...group);
-      load = both;
-    } else {
-      cuts.push([...group]);
-      load = own;
-    }
-  }
-  return cuts;
-}
-
-function loadOf(group: readonly Operation[], sizes: Map<string, number>): Load {
-  const checks = new Set(group.flatMap(checksOf).map(({ key }) => key));
-  const writes = group.flatMap((operation) => operation.writes);
-  const keysWritten = new Set(writes.map(({ key }) => key));
-  const listBytes = new Map<string, number>();
-  for (const { subnets } of group) {
-    if (!subnets) continue;
-    const { tenant, add = "", network } = subnets;
-    // What goes is not subtracted: the size may be too large, never too small.
-    const size = (sizes.get(tenant) ?? LIST_FRAME) + bytesOf({ [add]: network });
-    sizes.set(tenant, size);
-    listBytes.set(tenant, size);
-    keysWritten.add(keys.subnets(tenant));
-  }
-  const bytes = writes.reduce((sum, { key, value }) => sum + bytesOf(key) + bytesOf(value), 0);
-  return { checks, writes: keysWritten, groups: 1, bytes, listBytes };
-}
-
-function joined(a: Load, b: Load): Load {
-  return {
-    checks: a.checks.union(b.checks),
-    writes: a.writes.union(b.writes),
-    groups: a.groups + b.groups,
-    bytes: a.bytes + b.bytes,
-    listBytes: new Map([...a.listBytes, ...b.listBytes]),
-  };
-}
-
-function totalBytes({ bytes, listBytes }: Load): number {
-  return listBytes.values().reduce((sum, size) => sum + size, bytes);
-}
-
-function fits(load: Load, limits: Required<CommitLimits>): boolean {
-  return load.checks.size + load.writes.size <= limits.operations &&
-    load.groups <= limits.groups && totalBytes(load) <= limits.bytes;
-}
-
-function bytesOf(value: Json | undefined): number {
-  return value === undefined ? 0 : new TextEncoder().encode(JSON.stringify(value)).length;
-}
-
-function doesNotFit(
-  group: readonly Operation[],
-  load: Load,
-  limits: Required<CommitLimits>,
-): Fault {
-  const [first] = group;
-  const others = group.length > 1 ? ` and ${group.length - 1} more` : "";
-  const why = totalBytes(load) > limits.bytes
-    ? `it takes ${totalBytes(load)} bytes, ${limits.bytes} are allowed`
-    : `they hand values to each other: ${
-      load.checks.size + load.writes.size
-    } operations, ${limits.operations} are allowed`;
-  return new Fault("usage", `${first?.kind} ${first?.name}${others} do not fit into one commit`, {
-    why,
-    fix: "apply in two steps: delete or free some first",
-  });
 }

@@ -60,7 +60,10 @@ export function draftsOf(
   for (const change of changes) refuseUnderPods(live, change);
   const given = new Set(changes.flatMap(({ kind, after }) => claimsOf(kind, after)));
   const podsByEndpoint = Map.groupBy(stored.attachments.values(), endpointKeyOf);
-  return changes.map((change) => draftOf(stored, change, given, podsByEndpoint.get(change.key)));
+  return changes.map((change) => {
+    const draft = draftOf(stored, change, given, podsByEndpoint.get(change.key));
+    return guarded(stored, target, draft);
+  });
 }
 
 function* differing<T extends ObjectRecord>(
@@ -133,6 +136,22 @@ function draftOf(
     releases,
     takes,
   };
+}
+
+/**
+ * A parent may go at the very moment when a child comes, as seen by two who do not know each other.
+ * So a child's coming leaves a mark on what its parent's going checks: a network lists its tenant's
+ * subnets anyway; an endpoint that takes an address writes its network once more.
+ */
+function guarded(stored: Stored, target: Target, draft: Draft): Draft {
+  const { verb, kind, name, checks, writes, takes, parent = "" } = draft;
+  if (verb === "delete" && kind === "tenant") {
+    const key = keys.subnets(name);
+    return { ...draft, checks: [...checks, { key, revision: stored.revisionOf(key) }] };
+  }
+  const network = target.networks.get(parent);
+  if (kind !== "endpoint" || takes.length === 0 || !network) return draft;
+  return { ...draft, writes: [...writes, write(parent, network)] };
 }
 
 function write(key: string, value: ObjectRecord | ClaimRecord | undefined): PlanWrite {

@@ -34,7 +34,9 @@ export function heldAddresses(stored: Stored): ReadonlyMap<string, ReadonlyMap<n
     const addresses = held.get(network) ?? new Map<number, string>();
     held.set(network, addresses);
     for (const cidr of attachment.addresses) {
-      addresses.set(parseAddress(cidr.split("/")[0] ?? ""), endpointKeyOf(attachment));
+      const address = cidr.split("/")[0] ?? "";
+      // IPv6 addresses are in no pool.
+      if (!address.includes(":")) addresses.set(parseAddress(address), endpointKeyOf(attachment));
     }
   }
   return held;

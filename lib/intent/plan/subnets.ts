@@ -12,12 +12,13 @@ import {
   subnetHolds,
   subnetToText,
 } from "../../ipam/subnets.ts";
-import { parseAddressRange } from "../../ipam/addresses.ts";
+import { parseAddressRange, poolSize } from "../../ipam/addresses.ts";
 import { Fault } from "../../util/errors.ts";
 import { type ChosenBy, keys, type TenantRecord } from "../records.ts";
+import { poolOf } from "../rules.ts";
 import { inTurn, isTaken } from "./ledger.ts";
 import { nameOf, networkKeyOf } from "./stored.ts";
-import { type Choosing, mayMove } from "./tags.ts";
+import { type Choosing, isAskedAbout, mayMove } from "./tags.ts";
 import type { WantedNetwork } from "./wish.ts";
 
 /** A chosen subnet. */
@@ -36,10 +37,12 @@ interface Used {
 export function chooseSubnets(choosing: Choosing): Map<string, ChosenSubnet> {
   const networksByTenant = Map.groupBy(choosing.wanted.networks, ([, { tenant }]) => tenant);
   const fixed = fixedAddresses(choosing);
+  const endpoints = Map.groupBy(choosing.wanted.endpoints.values(), networkKeyOf);
+  const counts = new Map([...endpoints].map(([key, { length }]) => [key, length]));
   const chosen = new Map<string, ChosenSubnet>();
   for (const [tenant, networks] of networksByTenant) {
     const record = choosing.tenants.get(keys.tenant(tenant));
-    if (record) chooseInTenant(choosing, { record, networks, fixed, chosen });
+    if (record) chooseInTenant(choosing, { record, networks, fixed, counts, chosen });
   }
   return chosen;
 }
@@ -49,11 +52,13 @@ interface TenantTask {
   readonly networks: readonly (readonly [string, WantedNetwork])[];
   /** Addresses that the file fixes, by network key: its subnet must have them all. */
   readonly fixed: ReadonlyMap<string, readonly number[]>;
+  /** How many endpoints there will be, by network key. */
+  readonly counts: ReadonlyMap<string, number>;
   readonly chosen: Map<string, ChosenSubnet>;
 }
 
 function chooseInTenant(choosing: Choosing, task: TenantTask): void {
-  const { record, networks, fixed, chosen } = task;
+  const { record, networks, fixed, counts, chosen } = task;
   const used = foreignSubnets(choosing, record.name);
   const give = (owner: string, subnet: Subnet, subnetBy: ChosenBy) => {
     chosen.set(owner, { subnet, subnetBy });
@@ -69,9 +74,12 @@ function chooseInTenant(choosing: Choosing, task: TenantTask): void {
     if (other) throw overlaps(key, subnet, other);
     give(key, subnet, pooled ? "pool" : "intent");
   }
-  for (const [key] of networks) {
+  for (const [key, network] of networks) {
     const kept = chosen.has(key) ? undefined : storedSubnet(choosing, key, record);
     if (!kept) continue;
+    // A subnet that cannot hold its endpoints fits no longer, if a cut of the pool is larger now.
+    const mayGrow = record.allocSubnetLen < kept.length && mayMove(choosing, key);
+    if (mayGrow && capacity(kept, network) < (counts.get(key) ?? 0)) continue;
     const other = used.find((one) => one.owner !== key && overlap(one.subnet, kept));
     if (!other) give(key, kept, "pool");
     else if (!mayMove(choosing, key)) {
@@ -86,12 +94,13 @@ function chooseInTenant(choosing: Choosing, task: TenantTask): void {
 function blockAround(
   choosing: Choosing,
   key: string,
-  { name, subnetPool, allocSubnetLen }: TenantRecord,
+  tenant: TenantRecord,
   fixed: readonly number[],
 ): Subnet | undefined {
+  const { name, subnetPool, allocSubnetLen } = tenant;
   const [first] = fixed;
   if (first === undefined) return undefined;
-  const kept = storedSubnet(choosing, key, { subnetPool });
+  const kept = storedSubnet(choosing, key, tenant);
   if (kept && fixed.every((address) => subnetHas(kept, address))) return undefined;
   const block = subnetAround(first, allocSubnetLen);
   if (subnetHolds(parseSubnet(subnetPool), block)) return block;
@@ -101,15 +110,22 @@ function blockAround(
   });
 }
 
-/** Gives the subnet that a network has, where the pool could have given it. */
+/** Gives the subnet that a network has, where the pool could have given it or nobody asks. */
 function storedSubnet(
-  { stored }: Choosing,
+  choosing: Choosing,
   key: string,
-  { subnetPool }: Pick<TenantRecord, "subnetPool">,
+  { name, subnetPool }: TenantRecord,
 ): Subnet | undefined {
-  const record = stored.networks.get(key);
+  const record = choosing.stored.networks.get(key);
   const subnet = record && parseSubnet(record.subnet);
-  return subnet && subnetHolds(parseSubnet(subnetPool), subnet) ? subnet : undefined;
+  if (!subnet) return undefined;
+  const isInPool = subnetHolds(parseSubnet(subnetPool), subnet);
+  return isInPool || !isAskedAbout(choosing, key, name) ? subnet : undefined;
+}
+
+function capacity(subnet: Subnet, network: WantedNetwork): number {
+  const name = `${network.tenant}/${network.name}`;
+  return poolSize(poolOf((field) => `${field} of ${name}`, name, network, subnet));
 }
 
 /** Gives what finds the next free block; subnets that networks move away from come last. */

@@ -11,7 +11,7 @@ import {
   rangesToText,
 } from "../../ipam/ranges.ts";
 import { Fault } from "../../util/errors.ts";
-import type { Encap, NetworkRecord, TenantRecord } from "../records.ts";
+import { type Encap, keys, type NetworkRecord, type TenantRecord } from "../records.ts";
 import { checkTag, tagWord } from "../rules.ts";
 import { holderOf, inTurn, isFree, isTaken, type Ledger, tagClaim } from "./ledger.ts";
 import type { Live } from "./live.ts";
@@ -62,6 +62,18 @@ export function mayMove({ wanted, live }: Pick<Choosing, "wanted" | "live">, key
   return wanted.listed.has(key) && !live.has(key);
 }
 
+/**
+ * Reports whether the file names the network or its tenant. Where it names neither, a value outside
+ * of the tenant's pools stays: a plan that was cut off may have moved the pool and not the network.
+ */
+export function isAskedAbout(
+  { wanted: { listed } }: Pick<Choosing, "wanted">,
+  key: string,
+  tenant: string,
+): boolean {
+  return listed.has(key) || listed.has(keys.tenant(tenant));
+}
+
 function fixedTag(
   ledger: Ledger,
   key: string,
@@ -83,7 +95,9 @@ function keptTag(
   tenant: TenantRecord,
 ): Tag | undefined {
   const record = choosing.stored.networks.get(key);
-  if (record?.encap !== encap || !rangesHave(rangesOf(tenant, encap), record.tag)) return undefined;
+  if (record?.encap !== encap) return undefined;
+  const isInPool = rangesHave(rangesOf(tenant, encap), record.tag);
+  if (!isInPool && isAskedAbout(choosing, key, tenant.name)) return undefined;
   const holder = choosing.ledger.given.get(tagClaim(record));
   if (holder === undefined) return { encap, tag: record.tag, tagBy: "pool" };
   if (mayMove(choosing, key)) return undefined;

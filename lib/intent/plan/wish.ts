@@ -10,7 +10,8 @@ import type {
   TenantAttributes,
 } from "../intent.ts";
 import { type EndpointRecord, keys, type NetworkRecord, type TenantRecord } from "../records.ts";
-import { networkKeyOf, type Stored, tenantKeyOf, titleOf } from "./stored.ts";
+import { type Stored, titleOf } from "./stored.ts";
+import { setAsideStrays } from "./strays.ts";
 
 /** What a user wants done with an intent. */
 export interface Wish {
@@ -38,7 +39,7 @@ export interface Wanted {
   readonly endpoints: Map<string, WantedEndpoint>;
   /** What the file itself states: of these, values chosen by a pool may move. */
   readonly listed: Set<string>;
-  /** Records without their parent, which nobody asked to touch. */
+  /** Records that do not fit where they stand, and that nobody asked to touch: see strays.ts. */
   readonly untouched: Set<string>;
   readonly bindings: readonly Binding[];
   readonly warnings: string[];
@@ -49,7 +50,7 @@ export function wantedOf(stored: Stored, { mode, intent }: Wish): Wanted {
   const wanted = mode === "replace" ? nothing() : statementsOf(stored);
   if (mode === "delete") remove(wanted, stored, intent);
   else merge(wanted, stored, intent);
-  setAsideOrphans(wanted, stored);
+  setAsideStrays(wanted, stored);
   return mode === "delete" ? wanted : { ...wanted, bindings: intent.hostBindings };
 }
 
@@ -135,22 +136,5 @@ function remove(wanted: Wanted, stored: Stored, intent: Intent): void {
         take(wanted.endpoints, stored.endpoints, keys.endpoint(tenant, name, container));
       }
     }
-  }
-}
-
-/** A record whose parent is neither there nor wanted can only be deleted by name, or by replace. */
-function setAsideOrphans(wanted: Wanted, stored: Stored): void {
-  for (const [key, network] of wanted.networks) {
-    const parent = tenantKeyOf(network);
-    if (stored.tenants.has(parent) || wanted.tenants.has(parent)) continue;
-    wanted.networks.delete(key);
-    wanted.untouched.add(key);
-  }
-  for (const [key, endpoint] of wanted.endpoints) {
-    const parent = networkKeyOf(endpoint);
-    const isLost = !stored.networks.has(parent) && !wanted.networks.has(parent);
-    if (!isLost && !wanted.untouched.has(parent)) continue;
-    wanted.endpoints.delete(key);
-    wanted.untouched.add(key);
   }
 }

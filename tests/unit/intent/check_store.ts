@@ -33,6 +33,16 @@ export function brokenPromises(documents: Documents): string[] {
   return broken;
 }
 
+/**
+ * Gives the broken promises that count between two commits of a plan: a subnet and the addresses in
+ * it move one after the other, and disagree until then.
+ */
+export function brokenOnTheWay(documents: Documents): string[] {
+  return brokenPromises(documents).filter((words) => !words.endsWith(MOVING));
+}
+
+const MOVING = " in its subnet";
+
 function tagFaults(key: string, { encap, tag }: Fields): string[] {
   const last = encap === "vlan" ? 4094 : 16_777_215;
   return Number(tag) >= 1 && Number(tag) <= last ? [] : [`${key} has tag ${tag}`];
@@ -59,15 +69,15 @@ function bounds(cidr: string): readonly [number, number] {
   return [bits(base), bits(base) + 2 ** (32 - Number(length)) - 1];
 }
 
-/** Addresses of networks that are on their way to another subnet are judged at the end only. */
 function addressFaults(key: string, endpoint: Fields, network: Fields): string[] {
   const address = bits(String(endpoint.address));
   const [first, last] = bounds(String(network.subnet));
-  if (address < first || address > last) return [`${key} is outside its subnet`];
+  const said = (what: string) => [`${key} has ${what}${MOVING}`];
+  if (address < first || address > last) return said("a foreign address");
   const isSmall = last - first < 2;
-  if (!isSmall && address === first) return [`${key} has the network address`];
-  if (!isSmall && address === last) return [`${key} has the broadcast address`];
-  return endpoint.address === network.gateway ? [`${key} has the gateway's address`] : [];
+  if (!isSmall && address === first) return said("the network address");
+  if (!isSmall && address === last) return said("the broadcast address");
+  return endpoint.address === network.gateway ? said("the gateway's address") : [];
 }
 
 function subnetFaults(

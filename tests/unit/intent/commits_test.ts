@@ -106,6 +106,30 @@ Deno.test("an endpoint does not come into a network that goes at the same time",
   assertThrows(() => store.apply(late), Error, "conflict at networks/one/a");
 });
 
+Deno.test("a network does not go while an endpoint comes that the plan has not seen", () => {
+  const store = new MemoryStore();
+  store.wish("add", vlanTenant([network("a")]));
+  const late = planOf(store, vlanTenant([]), "replace");
+  store.wish("add", vlanTenant([network("a", ["c"])]));
+  assertThrows(() => store.apply(late), Error, "conflict at networks/one/a");
+});
+
+Deno.test("a tenant does not go while a network comes that the plan has not seen", () => {
+  const store = new MemoryStore();
+  store.wish("add", vlanTenant([]));
+  const late = planOf(store, {}, "replace");
+  store.wish("add", vlanTenant([network("a")]));
+  assertThrows(() => store.apply(late), Error, "conflict at subnets/one");
+});
+
+Deno.test("a subnet does not move while an endpoint's address is fixed in the old one", () => {
+  const store = new MemoryStore();
+  store.wish("add", vlanTenant([network("a", ["c"])]));
+  const late = planOf(store, vlanTenant([network("a", [], { SubnetCIDR: "10.0.0.0/24" })]));
+  store.wish("add", vlanTenant([network("a", [{ Container: "c", IpAddress: "11.1.0.9" }])]));
+  assertThrows(() => store.apply(late), Error, "conflict at networks/one/a");
+});
+
 Deno.test("planCommits() refuses a ring of addresses that is too long, before the first commit", () => {
   const ring = (shift: number) =>
     many(40).map((Container, n) => ({ Container, IpAddress: `11.1.0.${(n + shift) % 40 + 1}` }));

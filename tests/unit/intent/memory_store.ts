@@ -1,7 +1,7 @@
 // A store in memory that keeps what real ones promise: checks at revisions, all or nothing, limits.
 
 import { planCommits, resolveChecks } from "../../../lib/intent/commits.ts";
-import type { CommitLimits } from "../../../lib/intent/commits.ts";
+import type { CommitLimits } from "../../../lib/intent/plan/cut.ts";
 import { planIntent } from "../../../lib/intent/plan.ts";
 import type { Json, Plan, PlanCheck, PlanWrite } from "../../../lib/intent/plan/operation.ts";
 import type { Wish } from "../../../lib/intent/plan/wish.ts";

@@ -96,6 +96,12 @@ Deno.test("an endpoint with a live pod may be deleted, and the plan says that it
   assertEquals(plan.operations[0]?.lines, ["detaches default/c on host1"]);
 });
 
+Deno.test("a pod whose endpoint goes in the same plan holds nothing", () => {
+  const store = withLivePod();
+  store.wish("replace", { ...host, ...vlanTenant([network("a", [], { PktTag: 20 })]) });
+  assertEquals(store.get("networks/one/a")?.tag, 20);
+});
+
 Deno.test("the address of a pod that is about to go waits until it has gone", () => {
   const store = withLivePod();
   store.wish("replace", { ...host, ...vlanTenant([network("a", ["d"])]) });

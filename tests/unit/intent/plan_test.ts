@@ -141,6 +141,14 @@ const refused: readonly (readonly [string, unknown, string, ...string[]])[] = [
     "5000 is no VLAN",
   ],
   [
+    "two groups of one network, of which one names no policy of the tenant",
+    vlanTenant([network("n")], {
+      Groups: [{ Name: "g", Network: "n" }, { Name: "h", Network: "n", Policies: ["p"] }],
+    }),
+    "usage",
+    "group h of tenant one",
+  ],
+  [
     "a group in a network that is not there",
     vlanTenant([], { Groups: [{ Name: "g", Network: "n" }] }),
     "usage",
@@ -239,10 +247,12 @@ Deno.test("S21: a batch that fails leaves all as it was, and no address is given
   const store = storeWith(vlanTenant([network("a", ["c1"])], { AllocSubnetLen: 29 }));
   const before = JSON.stringify([...store.documents]);
   const many = ["c2", "c3", "c4", "c5", "c6", "c7"];
-  const fault = assertThrows(() => store.wish("add", vlanTenant([network("a", many)])), Fault);
+  const add = (names: readonly string[]) =>
+    store.wish("add", { Tenants: [{ Name: "one", Networks: [network("a", names)] }] });
+  const fault = assertThrows(() => add(many), Fault);
   assertEquals(fault.code, "exhausted");
   assertEquals(JSON.stringify([...store.documents]), before);
-  store.wish("add", vlanTenant([network("a", many.slice(0, 5))]));
+  add(many.slice(0, 5));
   assertEquals(brokenPromises(store.documents), []);
   assertEquals(store.keysBelow("claims/ip/").length, 6);
 });
@@ -467,6 +477,46 @@ Deno.test("a network whose subnet is split goes before the parts come, however m
   assertEquals(brokenPromises(store.documents), []);
 });
 
+Deno.test("what a file adds is checked against what it does not name: default network, MAC", () => {
+  const mac = (name: string) => ({ Container: name, Mac: "02:00:00:00:00:01" });
+  const store = storeWith(vlanTenant([network("a", [mac("c1")], { Default: true })]));
+  const add = (file: object) => assertThrows(() => store.wish("add", file), Fault);
+  const second = add(vlanTenant([network("b", [], { Default: true })]));
+  assertEquals(second.code, "usage");
+  assertStringIncludes(second.message, "tenant one has two default networks: one/a and one/b");
+  const same = add(vlanTenant([network("a", [mac("c2")], { Default: true })]));
+  assertEquals(same.code, "conflict");
+  assertStringIncludes(same.message, "MAC 02:00:00:00:00:01 of one/a/c2 is taken: one/a/c1 has it");
+  store.wish("add", vlanTenant([network("b", [mac("c1")])]));
+});
+
+/** Applies object by object and looks at the store after each. */
+function replaceSlowly(store: MemoryStore, file: object): void {
+  const { intent } = parseIntent(JSON.stringify(file));
+  const plan = planIntent(store.documents, { mode: "replace", intent });
+  const after = () => assertEquals(brokenPromises(store.documents), []);
+  store.apply(plan, { limits: { groups: 1 }, after });
+}
+
+Deno.test("networks that move never overlap on the way, even where no claim tells", () => {
+  const at = (name: string, PktTag: number, SubnetCIDR: string) =>
+    network(name, [], { PktTag, SubnetCIDR });
+  const store = storeWith(vlanTenant([at("a", 50, "10.0.0.0/24"), at("b", 51, "10.0.1.0/24")]));
+  replaceSlowly(store, vlanTenant([at("b", 51, "10.0.0.0/25"), at("a", 50, "10.0.2.0/24")]));
+});
+
+Deno.test("a subnet waits for the deleted one that it overlaps, though that one waits for a tenant", () => {
+  const at = (name: string, PktTag: number, SubnetCIDR: string) =>
+    network(name, [], { PktTag, SubnetCIDR });
+  const gone = [at("w", 52, "10.1.0.0/24"), at("x", 51, "10.0.0.0/24")];
+  const store = storeWith(vlanTenant(gone));
+  const [one, two] = [
+    vlanTenant([at("y", 52, "10.0.0.0/25")]),
+    vlanTenant([at("z", 51, "10.9.0.0/24")], { Name: "two" }),
+  ] as [{ Tenants: object[] }, { Tenants: object[] }];
+  replaceSlowly(store, { Tenants: [...one.Tenants, ...two.Tenants] });
+});
+
 Deno.test("a tenant's pool may move: what lies outside of it moves, what fits stays", () => {
   const store = storeWith(vlanTenant([network("a", ["c"]), network("b")], { Vlans: "11-12" }));
   store.wish("add", { Tenants: [{ Name: "one", SubnetPool: "11.2.0.0/16", Vlans: "12-20" }] });
@@ -477,6 +527,18 @@ Deno.test("a tenant's pool may move: what lies outside of it moves, what fits st
   ]);
   assertEquals(addressOf(store, "one/a/c"), "11.2.0.1");
   assertEquals(brokenPromises(store.documents), []);
+});
+
+Deno.test("a network that no longer fits into its subnet gets a larger one where AllocSubnetLen says so", () => {
+  const many = ["c1", "c2", "c3", "c4", "c5", "c6", "c7"];
+  const store = storeWith(vlanTenant([network("a", ["c1"])], { AllocSubnetLen: 29 }));
+  assertThrows(
+    () => store.wish("add", vlanTenant([network("a", many)], { AllocSubnetLen: 29 })),
+    Fault,
+  );
+  store.wish("add", vlanTenant([network("a", many)], { AllocSubnetLen: 28 }));
+  assertEquals(brokenPromises(store.documents), []);
+  assertEquals(subnetOf(store, "one/a")?.toString().endsWith("/28"), true);
 });
 
 Deno.test("AllocRange and Reserve steer what is chosen", () => {
@@ -534,6 +596,39 @@ Deno.test("records without their parent stay until they are named, and then go",
   store.wish("delete", named([{ Name: "a" }]));
   assertEquals(brokenPromises(store.documents), []);
   assertEquals(store.keysBelow("networks/"), ["networks/two/b"]);
+});
+
+Deno.test("a fixed address that its network cannot have hinders no plan but those that name it", () => {
+  const fixed = [{ Container: "c", IpAddress: "10.0.0.9" }];
+  const store = storeWith(vlanTenant([network("a", fixed, { SubnetCIDR: "10.0.0.0/24" })]));
+  // Cut off after the network had moved, before its endpoint did.
+  const moved = planIntent(store.documents, {
+    mode: "add",
+    intent: parseIntent(JSON.stringify(vlanTenant([network("a", ["c"])]))).intent,
+  });
+  store.apply(moved, { limits: { groups: 1 }, stopAfter: 1 });
+  store.wish("add", vlanTenant([network("b", ["c"])]));
+  assertEquals(addressOf(store, "one/a/c"), "10.0.0.9");
+  store.wish("add", vlanTenant([network("a", ["c"])]));
+  assertEquals(addressOf(store, "one/a/c"), "11.1.0.1");
+  assertEquals(brokenPromises(store.documents), []);
+});
+
+Deno.test("a network outside of its tenant's pools stays until the file names one of them", () => {
+  const store = storeWith(vlanTenant([network("a", ["c"])]));
+  // Cut off after the tenant had changed, before its network did.
+  const file = vlanTenant([], { SubnetPool: "11.2.0.0/16", Vlans: "20-28" });
+  const { intent } = parseIntent(JSON.stringify(file));
+  store.apply(planIntent(store.documents, { mode: "add", intent }), {
+    limits: { groups: 1 },
+    stopAfter: 1,
+  });
+  assertEquals(store.wish("add", {}).operations, []);
+  store.wish("add", vlanTenant([network("b")], { Name: "two" }));
+  assertEquals([tagOf(store, "one/a"), tagOf(store, "two/b")], [11, 12]);
+  store.wish("add", { Tenants: [{ Name: "one" }] });
+  assertEquals([tagOf(store, "one/a"), subnetOf(store, "one/a")], [20, "11.2.0.0/24"]);
+  assertEquals(brokenPromises(store.documents), []);
 });
 
 Deno.test("a record that lost its claims gets them back when it is next changed", () => {

@@ -1,0 +1,110 @@
+// Where a plan is cut into commits: as many groups together as the limits of a commit allow.
+
+import { Fault } from "../../util/errors.ts";
+import { keys } from "../records.ts";
+import type { Json, Operation, Plan, PlanCheck } from "./operation.ts";
+
+/** Limits of one commit. */
+export interface CommitLimits {
+  /** Most checks + writes; a store takes 100, the rest is for the caller's own. @default 90 */
+  readonly operations?: number;
+  /** Most bytes of keys and values. @default 480 KiB */
+  readonly bytes?: number;
+  /** Most groups of operations. @default no limit */
+  readonly groups?: number;
+}
+
+/** Gives what an operation checks, with its tenant's list of subnets. */
+export function checksOf({ checks, subnets }: Operation): PlanCheck[] {
+  if (!subnets) return [...checks];
+  return [...checks, { key: keys.subnets(subnets.tenant), revision: subnets.revision }];
+}
+
+/** Bytes of a subnet list's key and document without its networks; a tenant's name has 64 at most. */
+const LIST_FRAME = 128;
+
+/** What a commit holds while it is filled. */
+interface Load {
+  readonly checks: ReadonlySet<string>;
+  /** Bytes by key. */
+  readonly writes: ReadonlyMap<string, number>;
+  readonly groups: number;
+}
+
+const EMPTY: Load = { checks: new Set(), writes: new Map(), groups: 0 };
+
+/** Gives the operations of each commit. Faults: usage, where a group is over the limits. */
+export function cut(plan: Plan, limits: Required<CommitLimits>): Operation[][] {
+  const sizes = new Map(
+    [...plan.subnetLists].map(([tenant, list]) => [tenant, LIST_FRAME + bytesOf(list)]),
+  );
+  const cuts: Operation[][] = [];
+  let load = EMPTY;
+  for (const group of Map.groupBy(plan.operations, ({ group }) => group).values()) {
+    const own = loadOf(group, sizes);
+    if (!fits(own, limits)) throw doesNotFit(group, own, limits);
+    const both = joined(load, own);
+    const last = cuts.at(-1);
+    if (last && fits(both, limits)) {
+      last.push(...group);
+      load = both;
+    } else {
+      cuts.push([...group]);
+      load = own;
+    }
+  }
+  return cuts;
+}
+
+function loadOf(group: readonly Operation[], sizes: Map<string, number>): Load {
+  const writes = new Map<string, number>();
+  for (const { writes: own, subnets } of group) {
+    for (const { key, value } of own) writes.set(key, bytesOf(key) + bytesOf(value));
+    if (!subnets) continue;
+    const { tenant, add = "", network } = subnets;
+    // What goes is not subtracted: the size may be too large, never too small.
+    const size = (sizes.get(tenant) ?? LIST_FRAME) + bytesOf({ [add]: network });
+    sizes.set(tenant, size);
+    writes.set(keys.subnets(tenant), size);
+  }
+  return { checks: new Set(group.flatMap(checksOf).map(({ key }) => key)), writes, groups: 1 };
+}
+
+function joined(a: Load, b: Load): Load {
+  return {
+    checks: a.checks.union(b.checks),
+    writes: new Map([...a.writes, ...b.writes]),
+    groups: a.groups + b.groups,
+  };
+}
+
+function totalBytes({ writes }: Load): number {
+  return writes.values().reduce((sum, bytes) => sum + bytes, 0);
+}
+
+function fits(load: Load, limits: Required<CommitLimits>): boolean {
+  return load.checks.size + load.writes.size <= limits.operations &&
+    load.groups <= limits.groups && totalBytes(load) <= limits.bytes;
+}
+
+function bytesOf(value: Json | undefined): number {
+  return value === undefined ? 0 : new TextEncoder().encode(JSON.stringify(value)).length;
+}
+
+function doesNotFit(
+  group: readonly Operation[],
+  load: Load,
+  limits: Required<CommitLimits>,
+): Fault {
+  const [first] = group;
+  const others = group.length > 1 ? ` and ${group.length - 1} more` : "";
+  const why = totalBytes(load) > limits.bytes
+    ? `it takes ${totalBytes(load)} bytes, ${limits.bytes} are allowed`
+    : `they hand values to each other: ${
+      load.checks.size + load.writes.size
+    } operations, ${limits.operations} are allowed`;
+  return new Fault("usage", `${first?.kind} ${first?.name}${others} do not fit into one commit`, {
+    why,
+    fix: "apply in two steps: delete or free some first",
+  });
+}

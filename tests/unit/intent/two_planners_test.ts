@@ -1,0 +1,61 @@
+import { assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { planCommits, resolveChecks } from "../../../lib/intent/commits.ts";
+import { planIntent } from "../../../lib/intent/plan.ts";
+import type { Wish } from "../../../lib/intent/plan/wish.ts";
+import { parseIntent } from "../../../lib/intent/schema.ts";
+import { Fault } from "../../../lib/util/errors.ts";
+import { brokenOnTheWay, brokenPromises } from "./check_store.ts";
+import { MemoryStore } from "./memory_store.ts";
+import { anyIntent } from "./random_intents.ts";
+
+/** Brings a wish about, one commit a step; plans again where somebody else was faster. */
+function* bringAbout(store: MemoryStore, wish: Wish): Generator<void> {
+  const plan = () => {
+    try {
+      return planIntent(store.documents, wish);
+    } catch (error) {
+      // What the other one did may stand against it: then it ends, all or nothing.
+      if (error instanceof Fault) return undefined;
+      throw error;
+    }
+  };
+  for (let now = plan(); now && now.operations.length > 0; now = plan()) {
+    yield;
+    const revisions: number[] = [];
+    try {
+      for (const commit of planCommits(now, { groups: 2 })) {
+        revisions.push(store.commit(resolveChecks(commit, revisions), commit.writes));
+        yield;
+      }
+    } catch (error) {
+      if (!String(error).includes("conflict at")) throw error;
+    }
+  }
+}
+
+Deno.test("two planners that know nothing of each other break no promise, whoever is faster", () => {
+  const mode = fc.constantFrom<Wish["mode"]>("add", "replace", "delete");
+  const wish = fc.tuple(mode, anyIntent);
+  fc.assert(
+    fc.property(anyIntent, wish, wish, fc.infiniteStream(fc.boolean()), (base, one, two, turns) => {
+      const store = new MemoryStore();
+      store.wish("replace", base);
+      const planners = [one, two].map(([mode, text]) =>
+        bringAbout(store, { mode, intent: parseIntent(text).intent, force: true })
+      );
+      for (let step = 0; step < 400; step++) {
+        const [first, second] = turns.next().value ? planners : planners.toReversed();
+        if (first?.next().done && second?.next().done) break;
+      }
+      assertEquals(brokenOnTheWay(store.documents), []);
+      // One may have ended between a subnet's move and its addresses'. That hinders no other plan,
+      // and goes with the next one that states all.
+      store.wish("add", {});
+      assertEquals(brokenOnTheWay(store.documents), []);
+      store.wish("replace", base);
+      assertEquals(brokenPromises(store.documents), []);
+    }),
+    { numRuns: 200 },
+  );
+});
