@@ -44,7 +44,9 @@ export const group = object({
   Policies: z.exactOptional(list(name("policy of this tenant"))),
 });
 
-/** A policy and a group as they are kept. */
+/** A policy as it is kept. */
 export type Policy = z.output<typeof policy>;
+/** A rule as it is kept. */
 export type Rule = z.output<typeof rule>;
+/** A group as it is kept. */
 export type Group = z.output<typeof group>;

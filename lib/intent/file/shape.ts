@@ -164,6 +164,8 @@ export const intentFile = object(
   } satisfies Keys<"intent">,
 );
 
-/** A file after its types were read. */
+/** An intent file after its types were read. */
 export type IntentFile = z.output<typeof intentFile>;
+
+/** A bindings file after its types were read. */
 export type BindingsFile = z.output<typeof bindingsFile>;

@@ -45,34 +45,44 @@ export function oneOf<const T extends readonly string[]>(about: string, words: T
   return z.enum(words, `one of ${words.join(", ")} is wanted`).check(z.describe(about));
 }
 
+/** Gives a schema of true or false. */
 export const yesOrNo = (about: string) =>
   z.boolean("true or false is wanted").check(z.describe(about));
 
+/** Gives a schema of arrays of `element`. */
 export const list = <T extends z.ZodMiniType>(element: T) => z.array(element, "an array is wanted");
 
+/** Gives a schema of objects with these keys and no others. */
 export const object = <T extends z.core.$ZodLooseShape>(shape: T) =>
   z.strictObject(shape, "an object is wanted");
 
+/** Gives a schema of objects whose values are strings, such as labels. */
 export const texts = (about: string) =>
   z.record(z.string(), z.string("a string is wanted"), "an object is wanted")
     .check(z.describe(about));
 
+/** Gives a schema of names of tenants, networks and the like. */
 export const name = (about: string) => parsed(about, (text) => parseName("name", text, NAME_LIMIT));
 
+/** Gives a schema of names of hosts and pods, which may be longer. */
 export const longName = (about: string) =>
   parsed(about, (text) => parseName("name", text, LONG_NAME_LIMIT));
 
+/** Gives a schema of IPv4 addresses. */
 export const address = (about: string) => parsed(about, readAddress);
 
+/** Gives a schema of an address or FIRST-LAST, written in one way. */
 export const addressRange = (about: string) =>
   parsed(about, (text) => addressRangeToText(parseAddressRange(text)));
 
+/** Gives a schema of subnets that a pool can have, without host bits. */
 export const subnet = (about: string) => parsed(about, readSubnet);
 
-/** A host or a block of any size, as policies name them. */
+/** Gives a schema of an address or a subnet of any size, as policies name them. */
 export const addressOrSubnet = (about: string) =>
   parsed(about, (text) => text.includes("/") ? subnetToText(parseSubnet(text)) : readAddress(text));
 
+/** Gives a schema of interface names. */
 export const link = (about: string) =>
   parsed(about, (text) => {
     if (isLinkName(text) && text !== "lo") return text;
@@ -82,6 +92,7 @@ export const link = (about: string) =>
     });
   });
 
+/** Gives a schema of Kubernetes namespaces. */
 export const namespace = (about: string) =>
   parsed(about, (text) => {
     if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return text;
@@ -91,7 +102,7 @@ export const namespace = (about: string) =>
     });
   });
 
-/** A unicast hardware address, given back in small letters with colons. */
+/** Gives a schema of unicast MAC addresses, given back in small letters with colons. */
 export const mac = (about: string) =>
   parsed(about, (text) => {
     const spelled = text.toLowerCase().replaceAll("-", ":");
