@@ -1,0 +1,408 @@
+#!/bin/bash
+# Sets k8contivnet up: for a trial, for its tests, or on a minion. "./install.sh -h" says how.
+set -euo pipefail
+umask 022
+
+DENO_VERSION=2.9.6
+# Of the executable in npm's @deno/linux-x64-glibc@2.9.6.
+DENO_X64_SHA256=bceb5b6a6239b0b010418406d8c77a508f67cf4337d94288f1c19fe71304aab0
+
+TRY_TOOLS=(
+  ovs-vswitchd:openvswitch-switch ip:iproute2 ethtool:ethtool ping:iputils-ping unshare:util-linux
+)
+TEST_TOOLS=(
+  etcd:etcd-server etcdctl:etcd-client dockerd:docker.io busybox:busybox-static
+  /usr/lib/cni/bridge:containernetworking-plugins tcpdump:tcpdump jq:jq
+)
+
+usage() {
+  cat <<'END'
+usage: ./install.sh COMMAND
+
+  try        build, then run the main job on this machine alone, in namespaces of its own
+  test       build, then run all tests there; "./install.sh test tests/root/x_test.ts" runs some
+  build      leave dist/k8contivnet built from this tree
+  install    put dist/k8contivnet in its place on this minion
+               --dry-run     say what would be done, do nothing
+               --uninstall   remove what install put there, and the cache; state and intent stay
+               --cni         also as CNI plugin, its configuration last
+               --root DIR    below DIR instead of /
+
+try, test and build bring what is missing (Debian packages, Deno into .cache/) and say so before;
+sudo is asked for only where root is needed.
+
+examples:
+  ./install.sh try
+  ./install.sh build && sudo ./install.sh install
+  sudo ./install.sh install --uninstall
+  ./install.sh install --root /tmp/image --dry-run
+END
+}
+
+say() { printf '%s\n' "install.sh: $*" >&2; }
+
+fail() {
+  say "$*"
+  exit 1
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    fail "root is needed for \"$1\", and there is no sudo; run this as root"
+  fi
+}
+
+# ---- what is missing
+
+# Prints the packages of the TOOL:PACKAGE words whose tool (a command, or a file) is not here.
+missing_packages() {
+  local word
+  for word in "$@"; do
+    [ -e "${word%:*}" ] || command -v "${word%:*}" >/dev/null || printf '%s\n' "${word##*:}"
+  done
+}
+
+# Brings the packages of the TOOL:PACKAGE words whose tool is not here.
+bring_tools() {
+  local packages
+  mapfile -t packages < <(missing_packages "$@")
+  [ "${#packages[@]}" -gt 0 ] || return 0
+  command -v apt-get >/dev/null || fail "please install what Debian calls ${packages[*]}"
+  say "installing Debian packages: ${packages[*]} (their services are not started)"
+  bring_packages "${packages[@]}"
+}
+
+# Installs packages without starting their services: they would touch this machine's network.
+bring_packages() {
+  local policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    to_remove=$policy
+    as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"
+  fi
+  apt_install "$@" || { say "refreshing the package lists" && apt_update && apt_install "$@"; } ||
+    fail "apt-get could not install $*; see above"
+  clean_up
+}
+
+# Removes the policy if it is ours; also at an early end.
+clean_up() {
+  [ -z "$to_remove" ] || as_root rm -f "$to_remove"
+  to_remove=
+}
+
+apt_install() {
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" \
+    </dev/null >"$log" 2>&1 || { grep -E '^(E|W):' "$log" >&2; return 1; }
+}
+
+apt_update() { as_root apt-get update -q </dev/null >"$log" 2>&1 || { tail -n 3 "$log" >&2; return 1; }; }
+
+# ---- Deno
+
+# Puts a Deno that this project is built with first on the PATH.
+bring_deno() {
+  local bin=$PWD/.cache/deno/bin
+  if is_deno "$(command -v deno || :)"; then return; fi
+  if ! is_deno "$bin/deno"; then
+    mkdir -p "$bin"
+    deno_from_npm || deno_from_release || deno_from_apt ||
+      fail "Deno $DENO_VERSION cannot be had; put it on the PATH and run this again"
+    is_deno "$bin/deno" || fail "what was fetched as Deno $DENO_VERSION does not run here"
+  fi
+  PATH=$bin:$PATH
+}
+
+is_deno() { [ -n "$1" ] && [[ $("$1" --version 2>/dev/null) == "deno ${DENO_VERSION%.*}."* ]]; }
+
+deno_from_npm() {
+  command -v npm >/dev/null || return 1
+  local arch=x64 file
+  [ "$(uname -m)" != aarch64 ] || arch=arm64
+  say "installing Deno $DENO_VERSION from npm into .cache/deno"
+  npm install --prefix .cache/deno --no-save --no-package-lock --ignore-scripts --no-audit --no-fund \
+    --loglevel=error "@deno/linux-$arch-glibc@$DENO_VERSION" </dev/null >"$log" 2>&1 ||
+    { tail -n 3 "$log" >&2; return 1; }
+  file=.cache/deno/node_modules/@deno/linux-$arch-glibc/deno
+  [ "$arch" = arm64 ] || echo "$DENO_X64_SHA256  $file" | sha256sum --check --quiet >&2 || return 1
+  chmod 755 "$file"
+  ln -sfn "$PWD/$file" .cache/deno/bin/deno
+}
+
+# Deno's own release; its checksum is the one that is published beside it.
+deno_from_release() {
+  local name url
+  name=deno-$(uname -m)-unknown-linux-gnu.zip
+  url=https://github.com/denoland/deno/releases/download/v$DENO_VERSION/$name
+  if ! command -v curl >/dev/null || ! command -v unzip >/dev/null; then
+    command -v apt-get >/dev/null || return 1
+    bring_tools curl:curl unzip:unzip /etc/ssl/certs/ca-certificates.crt:ca-certificates
+  fi
+  say "fetching Deno $DENO_VERSION from its release into .cache/deno"
+  curl -fsSL --connect-timeout 10 --max-time 600 -o ".cache/deno/$name" "$url" \
+    -o ".cache/deno/$name.sha256sum" "$url.sha256sum" || return 1
+  local sum
+  sum=$(grep -oiE '[0-9a-f]{64}' ".cache/deno/$name.sha256sum" | head -n 1)
+  echo "${sum,,}  .cache/deno/$name" | sha256sum --check --quiet >&2 || return 1
+  unzip -qo ".cache/deno/$name" -d .cache/deno/bin
+  rm -f ".cache/deno/$name" ".cache/deno/$name.sha256sum"
+}
+
+deno_from_apt() {
+  command -v apt-get >/dev/null || return 1
+  bring_tools npm:npm /etc/ssl/certs/ca-certificates.crt:ca-certificates
+  deno_from_npm
+}
+
+# ---- build, try, test
+
+build() {
+  bring_deno
+  sh .ci/build.sh
+}
+
+# Runs the words in the lab as root, with this user's Deno and its cache. The one file unpacks into
+# the lab's own /run, so that nothing of it stays on the machine.
+in_lab() {
+  [ -c /dev/net/tun ] || fail "no /dev/net/tun, which Open vSwitch needs; try \"modprobe tun\""
+  local cache=${DENO_DIR:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/deno} code=0
+  as_root env "PATH=$PATH" "DENO_DIR=$cache" K8CONTIVNET_CACHE=/run/k8contivnet-cache \
+    K8CONTIVNET_REQUIRE=1 NO_COLOR="${NO_COLOR-}" tests/lab/in_lab.sh "$@" || code=$?
+  [ "$(id -u)" = 0 ] || sudo chown -R --from=0 "$(id -u):$(id -g)" "$cache"
+  return "$code"
+}
+
+try() {
+  bring_tools "${TRY_TOOLS[@]}"
+  build
+  deno cache --quiet tests/lab/try.ts
+  in_lab deno run -A --no-check tests/lab/try.ts dist/k8contivnet
+}
+
+passed=0 failed=0
+
+# Runs the words, a "deno test", shows what it prints, and adds its counts up.
+count() {
+  local code=0 line
+  export NO_COLOR=1
+  "$@" 2>&1 | tee "$log" || code=$?
+  line=$(grep -aE '^(ok|FAILED) \| [0-9]+ passed' "$log" | tail -n 1 || :)
+  if [[ $line =~ ([0-9]+)\ passed.*\|\ ([0-9]+)\ failed ]]; then
+    passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
+    [ "$code" = 0 ] || [ "${BASH_REMATCH[2]}" != 0 ] || failed=$((failed + 1))
+  else
+    failed=$((failed + 1)) # it did not even begin
+  fi
+}
+
+run_tests() {
+  bring_tools "${TRY_TOOLS[@]}" "${TEST_TOOLS[@]}"
+  bring_deno
+  [ $# -gt 0 ] || count deno test
+  if sh .ci/build.sh; then
+    # The lab has no network: what the tests import is fetched here.
+    find tests .ci -name '*.ts' -exec deno cache --quiet main.ts {} + ||
+      say "not all that the tests import can be loaded"
+    [ $# -gt 0 ] || set -- tests/contract tests/root
+    count in_lab deno test -A --no-check "$@"
+  else
+    say "there is no file to test, as it cannot be built"
+    failed=$((failed + 1))
+  fi
+  echo "$passed passed, $failed failed"
+  [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+}
+
+# ---- install on a minion
+
+root='' dry='' cni=''
+PLUGINS=/usr/libexec/kubernetes/kubelet-plugins/net
+FOLDER=$PLUGINS/exec/k8contivnet
+FILE=$FOLDER/k8contivnet
+UNIT=/etc/systemd/system/k8contivnet.service
+CNI_CONFIG=/etc/cni/net.d/10-k8contivnet.conflist
+LINKS=(/usr/local/bin/{k8contivnet,netplugin,netdcli,kubectl-contiv})
+CNI_LINK=/opt/cni/bin/k8contivnet
+
+# Says what is done, and does it unless this is a dry run: WORDS -- COMMAND.
+act() {
+  local words=$1
+  shift 2
+  echo "${dry:+would }$words"
+  [ -n "$dry" ] || "$@"
+}
+
+has_systemd() { [ -x "$root/usr/lib/systemd/systemd" ] || [ -x "$root/lib/systemd/systemd" ]; }
+
+# Runs systemctl where this is the machine itself and systemd is its init.
+systemctl_here() {
+  [ -z "$root" ] && [ -d /run/systemd/system ] || return 0
+  act "run systemctl $*" -- systemctl "$@"
+}
+
+# Refuses where something that is not ours stands in the way. Nothing has been changed by then.
+check_places() {
+  local link name
+  for name in "$root$FOLDER" "$root$PLUGINS/exec"; do
+    [ ! -h "$name" ] || fail "$name is a link, which kubelets skip; make it a real folder"
+  done
+  if [ -d "$root$FOLDER" ]; then
+    for name in "$root$FOLDER"/* "$root$FOLDER"/.[!.]*; do
+      [ ! -e "$name" ] && [ ! -h "$name" ] || [ "$name" = "$root$FILE" ] ||
+        fail "$name is in the plugin's folder and not ours; move it away"
+    done
+  fi
+  if [ -e "$root$FILE" ] || [ -h "$root$FILE" ]; then
+    is_ours "$root$FILE" || fail "$root$FILE is not ours; move it away"
+  fi
+  for link in "${LINKS[@]}" "$CNI_LINK"; do
+    [ ! -e "$root$link" ] && [ ! -h "$root$link" ] || is_our_link "$link" ||
+      fail "$root$link is not ours; move it away"
+  done
+  for name in "$root$UNIT" "$root$CNI_CONFIG"; do
+    [ ! -e "$name" ] || is_ours "$name" || fail "$name is not ours; move it away"
+  done
+}
+
+is_ours() { [ -f "$1" ] && head -c 400 "$1" | grep -aqE '^#.*k8contivnet|"type": "k8contivnet"'; }
+
+is_our_link() { [ -h "$root$1" ] && [ "$(readlink "$root$1")" = "$FILE" ]; }
+
+# Puts a copy of file $1 at $2, by a temporary one beside and a rename.
+place() {
+  local new
+  mkdir -p "$root${2%/*}"
+  new=$(mktemp "$root${2%/*}/.k8contivnet.XXXXXX")
+  cp "$1" "$new"
+  chmod "$3" "$new"
+  sync "$new"
+  mv -f "$new" "$root$2"
+}
+
+# Puts the file in the plugin's folder. A kubelet that starts meanwhile sees the folder with the file
+# or not at all: beside it, and in it, there is never anything else.
+place_plugin() {
+  local new
+  mkdir -p "$root$PLUGINS/exec"
+  new=$(mktemp -d "$root$PLUGINS/.k8contivnet.XXXXXX")
+  cp dist/k8contivnet "$new/k8contivnet"
+  chmod 755 "$new" "$new/k8contivnet"
+  sync "$new/k8contivnet"
+  if [ -d "$root$FOLDER" ]; then
+    mv -f "$new/k8contivnet" "$root$FILE"
+    rmdir "$new"
+  else
+    mv -T "$new" "$root$FOLDER"
+  fi
+}
+
+link_to_plugin() {
+  mkdir -p "$root${1%/*}"
+  ln -sfn "$FILE" "$root$1"
+}
+
+same() { cmp -s "$1" "$root$2"; }
+
+install_here() {
+  [ -f dist/k8contivnet ] || fail "dist/k8contivnet is not there; run \"./install.sh build\" first"
+  check_places
+  local changed='' link
+  if ! same dist/k8contivnet "$FILE"; then
+    changed=yes
+    act "put the file at $root$FILE" -- place_plugin
+  fi
+  for link in "${LINKS[@]}"; do
+    is_our_link "$link" || act "link $root$link to it" -- link_to_plugin "$link"
+  done
+  if has_systemd && ! same .ci/k8contivnet.service "$UNIT"; then
+    act "put the unit at $root$UNIT" -- place .ci/k8contivnet.service "$UNIT" 644
+    systemctl_here daemon-reload
+  fi
+  [ -z "$changed" ] || ! has_systemd || systemctl_here try-restart k8contivnet
+  if [ -n "$cni" ]; then
+    is_our_link "$CNI_LINK" || act "link $root$CNI_LINK to it" -- link_to_plugin "$CNI_LINK"
+    # Last: runtimes take a configuration up as soon as it is there.
+    [ -e "$root$CNI_CONFIG" ] ||
+      act "put the CNI configuration at $root$CNI_CONFIG" -- \
+        place <(cni_config) "$CNI_CONFIG" 644
+  fi
+  [ -n "$dry" ] || echo "installed; start the agent with \"systemctl enable --now k8contivnet\"" \
+    "or \"k8contivnet netplugin\""
+}
+
+cni_config() {
+  printf '%s\n' '{' '  "cniVersion": "1.0.0",' '  "name": "k8contivnet",' \
+    '  "plugins": [{ "type": "k8contivnet" }]' '}'
+}
+
+uninstall_here() {
+  check_places
+  local path
+  [ ! -e "$root$UNIT" ] || systemctl_here disable --now k8contivnet
+  for path in "$CNI_CONFIG" "$CNI_LINK" "$UNIT" "${LINKS[@]}"; do
+    [ ! -e "$root$path" ] && [ ! -h "$root$path" ] ||
+      act "remove $root$path" -- rm -f "$root$path"
+  done
+  [ ! -d "$root$FOLDER" ] || act "remove $root$FOLDER" -- remove_plugin
+  [ ! -d "$root/var/cache/k8contivnet" ] ||
+    act "remove $root/var/cache/k8contivnet" -- rm -rf "$root/var/cache/k8contivnet"
+  [ -n "$dry" ] || echo "uninstalled; state in /var/lib/k8contivnet and settings are left, if any"
+}
+
+# Takes the plugin's folder away whole, as a kubelet stumbles over an empty one, and the folders above
+# it that are empty then.
+remove_plugin() {
+  local old
+  old=$(mktemp -d "$root$PLUGINS/.k8contivnet.XXXXXX")
+  mv "$root$FOLDER" "$old"
+  rm -rf "$old"
+  (cd "$root/usr/libexec" && rmdir -p --ignore-fail-on-non-empty "${PLUGINS#/usr/libexec/}/exec")
+}
+
+install_command() {
+  local what=install_here
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --dry-run) dry=yes ;;
+      --uninstall) what=uninstall_here ;;
+      --cni) cni=yes ;;
+      --root | --root=*)
+        if [ "$1" = --root ]; then shift; fi
+        [ -n "${1+${1#--root=}}" ] || fail "--root needs a folder"
+        root=$(cd "$given" && realpath -m -- "${1#--root=}")
+        ;;
+      *) fail "unknown word \"$1\"; see \"./install.sh -h\"" ;;
+    esac
+    shift
+  done
+  [ "$root" != / ] || root=
+  [ -n "$root$dry" ] || [ "$(id -u)" = 0 ] || fail "install needs root; run it with sudo"
+  "$what"
+}
+
+main() {
+  local command=${1-}
+  [ $# -eq 0 ] || shift
+  case " $* " in *" -h "* | *" --help "*) command=-h ;; esac
+  case $command in
+    try) try "$@" ;;
+    test) run_tests "$@" ;;
+    build) build ;;
+    install) install_command "$@" ;;
+    -h | --help | help) usage ;;
+    '') usage >&2; exit 2 ;;
+    *) say "unknown command \"$command\""; usage >&2; exit 2 ;;
+  esac
+}
+
+given=$PWD
+cd "$(dirname "$(realpath "$0")")"
+PATH=$PATH:/usr/sbin:/sbin
+log=$(mktemp "${TMPDIR:-/tmp}/k8contivnet-install.XXXXXX")
+to_remove=
+trap 'clean_up; rm -f "$log"' EXIT
+trap 'exit 130' INT TERM HUP
+main "$@"
