@@ -1,0 +1,209 @@
+// What install.sh leaves on a minion, file by file, and how it counts tests.
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { run } from "../../lib/util/run.ts";
+import { DIST, type Ended, start, tempDir, writeVariant } from "../lab/one_file.ts";
+import { waitFor } from "../lab/wait.ts";
+
+const HOUSE = new URL("../..", import.meta.url).pathname;
+const EXEC = "usr/libexec/kubernetes/kubelet-plugins/net/exec";
+const FILE = `${EXEC}/k8contivnet/k8contivnet`;
+const UNIT = "etc/systemd/system/k8contivnet.service";
+
+function installSh(...words: string[]): Promise<Ended> {
+  return start([`${HOUSE}install.sh`, ...words], {
+    env: { PATH: Deno.env.get("PATH") ?? "", HOME: Deno.env.get("HOME") ?? "/root" },
+  });
+}
+
+/** Makes the root of a minion: systemd, and a plugin of somebody else. */
+async function makeMinion(root: string): Promise<void> {
+  for (const folder of ["usr/local/bin", "usr/lib/systemd", "etc/systemd/system"]) {
+    await Deno.mkdir(`${root}/${folder}`, { recursive: true });
+  }
+  await Deno.mkdir(`${root}/${EXEC}/other~plugin`, { recursive: true });
+  await Deno.writeTextFile(`${root}/${EXEC}/other~plugin/plugin`, "");
+  await Deno.writeTextFile(`${root}/usr/lib/systemd/systemd`, "", { mode: 0o755 });
+}
+
+/** Gives each file below `root` with kind, mode, what it links to, and its inode and time. */
+async function snapshot(root: string, identity = false): Promise<string[]> {
+  const format = identity ? "%y %m %P %l %i %T@\n" : "%y %m %P %l\n";
+  const text = await run("find", [root, "-mindepth", "1", "-printf", format]);
+  return text.split("\n").map((line) => line.trim()).sort();
+}
+
+function added(before: readonly string[], after: readonly string[]): string[] {
+  assertEquals(before.filter((line) => !after.includes(line)), [], "nothing was taken away");
+  return after.filter((line) => !before.includes(line));
+}
+
+Deno.test("install puts file, links and unit in their places, and nothing else", async () => {
+  await using dir = await tempDir();
+  await makeMinion(`${dir}`);
+  const before = await snapshot(`${dir}`);
+  const { code, err } = await installSh("install", "--root", `${dir}`);
+  assertEquals({ code, err }, { code: 0, err: "" });
+  assertEquals(added(before, await snapshot(`${dir}`)), [
+    `d 755 ${EXEC}/k8contivnet`,
+    `f 644 ${UNIT}`,
+    `f 755 ${FILE}`,
+    ...["k8contivnet", "kubectl-contiv", "netdcli", "netplugin"].map((name) =>
+      `l 777 usr/local/bin/${name} /${FILE}`
+    ),
+  ]);
+  await run("cmp", [DIST, `${dir}/${FILE}`]);
+});
+
+Deno.test("install --uninstall leaves the minion as it was before", async () => {
+  await using dir = await tempDir();
+  await makeMinion(`${dir}`);
+  await Deno.mkdir(`${dir}/etc/cni/net.d`, { recursive: true });
+  await Deno.mkdir(`${dir}/opt/cni/bin`, { recursive: true });
+  const before = await snapshot(`${dir}`);
+  await installSh("install", "--cni", "--root", `${dir}`);
+  assertEquals(added(before, await snapshot(`${dir}`)).length, 9);
+  const { code, err } = await installSh("install", "--uninstall", "--root", `${dir}`);
+  assertEquals({ code, err }, { code: 0, err: "" });
+  assertEquals(await snapshot(`${dir}`), before);
+  const { code: again } = await installSh("install", "--uninstall", "--root", `${dir}`);
+  assertEquals(again, 0, "uninstalling twice is fine");
+});
+
+Deno.test("install without systemd brings no unit", async () => {
+  await using dir = await tempDir();
+  await installSh("install", "--root", `${dir}`);
+  assertEquals((await snapshot(`${dir}`)).filter((line) => line.includes("systemd")), []);
+});
+
+Deno.test("install twice changes nothing the second time", async () => {
+  await using dir = await tempDir();
+  await makeMinion(`${dir}`);
+  await installSh("install", "--cni", "--root", `${dir}`);
+  const before = await snapshot(`${dir}`, true);
+  const { code } = await installSh("install", "--cni", "--root", `${dir}`);
+  assertEquals(code, 0);
+  assertEquals(await snapshot(`${dir}`, true), before);
+});
+
+Deno.test("install --dry-run says what it would do and changes nothing", async () => {
+  await using dir = await tempDir();
+  await makeMinion(`${dir}`);
+  const before = await snapshot(`${dir}`, true);
+  const { code, out } = await installSh("install", "--dry-run", "--cni", "--root", `${dir}`);
+  assertEquals(code, 0);
+  assertMatch(out, /^(would [^\n]+\n){8}$/);
+  assertEquals(await snapshot(`${dir}`, true), before);
+  await installSh("install", "--root", `${dir}`);
+  const installed = await snapshot(`${dir}`, true);
+  const undo = await installSh("install", "--dry-run", "--uninstall", "--root", `${dir}`);
+  assertMatch(undo.out, /^(would remove [^\n]+\n){6}$/);
+  assertEquals(await snapshot(`${dir}`, true), installed);
+});
+
+Deno.test("install replaces an older file while that runs", async () => {
+  await using dir = await tempDir();
+  await Deno.mkdir(`${dir}/${EXEC}/k8contivnet`, { recursive: true });
+  await writeVariant(`${dir}/${FILE}`, "exec sleep 60");
+  const env = { K8CONTIVNET_CACHE: `${dir}/cache` };
+  const old = new Deno.Command(`${dir}/${FILE}`, { env }).spawn();
+  try {
+    await waitFor(
+      "the older file to run",
+      async () => (await Deno.readLink(`/proc/${old.pid}/exe`)).endsWith("/sleep"),
+    );
+    assertEquals((await installSh("install", "--root", `${dir}`)).code, 0);
+    await run("cmp", [DIST, `${dir}/${FILE}`]);
+    await run("kill", ["-0", `${old.pid}`]); // it still runs
+    const folder = await snapshot(`${dir}/usr/libexec/kubernetes/kubelet-plugins/net`);
+    assertEquals(folder.map((line) => line.split(" ")[2]), [
+      "exec",
+      "exec/k8contivnet",
+      "exec/k8contivnet/k8contivnet",
+    ]);
+  } finally {
+    old.kill("SIGKILL");
+    await old.status;
+  }
+});
+
+const obstacles: readonly (readonly [what: string, make: string, says: RegExp])[] = [
+  ["the plugin's folder is a link", `mkdir x; ln -s x $EXEC/k8contivnet`, /is a link/],
+  [
+    "the plugin's folder has another file",
+    `mkdir -p $EXEC/k8contivnet; touch $EXEC/k8contivnet/.other`,
+    /\.other is in the plugin's folder and not ours/,
+  ],
+  [
+    "a stranger's file has its name",
+    `mkdir -p $EXEC/k8contivnet; echo x >$EXEC/k8contivnet/k8contivnet`,
+    /is not ours; move it away/,
+  ],
+  ["a stranger's command has a link's name", `touch usr/local/bin/netplugin`, /is not ours/],
+  [
+    "a stranger's link has a link's name",
+    `ln -s /bin/true usr/local/bin/netdcli`,
+    /netdcli is not ours/,
+  ],
+  ["a stranger's unit has its name", `echo "[Unit]" >${UNIT}`, /service is not ours/],
+];
+
+for (const [what, make, says] of obstacles) {
+  Deno.test(`install refuses and changes nothing where ${what}`, async () => {
+    await using dir = await tempDir();
+    await makeMinion(`${dir}`);
+    await run("sh", ["-ec", `cd "$1"; EXEC=${EXEC}; ${make}`, "sh", `${dir}`]);
+    const before = await snapshot(`${dir}`, true);
+    for (const more of [[], ["--uninstall"]]) {
+      const { code, out, err } = await installSh("install", ...more, "--root", `${dir}`);
+      assertEquals({ code, out }, { code: 1, out: "" });
+      assertMatch(err, says);
+      assertMatch(err, /^install\.sh: [^\n]+\n$/);
+      assertEquals(await snapshot(`${dir}`, true), before);
+    }
+  });
+}
+
+Deno.test("install.sh -h shows examples, and a wrong word is told", async () => {
+  const help = await installSh("-h");
+  assertEquals(help.code, 0);
+  assertStringIncludes(help.out, "examples:");
+  assertEquals((await installSh("install", "-h")).out, help.out);
+  assertEquals((await installSh()).code, 2);
+  assertEquals((await installSh("tset")).code, 2);
+  assertMatch((await installSh("install", "--rot", "x")).err, /unknown word "--rot"/);
+  assertMatch((await installSh("install", "--root")).err, /--root needs a folder/);
+});
+
+/** Makes a house in `folder` with nothing but `units` and `roots` as tests; runs its install.sh. */
+async function testHouse(folder: string, units: string, roots: string): Promise<Ended> {
+  const script = `cd "$1"; mkdir -p .ci tests/unit tests/contract tests/root tests/lab
+    cp ${HOUSE}install.sh .; cp ${HOUSE}tests/lab/in_lab.sh tests/lab
+    if [ "$3" = exit ]; then echo exit 1; else echo :; fi >.ci/build.sh; : >main.ts; echo '{"test":{"include":["tests/unit/"]}}' >deno.json
+    echo "$2" >tests/unit/a_test.ts; echo "$3" >tests/root/b_test.ts`;
+  await run("sh", ["-ec", script, "sh", folder, units, roots]);
+  return await start([`${folder}/install.sh`, "test"], {
+    env: { PATH: Deno.env.get("PATH") ?? "", HOME: Deno.env.get("HOME") ?? "/root" },
+  });
+}
+
+const GOOD = `Deno.test("good", () => {});`;
+const BAD = `Deno.test("bad", () => { throw new Error("x"); });`;
+const totals: readonly (readonly [string, string, string, string, number])[] = [
+  ["all passed", GOOD, GOOD + GOOD, "3 passed, 0 failed", 0],
+  ["a root test failed", GOOD, GOOD + BAD, "2 passed, 1 failed", 1],
+  ["a unit test failed", GOOD + BAD, GOOD, "2 passed, 1 failed", 1],
+  ["none ran", "", "", "0 passed, 0 failed", 1],
+  ["a test could not be loaded", GOOD, "syntax error", "1 passed, 1 failed", 1],
+  ["the file cannot be built", GOOD, "exit", "1 passed, 1 failed", 1],
+];
+
+for (const [what, units, roots, last, code] of totals) {
+  Deno.test(`install.sh test ends with "${last}" where ${what}`, async () => {
+    await using dir = await tempDir();
+    const ended = await testHouse(`${dir}`, units, roots);
+    assertEquals(ended.out.trimEnd().split("\n").at(-1), last, ended.out + ended.err);
+    assertEquals(ended.code, code);
+    assert(units === "" || ended.out.includes("good ... ok"), "each test's name is printed");
+  });
+}
