@@ -97,6 +97,10 @@ export class IntentStore {
       if (await this.#commitAll(plan, revision)) return { ...first.answer, revision: revision.n };
       await this.#mirror.reload();
       ({ plan } = planRequest(this.#mirror.documents, request));
+      if (plan.operations.length > 0) continue;
+      // Somebody else finished it; what we began is done all the same.
+      await this.#mirror.tryCommit([], [record({ ...revision, state: "done" })]);
+      return { ...first.answer, revision: revision.n };
     }
     throw new Fault("conflict", "intent not applied whole", {
       why: "somebody else changes the store all the time",
@@ -106,10 +110,10 @@ export class IntentStore {
 
   /** Does the plan's commits in order; false when another writer was faster. */
   async #commitAll(plan: Plan, revision: RevisionRecord): Promise<boolean> {
-    const commits = [...planCommits(plan)];
+    const commits = planCommits(plan);
     const revisions: number[] = [];
-    for (const [at, commit] of commits.entries()) {
-      const state = at === commits.length - 1 ? "done" : "applying";
+    for (const commit of commits) {
+      const state = revisions.length === commits.length - 1 ? "done" : "applying";
       const result = await this.#mirror.tryCommit(resolveChecks(commit, revisions), [
         ...commit.writes,
         record({ ...revision, state }),

@@ -139,7 +139,12 @@ function claimCommit(
   }
   for (const { endpoint } of choices) {
     const key = endpointKey(endpoint);
+    const networkKey = keys.network(endpoint.tenant, endpoint.network);
     checks.push({ key, revision: revisionOf(key) });
+    // Its subnet gives the address its length; two endpoints may share it.
+    if (!checks.some((check) => check.key === networkKey)) {
+      checks.push({ key: networkKey, revision: revisionOf(networkKey) });
+    }
     if (endpoint.bound?.host === host) continue;
     const bound = { host, generation: generationAt(host, endpoint) };
     writes.set(key, { key, value: { ...endpoint, bound } as unknown as Json });

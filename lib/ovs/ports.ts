@@ -162,10 +162,20 @@ class PortSwitch implements Switch {
     const end = await this.#turns.take([SYNC], endMs);
     // Ports on their way have flows of their own accord, and maybe no spec here yet.
     const kept = new Set([...this.#adding].map(cookieOf));
-    const isKept = (cookie: bigint) =>
-      kept.has(cookie) || [...this.#adding].some((number) => cookieOf(number) === cookie);
     try {
       const rows = await this.#driver.rows(endMs);
+      const named = new Set(specs.map((spec) => spec.name));
+      // So have those that came since the specs were made: whoever added them looked after them.
+      let late: ReadonlySet<bigint> | undefined;
+      const isKept = (cookie: bigint) => {
+        late ??= new Set(
+          [
+            ...this.#adding,
+            ...rows.ports().flatMap(({ name, ofport }) => named.has(name) ? [] : ofport ?? []),
+          ].map(cookieOf),
+        );
+        return kept.has(cookie) || late.has(cookie);
+      };
       const guards = specs.flatMap((spec) => {
         const { row, requested } = rows.port(spec.name) ?? {};
         const ofport = row?.ofport ?? requested;

@@ -37,7 +37,7 @@ Deno.test("SIGTERM ends the agent with 0, and pods stay connected while it is aw
   const [one, two] = [await host.pod("pod0"), await host.pod("pod1")];
   await host.agent.setup(one);
   await host.agent.setup(two);
-  const pinging = one.run("ping", "-q", "-i0.02", "-w3", "10.9.0.2");
+  const pinging = one.run("ping", "-q", "-i0.02", "-c150", "-W4", "10.9.0.2");
   assertEquals(await host.agent.stop(), 0);
   assert(await two.pings("10.9.0.1"));
   await host.agent.start();

@@ -66,7 +66,7 @@ Deno.test("kill -9 of the agent at 20 moments of a burst: all wanted is there, n
     await using crowd = new AsyncDisposableStack();
     const pods: Pod[] = [];
     for (let n = 2; n < 10; n++) pods.push(crowd.use(await host.pod(`pod${n}`)));
-    const pinging = one.run("ping", "-q", "-i0.02", "-w4", "-W4", "10.9.0.2");
+    const pinging = one.run("ping", "-q", "-i0.02", "-c150", "-W4", "10.9.0.2");
     const burst = pods.map((pod) => host.agent.verb("setup", pod));
     if (moment < AFTER_COMMIT) await killBetweenCommitAndReady(host);
     else await killAfter(host, random() * 120);

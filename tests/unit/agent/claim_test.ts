@@ -55,6 +55,7 @@ Deno.test("planClaim() binds an endpoint that nobody had to this host, in one co
   assertEquals(checks, [
     { key: "attachments/host1/0123456789ab/eth0", revision: 0 },
     { key: "endpoints/tenant-one/orange/myPod1", revision: 5 },
+    { key: "networks/tenant-one/orange", revision: 5 },
   ]);
 });
 
