@@ -1,9 +1,9 @@
 // The fast driver: one open connection to ovsdb-server for rows, one to ovs-vswitchd for flows.
 
 import { Fault } from "../util/errors.ts";
+import { Announcer } from "./announcer.ts";
 import { BASE_FLOWS, cookieOf, guardFlows, WHOLE_COOKIE } from "./flows.ts";
 import { Keeper } from "./keeper.ts";
-import { gratuitousArp } from "./openflow.ts";
 import { type OpenFlowConnection, openOpenFlow } from "./openflow_connection.ts";
 import { openOvsdb, type OvsdbConnection, type TableUpdates } from "./ovsdb.ts";
 import { type Arrival, createSwitch, type Driver, type DriverEvents } from "./ports.ts";
@@ -38,6 +38,7 @@ class FastDriver implements Driver {
   readonly #waits = new Waits();
   readonly #ovsdb: Keeper<OvsdbConnection>;
   readonly #openflow: Keeper<OpenFlowConnection>;
+  readonly #announcer = new Announcer(() => this.#openflow.current);
   readonly #views = new Map<string, PortRow>();
   readonly #staleNumbers = new Set<number>();
   #mirror: Mirror;
@@ -90,7 +91,7 @@ class FastDriver implements Driver {
     while (true) {
       const connection = await this.#openflow.get(endMs);
       try {
-        return await this.#prove(connection, arrival, endMs);
+        return await this.#announcer.during(() => this.#prove(connection, arrival, endMs));
       } catch (error) {
         // A new ovs-vswitchd has no flow; all is sent again.
         if (!connection.why || performance.now() >= endMs) throw error;
@@ -122,6 +123,7 @@ class FastDriver implements Driver {
   }
 
   close(): void {
+    this.#announcer.close();
     this.#ovsdb.close();
     this.#openflow.close();
     this.#waits.ringAll();
@@ -142,11 +144,9 @@ class FastDriver implements Driver {
       connection.deleteFlows(cookieOf(ofport), WHOLE_COOKIE);
       check = connection.addFlows(guardFlows(seen, spec));
     }
-    for (const address of spec.addresses) {
-      connection.sendFrame(seen, gratuitousArp(spec.mac, address));
-    }
     await within(endMs, "ovs-vswitchd did not finish the port", connection.barrier());
     check();
+    this.#announcer.announce({ ...spec, ofport: seen });
   }
 
   #portOf(connection: OpenFlowConnection, name: string): number | undefined {
