@@ -1,7 +1,7 @@
 // The agent's unix socket: only root may use it, and only one agent may have it.
 
 import { dirname } from "@std/path";
-import { Fault, faultFrom } from "../util/errors.ts";
+import { Fault, systemWords } from "../util/errors.ts";
 import { lockFile } from "./lock.ts";
 
 /** A socket that is this agent's. */
@@ -17,7 +17,7 @@ export interface PrivateListener extends Disposable {
 export async function listenPrivately(path: string): Promise<PrivateListener> {
   await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((cause) => {
     throw new Fault("unavailable", `folder of socket ${path} cannot be made`, {
-      why: faultFrom(cause).message,
+      why: systemWords(cause),
       fix: "run as root, or give another --socket",
       cause,
     });

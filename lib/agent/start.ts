@@ -6,7 +6,7 @@ import { openSwitch } from "../ovs/open.ts";
 import type { Datapath } from "../ovs/switch.ts";
 import { openRuntimes } from "../runtimes/find.ts";
 import { openStore } from "../store/open.ts";
-import { Fault, faultFrom } from "../util/errors.ts";
+import { Fault, faultFrom, systemWords } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
 import type { HealthAnswer } from "./api.ts";
 import { IntentStore } from "./apply.ts";
@@ -98,7 +98,7 @@ async function makeStateDir(path: string): Promise<void> {
     await Deno.mkdir(path, { recursive: true, mode: 0o700 });
   } catch (cause) {
     throw new Fault("unavailable", `state folder ${path} cannot be made`, {
-      why: faultFrom(cause).message,
+      why: systemWords(cause),
       fix: "give another --state-dir, and run as root",
       cause,
     });

@@ -57,6 +57,12 @@ export function faultFrom(error: unknown): Fault {
   });
 }
 
+/** Gives what the system said, without Deno's repetition of call and path. */
+export function systemWords(error: unknown): string {
+  const words = error instanceof Error ? error.message : String(error);
+  return oneLine(words.split(" (os error")[0] ?? words, 60);
+}
+
 /** Folds foreign text onto one line without control characters, cut at `limit` characters. */
 export function oneLine(text: string, limit = 120): string {
   // deno-lint-ignore no-control-regex -- control characters are what is being removed
