@@ -16,6 +16,7 @@ import type { World } from "./world.ts";
 const LOOK_MS = 30_000;
 const LOOK_AFTER_FAILURE_MS = 1_000;
 const SHORTEST_MS = 100;
+const GATHER_MS = 300;
 
 /** Looks until `signal` aborts. */
 export async function reconcile(world: World, signal: AbortSignal): Promise<void> {
@@ -27,6 +28,8 @@ export async function reconcile(world: World, signal: AbortSignal): Promise<void
     const dueMs = world.garbage.nextDueMs() ?? LOOK_MS;
     const withinMs = failed ? LOOK_AFTER_FAILURE_MS : Math.min(LOOK_MS, dueMs);
     await world.bell.rung({ withinMs: Math.max(withinMs, SHORTEST_MS), signal });
+    // A burst of rings is one look: each look takes commands, which set-ups would have to wait for.
+    if (!signal.aborted) await new Promise((done) => setTimeout(done, GATHER_MS));
   }
 }
 
