@@ -20,13 +20,17 @@ export async function askAgent<T>(question: Question): Promise<T> {
   const { socket, limitMs = 60_000 } = question;
   using connection = await connect(socket);
   let late = false;
-  const timer = setTimeout(() => {
-    late = true;
-    connection.close();
-  }, limitMs);
+  let timer: ReturnType<typeof setTimeout> | undefined;
   try {
     await writeAll(connection.conn, requestBytes(question));
-    return readAnswer<T>(await readResponse(connection.conn));
+    const response = readResponse(connection.conn);
+    const early = await Promise.race([response, moment()]);
+    if (early) return readAnswer<T>(early);
+    timer = setTimeout(() => {
+      late = true;
+      connection.close();
+    }, limitMs);
+    return readAnswer<T>(await response);
   } catch (cause) {
     if (late) {
       throw new Fault("timeout", `agent at ${socket} gave no answer in ${limitMs} ms`, {
@@ -42,6 +46,15 @@ export async function askAgent<T>(question: Question): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
+}
+
+/**
+ * Passes half a millisecond or so. The first timer of a process takes Deno 2.9.6 4 ms, a fifth of an
+ * empty script: it is only set where the answer is not there at once, beside the agent's work.
+ */
+async function moment(): Promise<undefined> {
+  for (let looks = 0; looks < 4; looks++) await Deno.lstat("/");
+  return undefined;
 }
 
 interface Connection extends Disposable {
