@@ -43,9 +43,9 @@ export const FLAGS: readonly Flag[] = [
   },
   {
     name: "link-driver",
-    value: "auto|netlink|ip",
+    value: "auto|ip",
     fallback: "auto",
-    help: "how links are made: by netlink, or by ip",
+    help: "how links are made: by ip, until there is a quicker way",
   },
   { name: "datapath", value: "auto|system|netdev", fallback: "auto", help: "kernel or userspace" },
   { name: "bridge", value: "NAME", fallback: "contivBridge", help: "integration bridge" },
