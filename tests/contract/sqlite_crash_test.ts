@@ -34,6 +34,34 @@ Deno.test("two processes that count to 1,000 each by compare and set lose none",
   assertEquals((await bench.store.get("/n"))?.value, 2_000);
 });
 
+Deno.test("a new store made by four processes at once is one store", async () => {
+  await using bench = await startSqlite();
+  const path = `${bench.folder}/new.db`;
+  const counters = [1, 2, 3, 4].map(() => spawn(path, "increments", 25));
+  for (const { output } of counters) assertEquals(await text(output()), "done\n");
+  const store = await openSqlite(path);
+  assertEquals((await store.get("/n"))?.value, 100);
+  await store.close();
+});
+
+Deno.test("a list is of one revision while another process writes", async () => {
+  await using bench = await startSqlite();
+  const { child } = spawn(bench.path, "commits", 1);
+  const reading = readNumbers(child, () => {});
+  const revisions = new Set<number>();
+  const end = performance.now() + 10_000;
+  while (revisions.size < 200 && performance.now() < end) {
+    // Each commit writes /last: the newest document tells which commits the list knows.
+    const { entries, revision } = await bench.store.list("/last");
+    assertEquals(entries[0]?.revision ?? 0, revision);
+    revisions.add(revision);
+  }
+  child.kill("SIGKILL");
+  await child.status;
+  await reading;
+  assert(revisions.size >= 200, `only ${revisions.size} revisions were seen`);
+});
+
 Deno.test("another process's commits are seen within 1 s each, whole and in order", async () => {
   await using bench = await startSqlite();
   const stop = new AbortController();

@@ -154,6 +154,33 @@ Deno.test("a lock that another process keeps is waited for, then a timeout; read
   other.close();
 });
 
+Deno.test("opening waits for another process's lock, then is a timeout", async () => {
+  await using bench = await startSqlite();
+  const path = `${bench.folder}/new.db`;
+  await Deno.writeTextFile(path, "", { mode: 0o600 });
+  const other = new DatabaseSync(path);
+  other.exec("BEGIN EXCLUSIVE");
+  await refuses("timeout", "locked", () => openSqlite(path, { limitMs: LIMIT_MS }));
+  const opening = openSqlite(path);
+  setTimeout(() => other.exec("ROLLBACK"), LIMIT_MS / 3);
+  await (await opening).close();
+  other.close();
+});
+
+Deno.test("the store works with leave to read, to write and to ask for the user, no more", async () => {
+  await using bench = await startSqlite();
+  await bench.store.close();
+  const words = [bench.path, "increments", "3"];
+  const writer = new URL("sqlite_writer.ts", import.meta.url).pathname;
+  const flags = ["--no-lock", "--no-prompt", "--allow-read", "--allow-write", "--allow-sys=uid"];
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", ...flags, writer, ...words],
+    signal: AbortSignal.timeout(20_000),
+  }).output();
+  assert(success, new TextDecoder().decode(stderr));
+  assertEquals((await (await bench.another()).get("/n"))?.value, 3);
+});
+
 Deno.test("close() waits for the commits that were asked, also behind a lock", async () => {
   await using bench = await startSqlite();
   const other = new DatabaseSync(bench.path);

@@ -165,7 +165,7 @@ function declareCommits(promise: Declare): void {
     const checks = [{ key: "/a/1", revision: 0 }];
     const asked = store.commit(checks, [{ key: "/a/1", value }]);
     value.n = 2;
-    checks.length = 0;
+    checks.push({ key: "/a/2", revision: 7 });
     assert((await asked).done);
     assertEquals((await store.get("/a/1"))?.value, { n: 1 });
   });
