@@ -129,7 +129,7 @@ deno_from_npm() {
   file=.cache/deno/node_modules/@deno/linux-$arch-glibc/deno
   [ "$arch" = arm64 ] || echo "$DENO_X64_SHA256  $file" | sha256sum --check --quiet >&2 || return 1
   chmod 755 "$file"
-  ln -sfn "$PWD/$file" .cache/deno/bin/deno
+  ln -sfn "../../../$file" .cache/deno/bin/deno
 }
 
 # Deno's own release; its checksum is the one that is published beside it.
@@ -164,13 +164,15 @@ build() {
   sh .ci/build.sh
 }
 
-# Runs the words in the lab as root, with this user's Deno and its cache. The one file unpacks into
-# the lab's own /run, so that nothing of it stays on the machine.
+# Runs the words in the lab as root, with this user's Deno and its cache. There this folder is seen as
+# /run/house, so that a test can act as somebody who may not enter root's home; and the one file
+# unpacks into the lab's own /run, so that nothing of it stays on the machine.
 in_lab() {
   [ -c /dev/net/tun ] || fail "no /dev/net/tun, which Open vSwitch needs; try \"modprobe tun\""
   local cache=${DENO_DIR:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/deno} code=0
-  as_root env "PATH=$PATH" "DENO_DIR=$cache" K8CONTIVNET_CACHE=/run/k8contivnet-cache \
-    K8CONTIVNET_REQUIRE=1 NO_COLOR="${NO_COLOR-}" tests/lab/in_lab.sh "$@" || code=$?
+  as_root env "PATH=${PATH//"$PWD"//run/house}" "DENO_DIR=$cache" K8CONTIVNET_REQUIRE=1 \
+    K8CONTIVNET_CACHE=/run/k8contivnet-cache NO_COLOR="${NO_COLOR-}" tests/lab/in_lab.sh sh -ec \
+    'mkdir /run/house; mount --bind . /run/house; cd /run/house; exec "$@"' sh "$@" || code=$?
   [ "$(id -u)" = 0 ] || sudo chown -R --from=0 "$(id -u):$(id -g)" "$cache"
   return "$code"
 }
