@@ -238,10 +238,16 @@ const CLOSED = /^\/(proc|sys)(\/|$)/;
 const closed: Deno.lint.Rule = {
   create(context) {
     if (placeOf(context.filename) === undefined) return {};
+    const textByName = new Map<string, string>();
     return {
+      VariableDeclarator: ({ id, init }) => {
+        const text = init ? textStart(init) : undefined;
+        if (id.type === "Identifier" && text !== undefined) textByName.set(id.name, text);
+      },
       CallExpression: (node) => {
-        if (!pathOf(node.callee)?.startsWith("Deno.")) return;
-        const path = node.arguments[0] ? textStart(node.arguments[0]) : undefined;
+        const [first] = node.arguments;
+        if (!first || !pathOf(node.callee)?.startsWith("Deno.")) return;
+        const path = first.type === "Identifier" ? textByName.get(first.name) : textStart(first);
         if (path === undefined || !CLOSED.test(path)) return;
         context.report({
           node,

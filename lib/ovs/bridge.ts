@@ -110,6 +110,7 @@ function foreign(
   });
 }
 
+// Asked of a command, as Deno keeps /sys for -A; nsenter without a namespace only starts it.
 async function hasKernelModule(): Promise<boolean> {
-  return await Deno.stat(KERNEL_MODULE).then(() => true, () => false);
+  return await run("nsenter", ["--", "test", "-d", KERNEL_MODULE]).then(() => true, () => false);
 }

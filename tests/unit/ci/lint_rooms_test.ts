@@ -111,6 +111,7 @@ const uses: readonly (readonly [place: string, source: string, want: string])[] 
   ["lib/runtimes/netns.ts", `new Deno.Command("ip")`, ""],
   ["lib/net/netns.ts", "Deno.statSync(`/proc/${pid}/ns/net`)", "closed"],
   ["lib/net/mtu.ts", `Deno.readTextFileSync("/sys/class/net/lo/mtu")`, "closed"],
+  ["lib/ovs/bridge.ts", `const A = "/sys/module/a"; Deno.stat(A)`, "closed"],
   ["lib/net/mtu.ts", `Deno.readTextFileSync("/etc/hosts")`, ""],
   ["lib/net/netns.ts", `run("ip", ["netns", "attach", "a", "/proc/1"])`, ""],
   ["tests/lab/x.ts", `Deno.readTextFileSync("/proc/mounts")`, ""],
