@@ -1,6 +1,7 @@
 // The bridge itself: made, adopted or corrected with ovs-vsctl, by both drivers. Not its ports.
 
 import { Fault } from "../util/errors.ts";
+import { run } from "../util/run.ts";
 import { BASE_FLOWS, flowText } from "./flows.ts";
 import type { Columns } from "./ovsdb.ts";
 import { membersOf, OWNER_KEY, recordFromMap, uuidsOf } from "./rows.ts";
