@@ -43,9 +43,9 @@ export const FLAGS: readonly Flag[] = [
   },
   {
     name: "link-driver",
-    value: "auto|ip",
+    value: "auto|netlink|ip",
     fallback: "auto",
-    help: "how links are made: by ip, until there is a quicker way",
+    help: "how links are made: over netlink, or by ip; auto: netlink where libc can be called",
   },
   { name: "datapath", value: "auto|system|netdev", fallback: "auto", help: "kernel or userspace" },
   { name: "bridge", value: "NAME", fallback: "contivBridge", help: "integration bridge" },

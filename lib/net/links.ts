@@ -1,9 +1,10 @@
 // What the agent needs of Linux links: pairs between this namespace and a sandbox's. Knows links
-// only; whose they are is told by an alias. Two drivers do the work: netlink.ts (through libc, some
-// ten times quicker) and iproute.ts (through `ip`, works everywhere).
+// only; whose they are is told by an alias. Two drivers do the work: netlink/ (through libc, some
+// ten times quicker) and iproute/ (through `ip`, works everywhere).
 
-import { Fault } from "../util/errors.ts";
-import { openIproute } from "./iproute.ts";
+import { openIproute } from "./iproute/driver.ts";
+import { openNetlink } from "./netlink/driver.ts";
+import { hasLibc } from "./netlink/libc.ts";
 
 /** One veth pair: the host end in this namespace, the pod end in a sandbox's. */
 export interface PairSpec {
@@ -102,8 +103,6 @@ export interface LinksOptions {
 
 /** Opens a driver. Faults: usage (a prefix that can be no alias), unavailable. */
 export function openLinks({ driver = "auto", aliasPrefix }: LinksOptions): Links {
-  if (driver === "netlink") {
-    throw new Fault("unavailable", "driver netlink is not here", { fix: "open driver ip" });
-  }
-  return openIproute(aliasPrefix);
+  const isNetlink = driver === "netlink" || (driver === "auto" && hasLibc());
+  return isNetlink ? openNetlink(aliasPrefix) : openIproute(aliasPrefix);
 }

@@ -11,7 +11,7 @@ import { waitFor } from "../lab/wait.ts";
 
 const own = ownNamespace();
 
-for (const driver of ["ip"] as const) {
+for (const driver of ["netlink", "ip"] as const) {
   const links = openLinks({ driver, aliasPrefix: "k8contivnet:" });
 
   Deno.test(`${driver}: a sandbox that is not there is not found`, async () => {

@@ -7,7 +7,7 @@ import { run } from "../../lib/util/run.ts";
 import { randomHex } from "../lab/pod.ts";
 import { linkHere, linksHere, makeSandbox } from "../lab/sandbox.ts";
 
-for (const driver of ["ip"] as const) {
+for (const driver of ["netlink", "ip"] as const) {
   const links = openLinks({ driver, aliasPrefix: "k8contivnet:" });
 
   Deno.test(`${driver}: a removed pair is gone at both ends, and may be removed again`, async () => {

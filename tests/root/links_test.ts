@@ -5,7 +5,7 @@ import { openLinks } from "../../lib/net/links.ts";
 import { run } from "../../lib/util/run.ts";
 import { linkHere, makeSandbox } from "../lab/sandbox.ts";
 
-for (const driver of ["ip"] as const) {
+for (const driver of ["netlink", "ip"] as const) {
   const links = openLinks({ driver, aliasPrefix: "k8contivnet:" });
 
   Deno.test(`${driver}: a pair has at both ends what its spec says`, async () => {

@@ -107,7 +107,7 @@ const uses: readonly (readonly [place: string, source: string, want: string])[] 
   ["lib/kube/api.ts", `new Deno["Command"]("kubectl")`, "command"],
   ["lib/util/run.ts", `new Deno.Command("ip")`, ""],
   ["lib/ovs/vsctl.ts", `new Deno.Command("ovs-vsctl")`, ""],
-  ["lib/net/iproute.ts", `new Deno.Command("ip")`, ""],
+  ["lib/net/iproute/driver.ts", `new Deno.Command("ip")`, ""],
   ["lib/runtimes/netns.ts", `new Deno.Command("ip")`, ""],
   ["lib/net/netns.ts", "Deno.statSync(`/proc/${pid}/ns/net`)", "closed"],
   ["lib/net/mtu.ts", `Deno.readTextFileSync("/sys/class/net/lo/mtu")`, "closed"],

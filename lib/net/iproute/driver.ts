@@ -1,11 +1,11 @@
-// Links through iproute2, and ethtool for checksums: slower than netlink.ts by some milliseconds a
+// Links through iproute2, and ethtool for checksums: slower than netlink/ by some milliseconds a
 // pair, but needs nothing of the runtime but leave to start commands. Deno opens nothing below
 // /proc and /sys for a program without -A (seen with 2.9.6): commands do that too.
 
-import { type IpLink, type IpRoute, parseIpLinks, parseIpRoutes } from "./ip_json.ts";
-import { inSameSandbox, inSandbox, ip, linksHere, linksIn, refuseRouters } from "./ip_commands.ts";
-import type { HostEnd, Links, PairSpec, PodLink } from "./links.ts";
-import { hostEndTaken, interfaceTaken, notOurs, notPaired, routeTaken } from "./sandbox.ts";
+import { type IpLink, type IpRoute, parseIpLinks, parseIpRoutes } from "./json.ts";
+import { inSameSandbox, inSandbox, ip, linksHere, linksIn, refuseRouters } from "./commands.ts";
+import type { HostEnd, Links, PairSpec, PodLink } from "../links.ts";
+import { hostEndTaken, interfaceTaken, notOurs, notPaired, routeTaken } from "../sandbox.ts";
 import {
   checkAliasPrefix,
   checkNetns,
@@ -14,7 +14,7 @@ import {
   parseAddress,
   parsePair,
   removalGroup,
-} from "./spec.ts";
+} from "../spec.ts";
 
 // The kernel takes 20 ms to delete one link, and may be busy with hundreds of them.
 const REMOVAL_LIMIT_MS = 30_000;

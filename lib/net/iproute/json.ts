@@ -1,6 +1,6 @@
 // What `ip -j` prints, read into plain links. Pure.
 
-import { Fault } from "../util/errors.ts";
+import { Fault } from "../../util/errors.ts";
 
 /** One link as `ip -j address` or `ip -j link` tells of it. */
 export interface IpLink {

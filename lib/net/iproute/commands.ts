@@ -1,9 +1,9 @@
-// Runs the commands of iproute.ts, here or in a sandbox, and makes sure that it was the right one.
+// Runs the commands of driver.ts, here or in a sandbox, and makes sure that it was the right one.
 
-import { Fault } from "../util/errors.ts";
-import { run, type RunOptions } from "../util/run.ts";
-import { type IpLink, parseIpLinks } from "./ip_json.ts";
-import { checkIdentity, type Identity, sandboxGone } from "./sandbox.ts";
+import { Fault } from "../../util/errors.ts";
+import { run, type RunOptions } from "../../util/run.ts";
+import { type IpLink, parseIpLinks } from "./json.ts";
+import { checkIdentity, type Identity, sandboxGone } from "../sandbox.ts";
 
 const OWN = "/proc/self/ns/net";
 

@@ -1,0 +1,142 @@
+// The few calls of libc that Linux links need and Deno does not make, and what `errno` says after.
+
+import { Fault } from "../../util/errors.ts";
+
+const SYMBOLS = {
+  open: { parameters: ["buffer", "i32", "u32"], result: "i32" },
+  close: { parameters: ["i32"], result: "i32" },
+  write: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+  statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
+  setns: { parameters: ["i32", "i32"], result: "i32" },
+  socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
+  // These two give a long; what is sent and received here fits the lower half.
+  send: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
+  recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
+  ioctl: { parameters: ["i32", "usize", "buffer"], result: "i32" },
+  abort: { parameters: [], result: "void" },
+  sendOffThread: {
+    name: "send",
+    parameters: ["i32", "buffer", "usize", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
+  errnoPlace: { name: "__errno_location", parameters: [], result: "pointer" },
+} as const;
+
+/** Calls of libc, by name. `sendOffThread` is send() on a thread of its own. */
+export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
+
+/** Constants of <fcntl.h>, <sched.h>, <sys/stat.h>; the same on every machine Deno is built for. */
+export const C = {
+  readOnly: 0o0,
+  writeOnly: 0o1,
+  nonBlock: 0o4000,
+  closeOnExec: 0o2000000,
+  cloneNewNet: 0x40000000,
+  atCwd: -100,
+  atEmptyPath: 0x1000,
+  statxInode: 0x100,
+} as const;
+
+/** Names of the numbers that `errno` takes here. */
+export const ERRNO: ReadonlyMap<number, string> = new Map([
+  [1, "EPERM"],
+  [2, "ENOENT"],
+  [3, "ESRCH"],
+  [4, "EINTR"],
+  [6, "ENXIO"],
+  [9, "EBADF"],
+  [11, "EAGAIN"],
+  [12, "ENOMEM"],
+  [13, "EACCES"],
+  [16, "EBUSY"],
+  [17, "EEXIST"],
+  [19, "ENODEV"],
+  [20, "ENOTDIR"],
+  [22, "EINVAL"],
+  [23, "ENFILE"],
+  [24, "EMFILE"],
+  [28, "ENOSPC"],
+  [30, "EROFS"],
+  [34, "ERANGE"],
+  [40, "ELOOP"],
+  [95, "EOPNOTSUPP"],
+  [97, "EAFNOSUPPORT"],
+  [99, "EADDRNOTAVAIL"],
+  [101, "ENETUNREACH"],
+  [105, "ENOBUFS"],
+  [107, "ENOTCONN"],
+]);
+
+const EINTR = 4;
+let opened: Libc | undefined;
+
+/** Gives libc's calls; it stays open. Faults: unavailable, without leave or without glibc. */
+export function openLibc(): Libc {
+  try {
+    opened ??= Deno.dlopen("libc.so.6", SYMBOLS).symbols;
+    return opened;
+  } catch (cause) {
+    throw new Fault("unavailable", "libc.so.6 cannot be called", {
+      why: cause instanceof Error ? cause.message : String(cause),
+      fix: "run with --allow-ffi on glibc, or with the link driver ip",
+      cause,
+    });
+  }
+}
+
+/** Reports whether libc may be called, and can be. */
+export function hasLibc(): boolean {
+  if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return false;
+  try {
+    openLibc();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A call that the kernel refused, or a request. */
+export class Refusal extends Fault {
+  /** Why, as a number of <errno.h>. */
+  readonly errno: number;
+
+  constructor(what: string, errno: number, words?: string) {
+    const name = ERRNO.get(errno) ?? `errno ${errno}`;
+    const isDenied = name === "EPERM" || name === "EACCES";
+    super("failed", `${what} refused`, {
+      why: words ? `${name}, "${words}"` : name,
+      fix: isDenied ? "run as root" : undefined,
+    });
+    this.errno = errno;
+  }
+
+  /** Reports whether the reason is one of `names`, such as `ENOENT`. */
+  is(...names: readonly string[]): boolean {
+    return names.includes(ERRNO.get(this.errno) ?? "");
+  }
+}
+
+/**
+ * Makes `call` again while signals cut it off; gives what it gave. Faults: Refusal, when that is
+ * negative. Nothing may run between a call and this: `errno` is of the thread's last call.
+ */
+export function call(libc: Libc, what: string, call: () => number): number {
+  while (true) {
+    const got = call();
+    if (got >= 0) return got;
+    const errno = errnoOf(libc);
+    if (errno !== EINTR) throw new Refusal(what, errno);
+  }
+}
+
+/** Gives `text` as C has it, with a closing zero. */
+export function cString(text: string): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${text}\0`);
+}
+
+function errnoOf(libc: Libc): number {
+  const place = libc.errnoPlace();
+  return place === null ? 0 : new Deno.UnsafePointerView(place).getInt32();
+}

@@ -1,0 +1,305 @@
+// What is asked of the kernel about links, addresses and routes, and what it answers, in rtnetlink's
+// words. Pure.
+
+import {
+  type Attribute,
+  decodeAttributes,
+  decodeNumber,
+  decodeText,
+  encodeBody,
+  type Message,
+  NLM_F,
+  type Request,
+} from "./wire.ts";
+import { parseCidr } from "../spec.ts";
+
+/** One link as the kernel tells of it. */
+export interface KernelLink {
+  readonly index: number;
+  readonly name: string;
+  /** Empty where the link has none, or one that is no MAC. */
+  readonly mac: string;
+  readonly mtu: number;
+  readonly isUp: boolean;
+  readonly isLoopback: boolean;
+  /** Empty without one. */
+  readonly alias: string;
+  readonly group: number;
+  /** Index of the pair's other end, in the other end's namespace. */
+  readonly peerIndex: number | undefined;
+}
+
+/** One IPv4 address as the kernel tells of it. */
+export interface KernelAddress {
+  readonly linkIndex: number;
+  /** With prefix length. */
+  readonly cidr: string;
+}
+
+/** One default route of the main table. */
+export interface KernelRoute {
+  /** Undefined where it goes several ways. */
+  readonly linkIndex: number | undefined;
+  readonly gateway: string | undefined;
+  readonly metric: number;
+}
+
+/** What may be changed of a link; what is absent stays. */
+export interface LinkChange {
+  readonly isUp?: boolean;
+  readonly attributes?: readonly Attribute[];
+}
+
+const RTM = {
+  newLink: 16,
+  deleteLink: 17,
+  getLink: 18,
+  setLink: 19,
+  newAddress: 20,
+  getAddress: 22,
+  newRoute: 24,
+  getRoute: 26,
+} as const;
+
+/** Attributes of a link. */
+export const IFLA = {
+  address: 1,
+  name: 3,
+  mtu: 4,
+  link: 5,
+  linkInfo: 18,
+  alias: 20,
+  afSpec: 26,
+  group: 27,
+  netnsFd: 28,
+} as const;
+
+const IFLA_INFO = { kind: 1, data: 2 } as const;
+const VETH_INFO_PEER = 1;
+const IFA = { address: 1, local: 2 } as const;
+const RTA = { destination: 1, outLink: 4, gateway: 5, priority: 6, table: 15 } as const;
+const AF = { inet: 2, inet6: 10 } as const;
+const IFF = { up: 0x1, loopback: 0x8 } as const;
+const RT_TABLE_MAIN = 254;
+const RTPROT_BOOT = 3; // what `ip route` writes
+const RTN_UNICAST = 1;
+const RTNH_F_ONLINK = 4;
+
+/** Settings of a link's IPv4: it announces its addresses when it comes up (IPV4_DEVCONF_ARP_NOTIFY). */
+export const ARP_NOTIFY: Attribute = [IFLA.afSpec, [[AF.inet, [[1, [[22, 1]]]]]]];
+
+/** Settings of a link's IPv6: it makes no address of its own (IN6_ADDR_GEN_MODE_NONE). */
+export const NO_IPV6_ADDRESS: Attribute = [
+  IFLA.afSpec,
+  [[AF.inet6, [[8, new Uint8Array([1])]]]],
+];
+
+/** Asks for a veth, both ends down; the peer appears in the namespace of file `netnsFd`. */
+export function newPair(
+  { name, peer, mac, mtu, group, netnsFd }: {
+    readonly name: string;
+    readonly peer: string;
+    readonly mac: string;
+    readonly mtu: number;
+    readonly group: number;
+    readonly netnsFd: number;
+  },
+): Request {
+  // The peer is told as a message within the message: a header first, attributes after it.
+  const peerBody = encodeBody(linkHeader({}), [
+    [IFLA.name, peer],
+    [IFLA.mtu, mtu],
+    [IFLA.address, macToBytes(mac)],
+    [IFLA.netnsFd, netnsFd],
+  ]);
+  return {
+    what: `pair ${name}`,
+    type: RTM.newLink,
+    flags: NLM_F.create | NLM_F.exclusive,
+    header: linkHeader({}),
+    attributes: [
+      [IFLA.name, name],
+      [IFLA.mtu, mtu],
+      [IFLA.group, group],
+      // The alias is not taken here (seen with Linux 6.18), nor are IPv4's and IPv6's settings.
+      [IFLA.linkInfo, [[IFLA_INFO.kind, "veth"], [IFLA_INFO.data, [[VETH_INFO_PEER, peerBody]]]]],
+    ],
+  };
+}
+
+/** Asks for all links, or for the one that is named so. */
+export function getLinks(name?: string): Request {
+  return {
+    what: name === undefined ? "list of links" : `link ${name}`,
+    type: RTM.getLink,
+    flags: name === undefined ? NLM_F.dump : 0,
+    header: linkHeader({}),
+    attributes: name === undefined ? [] : [[IFLA.name, name]],
+  };
+}
+
+/** Asks for a change of the link; `what` names it in a Fault. */
+export function setLink(
+  what: string,
+  index: number,
+  { isUp, attributes = [] }: LinkChange,
+): Request {
+  const header = linkHeader({ index, ...(isUp === undefined ? {} : { isUp }) });
+  return { what, type: RTM.setLink, flags: 0, header, attributes };
+}
+
+/** Asks for the end of one link. */
+export function deleteLink(name: string, index: number): Request {
+  const header = linkHeader({ index });
+  return { what: `removal of ${name}`, type: RTM.deleteLink, flags: 0, header, attributes: [] };
+}
+
+/** Asks for the end of all links of a group, in one step. */
+export function deleteGroup(group: number): Request {
+  return {
+    what: `removal of group ${group}`,
+    type: RTM.deleteLink,
+    flags: 0,
+    header: linkHeader({}),
+    attributes: [[IFLA.group, group]],
+  };
+}
+
+/** Asks for an address on a link; one that is there already is success. */
+export function putAddress(cidr: string, linkIndex: number): Request {
+  const { address, prefixLength } = parseCidr(cidr);
+  const header = new DataView(new ArrayBuffer(8)); // struct ifaddrmsg
+  header.setUint8(0, AF.inet);
+  header.setUint8(1, prefixLength);
+  header.setUint32(4, linkIndex, true);
+  const bytes = addressToBytes(address);
+  return {
+    what: `address ${cidr}`,
+    type: RTM.newAddress,
+    flags: NLM_F.create | NLM_F.replace,
+    header: new Uint8Array(header.buffer),
+    attributes: [[IFA.local, bytes], [IFA.address, bytes]],
+  };
+}
+
+/** Asks for all IPv4 addresses. */
+export function getAddresses(): Request {
+  const header = new Uint8Array(8);
+  header[0] = AF.inet;
+  const type = RTM.getAddress;
+  return { what: "list of addresses", type, flags: NLM_F.dump, header, attributes: [] };
+}
+
+/** Asks for the default route by `gateway`; one that is there already is refused, or replaced. */
+export function putDefaultRoute(
+  gateway: string,
+  linkIndex: number,
+  { isOnLink, replace }: { readonly isOnLink: boolean; readonly replace: boolean },
+): Request {
+  return {
+    what: `default route by ${gateway}`,
+    type: RTM.newRoute,
+    flags: NLM_F.create | (replace ? NLM_F.replace : NLM_F.exclusive),
+    // Without the flag a gateway outside of all subnets is refused.
+    header: routeHeader(isOnLink ? 0 : RTNH_F_ONLINK),
+    attributes: [[RTA.gateway, addressToBytes(gateway)], [RTA.outLink, linkIndex]],
+  };
+}
+
+/** Asks for all IPv4 routes. */
+export function getRoutes(): Request {
+  const header = new Uint8Array(12);
+  header[0] = AF.inet;
+  return { what: "list of routes", type: RTM.getRoute, flags: NLM_F.dump, header, attributes: [] };
+}
+
+/** Gives the links among `messages`. */
+export function decodeLinks(messages: readonly Message[]): KernelLink[] {
+  return messages.filter(({ type }) => type === RTM.newLink).map(({ body }) => {
+    const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+    const flags = view.getUint32(8, true);
+    const found = decodeAttributes(body, 16);
+    const text = (type: number) => decodeText(found.get(type) ?? new Uint8Array());
+    return {
+      index: view.getInt32(4, true),
+      name: text(IFLA.name),
+      mac: bytesToMac(found.get(IFLA.address)),
+      mtu: decodeNumber(found.get(IFLA.mtu)) ?? 0,
+      isUp: (flags & IFF.up) !== 0,
+      isLoopback: (flags & IFF.loopback) !== 0,
+      alias: text(IFLA.alias),
+      group: decodeNumber(found.get(IFLA.group)) ?? 0,
+      peerIndex: decodeNumber(found.get(IFLA.link)),
+    };
+  });
+}
+
+/** Gives the IPv4 addresses among `messages`. */
+export function decodeAddresses(messages: readonly Message[]): KernelAddress[] {
+  return messages.filter(({ type, body }) => type === RTM.newAddress && body[0] === AF.inet)
+    .map(({ body }) => {
+      const found = decodeAttributes(body, 8);
+      const bytes = found.get(IFA.local) ?? found.get(IFA.address);
+      const linkIndex = decodeNumber(body.subarray(4)) ?? 0;
+      return { linkIndex, cidr: `${bytesToAddress(bytes)}/${body[1]}` };
+    });
+}
+
+/** Gives the default routes of the main table among `messages`. */
+export function decodeDefaultRoutes(messages: readonly Message[]): KernelRoute[] {
+  return messages.filter(({ type, body }) => {
+    return type === RTM.newRoute && body[0] === AF.inet && body[1] === 0 && body[7] === RTN_UNICAST;
+  }).map(({ body }) => ({ table: body[4], found: decodeAttributes(body, 12) }))
+    .filter(({ table, found }) =>
+      (decodeNumber(found.get(RTA.table)) ?? table) === RT_TABLE_MAIN &&
+      !found.has(RTA.destination)
+    )
+    .map(({ found }) => {
+      const gateway = found.get(RTA.gateway);
+      return {
+        linkIndex: decodeNumber(found.get(RTA.outLink)),
+        gateway: gateway && bytesToAddress(gateway),
+        metric: decodeNumber(found.get(RTA.priority)) ?? 0,
+      };
+    });
+}
+
+/** Gives the bytes of a MAC address. */
+export function macToBytes(mac: string): Uint8Array {
+  return Uint8Array.from(mac.split(":"), (pair) => Number.parseInt(pair, 16));
+}
+
+function bytesToMac(bytes: Uint8Array | undefined): string {
+  if (bytes?.length !== 6) return "";
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
+}
+
+function addressToBytes(address: string): Uint8Array {
+  return Uint8Array.from(address.split("."), Number);
+}
+
+function bytesToAddress(bytes: Uint8Array | undefined): string {
+  return [...bytes ?? []].join(".");
+}
+
+/** struct ifinfomsg */
+function linkHeader(
+  { index = 0, isUp }: { readonly index?: number; readonly isUp?: boolean },
+): Uint8Array {
+  const header = new DataView(new ArrayBuffer(16));
+  header.setInt32(4, index, true);
+  header.setUint32(8, isUp ? IFF.up : 0, true);
+  header.setUint32(12, isUp === undefined ? 0 : IFF.up, true);
+  return new Uint8Array(header.buffer);
+}
+
+/** struct rtmsg */
+function routeHeader(flags: number): Uint8Array {
+  const header = new DataView(new ArrayBuffer(12));
+  header.setUint8(0, AF.inet);
+  header.setUint8(4, RT_TABLE_MAIN);
+  header.setUint8(5, RTPROT_BOOT);
+  header.setUint8(7, RTN_UNICAST);
+  header.setUint32(8, flags, true);
+  return new Uint8Array(header.buffer);
+}
