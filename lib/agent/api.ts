@@ -1,4 +1,5 @@
-// The agent's HTTP interface over its unix socket: paths below /v1, JSON bodies. Types only.
+// The agent's HTTP interface over its unix socket: paths below /v1, JSON bodies. Types, and the little
+// that all who ask say alike.
 
 import type { AttachmentState } from "../intent/records.ts";
 import type { FaultCode } from "../util/errors.ts";
@@ -8,6 +9,9 @@ export const DEFAULT_SOCKET = "/run/k8contivnet/agent.sock";
 
 /** Where everything durable on this host is kept unless told otherwise. */
 export const DEFAULT_STATE_DIR = "/var/lib/k8contivnet";
+
+/** What a kubelet asks for a pod. */
+export type PodVerb = "setup" | "teardown" | "status";
 
 /** Body of POST /v1/setup, /v1/teardown and /v1/status: a pod as the kubelet names it. */
 export interface PodRequest {
@@ -34,6 +38,11 @@ export interface TeardownAnswer {
 /** Answer of /v1/status: the pod's address without prefix length; absent when not known. */
 export interface StatusAnswer {
   readonly ip?: string;
+}
+
+/** Gives what `status` prints for a pod's address, as kubelets of 1.0 to 1.2 read it. */
+export function statusText(ip: string): string {
+  return JSON.stringify({ apiVersion: "v1beta1", kind: "PodNetworkStatus", ip });
 }
 
 /** An item of GET /v1/attachments. */

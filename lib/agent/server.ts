@@ -11,6 +11,10 @@ import type {
   IntentRequest,
   PlanAnswer,
   PodRequest,
+  PodVerb,
+  SetupAnswer,
+  StatusAnswer,
+  TeardownAnswer,
 } from "./api.ts";
 import { type IntentStore, planRequest } from "./apply.ts";
 import { listItems } from "./lists.ts";
@@ -56,16 +60,12 @@ async function answerPost(
   body: Record<string, unknown>,
 ): Promise<unknown> {
   switch (path) {
-    case "/v1/setup": {
-      const pod = podOf(body);
-      return await world.queue.run(pod.sandbox, () => setupPod(world, pod));
-    }
-    case "/v1/teardown": {
-      const pod = podOf(body);
-      return await world.queue.run(pod.sandbox, () => teardownPod(world, pod));
-    }
+    case "/v1/setup":
+      return await answerVerb(world, "setup", podOf(body));
+    case "/v1/teardown":
+      return await answerVerb(world, "teardown", podOf(body));
     case "/v1/status":
-      return statusOfPod(world, podOf(body));
+      return await answerVerb(world, "status", podOf(body));
     case "/v1/plan":
       return planRequest(world.mirror.documents, intentOf(body)).answer;
     case "/v1/apply":
@@ -75,6 +75,20 @@ async function answerPost(
     default:
       throw new Fault("not_found", `agent has no ${path}`, { fix: "see k8contivnet help" });
   }
+}
+
+/** Does what a kubelet's verb asks, one after another for one sandbox. Faults: as setupPod(). */
+export async function answerVerb(
+  world: World,
+  verb: PodVerb,
+  pod: PodRequest,
+): Promise<SetupAnswer | TeardownAnswer | StatusAnswer> {
+  if (verb === "status") return statusOfPod(world, pod);
+  const work = verb === "setup" ? setupPod : teardownPod;
+  return await world.queue.run<SetupAnswer | TeardownAnswer>(
+    pod.sandbox,
+    () => work(world, pod),
+  );
 }
 
 /** What an intent changed may concern this host, and a pod that came before its endpoint. */

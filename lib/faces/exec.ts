@@ -8,6 +8,7 @@ import {
   DEFAULT_STATE_DIR,
   type PodRequest,
   type StatusAnswer,
+  statusText,
 } from "../agent/api.ts";
 import { askAgent } from "../agent/client.ts";
 import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
@@ -47,6 +48,7 @@ environment:
   K8CONTIVNET_SOCKET         agent's socket (${DEFAULT_SOCKET})
   K8CONTIVNET_STATE_DIR      where a teardown leaves a note while the agent is away (${DEFAULT_STATE_DIR})
   K8CONTIVNET_SETUP_SECONDS  how long setup keeps trying (60)
+  K8CONTIVNET_DOOR           none: do not let the file's shell header ask the agent by itself
 
 exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict or exhausted, 5 unavailable, 6 timed out
 `;
@@ -156,7 +158,7 @@ async function status(pod: PodRequest, io: ExecIo): Promise<void> {
     limitMs: 5_000,
   }).catch((): StatusAnswer => ({}));
   if (!answer.ip) return;
-  io.out(JSON.stringify({ apiVersion: "v1beta1", kind: "PodNetworkStatus", ip: answer.ip }));
+  io.out(statusText(answer.ip));
 }
 
 /** Repeats `attempt` while what it needs is unavailable, for `limitMs` in all. */

@@ -39,11 +39,22 @@ async function must(host: Host, verb: "setup" | "teardown" | "status", pod: Pod)
   if (code !== 0) throw new Error(`${verb} ended with ${code}: ${err}`);
 }
 
+/** The same without the door: what a host pays where the header cannot ask the agent by itself. */
+async function byFace(host: Host, verb: "setup" | "teardown" | "status", pod: Pod): Promise<void> {
+  host.agent.env.K8CONTIVNET_DOOR = "none";
+  try {
+    await must(host, verb, pod);
+  } finally {
+    delete host.agent.env.K8CONTIVNET_DOOR;
+  }
+}
+
 /** One round at `ports` ports. */
 async function round(host: Host, peer: Peer, bare: Bare, ports: number): Promise<void> {
   const at = (name: string) => `${name}@${ports}`;
   await using pod = await makePod("pod599");
   await using other = await makePod("peer");
+  await using again = await makePod("pod598");
   note(samples, at("empty script"), await timed(emptyScript));
   note(samples, at("setup"), await timed(() => must(host, "setup", pod)));
   note(samples, at("bare insert"), await bare.insert());
@@ -51,6 +62,10 @@ async function round(host: Host, peer: Peer, bare: Bare, ports: number): Promise
   note(samples, at("peer ADD"), await timed(() => peer.call("ADD", other.id)));
   note(samples, at("teardown"), await timed(() => must(host, "teardown", pod)));
   note(samples, at("peer DEL"), await timed(() => peer.call("DEL", other.id)));
+  for (const verb of ["setup", "status", "teardown"] as const) {
+    const ms = await timed(() => byFace(host, verb, again));
+    note(samples, at(`${verb} without the door`), ms);
+  }
 }
 
 /** Connects pods until both bridges have `count` ports. */
@@ -118,6 +133,10 @@ function ratios(): Ratio[] {
       what: `setup ÷ peer ADD, ${n} ports`,
       value: p50(`setup@${n}`) / p50(`peer ADD@${n}`),
       ...goalOf(n),
+    })),
+    ...PORTS.map((n) => ({
+      what: `the same without the door, ${n} ports`,
+      value: p50(`setup without the door@${n}`) / p50(`peer ADD@${n}`),
     })),
     ...PORTS.map((n) => ({
       what: `(setup − empty script) ÷ bare insert, ${n} ports`,

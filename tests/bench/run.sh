@@ -4,4 +4,5 @@
 set -eu
 cd "$(dirname "$0")/../.."
 [ -x dist/k8contivnet ] || { echo "run.sh: dist/k8contivnet is missing; run ./install.sh build" >&2; exit 1; }
-exec tests/lab/in_lab.sh deno run -A tests/bench/bench.ts "$@"
+tests/lab/in_lab.sh deno run -A tests/bench/bench.ts "$@"
+exec deno fmt -q README.md

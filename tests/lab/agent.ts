@@ -28,6 +28,8 @@ export class LabAgent implements AsyncDisposable {
   readonly socket: string;
   readonly stateDir: string;
   readonly logFile: string;
+  /** More environment for every call. */
+  readonly env: Record<string, string> = {};
   readonly #options: LabAgentOptions;
   #process: Deno.ChildProcess | undefined;
 
@@ -97,7 +99,12 @@ export class LabAgent implements AsyncDisposable {
   async callWith(env: Record<string, string>, ...words: string[]): Promise<Ended> {
     const { code, stdout, stderr } = await new Deno.Command(this.#options.file, {
       args: words,
-      env: { K8CONTIVNET_SOCKET: this.socket, K8CONTIVNET_STATE_DIR: this.stateDir, ...env },
+      env: {
+        K8CONTIVNET_SOCKET: this.socket,
+        K8CONTIVNET_STATE_DIR: this.stateDir,
+        ...this.env,
+        ...env,
+      },
       stdin: "null",
       signal: AbortSignal.timeout(90_000),
     }).output();

@@ -6,7 +6,17 @@ import type { Ended } from "../lab/agent.ts";
 import type { Pod } from "../lab/pod.ts";
 import { waitFor } from "../lab/wait.ts";
 
-function openFiles(pid: number): string[] {
+/** Gives the agent's open files at rest: no command runs, and no connection is being closed. */
+async function openFiles(pid: number): Promise<string[]> {
+  let last: string[] = [];
+  return await waitFor("the agent's files at rest", () => {
+    const before = last;
+    last = filesOf(pid);
+    return !last.includes("anon_inode:[pidfd]") && `${last}` === `${before}` && last;
+  }, { everyMs: 300 });
+}
+
+function filesOf(pid: number): string[] {
   return [...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) => {
     try {
       return Deno.readLinkSync(`/proc/${pid}/fd/${name}`).replace(/\d+/g, "N");
@@ -21,14 +31,13 @@ Deno.test("200 rounds of setup and teardown leave ports, links, claims and files
   const [peer, pod] = [await host.pod("pod0"), await host.pod("pod1")];
   await host.agent.setup(peer);
   await round(host, pod); // what the first use opens and keeps is part of "before"
-  const before = { world: await settled(host), files: openFiles(host.agent.pid) };
+  const before = { world: await settled(host), files: await openFiles(host.agent.pid) };
   for (let n = 0; n < 200; n++) await round(host, pod);
   assertEquals(await settled(host), before.world);
-  await waitFor(
-    "files to be closed",
-    () => openFiles(host.agent.pid).length <= before.files.length,
-  );
-  assertEquals(openFiles(host.agent.pid), before.files);
+  await waitFor("files to be closed", async () => {
+    return (await openFiles(host.agent.pid)).length <= before.files.length;
+  });
+  assertEquals(await openFiles(host.agent.pid), before.files);
 });
 
 async function round(host: Host, pod: Pod): Promise<void> {

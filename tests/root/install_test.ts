@@ -12,7 +12,7 @@ const UNIT = "etc/systemd/system/k8contivnet.service";
 
 function installSh(...words: string[]): Promise<Ended> {
   return start([`${HOUSE}install.sh`, ...words], {
-    env: { PATH: Deno.env.get("PATH") ?? "", HOME: Deno.env.get("HOME") ?? "/root" },
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: Deno.env.get("HOME") ?? "/root" },
   });
 }
 
@@ -177,13 +177,16 @@ Deno.test("install.sh -h shows examples, and a wrong word is told", async () => 
 
 /** Makes a house in `folder` with nothing but `units` and `roots` as tests; runs its install.sh. */
 async function testHouse(folder: string, units: string, roots: string): Promise<Ended> {
-  const script = `cd "$1"; mkdir -p .ci tests/unit tests/contract tests/root tests/lab
+  // A lab within the lab sees no /run of ours: what install.sh brings on a bare machine is there already.
+  const script =
+    `cd "$1"; mkdir -p .cache/deno/bin .ci tests/unit tests/contract tests/root tests/lab
+    cp ${Deno.execPath()} .cache/deno/bin/deno
     cp ${HOUSE}install.sh .; cp ${HOUSE}tests/lab/in_lab.sh tests/lab
     if [ "$3" = exit ]; then echo exit 1; else echo :; fi >.ci/build.sh; : >main.ts; echo '{"test":{"include":["tests/unit/"]}}' >deno.json
     echo "$2" >tests/unit/a_test.ts; echo "$3" >tests/root/b_test.ts`;
   await run("sh", ["-ec", script, "sh", folder, units, roots]);
   return await start([`${folder}/install.sh`, "test"], {
-    env: { PATH: Deno.env.get("PATH") ?? "", HOME: Deno.env.get("HOME") ?? "/root" },
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: Deno.env.get("HOME") ?? "/root" },
   });
 }
 
