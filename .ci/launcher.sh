@@ -34,6 +34,13 @@ k8c_become() {
   export K8CONTIVNET_ARGV0="$0" K8CONTIVNET_BUILD="$k8c_key" K8CONTIVNET_GLIBC=@GLIBC@
   export DENO_DIR="$k8c_dir/run" DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1
   export DENO_DISABLE_NODE_SHIM=1
+  case ${0##*/},${1-} in
+    netplugin,* | *,netplugin)
+      # The agent stays: a small heap, few malloc arenas. Code is cached for one set of V8's flags.
+      export DENO_DIR="$k8c_dir/agent" MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX-2}"
+      export DENO_V8_FLAGS="${DENO_V8_FLAGS---optimize-for-size,--max-semi-space-size=2}"
+      ;;
+  esac
   # Deno looks the commands that it may run up at its start, and fails without a PATH.
   export PATH="${PATH:-/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin}"
   @BECOME@ "$@"

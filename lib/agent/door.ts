@@ -145,8 +145,12 @@ async function answerTo(
 function answerAll(path: string, beforeMs = Infinity): void {
   for (const { name } of [...Deno.readDirSync(path)]) {
     if (!/^\d+$/.test(name)) continue;
-    const made = Deno.lstatSync(`${path}/${name}`).mtime?.getTime() ?? 0;
-    if (made < beforeMs) answer(`${path}/${name}`, AGAIN);
+    try {
+      const made = Deno.lstatSync(`${path}/${name}`).mtime?.getTime() ?? 0;
+      if (made < beforeMs) answer(`${path}/${name}`, AGAIN);
+    } catch {
+      // The asker took it away itself; whatever else it is, the next sweep sees it again.
+    }
   }
 }
 

@@ -239,7 +239,7 @@ Deno.test("a stop and a start in a burst of 40 calls cost none of them its answe
     return await host.agent.verb("setup", pod);
   });
   await new Promise((done) => setTimeout(done, 150));
-  assertEquals(await host.agent.stop(), 0);
+  assertEquals(await host.agent.stop(), 0, await host.agent.logText());
   await host.agent.start();
   for (const { code, err } of await Promise.all(burst)) assertEquals(code, 0, err);
   assertEquals((await host.agent.attachments()).length, 40);
