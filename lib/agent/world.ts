@@ -5,14 +5,14 @@ import type { Links } from "../net/links.ts";
 import type { Switch } from "../ovs/switch.ts";
 import type { Runtimes } from "../runtimes/runtime.ts";
 import type { Log } from "../util/log.ts";
-import type { Bell } from "./bell.ts";
-import type { Garbage } from "./garbage.ts";
-import type { LocalTags } from "./local_tags.ts";
-import type { Mirror } from "./mirror.ts";
-import type { Mtus } from "./mtus.ts";
-import type { Queue } from "./queue.ts";
-import type { Removals } from "./removals.ts";
-import type { Unmatched } from "./unmatched.ts";
+import type { Bell } from "./look/bell.ts";
+import type { Garbage } from "./look/garbage.ts";
+import type { LocalTags } from "./pods/local_tags.ts";
+import type { Mirror } from "./record/mirror.ts";
+import type { Mtus } from "./pods/mtus.ts";
+import type { Queue } from "./look/queue.ts";
+import type { Removals } from "./pods/removals.ts";
+import type { Unmatched } from "./pods/unmatched.ts";
 
 /** Everything that set-up, reconcile and garbage act on. */
 export interface World {

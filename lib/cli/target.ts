@@ -23,9 +23,9 @@ export async function storeTarget(url: string, stack: AsyncDisposableStack): Pro
   const [{ openStore }, { Mirror }, { IntentStore, planRequest }, { recordItems }] = await Promise
     .all([
       import("../store/open.ts"),
-      import("../agent/mirror.ts"),
-      import("../agent/apply.ts"),
-      import("../agent/lists.ts"),
+      import("../agent/record/mirror.ts"),
+      import("../agent/record/apply.ts"),
+      import("../agent/serve/lists.ts"),
     ]);
   const store = await openStore(url);
   stack.defer(() => store.close());

@@ -1,7 +1,14 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Mirror } from "../../../lib/agent/mirror.ts";
-import type { Change, Check, Entry, Store, WatchBatch, Write } from "../../../lib/store/store.ts";
-import { Fault } from "../../../lib/util/errors.ts";
+import { Mirror } from "../../../../lib/agent/record/mirror.ts";
+import type {
+  Change,
+  Check,
+  Entry,
+  Store,
+  WatchBatch,
+  Write,
+} from "../../../../lib/store/store.ts";
+import { Fault } from "../../../../lib/util/errors.ts";
 
 /** A store in memory whose watch tells what the test hands it. */
 class MemoryStore implements Store {

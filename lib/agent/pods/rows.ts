@@ -1,10 +1,10 @@
 // An attachment as its port's row tells it, and back: the agent can rebuild what it attached from
 // Open vSwitch alone. Pure.
 
-import type { AttachmentRecord } from "../intent/records.ts";
-import { SCHEMA } from "../intent/records.ts";
-import type { PairSpec } from "../net/links.ts";
-import type { PortRow, PortSpec } from "../ovs/switch.ts";
+import type { AttachmentRecord } from "../../intent/records.ts";
+import { SCHEMA } from "../../intent/records.ts";
+import type { PairSpec } from "../../net/links.ts";
+import type { PortRow, PortSpec } from "../../ovs/switch.ts";
 
 /** Starts the alias of every host end of ours. */
 export const ALIAS_PREFIX = "k8contivnet:";

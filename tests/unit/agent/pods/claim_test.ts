@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { macOf, type Place, planClaim } from "../../../lib/agent/claim.ts";
-import type { AttachmentRecord, EndpointRecord } from "../../../lib/intent/records.ts";
+import { macOf, type Place, planClaim } from "../../../../lib/agent/pods/claim.ts";
+import type { AttachmentRecord, EndpointRecord } from "../../../../lib/intent/records.ts";
 
 const endpoint: EndpointRecord = {
   schema: 1,

@@ -1,7 +1,7 @@
 // The agent's unix socket: only root may use it, and only one agent may have it.
 
 import { dirname } from "@std/path";
-import { Fault, systemWords } from "../util/errors.ts";
+import { Fault, systemWords } from "../../util/errors.ts";
 import { lockFile } from "./lock.ts";
 
 /** A socket that is this agent's. */

@@ -1,9 +1,9 @@
 // Teardowns that were asked for while the agent was away: a note each in the state folder.
 
-import { faultFrom } from "../util/errors.ts";
-import { isSandboxId } from "../util/names.ts";
-import { teardownPod } from "./pods.ts";
-import type { World } from "./world.ts";
+import { faultFrom } from "../../util/errors.ts";
+import { isSandboxId } from "../../util/names.ts";
+import { teardownPod } from "../pods/pods.ts";
+import type { World } from "../world.ts";
 
 /** Handles the notes that are there; one that cannot be handled now stays for the next start. */
 export async function handleNotes(world: World, stateDir: string): Promise<void> {

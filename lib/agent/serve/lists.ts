@@ -1,7 +1,7 @@
 // What `get KIND` shows of the mirror. Pure.
 
-import type { HostRecord, NetworkRecord, TenantRecord } from "../intent/records.ts";
-import { Fault } from "../util/errors.ts";
+import type { HostRecord, NetworkRecord, TenantRecord } from "../../intent/records.ts";
+import { Fault } from "../../util/errors.ts";
 import {
   attachmentsOf,
   endpointsOf,
@@ -9,10 +9,10 @@ import {
   hostsOf,
   networksOf,
   tenantsOf,
-} from "./documents.ts";
+} from "../record/documents.ts";
 import { attachmentItem, endpointItem, unmatchedItem } from "./items.ts";
-import type { Document } from "./mirror.ts";
-import type { World } from "./world.ts";
+import type { Document } from "../record/mirror.ts";
+import type { World } from "../world.ts";
 
 type Documents = ReadonlyMap<string, Document>;
 

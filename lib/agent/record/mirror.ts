@@ -1,8 +1,8 @@
 // The agent's copy of the store in memory: decisions read it, commits check revisions, so a copy that
 // lags can only cost another try, never a wrong write. A watch keeps it fresh.
 
-import type { Check, CommitResult, Entry, Json, Store, Write } from "../store/store.ts";
-import { Fault } from "../util/errors.ts";
+import type { Check, CommitResult, Entry, Json, Store, Write } from "../../store/store.ts";
+import { Fault } from "../../util/errors.ts";
 
 /** One document with the revision it was last written at. */
 export interface Document {

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Bell } from "../../../lib/agent/bell.ts";
-import { Garbage } from "../../../lib/agent/garbage.ts";
-import { Queue } from "../../../lib/agent/queue.ts";
+import { Bell } from "../../../../lib/agent/look/bell.ts";
+import { Garbage } from "../../../../lib/agent/look/garbage.ts";
+import { Queue } from "../../../../lib/agent/look/queue.ts";
 
 Deno.test("Queue runs work for one key in order and for two keys side by side", async () => {
   const queue = new Queue();

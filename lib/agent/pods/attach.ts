@@ -1,11 +1,11 @@
 // Does the steps: links and ports, each with its undo. What a step needs to know is in the step.
 
-import type { AttachmentRecord } from "../intent/records.ts";
-import { attachmentsIn } from "./documents.ts";
+import type { AttachmentRecord } from "../../intent/records.ts";
+import { attachmentsIn } from "../record/documents.ts";
 import { attachmentToPair, attachmentToPort, hostEndOf } from "./rows.ts";
-import type { PodLink } from "../net/links.ts";
-import type { Step } from "./steps.ts";
-import type { World } from "./world.ts";
+import type { PodLink } from "../../net/links.ts";
+import type { Step } from "../look/steps.ts";
+import type { World } from "../world.ts";
 
 /** Does one step. On a Fault nothing of that step is left. Repeatable. */
 export async function applyStep(world: World, step: Step): Promise<void> {

@@ -6,11 +6,11 @@ import {
   keys,
   type NetworkRecord,
   SCHEMA,
-} from "../intent/records.ts";
-import type { Choice } from "../intent/bind.ts";
-import type { Check, Json, Write } from "../store/store.ts";
-import { attachmentKey, attachmentsIn, attachmentsOf, findNetwork } from "./documents.ts";
-import type { Document } from "./mirror.ts";
+} from "../../intent/records.ts";
+import type { Choice } from "../../intent/bind.ts";
+import type { Check, Json, Write } from "../../store/store.ts";
+import { attachmentKey, attachmentsIn, attachmentsOf, findNetwork } from "../record/documents.ts";
+import type { Document } from "../record/mirror.ts";
 
 type Documents = ReadonlyMap<string, Document>;
 

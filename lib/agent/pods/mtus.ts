@@ -1,12 +1,12 @@
 // The MTU of pods' interfaces, from what this host's tunnel link carries. Measured at each look, not
 // at each set-up: asking the kernel about 500 links costs more than a set-up's own links.
 
-import type { NetworkRecord } from "../intent/records.ts";
-import type { Links } from "../net/links.ts";
-import { networkMtu } from "../net/mtu.ts";
-import type { Log } from "../util/log.ts";
-import { hostsOf } from "./documents.ts";
-import type { Document } from "./mirror.ts";
+import type { NetworkRecord } from "../../intent/records.ts";
+import type { Links } from "../../net/links.ts";
+import { networkMtu } from "../../net/mtu.ts";
+import type { Log } from "../../util/log.ts";
+import { hostsOf } from "../record/documents.ts";
+import type { Document } from "../record/mirror.ts";
 
 /** Knows the MTU of each network on this host. */
 export class Mtus {

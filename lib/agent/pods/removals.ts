@@ -1,9 +1,9 @@
 // Links whose ports are gone are taken away after the answer: the kernel needs 20 ms for one, and
 // hardly more for fifty at once.
 
-import type { Links } from "../net/links.ts";
-import { faultFrom } from "../util/errors.ts";
-import type { Log } from "../util/log.ts";
+import type { Links } from "../../net/links.ts";
+import { faultFrom } from "../../util/errors.ts";
+import type { Log } from "../../util/log.ts";
 
 // Long enough for a burst of teardowns to come together, short enough that a pod that is set up
 // again in the same sandbox hardly waits.

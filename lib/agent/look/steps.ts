@@ -1,9 +1,9 @@
 // From what this host has to what it should have: pure, and the only path. `setup`, reconcile and
 // garbage all go through planSteps, narrowed or not.
 
-import type { AttachmentRecord } from "../intent/records.ts";
-import type { PortRow } from "../ovs/switch.ts";
-import { attachmentToPort, hostEndOf } from "./rows.ts";
+import type { AttachmentRecord } from "../../intent/records.ts";
+import type { PortRow } from "../../ovs/switch.ts";
+import { attachmentToPort, hostEndOf } from "../pods/rows.ts";
 
 /** An attachment that should be, with the access tag it should have. */
 export interface Wanted {

@@ -1,6 +1,6 @@
 // One agent per state folder and per socket: a lock that the kernel drops when its holder dies.
 
-import { Fault } from "../util/errors.ts";
+import { Fault } from "../../util/errors.ts";
 
 /** Holds an exclusive lock on the file at `path` until disposed. Faults: conflict, unavailable. */
 export async function lockFile(path: string, what: string): Promise<Disposable> {

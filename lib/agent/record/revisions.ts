@@ -1,7 +1,7 @@
 // The store's history of applies: a record each, which says whether it was done whole. Pure.
 
-import { type Documents, SCHEMA } from "../intent/records.ts";
-import type { IntentRequest } from "./api.ts";
+import { type Documents, SCHEMA } from "../../intent/records.ts";
+import type { IntentRequest } from "../api.ts";
 
 // With the rest of a commit this stays within the store's limit of 512 KiB.
 const TEXT_LIMIT = 20 * 1024;

@@ -1,9 +1,9 @@
 // The agent's HTTP interface on its unix socket. Decodes, checks, puts work for one sandbox in line,
 // and turns Faults into bodies. Knows no driver.
 
-import { parseName, parseSandboxId } from "../util/names.ts";
-import { LONG_NAME_LIMIT } from "../util/names.ts";
-import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
+import { parseName, parseSandboxId } from "../../util/names.ts";
+import { LONG_NAME_LIMIT } from "../../util/names.ts";
+import { Fault, FAULT_CODES, faultFrom } from "../../util/errors.ts";
 import type {
   BindRequest,
   FaultBody,
@@ -15,11 +15,11 @@ import type {
   SetupAnswer,
   StatusAnswer,
   TeardownAnswer,
-} from "./api.ts";
-import { type IntentStore, planRequest } from "./apply.ts";
+} from "../api.ts";
+import { type IntentStore, planRequest } from "../record/apply.ts";
 import { listItems } from "./lists.ts";
-import { setupPod, statusOfPod, teardownPod } from "./pods.ts";
-import type { World } from "./world.ts";
+import { setupPod, statusOfPod, teardownPod } from "../pods/pods.ts";
+import type { World } from "../world.ts";
 
 // A large intent has some 200 bytes an endpoint; 64 MB are 300,000 of them.
 const BODY_LIMIT = 64 * 1024 * 1024;

@@ -7,7 +7,7 @@ import {
   keys,
   type NetworkRecord,
   type TenantRecord,
-} from "../intent/records.ts";
+} from "../../intent/records.ts";
 import type { Document } from "./mirror.ts";
 
 type Documents = ReadonlyMap<string, Document>;

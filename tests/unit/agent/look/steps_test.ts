@@ -1,8 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { attachmentFromPort, attachmentToPort, hostEndOf } from "../../../lib/agent/rows.ts";
-import { planSteps, type Step } from "../../../lib/agent/steps.ts";
-import type { AttachmentRecord } from "../../../lib/intent/records.ts";
-import type { PortRow } from "../../../lib/ovs/switch.ts";
+import {
+  attachmentFromPort,
+  attachmentToPort,
+  hostEndOf,
+} from "../../../../lib/agent/pods/rows.ts";
+import { planSteps, type Step } from "../../../../lib/agent/look/steps.ts";
+import type { AttachmentRecord } from "../../../../lib/intent/records.ts";
+import type { PortRow } from "../../../../lib/ovs/switch.ts";
 
 function attachment(id: string, address = "11.1.0.1/24"): AttachmentRecord {
   return {

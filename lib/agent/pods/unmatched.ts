@@ -1,6 +1,6 @@
 // Pods that came by and that nothing in the intent names: kept so that people can see them.
 
-import type { PodRequest } from "./api.ts";
+import type { PodRequest } from "../api.ts";
 
 const LIMIT = 1_000;
 

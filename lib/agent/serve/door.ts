@@ -7,11 +7,11 @@
 // before and after a question; whoever asked before it was removed is told "again". One that was
 // killed is followed by an agent that tells all who wait there the same.
 
-import { startTimeOf } from "../runtimes/proc.ts";
-import { FAULT_CODES, faultFrom, oneLine } from "../util/errors.ts";
-import type { Log } from "../util/log.ts";
-import { run } from "../util/run.ts";
-import { type PodRequest, type PodVerb, type StatusAnswer, statusText } from "./api.ts";
+import { startTimeOf } from "../../runtimes/proc.ts";
+import { FAULT_CODES, faultFrom, oneLine } from "../../util/errors.ts";
+import type { Log } from "../../util/log.ts";
+import { run } from "../../util/run.ts";
+import { type PodRequest, type PodVerb, type StatusAnswer, statusText } from "../api.ts";
 
 /** Gives the door's folder for the agent's socket. */
 export function doorOf(socket: string): string {

@@ -1,16 +1,16 @@
 // Keeps this host as desired. One look: what should be here against what is, steps, done. A broken
 // pod never stops the others. Sandboxes that a set-up is working on are left to it.
 
-import type { AttachmentRecord } from "../intent/records.ts";
-import type { Json } from "../store/store.ts";
-import { faultFrom } from "../util/errors.ts";
-import { applyStep, detach } from "./attach.ts";
-import { attachmentKey, attachmentsOf, endpointKeyOf } from "./documents.ts";
-import { isStillBound, observe, releaseAttachments } from "./pods.ts";
-import { attachmentFromPort, attachmentToPort, hostEndOf } from "./rows.ts";
+import type { AttachmentRecord } from "../../intent/records.ts";
+import type { Json } from "../../store/store.ts";
+import { faultFrom } from "../../util/errors.ts";
+import { applyStep, detach } from "../pods/attach.ts";
+import { attachmentKey, attachmentsOf, endpointKeyOf } from "../record/documents.ts";
+import { isStillBound, observe, releaseAttachments } from "../pods/pods.ts";
+import { attachmentFromPort, attachmentToPort, hostEndOf } from "../pods/rows.ts";
 import { type Actual, planSteps, type Step, type Wanted } from "./steps.ts";
-import { wantedOf } from "./wanted.ts";
-import type { World } from "./world.ts";
+import { wantedOf } from "../pods/wanted.ts";
+import type { World } from "../world.ts";
 
 // Between rings; a ring comes for every change that somebody tells of.
 const LOOK_MS = 30_000;

@@ -1,7 +1,7 @@
 // Records as the interface shows them: items of `get`. Pure.
 
-import type { AttachmentRecord, EndpointRecord } from "../intent/records.ts";
-import type { AttachmentItem, PodRequest } from "./api.ts";
+import type { AttachmentRecord, EndpointRecord } from "../../intent/records.ts";
+import type { AttachmentItem, PodRequest } from "../api.ts";
 
 /** Gives an attachment as an item; `vlan` is its access tag on this host. */
 export function attachmentItem(one: AttachmentRecord, vlan: number): AttachmentItem {

@@ -1,16 +1,16 @@
 // Intent into the store: plans on the mirror's documents and commits what the plan says, framed by a
 // revision record. Used by the agent, and by commands that were given --store.
 
-import { planCommits, resolveChecks } from "../intent/commits.ts";
-import { type Documents, keys } from "../intent/records.ts";
-import { planBindings, planIntent } from "../intent/plan.ts";
-import type { Plan } from "../intent/plan/operation.ts";
-import { parseBindings, parseIntent } from "../intent/schema.ts";
-import type { Write } from "../store/store.ts";
-import { Fault, faultFrom } from "../util/errors.ts";
-import type { IntentRequest, PlanAnswer } from "./api.ts";
+import { planCommits, resolveChecks } from "../../intent/commits.ts";
+import { type Documents, keys } from "../../intent/records.ts";
+import { planBindings, planIntent } from "../../intent/plan.ts";
+import type { Plan } from "../../intent/plan/operation.ts";
+import { parseBindings, parseIntent } from "../../intent/schema.ts";
+import type { Write } from "../../store/store.ts";
+import { Fault, faultFrom } from "../../util/errors.ts";
+import type { IntentRequest, PlanAnswer } from "../api.ts";
 import type { Mirror } from "./mirror.ts";
-import { Queue } from "./queue.ts";
+import { Queue } from "../look/queue.ts";
 import { interruptedRevision, nextRevision, type RevisionRecord } from "./revisions.ts";
 
 // Another writer makes a plan stale; that many times in a row only a store that is fought over does.

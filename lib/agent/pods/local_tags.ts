@@ -1,12 +1,12 @@
 // The host-local VLAN of each VXLAN network: it never leaves this host. Kept in the ports' rows,
 // so it is known again after a restart; moved when a VLAN network claims the same number.
 
-import { parseVlanRanges } from "../ipam/ranges.ts";
-import { keys, type NetworkRecord } from "../intent/records.ts";
-import type { PortRow } from "../ovs/switch.ts";
-import { Fault } from "../util/errors.ts";
-import { tenantsOf } from "./documents.ts";
-import type { Document } from "./mirror.ts";
+import { parseVlanRanges } from "../../ipam/ranges.ts";
+import { keys, type NetworkRecord } from "../../intent/records.ts";
+import type { PortRow } from "../../ovs/switch.ts";
+import { Fault } from "../../util/errors.ts";
+import { tenantsOf } from "../record/documents.ts";
+import type { Document } from "../record/mirror.ts";
 
 type Documents = ReadonlyMap<string, Document>;
 

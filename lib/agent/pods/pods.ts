@@ -1,21 +1,21 @@
 // Sets up, tears down and tells the status of one pod. The same steps as reconcile, narrowed to one
 // sandbox: identify, choose, claim, do, say. Work for one sandbox is serialised by the caller.
 
-import { chooseEndpoints, matchesSwapped } from "../intent/bind.ts";
-import type { AttachmentRecord } from "../intent/records.ts";
-import { keys } from "../intent/records.ts";
-import type { Sandbox } from "../runtimes/runtime.ts";
-import type { Json } from "../store/store.ts";
-import { Fault, faultFrom } from "../util/errors.ts";
-import type { PodRequest, SetupAnswer, StatusAnswer, TeardownAnswer } from "./api.ts";
+import { chooseEndpoints, matchesSwapped } from "../../intent/bind.ts";
+import type { AttachmentRecord } from "../../intent/records.ts";
+import { keys } from "../../intent/records.ts";
+import type { Sandbox } from "../../runtimes/runtime.ts";
+import type { Json } from "../../store/store.ts";
+import { Fault, faultFrom } from "../../util/errors.ts";
+import type { PodRequest, SetupAnswer, StatusAnswer, TeardownAnswer } from "../api.ts";
 import { applyStep, detach, foreignLinks } from "./attach.ts";
 import { type Claim, type Place, planClaim } from "./claim.ts";
-import { attachmentKey, attachmentsIn, findEndpoint } from "./documents.ts";
-import { attachmentItem } from "./items.ts";
+import { attachmentKey, attachmentsIn, findEndpoint } from "../record/documents.ts";
+import { attachmentItem } from "../serve/items.ts";
 import { bareAddress, hostEndOf } from "./rows.ts";
-import { type Actual, planSteps, type Step } from "./steps.ts";
+import { type Actual, planSteps, type Step } from "../look/steps.ts";
 import { wantedOf } from "./wanted.ts";
-import type { World } from "./world.ts";
+import type { World } from "../world.ts";
 
 /**
  * Connects a pod as the intent says and answers when its network works.

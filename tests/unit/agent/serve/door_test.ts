@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { parseQuestion } from "../../../lib/agent/door.ts";
+import { parseQuestion } from "../../../../lib/agent/serve/door.ts";
 
 const id = "0123456789ab";
 const pod = { namespace: "default", name: "db-0", sandbox: id };

@@ -1,11 +1,11 @@
 // From an attachment's record to what the switch should have of it: adds this host's access tag.
 
-import type { AttachmentRecord } from "../intent/records.ts";
-import { Fault } from "../util/errors.ts";
-import { findNetwork } from "./documents.ts";
-import type { Document } from "./mirror.ts";
-import type { Wanted } from "./steps.ts";
-import type { World } from "./world.ts";
+import type { AttachmentRecord } from "../../intent/records.ts";
+import { Fault } from "../../util/errors.ts";
+import { findNetwork } from "../record/documents.ts";
+import type { Document } from "../record/mirror.ts";
+import type { Wanted } from "../look/steps.ts";
+import type { World } from "../world.ts";
 
 /** Gives `attachment` with its access tag on this host. Faults: not_found, exhausted. */
 export function wantedOf(
