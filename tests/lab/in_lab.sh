@@ -2,12 +2,38 @@
 # in_lab.sh COMMAND...: runs COMMAND as root in network, mount and process namespaces of its own.
 # Whatever it makes (links, bridges, namespaces, servers, files in /run) ends with it, also by kill -9.
 set -eu
+
+fail() {
+  echo "in_lab.sh: $1" >&2
+  exit 1
+}
+
 [ $# -gt 0 ] || { echo "usage: in_lab.sh COMMAND..." >&2; exit 2; }
-[ "$(id -u)" = 0 ] || { echo "in_lab.sh: root is needed to make namespaces; use sudo" >&2; exit 1; }
-exec unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private sh -c '
+[ "$(id -u)" = 0 ] || fail "root is needed to make namespaces; use sudo"
+
+lab='
   mount -t tmpfs -o mode=755 tmpfs /run
   mkdir -p /run/netns /run/openvswitch /run/k8contivnet
   mount --bind /run/netns /run/netns; mount --make-shared /run/netns
   mount -t sysfs sysfs /sys 2>/dev/null || true
   ip link set lo up
-  exec "$@"' lab "$@"
+  exec "$@"'
+
+if unshare --mount --propagation private true 2>/dev/null; then
+  exec unshare --net --mount --pid --fork --kill-child --mount-proc --propagation private \
+    sh -c "$lab" lab "$@"
+fi
+
+# In a chroot / is no mount point: its propagation cannot be changed, and "ip netns" refuses to work.
+# So the lab gets a root that is one. What is mounted must not be seen out here; this tries it.
+sign=/mnt/k8contivnet-lab.$$
+unshare --mount --propagation unchanged sh -c 'mount -t tmpfs tmpfs /mnt && : >"$1"' lab "$sign" ||
+  fail "no mount namespace can be made here; root with CAP_SYS_ADMIN is needed"
+if [ -e "$sign" ]; then
+  umount /mnt
+  fail "mounts in this chroot are seen outside of it; enter it by \"unshare --mount chroot ...\""
+fi
+exec unshare --net --mount --pid --fork --kill-child --mount-proc --propagation unchanged sh -c '
+  mount --rbind / /mnt && mount --make-rprivate /mnt
+  here=$PWD lab=$1; shift
+  exec chroot /mnt sh -c "cd \"\$1\" && shift && $lab" lab "$here" "$@"' lab "$lab" "$@"
