@@ -61,6 +61,7 @@ async function dispatch(
       "version",
       "netplugin",
       "netdcli",
+      ...["init", "setup", "teardown", "status"],
     ]);
     throw new Fault("usage", `there is no command "${name.slice(0, 60)}"`, {
       fix: near ? `did you mean ${near}?` : 'see "k8contivnet help"',

@@ -9,16 +9,19 @@ export function nearest(typed: string, known: readonly string[]): string | undef
   return ranked[0]?.word;
 }
 
-/** Levenshtein's: insertions, deletions and replacements from one word to the other. */
+/** Changes from one word to the other: a letter too many, too few or another, or two exchanged. */
 function distance(from: string, to: string): number {
-  let before = Array.from({ length: to.length + 1 }, (_, at) => at);
+  const rows = [Array.from({ length: to.length + 1 }, (_, at) => at)];
+  const at = (i: number, j: number) => rows[i]?.[j] ?? Infinity;
   for (let i = 1; i <= from.length; i++) {
     const row = [i];
+    rows.push(row);
     for (let j = 1; j <= to.length; j++) {
-      const replaced = (before[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
-      row.push(Math.min(replaced, (before[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1));
+      const replaced = at(i - 1, j - 1) + (from[i - 1] === to[j - 1] ? 0 : 1);
+      const isExchanged = from[i - 1] === to[j - 2] && from[i - 2] === to[j - 1];
+      const exchanged = isExchanged ? at(i - 2, j - 2) + 1 : Infinity;
+      row.push(Math.min(replaced, exchanged, at(i - 1, j) + 1, at(i, j - 1) + 1));
     }
-    before = row;
   }
-  return before[to.length] ?? 0;
+  return at(from.length, to.length);
 }

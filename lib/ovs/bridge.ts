@@ -8,7 +8,9 @@ import { membersOf, OWNER_KEY, recordFromMap, uuidsOf } from "./rows.ts";
 import type { Datapath, SwitchOptions } from "./switch.ts";
 import type { Tools } from "./tools.ts";
 
-const KERNEL_MODULE = "/sys/module/openvswitch";
+// A module that was loaded; one that is part of the kernel is only listed with its release.
+const LOADED = "/sys/module/openvswitch";
+const builtIn = () => `/lib/modules/${Deno.osRelease()}/modules.builtin`;
 
 // 1.0 for people, whose ovs-ofctl asks by it; 1.3 is what we speak; 1.4 has bundles.
 const PROTOCOLS = ["OpenFlow10", "OpenFlow13", "OpenFlow14"];
@@ -43,7 +45,8 @@ export async function ensureBridge(
   const want: BridgeSettings = {
     datapath: chooseDatapath(datapath, {
       now: isOurs ? has?.datapath : undefined,
-      hasKernel: types.length > 0 ? types.includes("system") : await hasKernelModule(),
+      // ovs-vswitchd offers what it was built with, whether or not the kernel has it.
+      hasKernel: (types.length === 0 || types.includes("system")) && await hasKernelDatapath(),
     }),
     failMode: "secure",
     protocols: PROTOCOLS,
@@ -111,7 +114,10 @@ function foreign(
   });
 }
 
-// Asked of a command, as Deno keeps /sys for -A; nsenter without a namespace only starts it.
-async function hasKernelModule(): Promise<boolean> {
-  return await run("nsenter", ["--", "test", "-d", KERNEL_MODULE]).then(() => true, () => false);
+// Asked of commands, as Deno keeps /sys for -A; nsenter without a namespace only starts them.
+async function hasKernelDatapath(): Promise<boolean> {
+  const says = (...words: string[]) =>
+    run("nsenter", ["--", ...words]).then(() => true, () => false);
+  return await says("test", "-d", LOADED) ||
+    await says("grep", "-qs", "/openvswitch.ko", builtIn());
 }

@@ -107,10 +107,12 @@ export class Tools {
       return new Fault("timeout", `${command} gave no answer in time`, { fix, cause });
     }
     if (/database connection failed|connecting to unix:|failed to connect to socket/.test(words)) {
-      const { ovsdb, rundir } = this.#options;
-      const place = command === "ovs-vsctl" ? ovsdb : rundir;
+      const { ovsdb, rundir, bridge } = this.#options;
+      const [place, more] = command === "ovs-vsctl"
+        ? [ovsdb, ""]
+        : [rundir, `; if it runs, its log says why it has no bridge ${bridge}`];
       const what = `Open vSwitch does not answer ${command} at ${place}`;
-      return new Fault("unavailable", what, { fix: "start Open vSwitch", cause });
+      return new Fault("unavailable", what, { fix: `start Open vSwitch${more}`, cause });
     }
     return error;
   }

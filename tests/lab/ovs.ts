@@ -13,6 +13,8 @@ export interface OvsOptions {
   readonly netns?: string;
   /** Control socket `ovs-vswitchd.<pid>.ctl` as distributions have it, or `ovs-vswitchd.ctl`. @default "pid" */
   readonly ctl?: "pid" | "plain";
+  /** It offers the kernel's datapath, as a distribution's does, whether or not the kernel has it. @default false */
+  readonly offersSystem?: boolean;
 }
 
 /** Starts an Open vSwitch in `dir` (made if missing; a database there is kept) and gives it when it works. */
@@ -42,17 +44,22 @@ export class Ovs implements AsyncDisposable {
   readonly dbFile: string;
   readonly netns: string | undefined;
   readonly #ctl: "pid" | "plain";
+  readonly #offersSystem: boolean;
   #ovsdb: Server | undefined;
   #vswitchd: Server | undefined;
 
   /** Names the places of an Open vSwitch; `startOvs` is what starts one. */
-  constructor(dir: string, { netns, ctl = "pid" }: OvsOptions = {}) {
+  constructor(
+    dir: string,
+    { netns, ctl = "pid", offersSystem = false }: OvsOptions = {},
+  ) {
     this.rundir = dir;
     this.dbSocket = `${dir}/db.sock`;
     this.db = `unix:${this.dbSocket}`;
     this.dbFile = `${dir}/conf.db`;
     this.netns = netns;
     this.#ctl = ctl;
+    this.#offersSystem = offersSystem;
   }
 
   /** Process id of ovs-vswitchd, undefined while it is down. */
@@ -80,7 +87,11 @@ export class Ovs implements AsyncDisposable {
     const plain = this.#ctl === "plain";
     this.#vswitchd = await this.#start(
       "ovs-vswitchd",
-      [this.db, "--disable-system", ...plain ? [`--unixctl=${this.#plainCtl}`] : []],
+      [
+        this.db,
+        ...this.#offersSystem ? [] : ["--disable-system"],
+        ...plain ? [`--unixctl=${this.#plainCtl}`] : [],
+      ],
       async () => isListening(await this.#findCtl()),
     );
     // Waits until ovs-vswitchd has seen this very change.

@@ -4,6 +4,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { run } from "../../lib/util/run.ts";
 import { LabAgent } from "../lab/agent.ts";
 import { FILE, type Host, intentOf, startHost, worldOf } from "../lab/host.ts";
+import { startOvs } from "../lab/ovs.ts";
+import { makePod } from "../lab/pod.ts";
 import { waitFor } from "../lab/wait.ts";
 
 /** Starts a second agent with these flags after the usual ones; gives its code and last line. */
@@ -141,4 +143,21 @@ Deno.test("the agent starts without Open vSwitch, says so, and serves when it is
   await host.ovs.startOvsdb();
   await host.ovs.startVswitchd();
   await host.agent.setup(pod);
+});
+
+Deno.test("auto takes the userspace datapath where Open vSwitch offers the kernel's and the kernel has none", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "k8contivnet-test-" });
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => Deno.remove(dir, { recursive: true }));
+  const ovs = stack.use(await startOvs(`${dir}/ovs`, { offersSystem: true }));
+  const agent = stack.use(new LabAgent({ file: FILE, dir: `${dir}/agent`, ovs }));
+  await Deno.writeTextFile(`${dir}/intent.json`, JSON.stringify(intentOf(1)));
+  await agent.start("--intent", `${dir}/intent.json`);
+  const hasKernel = await run("test", ["-d", "/sys/module/openvswitch"]).then(
+    () => true,
+    () => false,
+  );
+  const datapath = (await ovs.vsctl("get", "Bridge", "contivBridge", "datapath_type")).trim();
+  assertEquals(datapath, hasKernel ? "system" : "netdev");
+  await agent.setup(stack.use(await makePod("pod0")));
 });

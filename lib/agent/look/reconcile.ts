@@ -20,11 +20,17 @@ const GATHER_MS = 300;
 
 /** Looks until `signal` aborts. */
 export async function reconcile(world: World, signal: AbortSignal): Promise<void> {
+  let said = "";
   while (!signal.aborted) {
+    let words = "";
     const failed = await look(world).catch((error) => {
-      world.log.error(`look failed: ${faultFrom(error).message}`);
+      words = `look failed: ${faultFrom(error).message}`;
       return 1;
     });
+    // What goes on failing is said once, and again when it fails in another way.
+    if (words !== "" && words !== said) world.log.error(words);
+    if (words === "" && said !== "") world.log.info("looks work again");
+    said = words;
     const dueMs = world.garbage.nextDueMs() ?? LOOK_MS;
     const withinMs = failed ? LOOK_AFTER_FAILURE_MS : Math.min(LOOK_MS, dueMs);
     await world.bell.rung({ withinMs: Math.max(withinMs, SHORTEST_MS), signal });
