@@ -1,7 +1,7 @@
 // Starts and stops the agent: locks, store, drivers, first look, server, loop. The order is the
 // point: nobody is answered before this host is as it should be.
 
-import { openLinks } from "../net/links.ts";
+import { openLinks } from "../net/open.ts";
 import { openSwitch } from "../ovs/open.ts";
 import type { Datapath } from "../ovs/switch.ts";
 import { openRuntimes } from "../runtimes/find.ts";

@@ -2,10 +2,6 @@
 // only; whose they are is told by an alias. Two drivers do the work: netlink/ (through libc, some
 // ten times quicker) and iproute/ (through `ip`, works everywhere).
 
-import { openIproute } from "./iproute/driver.ts";
-import { openNetlink } from "./netlink/driver.ts";
-import { hasLibc } from "./netlink/libc.ts";
-
 /** One veth pair: the host end in this namespace, the pod end in a sandbox's. */
 export interface PairSpec {
   /** Name in this namespace, at most 15 characters. */
@@ -91,18 +87,4 @@ export interface Links {
 
   /** Gives up what the driver holds open. */
   close(): void;
-}
-
-/** Which driver, and how our links are told from others'. */
-export interface LinksOptions {
-  /** `auto`: netlink where libc may be called, else ip. @default "auto" */
-  readonly driver?: "auto" | "netlink" | "ip";
-  /** Beginning of the alias of every link of ours, such as `k8contivnet:`. */
-  readonly aliasPrefix: string;
-}
-
-/** Opens a driver. Faults: usage (a prefix that can be no alias), unavailable. */
-export function openLinks({ driver = "auto", aliasPrefix }: LinksOptions): Links {
-  const isNetlink = driver === "netlink" || (driver === "auto" && hasLibc());
-  return isNetlink ? openNetlink(aliasPrefix) : openIproute(aliasPrefix);
 }

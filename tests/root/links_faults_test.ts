@@ -2,7 +2,8 @@
 // such thing. Whatever it is, nothing is left behind and the agent stays in its own namespace.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type Links, openLinks, type PairSpec } from "../../lib/net/links.ts";
+import type { Links, PairSpec } from "../../lib/net/links.ts";
+import { openLinks } from "../../lib/net/open.ts";
 import { Fault, type FaultCode } from "../../lib/util/errors.ts";
 import { run } from "../../lib/util/run.ts";
 import { randomHex } from "../lab/pod.ts";

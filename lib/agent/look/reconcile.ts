@@ -55,10 +55,19 @@ export async function look(world: World): Promise<number> {
   world.tags.prune(world.mirror.documents);
   await syncGuards(world, wanted, actual);
   let failed = 0;
-  const steps = planSteps(wanted, actual);
+  const steps = planSteps(wanted, without(actual, released));
   for (const step of steps) failed += await tryStep(world, step);
   for (const step of unfinished(wanted, steps)) failed += await tryStep(world, step);
   return failed;
+}
+
+/** What was released is on its way out: it is nobody's stray. */
+function without({ rows, hostEnds }: Actual, released: ReadonlySet<string>): Actual {
+  const names = new Set([...released].map((id) => hostEndOf({ id })));
+  return {
+    rows: rows.filter(({ name }) => !names.has(name)),
+    hostEnds: hostEnds.filter((name) => !names.has(name)),
+  };
 }
 
 /** All of it is there, but its record does not say so: a crash came between the two. */

@@ -1,89 +1,29 @@
-// What is asked of the kernel about links, addresses and routes, and what it answers, in rtnetlink's
-// words. Pure.
+// What is asked of the kernel about links, addresses and routes, in rtnetlink's words. Pure.
 
-import {
-  type Attribute,
-  decodeAttributes,
-  decodeNumber,
-  decodeText,
-  encodeBody,
-  type Message,
-  NLM_F,
-  type Request,
-} from "./wire.ts";
 import { parseCidr } from "../spec.ts";
+import {
+  AF,
+  IFA,
+  IFF,
+  IFLA,
+  IFLA_INFO,
+  RT_TABLE_MAIN,
+  RTA,
+  RTM,
+  RTN_UNICAST,
+  RTNH_F_ONLINK,
+  RTPROT_BOOT,
+  VETH_INFO_PEER,
+} from "./numbers.ts";
+import { type Attribute, encodeBody, NLM_F, type Request } from "./wire.ts";
 
-/** One link as the kernel tells of it. */
-export interface KernelLink {
-  readonly index: number;
-  readonly name: string;
-  /** Empty where the link has none, or one that is no MAC. */
-  readonly mac: string;
-  readonly mtu: number;
-  readonly isUp: boolean;
-  readonly isLoopback: boolean;
-  /** Empty without one. */
-  readonly alias: string;
-  readonly group: number;
-  /** Index of the pair's other end, in the other end's namespace. */
-  readonly peerIndex: number | undefined;
-}
-
-/** One IPv4 address as the kernel tells of it. */
-export interface KernelAddress {
-  readonly linkIndex: number;
-  /** With prefix length. */
-  readonly cidr: string;
-}
-
-/** One default route of the main table. */
-export interface KernelRoute {
-  /** Undefined where it goes several ways. */
-  readonly linkIndex: number | undefined;
-  readonly gateway: string | undefined;
-  readonly metric: number;
-}
+export { IFLA } from "./numbers.ts";
 
 /** What may be changed of a link; what is absent stays. */
 export interface LinkChange {
   readonly isUp?: boolean;
   readonly attributes?: readonly Attribute[];
 }
-
-const RTM = {
-  newLink: 16,
-  deleteLink: 17,
-  getLink: 18,
-  setLink: 19,
-  newAddress: 20,
-  getAddress: 22,
-  newRoute: 24,
-  getRoute: 26,
-} as const;
-
-/** Attributes of a link. */
-export const IFLA = {
-  address: 1,
-  name: 3,
-  mtu: 4,
-  link: 5,
-  linkInfo: 18,
-  alias: 20,
-  afSpec: 26,
-  group: 27,
-  netnsFd: 28,
-} as const;
-
-const IFLA_INFO = { kind: 1, data: 2 } as const;
-const VETH_INFO_PEER = 1;
-const IFA = { address: 1, local: 2 } as const;
-const RTA = { destination: 1, outLink: 4, gateway: 5, priority: 6, table: 15 } as const;
-const AF = { inet: 2, inet6: 10 } as const;
-const IFF = { up: 0x1, loopback: 0x8 } as const;
-const RT_TABLE_MAIN = 254;
-const RTPROT_BOOT = 3; // what `ip route` writes
-const RTN_UNICAST = 1;
-const RTNH_F_ONLINK = 4;
 
 /** Settings of a link's IPv4: it announces its addresses when it comes up (IPV4_DEVCONF_ARP_NOTIFY). */
 export const ARP_NOTIFY: Attribute = [IFLA.afSpec, [[AF.inet, [[1, [[22, 1]]]]]]];
@@ -213,73 +153,13 @@ export function getRoutes(): Request {
   return { what: "list of routes", type: RTM.getRoute, flags: NLM_F.dump, header, attributes: [] };
 }
 
-/** Gives the links among `messages`. */
-export function decodeLinks(messages: readonly Message[]): KernelLink[] {
-  return messages.filter(({ type }) => type === RTM.newLink).map(({ body }) => {
-    const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
-    const flags = view.getUint32(8, true);
-    const found = decodeAttributes(body, 16);
-    const text = (type: number) => decodeText(found.get(type) ?? new Uint8Array());
-    return {
-      index: view.getInt32(4, true),
-      name: text(IFLA.name),
-      mac: bytesToMac(found.get(IFLA.address)),
-      mtu: decodeNumber(found.get(IFLA.mtu)) ?? 0,
-      isUp: (flags & IFF.up) !== 0,
-      isLoopback: (flags & IFF.loopback) !== 0,
-      alias: text(IFLA.alias),
-      group: decodeNumber(found.get(IFLA.group)) ?? 0,
-      peerIndex: decodeNumber(found.get(IFLA.link)),
-    };
-  });
-}
-
-/** Gives the IPv4 addresses among `messages`. */
-export function decodeAddresses(messages: readonly Message[]): KernelAddress[] {
-  return messages.filter(({ type, body }) => type === RTM.newAddress && body[0] === AF.inet)
-    .map(({ body }) => {
-      const found = decodeAttributes(body, 8);
-      const bytes = found.get(IFA.local) ?? found.get(IFA.address);
-      const linkIndex = decodeNumber(body.subarray(4)) ?? 0;
-      return { linkIndex, cidr: `${bytesToAddress(bytes)}/${body[1]}` };
-    });
-}
-
-/** Gives the default routes of the main table among `messages`. */
-export function decodeDefaultRoutes(messages: readonly Message[]): KernelRoute[] {
-  return messages.filter(({ type, body }) => {
-    return type === RTM.newRoute && body[0] === AF.inet && body[1] === 0 && body[7] === RTN_UNICAST;
-  }).map(({ body }) => ({ table: body[4], found: decodeAttributes(body, 12) }))
-    .filter(({ table, found }) =>
-      (decodeNumber(found.get(RTA.table)) ?? table) === RT_TABLE_MAIN &&
-      !found.has(RTA.destination)
-    )
-    .map(({ found }) => {
-      const gateway = found.get(RTA.gateway);
-      return {
-        linkIndex: decodeNumber(found.get(RTA.outLink)),
-        gateway: gateway && bytesToAddress(gateway),
-        metric: decodeNumber(found.get(RTA.priority)) ?? 0,
-      };
-    });
-}
-
 /** Gives the bytes of a MAC address. */
 export function macToBytes(mac: string): Uint8Array {
   return Uint8Array.from(mac.split(":"), (pair) => Number.parseInt(pair, 16));
 }
 
-function bytesToMac(bytes: Uint8Array | undefined): string {
-  if (bytes?.length !== 6) return "";
-  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
-}
-
 function addressToBytes(address: string): Uint8Array {
   return Uint8Array.from(address.split("."), Number);
-}
-
-function bytesToAddress(bytes: Uint8Array | undefined): string {
-  return [...bytes ?? []].join(".");
 }
 
 /** struct ifinfomsg */

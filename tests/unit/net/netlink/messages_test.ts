@@ -1,4 +1,10 @@
 import { assertEquals } from "@std/assert";
+import {
+  decodeAddresses,
+  decodeDefaultRoutes,
+  decodeLinks,
+  type KernelRoute,
+} from "../../../../lib/net/netlink/answers.ts";
 import * as ask from "../../../../lib/net/netlink/messages.ts";
 import {
   type Attribute,
@@ -34,7 +40,7 @@ Deno.test("decodeLinks() gives what the kernel tells of a link", () => {
     [20, "k8contivnet:1\0"],
     [27, 7],
   ]);
-  assertEquals(ask.decodeLinks([link]), [{
+  assertEquals(decodeLinks([link]), [{
     index: 5,
     name: "cv1",
     mac: "02:02:0b:01:00:02",
@@ -48,7 +54,7 @@ Deno.test("decodeLinks() gives what the kernel tells of a link", () => {
 });
 
 Deno.test("decodeLinks() knows a loopback, a link that is down, and one that has no MAC", () => {
-  const [lo, tunnel] = ask.decodeLinks([
+  const [lo, tunnel] = decodeLinks([
     told(NEW_LINK, linkHeader("01000000", "49000100"), [[3, "lo\0"]]),
     told(NEW_LINK, linkHeader("02000000", "00000000"), [[3, "t0\0"], [
       1,
@@ -65,7 +71,7 @@ Deno.test("decodeAddresses() gives IPv4 addresses, the near end's of a point-to-
     [2, Uint8Array.of(11, 1, 0, 2)],
   ]);
   const six = told(NEW_ADDRESS, "0a40800005000000", [[1, new Uint8Array(16)]]);
-  assertEquals(ask.decodeAddresses([four, six]), [{ linkIndex: 5, cidr: "11.1.0.2/24" }]);
+  assertEquals(decodeAddresses([four, six]), [{ linkIndex: 5, cidr: "11.1.0.2/24" }]);
 });
 
 const route = (parts: { length?: string; table?: string; kind?: string }) =>
@@ -105,10 +111,10 @@ for (
       attributes: [],
       want: [],
     },
-  ] as { name: string; header: string; attributes: Attribute[]; want: ask.KernelRoute[] }[]
+  ] as { name: string; header: string; attributes: Attribute[]; want: KernelRoute[] }[]
 ) {
   Deno.test(`decodeDefaultRoutes() gives default routes ${name}`, () => {
-    assertEquals(ask.decodeDefaultRoutes([told(NEW_ROUTE, header, attributes)]), want);
+    assertEquals(decodeDefaultRoutes([told(NEW_ROUTE, header, attributes)]), want);
   });
 }
 

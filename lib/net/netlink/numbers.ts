@@ -1,0 +1,36 @@
+// Numbers of <linux/rtnetlink.h>, <linux/if_link.h> and their like.
+
+export const RTM = {
+  newLink: 16,
+  deleteLink: 17,
+  getLink: 18,
+  setLink: 19,
+  newAddress: 20,
+  getAddress: 22,
+  newRoute: 24,
+  getRoute: 26,
+} as const;
+
+/** Attributes of a link. */
+export const IFLA = {
+  address: 1,
+  name: 3,
+  mtu: 4,
+  link: 5,
+  linkInfo: 18,
+  alias: 20,
+  afSpec: 26,
+  group: 27,
+  netnsFd: 28,
+} as const;
+
+export const IFLA_INFO = { kind: 1, data: 2 } as const;
+export const VETH_INFO_PEER = 1;
+export const IFA = { address: 1, local: 2 } as const;
+export const RTA = { destination: 1, outLink: 4, gateway: 5, priority: 6, table: 15 } as const;
+export const AF = { inet: 2, inet6: 10 } as const;
+export const IFF = { up: 0x1, loopback: 0x8 } as const;
+export const RT_TABLE_MAIN = 254;
+export const RTPROT_BOOT = 3; // what `ip route` writes
+export const RTN_UNICAST = 1;
+export const RTNH_F_ONLINK = 4;
