@@ -85,6 +85,9 @@ export interface Links {
   /** Gives the MTU of this namespace's link that has the IPv4 `address`, undefined if none has. */
   linkMtu(address: string): Promise<number | undefined>;
 
+  /** Gives the names of this namespace's links that carry a default route, of IPv4 or IPv6. */
+  defaultRouteLinks(): Promise<string[]>;
+
   /** Gives up what the driver holds open. */
   close(): void;
 }

@@ -245,4 +245,21 @@ for (const driver of ["netlink", "ip"] as const) {
       await run("ip", ["link", "del", "vtep0"]);
     }
   });
+
+  Deno.test(`${driver}: defaultRouteLinks() names the links that carry a default route`, async () => {
+    assertEquals(await links.defaultRouteLinks(), []);
+    await run("ip", ["link", "add", "up0", "type", "veth", "peer", "name", "up1"]);
+    await run("ip", ["link", "add", "up2", "type", "veth", "peer", "name", "up3"]);
+    try {
+      for (const name of ["up0", "up1", "up2", "up3"]) await run("ip", ["link", "set", name, "up"]);
+      await run("ip", ["address", "add", "198.51.100.7/24", "dev", "up0"]);
+      await run("ip", ["route", "add", "default", "via", "198.51.100.1", "metric", "7"]);
+      assertEquals(await links.defaultRouteLinks(), ["up0"]);
+      await run("ip", ["-6", "route", "add", "default", "dev", "up2"]);
+      assertEquals((await links.defaultRouteLinks()).sort(), ["up0", "up2"]);
+    } finally {
+      await run("ip", ["link", "del", "up0"]);
+      await run("ip", ["link", "del", "up2"]);
+    }
+  });
 }

@@ -31,6 +31,7 @@ export function openIproute(aliasPrefix: string): Links {
     hostEnds: () => hostEnds(aliasPrefix),
     podLinks,
     linkMtu,
+    defaultRouteLinks,
     close: () => {},
   };
 }
@@ -189,4 +190,12 @@ async function linkMtu(address: string): Promise<number | undefined> {
   parseAddress(address);
   const links = parseIpLinks(await ip(["-j", "-4", "address", "show"]));
   return links.find((link) => link.addresses.some((one) => one.split("/")[0] === address))?.mtu;
+}
+
+async function defaultRouteLinks(): Promise<string[]> {
+  const shown = await Promise.all(
+    ["-4", "-6"].map((family) => ip(["-j", family, "route", "show", "default"])),
+  );
+  const names = shown.flatMap(parseIpRoutes).flatMap((route) => route.interface ?? []);
+  return [...new Set(names)];
 }

@@ -66,10 +66,10 @@ export function decodeAddresses(messages: readonly Message[]): KernelAddress[] {
     });
 }
 
-/** Gives the default routes of the main table among `messages`. */
+/** Gives the default routes of the main table among `messages`, IPv4's and IPv6's. */
 export function decodeDefaultRoutes(messages: readonly Message[]): KernelRoute[] {
   return messages.filter(({ type, body }) => {
-    return type === RTM.newRoute && body[0] === AF.inet && body[1] === 0 && body[7] === RTN_UNICAST;
+    return type === RTM.newRoute && body[1] === 0 && body[7] === RTN_UNICAST;
   }).map(({ body }) => ({ table: body[4], found: decodeAttributes(body, 12) }))
     .filter(({ table, found }) =>
       (decodeNumber(found.get(RTA.table)) ?? table) === RT_TABLE_MAIN &&
@@ -79,7 +79,7 @@ export function decodeDefaultRoutes(messages: readonly Message[]): KernelRoute[]
       const gateway = found.get(RTA.gateway);
       return {
         linkIndex: decodeNumber(found.get(RTA.outLink)),
-        gateway: gateway && bytesToAddress(gateway),
+        gateway: gateway?.length === 4 ? bytesToAddress(gateway) : undefined,
         metric: decodeNumber(found.get(RTA.priority)) ?? 0,
       };
     });

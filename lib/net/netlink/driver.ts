@@ -7,6 +7,8 @@ import { checkAliasPrefix, checkNetns, parseAddress, parsePair } from "../spec.t
 import { type Libc, openLibc } from "./libc.ts";
 import { createPair, ensurePodSide } from "./pair.ts";
 import { isOurs, removeLinks } from "./removal.ts";
+import { decodeDefaultRoutes } from "./answers.ts";
+import { AF, getRoutes } from "./messages.ts";
 import { addressesOf, inSandbox, linksOf, openHere } from "./session.ts";
 
 /** Opens the driver. Faults: usage; unavailable, where libc cannot be called. */
@@ -22,6 +24,7 @@ export function openNetlink(aliasPrefix: string): Links {
     hostEnds: () => hostEnds(libc, aliasPrefix),
     podLinks: (netns) => podLinks(libc, netns),
     linkMtu: (address) => linkMtu(libc, address),
+    defaultRouteLinks: () => defaultRouteLinks(libc),
     close: () => {},
   };
 }
@@ -53,4 +56,14 @@ async function linkMtu(libc: Libc, address: string): Promise<number | undefined>
   const holder = (await addressesOf(here)).find(({ cidr }) => cidr.split("/")[0] === address);
   if (!holder) return undefined;
   return (await linksOf(here)).find(({ index }) => index === holder.linkIndex)?.mtu;
+}
+
+async function defaultRouteLinks(libc: Libc): Promise<string[]> {
+  using here = openHere(libc);
+  const messages = [
+    ...await here.list(getRoutes(AF.inet)),
+    ...await here.list(getRoutes(AF.inet6)),
+  ];
+  const indexes = new Set(decodeDefaultRoutes(messages).map(({ linkIndex }) => linkIndex));
+  return (await linksOf(here)).filter(({ index }) => indexes.has(index)).map(({ name }) => name);
 }

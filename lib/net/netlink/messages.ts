@@ -17,7 +17,7 @@ import {
 } from "./numbers.ts";
 import { type Attribute, encodeBody, NLM_F, type Request } from "./wire.ts";
 
-export { IFLA } from "./numbers.ts";
+export { AF, IFLA } from "./numbers.ts";
 
 /** What may be changed of a link; what is absent stays. */
 export interface LinkChange {
@@ -146,10 +146,10 @@ export function putDefaultRoute(
   };
 }
 
-/** Asks for all IPv4 routes. */
-export function getRoutes(): Request {
+/** Asks for all routes, of IPv4 unless told otherwise. */
+export function getRoutes(family: number = AF.inet): Request {
   const header = new Uint8Array(12);
-  header[0] = AF.inet;
+  header[0] = family;
   return { what: "list of routes", type: RTM.getRoute, flags: NLM_F.dump, header, attributes: [] };
 }
 
