@@ -12,8 +12,8 @@ import type { Tools } from "./tools.ts";
 const LOADED = "/sys/module/openvswitch";
 const builtIn = () => `/lib/modules/${Deno.osRelease()}/modules.builtin`;
 
-// 1.0 for people, whose ovs-ofctl asks by it; 1.3 is what we speak; 1.4 has bundles.
-const PROTOCOLS = ["OpenFlow10", "OpenFlow13", "OpenFlow14"];
+/** OpenFlow versions of our bridges: 1.0 for people, whose ovs-ofctl asks by it; 1.3 is what we speak; 1.4 has bundles. */
+export const PROTOCOLS = ["OpenFlow10", "OpenFlow13", "OpenFlow14"];
 
 /** A bridge as far as we set it. */
 export interface BridgeSettings {
@@ -87,7 +87,8 @@ export function chooseDatapath(
   return hasKernel ? "system" : "netdev";
 }
 
-function settingsOf(row: Columns): BridgeSettings {
+/** Gives a Bridge row as far as we set it. */
+export function settingsOf(row: Columns): BridgeSettings {
   const [failMode] = membersOf(row.fail_mode) as string[];
   return {
     datapath: row.datapath_type === "" ? "system" : String(row.datapath_type),

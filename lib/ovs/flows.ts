@@ -27,8 +27,21 @@ export interface Match {
 const BASE_COOKIE = 0x6b38_0000_0000_0000n;
 const GUARD_COOKIE = 0x6b38_0001_0000_0000n;
 
+/** Cookies that have the bits under `mask` in common with `value`. */
+export interface CookieSet {
+  readonly value: bigint;
+  readonly mask: bigint;
+}
+
 /** Cookies of base and guard flows, whatever the port. */
-export const OUR_COOKIES = { value: BASE_COOKIE, mask: 0xffff_fffe_0000_0000n } as const;
+export const OUR_COOKIES: CookieSet = { value: BASE_COOKIE, mask: 0xffff_fffe_0000_0000n };
+
+/** Cookies of flows that are ours and no pod's, by kind; outside of OUR_COOKIES, so that guards' syncs pass them by. */
+export const LINK_COOKIES = {
+  uplink: kindOf(0x6b38_0002n),
+  patch: kindOf(0x6b38_0003n),
+  overlay: kindOf(0x6b38_0004n),
+} as const;
 
 /** Mask under which a cookie stands for itself only. */
 export const WHOLE_COOKIE = 0xffff_ffff_ffff_ffffn;
@@ -106,4 +119,8 @@ export function planFlows(have: readonly string[], want: readonly string[]): str
     ...gone.map((line) => `delete_strict ${line.replace(/ actions=.*$/, "").replace(",", "/-1,")}`),
     ...[...wantSet].filter((line) => !haveSet.has(line)).map((line) => `add ${line}`),
   ];
+}
+
+function kindOf(kind: bigint): CookieSet {
+  return { value: kind << 32n, mask: 0xffff_ffff_0000_0000n };
 }

@@ -21,9 +21,9 @@ interface Pending {
   readonly reject: (fault: Fault) => void;
 }
 
-/** Connects to ovsdb-server's unix socket. Faults: unavailable. */
-export async function openOvsdb(path: string): Promise<OvsdbConnection> {
-  return new OvsdbConnection(await openWire(path, WHO));
+/** Connects to a server that speaks JSON-RPC at a unix socket; Faults name it as `who`. Faults: unavailable. */
+export async function openOvsdb(path: string, who = WHO): Promise<OvsdbConnection> {
+  return new OvsdbConnection(await openWire(path, who), who);
 }
 
 /** An open connection. Echo requests are answered at any time. */
@@ -31,13 +31,15 @@ export class OvsdbConnection {
   /** Resolves once, with the reason, when the connection is over. */
   readonly ended: Promise<Fault>;
   readonly #wire: Wire;
+  readonly #who: string;
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
   #why: Fault | undefined;
   #take: (updates: TableUpdates) => void = () => {};
 
-  constructor(wire: Wire) {
+  constructor(wire: Wire, who = WHO) {
     this.#wire = wire;
+    this.#who = who;
     const stream = new JsonStream();
     void wire.read((chunk) => stream.push(chunk).forEach((message) => this.#handle(message)));
     this.ended = wire.ended.then((why) => {
@@ -56,7 +58,7 @@ export class OvsdbConnection {
       const timer = setTimeout(() => {
         this.#pending.delete(id);
         reject(
-          new Fault("timeout", `${WHO} gave no answer to ${method} in ${limitMs} ms`, {
+          new Fault("timeout", `${this.#who} gave no answer to ${method} in ${limitMs} ms`, {
             fix: "see whether it is running",
           }),
         );
@@ -76,10 +78,10 @@ export class OvsdbConnection {
    */
   async transact(operations: readonly Columns[], limitMs: number): Promise<Columns[]> {
     const results = await this.call("transact", [DATABASE, ...operations], limitMs);
-    if (!Array.isArray(results)) throw refusal({ error: "reply without results" });
+    if (!Array.isArray(results)) throw refusal({ error: "reply without results" }, WHO);
     // A fault found only at the end, as a name taken twice, is one result more than operations.
     const bad = results.find((result) => result && typeof result === "object" && result.error);
-    if (bad) throw refusal(bad);
+    if (bad) throw refusal(bad, WHO);
     return results;
   }
 
@@ -104,7 +106,7 @@ export class OvsdbConnection {
 
   /** Ends the connection; calls under way fail. Repeatable. */
   close(): void {
-    this.#wire.end(new Fault("unavailable", `${WHO} was left`, { why: "the agent stops" }));
+    this.#wire.end(new Fault("unavailable", `${this.#who} was left`, { why: "the agent stops" }));
   }
 
   #handle(message: unknown): void {
@@ -114,7 +116,7 @@ export class OvsdbConnection {
     const pending = this.#pending.get(id as number);
     if (!pending) return;
     this.#pending.delete(id as number);
-    if (error) pending.reject(refusal(error));
+    if (error) pending.reject(refusal(error, this.#who));
     else pending.resolve(result);
   }
 
@@ -123,11 +125,11 @@ export class OvsdbConnection {
   }
 }
 
-function refusal(error: unknown): Fault {
+function refusal(error: unknown, who: string): Fault {
   const { error: word, details } = typeof error === "object"
     ? error as Record<string, unknown>
     : { error, details: undefined };
-  return new Fault(word === "constraint violation" ? "conflict" : "failed", `${WHO} refused`, {
+  return new Fault(word === "constraint violation" ? "conflict" : "failed", `${who} refused`, {
     why: `"${oneLine(`${word}${details ? `: ${details}` : ""}`, 140)}"`,
   });
 }

@@ -16,14 +16,24 @@ export function parsePort(spec: PortSpec): PortSpec {
     throw wrong(name, "the name is no link's", "give 1 to 15 of letters, digits, _ . -");
   }
   parseTag(name, tag);
-  if (!MAC.test(mac) || parseInt(mac.slice(0, 2), 16) % 2 === 1 || /^[0:]+$/.test(mac)) {
+  if (!isUnicastMac(mac)) {
     throw wrong(name, `"${oneLine(mac, 20)}" is no unicast MAC`, "write it as 02:02:0a:01:01:02");
   }
-  const bad = addresses.find((address) => !IPV4.test(address));
+  const bad = addresses.find((address) => !isIpv4(address));
   if (bad !== undefined) {
     throw wrong(name, `"${oneLine(bad, 40)}" is no IPv4 address`, "write it as 10.1.1.2");
   }
   return { ...spec, mac };
+}
+
+/** Reports whether `mac`, in lower case, is the address of one station. */
+export function isUnicastMac(mac: string): boolean {
+  return MAC.test(mac) && parseInt(mac.slice(0, 2), 16) % 2 === 0 && !/^[0:]+$/.test(mac);
+}
+
+/** Reports whether `address` is a bare IPv4 address. */
+export function isIpv4(address: string): boolean {
+  return IPV4.test(address);
 }
 
 /** Gives `tag` back. Faults: usage, when no VLAN has it. */

@@ -5,6 +5,8 @@ import type { Columns, TableUpdates } from "./ovsdb.ts";
 
 /** Key of external_ids that says whose a row is: the host label. */
 export const OWNER_KEY = "k8contivnet";
+/** Key of external_ids on what is ours and no pod's: the uplink and the overlay's ports. */
+export const KIND_KEY = "k8contivnet-kind";
 const MAC_KEY = "k8contivnet-mac";
 const ADDRESSES_KEY = "k8contivnet-addresses";
 
@@ -114,7 +116,7 @@ export class Mirror {
     return this.#bridgeRow && (recordFromMap(this.#bridgeRow.external_ids)[OWNER_KEY] ?? "");
   }
 
-  /** Gives our ports. */
+  /** Gives our pods' ports. */
   ports(): PortRow[] {
     return [...this.#onBridge].flatMap((uuid) => {
       const port = this.#tables.get("Port")!.get(uuid);
@@ -155,7 +157,8 @@ export class Mirror {
   }
 
   #isOurs(port: Columns): boolean {
-    return recordFromMap(port.external_ids)[OWNER_KEY] === this.#owner;
+    const ids = recordFromMap(port.external_ids);
+    return ids[OWNER_KEY] === this.#owner && ids[KIND_KEY] === undefined;
   }
 
   #put(table: string, uuid: string, row: Columns, touched: Set<string>): void {

@@ -2,7 +2,7 @@
 
 import { Fault } from "../util/errors.ts";
 import { run } from "../util/run.ts";
-import { type Flow, flowText, OUR_COOKIES, planFlows } from "./flows.ts";
+import { type CookieSet, type Flow, flowText, OUR_COOKIES, planFlows } from "./flows.ts";
 import type { Columns, TableUpdates } from "./ovsdb.ts";
 
 /** Where the tools find this Open vSwitch. */
@@ -11,6 +11,16 @@ export interface ToolsOptions {
   readonly ovsdb: string;
   readonly rundir: string;
   readonly bridge: string;
+}
+
+/** A question to the database: the rows of these names, else those that meet all conditions. */
+export interface Ask {
+  readonly table: string;
+  readonly columns: readonly string[];
+  /** At least one; a row that is not there is left out. */
+  readonly names?: readonly string[];
+  /** As ovs-vsctl's `find` takes them; all rows when empty. */
+  readonly where?: readonly string[];
 }
 
 // OpenFlow 1.4 is the first with bundles.
@@ -59,24 +69,52 @@ export class Tools {
     );
   }
 
+  /** Gives the rows that each of `asks` means, in one look. */
+  async ask(asks: readonly Ask[], endMs: number): Promise<Columns[][]> {
+    const words = asks.flatMap(({ table, columns, names, where = [] }) =>
+      [
+        ...["--", "--if-exists", `--columns=${["_uuid", ...columns].join(",")}`],
+        ...names ? ["list", table, ...names] : ["find", table, ...where],
+      ].filter((word) => names || word !== "--if-exists")
+    );
+    const text = await this.vsctl(["--no-wait", "--format=json", ...words], endMs);
+    const lines = text.split("\n").filter(Boolean);
+    return asks.map((_, index) => {
+      const rows = Object.values(rowsFrom(lines[index] ?? "") ?? {});
+      return rows.flatMap((row) => row.new ? [row.new] : []);
+    });
+  }
+
   /** Sends lines as `planFlows` gives them in one bundle: all or none. No line, no call. */
   async changeFlows(lines: readonly string[], endMs: number): Promise<void> {
     if (lines.length === 0) return;
     await this.ofctl("add-flows", ["--bundle", "-"], { endMs, stdin: `${lines.join("\n")}\n` });
   }
 
-  /** Makes our flows exactly `want`, but for those under a cookie that `isKept`. */
+  /** Makes our guard flows exactly `want`, but for those under a cookie that `isKept`. */
   async syncFlows(
     want: readonly Flow[],
     { endMs, isKept }: { readonly endMs: number; readonly isKept: (cookie: bigint) => boolean },
   ): Promise<void> {
+    await this.syncLines(want.map(flowText), { endMs, isKept, cookies: OUR_COOKIES });
+  }
+
+  /** Makes the flows under `cookies` exactly the lines `want`, written as flowText writes them. */
+  async syncLines(
+    want: readonly string[],
+    { endMs, cookies, isKept = () => false }: {
+      readonly endMs: number;
+      readonly cookies: CookieSet;
+      readonly isKept?: (cookie: bigint) => boolean;
+    },
+  ): Promise<void> {
     const hex = (value: bigint) => `0x${value.toString(16)}`;
-    const ours = `cookie=${hex(OUR_COOKIES.value)}/${hex(OUR_COOKIES.mask)}`;
+    const ours = `cookie=${hex(cookies.value)}/${hex(cookies.mask)}`;
     const text = await this.ofctl("dump-flows", ["--no-stats", "--no-names", ours], { endMs });
     const have = text.split("\n").map((line) => line.trim())
       .filter((line) => line.startsWith("cookie="))
       .filter((line) => !isKept(BigInt(line.slice("cookie=".length, line.indexOf(",")))));
-    await this.changeFlows(planFlows(have, want.map(flowText)), endMs);
+    await this.changeFlows(planFlows(have, want), endMs);
   }
 
   async #run(

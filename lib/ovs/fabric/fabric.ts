@@ -1,0 +1,66 @@
+// What leads from this host's bridge to other hosts: VLAN uplink and VXLAN overlay. Both drivers share
+// it: its changes are few, so ovs-vsctl and ovs-ofctl make them, as they make the bridge.
+//
+// Each call takes the whole wish and may be repeated at every look: it reads, and writes only what
+// differs, since each change of a row makes ovs-vswitchd walk all of its ports.
+
+import { Tools } from "../tools.ts";
+import type { SwitchOptions } from "../switch.ts";
+import { Turns } from "../turns.ts";
+import { Neighbours } from "../overlay/neighbours.ts";
+import { type OverlayReport, setOverlay } from "../overlay/overlay.ts";
+import { checkVtep, type VtepFault } from "../overlay/vtep.ts";
+import type { OverlayWish } from "../overlay/wish.ts";
+import { HostNet } from "./host_net.ts";
+import { TUNNEL_BRIDGE } from "./names.ts";
+import { setUplink, type UplinkWish } from "./uplink.ts";
+
+const LIMIT_MS = 8_000;
+
+/** What a Fabric must know beside its Switch. */
+export interface FabricOptions extends SwitchOptions {
+  /** @default "contivTunnel" */
+  readonly tunnelBridge?: string;
+  /** Path of the network namespace that ovs-vswitchd runs in; our own when absent. */
+  readonly netns?: string;
+}
+
+/** Ways to other hosts. Every call ends within its limit; calls are done one after another. */
+export interface Fabric {
+  /**
+   * Makes the uplink as wished; without a wish there is none. No tags, no traffic. The link is
+   * brought up. Faults: not_found, conflict where the device is somebody else's, usage, failed.
+   */
+  setUplink(wish: UplinkWish | undefined): Promise<void>;
+  /**
+   * Makes the overlay as wished; without a wish there is none. When it returns, the first frame to
+   * a member arrives. Faults: conflict where bridge or ports are somebody else's, usage, failed.
+   */
+  setOverlay(wish: OverlayWish | undefined): Promise<OverlayReport>;
+  /** Gives why tunnels cannot use this address, with the commands that mend it; undefined if they can. */
+  checkVtep(localIp: string): Promise<VtepFault | undefined>;
+}
+
+/** Opens the Fabric of a bridge that `ensureBridge` has made. Nothing is to be closed. */
+export function openFabric(options: FabricOptions): Fabric {
+  const { tunnelBridge = TUNNEL_BRIDGE, bridge, owner, rundir, limitMs = LIMIT_MS } = options;
+  const tools = new Tools(options);
+  const host = new HostNet(options.netns);
+  const overlay = {
+    tools,
+    tunnel: new Tools({ ...options, bridge: tunnelBridge }),
+    neighbours: new Neighbours(rundir, host),
+    place: { bridge, tunnelBridge, owner },
+  };
+  const turns = new Turns();
+  const inTurn = async <T>(work: (endMs: number) => Promise<T>): Promise<T> => {
+    const endMs = performance.now() + limitMs;
+    const end = await turns.take([bridge], endMs);
+    return await work(endMs).finally(end);
+  };
+  return {
+    setUplink: (wish) => inTurn((endMs) => setUplink({ tools, host, options }, wish, endMs)),
+    setOverlay: (wish) => inTurn((endMs) => setOverlay(overlay, wish, endMs)),
+    checkVtep: (ip) => checkVtep(ip, { tools, host, bridge, endMs: performance.now() + limitMs }),
+  };
+}

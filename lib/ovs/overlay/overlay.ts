@@ -1,0 +1,110 @@
+// The overlay as a whole: rows, flows, neighbours; whatever is right already is not touched.
+//
+// After a restart of ovs-vswitchd both bridges are there (rows) and let nothing through (fail_mode
+// secure, no flows). The pods' own flows come back first; what leaves by the patch meets an empty
+// tunnel bridge and is dropped, until the next look has called this again.
+
+import { LINK_COOKIES } from "../flows.ts";
+import { findLinks, type Links, numberOf, ourBridge } from "../fabric/links.ts";
+import { PATCH_ON_INTEGRATION, PATCH_ON_TUNNEL, VXLAN_PORT } from "../fabric/names.ts";
+import { trunkFlows } from "../fabric/trunk.ts";
+import { settingsOf } from "../bridge.ts";
+import type { Tools } from "../tools.ts";
+import { overlayFlows } from "./flows.ts";
+import type { Neighbours } from "./neighbours.ts";
+import { OVERLAY_PORTS, type OverlayPlace, planNoOverlay, planOverlay } from "./rows.ts";
+import { type Member, type OverlayNetwork, type OverlayWish, vtepsOf } from "./wish.ts";
+import { parseOverlay, withoutOwn } from "./wish.ts";
+
+/** What the caller may want to tell of an overlay that is in place. */
+export interface OverlayReport {
+  /** VTEPs that answer no ARP, or to which there is no route; all others are served. */
+  readonly unreachable: readonly string[];
+  /** Members left out, as their VTEP is this host's own: two hosts have one address. */
+  readonly own: readonly Member[];
+}
+
+/** What setOverlay works with. */
+export interface OverlayTools {
+  /** On the integration bridge. */
+  readonly tools: Tools;
+  /** On the tunnel bridge. */
+  readonly tunnel: Tools;
+  readonly neighbours: Neighbours;
+  readonly place: OverlayPlace;
+}
+
+/** Makes the overlay as wished. Faults: usage, conflict, not_found, failed, and those of tools. */
+export async function setOverlay(
+  overlay: OverlayTools,
+  wish: OverlayWish | undefined,
+  endMs: number,
+): Promise<OverlayReport> {
+  if (!wish) return await removeOverlay(overlay, endMs);
+  const { networks, own } = withoutOwn(parseOverlay(wish));
+  const localTags = networks.map(({ localTag }) => localTag);
+  const links = await ensureRows(overlay, { localIp: wish.localIp, localTags }, endMs);
+  const [unreachable] = await Promise.all([
+    resolve(overlay, { links, networks, endMs }),
+    setFlows(overlay, { links, networks, localTags, endMs }),
+  ]);
+  return { unreachable, own };
+}
+
+async function ensureRows(
+  { tools, place }: OverlayTools,
+  wish: { readonly localIp: string; readonly localTags: readonly number[] },
+  endMs: number,
+): Promise<Links> {
+  const seen = await findLinks(tools, { names: OVERLAY_PORTS, endMs });
+  const words = planOverlay(seen, wish, place);
+  if (words.length === 0) return seen;
+  await tools.vsctl(words, endMs);
+  return await findLinks(tools, { names: OVERLAY_PORTS, endMs });
+}
+
+async function setFlows(
+  { tools, tunnel }: OverlayTools,
+  { links, networks, localTags, endMs }: {
+    readonly links: Links;
+    readonly networks: readonly OverlayNetwork[];
+    readonly localTags: readonly number[];
+    readonly endMs: number;
+  },
+): Promise<void> {
+  const ports = {
+    patch: numberOf(PATCH_ON_TUNNEL, links),
+    tunnel: numberOf(VXLAN_PORT, links),
+  };
+  const cookies = LINK_COOKIES.patch;
+  const ofport = numberOf(PATCH_ON_INTEGRATION, links);
+  await Promise.all([
+    tunnel.syncLines(overlayFlows(networks, ports), { endMs, cookies: LINK_COOKIES.overlay }),
+    tools.syncLines(trunkFlows({ ofport, tags: localTags, cookies }), { endMs, cookies }),
+  ]);
+}
+
+async function resolve(
+  { neighbours, place }: OverlayTools,
+  { links, networks, endMs }: {
+    readonly links: Links;
+    readonly networks: readonly OverlayNetwork[];
+    readonly endMs: number;
+  },
+): Promise<string[]> {
+  if (settingsOf(ourBridge(links, place)).datapath !== "netdev") return [];
+  return await neighbours.resolve(vtepsOf(networks), endMs);
+}
+
+async function removeOverlay(
+  { tools, place }: OverlayTools,
+  endMs: number,
+): Promise<OverlayReport> {
+  const seen = await findLinks(tools, { names: OVERLAY_PORTS, endMs });
+  const words = planNoOverlay(seen, place);
+  if (words.length > 0) {
+    await tools.syncLines([], { endMs, cookies: LINK_COOKIES.patch }); // before its number is free
+    await tools.vsctl(words, endMs);
+  }
+  return { unreachable: [], own: [] };
+}

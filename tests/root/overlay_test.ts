@@ -1,0 +1,273 @@
+// The overlay between simulated hosts, each with its own Open vSwitch, on a real wire: who reaches
+// whom, and what is seen on the way.
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  type DriverName,
+  type FabricHost,
+  type FabricPod,
+  localTag,
+  type Placed,
+  setOverlays,
+  wishOf,
+  withFabricHosts,
+} from "../lab/fabric_host.ts";
+import type { OverlayWish } from "../../lib/ovs/overlay/wish.ts";
+import { sniff } from "../lab/sniff.ts";
+
+const DRIVERS: readonly DriverName[] = ["jsonrpc", "vsctl"];
+const [BLUE, RED] = [1_001, 1_002];
+
+// Bytes of the VXLAN packet behind the UDP header's 8: VNI, and the inner frame's ethertype.
+const vniIs = (vni: number) => `udp dst port 4789 and udp[12:4] = ${vni * 256}`;
+const INNER_ARP = "udp dst port 4789 and udp[28:2] = 0x0806";
+
+/** Places a pod: 10.5.5.n in any network; its MAC tells network and host. */
+async function place(host: FabricHost, vni: number, n: number): Promise<Placed> {
+  const mac = `02:02:0${vni % 10}:05:05:${String(n).padStart(2, "0")}`;
+  const tag = localTag(host, vni);
+  return { host, vni, pod: await host.pod(`${vni}-${n}`, { ip: `10.5.5.${n}`, mac, tag }) };
+}
+
+/** The MAC that `pod` found behind an address. */
+async function macBehind(pod: FabricPod, ip: string): Promise<string | undefined> {
+  const { text } = await pod.run("ip", "neigh", "show", ip);
+  return /lladdr (\S+)/.exec(text)?.[1];
+}
+
+for (const driver of DRIVERS) {
+  Deno.test(`${driver}: pods of two networks with one subnet reach their own, from the first ping on`, async () => {
+    await withFabricHosts({ count: 2, driver }, async (one, two) => {
+      const placed = [
+        await place(one!, BLUE, 1),
+        await place(one!, RED, 1),
+        await place(two!, BLUE, 2),
+        await place(two!, RED, 2),
+        await place(two!, RED, 3),
+      ];
+      const [blue1, red1, blue2, red2] = placed.map(({ pod }) => pod);
+      await using atBlue = await sniff(blue2!.id, "eth0");
+      await setOverlays([one!, two!], placed);
+      assert(await blue1!.pings("10.5.5.2"), "first ping of blue");
+      assert(await red1!.pings("10.5.5.2"), "first ping of red");
+      assertEquals(await macBehind(blue1!, "10.5.5.2"), blue2!.mac);
+      assertEquals(await macBehind(red1!, "10.5.5.2"), red2!.mac);
+      assertEquals(await blue1!.pings("10.5.5.3"), false, "a red pod answered blue");
+      assert(await red1!.pings("10.5.5.3"));
+      assert(await blue1!.pings("10.5.5.2"));
+      await atBlue.seen(/10\.5\.5\.2 > 10\.5\.5\.1: ICMP echo reply.*seq 1/);
+      const foreign = atBlue.lines.filter((line) => line.includes("02:02:02:"));
+      assertEquals(foreign, [], "a red frame reached a blue pod");
+    });
+  });
+
+  Deno.test(`${driver}: a second setOverlay() changes neither rows nor flows, and ports do not grow`, async () => {
+    await withFabricHosts({ count: 2, driver }, async (one, two) => {
+      const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
+      await setOverlays([one!, two!], placed);
+      const before = await worldOf(one!);
+      await one!.fabric.setOverlay(wishOf(one!, placed));
+      assertEquals(await worldOf(one!), before);
+      const large = largeWish(one!, 10, 100);
+      const first = await timed(() => one!.fabric.setOverlay(large));
+      const again = await timed(() => one!.fabric.setOverlay(large));
+      console.log(`10 networks of 100 members: ${first.ms} ms, again ${again.ms} ms`);
+      assert(first.ms < 4_000 && again.ms < 2_000);
+      const ports = await one!.ovs.vsctl("list-ports", "contivTunnel");
+      assertEquals(ports.split("\n").sort(), ["contivPatchInt", "contivVxlan"]);
+    });
+  });
+
+  Deno.test(`${driver}: after a restart of ovs-vswitchd nothing passes until setOverlay(), then all`, async () => {
+    await withFabricHosts({ count: 2, driver }, async (one, two) => {
+      const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
+      const [a, b] = placed.map(({ pod }) => pod);
+      await setOverlays([one!, two!], placed);
+      assert(await a!.pings(b!.ip));
+      await one!.ovs.killVswitchd();
+      await one!.ovs.startVswitchd();
+      assertEquals(await one!.ovs.ofctl("dump-flows", "contivTunnel", "--no-stats"), "");
+      assertEquals(await b!.pings(a!.ip), false);
+      await one!.switch.syncPorts([a!.spec]);
+      await one!.fabric.setOverlay(wishOf(one!, placed));
+      assert(await a!.pings(b!.ip));
+      assert(await b!.pings(a!.ip));
+    });
+  });
+}
+
+Deno.test("ARP for a member is answered on its asker's host; the wire sees none, and no tag", async () => {
+  await withFabricHosts({ count: 2, driver: "jsonrpc" }, async (one, two) => {
+    const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
+    const [a, b] = placed.map(({ pod }) => pod);
+    await setOverlays([one!, two!], placed);
+    await using wire = await sniff(one!.name, "nic0", "udp dst port 4789");
+    await using arps = await sniff(one!.name, "nic0", INNER_ARP);
+    assert(await a!.pings(b!.ip));
+    await wire.seen(/10\.5\.5\.2 > 10\.5\.5\.1: ICMP echo reply/);
+    // One for an address that nobody has is asked on the wire, which shows that `arps` sees.
+    await a!.pings("10.5.5.9");
+    await arps.seen(/who-has 10\.5\.5\.9/);
+    assertEquals(arps.lines.filter((line) => /10\.5\.5\.2 /.test(line)), []);
+    assertEquals(wire.lines.filter((line) => /802\.1Q|vlan/.test(line)), []);
+  });
+});
+
+Deno.test("what is for all goes only to hosts with members, known MACs go to one", async () => {
+  await withFabricHosts({ count: 3, driver: "jsonrpc" }, async (one, two, three) => {
+    const placed = [
+      await place(one!, BLUE, 1),
+      await place(one!, RED, 1),
+      await place(two!, BLUE, 2),
+      await place(three!, RED, 3),
+      await place(two!, RED, 2),
+    ];
+    const [blue1, red1] = placed.map(({ pod }) => pod);
+    await setOverlays([one!, two!, three!], placed);
+    await using out = await sniff(one!.name, "nic0", `src ${one!.vtep} and udp dst port 4789`);
+    await blue1!.pings("10.5.5.9");
+    await red1!.pings("10.5.5.8");
+    assert(await red1!.pings("10.5.5.2"));
+    await out.seen(/10\.5\.5\.1 > 10\.5\.5\.2: ICMP echo request/);
+    // A pod asks once a second while nobody answers.
+    const to = (what: string) =>
+      [
+        ...new Set(
+          out.lines.flatMap((line, at) => line.includes(what) ? [outerOf(out.lines, at)] : []),
+        ),
+      ]
+        .sort();
+    assertEquals(to("who-has 10.5.5.9 "), [`1001 ${two!.vtep}`]);
+    assertEquals(to("who-has 10.5.5.8 "), [`1002 ${two!.vtep}`, `1002 ${three!.vtep}`]);
+    assertEquals(to("ICMP echo request"), [`1002 ${two!.vtep}`]);
+  });
+});
+
+Deno.test("a frame with a foreign VNI or from a VTEP without members reaches no pod", async () => {
+  await withFabricHosts({ count: 3, driver: "jsonrpc" }, async (one, two, three) => {
+    const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
+    const [a, b] = placed.map(({ pod }) => pod);
+    await setOverlays([one!, two!], placed);
+    // Host three says by itself that it is of blue, and that red is at host one.
+    const strangers = [await place(three!, BLUE, 3), await place(three!, RED, 4)];
+    const [blue3, red4] = strangers.map(({ pod }) => pod);
+    const lies = [...placed, { ...placed[0]!, vni: RED }, ...strangers];
+    await three!.fabric.setOverlay(wishOf(three!, lies));
+    await using atA = await sniff(a!.id, "eth0");
+    await using wire = await sniff(one!.name, "nic0", vniIs(BLUE));
+    await using wireRed = await sniff(one!.name, "nic0", vniIs(RED));
+    assertEquals(await blue3!.pings(a!.ip), false);
+    assertEquals(await red4!.pings(a!.ip), false);
+    assert(await b!.pings(a!.ip));
+    await atA.seen(/10\.5\.5\.1 > 10\.5\.5\.2: ICMP echo reply/);
+    await wire.seen(/10\.5\.5\.3 > 10\.5\.5\.1: ICMP echo request/);
+    await wireRed.seen(/10\.5\.5\.4 > 10\.5\.5\.1: ICMP echo request/);
+    const strange = atA.lines.filter((line) =>
+      line.includes(blue3!.mac) || line.includes(red4!.mac)
+    );
+    assertEquals(strange, []);
+  });
+});
+
+Deno.test("a pod that moves to another host is reached there at once, and leaves nothing behind", async () => {
+  await withFabricHosts({ count: 3, driver: "jsonrpc" }, async (one, two, three) => {
+    const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
+    const [a, b] = placed.map(({ pod }) => pod);
+    const all = [one!, two!, three!];
+    await setOverlays(all, placed);
+    assert(await a!.pings("10.5.5.2"));
+    await two!.unplug(b!);
+    const moved = [placed[0]!, await place(three!, BLUE, 2)];
+    await setOverlays(all, moved);
+    assert(await a!.pings("10.5.5.2"), "first ping after the move");
+    assertEquals((await flowsOf(two!, "contivTunnel")).length, 1, "only the drop is left");
+    assertEquals((await flowsOf(two!, "contivBridge")).length, 1, "only the drop is left");
+  });
+});
+
+Deno.test("a host that changes its tunnel address is followed", async () => {
+  await withFabricHosts({ count: 2, driver: "jsonrpc" }, async (one, two) => {
+    const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
+    const [a, b] = placed.map(({ pod }) => pod);
+    await setOverlays([one!, two!], placed);
+    assert(await a!.pings(b!.ip));
+    const [old, fresh] = [two!.vtep, "192.168.77.22"];
+    await two!.run("ip", "address", "del", `${old}/24`, "dev", "underlay");
+    await two!.run("ip", "address", "add", `${fresh}/24`, "dev", "underlay");
+    two!.vtep = fresh;
+    await setOverlays([one!, two!], placed);
+    assert(await a!.pings(b!.ip), "first ping to the new address");
+    const text = await one!.ovs.ofctl("dump-flows", "contivTunnel");
+    assertEquals(text.includes(`${old}-`), false);
+    assertStringIncludes(text, fresh);
+  });
+});
+
+Deno.test("an address that answers no ARP is told, and delays the others but once", async () => {
+  await withFabricHosts({ count: 2, driver: "jsonrpc" }, async (one, two) => {
+    const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
+    const [a, b] = placed.map(({ pod }) => pod);
+    await two!.fabric.setOverlay(wishOf(two!, placed));
+    const wish = wishOf(one!, placed);
+    const lost = ["192.168.77.99", "203.0.113.9"].map((vtep, n) => ({
+      ip: `10.5.5.9${n}`,
+      mac: `02:02:0a:05:05:9${n}`,
+      vtep,
+    }));
+    const networks = wish.networks.map((one) => ({ ...one, members: [...one.members, ...lost] }));
+    const first = await timed(() => one!.fabric.setOverlay({ ...wish, networks }));
+    assert(await a!.pings(b!.ip), "first ping");
+    const again = await timed(() => one!.fabric.setOverlay({ ...wish, networks }));
+    assertEquals(first.result.unreachable, lost.map(({ vtep }) => vtep));
+    assertEquals(again.result.unreachable, first.result.unreachable);
+    assert(first.ms < 3_000 && again.ms < 800, `${first.ms} and ${again.ms} ms`);
+  });
+});
+
+/** The VNI and outer destination of the inner frame that tcpdump prints in line `at`. */
+function outerOf(lines: readonly string[], at: number): string {
+  const outer = /> (\S+)\.4789: VXLAN.*vni (\d+)/.exec(lines[at - 1] ?? "") ??
+    /> (\S+)\.4789: VXLAN.*vni (\d+)/.exec(lines[at] ?? "");
+  return `${outer?.[2]} ${outer?.[1]}`;
+}
+
+async function flowsOf({ ovs }: FabricHost, bridge: string): Promise<string[]> {
+  const text = await ovs.ofctl("dump-flows", bridge, "--no-stats");
+  return text.split("\n").filter((line) => line.includes("actions="));
+}
+
+/** Rows and flows; a flow that was deleted and came back has another age. */
+async function worldOf(host: FabricHost): Promise<unknown> {
+  const rows = await host.ovs.vsctl("--columns=next_cfg", "list", "Open_vSwitch");
+  return {
+    rows,
+    flows: [await flowsOf(host, "contivBridge"), await flowsOf(host, "contivTunnel")],
+  };
+}
+
+/** A wish with so many networks and members, on ten hosts that are not there. */
+function largeWish({ vtep }: FabricHost, networks: number, members: number): OverlayWish {
+  const each = (count: number) => Array.from({ length: count }, (_, n) => n);
+  return {
+    localIp: vtep,
+    networks: each(networks).map((net) => ({
+      vni: 5_000 + net,
+      localTag: 3_000 + net,
+      members: each(members).map((n) => ({
+        ip: `10.6.${net}.${n + 1}`,
+        mac: `02:02:0a:06:${hex(net)}:${hex(n)}`,
+        vtep: `192.168.77.${200 + n % 10}`,
+      })),
+    })),
+  };
+}
+
+function hex(byte: number): string {
+  return byte.toString(16).padStart(2, "0");
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<{ result: T; ms: number }> {
+  const startMs = performance.now();
+  const result = await work();
+  return { result, ms: Math.round(performance.now() - startMs) };
+}
