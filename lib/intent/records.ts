@@ -146,6 +146,19 @@ export interface AttachmentRecord {
   readonly reason?: string;
 }
 
+/** `agents/<host>`: who answers to a host label, told anew with each heartbeat. */
+export interface PresenceRecord {
+  readonly schema: number;
+  readonly host: string;
+  /** Id of the agent's state folder. */
+  readonly instance: string;
+  readonly version: string;
+  /** Counts up; a label whose count stands still has a silent agent. */
+  readonly beat: number;
+  /** Bytes that the host's tunnel link carries. */
+  readonly mtu?: number;
+}
+
 /** Keys of the documents. A name in a key has passed isName, so it holds no slash. */
 export const keys = {
   host: (host: string) => `hosts/${host}`,
@@ -163,6 +176,7 @@ export const keys = {
   subnets: (tenant: string) => `subnets/${tenant}`,
   attachment: (host: string, sandbox: string, iface: string) =>
     `attachments/${host}/${sandbox}/${iface}`,
+  presence: (host: string) => `agents/${host}`,
   revision: (n: number) => `revisions/${String(n).padStart(9, "0")}`,
 } as const;
 

@@ -43,6 +43,15 @@ export const LINK_COOKIES = {
   overlay: kindOf(0x6b38_0004n),
 } as const;
 
+/**
+ * Cookies of flows that the tunnel bridge learns: the kind's last three digits are the local tag, the
+ * lower half is the VNI.
+ */
+export const LEARNED_COOKIES: CookieSet = {
+  value: 0x6b38_5000_0000_0000n,
+  mask: 0xffff_f000_0000_0000n,
+};
+
 /** Mask under which a cookie stands for itself only. */
 export const WHOLE_COOKIE = 0xffff_ffff_ffff_ffffn;
 
@@ -116,9 +125,15 @@ export function planFlows(have: readonly string[], want: readonly string[]): str
   const [haveSet, wantSet] = [new Set(have), new Set(want)];
   const gone = [...haveSet].filter((line) => !wantSet.has(line));
   return [
-    ...gone.map((line) => `delete_strict ${line.replace(/ actions=.*$/, "").replace(",", "/-1,")}`),
+    ...gone.map((line) => `delete_strict ${deletionOf(line)}`),
     ...[...wantSet].filter((line) => !haveSet.has(line)).map((line) => `add ${line}`),
   ];
+}
+
+/** Gives what deletes the flow of a line: its match and cookie, without what it does and how long. */
+function deletionOf(line: string): string {
+  return line.replace(/ actions=.*$/, "").replace(/ (idle|hard)_timeout=\d+,/g, "")
+    .replace(",", "/-1,");
 }
 
 function kindOf(kind: bigint): CookieSet {

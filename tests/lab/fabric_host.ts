@@ -25,7 +25,11 @@ export function localTag(host: FabricHost, vni: number): number {
 }
 
 /** Gives the overlay that `host` should have for these pods. */
-export function wishOf(host: FabricHost, placed: readonly Placed[]): OverlayWish {
+export function wishOf(
+  host: FabricHost,
+  placed: readonly Placed[],
+  hosts: readonly FabricHost[] = placed.map((one) => one.host),
+): OverlayWish {
   const here = placed.filter((one) => one.host === host).map(({ vni }) => vni);
   const networks = [...new Set(here)].map((vni) => ({
     vni,
@@ -33,7 +37,8 @@ export function wishOf(host: FabricHost, placed: readonly Placed[]): OverlayWish
     members: placed.filter((one) => one.vni === vni && one.host !== host)
       .map(({ host, pod: { ip, mac } }) => ({ ip, mac, vtep: host.vtep })),
   }));
-  return { localIp: host.vtep, networks };
+  const others = new Set(hosts.filter((one) => one !== host).map(({ vtep }) => vtep));
+  return { localIp: host.vtep, hosts: [...others], networks };
 }
 
 /** Makes the overlay of each host as these pods want it. */
@@ -41,7 +46,7 @@ export async function setOverlays(
   hosts: readonly FabricHost[],
   placed: readonly Placed[],
 ): Promise<void> {
-  await Promise.all(hosts.map((host) => host.fabric.setOverlay(wishOf(host, placed))));
+  await Promise.all(hosts.map((host) => host.fabric.setOverlay(wishOf(host, placed, hosts))));
 }
 
 /** Runs `test` with hosts of their own, wired for tunnels. */

@@ -96,20 +96,56 @@ for (const driver of DRIVERS) {
   });
 }
 
-Deno.test("ARP for a member is answered on its asker's host; the wire sees none, and no tag", async () => {
-  await withFabricHosts({ count: 2, driver: "jsonrpc" }, async (one, two) => {
-    const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
-    const [a, b] = placed.map(({ pod }) => pod);
-    await setOverlays([one!, two!], placed);
+Deno.test("ARP for a member is answered on its asker's host and told to that member alone", async () => {
+  await withFabricHosts({ count: 3, driver: "jsonrpc" }, async (one, two, three) => {
+    const hosts = [one!, two!, three!];
+    const placed = await Promise.all(hosts.map((host, n) => place(host, BLUE, n + 1)));
+    const [a, b, c] = placed.map(({ pod }) => pod);
+    await setOverlays(hosts, placed);
     await using wire = await sniff(one!.name, "nic0", "udp dst port 4789");
     await using arps = await sniff(one!.name, "nic0", INNER_ARP);
     assert(await a!.pings(b!.ip));
     await wire.seen(/10\.5\.5\.2 > 10\.5\.5\.1: ICMP echo reply/);
-    // One for an address that nobody has is asked on the wire, which shows that `arps` sees.
+    // One for an address that nobody has is asked of all.
     await a!.pings("10.5.5.9");
     await arps.seen(/who-has 10\.5\.5\.9/);
-    assertEquals(arps.lines.filter((line) => /10\.5\.5\.2 /.test(line)), []);
+    const asked = arps.lines.flatMap((line, at) =>
+      line.includes("who-has 10.5.5.2 ") ? [outerOf(arps.lines, at)] : []
+    );
+    assertEquals([...new Set(asked)], [`${BLUE} ${two!.vtep}`]);
     assertEquals(wire.lines.filter((line) => /802\.1Q|vlan/.test(line)), []);
+    // Nobody answers for a member that is gone, but the flow does.
+    await three!.unplug(c!);
+    await a!.pings(c!.ip);
+    assertEquals(await macBehind(a!, c!.ip), c!.mac);
+  });
+});
+
+Deno.test("a pod whose peer's host has not heard of it yet is answered from its first ping on", async () => {
+  await withFabricHosts({ count: 3, driver: "jsonrpc" }, async (one, two, three) => {
+    const hosts = [one!, two!, three!];
+    const peers = [await place(two!, BLUE, 2), await place(three!, BLUE, 3)];
+    await setOverlays(hosts, peers);
+    const fresh = await place(one!, BLUE, 1);
+    await one!.fabric.setOverlay(wishOf(one!, [fresh, ...peers], hosts));
+    for (const { pod } of peers) assert(await fresh.pod.pings(pod.ip), `ping of ${pod.ip}`);
+  });
+});
+
+Deno.test("what was learned of a network is gone before its local tag is another one's", async () => {
+  await withFabricHosts({ count: 2, driver: "jsonrpc" }, async (one, two) => {
+    const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
+    await setOverlays([one!, two!], placed);
+    assert(await placed[0]!.pod.pings("10.5.5.2"));
+    const learned = async () => {
+      const text = await one!.ovs.ofctl("dump-flows", "contivTunnel");
+      return text.split("\n").filter((line) => line.includes("table=2") && /dl_dst/.test(line));
+    };
+    assertEquals((await learned()).length > 0, true);
+    const { localIp, hosts } = wishOf(one!, placed);
+    const reused = { vni: RED, localTag: localTag(one!, BLUE), members: [] };
+    await one!.fabric.setOverlay({ localIp, hosts, networks: [reused] });
+    assertEquals(await learned(), []);
   });
 });
 
@@ -143,12 +179,12 @@ Deno.test("what is for all goes only to hosts with members, known MACs go to one
   });
 });
 
-Deno.test("a frame with a foreign VNI or from a VTEP without members reaches no pod", async () => {
+Deno.test("a frame with a foreign VNI or from a VTEP of no host reaches no pod", async () => {
   await withFabricHosts({ count: 3, driver: "jsonrpc" }, async (one, two, three) => {
     const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
     const [a, b] = placed.map(({ pod }) => pod);
     await setOverlays([one!, two!], placed);
-    // Host three says by itself that it is of blue, and that red is at host one.
+    // Host three, which the others know nothing of, says by itself that it is of blue, and that red is at host one.
     const strangers = [await place(three!, BLUE, 3), await place(three!, RED, 4)];
     const [blue3, red4] = strangers.map(({ pod }) => pod);
     const lies = [...placed, { ...placed[0]!, vni: RED }, ...strangers];
@@ -180,7 +216,8 @@ Deno.test("a pod that moves to another host is reached there at once, and leaves
     const moved = [placed[0]!, await place(three!, BLUE, 2)];
     await setOverlays(all, moved);
     assert(await a!.pings("10.5.5.2"), "first ping after the move");
-    assertEquals((await flowsOf(two!, "contivTunnel")).length, 1, "only the drop is left");
+    const left = (await flowsOf(two!, "contivTunnel")).filter((line) => !/tun_src=/.test(line));
+    assertEquals(left.length, 1, "only the drop, and whom it would listen to, is left");
     assertEquals((await flowsOf(two!, "contivBridge")).length, 1, "only the drop is left");
   });
 });
@@ -250,6 +287,7 @@ function largeWish({ vtep }: FabricHost, networks: number, members: number): Ove
   const each = (count: number) => Array.from({ length: count }, (_, n) => n);
   return {
     localIp: vtep,
+    hosts: [],
     networks: each(networks).map((net) => ({
       vni: 5_000 + net,
       localTag: 3_000 + net,

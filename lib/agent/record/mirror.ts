@@ -81,7 +81,7 @@ export class Mirror {
       if (!wanted) return false;
       const result = await this.tryCommit(wanted.checks, wanted.writes);
       if (result.done) return true;
-      await this.#refresh(result.conflict);
+      await this.refresh(result.conflict);
     }
     throw new Fault("conflict", "store does not come to rest", {
       why: `${TRIES} commits in a row met a change by somebody else`,
@@ -97,7 +97,8 @@ export class Mirror {
     return result;
   }
 
-  async #refresh(key: string): Promise<void> {
+  /** Reads one key anew. */
+  async refresh(key: string): Promise<void> {
     const entry: Entry | undefined = await this.#store.get(key);
     if (entry) this.#note(entry);
     else this.#documents.delete(key);

@@ -4,13 +4,13 @@
 // secure, no flows). The pods' own flows come back first; what leaves by the patch meets an empty
 // tunnel bridge and is dropped, until the next look has called this again.
 
-import { LINK_COOKIES } from "../flows.ts";
+import { LEARNED_COOKIES, LINK_COOKIES } from "../flows.ts";
 import { findLinks, type Links, numberOf, ourBridge } from "../fabric/links.ts";
 import { PATCH_ON_INTEGRATION, PATCH_ON_TUNNEL, VXLAN_PORT } from "../fabric/names.ts";
 import { trunkFlows } from "../fabric/trunk.ts";
 import { settingsOf } from "../bridge.ts";
 import type { Tools } from "../tools.ts";
-import { overlayFlows } from "./flows.ts";
+import { learnedCookieOf, overlayFlows } from "./flows.ts";
 import type { Neighbours } from "./neighbours.ts";
 import { OVERLAY_PORTS, type OverlayPlace, planNoOverlay, planOverlay } from "./rows.ts";
 import { type Member, type OverlayNetwork, type OverlayWish, vtepsOf } from "./wish.ts";
@@ -41,12 +41,13 @@ export async function setOverlay(
   endMs: number,
 ): Promise<OverlayReport> {
   if (!wish) return await removeOverlay(overlay, endMs);
+  const { hosts } = wish;
   const { networks, own } = withoutOwn(parseOverlay(wish));
   const localTags = networks.map(({ localTag }) => localTag);
   const links = await ensureRows(overlay, { localIp: wish.localIp, localTags }, endMs);
   const [unreachable] = await Promise.all([
     resolve(overlay, { links, networks, endMs }),
-    setFlows(overlay, { links, networks, localTags, endMs }),
+    setFlows(overlay, { links, networks, hosts, localTags, endMs }),
   ]);
   return { unreachable, own };
 }
@@ -65,9 +66,10 @@ async function ensureRows(
 
 async function setFlows(
   { tools, tunnel }: OverlayTools,
-  { links, networks, localTags, endMs }: {
+  { links, networks, hosts, localTags, endMs }: {
     readonly links: Links;
     readonly networks: readonly OverlayNetwork[];
+    readonly hosts: readonly string[];
     readonly localTags: readonly number[];
     readonly endMs: number;
   },
@@ -78,8 +80,15 @@ async function setFlows(
   };
   const cookies = LINK_COOKIES.patch;
   const ofport = numberOf(PATCH_ON_INTEGRATION, links);
+  // A local tag may have been another network's: what was learned of that one goes first.
+  const here = new Set(networks.map(learnedCookieOf));
+  const isKept = (cookie: bigint) => here.has(cookie);
+  await tunnel.syncLines([], { endMs, cookies: LEARNED_COOKIES, isKept });
   await Promise.all([
-    tunnel.syncLines(overlayFlows(networks, ports), { endMs, cookies: LINK_COOKIES.overlay }),
+    tunnel.syncLines(overlayFlows({ networks, hosts }, ports), {
+      endMs,
+      cookies: LINK_COOKIES.overlay,
+    }),
     tools.syncLines(trunkFlows({ ofport, tags: localTags, cookies }), { endMs, cookies }),
   ]);
 }

@@ -26,6 +26,8 @@ export interface OverlayNetwork {
 export interface OverlayWish {
   /** This host's tunnel address. */
   readonly localIp: string;
+  /** Tunnel addresses of all other hosts of the cluster: nobody else's frames are let in. */
+  readonly hosts: readonly string[];
   readonly networks: readonly OverlayNetwork[];
 }
 
@@ -37,12 +39,17 @@ export function parseOverlay(wish: OverlayWish): OverlayWish {
   if (!isIpv4(wish.localIp)) {
     throw wrong("overlay", `"${oneLine(wish.localIp, 40)}" is no IPv4 tunnel address`);
   }
+  for (const host of wish.hosts) {
+    if (!isIpv4(host)) {
+      throw wrong("overlay", `"${oneLine(host, 40)}" is no tunnel address of a host`);
+    }
+  }
   const networks = wish.networks.map(parseNetwork);
   const vni = repeated(networks.map((network) => network.vni));
   if (vni !== undefined) throw wrong(`network ${vni}`, "another network has its VNI");
   const tag = repeated(networks.map((network) => network.localTag));
   if (tag !== undefined) throw wrong(`local tag ${tag}`, "two networks have it");
-  return { localIp: wish.localIp, networks };
+  return { localIp: wish.localIp, hosts: wish.hosts, networks };
 }
 
 /** Gives the VTEPs that have members in these networks, sorted. */

@@ -1,0 +1,113 @@
+// What this host should have of the fabrics: the VLANs that its uplink carries, and of each VXLAN
+// network who lives on which other host. Pure; derived whole from the records, so that a host that
+// joins, leaves or changes its tunnel address is followed by all.
+//
+// A host takes part in a network while it has an attachment there. Peers are told by attachments as
+// soon as they are claimed, before their pods are ready: so that the way is there when they are.
+
+import {
+  type AttachmentRecord,
+  type HostRecord,
+  keys,
+  type NetworkRecord,
+} from "../../intent/records.ts";
+import type { UplinkWish } from "../../ovs/fabric/uplink.ts";
+import type { Member, OverlayNetwork, OverlayWish } from "../../ovs/overlay/wish.ts";
+import { attachmentsOf, findEndpoint, findNetwork, hostsOf } from "../record/documents.ts";
+import type { Document } from "../record/mirror.ts";
+import { bareAddress } from "../pods/rows.ts";
+
+type Documents = ReadonlyMap<string, Document>;
+
+/** What the agent was told by flags; beats the intent's record of this host. */
+export interface FabricOptions {
+  readonly host: string;
+  readonly uplink?: string | undefined;
+  readonly vtepIp?: string | undefined;
+}
+
+/** What the switch should have of both fabrics; undefined where this host has no part in one. */
+export interface FabricWish {
+  readonly uplink: UplinkWish | undefined;
+  readonly overlay: OverlayWish | undefined;
+}
+
+/** Gives the wish for this host; `tagOf` gives a network's access tag here. */
+export function planFabric(
+  documents: Documents,
+  options: FabricOptions,
+  tagOf: (network: NetworkRecord) => number,
+): FabricWish {
+  const record = documents.get(keys.host(options.host))?.value as HostRecord | undefined;
+  const networks = networksHere(documents, options.host);
+  const device = options.uplink ?? record?.intf;
+  const localIp = options.vtepIp ?? record?.vtepIp;
+  const tags = networks.filter(({ encap }) => encap === "vlan").map(({ tag }) => tag);
+  return {
+    uplink: device === undefined ? undefined : { device, tags: tags.sort((a, b) => a - b) },
+    overlay: localIp === undefined ? undefined : {
+      localIp,
+      hosts: hostsOf(documents).flatMap(({ vtepIp }) => vtepIp ?? [])
+        .filter((vtep) => vtep !== localIp).sort(),
+      networks: overlayOf(documents, { host: options.host, localIp, networks, tagOf }),
+    },
+  };
+}
+
+/** Gives the networks that have an attachment on `host`, in the order of their keys. */
+function networksHere(documents: Documents, host: string): NetworkRecord[] {
+  const found = new Map<string, NetworkRecord>();
+  for (const one of attachmentsOf(documents, host)) {
+    const network = findNetwork(documents, one);
+    if (network) found.set(keys.network(network.tenant, network.name), network);
+  }
+  return [...found].sort(([a], [b]) => a < b ? -1 : 1).map(([, network]) => network);
+}
+
+function overlayOf(
+  documents: Documents,
+  { host, localIp, networks, tagOf }: {
+    readonly host: string;
+    readonly localIp: string;
+    readonly networks: readonly NetworkRecord[];
+    readonly tagOf: (network: NetworkRecord) => number;
+  },
+): OverlayNetwork[] {
+  const tunnelled = networks.filter(({ encap }) => encap === "vxlan");
+  if (tunnelled.length === 0) return [];
+  const membersByNetwork = membersElsewhere(documents, host, localIp);
+  return tunnelled.map((network) => ({
+    vni: network.tag,
+    localTag: tagOf(network),
+    members: membersByNetwork.get(keys.network(network.tenant, network.name)) ?? [],
+  }));
+}
+
+/** Gives who lives on other hosts, by network, in the order of their addresses. */
+function membersElsewhere(
+  documents: Documents,
+  host: string,
+  localIp: string,
+): Map<string, Member[]> {
+  const members = new Map<string, Member[]>();
+  for (const [key, { value }] of documents) {
+    if (!key.startsWith("attachments/")) continue;
+    const one = value as AttachmentRecord;
+    if (one.host === host || !isNewest(documents, one)) continue;
+    const vtep = (documents.get(keys.host(one.host))?.value as HostRecord | undefined)?.vtepIp;
+    // Two hosts of one address would send each other's frames back to themselves.
+    if (vtep === undefined || vtep === localIp) continue;
+    const network = keys.network(one.tenant, one.network);
+    const here = members.get(network) ?? [];
+    members.set(network, here);
+    for (const cidr of one.addresses) here.push({ ip: bareAddress(cidr), mac: one.mac, vtep });
+  }
+  for (const list of members.values()) list.sort((a, b) => a.ip < b.ip ? -1 : 1);
+  return members;
+}
+
+/** An endpoint that has moved on is no longer where its old attachment still is for a moment. */
+function isNewest(documents: Documents, one: AttachmentRecord): boolean {
+  const bound = findEndpoint(documents, one)?.bound;
+  return bound === undefined || (bound.host === one.host && bound.generation === one.generation);
+}
