@@ -2,6 +2,7 @@
 // point: nobody is answered before this host is as it should be.
 
 import { openLinks } from "../net/open.ts";
+import { openFabric } from "../ovs/fabric/fabric.ts";
 import { openSwitch } from "../ovs/open.ts";
 import type { Datapath } from "../ovs/switch.ts";
 import { openRuntimes } from "../runtimes/find.ts";
@@ -19,6 +20,7 @@ import { Mirror } from "./record/mirror.ts";
 import { Mtus } from "./pods/mtus.ts";
 import { handleNotes } from "./serve/notes.ts";
 import { Queue } from "./look/queue.ts";
+import { FabricKeeper, keepFabric } from "./look/fabric_keeper.ts";
 import { look, reconcile } from "./look/reconcile.ts";
 import { Removals } from "./pods/removals.ts";
 import { ALIAS_PREFIX } from "./pods/rows.ts";
@@ -41,6 +43,11 @@ export interface AgentOptions {
   readonly linkDriver: "auto" | "netlink" | "ip";
   readonly datapath: Datapath;
   readonly bridge: string;
+  /** Device to the VLAN fabric; the intent's when absent. */
+  readonly uplink?: string;
+  readonly isUplinkForced: boolean;
+  /** This host's tunnel address; the intent's when absent. */
+  readonly vtepIp?: string;
   /** `unix:PATH`, or `none`. */
   readonly docker: string;
   readonly onUnmatched: "ignore" | "fail";
@@ -76,8 +83,13 @@ export async function runAgent(
 
   await firstLook(world);
   await handleNotes(world, options.stateDir);
-  const following = mirror.follow(stopping.signal, () => world.bell.ring());
+  const fabricBell = new Bell();
+  const following = mirror.follow(stopping.signal, () => {
+    fabricBell.ring();
+    world.bell.ring();
+  });
   const looking = reconcile(world, stopping.signal);
+  const fabric = keepFabric(world, fabricBell, stopping.signal);
   const health = () => healthOf(options, world);
   const server = listener.serve((request) => answer({ world, intents, health }, request));
   const door = await tryDoor(world, options.socket);
@@ -94,7 +106,7 @@ export async function runAgent(
   await server.shutdown();
   await world.queue.idle();
   stopping.abort();
-  await Promise.allSettled([following, looking]);
+  await Promise.allSettled([following, looking, fabric]);
 }
 
 async function makeStateDir(path: string): Promise<void> {
@@ -133,19 +145,26 @@ function openWorld(
 ): World {
   const links = openLinks({ driver: options.linkDriver, aliasPrefix: ALIAS_PREFIX });
   stack.defer(() => links.close());
-  const ovs = openSwitch(options.ovsDriver, {
+  const place = {
     ovsdb: options.ovsdb,
     rundir: options.ovsRundir,
     bridge: options.bridge,
     owner: options.hostLabel,
     datapath: options.datapath,
-  });
+  };
+  const ovs = openSwitch(options.ovsDriver, place);
   stack.defer(() => ovs.close());
   const now = () => performance.now();
   return {
     host: options.hostLabel,
     mirror,
     switch: ovs,
+    fabric: new FabricKeeper(openFabric(place), {
+      host: options.hostLabel,
+      uplink: options.uplink,
+      vtepIp: options.vtepIp,
+      isForced: options.isUplinkForced,
+    }),
     links,
     runtimes: openRuntimes({ docker: options.docker }),
     tags: new LocalTags(),

@@ -6,6 +6,7 @@ import type { Switch } from "../ovs/switch.ts";
 import type { Runtimes } from "../runtimes/runtime.ts";
 import type { Log } from "../util/log.ts";
 import type { Bell } from "./look/bell.ts";
+import type { FabricKeeper } from "./look/fabric_keeper.ts";
 import type { Garbage } from "./look/garbage.ts";
 import type { LocalTags } from "./pods/local_tags.ts";
 import type { Mirror } from "./record/mirror.ts";
@@ -20,6 +21,7 @@ export interface World {
   readonly host: string;
   readonly mirror: Mirror;
   readonly switch: Switch;
+  readonly fabric: FabricKeeper;
   readonly links: Links;
   readonly runtimes: Runtimes;
   readonly removals: Removals;

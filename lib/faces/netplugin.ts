@@ -4,9 +4,9 @@ import { dirname } from "@std/path";
 import { type AgentOptions, runAgent } from "../agent/start.ts";
 import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
 import { createLog, type LogLevel } from "../util/log.ts";
-import { isName, LONG_NAME_LIMIT, parseName } from "../util/names.ts";
+import { isLinkName, isName, LONG_NAME_LIMIT, parseName } from "../util/names.ts";
 import { VERSION } from "../util/version.ts";
-import { FLAGS, type FlagValues, parseFlags } from "./netplugin_flags.ts";
+import { FLAGS, type FlagValues, isSet, parseFlags } from "./netplugin_flags.ts";
 
 /** Runs the agent; gives the exit code. */
 export async function netpluginMain(args: readonly string[]): Promise<number> {
@@ -57,6 +57,7 @@ async function optionsFrom(flags: FlagValues): Promise<AgentOptions> {
   const stateDir = one(flags, "state-dir");
   const ovsdb = one(flags, "ovsdb");
   const bridge = one(flags, "bridge");
+  const [uplink, vtepIp] = [one(flags, "uplink"), one(flags, "vtep-ip")];
   if (!ovsdb.startsWith("unix:")) {
     throw new Fault("usage", `--ovsdb "${ovsdb}" is no unix socket`, { fix: "unix:PATH" });
   }
@@ -85,11 +86,31 @@ async function optionsFrom(flags: FlagValues): Promise<AgentOptions> {
     linkDriver: one(flags, "link-driver") as AgentOptions["linkDriver"],
     datapath: one(flags, "datapath") as AgentOptions["datapath"],
     bridge,
+    ...uplink === "" ? {} : { uplink: parseLink(uplink) },
+    isUplinkForced: isSet(flags, "uplink-force"),
+    ...vtepIp === "" ? {} : { vtepIp: parseVtep(vtepIp) },
     docker: one(flags, "docker"),
     onUnmatched: one(flags, "unmatched") as AgentOptions["onUnmatched"],
     graceMs,
     version: VERSION,
   };
+}
+
+function parseLink(name: string): string {
+  if (isLinkName(name)) return name;
+  throw new Fault("usage", `--uplink "${name.slice(0, 40)}" is no link's name`, {
+    fix: "1 to 15 letters, digits, _ . -",
+  });
+}
+
+function parseVtep(address: string): string {
+  const octets = address.split(".");
+  const isAddress = octets.length === 4 &&
+    octets.every((one) => /^\d{1,3}$/.test(one) && Number(one) < 256);
+  if (isAddress) return octets.map(Number).join(".");
+  throw new Fault("usage", `--vtep-ip "${address.slice(0, 40)}" is no IPv4 address`, {
+    fix: "as 192.168.2.10",
+  });
 }
 
 async function readIntent(name: string): Promise<{ name: string; text: string }> {

@@ -7,6 +7,7 @@ import { Fault } from "../util/errors.ts";
 /** One flag: its default, and what -h says of it. */
 export interface Flag {
   readonly name: string;
+  /** What its value is called; empty where it takes none. */
   readonly value: string;
   readonly fallback?: string;
   readonly help: string;
@@ -49,6 +50,13 @@ export const FLAGS: readonly Flag[] = [
   },
   { name: "datapath", value: "auto|system|netdev", fallback: "auto", help: "kernel or userspace" },
   { name: "bridge", value: "NAME", fallback: "contivBridge", help: "integration bridge" },
+  { name: "uplink", value: "IFACE", help: "trunk to the VLAN fabric (default: the intent's Intf)" },
+  { name: "uplink-force", value: "", help: "take an uplink that carries the default route" },
+  {
+    name: "vtep-ip",
+    value: "ADDR",
+    help: "this host's tunnel address (default: the intent's VtepIp)",
+  },
   {
     name: "docker",
     value: "ADDR",
@@ -96,9 +104,11 @@ export function doubleDashes(args: readonly string[]): string[] {
 
 function fromArguments(args: readonly string[]): Map<string, string[]> {
   const names = FLAGS.map((flag) => flag.name);
+  const isBare = (name: string) => FLAGS.find((flag) => flag.name === name)?.value === "";
   const parsed = parseArgs(doubleDashes(args), {
-    string: names,
-    collect: names,
+    string: names.filter((name) => !isBare(name)),
+    boolean: names.filter(isBare),
+    collect: names.filter((name) => !isBare(name)),
     unknown: (arg) => {
       const near = names.find((name) => arg.replace(/^-+/, "").startsWith(name.slice(0, 4)));
       throw new Fault("usage", `netplugin has no flag ${arg}`, {
@@ -108,8 +118,9 @@ function fromArguments(args: readonly string[]): Map<string, string[]> {
   });
   const values = new Map<string, string[]>();
   for (const name of names) {
-    const given = parsed[name] as string[] | undefined;
-    if (!given || given.length === 0) continue;
+    const given: unknown = parsed[name];
+    if (given === true) values.set(name, ["yes"]);
+    if (!Array.isArray(given) || given.length === 0) continue;
     if (given.includes("")) {
       throw new Fault("usage", `flag --${name} lacks its value`, { fix: "see netplugin -h" });
     }
@@ -145,6 +156,11 @@ function fromFile(path: string, { readFile }: FlagSources): Map<string, string[]
     values.set(key, (Array.isArray(value) ? value : [value]).map(String));
   }
   return values;
+}
+
+/** Reports whether a flag without a value is set: `yes`, `true` and `1` in environment and file. */
+export function isSet(flags: FlagValues, name: string): boolean {
+  return ["yes", "true", "1"].includes(flags.get(name)?.at(-1) ?? "");
 }
 
 /** A flag whose value is written `a|b` takes only those. */

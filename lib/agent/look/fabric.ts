@@ -49,7 +49,7 @@ export function planFabric(
       localIp,
       hosts: hostsOf(documents).flatMap(({ vtepIp }) => vtepIp ?? [])
         .filter((vtep) => vtep !== localIp).sort(),
-      networks: overlayOf(documents, { host: options.host, localIp, networks, tagOf }),
+      networks: overlayOf(documents, { host: options.host, networks, tagOf }),
     },
   };
 }
@@ -66,16 +66,15 @@ function networksHere(documents: Documents, host: string): NetworkRecord[] {
 
 function overlayOf(
   documents: Documents,
-  { host, localIp, networks, tagOf }: {
+  { host, networks, tagOf }: {
     readonly host: string;
-    readonly localIp: string;
     readonly networks: readonly NetworkRecord[];
     readonly tagOf: (network: NetworkRecord) => number;
   },
 ): OverlayNetwork[] {
   const tunnelled = networks.filter(({ encap }) => encap === "vxlan");
   if (tunnelled.length === 0) return [];
-  const membersByNetwork = membersElsewhere(documents, host, localIp);
+  const membersByNetwork = membersElsewhere(documents, host);
   return tunnelled.map((network) => ({
     vni: network.tag,
     localTag: tagOf(network),
@@ -87,7 +86,6 @@ function overlayOf(
 function membersElsewhere(
   documents: Documents,
   host: string,
-  localIp: string,
 ): Map<string, Member[]> {
   const members = new Map<string, Member[]>();
   for (const [key, { value }] of documents) {
@@ -95,8 +93,7 @@ function membersElsewhere(
     const one = value as AttachmentRecord;
     if (one.host === host || !isNewest(documents, one)) continue;
     const vtep = (documents.get(keys.host(one.host))?.value as HostRecord | undefined)?.vtepIp;
-    // Two hosts of one address would send each other's frames back to themselves.
-    if (vtep === undefined || vtep === localIp) continue;
+    if (vtep === undefined) continue;
     const network = keys.network(one.tenant, one.network);
     const here = members.get(network) ?? [];
     members.set(network, here);

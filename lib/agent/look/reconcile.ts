@@ -54,6 +54,7 @@ export async function look(world: World): Promise<number> {
   );
   world.tags.prune(world.mirror.documents);
   await syncGuards(world, wanted, actual);
+  await world.fabric.ensure(world, { isFresh: true });
   let failed = 0;
   const steps = planSteps(wanted, without(actual, released));
   for (const step of steps) failed += await tryStep(world, step);

@@ -136,6 +136,8 @@ async function realise(world: World, claim: Claim): Promise<void> {
     const sandboxes = claim.attachments.map((one) => one.sandbox);
     if (claim.stale.some((one) => sandboxes.includes(one.sandbox))) await linksGone;
   }
+  // Before the port: its tag may have been another network's, whose way to other hosts goes first.
+  await world.fabric.ensure(world);
   const fresh = claim.attachments.filter((one) => one.state !== "ready");
   const steps = await stepsFor(world, claim);
   if (steps.length === 0 && fresh.length === 0) return;

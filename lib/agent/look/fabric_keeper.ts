@@ -1,0 +1,116 @@
+// Keeps both fabrics as the records say. What cannot be had (an uplink that is refused, a tunnel
+// address that is not there) never stands in the way of pods on this host: it is said once.
+
+import type { Fabric } from "../../ovs/fabric/fabric.ts";
+import { VtepFault } from "../../ovs/overlay/vtep.ts";
+import { Fault, faultFrom } from "../../util/errors.ts";
+import type { World } from "../world.ts";
+import type { Bell } from "./bell.ts";
+import { type FabricOptions, type FabricWish, planFabric } from "./fabric.ts";
+
+/** What the operator says of this host's way to others. */
+export interface FabricFlags extends FabricOptions {
+  /** Take an uplink that carries the default route. */
+  readonly isForced: boolean;
+}
+
+/** Makes the fabrics as wished. */
+export class FabricKeeper {
+  readonly #fabric: Fabric;
+  readonly #flags: FabricFlags;
+  readonly #said = new Map<string, string>();
+  #made = "";
+
+  constructor(fabric: Fabric, flags: FabricFlags) {
+    this.#fabric = fabric;
+    this.#flags = flags;
+  }
+
+  /** Makes both fabrics as the records say now; with `isFresh` also when they said so before. */
+  async ensure(world: World, { isFresh = false } = {}): Promise<void> {
+    const documents = world.mirror.documents;
+    const wish = planFabric(
+      documents,
+      this.#flags,
+      (network) => world.tags.tagOf(documents, network),
+    );
+    const words = JSON.stringify(wish);
+    if (words === this.#made && !isFresh) return;
+    const done = [
+      await this.#try(world, "uplink", () => this.#ensureUplink(world, wish)),
+      await this.#try(world, "overlay", () => this.#ensureOverlay(wish)),
+    ];
+    this.#made = done.every(Boolean) ? words : "";
+  }
+
+  async #ensureUplink(world: World, { uplink }: FabricWish): Promise<void> {
+    if (uplink && !this.#flags.isForced) {
+      const taken = await world.links.defaultRouteLinks();
+      if (taken.includes(uplink.device)) throw carriesDefaultRoute(uplink.device);
+    }
+    await this.#fabric.setUplink(uplink);
+  }
+
+  async #ensureOverlay({ overlay }: FabricWish): Promise<void> {
+    const { unreachable, own } = await this.#fabric.setOverlay(overlay);
+    if (!overlay || overlay.networks.length === 0) return;
+    const problem = await this.#fabric.checkVtep(overlay.localIp);
+    if (problem) throw problem;
+    if (own.length > 0) throw sameAddress(overlay.localIp);
+    if (unreachable.length > 0) throw silent(unreachable);
+  }
+
+  /** Reports whether it worked; says a failure once, and again when it is another one. */
+  async #try(world: World, what: string, work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      if (this.#said.delete(what)) world.log.info(`${what} works again`);
+      return true;
+    } catch (error) {
+      const { message } = faultFrom(error);
+      if (this.#said.get(what) !== message) this.#say(world, what, error);
+      this.#said.set(what, message);
+      return false;
+    }
+  }
+
+  #say({ log }: World, what: string, error: unknown): void {
+    log.error(`${what}: ${faultFrom(error).message}`);
+    if (error instanceof VtepFault) {
+      for (const command of error.commands) log.info(`to mend it, as root: ${command}`);
+    }
+  }
+}
+
+function carriesDefaultRoute(device: string): Fault {
+  return new Fault("conflict", `uplink ${device} refused`, {
+    why: "it carries the default route",
+    fix: "give another --uplink or add --uplink-force",
+  });
+}
+
+function sameAddress(vtep: string): Fault {
+  return new Fault("conflict", `tunnel address ${vtep} is also another host's`, {
+    why: "its pods cannot be reached from here",
+    fix: "give each host a VtepIp of its own",
+  });
+}
+
+function silent(vteps: readonly string[]): Fault {
+  return new Fault(
+    "unavailable",
+    `tunnel address ${vteps.slice(0, 3).join(", ")} does not answer`,
+    {
+      why: `${vteps.length} of the other hosts cannot be reached`,
+      fix: "see whether they are up, and the way to them",
+    },
+  );
+}
+
+/** Follows the records of other hosts until `signal` aborts: quicker than a look, which does all. */
+export async function keepFabric(world: World, bell: Bell, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await bell.rung({ withinMs: 60_000, signal });
+    if (!signal.aborted) await world.fabric.ensure(world);
+  }
+}
