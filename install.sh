@@ -20,6 +20,7 @@ usage() {
 usage: ./install.sh COMMAND
 
   try        build, then run the main job on this machine alone, in namespaces of its own
+  lab        build, then give a shell among many hosts in such namespaces; "./install.sh lab --help"
   test       build, then run all tests there; "./install.sh test tests/root/x_test.ts" runs some
   build      leave dist/k8contivnet built from this tree
   install    put dist/k8contivnet in its place on this minion
@@ -28,11 +29,12 @@ usage: ./install.sh COMMAND
                --cni         also as CNI plugin, its configuration last
                --root DIR    below DIR instead of /
 
-try, test and build bring what is missing (Debian packages, Deno into .cache/) and say so before;
+try, lab, test and build bring what is missing (Debian packages, Deno into .cache/) and say so before;
 sudo is asked for only where root is needed.
 
 examples:
   ./install.sh try
+  ./install.sh lab --hosts 3 sh -c 'pod h1 myContainer1; k8contivnet get attachments'
   ./install.sh build && sudo ./install.sh install
   sudo ./install.sh install --uninstall
   ./install.sh install --root /tmp/image --dry-run
@@ -166,13 +168,15 @@ build() {
 
 # Runs the words in the lab as root, with this user's Deno and its cache. There this folder is seen as
 # /run/house, so that a test can act as somebody who may not enter root's home; and the one file
-# unpacks into the lab's own /run, so that nothing of it stays on the machine.
+# unpacks into the lab's own /run, so that nothing of it stays on the machine. In a lab within a lab
+# the name of this folder is covered by the new /run: mount takes it by where we stand.
 in_lab() {
   [ -c /dev/net/tun ] || fail "no /dev/net/tun, which Open vSwitch needs; try \"modprobe tun\""
   local cache=${DENO_DIR:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/deno} code=0
   as_root env "PATH=${PATH//"$PWD"//run/house}" "DENO_DIR=$cache" K8CONTIVNET_REQUIRE=1 \
     K8CONTIVNET_CACHE=/run/k8contivnet-cache NO_COLOR="${NO_COLOR-}" tests/lab/in_lab.sh sh -ec \
-    'mkdir /run/house; mount --bind . /run/house; cd /run/house; exec "$@"' sh "$@" || code=$?
+    'mkdir /run/house; mount --no-canonicalize --bind . /run/house; cd /run/house; exec "$@"' \
+    sh "$@" || code=$?
   [ "$(id -u)" = 0 ] || sudo chown -R --from=0 "$(id -u):$(id -g)" "$cache"
   return "$code"
 }
@@ -182,6 +186,15 @@ try() {
   build
   deno cache --quiet tests/lab/try.ts
   in_lab deno run -A --no-check tests/lab/try.ts dist/k8contivnet
+}
+
+# Its standard output is that of the command that runs among the hosts.
+lab() {
+  bring_tools "${TRY_TOOLS[@]}" "${TEST_TOOLS[@]}" >&2
+  build >&2
+  deno cache --quiet tests/lab/lab.ts
+  in_lab sh -c 'mkdir /run/tmp; TMPDIR=/run/tmp exec deno run -A --no-check tests/lab/lab.ts "$@"' \
+    lab "$@"
 }
 
 passed=0 failed=0
@@ -388,9 +401,10 @@ install_command() {
 main() {
   local command=${1-}
   [ $# -eq 0 ] || shift
-  case " $* " in *" -h "* | *" --help "*) command=-h ;; esac
+  [ "$command" = lab ] || case " $* " in *" -h "* | *" --help "*) command=-h ;; esac
   case $command in
     try) try "$@" ;;
+    lab) lab "$@" ;;
     test) run_tests "$@" ;;
     build) build ;;
     install) install_command "$@" ;;

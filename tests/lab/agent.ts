@@ -20,6 +20,8 @@ export interface LabAgentOptions {
   readonly dir: string;
   readonly ovs: Ovs;
   readonly hostLabel?: string;
+  /** Named network namespace that is its host; the caller's own when absent. */
+  readonly netns?: string;
   readonly flags?: readonly string[];
 }
 
@@ -56,12 +58,15 @@ export class LabAgent implements AsyncDisposable {
 
   /** Starts the agent's process and does not wait. */
   spawn(...flags: string[]): void {
-    const { file, dir, ovs, hostLabel = "host1" } = this.#options;
+    const { file, dir, ovs, hostLabel = "host1", netns } = this.#options;
     Deno.mkdirSync(dir, { recursive: true });
+    // nsenter becomes what it starts: the child's pid is the agent's.
+    const place = netns === undefined ? [] : ["nsenter", `--net=/run/netns/${netns}`, "--"];
     // The log is written by the agent itself: what it said is there when it has answered.
     const child = new Deno.Command("sh", {
       args: [
-        ...["-c", 'log=$1; shift; exec "$@" 2>>"$log"', "agent", this.logFile, file, "netplugin"],
+        ...["-c", 'log=$1; shift; exec "$@" 2>>"$log"', "agent", this.logFile],
+        ...[...place, file, "netplugin"],
         ...["--host-label", hostLabel, "--socket", this.socket, "--state-dir", this.stateDir],
         ...["--ovsdb", ovs.db, "--ovs-rundir", ovs.rundir, "--docker", "none"],
         ...this.#options.flags ?? [],

@@ -13,6 +13,7 @@ export class Mtus {
   readonly #links: Links;
   readonly #log: Log;
   #vtepMtus: readonly number[] = [];
+  #measured = "";
   readonly #warned = new Set<string>();
 
   constructor(links: Links, log: Log) {
@@ -22,9 +23,16 @@ export class Mtus {
 
   /** Measures the links that have a tunnel address of the intent's hosts. */
   async measure(documents: ReadonlyMap<string, Document>): Promise<void> {
-    const addresses = hostsOf(documents).flatMap(({ vtepIp }) => vtepIp ? [vtepIp] : []);
+    const addresses = tunnelAddresses(documents);
     const mtus = await Promise.all(addresses.map((address) => this.#links.linkMtu(address)));
     this.#vtepMtus = mtus.filter((mtu) => mtu !== undefined);
+    this.#measured = addresses.join();
+  }
+
+  /** Measures if the intent names other tunnel addresses than at the last time. */
+  async follow(documents: ReadonlyMap<string, Document>): Promise<void> {
+    // An intent and its first pod may come quicker than the look between them.
+    if (tunnelAddresses(documents).join() !== this.#measured) await this.measure(documents);
   }
 
   /** Gives the MTU of `network` in bytes; warns once where it had to be assumed. */
@@ -44,4 +52,8 @@ export class Mtus {
     }
     return mtu;
   }
+}
+
+function tunnelAddresses(documents: ReadonlyMap<string, Document>): string[] {
+  return hostsOf(documents).flatMap(({ vtepIp }) => vtepIp ? [vtepIp] : []);
 }

@@ -38,6 +38,7 @@ export async function setupPod(world: World, request: PodRequest): Promise<Setup
     startTime: sandbox.startTime,
     pod,
   };
+  await world.mtus.follow(world.mirror.documents);
   const claim = await commitClaim(world, (documents) =>
     planClaim(
       documents,

@@ -1,0 +1,105 @@
+// `deno task lab`: many hosts on this machine, and a shell, or one command, among them.
+// Run inside in_lab.sh: deno run -A tests/lab/lab.ts [--hosts N] [...] [COMMAND...]
+
+import { parseArgs } from "@std/cli/parse-args";
+import { type Cluster, startCluster } from "./cluster.ts";
+import type { Fabric } from "./cluster/fabric.ts";
+import { FILE } from "./host.ts";
+
+const USAGE = `lab [--hosts N] [--fabric wire|vlan-switch|both|none] [--etcd 0|1|3] [--intent FILE]
+    [--mtu BYTES] [COMMAND...]
+  brings up N hosts (2), each with its own Open vSwitch and agent, applies FILE (the guide's
+  late_bindings), and gives a shell among them, or runs COMMAND there; then all of it goes`;
+
+const GUIDE = new URL(
+  "../fixtures/intents/late_bindings/multiple_vxlan_nets.json",
+  import.meta.url,
+);
+const FABRICS: readonly Fabric[] = ["wire", "vlan-switch", "both", "none"];
+const ETCDS = [0, 1, 3] as const;
+
+interface Wish {
+  readonly hosts: number;
+  readonly fabric: Fabric;
+  readonly etcd: 0 | 1 | 3;
+  readonly mtu: number;
+  readonly intent: string;
+  /** Empty: a shell. */
+  readonly command: readonly string[];
+}
+
+/** Gives what the words ask for; undefined where they ask for nothing that there is. */
+async function readWish(args: readonly string[]): Promise<Wish | undefined> {
+  // `deno task lab -- WORDS` hands the dashes on.
+  const given = parseArgs(args[0] === "--" ? args.slice(1) : [...args], {
+    string: ["hosts", "fabric", "etcd", "intent", "mtu"],
+    boolean: ["help"],
+    alias: { help: "h" },
+    default: { hosts: "2", fabric: "wire", etcd: "1", mtu: "1500", intent: GUIDE.pathname },
+    stopEarly: true,
+  });
+  const [hosts, mtu] = [Number(given.hosts), Number(given.mtu)];
+  const fabric = FABRICS.find((one) => one === given.fabric);
+  const etcd = ETCDS.find((one) => String(one) === given.etcd);
+  const isWhole = Number.isInteger(hosts) && hosts >= 1 && hosts <= 200 && mtu >= 576;
+  if (given.help || !isWhole || !fabric || etcd === undefined) return undefined;
+  const intent = await Deno.readTextFile(given.intent);
+  return { hosts, fabric, etcd, mtu, intent, command: given._.map(String) };
+}
+
+/** Puts the words of lab_words.sh on a path of their own. */
+async function makeWords(dir: string): Promise<string> {
+  const script = new URL("lab_words.sh", import.meta.url).pathname;
+  for (const folder of ["bin", "pods"]) await Deno.mkdir(`${dir}/${folder}`);
+  for (const name of ["k8contivnet", "netdcli", "on", "pod", "inside", "unpod"]) {
+    await Deno.symlink(script, `${dir}/bin/${name}`);
+  }
+  const prompt = `[ ! -f ~/.bashrc ] || . ~/.bashrc\nPATH=${dir}/bin:$PATH PS1='lab \\w \\$ '\n`;
+  await Deno.writeTextFile(`${dir}/bashrc`, prompt);
+  return `${dir}/bin`;
+}
+
+function tell({ hosts, etcd, dir }: Cluster, { fabric }: Wish): void {
+  const rows = hosts.map(({ label, netns, vtep }) =>
+    `  ${label.padEnd(8)}${netns.padEnd(6)}${vtep}`
+  );
+  console.error(`
+${hosts.length} hosts are up, joined by: ${fabric}; store: ${etcd?.url("/lab") ?? "one file"}
+  label   netns VTEP address
+${rows.join("\n")}
+what each host has is below ${dir}/hN: ovs/, agent/agent.log, agent/agent.sock
+
+  k8contivnet get networks          asks the first host's agent; netdcli too
+  on h2 k8contivnet get endpoints   on another host; also: on h2 ovs-vsctl show, on h2 ip address
+  pod h1 myContainer1               a pod, set up on that host as a kubelet does
+  inside myContainer1 ip address    in that pod; also: inside myContainer1 ping -c1 11.1.0.2
+  unpod myContainer1                its end
+nothing of this is left when the shell ends
+`);
+}
+
+async function runInside(cluster: Cluster, command: readonly string[]): Promise<number> {
+  const path = await makeWords(cluster.dir);
+  const shell = ["bash", "--rcfile", `${cluster.dir}/bashrc`, "-i"];
+  const [first = "bash", ...args] = command.length > 0 ? command : shell;
+  const child = new Deno.Command(first, {
+    args,
+    env: { PATH: `${path}:${Deno.env.get("PATH")}`, LAB_DIR: cluster.dir, LAB_FILE: FILE },
+  }).spawn();
+  return (await child.status).code;
+}
+
+async function main(): Promise<number> {
+  const wish = await readWish(Deno.args);
+  if (!wish) {
+    console.error(USAGE);
+    return 2;
+  }
+  // Keys that end a command in the shell must not end the lab around it.
+  for (const signal of ["SIGINT", "SIGQUIT"] as const) Deno.addSignalListener(signal, () => {});
+  await using cluster = await startCluster(wish);
+  tell(cluster, wish);
+  return await runInside(cluster, wish.command);
+}
+
+Deno.exit(await main());
