@@ -8,6 +8,7 @@ import { applyStep, detach } from "../pods/attach.ts";
 import { attachmentKey, attachmentsOf, endpointKeyOf } from "../record/documents.ts";
 import { isStillBound, observe, releaseAttachments } from "../pods/pods.ts";
 import { attachmentFromPort, attachmentToPort, hostEndOf } from "../pods/rows.ts";
+import { connectLatecomers } from "./latecomers.ts";
 import { type Actual, planSteps, type Step, type Wanted } from "./steps.ts";
 import { wantedOf } from "../pods/wanted.ts";
 import type { World } from "../world.ts";
@@ -59,7 +60,7 @@ export async function look(world: World): Promise<number> {
   const steps = planSteps(wanted, without(actual, released));
   for (const step of steps) failed += await tryStep(world, step);
   for (const step of unfinished(wanted, steps)) failed += await tryStep(world, step);
-  return failed;
+  return failed + await connectLatecomers(world);
 }
 
 /** What was released is on its way out: it is nobody's stray. */
@@ -125,6 +126,10 @@ async function releaseUnwanted(
       pod: `${one.pod.namespace}/${one.pod.name}`,
       why: isStillBound(world, one) ? "its sandbox is gone" : "its endpoint is gone",
     });
+    // Its pod may live on, and be named again.
+    if (!isStillBound(world, one) && await world.runtimes.isAlive(one)) {
+      world.unmatched.add({ ...one.pod, sandbox: one.sandbox }, "its endpoint is gone");
+    }
   }
   return new Set(gone.map((one) => one.id));
 }

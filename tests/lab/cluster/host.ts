@@ -110,4 +110,6 @@ async function makeUnderlay(
   await run("ip", ["-n", netns, "-batch", "-"], {
     stdin: `address add ${address}/24 dev ${UNDERLAY}\nlink set ${UNDERLAY} up\n`,
   });
+  // What the agent tells an operator to do: else the kernel answers ARP for it on the wire's link too.
+  await run("ip", ["netns", "exec", netns, "sysctl", "-qw", "net/ipv4/conf/eth1/arp_ignore=1"]);
 }
