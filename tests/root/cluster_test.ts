@@ -6,6 +6,7 @@ import { startCluster } from "../lab/cluster.ts";
 import { MANAGEMENT_ADDRESS, managementAddress } from "../lab/cluster/fabric.ts";
 import { UNDERLAY, vtepOf } from "../lab/cluster/host.ts";
 import { sniff } from "../lab/cluster/sniff.ts";
+import { waitFor } from "../lab/wait.ts";
 
 const INTENT = {
   Tenants: [{
@@ -31,6 +32,27 @@ Deno.test("hosts of a lab reach the lab and each other's VTEP, at the wire's MTU
   await ping("h2", managementAddress(3));
   await ping("h1", vtepOf(3), "-Mdo", "-s1572");
   assertStringIncludes(await cluster.host("host1").ovs.vsctl("list-ports", UNDERLAY), "eth1");
+});
+
+Deno.test("a tunnel made by hand carries frames between hosts of a lab, over the wire", async () => {
+  await using cluster = await startCluster({ hosts: 2, fabric: "wire", etcd: 0 });
+  for (const [at, { netns, ovs }] of cluster.hosts.entries()) {
+    const ends = [`options:remote_ip=${vtepOf(2 - at)}`, `options:local_ip=${vtepOf(at + 1)}`];
+    await ovs.vsctl(
+      ...["add-br", "hand", "--", "set", "bridge", "hand", "datapath_type=netdev"],
+      ...["--", "add-port", "hand", "vx", "--", "set", "interface", "vx", "type=vxlan"],
+      ...["options:key=7", ...ends],
+    );
+    const lines = `address add 10.8.8.${at + 1}/24 dev hand\nlink set hand mtu 1450 up\n`;
+    await run("ip", ["-n", netns, "-batch", "-"], { stdin: lines });
+  }
+  await using sniffer = await cluster.host(2).sniff("eth1", "udp port 4789");
+  // The userspace datapath drops what it has no VTEP neighbour for, and then resolves it.
+  await waitFor(
+    "an answer through the tunnel",
+    () => ping("h1", "10.8.8.2").then(() => true, () => false),
+  );
+  await sniffer.hears("vni 7");
 });
 
 Deno.test("a lab's VLAN switch carries a tag between the hosts' eth2", async () => {

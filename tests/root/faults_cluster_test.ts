@@ -1,6 +1,6 @@
 // Faults of the original in what hosts agree on, by their numbers: each test fails on what it did.
 
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { run } from "../../lib/util/run.ts";
 import { type Cluster, startCluster } from "../lab/cluster.ts";
 import type { ClusterHost } from "../lab/cluster/host.ts";
@@ -116,16 +116,33 @@ Deno.test("a pod that starts on one host just after its endpoint was applied on 
   }
 });
 
-Deno.test("S12: agents outlive restarts of etcd, and keys below their own that nobody knows", async () => {
+Deno.test("S12: agents outlive restarts of etcd, of one member and of all", async () => {
   await using cluster = await startCluster({ hosts: 2, etcd: 3, intent: LATE });
   const pids = cluster.hosts.map(({ agent }) => agent.pid);
-  await cluster.etcd!.ctl("put", "/lab/tenants/tenant-one/below/it", "{}");
-  await cluster.etcd!.ctl("put", "/lab/hosts/", "no JSON");
   for (const member of [0, 1, 2]) await cluster.etcd!.restart(member);
   for (const member of [0, 1, 2]) await cluster.etcd!.kill(member);
   await cluster.etcd!.startAll();
   await cluster.apply(deltaOf({ orange: ["c5"] }));
   const two = cluster.host(2);
   await two.agent.setup(await two.pod("myContainer5"));
+  assertEquals(cluster.hosts.map(({ agent }) => agent.pid), pids);
+});
+
+Deno.test("S12: agents outlive keys that they do not know, and a record that cannot be read is named", async () => {
+  await using cluster = await startCluster({ hosts: 2, intent: LATE });
+  const pids = cluster.hosts.map(({ agent }) => agent.pid);
+  for (const key of ["config/", "config/eps/below/it", "x"]) {
+    await cluster.etcd!.ctl("put", `/lab/${key}`, "no JSON");
+  }
+  await cluster.apply(deltaOf({ orange: ["c5"] }));
+  await cluster.etcd!.ctl("put", "/lab/hosts/odd", "no JSON");
+  const two = cluster.host(2);
+  await two.agent.setup(await two.pod("myContainer5"));
+  const { code, err } = await cluster.post(deltaOf({ orange: ["c6"] }), { on: 2 });
+  assertNotEquals(code, 0);
+  assertStringIncludes(err, "hosts/odd");
+  assertEquals((await cluster.etcd!.read("/lab/hosts/odd")).get("/lab/hosts/odd"), "no JSON");
+  await cluster.etcd!.ctl("del", "/lab/hosts/odd");
+  await cluster.apply(deltaOf({ orange: ["c6"] }));
   assertEquals(cluster.hosts.map(({ agent }) => agent.pid), pids);
 });

@@ -1,0 +1,57 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { LocalTags } from "../../../../lib/agent/pods/local_tags.ts";
+import type { Document } from "../../../../lib/agent/record/mirror.ts";
+import type { NetworkRecord } from "../../../../lib/intent/records.ts";
+import { Fault } from "../../../../lib/util/errors.ts";
+import { network, vlanTenant } from "../../intent/files.ts";
+import { MemoryStore } from "../../intent/memory_store.ts";
+
+type Documents = ReadonlyMap<string, Document>;
+
+/** Gives the documents of a tenant with VXLAN networks a and b, and VLAN network c. */
+function documentsWith(vlans: string): Documents {
+  const store = new MemoryStore();
+  const networks = [network("a"), network("b"), network("c", [], { PktTagType: "vlan" })];
+  const file = vlanTenant(networks, {
+    ...{ DefaultNetType: "vxlan", Vxlans: "10001-12000", Vlans: vlans },
+  });
+  store.wish("add", file);
+  return store.documents as Documents;
+}
+
+function networkIn(documents: Documents, name: string): NetworkRecord {
+  return documents.get(`networks/one/${name}`)!.value as unknown as NetworkRecord;
+}
+
+const pools: readonly { vlans: string; want: readonly number[] }[] = [
+  { vlans: "1-10", want: [4094, 4093, 1] },
+  { vlans: "100-400,500-900", want: [4094, 4093, 100] },
+  { vlans: "4000-4094", want: [3999, 3998, 4000] },
+];
+
+for (const { vlans, want } of pools) {
+  Deno.test(`S18: local tags of VXLAN networks stay out of Vlans ${vlans}, and are never 0`, () => {
+    const documents = documentsWith(vlans);
+    const tags = new LocalTags();
+    const given = ["a", "b", "c"].map((name) => tags.tagOf(documents, networkIn(documents, name)));
+    assertEquals(given, want);
+    assert(given.every((tag) => tag > 0));
+  });
+}
+
+Deno.test("a local tag is kept until a claim takes its number, then it moves", () => {
+  const documents = new Map(documentsWith("1-10"));
+  const tags = new LocalTags();
+  const a = networkIn(documents, "a");
+  assertEquals([tags.tagOf(documents, a), tags.tagOf(documents, a)], [4094, 4094]);
+  documents.set("claims/vlan/4094", documents.get("claims/vlan/1")!);
+  assertEquals(tags.tagOf(documents, a), 4093);
+});
+
+Deno.test("a host without a local tag left says so", () => {
+  const documents = new Map(documentsWith("1-4093"));
+  const tags = new LocalTags();
+  tags.tagOf(documents, networkIn(documents, "a"));
+  const fault = assertThrows(() => tags.tagOf(documents, networkIn(documents, "b")), Fault);
+  assertEquals([fault.code, fault.what], ["exhausted", "no local VLAN left for one/b"]);
+});
