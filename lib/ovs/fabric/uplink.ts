@@ -7,7 +7,7 @@ import { parseTag } from "../port_spec.ts";
 import type { FabricOptions } from "./fabric.ts";
 import type { HostNet } from "./host_net.ts";
 import { findLinks, type LinkRow, type Links, numberOf, ourBridge, ownerWords } from "./links.ts";
-import { PATCH_ON_INTEGRATION } from "./names.ts";
+import { PATCH_ON_INTEGRATION, UPLINK_KIND } from "./names.ts";
 import { trunkFlows, trunksFor } from "./trunk.ts";
 import type { Tools } from "../tools.ts";
 
@@ -18,7 +18,6 @@ export interface UplinkWish {
   readonly tags: readonly number[];
 }
 
-const KIND = "uplink";
 const COOKIES = LINK_COOKIES.uplink;
 
 /** What setUplink works with. */
@@ -36,7 +35,7 @@ export async function setUplink(
 ): Promise<void> {
   if (wish) parseUplink(wish);
   const names = wish ? [wish.device, PATCH_ON_INTEGRATION] : [];
-  const seen = await findLinks(tools, { names, kind: KIND, endMs });
+  const seen = await findLinks(tools, { names, kind: UPLINK_KIND, endMs });
   if (!wish && !hasUplink(seen, options.owner)) return;
   if (!wish) await tools.syncLines([], { endMs, cookies: COOKIES }); // before its number is free
   else await checkUplink(wish, { seen, host, options, endMs });
@@ -54,7 +53,7 @@ export function planUplink(
   wish: UplinkWish | undefined,
   { bridge, owner }: { readonly bridge: string; readonly owner: string },
 ): string[] {
-  const ours = links.filter((link) => link.kind === KIND && link.owner === owner);
+  const ours = links.filter((link) => link.kind === UPLINK_KIND && link.owner === owner);
   const now = ours.find(({ name, bridge: on }) => name === wish?.device && on === bridge);
   const gone = ours.filter((link) => link !== now)
     .flatMap(({ name }) => ["--", "--if-exists", "del-port", name]);
@@ -64,7 +63,7 @@ export function planUplink(
   const settings = ["vlan_mode=trunk", `trunks=${trunks.join(",")}`];
   const change = now
     ? ["--", "clear", "Port", wish.device, "tag", "--", "set", "Port", wish.device, ...settings]
-    : ["--", "add-port", bridge, wish.device, ...settings, ...ownerWords(owner, KIND)];
+    : ["--", "add-port", bridge, wish.device, ...settings, ...ownerWords(owner, UPLINK_KIND)];
   return [...gone, ...change];
 }
 
@@ -75,7 +74,7 @@ export function isTrunk(link: LinkRow, trunks: readonly number[]): boolean {
 }
 
 function hasUplink({ links }: Links, owner: string): boolean {
-  return links.some((link) => link.kind === KIND && link.owner === owner);
+  return links.some((link) => link.kind === UPLINK_KIND && link.owner === owner);
 }
 
 function parseUplink({ device, tags }: UplinkWish): void {
@@ -106,8 +105,8 @@ async function checkUplink(
     });
   }
   const row = seen.links.find(({ name }) => name === device);
-  if (row?.kind === KIND && row.owner === options.owner && row.ofport !== undefined) return;
-  if (row && (row.kind !== KIND || row.owner !== options.owner)) {
+  if (row?.kind === UPLINK_KIND && row.owner === options.owner && row.ofport !== undefined) return;
+  if (row && (row.kind !== UPLINK_KIND || row.owner !== options.owner)) {
     const why = `it is a port of bridge ${row.bridge ?? "nobody"}, and not our uplink`;
     throw refused(device, why, { fix: "remove that port, or give another --uplink" });
   }

@@ -5,7 +5,7 @@ import { Fault } from "../../util/errors.ts";
 import { planBridge, PROTOCOLS, settingsOf } from "../bridge.ts";
 import { ourBridge, ownerWords } from "../fabric/links.ts";
 import type { LinkRow, Links } from "../fabric/links.ts";
-import { PATCH_ON_INTEGRATION, PATCH_ON_TUNNEL, VXLAN_PORT } from "../fabric/names.ts";
+import { PATCH_ON_INTEGRATION, PATCH_ON_TUNNEL, UPLINK_KIND, VXLAN_PORT } from "../fabric/names.ts";
 import { trunksFor } from "../fabric/trunk.ts";
 import { isTrunk } from "../fabric/uplink.ts";
 import type { Columns } from "../ovsdb.ts";
@@ -43,6 +43,7 @@ export function planOverlay(
   const { tunnelBridge, owner } = place;
   const integration = settingsOf(ourBridge(seen, place));
   refuseForeign(seen, place);
+  refuseClash(seen, wish.localTags, owner);
   const row = seen.bridges.find(({ name }) => name === tunnelBridge);
   const { datapath } = integration;
   const want = { datapath, failMode: "secure", protocols: PROTOCOLS, owner };
@@ -55,7 +56,7 @@ export function planOverlay(
 /** Gives the words that remove the overlay; none when it is not there. Faults: conflict. */
 export function planNoOverlay(seen: Links, { tunnelBridge, owner }: OverlayPlace): string[] {
   const row = seen.bridges.find(({ name }) => name === tunnelBridge);
-  const ours = seen.links.filter((link) => isOurs(link, owner));
+  const ours = seen.links.filter((link) => isOurs(link, owner) && link.kind !== UPLINK_KIND);
   const isBridgeOurs = row && recordFromMap(row.external_ids)[OWNER_KEY] === owner;
   if (isBridgeOurs) refuseGuests(row, { tunnelBridge, ours });
   return [
@@ -123,6 +124,17 @@ function hasSettings(now: LinkRow, { type, options }: WantedLink): boolean {
 
 function isOurs(link: LinkRow, owner: string): boolean {
   return link.owner === owner && link.kind !== undefined;
+}
+
+// What has a local tag would leave by the uplink.
+function refuseClash({ links }: Links, localTags: readonly number[], owner: string): void {
+  const uplink = links.find((link) => isOurs(link, owner) && link.kind === UPLINK_KIND);
+  const clash = localTags.find((tag) => uplink?.trunks.includes(tag));
+  if (clash === undefined) return;
+  throw new Fault("conflict", `local tag ${clash} refused`, {
+    why: `tag ${clash} is one that the uplink carries`,
+    fix: "choose another local tag, or take that VLAN from the uplink first",
+  });
 }
 
 function refuseForeign({ bridges, links }: Links, { tunnelBridge, owner }: OverlayPlace): void {
