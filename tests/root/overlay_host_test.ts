@@ -56,6 +56,36 @@ Deno.test("a foreign bridge or port in the overlay's place is refused, and not t
   });
 });
 
+Deno.test("a foreign tunnel that takes our frames is told, with what Open vSwitch says of it", async () => {
+  await withFabricHosts({ count: 1, driver: "jsonrpc" }, async (host) => {
+    await host!.ovs.vsctl(
+      ...["add-port", "underlay", "theirs", "--", "set", "interface", "theirs", "type=vxlan"],
+      ...["options:remote_ip=flow", "options:key=flow", `options:local_ip=${host!.vtep}`],
+    );
+    const fault = await assertRejects(() => host!.fabric.setOverlay(NOBODY), Fault);
+    assertStringIncludes(fault.message, "Open vSwitch could not open link contivVxlan: ");
+    await host!.ovs.vsctl("del-port", "theirs");
+    await host!.fabric.setOverlay(NOBODY);
+  });
+});
+
+Deno.test("an ovs-vswitchd that hangs holds no call up beyond its limit", async () => {
+  await withFabricHosts({ count: 1, driver: "jsonrpc" }, async (host) => {
+    await host!.fabric.setOverlay(NOBODY);
+    const fabric = host!.openFabric({ limitMs: 1_500 });
+    Deno.kill(host!.ovs.vswitchdPid!, "SIGSTOP");
+    try {
+      const startMs = performance.now();
+      const fault = await assertRejects(() => fabric.setOverlay(NOBODY), Fault);
+      assertEquals(fault.code, "timeout");
+      assert(performance.now() - startMs < 3_000);
+    } finally {
+      Deno.kill(host!.ovs.vswitchdPid!, "SIGCONT");
+    }
+    await fabric.setOverlay(NOBODY);
+  });
+});
+
 Deno.test("an overlay that is wished no more goes without a trace, pods of the host talk on", async () => {
   await withFabricHosts({ count: 2, driver: "jsonrpc" }, async (one, two) => {
     const tag = localTag(one!, VNI);

@@ -47,6 +47,7 @@ for (const driver of DRIVERS) {
       ];
       const [blue1, red1, blue2, red2] = placed.map(({ pod }) => pod);
       await using atBlue = await sniff(blue2!.id, "eth0");
+      assertEquals(await blue1!.pings("10.5.5.2"), false, "no overlay yet");
       await setOverlays([one!, two!], placed);
       assert(await blue1!.pings("10.5.5.2"), "first ping of blue");
       assert(await red1!.pings("10.5.5.2"), "first ping of red");
@@ -66,8 +67,10 @@ for (const driver of DRIVERS) {
       const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
       await setOverlays([one!, two!], placed);
       const before = await worldOf(one!);
+      const youngest = await youngestOf(one!);
       await one!.fabric.setOverlay(wishOf(one!, placed));
       assertEquals(await worldOf(one!), before);
+      assert(await youngestOf(one!) > youngest, "a flow came anew");
       for (let n = 200; n < 210; n++) {
         await two!.run("ip", "address", "add", `192.168.77.${n}/24`, "dev", "underlay");
       }
@@ -240,7 +243,13 @@ async function flowsOf({ ovs }: FabricHost, bridge: string): Promise<string[]> {
   return text.split("\n").filter((line) => line.includes("actions="));
 }
 
-/** Rows and flows; a flow that was deleted and came back has another age. */
+/** Age of the youngest flow in seconds; one that was deleted and came back is younger than before. */
+async function youngestOf({ ovs }: FabricHost): Promise<number> {
+  const text = await ovs.ofctl("dump-flows", "contivTunnel");
+  return Math.min(...[...text.matchAll(/duration=([\d.]+)s/g)].map(([, age]) => Number(age)));
+}
+
+/** Number of the configuration, and flows. */
 async function worldOf(host: FabricHost): Promise<unknown> {
   const rows = await host.ovs.vsctl("--columns=next_cfg", "list", "Open_vSwitch");
   return {

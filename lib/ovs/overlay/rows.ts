@@ -6,8 +6,7 @@ import { planBridge, PROTOCOLS, settingsOf } from "../bridge.ts";
 import { ourBridge, ownerWords } from "../fabric/links.ts";
 import type { LinkRow, Links } from "../fabric/links.ts";
 import { PATCH_ON_INTEGRATION, PATCH_ON_TUNNEL, UPLINK_KIND, VXLAN_PORT } from "../fabric/names.ts";
-import { trunksFor } from "../fabric/trunk.ts";
-import { isTrunk } from "../fabric/uplink.ts";
+import { isTrunk, trunksFor } from "../fabric/trunk.ts";
 import type { Columns } from "../ovsdb.ts";
 import { OWNER_KEY, recordFromMap, uuidsOf } from "../rows.ts";
 
@@ -96,7 +95,8 @@ function wantedLinks(
 function planLink({ links }: Links, want: WantedLink, owner: string): string[] {
   const { name, bridge, trunks } = want;
   const now = links.find((link) => link.name === name);
-  const isThere = now?.bridge === bridge;
+  // What ovs-vswitchd could not open is made anew: it tries again only when a row changes.
+  const isThere = now?.bridge === bridge && now.error === undefined;
   const port = trunks ? ["vlan_mode=trunk", `trunks=${trunks.join(",")}`] : [];
   const set = ["--", "set", "Interface", name, `type=${want.type}`, ...optionWords(want.options)];
   if (!isThere) {
@@ -144,7 +144,7 @@ function refuseForeign({ bridges, links }: Links, { tunnelBridge, owner }: Overl
     const whose = has === undefined ? "was made by somebody else" : `belongs to host ${has}`;
     throw new Fault("conflict", `bridge ${tunnelBridge} refused`, {
       why: `it ${whose}`,
-      fix: `give another --tunnel-bridge, or remove it with "ovs-vsctl del-br ${tunnelBridge}"`,
+      fix: `if nobody needs it, remove it with "ovs-vsctl del-br ${tunnelBridge}"`,
     });
   }
   const link = links.find((one) => !isOurs(one, owner));

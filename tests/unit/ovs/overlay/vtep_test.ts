@@ -6,7 +6,13 @@ const link = (name: string, isUp = true) => ({
   link: { name, isUp, mtu: 1_600, master: undefined },
   prefix: 24,
 });
-const underlay = { name: "br0", datapath: "netdev", nics: ["nic0"] };
+const underlay = {
+  name: "br0",
+  datapath: "netdev",
+  isForPods: false,
+  ports: ["br0", "nic0", "in0"],
+  nics: ["nic0"],
+};
 const good: VtepFacts = {
   address,
   datapath: "netdev",
@@ -43,14 +49,42 @@ const cases: { name: string; facts: Partial<VtepFacts>; why: string; commands?: 
     facts: { place: link("nic0"), gateways: [{ to: "default", gateway: "192.168.77.254" }] },
     why: "it stands on nic0, where the userspace datapath cannot use it",
     commands: [
-      "ovs-vsctl --may-exist add-br br0 -- set Bridge br0 datapath_type=netdev" +
-      " fail_mode=standalone -- --may-exist add-port br0 nic0 -- set Interface br0 mtu_request=1600",
       "ip link set nic0 up",
       "sysctl -w net/ipv4/conf/nic0/arp_ignore=1",
       "ip link set br0 up",
       ...MOVE,
       "ip route replace default via 192.168.77.254 dev br0",
     ],
+  },
+  {
+    name: "that it stands on a NIC without a bridge",
+    facts: { place: link("nic0"), bridge: undefined },
+    why: "it stands on nic0, where the userspace datapath cannot use it",
+    commands: [
+      "ovs-vsctl --may-exist add-br contivUnderlay -- set Bridge contivUnderlay" +
+      " datapath_type=netdev fail_mode=standalone -- --may-exist add-port contivUnderlay nic0" +
+      " -- set Interface contivUnderlay mtu_request=1600",
+      "ip link set nic0 up",
+      "sysctl -w net/ipv4/conf/nic0/arp_ignore=1",
+      "ip link set contivUnderlay up",
+      "ip address del 192.168.77.1/24 dev nic0",
+      "ip address add 192.168.77.1/24 dev contivUnderlay",
+    ],
+  },
+  {
+    name: "that it stands on another port of the switch",
+    facts: { place: link("in0") },
+    why: "it stands on in0, where the userspace datapath cannot use it",
+    commands: [
+      "ip link set br0 up",
+      "ip address del 192.168.77.1/24 dev in0",
+      "ip address add 192.168.77.1/24 dev br0",
+    ],
+  },
+  {
+    name: "that it stands on the pods' own bridge",
+    facts: { place: link("nic0"), bridge: { ...underlay, isForPods: true } },
+    why: "it stands on nic0, a port of br0, which is for pods alone",
   },
   {
     name: "that its bridge has the kernel's datapath",
