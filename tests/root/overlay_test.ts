@@ -210,6 +210,18 @@ Deno.test("a host that changes its tunnel address is followed", async () => {
   });
 });
 
+Deno.test("setOverlay() tells ovs-vswitchd its neighbours again when that has forgotten them", async () => {
+  await withFabricHosts({ count: 2, driver: "jsonrpc" }, async (one, two) => {
+    const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
+    const [a, b] = placed.map(({ pod }) => pod);
+    await setOverlays([one!, two!], placed);
+    await one!.ovs.appctl("tnl/neigh/flush");
+    await one!.fabric.setOverlay(wishOf(one!, placed));
+    assertStringIncludes(await one!.ovs.appctl("tnl/neigh/show"), two!.vtep);
+    assert(await a!.pings(b!.ip), "first ping");
+  });
+});
+
 Deno.test("an address that answers no ARP is told, and delays the others but once", async () => {
   await withFabricHosts({ count: 2, driver: "jsonrpc" }, async (one, two) => {
     const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
