@@ -2,7 +2,7 @@
 // point: nobody is answered before this host is as it should be.
 
 import { openLinks } from "../net/open.ts";
-import { openFabric } from "../ovs/fabric/fabric.ts";
+import { openFabric } from "../ovs/fabric.ts";
 import { openSwitch } from "../ovs/open.ts";
 import type { Datapath } from "../ovs/switch.ts";
 import { openRuntimes } from "../runtimes/find.ts";

@@ -1,7 +1,7 @@
 // A host for tests of what leads to other hosts: a network namespace with its own Open vSwitch, Switch
 // and Fabric, and pods with a link to its bridge. No agent: the test says what is wished.
 
-import { type Fabric, openFabric } from "../../lib/ovs/fabric/fabric.ts";
+import { type Fabric, type FabricOptions, openFabric } from "../../lib/ovs/fabric.ts";
 import type { OverlayWish } from "../../lib/ovs/overlay/wish.ts";
 import { openSwitch } from "../../lib/ovs/open.ts";
 import type { PortSpec, Switch } from "../../lib/ovs/switch.ts";
@@ -84,6 +84,8 @@ export interface FabricHost extends AsyncDisposable {
   readonly ovs: Ovs;
   readonly switch: Switch;
   readonly fabric: Fabric;
+  /** Gives another Fabric of this host, with other options. */
+  openFabric(options: Partial<FabricOptions>): Fabric;
   /** Runs a command in the host's namespace. */
   run(cmd: string, ...args: string[]): Promise<string>;
   /** Makes a pod on the bridge with that access tag. */
@@ -123,6 +125,7 @@ export async function startFabricHost(
       ovs,
       switch: bridge,
       fabric: openFabric(options),
+      openFabric: (other) => openFabric({ ...options, ...other }),
       run: inside,
       pod: async (name, pod) =>
         stack.use(await plug({ label, bridge, name: `${label}-${name}` }, pod)),

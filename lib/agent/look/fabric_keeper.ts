@@ -1,7 +1,7 @@
 // Keeps both fabrics as the records say. What cannot be had (an uplink that is refused, a tunnel
 // address that is not there) never stands in the way of pods on this host: it is said once.
 
-import type { Fabric } from "../../ovs/fabric/fabric.ts";
+import type { Fabric } from "../../ovs/fabric.ts";
 import { VtepFault } from "../../ovs/overlay/vtep.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import type { World } from "../world.ts";

@@ -8,3 +8,5 @@ export const PATCH_ON_TUNNEL = "contivPatchInt";
 export const VXLAN_PORT = "contivVxlan";
 /** The tunnel bridge, unless told otherwise. */
 export const TUNNEL_BRIDGE = "contivTunnel";
+/** What `external_ids` says of the uplink's port. */
+export const UPLINK_KIND = "uplink";

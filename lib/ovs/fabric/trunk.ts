@@ -2,6 +2,7 @@
 // Which tags its row names, and what may come in by it. Pure.
 
 import type { CookieSet } from "../flows.ts";
+import type { LinkRow } from "./links.ts";
 
 /**
  * Stands in a trunk for "no tag at all". An empty column would mean all tags; IEEE 802.1Q, table 9-2,
@@ -16,6 +17,12 @@ const PRIORITY = 100;
 export function trunksFor(tags: readonly number[]): number[] {
   const sorted = [...new Set(tags)].sort((one, other) => one - other);
   return sorted.length > 0 ? sorted : [NO_TAG];
+}
+
+/** Reports whether the row is a trunk of exactly these tags. */
+export function isTrunk(link: LinkRow, trunks: readonly number[]): boolean {
+  const has = [...link.trunks].sort((one, other) => one - other); // empty would be all tags
+  return link.vlanMode === "trunk" && link.tag === undefined && has.join() === trunks.join();
 }
 
 /**

@@ -4,11 +4,10 @@ import { Fault, oneLine } from "../../util/errors.ts";
 import { isLinkName } from "../../util/names.ts";
 import { LINK_COOKIES } from "../flows.ts";
 import { parseTag } from "../port_spec.ts";
-import type { FabricOptions } from "./fabric.ts";
 import type { HostNet } from "./host_net.ts";
-import { findLinks, type LinkRow, type Links, numberOf, ourBridge, ownerWords } from "./links.ts";
-import { PATCH_ON_INTEGRATION } from "./names.ts";
-import { trunkFlows, trunksFor } from "./trunk.ts";
+import { findLinks, type Links, numberOf, ourBridge, ownerWords } from "./links.ts";
+import { PATCH_ON_INTEGRATION, UPLINK_KIND } from "./names.ts";
+import { isTrunk, trunkFlows, trunksFor } from "./trunk.ts";
 import type { Tools } from "../tools.ts";
 
 /** Which device leads to the VLAN fabric, and what it carries. */
@@ -18,29 +17,34 @@ export interface UplinkWish {
   readonly tags: readonly number[];
 }
 
-const KIND = "uplink";
 const COOKIES = LINK_COOKIES.uplink;
+
+/** Which bridge it is a port of, and whose. */
+export interface UplinkPlace {
+  readonly bridge: string;
+  readonly owner: string;
+}
 
 /** What setUplink works with. */
 export interface UplinkTools {
   readonly tools: Tools;
   readonly host: HostNet;
-  readonly options: FabricOptions;
+  readonly place: UplinkPlace;
 }
 
 /** Makes the uplink as wished. Faults: usage, not_found, conflict, failed, and those of tools. */
 export async function setUplink(
-  { tools, host, options }: UplinkTools,
+  { tools, host, place }: UplinkTools,
   wish: UplinkWish | undefined,
   endMs: number,
 ): Promise<void> {
   if (wish) parseUplink(wish);
   const names = wish ? [wish.device, PATCH_ON_INTEGRATION] : [];
-  const seen = await findLinks(tools, { names, kind: KIND, endMs });
-  if (!wish && !hasUplink(seen, options.owner)) return;
+  const seen = await findLinks(tools, { names, kind: UPLINK_KIND, endMs });
+  if (!wish && !hasUplink(seen, place.owner)) return;
   if (!wish) await tools.syncLines([], { endMs, cookies: COOKIES }); // before its number is free
-  else await checkUplink(wish, { seen, host, options, endMs });
-  const words = planUplink(seen, wish, options);
+  else await checkUplink(wish, { seen, host, place, endMs });
+  const words = planUplink(seen, wish, place);
   if (words.length > 0) await tools.vsctl(words, endMs);
   if (!wish) return;
   const now = words.length > 0 ? await findLinks(tools, { names, endMs }) : seen;
@@ -52,10 +56,13 @@ export async function setUplink(
 export function planUplink(
   { links }: Pick<Links, "links">,
   wish: UplinkWish | undefined,
-  { bridge, owner }: { readonly bridge: string; readonly owner: string },
+  { bridge, owner }: UplinkPlace,
 ): string[] {
-  const ours = links.filter((link) => link.kind === KIND && link.owner === owner);
-  const now = ours.find(({ name, bridge: on }) => name === wish?.device && on === bridge);
+  const ours = links.filter((link) => link.kind === UPLINK_KIND && link.owner === owner);
+  // What ovs-vswitchd could not open is made anew: it tries again only when a row changes.
+  const now = ours.find(({ name, bridge: on, error }) =>
+    name === wish?.device && on === bridge && error === undefined
+  );
   const gone = ours.filter((link) => link !== now)
     .flatMap(({ name }) => ["--", "--if-exists", "del-port", name]);
   if (!wish) return gone;
@@ -64,18 +71,12 @@ export function planUplink(
   const settings = ["vlan_mode=trunk", `trunks=${trunks.join(",")}`];
   const change = now
     ? ["--", "clear", "Port", wish.device, "tag", "--", "set", "Port", wish.device, ...settings]
-    : ["--", "add-port", bridge, wish.device, ...settings, ...ownerWords(owner, KIND)];
+    : ["--", "add-port", bridge, wish.device, ...settings, ...ownerWords(owner, UPLINK_KIND)];
   return [...gone, ...change];
 }
 
-/** Reports whether the row is a trunk of exactly these tags. */
-export function isTrunk(link: LinkRow, trunks: readonly number[]): boolean {
-  const has = [...link.trunks].sort((one, other) => one - other); // empty would be all tags
-  return link.vlanMode === "trunk" && link.tag === undefined && has.join() === trunks.join();
-}
-
 function hasUplink({ links }: Links, owner: string): boolean {
-  return links.some((link) => link.kind === KIND && link.owner === owner);
+  return links.some((link) => link.kind === UPLINK_KIND && link.owner === owner);
 }
 
 function parseUplink({ device, tags }: UplinkWish): void {
@@ -90,14 +91,14 @@ function parseUplink({ device, tags }: UplinkWish): void {
 
 async function checkUplink(
   { device, tags }: UplinkWish,
-  { seen, host, options, endMs }: {
+  { seen, host, place, endMs }: {
     readonly seen: Links;
     readonly host: HostNet;
-    readonly options: FabricOptions;
+    readonly place: UplinkPlace;
     readonly endMs: number;
   },
 ): Promise<void> {
-  ourBridge(seen, options);
+  ourBridge(seen, place);
   const patch = seen.links.find(({ name }) => name === PATCH_ON_INTEGRATION);
   const local = tags.find((tag) => patch?.trunks.includes(tag));
   if (local !== undefined) {
@@ -106,8 +107,8 @@ async function checkUplink(
     });
   }
   const row = seen.links.find(({ name }) => name === device);
-  if (row?.kind === KIND && row.owner === options.owner && row.ofport !== undefined) return;
-  if (row && (row.kind !== KIND || row.owner !== options.owner)) {
+  if (row?.kind === UPLINK_KIND && row.owner === place.owner && row.ofport !== undefined) return;
+  if (row && (row.kind !== UPLINK_KIND || row.owner !== place.owner)) {
     const why = `it is a port of bridge ${row.bridge ?? "nobody"}, and not our uplink`;
     throw refused(device, why, { fix: "remove that port, or give another --uplink" });
   }

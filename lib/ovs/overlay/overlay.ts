@@ -6,7 +6,7 @@
 
 import { LEARNED_COOKIES, LINK_COOKIES } from "../flows.ts";
 import { findLinks, type Links, numberOf, ourBridge } from "../fabric/links.ts";
-import { PATCH_ON_INTEGRATION, PATCH_ON_TUNNEL, VXLAN_PORT } from "../fabric/names.ts";
+import { PATCH_ON_INTEGRATION, PATCH_ON_TUNNEL, UPLINK_KIND, VXLAN_PORT } from "../fabric/names.ts";
 import { trunkFlows } from "../fabric/trunk.ts";
 import { settingsOf } from "../bridge.ts";
 import type { Tools } from "../tools.ts";
@@ -57,7 +57,7 @@ async function ensureRows(
   wish: { readonly localIp: string; readonly localTags: readonly number[] },
   endMs: number,
 ): Promise<Links> {
-  const seen = await findLinks(tools, { names: OVERLAY_PORTS, endMs });
+  const seen = await findLinks(tools, { names: OVERLAY_PORTS, kind: UPLINK_KIND, endMs });
   const words = planOverlay(seen, wish, place);
   if (words.length === 0) return seen;
   await tools.vsctl(words, endMs);

@@ -5,9 +5,8 @@ import { Fault } from "../../util/errors.ts";
 import { planBridge, PROTOCOLS, settingsOf } from "../bridge.ts";
 import { ourBridge, ownerWords } from "../fabric/links.ts";
 import type { LinkRow, Links } from "../fabric/links.ts";
-import { PATCH_ON_INTEGRATION, PATCH_ON_TUNNEL, VXLAN_PORT } from "../fabric/names.ts";
-import { trunksFor } from "../fabric/trunk.ts";
-import { isTrunk } from "../fabric/uplink.ts";
+import { PATCH_ON_INTEGRATION, PATCH_ON_TUNNEL, UPLINK_KIND, VXLAN_PORT } from "../fabric/names.ts";
+import { isTrunk, trunksFor } from "../fabric/trunk.ts";
 import type { Columns } from "../ovsdb.ts";
 import { OWNER_KEY, recordFromMap, uuidsOf } from "../rows.ts";
 
@@ -43,6 +42,7 @@ export function planOverlay(
   const { tunnelBridge, owner } = place;
   const integration = settingsOf(ourBridge(seen, place));
   refuseForeign(seen, place);
+  refuseClash(seen, wish.localTags, owner);
   const row = seen.bridges.find(({ name }) => name === tunnelBridge);
   const { datapath } = integration;
   const want = { datapath, failMode: "secure", protocols: PROTOCOLS, owner };
@@ -55,7 +55,7 @@ export function planOverlay(
 /** Gives the words that remove the overlay; none when it is not there. Faults: conflict. */
 export function planNoOverlay(seen: Links, { tunnelBridge, owner }: OverlayPlace): string[] {
   const row = seen.bridges.find(({ name }) => name === tunnelBridge);
-  const ours = seen.links.filter((link) => isOurs(link, owner));
+  const ours = seen.links.filter((link) => isOurs(link, owner) && link.kind !== UPLINK_KIND);
   const isBridgeOurs = row && recordFromMap(row.external_ids)[OWNER_KEY] === owner;
   if (isBridgeOurs) refuseGuests(row, { tunnelBridge, ours });
   return [
@@ -95,7 +95,8 @@ function wantedLinks(
 function planLink({ links }: Links, want: WantedLink, owner: string): string[] {
   const { name, bridge, trunks } = want;
   const now = links.find((link) => link.name === name);
-  const isThere = now?.bridge === bridge;
+  // What ovs-vswitchd could not open is made anew: it tries again only when a row changes.
+  const isThere = now?.bridge === bridge && now.error === undefined;
   const port = trunks ? ["vlan_mode=trunk", `trunks=${trunks.join(",")}`] : [];
   const set = ["--", "set", "Interface", name, `type=${want.type}`, ...optionWords(want.options)];
   if (!isThere) {
@@ -125,6 +126,17 @@ function isOurs(link: LinkRow, owner: string): boolean {
   return link.owner === owner && link.kind !== undefined;
 }
 
+// What has a local tag would leave by the uplink.
+function refuseClash({ links }: Links, localTags: readonly number[], owner: string): void {
+  const uplink = links.find((link) => isOurs(link, owner) && link.kind === UPLINK_KIND);
+  const clash = localTags.find((tag) => uplink?.trunks.includes(tag));
+  if (clash === undefined) return;
+  throw new Fault("conflict", `local tag ${clash} refused`, {
+    why: `tag ${clash} is one that the uplink carries`,
+    fix: "choose another local tag, or take that VLAN from the uplink first",
+  });
+}
+
 function refuseForeign({ bridges, links }: Links, { tunnelBridge, owner }: OverlayPlace): void {
   const row = bridges.find(({ name }) => name === tunnelBridge);
   const has = row && settingsOf(row).owner;
@@ -132,7 +144,7 @@ function refuseForeign({ bridges, links }: Links, { tunnelBridge, owner }: Overl
     const whose = has === undefined ? "was made by somebody else" : `belongs to host ${has}`;
     throw new Fault("conflict", `bridge ${tunnelBridge} refused`, {
       why: `it ${whose}`,
-      fix: `give another --tunnel-bridge, or remove it with "ovs-vsctl del-br ${tunnelBridge}"`,
+      fix: `if nobody needs it, remove it with "ovs-vsctl del-br ${tunnelBridge}"`,
     });
   }
   const link = links.find((one) => !isOurs(one, owner));

@@ -18,7 +18,10 @@ const UNDERLAY_BRIDGE = "contivUnderlay";
 
 /** Says what is wrong with a tunnel address. */
 export class VtepFault extends Fault {
-  /** Lines for a root shell that mend it, in order; none where that needs a person's decision. */
+  /**
+   * Lines for a root shell that mend it until the next boot, in order; none where that needs a
+   * person's decision.
+   */
   readonly commands: readonly string[];
 
   constructor(address: string, why: string, fix: string, commands: readonly string[]) {
@@ -43,6 +46,9 @@ export interface VtepFacts {
 export interface VtepBridge {
   readonly name: string;
   readonly datapath: string;
+  /** Ours: pods' frames alone pass it, the host's own do not. */
+  readonly isForPods: boolean;
+  readonly ports: readonly string[];
   /** Ports that are links of the host, as NICs are. */
   readonly nics: readonly string[];
 }
@@ -54,10 +60,10 @@ const INTERFACES: Ask = { table: "Interface", columns: ["name", "type"] };
 /** Gives what is wrong with the address, undefined when nothing is. Faults: those of tools. */
 export async function checkVtep(
   address: string,
-  { tools, host, bridge, endMs }: {
+  { tools, host, place: { bridge, tunnelBridge }, endMs }: {
     readonly tools: Tools;
     readonly host: HostNet;
-    readonly bridge: string;
+    readonly place: { readonly bridge: string; readonly tunnelBridge: string };
     readonly endMs: number;
   },
 ): Promise<VtepFault | undefined> {
@@ -65,11 +71,9 @@ export async function checkVtep(
     host.address(address, endMs),
     tools.ask([BRIDGES, PORTS, INTERFACES], endMs),
   ]);
-  const bridges = bridgesOf(tables);
+  const bridges = bridgesOf(tables, [bridge, tunnelBridge]);
   const device = place?.link.name;
-  const mine = bridges.find(({ name, nics }) =>
-    device !== undefined && (name === device || nics.includes(device))
-  );
+  const mine = bridges.find(({ ports }) => device !== undefined && ports.includes(device));
   return judgeVtep({
     address,
     datapath: bridges.find(({ name }) => name === bridge)?.datapath ?? "system",
@@ -92,12 +96,16 @@ export function judgeVtep(facts: VtepFacts): VtepFault | undefined {
   if (datapath !== "netdev") {
     return isUp ? undefined : new VtepFault(address, `link ${name} is down`, BY_COMMANDS, up);
   }
+  if (bridge?.isForPods) {
+    const why = `it stands on ${name}, a port of ${bridge.name}, which is for pods alone`;
+    return new VtepFault(address, why, "give tunnels a NIC or VLAN device of their own", []);
+  }
   if (name !== bridge?.name) {
     const why = `it stands on ${name}, where the userspace datapath cannot use it`;
     return new VtepFault(address, why, BY_COMMANDS, movingCommands(facts, place));
   }
   if (bridge.datapath !== "netdev") {
-    const commands = [`ovs-vsctl set Bridge ${name} datapath_type=netdev`, ...up];
+    const commands = [...datapathCommands(bridge), ...up];
     const why = `bridge ${name} has datapath ${bridge.datapath}, not netdev`;
     return new VtepFault(address, why, BY_COMMANDS, commands);
   }
@@ -119,19 +127,21 @@ function silence(name: string): string {
 
 const BY_COMMANDS = "run the commands that go with this, at the host's console";
 
-// The address goes from the NIC to the bridge's own port, and the routes by a gateway with it.
+// The address goes from its link to the bridge's own port, and the routes by a gateway with it.
 function movingCommands(
   { address, gateways, bridge }: VtepFacts,
   { link, prefix }: HostAddress,
 ): string[] {
   const to = bridge?.name ?? UNDERLAY_BRIDGE;
-  const make = `ovs-vsctl --may-exist add-br ${to} -- set Bridge ${to} datapath_type=netdev` +
+  const make = [
+    `ovs-vsctl --may-exist add-br ${to} -- set Bridge ${to} datapath_type=netdev` +
     ` fail_mode=standalone -- --may-exist add-port ${to} ${link.name}` +
-    ` -- set Interface ${to} mtu_request=${link.mtu}`;
+    ` -- set Interface ${to} mtu_request=${link.mtu}`,
+  ];
+  const isNic = !bridge || bridge.nics.includes(link.name);
   return [
-    make,
-    `ip link set ${link.name} up`,
-    silence(link.name),
+    ...bridge ? datapathCommands(bridge) : make,
+    ...isNic ? [`ip link set ${link.name} up`, silence(link.name)] : [],
     `ip link set ${to} up`,
     `ip address del ${address}/${prefix} dev ${link.name}`,
     `ip address add ${address}/${prefix} dev ${to}`,
@@ -139,18 +149,27 @@ function movingCommands(
   ];
 }
 
-function bridgesOf([bridges = [], ports = [], links = []]: readonly Columns[][]): VtepBridge[] {
+function datapathCommands({ name, datapath }: VtepBridge): string[] {
+  return datapath === "netdev" ? [] : [`ovs-vsctl set Bridge ${name} datapath_type=netdev`];
+}
+
+function bridgesOf(
+  [bridges = [], ports = [], links = []]: readonly Columns[][],
+  ours: readonly string[],
+): VtepBridge[] {
   const names = new Map(ports.map((row) => [uuidOf(row), row.name as string]));
   const types = new Map(links.map((row) => [row.name as string, row.type as string]));
-  return bridges.map((row) => ({
-    name: row.name as string,
-    datapath: row.datapath_type === "" ? "system" : String(row.datapath_type),
-    nics: uuidsOf(row.ports).flatMap((uuid) => {
-      const name = names.get(uuid);
-      const isNic = name !== undefined && ["", "system"].includes(types.get(name) ?? "none");
-      return isNic ? [name] : [];
-    }),
-  }));
+  const isNic = (port: string) => ["", "system"].includes(types.get(port) ?? "none");
+  return bridges.map((row) => {
+    const mine = uuidsOf(row.ports).flatMap((uuid) => names.get(uuid) ?? []);
+    return {
+      name: row.name as string,
+      datapath: row.datapath_type === "" ? "system" : String(row.datapath_type),
+      isForPods: ours.includes(row.name as string),
+      ports: mine,
+      nics: mine.filter(isNic),
+    };
+  });
 }
 
 function uuidOf(row: Columns): string {

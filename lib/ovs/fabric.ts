@@ -4,16 +4,16 @@
 // Each call takes the whole wish and may be repeated at every look: it reads, and writes only what
 // differs, since each change of a row makes ovs-vswitchd walk all of its ports.
 
-import { Tools } from "../tools.ts";
-import type { SwitchOptions } from "../switch.ts";
-import { Turns } from "../turns.ts";
-import { Neighbours } from "../overlay/neighbours.ts";
-import { type OverlayReport, setOverlay } from "../overlay/overlay.ts";
-import { checkVtep, type VtepFault } from "../overlay/vtep.ts";
-import type { OverlayWish } from "../overlay/wish.ts";
-import { HostNet } from "./host_net.ts";
-import { TUNNEL_BRIDGE } from "./names.ts";
-import { setUplink, type UplinkWish } from "./uplink.ts";
+import { Tools } from "./tools.ts";
+import type { SwitchOptions } from "./switch.ts";
+import { Turns } from "./turns.ts";
+import { Neighbours } from "./overlay/neighbours.ts";
+import { type OverlayReport, setOverlay } from "./overlay/overlay.ts";
+import { checkVtep, type VtepFault } from "./overlay/vtep.ts";
+import type { OverlayWish } from "./overlay/wish.ts";
+import { HostNet } from "./fabric/host_net.ts";
+import { TUNNEL_BRIDGE } from "./fabric/names.ts";
+import { setUplink, type UplinkWish } from "./fabric/uplink.ts";
 
 const LIMIT_MS = 8_000;
 
@@ -45,12 +45,13 @@ export interface Fabric {
 export function openFabric(options: FabricOptions): Fabric {
   const { tunnelBridge = TUNNEL_BRIDGE, bridge, owner, rundir, limitMs = LIMIT_MS } = options;
   const tools = new Tools(options);
+  const place = { bridge, tunnelBridge, owner };
   const host = new HostNet(options.netns);
   const overlay = {
     tools,
     tunnel: new Tools({ ...options, bridge: tunnelBridge }),
     neighbours: new Neighbours(rundir, host),
-    place: { bridge, tunnelBridge, owner },
+    place,
   };
   const turns = new Turns();
   const inTurn = async <T>(work: (endMs: number) => Promise<T>): Promise<T> => {
@@ -59,8 +60,8 @@ export function openFabric(options: FabricOptions): Fabric {
     return await work(endMs).finally(end);
   };
   return {
-    setUplink: (wish) => inTurn((endMs) => setUplink({ tools, host, options }, wish, endMs)),
+    setUplink: (wish) => inTurn((endMs) => setUplink({ tools, host, place }, wish, endMs)),
     setOverlay: (wish) => inTurn((endMs) => setOverlay(overlay, wish, endMs)),
-    checkVtep: (ip) => checkVtep(ip, { tools, host, bridge, endMs: performance.now() + limitMs }),
+    checkVtep: (ip) => checkVtep(ip, { tools, host, place, endMs: performance.now() + limitMs }),
   };
 }
