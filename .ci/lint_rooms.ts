@@ -32,6 +32,7 @@ const ROOMS: ReadonlyMap<string, Room> = new Map<string, Room>([
 const OWNERS: ReadonlyMap<string, readonly string[]> = new Map([
   ["zod", ["intent"]],
   ["etcd3", ["store"]],
+  ["@grpc/grpc-js", ["store"]],
   ["@std/cli", ["cli", "faces"]],
   ["@std/assert", []],
   ["fast-check", []],

@@ -4,8 +4,21 @@ import { prefixEnd } from "../../../lib/store/sqlite_rows.ts";
 import { Fault, type FaultCode } from "../../../lib/util/errors.ts";
 
 const cases: readonly (readonly [url: string, code: FaultCode, says: string])[] = [
-  ["etcd://h1:2379,h2:2379/prefix", "unavailable", "etcd store is not in this build yet"],
-  ["etcds://user:secret@h1:2379", "unavailable", "etcd store is not in this build yet"],
+  ["etcds://user:secret@h1:2379", "usage", "carries a user"],
+  ["etcd:/h1:2379", "usage", "is no etcd URL"],
+  ["etcd://h1:2379?token=secret", "usage", "is no etcd URL"],
+  ["etcd://h1:2379/a#secret", "usage", "is no etcd URL"],
+  ["etcd://", "usage", "no HOST:PORT"],
+  ["etcd://h1", "usage", "no HOST:PORT"],
+  ["etcd://h1:0", "usage", "no HOST:PORT"],
+  ["etcd://h1:65536", "usage", "no HOST:PORT"],
+  ["etcd://h1:2379,", "usage", "no HOST:PORT"],
+  ["etcd://h1:2379, h2:2379", "usage", "no HOST:PORT"],
+  ["etcd://h1:2379,H1:2379", "usage", "names a member twice"],
+  ["etcd://h1:2379/a//b", "usage", "prefix"],
+  ["etcd://h1:2379/a/../b", "usage", "prefix"],
+  ["etcd://h1:2379/a%2fb", "usage", "prefix"],
+  ["etcd://h1:2379/ä", "usage", "prefix"],
   ["redis://h1", "usage", `"redis"`],
   ["", "usage", "sqlite:PATH"],
   ["/var/lib/store.db", "usage", "sqlite:PATH"],

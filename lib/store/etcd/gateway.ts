@@ -1,0 +1,165 @@
+// One member by etcd's JSON gateway (https://etcd.io/docs/v3.4/dev-guide/api_grpc_gateway/): base64
+// for bytes, text for 64-bit numbers, what is zero or empty is left out, one message a line.
+
+import {
+  type Answer,
+  type CallOptions,
+  CODE,
+  type Method,
+  type Question,
+  type Wire,
+} from "./wire.ts";
+import { type WatchAnswer, WireError } from "./wire.ts";
+
+/** What a connection to a member by TLS needs, PEM. */
+export interface TlsFiles {
+  readonly ca: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+}
+
+interface GatewayError {
+  readonly message?: string;
+  readonly error?: string;
+  readonly code?: number;
+  readonly "grpc_code"?: number;
+}
+
+/** Gives the way to the member at `endpoint` (`HOST:PORT`); `tls` undefined is plain HTTP. */
+export function gatewayWire(endpoint: string, tls: TlsFiles | undefined): Wire {
+  return new Gateway(`${tls ? "https" : "http"}://${endpoint}/v3/`, tls);
+}
+
+class Gateway implements Wire {
+  readonly #base: string;
+  readonly #client: Deno.HttpClient;
+  readonly #stop = new AbortController();
+
+  constructor(base: string, tls: TlsFiles | undefined) {
+    this.#base = base;
+    this.#client = Deno.createHttpClient({
+      ...tls?.ca === undefined ? {} : { caCerts: [tls.ca] },
+      // A connection for each call under way: a long answer holds up no other.
+      http2: false,
+    });
+  }
+
+  async call(method: Method, question: Question, options: CallOptions): Promise<Answer> {
+    const limit = AbortSignal.timeout(options.limitMs);
+    const signal = AbortSignal.any([limit, this.#stop.signal]);
+    try {
+      const response = await this.#post(method, question, options.token, signal);
+      const text = await response.text();
+      if (!response.ok) throw refusal(text, response.status);
+      return JSON.parse(text);
+    } catch (error) {
+      throw this.#wireError(error, limit, options.limitMs);
+    }
+  }
+
+  async *watch(
+    question: Question,
+    options: CallOptions & { readonly signal: AbortSignal },
+  ): AsyncIterable<WatchAnswer> {
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), options.limitMs);
+    const signal = AbortSignal.any([limit.signal, options.signal, this.#stop.signal]);
+    try {
+      const create = { "create_request": question };
+      const response = await this.#post("watch", create, options.token, signal);
+      if (!response.ok || !response.body) throw refusal(await response.text(), response.status);
+      for await (const line of lines(response.body)) {
+        clearTimeout(timer);
+        yield watchAnswer(line);
+      }
+      throw new WireError(CODE.unavailable, "ended the watch");
+    } catch (error) {
+      throw this.#wireError(error, limit.signal, options.limitMs);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  close(): void {
+    this.#stop.abort();
+    this.#client.close();
+  }
+
+  #post(
+    path: string,
+    question: Question,
+    token: string | undefined,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    const text = JSON.stringify(question, bytesAsBase64);
+    // Deno 2.9.6 sends a body of text once more, by itself, where a connection that was used before
+    // closes without an answer, and then tells only of the second time: a transaction that was done
+    // would look as if it had never been sent. A Blob is sent once.
+    return fetch(this.#base + path, {
+      method: "POST",
+      body: path === "kv/txn" ? new Blob([text]) : text,
+      headers: token === undefined ? {} : { authorization: token },
+      client: this.#client,
+      redirect: "error",
+      signal,
+    });
+  }
+
+  #wireError(error: unknown, limit: AbortSignal, limitMs: number): WireError {
+    if (error instanceof WireError) return error;
+    if (limit.aborted) {
+      return new WireError(CODE.late, `gave no answer in ${Math.round(limitMs)} ms`, false, error);
+    }
+    if (error instanceof SyntaxError) {
+      return new WireError(CODE.unknown, "gave what is no JSON", false, error);
+    }
+    return transportError(error);
+  }
+}
+
+function bytesAsBase64(_: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? value.toBase64() : value;
+}
+
+// Deno 2.9.6 says what happened in the error's cause. Where no connection was made it names the step
+// Connect; an alert is a server's refusal of our certificate, before it reads anything.
+const UNSENT = /client error \(Connect\)|dns error|received fatal alert|are blocked/;
+
+function transportError(error: unknown): WireError {
+  const { cause = error } = error instanceof Error ? error : {};
+  const words = cause instanceof Error ? cause.message : String(cause);
+  const own = words.replace(/^error sending request .*?: client error \(\w+\): /, "");
+  return new WireError(CODE.unavailable, own, UNSENT.test(words), error);
+}
+
+function refusal(text: string, status: number): WireError {
+  try {
+    return gatewayError(JSON.parse(text));
+  } catch {
+    // No etcd: a proxy, or another server.
+    return new WireError(CODE.unknown, `answered with HTTP status ${status}, not as etcd does`);
+  }
+}
+
+function gatewayError({ message, error, code, "grpc_code": grpcCode }: GatewayError): WireError {
+  return new WireError(grpcCode ?? code ?? CODE.unknown, message ?? error ?? "gave no reason");
+}
+
+function watchAnswer(line: string): WatchAnswer {
+  const { result, error } = JSON.parse(line);
+  if (error) throw gatewayError(error);
+  return result ?? {};
+}
+
+async function* lines(body: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncIterable<string> {
+  let parts: string[] = [];
+  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
+    const [first = "", ...rest] = chunk.split("\n");
+    parts.push(first);
+    for (const next of rest) {
+      const line = parts.join("");
+      if (line !== "") yield line;
+      parts = [next];
+    }
+  }
+}

@@ -1,0 +1,149 @@
+// One member by gRPC, through etcd3: the way for logins by client certificate, which etcd's gateway
+// does not take. Of etcd3 1.1.2 this uses what knows etcd's messages and services, per host. Its
+// pool above that is not used: it repeats a call with a forgotten token for ever, its breaker goes on
+// refusing for 5 s after etcd is back, and its login drops the channel's options.
+
+import { type CallOptions as GrpcOptions, Metadata } from "@grpc/grpc-js";
+import { Host } from "etcd3/lib/connection-pool.js";
+import type { TlsFiles } from "./gateway.ts";
+import { LimitedTls, targetName, TLS_LATE } from "./grpc_tls.ts";
+import { Queue } from "./queue.ts";
+import { type Answer, type CallOptions, CODE, type Method, type Question } from "./wire.ts";
+import { type WatchAnswer, type Wire, WireError } from "./wire.ts";
+
+/** Gives the way to the member at `endpoint` (`HOST:PORT`); a TLS handshake may take `limitMs`. */
+export function grpcWire(endpoint: string, tls: TlsFiles, limitMs: number): Wire {
+  return new Grpc(endpoint, tls, limitMs);
+}
+
+// A member that is back is asked again at once, not after gRPC's backoff of up to two minutes.
+const GRPC_OPTIONS = {
+  "grpc.initial_reconnect_backoff_ms": 50,
+  "grpc.max_reconnect_backoff_ms": 500,
+  "grpc.use_local_subchannel_pool": 1,
+  "grpc.enable_retries": 0,
+  "grpc.max_receive_message_length": -1,
+};
+
+const CALLS: Readonly<Record<Method, readonly [service: ServiceName, call: string]>> = {
+  "kv/range": ["KV", "range"],
+  "kv/txn": ["KV", "txn"],
+  "lease/grant": ["Lease", "leaseGrant"],
+  "lease/revoke": ["Lease", "leaseRevoke"],
+  "auth/authenticate": ["Auth", "authenticate"],
+};
+
+type ServiceName = "KV" | "Lease" | "Auth" | "Watch";
+type Done = (error: Error | null, answer: Answer) => void;
+type Call = (question: Question, token: Metadata, options: GrpcOptions, done: Done) => void;
+
+/** A watch's stream, as far as it is used. */
+interface Stream {
+  on(event: "data", told: (answer: WatchAnswer) => void): void;
+  on(event: "error", told: (error: Error) => void): void;
+  on(event: "end", told: () => void): void;
+  write(question: Question): void;
+  cancel(): void;
+}
+
+/** etcd's services as gRPC makes them at run time from etcd3's .proto files. */
+interface Service {
+  readonly [call: string]: Call;
+}
+interface WatchService {
+  watch(token: Metadata): Stream;
+}
+
+class Grpc implements Wire {
+  readonly #tls: LimitedTls;
+  readonly #host: Host;
+  readonly #stop = new AbortController();
+
+  constructor(endpoint: string, files: TlsFiles, limitMs: number) {
+    this.#tls = new LimitedTls(files, limitMs);
+    const name = targetName(endpoint.slice(0, endpoint.lastIndexOf(":")));
+    this.#host = new Host(endpoint, this.#tls, { ...GRPC_OPTIONS, ...name });
+  }
+
+  async call(method: Method, question: Question, options: CallOptions): Promise<Answer> {
+    this.#refuseClosed();
+    const [name, call] = CALLS[method];
+    const service = this.#host.getServiceClient(name) as unknown as Service;
+    const deadline = Date.now() + options.limitMs;
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    service[call]!(question, metadataOf(options), { deadline }, (error, answer) => {
+      if (error) reject(wireError(error, options.limitMs));
+      else resolve(answer);
+    });
+    return await promise;
+  }
+
+  async *watch(
+    question: Question,
+    options: CallOptions & { readonly signal: AbortSignal },
+  ): AsyncIterable<WatchAnswer> {
+    this.#refuseClosed();
+    const service = this.#host.getServiceClient("Watch") as unknown as WatchService;
+    const stream = service.watch(metadataOf(options));
+    const queue = new Queue<WatchAnswer>();
+    const timer = setTimeout(() => queue.fail(late(options.limitMs)), options.limitMs);
+    const signal = AbortSignal.any([options.signal, this.#stop.signal]);
+    const onAbort = () => queue.fail(new WireError(CODE.unavailable, "was left"));
+    signal.addEventListener("abort", onAbort);
+    stream.on("data", (answer) => queue.push(answer));
+    stream.on("error", (error) => queue.fail(wireError(error, options.limitMs)));
+    stream.on("end", () => queue.fail(new WireError(CODE.unavailable, "ended the watch")));
+    stream.write({ "create_request": question });
+    try {
+      while (true) {
+        yield await queue.next();
+        clearTimeout(timer);
+      }
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", onAbort);
+      stream.cancel();
+    }
+  }
+
+  // Not by Host.close(), which gives a connection that is under way one second more.
+  close(): void {
+    this.#stop.abort();
+    for (const name of ["KV", "Lease", "Auth", "Watch"] as const) {
+      this.#host.getServiceClient(name).close();
+    }
+    this.#tls.endAll();
+  }
+
+  #refuseClosed(): void {
+    if (this.#stop.signal.aborted) throw new WireError(CODE.unavailable, "was closed", true);
+  }
+}
+
+function metadataOf({ token }: CallOptions): Metadata {
+  const metadata = new Metadata();
+  if (token !== undefined) metadata.set("token", token);
+  return metadata;
+}
+
+function late(limitMs: number): WireError {
+  return new WireError(CODE.late, `gave no answer in ${Math.round(limitMs)} ms`);
+}
+
+// The message begins with the code's number and name.
+function wireError(error: Error, limitMs: number): WireError {
+  const [, code, own = error.message] = /^(\d+) [A-Z_]+: (.*)$/s.exec(error.message) ?? [];
+  if (Number(code) === CODE.late) return late(limitMs);
+  const [, last] = /^No connection established\. Last error: (.*?)(?:\. Resolution note:|$)/s
+    .exec(own) ?? [];
+  const isTlsLate = last?.includes(TLS_LATE) ?? false;
+  if (isTlsLate) return new WireError(CODE.late, "gave no answer in time", true, error);
+  const isUnsent = last !== undefined || own.startsWith("Name resolution failed");
+  const words = (last ?? own).replace(/^Error:? /, "");
+  return new WireError(
+    code === undefined ? CODE.unavailable : Number(code),
+    words,
+    isUnsent,
+    error,
+  );
+}

@@ -1,0 +1,130 @@
+// A TCP proxy that can be told to lose answers, to fall silent or to refuse: what a network does.
+
+/** What happens to what goes through. */
+export type ProxyMode =
+  /** All passes. */
+  | "open"
+  /** The next bytes of an answer are thrown away and the connection is closed. */
+  | "lose-answers"
+  /** Nothing passes in either direction, and no connection is closed. */
+  | "silent";
+
+/** A running proxy, by default on a free port of 127.0.0.1. */
+export interface Proxy extends Disposable {
+  /** `HOST:PORT` */
+  readonly endpoint: string;
+  mode: ProxyMode;
+  /** Where new connections go: `HOST:PORT`. */
+  target: string;
+  /** How many answers were lost. */
+  readonly lost: number;
+  /** Takes no more connections: they are refused. What is open goes on. */
+  refuse(): void;
+  /** Silences for ever the connections whose last request began with `words`; gives how many. */
+  forget(words: string): number;
+}
+
+interface Line {
+  request: string;
+  isForgotten: boolean;
+}
+
+/** Starts a proxy to `target` (`HOST:PORT`). */
+export function startProxy(
+  target: string,
+  place: { readonly hostname: string; readonly port: number } = { hostname: "127.0.0.1", port: 0 },
+): Proxy {
+  const proxy = new TcpProxy(target, Deno.listen(place));
+  void proxy.serve();
+  return proxy;
+}
+
+class TcpProxy implements Proxy {
+  mode: ProxyMode = "open";
+  target: string;
+  lost = 0;
+  readonly endpoint: string;
+  readonly #listener: Deno.TcpListener;
+  #isListening = true;
+  readonly #open = new Set<Deno.Conn>();
+  readonly #lines = new Set<Line>();
+
+  constructor(target: string, listener: Deno.TcpListener) {
+    this.target = target;
+    this.#listener = listener;
+    const { hostname, port } = listener.addr;
+    this.endpoint = `${hostname}:${port}`;
+  }
+
+  async serve(): Promise<void> {
+    for await (const client of this.#listener) void this.#join(client);
+  }
+
+  refuse(): void {
+    if (this.#isListening) this.#listener.close();
+    this.#isListening = false;
+  }
+
+  forget(words: string): number {
+    const lines = [...this.#lines].filter(({ request }) => request.startsWith(words));
+    for (const line of lines) line.isForgotten = true;
+    return lines.length;
+  }
+
+  [Symbol.dispose](): void {
+    this.refuse();
+    for (const end of this.#open) close(end);
+  }
+
+  async #join(client: Deno.TcpConn): Promise<void> {
+    const [hostname = "", port] = this.target.split(":");
+    this.#open.add(client);
+    try {
+      const server = await Deno.connect({ hostname, port: Number(port) });
+      this.#open.add(server);
+      const line = { request: "", isForgotten: false };
+      this.#lines.add(line);
+      const ways = [
+        this.#pass(client, server, line, false),
+        this.#pass(server, client, line, true),
+      ];
+      await Promise.all(ways);
+      this.#lines.delete(line);
+    } catch {
+      close(client);
+    }
+  }
+
+  async #pass(from: Deno.Conn, to: Deno.Conn, line: Line, isAnswer: boolean): Promise<void> {
+    try {
+      for await (const chunk of from.readable) {
+        if (isAnswer && this.mode === "lose-answers") {
+          this.lost++;
+          break;
+        }
+        if (!isAnswer) line.request = new TextDecoder().decode(chunk.subarray(0, 40));
+        if (this.mode === "silent" || line.isForgotten) continue;
+        await writeAll(to, chunk);
+      }
+    } catch {
+      // One of the two went away: so does the other.
+    } finally {
+      for (const end of [from, to]) {
+        close(end);
+        this.#open.delete(end);
+      }
+    }
+  }
+}
+
+async function writeAll(to: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await to.write(bytes.subarray(at));
+}
+
+function close(end: Deno.Conn): void {
+  try {
+    end.close();
+  } catch {
+    // It was closed before.
+  }
+}
