@@ -6,17 +6,20 @@ import { openFabric } from "../ovs/fabric.ts";
 import { openSwitch } from "../ovs/open.ts";
 import type { Datapath } from "../ovs/switch.ts";
 import { openRuntimes } from "../runtimes/find.ts";
-import { openStore } from "../store/open.ts";
+import { type OpenOptions, openStore } from "../store/open.ts";
 import { Fault, faultFrom, systemWords } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
 import type { HealthAnswer } from "./api.ts";
 import { IntentStore } from "./record/apply.ts";
-import { Bell } from "./look/bell.ts";
+import { Bell, pause } from "./look/bell.ts";
 import { type Answerer, doorOf, openDoor } from "./serve/door.ts";
 import { Garbage } from "./look/garbage.ts";
 import { LocalTags } from "./pods/local_tags.ts";
 import { lockFile } from "./serve/lock.ts";
+import { join } from "./record/joining.ts";
 import { Mirror } from "./record/mirror.ts";
+import { instanceOf, Presence, type PresenceOptions } from "./record/presence.ts";
+import { Snapshot } from "./record/snapshot.ts";
 import { Mtus } from "./pods/mtus.ts";
 import { handleNotes } from "./serve/notes.ts";
 import { Queue } from "./look/queue.ts";
@@ -29,12 +32,19 @@ import { listenPrivately } from "./serve/socket.ts";
 import { Unmatched } from "./pods/unmatched.ts";
 import { randomId, type World } from "./world.ts";
 
+const SNAPSHOT_MS = 2_000;
+
 /** What the agent is told by flags, environment and file. */
 export interface AgentOptions {
   readonly hostLabel: string;
   /** Texts of intents to apply at start, with the names to say in errors. */
   readonly intents: readonly { readonly name: string; readonly text: string }[];
   readonly store: string;
+  readonly storeOptions: OpenOptions;
+  /** Milliseconds between two signs of life in a shared store. */
+  readonly beatMs: number;
+  /** Take the label of a host that is gone for good. */
+  readonly takeOver: boolean;
   readonly socket: string;
   readonly stateDir: string;
   readonly ovsdb: string;
@@ -65,29 +75,37 @@ export async function runAgent(
   await makeStateDir(options.stateDir);
   stack.use(await lockFile(`${options.stateDir}/lock`, `state folder ${options.stateDir}`));
   const listener = stack.use(await listenPrivately(options.socket));
-  const store = await openStore(options.store);
+  const isShared = !options.store.startsWith("sqlite:");
+  const store = await openStore(options.store, options.storeOptions);
   stack.defer(() => store.close());
-  const mirror = await Mirror.load(store);
+  const snapshot = isShared ? new Snapshot(options.stateDir, log) : undefined;
+  const mirror = await Mirror.open(store, await snapshot?.load() ?? new Map());
   const intents = new IntentStore(mirror, () => new Date().toISOString());
-  const finished = await intents.finishInterrupted();
-  if (finished !== undefined) {
-    log.info("finished an apply that was cut off", { revision: finished });
-  }
-  for (const { name, text } of options.intents) await applyAtStart(intents, name, text, log);
-
   const world = openWorld(options, mirror, log, stack);
   const stopping = new AbortController();
   signal.addEventListener("abort", () => stopping.abort(), { once: true });
   stack.defer(() => stopping.abort());
   world.switch.onChange(() => world.bell.ring());
+  const presence = isShared
+    ? new Presence(mirror, await presenceOptions(options, world, stopping.signal))
+    : undefined;
+  const joining = { presence, intents, files: options.intents, log };
+  if (mirror.away) log.warn(`store is away, serving what is known: ${mirror.away.message}`);
+  else await join(joining);
 
   await firstLook(world);
   await handleNotes(world, options.stateDir);
   const fabricBell = new Bell();
+  let isLate = mirror.away !== undefined;
+  const late = Promise.withResolvers<never>();
   const following = mirror.follow(stopping.signal, () => {
     fabricBell.ring();
     world.bell.ring();
+    if (isLate) join(joining).then(() => log.info("store is back"), late.reject);
+    isLate = false;
   });
+  const beating = presence?.keep(stopping.signal);
+  const saving = snapshot && keepSnapshot(snapshot, mirror, stopping.signal);
   const looking = reconcile(world, stopping.signal);
   const fabric = keepFabric(world, fabricBell, stopping.signal);
   const health = () => healthOf(options, world);
@@ -100,13 +118,15 @@ export async function runAgent(
     // A watch that ends by an error ends the agent: a supervisor starts it anew.
     following,
     looking,
+    late.promise,
+    ...beating ? [beating] : [],
   ]);
   log.info("stopping");
   await door?.[Symbol.asyncDispose]();
   await server.shutdown();
   await world.queue.idle();
   stopping.abort();
-  await Promise.allSettled([following, looking, fabric]);
+  await Promise.allSettled([following, looking, fabric, beating, saving]);
 }
 
 async function makeStateDir(path: string): Promise<void> {
@@ -118,22 +138,6 @@ async function makeStateDir(path: string): Promise<void> {
       fix: "give another --state-dir, and run as root",
       cause,
     });
-  }
-}
-
-async function applyAtStart(
-  intents: IntentStore,
-  name: string,
-  text: string,
-  log: Log,
-): Promise<void> {
-  try {
-    const { operations, warnings } = await intents.apply({ mode: "add", text });
-    for (const warning of warnings) log.warn(`${name}: ${warning}`);
-    log.info("intent applied", { intent: name, changes: operations.length });
-  } catch (error) {
-    const { code, what, why, fix } = faultFrom(error);
-    throw new Fault(code, `intent ${name}: ${what}`, { why, fix, cause: error });
   }
 }
 
@@ -180,6 +184,32 @@ function openWorld(
     now,
     newId: randomId,
   };
+}
+
+async function presenceOptions(
+  { stateDir, hostLabel, version, beatMs, takeOver }: AgentOptions,
+  world: World,
+  signal: AbortSignal,
+): Promise<PresenceOptions> {
+  return {
+    self: { host: hostLabel, instance: await instanceOf(stateDir), version },
+    beatMs,
+    takeOver,
+    pause: (ms) => pause(ms, signal),
+    mtu: () => world.mtus.own,
+  };
+}
+
+/** Saves what is known a moment after it has changed, until `signal` aborts. */
+async function keepSnapshot(
+  snapshot: Snapshot,
+  mirror: Mirror,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await pause(SNAPSHOT_MS, signal);
+    if (!mirror.away) await snapshot.save(mirror.documents, mirror.revision);
+  }
 }
 
 /** The first look heals what a crash left; an Open vSwitch that is away is waited for by the loop. */

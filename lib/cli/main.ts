@@ -6,6 +6,7 @@ import { VERSION } from "../util/version.ts";
 import { type Output, processOutput } from "./output.ts";
 import type { Command, CommonOptions, Shell, Target } from "./shell.ts";
 import { nearest } from "./nearest.ts";
+import type { OpenOptions } from "../store/open.ts";
 
 /** Commands by name; each is loaded when it is called. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -28,6 +29,7 @@ const HELP = `k8contivnet: pods on their own VLANs and VXLANs, from one intent f
   version            what this file is
 
 COMMAND -h tells more. Common options: -o table|wide|json|name, --socket PATH, --store URL, --no-color
+With --store etcd[s]://… also --etcd-ca, --etcd-cert, --etcd-key, --etcd-user, --etcd-password-file
 exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict or exhausted, 5 unavailable, 6 timed out`;
 
 /** Runs one command; gives the exit code. */
@@ -98,13 +100,17 @@ interface Options {
   readonly common: CommonOptions;
   readonly socket: string | undefined;
   readonly store: string | undefined;
+  readonly storeOptions: OpenOptions;
   readonly color: boolean;
   readonly isHelp: boolean;
 }
 
+// The same as the agent's.
+const ETCD_FLAGS = ["etcd-ca", "etcd-cert", "etcd-key", "etcd-user", "etcd-password-file"] as const;
+
 function parseOptions(args: readonly string[]): Options {
   const parsed = parseArgs([...args], {
-    string: ["file", "output", "socket", "store", "_"],
+    string: ["file", "output", "socket", "store", ...ETCD_FLAGS, "_"],
     boolean: ["prune", "dry-run", "strict", "force", "color", "help"],
     negatable: ["color"],
     alias: { file: "f", output: "o", help: "h" },
@@ -130,6 +136,13 @@ function parseOptions(args: readonly string[]): Options {
     },
     socket: parsed.socket,
     store: parsed.store,
+    storeOptions: {
+      etcdCa: parsed["etcd-ca"],
+      etcdCert: parsed["etcd-cert"],
+      etcdKey: parsed["etcd-key"],
+      etcdUser: parsed["etcd-user"],
+      etcdPasswordFile: parsed["etcd-password-file"],
+    },
     color: parsed.color,
     isHelp: parsed.help,
   };
@@ -141,5 +154,7 @@ function isFormat(format: string): format is CommonOptions["format"] {
 
 async function lazyTarget(options: Options, stack: AsyncDisposableStack): Promise<Target> {
   const { agentTarget, storeTarget } = await import("./target.ts");
-  return options.store ? await storeTarget(options.store, stack) : agentTarget(options.socket);
+  return options.store
+    ? await storeTarget(options.store, options.storeOptions, stack)
+    : agentTarget(options.socket);
 }

@@ -3,6 +3,7 @@
 import type { IntentRequest, PlanAnswer } from "../agent/api.ts";
 import { DEFAULT_SOCKET } from "../agent/api.ts";
 import { askAgent } from "../agent/client.ts";
+import type { OpenOptions } from "../store/open.ts";
 import { Fault } from "../util/errors.ts";
 import type { Target } from "./shell.ts";
 
@@ -19,7 +20,11 @@ export function agentTarget(socket: string | undefined): Target {
 }
 
 /** Opens the store at `url` as a target; it is closed with the stack. */
-export async function storeTarget(url: string, stack: AsyncDisposableStack): Promise<Target> {
+export async function storeTarget(
+  url: string,
+  options: OpenOptions,
+  stack: AsyncDisposableStack,
+): Promise<Target> {
   const [{ openStore }, { Mirror }, { IntentStore, planRequest }, { recordItems }] = await Promise
     .all([
       import("../store/open.ts"),
@@ -27,7 +32,7 @@ export async function storeTarget(url: string, stack: AsyncDisposableStack): Pro
       import("../agent/record/apply.ts"),
       import("../agent/serve/lists.ts"),
     ]);
-  const store = await openStore(url);
+  const store = await openStore(url, withEnvironment(options));
   stack.defer(() => store.close());
   const mirror = await Mirror.load(store);
   const intents = new IntentStore(mirror, () => new Date().toISOString());
@@ -40,5 +45,17 @@ export async function storeTarget(url: string, stack: AsyncDisposableStack): Pro
         fix: "leave --store out",
       });
     },
+  };
+}
+
+/** Adds what the agent's environment says where no option does: one file serves both. */
+function withEnvironment(given: OpenOptions): OpenOptions {
+  const env = (name: string) => Deno.env.get(`K8CONTIVNET_ETCD_${name}`) || undefined;
+  return {
+    etcdCa: given.etcdCa ?? env("CA"),
+    etcdCert: given.etcdCert ?? env("CERT"),
+    etcdKey: given.etcdKey ?? env("KEY"),
+    etcdUser: given.etcdUser ?? env("USER"),
+    etcdPasswordFile: given.etcdPasswordFile ?? env("PASSWORD_FILE"),
   };
 }

@@ -60,7 +60,7 @@ async function dispatch(
   const flags = parse(args);
   if (flags.isHelp || args.length === 0) return output.data(HELP);
   const { store, socket, mode } = flags;
-  const target = store ? await storeTarget(store, stack) : agentTarget(socket);
+  const target = store ? await storeTarget(store, {}, stack) : agentTarget(socket);
   const [word, ...rest] = flags.names;
   if (!word || rest.length > 0) {
     throw new Fault("usage", `netdcli got ${flags.names.length} names`, {

@@ -53,6 +53,19 @@ function one(flags: FlagValues, name: string): string {
   return flags.get(name)?.at(-1) ?? "";
 }
 
+function maybe(flags: FlagValues, name: string): string | undefined {
+  return flags.get(name)?.at(-1);
+}
+
+/** Gives a flag's seconds in milliseconds. Faults: usage. */
+function secondsIn(flags: FlagValues, name: string): number {
+  const ms = Number(one(flags, name)) * 1_000;
+  if (ms >= 0 && ms < 86_400_000) return ms;
+  throw new Fault("usage", `--${name} "${one(flags, name)}" is no number of seconds`, {
+    fix: "give 0 to 86399",
+  });
+}
+
 async function optionsFrom(flags: FlagValues): Promise<AgentOptions> {
   const stateDir = one(flags, "state-dir");
   const ovsdb = one(flags, "ovsdb");
@@ -66,10 +79,6 @@ async function optionsFrom(flags: FlagValues): Promise<AgentOptions> {
       fix: "at most 15 letters and digits",
     });
   }
-  const graceMs = Number(one(flags, "grace")) * 1_000;
-  if (!(graceMs >= 0)) {
-    throw new Fault("usage", `--grace "${one(flags, "grace")}" is no number of seconds`);
-  }
   return {
     hostLabel: parseName(
       "host label",
@@ -78,6 +87,16 @@ async function optionsFrom(flags: FlagValues): Promise<AgentOptions> {
     ),
     intents: await Promise.all((flags.get("intent") ?? []).map(readIntent)),
     store: one(flags, "store") || `sqlite:${stateDir}/store.db`,
+    storeOptions: {
+      etcdCa: maybe(flags, "etcd-ca"),
+      etcdCert: maybe(flags, "etcd-cert"),
+      etcdKey: maybe(flags, "etcd-key"),
+      etcdUser: maybe(flags, "etcd-user"),
+      etcdPasswordFile: maybe(flags, "etcd-password-file"),
+    },
+    // Without a pause it would write to etcd all the time.
+    beatMs: Math.max(1_000, secondsIn(flags, "heartbeat")),
+    takeOver: isSet(flags, "take-over"),
     socket: one(flags, "socket"),
     stateDir,
     ovsdb,
@@ -91,7 +110,7 @@ async function optionsFrom(flags: FlagValues): Promise<AgentOptions> {
     ...vtepIp === "" ? {} : { vtepIp: parseVtep(vtepIp) },
     docker: one(flags, "docker"),
     onUnmatched: one(flags, "unmatched") as AgentOptions["onUnmatched"],
-    graceMs,
+    graceMs: secondsIn(flags, "grace"),
     version: VERSION,
   };
 }

@@ -16,7 +16,23 @@ export interface Flag {
 export const FLAGS: readonly Flag[] = [
   { name: "host-label", value: "NAME", help: "this host's name in the intent (default: hostname)" },
   { name: "intent", value: "FILE", help: "apply this intent at start; repeatable; - is stdin" },
-  { name: "store", value: "URL", help: "sqlite:PATH (default: sqlite:<state-dir>/store.db)" },
+  {
+    name: "store",
+    value: "URL",
+    help: "sqlite:PATH, or etcd[s]://H1:2379,H2:2379/PREFIX (default: sqlite:<state-dir>/store.db)",
+  },
+  { name: "etcd-ca", value: "FILE", help: "authorities that sign etcd's certificates" },
+  { name: "etcd-cert", value: "FILE", help: "certificate to show to etcd, with --etcd-key" },
+  { name: "etcd-key", value: "FILE", help: "its key" },
+  { name: "etcd-user", value: "NAME", help: "user of etcd, with --etcd-password-file" },
+  { name: "etcd-password-file", value: "FILE", help: "holds nothing but the password" },
+  {
+    name: "heartbeat",
+    value: "SECONDS",
+    fallback: "10",
+    help: "how often this host says in etcd that it is there",
+  },
+  { name: "take-over", value: "", help: "take the label of a host that is gone for good" },
   {
     name: "socket",
     value: "PATH",

@@ -1,18 +1,19 @@
-// The MTU of pods' interfaces, from what this host's tunnel link carries. Measured at each look, not
-// at each set-up: asking the kernel about 500 links costs more than a set-up's own links.
+// The MTU of pods' interfaces, from what the tunnel links of this and all other hosts carry. Measured at
+// each look, not at each set-up: asking the kernel about 500 links costs more than a set-up's own links.
 
 import type { NetworkRecord } from "../../intent/records.ts";
 import type { Links } from "../../net/links.ts";
 import { networkMtu } from "../../net/mtu.ts";
 import type { Log } from "../../util/log.ts";
-import { hostsOf } from "../record/documents.ts";
+import { hostsOf, presencesOf } from "../record/documents.ts";
 import type { Document } from "../record/mirror.ts";
 
 /** Knows the MTU of each network on this host. */
 export class Mtus {
   readonly #links: Links;
   readonly #log: Log;
-  #vtepMtus: readonly number[] = [];
+  #own: readonly number[] = [];
+  #others: readonly number[] = [];
   #measured = "";
   readonly #warned = new Set<string>();
 
@@ -21,11 +22,18 @@ export class Mtus {
     this.#log = log;
   }
 
+  /** Gives what this host's tunnel link carries, in bytes; undefined where it has none. */
+  get own(): number | undefined {
+    return this.#own.length === 0 ? undefined : Math.min(...this.#own);
+  }
+
   /** Measures the links that have a tunnel address of the intent's hosts. */
   async measure(documents: ReadonlyMap<string, Document>): Promise<void> {
     const addresses = tunnelAddresses(documents);
     const mtus = await Promise.all(addresses.map((address) => this.#links.linkMtu(address)));
-    this.#vtepMtus = mtus.filter((mtu) => mtu !== undefined);
+    this.#own = mtus.filter((mtu) => mtu !== undefined);
+    // What each host's agent has measured; this one's own says the same as just now.
+    this.#others = presencesOf(documents).flatMap(({ mtu }) => mtu ?? []);
     this.#measured = addresses.join();
   }
 
@@ -40,7 +48,7 @@ export class Mtus {
     const { mtu, isAssumed } = networkMtu({
       encap: network.encap,
       override: network.mtu,
-      vtepMtus: this.#vtepMtus,
+      vtepMtus: [...this.#own, ...this.#others],
     });
     const name = `${network.tenant}/${network.name}`;
     if (isAssumed && !this.#warned.has(name)) {

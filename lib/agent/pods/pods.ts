@@ -27,7 +27,7 @@ export async function setupPod(world: World, request: PodRequest): Promise<Setup
   if (sandbox.isHostNetwork) return { outcome: "host-network", attachments: [] };
   const taken = (await foreignLinks(world, { ...sandbox, sandbox: sandbox.id }))
     .map((link) => link.name);
-  const { pod, choices } = choose(world, { request, sandbox, taken });
+  const { pod, choices } = await chooseSurely(world, { request, sandbox, taken });
   if (choices.length === 0) return unmatched(world, { ...request, ...pod }, sandbox.id);
   world.unmatched.remove(sandbox.id);
   const place: Place = {
@@ -70,6 +70,15 @@ async function findSandbox(world: World, id: string): Promise<Sandbox> {
     why: "it has no network namespace any more",
     fix: "start the container again",
   });
+}
+
+/** What was applied on another host a moment ago may be in the store and not yet here. */
+async function chooseSurely(world: World, wish: Parameters<typeof choose>[1]) {
+  const known = choose(world, wish);
+  if (known.choices.length > 0) return known;
+  // A store that does not answer: then what is known decides.
+  await world.mirror.catchUp().catch(() => {});
+  return choose(world, wish);
 }
 
 /** Kubelets give namespace, then name; the guide said the reverse. What the runtime knows decides. */

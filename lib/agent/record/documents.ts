@@ -6,6 +6,7 @@ import {
   type HostRecord,
   keys,
   type NetworkRecord,
+  type PresenceRecord,
   type TenantRecord,
 } from "../../intent/records.ts";
 import type { Document } from "./mirror.ts";
@@ -36,6 +37,9 @@ export const networksOf = (documents: Documents) => [
 ];
 export const endpointsOf = (documents: Documents) => [
   ...below<EndpointRecord>(documents, "endpoints/"),
+];
+export const presencesOf = (documents: Documents) => [
+  ...below<PresenceRecord>(documents, "agents/"),
 ];
 export const hostsOf = (documents: Documents) => [...below<HostRecord>(documents, "hosts/")];
 

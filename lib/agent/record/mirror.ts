@@ -1,8 +1,9 @@
 // The agent's copy of the store in memory: decisions read it, commits check revisions, so a copy that
 // lags can only cost another try, never a wrong write. A watch keeps it fresh.
 
+import { pause } from "../look/bell.ts";
 import type { Check, CommitResult, Entry, Json, Store, Write } from "../../store/store.ts";
-import { Fault } from "../../util/errors.ts";
+import { Fault, faultFrom } from "../../util/errors.ts";
 
 /** One document with the revision it was last written at. */
 export interface Document {
@@ -23,6 +24,9 @@ interface Told {
 }
 
 const TRIES = 20;
+const RETRY_MS = 1_000;
+// Asked for only to hear the store's revision.
+const NO_KEY = "none/";
 
 /** A copy of all documents of a store. */
 export class Mirror {
@@ -31,6 +35,7 @@ export class Mirror {
   /** Revision at which a key was deleted: an older write that the watch tells later is not news. */
   readonly #deleted = new Map<string, number>();
   #revision = 0;
+  #away: Fault | undefined;
 
   private constructor(store: Store) {
     this.#store = store;
@@ -43,6 +48,31 @@ export class Mirror {
     return mirror;
   }
 
+  /**
+   * Reads the whole store; where it does not answer, takes `known` for it until follow() has read it.
+   * Faults: what says more than that the store is away.
+   */
+  static async open(store: Store, known: ReadonlyMap<string, Document>): Promise<Mirror> {
+    const mirror = new Mirror(store);
+    try {
+      await mirror.reload();
+    } catch (error) {
+      mirror.#away = awayFault(error);
+      for (const [key, document] of known) mirror.#documents.set(key, document);
+    }
+    return mirror;
+  }
+
+  /** Why the store could not be read so far; undefined once it was. */
+  get away(): Fault | undefined {
+    return this.#away;
+  }
+
+  /** Revision up to which all is known. */
+  get revision(): number {
+    return this.#revision;
+  }
+
   get documents(): ReadonlyMap<string, Document> {
     return this.#documents;
   }
@@ -50,6 +80,7 @@ export class Mirror {
   /** Makes the copy equal to what the store lists now. */
   async reload(): Promise<void> {
     const { entries, revision } = await this.#store.list("");
+    if (this.#away) this.#forget();
     const listed = new Set(entries.map((entry) => entry.key));
     for (const key of [...this.#documents.keys()]) {
       if (!listed.has(key)) this.#note({ key, value: undefined, revision });
@@ -58,8 +89,35 @@ export class Mirror {
     this.#settle(revision);
   }
 
+  /** What was taken for the store's has revisions of who knows when. */
+  #forget(): void {
+    this.#documents.clear();
+    this.#deleted.clear();
+    this.#away = undefined;
+  }
+
+  /** Tries until the store has been read once; false when `signal` aborts first. */
+  async #readable(signal: AbortSignal): Promise<boolean> {
+    while (this.#away && !signal.aborted) {
+      try {
+        await this.reload();
+      } catch (error) {
+        this.#away = awayFault(error);
+        await pause(RETRY_MS, signal);
+      }
+    }
+    return !this.#away;
+  }
+
+  /** Makes sure that all is known that was committed before this call, by whomever. */
+  async catchUp(): Promise<void> {
+    const { revision } = await this.#store.list(NO_KEY);
+    if (revision > this.#revision) await this.reload();
+  }
+
   /** Follows the store until `signal` aborts; rings after each batch with news of somebody else. */
   async follow(signal: AbortSignal, ring: () => void): Promise<void> {
+    if (this.#away && await this.#readable(signal)) ring();
     while (!signal.aborted) {
       for await (const batch of this.#store.watch("", this.#revision, signal)) {
         let isNews = batch.kind === "compacted";
@@ -123,4 +181,11 @@ export class Mirror {
     this.#revision = Math.max(this.#revision, revision);
     for (const [key, at] of this.#deleted) if (at <= this.#revision) this.#deleted.delete(key);
   }
+}
+
+/** Gives the Fault of a store that does not answer; throws any other. */
+function awayFault(error: unknown): Fault {
+  const fault = faultFrom(error);
+  if (fault.code === "unavailable" || fault.code === "timeout") return fault;
+  throw error;
 }

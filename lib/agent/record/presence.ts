@@ -5,7 +5,7 @@
 // and a heartbeat in it would make each of them stale.
 
 import { keys, type PresenceRecord, SCHEMA } from "../../intent/records.ts";
-import { Fault } from "../../util/errors.ts";
+import { Fault, faultFrom } from "../../util/errors.ts";
 import type { Mirror } from "./mirror.ts";
 
 /** Who we are, and what other hosts need to know of this one. */
@@ -59,6 +59,7 @@ export class Presence {
     const { self, mtu } = this.#options;
     const key = keys.presence(self.host);
     const bytes = mtu();
+    let said = this.#beat;
     await this.#mirror.commit((documents) => {
       const known = documents.get(key);
       const record = known?.value as PresenceRecord | undefined;
@@ -71,12 +72,24 @@ export class Presence {
         beat: Math.max(record?.beat ?? 0, this.#beat) + 1,
         ...(bytes === undefined ? {} : { mtu: bytes }),
       };
-      this.#beat = value.beat;
+      said = value.beat;
       return {
         checks: [{ key, revision: known?.revision ?? 0 }],
         writes: [{ key, value: { ...value } }],
       };
     });
+    this.#beat = said;
+  }
+
+  /** Says so over and over until `signal` aborts. Faults: as beat(), but a store that is away is waited for. */
+  async keep(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#options.pause(this.#options.beatMs);
+      if (signal.aborted || this.#mirror.away) continue;
+      await this.beat().catch((error) => {
+        if (!["unavailable", "timeout"].includes(faultFrom(error).code)) throw error;
+      });
+    }
   }
 
   async #read(): Promise<PresenceRecord | undefined> {
