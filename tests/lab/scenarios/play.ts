@@ -3,9 +3,9 @@
 import type { AttachmentItem } from "../../../lib/agent/api.ts";
 import type { Cluster } from "../cluster.ts";
 import type { ClusterHost } from "../cluster/host.ts";
-import { sniff } from "../cluster/sniff.ts";
 import type { Pod } from "../pod.ts";
 import { waitFor } from "../wait.ts";
+import { misses, reaches } from "./ping.ts";
 import { containerOf, type Scenario, type Step } from "./scenario.ts";
 
 /** Plays the steps of `scenario` on `cluster`, which has its intent; throws at the first that fails. */
@@ -127,38 +127,14 @@ class Stage {
 
   async #ping(step: Step & { readonly do: "ping" | "client" }): Promise<void> {
     const from = this.#placed(step.pod).pod;
-    const seat = await this.#seat(step.endpoint);
-    if (step.want === "ok") await this.#reaches(from, seat);
-    else await this.#misses(from, seat, step.endpoint);
-  }
-
-  /** The first packet is answered, and it was the endpoint's own pod that got it. */
-  async #reaches(from: Pod, { address, item }: Seat): Promise<void> {
-    if (!item) throw new Error(`nobody is attached at ${address}`);
-    await using sniffer = await sniff(item.sandbox, item.interface, "icmp");
-    if (!await from.pings(address)) throw new Error(`${address} did not answer`);
-    await sniffer.hears("echo request");
-  }
-
-  /** No answer, even with a route made by hand, and nothing has come to where the address is. */
-  async #misses(from: Pod, { address, item }: Seat, endpoint: string): Promise<void> {
-    const target = item?.sandbox ?? this.#sandboxByEndpoint.get(endpoint);
-    if (!target) throw new Error(`nobody ever had ${address}`);
-    await using sniffer = await sniff(target, "any", "icmp or arp");
-    await from.run("ip", "route", "add", `${address}/32`, "dev", "eth0");
-    if (await from.pings(address)) throw new Error(`${address} answered`);
-    if (item) {
-      // What the target says itself is heard: so silence means something.
-      const silent = address.replace(/\d+$/, "250");
-      await this.#podOf(target).run("ping", "-c1", "-W1", "-q", silent);
-      await sniffer.hears(`who-has ${silent}`);
+    const { address, item } = await this.#seat(step.endpoint);
+    if (step.want === "ok") {
+      if (!item) throw new Error(`nobody is attached at ${address}`);
+      return await reaches(from, address, this.#podOf(item.sandbox));
     }
-    const { text } = await from.run("ip", "-4", "-o", "address", "show", "scope", "global");
-    const own = / inet ([\d.]+)\//.exec(text)?.[1] ?? "no address";
-    const arrived = sniffer.lines().filter((line) =>
-      / In .*echo request/.test(line) || line.includes(`tell ${own},`)
-    );
-    if (arrived.length > 0) throw new Error(`this arrived: ${arrived.join("; ")}`);
+    const target = item?.sandbox ?? this.#sandboxByEndpoint.get(step.endpoint);
+    if (!target) throw new Error(`nobody ever had ${address}`);
+    await misses(from, address, this.#podOf(target), { isAttached: item !== undefined });
   }
 
   /** Gives where `endpoint` is, its address as the original's tests read it: by netdcli. */
