@@ -40,6 +40,7 @@ class FastDriver implements Driver {
   readonly #openflow: Keeper<OpenFlowConnection>;
   readonly #announcer = new Announcer(() => this.#openflow.current);
   readonly #views = new Map<string, PortRow>();
+  readonly #links = new Set<string>();
   readonly #staleNumbers = new Set<number>();
   #mirror: Mirror;
   #wasOvsdbUp = false;
@@ -178,12 +179,19 @@ class FastDriver implements Driver {
     const bridgeOwner = mirror.bridgeOwner;
     const touched = mirror.apply(updates);
     if (mirror !== this.#mirror) return; // the first look; nobody waits on it yet
-    const changed = [...touched].filter((name) => this.#isNews(name));
+    const changed = [...touched].filter((name) => this.#isLost(name) || this.#isNews(name));
     // Readers of the bridge's own row are told under its name.
     if (mirror.bridgeOwner !== bridgeOwner) changed.push(this.#options.bridge);
     touched.forEach((name) => this.#waits.ring(name));
     this.#waits.ring(CFG);
     if (changed.length > 0) this.#events.changed(changed);
+  }
+
+  // Uplink or overlay without a port of theirs; whoever made them knows that they came.
+  #isLost(name: string): boolean {
+    if (!this.#mirror.hasLink(name)) return this.#links.delete(name);
+    this.#links.add(name);
+    return false;
   }
 
   // ovs-vswitchd writes a number into each new row, which is no news; another number later is.

@@ -136,6 +136,13 @@ export class Mirror {
     return { uuid, row: portRowOf(port, link), ...(requested !== undefined && { requested }) };
   }
 
+  /** Tells whether that is a port of ours that is no pod's, on whatever bridge. */
+  hasLink(name: string): boolean {
+    const port = this.#tables.get("Port")!.get(this.#byName.get(`Port ${name}`) ?? "");
+    const ids = recordFromMap(port?.external_ids);
+    return ids[OWNER_KEY] === this.#owner && ids[KIND_KEY] !== undefined;
+  }
+
   /** Tells whether any port or interface has that name, whoever made it, on whatever bridge. */
   has(name: string): boolean {
     return this.#byName.has(`Port ${name}`) || this.#byName.has(`Interface ${name}`);

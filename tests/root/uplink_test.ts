@@ -4,6 +4,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { type DriverName, type FabricHost, startFabricHost } from "../lab/fabric_host.ts";
 import { type Ovs, startOvs } from "../lab/ovs.ts";
 import { sniff } from "../lab/sniff.ts";
+import { waitFor } from "../lab/wait.ts";
 import { Fault } from "../../lib/util/errors.ts";
 import { run } from "../../lib/util/run.ts";
 
@@ -138,6 +139,20 @@ Deno.test("no local tag leaves by the uplink, and a frame that comes in with one
     await atLocal.seen(/who-has 10\.8\.8\.2 tell 10\.8\.8\.1/);
     assertEquals(wire.lines.filter((line) => line.includes(local.mac)), []);
     assertEquals(atLocal.lines.filter((line) => line.includes(stranger.mac)), []);
+  });
+});
+
+Deno.test("an uplink that somebody removes rings, and the next look brings it back", async () => {
+  await withFabric("jsonrpc", async (one) => {
+    const wish = { device: "up0", tags: [BLUE] };
+    await one.fabric.setUplink(wish);
+    let rings = 0;
+    const end = one.switch.onChange(() => rings++);
+    await one.ovs.vsctl("del-port", "contivBridge", "up0");
+    await waitFor("a ring", () => rings > 0);
+    await one.fabric.setUplink(wish);
+    assertEquals(await trunksOf(one, "up0"), `[${BLUE}]`);
+    end();
   });
 });
 
