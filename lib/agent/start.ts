@@ -95,11 +95,10 @@ export async function runAgent(
 
   await firstLook(world);
   await handleNotes(world, options.stateDir);
-  const fabricBell = new Bell();
   let isLate = mirror.away !== undefined;
   const late = Promise.withResolvers<never>();
   const following = mirror.follow(stopping.signal, () => {
-    fabricBell.ring();
+    world.fabricBell.ring();
     world.bell.ring();
     if (isLate) join(joining).then(() => log.info("store is back"), late.reject);
     isLate = false;
@@ -107,7 +106,7 @@ export async function runAgent(
   const beating = presence?.keep(stopping.signal);
   const saving = snapshot && keepSnapshot(snapshot, mirror, stopping.signal);
   const looking = reconcile(world, stopping.signal);
-  const fabric = keepFabric(world, fabricBell, stopping.signal);
+  const fabric = keepFabric(world, stopping.signal);
   const health = () => healthOf(options, world);
   const server = listener.serve((request) => answer({ world, intents, health }, request));
   const door = await tryDoor(world, options.socket);
@@ -179,6 +178,7 @@ function openWorld(
     garbage: new Garbage(options.graceMs, now),
     queue: new Queue(),
     bell: new Bell(),
+    fabricBell: new Bell(),
     log,
     onUnmatched: options.onUnmatched,
     now,

@@ -22,6 +22,8 @@ export interface World {
   readonly mirror: Mirror;
   readonly switch: Switch;
   readonly fabric: FabricKeeper;
+  /** Rung when what the fabrics should be may have changed; quicker than a look, which does all. */
+  readonly fabricBell: Bell;
   readonly links: Links;
   readonly runtimes: Runtimes;
   readonly removals: Removals;

@@ -1,5 +1,5 @@
 // The store's contract: JSON documents by key, commits that are all or nothing, watches that miss
-// nothing. sqlite.ts and etcd.ts are its drivers; tests/contract runs one suite against each.
+// nothing. sqlite.ts and etcd/driver.ts are its drivers; tests/contract runs one suite against each.
 
 import { Fault, oneLine } from "../util/errors.ts";
 

@@ -39,6 +39,8 @@ async function runModel(bench: EtcdBench, seed: number): Promise<void> {
   const clients = await Promise.all([0, 1].map((at) => openTurned(bench, at)));
   const end = performance.now() + RUN_MS;
   const writing = clients.map((client, at) => write(client, at, randomOf(seed + at), end, told));
+  // Each is awaited below; what fails first is what is told.
+  for (const one of [following, ...writing]) one.catch(() => {});
   const deeds = await disturb(etcd, randomOf(seed + 7), end);
   await Promise.all(writing);
   await persist(() => store.commit([], [{ key: "end", value: "end" }]));
@@ -116,14 +118,18 @@ async function disturb(etcd: Etcd, random: Random, end: number): Promise<string>
       await pause(random(2_500));
       etcd.thaw(member);
     },
-    compacted: () => etcd.compact(),
+    compacted: async () => {
+      // etcdctl may meet a change of leaders.
+      const look = () => etcd.compact().then(() => true, () => false);
+      await waitFor("etcd to be compacted", look, { limitMs: 30_000 });
+    },
   };
   const names = Object.keys(deeds);
   while (performance.now() < end) {
     const name = names[random(names.length)]!;
     await deeds[name]!();
     counts.set(name, (counts.get(name) ?? 0) + 1);
-    await etcd.isHealthy();
+    await etcd.isHealthy(30_000);
     await pause(random(300));
   }
   return [...counts].map(([name, count]) => `${name} ${count} times`).join(", ");

@@ -5,7 +5,6 @@ import type { Fabric } from "../../ovs/fabric.ts";
 import { VtepFault } from "../../ovs/overlay/vtep.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import type { World } from "../world.ts";
-import type { Bell } from "./bell.ts";
 import { type FabricOptions, type FabricWish, planFabric } from "./fabric.ts";
 
 /** What the operator says of this host's way to others. */
@@ -107,10 +106,10 @@ function silent(vteps: readonly string[]): Fault {
   );
 }
 
-/** Follows the records of other hosts until `signal` aborts: quicker than a look, which does all. */
-export async function keepFabric(world: World, bell: Bell, signal: AbortSignal): Promise<void> {
+/** Follows rings of the fabrics' bell until `signal` aborts. */
+export async function keepFabric(world: World, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    await bell.rung({ withinMs: 60_000, signal });
+    await world.fabricBell.rung({ withinMs: 60_000, signal });
     if (!signal.aborted) await world.fabric.ensure(world);
   }
 }

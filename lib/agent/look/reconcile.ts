@@ -5,7 +5,7 @@ import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Json } from "../../store/store.ts";
 import { faultFrom } from "../../util/errors.ts";
 import { applyStep, detach } from "../pods/attach.ts";
-import { attachmentKey, attachmentsOf, endpointKeyOf } from "../record/documents.ts";
+import { attachmentKey, attachmentsOf, endpointKeyOf, findEndpoint } from "../record/documents.ts";
 import { isStillBound, observe, releaseAttachments } from "../pods/pods.ts";
 import { attachmentFromPort, attachmentToPort, hostEndOf } from "../pods/rows.ts";
 import { connectLatecomers } from "./latecomers.ts";
@@ -126,8 +126,9 @@ async function releaseUnwanted(
       pod: `${one.pod.namespace}/${one.pod.name}`,
       why: isStillBound(world, one) ? "its sandbox is gone" : "its endpoint is gone",
     });
-    // Its pod may live on, and be named again.
-    if (!isStillBound(world, one) && await world.runtimes.isAlive(one)) {
+    // Its pod may live on, and be named again; one whose endpoint moved has its place elsewhere.
+    const isUnnamed = !findEndpoint(world.mirror.documents, one);
+    if (isUnnamed && await world.runtimes.isAlive(one)) {
       world.unmatched.add({ ...one.pod, sandbox: one.sandbox }, "its endpoint is gone");
     }
   }

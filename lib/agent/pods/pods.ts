@@ -256,6 +256,7 @@ export async function teardownPod(world: World, request: PodRequest): Promise<Te
   // Whatever comes next for this sandbox finds it empty.
   void world.queue.run(request.sandbox, () => linksGone);
   await releaseAttachments(world, present);
+  world.fabricBell.ring();
   for (const { pod, tenant, network, addresses } of present) {
     world.log.info("detached", {
       pod: `${pod.namespace}/${pod.name}`,

@@ -123,8 +123,10 @@ export class Cluster {
 
   async #ask(method: Method, question: Question, until: number, once: boolean): Promise<Answer> {
     let unsent = 0;
+    let told: WireError | undefined;
     for (let tries = 1;; tries++) {
       const member = this.current;
+      const isCut = until - performance.now() < this.tryMs;
       try {
         const answer = await this.#try(member, method, question, until);
         this.check(member, answer.header);
@@ -132,7 +134,9 @@ export class Cluster {
       } catch (error) {
         if (!(error instanceof WireError)) throw error;
         unsent = error.isUnsent ? unsent + 1 : 0;
-        await this.#mayGoOn(member, error, { tries, unsent, until, once });
+        // Of a try that had not its full time, that it was late says nothing.
+        if (!told || !isCut || error.code !== CODE.late) told = error;
+        await this.#mayGoOn(member, error, { tries, unsent, until, once, told });
       }
     }
   }
@@ -147,7 +151,7 @@ export class Cluster {
 
   // Returns where another try makes sense, and throws what to say otherwise.
   async #mayGoOn(member: Member, error: WireError, round: Round): Promise<void> {
-    const { tries, unsent, until, once } = round;
+    const { tries, unsent, until, once, told } = round;
     this.refuseClosed();
     this.note(member, error);
     if (once && error.isUndecided) throw new Undecided(error.message, { cause: error });
@@ -155,7 +159,7 @@ export class Cluster {
     const isOver = performance.now() + PAUSE_MS >= until;
     const relogin = error.wantsLogin && this.#login !== undefined && tries < MOST_LOGINS;
     if (isOver || !(relogin || error.isPassing) || areAllDown) {
-      throw etcdFault(member.endpoint, error, this.limitMs);
+      throw etcdFault(member.endpoint, told, this.limitMs);
     }
     if (!error.isUnsent) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
@@ -185,6 +189,8 @@ interface Round {
   readonly unsent: number;
   readonly until: number;
   readonly once: boolean;
+  /** What to say when it was the last try. */
+  readonly told: WireError;
 }
 
 // A token is lost with its member; one that is refused again and again is refused for a reason.

@@ -99,7 +99,7 @@ const SENTENCES: readonly (readonly [RegExp, why: string, fix: string])[] = [
     "see etcd's other members",
   ],
   [
-    /tls handshake eof|corrupt message|wrong version number|packet length/i,
+    /tls handshake|corrupt message|wrong version number|packet length/i,
     "it does not speak TLS",
     "write etcd:// without TLS",
   ],

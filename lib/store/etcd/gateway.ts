@@ -129,7 +129,10 @@ function transportError(error: unknown): WireError {
   const { cause = error } = error instanceof Error ? error : {};
   const words = cause instanceof Error ? cause.message : String(cause);
   const own = words.replace(/^error sending request .*?: client error \(\w+\): /, "");
-  return new WireError(CODE.unavailable, own, UNSENT.test(words), error);
+  // A server without TLS either closes the connection in order or resets it, as the moment has it.
+  const isHandshake = /\(Connect\): (?!tcp connect).*(reset|closed|broken pipe)/i.test(words);
+  const told = isHandshake ? `tls handshake: ${own}` : own;
+  return new WireError(CODE.unavailable, told, UNSENT.test(words), error);
 }
 
 function refusal(text: string, status: number): WireError {
