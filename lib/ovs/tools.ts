@@ -71,12 +71,10 @@ export class Tools {
 
   /** Gives the rows that each of `asks` means, in one look. */
   async ask(asks: readonly Ask[], endMs: number): Promise<Columns[][]> {
-    const words = asks.flatMap(({ table, columns, names, where = [] }) =>
-      [
-        ...["--", "--if-exists", `--columns=${["_uuid", ...columns].join(",")}`],
-        ...names ? ["list", table, ...names] : ["find", table, ...where],
-      ].filter((word) => names || word !== "--if-exists")
-    );
+    const words = asks.flatMap(({ table, columns, names, where = [] }) => [
+      ...["--", `--columns=${["_uuid", ...columns].join(",")}`],
+      ...names ? ["--if-exists", "list", table, ...names] : ["find", table, ...where],
+    ]);
     const text = await this.vsctl(["--no-wait", "--format=json", ...words], endMs);
     const lines = text.split("\n").filter(Boolean);
     return asks.map((_, index) => {
