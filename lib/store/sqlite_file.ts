@@ -51,7 +51,7 @@ export function openDatabase(path: string): DatabaseSync {
   guardFiles(path);
   const db = new DatabaseSync(path, { timeout: LOCK_WAIT_MS });
   try {
-    const isFresh = checkIdentity(db, path);
+    const isFresh = inOneLook(db, () => checkIdentity(db, path));
     prepareFile(db, path);
     if (isFresh) createSchema(db, path);
     checkIntegrity(db, path);
@@ -117,6 +117,16 @@ function guard(
     throw refuse("others may write to it", `chmod go-w ${path}`);
   }
   return info;
+}
+
+/** Reads all at one moment: another process may be making the store between two reads. */
+function inOneLook<T>(db: DatabaseSync, read: () => T): T {
+  db.prepare("BEGIN").run();
+  try {
+    return read();
+  } finally {
+    db.prepare("COMMIT").run();
+  }
 }
 
 function checkIdentity(db: DatabaseSync, path: string): boolean {

@@ -45,6 +45,7 @@ Deno.test("a command in the lab has its words, its output and its exit code, and
     "tenant-one/orange/myContainer3",
     "tenant-one/orange/myContainer3",
     "contivBridge",
+    "contivTunnel",
     "underlay",
   ]);
   assertMatch(err, /host2 +h2 +192\.168\.2\.11/);

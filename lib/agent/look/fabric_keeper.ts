@@ -5,6 +5,7 @@ import type { Fabric } from "../../ovs/fabric.ts";
 import { VtepFault } from "../../ovs/overlay/vtep.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import type { World } from "../world.ts";
+import { Queue } from "./queue.ts";
 import { type FabricOptions, type FabricWish, planFabric } from "./fabric.ts";
 
 /** What the operator says of this host's way to others. */
@@ -18,6 +19,7 @@ export class FabricKeeper {
   readonly #fabric: Fabric;
   readonly #flags: FabricFlags;
   readonly #said = new Map<string, string>();
+  readonly #turns = new Queue();
   #made = "";
 
   constructor(fabric: Fabric, flags: FabricFlags) {
@@ -26,7 +28,12 @@ export class FabricKeeper {
   }
 
   /** Makes both fabrics as the records say now; with `isFresh` also when they said so before. */
-  async ensure(world: World, { isFresh = false } = {}): Promise<void> {
+  ensure(world: World, { isFresh = false } = {}): Promise<void> {
+    // One after another: what an earlier call is still making is not there yet, or not gone yet.
+    return this.#turns.run("fabric", () => this.#ensure(world, isFresh));
+  }
+
+  async #ensure(world: World, isFresh: boolean): Promise<void> {
     const documents = world.mirror.documents;
     const wish = planFabric(
       documents,

@@ -50,7 +50,7 @@ function chosenFor({ mirror, host }: World, pod: PodRequest): EndpointRecord[] {
 
 async function connect(world: World, pod: PodRequest): Promise<boolean> {
   try {
-    await world.queue.run(pod.sandbox, () => setupPod(world, pod));
+    await world.queue.run(pod.sandbox, () => setupPod(world, pod, { isLate: true }));
     return true;
   } catch (error) {
     const fault = faultFrom(error);

@@ -20,8 +20,13 @@ import type { World } from "../world.ts";
 /**
  * Connects a pod as the intent says and answers when its network works.
  * Faults: not_found (sandbox), conflict (belongs elsewhere), exhausted, unavailable, timeout.
+ * With `isLate` nobody has asked for it: then it takes no endpoint from another sandbox.
  */
-export async function setupPod(world: World, request: PodRequest): Promise<SetupAnswer> {
+export async function setupPod(
+  world: World,
+  request: PodRequest,
+  { isLate = false } = {},
+): Promise<SetupAnswer> {
   const started = world.now();
   const sandbox = await findSandbox(world, request.sandbox);
   if (sandbox.isHostNetwork) return { outcome: "host-network", attachments: [] };
@@ -39,15 +44,23 @@ export async function setupPod(world: World, request: PodRequest): Promise<Setup
     pod,
   };
   await world.mtus.follow(world.mirror.documents);
-  const claim = await commitClaim(world, (documents) =>
-    planClaim(
-      documents,
-      place,
-      choose(world, { request, sandbox, taken }).choices,
-      { newId: world.newId, mtuOf: (network) => world.mtus.of(network) },
-    ));
+  const plan = (documents: World["mirror"]["documents"]) => {
+    const { choices } = choose(world, { request, sandbox, taken });
+    const claim = planClaim(documents, place, choices, {
+      newId: world.newId,
+      mtuOf: (network) => world.mtus.of(network),
+    });
+    const isTaken = isLate && claim.stale.some((one) => one.sandbox !== sandbox.id);
+    return isTaken ? NOTHING : claim;
+  };
+  // Two sandboxes of one name may want one endpoint: whoever comes later sees what the other claimed.
+  const claim = await world.queue.run(
+    `claim ${pod.namespace}/${pod.name}`,
+    () => commitClaim(world, plan),
+  );
   await realise(world, claim);
-  for (const one of claim.attachments) logAttached(world, one, world.now() - started);
+  const fresh = claim.attachments.filter((one) => one.state !== "ready");
+  for (const one of fresh) logAttached(world, one, world.now() - started);
   const documents = world.mirror.documents;
   return {
     outcome: "ready",
@@ -56,6 +69,8 @@ export async function setupPod(world: World, request: PodRequest): Promise<Setup
     ),
   };
 }
+
+const NOTHING: Claim = { attachments: [], isNew: false, stale: [], checks: [], writes: [] };
 
 async function findSandbox(world: World, id: string): Promise<Sandbox> {
   const sandbox = await world.runtimes.findSandbox(id);
