@@ -200,16 +200,16 @@ async function presenceOptions(
   };
 }
 
-/** Saves what is known a moment after it has changed, until `signal` aborts. */
+/** Saves what is known a moment after it has changed, and once more when `signal` aborts. */
 async function keepSnapshot(
   snapshot: Snapshot,
   mirror: Mirror,
   signal: AbortSignal,
 ): Promise<void> {
-  while (!signal.aborted) {
+  do {
     await pause(SNAPSHOT_MS, signal);
     if (!mirror.away) await snapshot.save(mirror.documents, mirror.revision);
-  }
+  } while (!signal.aborted);
 }
 
 /** The first look heals what a crash left; an Open vSwitch that is away is waited for by the loop. */

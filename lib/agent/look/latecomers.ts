@@ -6,7 +6,7 @@ import { chooseEndpoints } from "../../intent/bind.ts";
 import type { EndpointRecord } from "../../intent/records.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { PodRequest } from "../api.ts";
-import { setupPod } from "../pods/pods.ts";
+import { setupPod } from "../pods/setup.ts";
 import { attachmentsOf, endpointKeyOf } from "../record/documents.ts";
 import { keys } from "../../intent/records.ts";
 import type { World } from "../world.ts";

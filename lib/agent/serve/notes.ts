@@ -2,7 +2,7 @@
 
 import { faultFrom } from "../../util/errors.ts";
 import { isSandboxId } from "../../util/names.ts";
-import { teardownPod } from "../pods/pods.ts";
+import { teardownPod } from "../pods/teardown.ts";
 import type { World } from "../world.ts";
 
 /** Handles the notes that are there; one that cannot be handled now stays for the next start. */

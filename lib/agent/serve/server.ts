@@ -18,7 +18,8 @@ import type {
 } from "../api.ts";
 import { type IntentStore, planRequest } from "../record/apply.ts";
 import { listItems } from "./lists.ts";
-import { setupPod, statusOfPod, teardownPod } from "../pods/pods.ts";
+import { setupPod } from "../pods/setup.ts";
+import { statusOfPod, teardownPod } from "../pods/teardown.ts";
 import type { World } from "../world.ts";
 
 // A large intent has some 200 bytes an endpoint; 64 MB are 300,000 of them.

@@ -1,0 +1,119 @@
+// From claimed to real: the steps of a set-up, and what takes a failed one back.
+
+import type { AttachmentRecord } from "../../intent/records.ts";
+import type { Json } from "../../store/store.ts";
+import { Fault, faultFrom } from "../../util/errors.ts";
+import { type Actual, planSteps, type Step } from "../look/steps.ts";
+import { attachmentKey } from "../record/documents.ts";
+import type { World } from "../world.ts";
+import { applyStep, detach } from "./attach.ts";
+import type { Claim } from "./claim.ts";
+import { hostEndOf } from "./rows.ts";
+import { wantedOf } from "./wanted.ts";
+
+/** Makes the claimed attachments real, or leaves nothing of those that were not ready before. */
+export async function realise(world: World, claim: Claim): Promise<void> {
+  if (claim.stale.length > 0) {
+    const { linksGone } = await detach(world, claim.stale.map(hostEndOf));
+    // Its interface name may be wanted again in the same sandbox.
+    const sandboxes = claim.attachments.map((one) => one.sandbox);
+    if (claim.stale.some((one) => sandboxes.includes(one.sandbox))) await linksGone;
+  }
+  // Before the port: its tag may have been another network's, whose way to other hosts goes first.
+  await world.fabric.ensure(world);
+  const fresh = claim.attachments.filter((one) => one.state !== "ready");
+  const steps = await stepsFor(world, claim);
+  if (steps.length === 0 && fresh.length === 0) return;
+  const results = await Promise.allSettled(steps.map((step) => applyStep(world, step)));
+  const failed = results.find((result) => result.status === "rejected");
+  try {
+    if (failed) throw failed.reason;
+    await markReady(world, fresh);
+  } catch (error) {
+    // A step that failed has undone itself already.
+    const done = steps.filter((_, at) => results[at]?.status === "fulfilled");
+    await giveUp(world, fresh, done);
+    throw error;
+  }
+}
+
+/** New attachments need no look at the host, and new is what most are. */
+async function stepsFor(world: World, { attachments, isNew }: Claim): Promise<Step[]> {
+  const documents = world.mirror.documents;
+  const wanted = attachments.map((one) => wantedOf(world, documents, one));
+  if (isNew) return planSteps(wanted, { rows: [], hostEnds: [] });
+  const mine = new Set(attachments.map(hostEndOf));
+  return planSteps(wanted, await observe(world, (name) => mine.has(name)));
+}
+
+/** Gives our rows and host ends as they are now, those whose name `isMeant`. */
+export async function observe(
+  world: World,
+  isMeant: (name: string) => boolean = () => true,
+): Promise<Actual> {
+  const [rows, ends] = await Promise.all([world.switch.ports(), world.links.hostEnds()]);
+  return {
+    rows: rows.filter((row) => isMeant(row.name)),
+    hostEnds: ends.map((end) => end.name).filter(isMeant),
+  };
+}
+
+async function markReady(world: World, fresh: readonly AttachmentRecord[]): Promise<void> {
+  if (fresh.length === 0) return;
+  await world.mirror.commit((documents) => {
+    const present = fresh.map((one) => ({ one, key: attachmentKey(one) }));
+    for (const { one, key } of present) {
+      if ((documents.get(key)?.value as AttachmentRecord | undefined)?.id === one.id) continue;
+      throw new Fault(
+        "conflict",
+        `attachment of ${one.pod.namespace}/${one.pod.name} was taken away`,
+        {
+          why: "its endpoint was deleted or went to another sandbox meanwhile",
+          fix: "see k8contivnet get endpoints",
+        },
+      );
+    }
+    return {
+      checks: present.map(({ key }) => ({ key, revision: documents.get(key)?.revision ?? 0 })),
+      writes: present.map(({ one, key }) => ({
+        key,
+        value: { ...one, state: "ready" } as unknown as Json,
+      })),
+    };
+  });
+}
+
+/** Takes back what a failed set-up claimed. What cannot be taken back now, the next look will. */
+async function giveUp(
+  world: World,
+  fresh: readonly AttachmentRecord[],
+  done: readonly Step[],
+): Promise<void> {
+  const names = done.flatMap((step) => step.do === "detach" ? [] : [hostEndOf(step.attachment)]);
+  try {
+    await releaseAttachments(world, fresh);
+    await (await detach(world, names)).linksGone;
+  } catch (error) {
+    world.log.warn(`undo left to the next look: ${faultFrom(error).message}`);
+  }
+  world.bell.ring();
+}
+
+/** Deletes the documents of `attachments` as far as they are still theirs. */
+export async function releaseAttachments(
+  world: World,
+  attachments: readonly AttachmentRecord[],
+): Promise<void> {
+  await world.mirror.commit((documents) => {
+    const present = attachments.map(attachmentKey)
+      .map((key) => ({ key, document: documents.get(key) }))
+      .filter(({ document }) =>
+        attachments.some((one) => one.id === (document?.value as AttachmentRecord | undefined)?.id)
+      );
+    if (present.length === 0) return undefined;
+    return {
+      checks: present.map(({ key, document }) => ({ key, revision: document?.revision ?? 0 })),
+      writes: present.map(({ key }) => ({ key, value: undefined })),
+    };
+  });
+}

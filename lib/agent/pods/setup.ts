@@ -1,0 +1,160 @@
+// Sets one pod up. The same steps as reconcile, narrowed to one sandbox: identify, choose, claim, do,
+// say. Work for one sandbox is serialised by the caller.
+
+import { chooseEndpoints, matchesSwapped } from "../../intent/bind.ts";
+import type { AttachmentRecord } from "../../intent/records.ts";
+import type { Sandbox } from "../../runtimes/runtime.ts";
+import { Fault } from "../../util/errors.ts";
+import type { PodRequest, SetupAnswer } from "../api.ts";
+import { attachmentItem } from "../serve/items.ts";
+import type { World } from "../world.ts";
+import { foreignLinks } from "./attach.ts";
+import { type Claim, type Place, planClaim } from "./claim.ts";
+import { realise } from "./realise.ts";
+import { bareAddress } from "./rows.ts";
+import { wantedOf } from "./wanted.ts";
+
+/**
+ * Connects a pod as the intent says and answers when its network works.
+ * Faults: not_found (sandbox), conflict (belongs elsewhere), exhausted, unavailable, timeout.
+ * With `isLate` nobody has asked for it: then it takes no endpoint from another sandbox.
+ */
+export async function setupPod(
+  world: World,
+  request: PodRequest,
+  { isLate = false } = {},
+): Promise<SetupAnswer> {
+  const started = world.now();
+  const sandbox = await findSandbox(world, request.sandbox);
+  if (sandbox.isHostNetwork) return { outcome: "host-network", attachments: [] };
+  const taken = (await foreignLinks(world, { ...sandbox, sandbox: sandbox.id }))
+    .map((link) => link.name);
+  const { pod, choices } = await chooseSurely(world, { request, sandbox, taken });
+  if (choices.length === 0) return unmatched(world, { ...request, ...pod }, sandbox.id);
+  world.unmatched.remove(sandbox.id);
+  const place: Place = {
+    host: world.host,
+    sandbox: sandbox.id,
+    netns: sandbox.netns,
+    netnsInode: sandbox.netnsInode,
+    startTime: sandbox.startTime,
+    pod,
+  };
+  await world.mtus.follow(world.mirror.documents);
+  const plan = (documents: World["mirror"]["documents"]) => {
+    const { choices } = choose(world, { request, sandbox, taken });
+    const claim = planClaim(documents, place, choices, {
+      newId: world.newId,
+      mtuOf: (network) => world.mtus.of(network),
+    });
+    const isTaken = isLate && claim.stale.some((one) => one.sandbox !== sandbox.id);
+    return isTaken ? NOTHING : claim;
+  };
+  // Two sandboxes of one name may want one endpoint: whoever comes later sees what the other claimed.
+  const claim = await world.queue.run(
+    `claim ${pod.namespace}/${pod.name}`,
+    () => commitClaim(world, plan),
+  );
+  await realise(world, claim);
+  const fresh = claim.attachments.filter((one) => one.state !== "ready");
+  for (const one of fresh) logAttached(world, one, world.now() - started);
+  const documents = world.mirror.documents;
+  return {
+    outcome: "ready",
+    attachments: claim.attachments.map((one) =>
+      attachmentItem({ ...one, state: "ready" }, wantedOf(world, documents, one).tag)
+    ),
+  };
+}
+
+const NOTHING: Claim = { attachments: [], isNew: false, stale: [], checks: [], writes: [] };
+
+async function findSandbox(world: World, id: string): Promise<Sandbox> {
+  const sandbox = await world.runtimes.findSandbox(id);
+  if (!sandbox) {
+    throw new Fault("not_found", `sandbox ${id} is unknown`, {
+      why: "no container runtime and no /run/netns entry knows it",
+      fix: "check the id, and the agent's --docker",
+    });
+  }
+  if (sandbox.isRunning) return sandbox;
+  throw new Fault("not_found", `sandbox ${id} is not running`, {
+    why: "it has no network namespace any more",
+    fix: "start the container again",
+  });
+}
+
+/** What was applied on another host a moment ago may be in the store and not yet here. */
+async function chooseSurely(world: World, wish: Parameters<typeof choose>[1]) {
+  const known = choose(world, wish);
+  if (known.choices.length > 0) return known;
+  // A store that does not answer: then what is known decides.
+  await world.mirror.catchUp().catch(() => {});
+  return choose(world, wish);
+}
+
+/** Kubelets give namespace, then name; the guide said the reverse. What the runtime knows decides. */
+function choose(
+  world: World,
+  { request, sandbox, taken }: {
+    readonly request: PodRequest;
+    readonly sandbox: Sandbox;
+    readonly taken: readonly string[];
+  },
+) {
+  const documents = world.mirror.documents;
+  const given = sandbox.pod ?? { namespace: request.namespace, name: request.name };
+  const query = {
+    host: world.host,
+    namespace: given.namespace,
+    pod: given.name,
+    sandbox: sandbox.id,
+  };
+  if (!sandbox.pod && matchesSwapped(documents, query)) {
+    world.log.warn("arguments came in the old guide's order: pod, namespace", {
+      pod: given.namespace,
+      namespace: given.name,
+    });
+    const pod = { namespace: given.name, name: given.namespace };
+    const swapped = { ...query, namespace: pod.namespace, pod: pod.name };
+    return { pod, choices: chooseEndpoints(documents, swapped, { taken }) };
+  }
+  const pod = { namespace: given.namespace, name: given.name };
+  return { pod, choices: chooseEndpoints(documents, query, { taken }) };
+}
+
+function unmatched(world: World, pod: PodRequest, sandbox: string): SetupAnswer {
+  const reason = `no endpoint names ${pod.namespace}/${pod.name}`;
+  world.unmatched.add({ ...pod, sandbox }, reason);
+  if (world.onUnmatched === "fail") {
+    throw new Fault("not_found", `pod ${pod.namespace}/${pod.name} has no endpoint`, {
+      why: "nothing in the intent names it",
+      fix: 'add an endpoint with "k8contivnet apply"',
+    });
+  }
+  world.log.info("pod left alone", { pod: `${pod.namespace}/${pod.name}`, reason });
+  return { outcome: "unmatched", attachments: [] };
+}
+
+/** Commits what `plan` wants of the documents as they are at that moment. */
+async function commitClaim(
+  world: World,
+  plan: (documents: World["mirror"]["documents"]) => Claim,
+): Promise<Claim> {
+  let claim: Claim | undefined;
+  await world.mirror.commit((documents) => {
+    claim = plan(documents);
+    return claim.writes.length > 0 ? claim : undefined;
+  });
+  if (!claim) throw new Fault("failed", "claim was not planned");
+  return claim;
+}
+
+function logAttached(world: World, one: AttachmentRecord, ms: number): void {
+  world.log.info("attached", {
+    pod: `${one.pod.namespace}/${one.pod.name}`,
+    network: `${one.tenant}/${one.network}`,
+    address: one.addresses.map(bareAddress).join(","),
+    ms: Math.round(ms * 10) / 10,
+  });
+}

@@ -1,0 +1,98 @@
+// Agents and the etcd that they share: away at the start, in the middle, and two agents of one name.
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { LabAgent } from "../lab/agent.ts";
+import { type Cluster, startCluster } from "../lab/cluster.ts";
+import { intentOf } from "../lab/scenarios/scenario.ts";
+import { FILE } from "../lab/host.ts";
+import { waitFor } from "../lab/wait.ts";
+
+const BEAT = ["--heartbeat", "1"];
+const INTENT = intentOf("vteps", { orange: ["c1", "c2", "c3"] });
+
+Deno.test("an agent that starts while etcd is away serves what it knew, and joins when etcd is back", async () => {
+  await using cluster = await startCluster({ hosts: 1, fabric: "wire", intent: INTENT });
+  const [host, etcd] = [cluster.host(1), cluster.etcd!];
+  const [one, two, three] = await Promise.all([1, 2, 3].map((n) => host.pod(`myContainer${n}`)));
+  await host.agent.setup(one!);
+  await host.agent.setup(two!);
+  await host.agent.stop();
+  await etcd.kill();
+  await host.agent.start();
+  assertStringIncludes(await host.agent.logText(), "store is away, serving what is known");
+  const status = await host.agent.verb("status", one!);
+  assertEquals(JSON.parse(status.out).ip, await host.agent.addressOf(one!));
+  assert(await one!.pings(await host.agent.addressOf(two!)));
+  // What needs a claim waits for etcd, and is done when it is there.
+  const pending = host.agent.verb("setup", three!);
+  await etcd.start(0);
+  assertEquals((await pending).code, 0);
+  await waitFor("the agent to join", async () => {
+    return (await host.agent.logText()).includes("store is back");
+  });
+  assertEquals((await host.agent.attachments()).map((item) => item.state), [
+    "ready",
+    "ready",
+    "ready",
+  ]);
+  assert(await three!.pings(await host.agent.addressOf(one!)));
+});
+
+/** An agent on host 2 that takes itself for host 1. */
+function impostor(cluster: Cluster, ...more: string[]): LabAgent {
+  const { netns, ovs, dir } = cluster.host(2);
+  const flags = ["--store", cluster.etcd!.url("/lab"), ...BEAT, ...more];
+  return new LabAgent({
+    file: FILE,
+    dir: `${dir}/impostor`,
+    ovs,
+    netns,
+    hostLabel: "host1",
+    flags,
+  });
+}
+
+Deno.test("a host label belongs to one agent: a second is refused while the first lives, and after it unless told", async () => {
+  await using cluster = await startCluster({ hosts: 2, flags: BEAT });
+  const first = cluster.host(1).agent;
+  await cluster.host(2).agent.stop();
+  for (const words of [[], ["--take-over"]]) {
+    const second = impostor(cluster, ...words);
+    second.spawn();
+    assertEquals(await second.stopped(), 4);
+    assertMatch(await second.logText(), /host label host1 is in use: [^\n]+; give this agent/);
+  }
+  await first.stop("SIGKILL");
+  const timid = impostor(cluster);
+  timid.spawn();
+  assertEquals(await timid.stopped(), 4);
+  assertMatch(
+    await timid.logText(),
+    /host label host1 belongs to another state folder: [^\n]+--take-over/,
+  );
+  await using heir = impostor(cluster, "--take-over");
+  await heir.start();
+  // The first one comes back and finds that its label has gone.
+  first.spawn();
+  assertEquals(await first.stopped(), 4);
+});
+
+Deno.test("etcd away for a while costs connected pods nothing, and what was asked meanwhile is done after", async () => {
+  await using cluster = await startCluster({ hosts: 2, fabric: "wire", intent: INTENT });
+  const [h1, h2, etcd] = [cluster.host(1), cluster.host(2), cluster.etcd!];
+  const [one, two, three] = [
+    await h1.pod("myContainer1"),
+    await h2.pod("myContainer2"),
+    await h2.pod("myContainer3"),
+  ];
+  await h1.agent.setup(one);
+  await h2.agent.setup(two);
+  const pinging = one.run("ping", "-q", "-i0.02", "-c200", "-W4", await h2.agent.addressOf(two));
+  await etcd.kill();
+  const pending = h2.agent.verb("setup", three);
+  assertEquals((await h1.agent.verb("status", one)).code, 0);
+  await etcd.start(0);
+  assertEquals((await pending).code, 0);
+  assertMatch((await pinging).text, / 0% packet loss/);
+  assert(await three.pings(await h1.agent.addressOf(one)));
+});
