@@ -1,6 +1,7 @@
 // What `get KIND` shows of the mirror. Pure.
 
 import type { HostRecord, NetworkRecord, TenantRecord } from "../../intent/records.ts";
+import { auditClaims, poolsInUse } from "../../intent/audit.ts";
 import { Fault } from "../../util/errors.ts";
 import {
   attachmentsOf,
@@ -42,6 +43,10 @@ export function recordItems(documents: Documents, kind: string): readonly Item[]
       return endpointsOf(documents).map((one) => ({ ...endpointItem(one) })).sort(byName);
     case "attachments":
       return [];
+    case "pools":
+      return poolsInUse(documents).map((one) => ({ ...one }));
+    case "differences":
+      return auditClaims(documents).map((one) => ({ ...one }));
     default:
       throw new Fault("not_found", `there is no kind "${kind}"`, {
         fix: `kinds: ${KINDS.join(", ")}`,

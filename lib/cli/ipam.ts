@@ -1,0 +1,67 @@
+// `ipam show|check`: how full the pools of addresses are, and whether records and claims agree.
+
+import { Fault } from "../util/errors.ts";
+import { table } from "./output.ts";
+import type { Command, Shell } from "./shell.ts";
+
+interface Pool {
+  readonly tenant: string;
+  readonly network: string;
+  readonly subnet: string;
+  readonly size: number;
+  readonly used: number;
+  readonly free: number;
+}
+
+interface Difference {
+  readonly name: string;
+  readonly why: string;
+}
+
+export const ipam: Command = {
+  usage: "ipam show [TENANT/NETWORK] | check [-o table|json|name]\n" +
+    "  show: how full each network's pool is; check: every claim against the record that holds it,\n" +
+    "  ends with 1 where they differ, and names each\n" +
+    "  e.g. k8contivnet ipam show tenant-one/orange",
+  run: async (shell) => {
+    const [word, name, ...rest] = shell.words;
+    if (word === "show" && rest.length === 0) return await show(shell, name);
+    if (word === "check" && name === undefined) return await check(shell);
+    throw new Fault("usage", `ipam got "${shell.words.join(" ").slice(0, 60)}"`, {
+      why: "it takes show [TENANT/NETWORK], or check",
+      fix: "k8contivnet ipam show",
+    });
+  },
+};
+
+async function show({ target, options, output }: Shell, name: string | undefined): Promise<void> {
+  const pools = await target.list("pools") as unknown as readonly Pool[];
+  const nameOf = ({ tenant, network }: Pool) => `${tenant}/${network}`;
+  const wanted = name === undefined ? pools : pools.filter((pool) => nameOf(pool) === name);
+  if (name !== undefined && wanted.length === 0) {
+    throw new Fault("not_found", `no network is named "${name.slice(0, 60)}"`, {
+      fix: "see k8contivnet ipam show",
+    });
+  }
+  if (options.format === "json") return output.data(JSON.stringify(wanted, null, 2));
+  if (options.format === "name") return wanted.forEach((pool) => output.data(nameOf(pool)));
+  const rows = wanted.map((pool) => [
+    nameOf(pool),
+    pool.subnet,
+    ...[pool.size, pool.used, pool.free].map(String),
+  ]);
+  output.data(table(["NETWORK", "SUBNET", "SIZE", "USED", "FREE"], rows));
+}
+
+async function check({ target, options, output }: Shell): Promise<void> {
+  const found = await target.list("differences") as unknown as readonly Difference[];
+  if (options.format === "json") output.data(JSON.stringify(found, null, 2));
+  else if (options.format === "name") found.forEach(({ name }) => output.data(name));
+  else if (found.length > 0) {
+    output.data(table(["RECORD", "WHY"], found.map(({ name, why }) => [name, why])));
+  }
+  if (found.length === 0) return output.words("records and claims agree");
+  throw new Fault("failed", `${found.length} differences between records and claims`, {
+    fix: "apply the intent again, and check again",
+  });
+}

@@ -1,0 +1,140 @@
+// Whether records and claims say the same, and how full the pools are. Pure.
+//
+// A claim is a key that names the record that took it; a record holds what it claims. After any crash
+// the two agree, since they change in one commit: a difference is a bug, or somebody's hand.
+
+import { type AddressPool, poolHas, poolSize, refusalOf } from "../ipam/addresses.ts";
+import { overlap, parseAddress, parseSubnet } from "../ipam/subnets.ts";
+import {
+  type ClaimRecord,
+  type Documents,
+  type EndpointRecord,
+  keys,
+  type NetworkRecord,
+  type SubnetsRecord,
+} from "./records.ts";
+import { endpointClaim, networkClaims } from "./plan/ledger.ts";
+import { poolOf } from "./rules.ts";
+
+/** Two records that do not say the same. */
+export interface Difference {
+  /** Key of the record that is looked at. */
+  readonly name: string;
+  /** What is wrong with it. */
+  readonly why: string;
+}
+
+/** How full one network's pool is. */
+export interface PoolUse {
+  readonly tenant: string;
+  readonly network: string;
+  readonly subnet: string;
+  /** Addresses that may be chosen. */
+  readonly size: number;
+  readonly used: number;
+  readonly free: number;
+}
+
+/** Gives every difference between records and claims, by key; none where all is well. */
+export function auditClaims(documents: Documents): Difference[] {
+  const found = [
+    ...below<NetworkRecord>(documents, "networks/").flatMap(([key, record]) =>
+      missingClaims(documents, key, networkClaims(record))
+    ),
+    ...below<EndpointRecord>(documents, "endpoints/").flatMap(([key, record]) => [
+      ...missingClaims(documents, key, [endpointClaim(record)]),
+      ...misplaced(documents, key, record),
+    ]),
+    ...below<ClaimRecord>(documents, "claims/").flatMap(([key, claim]) =>
+      isHeld(documents, key, claim) ? [] : [{
+        name: key,
+        why: documents.has(claim.owner)
+          ? `${claim.owner} holds another`
+          : `its owner ${claim.owner} is not there`,
+      }]
+    ),
+    ...below<SubnetsRecord>(documents, "subnets/").flatMap(([key, record]) =>
+      wrongSubnets(documents, key, record)
+    ),
+  ];
+  return found.sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
+}
+
+/** Gives how full each network's pool is, by tenant and network. */
+export function poolsInUse(documents: Documents): PoolUse[] {
+  const addresses = Map.groupBy(
+    below<EndpointRecord>(documents, "endpoints/").map(([, one]) => one),
+    ({ tenant, network }) => keys.network(tenant, network),
+  );
+  return below<NetworkRecord>(documents, "networks/").map(([key, network]) => {
+    const pool = networkPool(network);
+    const used = (addresses.get(key) ?? [])
+      .filter(({ address }) => poolHas(pool, parseAddress(address))).length;
+    const size = poolSize(pool);
+    const { tenant, name, subnet } = network;
+    return { tenant, network: name, subnet, size, used, free: size - used };
+  });
+}
+
+function networkPool(network: NetworkRecord): AddressPool {
+  const { tenant, name, subnet } = network;
+  return poolOf((key) => key, `${tenant}/${name}`, network, parseSubnet(subnet));
+}
+
+function below<T>(documents: Documents, prefix: string): [string, T][] {
+  return [...documents].filter(([key]) => key.startsWith(prefix))
+    .sort(([a], [b]) => a < b ? -1 : 1)
+    .map(([key, { value }]) => [key, value as T]);
+}
+
+function missingClaims(documents: Documents, key: string, claims: readonly string[]): Difference[] {
+  return claims.filter((claim) => !documents.has(claim))
+    .map((claim) => ({ name: key, why: `${claim} is not there` }))
+    .concat(
+      claims.filter((claim) => {
+        const owner = (documents.get(claim)?.value as ClaimRecord | undefined)?.owner;
+        return owner !== undefined && owner !== key;
+      }).map((claim) => ({ name: key, why: `${claim} is another's` })),
+    );
+}
+
+function isHeld(documents: Documents, claim: string, { owner }: ClaimRecord): boolean {
+  const record = documents.get(owner)?.value;
+  if (owner.startsWith("networks/") && record) {
+    return networkClaims(record as NetworkRecord).includes(claim);
+  }
+  return owner.startsWith("endpoints/") && record !== undefined &&
+    endpointClaim(record as EndpointRecord) === claim;
+}
+
+function misplaced(documents: Documents, key: string, one: EndpointRecord): Difference[] {
+  const network = documents.get(keys.network(one.tenant, one.network))?.value;
+  if (!network) return [{ name: key, why: "its network is not there" }];
+  const why = refusalOf(networkPool(network as NetworkRecord), parseAddress(one.address));
+  return why === undefined ? [] : [{ name: key, why: `${one.address}: ${why}` }];
+}
+
+function wrongSubnets(
+  documents: Documents,
+  key: string,
+  { networks }: SubnetsRecord,
+): Difference[] {
+  const tenant = key.slice("subnets/".length);
+  const there = below<NetworkRecord>(documents, `networks/${tenant}/`)
+    .map(([, { name, subnet }]) => ({ name, subnet }));
+  const listed = Object.entries(networks);
+  const unlisted = there.filter(({ name, subnet }) => networks[subnet] !== name)
+    .map(({ name, subnet }) => ({
+      name: key,
+      why: `${subnet} of ${tenant}/${name} is not listed`,
+    }));
+  const gone = listed.filter(([subnet, name]) =>
+    !there.some((one) => one.name === name && one.subnet === subnet)
+  ).map(([subnet, name]) => ({ name: key, why: `${subnet} of ${tenant}/${name} is not there` }));
+  const subnets = there.map(({ name, subnet }) => ({ name, subnet: parseSubnet(subnet) }));
+  const overlapping = subnets.flatMap((one, at) =>
+    subnets.slice(at + 1).filter((other) => overlap(one.subnet, other.subnet))
+      .map((other) => ({ name: key, why: `${one.name} and ${other.name} overlap` }))
+  );
+  return [...unlisted, ...gone, ...overlapping];
+}
