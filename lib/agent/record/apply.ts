@@ -6,7 +6,7 @@ import { type Documents, keys } from "../../intent/records.ts";
 import { planBindings, planIntent } from "../../intent/plan.ts";
 import type { Plan } from "../../intent/plan/operation.ts";
 import { parseBindings, parseIntent } from "../../intent/schema.ts";
-import type { Write } from "../../store/store.ts";
+import type { Check, Write } from "../../store/store.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import type { IntentRequest, PlanAnswer } from "../api.ts";
 import type { Mirror } from "./mirror.ts";
@@ -87,20 +87,17 @@ export class IntentStore {
   async #apply(request: IntentRequest): Promise<PlanAnswer> {
     const first = planRequest(this.#mirror.documents, request);
     if (first.plan.operations.length === 0) return first.answer;
-    const revision = nextRevision(this.#mirror.documents, {
-      at: this.#clock(),
-      request,
-      changes: first.plan.operations.length,
-    });
+    const began = { at: this.#clock(), request, changes: first.plan.operations.length };
+    const frame = new Frame(() => nextRevision(this.#mirror.documents, began));
     let { plan } = first;
     for (let tries = 0; tries < TRIES; tries++) {
-      if (await this.#commitAll(plan, revision)) return { ...first.answer, revision: revision.n };
+      if (await this.#commitAll(plan, frame)) return { ...first.answer, revision: frame.n };
       await this.#mirror.reload();
       ({ plan } = planRequest(this.#mirror.documents, request));
       if (plan.operations.length > 0) continue;
       // Somebody else finished it; what we began is done all the same.
-      await this.#mirror.tryCommit([], [record({ ...revision, state: "done" })]);
-      return { ...first.answer, revision: revision.n };
+      await this.#mirror.tryCommit([], [frame.write("done")]);
+      return { ...first.answer, revision: frame.n };
     }
     throw new Fault("conflict", "intent not applied whole", {
       why: "somebody else changes the store all the time",
@@ -109,19 +106,52 @@ export class IntentStore {
   }
 
   /** Does the plan's commits in order; false when another writer was faster. */
-  async #commitAll(plan: Plan, revision: RevisionRecord): Promise<boolean> {
+  async #commitAll(plan: Plan, frame: Frame): Promise<boolean> {
     const commits = planCommits(plan);
     const revisions: number[] = [];
     for (const commit of commits) {
       const state = revisions.length === commits.length - 1 ? "done" : "applying";
-      const result = await this.#mirror.tryCommit(resolveChecks(commit, revisions), [
-        ...commit.writes,
-        record({ ...revision, state }),
-      ]);
+      const result = await this.#mirror.tryCommit(
+        [...resolveChecks(commit, revisions), frame.check()],
+        [...commit.writes, frame.write(state)],
+      );
       if (!result.done) return false;
+      frame.written(result.revision);
       revisions.push(result.revision);
     }
     return true;
+  }
+}
+
+/** The revision record around an apply's commits: two applies at once never share one. */
+class Frame {
+  readonly #next: () => RevisionRecord;
+  #record: RevisionRecord | undefined;
+  #revision = 0;
+
+  constructor(next: () => RevisionRecord) {
+    this.#next = next;
+  }
+
+  get n(): number {
+    return this.#record?.n ?? 0;
+  }
+
+  /** Gives what must hold: nobody has taken the number, or it is as we left it. */
+  check(): Check {
+    // A number that was not written yet may have become another's meanwhile.
+    if (this.#revision === 0) this.#record = this.#next();
+    return { key: keys.revision(this.n), revision: this.#revision };
+  }
+
+  /** Gives the record's next write. */
+  write(state: RevisionRecord["state"]): Write {
+    const value = this.#record ?? this.#next();
+    return record({ ...value, state });
+  }
+
+  written(revision: number): void {
+    this.#revision = revision;
   }
 }
 
