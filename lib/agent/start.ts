@@ -75,10 +75,9 @@ export async function runAgent(
   await makeStateDir(options.stateDir);
   stack.use(await lockFile(`${options.stateDir}/lock`, `state folder ${options.stateDir}`));
   const listener = stack.use(await listenPrivately(options.socket));
-  const isShared = !options.store.startsWith("sqlite:");
   const store = await openStore(options.store, options.storeOptions);
   stack.defer(() => store.close());
-  const snapshot = isShared ? new Snapshot(options.stateDir, log) : undefined;
+  const snapshot = isShared(options) ? new Snapshot(options.stateDir, log) : undefined;
   const mirror = await Mirror.open(store, await snapshot?.load() ?? new Map());
   const intents = new IntentStore(mirror, () => new Date().toISOString());
   const world = openWorld(options, mirror, log, stack);
@@ -86,7 +85,7 @@ export async function runAgent(
   signal.addEventListener("abort", () => stopping.abort(), { once: true });
   stack.defer(() => stopping.abort());
   world.switch.onChange(() => world.bell.ring());
-  const presence = isShared
+  const presence = isShared(options)
     ? new Presence(mirror, await presenceOptions(options, world, stopping.signal))
     : undefined;
   const joining = { presence, intents, files: options.intents, log };
@@ -103,7 +102,7 @@ export async function runAgent(
     if (isLate) join(joining).then(() => log.info("store is back"), late.reject);
     isLate = false;
   });
-  const beating = presence?.keep(stopping.signal);
+  const beating = presence?.keep(stopping.signal, () => tellHeld(world));
   const saving = snapshot && keepSnapshot(snapshot, mirror, stopping.signal);
   const looking = reconcile(world, stopping.signal);
   const fabric = keepFabric(world, stopping.signal);
@@ -161,6 +160,7 @@ function openWorld(
   return {
     host: options.hostLabel,
     mirror,
+    isShared: isShared(options),
     switch: ovs,
     fabric: new FabricKeeper(openFabric(place), {
       host: options.hostLabel,
@@ -186,6 +186,10 @@ function openWorld(
   };
 }
 
+function isShared({ store }: AgentOptions): boolean {
+  return !store.startsWith("sqlite:");
+}
+
 async function presenceOptions(
   { stateDir, hostLabel, version, beatMs, takeOver }: AgentOptions,
   world: World,
@@ -198,6 +202,17 @@ async function presenceOptions(
     pause: (ms) => pause(ms, signal),
     mtu: () => world.mtus.own,
   };
+}
+
+/** What was set up while the store was away is told to it; what must yield is taken away by a look. */
+async function tellHeld({ mirror, bell, log }: World): Promise<void> {
+  if (mirror.heldCount === 0) return;
+  const yielded = await mirror.tellHeld();
+  for (const pod of yielded) {
+    log.warn("set-up made while the store was away yields: its endpoint has moved", { pod });
+  }
+  log.info("store was told what was set up while it was away");
+  bell.ring();
 }
 
 /** Saves what is known a moment after it has changed, and once more when `signal` aborts. */

@@ -20,6 +20,8 @@ export interface World {
   /** This host's label. */
   readonly host: string;
   readonly mirror: Mirror;
+  /** Other hosts use the store, too. */
+  readonly isShared: boolean;
   readonly switch: Switch;
   readonly fabric: FabricKeeper;
   /** Rung when what the fabrics should be may have changed; quicker than a look, which does all. */

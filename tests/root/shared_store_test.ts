@@ -96,3 +96,57 @@ Deno.test("etcd away for a while costs connected pods nothing, and what was aske
   assertMatch((await pinging).text, / 0% packet loss/);
   assert(await three.pings(await h1.agent.addressOf(one)));
 });
+
+Deno.test("while etcd is away, a pod is set up whose endpoint is this host's, no other, and etcd is told later", async () => {
+  await using cluster = await startCluster({
+    ...{ hosts: 2, fabric: "wire", intent: INTENT, flags: BEAT },
+  });
+  const [h1, h2, etcd] = [cluster.host(1), cluster.host(2), cluster.etcd!];
+  const [old, peer] = [await h1.pod("myContainer1"), await h2.pod("myContainer2")];
+  await h1.agent.setup(old);
+  await h2.agent.setup(peer);
+  await etcd.kill();
+  // Its container is replaced, as kubelets do it; and one that was torn down comes back.
+  const fresh = await h1.pod("myContainer1");
+  assertEquals(await h1.agent.verb("setup", fresh), { code: 0, out: "", err: "" });
+  assert(await fresh.pings(await h2.agent.addressOf(peer)), "the first ping between hosts");
+  assertEquals(await h2.agent.verb("teardown", peer), { code: 0, out: "", err: "" });
+  const again = await h2.pod("myContainer2");
+  assertEquals(await h2.agent.verb("setup", again), { code: 0, out: "", err: "" });
+  // Nobody has bound the third: on which host it belongs cannot be known now.
+  const unknown = await h2.agent.callWith(
+    { K8CONTIVNET_SETUP_SECONDS: "2", K8CONTIVNET_DOOR: "none" },
+    ...["setup", "default", "myContainer3", (await h2.pod("myContainer3")).id],
+  );
+  assertEquals(unknown.code, 5, unknown.err);
+  await etcd.start(0);
+  for (const { agent } of [h1, h2]) {
+    await waitFor(
+      "etcd to be told",
+      async () => (await agent.logText()).includes("store was told"),
+    );
+  }
+  const told = await etcd.ctl("get", "--prefix", "--keys-only", "/lab/attachments/");
+  const keys = told.split("\n").filter(Boolean).map((key) => key.slice("/lab/attachments/".length));
+  assertEquals(keys.sort(), [`host1/${fresh.id}/eth0`, `host2/${again.id}/eth0`]);
+  assert(await again.pings(await h1.agent.addressOf(fresh)));
+});
+
+Deno.test("two hosts that set one pod up while etcd is away never share its address", async () => {
+  await using cluster = await startCluster({
+    ...{ hosts: 2, fabric: "wire", intent: INTENT, flags: BEAT },
+  });
+  const [h1, h2, etcd] = [cluster.host(1), cluster.host(2), cluster.etcd!];
+  await h1.agent.setup(await h1.pod("myContainer1"));
+  await etcd.kill();
+  const [here, there] = [await h1.pod("myContainer1"), await h2.pod("myContainer1")];
+  assertEquals((await h1.agent.verb("setup", here)).code, 0);
+  // Bound to host 1 as far as anybody knows: host 2 waits.
+  const waiting = h2.agent.verb("setup", there);
+  await etcd.start(0);
+  assertEquals((await waiting).code, 0);
+  await waitFor("host 1 to yield", async () => (await h1.agent.attachments()).length === 0);
+  assertEquals((await h2.agent.attachments()).map((item) => item.sandbox), [there.id]);
+  const eth0 = await here.run("ip", "link", "show", "eth0");
+  assert(eth0.code !== 0, "host 1's pod still has the interface");
+});

@@ -1,7 +1,7 @@
 // From claimed to real: the steps of a set-up, and what takes a failed one back.
 
 import type { AttachmentRecord } from "../../intent/records.ts";
-import type { Json } from "../../store/store.ts";
+import type { Check, Json, Write } from "../../store/store.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import { type Actual, planSteps, type Step } from "../look/steps.ts";
 import { attachmentKey } from "../record/documents.ts";
@@ -11,8 +11,13 @@ import type { Claim } from "./claim.ts";
 import { hostEndOf } from "./rows.ts";
 import { wantedOf } from "./wanted.ts";
 
+/** A claim, and the name that it is held under where the store was away. */
+export interface HeldClaim extends Claim {
+  readonly heldAs: string | undefined;
+}
+
 /** Makes the claimed attachments real, or leaves nothing of those that were not ready before. */
-export async function realise(world: World, claim: Claim): Promise<void> {
+export async function realise(world: World, claim: HeldClaim): Promise<void> {
   if (claim.stale.length > 0) {
     const { linksGone } = await detach(world, claim.stale.map(hostEndOf));
     // Its interface name may be wanted again in the same sandbox.
@@ -28,7 +33,7 @@ export async function realise(world: World, claim: Claim): Promise<void> {
   const failed = results.find((result) => result.status === "rejected");
   try {
     if (failed) throw failed.reason;
-    await markReady(world, fresh);
+    await markReady(world, fresh, claim.heldAs);
   } catch (error) {
     // A step that failed has undone itself already.
     const done = steps.filter((_, at) => results[at]?.status === "fulfilled");
@@ -58,8 +63,13 @@ export async function observe(
   };
 }
 
-async function markReady(world: World, fresh: readonly AttachmentRecord[]): Promise<void> {
+async function markReady(
+  world: World,
+  fresh: readonly AttachmentRecord[],
+  heldAs: string | undefined,
+): Promise<void> {
   if (fresh.length === 0) return;
+  if (heldAs !== undefined) return world.mirror.hold(heldAs, [], readyWrites(fresh));
   await world.mirror.commit((documents) => {
     const present = fresh.map((one) => ({ one, key: attachmentKey(one) }));
     for (const { one, key } of present) {
@@ -75,12 +85,16 @@ async function markReady(world: World, fresh: readonly AttachmentRecord[]): Prom
     }
     return {
       checks: present.map(({ key }) => ({ key, revision: documents.get(key)?.revision ?? 0 })),
-      writes: present.map(({ one, key }) => ({
-        key,
-        value: { ...one, state: "ready" } as unknown as Json,
-      })),
+      writes: readyWrites(fresh),
     };
   });
+}
+
+function readyWrites(fresh: readonly AttachmentRecord[]): Write[] {
+  return fresh.map((one) => ({
+    key: attachmentKey(one),
+    value: { ...one, state: "ready" } as unknown as Json,
+  }));
 }
 
 /** Takes back what a failed set-up claimed. What cannot be taken back now, the next look will. */
@@ -99,21 +113,40 @@ async function giveUp(
   world.bell.ring();
 }
 
-/** Deletes the documents of `attachments` as far as they are still theirs. */
+/**
+ * Deletes the documents of `attachments` as far as they are still theirs. They are this host's alone,
+ * so a shared store that is away is told later.
+ */
 export async function releaseAttachments(
   world: World,
   attachments: readonly AttachmentRecord[],
 ): Promise<void> {
-  await world.mirror.commit((documents) => {
-    const present = attachments.map(attachmentKey)
-      .map((key) => ({ key, document: documents.get(key) }))
-      .filter(({ document }) =>
-        attachments.some((one) => one.id === (document?.value as AttachmentRecord | undefined)?.id)
-      );
-    if (present.length === 0) return undefined;
-    return {
-      checks: present.map(({ key, document }) => ({ key, revision: document?.revision ?? 0 })),
-      writes: present.map(({ key }) => ({ key, value: undefined })),
-    };
-  });
+  try {
+    await world.mirror.commit((documents) => releaseOf(documents, attachments));
+  } catch (error) {
+    const { code } = faultFrom(error);
+    if (!world.isShared || !["unavailable", "timeout"].includes(code)) throw error;
+    for (
+      const [name, ones] of Map.groupBy(attachments, ({ pod }) => `${pod.namespace}/${pod.name}`)
+    ) {
+      const release = releaseOf(world.mirror.documents, ones);
+      if (release) world.mirror.hold(name, release.checks, release.writes);
+    }
+  }
+}
+
+function releaseOf(
+  documents: World["mirror"]["documents"],
+  attachments: readonly AttachmentRecord[],
+): { readonly checks: readonly Check[]; readonly writes: readonly Write[] } | undefined {
+  const present = attachments.map(attachmentKey)
+    .map((key) => ({ key, document: documents.get(key) }))
+    .filter(({ document }) =>
+      attachments.some((one) => one.id === (document?.value as AttachmentRecord | undefined)?.id)
+    );
+  if (present.length === 0) return undefined;
+  return {
+    checks: present.map(({ key, document }) => ({ key, revision: document?.revision ?? 0 })),
+    writes: present.map(({ key }) => ({ key, value: undefined })),
+  };
 }

@@ -4,13 +4,14 @@
 import { chooseEndpoints, matchesSwapped } from "../../intent/bind.ts";
 import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Sandbox } from "../../runtimes/runtime.ts";
-import { Fault } from "../../util/errors.ts";
+import { findEndpoint } from "../record/documents.ts";
+import { Fault, faultFrom } from "../../util/errors.ts";
 import type { PodRequest, SetupAnswer } from "../api.ts";
 import { attachmentItem } from "../serve/items.ts";
 import type { World } from "../world.ts";
 import { foreignLinks } from "./attach.ts";
 import { type Claim, type Place, planClaim } from "./claim.ts";
-import { realise } from "./realise.ts";
+import { type HeldClaim, realise } from "./realise.ts";
 import { bareAddress } from "./rows.ts";
 import { wantedOf } from "./wanted.ts";
 
@@ -51,10 +52,8 @@ export async function setupPod(
     return isTaken ? NOTHING : claim;
   };
   // Two sandboxes of one name may want one endpoint: whoever comes later sees what the other claimed.
-  const claim = await world.queue.run(
-    `claim ${pod.namespace}/${pod.name}`,
-    () => commitClaim(world, plan),
-  );
+  const name = `${pod.namespace}/${pod.name}`;
+  const claim = await world.queue.run(`claim ${name}`, () => commitOrHold(world, name, plan));
   await realise(world, claim);
   const fresh = claim.attachments.filter((one) => one.state !== "ready");
   for (const one of fresh) logAttached(world, one, world.now() - started);
@@ -134,6 +133,38 @@ function unmatched(world: World, pod: PodRequest, sandbox: string): SetupAnswer 
   }
   world.log.info("pod left alone", { pod: `${pod.namespace}/${pod.name}`, reason });
   return { outcome: "unmatched", attachments: [] };
+}
+
+/**
+ * Commits the claim. While the store is away, a claim on endpoints that are this host's already is held
+ * and told later; any other is refused, as another host may be making it, too.
+ */
+async function commitOrHold(
+  world: World,
+  name: string,
+  plan: (documents: World["mirror"]["documents"]) => Claim,
+): Promise<HeldClaim> {
+  try {
+    return { ...await commitClaim(world, plan), heldAs: undefined };
+  } catch (error) {
+    const { code, message } = faultFrom(error);
+    const claim = ["unavailable", "timeout"].includes(code)
+      ? plan(world.mirror.documents)
+      : undefined;
+    if (!claim || !world.isShared || !claim.attachments.every((one) => isOurs(world, one))) {
+      throw error;
+    }
+    world.log.warn(`store is away, set-up is told to it later: ${message}`, { pod: name });
+    world.mirror.hold(name, claim.checks, claim.writes);
+    return { ...claim, heldAs: name };
+  }
+}
+
+/** Reports whether an attachment's endpoint is bound or pinned to this host. */
+function isOurs({ mirror, host }: World, one: AttachmentRecord): boolean {
+  const endpoint = findEndpoint(mirror.documents, one);
+  if (!endpoint) return false;
+  return (endpoint.pin?.host ?? endpoint.host) === host || endpoint.bound?.host === host;
 }
 
 /** Commits what `plan` wants of the documents as they are at that moment. */

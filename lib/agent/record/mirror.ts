@@ -1,6 +1,7 @@
 // The agent's copy of the store in memory: decisions read it, commits check revisions, so a copy that
 // lags can only cost another try, never a wrong write. A watch keeps it fresh.
 
+import { Held } from "./held.ts";
 import { pause } from "../look/bell.ts";
 import type { Check, CommitResult, Entry, Json, Store, Write } from "../../store/store.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
@@ -36,6 +37,7 @@ export class Mirror {
   readonly #deleted = new Map<string, number>();
   #revision = 0;
   #away: Fault | undefined;
+  readonly #held = new Held();
 
   private constructor(store: Store) {
     this.#store = store;
@@ -109,6 +111,35 @@ export class Mirror {
     return !this.#away;
   }
 
+  /**
+   * Takes a change for done that the store, being away, could not be told. `group` names what it
+   * belongs to; tellHeld() tells it.
+   */
+  hold(group: string, checks: readonly Check[], writes: readonly Write[]): void {
+    this.#held.add(group, checks, writes);
+    for (const { key, value } of writes) {
+      // The revision stays what it was: that is what the change is compared with later.
+      const revision = this.#documents.get(key)?.revision ?? 0;
+      if (value === undefined) this.#documents.delete(key);
+      else this.#documents.set(key, { value, revision });
+    }
+  }
+
+  /** How many changes the store was not told yet. */
+  get heldCount(): number {
+    return this.#held.size;
+  }
+
+  /** Tells the store what was held; gives what has to yield to somebody's change meanwhile. */
+  async tellHeld(): Promise<string[]> {
+    return await this.#held.tell(
+      (checks, writes) => this.tryCommit(checks, writes),
+      async (keys) => {
+        for (const key of keys) await this.refresh(key);
+      },
+    );
+  }
+
   /** Makes sure that all is known that was committed before this call, by whomever. */
   async catchUp(): Promise<void> {
     const { revision } = await this.#store.list(NO_KEY);
@@ -151,15 +182,22 @@ export class Mirror {
   async tryCommit(checks: readonly Check[], writes: readonly Write[]): Promise<CommitResult> {
     const result = await this.#store.commit(checks, writes);
     if (!result.done) return result;
-    for (const { key, value } of writes) this.#note({ key, value, revision: result.revision });
+    for (const { key, value } of writes) {
+      this.#note({ key, value, revision: result.revision });
+      // What was held of it is older.
+      this.#held.forget(key);
+    }
     return result;
   }
 
-  /** Reads one key anew. */
+  /** Reads one key anew; what was only held of it is forgotten. */
   async refresh(key: string): Promise<void> {
     const entry: Entry | undefined = await this.#store.get(key);
-    if (entry) this.#note(entry);
-    else this.#documents.delete(key);
+    if (!entry) this.#documents.delete(key);
+    // A watch may have told of a later write meanwhile.
+    else if (entry.revision >= (this.#documents.get(key)?.revision ?? 0)) {
+      this.#documents.set(key, { value: entry.value, revision: entry.revision });
+    }
   }
 
   /** Takes a write over unless it is known already; reports whether it was new. */

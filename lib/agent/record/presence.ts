@@ -81,12 +81,15 @@ export class Presence {
     this.#beat = said;
   }
 
-  /** Says so over and over until `signal` aborts. Faults: as beat(), but a store that is away is waited for. */
-  async keep(signal: AbortSignal): Promise<void> {
+  /**
+   * Says so over and over until `signal` aborts; `then` follows each time. Faults: as beat(), but a
+   * store that is away is waited for.
+   */
+  async keep(signal: AbortSignal, then: () => Promise<void>): Promise<void> {
     while (!signal.aborted) {
       await this.#options.pause(this.#options.beatMs);
       if (signal.aborted || this.#mirror.away) continue;
-      await this.beat().catch((error) => {
+      await this.beat().then(then).catch((error) => {
         if (!["unavailable", "timeout"].includes(faultFrom(error).code)) throw error;
       });
     }
