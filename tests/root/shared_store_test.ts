@@ -147,6 +147,7 @@ Deno.test("two hosts that set one pod up while etcd is away never share its addr
   assertEquals((await waiting).code, 0);
   await waitFor("host 1 to yield", async () => (await h1.agent.attachments()).length === 0);
   assertEquals((await h2.agent.attachments()).map((item) => item.sandbox), [there.id]);
-  const eth0 = await here.run("ip", "link", "show", "eth0");
-  assert(eth0.code !== 0, "host 1's pod still has the interface");
+  await waitFor("its old pod's interface to go", async () => {
+    return (await here.run("ip", "link", "show", "eth0")).code !== 0;
+  });
 });
