@@ -12,7 +12,7 @@ TRY_TOOLS=(
 )
 TEST_TOOLS=(
   etcd:etcd-server etcdctl:etcd-client dockerd:docker.io busybox:busybox-static
-  /usr/lib/cni/bridge:containernetworking-plugins tcpdump:tcpdump jq:jq
+  /usr/lib/cni/bridge:containernetworking-plugins tcpdump:tcpdump jq:jq openssl:openssl sysctl:procps
 )
 
 usage() {
