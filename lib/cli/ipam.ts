@@ -1,22 +1,9 @@
 // `ipam show|check`: how full the pools of addresses are, and whether records and claims agree.
 
+import type { Difference, PoolUse } from "../intent/audit.ts";
 import { Fault } from "../util/errors.ts";
 import { table } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
-
-interface Pool {
-  readonly tenant: string;
-  readonly network: string;
-  readonly subnet: string;
-  readonly size: number;
-  readonly used: number;
-  readonly free: number;
-}
-
-interface Difference {
-  readonly name: string;
-  readonly why: string;
-}
 
 export const ipam: Command = {
   usage: "ipam show [TENANT/NETWORK] | check [-o table|json|name]\n" +
@@ -35,8 +22,8 @@ export const ipam: Command = {
 };
 
 async function show({ target, options, output }: Shell, name: string | undefined): Promise<void> {
-  const pools = await target.list("pools") as unknown as readonly Pool[];
-  const nameOf = ({ tenant, network }: Pool) => `${tenant}/${network}`;
+  const pools = await target.list("pools") as unknown as readonly PoolUse[];
+  const nameOf = ({ tenant, network }: PoolUse) => `${tenant}/${network}`;
   const wanted = name === undefined ? pools : pools.filter((pool) => nameOf(pool) === name);
   if (name !== undefined && wanted.length === 0) {
     throw new Fault("not_found", `no network is named "${name.slice(0, 60)}"`, {
