@@ -49,41 +49,51 @@ export class FabricKeeper {
     this.#made = done.every(Boolean) ? words : "";
   }
 
-  async #ensureUplink(world: World, { uplink }: FabricWish): Promise<void> {
+  async #ensureUplink(world: World, { uplink }: FabricWish): Promise<Fault | undefined> {
     if (uplink && !this.#flags.isForced) {
       const taken = await world.links.defaultRouteLinks();
-      if (taken.includes(uplink.device)) throw carriesDefaultRoute(uplink.device);
+      if (taken.includes(uplink.device)) return carriesDefaultRoute(uplink.device);
     }
     await this.#fabric.setUplink(uplink);
+    return undefined;
   }
 
-  async #ensureOverlay({ overlay }: FabricWish): Promise<void> {
+  /** Gives what is wrong with an overlay that is in place. */
+  async #ensureOverlay({ overlay }: FabricWish): Promise<Fault | undefined> {
     const { unreachable, own } = await this.#fabric.setOverlay(overlay);
-    if (!overlay || overlay.networks.length === 0) return;
+    if (!overlay || overlay.networks.length === 0) return undefined;
     const problem = await this.#fabric.checkVtep(overlay.localIp);
-    if (problem) throw problem;
-    if (own.length > 0) throw sameAddress(overlay.localIp);
-    if (unreachable.length > 0) throw silent(unreachable);
+    if (problem) return problem;
+    if (own.length > 0) return sameAddress(overlay.localIp);
+    return unreachable.length > 0 ? silent(unreachable) : undefined;
   }
 
-  /** Reports whether it worked; says a failure once, and again when it is another one. */
-  async #try(world: World, what: string, work: () => Promise<void>): Promise<boolean> {
+  /** Reports whether all was done that can be; says what is wrong once, and again when it changes. */
+  async #try(
+    world: World,
+    what: string,
+    work: () => Promise<Fault | undefined>,
+  ): Promise<boolean> {
     try {
-      await work();
-      if (this.#said.delete(what)) world.log.info(`${what} works again`);
+      this.#say(world, what, await work());
       return true;
     } catch (error) {
-      const { message } = faultFrom(error);
-      if (this.#said.get(what) !== message) this.#say(world, what, error);
-      this.#said.set(what, message);
-      return false;
+      const fault = faultFrom(error);
+      this.#say(world, what, fault);
+      // Somebody has to do something about these; a set-up need not try them again each time.
+      return ["conflict", "usage", "not_found"].includes(fault.code);
     }
   }
 
-  #say({ log }: World, what: string, error: unknown): void {
-    log.error(`${what}: ${faultFrom(error).message}`);
-    if (error instanceof VtepFault) {
-      for (const command of error.commands) log.info(`to mend it, as root: ${command}`);
+  #say({ log }: World, what: string, fault: Fault | undefined): void {
+    const words = fault?.message ?? "";
+    const said = this.#said.get(what) ?? "";
+    this.#said.set(what, words);
+    if (words === said) return;
+    if (!fault) return log.info(`${what} works again`);
+    log.error(`${what}: ${words}`);
+    if (fault instanceof VtepFault) {
+      for (const command of fault.commands) log.info(`to mend it, as root: ${command}`);
     }
   }
 }
