@@ -257,6 +257,12 @@ for (const driver of ["netlink", "ip"] as const) {
       assertEquals(await links.defaultRouteLinks(), ["up0"]);
       await run("ip", ["-6", "route", "add", "default", "dev", "up2"]);
       assertEquals((await links.defaultRouteLinks()).sort(), ["up0", "up2"]);
+      await run("ip", ["-6", "route", "del", "default", "dev", "up2"]);
+      await run("ip", ["address", "add", "203.0.113.7/24", "dev", "up2"]);
+      const ways = ["nexthop", "via", "198.51.100.1", "nexthop", "via", "203.0.113.1"];
+      await run("ip", ["route", "add", "default", ...ways]);
+      await run("ip", ["route", "del", "default", "via", "198.51.100.1", "metric", "7"]);
+      assertEquals((await links.defaultRouteLinks()).sort(), ["up0", "up2"]);
     } finally {
       await run("ip", ["link", "del", "up0"]);
       await run("ip", ["link", "del", "up2"]);

@@ -196,6 +196,6 @@ async function defaultRouteLinks(): Promise<string[]> {
   const shown = await Promise.all(
     ["-4", "-6"].map((family) => ip(["-j", family, "route", "show", "default"])),
   );
-  const names = shown.flatMap(parseIpRoutes).flatMap((route) => route.interface ?? []);
+  const names = shown.flatMap(parseIpRoutes).flatMap((route) => route.interfaces);
   return [...new Set(names)];
 }

@@ -24,7 +24,10 @@ export interface IpLink {
 /** One route as `ip -j route` tells of it. */
 export interface IpRoute {
   readonly gateway: string | undefined;
+  /** Undefined where it goes several ways. */
   readonly interface: string | undefined;
+  /** All links that it goes by. */
+  readonly interfaces: readonly string[];
   readonly metric: number;
 }
 
@@ -38,9 +41,11 @@ export function parseIpLinks(json: string): IpLink[] {
 
 /** Reads the answer of `ip -j route`. Faults: failed. */
 export function parseIpRoutes(json: string): IpRoute[] {
+  const deviceOf = ({ dev }: Row) => typeof dev === "string" ? [dev] : [];
   return parseRows(json).map((row) => ({
     gateway: typeof row.gateway === "string" ? row.gateway : undefined,
-    interface: typeof row.dev === "string" ? row.dev : undefined,
+    interface: deviceOf(row)[0],
+    interfaces: [row, ...rowsIn(row, "nexthops")].flatMap(deviceOf),
     metric: numberIn(row, "metric"),
   }));
 }

@@ -30,6 +30,8 @@ export interface KernelAddress {
 export interface KernelRoute {
   /** Undefined where it goes several ways. */
   readonly linkIndex: number | undefined;
+  /** All links that it goes by. */
+  readonly linkIndexes: readonly number[];
   readonly gateway: string | undefined;
   readonly metric: number;
 }
@@ -77,8 +79,11 @@ export function decodeDefaultRoutes(messages: readonly Message[]): KernelRoute[]
     )
     .map(({ found }) => {
       const gateway = found.get(RTA.gateway);
+      const linkIndex = decodeNumber(found.get(RTA.outLink));
+      const hops = hopLinks(found.get(RTA.multipath) ?? new Uint8Array());
       return {
-        linkIndex: decodeNumber(found.get(RTA.outLink)),
+        linkIndex,
+        linkIndexes: linkIndex === undefined ? hops : [linkIndex],
         gateway: gateway?.length === 4 ? bytesToAddress(gateway) : undefined,
         metric: decodeNumber(found.get(RTA.priority)) ?? 0,
       };
@@ -92,4 +97,17 @@ function bytesToMac(bytes: Uint8Array | undefined): string {
 
 function bytesToAddress(bytes: Uint8Array | undefined): string {
   return [...bytes ?? []].join(".");
+}
+
+/** Reads a list of struct rtnexthop: length, flags, weight, then the link. */
+function hopLinks(bytes: Uint8Array): number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const links: number[] = [];
+  for (let at = 0; at + 8 <= bytes.length;) {
+    const length = view.getUint16(at, true);
+    if (length < 8) break;
+    links.push(view.getInt32(at + 4, true));
+    at += (length + 3) & ~3;
+  }
+  return links;
 }

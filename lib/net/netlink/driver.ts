@@ -64,6 +64,6 @@ async function defaultRouteLinks(libc: Libc): Promise<string[]> {
     ...await here.list(getRoutes(AF.inet)),
     ...await here.list(getRoutes(AF.inet6)),
   ];
-  const indexes = new Set(decodeDefaultRoutes(messages).map(({ linkIndex }) => linkIndex));
+  const indexes = new Set(decodeDefaultRoutes(messages).flatMap((route) => route.linkIndexes));
   return (await linksOf(here)).filter(({ index }) => indexes.has(index)).map(({ name }) => name);
 }

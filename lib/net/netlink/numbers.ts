@@ -27,7 +27,14 @@ export const IFLA = {
 export const IFLA_INFO = { kind: 1, data: 2 } as const;
 export const VETH_INFO_PEER = 1;
 export const IFA = { address: 1, local: 2 } as const;
-export const RTA = { destination: 1, outLink: 4, gateway: 5, priority: 6, table: 15 } as const;
+export const RTA = {
+  destination: 1,
+  outLink: 4,
+  gateway: 5,
+  priority: 6,
+  multipath: 9,
+  table: 15,
+} as const;
 export const AF = { inet: 2, inet6: 10 } as const;
 export const IFF = { up: 0x1, loopback: 0x8 } as const;
 export const RT_TABLE_MAIN = 254;
