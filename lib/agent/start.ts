@@ -107,8 +107,9 @@ export async function runAgent(
   const looking = reconcile(world, stopping.signal);
   const fabric = keepFabric(world, stopping.signal);
   const health = () => healthOf(options, world);
-  const server = listener.serve((request) => answer({ world, intents, health }, request));
+  // The door first: who has been answered over the socket finds it open.
   const door = await tryDoor(world, options.socket);
+  const server = listener.serve((request) => answer({ world, intents, health }, request));
   await handleNotes(world, options.stateDir); // of those that gave up just before they were served
   log.info("agent ready", { host: options.hostLabel, socket: options.socket });
   await Promise.race([

@@ -92,6 +92,7 @@ export class LabAgent implements AsyncDisposable {
     const child = this.#process;
     if (!child) return 0;
     child.kill(signal);
+    if (signal !== "SIGKILL") child.kill("SIGCONT"); // a test that failed may have left it stopped
     return (await child.status).code;
   }
 
