@@ -72,19 +72,38 @@ export async function inodeOf(path: string): Promise<number> {
   return Number(await run("stat", ["-L", "-c", "%i", path]));
 }
 
+/** What is read of a link in the answer of `ip -j -d link`. */
+interface IpLink {
+  readonly ifindex: number;
+  readonly "link_index"?: number;
+  readonly ifname: string;
+  readonly flags: readonly string[];
+  readonly mtu: number;
+  readonly group: string;
+  readonly address: string;
+  readonly ifalias?: string;
+  readonly "inet6_addr_gen_mode"?: string;
+}
+
+/** What is read of a link in the answer of `ip -j address`. */
+interface IpAddresses {
+  readonly ifindex: number;
+  readonly "addr_info"?: readonly {
+    readonly family: string;
+    readonly local: string;
+    readonly prefixlen: number;
+  }[];
+}
+
 async function seenLinks(inside: Inside): Promise<SeenLink[]> {
-  const links = JSON.parse(await inside("ip", "-j", "-d", "link", "show"));
-  const withAddresses = JSON.parse(await inside("ip", "-j", "address", "show"));
+  const links: IpLink[] = JSON.parse(await inside("ip", "-j", "-d", "link", "show"));
+  const withAddresses: IpAddresses[] = JSON.parse(await inside("ip", "-j", "address", "show"));
   const addresses = (index: number, family: string): string[] => {
-    // deno-lint-ignore no-explicit-any -- what a foreign tool prints, read by a test
-    const link = withAddresses.find((one: any) => one.ifindex === index);
-    // deno-lint-ignore no-explicit-any -- as above
-    return (link?.addr_info ?? []).filter((one: any) => one.family === family)
-      // deno-lint-ignore no-explicit-any -- as above
-      .map((one: any) => `${one.local}/${one.prefixlen}`).sort();
+    const link = withAddresses.find((one) => one.ifindex === index);
+    return (link?.addr_info ?? []).filter((one) => one.family === family)
+      .map((one) => `${one.local}/${one.prefixlen}`).sort();
   };
-  // deno-lint-ignore no-explicit-any -- as above
-  return links.map((link: any): SeenLink => ({
+  return links.map((link): SeenLink => ({
     index: link.ifindex,
     peerIndex: link.link_index,
     name: link.ifname,
