@@ -8,6 +8,7 @@ import type { Datapath } from "../ovs/switch.ts";
 import { openRuntimes } from "../runtimes/find.ts";
 import { type OpenOptions, openStore } from "../store/open.ts";
 import { Fault, faultFrom, systemWords } from "../util/errors.ts";
+import { returnFreeMemory } from "../util/memory.ts";
 import type { Log } from "../util/log.ts";
 import type { HealthAnswer } from "./api.ts";
 import { IntentStore } from "./record/apply.ts";
@@ -23,6 +24,7 @@ import { Snapshot } from "./record/snapshot.ts";
 import { Mtus } from "./pods/mtus.ts";
 import { handleNotes } from "./serve/notes.ts";
 import { Queue } from "./look/queue.ts";
+import { AfterWork } from "./look/after_work.ts";
 import { FabricKeeper, keepFabric } from "./look/fabric_keeper.ts";
 import { look, reconcile } from "./look/reconcile.ts";
 import { Removals } from "./pods/removals.ts";
@@ -33,6 +35,7 @@ import { Unmatched } from "./pods/unmatched.ts";
 import { randomId, type World } from "./world.ts";
 
 const SNAPSHOT_MS = 2_000;
+const TIDY_MS = 2_000;
 
 /** What the agent is told by flags, environment and file. */
 export interface AgentOptions {
@@ -107,9 +110,14 @@ export async function runAgent(
   const looking = reconcile(world, stopping.signal);
   const fabric = keepFabric(world, stopping.signal);
   const health = () => healthOf(options, world);
+  const tidying = stack.use(new AfterWork(returnFreeMemory, TIDY_MS));
   // The door first: who has been answered over the socket finds it open.
-  const door = await tryDoor(world, options.socket);
-  const server = listener.serve((request) => answer({ world, intents, health }, request));
+  const door = await tryDoor(world, options.socket, tidying);
+  const server = listener.serve((request) => {
+    tidying.note();
+    return answer({ world, intents, health }, request);
+  });
+  tidying.note();
   await handleNotes(world, options.stateDir); // of those that gave up just before they were served
   log.info("agent ready", { host: options.hostLabel, socket: options.socket });
   await Promise.race([
@@ -241,8 +249,13 @@ async function firstLook(world: World): Promise<void> {
 }
 
 /** The door makes kubelets' calls quicker; without it they go over the socket as all others do. */
-async function tryDoor(world: World, socket: string): Promise<AsyncDisposable | undefined> {
+async function tryDoor(
+  world: World,
+  socket: string,
+  tidying: AfterWork,
+): Promise<AsyncDisposable | undefined> {
   const answerer: Answerer = async (verb, pod) => {
+    tidying.note();
     const answer = await answerVerb(world, verb, pod);
     return "ip" in answer ? answer : {};
   };

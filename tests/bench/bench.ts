@@ -13,6 +13,7 @@ const PORTS = [0, 100, 500] as const;
 const ROUNDS = Number(Deno.args[0] ?? 40);
 const BURSTS = 5;
 const BURST = 50;
+const MEMORY_SAMPLES = 6;
 const README = new URL("../../README.md", import.meta.url);
 const SAMPLES = new URL("samples.json", import.meta.url);
 
@@ -107,9 +108,13 @@ async function burst(host: Host, peer: Peer): Promise<void> {
   for (const other of others) await peer.call("DEL", other.id);
 }
 
-function memory(name: string, pid: number): void {
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  note(samples, name, Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024);
+/** Notes what is resident `times` times, a second apart: the median and the worst of the seconds that follow. */
+async function memory(name: string, pid: number, times = 1): Promise<void> {
+  for (let n = 0; n < times; n++) {
+    if (n > 0) await new Promise((done) => setTimeout(done, 1_000));
+    const status = await Deno.readTextFile(`/proc/${pid}/status`);
+    note(samples, name, Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024);
+  }
 }
 
 function addresses(): void {
@@ -168,18 +173,18 @@ async function main(): Promise<void> {
   await using host = await startHost(intentOf(600));
   const peer = new Peer(host.dir);
   await using bare = await Bare.start(host.ovs);
-  memory("agent after its first start, MB", host.agent.pid);
+  await memory("agent after its first start, MB", host.agent.pid);
   // From the second start on, V8 finds its code in the cache: so an agent is for the most of its life.
   await host.agent.stop();
   await host.agent.start();
-  memory("agent idle, MB", host.agent.pid);
+  await memory("agent idle, MB", host.agent.pid, MEMORY_SAMPLES);
   for (let n = 0; n < 3; n++) addresses();
   for (let n = 0; n < BURSTS; n++) await burst(host, peer);
   const [pods, others]: [Pod[], Pod[]] = [[], []];
   for (const ports of PORTS) {
     if (ports > 250) {
       await fill(host, peer, pods, others, 250);
-      memory("agent with 250 pods, MB", host.agent.pid);
+      await memory("agent with 250 pods, MB", host.agent.pid, MEMORY_SAMPLES);
     }
     await fill(host, peer, pods, others, ports);
     console.error(`${ports} ports: ${ROUNDS} rounds`);
