@@ -32,6 +32,15 @@ export function openFastSwitch(options: SwitchOptions): Switch {
   return createSwitch(options, new Tools(options), open);
 }
 
+/** A port whose row says what its guards let through. */
+interface Guarded {
+  readonly name: string;
+  readonly mac: string;
+  readonly addresses: readonly string[];
+  /** Number it had, or has asked for. */
+  readonly ofport: number;
+}
+
 class FastDriver implements Driver {
   readonly #options: SwitchOptions;
   readonly #events: DriverEvents;
@@ -216,7 +225,10 @@ class FastDriver implements Driver {
     const { rundir, bridge } = this.#options;
     const ring = (name: string) => this.#waits.ring(name);
     const endMs = performance.now() + OPEN_MS;
-    return await openOpenFlow(`${rundir}/${bridge}.mgmt`, { ring, endMs });
+    const first = (connection: OpenFlowConnection) => {
+      if (this.#wasOpenFlowUp) this.#restore(connection);
+    };
+    return await openOpenFlow(`${rundir}/${bridge}.mgmt`, { ring, endMs, first });
   }
 
   #openFlowReady(connection: OpenFlowConnection): void {
@@ -224,21 +236,42 @@ class FastDriver implements Driver {
       connection.deleteFlows(cookieOf(number), WHOLE_COOKIE);
     }
     this.#staleNumbers.clear();
-    if (this.#wasOpenFlowUp) this.#restore(connection);
+    if (this.#wasOpenFlowUp) this.#renumber(connection);
     this.#waits.ringAll();
     if (this.#wasOpenFlowUp) this.#events.returned();
     this.#wasOpenFlowUp = true;
   }
 
   // A new ovs-vswitchd drops everything. Rows carry all that guards need, so the flows are back
-  // before the agent has looked; its syncPorts then finds little to do.
+  // before it has told its ports and the agent has looked; syncPorts then finds little to do.
   #restore(connection: OpenFlowConnection): void {
     connection.addFlows(BASE_FLOWS);
-    for (const { name, mac, addresses } of this.#mirror.ports()) {
-      const { row, requested } = this.#mirror.port(name) ?? {};
-      const ofport = connection.ports.get(name) ?? row?.ofport ?? requested;
-      if (!mac || !addresses || ofport === undefined) continue;
-      connection.addFlows(guardFlows(ofport, { mac, addresses }));
+    for (const guarded of this.#guarded()) this.#guard(connection, guarded, guarded.ofport);
+  }
+
+  // The numbers are ours to choose, unless somebody else's port had one first.
+  #renumber(connection: OpenFlowConnection): void {
+    const moved = this.#guarded().flatMap((guarded) => {
+      const now = connection.ports.get(guarded.name) ?? guarded.ofport;
+      return now === guarded.ofport ? [] : [{ guarded, now }];
+    });
+    // Two may have changed numbers: all old flows go before the first new one.
+    for (const { guarded } of moved) {
+      connection.deleteFlows(cookieOf(guarded.ofport), WHOLE_COOKIE);
     }
+    for (const { guarded, now } of moved) this.#guard(connection, guarded, now);
+  }
+
+  #guard(connection: OpenFlowConnection, { mac, addresses }: Guarded, ofport: number): void {
+    connection.addFlows(guardFlows(ofport, { mac, addresses }));
+  }
+
+  #guarded(): Guarded[] {
+    return this.#mirror.ports().flatMap(({ name, mac, addresses }) => {
+      const { row, requested } = this.#mirror.port(name) ?? {};
+      const ofport = requested ?? row?.ofport;
+      if (!mac || !addresses || ofport === undefined) return [];
+      return [{ name, mac, addresses, ofport }];
+    });
   }
 }

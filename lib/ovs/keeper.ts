@@ -2,8 +2,9 @@
 
 import { Fault, faultFrom } from "../util/errors.ts";
 
-// A restarted server is back in 0.1 to 0.5 s; a host without one is asked once a second, for 0.2 ms.
-const [FIRST_PAUSE_MS, LAST_PAUSE_MS] = [20, 1_000];
+// A restarted server is back in 0.1 to 0.5 s, and what pods send meanwhile is lost: it is asked all the
+// time, for 0.2 ms each. A host without one is asked once a second.
+const [FIRST_PAUSE_MS, LAST_PAUSE_MS, EAGER_MS] = [10, 1_000, 3_000];
 
 /** A connection as far as it is kept. */
 export interface Kept {
@@ -65,14 +66,17 @@ export class Keeper<C extends Kept> implements Disposable {
   }
 
   async #run(): Promise<void> {
-    let pauseMs = FIRST_PAUSE_MS;
+    let [pauseMs, eagerUntilMs] = [FIRST_PAUSE_MS, 0];
     while (!this.#isClosed) {
       const startMs = performance.now();
       await this.#live();
+      const nowMs = performance.now();
       // A server that accepts and drops at once is asked as seldom as one that is not there.
-      if (performance.now() - startMs > LAST_PAUSE_MS) pauseMs = FIRST_PAUSE_MS;
+      if (nowMs - startMs > LAST_PAUSE_MS) {
+        [pauseMs, eagerUntilMs] = [FIRST_PAUSE_MS, nowMs + EAGER_MS];
+      }
       await this.#pause(pauseMs);
-      pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS);
+      if (nowMs > eagerUntilMs) pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS);
     }
   }
 

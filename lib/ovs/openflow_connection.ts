@@ -14,14 +14,23 @@ const NO_REPLY = 0;
 /** Called for each port that came, changed or went, after `ports` tells so. */
 export type PortRing = (name: string) => void;
 
-/** Connects to `<bridge>.mgmt` at `path`; gives the connection when it knows all ports. */
+/**
+ * Connects to `<bridge>.mgmt` at `path`; gives the connection when it knows all ports. `first` may send
+ * what the switch shall do before it lists them.
+ */
 export async function openOpenFlow(
   path: string,
-  { ring, endMs }: { readonly ring: PortRing; readonly endMs: number },
+  { ring, endMs, first = () => {} }: {
+    readonly ring: PortRing;
+    readonly endMs: number;
+    readonly first?: (connection: OpenFlowConnection) => void;
+  },
 ): Promise<OpenFlowConnection> {
   const connection = new OpenFlowConnection(await openWire(path, WHO), ring);
   try {
-    await connection.start(endMs);
+    connection.greet();
+    first(connection);
+    await connection.learnPorts(endMs);
     return connection;
   } catch (error) {
     connection.close();
@@ -66,9 +75,13 @@ export class OpenFlowConnection {
     return this.#why;
   }
 
-  /** Greets the switch, asks for port changes, then for all ports, so that none is missed between. */
-  async start(endMs: number): Promise<void> {
+  /** Greets the switch; nothing is sent before. */
+  greet(): void {
     this.#wire.send(openflow.helloMessage(this.#xid()));
+  }
+
+  /** Asks for port changes, then for all ports, so that none is missed between. */
+  async learnPorts(endMs: number): Promise<void> {
     this.#wire.send(openflow.watchPortsMessages(NO_REPLY));
     const xid = this.#xid();
     const listed = this.#reply(xid);
