@@ -38,7 +38,7 @@ k8c_become() {
     netplugin,* | *,netplugin)
       # The agent stays: a small heap, few malloc arenas. Code is cached for one set of V8's flags.
       export DENO_DIR="$k8c_dir/agent" MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX-2}"
-      export DENO_V8_FLAGS="${DENO_V8_FLAGS---optimize-for-size,--max-semi-space-size=2}"
+      export DENO_V8_FLAGS="${DENO_V8_FLAGS---optimize-for-size,--max-semi-space-size=2,--expose-gc}"
       ;;
   esac
   # Deno looks the commands that it may run up at its start, and fails without a PATH.

@@ -110,14 +110,10 @@ export async function runAgent(
   const looking = reconcile(world, stopping.signal);
   const fabric = keepFabric(world, stopping.signal);
   const health = () => healthOf(options, world);
-  const tidying = stack.use(new AfterWork(returnFreeMemory, TIDY_MS));
   // The door first: who has been answered over the socket finds it open.
-  const door = await tryDoor(world, options.socket, tidying);
-  const server = listener.serve((request) => {
-    tidying.note();
-    return answer({ world, intents, health }, request);
-  });
-  tidying.note();
+  const door = await tryDoor(world, options.socket);
+  const server = listener.serve((request) => answer({ world, intents, health }, request));
+  world.tidying.note();
   await handleNotes(world, options.stateDir); // of those that gave up just before they were served
   log.info("agent ready", { host: options.hostLabel, socket: options.socket });
   await Promise.race([
@@ -188,6 +184,7 @@ function openWorld(
     queue: new Queue(),
     bell: new Bell(),
     fabricBell: new Bell(),
+    tidying: stack.use(new AfterWork(returnFreeMemory, TIDY_MS)),
     log,
     onUnmatched: options.onUnmatched,
     now,
@@ -249,13 +246,8 @@ async function firstLook(world: World): Promise<void> {
 }
 
 /** The door makes kubelets' calls quicker; without it they go over the socket as all others do. */
-async function tryDoor(
-  world: World,
-  socket: string,
-  tidying: AfterWork,
-): Promise<AsyncDisposable | undefined> {
+async function tryDoor(world: World, socket: string): Promise<AsyncDisposable | undefined> {
   const answerer: Answerer = async (verb, pod) => {
-    tidying.note();
     const answer = await answerVerb(world, verb, pod);
     return "ip" in answer ? answer : {};
   };

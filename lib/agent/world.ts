@@ -5,6 +5,7 @@ import type { Links } from "../net/links.ts";
 import type { Switch } from "../ovs/switch.ts";
 import type { Runtimes } from "../runtimes/runtime.ts";
 import type { Log } from "../util/log.ts";
+import type { AfterWork } from "./look/after_work.ts";
 import type { Bell } from "./look/bell.ts";
 import type { FabricKeeper } from "./look/fabric_keeper.ts";
 import type { Garbage } from "./look/garbage.ts";
@@ -38,6 +39,8 @@ export interface World {
   /** Work for one sandbox goes one after the other. */
   readonly queue: Queue;
   readonly bell: Bell;
+  /** Told of all work: gives memory back a while later. */
+  readonly tidying: AfterWork;
   readonly log: Log;
 
   /** What to answer for a pod that nothing names. */

@@ -5,6 +5,7 @@ import { openSqlite } from "../../lib/store/sqlite.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { type SqliteBench, startSqlite } from "./sqlite_bench.ts";
 import { keysOf } from "./sqlite_writer.ts";
+import { randomFrom } from "../lab/random.ts";
 
 const WRITER = new URL("sqlite_writer.ts", import.meta.url).pathname;
 const KILLS = 50;
@@ -139,15 +140,4 @@ async function readNumbers(child: Deno.ChildProcess, tell: (n: number) => void):
 
 async function text(output: Promise<Deno.CommandOutput>): Promise<string> {
   return new TextDecoder().decode((await output).stdout);
-}
-
-// mulberry32
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -4,27 +4,9 @@ import { assert, assertEquals } from "@std/assert";
 import { type Host, intentOf, startHost, worldOf } from "../lab/host.ts";
 import type { Ended } from "../lab/agent.ts";
 import type { Pod } from "../lab/pod.ts";
+import { openFiles } from "../lab/files.ts";
+import { randomFrom } from "../lab/random.ts";
 import { waitFor } from "../lab/wait.ts";
-
-/** Gives the agent's open files at rest: no command runs, and no connection is being closed. */
-async function openFiles(pid: number): Promise<string[]> {
-  let last: string[] = [];
-  return await waitFor("the agent's files at rest", () => {
-    const before = last;
-    last = filesOf(pid);
-    return !last.includes("anon_inode:[pidfd]") && `${last}` === `${before}` && last;
-  }, { everyMs: 300 });
-}
-
-function filesOf(pid: number): string[] {
-  return [...Deno.readDirSync(`/proc/${pid}/fd`)].map(({ name }) => {
-    try {
-      return Deno.readLinkSync(`/proc/${pid}/fd/${name}`).replace(/\d+/g, "N");
-    } catch {
-      return "gone";
-    }
-  }).filter((target) => target !== "gone").sort();
-}
 
 Deno.test("200 rounds of setup and teardown leave ports, links, claims and files as they were", async () => {
   await using host = await startHost(intentOf(3));
@@ -52,12 +34,6 @@ async function settled(host: Host) {
     const ours = world.links.filter((name) => name.startsWith("cv"));
     return ours.length === world.attachments.length && world;
   });
-}
-
-/** Small and repeatable: Park and Miller's minimal standard generator. */
-function randomFrom(seed: number): () => number {
-  let state = seed % 2147483647 || 1;
-  return () => (state = (state * 48271) % 2147483647) / 2147483647;
 }
 
 const MOMENTS = 20;

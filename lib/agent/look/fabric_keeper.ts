@@ -127,6 +127,8 @@ function silent(vteps: readonly string[]): Fault {
 export async function keepFabric(world: World, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     await world.fabricBell.rung({ withinMs: 60_000, signal });
-    if (!signal.aborted) await world.fabric.ensure(world);
+    if (signal.aborted) return;
+    await world.fabric.ensure(world);
+    world.tidying.note();
   }
 }

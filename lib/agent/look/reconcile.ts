@@ -33,6 +33,7 @@ export async function reconcile(world: World, signal: AbortSignal): Promise<void
     if (words !== "" && words !== said) world.log.error(words);
     if (words === "" && said !== "") world.log.info("looks work again");
     said = words;
+    world.tidying.note();
     const dueMs = world.garbage.nextDueMs() ?? LOOK_MS;
     const withinMs = failed ? LOOK_AFTER_FAILURE_MS : Math.min(LOOK_MS, dueMs);
     await world.bell.rung({ withinMs: Math.max(withinMs, SHORTEST_MS), signal });

@@ -85,6 +85,7 @@ export async function answerVerb(
   pod: PodRequest,
 ): Promise<SetupAnswer | TeardownAnswer | StatusAnswer> {
   if (verb === "status") return statusOfPod(world, pod);
+  world.tidying.note();
   const work = verb === "setup" ? setupPod : teardownPod;
   return await world.queue.run<SetupAnswer | TeardownAnswer>(
     pod.sandbox,
@@ -98,6 +99,7 @@ async function applied(
   intents: IntentStore,
   request: IntentRequest,
 ): Promise<PlanAnswer> {
+  world.tidying.note();
   const answer = await intents.apply(request);
   if (answer.revision !== undefined) world.bell.ring();
   return answer;

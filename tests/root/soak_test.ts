@@ -1,0 +1,52 @@
+// Random pods and restarts of every part on two hosts, held against a belief after each act. Longer,
+// or again: deno test -A tests/root/soak_test.ts -- --seconds 3600 --seed 7
+
+import { assert, assertEquals } from "@std/assert";
+import { parseArgs } from "@std/cli/parse-args";
+import { randomFrom } from "../lab/random.ts";
+import { someAct } from "../lab/soak/acts.ts";
+import { Soak } from "../lab/soak/soak.ts";
+
+const { seconds, seed } = parseArgs(Deno.args, {
+  string: ["seconds", "seed"],
+  default: { seconds: "180", seed: String(Date.now() % 100_000) },
+});
+
+/** Every pod once, and away again: what use opens and keeps is part of the start. */
+async function warmUp(soak: Soak): Promise<void> {
+  for (const name of soak.someAbsent(Infinity)) await soak.setUp(name, soak.someHost());
+  await empty(soak);
+}
+
+async function empty(soak: Soak): Promise<void> {
+  for (const name of [...soak.placed.keys()]) await soak.tearDown(name);
+  await soak.check();
+}
+
+Deno.test(`soak: ${seconds} s of pods and restarts, all as believed after each act, and nothing left`, async () => {
+  console.log(`seed ${seed}`);
+  await using soak = await Soak.start(randomFrom(Number(seed)));
+  await warmUp(soak);
+  const steady = soak.cluster.host(2); // its agent lives through all of it
+  const before = { rest: await soak.atRest(), mb: await soak.memory(steady) };
+  const counts = new Map<string, number>();
+  const end = performance.now() + Number(seconds) * 1_000;
+  while (performance.now() < end) {
+    const act = someAct(soak.random);
+    counts.set(act.name, (counts.get(act.name) ?? 0) + 1);
+    try {
+      await act.run(soak);
+      await soak.check();
+    } catch (cause) {
+      throw new Error(`after ${[...counts.values()].reduce((a, b) => a + b)} acts: ${act.name}`, {
+        cause,
+      });
+    }
+  }
+  await empty(soak);
+  assertEquals(await soak.atRest(), before.rest);
+  const mb = await soak.memory(steady);
+  console.log([...counts].map(([name, count]) => `${count} × ${name}`).sort().join("\n"));
+  console.log(`agent: ${before.mb.toFixed(1)} MB before, ${mb.toFixed(1)} MB after`);
+  assert(mb < before.mb * 1.1, `memory grew from ${before.mb} to ${mb} MB`);
+});
