@@ -12,6 +12,7 @@ import type { IntentRequest, PlanAnswer } from "../api.ts";
 import type { Mirror } from "./mirror.ts";
 import { Queue } from "../look/queue.ts";
 import { interruptedRevision, nextRevision, type RevisionRecord } from "./revisions.ts";
+import { commitAll } from "./side_by_side.ts";
 
 // Another writer makes a plan stale; that many times in a row only a store that is fought over does.
 const TRIES = 10;
@@ -105,21 +106,20 @@ export class IntentStore {
     });
   }
 
-  /** Does the plan's commits in order; false when another writer was faster. */
-  async #commitAll(plan: Plan, frame: Frame): Promise<boolean> {
-    const commits = planCommits(plan);
-    const revisions: number[] = [];
-    for (const commit of commits) {
-      const state = revisions.length === commits.length - 1 ? "done" : "applying";
+  /** Does the plan's commits; false when another writer was faster. */
+  #commitAll(plan: Plan, frame: Frame): Promise<boolean> {
+    return commitAll(planCommits(plan), async (commit, { isFirst, isLast, revisions }) => {
+      // Checked by all, so that who ends the frame ends them; written only by its ends, as whoever
+      // writes a key has to wait for all who check it.
+      const check = frame.check();
+      const write = isLast ? [frame.write("done")] : isFirst ? [frame.write("applying")] : [];
       const result = await this.#mirror.tryCommit(
-        [...resolveChecks(commit, revisions), frame.check()],
-        [...commit.writes, frame.write(state)],
+        [...resolveChecks(commit, revisions), check],
+        [...commit.writes, ...write],
       );
-      if (!result.done) return false;
-      frame.written(result.revision);
-      revisions.push(result.revision);
-    }
-    return true;
+      if (result.done && write.length > 0) frame.written(result.revision);
+      return result;
+    });
   }
 }
 
