@@ -26,6 +26,8 @@ interface Told {
 
 const TRIES = 20;
 const RETRY_MS = 1_000;
+// A watch tells within some milliseconds; reading all takes a quarter of a second for 20,000 documents.
+const TOLD_MS = 500;
 // Asked for only to hear the store's revision.
 const NO_KEY = "none/";
 
@@ -38,6 +40,9 @@ export class Mirror {
   #revision = 0;
   #away: Fault | undefined;
   readonly #held = new Held();
+  #isFollowing = false;
+  /** Rung when #revision has moved. */
+  #onSettled = new Set<() => void>();
 
   private constructor(store: Store) {
     this.#store = store;
@@ -143,12 +148,33 @@ export class Mirror {
   /** Makes sure that all is known that was committed before this call, by whomever. */
   async catchUp(): Promise<void> {
     const { revision } = await this.#store.list(NO_KEY);
-    if (revision > this.#revision) await this.reload();
+    if (!await this.#isTold(revision)) await this.reload();
+  }
+
+  /** Makes sure that all is known up to the change of `key` that a commit has just met. */
+  async learn(key: string): Promise<void> {
+    const entry = await this.#store.get(key);
+    // Of a deletion it is not known when it was.
+    if (!entry || !await this.#isTold(entry.revision)) await this.reload();
+  }
+
+  /** Reports whether all up to `revision` is known, for which it waits a moment where a watch tells. */
+  async #isTold(revision: number): Promise<boolean> {
+    if (revision <= this.#revision || !this.#isFollowing) return revision <= this.#revision;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = () => revision <= this.#revision && resolve();
+    const timer = setTimeout(resolve, TOLD_MS);
+    this.#onSettled.add(look);
+    await promise;
+    this.#onSettled.delete(look);
+    clearTimeout(timer);
+    return revision <= this.#revision;
   }
 
   /** Follows the store until `signal` aborts; rings after each batch with news of somebody else. */
   async follow(signal: AbortSignal, ring: () => void): Promise<void> {
     if (this.#away && await this.#readable(signal)) ring();
+    this.#isFollowing = true;
     while (!signal.aborted) {
       for await (const batch of this.#store.watch("", this.#revision, signal)) {
         let isNews = batch.kind === "compacted";
@@ -158,6 +184,7 @@ export class Mirror {
         if (isNews) ring();
       }
     }
+    this.#isFollowing = false;
   }
 
   /**
@@ -218,6 +245,7 @@ export class Mirror {
   #settle(revision: number): void {
     this.#revision = Math.max(this.#revision, revision);
     for (const [key, at] of this.#deleted) if (at <= this.#revision) this.#deleted.delete(key);
+    for (const look of this.#onSettled) look();
   }
 }
 

@@ -17,37 +17,38 @@ export interface Turn {
 
 /**
  * Does all `commits` by `tryOne`: the first alone before all others, the last alone after them, any
- * other as soon as what it waits for is done. False where one was not done; then no new one is begun,
- * and what was begun has ended, as it has where `tryOne` throws. Throws what the first one threw.
+ * other as soon as what it waits for is done. Gives the key that the first conflict was about; then no
+ * new one is begun, and what was begun has ended, as it has where `tryOne` throws. Throws what the
+ * first one threw.
  */
 export async function commitAll(
   commits: PlanCommits,
   tryOne: (commit: PlanCommit, turn: Turn) => Promise<CommitResult>,
-): Promise<boolean> {
+): Promise<string | undefined> {
   const revisions: number[] = [];
   const ended: Promise<void>[] = [];
   const running = new Set<Promise<void>>();
   const failures: unknown[] = [];
-  let isStopped = false;
+  let conflict: string | undefined;
+  const isStopped = () => conflict !== undefined || failures.length > 0;
   const run = async (
     commit: PlanCommit,
     at: number,
     before: readonly (Promise<void> | undefined)[],
   ) => {
     await Promise.all(before);
-    if (isStopped) return;
+    if (isStopped()) return;
     try {
       const turn = { isFirst: at === 0, isLast: at === commits.length - 1, revisions };
       const result = await tryOne(commit, turn);
       if (result.done) revisions[at] = result.revision;
-      else isStopped = true;
+      else conflict ??= result.conflict;
     } catch (error) {
       failures.push(error);
-      isStopped = true;
     }
   };
   for (const commit of commits) {
-    if (isStopped) break;
+    if (isStopped()) break;
     const at = ended.length;
     const isAlone = at === commits.length - 1 || commit.after === undefined;
     const before = isAlone ? [...running] : [0, ...commit.after ?? []].map((one) => ended[one]);
@@ -58,5 +59,5 @@ export async function commitAll(
   }
   await Promise.all(ended);
   if (failures.length > 0) throw failures[0];
-  return !isStopped;
+  return conflict;
 }

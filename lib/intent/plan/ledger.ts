@@ -69,3 +69,15 @@ export function* inTurn<T>(first: Iterable<T>, second: Iterable<T>): Generator<T
   yield* first;
   yield* second;
 }
+
+/** Gives `items` without the first `count`, and those in the end; it goes round where there are fewer. */
+export function* passingOver<T>(count: number, items: Iterable<T>): Generator<T, undefined> {
+  const passed: T[] = [];
+  for (const item of items) {
+    if (passed.length < count) passed.push(item);
+    else yield item;
+  }
+  const start = passed.length === 0 ? 0 : count % passed.length;
+  yield* passed.slice(start);
+  yield* passed.slice(0, start);
+}
