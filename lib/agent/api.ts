@@ -100,6 +100,12 @@ export interface HealthAnswer {
   readonly host: string;
   readonly pid: number;
   readonly store: string;
+  /** Why the store does not answer; then what was last known of it is served. Absent where it does. */
+  readonly storeAway?: string;
+  /** Changes made while it was away that it was not told yet. */
+  readonly held: number;
+  /** Records of the store that this version cannot read, with the reason. They are left alone. */
+  readonly unreadable: readonly string[];
   readonly ovsdb: "up" | "down";
   readonly openflow: "up" | "down";
 }

@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   get: async () => (await import("./get.ts")).get,
   ipam: async () => (await import("./ipam.ts")).ipam,
   intent: async () => (await import("./intent.ts")).intent,
+  status: async () => (await import("./status.ts")).status,
 };
 
 const HELP = `k8contivnet: pods on their own VLANs and VXLANs, from one intent file
@@ -26,6 +27,7 @@ const HELP = `k8contivnet: pods on their own VLANs and VXLANs, from one intent f
   get KIND           hosts tenants networks endpoints attachments
   ipam show          how full the pools are                   ipam check      records against claims
   intent example     an intent to start from                  intent check FILE
+  status             how this host's agent is
   netplugin          the host agent                           netdcli         the original's tool
   init setup teardown status   a kubelet's calls ("k8contivnet help setup")
   version            what this file is

@@ -1,12 +1,14 @@
 // What a command is handed: its words, its options, where to print, and whom to ask.
 
-import type { IntentRequest, PlanAnswer } from "../agent/api.ts";
+import type { HealthAnswer, IntentRequest, PlanAnswer } from "../agent/api.ts";
 import type { Output } from "./output.ts";
 
 /** Answers a command: the local agent over its socket, or a store directly. */
 export interface Target {
   plan(request: IntentRequest): Promise<PlanAnswer>;
   apply(request: IntentRequest): Promise<PlanAnswer>;
+  /** Faults (usage) where no agent is asked. */
+  health(): Promise<HealthAnswer>;
   list(kind: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
 }
 

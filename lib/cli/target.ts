@@ -15,6 +15,7 @@ export function agentTarget(socket: string | undefined): Target {
   return {
     plan: (request) => ask<PlanAnswer>("plan", request),
     apply: (request) => ask<PlanAnswer>("apply", request),
+    health: () => askAgent({ socket: path, method: "GET", path: "/v1/health", limitMs: 5_000 }),
     list: (kind) => askAgent({ socket: path, method: "GET", path: `/v1/${kind}`, limitMs: 30_000 }),
   };
 }
@@ -39,6 +40,9 @@ export async function storeTarget(
   return {
     plan: (request) => Promise.resolve(planRequest(mirror.documents, request).answer),
     apply: (request) => intents.apply(request),
+    health: () => {
+      throw new Fault("usage", "status is an agent's", { fix: "leave --store out" });
+    },
     list: (kind) => {
       if (kind !== "attachments") return Promise.resolve(recordItems(mirror.documents, kind));
       throw new Fault("usage", "attachments are known to each host's agent", {

@@ -166,6 +166,8 @@ export interface PresenceRecord {
   readonly beat: number;
   /** Bytes that the host's tunnel link carries. */
   readonly mtu?: number;
+  /** Highest schema version that it reads: who can write that one does so when all hosts read it. */
+  readonly reads?: number;
 }
 
 /** Below it lie requests of applies under way that are too long for their revision's record. */

@@ -1,6 +1,8 @@
 // The requests of applies that are under way, where their text is too long for the revision's record:
 // in documents of their own, so that anybody can finish what a crash cut off. They go when it is done.
 
+import { documentsIn, groups } from "../../intent/lookup.ts";
+import { folderOf } from "../../intent/readable.ts";
 import { type Documents, keys, REQUESTS, SCHEMA } from "../../intent/records.ts";
 import type { Write } from "../../store/store.ts";
 import type { IntentRequest } from "../api.ts";
@@ -44,7 +46,7 @@ export function findRequest(
 
 /** Gives the deletions of what is kept for revisions that `isOver` says have ended. */
 export function requestDeletions(documents: Documents, isOver: (n: number) => boolean): Write[] {
-  const parts = [...documents.keys()].filter((key) => key.startsWith(REQUESTS));
-  return parts.filter((key) => isOver(Number(key.split("/")[1])))
+  return documentsIn(documents, groups.folder(folderOf(REQUESTS))).map(([key]) => key)
+    .filter((key) => isOver(Number(key.split("/")[1])))
     .map((key) => ({ key, value: undefined }));
 }

@@ -1,5 +1,6 @@
 // The store's history of applies: a record each, which says whether it was done whole. Pure.
 
+import { documentsIn, groups } from "../../intent/lookup.ts";
 import { type Documents, SCHEMA } from "../../intent/records.ts";
 import type { IntentRequest } from "../api.ts";
 import { countParts } from "./requests.ts";
@@ -58,6 +59,6 @@ export function interruptedRevisions(documents: Documents): RevisionRecord[] {
 }
 
 function revisionsOf(documents: Documents): RevisionRecord[] {
-  return [...documents].filter(([key]) => key.startsWith("revisions/"))
-    .map(([, { value }]) => value as RevisionRecord);
+  return documentsIn<RevisionRecord>(documents, groups.folder("revisions"))
+    .map(([, record]) => record);
 }

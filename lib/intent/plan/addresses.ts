@@ -42,7 +42,8 @@ export function chooseAddresses(
     const record = choosing.stored.endpoints.get(key);
     // An endpoint that is deleted and made anew finds its pod's address again.
     const kept = record ? parseAddress(record.address) : heldBy.get(key);
-    if (kept === undefined || !poolHas(task.pool, kept) || task.foreign.has(kept)) continue;
+    if (kept === undefined || !poolHas(task.pool, kept)) continue;
+    if (![undefined, key].includes(task.foreign.get(kept))) continue;
     const holder = owners.get(kept);
     if (holder === undefined) give(key, kept, "pool");
     else if (!mayMove(choosing, key)) throw isTaken(`address ${addressToText(kept)}`, holder, key);

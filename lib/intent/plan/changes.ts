@@ -9,8 +9,9 @@ import {
   type NetworkRecord,
   SCHEMA,
 } from "../records.ts";
+import { Fault } from "../../util/errors.ts";
 import type { ObjectKind } from "./carried.ts";
-import { endpointClaim, networkClaims } from "./ledger.ts";
+import { endpointClaim, networkClaims } from "./claims.ts";
 import { changeLines } from "./lines.ts";
 import { type Live, refuseLiveChange } from "./live.ts";
 import type { Json, Operation, PlanCheck, PlanWrite, SubnetEdit } from "./operation.ts";
@@ -114,7 +115,7 @@ function draftOf(
   // A claim that a kept record has lost is written again.
   const takes = has.filter((claim) => !had.includes(claim) || !stored.claims.has(claim));
   const releases = had.filter((claim) =>
-    !has.includes(claim) && stored.claims.get(claim)?.owner === key
+    !has.includes(claim) && stored.claims.get(claim)?.owner === key && !stored.unreadable.has(claim)
   );
   const parent = parentOf(kind, after ?? before);
   const check = (key: string): PlanCheck => ({ key, revision: stored.revisionOf(key) });
@@ -187,6 +188,13 @@ function subnetEdit(
   const [had, has] = [before as NetworkRecord | undefined, after as NetworkRecord | undefined];
   const one = has ?? had;
   if (!one || had?.subnet === has?.subnet) return undefined;
+  const why = stored.unreadable.get(keys.subnets(one.tenant));
+  if (why !== undefined) {
+    throw new Fault("failed", `subnets of tenant ${one.tenant} stay as they are`, {
+      why: `their list cannot be read: ${why}`,
+      fix: "use a newer k8contivnet",
+    });
+  }
   return {
     tenant: one.tenant,
     revision: stored.revisionOf(keys.subnets(one.tenant)),

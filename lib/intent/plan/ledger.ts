@@ -1,7 +1,7 @@
 // Who holds which claim while a plan chooses: what it has given out so far, and what others hold.
 
 import { Fault } from "../../util/errors.ts";
-import { type EndpointRecord, keys, type NetworkRecord } from "../records.ts";
+import { endpointClaim, networkClaims } from "./claims.ts";
 import { nameOf, type Stored } from "./stored.ts";
 import type { Wanted } from "./wish.ts";
 
@@ -18,7 +18,8 @@ export function openLedger(stored: Stored, wanted: Wanted): Ledger {
   for (const [claim, { owner }] of stored.claims) {
     const network = stored.networks.get(owner);
     const endpoint = stored.endpoints.get(owner);
-    const isOurs = !wanted.untouched.has(owner) &&
+    // One that cannot be read stays its record's for as long as it stands, whatever becomes of that.
+    const isOurs = !stored.unreadable.has(claim) && !wanted.untouched.has(owner) &&
       ((network && networkClaims(network).includes(claim)) ||
         (endpoint && endpointClaim(endpoint) === claim));
     if (!isOurs) foreign.set(claim, owner);
@@ -37,23 +38,6 @@ export function holderOf(ledger: Ledger, claim: string, owner: string): string |
 /** Reports whether nobody has `claim`. */
 export function isFree({ given, foreign }: Ledger, claim: string): boolean {
   return !given.has(claim) && !foreign.has(claim);
-}
-
-/** Gives the claim on a network's tag. */
-export function tagClaim({ encap, tag }: Pick<NetworkRecord, "encap" | "tag">): string {
-  return encap === "vlan" ? keys.vlanClaim(tag) : keys.vniClaim(tag);
-}
-
-/** Gives the claims that a network's record implies. */
-export function networkClaims(record: NetworkRecord): string[] {
-  return [tagClaim(record), keys.subnetClaim(record.tenant, record.subnet)];
-}
-
-/** Gives the claim that an endpoint's record implies. */
-export function endpointClaim(
-  { tenant, network, address }: Pick<EndpointRecord, "tenant" | "network" | "address">,
-): string {
-  return keys.addressClaim(tenant, network, address);
 }
 
 /** Gives the Fault (conflict) of `what`, wanted by `owner` and held by `holder`. */
