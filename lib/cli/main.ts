@@ -115,7 +115,7 @@ const ETCD_FLAGS = ["etcd-ca", "etcd-cert", "etcd-key", "etcd-user", "etcd-passw
 function parseOptions(args: readonly string[]): Options {
   const parsed = parseArgs([...args], {
     string: ["file", "output", "socket", "store", ...ETCD_FLAGS, "_"],
-    boolean: ["prune", "dry-run", "strict", "force", "color", "help"],
+    boolean: ["prune", "dry-run", "strict", "force", "repair", "color", "help"],
     negatable: ["color"],
     alias: { file: "f", output: "o", help: "h" },
     default: { color: true, output: "table" },
@@ -136,6 +136,7 @@ function parseOptions(args: readonly string[]): Options {
       strict: parsed.strict,
       prune: parsed.prune,
       dryRun: parsed["dry-run"],
+      repair: parsed.repair,
       file: parsed.file,
     },
     socket: parsed.socket,

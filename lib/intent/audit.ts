@@ -112,7 +112,8 @@ function missingClaims(documents: Documents, key: string, claims: readonly strin
     );
 }
 
-function isHeld(documents: Documents, claim: string, { owner }: ClaimRecord): boolean {
+/** Reports whether the owner of a claim says that it holds it. */
+export function isHeld(documents: Documents, claim: string, { owner }: ClaimRecord): boolean {
   const record = documents.get(owner)?.value;
   // Whether a record that cannot be read holds it, its own version knows.
   if (record !== undefined && whyUnreadable(owner, record) !== undefined) return true;
