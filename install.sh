@@ -197,11 +197,13 @@ lab() {
     lab "$@"
 }
 
-passed=0 failed=0
+passed=0 failed=0 times=
 
-# Runs the words, a "deno test", shows what it prints, and adds its counts up.
+# Runs the words behind the name of a suite, a "deno test", shows what it prints, adds its counts up,
+# and keeps how long it took.
 count() {
-  local code=0 line
+  local code=0 line suite=$1 start=$SECONDS
+  shift
   export NO_COLOR=1
   "$@" 2>&1 | tee "$log" || code=$?
   line=$(grep -aE '^(ok|FAILED) \| [0-9]+ passed' "$log" | tail -n 1 || :)
@@ -211,22 +213,30 @@ count() {
   else
     failed=$((failed + 1)) # it did not even begin
   fi
+  times+=$(printf '%5d s  %s' "$((SECONDS - start))" "$suite")$'\n'
 }
 
 run_tests() {
+  local suite
   bring_tools "${TRY_TOOLS[@]}" "${TEST_TOOLS[@]}"
   bring_deno
-  [ $# -gt 0 ] || count deno test
+  [ $# -gt 0 ] || count tests/unit deno test
   if sh .ci/build.sh; then
     # The lab has no network: what the tests import is fetched here.
     find tests .ci -name '*.ts' -exec deno cache --quiet main.ts {} + ||
       say "not all that the tests import can be loaded"
-    [ $# -gt 0 ] || set -- tests/contract tests/root
-    count in_lab deno test -A --no-check "$@"
+    if [ $# -gt 0 ]; then
+      count "$*" in_lab deno test -A --no-check "$@"
+    else
+      for suite in tests/contract tests/root; do
+        count "$suite" in_lab deno test -A --no-check "$suite"
+      done
+    fi
   else
     say "there is no file to test, as it cannot be built"
     failed=$((failed + 1))
   fi
+  printf '%s' "$times"
   echo "$passed passed, $failed failed"
   [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }

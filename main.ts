@@ -5,6 +5,12 @@ const EXEC_VERBS = ["init", "setup", "teardown", "status"];
 
 const [verb = "", ...rest] = Deno.args;
 
+/** `status` alone, or with an operator's option, asks about the agent and not about a pod. */
+function isOperatorsStatus(): boolean {
+  const [first] = rest;
+  return verb === "status" && (first === undefined || /^(-o|--output|--socket)/.test(first));
+}
+
 /** Name that the file was called by, through a link or not; handed on by its header. */
 function calledAs(): string {
   const path = Deno.env.get("K8CONTIVNET_ARGV0") ?? "";
@@ -12,7 +18,8 @@ function calledAs(): string {
 }
 
 async function runFace(): Promise<number> {
-  if (EXEC_VERBS.includes(verb) || (verb === "help" && EXEC_VERBS.includes(rest[0] ?? ""))) {
+  const isExec = EXEC_VERBS.includes(verb) && !isOperatorsStatus();
+  if (isExec || (verb === "help" && EXEC_VERBS.includes(rest[0] ?? ""))) {
     const { execMain, processIo } = await import("./lib/faces/exec.ts");
     return await execMain(Deno.args, processIo());
   }

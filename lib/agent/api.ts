@@ -87,6 +87,26 @@ export interface PlannedOperation {
   readonly lines: readonly string[];
 }
 
+/** Body of POST /v1/repair. */
+export interface RepairRequest {
+  /** Only say what would be done. */
+  readonly dryRun?: boolean;
+}
+
+/** One act of a repair. */
+export interface RepairAct {
+  readonly act: "release" | "rebuild" | "keep";
+  /** Key of the claim. */
+  readonly claim: string;
+  readonly why: string;
+}
+
+/** Answer of /v1/repair: what was done, and what still differs. */
+export interface RepairAnswer {
+  readonly acts: readonly RepairAct[];
+  readonly left: readonly { readonly name: string; readonly why: string }[];
+}
+
 /** Body of POST /v1/bind. */
 export interface BindRequest {
   readonly pod: string;
@@ -100,6 +120,12 @@ export interface HealthAnswer {
   readonly host: string;
   readonly pid: number;
   readonly store: string;
+  /** Why the store does not answer; then what was last known of it is served. Absent where it does. */
+  readonly storeAway?: string;
+  /** Changes made while it was away that it was not told yet. */
+  readonly held: number;
+  /** Records of the store that this version cannot read, with the reason. They are left alone. */
+  readonly unreadable: readonly string[];
   readonly ovsdb: "up" | "down";
   readonly openflow: "up" | "down";
 }

@@ -21,6 +21,7 @@ import { join } from "./record/joining.ts";
 import { Mirror } from "./record/mirror.ts";
 import { instanceOf, Presence, type PresenceOptions } from "./record/presence.ts";
 import { Snapshot } from "./record/snapshot.ts";
+import { Strangers, unreadableLines } from "./record/strangers.ts";
 import { Mtus } from "./pods/mtus.ts";
 import { handleNotes } from "./serve/notes.ts";
 import { Queue } from "./look/queue.ts";
@@ -92,16 +93,24 @@ export async function runAgent(
     ? new Presence(mirror, await presenceOptions(options, world, stopping.signal))
     : undefined;
   const joining = { presence, intents, files: options.intents, log };
+  const strangers = new Strangers(log);
+  strangers.say(mirror.documents);
   if (mirror.away) log.warn(`store is away, serving what is known: ${mirror.away.message}`);
   else await join(joining);
 
   await firstLook(world);
   await handleNotes(world, options.stateDir);
   let isLate = mirror.away !== undefined;
+  mirror.onTrouble((fault) =>
+    fault
+      ? log.warn(`store does not answer, serving what is known: ${fault.message}`)
+      : log.info("store answers again")
+  );
   const late = Promise.withResolvers<never>();
   const following = mirror.follow(stopping.signal, () => {
     world.fabricBell.ring();
     world.bell.ring();
+    strangers.say(mirror.documents);
     if (isLate) join(joining).then(() => log.info("store is back"), late.reject);
     isLate = false;
   });
@@ -259,12 +268,16 @@ async function tryDoor(world: World, socket: string): Promise<AsyncDisposable | 
   }
 }
 
-function healthOf(options: AgentOptions, { switch: ovs }: World): HealthAnswer {
+function healthOf(options: AgentOptions, { switch: ovs, mirror }: World): HealthAnswer {
+  const trouble = mirror.away ?? mirror.trouble;
   return {
     version: options.version,
     host: options.hostLabel,
     pid: Deno.pid,
     store: options.store,
+    ...trouble ? { storeAway: trouble.message } : {},
+    held: mirror.heldCount,
+    unreadable: unreadableLines(mirror.documents),
     ...ovs.state(),
   };
 }

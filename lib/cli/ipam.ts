@@ -6,14 +6,16 @@ import { table } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
 
 export const ipam: Command = {
-  usage: "ipam show [TENANT/NETWORK] | check [-o table|json|name]\n" +
+  usage: "ipam show [TENANT/NETWORK] | check [--repair [--dry-run]] [-o table|json|name]\n" +
     "  show: how full each network's pool is; check: every claim against the record that holds it,\n" +
-    "  ends with 1 where they differ, and names each\n" +
+    "  ends with 1 where they differ, and names each; --repair releases claims that no record holds\n" +
+    "  and rebuilds missing ones, after looking twice; what a pod has at this moment is kept\n" +
     "  e.g. k8contivnet ipam show tenant-one/orange",
   run: async (shell) => {
     const [word, name, ...rest] = shell.words;
     if (word === "show" && rest.length === 0) return await show(shell, name);
-    if (word === "check" && name === undefined) return await check(shell);
+    const isCheck = word === "check" && name === undefined;
+    if (isCheck) return await (shell.options.repair ? repair(shell) : check(shell));
     throw new Fault("usage", `ipam got "${shell.words.join(" ").slice(0, 60)}"`, {
       why: "it takes show [TENANT/NETWORK], or check",
       fix: "k8contivnet ipam show",
@@ -49,6 +51,25 @@ async function check({ target, options, output }: Shell): Promise<void> {
   }
   if (found.length === 0) return output.words("records and claims agree");
   throw new Fault("failed", `${found.length} differences between records and claims`, {
-    fix: "apply the intent again, and check again",
+    fix: "k8contivnet ipam check --repair",
+  });
+}
+
+const DONE = { release: "released", rebuild: "rebuilt", keep: "kept" } as const;
+
+async function repair({ target, options, output }: Shell): Promise<void> {
+  const { dryRun, format } = options;
+  const { acts, left } = await target.repair({ dryRun });
+  const verb = (act: keyof typeof DONE) => dryRun && act !== "keep" ? `would ${act}` : DONE[act];
+  if (format === "json") output.data(JSON.stringify({ acts, left }, null, 2));
+  else acts.forEach(({ act, claim, why }) => output.data(`${verb(act)} ${claim}: ${why}`));
+  if (left.length === 0) {
+    return output.words(
+      acts.length > 0 ? "records and claims agree now" : "records and claims agree",
+    );
+  }
+  for (const { name, why } of left.slice(0, 20)) output.words(`${name}: ${why}`);
+  throw new Fault("failed", `${left.length} differences ${dryRun ? "found" : "are left"}`, {
+    fix: dryRun ? "leave --dry-run out" : "apply the intent again, and check again",
   });
 }

@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   get: async () => (await import("./get.ts")).get,
   ipam: async () => (await import("./ipam.ts")).ipam,
   intent: async () => (await import("./intent.ts")).intent,
+  status: async () => (await import("./status.ts")).status,
 };
 
 const HELP = `k8contivnet: pods on their own VLANs and VXLANs, from one intent file
@@ -26,6 +27,7 @@ const HELP = `k8contivnet: pods on their own VLANs and VXLANs, from one intent f
   get KIND           hosts tenants networks endpoints attachments
   ipam show          how full the pools are                   ipam check      records against claims
   intent example     an intent to start from                  intent check FILE
+  status             how this host's agent is
   netplugin          the host agent                           netdcli         the original's tool
   init setup teardown status   a kubelet's calls ("k8contivnet help setup")
   version            what this file is
@@ -113,7 +115,7 @@ const ETCD_FLAGS = ["etcd-ca", "etcd-cert", "etcd-key", "etcd-user", "etcd-passw
 function parseOptions(args: readonly string[]): Options {
   const parsed = parseArgs([...args], {
     string: ["file", "output", "socket", "store", ...ETCD_FLAGS, "_"],
-    boolean: ["prune", "dry-run", "strict", "force", "color", "help"],
+    boolean: ["prune", "dry-run", "strict", "force", "repair", "color", "help"],
     negatable: ["color"],
     alias: { file: "f", output: "o", help: "h" },
     default: { color: true, output: "table" },
@@ -134,6 +136,7 @@ function parseOptions(args: readonly string[]): Options {
       strict: parsed.strict,
       prune: parsed.prune,
       dryRun: parsed["dry-run"],
+      repair: parsed.repair,
       file: parsed.file,
     },
     socket: parsed.socket,

@@ -1,12 +1,21 @@
 // What a command is handed: its words, its options, where to print, and whom to ask.
 
-import type { IntentRequest, PlanAnswer } from "../agent/api.ts";
+import type {
+  HealthAnswer,
+  IntentRequest,
+  PlanAnswer,
+  RepairAnswer,
+  RepairRequest,
+} from "../agent/api.ts";
 import type { Output } from "./output.ts";
 
 /** Answers a command: the local agent over its socket, or a store directly. */
 export interface Target {
   plan(request: IntentRequest): Promise<PlanAnswer>;
   apply(request: IntentRequest): Promise<PlanAnswer>;
+  repair(request: RepairRequest): Promise<RepairAnswer>;
+  /** Faults (usage) where no agent is asked. */
+  health(): Promise<HealthAnswer>;
   list(kind: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
 }
 
@@ -17,6 +26,7 @@ export interface CommonOptions {
   readonly strict: boolean;
   readonly prune: boolean;
   readonly dryRun: boolean;
+  readonly repair: boolean;
   /** File of -f. */
   readonly file: string | undefined;
 }

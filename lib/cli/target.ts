@@ -1,6 +1,6 @@
 // Whom a command asks: the local agent, or with --store a store directly.
 
-import type { IntentRequest, PlanAnswer } from "../agent/api.ts";
+import type { IntentRequest, PlanAnswer, RepairAnswer, RepairRequest } from "../agent/api.ts";
 import { DEFAULT_SOCKET } from "../agent/api.ts";
 import { askAgent } from "../agent/client.ts";
 import type { OpenOptions } from "../store/open.ts";
@@ -10,11 +10,13 @@ import type { Target } from "./shell.ts";
 /** Gives the agent at `socket` (else K8CONTIVNET_SOCKET, else the default) as a target. */
 export function agentTarget(socket: string | undefined): Target {
   const path = socket ?? (Deno.env.get("K8CONTIVNET_SOCKET") || DEFAULT_SOCKET);
-  const ask = <T>(way: string, body: IntentRequest) =>
+  const ask = <T>(way: string, body: IntentRequest | RepairRequest) =>
     askAgent<T>({ socket: path, path: `/v1/${way}`, body, limitMs: 300_000 });
   return {
     plan: (request) => ask<PlanAnswer>("plan", request),
     apply: (request) => ask<PlanAnswer>("apply", request),
+    repair: (request) => ask<RepairAnswer>("repair", request),
+    health: () => askAgent({ socket: path, method: "GET", path: "/v1/health", limitMs: 5_000 }),
     list: (kind) => askAgent({ socket: path, method: "GET", path: `/v1/${kind}`, limitMs: 30_000 }),
   };
 }
@@ -39,6 +41,14 @@ export async function storeTarget(
   return {
     plan: (request) => Promise.resolve(planRequest(mirror.documents, request).answer),
     apply: (request) => intents.apply(request),
+    repair: async ({ dryRun = false }) => {
+      const { repairClaims } = await import("../agent/record/repair.ts");
+      const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
+      return await repairClaims(mirror, { isDry: dryRun, pause });
+    },
+    health: () => {
+      throw new Fault("usage", "status is an agent's", { fix: "leave --store out" });
+    },
     list: (kind) => {
       if (kind !== "attachments") return Promise.resolve(recordItems(mirror.documents, kind));
       throw new Fault("usage", "attachments are known to each host's agent", {

@@ -13,7 +13,9 @@ import {
   type NetworkRecord,
   type SubnetsRecord,
 } from "./records.ts";
-import { endpointClaim, networkClaims } from "./plan/ledger.ts";
+import { endpointClaim, networkClaims } from "./plan/claims.ts";
+import { documentsIn, groups } from "./lookup.ts";
+import { readableAt, whyUnreadable } from "./readable.ts";
 import { poolOf } from "./rules.ts";
 
 /** Two records that do not say the same. */
@@ -22,6 +24,13 @@ export interface Difference {
   readonly name: string;
   /** What is wrong with it. */
   readonly why: string;
+}
+
+/** Gives what this version cannot read, by key: of a newer version, or a stranger's. */
+export function unreadableRecords(documents: Documents): Difference[] {
+  return documentsIn(documents, groups.unreadable)
+    .map(([name, value]) => ({ name, why: whyUnreadable(name, value) ?? "" }))
+    .sort((a, b) => a.name < b.name ? -1 : 1);
 }
 
 /** How full one network's pool is. */
@@ -35,9 +44,13 @@ export interface PoolUse {
   readonly free: number;
 }
 
-/** Gives every difference between records and claims, by key; none where all is well. */
+/**
+ * Gives every difference between records and claims, and what cannot be read, by key; none where all
+ * is well.
+ */
 export function auditClaims(documents: Documents): Difference[] {
   const found = [
+    ...unreadableRecords(documents),
     ...below<NetworkRecord>(documents, "networks/").flatMap(([key, record]) =>
       missingClaims(documents, key, networkClaims(record))
     ),
@@ -82,8 +95,9 @@ function networkPool(network: NetworkRecord): AddressPool {
 }
 
 function below<T>(documents: Documents, prefix: string): [string, T][] {
-  return [...documents].filter(([key]) => key.startsWith(prefix))
-    .sort(([a], [b]) => a < b ? -1 : 1)
+  return [...documents].filter(([key, { value }]) =>
+    key.startsWith(prefix) && whyUnreadable(key, value) === undefined
+  ).sort(([a], [b]) => a < b ? -1 : 1)
     .map(([key, { value }]) => [key, value as T]);
 }
 
@@ -92,14 +106,17 @@ function missingClaims(documents: Documents, key: string, claims: readonly strin
     .map((claim) => ({ name: key, why: `${claim} is not there` }))
     .concat(
       claims.filter((claim) => {
-        const owner = (documents.get(claim)?.value as ClaimRecord | undefined)?.owner;
+        const owner = readableAt<ClaimRecord>(documents, claim)?.owner;
         return owner !== undefined && owner !== key;
       }).map((claim) => ({ name: key, why: `${claim} is another's` })),
     );
 }
 
-function isHeld(documents: Documents, claim: string, { owner }: ClaimRecord): boolean {
+/** Reports whether the owner of a claim says that it holds it. */
+export function isHeld(documents: Documents, claim: string, { owner }: ClaimRecord): boolean {
   const record = documents.get(owner)?.value;
+  // Whether a record that cannot be read holds it, its own version knows.
+  if (record !== undefined && whyUnreadable(owner, record) !== undefined) return true;
   if (owner.startsWith("networks/") && record) {
     return networkClaims(record as NetworkRecord).includes(claim);
   }
@@ -108,9 +125,11 @@ function isHeld(documents: Documents, claim: string, { owner }: ClaimRecord): bo
 }
 
 function misplaced(documents: Documents, key: string, one: EndpointRecord): Difference[] {
-  const network = documents.get(keys.network(one.tenant, one.network))?.value;
-  if (!network) return [{ name: key, why: "its network is not there" }];
-  const why = refusalOf(networkPool(network as NetworkRecord), parseAddress(one.address));
+  const parent = keys.network(one.tenant, one.network);
+  if (!documents.has(parent)) return [{ name: key, why: "its network is not there" }];
+  const network = readableAt<NetworkRecord>(documents, parent);
+  if (!network) return [];
+  const why = refusalOf(networkPool(network), parseAddress(one.address));
   return why === undefined ? [] : [{ name: key, why: `${one.address}: ${why}` }];
 }
 
@@ -129,6 +148,8 @@ function wrongSubnets(
       why: `${subnet} of ${tenant}/${name} is not listed`,
     }));
   const gone = listed.filter(([subnet, name]) =>
+    !(documents.has(keys.network(tenant, name)) &&
+      readableAt(documents, keys.network(tenant, name)) === undefined) &&
     !there.some((one) => one.name === name && one.subnet === subnet)
   ).map(([subnet, name]) => ({ name: key, why: `${subnet} of ${tenant}/${name} is not there` }));
   const subnets = there.map(({ name, subnet }) => ({ name, subnet: parseSubnet(subnet) }));

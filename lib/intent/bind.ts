@@ -2,6 +2,8 @@
 // name, in a namespace; or it was bound to one sandbox by its id.
 
 import { Fault } from "../util/errors.ts";
+import { documentsIn, groups, uuidOf } from "./lookup.ts";
+import { readableAt } from "./readable.ts";
 import { type Documents, type EndpointRecord, keys, type TenantRecord } from "./records.ts";
 
 /** A pod that was placed on `host`. */
@@ -51,15 +53,13 @@ export function matchesSwapped(documents: Documents, placement: Placement): bool
 }
 
 function matching(documents: Documents, placement: Placement): EndpointRecord[] {
-  const found: EndpointRecord[] = [];
-  for (const [key, { value }] of documents) {
-    if (!key.startsWith("endpoints/")) continue;
-    const endpoint = value as EndpointRecord;
-    if (isBoundTo(placement.sandbox, endpoint) || isNamed(documents, placement, endpoint)) {
-      found.push(endpoint);
-    }
-  }
-  return found;
+  const { pod, sandbox } = placement;
+  // Whoever matches is in one of these.
+  const near = [groups.podName(pod), groups.uuid(pod), groups.shortUuid(sandbox)]
+    .flatMap((group) => documentsIn<EndpointRecord>(documents, group));
+  return [...new Map(near).values()].filter((endpoint) =>
+    isBoundTo(sandbox, endpoint) || isNamed(documents, placement, endpoint)
+  );
 }
 
 function isNamed(
@@ -69,7 +69,7 @@ function isNamed(
 ): boolean {
   if (endpoint.container !== pod && uuidOf(endpoint) !== pod) return false;
   if (endpoint.namespace !== undefined) return endpoint.namespace === namespace;
-  const tenant = documents.get(keys.tenant(endpoint.tenant))?.value as TenantRecord | undefined;
+  const tenant = readableAt<TenantRecord>(documents, keys.tenant(endpoint.tenant));
   return (tenant?.namespaces ?? ["default"]).includes(namespace);
 }
 
@@ -78,11 +78,6 @@ function isBoundTo(sandbox: string, endpoint: EndpointRecord): boolean {
   const uuid = uuidOf(endpoint);
   if (uuid === undefined || !/^[0-9a-f]{12,64}$/.test(uuid)) return false;
   return sandbox.startsWith(uuid) || (sandbox.length >= 12 && uuid.startsWith(sandbox));
-}
-
-/** A pin says all: one without an id clears the intent's. */
-function uuidOf({ pin, attachUuid }: EndpointRecord): string | undefined {
-  return pin ? pin.attachUuid : attachUuid;
 }
 
 function pinOf({ pin, host }: EndpointRecord): string | undefined {

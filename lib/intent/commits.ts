@@ -8,6 +8,9 @@
 //     if (!result.done) break; // somebody else was faster: plan again
 //     revisions.push(result.revision);
 //   }
+//
+// What does not depend on each other may be done side by side: each commit names those that it waits
+// for. Endpoints are the many; their commits meet in nothing but keys. Of all else the order counts.
 
 import { Fault } from "../util/errors.ts";
 import { checksOf, type CommitLimits, cut } from "./plan/cut.ts";
@@ -21,6 +24,8 @@ export type CommitCheck = PlanCheck | { readonly key: string; readonly writtenBy
 export interface PlanCommit {
   /** `kind name` of what it changes. */
   readonly objects: readonly string[];
+  /** Numbers of the commits that must be done before this one; undefined: all before it. */
+  readonly after: readonly number[] | undefined;
   readonly checks: readonly CommitCheck[];
   readonly writes: readonly PlanWrite[];
 }
@@ -31,8 +36,8 @@ export interface PlanCommits extends Iterable<PlanCommit> {
 }
 
 /**
- * Gives the commits of `plan`, to be done one after the other. Each leaves a store that can be
- * planned again. Faults: usage, before the first one, where a group does not fit into a commit.
+ * Gives the commits of `plan`, to be done one after the other, or each as soon as those are done that
+ * it comes `after`. Each leaves a store that can be planned again. Faults: usage, before the first one, where a group does not fit into a commit.
  */
 export function planCommits(
   plan: Plan,
@@ -66,6 +71,7 @@ function* commitsOf(
 ): Generator<PlanCommit, undefined> {
   const lists = listsOf(plan);
   const lastWrites = new Map<string, { readonly commit: number; readonly isDeleted: boolean }>();
+  const order = new Order();
   for (const [commit, operations] of cuts.entries()) {
     const checks = new Map<string, CommitCheck>();
     const writes = new Map<string, PlanWrite>();
@@ -81,11 +87,51 @@ function* commitsOf(
     for (const { key, value } of writes.values()) {
       lastWrites.set(key, { commit, isDeleted: value === undefined });
     }
+    const isApart = operations.every(({ kind }) => kind === "endpoint");
+    const after = order.place(commit, [...checks.keys()], [...writes.keys()]);
+    if (!isApart) order.close(commit);
     yield {
       objects: operations.map(({ kind, name }) => `${kind} ${name}`),
+      after: isApart ? after : undefined,
       checks: [...checks.values()],
       writes: [...writes.values()],
     };
+  }
+}
+
+/** Which commits have to wait for which: those that meet in a key that one of them writes. */
+class Order {
+  readonly #writer = new Map<string, number>();
+  /** Who has checked a key since it was written. */
+  readonly #checkers = new Map<string, number[]>();
+  #closed: number | undefined;
+
+  /** Takes `commit` in; gives the commits before it that it waits for. */
+  place(commit: number, checks: readonly string[], writes: readonly string[]): number[] {
+    const after = new Set(this.#closed === undefined ? [] : [this.#closed]);
+    for (const key of [...checks, ...writes]) {
+      const writer = this.#writer.get(key);
+      if (writer !== undefined) after.add(writer);
+    }
+    for (const key of writes) {
+      for (const checker of this.#checkers.get(key) ?? []) after.add(checker);
+      this.#checkers.delete(key);
+      this.#writer.set(key, commit);
+    }
+    for (const key of checks) {
+      if (this.#writer.get(key) === commit) continue;
+      const checkers = this.#checkers.get(key);
+      if (checkers) checkers.push(commit);
+      else this.#checkers.set(key, [commit]);
+    }
+    return [...after];
+  }
+
+  /** All that comes later waits for `commit`, and with it for all before. */
+  close(commit: number): void {
+    this.#closed = commit;
+    this.#writer.clear();
+    this.#checkers.clear();
   }
 }
 

@@ -12,7 +12,7 @@ import { orderOperations } from "./plan/order.ts";
 import { endpointKeyOf, nameOf, readDocuments, type Stored } from "./plan/stored.ts";
 import { pinOf, type Target, targetOf } from "./plan/target.ts";
 import { statementsOf, type Wanted, wantedOf, type Wish } from "./plan/wish.ts";
-import { type Documents, type EndpointRecord, type NetworkRecord } from "./records.ts";
+import { type Documents, type EndpointRecord, keys, type NetworkRecord } from "./records.ts";
 
 /**
  * Gives what changes in `documents` when `wish` comes true; nothing where it is true already.
@@ -94,10 +94,23 @@ function hostOf({ pin, host }: EndpointRecord): string | undefined {
 
 function subnetListsOf(stored: Stored): Plan["subnetLists"] {
   const byTenant = Map.groupBy(stored.networks.values(), ({ tenant }: NetworkRecord) => tenant);
-  return new Map(
-    [...byTenant].map(([tenant, networks]) => [
-      tenant,
-      Object.fromEntries(networks.map(({ subnet, name }) => [subnet, name])),
-    ]),
+  const names = new Set([
+    ...byTenant.keys(),
+    ...stored.subnets.keys().map((key) => key.slice("subnets/".length)),
+  ]);
+  return new Map([...names].map((tenant) => [
+    tenant,
+    {
+      ...unreadableSubnets(stored, tenant),
+      ...Object.fromEntries((byTenant.get(tenant) ?? []).map(({ subnet, name }) => [subnet, name])),
+    },
+  ]));
+}
+
+/** What the list says of networks that this version cannot read stays in it. */
+function unreadableSubnets({ subnets, unreadable }: Stored, tenant: string) {
+  const listed = Object.entries(subnets.get(keys.subnets(tenant))?.networks ?? {});
+  return Object.fromEntries(
+    listed.filter(([, name]) => unreadable.has(keys.network(tenant, String(name)))),
   );
 }

@@ -114,6 +114,15 @@ export interface SubnetsRecord {
   readonly networks: Readonly<Record<string, string>>;
 }
 
+/**
+ * `arrivals/<t>/<n>`: the endpoint that was the last to take an address in a network. Written blindly
+ * by all who let one come, so that they do not meet; checked by who changes or deletes the network.
+ */
+export interface ArrivalRecord {
+  readonly schema: number;
+  readonly endpoint: string;
+}
+
 /** State of an attachment. */
 export type AttachmentState = "planned" | "ready" | "failed";
 
@@ -157,7 +166,12 @@ export interface PresenceRecord {
   readonly beat: number;
   /** Bytes that the host's tunnel link carries. */
   readonly mtu?: number;
+  /** Highest schema version that it reads: who can write that one does so when all hosts read it. */
+  readonly reads?: number;
 }
+
+/** Below it lie requests of applies under way that are too long for their revision's record. */
+export const REQUESTS = "requests/";
 
 /** Keys of the documents. A name in a key has passed isName, so it holds no slash. */
 export const keys = {
@@ -174,10 +188,12 @@ export const keys = {
   addressClaim: (tenant: string, network: string, address: string) =>
     `claims/ip/${tenant}/${network}/${address}`,
   subnets: (tenant: string) => `subnets/${tenant}`,
+  arrival: (tenant: string, network: string) => `arrivals/${tenant}/${network}`,
   attachment: (host: string, sandbox: string, iface: string) =>
     `attachments/${host}/${sandbox}/${iface}`,
   presence: (host: string) => `agents/${host}`,
   revision: (n: number) => `revisions/${String(n).padStart(9, "0")}`,
+  requestPart: (n: number, part: number) => `${REQUESTS}${String(n).padStart(9, "0")}/${part}`,
 } as const;
 
 /** All documents of a store by key, with the revision that each was last written at. */

@@ -183,7 +183,7 @@ async function testHouse(folder: string, units: string, roots: string): Promise<
     cp ${Deno.execPath()} .cache/deno/bin/deno
     cp ${HOUSE}install.sh .; cp ${HOUSE}tests/lab/in_lab.sh tests/lab
     if [ "$3" = exit ]; then echo exit 1; else echo :; fi >.ci/build.sh; : >main.ts; echo '{"test":{"include":["tests/unit/"]}}' >deno.json
-    echo "$2" >tests/unit/a_test.ts; echo "$3" >tests/root/b_test.ts`;
+    : >tests/contract/c_test.ts; echo "$2" >tests/unit/a_test.ts; echo "$3" >tests/root/b_test.ts`;
   await run("sh", ["-ec", script, "sh", folder, units, roots]);
   return await start([`${folder}/install.sh`, "test"], {
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: Deno.env.get("HOME") ?? "/root" },
@@ -208,5 +208,11 @@ for (const [what, units, roots, last, code] of totals) {
     assertEquals(ended.out.trimEnd().split("\n").at(-1), last, ended.out + ended.err);
     assertEquals(ended.code, code);
     assert(units === "" || ended.out.includes("good ... ok"), "each test's name is printed");
+    const suites = roots === "exit" ? ["unit"] : ["unit", "contract", "root"];
+    const times = ended.out.trimEnd().split("\n").slice(-1 - suites.length, -1);
+    assertEquals(
+      times.map((line) => line.replace(/^ *\d+ s {2}/, "")),
+      suites.map((one) => `tests/${one}`),
+    );
   });
 }

@@ -5,6 +5,7 @@
 // A host takes part in a network while it has an attachment there. Peers are told by attachments as
 // soon as they are claimed, before their pods are ready: so that the way is there when they are.
 
+import { readableAt } from "../../intent/readable.ts";
 import {
   type AttachmentRecord,
   type HostRecord,
@@ -13,7 +14,13 @@ import {
 } from "../../intent/records.ts";
 import type { UplinkWish } from "../../ovs/fabric/uplink.ts";
 import type { Member, OverlayNetwork, OverlayWish } from "../../ovs/overlay/wish.ts";
-import { attachmentsOf, findEndpoint, findNetwork, hostsOf } from "../record/documents.ts";
+import {
+  attachmentsAt,
+  attachmentsOf,
+  findEndpoint,
+  findNetwork,
+  hostsOf,
+} from "../record/documents.ts";
 import type { Document } from "../record/mirror.ts";
 import { bareAddress } from "../pods/rows.ts";
 
@@ -38,7 +45,7 @@ export function planFabric(
   options: FabricOptions,
   tagOf: (network: NetworkRecord) => number,
 ): FabricWish {
-  const record = documents.get(keys.host(options.host))?.value as HostRecord | undefined;
+  const record = readableAt<HostRecord>(documents, keys.host(options.host));
   const networks = networksHere(documents, options.host);
   const device = options.uplink ?? record?.intf;
   const localIp = options.vtepIp ?? record?.vtepIp;
@@ -74,34 +81,25 @@ function overlayOf(
 ): OverlayNetwork[] {
   const tunnelled = networks.filter(({ encap }) => encap === "vxlan");
   if (tunnelled.length === 0) return [];
-  const membersByNetwork = membersElsewhere(documents, host);
   return tunnelled.map((network) => ({
     vni: network.tag,
     localTag: tagOf(network),
-    members: membersByNetwork.get(keys.network(network.tenant, network.name)) ?? [],
+    members: membersElsewhere(documents, host, network),
   }));
 }
 
-/** Gives who lives on other hosts, by network, in the order of their addresses. */
-function membersElsewhere(
-  documents: Documents,
-  host: string,
-): Map<string, Member[]> {
-  const members = new Map<string, Member[]>();
-  for (const [key, { value }] of documents) {
-    if (!key.startsWith("attachments/")) continue;
-    const one = value as AttachmentRecord;
-    if (one.host === host || !isNewest(documents, one)) continue;
-    const vtep = (documents.get(keys.host(one.host))?.value as HostRecord | undefined)?.vtepIp;
-    if (vtep === undefined) continue;
-    const network = keys.network(one.tenant, one.network);
-    const here = members.get(network) ?? [];
-    members.set(network, here);
-    for (const cidr of one.addresses) here.push({ ip: bareAddress(cidr), mac: one.mac, vtep });
-  }
-  for (const list of members.values()) list.sort((a, b) => a.ip < b.ip ? -1 : 1);
-  return members;
+/** Gives who lives on other hosts in `network`, in the order of their addresses. */
+function membersElsewhere(documents: Documents, host: string, network: NetworkRecord): Member[] {
+  const elsewhere = attachmentsAt(documents, network)
+    .filter((one) => one.host !== host && isNewest(documents, one));
+  return elsewhere.flatMap((one) => {
+    const vtep = readableAt<HostRecord>(documents, keys.host(one.host))?.vtepIp;
+    if (vtep === undefined) return [];
+    return one.addresses.map((cidr) => ({ ip: bareAddress(cidr), mac: one.mac, vtep }));
+  }).sort((a, b) => orderOf(a) < orderOf(b) ? -1 : 1);
 }
+
+const orderOf = ({ ip, vtep }: Member) => `${ip} ${vtep}`;
 
 /** An endpoint that has moved on is no longer where its old attachment still is for a moment. */
 function isNewest(documents: Documents, one: AttachmentRecord): boolean {

@@ -8,6 +8,8 @@ import {
   SCHEMA,
 } from "../../intent/records.ts";
 import type { Choice } from "../../intent/bind.ts";
+import { whyUnreadable } from "../../intent/readable.ts";
+import { Fault } from "../../util/errors.ts";
 import type { Check, Json, Write } from "../../store/store.ts";
 import { attachmentKey, attachmentsIn, attachmentsOf, findNetwork } from "../record/documents.ts";
 import type { Document } from "../record/mirror.ts";
@@ -104,15 +106,31 @@ function attachmentFor(
   };
 }
 
+// All that makes an attachment what it is. Fields that a newer version has added are its own.
+const ESSENCE = [
+  "host",
+  "tenant",
+  "network",
+  "endpoint",
+  "pod",
+  "sandbox",
+  "netns",
+  "netnsInode",
+  "startTime",
+  "interface",
+  "addresses",
+  "gateway",
+  "mac",
+  "mtu",
+  "generation",
+] as const satisfies readonly (keyof AttachmentRecord)[];
+
 /** Gives the present attachment where it differs from `wanted` in nothing but its id and state. */
 function keepOrRenew(
   present: readonly AttachmentRecord[],
   wanted: AttachmentRecord,
 ): AttachmentRecord {
-  const essence = (one: AttachmentRecord) =>
-    JSON.stringify(
-      Object.entries({ ...one, id: "", state: "", reason: "" }).sort(([a], [b]) => a < b ? -1 : 1),
-    );
+  const essence = (one: AttachmentRecord) => JSON.stringify(ESSENCE.map((field) => one[field]));
   return present.find((one) => essence(one) === essence(wanted)) ?? wanted;
 }
 
@@ -134,6 +152,8 @@ function claimCommit(
   for (const one of attachments) {
     const key = attachmentKey(one);
     const known = documents.get(key);
+    const why = known && whyUnreadable(key, known.value);
+    if (why !== undefined) throw standsInTheWay(key, why);
     if (!writes.has(key)) checks.push({ key, revision: known?.revision ?? 0 });
     if (known?.value !== one) writes.set(key, { key, value: one as unknown as Json });
   }
@@ -150,6 +170,13 @@ function claimCommit(
     writes.set(key, { key, value: { ...endpoint, bound } as unknown as Json });
   }
   return { checks, writes: [...writes.values()] };
+}
+
+function standsInTheWay(key: string, why: string): Fault {
+  return new Fault("conflict", `record ${key} stands in the way`, {
+    why,
+    fix: 'see "k8contivnet ipam check"',
+  });
 }
 
 /** An endpoint that comes from another host, or is bound for the first time, is one generation on. */

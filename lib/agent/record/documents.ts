@@ -1,5 +1,7 @@
-// Typed looks into the mirror's documents.
+// Typed looks into the mirror's documents: what can be read of them.
 
+import { documentsIn, groups } from "../../intent/lookup.ts";
+import { readableAt, whyUnreadable } from "../../intent/readable.ts";
 import {
   type AttachmentRecord,
   type EndpointRecord,
@@ -13,13 +15,15 @@ import type { Document } from "./mirror.ts";
 
 type Documents = ReadonlyMap<string, Document>;
 
-function* below<T>(documents: Documents, prefix: string): Generator<T> {
-  for (const [key, { value }] of documents) if (key.startsWith(prefix)) yield value as T;
+function find<T>(documents: Documents, group: string): T[] {
+  return documentsIn<T>(documents, group).map(([, value]) => value);
 }
+
+const inFolder = <T>(documents: Documents, name: string) => find<T>(documents, groups.folder(name));
 
 /** Gives the attachments of `host`. */
 export function attachmentsOf(documents: Documents, host: string): AttachmentRecord[] {
-  return [...below<AttachmentRecord>(documents, `attachments/${host}/`)];
+  return find(documents, groups.attachmentsOn(host));
 }
 
 /** Gives the attachments in one sandbox of `host`, whose id may be given by 12 or more digits. */
@@ -28,20 +32,29 @@ export function attachmentsIn(
   host: string,
   sandbox: string,
 ): AttachmentRecord[] {
-  return [...below<AttachmentRecord>(documents, `attachments/${host}/${sandbox}`)];
+  return find<AttachmentRecord>(documents, groups.attachmentsIn(host, sandbox))
+    .filter((one) => one.sandbox.startsWith(sandbox));
 }
 
-export const tenantsOf = (documents: Documents) => [...below<TenantRecord>(documents, "tenants/")];
-export const networksOf = (documents: Documents) => [
-  ...below<NetworkRecord>(documents, "networks/"),
-];
-export const endpointsOf = (documents: Documents) => [
-  ...below<EndpointRecord>(documents, "endpoints/"),
-];
-export const presencesOf = (documents: Documents) => [
-  ...below<PresenceRecord>(documents, "agents/"),
-];
-export const hostsOf = (documents: Documents) => [...below<HostRecord>(documents, "hosts/")];
+/** Gives the attachments of all hosts in a network. */
+export function attachmentsAt(
+  documents: Documents,
+  { tenant, name }: NetworkRecord,
+): AttachmentRecord[] {
+  return find(documents, groups.attachmentsAt(tenant, name));
+}
+
+/** Gives all endpoints, by a walk through the store. */
+export function endpointsOf(documents: Documents): EndpointRecord[] {
+  return [...documents].filter(([key, { value }]) =>
+    key.startsWith("endpoints/") && whyUnreadable(key, value) === undefined
+  ).map(([, { value }]) => value as EndpointRecord);
+}
+
+export const tenantsOf = (documents: Documents) => inFolder<TenantRecord>(documents, "tenants");
+export const networksOf = (documents: Documents) => inFolder<NetworkRecord>(documents, "networks");
+export const presencesOf = (documents: Documents) => inFolder<PresenceRecord>(documents, "agents");
+export const hostsOf = (documents: Documents) => inFolder<HostRecord>(documents, "hosts");
 
 /** Key of an attachment's document. */
 export function attachmentKey({ host, sandbox, interface: name }: AttachmentRecord): string {
@@ -58,7 +71,7 @@ export function findEndpoint(
   documents: Documents,
   attachment: AttachmentRecord,
 ): EndpointRecord | undefined {
-  return documents.get(endpointKeyOf(attachment))?.value as EndpointRecord | undefined;
+  return readableAt(documents, endpointKeyOf(attachment));
 }
 
 /** Finds a network. */
@@ -66,5 +79,5 @@ export function findNetwork(
   documents: Documents,
   { tenant, network }: { readonly tenant: string; readonly network: string },
 ): NetworkRecord | undefined {
-  return documents.get(keys.network(tenant, network))?.value as NetworkRecord | undefined;
+  return readableAt(documents, keys.network(tenant, network));
 }

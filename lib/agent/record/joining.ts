@@ -19,9 +19,11 @@ export interface Joining {
 /** Joins. Faults: conflict (the label is another's); what an intent's apply says. */
 export async function join({ presence, intents, files, log }: Joining): Promise<void> {
   await presence?.take();
-  const finished = await intents.finishInterrupted();
-  if (finished !== undefined) {
-    log.info("finished an apply that was cut off", { revision: finished });
+  for (const { n, isFinished } of await intents.finishInterrupted()) {
+    if (isFinished) log.info("finished an apply that was cut off", { revision: n });
+    else {log.warn("an apply was cut off and its intent is not known; apply it again", {
+        revision: n,
+      });}
   }
   for (const { name, text } of files) await applyOne(intents, name, text, log);
 }

@@ -1,6 +1,7 @@
 // The agent's copy of the store in memory: decisions read it, commits check revisions, so a copy that
 // lags can only cost another try, never a wrong write. A watch keeps it fresh.
 
+import { IndexedDocuments } from "../../intent/lookup.ts";
 import { Held } from "./held.ts";
 import { pause } from "../look/bell.ts";
 import type { Check, CommitResult, Entry, Json, Store, Write } from "../../store/store.ts";
@@ -26,18 +27,25 @@ interface Told {
 
 const TRIES = 20;
 const RETRY_MS = 1_000;
+// A watch tells within some milliseconds; reading all takes a quarter of a second for 20,000 documents.
+const TOLD_MS = 500;
 // Asked for only to hear the store's revision.
 const NO_KEY = "none/";
 
 /** A copy of all documents of a store. */
 export class Mirror {
   readonly #store: Store;
-  readonly #documents = new Map<string, Document>();
+  readonly #documents = new IndexedDocuments();
   /** Revision at which a key was deleted: an older write that the watch tells later is not news. */
   readonly #deleted = new Map<string, number>();
   #revision = 0;
   #away: Fault | undefined;
   readonly #held = new Held();
+  #isFollowing = false;
+  /** Rung when #revision has moved. */
+  readonly #onSettled = new Set<() => void>();
+  #trouble: Fault | undefined;
+  #onTrouble: (trouble: Fault | undefined) => void = () => {};
 
   private constructor(store: Store) {
     this.#store = store;
@@ -70,6 +78,33 @@ export class Mirror {
     return this.#away;
   }
 
+  /** Why the last call that the store did not answer failed; undefined since it has answered one. */
+  get trouble(): Fault | undefined {
+    return this.#trouble;
+  }
+
+  /** Lets `tell` hear when the store ceases to answer and when it answers again. */
+  onTrouble(tell: (trouble: Fault | undefined) => void): void {
+    this.#onTrouble = tell;
+  }
+
+  /** Does a call of the store, and takes note of whether it answered. */
+  async #ask<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      const answer = await work();
+      if (this.#trouble) this.#onTrouble(undefined);
+      this.#trouble = undefined;
+      return answer;
+    } catch (error) {
+      const fault = faultFrom(error);
+      if (!["unavailable", "timeout"].includes(fault.code)) throw error;
+      const isNew = !this.#trouble;
+      this.#trouble = fault;
+      if (isNew) this.#onTrouble(fault);
+      throw error;
+    }
+  }
+
   /** Revision up to which all is known. */
   get revision(): number {
     return this.#revision;
@@ -81,7 +116,7 @@ export class Mirror {
 
   /** Makes the copy equal to what the store lists now. */
   async reload(): Promise<void> {
-    const { entries, revision } = await this.#store.list("");
+    const { entries, revision } = await this.#ask(() => this.#store.list(""));
     if (this.#away) this.#forget();
     const listed = new Set(entries.map((entry) => entry.key));
     for (const key of [...this.#documents.keys()]) {
@@ -142,13 +177,34 @@ export class Mirror {
 
   /** Makes sure that all is known that was committed before this call, by whomever. */
   async catchUp(): Promise<void> {
-    const { revision } = await this.#store.list(NO_KEY);
-    if (revision > this.#revision) await this.reload();
+    const { revision } = await this.#ask(() => this.#store.list(NO_KEY));
+    if (!await this.#isTold(revision)) await this.reload();
+  }
+
+  /** Makes sure that all is known up to the change of `key` that a commit has just met. */
+  async learn(key: string): Promise<void> {
+    const entry = await this.#ask(() => this.#store.get(key));
+    // Of a deletion it is not known when it was.
+    if (!entry || !await this.#isTold(entry.revision)) await this.reload();
+  }
+
+  /** Reports whether all up to `revision` is known, for which it waits a moment where a watch tells. */
+  async #isTold(revision: number): Promise<boolean> {
+    if (revision <= this.#revision || !this.#isFollowing) return revision <= this.#revision;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = () => revision <= this.#revision && resolve();
+    const timer = setTimeout(resolve, TOLD_MS);
+    this.#onSettled.add(look);
+    await promise;
+    this.#onSettled.delete(look);
+    clearTimeout(timer);
+    return revision <= this.#revision;
   }
 
   /** Follows the store until `signal` aborts; rings after each batch with news of somebody else. */
   async follow(signal: AbortSignal, ring: () => void): Promise<void> {
     if (this.#away && await this.#readable(signal)) ring();
+    this.#isFollowing = true;
     while (!signal.aborted) {
       for await (const batch of this.#store.watch("", this.#revision, signal)) {
         let isNews = batch.kind === "compacted";
@@ -158,6 +214,7 @@ export class Mirror {
         if (isNews) ring();
       }
     }
+    this.#isFollowing = false;
   }
 
   /**
@@ -180,7 +237,7 @@ export class Mirror {
 
   /** Commits once and takes over what was written. */
   async tryCommit(checks: readonly Check[], writes: readonly Write[]): Promise<CommitResult> {
-    const result = await this.#store.commit(checks, writes);
+    const result = await this.#ask(() => this.#store.commit(checks, writes));
     if (!result.done) return result;
     for (const { key, value } of writes) {
       this.#note({ key, value, revision: result.revision });
@@ -192,7 +249,7 @@ export class Mirror {
 
   /** Reads one key anew; what was only held of it is forgotten. */
   async refresh(key: string): Promise<void> {
-    const entry: Entry | undefined = await this.#store.get(key);
+    const entry: Entry | undefined = await this.#ask(() => this.#store.get(key));
     if (!entry) this.#documents.delete(key);
     // A watch may have told of a later write meanwhile.
     else if (entry.revision >= (this.#documents.get(key)?.revision ?? 0)) {
@@ -218,6 +275,7 @@ export class Mirror {
   #settle(revision: number): void {
     this.#revision = Math.max(this.#revision, revision);
     for (const [key, at] of this.#deleted) if (at <= this.#revision) this.#deleted.delete(key);
+    for (const look of this.#onSettled) look();
   }
 }
 

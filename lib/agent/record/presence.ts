@@ -4,6 +4,7 @@
 // This has a key of its own beside `hosts/<host>`: the intent's plans check that record's revision,
 // and a heartbeat in it would make each of them stale.
 
+import { READS, whyUnreadable } from "../../intent/readable.ts";
 import { keys, type PresenceRecord, SCHEMA } from "../../intent/records.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import type { Mirror } from "./mirror.ts";
@@ -62,6 +63,8 @@ export class Presence {
     let said = this.#beat;
     await this.#mirror.commit((documents) => {
       const known = documents.get(key);
+      const why = known && whyUnreadable(key, known.value);
+      if (why !== undefined) throw strange(self.host, why);
       const record = known?.value as PresenceRecord | undefined;
       const isTaken = this.#beat > 0 && record && record.instance !== self.instance &&
         record.beat > this.#beat;
@@ -70,6 +73,7 @@ export class Presence {
         schema: SCHEMA,
         ...self,
         beat: Math.max(record?.beat ?? 0, this.#beat) + 1,
+        reads: READS,
         ...(bytes === undefined ? {} : { mtu: bytes }),
       };
       said = value.beat;
@@ -98,8 +102,18 @@ export class Presence {
   async #read(): Promise<PresenceRecord | undefined> {
     const key = keys.presence(this.#options.self.host);
     await this.#mirror.refresh(key);
-    return this.#mirror.documents.get(key)?.value as PresenceRecord | undefined;
+    const value = this.#mirror.documents.get(key)?.value;
+    const why = value === undefined ? undefined : whyUnreadable(key, value);
+    if (why !== undefined) throw strange(this.#options.self.host, why);
+    return value as PresenceRecord | undefined;
   }
+}
+
+function strange(host: string, why: string): Fault {
+  return new Fault("conflict", `host label ${host} is not free`, {
+    why: `what stands under it cannot be read: ${why}`,
+    fix: "use a newer k8contivnet, or give another --host-label",
+  });
 }
 
 function inUse(host: string, { instance }: PresenceRecord): Fault {

@@ -1,7 +1,9 @@
 // The store's history of applies: a record each, which says whether it was done whole. Pure.
 
+import { documentsIn, groups } from "../../intent/lookup.ts";
 import { type Documents, SCHEMA } from "../../intent/records.ts";
 import type { IntentRequest } from "../api.ts";
+import { countParts } from "./requests.ts";
 
 // With the rest of a commit this stays within the store's limit of 512 KiB.
 const TEXT_LIMIT = 20 * 1024;
@@ -16,11 +18,13 @@ export interface RevisionRecord {
   /** Objects that the plan changed. */
   readonly changes: number;
   readonly state: "applying" | "done" | "interrupted";
-  /** What was asked for, where it is short enough to be kept. */
+  /** What was asked for, where it is short enough to be kept for good. */
   readonly request?: IntentRequest;
+  /** So many documents of requests.ts hold it otherwise, while it is applied. */
+  readonly parts?: number;
 }
 
-/** Gives the record of the next apply. */
+/** Gives the record of the next apply, its number `skip` further on than the next one. */
 export function nextRevision(
   documents: Documents,
   { at, request, changes }: {
@@ -28,8 +32,9 @@ export function nextRevision(
     readonly request: IntentRequest;
     readonly changes: number;
   },
+  skip = 0,
 ): RevisionRecord {
-  const n = Math.max(0, ...revisionsOf(documents).map((one) => one.n)) + 1;
+  const n = lastRevision(documents) + 1 + skip;
   const isShort = new TextEncoder().encode(request.text).length <= TEXT_LIMIT;
   return {
     schema: SCHEMA,
@@ -38,16 +43,22 @@ export function nextRevision(
     mode: request.mode,
     changes,
     state: "applying",
-    ...(isShort ? { request } : {}),
+    ...(isShort ? { request } : { parts: countParts(request) }),
   };
 }
 
-/** Finds an apply that was begun and not finished. */
-export function interruptedRevision(documents: Documents): RevisionRecord | undefined {
-  return revisionsOf(documents).find((one) => one.state === "applying");
+/** Gives the highest number so far, 0 where there is none. */
+export function lastRevision(documents: Documents): number {
+  return revisionsOf(documents).reduce((most, { n }) => Math.max(most, n), 0);
+}
+
+/** Gives the applies that were begun and not finished, oldest first. */
+export function interruptedRevisions(documents: Documents): RevisionRecord[] {
+  return revisionsOf(documents).filter((one) => one.state === "applying")
+    .sort((a, b) => a.n - b.n);
 }
 
 function revisionsOf(documents: Documents): RevisionRecord[] {
-  return [...documents].filter(([key]) => key.startsWith("revisions/"))
-    .map(([, { value }]) => value as RevisionRecord);
+  return documentsIn<RevisionRecord>(documents, groups.folder("revisions"))
+    .map(([, record]) => record);
 }

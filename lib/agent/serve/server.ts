@@ -12,11 +12,13 @@ import type {
   PlanAnswer,
   PodRequest,
   PodVerb,
+  RepairAnswer,
   SetupAnswer,
   StatusAnswer,
   TeardownAnswer,
 } from "../api.ts";
 import { type IntentStore, planRequest } from "../record/apply.ts";
+import { repairClaims } from "../record/repair.ts";
 import { listItems } from "./lists.ts";
 import { setupPod } from "../pods/setup.ts";
 import { statusOfPod, teardownPod } from "../pods/teardown.ts";
@@ -37,7 +39,7 @@ export async function answer(parts: ServerParts, request: Request): Promise<Resp
   try {
     const path = new URL(request.url).pathname;
     const value = request.method === "GET"
-      ? answerGet(parts, path)
+      ? await answerGet(parts, path)
       : await answerPost(parts, path, await readBody(request));
     return Response.json(value);
   } catch (error) {
@@ -49,9 +51,12 @@ export async function answer(parts: ServerParts, request: Request): Promise<Resp
   }
 }
 
-function answerGet({ world, health }: ServerParts, path: string): unknown {
+async function answerGet({ world, health }: ServerParts, path: string): Promise<unknown> {
   if (path === "/v1/health") return health();
   const kind = /^\/v1\/([a-z]+)$/.exec(path)?.[1] ?? "";
+  // Who checks has changed something by another way, and wants to see it; a store that is away is
+  // no reason to say nothing.
+  if (kind === "differences") await world.mirror.catchUp().catch(() => {});
   return listItems(world, kind);
 }
 
@@ -71,11 +76,21 @@ async function answerPost(
       return planRequest(world.mirror.documents, intentOf(body)).answer;
     case "/v1/apply":
       return await applied(world, intents, intentOf(body));
+    case "/v1/repair":
+      return await repair(world, body.dryRun === true);
     case "/v1/bind":
       return await applied(world, intents, bindingOf(body));
     default:
       throw new Fault("not_found", `agent has no ${path}`, { fix: "see k8contivnet help" });
   }
+}
+
+async function repair({ mirror, log }: World, isDry: boolean): Promise<RepairAnswer> {
+  const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
+  const answer = await repairClaims(mirror, { isDry, pause });
+  const done = isDry ? [] : answer.acts.filter(({ act }) => act !== "keep");
+  for (const { act, claim, why } of done) log.info("claim repaired", { act, claim, why });
+  return answer;
 }
 
 /** Does what a kubelet's verb asks, one after another for one sandbox. Faults: as setupPod(). */

@@ -4,7 +4,7 @@ import { type AddressPool, freeAddresses, poolHas, poolIsFull } from "../../ipam
 import { addressToText, parseAddress } from "../../ipam/subnets.ts";
 import type { EndpointRecord } from "../records.ts";
 import { checkAddress } from "../rules.ts";
-import { inTurn, isTaken } from "./ledger.ts";
+import { inTurn, isTaken, passingOver } from "./ledger.ts";
 import { nameOf } from "./stored.ts";
 import { type Choosing, mayMove } from "./tags.ts";
 import type { WantedEndpoint } from "./wish.ts";
@@ -42,7 +42,8 @@ export function chooseAddresses(
     const record = choosing.stored.endpoints.get(key);
     // An endpoint that is deleted and made anew finds its pod's address again.
     const kept = record ? parseAddress(record.address) : heldBy.get(key);
-    if (kept === undefined || !poolHas(task.pool, kept) || task.foreign.has(kept)) continue;
+    if (kept === undefined || !poolHas(task.pool, kept)) continue;
+    if (![undefined, key].includes(task.foreign.get(kept))) continue;
     const holder = owners.get(kept);
     if (holder === undefined) give(key, kept, "pool");
     else if (!mayMove(choosing, key)) throw isTaken(`address ${addressToText(kept)}`, holder, key);
@@ -70,7 +71,7 @@ function fixedAddress(
  * gone; one that a staying endpoint moves away from comes last, as it ties both into one commit.
  */
 function freeAddressesOf(
-  { stored }: Choosing,
+  { stored, wanted: { skip } }: Choosing,
   { pool, endpoints, foreign, held }: AddressTask,
   owners: ReadonlyMap<number, string>,
 ) {
@@ -83,7 +84,10 @@ function freeAddressesOf(
   const isUsed = (address: number) =>
     owners.has(address) || foreign.has(address) || held.has(address);
   const free = inTurn(
-    freeAddresses(pool, (address) => isUsed(address) || leaving.has(address)),
+    passingOver(
+      skip,
+      freeAddresses(pool, (address) => isUsed(address) || leaving.has(address)),
+    ),
     freeAddresses(pool, isUsed),
   );
   return (): number => {

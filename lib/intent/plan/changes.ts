@@ -1,6 +1,7 @@
 // The difference between the stored records and the target, as one draft of an operation an object.
 
 import {
+  type ArrivalRecord,
   type AttachmentRecord,
   type ClaimRecord,
   type EndpointRecord,
@@ -8,8 +9,9 @@ import {
   type NetworkRecord,
   SCHEMA,
 } from "../records.ts";
+import { Fault } from "../../util/errors.ts";
 import type { ObjectKind } from "./carried.ts";
-import { endpointClaim, networkClaims } from "./ledger.ts";
+import { endpointClaim, networkClaims } from "./claims.ts";
 import { changeLines } from "./lines.ts";
 import { type Live, refuseLiveChange } from "./live.ts";
 import type { Json, Operation, PlanCheck, PlanWrite, SubnetEdit } from "./operation.ts";
@@ -62,7 +64,7 @@ export function draftsOf(
   const podsByEndpoint = Map.groupBy(stored.attachments.values(), endpointKeyOf);
   return changes.map((change) => {
     const draft = draftOf(stored, change, given, podsByEndpoint.get(change.key));
-    return guarded(stored, target, draft);
+    return guarded(stored, draft);
   });
 }
 
@@ -113,7 +115,7 @@ function draftOf(
   // A claim that a kept record has lost is written again.
   const takes = has.filter((claim) => !had.includes(claim) || !stored.claims.has(claim));
   const releases = had.filter((claim) =>
-    !has.includes(claim) && stored.claims.get(claim)?.owner === key
+    !has.includes(claim) && stored.claims.get(claim)?.owner === key && !stored.unreadable.has(claim)
   );
   const parent = parentOf(kind, after ?? before);
   const check = (key: string): PlanCheck => ({ key, revision: stored.revisionOf(key) });
@@ -139,22 +141,35 @@ function draftOf(
 }
 
 /**
- * A parent may go at the very moment when a child comes, as seen by two who do not know each other.
- * So a child's coming leaves a mark on what its parent's going checks: a network lists its tenant's
- * subnets anyway; an endpoint that takes an address writes its network once more.
+ * A parent may go or change at the very moment when a child comes, as seen by two who do not know each
+ * other. So a child's coming leaves a mark on what its parent's change checks: a network lists its
+ * tenant's subnets anyway; an endpoint that takes an address says so in its network's arrivals.
  */
-function guarded(stored: Stored, target: Target, draft: Draft): Draft {
+function guarded(stored: Stored, draft: Draft): Draft {
   const { verb, kind, name, checks, writes, takes, parent = "" } = draft;
+  const check = (key: string): PlanCheck => ({ key, revision: stored.revisionOf(key) });
   if (verb === "delete" && kind === "tenant") {
-    const key = keys.subnets(name);
-    return { ...draft, checks: [...checks, { key, revision: stored.revisionOf(key) }] };
+    return { ...draft, checks: [...checks, check(keys.subnets(name))] };
   }
-  const network = target.networks.get(parent);
-  if (kind !== "endpoint" || takes.length === 0 || !network) return draft;
-  return { ...draft, writes: [...writes, write(parent, network)] };
+  if (kind === "network" && verb !== "create") {
+    const key = arrivalKey(draft.key);
+    const gone = verb === "delete" && stored.revisionOf(key) > 0 ? [write(key, undefined)] : [];
+    return { ...draft, checks: [...checks, check(key)], writes: [...writes, ...gone] };
+  }
+  if (kind !== "endpoint" || takes.length === 0) return draft;
+  const arrival: ArrivalRecord = { schema: SCHEMA, endpoint: name };
+  return { ...draft, writes: [...writes, write(arrivalKey(parent), arrival)] };
 }
 
-function write(key: string, value: ObjectRecord | ClaimRecord | undefined): PlanWrite {
+function arrivalKey(networkKey: string): string {
+  const [, tenant = "", network = ""] = networkKey.split("/");
+  return keys.arrival(tenant, network);
+}
+
+function write(
+  key: string,
+  value: ObjectRecord | ClaimRecord | ArrivalRecord | undefined,
+): PlanWrite {
   // Records are plain JSON; their interfaces just have no index signature.
   return { key, value: value as unknown as Json | undefined };
 }
@@ -173,6 +188,13 @@ function subnetEdit(
   const [had, has] = [before as NetworkRecord | undefined, after as NetworkRecord | undefined];
   const one = has ?? had;
   if (!one || had?.subnet === has?.subnet) return undefined;
+  const why = stored.unreadable.get(keys.subnets(one.tenant));
+  if (why !== undefined) {
+    throw new Fault("failed", `subnets of tenant ${one.tenant} stay as they are`, {
+      why: `their list cannot be read: ${why}`,
+      fix: "use a newer k8contivnet",
+    });
+  }
   return {
     tenant: one.tenant,
     revision: stored.revisionOf(keys.subnets(one.tenant)),

@@ -40,20 +40,48 @@ export function cut(plan: Plan, limits: Required<CommitLimits>): Operation[][] {
   );
   const cuts: Operation[][] = [];
   let load = EMPTY;
+  const open = new OpenEnds();
   for (const group of Map.groupBy(plan.operations, ({ group }) => group).values()) {
     const own = loadOf(group, sizes);
     if (!fits(own, limits)) throw doesNotFit(group, own, limits);
     const both = joined(load, own);
     const last = cuts.at(-1);
-    if (last && fits(both, limits)) {
+    if (last && fits(both, limits) && !open.isEndOf(load, own)) {
       last.push(...group);
       load = both;
     } else {
+      open.cut(load);
       cuts.push([...group]);
       load = own;
     }
+    open.add(own);
   }
   return cuts;
+}
+
+/**
+ * A commit that goes on with what an earlier one has begun, as with a network's endpoints, ends with
+ * it: else the next network would have to wait for this one, and that for the one before.
+ */
+class OpenEnds {
+  readonly #written = new Set<string>();
+  #isContinued = false;
+
+  /** Reports whether `load` goes on with something that `next` has no part in. */
+  isEndOf(load: Load, next: Load): boolean {
+    return this.#isContinued && !next.writes.keys().some((key) => load.writes.has(key));
+  }
+
+  /** Takes note that a commit of `load` is whole. */
+  cut(load: Load): void {
+    for (const key of load.writes.keys()) this.#written.add(key);
+    this.#isContinued = false;
+  }
+
+  /** Takes note of what comes into the commit that is being filled. */
+  add(own: Load): void {
+    this.#isContinued ||= own.writes.keys().some((key) => this.#written.has(key));
+  }
 }
 
 function loadOf(group: readonly Operation[], sizes: Map<string, number>): Load {

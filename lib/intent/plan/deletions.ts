@@ -20,6 +20,7 @@ import type { Wanted } from "./wish.ts";
  */
 export function settleDeletions(wanted: Wanted, stored: Stored, force: boolean): void {
   const tenants = gone(stored.tenants, wanted.tenants);
+  refuseAboveUnreadable(stored, [...tenants, ...gone(stored.networks, wanted.networks)]);
   settle("networks", wanted.networks, (one) => tenants.has(tenantKeyOf(one)), tenantKeyOf, force);
   const networks = gone(stored.networks, wanted.networks);
   settle(
@@ -39,6 +40,23 @@ export function settleDeletions(wanted: Wanted, stored: Stored, force: boolean):
       : wanted.networks.has(networkKeyOf(one));
   const hostKeyOf = ({ host }: AttachmentRecord) => keys.host(host);
   refuseUnderPods(attachments.filter(isStaying), hostKeyOf, gone(stored.hosts, wanted.hosts));
+}
+
+/** Nobody knows what hangs on a record that cannot be read: what it stands below stays, forced or not. */
+function refuseAboveUnreadable({ unreadable }: Stored, keys: readonly string[]): void {
+  for (const [key, why] of unreadable) {
+    const [folder, tenant, network, last] = key.split("/");
+    const parent = folder === "networks"
+      ? `tenants/${tenant}`
+      : folder === "endpoints" && last
+      ? `networks/${tenant}/${network}`
+      : undefined;
+    if (parent === undefined || !keys.includes(parent)) continue;
+    throw new Fault("conflict", `${titleOf(parent)} is not deleted`, {
+      why: `${titleOf(key)} stands below it, and ${why}`,
+      fix: "use a newer k8contivnet",
+    });
+  }
 }
 
 function gone(

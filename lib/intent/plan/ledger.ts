@@ -1,7 +1,7 @@
 // Who holds which claim while a plan chooses: what it has given out so far, and what others hold.
 
 import { Fault } from "../../util/errors.ts";
-import { type EndpointRecord, keys, type NetworkRecord } from "../records.ts";
+import { endpointClaim, networkClaims } from "./claims.ts";
 import { nameOf, type Stored } from "./stored.ts";
 import type { Wanted } from "./wish.ts";
 
@@ -18,7 +18,8 @@ export function openLedger(stored: Stored, wanted: Wanted): Ledger {
   for (const [claim, { owner }] of stored.claims) {
     const network = stored.networks.get(owner);
     const endpoint = stored.endpoints.get(owner);
-    const isOurs = !wanted.untouched.has(owner) &&
+    // One that cannot be read stays its record's for as long as it stands, whatever becomes of that.
+    const isOurs = !stored.unreadable.has(claim) && !wanted.untouched.has(owner) &&
       ((network && networkClaims(network).includes(claim)) ||
         (endpoint && endpointClaim(endpoint) === claim));
     if (!isOurs) foreign.set(claim, owner);
@@ -39,23 +40,6 @@ export function isFree({ given, foreign }: Ledger, claim: string): boolean {
   return !given.has(claim) && !foreign.has(claim);
 }
 
-/** Gives the claim on a network's tag. */
-export function tagClaim({ encap, tag }: Pick<NetworkRecord, "encap" | "tag">): string {
-  return encap === "vlan" ? keys.vlanClaim(tag) : keys.vniClaim(tag);
-}
-
-/** Gives the claims that a network's record implies. */
-export function networkClaims(record: NetworkRecord): string[] {
-  return [tagClaim(record), keys.subnetClaim(record.tenant, record.subnet)];
-}
-
-/** Gives the claim that an endpoint's record implies. */
-export function endpointClaim(
-  { tenant, network, address }: Pick<EndpointRecord, "tenant" | "network" | "address">,
-): string {
-  return keys.addressClaim(tenant, network, address);
-}
-
 /** Gives the Fault (conflict) of `what`, wanted by `owner` and held by `holder`. */
 export function isTaken(what: string, owner: string, holder: string): Fault {
   return new Fault("conflict", `${what} of ${nameOf(owner)} is taken`, {
@@ -68,4 +52,16 @@ export function isTaken(what: string, owner: string, holder: string): Fault {
 export function* inTurn<T>(first: Iterable<T>, second: Iterable<T>): Generator<T, undefined> {
   yield* first;
   yield* second;
+}
+
+/** Gives `items` without the first `count`, and those in the end; it goes round where there are fewer. */
+export function* passingOver<T>(count: number, items: Iterable<T>): Generator<T, undefined> {
+  const passed: T[] = [];
+  for (const item of items) {
+    if (passed.length < count) passed.push(item);
+    else yield item;
+  }
+  const start = passed.length === 0 ? 0 : count % passed.length;
+  yield* passed.slice(start);
+  yield* passed.slice(0, start);
 }

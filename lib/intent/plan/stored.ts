@@ -1,7 +1,7 @@
-// The store's documents as typed records. What stands in a store was written by this program or a
-// newer one; a document that lacks what every version writes is refused by name, not stumbled over.
+// The store's documents as typed records. A document that lacks what every version writes is named and
+// left alone, not stumbled over.
 
-import { Fault } from "../../util/errors.ts";
+import { folderOf, whyUnreadable } from "../readable.ts";
 import {
   type AttachmentRecord,
   type ClaimRecord,
@@ -11,8 +11,10 @@ import {
   keys,
   type NetworkRecord,
   SCHEMA,
+  type SubnetsRecord,
   type TenantRecord,
 } from "../records.ts";
+import { endpointClaim, networkClaims } from "./claims.ts";
 
 /** Records by key, in the order of keys. */
 export interface Stored {
@@ -22,6 +24,10 @@ export interface Stored {
   readonly endpoints: ReadonlyMap<string, EndpointRecord>;
   readonly attachments: ReadonlyMap<string, AttachmentRecord>;
   readonly claims: ReadonlyMap<string, ClaimRecord>;
+  /** Each tenant's list of subnets. */
+  readonly subnets: ReadonlyMap<string, SubnetsRecord>;
+  /** Why, by key: documents of ours that this version cannot read. */
+  readonly unreadable: ReadonlyMap<string, string>;
   /** Gives the revision at which `key` was last written; 0 where it is absent. */
   readonly revisionOf: (key: string) => number;
 }
@@ -29,84 +35,62 @@ export interface Stored {
 /** A record of one of the four kinds of objects that an intent lists. */
 export type ObjectRecord = HostRecord | TenantRecord | NetworkRecord | EndpointRecord;
 
-const MUST_HAVE: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  hosts: { name: "string" },
-  tenants: {
-    name: "string",
-    defaultNetType: "string",
-    subnetPool: "string",
-    allocSubnetLen: "number",
-  },
-  networks: {
-    tenant: "string",
-    name: "string",
-    encap: "string",
-    tag: "number",
-    subnet: "string",
-  },
-  endpoints: { tenant: "string", network: "string", container: "string", address: "string" },
-  attachments: {
-    host: "string",
-    tenant: "string",
-    network: "string",
-    endpoint: "string",
-    pod: "object",
-    addresses: "object",
-  },
-  claims: { owner: "string" },
-};
+const FOLDERS = [
+  "hosts",
+  "tenants",
+  "networks",
+  "endpoints",
+  "attachments",
+  "claims",
+  "subnets",
+] as const;
 
-/** Gives the records of `documents`. Faults: failed, for a document that cannot be read. */
+/** Gives the records of `documents`. What cannot be read is named, and holds what its key says. */
 export function readDocuments(documents: Documents): Stored {
-  const byFolder = new Map(
-    Object.keys(MUST_HAVE).map((folder) => [folder, new Map<string, unknown>()]),
-  );
+  const byFolder = new Map<string, Map<string, unknown>>(FOLDERS.map((one) => [one, new Map()]));
+  const unreadable = new Map<string, string>();
   for (const key of [...documents.keys()].sort()) {
-    const folder = key.slice(0, key.indexOf("/"));
-    const value = documents.get(key)?.value;
-    const records = byFolder.get(folder);
+    const records = byFolder.get(folderOf(key));
     if (!records) continue;
-    checkDocument(key, value, MUST_HAVE[folder] ?? {});
-    records.set(key, value);
+    const value = documents.get(key)?.value;
+    const why = whyUnreadable(key, value);
+    if (why === undefined) records.set(key, value);
+    else unreadable.set(key, why);
   }
-  const records = <T>(folder: string) => byFolder.get(folder) as ReadonlyMap<string, T>;
-  return {
+  const records = <T>(folder: typeof FOLDERS[number]) =>
+    byFolder.get(folder) as ReadonlyMap<string, T>;
+  const read = {
     hosts: records<HostRecord>("hosts"),
     tenants: records<TenantRecord>("tenants"),
     networks: records<NetworkRecord>("networks"),
     endpoints: records<EndpointRecord>("endpoints"),
     attachments: records<AttachmentRecord>("attachments"),
     claims: records<ClaimRecord>("claims"),
+    subnets: records<SubnetsRecord>("subnets"),
+  };
+  return {
+    ...read,
+    claims: new Map([...read.claims, ...unreadableClaims(read, unreadable.keys())]),
+    unreadable,
     revisionOf: (key) => documents.get(key)?.revision ?? 0,
   };
 }
 
-function checkDocument(
-  key: string,
-  value: unknown,
-  mustHave: Readonly<Record<string, string>>,
-): void {
-  const schema = fieldOf(value, "schema");
-  if (typeof schema === "number" && schema > SCHEMA + 1) {
-    throw new Fault("failed", `document ${key} is of schema ${schema}`, {
-      why: `this version reads up to ${SCHEMA + 1}`,
-      fix: "use a newer k8contivnet",
-    });
-  }
-  const wrong = Object.entries(mustHave).find(([field, type]) => {
-    const found = fieldOf(value, field);
-    return typeof found !== type || found === null;
-  });
-  if (!wrong) return;
-  throw new Fault("failed", `document ${key} cannot be read`, {
-    why: `its ${wrong[0]} is no ${wrong[1]}`,
-    fix: 'see "k8contivnet ipam check"',
-  });
+/** A claim that cannot be read is its record's, where there is one; else it is somebody's. */
+function unreadableClaims(
+  { networks, endpoints }: Pick<Stored, "networks" | "endpoints">,
+  unreadable: Iterable<string>,
+): [string, ClaimRecord][] {
+  const claims = [...unreadable].filter((key) => folderOf(key) === "claims");
+  if (claims.length === 0) return [];
+  const owners = new Map([
+    ...[...networks].flatMap(([key, one]) => networkClaims(one).map((claim) => [claim, key])),
+    ...[...endpoints].map(([key, one]) => [endpointClaim(one), key]),
+  ] as [string, string][]);
+  return claims.map((key) => [key, { schema: SCHEMA, owner: owners.get(key) ?? STRANGER }]);
 }
 
-function fieldOf(value: unknown, field: string): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, field) : undefined;
-}
+const STRANGER = "a record that cannot be read";
 
 /** Gives the tenant's key of a network or endpoint. */
 export function tenantKeyOf({ tenant }: { readonly tenant: string }): string {

@@ -6,13 +6,24 @@
 import { refusalOf } from "../../ipam/addresses.ts";
 import { parseAddress, parseSubnet } from "../../ipam/subnets.ts";
 import { poolOf } from "../rules.ts";
-import { networkKeyOf, type Stored, tenantKeyOf } from "./stored.ts";
+import { networkKeyOf, type Stored, tenantKeyOf, titleOf } from "./stored.ts";
 import type { Wanted } from "./wish.ts";
 
 /** Moves strays from what is wanted to what is untouched. */
 export function setAsideStrays(wanted: Wanted, stored: Stored): void {
+  setAsideUnreadable(wanted, stored);
   setAsideOrphans(wanted, stored);
   setAsideMisplaced(wanted, stored);
+}
+
+/** What stands where a newer version's, or a stranger's, document is: it is not overwritten. */
+function setAsideUnreadable(wanted: Wanted, { unreadable }: Stored): void {
+  for (const [key, why] of unreadable) {
+    const maps = [wanted.hosts, wanted.tenants, wanted.networks, wanted.endpoints];
+    const isWanted = maps.map((map) => map.delete(key)).includes(true);
+    wanted.untouched.add(key);
+    if (isWanted) wanted.warnings.push(`${titleOf(key)} is left alone: ${why}`);
+  }
 }
 
 function setAsideOrphans(wanted: Wanted, stored: Stored): void {

@@ -13,7 +13,8 @@ import {
 import { Fault } from "../../util/errors.ts";
 import { type Encap, keys, type NetworkRecord, type TenantRecord } from "../records.ts";
 import { checkTag, tagWord } from "../rules.ts";
-import { holderOf, inTurn, isFree, isTaken, type Ledger, tagClaim } from "./ledger.ts";
+import { tagClaim } from "./claims.ts";
+import { holderOf, inTurn, isFree, isTaken, type Ledger } from "./ledger.ts";
 import type { Live } from "./live.ts";
 import { nameOf, type Stored, tenantKeyOf } from "./stored.ts";
 import type { Wanted, WantedNetwork } from "./wish.ts";

@@ -20,6 +20,11 @@ export interface Wish {
   readonly intent: Intent;
   /** What stands below a deleted thing goes with it. @default false */
   readonly force?: boolean;
+  /**
+   * How many free addresses to pass over. Others who plan at this moment choose the lowest free one,
+   * too: who was slower goes further on, so that not all meet again. @default 0
+   */
+  readonly skip?: number;
 }
 
 /** A network as it should be, without what is left to the pools. */
@@ -43,11 +48,13 @@ export interface Wanted {
   readonly untouched: Set<string>;
   readonly bindings: readonly Binding[];
   readonly warnings: string[];
+  /** See Wish. */
+  readonly skip: number;
 }
 
 /** Gives what should be there after `wish`. */
-export function wantedOf(stored: Stored, { mode, intent }: Wish): Wanted {
-  const wanted = mode === "replace" ? nothing() : statementsOf(stored);
+export function wantedOf(stored: Stored, { mode, intent, skip = 0 }: Wish): Wanted {
+  const wanted = { ...mode === "replace" ? nothing() : statementsOf(stored), skip };
   if (mode === "delete") remove(wanted, stored, intent);
   else merge(wanted, stored, intent);
   setAsideStrays(wanted, stored);
@@ -76,6 +83,7 @@ function nothing(): Wanted {
     untouched: new Set(),
     bindings: [],
     warnings: [],
+    skip: 0,
   };
 }
 

@@ -98,8 +98,11 @@ class EtcdStore implements Store {
     if (this.#closing) throw closedFault();
     checkCommitLimits(checks, writes);
     const prepared = prepare(this.#keys, checks, writes);
-    const keys = [...checks, ...writes].map(({ key }) => key);
-    return await this.#do(() => this.#turns.take(keys, () => this.#commits.do(prepared)));
+    const uses = {
+      checks: checks.map(({ key }) => key),
+      writes: writes.map(({ key }) => key),
+    };
+    return await this.#do(() => this.#turns.take(uses, () => this.#commits.do(prepared)));
   }
 
   async *watch(prefix: string, revision: number, signal: AbortSignal): AsyncIterable<WatchBatch> {

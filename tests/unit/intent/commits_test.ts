@@ -111,7 +111,7 @@ Deno.test("a network does not go while an endpoint comes that the plan has not s
   store.wish("add", vlanTenant([network("a")]));
   const late = planOf(store, vlanTenant([]), "replace");
   store.wish("add", vlanTenant([network("a", ["c"])]));
-  assertThrows(() => store.apply(late), Error, "conflict at networks/one/a");
+  assertThrows(() => store.apply(late), Error, "conflict at arrivals/one/a");
 });
 
 Deno.test("a tenant does not go while a network comes that the plan has not seen", () => {
@@ -127,7 +127,7 @@ Deno.test("a subnet does not move while an endpoint's address is fixed in the ol
   store.wish("add", vlanTenant([network("a", ["c"])]));
   const late = planOf(store, vlanTenant([network("a", [], { SubnetCIDR: "10.0.0.0/24" })]));
   store.wish("add", vlanTenant([network("a", [{ Container: "c", IpAddress: "11.1.0.9" }])]));
-  assertThrows(() => store.apply(late), Error, "conflict at networks/one/a");
+  assertThrows(() => store.apply(late), Error, "conflict at arrivals/one/a");
 });
 
 Deno.test("planCommits() refuses a ring of addresses that is too long, before the first commit", () => {

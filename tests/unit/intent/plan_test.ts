@@ -649,23 +649,6 @@ Deno.test("a claim of a pod that has no endpoint is respected", () => {
   assertStringIncludes(fault.message, "host1/0123456789ab/eth0 has it");
 });
 
-Deno.test("a document that cannot be read is named", () => {
-  const broken: readonly (readonly [string, unknown, string])[] = [
-    ["networks/one/a", { schema: 1, tenant: "one", name: "a" }, "its encap is no string"],
-    ["networks/one/a", null, "cannot be read"],
-    ["endpoints/one/a/c", "text", "cannot be read"],
-    ["tenants/one", { schema: 9, name: "one" }, "is of schema 9"],
-  ];
-  for (const [key, value, says] of broken) {
-    const wish = { mode: "add", intent: parseIntent("{}").intent } as const;
-    const plan = () => planIntent(new Map([[key, { value, revision: 1 }]]), wish);
-    const fault = assertThrows(plan, Fault);
-    assertEquals(fault.code, "failed");
-    assertStringIncludes(fault.message, `document ${key}`);
-    assertStringIncludes(fault.message, says);
-  }
-});
-
 Deno.test("planIntent() plans ten thousand endpoints in about a second", () => {
   const names = Array.from({ length: 10_000 }, (_, n) => `c${n}`);
   const { intent } = parseIntent(

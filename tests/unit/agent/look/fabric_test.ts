@@ -26,6 +26,7 @@ function attached(
       tenant,
       network: name,
       endpoint: c,
+      pod: { namespace: "default", name: c },
       addresses: [`${address}/24`],
       mac: `02:02:0b:01:00:0${n}`,
       generation,

@@ -61,6 +61,7 @@ Deno.test("Presence takes a label that nobody had, and says what its host carrie
     version: "1",
     beat: 1,
     mtu: 1_500,
+    reads: 2,
   });
 });
 

@@ -1,0 +1,20 @@
+// Which claims a record implies.
+
+import { type EndpointRecord, keys, type NetworkRecord } from "../records.ts";
+
+/** Gives the claim on a network's tag. */
+export function tagClaim({ encap, tag }: Pick<NetworkRecord, "encap" | "tag">): string {
+  return encap === "vlan" ? keys.vlanClaim(tag) : keys.vniClaim(tag);
+}
+
+/** Gives the claims that a network's record implies. */
+export function networkClaims(record: NetworkRecord): string[] {
+  return [tagClaim(record), keys.subnetClaim(record.tenant, record.subnet)];
+}
+
+/** Gives the claim that an endpoint's record implies. */
+export function endpointClaim(
+  { tenant, network, address }: Pick<EndpointRecord, "tenant" | "network" | "address">,
+): string {
+  return keys.addressClaim(tenant, network, address);
+}

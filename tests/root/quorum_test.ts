@@ -1,0 +1,100 @@
+// Agents on an etcd of three members: one of them away, two of them away, and back again.
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import type { LabAgent } from "../lab/agent.ts";
+import { type Cluster, startCluster } from "../lab/cluster.ts";
+import type { Etcd } from "../lab/etcd.ts";
+import { intentOf } from "../lab/scenarios/scenario.ts";
+import { waitFor } from "../lab/wait.ts";
+
+const INTENT = intentOf("vteps", { orange: ["c1", "c2", "c3", "c4", "c5"] });
+
+const start = () =>
+  startCluster({
+    ...{ hosts: 2, fabric: "wire", etcd: 3, intent: INTENT },
+    flags: ["--heartbeat", "1"],
+  });
+
+async function statusOf(agent: LabAgent) {
+  const { code, out, err } = await agent.call("status", "-o", "json");
+  assertEquals(code, 0, err);
+  return JSON.parse(out) as { readonly storeAway?: string; readonly held: number };
+}
+
+/** Gives the attachments' keys that etcd has, without their prefix. */
+async function told(etcd: Etcd): Promise<string[]> {
+  const text = await etcd.ctl("get", "--prefix", "--keys-only", "/lab/attachments/");
+  return text.split("\n").filter(Boolean).map((key) => key.slice("/lab/attachments/".length))
+    .sort();
+}
+
+async function assertWhole(cluster: Cluster): Promise<void> {
+  const checked = await cluster.host(1).agent.call("ipam", "check");
+  assertEquals(checked.code, 0, checked.out + checked.err);
+}
+
+Deno.test("one of three members down, whichever it is: set-ups, applies and peers go on", async () => {
+  await using cluster = await start();
+  const [h1, h2, etcd] = [cluster.host(1), cluster.host(2), cluster.etcd!];
+  for (const member of [0, 1, 2]) {
+    await etcd.kill(member);
+    const [one, two] = [await h1.pod("myContainer1"), await h2.pod("myContainer2")];
+    await h1.agent.setup(one);
+    await h2.agent.setup(two);
+    assert(await one.pings(await h2.agent.addressOf(two)), `without member ${member}`);
+    const more = { [`net${member}`]: [`c${member + 6}`] };
+    await cluster.apply(intentOf("vteps", more));
+    for (const { agent } of [h1, h2]) assertEquals((await statusOf(agent)).storeAway, undefined);
+    assertEquals((await h1.agent.verb("teardown", one)).code, 0);
+    assertEquals((await h2.agent.verb("teardown", two)).code, 0);
+    await etcd.start(member);
+    await etcd.isHealthy();
+  }
+  assertEquals(await told(etcd), []);
+  await assertWhole(cluster);
+});
+
+Deno.test("without a majority agents serve what they know, say so, and write it back once it is there", async () => {
+  await using cluster = await start();
+  const [h1, h2, etcd] = [cluster.host(1), cluster.host(2), cluster.etcd!];
+  const [old, peer] = [await h1.pod("myContainer1"), await h2.pod("myContainer2")];
+  const calm = await h1.pod("myContainer4");
+  for (const pod of [old, calm]) await h1.agent.setup(pod);
+  await h2.agent.setup(peer);
+  const pinging = calm.run("ping", "-q", "-i0.05", "-c200", "-W4", await h2.agent.addressOf(peer));
+  await etcd.kill(1);
+  await etcd.kill(2);
+  for (const { agent } of [h1, h2]) {
+    await waitFor("the agent to notice", async () => (await statusOf(agent)).storeAway, {
+      limitMs: 30_000,
+    });
+    assertStringIncludes(await agent.logText(), "store does not answer, serving what is known");
+  }
+  assertStringIncludes((await h1.agent.call("status")).out, "is away: ");
+  assertEquals(JSON.parse((await h1.agent.verb("status", old)).out).ip, "11.1.0.1");
+  // Its container is replaced: the endpoint is bound here, so its set-up needs nobody.
+  const fresh = await h1.pod("myContainer1");
+  assertEquals(await h1.agent.verb("setup", fresh), { code: 0, out: "", err: "" });
+  assert(await fresh.pings(await h2.agent.addressOf(peer)));
+  assertEquals((await statusOf(h1.agent)).held, 1);
+  // Nobody has bound this one: it waits for etcd, and is done when it is there.
+  const waiting = h2.agent.verb("setup", await h2.pod("myContainer3"));
+  await Promise.all([etcd.start(1), etcd.start(2)]);
+  await etcd.isHealthy();
+  assertEquals(await waiting, { code: 0, out: "", err: "" });
+  for (const { agent } of [h1, h2]) {
+    await waitFor("the agent to be well", async () => {
+      const { storeAway, held } = await statusOf(agent);
+      return storeAway === undefined && held === 0;
+    }, { limitMs: 30_000 });
+    assertStringIncludes(await agent.logText(), "store answers again");
+  }
+  const keys = await told(etcd);
+  assertEquals(
+    keys.filter((key) => key.startsWith("host1/")),
+    [`host1/${calm.id}/eth0`, `host1/${fresh.id}/eth0`].sort(),
+  );
+  assertEquals(keys.filter((key) => key.startsWith("host2/")).length, 2);
+  assertStringIncludes((await pinging).text, " 0% packet loss");
+  await assertWhole(cluster);
+});
