@@ -14,6 +14,8 @@ import type { HealthAnswer } from "./api.ts";
 import { IntentStore } from "./record/apply.ts";
 import { Bell, pause } from "./look/bell.ts";
 import { type Answerer, doorOf, openDoor } from "./serve/door.ts";
+import { Containers } from "./look/containers.ts";
+import { followRuntime } from "./look/follow_runtime.ts";
 import { Garbage } from "./look/garbage.ts";
 import { LocalTags } from "./pods/local_tags.ts";
 import { lockFile } from "./serve/lock.ts";
@@ -21,8 +23,10 @@ import { join } from "./record/joining.ts";
 import { Mirror } from "./record/mirror.ts";
 import { instanceOf, Presence, type PresenceOptions } from "./record/presence.ts";
 import { Snapshot } from "./record/snapshot.ts";
+import { Departed } from "./pods/departed.ts";
 import { Mtus } from "./pods/mtus.ts";
 import { handleNotes } from "./serve/notes.ts";
+import { Once } from "./look/once.ts";
 import { Queue } from "./look/queue.ts";
 import { AfterWork } from "./look/after_work.ts";
 import { FabricKeeper, keepFabric } from "./look/fabric_keeper.ts";
@@ -109,6 +113,7 @@ export async function runAgent(
   const saving = snapshot && keepSnapshot(snapshot, mirror, stopping.signal);
   const looking = reconcile(world, stopping.signal);
   const fabric = keepFabric(world, stopping.signal);
+  const hearing = followRuntime(world, stopping.signal);
   const health = () => healthOf(options, world);
   // The door first: who has been answered over the socket finds it open.
   const door = await tryDoor(world, options.socket);
@@ -129,7 +134,7 @@ export async function runAgent(
   await server.shutdown();
   await world.queue.idle();
   stopping.abort();
-  await Promise.allSettled([following, looking, fabric, beating, saving]);
+  await Promise.allSettled([following, looking, fabric, hearing, beating, saving]);
 }
 
 async function makeStateDir(path: string): Promise<void> {
@@ -180,6 +185,9 @@ function openWorld(
     datapath: "netdev",
     removals: new Removals(links, log),
     unmatched: new Unmatched(),
+    containers: new Containers(),
+    departed: new Departed(),
+    once: new Once(),
     garbage: new Garbage(options.graceMs, now),
     queue: new Queue(),
     bell: new Bell(),

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { parseContainer } from "../../../lib/runtimes/docker.ts";
+import { parseContainer } from "../../../../lib/runtimes/docker/answers.ts";
 
 const ID = "0123456789abcdef".repeat(4);
 
