@@ -35,8 +35,9 @@ class Ear {
   isStale = false;
   readonly #world: World;
   readonly #touched = new Set<string>();
-  #isLost = false;
-  #isOpened = false;
+  #isOpen = false;
+  /** Opened, and not looked at since. */
+  #isReopened = false;
 
   constructor(world: World) {
     this.#world = world;
@@ -63,9 +64,10 @@ class Ear {
     this.#touched.clear();
     const isFresh = await this.#list();
     if (!isFresh) this.isStale = true;
-    const isWork = this.#isOpened || touched.some((id) => this.#isAttached(id)) ||
+    else if (this.#isOpen) this.#sayHeard();
+    const isWork = this.#isReopened || touched.some((id) => this.#isAttached(id)) ||
       latePods(this.#world).length > 0;
-    this.#isOpened = false;
+    this.#isReopened = false;
     if (isWork) this.#world.bell.ring();
     return isFresh;
   }
@@ -96,18 +98,23 @@ class Ear {
   }
 
   #open(): void {
-    if (this.#isLost) this.#world.log.info("container runtime is heard again");
-    this.#isLost = false;
-    this.#isOpened = true;
+    this.#isOpen = true;
+    this.#isReopened = true;
     this.bell.ring();
+  }
+
+  /** Not at once: one that answers and lists nothing, or ends each stream, is still of no use. */
+  #sayHeard(): void {
+    const { once, log } = this.#world;
+    if (once.forget("runtime")) log.info("container runtime is heard again");
   }
 
   /** Said once for an outage: it is told again for each try. */
   #lose({ fault }: News & { readonly kind: "lost" }): void {
-    this.#world.containers.missStart();
-    if (this.#isLost) return;
-    this.#isLost = true;
-    const { log } = this.#world;
+    this.#isOpen = false;
+    const { containers, once, log } = this.#world;
+    containers.missStart();
+    if (!once.isNew("runtime", fault?.message ?? "")) return;
     if (fault) log.warn(`container runtime is not heard: ${fault.message}`);
     else log.info("there is no Docker: only pods that are set up, and named namespaces, are seen");
   }
