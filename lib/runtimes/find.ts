@@ -67,9 +67,9 @@ class HostRuntimes implements Runtimes {
     return containers && sandboxesIn(containers);
   }
 
-  async follow(signal: AbortSignal, tell: (news: News) => void): Promise<void> {
+  follow(signal: AbortSignal, tell: (news: News) => void): void {
     if (!this.#docker) return;
-    await follow(this.#docker, signal, (told) => {
+    void follow(this.#docker, signal, (told) => {
       const news = newsFrom(told);
       if (news) tell(news);
     });

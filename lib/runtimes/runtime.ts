@@ -59,7 +59,7 @@ export type News =
     readonly role: "infra" | "plain" | "unknown";
   };
 
-/** The runtimes of this host. Every call but follow() ends within its limit. */
+/** The runtimes of this host. Every promise settles within its limit. */
 export interface Runtimes {
   /**
    * Gives the sandbox of `id`, undefined where nobody knows it. A path `netns` from the caller (CNI)
@@ -74,6 +74,6 @@ export interface Runtimes {
    * runtime that can list. Faults: unavailable, timeout.
    */
   listSandboxes(): Promise<readonly ListedSandbox[] | undefined>;
-  /** Tells what happens until `signal` aborts, through all outages. Never throws; nor may `tell`. */
-  follow(signal: AbortSignal, tell: (news: News) => void): Promise<void>;
+  /** Tells what happens until `signal` aborts, through all outages. `tell` must not throw. */
+  follow(signal: AbortSignal, tell: (news: News) => void): void;
 }

@@ -16,7 +16,7 @@ const RETRY_MS = 1_000;
 /** Follows the runtime until `signal` aborts; never throws. */
 export async function followRuntime(world: World, signal: AbortSignal): Promise<void> {
   const ear = new Ear(world);
-  const following = world.runtimes.follow(signal, (news) => ear.hear(news));
+  world.runtimes.follow(signal, (news) => ear.hear(news));
   let retryMs = RETRY_MS;
   while (!signal.aborted) {
     await ear.bell.rung({ withinMs: ear.isStale ? retryMs : IDLE_MS, signal });
@@ -25,7 +25,6 @@ export async function followRuntime(world: World, signal: AbortSignal): Promise<
     const isDone = await ear.act();
     retryMs = isDone ? RETRY_MS : Math.min(IDLE_MS, retryMs * 2);
   }
-  await following;
 }
 
 /** What was heard since the last list. */
