@@ -113,8 +113,8 @@ export async function runAgent(
   const saving = snapshot && keepSnapshot(snapshot, mirror, stopping.signal);
   const looking = reconcile(world, stopping.signal);
   const fabric = keepFabric(world, stopping.signal);
-  const hearing = followRuntime(world, stopping.signal);
   const health = () => healthOf(options, world);
+  const hearing = followRuntime(world, stopping.signal);
   // The door first: who has been answered over the socket finds it open.
   const door = await tryDoor(world, options.socket);
   const server = listener.serve((request) => answer({ world, intents, health }, request));

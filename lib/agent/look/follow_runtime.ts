@@ -22,7 +22,9 @@ export async function followRuntime(world: World, signal: AbortSignal): Promise<
     await ear.bell.rung({ withinMs: ear.isStale ? retryMs : IDLE_MS, signal });
     await pause(GATHER_MS, signal);
     if (signal.aborted) break;
+    if (!ear.isStale) continue;
     const isDone = await ear.act();
+    world.tidying.note();
     retryMs = isDone ? RETRY_MS : Math.min(IDLE_MS, retryMs * 2);
   }
 }
@@ -57,7 +59,6 @@ class Ear {
 
   /** Lists and rings for a look where there is work; reports whether the list is fresh. */
   async act(): Promise<boolean> {
-    if (!this.isStale) return true;
     this.isStale = false;
     const touched = [...this.#touched];
     this.#touched.clear();
