@@ -7,7 +7,7 @@ import type { Runtimes } from "../runtimes/runtime.ts";
 import type { Log } from "../util/log.ts";
 import type { AfterWork } from "./look/after_work.ts";
 import type { Bell } from "./look/bell.ts";
-import type { Containers } from "./look/containers.ts";
+import type { Containers } from "./containers/known.ts";
 import type { FabricKeeper } from "./look/fabric_keeper.ts";
 import type { Garbage } from "./look/garbage.ts";
 import type { Once } from "./look/once.ts";

@@ -1,6 +1,7 @@
 // From what Docker lists and tells to what may be a sandbox. App containers share the namespace of
 // their pod's infra container, or of any other container: they are left out. Pure.
 
+import { isName, LONG_NAME_LIMIT } from "../util/names.ts";
 import type { ListedContainer } from "./docker/answers.ts";
 import type { Told } from "./docker/follow.ts";
 import { podFromNaming, roleOf } from "./pod_names.ts";
@@ -10,7 +11,9 @@ import type { ListedSandbox, News } from "./runtime.ts";
 export function sandboxesIn(containers: readonly ListedContainer[]): ListedSandbox[] {
   return containers.filter(mayBeSandbox).map((one) => {
     const pod = podFromNaming(one);
-    return { id: one.id, name: one.name, ...(pod && { pod }) };
+    // Its name goes into rows and logs; an endpoint cannot be called otherwise anyway.
+    const name = isName(one.name, LONG_NAME_LIMIT) ? one.name : one.id.slice(0, 12);
+    return { id: one.id, name, ...(pod && { pod }) };
   });
 }
 

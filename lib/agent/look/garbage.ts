@@ -1,6 +1,6 @@
 // Sandboxes that are gone: marked, looked at again after the grace time, only then released.
 
-import type { Fate } from "./fates.ts";
+import type { Fate } from "../containers/fates.ts";
 
 /** Remembers since when each attachment's sandbox has been missing. */
 export class Garbage {

@@ -4,12 +4,12 @@
 import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Json } from "../../store/store.ts";
 import { faultFrom } from "../../util/errors.ts";
+import { type Fates, followSandboxes } from "../containers/fates.ts";
 import { applyStep, detach } from "../pods/attach.ts";
 import { attachmentKey, attachmentsOf, endpointKeyOf, findEndpoint } from "../record/documents.ts";
 import { observe, releaseAttachments } from "../pods/realise.ts";
 import { isStillBound } from "../pods/teardown.ts";
 import { attachmentFromPort, attachmentToPort, hostEndOf } from "../pods/rows.ts";
-import { type Fates, followSandboxes } from "./fates.ts";
 import { connectLatecomers } from "./latecomers.ts";
 import { type Actual, planSteps, type Step, type Wanted } from "./steps.ts";
 import { logDetached } from "../pods/told.ts";

@@ -83,6 +83,13 @@ for (const { of, name, labels = {}, networkMode = "none", want } of cases) {
   });
 }
 
+Deno.test("sandboxesIn() calls a container by its id where its name could be no endpoint's", () => {
+  for (const name of ["", "../up", "a b", "a..b", "n".repeat(300)]) {
+    const [listed] = sandboxesIn([{ id: ID, name, labels: {}, networkMode: "none" }]);
+    assertEquals(listed, { id: ID, name: ID.slice(0, 12) });
+  }
+});
+
 Deno.test("newsFrom() tells nothing of app containers and of what is not needed", () => {
   const app = { name: `k8s_main_web_default_${UID}_0`, labels: {} };
   const plain = { name: "web", labels: {} };

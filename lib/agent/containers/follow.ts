@@ -5,8 +5,8 @@ import type { News } from "../../runtimes/runtime.ts";
 import { faultFrom } from "../../util/errors.ts";
 import { attachmentsIn } from "../record/documents.ts";
 import type { World } from "../world.ts";
-import { Bell, pause } from "./bell.ts";
-import { latePods } from "./latecomers.ts";
+import { Bell, pause } from "../look/bell.ts";
+import { latePods } from "../look/latecomers.ts";
 
 // A burst of events is one list.
 const GATHER_MS = 50;

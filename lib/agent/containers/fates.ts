@@ -3,6 +3,7 @@
 // same sandbox in a new namespace, which no kubelet tells of: it is connected anew, as it was.
 
 import type { AttachmentRecord } from "../../intent/records.ts";
+import type { ListedSandbox } from "../../runtimes/runtime.ts";
 import { faultFrom } from "../../util/errors.ts";
 import { setupPod } from "../pods/setup.ts";
 import { attachmentsIn, attachmentsOf } from "../record/documents.ts";
@@ -22,32 +23,57 @@ export interface Fates {
   readonly failed: number;
 }
 
+// Where namespaces are found by process ids, one look takes two commands.
+const AT_ONCE = 8;
+
 /** Looks for the sandbox of each attachment here; connects those anew that were restarted. */
 export async function followSandboxes(world: World): Promise<Fates> {
   const mine = attachmentsOf(world.mirror.documents, world.host);
-  const fates = await Promise.all(
-    mine.map(async (one) => [one.id, await fateOf(world, one)] as const),
-  );
-  const fateById = new Map(fates);
+  const fateById = new Map<string, Fate>();
+  const gone: AttachmentRecord[] = [];
+  for (let at = 0; at < mine.length; at += AT_ONCE) {
+    await Promise.all(
+      mine.slice(at, at + AT_ONCE).map(async (one) => {
+        if (await world.runtimes.isAlive(one)) fateById.set(one.id, "alive");
+        else gone.push(one);
+      }),
+    );
+  }
+  const witness = new Witness(world);
+  await Promise.all(gone.map(async (one) => {
+    fateById.set(one.id, await witness.fateOf(one.sandbox).catch(() => "missing"));
+  }));
   const moved = new Map(
-    mine.filter(({ id }) => fateById.get(id) === "moved").map((one) => [one.sandbox, one]),
+    gone.filter(({ id }) => fateById.get(id) === "moved").map((one) => [one.sandbox, one]),
   );
   const done = await Promise.all([...moved.values()].map((one) => reconnect(world, one)));
   return { fateById, hasMoved: moved.size > 0, failed: done.filter((isDone) => !isDone).length };
 }
 
-/** Says what became of one attachment's sandbox. */
-export async function fateOf(world: World, one: AttachmentRecord): Promise<Fate> {
-  if (await world.runtimes.isAlive(one)) return "alive";
-  try {
-    const found = await world.runtimes.findSandbox(one.sandbox);
-    // Both of it are told: an inode number alone may have been given to the next namespace.
-    if (found?.isRunning && !found.isHostNetwork) return "moved";
-  } catch {
-    return "missing"; // a runtime that does not answer says nothing
+/** Asks the runtime what became of sandboxes whose namespaces are gone. */
+class Witness {
+  readonly #world: World;
+  #listed: Promise<readonly ListedSandbox[] | undefined> | undefined;
+
+  constructor(world: World) {
+    this.#world = world;
   }
-  // A kubelet replaces an infra container that died, and its set-up takes the endpoint over.
-  return world.containers.isPlain(one.sandbox) ? "dead" : "missing";
+
+  /** Faults: where the runtime does not answer. */
+  async fateOf(sandbox: string): Promise<Fate> {
+    const { runtimes, containers } = this.#world;
+    const found = await runtimes.findSandbox(sandbox);
+    if (found) {
+      if (found.isRunning) return found.isHostNetwork ? "missing" : "moved";
+    } else {
+      // Nobody knows it: also where there is no runtime just now, which says nothing.
+      this.#listed ??= runtimes.listSandboxes();
+      const listed = await this.#listed;
+      if (!listed || listed.some(({ id }) => id === sandbox)) return "missing";
+    }
+    // A kubelet replaces an infra container that died, and its set-up takes the endpoint over.
+    return containers.isPlain(sandbox) ? "dead" : "missing";
+  }
 }
 
 async function reconnect(world: World, { pod, sandbox }: AttachmentRecord): Promise<boolean> {

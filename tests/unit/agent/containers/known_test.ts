@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { Containers, KUBELETS_TURN_MS } from "../../../../lib/agent/look/containers.ts";
+import { Containers, KUBELETS_TURN_MS } from "../../../../lib/agent/containers/known.ts";
 import { Once } from "../../../../lib/agent/look/once.ts";
 import { Departed } from "../../../../lib/agent/pods/departed.ts";
 
