@@ -70,6 +70,16 @@ Deno.test("late binding: whichever comes last of container, agent and intent con
     await host.agent.start();
     await late.has("eth0 10.9.0.4/16");
   });
+  await t.step("the agent, after the end of a container while it was away", async () => {
+    await host.agent.stop();
+    await dockerd.docker("kill", early[0]!.id);
+    await host.agent.start();
+    await waitFor("it to be released", async () => {
+      return !(await attached(host)).some((line) => line.startsWith("pod0"));
+    });
+    await dockerd.docker("start", early[0]!.id);
+    await early[0]!.has("eth0 10.9.0.1/16");
+  });
   await t.step("a new name for a container that runs", async () => {
     await apply(host, intentOf(5));
     const renamed = await startContainer(dockerd, "nobody");
@@ -253,4 +263,28 @@ Deno.test("the log has one line for each attach and each detach", async () => {
     / pod=default\/pod[01] network=t\/blue address=10\.9\.0\.[12] ms=\d+(\.\d)?( why=.*)?$/;
   for (const line of lines) assertMatch(line, fields);
   assertStringIncludes(lines[3]!, 'why="its sandbox is gone"');
+});
+
+Deno.test("what goes on failing is said once, no secret of a container is, and it works when it can", async () => {
+  await using at = await startDockerHost(intentOf(3));
+  const { host, dockerd } = at;
+  const early = await startContainer(dockerd, "pod0");
+  await early.has("eth0 10.9.0.1/16");
+  await host.ovs.stop();
+  const secrets = ["--env=PASSWORD=hunter2", "--label=token=hunter3"];
+  const late = await startContainer(dockerd, "pod1", ...secrets);
+  await dockerd.docker("restart", "-t", "0", early.id);
+  // The agent tries once a second.
+  await waitFor("the agent to complain", async () => {
+    return /(error|warn) /.test(await host.agent.logText());
+  });
+  await new Promise((done) => setTimeout(done, 5_000));
+  const complaints = (await host.agent.logText()).split("\n")
+    .filter((line) => / (error|warn) /.test(line)).map((line) => line.replace(/^\S+ /, ""));
+  assertEquals(complaints, [...new Set(complaints)]);
+  await host.ovs.startOvsdb();
+  await host.ovs.startVswitchd();
+  await late.has("eth0 10.9.0.2/16");
+  await early.has("eth0 10.9.0.1/16");
+  assert(!/hunter/.test(await host.agent.logText()));
 });

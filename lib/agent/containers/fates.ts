@@ -63,16 +63,14 @@ class Witness {
   async fateOf(sandbox: string): Promise<Fate> {
     const { runtimes, containers } = this.#world;
     const found = await runtimes.findSandbox(sandbox);
-    if (found) {
-      if (found.isRunning) return found.isHostNetwork ? "missing" : "moved";
-    } else {
-      // Nobody knows it: also where there is no runtime just now, which says nothing.
-      this.#listed ??= runtimes.listSandboxes();
-      const listed = await this.#listed;
-      if (!listed || listed.some(({ id }) => id === sandbox)) return "missing";
-    }
+    if (found?.isRunning) return found.isHostNetwork ? "missing" : "moved";
     // A kubelet replaces an infra container that died, and its set-up takes the endpoint over.
-    return containers.isPlain(sandbox) ? "dead" : "missing";
+    if (found) return found.pod ? "missing" : "dead";
+    if (!containers.isPlain(sandbox)) return "missing";
+    // Nobody knows it: also where there is no runtime just now, which says nothing.
+    this.#listed ??= runtimes.listSandboxes();
+    const listed = await this.#listed;
+    return !listed || listed.some(({ id }) => id === sandbox) ? "missing" : "dead";
   }
 }
 
