@@ -14,6 +14,8 @@ import type { HealthAnswer } from "./api.ts";
 import { IntentStore } from "./record/apply.ts";
 import { Bell, pause } from "./look/bell.ts";
 import { type Answerer, doorOf, openDoor } from "./serve/door.ts";
+import { Containers } from "./containers/known.ts";
+import { followRuntime } from "./containers/follow.ts";
 import { Garbage } from "./look/garbage.ts";
 import { LocalTags } from "./pods/local_tags.ts";
 import { lockFile } from "./serve/lock.ts";
@@ -22,8 +24,10 @@ import { Mirror } from "./record/mirror.ts";
 import { instanceOf, Presence, type PresenceOptions } from "./record/presence.ts";
 import { Snapshot } from "./record/snapshot.ts";
 import { Strangers, unreadableLines } from "./record/strangers.ts";
+import { Departed } from "./pods/departed.ts";
 import { Mtus } from "./pods/mtus.ts";
 import { handleNotes } from "./serve/notes.ts";
+import { Once } from "./look/once.ts";
 import { Queue } from "./look/queue.ts";
 import { AfterWork } from "./look/after_work.ts";
 import { FabricKeeper, keepFabric } from "./look/fabric_keeper.ts";
@@ -119,6 +123,7 @@ export async function runAgent(
   const looking = reconcile(world, stopping.signal);
   const fabric = keepFabric(world, stopping.signal);
   const health = () => healthOf(options, world);
+  const hearing = followRuntime(world, stopping.signal);
   // The door first: who has been answered over the socket finds it open.
   const door = await tryDoor(world, options.socket);
   const server = listener.serve((request) => answer({ world, intents, health }, request));
@@ -138,7 +143,7 @@ export async function runAgent(
   await server.shutdown();
   await world.queue.idle();
   stopping.abort();
-  await Promise.allSettled([following, looking, fabric, beating, saving]);
+  await Promise.allSettled([following, looking, fabric, hearing, beating, saving]);
 }
 
 async function makeStateDir(path: string): Promise<void> {
@@ -189,6 +194,9 @@ function openWorld(
     datapath: "netdev",
     removals: new Removals(links, log),
     unmatched: new Unmatched(),
+    containers: new Containers(),
+    departed: new Departed(),
+    once: new Once(),
     garbage: new Garbage(options.graceMs, now),
     queue: new Queue(),
     bell: new Bell(),

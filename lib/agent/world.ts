@@ -7,8 +7,11 @@ import type { Runtimes } from "../runtimes/runtime.ts";
 import type { Log } from "../util/log.ts";
 import type { AfterWork } from "./look/after_work.ts";
 import type { Bell } from "./look/bell.ts";
+import type { Containers } from "./containers/known.ts";
 import type { FabricKeeper } from "./look/fabric_keeper.ts";
 import type { Garbage } from "./look/garbage.ts";
+import type { Once } from "./look/once.ts";
+import type { Departed } from "./pods/departed.ts";
 import type { LocalTags } from "./pods/local_tags.ts";
 import type { Mirror } from "./record/mirror.ts";
 import type { Mtus } from "./pods/mtus.ts";
@@ -32,6 +35,12 @@ export interface World {
   readonly removals: Removals;
   readonly tags: LocalTags;
   readonly unmatched: Unmatched;
+  /** What runtimes list; kept by followRuntime(). */
+  readonly containers: Containers;
+  /** Sandboxes that nobody but a set-up may connect again. */
+  readonly departed: Departed;
+  /** What was said and need not be said again. */
+  readonly once: Once;
   readonly garbage: Garbage;
   readonly mtus: Mtus;
   /** Datapath of the bridge, known after the first look that reached Open vSwitch. */

@@ -1,10 +1,13 @@
 // Asks this host's runtimes in turn: Docker where it is, then the named network namespaces.
 
 import { Fault, oneLine } from "../util/errors.ts";
-import { type Container, Docker } from "./docker.ts";
+import type { Container } from "./docker/answers.ts";
+import { Docker } from "./docker/docker.ts";
+import { follow } from "./docker/follow.ts";
+import { newsFrom, sandboxesIn } from "./listed.ts";
 import { Namespaces } from "./netns.ts";
 import { podFromNaming } from "./pod_names.ts";
-import type { Runtimes, Sandbox, SandboxPlace } from "./runtime.ts";
+import type { ListedSandbox, News, Runtimes, Sandbox, SandboxPlace } from "./runtime.ts";
 
 /** Where the runtimes are. */
 export interface RuntimesOptions {
@@ -57,6 +60,19 @@ class HostRuntimes implements Runtimes {
 
   isAlive(place: SandboxPlace): Promise<boolean> {
     return this.#namespaces.isAlive(place);
+  }
+
+  async listSandboxes(): Promise<readonly ListedSandbox[] | undefined> {
+    const containers = await this.#docker?.list();
+    return containers && sandboxesIn(containers);
+  }
+
+  follow(signal: AbortSignal, tell: (news: News) => void): void {
+    if (!this.#docker) return;
+    void follow(this.#docker, signal, (told) => {
+      const news = newsFrom(told);
+      if (news) tell(news);
+    });
   }
 
   async #sandboxOf(container: Container): Promise<Sandbox> {

@@ -20,6 +20,20 @@ const CONTAINER_NAME = "io.kubernetes.container.name";
 // dockershim 1.6 and later, cri-dockerd: "podsandbox" or "container".
 const DOCKER_TYPE = "io.kubernetes.docker.type";
 
+// On what kubelets make; images may carry others.
+const KUBELETS = /^io\.kubernetes\.(pod|container|docker)\./;
+
+/** What a container is to a kubelet: `plain` is one that no kubelet made. */
+export type Role = "infra" | "app" | "plain";
+
+/** Gives what a container is by its naming; the network mode of an app container says more. */
+export function roleOf(naming: Naming): Role {
+  if (podFromNaming(naming)) return "infra";
+  const isKubelets = partsOf(naming.name) !== undefined ||
+    Object.keys(naming.labels).some((label) => KUBELETS.test(label));
+  return isKubelets ? "app" : "plain";
+}
+
 /** Gives the pod whose infra container this is; undefined for app containers and strangers. */
 export function podFromNaming({ name, labels }: Naming): PodName | undefined {
   const parts = partsOf(name);

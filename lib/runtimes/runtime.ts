@@ -1,4 +1,7 @@
-// What the agent asks of container runtimes: who is this sandbox, and is it still there.
+// What the agent asks of container runtimes: who is this sandbox, is it still there, which ones run,
+// and what happens to them.
+
+import type { Fault } from "../util/errors.ts";
 
 /** A pod as its runtime names it. */
 export interface PodName {
@@ -34,7 +37,29 @@ export interface SandboxPlace {
   readonly startTime?: number | undefined;
 }
 
-/** The runtimes of this host. Every call ends within its limit. */
+/** A container that runs and has, or may have, a network namespace of its own. */
+export interface ListedSandbox {
+  /** In full. */
+  readonly id: string;
+  readonly name: string;
+  /** The pod whose infra container it is; absent for a container that no kubelet made. */
+  readonly pod?: PodName;
+}
+
+/** What a runtime tells. It only says where to look: it may come late, twice, or not at all. */
+export type News =
+  /** From now on changes are told; what is there already is to be listed. */
+  | { readonly kind: "opened" }
+  /** Nothing is told until it is opened again; without a fault there is no such runtime here. */
+  | { readonly kind: "lost"; readonly fault: Fault | undefined }
+  | {
+    readonly kind: "started" | "ended" | "renamed";
+    readonly sandbox: string;
+    /** `unknown`: the runtime does not say; it may also be nothing that has a sandbox. */
+    readonly role: "infra" | "plain" | "unknown";
+  };
+
+/** The runtimes of this host. Every promise settles within its limit. */
 export interface Runtimes {
   /**
    * Gives the sandbox of `id`, undefined where nobody knows it. A path `netns` from the caller (CNI)
@@ -44,4 +69,11 @@ export interface Runtimes {
   findSandbox(id: string, netns?: string): Promise<Sandbox | undefined>;
   /** Reports whether the namespace at `netns` is still the recorded one. Faults: when it cannot be told. */
   isAlive(place: SandboxPlace): Promise<boolean>;
+  /**
+   * Gives the sandboxes that run, without those in the host's network; undefined where there is no
+   * runtime that can list. Faults: unavailable, timeout.
+   */
+  listSandboxes(): Promise<readonly ListedSandbox[] | undefined>;
+  /** Tells what happens until `signal` aborts, through all outages. `tell` must not throw. */
+  follow(signal: AbortSignal, tell: (news: News) => void): void;
 }

@@ -2,15 +2,12 @@
 // says is in tests/root/runtimes_test.ts.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Docker } from "../../lib/runtimes/docker.ts";
+import { Docker } from "../../lib/runtimes/docker/docker.ts";
 import { Fault, type FaultCode } from "../../lib/util/errors.ts";
+import { endless, half, json, never, serveDocker, tempFolder } from "../lab/docker_stub.ts";
 
 const ID = "0123456789abcdef".repeat(4);
 const LIMIT_MS = 200;
-
-function json(status: number, body: unknown): Response {
-  return new Response(JSON.stringify(body), { status });
-}
 
 const CONTAINER = { Id: ID, State: { Running: true, Pid: 7 } };
 
@@ -57,7 +54,7 @@ const refusals: readonly {
 
 for (const { words, answer, code, says } of refusals) {
   Deno.test(`a Docker that ${words} is ${code} within the limit`, async () => {
-    await using stub = await serve(answer);
+    await using stub = await serveDocker(answer);
     const started = performance.now();
     await faults(code, says, () => new Docker(stub.path, LIMIT_MS).find(ID));
     const ms = performance.now() - started;
@@ -96,13 +93,13 @@ Deno.test("a Docker socket that nobody listens at is unavailable, a missing one 
 
 Deno.test("a Docker that finds another container than was asked for is not believed", async () => {
   const other = ID.replaceAll("0", "f");
-  await using stub = await serve(() => json(200, { ...CONTAINER, Id: other }));
+  await using stub = await serveDocker(() => json(200, { ...CONTAINER, Id: other }));
   assertEquals(await new Docker(stub.path).find(ID), undefined);
 });
 
 Deno.test("a Docker is asked only for what can be an id", async () => {
   const asked: string[] = [];
-  await using stub = await serve((_, path) => {
+  await using stub = await serveDocker((_, path) => {
     asked.push(path);
     return json(200, CONTAINER);
   });
@@ -114,55 +111,78 @@ Deno.test("a Docker is asked only for what can be an id", async () => {
   assertEquals(asked, [`/containers/${ID.slice(0, 12)}/json`]);
 });
 
+const versions: readonly {
+  readonly words: string;
+  /** What the daemon says of itself, and the least that it takes. */
+  readonly says: string | null;
+  readonly least?: number;
+  /** Versions that are asked for, in their order. */
+  readonly want: readonly string[];
+}[] = [
+  { words: "of 2020 is spoken to in its own version", says: "1.41", want: ["/v1.41"] },
+  { words: "of 2015, which says none, in no version", says: null, want: [""] },
+  { words: "that says rubbish in no version", says: "../1", want: [""] },
+  { words: "newer than this code in the newest that is known", says: "1.999", want: ["/v1.54"] },
+  {
+    words: "that knows nothing so old in no version",
+    says: "1.999",
+    least: 900,
+    want: ["/v1.54", "/v1.54", ""],
+  },
+];
+
+for (const { words, says, least = 0, want } of versions) {
+  Deno.test(`a Docker ${words}`, async () => {
+    const asked: string[] = [];
+    const answer = (_: AbortSignal, path: string) => {
+      const [, version = "", minor = "999"] = /^(\/v1\.(\d+))?/.exec(path) ?? [];
+      asked.push(version);
+      return Number(minor) >= least ? json(200, CONTAINER) : tooOld(minor);
+    };
+    await using stub = await serveDocker(answer, { version: says, isPathWhole: true });
+    const docker = new Docker(stub.path);
+    for (let n = 0; n < 2; n++) assertEquals((await docker.find(ID))?.pid, 7);
+    assertEquals(asked.slice(0, want.length), want);
+  });
+}
+
+function tooOld(minor: string): Response {
+  const message = `client version 1.${minor} is too old. Minimum supported API version is 1.900`;
+  return json(400, { message });
+}
+
+Deno.test("a Docker that was exchanged for an older one is asked for its version again", async () => {
+  const asked: string[] = [];
+  let newest = 44;
+  const answer = (_: AbortSignal, path: string) => {
+    const minor = Number(/^\/v1\.(\d+)/.exec(path)?.[1]);
+    asked.push(path.split("/")[1] ?? "");
+    if (minor <= newest) return json(200, CONTAINER);
+    return json(400, { message: `client version 1.${minor} is too new. Maximum is 1.${newest}` });
+  };
+  const version = () => `1.${newest}`;
+  await using stub = await serveDocker(answer, { version, isPathWhole: true });
+  const docker = new Docker(stub.path);
+  await docker.find(ID);
+  newest = 24;
+  assertEquals((await docker.find(ID))?.pid, 7);
+  assertEquals(asked, ["v1.44", "v1.44", "v1.24"]);
+});
+
+Deno.test("a list is refused where it is none, and a missing socket has none", async () => {
+  await using stub = await serveDocker(() => json(200, { message: "no list" }));
+  await faults("unavailable", "none of Docker's", () => new Docker(stub.path).list());
+  await using broken = await serveDocker(() => json(500, { message: "no disk" }));
+  await faults("unavailable", "no disk", () => new Docker(broken.path).list());
+  assertEquals(await new Docker("/nowhere/docker.sock").list(), undefined);
+});
+
 Deno.test("fifty questions at once to Docker are all answered", async () => {
-  await using stub = await serve(() => json(200, CONTAINER));
+  await using stub = await serveDocker(() => json(200, CONTAINER));
   const docker = new Docker(stub.path);
   const found = await Promise.all(Array.from({ length: 50 }, () => docker.find(ID)));
   assert(found.every((one) => one?.id === ID));
 });
-
-type Answer = (signal: AbortSignal, path: string) => Response | Promise<Response>;
-
-async function serve(answer: Answer): Promise<{ path: string } & AsyncDisposable> {
-  const folder = await tempFolder();
-  const path = `${folder.path}/docker.sock`;
-  const stop = new AbortController();
-  const server = Deno.serve({ path, onListen() {}, onError: () => new Response() }, (request) => {
-    // The client sends the whole URL, as to a proxy.
-    const asked = request.url.replace(/^.*localhost(:\d+)?\//, "/");
-    return answer(stop.signal, asked);
-  });
-  const dispose = async () => {
-    stop.abort();
-    await server.shutdown();
-    await folder[Symbol.asyncDispose]();
-  };
-  return { path, [Symbol.asyncDispose]: dispose };
-}
-
-function never(signal: AbortSignal): Promise<Response> {
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(new Response())));
-}
-
-function half(signal: AbortSignal): Response {
-  const start = (controller: ReadableStreamDefaultController<Uint8Array>) => {
-    controller.enqueue(new TextEncoder().encode('{"Id":'));
-    signal.addEventListener("abort", () => controller.error(new Error("the test ends")));
-  };
-  return new Response(new ReadableStream({ start }));
-}
-
-function endless(): Response {
-  const piece = new Uint8Array(256 * 1024).fill(32);
-  const pull = (controller: ReadableStreamDefaultController<Uint8Array>) =>
-    controller.enqueue(piece);
-  return new Response(new ReadableStream({ pull }));
-}
-
-async function tempFolder(): Promise<{ path: string } & AsyncDisposable> {
-  const path = await Deno.makeTempDir({ prefix: "k8contivnet-docker-" });
-  return { path, [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }) };
-}
 
 async function faults(
   code: FaultCode,

@@ -1,5 +1,7 @@
 // Sandboxes that are gone: marked, looked at again after the grace time, only then released.
 
+import type { Fate } from "../containers/fates.ts";
+
 /** Remembers since when each attachment's sandbox has been missing. */
 export class Garbage {
   readonly #goneSince = new Map<string, number>();
@@ -11,12 +13,16 @@ export class Garbage {
     this.#now = now;
   }
 
-  /** Notes whether the sandbox of attachment `id` is there; reports whether it is to be released. */
-  isDue(id: string, isAlive: boolean): boolean {
-    if (isAlive) {
+  /**
+   * Notes what became of the sandbox of attachment `id`; reports whether it is to be released: one
+   * that is `dead` at once, any other that is not `alive` after the grace time.
+   */
+  isDue(id: string, fate: Fate): boolean {
+    if (fate === "alive") {
       this.#goneSince.delete(id);
       return false;
     }
+    if (fate === "dead") return true;
     const since = this.#goneSince.get(id);
     if (since === undefined) this.#goneSince.set(id, this.#now());
     return since !== undefined && this.#now() - since >= this.#graceMs;

@@ -1,29 +1,63 @@
 // Endpoints that come after their pods: what an intent names later is connected to the pod that is
-// here already. Never takes an endpoint from another sandbox, here or elsewhere: only a set-up that a
-// runtime asks for does that.
+// here already. Never takes an endpoint from another sandbox, here or elsewhere, unless it is pinned
+// to this host: only a set-up that a runtime asks for does that.
 
 import { chooseEndpoints } from "../../intent/bind.ts";
 import type { EndpointRecord } from "../../intent/records.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { PodRequest } from "../api.ts";
 import { setupPod } from "../pods/setup.ts";
-import { attachmentsOf, endpointKeyOf } from "../record/documents.ts";
+import { attachmentsOf, endpointKeyOf, endpointsOf } from "../record/documents.ts";
 import { keys } from "../../intent/records.ts";
 import type { World } from "../world.ts";
 
+// Docker's short ids; an endpoint's AttachUUID has as many or more.
+const ID_DIGITS = 12;
+
 /** Connects the pods of this host to endpoints that are theirs and free; gives how many failed. */
 export async function connectLatecomers(world: World): Promise<number> {
-  const late = podsHere(world).filter((pod) => hasFreeEndpoint(world, pod));
+  const late = latePods(world);
   const done = await Promise.all(late.map((pod) => connect(world, pod)));
   return done.filter((isDone) => !isDone).length;
 }
 
-/** Gives the pods that are known here: with attachments, and without an endpoint so far. */
-function podsHere({ mirror, host, unmatched }: World): PodRequest[] {
+/** Gives the pods of this host that endpoints wait for. */
+export function latePods(world: World): PodRequest[] {
+  return podsHere(world).filter((pod) => hasFreeEndpoint(world, pod));
+}
+
+/** Gives the pods that are known here: listed, with attachments, and without an endpoint so far. */
+function podsHere({ mirror, host, unmatched, containers, departed, now }: World): PodRequest[] {
   const attached = attachmentsOf(mirror.documents, host)
     .map(({ pod, sandbox }): PodRequest => ({ ...pod, sandbox }));
-  const all = [...attached, ...unmatched.list().map(({ pod }) => pod)];
-  return [...new Map(all.map((pod) => [pod.sandbox, pod])).values()];
+  const listed = namedAmong(
+    mirror.documents,
+    containers.pods(now()),
+    (pod) => containers.isPlain(pod.sandbox),
+  );
+  const all = [...listed, ...attached, ...unmatched.list().map(({ pod }) => pod)];
+  return [...new Map(all.map((pod) => [pod.sandbox, pod])).values()]
+    .filter(({ sandbox }) => !departed.has(sandbox));
+}
+
+/**
+ * Leaves out the `isMeant` that no endpoint names. One pass over the documents for all of them: a
+ * host may run hundreds of containers that have nothing to do with us.
+ */
+function namedAmong(
+  documents: World["mirror"]["documents"],
+  pods: readonly PodRequest[],
+  isMeant: (pod: PodRequest) => boolean,
+): PodRequest[] {
+  const words = new Set<string>();
+  for (const { container, pin, attachUuid } of endpointsOf(documents)) {
+    words.add(container);
+    const uuid = pin?.attachUuid ?? attachUuid;
+    if (uuid) words.add(uuid).add(uuid.slice(0, ID_DIGITS));
+  }
+  return pods.filter((pod) =>
+    !isMeant(pod) || words.has(pod.name) || words.has(pod.sandbox.slice(0, ID_DIGITS))
+  );
 }
 
 function hasFreeEndpoint(world: World, pod: PodRequest): boolean {
@@ -33,29 +67,56 @@ function hasFreeEndpoint(world: World, pod: PodRequest): boolean {
     attachments.find((one) => endpointKeyOf(one) === keys.endpoint(tenant, network, container));
   const isMine = (endpoint: EndpointRecord) => holderOf(endpoint)?.sandbox === pod.sandbox;
   const isFree = (endpoint: EndpointRecord) =>
-    !holderOf(endpoint) && [undefined, host].includes(endpoint.bound?.host);
+    !holderOf(endpoint) && (isOurs(endpoint, host) || isLeft(world, endpoint, pod));
   const endpoints = chosenFor(world, pod);
   return endpoints.some(isFree) && endpoints.every((one) => isFree(one) || isMine(one));
 }
 
-function chosenFor({ mirror, host }: World, pod: PodRequest): EndpointRecord[] {
+/** Reports whether an endpoint is nobody's, this host's, or the operator's wish for this host. */
+function isOurs({ bound, pin, host: named }: EndpointRecord, host: string): boolean {
+  return [undefined, host].includes(bound?.host) || (pin?.host ?? named) === host;
+}
+
+/** Containers that no kubelet made move without a set-up: what nobody has over there may be taken. */
+function isLeft({ mirror, containers }: World, endpoint: EndpointRecord, pod: PodRequest): boolean {
+  if (!containers.isPlain(pod.sandbox) || endpoint.bound === undefined) return false;
+  const key = keys.endpoint(endpoint.tenant, endpoint.network, endpoint.container);
+  return !attachmentsOf(mirror.documents, endpoint.bound.host)
+    .some((one) => endpointKeyOf(one) === key);
+}
+
+function chosenFor(world: World, pod: PodRequest): EndpointRecord[] {
+  const { mirror, host, containers, once, log } = world;
   const { namespace, name, sandbox } = pod;
   try {
     const query = { host, namespace, pod: name, sandbox };
     return chooseEndpoints(mirror.documents, query).map(({ endpoint }) => endpoint);
-  } catch {
-    return []; // it belongs elsewhere, which its own set-up was told
+  } catch (error) {
+    // It belongs elsewhere, which a pod's own set-up was told; a container has none.
+    const words = faultFrom(error).message;
+    const isNews = containers.isPlain(sandbox) && once.isNew(`late ${sandbox}`, words);
+    if (isNews) log.warn(`container left alone: ${words}`);
+    return [];
   }
 }
 
 async function connect(world: World, pod: PodRequest): Promise<boolean> {
+  const key = `late ${pod.sandbox}`;
   try {
-    await world.queue.run(pod.sandbox, () => setupPod(world, pod, { isLate: true }));
+    await world.queue.run(pod.sandbox, async () => {
+      // A teardown may have come before our turn.
+      if (!world.departed.has(pod.sandbox)) await setupPod(world, pod, { isLate: true });
+    });
+    world.once.forget(key);
     return true;
   } catch (error) {
-    const fault = faultFrom(error);
-    if (fault.code === "not_found") world.unmatched.remove(pod.sandbox);
-    else world.log.error(`pod ${pod.namespace}/${pod.name} not connected: ${fault.message}`);
-    return fault.code === "not_found";
+    const { code, message } = faultFrom(error);
+    if (code === "not_found") world.unmatched.remove(pod.sandbox);
+    // No sandbox after all: it uses another container's network.
+    else if (code === "usage") world.containers.dismiss(pod.sandbox);
+    else if (world.once.isNew(key, message)) {
+      world.log.error(`pod ${pod.namespace}/${pod.name} not connected: ${message}`);
+    }
+    return code === "not_found" || code === "usage";
   }
 }

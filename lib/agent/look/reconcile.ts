@@ -4,6 +4,7 @@
 import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Json } from "../../store/store.ts";
 import { faultFrom } from "../../util/errors.ts";
+import { type Fates, followSandboxes } from "../containers/fates.ts";
 import { applyStep, detach } from "../pods/attach.ts";
 import { attachmentKey, attachmentsOf, endpointKeyOf, findEndpoint } from "../record/documents.ts";
 import { observe, releaseAttachments } from "../pods/realise.ts";
@@ -11,6 +12,7 @@ import { isStillBound } from "../pods/teardown.ts";
 import { attachmentFromPort, attachmentToPort, hostEndOf } from "../pods/rows.ts";
 import { connectLatecomers } from "./latecomers.ts";
 import { type Actual, planSteps, type Step, type Wanted } from "./steps.ts";
+import { logDetached } from "../pods/told.ts";
 import { wantedOf } from "../pods/wanted.ts";
 import type { World } from "../world.ts";
 
@@ -46,19 +48,21 @@ export async function reconcile(world: World, signal: AbortSignal): Promise<void
 export async function look(world: World): Promise<number> {
   world.datapath = await world.switch.ensureBridge();
   await world.mtus.measure(world.mirror.documents);
-  const actual = await observe(world);
-  world.tags.restore(actual.rows);
-  await adopt(world, actual);
+  const seen = await observe(world);
+  world.tags.restore(seen.rows);
+  await adopt(world, seen);
+  const fates = await followSandboxes(world);
+  const actual = fates.hasMoved ? await observe(world) : seen;
   const mine = attachmentsOf(world.mirror.documents, world.host);
   world.garbage.keepOnly(new Set(mine.map((one) => one.id)));
-  const released = await releaseUnwanted(world, mine);
+  const released = await releaseUnwanted(world, mine, fates);
   const wanted = mine.filter((one) => !released.has(one.id)).map((one) =>
     wantedOf(world, world.mirror.documents, one)
   );
   world.tags.prune(world.mirror.documents);
   await syncGuards(world, wanted, actual);
   await world.fabric.ensure(world, { isFresh: true });
-  let failed = 0;
+  let failed = fates.failed;
   const steps = planSteps(wanted, without(actual, released));
   for (const step of steps) failed += await tryStep(world, step);
   for (const step of unfinished(wanted, steps)) failed += await tryStep(world, step);
@@ -114,23 +118,23 @@ async function adoptOne(world: World, told: AttachmentRecord): Promise<void> {
 async function releaseUnwanted(
   world: World,
   mine: readonly AttachmentRecord[],
+  { fateById }: Fates,
 ): Promise<Set<string>> {
-  const gone: AttachmentRecord[] = [];
-  for (const one of mine) {
-    if (!isStillBound(world, one)) gone.push(one);
-    else if (world.garbage.isDue(one.id, await world.runtimes.isAlive(one))) gone.push(one);
-  }
+  // What came since then is alive.
+  const fateOf = ({ id }: AttachmentRecord) => fateById.get(id) ?? "alive";
+  const gone = mine.filter((one) =>
+    !isStillBound(world, one) || world.garbage.isDue(one.id, fateOf(one))
+  );
   if (gone.length === 0) return new Set();
+  const started = world.now();
   await detach(world, gone.map(hostEndOf));
   await releaseAttachments(world, gone);
   for (const one of gone) {
-    world.log.info("released", {
-      pod: `${one.pod.namespace}/${one.pod.name}`,
-      why: isStillBound(world, one) ? "its sandbox is gone" : "its endpoint is gone",
-    });
+    const why = isStillBound(world, one) ? "its sandbox is gone" : "its endpoint is gone";
+    logDetached(world, one, started, why);
     // Its pod may live on, and be named again; one whose endpoint moved has its place elsewhere.
     const isUnnamed = !findEndpoint(world.mirror.documents, one);
-    if (isUnnamed && await world.runtimes.isAlive(one)) {
+    if (isUnnamed && fateOf(one) === "alive") {
       world.unmatched.add({ ...one.pod, sandbox: one.sandbox }, "its endpoint is gone");
     }
   }
@@ -155,13 +159,20 @@ async function tryStep(world: World, step: Step): Promise<number> {
   try {
     if (step.do === "detach") await tryDetach(world, step);
     else await tryAttach(world, step);
+    world.once.forget(`step ${nameOf(step)}`);
     return 0;
   } catch (error) {
     const fault = faultFrom(error);
-    world.log.error(`${step.do} failed: ${fault.message}`);
+    if (world.once.isNew(`step ${nameOf(step)}`, fault.message)) {
+      world.log.error(`${step.do} failed: ${fault.message}`, { port: nameOf(step) });
+    }
     if (step.do !== "detach") await markFailed(world, step.attachment, fault.message);
     return 1;
   }
+}
+
+function nameOf(step: Step): string {
+  return step.do === "detach" ? step.name : hostEndOf(step.attachment);
 }
 
 async function tryDetach(world: World, step: Step & { do: "detach" }): Promise<void> {

@@ -9,6 +9,7 @@ import type { World } from "../world.ts";
 import { applyStep, detach } from "./attach.ts";
 import type { Claim } from "./claim.ts";
 import { hostEndOf } from "./rows.ts";
+import { logDetached } from "./told.ts";
 import { wantedOf } from "./wanted.ts";
 
 /** A claim, and the name that it is held under where the store was away. */
@@ -19,7 +20,9 @@ export interface HeldClaim extends Claim {
 /** Makes the claimed attachments real, or leaves nothing of those that were not ready before. */
 export async function realise(world: World, claim: HeldClaim): Promise<void> {
   if (claim.stale.length > 0) {
+    const started = world.now();
     const { linksGone } = await detach(world, claim.stale.map(hostEndOf));
+    for (const one of claim.stale) logDetached(world, one, started, "its endpoint is plugged anew");
     // Its interface name may be wanted again in the same sandbox.
     const sandboxes = claim.attachments.map((one) => one.sandbox);
     if (claim.stale.some((one) => sandboxes.includes(one.sandbox))) await linksGone;

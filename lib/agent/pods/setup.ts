@@ -12,7 +12,7 @@ import type { World } from "../world.ts";
 import { foreignLinks } from "./attach.ts";
 import { type Claim, type Place, planClaim } from "./claim.ts";
 import { type HeldClaim, realise } from "./realise.ts";
-import { bareAddress } from "./rows.ts";
+import { logAttached } from "./told.ts";
 import { wantedOf } from "./wanted.ts";
 
 /**
@@ -26,6 +26,7 @@ export async function setupPod(
   { isLate = false } = {},
 ): Promise<SetupAnswer> {
   const started = world.now();
+  if (!isLate) world.departed.delete(request.sandbox);
   const sandbox = await findSandbox(world, request.sandbox);
   if (sandbox.isHostNetwork) return { outcome: "host-network", attachments: [] };
   const taken = (await foreignLinks(world, { ...sandbox, sandbox: sandbox.id }))
@@ -56,7 +57,7 @@ export async function setupPod(
   const claim = await world.queue.run(`claim ${name}`, () => commitOrHold(world, name, plan));
   await realise(world, claim);
   const fresh = claim.attachments.filter((one) => one.state !== "ready");
-  for (const one of fresh) logAttached(world, one, world.now() - started);
+  for (const one of fresh) logAttached(world, one, started);
   const documents = world.mirror.documents;
   return {
     outcome: "ready",
@@ -179,13 +180,4 @@ async function commitClaim(
   });
   if (!claim) throw new Fault("failed", "claim was not planned");
   return claim;
-}
-
-function logAttached(world: World, one: AttachmentRecord, ms: number): void {
-  world.log.info("attached", {
-    pod: `${one.pod.namespace}/${one.pod.name}`,
-    network: `${one.tenant}/${one.network}`,
-    address: one.addresses.map(bareAddress).join(","),
-    ms: Math.round(ms * 10) / 10,
-  });
 }

@@ -8,9 +8,12 @@ import type { World } from "../world.ts";
 import { detach } from "./attach.ts";
 import { releaseAttachments } from "./realise.ts";
 import { bareAddress, hostEndOf } from "./rows.ts";
+import { logDetached } from "./told.ts";
 
 /** Disconnects a pod. One that is unknown or gone is success. Faults: unavailable, timeout. */
 export async function teardownPod(world: World, request: PodRequest): Promise<TeardownAnswer> {
+  const started = world.now();
+  world.departed.add(request.sandbox);
   world.unmatched.remove(request.sandbox);
   const present = attachmentsIn(world.mirror.documents, world.host, request.sandbox);
   if (present.length === 0) return { released: 0 };
@@ -21,13 +24,7 @@ export async function teardownPod(world: World, request: PodRequest): Promise<Te
   void world.queue.run(request.sandbox, () => linksGone);
   await releaseAttachments(world, present);
   world.fabricBell.ring();
-  for (const { pod, tenant, network, addresses } of present) {
-    world.log.info("detached", {
-      pod: `${pod.namespace}/${pod.name}`,
-      network: `${tenant}/${network}`,
-      address: addresses.map(bareAddress).join(","),
-    });
-  }
+  for (const one of present) logDetached(world, one, started);
   return { released: present.length };
 }
 

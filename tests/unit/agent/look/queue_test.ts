@@ -48,20 +48,20 @@ Deno.test("Bell stops waiting when its signal aborts", async () => {
 Deno.test("Garbage is due only after the grace time, and a sandbox that is back is none", () => {
   let now = 0;
   const garbage = new Garbage(60_000, () => now);
-  assertEquals(garbage.isDue("a", false), false);
+  assertEquals(garbage.isDue("a", "missing"), false);
   now = 59_999;
-  assertEquals(garbage.isDue("a", false), false);
-  assertEquals(garbage.isDue("a", true), false);
+  assertEquals(garbage.isDue("a", "missing"), false);
+  assertEquals(garbage.isDue("a", "alive"), false);
   now = 120_000;
-  assertEquals(garbage.isDue("a", false), false);
+  assertEquals(garbage.isDue("a", "missing"), false);
   assertEquals(garbage.nextDueMs(), 60_000);
   now = 180_000;
-  assertEquals(garbage.isDue("a", false), true);
+  assertEquals(garbage.isDue("a", "missing"), true);
 });
 
 Deno.test("Garbage forgets the marks of attachments that are no more", () => {
   const garbage = new Garbage(60_000, () => 0);
-  garbage.isDue("a", false);
+  garbage.isDue("a", "missing");
   garbage.keepOnly(new Set(["b"]));
   assertEquals(garbage.nextDueMs(), undefined);
 });

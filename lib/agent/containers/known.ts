@@ -1,0 +1,82 @@
+// The sandboxes that a runtime lists, and for which of them the agent acts without being asked.
+//
+// A container that no kubelet made has nobody else: it is connected when it starts. A pod is its
+// kubelet's, which calls `setup` right after the infra container's start, repeats that for 60 s, and
+// calls `teardown` while the container runs: whoever connected pods at events would race the first
+// and undo the second. But a set-up that failed is never repeated by kubelets before 1.2, and pods
+// that came before their endpoint are known to nobody after the agent's restart. So the agent also
+// acts for a pod whose kubelet has had its turn, unless it was torn down.
+
+import type { ListedSandbox } from "../../runtimes/runtime.ts";
+import type { PodRequest } from "../api.ts";
+
+/** The exec face repeats a failing set-up for 60 s; the rest is for a machine under load. */
+export const KUBELETS_TURN_MS = 75_000;
+
+/** Where containers are that no kubelet made: an endpoint without a namespace serves this one. */
+const PLAIN_NAMESPACE = "default";
+
+interface Known {
+  readonly pod: PodRequest;
+  readonly isPlain: boolean;
+  /** Monotonic milliseconds. */
+  readonly actFrom: number;
+}
+
+/** What the last list said, and what earlier ones said of sandboxes that are still attached. */
+export class Containers {
+  #known: ReadonlyMap<string, Known> = new Map();
+  readonly #plain = new Set<string>();
+  #isStart = true;
+
+  /** Takes a list over; gives the sandboxes that are no longer in it. */
+  take(
+    listed: readonly ListedSandbox[],
+    { now, isAttached }: {
+      readonly now: number;
+      readonly isAttached: (sandbox: string) => boolean;
+    },
+  ): string[] {
+    // Those that run when the agent starts had their turn while it was away.
+    const turnMs = this.#isStart ? 0 : KUBELETS_TURN_MS;
+    this.#isStart = false;
+    const before = this.#known;
+    this.#known = new Map(listed.map((one) => {
+      const isPlain = one.pod === undefined;
+      const actFrom = before.get(one.id)?.actFrom ?? (isPlain ? now : now + turnMs);
+      return [one.id, { pod: requestOf(one), isPlain, actFrom }];
+    }));
+    for (const { id, pod } of listed) if (pod === undefined) this.#plain.add(id);
+    for (const id of this.#plain) {
+      if (!this.#known.has(id) && !isAttached(id)) this.#plain.delete(id);
+    }
+    return [...before.keys()].filter((id) => !this.#known.has(id));
+  }
+
+  /** There was no runtime to ask when the agent started: what it brings is new. */
+  missStart(): void {
+    this.#isStart = false;
+  }
+
+  /** Gives the pods that the agent acts for now. */
+  pods(now: number): PodRequest[] {
+    return [...this.#known.values()].filter(({ actFrom }) => actFrom <= now).map(({ pod }) => pod);
+  }
+
+  /** Reports whether no kubelet made this container, as far as it was ever listed. */
+  isPlain(sandbox: string): boolean {
+    return this.#plain.has(sandbox);
+  }
+
+  /** It is no sandbox after all, as only an inspection tells where the runtime is old. */
+  dismiss(sandbox: string): void {
+    this.#known = new Map([...this.#known].filter(([id]) => id !== sandbox));
+    this.#plain.delete(sandbox);
+  }
+}
+
+function requestOf({ id, name, pod }: ListedSandbox): PodRequest {
+  return pod
+    ? { namespace: pod.namespace, name: pod.name, sandbox: id }
+    : { namespace: PLAIN_NAMESPACE, name, sandbox: id };
+}

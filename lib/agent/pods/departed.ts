@@ -1,0 +1,28 @@
+// Sandboxes that were torn down and may run for a while yet: kubelets end the infra container half a
+// minute after its teardown. Nobody but a new set-up connects them again.
+
+// Far more than are on their way out at one time.
+const LIMIT = 1_000;
+
+// Teardowns may come with an id cut short.
+const DIGITS = 12;
+
+/** The latest 1,000 sandboxes whose teardown came after their last set-up. */
+export class Departed {
+  readonly #ids = new Set<string>();
+
+  add(sandbox: string): void {
+    this.delete(sandbox);
+    this.#ids.add(sandbox.slice(0, DIGITS));
+    const [oldest] = this.#ids;
+    if (this.#ids.size > LIMIT && oldest !== undefined) this.#ids.delete(oldest);
+  }
+
+  delete(sandbox: string): void {
+    this.#ids.delete(sandbox.slice(0, DIGITS));
+  }
+
+  has(sandbox: string): boolean {
+    return this.#ids.has(sandbox.slice(0, DIGITS));
+  }
+}

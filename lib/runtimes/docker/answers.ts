@@ -1,0 +1,116 @@
+// Docker's answers as plain data: one inspected container, a list, an event. Foreign text in; what is
+// no such thing gives undefined. Pure.
+
+import type { Naming } from "../pod_names.ts";
+
+/** What is read of an inspected container. */
+export interface Container {
+  /** 64 hex digits. */
+  readonly id: string;
+  readonly name: string;
+  /** 0 where it does not run. */
+  readonly pid: number;
+  readonly labels: Readonly<Record<string, string>>;
+  /** `default`, `none`, `host`, `container:ID` and others. */
+  readonly networkMode: string;
+  /** File that holds its network namespace; empty where Docker keeps none. */
+  readonly sandboxKey: string;
+}
+
+/** What is read of a container in a list. */
+export interface ListedContainer extends Naming {
+  readonly id: string;
+  /** Empty where the daemon does not say (below API 1.20). */
+  readonly networkMode: string;
+}
+
+/** What happened to a container. Name and labels are missing below API 1.22. */
+export interface ContainerEvent {
+  readonly action: string;
+  readonly id: string;
+  readonly naming: Naming | undefined;
+}
+
+/** Gives the container of an inspect answer. */
+export function parseContainer(text: string): Container | undefined {
+  const root = recordIn(jsonIn(text));
+  const state = recordIn(root?.State);
+  const id = idIn(root?.Id);
+  const pid = state?.Pid;
+  if (id === undefined) return undefined;
+  if (typeof pid !== "number" || !Number.isSafeInteger(pid) || pid < 0) return undefined;
+  return {
+    id,
+    pid: state?.Running === true ? pid : 0,
+    name: textIn(root?.Name),
+    labels: labelsIn(recordIn(root?.Config)?.Labels),
+    networkMode: textIn(recordIn(root?.HostConfig)?.NetworkMode),
+    sandboxKey: textIn(recordIn(root?.NetworkSettings)?.SandboxKey),
+  };
+}
+
+/** Gives the containers of a list; what has no id in it is left out. */
+export function parseList(text: string): ListedContainer[] | undefined {
+  const entries = jsonIn(text);
+  if (!Array.isArray(entries)) return undefined;
+  return entries.flatMap((entry) => {
+    const one = recordIn(entry);
+    const id = idIn(one?.Id);
+    if (!one || id === undefined) return [];
+    return [{
+      id,
+      name: ownNameIn(one.Names),
+      labels: labelsIn(one.Labels),
+      networkMode: textIn(recordIn(one.HostConfig)?.NetworkMode),
+    }];
+  });
+}
+
+/** Gives the event of one line; undefined also for what is none of a container's. */
+export function parseEvent(line: string): ContainerEvent | undefined {
+  const event = recordIn(jsonIn(line));
+  const actor = recordIn(event?.Actor);
+  if (!event || (event.Type !== undefined && event.Type !== "container")) return undefined;
+  // Below API 1.22 only `status` and `id`, from 1.52 on only the others.
+  const id = idIn(actor?.ID) ?? idIn(event.id);
+  const action = textIn(event.Action) || textIn(event.status);
+  if (id === undefined || action === "") return undefined;
+  const { name, ...labels } = labelsIn(actor?.Attributes);
+  return { action, id, naming: name === undefined ? undefined : { name, labels } };
+}
+
+/** Gives the daemon's own words in an answer that is a refusal. */
+export function messageIn(text: string): string {
+  return textIn(recordIn(jsonIn(text))?.message) || text;
+}
+
+// Links of old Dockers are names too, as /other/alias.
+function ownNameIn(value: unknown): string {
+  const names = Array.isArray(value) ? value.map(textIn) : [];
+  return (names.find((name) => name.lastIndexOf("/") === 0) ?? "").slice(1);
+}
+
+function idIn(value: unknown): string | undefined {
+  return typeof value === "string" && /^[0-9a-f]{64}$/.test(value) ? value : undefined;
+}
+
+function jsonIn(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function recordIn(value: unknown): Readonly<Record<string, unknown>> | undefined {
+  return typeof value === "object" && value !== null ? { ...value } : undefined;
+}
+
+function textIn(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}
+
+function labelsIn(value: unknown): Record<string, string> {
+  const pairs = Object.entries(recordIn(value) ?? {});
+  return Object.fromEntries(pairs.map(([key, label]) => [key, textIn(label)]));
+}
