@@ -145,13 +145,35 @@ function draftOf(
  */
 function guarded(stored: Stored, target: Target, draft: Draft): Draft {
   const { verb, kind, name, checks, writes, takes, parent = "" } = draft;
+  const check = (key: string): PlanCheck => ({ key, revision: stored.revisionOf(key) });
   if (verb === "delete" && kind === "tenant") {
-    const key = keys.subnets(name);
-    return { ...draft, checks: [...checks, { key, revision: stored.revisionOf(key) }] };
+    return { ...draft, checks: [...checks, check(keys.subnets(name))] };
+  }
+  if (kind === "network" && verb !== "create" && mayHurtArrivals(stored, target, draft.key)) {
+    const [tenant = "", network = ""] = name.split("/");
+    const key = keys.arrivals(tenant, network);
+    const isKnown = verb === "delete" && stored.revisionOf(key) > 0;
+    return {
+      ...draft,
+      checks: [...checks, check(key)],
+      writes: [...writes, ...isKnown ? [write(key, undefined)] : []],
+    };
   }
   const network = target.networks.get(parent);
   if (kind !== "endpoint" || takes.length === 0 || !network) return draft;
   return { ...draft, writes: [...writes, write(parent, network)] };
+}
+
+/** What a pod that is being set up at this very moment has taken its address by. */
+const MADE_OF = ["encap", "tag", "subnet", "gateway", "reserve", "allocRange"] as const;
+
+/**
+ * Set-ups that make endpoints come by the hundred: if each wrote its network, none would get through.
+ * They write a document beside it, without looking, and those few plans look that it may concern.
+ */
+function mayHurtArrivals(stored: Stored, target: Target, key: string): boolean {
+  const [before, after] = [stored.networks.get(key), target.networks.get(key)];
+  return !before || !after || MADE_OF.some((field) => !isSame(before[field], after[field]));
 }
 
 function write(key: string, value: ObjectRecord | ClaimRecord | undefined): PlanWrite {
