@@ -130,7 +130,8 @@ function nameInterfaces(
   });
 }
 
-function freeName(names: ReadonlySet<string>): string {
+/** Gives the name of a pod's next interface: eth0, else net1, net2… */
+export function freeName(names: ReadonlySet<string>): string {
   if (!names.has("eth0")) return "eth0";
   for (let number = 1;; number++) if (!names.has(`net${number}`)) return `net${number}`;
 }

@@ -70,7 +70,7 @@ class HostRuntimes implements Runtimes {
     }
     const pod = podFromNaming(container);
     const name = container.name.replace(/^\//, "");
-    const known = { id, name, ...(pod && { pod }) };
+    const known = { id, name, labels: container.labels, ...(pod && { pod }) };
     const namespace = pid > 0 ? await this.#namespaceOf(container) : undefined;
     if (!namespace) {
       const isHostNetwork = networkMode === "host";

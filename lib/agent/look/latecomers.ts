@@ -3,17 +3,22 @@
 // runtime asks for does that.
 
 import { chooseEndpoints } from "../../intent/bind.ts";
+import { dynamicName } from "../../intent/dynamic.ts";
 import type { EndpointRecord } from "../../intent/records.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { PodRequest } from "../api.ts";
+import { networkFor, stayingChoices } from "../pods/arrival.ts";
+import { knownOf } from "../pods/arriving.ts";
 import { setupPod } from "../pods/setup.ts";
+import type { UnmatchedPod } from "../pods/unmatched.ts";
 import { attachmentsOf, endpointKeyOf } from "../record/documents.ts";
 import { keys } from "../../intent/records.ts";
 import type { World } from "../world.ts";
 
 /** Connects the pods of this host to endpoints that are theirs and free; gives how many failed. */
 export async function connectLatecomers(world: World): Promise<number> {
-  const late = podsHere(world).filter((pod) => hasFreeEndpoint(world, pod));
+  const named = podsHere(world).filter((pod) => hasFreeEndpoint(world, pod));
+  const late = [...named, ...await podsWithNetwork(world, named)];
   const done = await Promise.all(late.map((pod) => connect(world, pod)));
   return done.filter((isDone) => !isDone).length;
 }
@@ -28,6 +33,8 @@ function podsHere({ mirror, host, unmatched }: World): PodRequest[] {
 
 function hasFreeEndpoint(world: World, pod: PodRequest): boolean {
   const { mirror: { documents }, host } = world;
+  // What was chosen for a running pod does not move under it.
+  if (stayingChoices(documents, host, pod.sandbox).length > 0) return false;
   const attachments = attachmentsOf(documents, host);
   const holderOf = ({ tenant, network, container }: EndpointRecord) =>
     attachments.find((one) => endpointKeyOf(one) === keys.endpoint(tenant, network, container));
@@ -36,6 +43,36 @@ function hasFreeEndpoint(world: World, pod: PodRequest): boolean {
     !holderOf(endpoint) && [undefined, host].includes(endpoint.bound?.host);
   const endpoints = chosenFor(world, pod);
   return endpoints.some(isFree) && endpoints.every((one) => isFree(one) || isMine(one));
+}
+
+/** Gives the pods without a place that a network is for by now. */
+async function podsWithNetwork(
+  world: World,
+  named: readonly PodRequest[],
+): Promise<PodRequest[]> {
+  const sandboxes = new Set(named.map(({ sandbox }) => sandbox));
+  const found: PodRequest[] = [];
+  for (const { pod, labels } of world.unmatched.list()) {
+    if (!sandboxes.has(pod.sandbox) && await hasNetwork(world, pod, labels)) found.push(pod);
+  }
+  return found;
+}
+
+async function hasNetwork(
+  world: World,
+  pod: PodRequest,
+  labels: UnmatchedPod["labels"],
+): Promise<boolean> {
+  const { documents } = world.mirror;
+  try {
+    const { network } = networkFor(documents, await knownOf(world, pod, labels));
+    if (!network || chosenFor(world, pod).length > 0) return false;
+    const key = keys.endpoint(network.tenant, network.name, dynamicName(pod));
+    const endpoint = documents.get(key)?.value as EndpointRecord | undefined;
+    return endpoint === undefined || endpoint.dynamic?.heldSince !== undefined;
+  } catch {
+    return false; // refused, which its own set-up was told
+  }
 }
 
 function chosenFor({ mirror, host }: World, pod: PodRequest): EndpointRecord[] {
@@ -49,13 +86,19 @@ function chosenFor({ mirror, host }: World, pod: PodRequest): EndpointRecord[] {
 }
 
 async function connect(world: World, pod: PodRequest): Promise<boolean> {
+  const before = world.unmatched.list().find((one) => one.pod.sandbox === pod.sandbox);
   try {
     await world.queue.run(pod.sandbox, () => setupPod(world, pod, { isLate: true }));
     return true;
   } catch (error) {
-    const fault = faultFrom(error);
-    if (fault.code === "not_found") world.unmatched.remove(pod.sandbox);
-    else world.log.error(`pod ${pod.namespace}/${pod.name} not connected: ${fault.message}`);
-    return fault.code === "not_found";
+    const { code, message } = faultFrom(error);
+    world.unmatched.remove(pod.sandbox);
+    if (code === "not_found") return true;
+    // It is tried again; what goes on failing in the same way is said once.
+    if (before) world.unmatched.add(pod, message, before.labels);
+    if (before?.reason !== message) {
+      world.log.error(`pod ${pod.namespace}/${pod.name} not connected: ${message}`);
+    }
+    return code === "exhausted" || code === "conflict";
   }
 }

@@ -121,12 +121,14 @@ async function releaseUnwanted(
     else if (world.garbage.isDue(one.id, await world.runtimes.isAlive(one))) gone.push(one);
   }
   if (gone.length === 0) return new Set();
+  // Told now: the release may take the endpoint along.
+  const isBound = new Map(gone.map((one) => [one.id, isStillBound(world, one)]));
   await detach(world, gone.map(hostEndOf));
   await releaseAttachments(world, gone);
   for (const one of gone) {
     world.log.info("released", {
       pod: `${one.pod.namespace}/${one.pod.name}`,
-      why: isStillBound(world, one) ? "its sandbox is gone" : "its endpoint is gone",
+      why: isBound.get(one.id) ? "its sandbox is gone" : "its endpoint is gone",
     });
     // Its pod may live on, and be named again; one whose endpoint moved has its place elsewhere.
     const isUnnamed = !findEndpoint(world.mirror.documents, one);
