@@ -1,12 +1,13 @@
 // What a command is handed: its words, its options, where to print, and whom to ask.
 
-import type { IntentRequest, PlanAnswer } from "../agent/api.ts";
+import type { IntentRequest, PlanAnswer, WhyAnswer, WhyRequest } from "../agent/api.ts";
 import type { Output } from "./output.ts";
 
 /** Answers a command: the local agent over its socket, or a store directly. */
 export interface Target {
   plan(request: IntentRequest): Promise<PlanAnswer>;
   apply(request: IntentRequest): Promise<PlanAnswer>;
+  why(pod: WhyRequest): Promise<WhyAnswer>;
   list(kind: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
 }
 

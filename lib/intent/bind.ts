@@ -40,6 +40,11 @@ export function chooseEndpoints(
   return nameInterfaces(chosen.sort(byPlace), placement, taken);
 }
 
+/** Gives the endpoints that name a pod, wherever they belong, by tenant and network. */
+export function namedEndpoints(documents: Documents, placement: Placement): EndpointRecord[] {
+  return matching(documents, placement).sort(byPlace);
+}
+
 /**
  * Reports whether nothing names the pod as it is given, but something does with namespace and name
  * exchanged, which is the order of the original's guide.

@@ -10,6 +10,7 @@ import { observe, releaseAttachments } from "../pods/realise.ts";
 import { isStillBound } from "../pods/teardown.ts";
 import { attachmentFromPort, attachmentToPort, hostEndOf } from "../pods/rows.ts";
 import { connectLatecomers } from "./latecomers.ts";
+import { reviveEndpoints } from "./revive.ts";
 import { type Actual, planSteps, type Step, type Wanted } from "./steps.ts";
 import { wantedOf } from "../pods/wanted.ts";
 import type { World } from "../world.ts";
@@ -48,6 +49,7 @@ export async function look(world: World): Promise<number> {
   await world.mtus.measure(world.mirror.documents);
   const actual = await observe(world);
   world.tags.restore(actual.rows);
+  await reviveEndpoints(world, actual.rows);
   await adopt(world, actual);
   const mine = attachmentsOf(world.mirror.documents, world.host);
   world.garbage.keepOnly(new Set(mine.map((one) => one.id)));

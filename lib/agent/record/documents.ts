@@ -22,6 +22,11 @@ export function attachmentsOf(documents: Documents, host: string): AttachmentRec
   return [...below<AttachmentRecord>(documents, `attachments/${host}/`)];
 }
 
+/** Gives the attachments of all hosts. */
+export function allAttachments(documents: Documents): AttachmentRecord[] {
+  return [...below<AttachmentRecord>(documents, "attachments/")];
+}
+
 /** Gives the attachments in one sandbox of `host`, whose id may be given by 12 or more digits. */
 export function attachmentsIn(
   documents: Documents,

@@ -81,7 +81,7 @@ Deno.test("auditClaims() names an address that may not be given, and networks th
 
 Deno.test("poolsInUse() counts what may be chosen and what is taken", () => {
   assertEquals(poolsInUse(filled().documents), [
-    { tenant: "t", network: "a", subnet: "11.1.0.0/30", size: 2, used: 1, free: 1 },
-    { tenant: "t", network: "b", subnet: "11.1.0.4/30", size: 2, used: 1, free: 1 },
+    { tenant: "t", network: "a", subnet: "11.1.0.0/30", size: 2, used: 1, free: 1, held: [] },
+    { tenant: "t", network: "b", subnet: "11.1.0.4/30", size: 2, used: 1, free: 1, held: [] },
   ]);
 });
