@@ -2,6 +2,7 @@
 // lags can only cost another try, never a wrong write. A watch keeps it fresh.
 
 import { Held } from "./held.ts";
+import { Shared } from "./shared.ts";
 import { pause } from "../look/bell.ts";
 import type { Check, CommitResult, Entry, Json, Store, Write } from "../../store/store.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
@@ -26,6 +27,8 @@ interface Told {
 
 const TRIES = 20;
 const RETRY_MS = 1_000;
+// A watch that follows lags by a few milliseconds.
+const TELL_MS = 50;
 // Asked for only to hear the store's revision.
 const NO_KEY = "none/";
 
@@ -38,6 +41,9 @@ export class Mirror {
   #revision = 0;
   #away: Fault | undefined;
   readonly #held = new Held();
+  readonly #catchingUp = new Shared(() => this.#catchUp());
+  /** Who waits until the watch has told all up to a revision. */
+  readonly #waiting = new Map<() => void, number>();
 
   private constructor(store: Store) {
     this.#store = store;
@@ -141,9 +147,24 @@ export class Mirror {
   }
 
   /** Makes sure that all is known that was committed before this call, by whomever. */
-  async catchUp(): Promise<void> {
+  catchUp(): Promise<void> {
+    return this.#catchingUp.run();
+  }
+
+  async #catchUp(): Promise<void> {
     const { revision } = await this.#store.list(NO_KEY);
+    // The watch tells of it in a moment, mostly: to read all anew costs more.
+    if (revision > this.#revision) await this.#toldUpTo(revision);
     if (revision > this.#revision) await this.reload();
+  }
+
+  async #toldUpTo(revision: number): Promise<void> {
+    const told = Promise.withResolvers<void>();
+    const timer = setTimeout(told.resolve, TELL_MS);
+    this.#waiting.set(told.resolve, revision);
+    await told.promise;
+    clearTimeout(timer);
+    this.#waiting.delete(told.resolve);
   }
 
   /** Follows the store until `signal` aborts; rings after each batch with news of somebody else. */
@@ -217,6 +238,11 @@ export class Mirror {
   /** Everything up to `revision` has been told: what was deleted before it needs no memory. */
   #settle(revision: number): void {
     this.#revision = Math.max(this.#revision, revision);
+    for (const [done, wanted] of this.#waiting) {
+      if (wanted > this.#revision) continue;
+      this.#waiting.delete(done);
+      done();
+    }
     for (const [key, at] of this.#deleted) if (at <= this.#revision) this.#deleted.delete(key);
   }
 }
