@@ -31,6 +31,10 @@ const stay: readonly (readonly [string, Parameters<typeof leave>])[] = [
   ["an intent wrote it", [{ endpoints: [{ ...mine, dynamic: undefined } as never] }]],
   ["another host has it", [{ endpoints: [{ ...mine, bound: { host: "host2", generation: 2 } }] }]],
   [
+    "another host has it by a generation of its own",
+    [{ endpoints: [{ ...mine, bound: { host: "host2", generation: 1 } }] }],
+  ],
+  [
     "a later set-up of this host has it",
     [{ endpoints: [{ ...mine, bound: { host: "host1", generation: 2 } }] }],
   ],
