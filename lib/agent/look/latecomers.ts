@@ -3,11 +3,12 @@
 // runtime asks for does that.
 
 import { chooseEndpoints } from "../../intent/bind.ts";
+import { chooseNetwork, type Offer } from "../../intent/choice/choose.ts";
 import { dynamicName } from "../../intent/dynamic.ts";
 import type { EndpointRecord } from "../../intent/records.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { PodRequest } from "../api.ts";
-import { networkFor, stayingChoices } from "../pods/arrival.ts";
+import { offerOf, stayingChoices } from "../pods/arrival.ts";
 import { knownOf } from "../pods/arriving.ts";
 import { setupPod } from "../pods/setup.ts";
 import type { UnmatchedPod } from "../pods/unmatched.ts";
@@ -52,20 +53,22 @@ async function podsWithNetwork(
 ): Promise<PodRequest[]> {
   const sandboxes = new Set(named.map(({ sandbox }) => sandbox));
   const found: PodRequest[] = [];
+  const offer = offerOf(world.mirror.documents);
   for (const { pod, labels } of world.unmatched.list()) {
-    if (!sandboxes.has(pod.sandbox) && await hasNetwork(world, pod, labels)) found.push(pod);
+    if (sandboxes.has(pod.sandbox)) continue;
+    if (await hasNetwork(world, offer, { pod, labels })) found.push(pod);
   }
   return found;
 }
 
 async function hasNetwork(
   world: World,
-  pod: PodRequest,
-  labels: UnmatchedPod["labels"],
+  offer: Offer,
+  { pod, labels }: Pick<UnmatchedPod, "pod" | "labels">,
 ): Promise<boolean> {
   const { documents } = world.mirror;
   try {
-    const { network } = networkFor(documents, await knownOf(world, pod, labels));
+    const { network } = chooseNetwork(offer, await knownOf(world, pod, labels));
     if (!network || chosenFor(world, pod).length > 0) return false;
     const key = keys.endpoint(network.tenant, network.name, dynamicName(pod));
     const endpoint = documents.get(key)?.value as EndpointRecord | undefined;

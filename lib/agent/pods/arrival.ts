@@ -9,7 +9,12 @@ import { freeAddresses, poolIsFull, refusalOf } from "../../ipam/addresses.ts";
 import { addressToText, parseAddress, parseSubnet } from "../../ipam/subnets.ts";
 import type { Choice } from "../../intent/bind.ts";
 import type { KnownPod } from "../../intent/choice/asked.ts";
-import { chooseNetwork, type NetworkChoice, type NoChoice } from "../../intent/choice/choose.ts";
+import {
+  chooseNetwork,
+  type NetworkChoice,
+  type NoChoice,
+  type Offer,
+} from "../../intent/choice/choose.ts";
 import { dynamicName } from "../../intent/dynamic.ts";
 import { type EndpointRecord, keys, type NetworkRecord, SCHEMA } from "../../intent/records.ts";
 import { poolOf } from "../../intent/rules.ts";
@@ -50,9 +55,14 @@ export interface Arrival {
   readonly displaced?: EndpointRecord;
 }
 
+/** Gives what there is to choose from. */
+export function offerOf(documents: Documents): Offer {
+  return { tenants: tenantsOf(documents), networks: networksOf(documents) };
+}
+
 /** Gives the network of a pod that no endpoint names. Faults: as chooseNetwork(). */
 export function networkFor(documents: Documents, pod: KnownPod): NetworkChoice | NoChoice {
-  return chooseNetwork({ tenants: tenantsOf(documents), networks: networksOf(documents) }, pod);
+  return chooseNetwork(offerOf(documents), pod);
 }
 
 /** Gives what makes the pod's endpoint there. Faults: exhausted, where the pool has no address left. */
@@ -130,15 +140,13 @@ function takeAddress(
   throw poolIsFull(pool);
 }
 
-/** Gives element `skip` of `list`, the last one where it is shorter. */
+/** Gives element `skip` of `list`, counted on from its start where it is shorter. */
 function pick<T>(list: Iterable<T>, skip: number): T | undefined {
-  let last: T | undefined;
-  let at = 0;
+  const passed: T[] = [];
   for (const one of list) {
-    last = one;
-    if (at++ >= skip) break;
+    if (passed.push(one) > skip) break;
   }
-  return last;
+  return passed[skip % passed.length];
 }
 
 /**

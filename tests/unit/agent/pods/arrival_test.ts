@@ -92,6 +92,15 @@ Deno.test("planArrival() tries further on after a conflict, each host elsewhere,
   }
 });
 
+Deno.test("planArrival() spreads over all that is free where that is less than it would pass by", () => {
+  const given = Array.from(
+    { length: 40 },
+    (_, tries) =>
+      arrive(documentsOf({ endpoints: FULL.slice(0, 2) }), { tries }).choice.endpoint.address,
+  );
+  assertEquals([...new Set(given)].sort(), ["10.9.0.3", "10.9.0.4", LAST]);
+});
+
 Deno.test("stayingChoices() gives what a sandbox has of such an endpoint while that is its own", () => {
   const has = (endpoint: ReturnType<typeof endpointOf>) =>
     stayingChoices(
