@@ -19,7 +19,8 @@ function dynamic(path: string, address: string, heldSince?: number): Record<stri
     ...{ address, addressBy: "pool", bound: { host: "host1", generation: 1 } },
     dynamic: { pod, rule: "a rule", ...(heldSince === undefined ? {} : { heldSince }) },
   };
-  const sandbox = `${pod.length}`.padEnd(12, "a");
+  // Each pod has its own, or one attachment would overwrite another.
+  const sandbox = `${tenant}-${net}-${pod}`;
   return {
     [`endpoints/${tenant}/${net}/${container}`]: endpoint,
     [`claims/ip/${tenant}/${net}/${address}`]: {
