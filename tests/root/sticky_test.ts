@@ -112,10 +112,10 @@ for (
     assertEquals(await two.agent.addressOf(moved), address);
     // The old infra container's late teardown touches nothing.
     assertEquals((await one.agent.verb("teardown", pod)).code, 0);
-    assertEquals((await poolOf(two.agent)).used, 3);
+    await waitFor("host 2 to know all", async () => (await poolOf(two.agent)).used === 3);
     assertEquals((await two.agent.verb("teardown", moved)).code, 0);
     await two.agent.stop("SIGKILL");
-    assertEquals((await poolOf(one.agent)).held.length, 1);
+    await waitFor("host 1 to know", async () => (await poolOf(one.agent)).held.length === 1);
     const short = tenantOf([blue({ HoldAddress: "1s" })]);
     assertEquals((await applyOn(one.agent, short)).code, 0);
     await waitFor("host 1 to end it", async () => (await poolOf(one.agent)).held.length === 0);
