@@ -114,6 +114,37 @@ export interface BindRequest {
   readonly attachUuid?: string;
 }
 
+/** Body of POST /v1/why. */
+export interface WhyRequest {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** Answer of /v1/why. */
+export interface WhyAnswer {
+  readonly pod: WhyRequest;
+  /** expected: its set-up would end so; nowhere: nothing is for it; refused: its set-up would fail. */
+  readonly state: "attached" | "expected" | "nowhere" | "refused";
+  readonly places: readonly WhyPlace[];
+  /** Why it is nowhere or refused; else empty. */
+  readonly reason: string;
+  /** What else is to be known. */
+  readonly notes: readonly string[];
+}
+
+/** Where a pod is, or would be; what is not known is empty. */
+export interface WhyPlace {
+  readonly tenant: string;
+  readonly network: string;
+  readonly endpoint: string;
+  readonly address: string;
+  readonly interface: string;
+  readonly host: string;
+  readonly state: AttachmentState | "";
+  /** What led it there. */
+  readonly rule: string;
+}
+
 /** Answer of GET /v1/health. */
 export interface HealthAnswer {
   readonly version: string;

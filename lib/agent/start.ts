@@ -17,6 +17,7 @@ import { type Answerer, doorOf, openDoor } from "./serve/door.ts";
 import { Containers } from "./containers/known.ts";
 import { followRuntime } from "./containers/follow.ts";
 import { Garbage } from "./look/garbage.ts";
+import { knowsNothing } from "./pods/knowledge.ts";
 import { LocalTags } from "./pods/local_tags.ts";
 import { lockFile } from "./serve/lock.ts";
 import { join } from "./record/joining.ts";
@@ -34,6 +35,7 @@ import { FabricKeeper, keepFabric } from "./look/fabric_keeper.ts";
 import { look, reconcile } from "./look/reconcile.ts";
 import { Removals } from "./pods/removals.ts";
 import { ALIAS_PREFIX } from "./pods/rows.ts";
+import { keepSticky } from "./pods/sticky.ts";
 import { answer, answerVerb } from "./serve/server.ts";
 import { listenPrivately } from "./serve/socket.ts";
 import { Unmatched } from "./pods/unmatched.ts";
@@ -122,6 +124,7 @@ export async function runAgent(
   const saving = snapshot && keepSnapshot(snapshot, mirror, stopping.signal);
   const looking = reconcile(world, stopping.signal);
   const fabric = keepFabric(world, stopping.signal);
+  const sticky = keepSticky(world, options.graceMs, stopping.signal);
   const health = () => healthOf(options, world);
   const hearing = followRuntime(world, stopping.signal);
   // The door first: who has been answered over the socket finds it open.
@@ -143,7 +146,7 @@ export async function runAgent(
   await server.shutdown();
   await world.queue.idle();
   stopping.abort();
-  await Promise.allSettled([following, looking, fabric, hearing, beating, saving]);
+  await Promise.allSettled([following, looking, fabric, sticky, hearing, beating, saving]);
 }
 
 async function makeStateDir(path: string): Promise<void> {
@@ -204,7 +207,10 @@ function openWorld(
     tidying: stack.use(new AfterWork(returnFreeMemory, TIDY_MS)),
     log,
     onUnmatched: options.onUnmatched,
+    knowledge: knowsNothing,
+    taking: new Set(),
     now,
+    wallMs: () => Date.now(),
     newId: randomId,
   };
 }

@@ -12,6 +12,7 @@ import type { FabricKeeper } from "./look/fabric_keeper.ts";
 import type { Garbage } from "./look/garbage.ts";
 import type { Once } from "./look/once.ts";
 import type { Departed } from "./pods/departed.ts";
+import type { PodKnowledge } from "./pods/knowledge.ts";
 import type { LocalTags } from "./pods/local_tags.ts";
 import type { Mirror } from "./record/mirror.ts";
 import type { Mtus } from "./pods/mtus.ts";
@@ -54,8 +55,14 @@ export interface World {
 
   /** What to answer for a pod that nothing names. */
   readonly onUnmatched: "ignore" | "fail";
+  /** Tells what is known of pods beyond their names. */
+  readonly knowledge: PodKnowledge;
+  /** Keys of the address claims that set-ups of this host are taking at this moment. */
+  readonly taking: Set<string>;
   /** Monotonic milliseconds. */
   readonly now: () => number;
+  /** Milliseconds of the epoch, as told by a clock that people set. */
+  readonly wallMs: () => number;
   /** 11 random hex digits. */
   readonly newId: () => string;
 }

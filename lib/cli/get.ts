@@ -61,7 +61,10 @@ const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
 
 const WIDE: Readonly<Record<string, readonly Column[]>> = {
   attachments: [["HOST", text("host")], ["MAC", text("mac")]],
-  endpoints: [["NAMESPACE", text("namespace")], ["GENERATION", text("generation")]],
+  endpoints: [["NAMESPACE", text("namespace")], ["GENERATION", text("generation")], [
+    "BY",
+    text("rule"),
+  ]],
 };
 
 export const get: Command = {

@@ -7,9 +7,10 @@ import type { Command, Shell } from "./shell.ts";
 
 export const ipam: Command = {
   usage: "ipam show [TENANT/NETWORK] | check [--repair [--dry-run]] [-o table|json|name]\n" +
-    "  show: how full each network's pool is; check: every claim against the record that holds it,\n" +
-    "  ends with 1 where they differ, and names each; --repair releases claims that no record holds\n" +
-    "  and rebuilds missing ones, after looking twice; what a pod has at this moment is kept\n" +
+    "  show: how full each network's pool is, and what is held for pods that may come back;\n" +
+    "  check: every claim against the record that holds it, ends with 1 where they differ, and names\n" +
+    "  each; --repair releases claims that no record holds and rebuilds missing ones, after looking\n" +
+    "  twice; what a pod has at this moment is kept\n" +
     "  e.g. k8contivnet ipam show tenant-one/orange",
   run: async (shell) => {
     const [word, name, ...rest] = shell.words;
@@ -37,9 +38,15 @@ async function show({ target, options, output }: Shell, name: string | undefined
   const rows = wanted.map((pool) => [
     nameOf(pool),
     pool.subnet,
-    ...[pool.size, pool.used, pool.free].map(String),
+    ...[pool.size, pool.used, pool.held.length, pool.free].map(String),
   ]);
-  output.data(table(["NETWORK", "SUBNET", "SIZE", "USED", "FREE"], rows));
+  output.data(table(["NETWORK", "SUBNET", "SIZE", "USED", "HELD", "FREE"], rows));
+  const held = wanted.flatMap((pool) =>
+    pool.held.map(({ address, pod, until }) => [nameOf(pool), address, pod, until])
+  );
+  if (held.length > 0) {
+    output.data(`\n${table(["NETWORK", "HELD ADDRESS", "FOR POD", "UNTIL"], held)}`);
+  }
 }
 
 async function check({ target, options, output }: Shell): Promise<void> {

@@ -15,6 +15,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   delete: async () => (await import("./change.ts")).remove,
   bind: async () => (await import("./change.ts")).bind,
   get: async () => (await import("./get.ts")).get,
+  why: async () => (await import("./why.ts")).why,
   ipam: async () => (await import("./ipam.ts")).ipam,
   intent: async () => (await import("./intent.ts")).intent,
   status: async () => (await import("./status.ts")).status,
@@ -25,6 +26,7 @@ const HELP = `k8contivnet: pods on their own VLANs and VXLANs, from one intent f
   apply -f FILE      add and update what the intent says      plan -f FILE    what would change
   delete -f FILE     delete what it names                     bind POD HOST   pin a pod's endpoints
   get KIND           hosts tenants networks endpoints attachments
+  why POD            which rule put it where, or why nowhere
   ipam show          how full the pools are                   ipam check      records against claims
   intent example     an intent to start from                  intent check FILE
   status             how this host's agent is

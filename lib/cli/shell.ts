@@ -6,6 +6,8 @@ import type {
   PlanAnswer,
   RepairAnswer,
   RepairRequest,
+  WhyAnswer,
+  WhyRequest,
 } from "../agent/api.ts";
 import type { Output } from "./output.ts";
 
@@ -16,6 +18,7 @@ export interface Target {
   repair(request: RepairRequest): Promise<RepairAnswer>;
   /** Faults (usage) where no agent is asked. */
   health(): Promise<HealthAnswer>;
+  why(pod: WhyRequest): Promise<WhyAnswer>;
   list(kind: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
 }
 

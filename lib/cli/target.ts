@@ -1,6 +1,13 @@
 // Whom a command asks: the local agent, or with --store a store directly.
 
-import type { IntentRequest, PlanAnswer, RepairAnswer, RepairRequest } from "../agent/api.ts";
+import type {
+  IntentRequest,
+  PlanAnswer,
+  RepairAnswer,
+  RepairRequest,
+  WhyAnswer,
+  WhyRequest,
+} from "../agent/api.ts";
 import { DEFAULT_SOCKET } from "../agent/api.ts";
 import { askAgent } from "../agent/client.ts";
 import type { OpenOptions } from "../store/open.ts";
@@ -10,13 +17,14 @@ import type { Target } from "./shell.ts";
 /** Gives the agent at `socket` (else K8CONTIVNET_SOCKET, else the default) as a target. */
 export function agentTarget(socket: string | undefined): Target {
   const path = socket ?? (Deno.env.get("K8CONTIVNET_SOCKET") || DEFAULT_SOCKET);
-  const ask = <T>(way: string, body: IntentRequest | RepairRequest) =>
+  const ask = <T>(way: string, body: IntentRequest | RepairRequest | WhyRequest) =>
     askAgent<T>({ socket: path, path: `/v1/${way}`, body, limitMs: 300_000 });
   return {
     plan: (request) => ask<PlanAnswer>("plan", request),
     apply: (request) => ask<PlanAnswer>("apply", request),
     repair: (request) => ask<RepairAnswer>("repair", request),
     health: () => askAgent({ socket: path, method: "GET", path: "/v1/health", limitMs: 5_000 }),
+    why: (pod) => ask<WhyAnswer>("why", pod),
     list: (kind) => askAgent({ socket: path, method: "GET", path: `/v1/${kind}`, limitMs: 30_000 }),
   };
 }
@@ -27,13 +35,21 @@ export async function storeTarget(
   options: OpenOptions,
   stack: AsyncDisposableStack,
 ): Promise<Target> {
-  const [{ openStore }, { Mirror }, { IntentStore, planRequest }, { recordItems }] = await Promise
-    .all([
-      import("../store/open.ts"),
-      import("../agent/record/mirror.ts"),
-      import("../agent/record/apply.ts"),
-      import("../agent/serve/lists.ts"),
-    ]);
+  const [
+    { openStore },
+    { Mirror },
+    { IntentStore, planRequest },
+    { recordItems },
+    { explainPod },
+    { knowsNothing },
+  ] = await Promise.all([
+    import("../store/open.ts"),
+    import("../agent/record/mirror.ts"),
+    import("../agent/record/apply.ts"),
+    import("../agent/serve/lists.ts"),
+    import("../agent/pods/why.ts"),
+    import("../agent/pods/knowledge.ts"),
+  ]);
   const store = await openStore(url, withEnvironment(options));
   stack.defer(() => store.close());
   const mirror = await Mirror.load(store);
@@ -48,6 +64,10 @@ export async function storeTarget(
     },
     health: () => {
       throw new Fault("usage", "status is an agent's", { fix: "leave --store out" });
+    },
+    why: (pod) => {
+      const { documents } = mirror;
+      return explainPod({ documents, knownOf: () => knowsNothing.of(pod), host: "" }, pod);
     },
     list: (kind) => {
       if (kind !== "attachments") return Promise.resolve(recordItems(mirror.documents, kind));

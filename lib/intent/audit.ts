@@ -5,7 +5,9 @@
 
 import { type AddressPool, poolHas, poolSize, refusalOf } from "../ipam/addresses.ts";
 import { overlap, parseAddress, parseSubnet } from "../ipam/subnets.ts";
+import { heldUntil } from "./dynamic.ts";
 import {
+  type AttachmentRecord,
   type ClaimRecord,
   type Documents,
   type EndpointRecord,
@@ -16,6 +18,7 @@ import {
 import { endpointClaim, networkClaims } from "./plan/claims.ts";
 import { documentsIn, groups } from "./lookup.ts";
 import { readableAt, whyUnreadable } from "./readable.ts";
+import { endpointKeyOf } from "./plan/stored.ts";
 import { poolOf } from "./rules.ts";
 
 /** Two records that do not say the same. */
@@ -42,6 +45,17 @@ export interface PoolUse {
   readonly size: number;
   readonly used: number;
   readonly free: number;
+  /** Of the used ones, those that wait for a pod that is gone, by the end of their time. */
+  readonly held: readonly HeldAddress[];
+}
+
+/** An address that is held for a pod that may come back. */
+export interface HeldAddress {
+  /** `namespace/name` */
+  readonly pod: string;
+  readonly address: string;
+  /** ISO 8601, UTC. */
+  readonly until: string;
 }
 
 /**
@@ -49,6 +63,9 @@ export interface PoolUse {
  * is well.
  */
 export function auditClaims(documents: Documents): Difference[] {
+  const attached = new Set(
+    below<AttachmentRecord>(documents, "attachments/").map(([, one]) => endpointKeyOf(one)),
+  );
   const found = [
     ...unreadableRecords(documents),
     ...below<NetworkRecord>(documents, "networks/").flatMap(([key, record]) =>
@@ -57,6 +74,7 @@ export function auditClaims(documents: Documents): Difference[] {
     ...below<EndpointRecord>(documents, "endpoints/").flatMap(([key, record]) => [
       ...missingClaims(documents, key, [endpointClaim(record)]),
       ...misplaced(documents, key, record),
+      ...unattached(attached, key, record),
     ]),
     ...below<ClaimRecord>(documents, "claims/").flatMap(([key, claim]) =>
       isHeld(documents, key, claim) ? [] : [{
@@ -81,12 +99,22 @@ export function poolsInUse(documents: Documents): PoolUse[] {
   );
   return below<NetworkRecord>(documents, "networks/").map(([key, network]) => {
     const pool = networkPool(network);
-    const used = (addresses.get(key) ?? [])
-      .filter(({ address }) => poolHas(pool, parseAddress(address))).length;
+    const endpoints = addresses.get(key) ?? [];
+    const used = endpoints.filter(({ address }) => poolHas(pool, parseAddress(address))).length;
     const size = poolSize(pool);
     const { tenant, name, subnet } = network;
-    return { tenant, network: name, subnet, size, used, free: size - used };
+    const held = heldOf(documents, endpoints);
+    return { tenant, network: name, subnet, size, used, free: size - used, held };
   });
+}
+
+function heldOf(documents: Documents, endpoints: readonly EndpointRecord[]): HeldAddress[] {
+  return endpoints.flatMap((one) => {
+    const until = heldUntil(documents, one);
+    if (until === undefined) return [];
+    const pod = `${one.namespace}/${one.dynamic?.pod}`;
+    return [{ pod, address: one.address, until: new Date(until).toISOString() }];
+  }).sort((a, b) => a.until < b.until ? -1 : 1);
 }
 
 function networkPool(network: NetworkRecord): AddressPool {
@@ -131,6 +159,16 @@ function misplaced(documents: Documents, key: string, one: EndpointRecord): Diff
   if (!network) return [];
   const why = refusalOf(networkPool(network), parseAddress(one.address));
   return why === undefined ? [] : [{ name: key, why: `${one.address}: ${why}` }];
+}
+
+/** What a set-up made for a pod goes with its attachment, unless it is held. */
+function unattached(
+  attached: ReadonlySet<string>,
+  key: string,
+  { dynamic }: EndpointRecord,
+): Difference[] {
+  if (!dynamic || dynamic.heldSince !== undefined || attached.has(key)) return [];
+  return [{ name: key, why: "its pod is gone, and it is not held" }];
 }
 
 function wrongSubnets(

@@ -42,6 +42,11 @@ export function chooseEndpoints(
   return nameInterfaces(chosen.sort(byPlace), placement, taken);
 }
 
+/** Gives the endpoints that name a pod, wherever they belong, by tenant and network. */
+export function namedEndpoints(documents: Documents, placement: Placement): EndpointRecord[] {
+  return matching(documents, placement).sort(byPlace);
+}
+
 /**
  * Reports whether nothing names the pod as it is given, but something does with namespace and name
  * exchanged, which is the order of the original's guide.
@@ -125,7 +130,8 @@ function nameInterfaces(
   });
 }
 
-function freeName(names: ReadonlySet<string>): string {
+/** Gives the name of a pod's next interface: eth0, else net1, net2… */
+export function freeName(names: ReadonlySet<string>): string {
   if (!names.has("eth0")) return "eth0";
   for (let number = 1;; number++) if (!names.has(`net${number}`)) return `net${number}`;
 }

@@ -8,13 +8,14 @@ import { type Documents, keys } from "./records.ts";
 
 /**
  * Gives the stored records as an intent, by name. What a pool chose is left out, so that planning
- * the intent again is free to choose; pins by `bind` are no part of it. Faults: failed.
+ * the intent again is free to choose; pins by `bind`, and endpoints that set-ups made, are no part of
+ * it. Faults: failed.
  */
 export function documentsToIntent(documents: Documents): Intent {
   const { hosts, tenants, networks, endpoints } = statementsOf(readDocuments(documents));
   const networksOf = Map.groupBy(networks.values(), ({ tenant }) => tenant);
   const endpointsOf = Map.groupBy(
-    endpoints.values(),
+    endpoints.values().filter(({ dynamic }) => !dynamic),
     ({ tenant, network }) => keys.network(tenant, network),
   );
   const networkOf = (tenant: string, { tenant: _, ...network }: NetworkOf): NetworkIntent => ({

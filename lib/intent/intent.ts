@@ -29,7 +29,7 @@ export interface NetworkIntent extends NetworkAttributes {
   readonly endpoints: readonly EndpointIntent[];
 }
 
-type ChosenInEndpoint = "address" | "addressBy" | "pin" | "bound";
+type ChosenInEndpoint = "address" | "addressBy" | "pin" | "bound" | "dynamic";
 
 /** A place for one pod interface as the file lists it. */
 export interface EndpointIntent

@@ -8,6 +8,7 @@ import { draftsOf } from "./plan/changes.ts";
 import { settleDeletions } from "./plan/deletions.ts";
 import { liveOf, podsOf } from "./plan/live.ts";
 import type { Plan } from "./plan/operation.ts";
+import { openingWarnings } from "./plan/openings.ts";
 import { orderOperations } from "./plan/order.ts";
 import { endpointKeyOf, nameOf, readDocuments, type Stored } from "./plan/stored.ts";
 import { pinOf, type Target, targetOf } from "./plan/target.ts";
@@ -32,6 +33,7 @@ export function planIntent(documents: Documents, wish: Wish): Plan {
       ...wanted.warnings,
       ...unbound(wanted.bindings, target),
       ...movedPins(stored, wanted, target),
+      ...openingWarnings(target),
     ],
     subnetLists: subnetListsOf(stored),
   };

@@ -1,6 +1,8 @@
 // The stored documents: what each key below the store's prefix holds, and how keys are spelled.
 // Every document carries `schema`; readers keep fields that they do not know.
 
+import type { LabelSelector } from "../util/selectors.ts";
+
 /** Schema version that is written. */
 export const SCHEMA = 1;
 
@@ -9,16 +11,6 @@ export type Encap = "vlan" | "vxlan";
 
 /** Who chose a tag, subnet or address: the user's intent, or the allocator. */
 export type ChosenBy = "intent" | "pool";
-
-/** A Kubernetes label selector as written in the intent. */
-export interface LabelSelector {
-  readonly matchLabels?: Readonly<Record<string, string>>;
-  readonly matchExpressions?: readonly {
-    readonly key: string;
-    readonly operator: "In" | "NotIn" | "Exists" | "DoesNotExist";
-    readonly values?: readonly string[];
-  }[];
-}
 
 /** `hosts/<host>`: a minion as the intent names it. */
 export interface HostRecord {
@@ -64,10 +56,13 @@ export interface NetworkRecord {
   readonly subnet: string;
   readonly subnetBy: ChosenBy;
   readonly gateway?: string;
+  /** Serves the tenant's pods that name no network and that no selector takes. */
   readonly default?: boolean;
   readonly namespaces?: readonly string[];
   readonly podSelector?: LabelSelector;
   readonly namespaceSelector?: LabelSelector;
+  /** Seconds that the address of a pod without an endpoint of its own is kept for its return. */
+  readonly holdAddress?: number;
   /** Bytes; overrides the measured one. */
   readonly mtu?: number;
   /** Addresses kept out: single addresses or inclusive ranges `first-last`. */
@@ -100,6 +95,18 @@ export interface EndpointRecord {
   readonly interface?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly group?: string;
+  /** Only where no intent wrote it: a set-up made it for one pod, whose end is its end. */
+  readonly dynamic?: Dynamic;
+}
+
+/** What is told of an endpoint that a set-up made. */
+export interface Dynamic {
+  /** The pod's name; its namespace is the endpoint's. */
+  readonly pod: string;
+  /** What led the pod here, in words. */
+  readonly rule: string;
+  /** Only while its pod is gone and may come back: since when, in milliseconds of the epoch. */
+  readonly heldSince?: number;
 }
 
 /** `claims/…`: a key that exists once per taken number; `owner` is the owning record's key. */
@@ -188,6 +195,7 @@ export const keys = {
   addressClaim: (tenant: string, network: string, address: string) =>
     `claims/ip/${tenant}/${network}/${address}`,
   subnets: (tenant: string) => `subnets/${tenant}`,
+  /** Written by whoever makes an endpoint: who changes the network's pool, or deletes it, checks it. */
   arrival: (tenant: string, network: string) => `arrivals/${tenant}/${network}`,
   attachment: (host: string, sandbox: string, iface: string) =>
     `attachments/${host}/${sandbox}/${iface}`,

@@ -86,7 +86,9 @@ class HostRuntimes implements Runtimes {
     }
     const pod = podFromNaming(container);
     const name = container.name.replace(/^\//, "");
-    const known = { id, name, ...(pod && { pod }) };
+    const { labels } = container;
+    const hasLabels = Object.keys(labels).length > 0;
+    const known = { id, name, ...(hasLabels && { labels }), ...(pod && { pod }) };
     const namespace = pid > 0 ? await this.#namespaceOf(container) : undefined;
     if (!namespace) {
       const isHostNetwork = networkMode === "host";

@@ -26,6 +26,8 @@ export interface Sandbox {
   readonly isRunning: boolean;
   /** Absent where the runtime does not know. */
   readonly pod?: PodName;
+  /** The container's labels, where the runtime keeps some: kubelets since 1.2 put the pod's there. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** The container's or the namespace's own name. */
   readonly name?: string;
 }

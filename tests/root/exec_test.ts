@@ -140,7 +140,10 @@ for (const way of ["door", "exec face"]) {
     const pod = await host.pod("stranger");
     assertEquals((await host.agent.verb("setup", pod)).code, 0);
     const [item] = await host.agent.attachments();
-    assertEquals([item?.state, item?.reason], ["unmatched", "no endpoint names default/stranger"]);
+    assertEquals([item?.state, item?.reason], [
+      "unmatched",
+      "no endpoint names default/stranger, and no network of t is the default or selects it",
+    ]);
     assertStringIncludes(await host.agent.logText(), "stranger");
     await host.agent.verb("teardown", pod);
     assertEquals(await host.agent.attachments(), []);

@@ -60,7 +60,7 @@ Deno.test("Docker's containers and named namespaces are told apart", async (t) =
 
 async function findsInfra(dockerd: Dockerd, runtimes: Runtimes): Promise<void> {
   const name = `k8s_POD.6d00e006_web_default_${UID}_0123abcd`;
-  const id = await dockerd.runContainer("--name", name);
+  const id = await dockerd.runContainer("--name", name, "--label", "app=web");
   const found = await known(runtimes, id.slice(0, 12));
   const pid = Number(await dockerd.docker("inspect", "-f", "{{.State.Pid}}", id));
   const { dev: _, ...inside } = await netnsOf(pid);
@@ -68,6 +68,7 @@ async function findsInfra(dockerd: Dockerd, runtimes: Runtimes): Promise<void> {
     ...inside,
     ...{ id, name, pid, netns: "", isHostNetwork: false, isRunning: true },
     pod: { namespace: "default", name: "web", uid: UID },
+    labels: { app: "web" },
   });
   assertEquals((await Deno.stat(found.netns)).ino, inside.netnsInode);
   assert(await runtimes.isAlive(found));

@@ -3,10 +3,15 @@
 // to this host: only a set-up that a runtime asks for does that.
 
 import { chooseEndpoints } from "../../intent/bind.ts";
+import { chooseNetwork, type Offer } from "../../intent/choice/choose.ts";
+import { dynamicName } from "../../intent/dynamic.ts";
 import type { EndpointRecord } from "../../intent/records.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { PodRequest } from "../api.ts";
+import { offerOf, stayingChoices } from "../pods/arrival.ts";
+import { knownOf } from "../pods/arriving.ts";
 import { setupPod } from "../pods/setup.ts";
+import type { UnmatchedPod } from "../pods/unmatched.ts";
 import { attachmentsOf, endpointKeyOf, endpointsOf } from "../record/documents.ts";
 import { keys } from "../../intent/records.ts";
 import type { World } from "../world.ts";
@@ -16,7 +21,8 @@ const ID_DIGITS = 12;
 
 /** Connects the pods of this host to endpoints that are theirs and free; gives how many failed. */
 export async function connectLatecomers(world: World): Promise<number> {
-  const late = latePods(world);
+  const named = latePods(world);
+  const late = [...named, ...await podsWithNetwork(world, named)];
   const done = await Promise.all(late.map((pod) => connect(world, pod)));
   return done.filter((isDone) => !isDone).length;
 }
@@ -62,6 +68,8 @@ function namedAmong(
 
 function hasFreeEndpoint(world: World, pod: PodRequest): boolean {
   const { mirror: { documents }, host } = world;
+  // What was chosen for a running pod does not move under it.
+  if (stayingChoices(documents, host, pod.sandbox).length > 0) return false;
   const attachments = attachmentsOf(documents, host);
   const holderOf = ({ tenant, network, container }: EndpointRecord) =>
     attachments.find((one) => endpointKeyOf(one) === keys.endpoint(tenant, network, container));
@@ -85,6 +93,38 @@ function isLeft({ mirror, containers }: World, endpoint: EndpointRecord, pod: Po
     .some((one) => endpointKeyOf(one) === key);
 }
 
+/** Gives the pods without a place that a network is for by now. */
+async function podsWithNetwork(
+  world: World,
+  named: readonly PodRequest[],
+): Promise<PodRequest[]> {
+  const sandboxes = new Set(named.map(({ sandbox }) => sandbox));
+  const found: PodRequest[] = [];
+  const offer = offerOf(world.mirror.documents);
+  for (const { pod, labels } of world.unmatched.list()) {
+    if (sandboxes.has(pod.sandbox)) continue;
+    if (await hasNetwork(world, offer, { pod, labels })) found.push(pod);
+  }
+  return found;
+}
+
+async function hasNetwork(
+  world: World,
+  offer: Offer,
+  { pod, labels }: Pick<UnmatchedPod, "pod" | "labels">,
+): Promise<boolean> {
+  const { documents } = world.mirror;
+  try {
+    const { network } = chooseNetwork(offer, await knownOf(world, pod, labels));
+    if (!network || chosenFor(world, pod).length > 0) return false;
+    const key = keys.endpoint(network.tenant, network.name, dynamicName(pod));
+    const endpoint = documents.get(key)?.value as EndpointRecord | undefined;
+    return endpoint === undefined || endpoint.dynamic?.heldSince !== undefined;
+  } catch {
+    return false; // refused, which its own set-up was told
+  }
+}
+
 function chosenFor(world: World, pod: PodRequest): EndpointRecord[] {
   const { mirror, host, containers, once, log } = world;
   const { namespace, name, sandbox } = pod;
@@ -102,6 +142,7 @@ function chosenFor(world: World, pod: PodRequest): EndpointRecord[] {
 
 async function connect(world: World, pod: PodRequest): Promise<boolean> {
   const key = `late ${pod.sandbox}`;
+  const before = world.unmatched.list().find((one) => one.pod.sandbox === pod.sandbox);
   try {
     await world.queue.run(pod.sandbox, async () => {
       // A teardown may have come before our turn.
@@ -111,12 +152,18 @@ async function connect(world: World, pod: PodRequest): Promise<boolean> {
     return true;
   } catch (error) {
     const { code, message } = faultFrom(error);
-    if (code === "not_found") world.unmatched.remove(pod.sandbox);
+    world.unmatched.remove(pod.sandbox);
+    if (code === "not_found") return true;
     // No sandbox after all: it uses another container's network.
-    else if (code === "usage") world.containers.dismiss(pod.sandbox);
-    else if (world.once.isNew(key, message)) {
+    if (code === "usage") {
+      world.containers.dismiss(pod.sandbox);
+      return true;
+    }
+    // It is tried again; what goes on failing in the same way is said once.
+    if (before) world.unmatched.add(pod, message, before.labels);
+    if (world.once.isNew(key, message)) {
       world.log.error(`pod ${pod.namespace}/${pod.name} not connected: ${message}`);
     }
-    return code === "not_found" || code === "usage";
+    return code === "exhausted" || code === "conflict";
   }
 }

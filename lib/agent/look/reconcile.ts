@@ -11,6 +11,7 @@ import { observe, releaseAttachments } from "../pods/realise.ts";
 import { isStillBound } from "../pods/teardown.ts";
 import { attachmentFromPort, attachmentToPort, hostEndOf } from "../pods/rows.ts";
 import { connectLatecomers } from "./latecomers.ts";
+import { reviveEndpoints } from "./revive.ts";
 import { type Actual, planSteps, type Step, type Wanted } from "./steps.ts";
 import { logDetached } from "../pods/told.ts";
 import { wantedOf } from "../pods/wanted.ts";
@@ -50,6 +51,7 @@ export async function look(world: World): Promise<number> {
   await world.mtus.measure(world.mirror.documents);
   const seen = await observe(world);
   world.tags.restore(seen.rows);
+  await reviveEndpoints(world, seen.rows);
   await adopt(world, seen);
   const fates = await followSandboxes(world);
   const actual = fates.hasMoved ? await observe(world) : seen;
@@ -127,10 +129,12 @@ async function releaseUnwanted(
   );
   if (gone.length === 0) return new Set();
   const started = world.now();
+  // Told now: the release may take the endpoint along.
+  const isBound = new Map(gone.map((one) => [one.id, isStillBound(world, one)]));
   await detach(world, gone.map(hostEndOf));
   await releaseAttachments(world, gone);
   for (const one of gone) {
-    const why = isStillBound(world, one) ? "its sandbox is gone" : "its endpoint is gone";
+    const why = isBound.get(one.id) ? "its sandbox is gone" : "its endpoint is gone";
     logDetached(world, one, started, why);
     // Its pod may live on, and be named again; one whose endpoint moved has its place elsewhere.
     const isUnnamed = !findEndpoint(world.mirror.documents, one);

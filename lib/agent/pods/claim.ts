@@ -165,7 +165,7 @@ function claimCommit(
     if (!checks.some((check) => check.key === networkKey)) {
       checks.push({ key: networkKey, revision: revisionOf(networkKey) });
     }
-    if (endpoint.bound?.host === host) continue;
+    if (endpoint.bound?.host === host && documents.get(key)?.value === endpoint) continue;
     const bound = { host, generation: generationAt(host, endpoint) };
     writes.set(key, { key, value: { ...endpoint, bound } as unknown as Json });
   }

@@ -1,7 +1,9 @@
 // Sets one pod up. The same steps as reconcile, narrowed to one sandbox: identify, choose, claim, do,
 // say. Work for one sandbox is serialised by the caller.
 
-import { chooseEndpoints, matchesSwapped } from "../../intent/bind.ts";
+import { chooseEndpoints, freeName, matchesSwapped } from "../../intent/bind.ts";
+import type { NoChoice } from "../../intent/choice/choose.ts";
+import type { PodName } from "../../intent/dynamic.ts";
 import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Sandbox } from "../../runtimes/runtime.ts";
 import { findEndpoint } from "../record/documents.ts";
@@ -9,6 +11,8 @@ import { Fault, faultFrom } from "../../util/errors.ts";
 import type { PodRequest, SetupAnswer } from "../api.ts";
 import { attachmentItem } from "../serve/items.ts";
 import type { World } from "../world.ts";
+import { stayingChoices } from "./arrival.ts";
+import { type ArrivingPod, arrivingPod, withArrival } from "./arriving.ts";
 import { foreignLinks } from "./attach.ts";
 import { type Claim, type Place, planClaim } from "./claim.ts";
 import { type HeldClaim, realise } from "./realise.ts";
@@ -31,8 +35,11 @@ export async function setupPod(
   if (sandbox.isHostNetwork) return { outcome: "host-network", attachments: [] };
   const taken = (await foreignLinks(world, { ...sandbox, sandbox: sandbox.id }))
     .map((link) => link.name);
-  const { pod, choices } = await chooseSurely(world, { request, sandbox, taken });
-  if (choices.length === 0) return unmatched(world, { ...request, ...pod }, sandbox.id);
+  const wish = { request, sandbox, taken };
+  const { pod, choices } = await chooseSurely(world, wish);
+  const way = choices.length > 0 ? undefined : await findWay(world, wish, pod);
+  if (way && "why" in way) return unmatched(world, { ...request, ...pod }, sandbox, way.why);
+  using arriving = way;
   world.unmatched.remove(sandbox.id);
   const place: Place = {
     host: world.host,
@@ -44,17 +51,19 @@ export async function setupPod(
   };
   await world.mtus.follow(world.mirror.documents);
   const plan = (documents: World["mirror"]["documents"]) => {
-    const { choices } = choose(world, { request, sandbox, taken });
-    const claim = planClaim(documents, place, choices, {
+    const { choices } = choose(world, wish);
+    const arrival = choices.length === 0 ? arriving?.plan(documents) : undefined;
+    const claim = planClaim(documents, place, arrival ? [arrival.choice] : choices, {
       newId: world.newId,
       mtuOf: (network) => world.mtus.of(network),
     });
     const isTaken = isLate && claim.stale.some((one) => one.sandbox !== sandbox.id);
-    return isTaken ? NOTHING : claim;
+    return isTaken ? NOTHING : withArrival(documents, claim, arrival, world.wallMs());
   };
   // Two sandboxes of one name may want one endpoint: whoever comes later sees what the other claimed.
   const name = `${pod.namespace}/${pod.name}`;
   const claim = await world.queue.run(`claim ${name}`, () => commitOrHold(world, name, plan));
+  if (arriving) tellDisplaced(world, arriving);
   await realise(world, claim);
   const fresh = claim.attachments.filter((one) => one.state !== "ready");
   for (const one of fresh) logAttached(world, one, started);
@@ -84,8 +93,24 @@ async function findSandbox(world: World, id: string): Promise<Sandbox> {
   });
 }
 
+/** Finds the network of a pod that no endpoint names; one that is refused is remembered with the reason. */
+async function findWay(
+  world: World,
+  { request, sandbox, taken }: Wish,
+  pod: PodName,
+): Promise<ArrivingPod | NoChoice> {
+  try {
+    return await arrivingPod(world, { pod, sandbox, interface: freeName(new Set(taken)) });
+  } catch (error) {
+    const { message } = faultFrom(error);
+    world.unmatched.add({ ...request, ...pod, sandbox: sandbox.id }, message, sandbox.labels);
+    world.log.warn(`set-up refused: ${message}`);
+    throw error;
+  }
+}
+
 /** What was applied on another host a moment ago may be in the store and not yet here. */
-async function chooseSurely(world: World, wish: Parameters<typeof choose>[1]) {
+async function chooseSurely(world: World, wish: Wish) {
   const known = choose(world, wish);
   if (known.choices.length > 0) return known;
   // A store that does not answer: then what is known decides.
@@ -93,17 +118,21 @@ async function chooseSurely(world: World, wish: Parameters<typeof choose>[1]) {
   return choose(world, wish);
 }
 
+/** Who is to be set up, and which interface names are taken in the sandbox. */
+interface Wish {
+  readonly request: PodRequest;
+  readonly sandbox: Sandbox;
+  readonly taken: readonly string[];
+}
+
 /** Kubelets give namespace, then name; the guide said the reverse. What the runtime knows decides. */
-function choose(
-  world: World,
-  { request, sandbox, taken }: {
-    readonly request: PodRequest;
-    readonly sandbox: Sandbox;
-    readonly taken: readonly string[];
-  },
-) {
+function choose(world: World, { request, sandbox, taken }: Wish) {
   const documents = world.mirror.documents;
   const given = sandbox.pod ?? { namespace: request.namespace, name: request.name };
+  const staying = stayingChoices(documents, world.host, sandbox.id);
+  if (staying.length > 0) {
+    return { pod: { namespace: given.namespace, name: given.name }, choices: staying };
+  }
   const query = {
     host: world.host,
     namespace: given.namespace,
@@ -123,13 +152,18 @@ function choose(
   return { pod, choices: chooseEndpoints(documents, query, { taken }) };
 }
 
-function unmatched(world: World, pod: PodRequest, sandbox: string): SetupAnswer {
-  const reason = `no endpoint names ${pod.namespace}/${pod.name}`;
-  world.unmatched.add({ ...pod, sandbox }, reason);
+function unmatched(
+  world: World,
+  pod: PodRequest,
+  { id, labels }: Sandbox,
+  why: string,
+): SetupAnswer {
+  const reason = `no endpoint names ${pod.namespace}/${pod.name}, and ${why}`;
+  world.unmatched.add({ ...pod, sandbox: id }, reason, labels);
   if (world.onUnmatched === "fail") {
     throw new Fault("not_found", `pod ${pod.namespace}/${pod.name} has no endpoint`, {
-      why: "nothing in the intent names it",
-      fix: 'add an endpoint with "k8contivnet apply"',
+      why: `nothing in the intent names it, and ${why}`,
+      fix: 'add an endpoint, or a Default network, with "k8contivnet apply"',
     });
   }
   world.log.info("pod left alone", { pod: `${pod.namespace}/${pod.name}`, reason });
@@ -164,7 +198,8 @@ async function commitOrHold(
 /** Reports whether an attachment's endpoint is bound or pinned to this host. */
 function isOurs({ mirror, host }: World, one: AttachmentRecord): boolean {
   const endpoint = findEndpoint(mirror.documents, one);
-  if (!endpoint) return false;
+  // An address that is held may be another pod's by now.
+  if (!endpoint || endpoint.dynamic?.heldSince !== undefined) return false;
   return (endpoint.pin?.host ?? endpoint.host) === host || endpoint.bound?.host === host;
 }
 
@@ -180,4 +215,14 @@ async function commitClaim(
   });
   if (!claim) throw new Fault("failed", "claim was not planned");
   return claim;
+}
+
+function tellDisplaced({ log }: World, { displaced }: ArrivingPod): void {
+  if (!displaced) return;
+  const { tenant, network, address, namespace, dynamic } = displaced;
+  log.warn("pool full: an address is held no longer", {
+    network: `${tenant}/${network}`,
+    address,
+    pod: `${namespace}/${dynamic?.pod}`,
+  });
 }

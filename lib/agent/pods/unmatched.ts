@@ -4,13 +4,21 @@ import type { PodRequest } from "../api.ts";
 
 const LIMIT = 1_000;
 
+/** A pod without a place. */
+export interface UnmatchedPod {
+  readonly pod: PodRequest;
+  readonly reason: string;
+  /** Labels of its infra container, where the runtime keeps some. */
+  readonly labels: Readonly<Record<string, string>> | undefined;
+}
+
 /** The unmatched pods of this host since the agent's start, the latest 1,000. */
 export class Unmatched {
-  readonly #podBySandbox = new Map<string, { pod: PodRequest; reason: string }>();
+  readonly #podBySandbox = new Map<string, UnmatchedPod>();
 
-  add(pod: PodRequest, reason: string): void {
+  add(pod: PodRequest, reason: string, labels?: UnmatchedPod["labels"]): void {
     this.#podBySandbox.delete(pod.sandbox);
-    this.#podBySandbox.set(pod.sandbox, { pod, reason });
+    this.#podBySandbox.set(pod.sandbox, { pod, reason, labels });
     const [oldest] = this.#podBySandbox.keys();
     if (this.#podBySandbox.size > LIMIT && oldest) this.#podBySandbox.delete(oldest);
   }
@@ -19,7 +27,7 @@ export class Unmatched {
     this.#podBySandbox.delete(sandbox);
   }
 
-  list(): { pod: PodRequest; reason: string }[] {
+  list(): UnmatchedPod[] {
     return [...this.#podBySandbox.values()];
   }
 }

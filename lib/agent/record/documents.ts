@@ -26,6 +26,11 @@ export function attachmentsOf(documents: Documents, host: string): AttachmentRec
   return find(documents, groups.attachmentsOn(host));
 }
 
+/** Gives the attachments of all hosts, by a walk through the store. */
+export function allAttachments(documents: Documents): AttachmentRecord[] {
+  return walk(documents, "attachments/");
+}
+
 /** Gives the attachments in one sandbox of `host`, whose id may be given by 12 or more digits. */
 export function attachmentsIn(
   documents: Documents,
@@ -46,9 +51,13 @@ export function attachmentsAt(
 
 /** Gives all endpoints, by a walk through the store. */
 export function endpointsOf(documents: Documents): EndpointRecord[] {
+  return walk(documents, "endpoints/");
+}
+
+function walk<T>(documents: Documents, prefix: string): T[] {
   return [...documents].filter(([key, { value }]) =>
-    key.startsWith("endpoints/") && whyUnreadable(key, value) === undefined
-  ).map(([, { value }]) => value as EndpointRecord);
+    key.startsWith(prefix) && whyUnreadable(key, value) === undefined
+  ).map(([, { value }]) => value as T);
 }
 
 export const tenantsOf = (documents: Documents) => inFolder<TenantRecord>(documents, "tenants");

@@ -3,6 +3,7 @@
 
 import { IndexedDocuments } from "../../intent/lookup.ts";
 import { Held } from "./held.ts";
+import { Shared } from "./shared.ts";
 import { pause } from "../look/bell.ts";
 import type { Check, CommitResult, Entry, Json, Store, Write } from "../../store/store.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
@@ -42,6 +43,7 @@ export class Mirror {
   #away: Fault | undefined;
   readonly #held = new Held();
   #isFollowing = false;
+  readonly #catchingUp = new Shared(() => this.#catchUp());
   /** Rung when #revision has moved. */
   readonly #onSettled = new Set<() => void>();
   #trouble: Fault | undefined;
@@ -176,7 +178,11 @@ export class Mirror {
   }
 
   /** Makes sure that all is known that was committed before this call, by whomever. */
-  async catchUp(): Promise<void> {
+  catchUp(): Promise<void> {
+    return this.#catchingUp.run();
+  }
+
+  async #catchUp(): Promise<void> {
     const { revision } = await this.#ask(() => this.#store.list(NO_KEY));
     if (!await this.#isTold(revision)) await this.reload();
   }

@@ -52,6 +52,8 @@ export interface EndpointItem {
   /** Where set-up last put it; empty when nowhere yet. */
   readonly boundTo: string;
   readonly generation: number;
+  /** What led its pod here; empty where the intent names it. */
+  readonly rule: string;
 }
 
 /** Gives an endpoint as an item. */
@@ -65,5 +67,6 @@ export function endpointItem(one: EndpointRecord): EndpointItem {
     host: one.pin?.host ?? one.host ?? "",
     boundTo: one.bound?.host ?? "",
     generation: one.bound?.generation ?? 0,
+    rule: one.dynamic?.rule ?? "",
   };
 }

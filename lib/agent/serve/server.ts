@@ -16,12 +16,15 @@ import type {
   SetupAnswer,
   StatusAnswer,
   TeardownAnswer,
+  WhyAnswer,
 } from "../api.ts";
 import { type IntentStore, planRequest } from "../record/apply.ts";
 import { repairClaims } from "../record/repair.ts";
 import { listItems } from "./lists.ts";
+import { knownOf } from "../pods/arriving.ts";
 import { setupPod } from "../pods/setup.ts";
 import { statusOfPod, teardownPod } from "../pods/teardown.ts";
+import { explainPod } from "../pods/why.ts";
 import type { World } from "../world.ts";
 
 // A large intent has some 200 bytes an endpoint; 64 MB are 300,000 of them.
@@ -78,6 +81,8 @@ async function answerPost(
       return await applied(world, intents, intentOf(body));
     case "/v1/repair":
       return await repair(world, body.dryRun === true);
+    case "/v1/why":
+      return await explain(world, body);
     case "/v1/bind":
       return await applied(world, intents, bindingOf(body));
     default:
@@ -106,6 +111,22 @@ export async function answerVerb(
     pod.sandbox,
     () => work(world, pod),
   );
+}
+
+async function explain(world: World, body: Record<string, unknown>): Promise<WhyAnswer> {
+  const pod = {
+    namespace: parseName("namespace", text(body, "namespace"), LONG_NAME_LIMIT),
+    name: parseName("pod name", text(body, "name"), LONG_NAME_LIMIT),
+  };
+  const left = world.unmatched.list().find((one) =>
+    one.pod.namespace === pod.namespace && one.pod.name === pod.name
+  );
+  return await explainPod({
+    documents: world.mirror.documents,
+    knownOf: () => knownOf(world, pod, left?.labels),
+    host: world.host,
+    leftWhy: left?.reason,
+  }, pod);
 }
 
 /** What an intent changed may concern this host, and a pod that came before its endpoint. */

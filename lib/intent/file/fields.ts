@@ -33,6 +33,7 @@ export const NAMES = {
     Namespaces: "namespaces",
     PodSelector: "podSelector",
     NamespaceSelector: "namespaceSelector",
+    HoldAddress: "holdAddress",
     Mtu: "mtu",
     Reserve: "reserve",
     AllocRange: "allocRange",

@@ -4,11 +4,15 @@
 import * as z from "zod/mini";
 import { parseVlanRanges, parseVniRange, rangesToText, VLANS, VNIS } from "../../ipam/ranges.ts";
 import { Fault } from "../../util/errors.ts";
+import { isLabelKey } from "../../util/selectors.ts";
 import type { NAMES } from "./fields.ts";
 import { group, policy } from "./policy.ts";
 import {
   address,
   addressRange,
+  duration,
+  labelKey,
+  labelValue,
   link,
   list,
   longName,
@@ -52,9 +56,9 @@ const tag = z.pipe(
 
 const expression = object(
   {
-    key: z.string("a string is wanted"),
+    key: labelKey("label that is looked at"),
     operator: oneOf("as in Kubernetes", ["In", "NotIn", "Exists", "DoesNotExist"]),
-    values: z.exactOptional(list(z.string("a string is wanted"))),
+    values: z.exactOptional(list(labelValue("value that it may have"))),
   } satisfies Keys<"expression">,
 ).check(z.refine(
   ({ operator, values = [] }) => operator.endsWith("In") === values.length > 0,
@@ -63,7 +67,15 @@ const expression = object(
 
 const selector = object(
   {
-    matchLabels: z.exactOptional(texts("labels that must be equal")),
+    matchLabels: z.exactOptional(
+      z.record(z.string(), labelValue("its value"), "an object is wanted").check(
+        z.refine(
+          (labels) => Object.keys(labels).every(isLabelKey),
+          "one of its keys is no label's",
+        ),
+        z.describe("labels that must be equal"),
+      ),
+    ),
     matchExpressions: z.exactOptional(list(expression)),
   } satisfies Keys<"selector">,
 );
@@ -90,9 +102,14 @@ const network = object(
     SubnetCIDR: z.exactOptional(subnet("fixed subnet; a block of the pool where absent")),
     DefaultGw: z.exactOptional(address("default route of the pods; never given to an endpoint")),
     Default: z.exactOptional(yesOrNo("serves pods of the tenant that name no network")),
-    Namespaces: z.exactOptional(list(namespace("namespace that may use the network"))),
+    Namespaces: z.exactOptional(
+      list(namespace("namespace that may use the network; the tenant's where absent")),
+    ),
     PodSelector: z.exactOptional(selector),
     NamespaceSelector: z.exactOptional(selector),
+    HoldAddress: z.exactOptional(
+      duration("how long a pod's address is kept for its return; seconds, or as in 1h30m"),
+    ),
     Mtu: z.exactOptional(whole("bytes; measured where absent", 68, 65_535)),
     Reserve: z.exactOptional(list(addressRange("address or FIRST-LAST that is never given"))),
     AllocRange: z.exactOptional(addressRange("FIRST-LAST: the only addresses to choose from")),

@@ -10,7 +10,9 @@ import {
   SHORTEST_PREFIX,
   subnetToText,
 } from "../../ipam/subnets.ts";
-import { Fault, faultFrom } from "../../util/errors.ts";
+import { parseDuration } from "../../util/durations.ts";
+import { Fault, faultFrom, oneLine } from "../../util/errors.ts";
+import { isLabelKey, isLabelValue } from "../../util/selectors.ts";
 import { isLinkName, LONG_NAME_LIMIT, NAME_LIMIT, parseName } from "../../util/names.ts";
 
 /** Gives a schema of texts that `parse` reads; its Fault becomes the issue. */
@@ -101,6 +103,58 @@ export const namespace = (about: string) =>
       fix: 'write one such as "default"',
     });
   });
+
+/** Gives a schema of a label's key. */
+export const labelKey = (about: string) =>
+  label(
+    about,
+    isLabelKey,
+    "key",
+    "letters, digits, _ . - are allowed, 63 at most, maybe after DOMAIN/",
+  );
+
+/** Gives a schema of a label's value. */
+export const labelValue = (about: string) =>
+  label(about, isLabelValue, "value", "letters, digits, _ . - are allowed, 63 at most, or nothing");
+
+function label(about: string, isLabel: (text: string) => boolean, what: string, why: string) {
+  return parsed(about, (text) => {
+    if (isLabel(text)) return text;
+    throw new Fault("usage", `"${oneLine(text, 40)}" is no label's ${what}`, {
+      why,
+      fix: "write one that pods can have",
+    });
+  });
+}
+
+// Longer than any cluster lives, and far from where a date would overflow.
+const LONGEST_SECONDS = 10 * 365 * 24 * 3_600;
+
+/** Gives a schema of seconds, or of a length of time as Go writes it; gives seconds. */
+export const duration = (about: string) =>
+  z.pipe(
+    z.union([z.string(), z.number()], "seconds, or a text such as 1h30m, is wanted")
+      .check(z.describe(about)),
+    z.transform((written: string | number, context): number => {
+      try {
+        return readDuration(String(written));
+      } catch (error) {
+        const fault = faultFrom(error);
+        const { message } = fault;
+        context.issues.push({ code: "custom", input: written, message, params: { fault } });
+        return z.NEVER;
+      }
+    }),
+  );
+
+function readDuration(text: string): number {
+  const seconds = parseDuration(text);
+  if (seconds <= LONGEST_SECONDS) return seconds;
+  throw new Fault("usage", `"${text}" is too long`, {
+    why: "ten years are the most",
+    fix: "choose a shorter one",
+  });
+}
 
 /** Gives a schema of unicast MAC addresses, given back in small letters with colons. */
 export const mac = (about: string) =>

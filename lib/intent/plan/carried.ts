@@ -38,6 +38,7 @@ const network: Fields<NetworkRecord> = {
   namespaces: true,
   podSelector: true,
   namespaceSelector: true,
+  holdAddress: true,
   mtu: true,
   reserve: true,
   allocRange: true,
@@ -58,6 +59,7 @@ const endpoint: Fields<EndpointRecord> = {
   interface: true,
   labels: true,
   group: true,
+  dynamic: true,
 };
 
 const KNOWN = { host, tenant, network, endpoint };

@@ -64,7 +64,7 @@ export function draftsOf(
   const podsByEndpoint = Map.groupBy(stored.attachments.values(), endpointKeyOf);
   return changes.map((change) => {
     const draft = draftOf(stored, change, given, podsByEndpoint.get(change.key));
-    return guarded(stored, draft);
+    return guarded(stored, target, draft);
   });
 }
 
@@ -145,13 +145,13 @@ function draftOf(
  * other. So a child's coming leaves a mark on what its parent's change checks: a network lists its
  * tenant's subnets anyway; an endpoint that takes an address says so in its network's arrivals.
  */
-function guarded(stored: Stored, draft: Draft): Draft {
+function guarded(stored: Stored, target: Target, draft: Draft): Draft {
   const { verb, kind, name, checks, writes, takes, parent = "" } = draft;
   const check = (key: string): PlanCheck => ({ key, revision: stored.revisionOf(key) });
   if (verb === "delete" && kind === "tenant") {
     return { ...draft, checks: [...checks, check(keys.subnets(name))] };
   }
-  if (kind === "network" && verb !== "create") {
+  if (kind === "network" && verb !== "create" && mayHurtArrivals(stored, target, draft.key)) {
     const key = arrivalKey(draft.key);
     const gone = verb === "delete" && stored.revisionOf(key) > 0 ? [write(key, undefined)] : [];
     return { ...draft, checks: [...checks, check(key)], writes: [...writes, ...gone] };
@@ -159,6 +159,15 @@ function guarded(stored: Stored, draft: Draft): Draft {
   if (kind !== "endpoint" || takes.length === 0) return draft;
   const arrival: ArrivalRecord = { schema: SCHEMA, endpoint: name };
   return { ...draft, writes: [...writes, write(arrivalKey(parent), arrival)] };
+}
+
+/** What an endpoint that comes at this very moment has its address by. */
+const MADE_OF = ["encap", "tag", "subnet", "gateway", "reserve", "allocRange"] as const;
+
+/** Set-ups that make endpoints come by the hundred: only a change that concerns them has to meet them. */
+function mayHurtArrivals(stored: Stored, target: Target, key: string): boolean {
+  const [before, after] = [stored.networks.get(key), target.networks.get(key)];
+  return !before || !after || MADE_OF.some((field) => !isSame(before[field], after[field]));
 }
 
 function arrivalKey(networkKey: string): string {

@@ -10,6 +10,7 @@ import type {
   TenantAttributes,
 } from "../intent.ts";
 import { type EndpointRecord, keys, type NetworkRecord, type TenantRecord } from "../records.ts";
+import { keepDynamics } from "./dynamics.ts";
 import { type Stored, titleOf } from "./stored.ts";
 import { setAsideStrays } from "./strays.ts";
 
@@ -31,7 +32,7 @@ export interface Wish {
 export type WantedNetwork = NetworkAttributes & { readonly tenant: string };
 
 /** An endpoint as it should be, without what is left to the pools. */
-export type WantedEndpoint = EndpointIntent & {
+export type WantedEndpoint = EndpointIntent & Pick<EndpointRecord, "dynamic"> & {
   readonly tenant: string;
   readonly network: string;
 };
@@ -57,6 +58,7 @@ export function wantedOf(stored: Stored, { mode, intent, skip = 0 }: Wish): Want
   const wanted = { ...mode === "replace" ? nothing() : statementsOf(stored), skip };
   if (mode === "delete") remove(wanted, stored, intent);
   else merge(wanted, stored, intent);
+  keepDynamics(wanted, stored, endpointStatement);
   setAsideStrays(wanted, stored);
   return mode === "delete" ? wanted : { ...wanted, bindings: intent.hostBindings };
 }

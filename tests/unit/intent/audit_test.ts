@@ -81,7 +81,40 @@ Deno.test("auditClaims() names an address that may not be given, and networks th
 
 Deno.test("poolsInUse() counts what may be chosen and what is taken", () => {
   assertEquals(poolsInUse(filled().documents), [
-    { tenant: "t", network: "a", subnet: "11.1.0.0/30", size: 2, used: 1, free: 1 },
-    { tenant: "t", network: "b", subnet: "11.1.0.4/30", size: 2, used: 1, free: 1 },
+    { tenant: "t", network: "a", subnet: "11.1.0.0/30", size: 2, used: 1, free: 1, held: [] },
+    { tenant: "t", network: "b", subnet: "11.1.0.4/30", size: 2, used: 1, free: 1, held: [] },
+  ]);
+});
+
+/** The documents of an endpoint that a set-up made. */
+function dynamic(heldSince?: number): Record<string, unknown> {
+  return {
+    "endpoints/t/a/default~web": {
+      ...{ schema: 1, tenant: "t", network: "a", container: "default~web", namespace: "default" },
+      ...{ address: "11.1.0.2", addressBy: "pool" },
+      dynamic: { pod: "web", rule: "a rule", ...(heldSince === undefined ? {} : { heldSince }) },
+    },
+    "claims/ip/t/a/11.1.0.2": { schema: 1, owner: "endpoints/t/a/default~web" },
+  };
+}
+
+Deno.test("auditClaims() names an endpoint that a set-up made whose pod is gone, unless it is held", () => {
+  const [store, held] = [filled(), filled()];
+  store.put(dynamic());
+  assertEquals(auditClaims(store.documents), [
+    { name: "endpoints/t/a/default~web", why: "its pod is gone, and it is not held" },
+  ]);
+  held.put(dynamic(1));
+  assertEquals(auditClaims(held.documents), []);
+});
+
+Deno.test("poolsInUse() tells what is held, for whom and until when", () => {
+  const store = filled();
+  store.put({ "networks/t/a": { ...store.get("networks/t/a"), holdAddress: 60 } });
+  store.put(dynamic(1_000));
+  const [pool] = poolsInUse(store.documents);
+  assertEquals([pool?.used, pool?.free], [2, 0]);
+  assertEquals(pool?.held, [
+    { pod: "default/web", address: "11.1.0.2", until: "1970-01-01T00:01:01.000Z" },
   ]);
 });

@@ -45,6 +45,9 @@ const network = (number: number) =>
       SubnetCIDR: fc.constant(base === "" ? undefined : `${base}.0/28`),
       DefaultGw: maybe(fc.constantFrom(`${base}.1`, `${base}.14`)),
       Mtu: maybe(fc.constantFrom(1400, 9000)),
+      Namespaces: maybe(fc.constantFrom([], ["shop"], ["default", "shop"])),
+      HoldAddress: maybe(fc.constantFrom(0, 60, "1h30m")),
+      PodSelector: maybe(fc.constantFrom({}, { matchLabels: { app: "web" } })),
       Reserve: maybe(fc.constantFrom([`${base}.0-${base}.1`], [`${base}.14`])),
       Endpoints: pick(7, endpoint(base)).map((list) => once(list, "IpAddress")),
     }).map((one) => base === "" ? { ...one, DefaultGw: undefined, Reserve: undefined } : one)

@@ -74,6 +74,7 @@ const full = {
         matchExpressions: [{ key: "tier", operator: "In", values: ["a"] }],
       },
       NamespaceSelector: { matchExpressions: [{ key: "team", operator: "Exists" }] },
+      HoldAddress: 5400,
       Mtu: 9000,
       Reserve: ["10.1.0.1-10.1.0.9", "10.1.0.20"],
       AllocRange: "10.1.0.100-10.1.0.200",
@@ -97,6 +98,15 @@ Deno.test("intentToFile() gives back a file that uses every key", () => {
   const { intent, warnings } = parseIntent(JSON.stringify(full), { strict: true });
   assertEquals(warnings, []);
   assertEquals<unknown>(intentToFile(intent), full);
+});
+
+Deno.test("parseIntent() reads HoldAddress as seconds or as Go writes a length of time", () => {
+  const hold = (written: string) => {
+    const { intent } = parseIntent(inNetwork(`"HoldAddress":${written}`));
+    return intent.tenants[0]?.networks[0]?.holdAddress;
+  };
+  const all = ["0", "90", "1.5", `"90"`, `"90s"`, `"1h30m"`, `"0s"`];
+  assertEquals(all.map(hold), [0, 90, 1.5, 90, 90, 5400, 0]);
 });
 
 Deno.test("intentToFile() and parseIntent() are each other's reverse", () => {
@@ -270,6 +280,38 @@ const refused: readonly (readonly [string, string, ...string[]])[] = [
     `${NETWORK}.PodSelector.matchExpressions[0]`,
     "In and NotIn take values",
   ],
+  [
+    inNetwork(
+      `"PodSelector":{"matchExpressions":[{"key":"a","operator":"Exists","values":["b"]}]}`,
+    ),
+    `${NETWORK}.PodSelector.matchExpressions[0]`,
+    "Exists and DoesNotExist take none",
+  ],
+  [
+    inNetwork(`"NamespaceSelector":{"matchExpressions":[{"key":"a","operator":"in"}]}`),
+    `${NETWORK}.NamespaceSelector.matchExpressions[0].operator "in" is refused`,
+    "one of In, NotIn, Exists, DoesNotExist is wanted",
+  ],
+  [
+    inNetwork(`"PodSelector":{"matchLabels":{"a":"b c"}}`),
+    `${NETWORK}.PodSelector.matchLabels.a: "b c" is no label's value`,
+    "letters, digits",
+  ],
+  [
+    inNetwork(`"PodSelector":{"matchLabels":{"a b":"c"}}`),
+    `${NETWORK}.PodSelector.matchLabels`,
+    "one of its keys is no label's",
+  ],
+  [
+    inNetwork(`"PodSelector":{"matchExpressions":[{"key":"a/b/c","operator":"Exists"}]}`),
+    `${NETWORK}.PodSelector.matchExpressions[0].key: "a/b/c" is no label's key`,
+  ],
+  [inNetwork(`"PodSelector":["a"]`), `${NETWORK}.PodSelector […] is refused`, "an object"],
+  [inNetwork(`"Namespaces":["Shop"]`), `${NETWORK}.Namespaces[0]`, "is no namespace"],
+  [inNetwork(`"HoldAddress":"1d"`), `${NETWORK}.HoldAddress: "1d" is no length of time`, "1h30m"],
+  [inNetwork(`"HoldAddress":-1`), `${NETWORK}.HoldAddress: "-1" is no length of time`],
+  [inNetwork(`"HoldAddress":"100000h"`), `${NETWORK}.HoldAddress: "100000h" is too long`],
+  [inNetwork(`"HoldAddress":true`), `${NETWORK}.HoldAddress true is refused`, "seconds, or a text"],
   [
     inTenant(`"Networks":[{"Name":"a","Default":true},{"Name":"b","Default":true}]`),
     "Tenants[0].Networks[1].Default is refused",

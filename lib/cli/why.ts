@@ -1,0 +1,57 @@
+// `why POD`: which rule put a pod where, or why nowhere.
+
+import type { WhyAnswer } from "../agent/api.ts";
+import { Fault } from "../util/errors.ts";
+import { LONG_NAME_LIMIT, parseName } from "../util/names.ts";
+import { table } from "./output.ts";
+import type { Command, Shell } from "./shell.ts";
+
+export const why: Command = {
+  usage: "why [NAMESPACE/]POD [-o table|json|name]\n" +
+    "  says which rule put the pod into which network, with which address, or why it has none;\n" +
+    "  of a pod that is not there yet, where it would go\n" +
+    "  e.g. k8contivnet why shop/web-1",
+  run: async (shell) => {
+    const [word, ...rest] = shell.words;
+    const [first = "", second, ...more] = (word ?? "").split("/");
+    if (!word || rest.length > 0 || more.length > 0) {
+      throw new Fault("usage", `why got "${shell.words.join(" ").slice(0, 60)}"`, {
+        why: "it takes one pod",
+        fix: "k8contivnet why NAMESPACE/NAME",
+      });
+    }
+    const namespace = second === undefined ? "default" : first;
+    show(
+      shell,
+      await shell.target.why({
+        namespace: parseName("namespace", namespace, LONG_NAME_LIMIT),
+        name: parseName("pod name", second ?? first, LONG_NAME_LIMIT),
+      }),
+    );
+  },
+};
+
+const WORDS: Readonly<Record<WhyAnswer["state"], string>> = {
+  attached: "is attached",
+  expected: "is not attached; its set-up would give it",
+  nowhere: "has no network",
+  refused: "would be refused",
+};
+
+function show({ options, output }: Shell, answer: WhyAnswer): void {
+  if (options.format === "json") return output.data(JSON.stringify(answer, null, 2));
+  const nameOf = ({ tenant, network }: WhyAnswer["places"][number]) => `${tenant}/${network}`;
+  if (options.format === "name") return answer.places.forEach((one) => output.data(nameOf(one)));
+  const { pod, state, places, reason, notes } = answer;
+  const ending = reason ? `: ${reason}` : "";
+  output.data(`pod ${pod.namespace}/${pod.name} ${WORDS[state]}${ending}`);
+  if (places.length > 0) {
+    const cell = (text: string) => text || "-";
+    const rows = places.map((one) => [
+      nameOf(one),
+      ...[one.address, one.interface, one.host, one.state, one.rule].map(cell),
+    ]);
+    output.data(table(["NETWORK", "ADDRESS", "INTERFACE", "HOST", "STATE", "BY"], rows));
+  }
+  for (const note of notes) output.data(`note: ${note}`);
+}

@@ -1,0 +1,77 @@
+// What a pod's labels and annotations, and those of its namespace, ask for. Pure.
+
+import { Fault, oneLine } from "../../util/errors.ts";
+import { markOf, type Marks } from "../../util/selectors.ts";
+
+/** A pod, and what is known of it. */
+export interface KnownPod {
+  readonly namespace: string;
+  readonly name: string;
+  readonly labels: Marks;
+  readonly annotations: Marks;
+  readonly namespaceLabels: Marks;
+  readonly namespaceAnnotations: Marks;
+}
+
+/** Keys of labels and annotations; the original's since 2016. */
+export const TENANT_KEY = "io.contiv.tenant";
+export const NETWORK_KEY = "io.contiv.network";
+const GROUP_KEY = "io.contiv.net-group";
+
+/** What a label or annotation says, and in words which one that is. */
+export interface Word {
+  readonly value: string;
+  readonly words: string;
+}
+
+/** What is asked for; undefined where nothing says so. */
+export interface Asked {
+  readonly tenant: Word | undefined;
+  readonly network: Word | undefined;
+  readonly group: Word | undefined;
+}
+
+/**
+ * Gives what a pod asks for. Its own word beats its namespace's, key by key; but what the namespace
+ * says of a network or group is meant for its own tenant and network, and falls where the pod names
+ * others. Faults: conflict, where a label and an annotation differ.
+ */
+export function askedBy(pod: KnownPod): Asked {
+  const own = saidBy(pod, pod.labels, pod.annotations, "the pod");
+  const whose = `namespace ${pod.namespace}`;
+  const shared = saidBy(pod, pod.namespaceLabels, pod.namespaceAnnotations, whose);
+  const isMoved = own.tenant && shared.tenant && own.tenant.value !== shared.tenant.value;
+  const isApart = isMoved || (own.network && own.network.value !== shared.network?.value);
+  return {
+    tenant: own.tenant ?? shared.tenant,
+    network: own.network ?? (isMoved || own.group ? undefined : shared.network),
+    group: own.group ?? (isApart ? undefined : shared.group),
+  };
+}
+
+function saidBy(pod: KnownPod, labels: Marks, annotations: Marks, whose: string): Asked {
+  const word = (key: string): Word | undefined => {
+    const [label, annotation] = [markOf(labels, key), markOf(annotations, key)];
+    if (label && annotation && label !== annotation) {
+      throw new Fault("conflict", `pod ${titleOf(pod)} is asked into two places`, {
+        why: `${key} of ${whose} is ${said(label)} as label, ${said(annotation)} as annotation`,
+        fix: "leave one of them out",
+      });
+    }
+    const value = label || annotation;
+    if (!value) return undefined;
+    const kind = label ? "label" : "annotation";
+    return { value, words: `${kind} ${key}=${said(value)} of ${whose}` };
+  };
+  return { tenant: word(TENANT_KEY), network: word(NETWORK_KEY), group: word(GROUP_KEY) };
+}
+
+/** Gives `namespace/name`. */
+export function titleOf({ namespace, name }: KnownPod): string {
+  return `${namespace}/${name}`;
+}
+
+/** Gives foreign text as messages show it. */
+export function said(value: string): string {
+  return oneLine(value, 40);
+}
