@@ -184,11 +184,8 @@ Deno.test("garbage collection gives the address of a pod back that ended without
   assertEquals((await poolOf(agent)).used, 1);
   await pod[Symbol.asyncDispose]();
   await waitFor("the address to be free", async () => (await poolOf(agent)).used === 0);
-  await waitFor(
-    "the reason",
-    async () =>
-      (await agent.logText()).includes('released pod=default/web-1 why="its sandbox is gone"'),
-  );
+  const reason = /detached pod=default\/web-1 .*why="its sandbox is gone"/;
+  await waitFor("the reason", async () => reason.test(await agent.logText()));
   await assertAudit(agent);
 });
 
