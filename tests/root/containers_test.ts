@@ -159,14 +159,21 @@ Deno.test("S2: a container whose endpoint belongs to another host gets nothing h
 });
 
 Deno.test("S11: starts that fail do not keep later containers from being connected", async () => {
-  await using at = await startDockerHost(intentOf(6));
+  const intent = intentOf(6) as { Tenants: { Networks: { Endpoints: unknown[] }[] }[] };
+  const endpoints = intent.Tenants[0]!.Networks[0]!.Endpoints;
+  for (const n of [0, 1]) endpoints[n] = { Container: `pod${n}`, Interface: "eth0" };
+  await using at = await startDockerHost(intent);
   const { host, dockerd } = at;
-  // Two that end before they can be connected, one whose interface is in the way, one without a
-  // namespace of its own, and one that is nobody's.
-  const brief = ["pod0", "pod1"].map((name) =>
-    dockerd.docker("run", "--name", name, "--net=none", "k8contivnet-lab", "/bin/busybox", "true")
-  );
-  await Promise.all(brief);
+  // Two that end before they can be connected, two whose interface is Docker's already, one in the
+  // host's network, one in another container's.
+  const brief = (name: string) =>
+    dockerd.docker("run", "--rm", "--name", name, "--net=none", "k8contivnet-lab", "/bin/busybox");
+  await Promise.all([brief("pod0"), brief("pod1")]);
+  await dockerd.docker("network", "create", "--subnet=172.30.9.0/24", "own");
+  for (const name of ["pod0", "pod1"]) await startContainer(dockerd, name, "--net=own");
+  await waitFor("both to be refused", async () => {
+    return (await host.agent.logText()).match(/would have two interfaces eth0/g)?.length === 2;
+  });
   await startContainer(dockerd, "pod2", "--net=host");
   const base = await startContainer(dockerd, "base");
   await startContainer(dockerd, "pod3", `--net=container:${base.id}`);

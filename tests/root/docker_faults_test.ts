@@ -184,6 +184,11 @@ Deno.test("what starts and ends while the stream of events is cut is noticed whe
   double.cut();
   await waitFor("the stream to be opened again", () => double.opened() > opened);
   await waitFor("only the second", async () => await holders() === "pod1 ready");
+  // An end alone, which no start makes anybody look at.
+  await second.kill();
+  two!.pid = 0;
+  double.cut();
+  await waitFor("nobody", async () => await holders() === "");
 });
 
 Deno.test("a new process under a dead pod's process id is never touched", async () => {

@@ -23,7 +23,11 @@ export async function followRuntime(world: World, signal: AbortSignal): Promise<
     await pause(GATHER_MS, signal);
     if (signal.aborted) break;
     if (!ear.isStale) continue;
-    const isDone = await ear.act();
+    const isDone = await ear.act().catch((error) => {
+      const words = faultFrom(error).message;
+      if (world.once.isNew("containers", words)) world.log.error(`containers: ${words}`);
+      return false; // whatever it was must not make the agent deaf
+    });
     world.tidying.note();
     retryMs = isDone ? RETRY_MS : Math.min(IDLE_MS, retryMs * 2);
   }
