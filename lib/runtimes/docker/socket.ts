@@ -2,6 +2,7 @@
 // containers. Each question has a client of its own, so that none meets a connection that the daemon
 // has closed; only GETs are sent, which may be repeated.
 
+import { piecesOf, readText } from "../../util/body.ts";
 import { Fault, oneLine } from "../../util/errors.ts";
 import { messageIn } from "./answers.ts";
 import { isVersionRefusal, versionPrefix } from "./version.ts";
@@ -65,7 +66,7 @@ export class DockerSocket {
     try {
       const response = await fetch(`http://localhost${full}`, { client, signal: limit.signal });
       if (response.status === 200 && response.body) return piecesOf(response.body, signal);
-      const words = await readText(response.body, limit.signal);
+      const words = await readText(response.body, limit.signal, ANSWER_BYTES);
       throw this.unavailable(`it says "${oneLine(messageIn(words), 60)}"`);
     } catch (error) {
       throw this.#faultOf(error, limit.signal);
@@ -107,7 +108,7 @@ export class DockerSocket {
       const offered = response.headers.get("api-version");
       return {
         status: response.status,
-        text: await readText(response.body, limit.signal),
+        text: await readText(response.body, limit.signal, ANSWER_BYTES),
         offered,
       };
     } catch (error) {
@@ -140,42 +141,5 @@ class Limit extends AbortController implements Disposable {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
-  }
-}
-
-async function readText(
-  body: ReadableStream<Uint8Array> | null,
-  signal: AbortSignal,
-): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  if (!body) return text;
-  for await (const piece of piecesOf(body, signal)) {
-    text += decoder.decode(piece, { stream: true });
-    if (text.length > ANSWER_BYTES) throw new Error("the answer is too long");
-  }
-  return text + decoder.decode();
-}
-
-// Deno 2.9.6 forgets fetch's signal when garbage is collected while only the body is held: an abort
-// then does nothing, and a read waits for ever. So the read is ended here.
-async function* piecesOf(
-  body: ReadableStream<Uint8Array>,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  const reader = body.getReader();
-  const end = () => void reader.cancel().catch(() => {});
-  signal.addEventListener("abort", end);
-  try {
-    while (true) {
-      signal.throwIfAborted();
-      const { done, value } = await reader.read();
-      signal.throwIfAborted();
-      if (done) return;
-      yield value;
-    }
-  } finally {
-    signal.removeEventListener("abort", end);
-    end();
   }
 }

@@ -1,6 +1,7 @@
 // One member by etcd's JSON gateway (https://etcd.io/docs/v3.4/dev-guide/api_grpc_gateway/): base64
 // for bytes, text for 64-bit numbers, what is zero or empty is left out, one message a line.
 
+import { piecesOf, readText } from "../../util/body.ts";
 import {
   type Answer,
   type CallOptions,
@@ -49,7 +50,7 @@ class Gateway implements Wire {
     const signal = AbortSignal.any([limit, this.#stop.signal]);
     try {
       const response = await this.#post(method, question, options.token, signal);
-      const text = await response.text();
+      const text = await readText(response.body, signal);
       if (!response.ok) throw refusal(text, response.status);
       return JSON.parse(text);
     } catch (error) {
@@ -67,8 +68,10 @@ class Gateway implements Wire {
     try {
       const create = { "create_request": question };
       const response = await this.#post("watch", create, options.token, signal);
-      if (!response.ok || !response.body) throw refusal(await response.text(), response.status);
-      for await (const line of lines(response.body)) {
+      if (!response.ok || !response.body) {
+        throw refusal(await readText(response.body, signal), response.status);
+      }
+      for await (const line of lines(response.body, signal)) {
         clearTimeout(timer);
         yield watchAnswer(line);
       }
@@ -154,10 +157,14 @@ function watchAnswer(line: string): WatchAnswer {
   return result ?? {};
 }
 
-async function* lines(body: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncIterable<string> {
+async function* lines(
+  body: ReadableStream<Uint8Array>,
+  signal: AbortSignal,
+): AsyncIterable<string> {
+  const decoder = new TextDecoder();
   let parts: string[] = [];
-  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
-    const [first = "", ...rest] = chunk.split("\n");
+  for await (const piece of piecesOf(body, signal)) {
+    const [first = "", ...rest] = decoder.decode(piece, { stream: true }).split("\n");
     parts.push(first);
     for (const next of rest) {
       const line = parts.join("");
