@@ -155,14 +155,24 @@ function watchAnswer(line: string): WatchAnswer {
 }
 
 async function* lines(body: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncIterable<string> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
   let parts: string[] = [];
-  for await (const chunk of body.pipeThrough(new TextDecoderStream())) {
-    const [first = "", ...rest] = chunk.split("\n");
-    parts.push(first);
-    for (const next of rest) {
-      const line = parts.join("");
-      if (line !== "") yield line;
-      parts = [next];
+  try {
+    while (true) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      const [first = "", ...rest] = decoder.decode(value, { stream: true }).split("\n");
+      parts.push(first);
+      for (const next of rest) {
+        const line = parts.join("");
+        if (line !== "") yield line;
+        parts = [next];
+      }
     }
+  } finally {
+    // Not waited for: Deno 2.9.6 never ends the cancelling of a body that has more to tell when it is
+    // left and aborted at once, and whoever leaves a watch wants to go.
+    reader.cancel().catch(() => {});
   }
 }
