@@ -68,7 +68,7 @@ class Gateway implements Wire {
       const create = { "create_request": question };
       const response = await this.#post("watch", create, options.token, signal);
       if (!response.ok || !response.body) throw refusal(await response.text(), response.status);
-      for await (const line of lines(response.body)) {
+      for await (const line of lines(response.body, signal)) {
         clearTimeout(timer);
         yield watchAnswer(line);
       }
@@ -154,8 +154,15 @@ function watchAnswer(line: string): WatchAnswer {
   return result ?? {};
 }
 
-async function* lines(body: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncIterable<string> {
+async function* lines(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  signal: AbortSignal,
+): AsyncIterable<string> {
   const reader = body.getReader();
+  // By hand: fetch follows a signal of its own that hangs on the given one, and with Deno 2.9.6 that is
+  // collected while the body is still read. Then nothing ends the reading.
+  const leave = () => void reader.cancel().catch(() => {});
+  signal.addEventListener("abort", leave);
   const decoder = new TextDecoder();
   let parts: string[] = [];
   try {
@@ -171,8 +178,7 @@ async function* lines(body: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncItera
       }
     }
   } finally {
-    // Not waited for: Deno 2.9.6 never ends the cancelling of a body that has more to tell when it is
-    // left and aborted at once, and whoever leaves a watch wants to go.
-    reader.cancel().catch(() => {});
+    signal.removeEventListener("abort", leave);
+    leave();
   }
 }
