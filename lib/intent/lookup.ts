@@ -20,24 +20,34 @@ export const groups = {
   /** Attachments in a sandbox, by the first digits of its id. */
   attachmentsIn: (host: string, sandbox: string) => `in ${host} ${sandbox.slice(0, 12)}`,
   attachmentsAt: (tenant: string, network: string) => `at ${tenant}/${network}`,
+  endpointsAt: (tenant: string, network: string) => `endpoints at ${tenant}/${network}`,
+  /** Claims on addresses of a network. */
+  addressesAt: (tenant: string, network: string) => `addresses at ${tenant}/${network}`,
+  /** Claims on all else: VLANs, VNIs, subnets. */
+  otherClaims: "other claims",
   /** What this version cannot read. */
   unreadable: "unreadable",
 } as const;
-
-const MANY = ["endpoints", "claims"];
 
 /** Gives the groups that the document at `key` is in. */
 export function groupsOf(key: string, value: unknown): string[] {
   if (whyUnreadable(key, value) !== undefined) return [groups.unreadable];
   const folder = folderOf(key);
   if (folder === "endpoints") return endpointGroups(value as EndpointRecord);
+  if (folder === "claims") return [claimGroup(key)];
   const own = folder === "attachments" ? attachmentGroups(value as AttachmentRecord) : [];
-  return MANY.includes(folder) ? own : [groups.folder(folder), ...own];
+  return [groups.folder(folder), ...own];
+}
+
+function claimGroup(key: string): string {
+  const [, kind, tenant = "", network = ""] = key.split("/");
+  return kind === "ip" ? groups.addressesAt(tenant, network) : groups.otherClaims;
 }
 
 function endpointGroups(endpoint: EndpointRecord): string[] {
   const uuid = uuidOf(endpoint);
-  const named = [groups.podName(endpoint.container)];
+  const { tenant, network, container } = endpoint;
+  const named = [groups.podName(container), groups.endpointsAt(tenant, network)];
   return typeof uuid === "string" ? [...named, groups.uuid(uuid), groups.shortUuid(uuid)] : named;
 }
 

@@ -1,5 +1,5 @@
 // Many hosts at the level of the store: each takes its label, applies an intent of its own that wants an
-// address of a pool that all share, and binds an endpoint that waits for it; all at the same time, by
+// address of one of ten pools, and binds an endpoint that waits for it; all at the same time, by
 // the product's own code. A rack of them shares one view of the store, as a watch keeps it fresh.
 
 import { IntentStore } from "../../lib/agent/record/apply.ts";
@@ -11,6 +11,7 @@ import { openStore } from "../../lib/store/open.ts";
 import type { Check, Store, Write } from "../../lib/store/store.ts";
 
 const RACKS = 10;
+const POOLS = 10;
 
 /** What it took a crowd of hosts. */
 export interface CrowdFigures {
@@ -40,7 +41,8 @@ export async function gatherCrowd(url: string, hosts: number): Promise<CrowdFigu
     Array.from({ length: RACKS }, async () => stack.use(await startRack(url, tries))),
   );
   const waiting = Array.from({ length: hosts }, (_, n) => ({ Container: `waits${n}` }));
-  const base = tenantOf([{ Name: "pool" }, { Name: "late", Endpoints: waiting }]);
+  const pools = Array.from({ length: POOLS }, (_, n) => ({ Name: `pool${n}` }));
+  const base = tenantOf([...pools, { Name: "late", Endpoints: waiting }]);
   await racks[0]!.apply(base);
   await Promise.all(racks.map(({ mirror }) => mirror.catchUp()));
   tries.clear();
@@ -101,7 +103,7 @@ async function join({ mirror, apply }: Rack, n: number): Promise<void> {
   const self = { host, instance: n.toString(16).padStart(16, "0"), version: "1" };
   const options = { self, beatMs: 10_000, takeOver: false, mtu: () => 1_500 };
   await new Presence(mirror, { ...options, pause: () => Promise.resolve() }).take();
-  await apply(tenantOf([{ Name: "pool", Endpoints: [{ Container: `own${n}` }] }]));
+  await apply(tenantOf([{ Name: `pool${n % POOLS}`, Endpoints: [{ Container: `own${n}` }] }]));
   await bind(mirror, host, `waits${n}`);
 }
 

@@ -3,7 +3,8 @@
 
 import { planCommits, resolveChecks } from "../../intent/commits.ts";
 import { type Documents, keys } from "../../intent/records.ts";
-import { planBindings, planIntent } from "../../intent/plan.ts";
+import { planWish } from "../../intent/narrow.ts";
+import { planBindings } from "../../intent/plan.ts";
 import type { Plan } from "../../intent/plan/operation.ts";
 import { parseBindings, parseIntent } from "../../intent/schema.ts";
 import type { Check, Write } from "../../store/store.ts";
@@ -56,7 +57,7 @@ function planFile(
   },
 ): { readonly plan: Plan; readonly notes: readonly string[] } {
   const { intent, warnings } = parseIntent(text, { strict });
-  return { plan: planIntent(documents, { mode, intent, force, skip }), notes: warnings };
+  return { plan: planWish(documents, { mode, intent, force, skip }), notes: warnings };
 }
 
 /** Applies intents to one store, one at a time. */
