@@ -1,7 +1,20 @@
-// Reads the body of an HTTP answer under a signal that really ends it.
+// HTTP answers and their bodies under a signal that really ends them.
 //
 // Deno 2.9.6 forgets fetch's signal when garbage is collected while only the body is held: an abort
-// then does nothing, and a read waits for ever. So the reads are ended here.
+// then does nothing, and a read waits for ever. So what waits is ended here.
+
+/** Gives what `work` gives. Faults: of the work; the signal's reason, when it aborts first. */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const end = () => reject(signal.reason);
+  if (signal.aborted) end();
+  signal.addEventListener("abort", end);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener("abort", end);
+  }
+}
 
 /** Gives a body piece by piece. Faults: the signal's reason, when it aborts; what breaks the read. */
 export async function* piecesOf(

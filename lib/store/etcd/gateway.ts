@@ -1,7 +1,7 @@
 // One member by etcd's JSON gateway (https://etcd.io/docs/v3.4/dev-guide/api_grpc_gateway/): base64
 // for bytes, text for 64-bit numbers, what is zero or empty is left out, one message a line.
 
-import { piecesOf, readText } from "../../util/body.ts";
+import { piecesOf, readText, unlessAborted } from "../../util/body.ts";
 import {
   type Answer,
   type CallOptions,
@@ -98,7 +98,7 @@ class Gateway implements Wire {
     // Deno 2.9.6 sends a body of text once more, by itself, where a connection that was used before
     // closes without an answer, and then tells only of the second time: a transaction that was done
     // would look as if it had never been sent. A Blob is sent once.
-    return fetch(this.#base + path, {
+    const answer = fetch(this.#base + path, {
       method: "POST",
       body: path === "kv/txn" ? new Blob([text]) : text,
       headers: token === undefined ? {} : { authorization: token },
@@ -106,6 +106,7 @@ class Gateway implements Wire {
       redirect: "error",
       signal,
     });
+    return unlessAborted(answer, signal);
   }
 
   #wireError(error: unknown, limit: AbortSignal, limitMs: number): WireError {

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { piecesOf, readText } from "../../../lib/util/body.ts";
+import { piecesOf, readText, unlessAborted } from "../../../lib/util/body.ts";
 
 const encoder = new TextEncoder();
 
@@ -41,4 +41,14 @@ Deno.test("readText() refuses a body that is longer than its limit", async () =>
   const { body, cancelled } = stalling(encoder.encode("12345"));
   await assertRejects(() => readText(body, new AbortController().signal, 4), Error, "too long");
   await cancelled;
+});
+
+Deno.test("unlessAborted() gives what comes first: the work's end or the abort", async () => {
+  const never = new Promise<never>(() => {});
+  const stop = new AbortController();
+  assertEquals(await unlessAborted(Promise.resolve(1), stop.signal), 1);
+  const waiting = unlessAborted(never, stop.signal);
+  stop.abort(new Error("enough"));
+  await assertRejects(() => waiting, Error, "enough");
+  await assertRejects(() => unlessAborted(never, stop.signal), Error, "enough");
 });
