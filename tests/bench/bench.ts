@@ -3,19 +3,18 @@
 
 import { createPool, lowestFreeAddress } from "../../lib/ipam/addresses.ts";
 import { parseSubnet } from "../../lib/ipam/subnets.ts";
-import { FILE, type Host, intentOf, setupDirectly, startHost } from "../lab/host.ts";
+import { type Host, intentOf, setupDirectly, startHost } from "../lab/host.ts";
 import { makePod, type Pod } from "../lab/pod.ts";
 import { Bare } from "./bare.ts";
 import { Peer } from "./peer.ts";
-import { note, quantile, type Ratio, type Samples, tables, timed } from "./stats.ts";
+import { report } from "./report.ts";
+import { note, quantile, type Ratio, type Samples, timed } from "./stats.ts";
 
 const PORTS = [0, 100, 500] as const;
 const ROUNDS = Number(Deno.args[0] ?? 40);
 const BURSTS = 5;
 const BURST = 50;
 const MEMORY_SAMPLES = 6;
-const README = new URL("../../README.md", import.meta.url);
-const SAMPLES = new URL("samples.json", import.meta.url);
 
 const samples: Samples = new Map();
 
@@ -190,12 +189,7 @@ async function main(): Promise<void> {
     console.error(`${ports} ports: ${ROUNDS} rounds`);
     for (let n = 0; n < ROUNDS; n++) await round(host, peer, bare, ports);
   }
-  const markdown = tables(samples, ratios());
-  await Deno.writeTextFile(SAMPLES, JSON.stringify(Object.fromEntries(samples), null, 1) + "\n");
-  const readme = await Deno.readTextFile(README);
-  const marked = /(<!-- bench -->\n)[\s\S]*?(<!-- \/bench -->)/;
-  await Deno.writeTextFile(README, readme.replace(marked, `$1\n${markdown}\n\n$2`));
-  console.log(`${FILE}\n\n${markdown}`);
+  await report("bench", "samples.json", { samples, ratios: ratios() });
 }
 
 await main();

@@ -12,12 +12,11 @@ import { gatherCrowd } from "../lab/crowd.ts";
 import { type Etcd, startEtcd } from "../lab/etcd.ts";
 import { FILE } from "../lab/host.ts";
 import { startOvs } from "../lab/ovs.ts";
-import { note, quantile, type Ratio, type Samples, tables, timed } from "./stats.ts";
+import { report } from "./report.ts";
+import { note, quantile, type Ratio, type Samples, timed } from "./stats.ts";
 
 const ROUNDS = Number(Deno.args[0] ?? 5);
 const NETWORKS = 50;
-const README = new URL("../../README.md", import.meta.url);
-const SAMPLES = new URL("scale_samples.json", import.meta.url);
 const samples: Samples = new Map();
 
 function intentOf(endpoints: number): unknown {
@@ -177,12 +176,7 @@ async function main(): Promise<void> {
   await lookups(etcd.url("/scale0"), "look-ups at 10,000, µs");
   await lookups(etcd.url("/small"), "look-ups at 50, µs");
   await crowds(etcd);
-  const markdown = tables(samples, ratios());
-  await Deno.writeTextFile(SAMPLES, JSON.stringify(Object.fromEntries(samples), null, 1) + "\n");
-  const readme = await Deno.readTextFile(README);
-  const marked = /(<!-- scale -->\n)[\s\S]*?(<!-- \/scale -->)/;
-  await Deno.writeTextFile(README, readme.replace(marked, `$1\n${markdown}\n\n$2`));
-  console.log(markdown);
+  await report("scale", "scale_samples.json", { samples, ratios: ratios() });
 }
 
 await main();

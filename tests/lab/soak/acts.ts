@@ -114,6 +114,26 @@ export const ACTS: readonly Act[] = [
   },
   { name: "etcd is restarted", weight: 1, run: (soak) => soak.cluster.etcd!.restart() },
   {
+    name: "dockerd is killed",
+    weight: 1,
+    run: async ({ dockerd }) => {
+      await dockerd.kill();
+      await dockerd.start();
+    },
+  },
+  {
+    name: "pods start while dockerd hangs",
+    weight: 1,
+    run: async (soak) => {
+      soak.dockerd.freeze();
+      try {
+        await Promise.all(soak.someAbsent(2).map((name) => soak.setUp(name, soak.someHost())));
+      } finally {
+        soak.dockerd.thaw();
+      }
+    },
+  },
+  {
     name: "somebody deletes a port",
     weight: 1,
     run: (soak) =>

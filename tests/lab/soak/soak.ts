@@ -5,6 +5,7 @@ import { assert, assertEquals } from "@std/assert";
 import { run } from "../../../lib/util/run.ts";
 import { type Cluster, startCluster } from "../cluster.ts";
 import type { ClusterHost } from "../cluster/host.ts";
+import { type Dockerd, startDockerd } from "../dockerd.ts";
 import { openFiles, residentMb } from "../files.ts";
 import type { Pod } from "../pod.ts";
 import { oneOf, someOf } from "../random.ts";
@@ -72,20 +73,35 @@ export interface Rest {
 export class Soak implements AsyncDisposable {
   readonly random: () => number;
   readonly cluster: Cluster;
+  /** Both agents ask it; no container of it is a pod. */
+  readonly dockerd: Dockerd;
   /** Pods that should be connected, by name. */
   readonly placed = new Map<string, Placed>();
+  readonly #stack: AsyncDisposableStack;
   #addresses: ReadonlyMap<string, string> = new Map();
 
-  constructor(cluster: Cluster, random: () => number) {
+  private constructor(
+    { cluster, dockerd }: { readonly cluster: Cluster; readonly dockerd: Dockerd },
+    random: () => number,
+    stack: AsyncDisposableStack,
+  ) {
     this.cluster = cluster;
+    this.dockerd = dockerd;
     this.random = random;
+    this.#stack = stack;
   }
 
   /** Starts the cluster with its intent. */
   static async start(random: () => number): Promise<Soak> {
-    const flags = ["--grace", String(GRACE_S)];
-    const cluster = await startCluster({ hosts: 2, fabric: "both", intent: INTENT, flags });
-    const soak = new Soak(cluster, random);
+    await using stack = new AsyncDisposableStack();
+    const dir = await Deno.makeTempDir({ prefix: "k8contivnet-soak-" });
+    stack.defer(() => Deno.remove(dir, { recursive: true }));
+    const dockerd = stack.use(await startDockerd(dir));
+    const flags = ["--grace", String(GRACE_S), "--docker", dockerd.address];
+    const cluster = stack.use(
+      await startCluster({ hosts: 2, fabric: "both", intent: INTENT, flags }),
+    );
+    const soak = new Soak({ cluster, dockerd }, random, stack.move());
     const { out } = await cluster.host(1).agent.call("get", "endpoints", "-o", "json");
     const endpoints: { endpoint: string; address: string }[] = JSON.parse(out);
     soak.#addresses = new Map(endpoints.map(({ endpoint, address }) => [endpoint, address]));
@@ -184,7 +200,7 @@ export class Soak implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.cluster[Symbol.asyncDispose]();
+    await this.#stack.disposeAsync();
   }
 
   #wanted(host: ClusterHost): string[] {
