@@ -1,5 +1,6 @@
 // The fast driver: one open connection to ovsdb-server for rows, one to ovs-vswitchd for flows.
 
+import { edge } from "../util/edges.ts";
 import { Fault } from "../util/errors.ts";
 import { Announcer } from "./announcer.ts";
 import { BASE_FLOWS, cookieOf, guardFlows, WHOLE_COOKIE } from "./flows.ts";
@@ -172,7 +173,7 @@ class FastDriver implements Driver {
   }
 
   async #openOvsdb(path: string): Promise<OvsdbConnection> {
-    const connection = await openOvsdb(path);
+    const connection = edge("ovsdb", await openOvsdb(path), ["close"]);
     const mirror = new Mirror(this.#options.bridge, this.#options.owner);
     try {
       await connection.monitor(MIRRORED, (updates) => this.#take(mirror, updates), OPEN_MS);
@@ -228,7 +229,8 @@ class FastDriver implements Driver {
     const first = (connection: OpenFlowConnection) => {
       if (this.#wasOpenFlowUp) this.#restore(connection);
     };
-    return await openOpenFlow(`${rundir}/${bridge}.mgmt`, { ring, endMs, first });
+    const connection = await openOpenFlow(`${rundir}/${bridge}.mgmt`, { ring, endMs, first });
+    return edge("openflow", connection, ["addFlows", "deleteFlows", "sendFrame", "close"]);
   }
 
   #openFlowReady(connection: OpenFlowConnection): void {

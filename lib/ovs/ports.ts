@@ -1,6 +1,7 @@
 // The promises of a Switch, over either driver: one change of a port at a time, nothing left after a
 // failure, rows of others never touched. Knows neither sockets nor commands.
 
+import { edge } from "../util/edges.ts";
 import { Fault, faultFrom } from "../util/errors.ts";
 import { Batch } from "./batch.ts";
 import { ensureBridge } from "./bridge.ts";
@@ -83,12 +84,13 @@ class PortSwitch implements Switch {
     this.#options = options;
     this.#tools = tools;
     this.#batch = new Batch((jobs) => this.#driver.commit(jobs, this.#end()));
-    this.#driver = open({
+    const driver = open({
       changed: (names) => {
         if ([...names].some((name) => !this.#turns.isTaken(name))) this.#ring();
       },
       returned: () => this.#ring(),
     });
+    this.#driver = edge("port-driver", driver, ["state", "close"]);
   }
 
   ensureBridge(): Promise<string> {

@@ -1,5 +1,6 @@
 // Runs outside commands: an argument array, a time limit, never a shell.
 
+import { outsideStep } from "./edges.ts";
 import { Fault, oneLine } from "./errors.ts";
 
 /** Options of one run. */
@@ -11,10 +12,18 @@ export interface RunOptions {
 }
 
 /** Runs `cmd` and gives its stdout, trimmed. Faults: timeout, unavailable, failed. */
-export async function run(
+export function run(
   cmd: string,
   args: readonly string[],
-  { stdin, limitMs = 5_000 }: RunOptions = {},
+  options: RunOptions = {},
+): Promise<string> {
+  return outsideStep(`command.${cmd}`, () => runNow(cmd, args, options));
+}
+
+async function runNow(
+  cmd: string,
+  args: readonly string[],
+  { stdin, limitMs = 5_000 }: RunOptions,
 ): Promise<string> {
   const signal = AbortSignal.timeout(limitMs);
   try {

@@ -3,6 +3,7 @@
 
 import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Json } from "../../store/store.ts";
+import { scope } from "../../util/edges.ts";
 import { faultFrom } from "../../util/errors.ts";
 import { type Fates, followSandboxes } from "../containers/fates.ts";
 import { applyStep, detach } from "../pods/attach.ts";
@@ -28,7 +29,7 @@ export async function reconcile(world: World, signal: AbortSignal): Promise<void
   let said = "";
   while (!signal.aborted) {
     let words = "";
-    const failed = await look(world).catch((error) => {
+    const failed = await scope("look", () => look(world)).catch((error) => {
       words = `look failed: ${faultFrom(error).message}`;
       return 1;
     });

@@ -3,6 +3,7 @@
 
 import { parseName, parseSandboxId } from "../../util/names.ts";
 import { LONG_NAME_LIMIT } from "../../util/names.ts";
+import { scope } from "../../util/edges.ts";
 import { Fault, FAULT_CODES, faultFrom } from "../../util/errors.ts";
 import type {
   BindRequest,
@@ -109,7 +110,7 @@ export async function answerVerb(
   const work = verb === "setup" ? setupPod : teardownPod;
   return await world.queue.run<SetupAnswer | TeardownAnswer>(
     pod.sandbox,
-    () => work(world, pod),
+    () => scope<SetupAnswer | TeardownAnswer>(verb, () => work(world, pod)),
   );
 }
 

@@ -1,5 +1,6 @@
 // The few calls of libc that Linux links need and Deno does not make, and what `errno` says after.
 
+import { edge, type Plain } from "../../util/edges.ts";
 import { Fault } from "../../util/errors.ts";
 
 const SYMBOLS = {
@@ -69,13 +70,16 @@ export const ERRNO: ReadonlyMap<number, string> = new Map([
   [107, "ENOTCONN"],
 ]);
 
+// All but that one are done in this thread, and never wait.
+const AT_ONCE = Object.keys(SYMBOLS).filter((name) => name !== "sendOffThread") as Plain<Libc>[];
+
 const EINTR = 4;
 let opened: Libc | undefined;
 
 /** Gives libc's calls; it stays open. Faults: unavailable, without leave or without glibc. */
 export function openLibc(): Libc {
   try {
-    opened ??= Deno.dlopen("libc.so.6", SYMBOLS).symbols;
+    opened ??= edge("netlink", Deno.dlopen("libc.so.6", SYMBOLS).symbols, AT_ONCE);
     return opened;
   } catch (cause) {
     throw new Fault("unavailable", "libc.so.6 cannot be called", {
