@@ -1,6 +1,7 @@
 // Starts and stops the agent: locks, store, drivers, first look, server, loop. The order is the
 // point: nobody is answered before this host is as it should be.
 
+import { openLinkEvents } from "../net/open.ts";
 import { Fault, faultFrom, systemWords } from "../util/errors.ts";
 import { returnFreeMemory } from "../util/memory.ts";
 import type { Log } from "../util/log.ts";
@@ -28,6 +29,7 @@ import { Queue } from "./look/queue.ts";
 import { AfterWork } from "./look/after_work.ts";
 import { FabricKeeper, keepFabric } from "./look/fabric_keeper.ts";
 import { look, reconcile } from "./look/reconcile.ts";
+import { watch } from "./look/sentry.ts";
 import { Removals } from "./pods/removals.ts";
 import { keepSticky } from "./pods/sticky.ts";
 import { answer, answerVerb } from "./serve/server.ts";
@@ -108,6 +110,9 @@ export async function runAgent(
   const looking = reconcile(world, stopping.signal);
   const fabric = keepFabric(world, stopping.signal);
   const sticky = keepSticky(world, options.graceMs, stopping.signal);
+  const events = openLinkEvents(world.links);
+  stack.defer(() => events?.close());
+  const watching = watch(world, { events, stateDir: options.stateDir }, stopping.signal);
   const health = () => healthOf(options, world);
   const hearing = followRuntime(world, stopping.signal);
   // The door first: who has been answered over the socket finds it open.
@@ -129,7 +134,8 @@ export async function runAgent(
   await server.shutdown();
   await world.queue.idle();
   stopping.abort();
-  await Promise.allSettled([following, looking, fabric, sticky, hearing, beating, saving]);
+  const loops = [following, looking, fabric, sticky, watching, hearing, beating, saving];
+  await Promise.allSettled(loops);
 }
 
 async function makeStateDir(path: string): Promise<void> {

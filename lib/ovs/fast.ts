@@ -4,6 +4,7 @@ import { edge } from "../util/edges.ts";
 import { Fault } from "../util/errors.ts";
 import { Announcer } from "./announcer.ts";
 import { BASE_FLOWS, cookieOf, guardFlows, WHOLE_COOKIE } from "./flows.ts";
+import { FlowCheck } from "./flow_check.ts";
 import { Keeper } from "./keeper.ts";
 import { type OpenFlowConnection, openOpenFlow } from "./openflow_connection.ts";
 import { openOvsdb, type OvsdbConnection, type TableUpdates } from "./ovsdb.ts";
@@ -49,6 +50,7 @@ class FastDriver implements Driver {
   readonly #ovsdb: Keeper<OvsdbConnection>;
   readonly #openflow: Keeper<OpenFlowConnection>;
   readonly #announcer = new Announcer(() => this.#openflow.current);
+  readonly #flowCheck: FlowCheck;
   readonly #views = new Map<string, PortRow>();
   readonly #links = new Set<string>();
   readonly #staleNumbers = new Set<number>();
@@ -69,6 +71,11 @@ class FastDriver implements Driver {
       open: () => this.#openOpenFlow(),
       onReady: (connection) => this.#openFlowReady(connection),
       onLost: () => this.#waits.ringAll(),
+    });
+    this.#flowCheck = new FlowCheck({
+      connection: () => this.#openflow.current,
+      wanted: () => this.#countFlows(),
+      differ: () => this.#events.returned(),
     });
   }
 
@@ -134,6 +141,7 @@ class FastDriver implements Driver {
   }
 
   close(): void {
+    this.#flowCheck[Symbol.dispose]();
     this.#announcer.close();
     this.#ovsdb.close();
     this.#openflow.close();
@@ -266,6 +274,11 @@ class FastDriver implements Driver {
 
   #guard(connection: OpenFlowConnection, { mac, addresses }: Guarded, ofport: number): void {
     connection.addFlows(guardFlows(ofport, { mac, addresses }));
+  }
+
+  #countFlows(): number {
+    const guards = this.#guarded().map((guarded) => guardFlows(guarded.ofport, guarded).length);
+    return guards.reduce((sum, count) => sum + count, BASE_FLOWS.length);
   }
 
   #guarded(): Guarded[] {

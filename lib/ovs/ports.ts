@@ -35,7 +35,7 @@ export interface Arrival {
 export interface DriverEvents {
   /** Rows of these names changed. */
   readonly changed: (names: Iterable<string>) => void;
-  /** A lost connection is back. */
+  /** A lost connection is back, or flows are not those that should be there. */
   readonly returned: () => void;
 }
 

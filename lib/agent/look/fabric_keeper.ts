@@ -14,6 +14,9 @@ export interface FabricFlags extends FabricOptions {
   readonly isForced: boolean;
 }
 
+// A host without uplink and overlay has no flows of theirs.
+const NOTHING = JSON.stringify({ uplink: undefined, overlay: undefined });
+
 /** Makes the fabrics as wished. */
 export class FabricKeeper {
   readonly #fabric: Fabric;
@@ -21,6 +24,8 @@ export class FabricKeeper {
   readonly #said = new Map<string, string>();
   readonly #turns = new Queue();
   #made = "";
+  /** How many flows there were when all had been made. */
+  #counts = "";
 
   constructor(fabric: Fabric, flags: FabricFlags) {
     this.#fabric = fabric;
@@ -31,6 +36,17 @@ export class FabricKeeper {
   ensure(world: World, { isFresh = false } = {}): Promise<void> {
     // One after another: what an earlier call is still making is not there yet, or not gone yet.
     return this.#turns.run("fabric", () => this.#ensure(world, isFresh));
+  }
+
+  /** Reports whether flows have come or gone since all was made; told once. */
+  isDisturbed(): Promise<boolean> {
+    return this.#turns.run("fabric", async () => {
+      if (this.#counts === "") return false;
+      const counts = await this.#fabric.flowCounts();
+      const isDisturbed = counts !== this.#counts;
+      this.#counts = counts;
+      return isDisturbed;
+    });
   }
 
   async #ensure(world: World, isFresh: boolean): Promise<void> {
@@ -47,6 +63,9 @@ export class FabricKeeper {
       await this.#try(world, "overlay", () => this.#ensureOverlay(wish)),
     ];
     this.#made = done.every(Boolean) ? words : "";
+    this.#counts = this.#made === "" || this.#made === NOTHING
+      ? ""
+      : await this.#fabric.flowCounts().catch(() => "");
   }
 
   async #ensureUplink(world: World, { uplink }: FabricWish): Promise<Fault | undefined> {

@@ -20,6 +20,9 @@ export async function applyStep(world: World, step: Step): Promise<void> {
     case "port":
       await repairPort(world, step.attachment, step.tag);
       return;
+    case "pod":
+      await world.links.ensurePodSide(await pairOf(world, step.attachment));
+      return;
     case "retag":
       await world.switch.setTag(hostEndOf(step.attachment), step.tag);
       return;
