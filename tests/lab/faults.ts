@@ -54,7 +54,8 @@ export interface Traces extends WorldSets {
 
 /** Looks for all of it. */
 export async function tracesOf(host: Host): Promise<Traces> {
-  const files = (await run("find", [host.agent.stateDir, host.agent.socket + ".door"])).split("\n");
+  const places = [host.agent.stateDir, `${host.agent.socket}.door`];
+  const files = (await run("find", [...places, "-not", "-type", "d"])).split("\n");
   return {
     ...await worldOf(host),
     namespaces: (await run("ls", ["/run/netns"])).split("\n").sort(),

@@ -1,6 +1,7 @@
 // Does the steps: links and ports, each with its undo. What a step needs to know is in the step.
 
 import type { AttachmentRecord } from "../../intent/records.ts";
+import { faultFrom } from "../../util/errors.ts";
 import { attachmentsIn } from "../record/documents.ts";
 import { attachmentToPair, attachmentToPort, hostEndOf } from "./rows.ts";
 import type { PodLink } from "../../net/links.ts";
@@ -32,10 +33,18 @@ export async function applyStep(world: World, step: Step): Promise<void> {
 async function attach(world: World, attachment: AttachmentRecord, tag: number): Promise<void> {
   const pair = await pairOf(world, attachment);
   await using undo = new AsyncDisposableStack();
+  // Each before its step: of use where something came and its answer did not. A pair that stays would
+  // take the interface's name from the next try, and a look would adopt the port.
+  undo.defer(() => orNextLook(world, world.links.removeLinks([pair.hostEnd])));
   await world.links.createPair(pair);
-  undo.defer(() => world.links.removeLinks([pair.hostEnd]));
+  undo.defer(() => orNextLook(world, world.switch.removePorts([pair.hostEnd])));
   await world.switch.addPort(attachmentToPort(attachment, tag));
   undo.move();
+}
+
+/** What cannot be undone now is a stray that a look finds; why it came to that is the better answer. */
+async function orNextLook({ log }: World, undone: Promise<void>): Promise<void> {
+  await undone.catch((error) => log.warn(`undo left to a look: ${faultFrom(error).message}`));
 }
 
 async function repairPort(world: World, attachment: AttachmentRecord, tag: number): Promise<void> {

@@ -31,7 +31,7 @@ const LIST_TRIES = 20;
 // The kernel has one lock for all links: a second thread would only wait for the first one, and each
 // costs the agent memory (1 MB or so, Deno 2.9.6 keeps 32 of them for some seconds).
 // A request that hangs (somebody holds that lock) is waited for a while, and not for ever.
-const TURN_MS = 3_000;
+const TURN_MS = 1_000;
 let last: Promise<unknown> = Promise.resolve();
 let waiting = 0;
 
