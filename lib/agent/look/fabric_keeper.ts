@@ -4,6 +4,7 @@
 import type { Fabric } from "../../ovs/fabric.ts";
 import { VtepFault } from "../../ovs/overlay/vtep.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
+import { isBlank } from "../record/documents.ts";
 import type { World } from "../world.ts";
 import { Queue } from "./queue.ts";
 import { type FabricOptions, type FabricWish, planFabric } from "./fabric.ts";
@@ -56,6 +57,8 @@ export class FabricKeeper {
       this.#flags,
       (network) => world.tags.tagOf(documents, network),
     );
+    // A store that was lost says nothing of who lives elsewhere: what there is stays.
+    if (isBlank(documents)) return;
     const words = JSON.stringify(wish);
     if (words === this.#made && !isFresh) return;
     const done = [

@@ -11,6 +11,7 @@ import { attachmentKey, attachmentsOf, endpointKeyOf, findEndpoint } from "../re
 import { observe, releaseAttachments } from "../pods/realise.ts";
 import { isStillBound } from "../pods/teardown.ts";
 import { attachmentFromPort, attachmentToPort, hostEndOf } from "../pods/rows.ts";
+import { isGarbage, isStoreLost, isThere } from "./doubts.ts";
 import { connectLatecomers } from "./latecomers.ts";
 import { reviveEndpoints } from "./revive.ts";
 import { type Actual, planSteps, type Step, type Wanted } from "./steps.ts";
@@ -54,6 +55,7 @@ export async function look(world: World): Promise<number> {
   world.tags.restore(seen.rows);
   await reviveEndpoints(world, seen.rows);
   await adopt(world, seen);
+  if (await isStoreLost(world, seen)) return 0;
   const fates = await followSandboxes(world);
   const actual = fates.hasMoved ? await observe(world) : seen;
   const mine = attachmentsOf(world.mirror.documents, world.host);
@@ -103,7 +105,7 @@ async function adopt(world: World, { rows }: Actual): Promise<void> {
 async function adoptOne(world: World, told: AttachmentRecord): Promise<void> {
   const { rows } = await observe(world, (name) => name === hostEndOf(told));
   if (rows.length === 0 || !isStillBound(world, told)) return;
-  if (!await world.runtimes.isAlive(told)) return;
+  if (!await isThere(world, told)) return;
   const isAdopted = await world.mirror.commit((documents) => {
     const holder = attachmentsOf(documents, world.host).find((one) =>
       endpointKeyOf(one) === endpointKeyOf(told)
@@ -126,7 +128,7 @@ async function releaseUnwanted(
   // What came since then is alive.
   const fateOf = ({ id }: AttachmentRecord) => fateById.get(id) ?? "alive";
   const gone = mine.filter((one) =>
-    !isStillBound(world, one) || world.garbage.isDue(one.id, fateOf(one))
+    !isStillBound(world, one) || isGarbage(world, one, fateOf(one))
   );
   if (gone.length === 0) return new Set();
   const started = world.now();

@@ -74,8 +74,14 @@ async function checkPods(
     const isOff = end !== undefined && (!end.isUp || end.mtu !== one.mtu);
     const isSuspect = isOff || routes.has(one.gateway ?? "");
     const check = () => world.queue.run(one.sandbox, () => checkPod(world, one, isSuspect));
-    await tryPart(world, check);
+    await tryPart(world, () => check().catch((error) => ringIfGone(world, one, error)));
   }
+}
+
+/** A sandbox that is missing is marked by a look. */
+function ringIfGone({ bell, garbage }: World, { id }: AttachmentRecord, error: unknown): void {
+  if (faultFrom(error).code !== "not_found") throw error;
+  if (!garbage.isMarked(id)) bell.ring();
 }
 
 /** Gives the pods whose turn it is in this round. */

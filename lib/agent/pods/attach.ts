@@ -8,6 +8,9 @@ import type { PodLink } from "../../net/links.ts";
 import type { Step } from "../look/steps.ts";
 import type { World } from "../world.ts";
 
+// An answer to a caller waits this long for an undo: an Open vSwitch that is away takes its 8 s again.
+const UNDO_MS = 1_500;
+
 /** Does one step. On a Fault nothing of that step is left. Repeatable. */
 export async function applyStep(world: World, step: Step): Promise<void> {
   switch (step.do) {
@@ -42,9 +45,15 @@ async function attach(world: World, attachment: AttachmentRecord, tag: number): 
   undo.move();
 }
 
-/** What cannot be undone now is a stray that a look finds; why it came to that is the better answer. */
-async function orNextLook({ log }: World, undone: Promise<void>): Promise<void> {
-  await undone.catch((error) => log.warn(`undo left to a look: ${faultFrom(error).message}`));
+/** What cannot be undone soon is a stray that a look finds; why it came to that is the better answer. */
+async function orNextLook({ log }: World, undoing: Promise<void>): Promise<void> {
+  const undone = undoing.catch((error) => {
+    log.warn(`undo left to a look: ${faultFrom(error).message}`);
+  });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, UNDO_MS));
+  await Promise.race([undone, late]);
+  clearTimeout(timer);
 }
 
 async function repairPort(world: World, attachment: AttachmentRecord, tag: number): Promise<void> {
