@@ -117,7 +117,10 @@ export async function runAgent(
   const hearing = followRuntime(world, stopping.signal);
   // The door first: who has been answered over the socket finds it open.
   const door = await tryDoor(world, options.socket);
-  const server = listener.serve((request) => answer({ world, intents, health }, request));
+  const server = listener.serve(
+    (request) => answer({ world, intents, health }, request),
+    (error) => log.error(`socket broke, opened again: ${faultFrom(error).message}`),
+  );
   world.tidying.note();
   await handleNotes(world, options.stateDir); // of those that gave up just before they were served
   log.info("agent ready", { host: options.hostLabel, socket: options.socket });

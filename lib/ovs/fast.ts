@@ -51,6 +51,8 @@ class FastDriver implements Driver {
   readonly #openflow: Keeper<OpenFlowConnection>;
   readonly #announcer = new Announcer(() => this.#openflow.current);
   readonly #flowCheck: FlowCheck;
+  /** How many flows there should be; undefined until they are counted for the rows as they are now. */
+  #wantedFlows: number | undefined;
   readonly #views = new Map<string, PortRow>();
   readonly #links = new Set<string>();
   readonly #staleNumbers = new Set<number>();
@@ -74,7 +76,7 @@ class FastDriver implements Driver {
     });
     this.#flowCheck = new FlowCheck({
       connection: () => this.#openflow.current,
-      wanted: () => this.#countFlows(),
+      wanted: () => this.#wantedFlows ??= this.#countFlows(),
       differ: () => this.#events.returned(),
     });
   }
@@ -196,6 +198,7 @@ class FastDriver implements Driver {
   #take(mirror: Mirror, updates: TableUpdates): void {
     const bridgeOwner = mirror.bridgeOwner;
     const touched = mirror.apply(updates);
+    this.#wantedFlows = undefined;
     if (mirror !== this.#mirror) return; // the first look; nobody waits on it yet
     const changed = [...touched].filter((name) => this.#isLost(name) || this.#isNews(name));
     // Readers of the bridge's own row are told under its name.

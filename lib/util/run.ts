@@ -46,6 +46,13 @@ async function runNow(
   } catch (cause) {
     if (cause instanceof Fault) throw cause;
     if (signal.aborted) throw timedOut(cmd, limitMs);
+    if (/Too many open files/.test(String(cause))) {
+      throw new Fault("unavailable", `${cmd} cannot be started`, {
+        why: "too many files are open",
+        fix: "raise the limit of open files (ulimit -n)",
+        cause,
+      });
+    }
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
     throw new Fault("unavailable", `${cmd} is not installed`, { fix: "run ./install.sh", cause });
   }

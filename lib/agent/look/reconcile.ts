@@ -20,7 +20,7 @@ import { wantedOf } from "../pods/wanted.ts";
 import type { World } from "../world.ts";
 
 // Between rings; a ring comes for every change that somebody tells of.
-const LOOK_MS = 30_000;
+const LOOK_MS = 60_000;
 const LOOK_AFTER_FAILURE_MS = 1_000;
 const SHORTEST_MS = 100;
 const GATHER_MS = 300;

@@ -19,8 +19,9 @@ import { suspectsOf, wrongEnd } from "./pod_ends.ts";
 import { planSteps } from "./steps.ts";
 
 const ROUND_MS = 1_000;
-/** Rounds in which each pod is looked at once; `ip` starts two commands for one pod. */
-const WALK_ROUNDS = { netlink: 30, ip: 600 } as const;
+/** So many walks see each pod once; a walk comes every WALK_EVERY rounds. `ip` starts two commands a pod. */
+const WALKS = { netlink: 12, ip: 120 } as const;
+const WALK_EVERY = 5;
 const FABRIC_ROUNDS = 2;
 const NOTES_ROUNDS = 5;
 
@@ -40,7 +41,11 @@ export async function watch(
   for (let round = 1;; round++) {
     await pause(ROUND_MS, signal);
     if (signal.aborted) return;
-    await tryPart(world, () => checkPods(world, events?.take() ?? [], round));
+    const told = events?.take() ?? [];
+    const walk = round % WALK_EVERY === 0 ? round / WALK_EVERY : undefined;
+    if (told.length > 0 || walk !== undefined) {
+      await tryPart(world, () => checkPods(world, told, walk));
+    }
     if (round % FABRIC_ROUNDS === 0) await tryPart(world, () => checkFabric(world));
     if (round % NOTES_ROUNDS === 0) await handleNotes(world, stateDir);
   }
@@ -60,7 +65,7 @@ async function checkFabric(world: World): Promise<void> {
 async function checkPods(
   world: World,
   events: readonly LinkEvent[],
-  round: number,
+  walk: number | undefined,
 ): Promise<void> {
   const ready = attachmentsOf(world.mirror.documents, world.host)
     .filter(({ state }) => state === "ready");
@@ -69,7 +74,7 @@ async function checkPods(
   // The kernel lists all links at once, which is too much for a walk.
   const ends = suspects.length > 0 ? await world.links.hostEnds() : [];
   const routes = new Set(events.flatMap((one) => one.kind === "route" ? one.gateway : []));
-  for (const one of new Set([...suspects, ...walked(world, ready, round)])) {
+  for (const one of new Set([...suspects, ...walked(world, ready, walk)])) {
     const end = ends.find(({ name }) => name === hostEndOf(one));
     const isOff = end !== undefined && (!end.isUp || end.mtu !== one.mtu);
     const isSuspect = isOff || routes.has(one.gateway ?? "");
@@ -84,10 +89,11 @@ function ringIfGone({ bell, garbage }: World, { id }: AttachmentRecord, error: u
   if (!garbage.isMarked(id)) bell.ring();
 }
 
-/** Gives the pods whose turn it is in this round. */
-function walked<T>({ links }: World, ready: readonly T[], round: number): T[] {
-  const rounds = WALK_ROUNDS[links.driver];
-  return ready.filter((_, at) => at % rounds === round % rounds);
+/** Gives the pods whose turn it is in this walk. */
+function walked<T>({ links }: World, ready: readonly T[], walk: number | undefined): T[] {
+  if (walk === undefined) return [];
+  const walks = WALKS[links.driver];
+  return ready.filter((_, at) => at % walks === walk % walks);
 }
 
 /** Looks at a pod's end; mends it when it is wrong, or `isSuspect` for what cannot be seen in there. */

@@ -110,9 +110,15 @@ export class Refusal extends Fault {
   constructor(what: string, errno: number, words?: string) {
     const name = ERRNO.get(errno) ?? `errno ${errno}`;
     const isDenied = name === "EPERM" || name === "EACCES";
-    super("failed", `${what} refused`, {
+    // It passes when others have closed theirs.
+    const isFull = name === "EMFILE" || name === "ENFILE";
+    super(isFull ? "unavailable" : "failed", `${what} refused`, {
       why: words ? `${name}, "${words}"` : name,
-      fix: isDenied ? "run as root" : undefined,
+      fix: isDenied
+        ? "run as root"
+        : isFull
+        ? "raise the limit of open files (ulimit -n)"
+        : undefined,
     });
     this.errno = errno;
   }
