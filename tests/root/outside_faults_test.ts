@@ -165,13 +165,17 @@ Deno.test("the disk of the state folder is full: setup says so, leaves nothing, 
 });
 
 Deno.test("files run out: setups that get none say so, the agent lives on, and nothing is left", async () => {
-  const PODS = 30;
+  const PODS = 20;
   await using host = await startHost(intentOf(PODS + 1));
   const peer = await host.pod(`pod${PODS}`);
   await host.agent.stop();
-  host.agent.agentPrefix = ["prlimit", "--nofile=44:44", "--"];
   await host.agent.start();
   await host.agent.setup(peer);
+  // A few more than it has open at rest.
+  const limit = (await Array.fromAsync(Deno.readDir(`/proc/${host.agent.pid}/fd`))).length + 8;
+  await host.agent.stop();
+  host.agent.agentPrefix = ["prlimit", `--nofile=${limit}:${limit}`, "--"];
+  await host.agent.start();
   const pods = await Promise.all(Array.from({ length: PODS }, (_, n) => host.pod(`pod${n}`)));
   const before = await tracesOf(host);
   const env = { K8CONTIVNET_SETUP_SECONDS: "0.1", K8CONTIVNET_DOOR: "none" };
@@ -183,9 +187,56 @@ Deno.test("files run out: setups that get none say so, the agent lives on, and n
   for (const { code, err } of ended) {
     assert(code === 0 || (err.length <= 200 && !err.includes("\n")), `${code}: ${err}`);
   }
+  assert(ended.some(({ code }) => code !== 0), "there were files for all");
   console.log(`without files: ${ended.filter(({ code }) => code !== 0).length} of ${PODS} refused`);
   for (const pod of pods) assertEquals((await host.agent.verb("teardown", pod)).code, 0);
   await becomes(host, before, 40_000);
   await host.agent.setup(pods[0]!);
-  assert(await pods[0]!.pings((await host.agent.addressOf(peer)).split("/")[0]!));
+  assert(await pods[0]!.pings(await host.agent.addressOf(peer)));
+});
+
+Deno.test("an intent of 50 MB is refused in a sentence, by whichever way, and costs the agent nothing", async () => {
+  await using host = await startHost(intentOf(2));
+  const [peer, pod] = [await host.pod("pod0"), await host.pod("pod1")];
+  await host.agent.setup(peer);
+  const peak = async () => {
+    const status = await Deno.readTextFile(`/proc/${host.agent.pid}/status`);
+    return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1]) / 1_024;
+  };
+  const before = await peak();
+  const endpoints = Array.from({ length: 500_000 }, (_, n) => ({
+    Container: `pod-with-a-rather-long-name-${n}`,
+    Host: "a-host-with-a-rather-long-label-too",
+  }));
+  const intent = { Tenants: [{ Name: "big", Networks: [{ Name: "n", Endpoints: endpoints }] }] };
+  const text = JSON.stringify(intent);
+  assert(text.length > 45_000_000);
+  await Deno.writeTextFile(`${host.dir}/big.json`, text);
+  for (const words of [["apply", "-f"], ["netdcli", "-add-cfg"]]) {
+    const { code, err } = await host.agent.call(...words, `${host.dir}/big.json`);
+    assertEquals(code, 2, err);
+    assertMatch(
+      err,
+      /^(k8contivnet|netdcli): intent .*big\.json is refused: it has more than 8 MB; apply it in/,
+    );
+    assert(err.length <= 200 && !err.includes("\n"), err);
+  }
+  // A client that does not care, without a length and with one.
+  using client = Deno.createHttpClient({ proxy: { transport: "unix", path: host.agent.socket } });
+  const body = JSON.stringify({ mode: "add", text });
+  for (const sent of [body, new Blob([body]).stream()]) {
+    const response = await fetch("http://localhost/v1/apply", {
+      method: "POST",
+      body: sent,
+      client,
+    })
+      .catch(() => undefined); // it may be cut off before all of it was sent
+    assert(response === undefined || response.status === 400, `${response?.status}`);
+    await response?.body?.cancel();
+  }
+  const grown = await peak() - before;
+  console.log(`agent's peak grew by ${Math.round(grown)} MB`);
+  assert(grown < 100, `${grown} MB`);
+  await host.agent.setup(pod);
+  assert(await pod.pings("10.9.0.1"));
 });
