@@ -10,13 +10,14 @@ import { within } from "./waits.ts";
 // ovs-vswitchd and agent together need some 0.2 ms for an answer (3.1, November 2026).
 const EVERY_MS = 1_000;
 const LIMIT_MS = 3_000;
+const [FIRST_PAUSE, LAST_PAUSE] = [2, 60];
 
 /** What a check works with. */
 export interface FlowCheckOptions {
   readonly connection: () => OpenFlowConnection | undefined;
   /** How many base and guard flows there should be. */
   readonly wanted: () => number;
-  /** Called when there are others twice in a row; not again until the difference is another one. */
+  /** Called when there are others twice in a row; while that stays so, ever more seldom. */
   readonly differ: () => void;
 }
 
@@ -26,7 +27,9 @@ export class FlowCheck implements Disposable {
   readonly #timer: ReturnType<typeof setInterval>;
   #isCounting = false;
   #seen = "";
-  #said = "";
+  /** Checks until a difference that stays is told again, and how many that will be the next time. */
+  #left = 0;
+  #pause = FIRST_PAUSE;
 
   constructor(options: FlowCheckOptions) {
     this.#options = options;
@@ -56,11 +59,14 @@ export class FlowCheck implements Disposable {
     const wanted = this.#options.wanted();
     // Ports that come or go are a difference for a moment; one that is the same twice is none of them.
     const words = count === wanted ? "" : `${count} of ${wanted}`;
-    if (words !== "" && words === this.#seen && words !== this.#said) {
-      this.#said = words;
+    const isSame = words !== "" && words === this.#seen;
+    if (!isSame) [this.#left, this.#pause] = [0, FIRST_PAUSE];
+    else if (this.#left > 0) this.#left--;
+    else {
+      // The same numbers may be a new difference; one that no look mends is told ever more seldom.
+      [this.#left, this.#pause] = [this.#pause, Math.min(2 * this.#pause, LAST_PAUSE)];
       this.#options.differ();
     }
-    if (words === "") this.#said = "";
     this.#seen = words;
   }
 }
