@@ -91,7 +91,10 @@ Deno.test("what is left of a namespace's mount is no sandbox: released after the
   await waitFor("the world to be as before", async () => {
     return JSON.stringify(await worldOf(host)) === JSON.stringify(before);
   }, LIMITS);
-  assertMatch(await host.agent.logText(), /released pod=default\/pod1 why="its sandbox is gone"/);
+  assertMatch(
+    await host.agent.logText(),
+    /detached pod=default\/pod1 [^\n]*why="its sandbox is gone"/,
+  );
   assertEquals((await host.agent.attachments()).map(({ sandbox }) => sandbox), [peer.id]);
   await Deno.remove(`/run/netns/${pod.id}`);
 });
