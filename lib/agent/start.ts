@@ -1,16 +1,12 @@
 // Starts and stops the agent: locks, store, drivers, first look, server, loop. The order is the
 // point: nobody is answered before this host is as it should be.
 
-import { openLinks } from "../net/open.ts";
-import { openFabric } from "../ovs/fabric.ts";
-import { openSwitch } from "../ovs/open.ts";
-import type { Datapath } from "../ovs/switch.ts";
-import { openRuntimes } from "../runtimes/find.ts";
-import { type OpenOptions, openStore } from "../store/open.ts";
+import { openLinkEvents } from "../net/open.ts";
 import { Fault, faultFrom, systemWords } from "../util/errors.ts";
 import { returnFreeMemory } from "../util/memory.ts";
 import type { Log } from "../util/log.ts";
 import type { HealthAnswer } from "./api.ts";
+import { type DriverOptions, openDrivers, openLimitedStore } from "./drivers.ts";
 import { IntentStore } from "./record/apply.ts";
 import { Bell, pause } from "./look/bell.ts";
 import { type Answerer, doorOf, openDoor } from "./serve/door.ts";
@@ -33,8 +29,8 @@ import { Queue } from "./look/queue.ts";
 import { AfterWork } from "./look/after_work.ts";
 import { FabricKeeper, keepFabric } from "./look/fabric_keeper.ts";
 import { look, reconcile } from "./look/reconcile.ts";
+import { watch } from "./look/sentry.ts";
 import { Removals } from "./pods/removals.ts";
-import { ALIAS_PREFIX } from "./pods/rows.ts";
 import { keepSticky } from "./pods/sticky.ts";
 import { answer, answerVerb } from "./serve/server.ts";
 import { listenPrivately } from "./serve/socket.ts";
@@ -45,31 +41,20 @@ const SNAPSHOT_MS = 2_000;
 const TIDY_MS = 2_000;
 
 /** What the agent is told by flags, environment and file. */
-export interface AgentOptions {
-  readonly hostLabel: string;
+export interface AgentOptions extends DriverOptions {
   /** Texts of intents to apply at start, with the names to say in errors. */
   readonly intents: readonly { readonly name: string; readonly text: string }[];
-  readonly store: string;
-  readonly storeOptions: OpenOptions;
   /** Milliseconds between two signs of life in a shared store. */
   readonly beatMs: number;
   /** Take the label of a host that is gone for good. */
   readonly takeOver: boolean;
   readonly socket: string;
   readonly stateDir: string;
-  readonly ovsdb: string;
-  readonly ovsRundir: string;
-  readonly ovsDriver: "jsonrpc" | "vsctl";
-  readonly linkDriver: "auto" | "netlink" | "ip";
-  readonly datapath: Datapath;
-  readonly bridge: string;
   /** Device to the VLAN fabric; the intent's when absent. */
   readonly uplink?: string;
   readonly isUplinkForced: boolean;
   /** This host's tunnel address; the intent's when absent. */
   readonly vtepIp?: string;
-  /** `unix:PATH`, or `none`. */
-  readonly docker: string;
   readonly onUnmatched: "ignore" | "fail";
   readonly graceMs: number;
   readonly version: string;
@@ -85,7 +70,7 @@ export async function runAgent(
   await makeStateDir(options.stateDir);
   stack.use(await lockFile(`${options.stateDir}/lock`, `state folder ${options.stateDir}`));
   const listener = stack.use(await listenPrivately(options.socket));
-  const store = await openStore(options.store, options.storeOptions);
+  const store = await openLimitedStore(options);
   stack.defer(() => store.close());
   const snapshot = isShared(options) ? new Snapshot(options.stateDir, log) : undefined;
   const mirror = await Mirror.open(store, await snapshot?.load() ?? new Map());
@@ -125,11 +110,17 @@ export async function runAgent(
   const looking = reconcile(world, stopping.signal);
   const fabric = keepFabric(world, stopping.signal);
   const sticky = keepSticky(world, options.graceMs, stopping.signal);
+  const events = openLinkEvents(world.links);
+  stack.defer(() => events?.close());
+  const watching = watch(world, { events, stateDir: options.stateDir }, stopping.signal);
   const health = () => healthOf(options, world);
   const hearing = followRuntime(world, stopping.signal);
   // The door first: who has been answered over the socket finds it open.
   const door = await tryDoor(world, options.socket);
-  const server = listener.serve((request) => answer({ world, intents, health }, request));
+  const server = listener.serve(
+    (request) => answer({ world, intents, health }, request),
+    (error) => log.error(`socket broke, opened again: ${faultFrom(error).message}`),
+  );
   world.tidying.note();
   await handleNotes(world, options.stateDir); // of those that gave up just before they were served
   log.info("agent ready", { host: options.hostLabel, socket: options.socket });
@@ -146,7 +137,8 @@ export async function runAgent(
   await server.shutdown();
   await world.queue.idle();
   stopping.abort();
-  await Promise.allSettled([following, looking, fabric, sticky, hearing, beating, saving]);
+  const loops = [following, looking, fabric, sticky, watching, hearing, beating, saving];
+  await Promise.allSettled(loops);
 }
 
 async function makeStateDir(path: string): Promise<void> {
@@ -167,35 +159,25 @@ function openWorld(
   log: Log,
   stack: AsyncDisposableStack,
 ): World {
-  const links = openLinks({ driver: options.linkDriver, aliasPrefix: ALIAS_PREFIX });
-  stack.defer(() => links.close());
-  const place = {
-    ovsdb: options.ovsdb,
-    rundir: options.ovsRundir,
-    bridge: options.bridge,
-    owner: options.hostLabel,
-    datapath: options.datapath,
-  };
-  const ovs = openSwitch(options.ovsDriver, place);
-  stack.defer(() => ovs.close());
+  const drivers = openDrivers(options, stack);
   const now = () => performance.now();
   return {
     host: options.hostLabel,
     mirror,
     isShared: isShared(options),
-    switch: ovs,
-    fabric: new FabricKeeper(openFabric(place), {
+    switch: drivers.switch,
+    fabric: new FabricKeeper(drivers.fabric, {
       host: options.hostLabel,
       uplink: options.uplink,
       vtepIp: options.vtepIp,
       isForced: options.isUplinkForced,
     }),
-    links,
-    runtimes: openRuntimes({ docker: options.docker }),
+    links: drivers.links,
+    runtimes: drivers.runtimes,
     tags: new LocalTags(),
-    mtus: new Mtus(links, log),
+    mtus: new Mtus(drivers.links, log),
     datapath: "netdev",
-    removals: new Removals(links, log),
+    removals: new Removals(drivers.links, log),
     unmatched: new Unmatched(),
     containers: new Containers(),
     departed: new Departed(),

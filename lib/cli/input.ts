@@ -1,8 +1,9 @@
 // Reads what a user names on the command line: a file, or `-` for standard input.
 
+import { INTENT_BYTES } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
 
-/** Gives the text of an intent file. Faults: not_found, usage (no UTF-8, empty), failed. */
+/** Gives the text of an intent file. Faults: not_found, usage (no UTF-8, empty, too long), failed. */
 export async function readIntentFile(path: string): Promise<string> {
   const text = decode(path, await readBytes(path));
   if (text.trim() !== "") return text;
@@ -12,10 +13,11 @@ export async function readIntentFile(path: string): Promise<string> {
 }
 
 async function readBytes(path: string): Promise<Uint8Array> {
-  if (path === "-") return new Uint8Array(await new Response(Deno.stdin.readable).arrayBuffer());
+  if (path === "-") return await readStream(path, Deno.stdin.readable);
   try {
-    return await Deno.readFile(path);
+    return await readStream(path, (await Deno.open(path)).readable);
   } catch (cause) {
+    if (cause instanceof Fault) throw cause;
     const isMissing = cause instanceof Deno.errors.NotFound;
     throw new Fault(isMissing ? "not_found" : "failed", `intent file ${path} cannot be read`, {
       why: isMissing ? "there is no such file" : "it is a folder, or may not be read",
@@ -23,6 +25,26 @@ async function readBytes(path: string): Promise<Uint8Array> {
       cause,
     });
   }
+}
+
+/** Reads to the end, or until it is too much. */
+async function readStream(
+  path: string,
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let length = 0;
+  for await (const chunk of stream) {
+    length += chunk.length;
+    if (length > INTENT_BYTES) {
+      throw new Fault("usage", `intent ${path} is refused`, {
+        why: `it has more than ${INTENT_BYTES / 2 ** 20} MB`,
+        fix: "apply it in parts, tenant by tenant",
+      });
+    }
+    chunks.push(chunk);
+  }
+  return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }
 
 function decode(path: string, bytes: Uint8Array): string {

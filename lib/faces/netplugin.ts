@@ -2,8 +2,9 @@
 
 import { dirname } from "@std/path";
 import { type AgentOptions, runAgent } from "../agent/start.ts";
+import { standBetween } from "../util/edges.ts";
 import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
-import { createLog, type LogLevel } from "../util/log.ts";
+import { createLog, type Log, type LogLevel } from "../util/log.ts";
 import { isLinkName, isName, LONG_NAME_LIMIT, parseName } from "../util/names.ts";
 import { VERSION } from "../util/version.ts";
 import { FLAGS, type FlagValues, isSet, parseFlags } from "./netplugin_flags.ts";
@@ -23,6 +24,7 @@ export async function netpluginMain(args: readonly string[]): Promise<number> {
       level: one(flags, "log-level") as LogLevel,
       format: one(flags, "log-format") as "text" | "json",
     });
+    await openFaults(log);
     await runAgent(await optionsFrom(flags), log, stopSignal());
     return 0;
   } catch (error) {
@@ -33,6 +35,14 @@ export async function netpluginMain(args: readonly string[]): Promise<number> {
     }
     return FAULT_CODES[fault.code].exit;
   }
+}
+
+/** For tests: an environment that names a file lets faults be injected. */
+async function openFaults(log: Log): Promise<void> {
+  const path = Deno.env.get("K8CONTIVNET_FAULT");
+  if (!path) return;
+  const { openFaults } = await import("../agent/faults.ts");
+  standBetween(openFaults(path, log));
 }
 
 function help(): string {
@@ -109,6 +119,7 @@ async function optionsFrom(flags: FlagValues): Promise<AgentOptions> {
     isUplinkForced: isSet(flags, "uplink-force"),
     ...vtepIp === "" ? {} : { vtepIp: parseVtep(vtepIp) },
     docker: one(flags, "docker"),
+    callLimitMs: Math.max(100, secondsIn(flags, "call-limit")),
     onUnmatched: one(flags, "unmatched") as AgentOptions["onUnmatched"],
     graceMs: secondsIn(flags, "grace"),
     version: VERSION,

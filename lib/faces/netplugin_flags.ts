@@ -86,6 +86,12 @@ export const FLAGS: readonly Flag[] = [
     help: "what setup does for a pod that nothing names",
   },
   { name: "grace", value: "SECONDS", fallback: "60", help: "how long a sandbox may be missing" },
+  {
+    name: "call-limit",
+    value: "SECONDS",
+    fallback: "8",
+    help: "how long one call to Open vSwitch may take; others a little longer",
+  },
   { name: "log-level", value: "error|warn|info|debug", fallback: "info", help: "" },
   { name: "log-format", value: "text|json", fallback: "text", help: "" },
   { name: "config", value: "FILE", help: "JSON object with these flags as keys" },

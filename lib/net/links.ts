@@ -79,8 +79,11 @@ export interface Links {
   /** Gives our links in this namespace. */
   hostEnds(): Promise<HostEnd[]>;
 
-  /** Gives all links of a sandbox, but for the loopback. Faults: not_found. */
-  podLinks(netns: string): Promise<PodLink[]>;
+  /**
+   * Gives all links of a sandbox, but for the loopback. Faults: not_found, also where another
+   * namespace than `netnsInode`, when that is given, has its place.
+   */
+  podLinks(netns: string, netnsInode?: number): Promise<PodLink[]>;
 
   /** Gives the MTU of this namespace's link that has the IPv4 `address`, undefined if none has. */
   linkMtu(address: string): Promise<number | undefined>;

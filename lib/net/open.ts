@@ -1,9 +1,11 @@
 // Chooses the driver for links.
 
+import type { LinkEvents } from "./events.ts";
 import { openIproute } from "./iproute/driver.ts";
 import type { Links } from "./links.ts";
 import { openNetlink } from "./netlink/driver.ts";
-import { hasLibc } from "./netlink/libc.ts";
+import { openEvents } from "./netlink/events.ts";
+import { hasLibc, openLibc } from "./netlink/libc.ts";
 
 /** Which driver, and how our links are told from others'. */
 export interface LinksOptions {
@@ -17,4 +19,14 @@ export interface LinksOptions {
 export function openLinks({ driver = "auto", aliasPrefix }: LinksOptions): Links {
   const isNetlink = driver === "netlink" || (driver === "auto" && hasLibc());
   return isNetlink ? openNetlink(aliasPrefix) : openIproute(aliasPrefix);
+}
+
+/** Starts to listen for changes of links; undefined where `driver` cannot, or the kernel is too old. */
+export function openLinkEvents({ driver }: Pick<Links, "driver">): LinkEvents | undefined {
+  if (driver !== "netlink") return undefined;
+  try {
+    return openEvents(openLibc());
+  } catch {
+    return undefined; // before Linux 4.2: the timed looks alone notice
+  }
 }

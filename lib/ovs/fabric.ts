@@ -12,6 +12,7 @@ import { type OverlayReport, setOverlay } from "./overlay/overlay.ts";
 import { checkVtep, type VtepFault } from "./overlay/vtep.ts";
 import type { OverlayWish } from "./overlay/wish.ts";
 import { HostNet } from "./fabric/host_net.ts";
+import { flowCounts } from "./fabric/flow_counts.ts";
 import { TUNNEL_BRIDGE } from "./fabric/names.ts";
 import { setUplink, type UplinkWish } from "./fabric/uplink.ts";
 
@@ -39,6 +40,8 @@ export interface Fabric {
   setOverlay(wish: OverlayWish | undefined): Promise<OverlayReport>;
   /** Gives why tunnels cannot use this address, with the commands that mend it; undefined if they can. */
   checkVtep(localIp: string): Promise<VtepFault | undefined>;
+  /** Gives how many flows of both there are, in words to be compared with earlier ones. */
+  flowCounts(): Promise<string>;
 }
 
 /** Opens the Fabric of a bridge that `ensureBridge` has made. Nothing is to be closed. */
@@ -62,6 +65,7 @@ export function openFabric(options: FabricOptions): Fabric {
   return {
     setUplink: (wish) => inTurn((endMs) => setUplink({ tools, host, place }, wish, endMs)),
     setOverlay: (wish) => inTurn((endMs) => setOverlay(overlay, wish, endMs)),
+    flowCounts: () => flowCounts({ rundir, bridge, tunnelBridge }, performance.now() + limitMs),
     checkVtep: (ip) => checkVtep(ip, { tools, host, place, endMs: performance.now() + limitMs }),
   };
 }

@@ -1,8 +1,10 @@
 // The fast driver: one open connection to ovsdb-server for rows, one to ovs-vswitchd for flows.
 
+import { edge } from "../util/edges.ts";
 import { Fault } from "../util/errors.ts";
 import { Announcer } from "./announcer.ts";
 import { BASE_FLOWS, cookieOf, guardFlows, WHOLE_COOKIE } from "./flows.ts";
+import { FlowCheck } from "./flow_check.ts";
 import { Keeper } from "./keeper.ts";
 import { type OpenFlowConnection, openOpenFlow } from "./openflow_connection.ts";
 import { openOvsdb, type OvsdbConnection, type TableUpdates } from "./ovsdb.ts";
@@ -48,6 +50,9 @@ class FastDriver implements Driver {
   readonly #ovsdb: Keeper<OvsdbConnection>;
   readonly #openflow: Keeper<OpenFlowConnection>;
   readonly #announcer = new Announcer(() => this.#openflow.current);
+  readonly #flowCheck: FlowCheck;
+  /** How many flows there should be; undefined until they are counted for the rows as they are now. */
+  #wantedFlows: number | undefined;
   readonly #views = new Map<string, PortRow>();
   readonly #links = new Set<string>();
   readonly #staleNumbers = new Set<number>();
@@ -68,6 +73,11 @@ class FastDriver implements Driver {
       open: () => this.#openOpenFlow(),
       onReady: (connection) => this.#openFlowReady(connection),
       onLost: () => this.#waits.ringAll(),
+    });
+    this.#flowCheck = new FlowCheck({
+      connection: () => this.#openflow.current,
+      wanted: () => this.#wantedFlows ??= this.#countFlows(),
+      differ: () => this.#events.returned(),
     });
   }
 
@@ -133,6 +143,7 @@ class FastDriver implements Driver {
   }
 
   close(): void {
+    this.#flowCheck[Symbol.dispose]();
     this.#announcer.close();
     this.#ovsdb.close();
     this.#openflow.close();
@@ -172,7 +183,7 @@ class FastDriver implements Driver {
   }
 
   async #openOvsdb(path: string): Promise<OvsdbConnection> {
-    const connection = await openOvsdb(path);
+    const connection = edge("ovsdb", await openOvsdb(path), ["close"]);
     const mirror = new Mirror(this.#options.bridge, this.#options.owner);
     try {
       await connection.monitor(MIRRORED, (updates) => this.#take(mirror, updates), OPEN_MS);
@@ -187,6 +198,7 @@ class FastDriver implements Driver {
   #take(mirror: Mirror, updates: TableUpdates): void {
     const bridgeOwner = mirror.bridgeOwner;
     const touched = mirror.apply(updates);
+    this.#wantedFlows = undefined;
     if (mirror !== this.#mirror) return; // the first look; nobody waits on it yet
     const changed = [...touched].filter((name) => this.#isLost(name) || this.#isNews(name));
     // Readers of the bridge's own row are told under its name.
@@ -228,7 +240,8 @@ class FastDriver implements Driver {
     const first = (connection: OpenFlowConnection) => {
       if (this.#wasOpenFlowUp) this.#restore(connection);
     };
-    return await openOpenFlow(`${rundir}/${bridge}.mgmt`, { ring, endMs, first });
+    const connection = await openOpenFlow(`${rundir}/${bridge}.mgmt`, { ring, endMs, first });
+    return edge("openflow", connection, ["addFlows", "deleteFlows", "sendFrame", "close"]);
   }
 
   #openFlowReady(connection: OpenFlowConnection): void {
@@ -264,6 +277,11 @@ class FastDriver implements Driver {
 
   #guard(connection: OpenFlowConnection, { mac, addresses }: Guarded, ofport: number): void {
     connection.addFlows(guardFlows(ofport, { mac, addresses }));
+  }
+
+  #countFlows(): number {
+    const guards = this.#guarded().map((guarded) => guardFlows(guarded.ofport, guarded).length);
+    return guards.reduce((sum, count) => sum + count, BASE_FLOWS.length);
   }
 
   #guarded(): Guarded[] {

@@ -130,9 +130,14 @@ export function planFlows(have: readonly string[], want: readonly string[]): str
   ];
 }
 
-/** Gives what deletes the flow of a line: its match and cookie, without what it does and how long. */
+/**
+ * Gives what deletes the flow of a line: its match and cookie, without what it does, how long, and
+ * the flags that somebody else's tool gave it.
+ */
 function deletionOf(line: string): string {
-  return line.replace(/ actions=.*$/, "").replace(/ (idle|hard)_timeout=\d+,/g, "")
+  return line.replace(/ actions=.*$/, "")
+    .replace(/ (idle_timeout|hard_timeout|importance)=\d+,/g, "")
+    .replace(/ (send_flow_rem|check_overlap|reset_counts|no_packet_counts|no_byte_counts)\b/g, "")
     .replace(",", "/-1,");
 }
 

@@ -26,7 +26,8 @@ const [PORT_ANY, GROUP_ANY, NO_BUFFER] = [0xffff_ffff, 0xffff_ffff, 0xffff_ffff]
 const PORT_NORMAL = 0xffff_fffa;
 /** Highest number of a real port; above it are the reserved ones. */
 const PORT_MAX = 0xffff_ff00;
-const PORT_DESC = 13;
+const [AGGREGATE, PORT_DESC] = [2, 13];
+const ALL_TABLES = 0xff;
 const PORT_BYTES = 64;
 const HEADER_BYTES = 8;
 
@@ -70,6 +71,19 @@ export function watchPortsMessages(xid: number): Uint8Array {
 /** Gives the request for all ports. */
 export function listPortsMessage(xid: number): Uint8Array {
   return message(T.multipartRequest, xid, u16(PORT_DESC), u16(0), u32(0));
+}
+
+/** Gives the request for the number of flows whose cookies are under `value` and `mask`. */
+export function countFlowsMessage(xid: number, value: bigint, mask: bigint): Uint8Array {
+  const where = [u8(ALL_TABLES), new Uint8Array(3), u32(PORT_ANY), u32(GROUP_ANY), u32(0)];
+  const head = [u16(AGGREGATE), u16(0), u32(0)];
+  return message(T.multipartRequest, xid, ...head, ...where, u64(value), u64(mask), matchBytes({}));
+}
+
+/** Gives the number of flows that an AGGREGATE reply tells; undefined of any other message. */
+export function flowCountOf({ type, body }: Message): number | undefined {
+  if (type !== T.multipartReply || viewOf(body).getUint16(0) !== AGGREGATE) return undefined;
+  return viewOf(body).getUint32(8 + 16); // behind packets and bytes
 }
 
 /** Gives the message that adds `flow`, in place of one with the same match and priority. */

@@ -2,7 +2,7 @@
 // and nothing of pods.
 
 import { Fault } from "../util/errors.ts";
-import type { Flow } from "./flows.ts";
+import type { CookieSet, Flow } from "./flows.ts";
 import * as openflow from "./openflow.ts";
 import { within } from "./waits.ts";
 import { openWire, type Wire } from "./wire.ts";
@@ -39,7 +39,8 @@ export async function openOpenFlow(
 }
 
 interface Waiting {
-  readonly resolve: () => void;
+  /** Takes the number that the reply tells, where it tells one. */
+  readonly resolve: (count: number) => void;
   readonly reject: (fault: Fault) => void;
 }
 
@@ -53,7 +54,7 @@ export class OpenFlowConnection {
   readonly #ring: PortRing;
   readonly #replies = new Map<number, Waiting>();
   readonly #refused = new Map<number, Fault>();
-  #barrier: Promise<void> | undefined;
+  #barrier: Promise<unknown> | undefined;
   #nextXid = 1;
   #why: Fault | undefined;
 
@@ -105,6 +106,14 @@ export class OpenFlowConnection {
     this.#wire.send(openflow.deleteFlowsMessage(NO_REPLY, cookie, mask));
   }
 
+  /** Asks how many flows there are under these cookies; the limit is the caller's. */
+  countFlows({ value, mask }: CookieSet): Promise<number> {
+    const xid = this.#xid();
+    const counted = this.#reply(xid);
+    this.#wire.send(openflow.countFlowsMessage(xid, value, mask));
+    return counted;
+  }
+
   /** Sends `frame` as if it had come in by the port `ofport`. */
   sendFrame(ofport: number, frame: Uint8Array): void {
     this.#wire.send(openflow.packetOutMessage(NO_REPLY, ofport, frame));
@@ -114,7 +123,7 @@ export class OpenFlowConnection {
    * Resolves when the switch has done all that was sent before; the limit is the caller's.
    * Faults: unavailable, when the connection drops.
    */
-  barrier(): Promise<void> {
+  barrier(): Promise<unknown> {
     // Whoever asks in the same turn shares one: all of them have sent before it goes out.
     this.#barrier ??= Promise.resolve().then(() => {
       this.#barrier = undefined;
@@ -138,10 +147,13 @@ export class OpenFlowConnection {
     else if (type === T.portStatus) this.#takePorts(message);
     else if (type === T.barrierReply) this.#resolve(xid);
     else if (type === T.error) this.#takeError(message);
-    else if (type === T.multipartReply) {
-      this.#takePorts(message);
-      if (!openflow.hasMore(message)) this.#resolve(xid);
-    }
+    else if (type === T.multipartReply) this.#takePart(message);
+  }
+
+  #takePart(message: openflow.Message): void {
+    const count = openflow.flowCountOf(message);
+    if (count === undefined) this.#takePorts(message);
+    if (!openflow.hasMore(message)) this.#resolve(message.xid, count);
   }
 
   #takePorts(message: openflow.Message): void {
@@ -164,12 +176,12 @@ export class OpenFlowConnection {
     else if (message.xid !== NO_REPLY) this.#refused.set(message.xid, fault);
   }
 
-  #resolve(xid: number): void {
-    this.#replies.get(xid)?.resolve();
+  #resolve(xid: number, count = 0): void {
+    this.#replies.get(xid)?.resolve(count);
     this.#replies.delete(xid);
   }
 
-  #reply(xid: number): Promise<void> {
+  #reply(xid: number): Promise<number> {
     if (this.#why) return Promise.reject(this.#why);
     return new Promise((resolve, reject) => this.#replies.set(xid, { resolve, reject }));
   }

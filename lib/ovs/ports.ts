@@ -1,6 +1,7 @@
 // The promises of a Switch, over either driver: one change of a port at a time, nothing left after a
 // failure, rows of others never touched. Knows neither sockets nor commands.
 
+import { edge } from "../util/edges.ts";
 import { Fault, faultFrom } from "../util/errors.ts";
 import { Batch } from "./batch.ts";
 import { ensureBridge } from "./bridge.ts";
@@ -34,7 +35,7 @@ export interface Arrival {
 export interface DriverEvents {
   /** Rows of these names changed. */
   readonly changed: (names: Iterable<string>) => void;
-  /** A lost connection is back. */
+  /** A lost connection is back, or flows are not those that should be there. */
   readonly returned: () => void;
 }
 
@@ -83,12 +84,13 @@ class PortSwitch implements Switch {
     this.#options = options;
     this.#tools = tools;
     this.#batch = new Batch((jobs) => this.#driver.commit(jobs, this.#end()));
-    this.#driver = open({
+    const driver = open({
       changed: (names) => {
         if ([...names].some((name) => !this.#turns.isTaken(name))) this.#ring();
       },
       returned: () => this.#ring(),
     });
+    this.#driver = edge("port-driver", driver, ["state", "close"]);
   }
 
   ensureBridge(): Promise<string> {

@@ -140,6 +140,10 @@ class SqliteStore implements Store {
     const page = this.#rows.readLog(watcher.prefix, watcher.revision);
     if (page.kind === "compacted") return page;
     const { changes, revision } = page;
+    // Somebody else wrote, and no commit of a store: the file was changed by hand.
+    const isByHand = watcher.isForeign && changes.length === 0 && revision === watcher.revision;
+    watcher.isForeign = false;
+    if (isByHand) return { kind: "compacted", revision };
     watcher.revision = revision;
     watcher.isBehind = page.hasMore;
     return changes.length > 0 ? { kind: "changes", changes, revision } : undefined;

@@ -11,6 +11,8 @@ export interface Watcher {
   revision: number;
   /** The log may hold changes behind `revision`, or cannot be read: look. */
   isBehind: boolean;
+  /** Another connection has written since the last look. */
+  isForeign: boolean;
   wake(): void;
 }
 
@@ -29,7 +31,7 @@ export class Watchers {
 
   /** Adds a watcher of `prefix` that has been told all up to `revision`. */
   add(prefix: string, revision: number): Watcher {
-    const watcher = { prefix, revision, isBehind: true, wake: () => {} };
+    const watcher = { prefix, revision, isBehind: true, isForeign: false, wake: () => {} };
     this.#all.add(watcher);
     this.#timer ??= setInterval(() => this.#poll(), POLL_MS);
     return watcher;
@@ -75,7 +77,9 @@ export class Watchers {
     try {
       const version = this.#look();
       if (version === this.#version) return;
+      const isFirst = this.#version === 0;
       this.#version = version;
+      for (const watcher of this.#all) watcher.isForeign ||= !isFirst;
     } catch {
       // What is wrong is told to each watcher by its own look at the log.
     }

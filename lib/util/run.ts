@@ -1,5 +1,6 @@
 // Runs outside commands: an argument array, a time limit, never a shell.
 
+import { outsideStep } from "./edges.ts";
 import { Fault, oneLine } from "./errors.ts";
 
 /** Options of one run. */
@@ -11,10 +12,18 @@ export interface RunOptions {
 }
 
 /** Runs `cmd` and gives its stdout, trimmed. Faults: timeout, unavailable, failed. */
-export async function run(
+export function run(
   cmd: string,
   args: readonly string[],
-  { stdin, limitMs = 5_000 }: RunOptions = {},
+  options: RunOptions = {},
+): Promise<string> {
+  return outsideStep(`command.${cmd}`, () => runNow(cmd, args, options));
+}
+
+async function runNow(
+  cmd: string,
+  args: readonly string[],
+  { stdin, limitMs = 5_000 }: RunOptions,
 ): Promise<string> {
   const signal = AbortSignal.timeout(limitMs);
   try {
@@ -37,6 +46,13 @@ export async function run(
   } catch (cause) {
     if (cause instanceof Fault) throw cause;
     if (signal.aborted) throw timedOut(cmd, limitMs);
+    if (/Too many open files/.test(String(cause))) {
+      throw new Fault("unavailable", `${cmd} cannot be started`, {
+        why: "too many files are open",
+        fix: "raise the limit of open files (ulimit -n)",
+        cause,
+      });
+    }
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
     throw new Fault("unavailable", `${cmd} is not installed`, { fix: "run ./install.sh", cause });
   }

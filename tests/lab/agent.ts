@@ -32,6 +32,10 @@ export class LabAgent implements AsyncDisposable {
   readonly logFile: string;
   /** More environment for every call. */
   readonly env: Record<string, string> = {};
+  /** More environment for the agent itself, from its next start on. */
+  readonly agentEnv: Record<string, string> = {};
+  /** Words before the agent's own, from its next start on: `prlimit`, `nsenter` and their like. */
+  agentPrefix: readonly string[] = [];
   readonly #options: LabAgentOptions;
   #process: Deno.ChildProcess | undefined;
 
@@ -66,12 +70,13 @@ export class LabAgent implements AsyncDisposable {
     const child = new Deno.Command("sh", {
       args: [
         ...["-c", 'log=$1; shift; exec "$@" 2>>"$log"', "agent", this.logFile],
-        ...[...place, file, "netplugin"],
+        ...[...place, ...this.agentPrefix, file, "netplugin"],
         ...["--host-label", hostLabel, "--socket", this.socket, "--state-dir", this.stateDir],
         ...["--ovsdb", ovs.db, "--ovs-rundir", ovs.rundir, "--docker", "none"],
         ...this.#options.flags ?? [],
         ...flags,
       ],
+      env: this.agentEnv,
       stdin: "null",
       stdout: "null",
       stderr: "null",

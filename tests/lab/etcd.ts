@@ -139,6 +139,17 @@ export class Etcd implements AsyncDisposable {
 
   /** Runs etcdctl with `words` on the members at `endpoints`; gives its output. */
   ctlAt(endpoints: readonly string[], ...words: string[]): Promise<string> {
+    return this.#ctlNow(endpoints, words);
+  }
+
+  /** Writes `pairs`, at most 128, in one transaction, as etcdctl does. */
+  async write(pairs: ReadonlyMap<string, string>): Promise<void> {
+    const puts = [...pairs].map(([key, value]) => `put ${key} ${JSON.stringify(value)}\n`);
+    // No comparison, what to do, and nothing otherwise.
+    await this.#ctlNow(this.endpoints, ["txn"], `\n${puts.join("")}\n\n`);
+  }
+
+  #ctlNow(endpoints: readonly string[], words: readonly string[], stdin?: string): Promise<string> {
     const { netns } = this.#settings;
     const command = [
       "etcdctl",
@@ -150,7 +161,7 @@ export class Etcd implements AsyncDisposable {
     ];
     const inside = netns === undefined ? [] : ["nsenter", `--net=/run/netns/${netns}`, "--"];
     const [first, ...rest] = [...inside, ...command];
-    return run(first!, rest, { limitMs: 10_000 });
+    return run(first!, rest, { limitMs: 10_000, ...(stdin !== undefined && { stdin }) });
   }
 
   /** Gives what etcd's keys below `prefix` hold, as etcdctl reads them. */

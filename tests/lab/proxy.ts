@@ -1,4 +1,4 @@
-// A TCP proxy that can be told to lose answers, to fall silent or to refuse: what a network does.
+// A proxy, TCP or unix, that can be told to lose answers, to fall silent or to refuse: what a network does.
 
 /** What happens to what goes through. */
 export type ProxyMode =
@@ -11,10 +11,10 @@ export type ProxyMode =
 
 /** A running proxy, by default on a free port of 127.0.0.1. */
 export interface Proxy extends Disposable {
-  /** `HOST:PORT` */
+  /** `HOST:PORT`, or a path. */
   readonly endpoint: string;
   mode: ProxyMode;
-  /** Where new connections go: `HOST:PORT`. */
+  /** Where new connections go: `HOST:PORT`, or a path. */
   target: string;
   /** How many answers were lost. */
   readonly lost: number;
@@ -34,26 +34,40 @@ export function startProxy(
   target: string,
   place: { readonly hostname: string; readonly port: number } = { hostname: "127.0.0.1", port: 0 },
 ): Proxy {
-  const proxy = new TcpProxy(target, Deno.listen(place));
+  const listener = Deno.listen(place);
+  return serving(new Joined(target, listener, `${listener.addr.hostname}:${listener.addr.port}`));
+}
+
+/** Starts a proxy at the unix socket `path` to the one at `target`. */
+export function startUnixProxy(path: string, target: string): Proxy {
+  return serving(new Joined(target, Deno.listen({ transport: "unix", path }), path));
+}
+
+function serving(proxy: Joined): Proxy {
   void proxy.serve();
   return proxy;
 }
 
-class TcpProxy implements Proxy {
+function connect(target: string): Promise<Deno.Conn> {
+  if (target.startsWith("/")) return Deno.connect({ transport: "unix", path: target });
+  const [hostname = "", port] = target.split(":");
+  return Deno.connect({ hostname, port: Number(port) });
+}
+
+class Joined implements Proxy {
   mode: ProxyMode = "open";
   target: string;
   lost = 0;
   readonly endpoint: string;
-  readonly #listener: Deno.TcpListener;
+  readonly #listener: Deno.Listener<Deno.Conn>;
   #isListening = true;
   readonly #open = new Set<Deno.Conn>();
   readonly #lines = new Set<Line>();
 
-  constructor(target: string, listener: Deno.TcpListener) {
+  constructor(target: string, listener: Deno.Listener<Deno.Conn>, endpoint: string) {
     this.target = target;
     this.#listener = listener;
-    const { hostname, port } = listener.addr;
-    this.endpoint = `${hostname}:${port}`;
+    this.endpoint = endpoint;
   }
 
   async serve(): Promise<void> {
@@ -76,11 +90,10 @@ class TcpProxy implements Proxy {
     for (const end of this.#open) close(end);
   }
 
-  async #join(client: Deno.TcpConn): Promise<void> {
-    const [hostname = "", port] = this.target.split(":");
+  async #join(client: Deno.Conn): Promise<void> {
     this.#open.add(client);
     try {
-      const server = await Deno.connect({ hostname, port: Number(port) });
+      const server = await connect(this.target);
       this.#open.add(server);
       const line = { request: "", isForgotten: false };
       this.#lines.add(line);

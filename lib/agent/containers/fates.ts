@@ -5,6 +5,7 @@
 import type { AttachmentRecord } from "../../intent/records.ts";
 import type { ListedSandbox } from "../../runtimes/runtime.ts";
 import { faultFrom } from "../../util/errors.ts";
+import { isThere } from "../look/doubts.ts";
 import { setupPod } from "../pods/setup.ts";
 import { attachmentsIn, attachmentsOf } from "../record/documents.ts";
 import type { World } from "../world.ts";
@@ -34,7 +35,7 @@ export async function followSandboxes(world: World): Promise<Fates> {
   for (let at = 0; at < mine.length; at += AT_ONCE) {
     await Promise.all(
       mine.slice(at, at + AT_ONCE).map(async (one) => {
-        if (await world.runtimes.isAlive(one)) fateById.set(one.id, "alive");
+        if (await isThere(world, one)) fateById.set(one.id, "alive");
         else gone.push(one);
       }),
     );

@@ -4,6 +4,7 @@
 import type { Fabric } from "../../ovs/fabric.ts";
 import { VtepFault } from "../../ovs/overlay/vtep.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
+import { isBlank } from "../record/documents.ts";
 import type { World } from "../world.ts";
 import { Queue } from "./queue.ts";
 import { type FabricOptions, type FabricWish, planFabric } from "./fabric.ts";
@@ -14,6 +15,9 @@ export interface FabricFlags extends FabricOptions {
   readonly isForced: boolean;
 }
 
+// A host without uplink and overlay has no flows of theirs.
+const NOTHING = JSON.stringify({ uplink: undefined, overlay: undefined });
+
 /** Makes the fabrics as wished. */
 export class FabricKeeper {
   readonly #fabric: Fabric;
@@ -21,6 +25,8 @@ export class FabricKeeper {
   readonly #said = new Map<string, string>();
   readonly #turns = new Queue();
   #made = "";
+  /** How many flows there were when all had been made. */
+  #counts = "";
 
   constructor(fabric: Fabric, flags: FabricFlags) {
     this.#fabric = fabric;
@@ -33,6 +39,17 @@ export class FabricKeeper {
     return this.#turns.run("fabric", () => this.#ensure(world, isFresh));
   }
 
+  /** Reports whether flows have come or gone since all was made; told once. */
+  isDisturbed(): Promise<boolean> {
+    return this.#turns.run("fabric", async () => {
+      if (this.#counts === "") return false;
+      const counts = await this.#fabric.flowCounts();
+      const isDisturbed = counts !== this.#counts;
+      this.#counts = counts;
+      return isDisturbed;
+    });
+  }
+
   async #ensure(world: World, isFresh: boolean): Promise<void> {
     const documents = world.mirror.documents;
     const wish = planFabric(
@@ -40,6 +57,8 @@ export class FabricKeeper {
       this.#flags,
       (network) => world.tags.tagOf(documents, network),
     );
+    // A store that was lost says nothing of who lives elsewhere: what there is stays.
+    if (isBlank(documents)) return;
     const words = JSON.stringify(wish);
     if (words === this.#made && !isFresh) return;
     const done = [
@@ -47,6 +66,9 @@ export class FabricKeeper {
       await this.#try(world, "overlay", () => this.#ensureOverlay(wish)),
     ];
     this.#made = done.every(Boolean) ? words : "";
+    this.#counts = this.#made === "" || this.#made === NOTHING
+      ? ""
+      : await this.#fabric.flowCounts().catch(() => "");
   }
 
   async #ensureUplink(world: World, { uplink }: FabricWish): Promise<Fault | undefined> {

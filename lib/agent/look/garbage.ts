@@ -1,10 +1,20 @@
-// Sandboxes that are gone: marked, looked at again after the grace time, only then released.
+// Sandboxes that are gone: marked, looked at again and again, and released only when they were missing
+// at each look for the grace time. What counts is time in which somebody looked: a clock that jumps,
+// or an agent that was stopped for an hour, makes nobody's sandbox older.
 
 import type { Fate } from "../containers/fates.ts";
 
-/** Remembers since when each attachment's sandbox has been missing. */
+// So much counts between two looks at most; while something is marked they come at least as often.
+const LONGEST_STEP_MS = 10_000;
+
+interface Mark {
+  readonly missingMs: number;
+  readonly seenAt: number;
+}
+
+/** Remembers for how long each attachment's sandbox has been missing. */
 export class Garbage {
-  readonly #goneSince = new Map<string, number>();
+  readonly #marks = new Map<string, Mark>();
   readonly #graceMs: number;
   readonly #now: () => number;
 
@@ -19,24 +29,32 @@ export class Garbage {
    */
   isDue(id: string, fate: Fate): boolean {
     if (fate === "alive") {
-      this.#goneSince.delete(id);
+      this.#marks.delete(id);
       return false;
     }
     if (fate === "dead") return true;
-    const since = this.#goneSince.get(id);
-    if (since === undefined) this.#goneSince.set(id, this.#now());
-    return since !== undefined && this.#now() - since >= this.#graceMs;
+    const mark = this.#marks.get(id);
+    const seenAt = this.#now();
+    const passed = mark ? Math.min(Math.max(seenAt - mark.seenAt, 0), LONGEST_STEP_MS) : 0;
+    const missingMs = (mark?.missingMs ?? 0) + passed;
+    this.#marks.set(id, { missingMs, seenAt });
+    return mark !== undefined && missingMs >= this.#graceMs;
+  }
+
+  /** Reports whether the sandbox of attachment `id` was missing at the last look. */
+  isMarked(id: string): boolean {
+    return this.#marks.has(id);
   }
 
   /** Forgets all but `ids`: what is no attachment any more needs no mark. */
   keepOnly(ids: ReadonlySet<string>): void {
-    for (const id of this.#goneSince.keys()) if (!ids.has(id)) this.#goneSince.delete(id);
+    for (const id of this.#marks.keys()) if (!ids.has(id)) this.#marks.delete(id);
   }
 
-  /** Gives the milliseconds until the next one is due; undefined while nothing is marked. */
+  /** Gives the milliseconds until the next look is due; undefined while nothing is marked. */
   nextDueMs(): number | undefined {
-    if (this.#goneSince.size === 0) return undefined;
-    const first = Math.min(...this.#goneSince.values());
-    return Math.max(0, first + this.#graceMs - this.#now());
+    if (this.#marks.size === 0) return undefined;
+    const left = [...this.#marks.values()].map(({ missingMs }) => this.#graceMs - missingMs);
+    return Math.min(Math.max(0, Math.min(...left)), LONGEST_STEP_MS);
   }
 }

@@ -3,6 +3,7 @@
 
 import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Json } from "../../store/store.ts";
+import { scope } from "../../util/edges.ts";
 import { faultFrom } from "../../util/errors.ts";
 import { type Fates, followSandboxes } from "../containers/fates.ts";
 import { applyStep, detach } from "../pods/attach.ts";
@@ -10,6 +11,7 @@ import { attachmentKey, attachmentsOf, endpointKeyOf, findEndpoint } from "../re
 import { observe, releaseAttachments } from "../pods/realise.ts";
 import { isStillBound } from "../pods/teardown.ts";
 import { attachmentFromPort, attachmentToPort, hostEndOf } from "../pods/rows.ts";
+import { isGarbage, isStoreLost, isThere } from "./doubts.ts";
 import { connectLatecomers } from "./latecomers.ts";
 import { reviveEndpoints } from "./revive.ts";
 import { type Actual, planSteps, type Step, type Wanted } from "./steps.ts";
@@ -18,7 +20,7 @@ import { wantedOf } from "../pods/wanted.ts";
 import type { World } from "../world.ts";
 
 // Between rings; a ring comes for every change that somebody tells of.
-const LOOK_MS = 30_000;
+const LOOK_MS = 60_000;
 const LOOK_AFTER_FAILURE_MS = 1_000;
 const SHORTEST_MS = 100;
 const GATHER_MS = 300;
@@ -28,7 +30,7 @@ export async function reconcile(world: World, signal: AbortSignal): Promise<void
   let said = "";
   while (!signal.aborted) {
     let words = "";
-    const failed = await look(world).catch((error) => {
+    const failed = await scope("look", () => look(world)).catch((error) => {
       words = `look failed: ${faultFrom(error).message}`;
       return 1;
     });
@@ -53,6 +55,7 @@ export async function look(world: World): Promise<number> {
   world.tags.restore(seen.rows);
   await reviveEndpoints(world, seen.rows);
   await adopt(world, seen);
+  if (await isStoreLost(world, seen)) return 0;
   const fates = await followSandboxes(world);
   const actual = fates.hasMoved ? await observe(world) : seen;
   const mine = attachmentsOf(world.mirror.documents, world.host);
@@ -102,7 +105,7 @@ async function adopt(world: World, { rows }: Actual): Promise<void> {
 async function adoptOne(world: World, told: AttachmentRecord): Promise<void> {
   const { rows } = await observe(world, (name) => name === hostEndOf(told));
   if (rows.length === 0 || !isStillBound(world, told)) return;
-  if (!await world.runtimes.isAlive(told)) return;
+  if (!await isThere(world, told)) return;
   const isAdopted = await world.mirror.commit((documents) => {
     const holder = attachmentsOf(documents, world.host).find((one) =>
       endpointKeyOf(one) === endpointKeyOf(told)
@@ -125,7 +128,7 @@ async function releaseUnwanted(
   // What came since then is alive.
   const fateOf = ({ id }: AttachmentRecord) => fateById.get(id) ?? "alive";
   const gone = mine.filter((one) =>
-    !isStillBound(world, one) || world.garbage.isDue(one.id, fateOf(one))
+    !isStillBound(world, one) || isGarbage(world, one, fateOf(one))
   );
   if (gone.length === 0) return new Set();
   const started = world.now();

@@ -1,11 +1,15 @@
 // Does the steps: links and ports, each with its undo. What a step needs to know is in the step.
 
 import type { AttachmentRecord } from "../../intent/records.ts";
+import { faultFrom } from "../../util/errors.ts";
 import { attachmentsIn } from "../record/documents.ts";
 import { attachmentToPair, attachmentToPort, hostEndOf } from "./rows.ts";
 import type { PodLink } from "../../net/links.ts";
 import type { Step } from "../look/steps.ts";
 import type { World } from "../world.ts";
+
+// An answer to a caller waits this long for an undo: an Open vSwitch that is away takes its 8 s again.
+const UNDO_MS = 1_500;
 
 /** Does one step. On a Fault nothing of that step is left. Repeatable. */
 export async function applyStep(world: World, step: Step): Promise<void> {
@@ -20,6 +24,9 @@ export async function applyStep(world: World, step: Step): Promise<void> {
     case "port":
       await repairPort(world, step.attachment, step.tag);
       return;
+    case "pod":
+      await world.links.ensurePodSide(await pairOf(world, step.attachment));
+      return;
     case "retag":
       await world.switch.setTag(hostEndOf(step.attachment), step.tag);
       return;
@@ -29,10 +36,24 @@ export async function applyStep(world: World, step: Step): Promise<void> {
 async function attach(world: World, attachment: AttachmentRecord, tag: number): Promise<void> {
   const pair = await pairOf(world, attachment);
   await using undo = new AsyncDisposableStack();
+  // Each before its step: of use where something came and its answer did not. A pair that stays would
+  // take the interface's name from the next try, and a look would adopt the port.
+  undo.defer(() => orNextLook(world, world.links.removeLinks([pair.hostEnd])));
   await world.links.createPair(pair);
-  undo.defer(() => world.links.removeLinks([pair.hostEnd]));
+  undo.defer(() => orNextLook(world, world.switch.removePorts([pair.hostEnd])));
   await world.switch.addPort(attachmentToPort(attachment, tag));
   undo.move();
+}
+
+/** What cannot be undone soon is a stray that a look finds; why it came to that is the better answer. */
+async function orNextLook({ log }: World, undoing: Promise<void>): Promise<void> {
+  const undone = undoing.catch((error) => {
+    log.warn(`undo left to a look: ${faultFrom(error).message}`);
+  });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, UNDO_MS));
+  await Promise.race([undone, late]);
+  clearTimeout(timer);
 }
 
 async function repairPort(world: World, attachment: AttachmentRecord, tag: number): Promise<void> {

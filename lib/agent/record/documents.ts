@@ -21,6 +21,15 @@ function find<T>(documents: Documents, group: string): T[] {
 
 const inFolder = <T>(documents: Documents, name: string) => find<T>(documents, groups.folder(name));
 
+/**
+ * Reports whether the store holds nothing that anybody was told: a new one, or one that was lost.
+ * Whatever was applied once leaves its revision, however much was deleted since.
+ */
+export function isBlank(documents: Documents): boolean {
+  for (const key of documents.keys()) if (!key.startsWith("agents/")) return false;
+  return true;
+}
+
 /** Gives the attachments of `host`. */
 export function attachmentsOf(documents: Documents, host: string): AttachmentRecord[] {
   return find(documents, groups.attachmentsOn(host));

@@ -120,9 +120,13 @@ export class Mirror {
   async reload(): Promise<void> {
     const { entries, revision } = await this.#ask(() => this.#store.list(""));
     if (this.#away) this.#forget();
+    // A store that was restored or made anew counts from a past that is not ours: what was known of
+    // the other one says nothing of this one.
+    else if (revision < this.#revision) this.#forget();
     const listed = new Set(entries.map((entry) => entry.key));
-    for (const key of [...this.#documents.keys()]) {
-      if (!listed.has(key)) this.#note({ key, value: undefined, revision });
+    for (const [key, { revision: known }] of [...this.#documents]) {
+      // Gone by hand, it may have been of the very last revision.
+      if (!listed.has(key) && known <= revision) this.#delete(key, revision);
     }
     for (const entry of entries) this.#note(entry);
     this.#settle(revision);
@@ -132,6 +136,7 @@ export class Mirror {
   #forget(): void {
     this.#documents.clear();
     this.#deleted.clear();
+    this.#revision = 0;
     this.#away = undefined;
   }
 
@@ -268,13 +273,17 @@ export class Mirror {
     const known = this.#documents.get(key)?.revision ?? this.#deleted.get(key) ?? 0;
     if (revision <= known) return false;
     if (value === undefined) {
-      this.#documents.delete(key);
-      this.#deleted.set(key, revision);
+      this.#delete(key, revision);
     } else {
       this.#documents.set(key, { value, revision });
       this.#deleted.delete(key);
     }
     return true;
+  }
+
+  #delete(key: string, revision: number): void {
+    this.#documents.delete(key);
+    this.#deleted.set(key, revision);
   }
 
   /** Everything up to `revision` has been told: what was deleted before it needs no memory. */

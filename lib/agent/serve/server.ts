@@ -3,20 +3,22 @@
 
 import { parseName, parseSandboxId } from "../../util/names.ts";
 import { LONG_NAME_LIMIT } from "../../util/names.ts";
+import { scope } from "../../util/edges.ts";
 import { Fault, FAULT_CODES, faultFrom } from "../../util/errors.ts";
-import type {
-  BindRequest,
-  FaultBody,
-  HealthAnswer,
-  IntentRequest,
-  PlanAnswer,
-  PodRequest,
-  PodVerb,
-  RepairAnswer,
-  SetupAnswer,
-  StatusAnswer,
-  TeardownAnswer,
-  WhyAnswer,
+import {
+  type BindRequest,
+  type FaultBody,
+  type HealthAnswer,
+  INTENT_BYTES,
+  type IntentRequest,
+  type PlanAnswer,
+  type PodRequest,
+  type PodVerb,
+  type RepairAnswer,
+  type SetupAnswer,
+  type StatusAnswer,
+  type TeardownAnswer,
+  type WhyAnswer,
 } from "../api.ts";
 import { type IntentStore, planRequest } from "../record/apply.ts";
 import { repairClaims } from "../record/repair.ts";
@@ -27,8 +29,8 @@ import { statusOfPod, teardownPod } from "../pods/teardown.ts";
 import { explainPod } from "../pods/why.ts";
 import type { World } from "../world.ts";
 
-// A large intent has some 200 bytes an endpoint; 64 MB are 300,000 of them.
-const BODY_LIMIT = 64 * 1024 * 1024;
+// An intent inside of a body is longer than by itself: each quote takes two bytes.
+const BODY_BYTES = 2 * INTENT_BYTES;
 
 /** What the server answers from. */
 export interface ServerParts {
@@ -109,7 +111,7 @@ export async function answerVerb(
   const work = verb === "setup" ? setupPod : teardownPod;
   return await world.queue.run<SetupAnswer | TeardownAnswer>(
     pod.sandbox,
-    () => work(world, pod),
+    () => scope<SetupAnswer | TeardownAnswer>(verb, () => work(world, pod)),
   );
 }
 
@@ -142,18 +144,39 @@ async function applied(
 }
 
 async function readBody(request: Request): Promise<Record<string, unknown>> {
-  if (Number(request.headers.get("content-length") ?? 0) > BODY_LIMIT) {
-    throw new Fault("usage", "request refused", {
-      why: `its body is over ${BODY_LIMIT} bytes`,
-      fix: "send the intent in parts",
-    });
-  }
-  const value = await request.json().catch(() => undefined);
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
+  const value = parseJson(await readText(request));
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
   throw new Fault("usage", "request refused", {
     why: "its body is no JSON object",
     fix: "use the k8contivnet commands",
   });
+}
+
+/** Reads no more than may be: a length that is told beforehand may be none. */
+async function readText({ body, headers }: Request): Promise<string> {
+  const decoder = new TextDecoder();
+  let [text, bytes] = ["", Number(headers.get("content-length") ?? 0)];
+  if (bytes <= BODY_BYTES) {
+    bytes = 0;
+    for await (const chunk of body ?? []) {
+      bytes += chunk.length;
+      if (bytes > BODY_BYTES) break;
+      text += decoder.decode(chunk, { stream: true });
+    }
+  }
+  if (bytes <= BODY_BYTES) return text + decoder.decode();
+  throw new Fault("usage", "request refused", {
+    why: `its body is over ${BODY_BYTES} bytes`,
+    fix: "apply the intent in parts",
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function podOf(body: Record<string, unknown>): PodRequest {

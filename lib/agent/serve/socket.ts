@@ -2,13 +2,20 @@
 
 import { dirname } from "@std/path";
 import { Fault, systemWords } from "../../util/errors.ts";
+import { pause } from "../look/bell.ts";
 import { lockFile } from "./lock.ts";
 
 /** A socket that is this agent's. */
 export interface PrivateListener extends Disposable {
-  /** Serves requests on it. */
-  serve(answer: (request: Request) => Promise<Response>): Deno.HttpServer<Deno.UnixAddr>;
+  /** Serves requests on it until it is shut down; `broken` hears why it had to begin anew. */
+  serve(
+    answer: (request: Request) => Promise<Response>,
+    broken: (error: unknown) => void,
+  ): { shutdown(): Promise<void> };
 }
+
+// A server ends for good when a connection cannot be taken: out of open files, mostly, which passes.
+const AGAIN_MS = 200;
 
 /**
  * Takes the socket at `path`: mode 0600 from its first moment, a dead agent's one is replaced.
@@ -24,9 +31,36 @@ export async function listenPrivately(path: string): Promise<PrivateListener> {
   });
   const lock = await lockFile(`${path}.lock`, `socket ${path}`);
   return {
-    serve: (answer) => serveOn(path, answer),
+    serve: (answer, broken) => keepServing(() => serveOn(path, answer), broken),
     [Symbol.dispose]: () => {
       lock[Symbol.dispose]();
+    },
+  };
+}
+
+function keepServing(
+  open: () => Deno.HttpServer<Deno.UnixAddr>,
+  broken: (error: unknown) => void,
+): { shutdown(): Promise<void> } {
+  const stopping = new AbortController();
+  let server: Deno.HttpServer<Deno.UnixAddr> | undefined = open();
+  const keep = async () => {
+    while (!stopping.signal.aborted) {
+      try {
+        await (server ??= open()).finished;
+      } catch (error) {
+        server = undefined;
+        broken(error);
+        await pause(AGAIN_MS, stopping.signal);
+      }
+    }
+  };
+  const kept = keep();
+  return {
+    shutdown: async () => {
+      stopping.abort();
+      await server?.shutdown();
+      await kept;
     },
   };
 }

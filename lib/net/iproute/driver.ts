@@ -178,9 +178,10 @@ function isOurs({ alias, group }: IpLink, aliasPrefix: string): boolean {
   return alias.startsWith(aliasPrefix) || (alias === "" && group === String(HALF_MADE_GROUP));
 }
 
-async function podLinks(netns: string): Promise<PodLink[]> {
+async function podLinks(netns: string, netnsInode?: number): Promise<PodLink[]> {
   checkNetns(netns);
-  return await inSameSandbox({ netns }, async () => {
+  const place = netnsInode === undefined ? { netns } : { netns, netnsInode };
+  return await inSameSandbox(place, async () => {
     return (await linksIn(netns)).filter((link) => !link.isLoopback)
       .map(({ name, mac, mtu, isUp, addresses }) => ({ name, mac, mtu, isUp, addresses }));
   });

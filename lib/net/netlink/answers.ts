@@ -95,7 +95,8 @@ function bytesToMac(bytes: Uint8Array | undefined): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
 }
 
-function bytesToAddress(bytes: Uint8Array | undefined): string {
+/** Gives an IPv4 address with dots. */
+export function bytesToAddress(bytes: Uint8Array | undefined): string {
   return [...bytes ?? []].join(".");
 }
 

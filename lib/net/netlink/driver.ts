@@ -22,7 +22,7 @@ export function openNetlink(aliasPrefix: string): Links {
     ensurePodSide: async (spec) => await ensurePodSide(libc, parsePair(spec, aliasPrefix)),
     removeLinks: (names) => removeLinks(libc, names, aliasPrefix),
     hostEnds: () => hostEnds(libc, aliasPrefix),
-    podLinks: (netns) => podLinks(libc, netns),
+    podLinks: (netns, inode) => podLinks(libc, netns, inode),
     linkMtu: (address) => linkMtu(libc, address),
     defaultRouteLinks: () => defaultRouteLinks(libc),
     close: () => {},
@@ -35,9 +35,10 @@ async function hostEnds(libc: Libc, aliasPrefix: string): Promise<HostEnd[]> {
     .map(({ name, alias, isUp, mtu }) => ({ name, alias, isUp, mtu }));
 }
 
-async function podLinks(libc: Libc, netns: string): Promise<PodLink[]> {
+async function podLinks(libc: Libc, netns: string, netnsInode?: number): Promise<PodLink[]> {
   checkNetns(netns);
-  return await inSandbox(libc, { netns }, async ({ socket }) => {
+  const place = netnsInode === undefined ? { netns } : { netns, netnsInode };
+  return await inSandbox(libc, place, async ({ socket }) => {
     const links = (await linksOf(socket)).filter((link) => !link.isLoopback);
     const addresses = links.length === 0 ? [] : await addressesOf(socket);
     return links.map(({ name, mac, mtu, isUp, index }) => ({

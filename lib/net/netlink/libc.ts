@@ -1,5 +1,6 @@
 // The few calls of libc that Linux links need and Deno does not make, and what `errno` says after.
 
+import { edge, type Plain } from "../../util/edges.ts";
 import { Fault } from "../../util/errors.ts";
 
 const SYMBOLS = {
@@ -9,6 +10,7 @@ const SYMBOLS = {
   statx: { parameters: ["i32", "buffer", "i32", "u32", "buffer"], result: "i32" },
   setns: { parameters: ["i32", "i32"], result: "i32" },
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
+  bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   // These two give a long; what is sent and received here fits the lower half.
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
@@ -69,13 +71,16 @@ export const ERRNO: ReadonlyMap<number, string> = new Map([
   [107, "ENOTCONN"],
 ]);
 
+// All but that one are done in this thread, and never wait.
+const AT_ONCE = Object.keys(SYMBOLS).filter((name) => name !== "sendOffThread") as Plain<Libc>[];
+
 const EINTR = 4;
 let opened: Libc | undefined;
 
 /** Gives libc's calls; it stays open. Faults: unavailable, without leave or without glibc. */
 export function openLibc(): Libc {
   try {
-    opened ??= Deno.dlopen("libc.so.6", SYMBOLS).symbols;
+    opened ??= edge("netlink", Deno.dlopen("libc.so.6", SYMBOLS).symbols, AT_ONCE);
     return opened;
   } catch (cause) {
     throw new Fault("unavailable", "libc.so.6 cannot be called", {
@@ -105,9 +110,15 @@ export class Refusal extends Fault {
   constructor(what: string, errno: number, words?: string) {
     const name = ERRNO.get(errno) ?? `errno ${errno}`;
     const isDenied = name === "EPERM" || name === "EACCES";
-    super("failed", `${what} refused`, {
+    // It passes when others have closed theirs.
+    const isFull = name === "EMFILE" || name === "ENFILE";
+    super(isFull ? "unavailable" : "failed", `${what} refused`, {
       why: words ? `${name}, "${words}"` : name,
-      fix: isDenied ? "run as root" : undefined,
+      fix: isDenied
+        ? "run as root"
+        : isFull
+        ? "raise the limit of open files (ulimit -n)"
+        : undefined,
     });
     this.errno = errno;
   }

@@ -6,8 +6,10 @@ export const RTM = {
   getLink: 18,
   setLink: 19,
   newAddress: 20,
+  deleteAddress: 21,
   getAddress: 22,
   newRoute: 24,
+  deleteRoute: 25,
   getRoute: 26,
 } as const;
 

@@ -30,12 +30,27 @@ const LIST_TRIES = 20;
 
 // The kernel has one lock for all links: a second thread would only wait for the first one, and each
 // costs the agent memory (1 MB or so, Deno 2.9.6 keeps 32 of them for some seconds).
+// A request that hangs (somebody holds that lock) is waited for a while, and not for ever.
+const TURN_MS = 1_000;
 let last: Promise<unknown> = Promise.resolve();
+let waiting = 0;
 
 function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  const mine = last.then(work);
-  last = mine.catch(() => {});
+  const mine = waiting === 0 ? work() : passed(last).then(work);
+  waiting++;
+  last = mine.catch(() => {}).finally(() => waiting--);
   return mine;
+}
+
+/** Resolves when `before` has settled, or has hung for long. */
+function passed(before: Promise<unknown>): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, TURN_MS);
+    void before.then(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 /** What the kernel gave, and which requests it refused, by their place. */

@@ -1,6 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Bell } from "../../../../lib/agent/look/bell.ts";
-import { Garbage } from "../../../../lib/agent/look/garbage.ts";
 import { Queue } from "../../../../lib/agent/look/queue.ts";
 
 Deno.test("Queue runs work for one key in order and for two keys side by side", async () => {
@@ -43,25 +42,4 @@ Deno.test("Bell stops waiting when its signal aborts", async () => {
   const waiting = new Bell().rung({ withinMs: 60_000, signal: ended.signal });
   ended.abort();
   await waiting;
-});
-
-Deno.test("Garbage is due only after the grace time, and a sandbox that is back is none", () => {
-  let now = 0;
-  const garbage = new Garbage(60_000, () => now);
-  assertEquals(garbage.isDue("a", "missing"), false);
-  now = 59_999;
-  assertEquals(garbage.isDue("a", "missing"), false);
-  assertEquals(garbage.isDue("a", "alive"), false);
-  now = 120_000;
-  assertEquals(garbage.isDue("a", "missing"), false);
-  assertEquals(garbage.nextDueMs(), 60_000);
-  now = 180_000;
-  assertEquals(garbage.isDue("a", "missing"), true);
-});
-
-Deno.test("Garbage forgets the marks of attachments that are no more", () => {
-  const garbage = new Garbage(60_000, () => 0);
-  garbage.isDue("a", "missing");
-  garbage.keepOnly(new Set(["b"]));
-  assertEquals(garbage.nextDueMs(), undefined);
 });

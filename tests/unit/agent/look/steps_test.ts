@@ -120,6 +120,24 @@ for (const { name, wanted, rows, ends, want } of cases) {
   });
 }
 
+const podEnds = [
+  { name: "mends a pod's end, and leaves its port alone", tag: 7, end: "differs", want: "pod a" },
+  { name: "mends both", tag: 8, end: "differs", want: "pod a, retag a" },
+  {
+    name: "makes a pair anew whose pod end is gone",
+    tag: 7,
+    end: "gone",
+    want: "detach cva, attach a",
+  },
+] as const;
+
+for (const { name, tag, end, want } of podEnds) {
+  Deno.test(`planSteps() ${name}`, () => {
+    const actual = { rows: [row("a")], hostEnds: ["cva"], podEnds: new Map([["cva", end]]) };
+    assertEquals(asText(planSteps([{ ...a, tag }], actual)), want);
+  });
+}
+
 Deno.test("attachmentFromPort() gives back what attachmentToPort() wrote", () => {
   const one = { ...attachment("c"), gateway: "11.1.0.254" };
   assertEquals(attachmentFromPort(attachmentToPort(one, 9)), one);

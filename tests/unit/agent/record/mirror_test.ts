@@ -67,3 +67,25 @@ Deno.test("Mirror lists again when the watch has lost its revisions", async () =
   assertEquals(await follow(mirror, store), 1);
   assertEquals([...mirror.documents.keys()], ["new"]);
 });
+
+Deno.test("reload() believes a store that was restored from before what is known", async () => {
+  const store = new MemoryStore();
+  await store.commit([], [{ key: "a", value: 1 }, { key: "b", value: 1 }]);
+  for (let n = 0; n < 5; n++) await store.commit([], [{ key: "a", value: n }]);
+  const mirror = await Mirror.load(store);
+  store.entries.clear();
+  store.revision = 2;
+  store.entries.set("c", { key: "c", value: 7, revision: 2 });
+  await mirror.reload();
+  assertEquals([...mirror.documents], [["c", { value: 7, revision: 2 }]]);
+  assertEquals(mirror.revision, 2);
+});
+
+Deno.test("reload() misses what was deleted by hand, also of the last revision", async () => {
+  const store = new MemoryStore();
+  await store.commit([], [{ key: "a", value: 1 }, { key: "b", value: 1 }]);
+  const mirror = await Mirror.load(store);
+  store.entries.delete("b");
+  await mirror.reload();
+  assertEquals([...mirror.documents.keys()], ["a"]);
+});

@@ -1,0 +1,80 @@
+// The agent's drivers, opened in one place: each with an edge where a test may stand between, and with
+// the limit that no call of it exceeds.
+
+import type { Links } from "../net/links.ts";
+import { openLinks } from "../net/open.ts";
+import { type Fabric, openFabric } from "../ovs/fabric.ts";
+import { openSwitch } from "../ovs/open.ts";
+import type { Datapath, Switch } from "../ovs/switch.ts";
+import { openRuntimes } from "../runtimes/find.ts";
+import type { Runtimes } from "../runtimes/runtime.ts";
+import { type OpenOptions, openStore } from "../store/open.ts";
+import type { Store } from "../store/store.ts";
+import { edge } from "../util/edges.ts";
+import { limited } from "./limits.ts";
+import { ALIAS_PREFIX } from "./pods/rows.ts";
+
+/** Where the drivers find what they drive. */
+export interface DriverOptions {
+  readonly store: string;
+  readonly storeOptions: OpenOptions;
+  readonly ovsdb: string;
+  readonly ovsRundir: string;
+  readonly ovsDriver: "jsonrpc" | "vsctl";
+  readonly linkDriver: "auto" | "netlink" | "ip";
+  readonly datapath: Datapath;
+  readonly bridge: string;
+  /** Whose the rows of Open vSwitch are. */
+  readonly hostLabel: string;
+  /** `unix:PATH`, or `none`. */
+  readonly docker: string;
+  /** Limit of one call to Open vSwitch; other calls end within it and a little more. */
+  readonly callLimitMs: number;
+}
+
+/** The ways outside of one host. */
+export interface Drivers {
+  readonly switch: Switch;
+  readonly fabric: Fabric;
+  readonly links: Links;
+  readonly runtimes: Runtimes;
+}
+
+// An Open vSwitch that does not answer is told of by its own driver, with its undo of 1.5 s: the limit
+// around it is for what that does not see.
+const MORE_MS = 2_000;
+
+/** Opens the store. Faults: those of openStore(). */
+export async function openLimitedStore(options: DriverOptions): Promise<Store> {
+  const store = await openStore(options.store, options.storeOptions);
+  // Its drivers limit each request; a list of a large store is many of them.
+  return limited("store", edge("store", store, ["watch", "close"]), 3 * limitOf(options));
+}
+
+/** Opens all but the store; `stack` closes them. */
+export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack): Drivers {
+  const limitMs = limitOf(options);
+  const links = openLinks({ driver: options.linkDriver, aliasPrefix: ALIAS_PREFIX });
+  stack.defer(() => links.close());
+  const place = {
+    ovsdb: options.ovsdb,
+    rundir: options.ovsRundir,
+    bridge: options.bridge,
+    owner: options.hostLabel,
+    datapath: options.datapath,
+    limitMs: options.callLimitMs,
+  };
+  const ovs = openSwitch(options.ovsDriver, place);
+  stack.defer(() => ovs.close());
+  const runtimes = openRuntimes({ docker: options.docker });
+  return {
+    switch: limited("Open vSwitch", edge("switch", ovs, ["onChange", "state", "close"]), limitMs),
+    fabric: limited("Open vSwitch", edge("fabric", openFabric(place)), limitMs),
+    links: limited("the kernel", edge("links", links, ["close"]), limitMs),
+    runtimes: limited("the container runtime", edge("runtimes", runtimes, ["follow"]), limitMs),
+  };
+}
+
+function limitOf({ callLimitMs }: DriverOptions): number {
+  return callLimitMs + MORE_MS;
+}

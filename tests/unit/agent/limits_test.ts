@@ -1,0 +1,42 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { limited } from "../../../lib/agent/limits.ts";
+import { Fault } from "../../../lib/util/errors.ts";
+
+class Driver {
+  readonly #name = "sw0";
+  get name(): string {
+    return this.#name;
+  }
+  ask(): Promise<string> {
+    return Promise.resolve(this.#name);
+  }
+  refuse(): Promise<string> {
+    return Promise.reject(new Fault("conflict", "no"));
+  }
+  hang(): Promise<string> {
+    return new Promise(() => {});
+  }
+  state(): string {
+    return `${this.#name} up`;
+  }
+}
+
+Deno.test("limited() changes nothing of answers, refusals and what gives no promise", async () => {
+  const driver = limited("switch", new Driver(), 1_000);
+  assertEquals(await driver.ask(), "sw0");
+  assertEquals(driver.state(), "sw0 up");
+  assertEquals(driver.name, "sw0");
+  const fault = await assertRejects(() => driver.refuse(), Fault);
+  assertEquals(fault.code, "conflict");
+});
+
+Deno.test("limited() ends a call that hangs, with a sentence that names it", async () => {
+  const driver = limited("Open vSwitch", new Driver(), 5);
+  const fault = await assertRejects(() => driver.hang(), Fault);
+  assertEquals(fault.code, "timeout");
+  assertEquals(
+    fault.message,
+    "Open vSwitch gave no answer in 5 ms: hang hangs; see whether it is well; " +
+      "what was begun is taken back by the next look",
+  );
+});
