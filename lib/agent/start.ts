@@ -11,6 +11,7 @@ import { Fault, faultFrom, systemWords } from "../util/errors.ts";
 import { returnFreeMemory } from "../util/memory.ts";
 import type { Log } from "../util/log.ts";
 import type { HealthAnswer } from "./api.ts";
+import type { KubeOptions } from "./kube/options.ts";
 import { IntentStore } from "./record/apply.ts";
 import { Bell, pause } from "./look/bell.ts";
 import { type Answerer, doorOf, openDoor } from "./serve/door.ts";
@@ -72,6 +73,8 @@ export interface AgentOptions {
   readonly docker: string;
   readonly onUnmatched: "ignore" | "fail";
   readonly graceMs: number;
+  /** The cluster that this host is a node of, if any. */
+  readonly kube?: KubeOptions;
   readonly version: string;
 }
 
@@ -82,6 +85,7 @@ export async function runAgent(
   signal: AbortSignal,
 ): Promise<void> {
   await using stack = new AsyncDisposableStack();
+  await options.kube?.access(); // what is wrong with it is said at once
   await makeStateDir(options.stateDir);
   stack.use(await lockFile(`${options.stateDir}/lock`, `state folder ${options.stateDir}`));
   const listener = stack.use(await listenPrivately(options.socket));
@@ -125,6 +129,7 @@ export async function runAgent(
   const looking = reconcile(world, stopping.signal);
   const fabric = keepFabric(world, stopping.signal);
   const sticky = keepSticky(world, options.graceMs, stopping.signal);
+  const kube = options.kube && keepKube(options.kube, world, stopping.signal);
   const health = () => healthOf(options, world);
   const hearing = followRuntime(world, stopping.signal);
   // The door first: who has been answered over the socket finds it open.
@@ -146,7 +151,7 @@ export async function runAgent(
   await server.shutdown();
   await world.queue.idle();
   stopping.abort();
-  await Promise.allSettled([following, looking, fabric, sticky, hearing, beating, saving]);
+  await Promise.allSettled([following, looking, fabric, sticky, hearing, beating, saving, kube]);
 }
 
 async function makeStateDir(path: string): Promise<void> {
@@ -256,6 +261,15 @@ async function keepSnapshot(
   } while (!signal.aborted);
 }
 
+/** Follows the cluster beside all else; loaded only where there is one. */
+async function keepKube(options: KubeOptions, world: World, signal: AbortSignal): Promise<void> {
+  const { KubeKeeper } = await import("./kube/keeper.ts");
+  const kube = new KubeKeeper(options, world);
+  world.kube = kube;
+  world.mirror.onNews = () => kube.ring();
+  await kube.keep(signal);
+}
+
 /** The first look heals what a crash left; an Open vSwitch that is away is waited for by the loop. */
 async function firstLook(world: World): Promise<void> {
   try {
@@ -282,7 +296,7 @@ async function tryDoor(world: World, socket: string): Promise<AsyncDisposable | 
   }
 }
 
-function healthOf(options: AgentOptions, { switch: ovs, mirror }: World): HealthAnswer {
+function healthOf(options: AgentOptions, { switch: ovs, mirror, kube }: World): HealthAnswer {
   const trouble = mirror.away ?? mirror.trouble;
   return {
     version: options.version,
@@ -293,5 +307,6 @@ function healthOf(options: AgentOptions, { switch: ovs, mirror }: World): Health
     held: mirror.heldCount,
     unreadable: unreadableLines(mirror.documents),
     ...ovs.state(),
+    ...kube ? { kube: kube.health() } : {},
   };
 }

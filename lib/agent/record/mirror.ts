@@ -48,6 +48,8 @@ export class Mirror {
   readonly #onSettled = new Set<() => void>();
   #trouble: Fault | undefined;
   #onTrouble: (trouble: Fault | undefined) => void = () => {};
+  /** Is told of each change, whoever made it; cheap, as set-ups wait for it. */
+  onNews: (() => void) | undefined;
 
   private constructor(store: Store) {
     this.#store = store;
@@ -274,6 +276,7 @@ export class Mirror {
       this.#documents.set(key, { value, revision });
       this.#deleted.delete(key);
     }
+    this.onNews?.();
     return true;
   }
 

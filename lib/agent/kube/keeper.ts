@@ -1,0 +1,97 @@
+// The agent's side of Kubernetes: follows the cluster beside everything else, says when it cannot, and
+// lets others know of changes. Nothing that needs no label waits for it.
+
+import { Cluster, type ClusterState, type KubeChange } from "../../kube/cluster.ts";
+import type { HostPod, KubeNamespace } from "../../kube/objects.ts";
+import type { KubeHealth } from "../api.ts";
+import type { World } from "../world.ts";
+import { attachmentsOf } from "../record/documents.ts";
+import { Annotator } from "./annotator.ts";
+import type { KubeOptions } from "./options.ts";
+
+/** What the API server knows of a pod that is to be set up. */
+export interface PodFacts {
+  readonly pod: HostPod;
+  readonly namespace: KubeNamespace;
+}
+
+/** Kubernetes as the agent has it. */
+export class KubeKeeper {
+  readonly cluster: Cluster;
+  readonly nodeName: string;
+  readonly #annotator: Annotator;
+  readonly #listeners = new Set<(change: KubeChange) => void>();
+
+  constructor({ access, nodeName }: KubeOptions, world: World) {
+    this.nodeName = nodeName;
+    this.cluster = new Cluster({
+      access,
+      node: nodeName,
+      onChange: (change) => this.#changed(change),
+      onState: (state) => this.#say(state, world),
+    });
+    const { mirror, runtimes, log, host } = world;
+    this.#annotator = new Annotator({
+      cluster: this.cluster,
+      runtimes,
+      attachments: () => mirror.away ? undefined : attachmentsOf(mirror.documents, host),
+      log,
+    });
+  }
+
+  /** Calls `listener` with each change of what is kept. */
+  onChange(listener: (change: KubeChange) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** Attachments may have changed: cheap, for every call. */
+  ring(): void {
+    this.#annotator.bell.ring();
+  }
+
+  /**
+   * Gives what the API server knows of a pod; undefined where it has none of that name, and UID if
+   * one is given. Faults: unavailable, timeout, where it cannot be asked.
+   */
+  async factsOf(
+    wish: { readonly namespace: string; readonly name: string; readonly uid?: string | undefined },
+  ): Promise<PodFacts | undefined> {
+    const [pod, namespace] = await Promise.all([
+      this.cluster.lookUp(wish),
+      this.cluster.lookUpNamespace(wish.namespace),
+    ]);
+    return pod && namespace ? { pod, namespace } : undefined;
+  }
+
+  /** Gives what /v1/health says of it. */
+  health(): KubeHealth {
+    const { cluster, nodeName } = this;
+    const { isUp, why } = cluster.state;
+    return {
+      state: isUp ? "up" : "down",
+      why,
+      server: cluster.server,
+      node: nodeName,
+      pods: cluster.pods.size,
+      namespaces: cluster.namespaces.size,
+      policies: cluster.policies.size,
+      peers: cluster.peers.size,
+    };
+  }
+
+  /** Follows until `signal` aborts. Never throws. */
+  async keep(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.cluster.keep(signal), this.#annotator.keep(signal)]);
+  }
+
+  #changed(change: KubeChange): void {
+    for (const listener of this.#listeners) listener(change);
+    if (change.kind === "pod") this.#annotator.seen((change.after ?? change.before)?.uid ?? "");
+  }
+
+  #say({ isUp, why }: ClusterState, { log }: World): void {
+    if (isUp) log.info("Kubernetes is known", { server: this.cluster.server });
+    else if (why !== "") log.warn(`Kubernetes is away, what was known stays: ${why}`);
+    this.ring();
+  }
+}
