@@ -215,7 +215,9 @@ export class Cluster {
         this.#connection = connection;
         await this.#session(connection, signal);
       } catch (error) {
-        if (!signal.aborted) this.#note({ isUp: false, why: faultFrom(error).message });
+        if (signal.aborted) return;
+        if (error instanceof Renewed) continue;
+        this.#note({ isUp: false, why: faultFrom(error).message });
       } finally {
         this.#connection = undefined;
       }
@@ -231,7 +233,10 @@ export class Cluster {
     const ends = AbortSignal.any([signal, ended.signal]);
     const pulse = new Pulse({
       intervalMs: this.#options.pulseMs ?? 20_000,
-      ask: async (limitMs) => versionIn(await connection.askJson(PULSE, limitMs)),
+      ask: async (limitMs) => {
+        await this.#renew(connection);
+        return versionIn(await connection.askJson(PULSE, limitMs));
+      },
       known: () => this.#kinds().map((kind) => kind.version),
       onBack: () => this.#kinds().forEach((kind) => kind.distrust()),
     });
@@ -249,6 +254,13 @@ export class Cluster {
       connection.close();
       await Promise.allSettled(parts);
     }
+  }
+
+  /** Tokens and certificates are renewed in time, before the old ones end. */
+  async #renew(connection: Connection): Promise<void> {
+    // One that cannot be read now may be half written; what we have is good still.
+    const access = await this.#options.access().catch(() => undefined);
+    if (access && !connection.renew(access)) throw new Renewed();
   }
 
   /** Follows one kind; a refusal of that kind alone leaves the others be. */
@@ -328,6 +340,9 @@ export class Cluster {
     if (state.isUp !== before.isUp || state.why !== before.why) this.#options.onState?.(state);
   }
 }
+
+/** The way to the API server is another one by now. */
+class Renewed extends Error {}
 
 /** What an annotation becomes, and what it must be before: `null` for nothing there. */
 export interface AnnotationChange {

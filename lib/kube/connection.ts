@@ -58,7 +58,7 @@ function refusalOf(status: number): Refusal {
 
 /** A connection that lasts until close(). */
 export class Connection implements Disposable {
-  readonly #access: Access;
+  #access: Access;
   readonly #client: Deno.HttpClient;
   readonly #closing = new AbortController();
 
@@ -82,6 +82,15 @@ export class Connection implements Disposable {
 
   get server(): string {
     return this.#access.server;
+  }
+
+  /** Takes a renewed token over; false where more has changed, which takes another connection. */
+  renew(access: Access): boolean {
+    const { token: _, ...rest } = access;
+    const { token: _old, ...before } = this.#access;
+    if (JSON.stringify(rest) !== JSON.stringify(before)) return false;
+    this.#access = access;
+    return true;
   }
 
   /**
@@ -185,7 +194,8 @@ function transportWords(error: unknown): [why: string, fix: string | undefined] 
   const text = wordsOf(error);
   const known = TRANSPORT.find(([pattern]) => pattern.test(text));
   if (known) return [known[1], known[2]];
-  return [`"${oneLine(text, 90)}"`, undefined];
+  // The address is said already.
+  return [`"${oneLine(text.replace(/^.*client error \(\w+\): /s, ""), 90)}"`, undefined];
 }
 
 const TRANSPORT: readonly (readonly [RegExp, string, string | undefined])[] = [
@@ -194,8 +204,21 @@ const TRANSPORT: readonly (readonly [RegExp, string, string | undefined])[] = [
     "another authority than the kubeconfig's has signed its certificate",
     "give that cluster's certificate-authority",
   ],
-  [/NotValidForName/, "its certificate is for another name", "name the server as it does"],
-  [/certificate: ?(Expired|NotValidYet)/, "its certificate is not valid now", "see both clocks"],
+  [
+    /NotValidForName|not valid for name/,
+    "its certificate is for another name",
+    "name the server as it does",
+  ],
+  [
+    /certificate:? ?(Expired|NotValidYet|expired|not valid yet)/,
+    "its certificate is not valid now",
+    "see both clocks",
+  ],
+  [
+    /InvalidContentType|invalid HTTP version/,
+    "it does not speak TLS there, or nothing else",
+    "see http and https in the kubeconfig's server",
+  ],
   [
     /CertificateRequired|BadCertificate|CertificateUnknown|AlertReceived/,
     "it does not take our certificate",

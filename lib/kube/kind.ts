@@ -23,6 +23,9 @@ export interface KindOptions<T extends KubeObject> {
   readonly watchSeconds?: number;
 }
 
+// A server that has forgotten our version opens the watch, and says so in its first line (1.20); what
+// has happened meanwhile comes as quickly.
+const SETTLE_MS = 200;
 const GRACE_MS = 15_000;
 const PAGE_MS = 30_000;
 // A page's token lasts some five minutes: a list that takes this long starts anew.
@@ -77,11 +80,12 @@ export class Kind<T extends KubeObject> {
   /** Forgets the version: the next session lists. What is known stays until then. */
   distrust(): void {
     this.#version = undefined;
+    this.#isLive = false;
   }
 
   /** Forgets all. */
   clear(): void {
-    this.#version = undefined;
+    this.distrust();
     for (const object of [...this.#byUid.values()]) this.#remove(object);
   }
 
@@ -91,13 +95,17 @@ export class Kind<T extends KubeObject> {
    */
   async follow(connection: Connection, signal: AbortSignal, onLive: () => void): Promise<void> {
     try {
+      const live = () => {
+        if (this.#isLive) return;
+        this.#isLive = true;
+        onLive();
+      };
       while (!signal.aborted) {
-        if (this.#version === undefined) await this.#list(connection, signal);
-        await this.#watch(connection, signal, () => {
-          if (this.#isLive) return;
-          this.#isLive = true;
-          onLive();
-        });
+        if (this.#version === undefined) {
+          if (!await this.#list(connection, signal)) continue;
+          live();
+        }
+        await this.#watch(connection, signal, live);
       }
     } catch (error) {
       if (!signal.aborted) throw connection.faultOf(error);
@@ -106,12 +114,16 @@ export class Kind<T extends KubeObject> {
     }
   }
 
-  /** Lists, page by page: no more than one page's text is held at a time. */
-  async #list(connection: Connection, signal: AbortSignal): Promise<void> {
+  /**
+   * Lists, page by page: no more than one page's text is held at a time. False where the server has
+   * forgotten the list's version meanwhile.
+   */
+  async #list(connection: Connection, signal: AbortSignal): Promise<boolean> {
     const seen = new Set<string>();
     let [next, version]: [string, string | undefined] = ["", undefined];
     for (let pages = 0; pages === 0 || next !== ""; pages++) {
-      const page = await this.#page(connection, signal, next);
+      const page = await unlessExpired(this.#page(connection, signal, next));
+      if (!page) return false;
       // The first page's version is that of all.
       version ??= page.version;
       for (const item of page.items) {
@@ -125,6 +137,7 @@ export class Kind<T extends KubeObject> {
     }
     for (const object of [...this.#byUid.values()]) if (!seen.has(object.uid)) this.#remove(object);
     this.#version = version ?? "0";
+    return true;
   }
 
   async #page(connection: Connection, signal: AbortSignal, next: string): Promise<Page> {
@@ -138,7 +151,7 @@ export class Kind<T extends KubeObject> {
   }
 
   /** Follows one watch to its end: the server's time limit, as a rule. */
-  async #watch(connection: Connection, signal: AbortSignal, onOpen: () => void): Promise<void> {
+  async #watch(connection: Connection, signal: AbortSignal, onSettled: () => void): Promise<void> {
     const { watchSeconds = 300 } = this.#options;
     // Spread, so that the agents of many hosts do not come all at once.
     const seconds = Math.ceil(watchSeconds * (0.75 + Math.random() / 4));
@@ -150,14 +163,9 @@ export class Kind<T extends KubeObject> {
     });
     const late = AbortSignal.timeout(seconds * 1_000 + GRACE_MS);
     const ends = AbortSignal.any([signal, late]);
-    let response;
-    try {
-      response = await connection.ask({ path, signal: ends });
-    } catch (error) {
-      if (!(error instanceof KubeRefusal) || error.refusal !== "expired") throw error;
-      return this.distrust();
-    }
-    onOpen();
+    const response = await unlessExpired(connection.ask({ path, signal: ends }));
+    if (!response) return this.distrust();
+    const settling = setTimeout(onSettled, SETTLE_MS);
     try {
       for await (const line of lines(response.body)) {
         if (!this.#take(line)) return;
@@ -166,6 +174,7 @@ export class Kind<T extends KubeObject> {
       // Over the time that the server had for it: the next watch tells whether it is well.
       if (!late.aborted || signal.aborted) throw error;
     } finally {
+      clearTimeout(settling);
       await response.body?.cancel().catch(() => {});
     }
   }
@@ -218,6 +227,16 @@ export class Kind<T extends KubeObject> {
       why,
       fix: "see whether the kubeconfig's server is an API server",
     });
+  }
+}
+
+/** Gives the answer, undefined where the server has forgotten the version that was asked for. */
+async function unlessExpired<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof KubeRefusal && error.refusal === "expired") return undefined;
+    throw error;
   }
 }
 

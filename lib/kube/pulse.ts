@@ -7,7 +7,7 @@ import { Fault } from "../util/errors.ts";
 /** What a pulse asks and tells. */
 export interface PulseOptions {
   readonly intervalMs: number;
-  /** Gives the server's newest version. Faults: when it does not answer. */
+  /** Gives the server's newest version; what it throws ends the connection. */
   readonly ask: (limitMs: number) => Promise<string | undefined>;
   /** Versions up to which something is known. */
   readonly known: () => readonly (string | undefined)[];
