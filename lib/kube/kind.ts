@@ -17,7 +17,7 @@ export interface KindOptions<T extends KubeObject> {
   readonly keep: (value: unknown, shelf: Shelf) => T | undefined;
   /** Is told each object that came, changed in what is kept, or went. */
   readonly onChange?: (before: T | undefined, after: T | undefined) => void;
-  /** Objects in one answer. A page of pods has some 5 KB for each. @default 250 */
+  /** Objects in one answer. A page of pods has some 5 KB for each. @default 100 */
   readonly pageSize?: number;
   /** How long a watch lasts; the server ends it then. @default 300 */
   readonly watchSeconds?: number;
@@ -141,7 +141,7 @@ export class Kind<T extends KubeObject> {
   }
 
   async #page(connection: Connection, signal: AbortSignal, next: string): Promise<Page> {
-    const limit = String(this.#options.pageSize ?? 250);
+    const limit = String(this.#options.pageSize ?? 100);
     const path = this.#pathOf({ limit, ...next === "" ? {} : { continue: next } });
     const value = await connection.askJson({ path, signal }, PAGE_MS);
     const { items, metadata } = fieldsIn(value);

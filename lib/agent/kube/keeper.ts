@@ -4,10 +4,14 @@
 import { Cluster, type ClusterState, type KubeChange } from "../../kube/cluster.ts";
 import type { HostPod, KubeNamespace } from "../../kube/objects.ts";
 import type { KubeHealth } from "../api.ts";
+import { returnFreeMemory } from "../../util/memory.ts";
+import { AfterWork } from "../look/after_work.ts";
 import type { World } from "../world.ts";
 import { attachmentsOf } from "../record/documents.ts";
 import { Annotator } from "./annotator.ts";
 import type { KubeOptions } from "./options.ts";
+
+const TIDY_MS = 3_000;
 
 /** What the API server knows of a pod that is to be set up. */
 export interface PodFacts {
@@ -20,6 +24,7 @@ export class KubeKeeper {
   readonly cluster: Cluster;
   readonly nodeName: string;
   readonly #annotator: Annotator;
+  readonly #tidying = new AfterWork(returnFreeMemory, TIDY_MS);
   readonly #listeners = new Set<(change: KubeChange) => void>();
 
   constructor({ access, nodeName }: KubeOptions, world: World) {
@@ -81,6 +86,7 @@ export class KubeKeeper {
 
   /** Follows until `signal` aborts. Never throws. */
   async keep(signal: AbortSignal): Promise<void> {
+    using _tidying = this.#tidying;
     await Promise.all([this.cluster.keep(signal), this.#annotator.keep(signal)]);
   }
 
@@ -90,6 +96,8 @@ export class KubeKeeper {
   }
 
   #say({ isUp, why }: ClusterState, { log }: World): void {
+    // Lists of many pods have passed through; what they took goes back to the host.
+    this.#tidying.note();
     if (isUp) log.info("Kubernetes is known", { server: this.cluster.server });
     else if (why !== "") log.warn(`Kubernetes is away, what was known stays: ${why}`);
     this.ring();
