@@ -266,7 +266,7 @@ async function keepKube(options: KubeOptions, world: World, signal: AbortSignal)
   const { KubeKeeper } = await import("./kube/keeper.ts");
   const kube = new KubeKeeper(options, world);
   world.kube = kube;
-  world.mirror.onNews = () => kube.ring();
+  world.mirror.onNews = (key) => kube.news(key);
   await kube.keep(signal);
 }
 

@@ -22,6 +22,7 @@ import {
   versionIn,
 } from "./objects.ts";
 import { Pulse } from "./pulse.ts";
+import { sleep, Wake } from "./sleep.ts";
 
 /** How a cluster is followed. */
 export interface ClusterOptions {
@@ -79,14 +80,14 @@ export class Cluster {
   #connection: Connection | undefined;
   #state: ClusterState = { isUp: false, why: "" };
   #failures = 0;
-  #wakePeers: (() => void) | undefined;
+  readonly #policiesChanged = new Wake();
 
   constructor(options: ClusterOptions) {
     this.#options = options;
     const { node, watchSeconds } = options;
     const tell = <K extends KubeChange["kind"]>(kind: K) => (before: unknown, after: unknown) => {
       options.onChange?.({ kind, before, after } as KubeChange);
-      if (kind === "policy") this.#wakePeers?.();
+      if (kind === "policy") this.#policiesChanged.ring();
     };
     const often = watchSeconds === undefined ? {} : { watchSeconds };
     this.pods = new Kind({
@@ -292,27 +293,15 @@ export class Cluster {
   /** Other hosts' pods are of interest only to policies. */
   async #followPeers(connection: Connection, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      const { promise: changed, resolve } = Promise.withResolvers<void>();
-      this.#wakePeers = resolve;
       if (!this.#wantsPeers) {
         this.peers.clear();
-        await Promise.race([changed, aborted(signal)]);
+        await this.#policiesChanged.rung(signal);
         continue;
       }
       const unwanted = new AbortController();
-      const follow = this.#follow(
-        this.peers,
-        connection,
-        AbortSignal.any([signal, unwanted.signal]),
-      );
-      const watch = async () => {
-        while (this.#wantsPeers && !signal.aborted) {
-          const { promise, resolve } = Promise.withResolvers<void>();
-          this.#wakePeers = resolve;
-          await Promise.race([promise, aborted(signal)]);
-        }
-      };
-      await Promise.race([follow, watch()]);
+      const ends = AbortSignal.any([signal, unwanted.signal]);
+      const follow = this.#follow(this.peers, connection, ends).finally(() => unwanted.abort());
+      while (this.#wantsPeers && !ends.aborted) await this.#policiesChanged.rung(ends);
       unwanted.abort();
       await follow;
       this.#settle();
@@ -352,18 +341,3 @@ export interface AnnotationChange {
 
 // One key of etcd, read at its newest version: it shows that the API server and its etcd are well.
 const PULSE = { path: "/api/v1/namespaces?fieldSelector=metadata.name%3Ddefault&limit=1" };
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((done) => {
-    if (signal.aborted) done();
-    else signal.addEventListener("abort", () => done(), { once: true });
-  });
-}
-
-async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  if (!signal.aborted) await promise;
-  clearTimeout(timer);
-}

@@ -4,6 +4,7 @@
 import { Fault, oneLine } from "../util/errors.ts";
 import { type Connection, KubeRefusal } from "./connection.ts";
 import { lines } from "./lines.ts";
+import { sleep } from "./sleep.ts";
 import { fieldsIn, type KubeObject, Shelf, versionIn } from "./objects.ts";
 
 /** Which objects are followed, and what is kept of each. */
@@ -26,6 +27,9 @@ export interface KindOptions<T extends KubeObject> {
 // A server that has forgotten our version opens the watch, and says so in its first line (1.20); what
 // has happened meanwhile comes as quickly.
 const SETTLE_MS = 200;
+// Watches that end as soon as they begin, one after another: 0.4 to 6.4 s apart.
+const QUICK_MS = 1_000;
+const PAUSE_MS = 100;
 const GRACE_MS = 15_000;
 const PAGE_MS = 30_000;
 // A page's token lasts some five minutes: a list that takes this long starts anew.
@@ -100,12 +104,16 @@ export class Kind<T extends KubeObject> {
         this.#isLive = true;
         onLive();
       };
+      let quick = 0;
       while (!signal.aborted) {
         if (this.#version === undefined) {
           if (!await this.#list(connection, signal)) continue;
           live();
         }
+        const began = performance.now();
         await this.#watch(connection, signal, live);
+        quick = performance.now() - began < QUICK_MS ? Math.min(quick + 1, 6) : 0;
+        if (quick > 1) await sleep(PAUSE_MS * 2 ** quick, signal);
       }
     } catch (error) {
       if (!signal.aborted) throw connection.faultOf(error);

@@ -3,6 +3,7 @@
 // backup is behind the versions that we know, where a watch is silent, too (Kubernetes 1.20).
 
 import { Fault } from "../util/errors.ts";
+import { sleep } from "./sleep.ts";
 
 /** What a pulse asks and tells. */
 export interface PulseOptions {
@@ -29,7 +30,7 @@ export class Pulse {
   async keep(signal: AbortSignal): Promise<void> {
     const { intervalMs, ask, known, onBack } = this.#options;
     while (!signal.aborted) {
-      await beat(intervalMs, signal);
+      await sleep(intervalMs * (0.8 + Math.random() / 5), signal);
       if (signal.aborted) return;
       const before = known();
       const now = await ask(Math.min(LIMIT_MS, Math.max(1_000, intervalMs)));
@@ -55,12 +56,4 @@ export function isBehind(
 
 function numberIn(version: string | undefined): bigint | undefined {
   return version !== undefined && /^\d{1,20}$/.test(version) ? BigInt(version) : undefined;
-}
-
-async function beat(ms: number, signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms * (0.8 + Math.random() / 5));
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  await promise;
-  clearTimeout(timer);
 }

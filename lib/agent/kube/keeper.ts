@@ -23,6 +23,8 @@ export interface PodFacts {
 export class KubeKeeper {
   readonly cluster: Cluster;
   readonly nodeName: string;
+  /** Where this host's attachments are in the store. */
+  readonly #attachments: string;
   readonly #annotator: Annotator;
   readonly #tidying = new AfterWork(returnFreeMemory, TIDY_MS);
   readonly #listeners = new Set<(change: KubeChange) => void>();
@@ -36,6 +38,7 @@ export class KubeKeeper {
       onState: (state) => this.#say(state, world),
     });
     const { mirror, runtimes, log, host } = world;
+    this.#attachments = `attachments/${host}/`;
     this.#annotator = new Annotator({
       cluster: this.cluster,
       runtimes,
@@ -49,9 +52,9 @@ export class KubeKeeper {
     this.#listeners.add(listener);
   }
 
-  /** Attachments may have changed: cheap, for every call. */
-  ring(): void {
-    this.#annotator.bell.ring();
+  /** The document of this key has changed. */
+  news(key: string): void {
+    if (key.startsWith(this.#attachments)) this.#annotator.bell.ring();
   }
 
   /**
@@ -100,6 +103,6 @@ export class KubeKeeper {
     this.#tidying.note();
     if (isUp) log.info("Kubernetes is known", { server: this.cluster.server });
     else if (why !== "") log.warn(`Kubernetes is away, what was known stays: ${why}`);
-    this.ring();
+    this.#annotator.bell.ring();
   }
 }
