@@ -6,7 +6,15 @@ import { Fault, faultFrom } from "../util/errors.ts";
 import type { AccessSource } from "./access.ts";
 import { annotate } from "./annotate.ts";
 import { Connection, KubeRefusal } from "./connection.ts";
-import { Kind } from "./kind.ts";
+import type { Kind } from "./kind.ts";
+import {
+  type Followed,
+  type Kinds,
+  kindsOf,
+  type KubeChange,
+  makeKinds,
+  wantsPeers,
+} from "./kinds.ts";
 import {
   fieldsIn,
   type HostPod,
@@ -16,8 +24,6 @@ import {
   type KubePolicy,
   namespaceIn,
   type PeerPod,
-  peerPodIn,
-  policyIn,
   Shelf,
   versionIn,
 } from "./objects.ts";
@@ -41,19 +47,6 @@ export interface ClusterOptions {
   readonly watchSeconds?: number;
 }
 
-/** Which kind of object changed, and how; `after` is absent for what is gone. */
-export type KubeChange =
-  | Change<"pod", HostPod>
-  | Change<"namespace", KubeNamespace>
-  | Change<"policy", KubePolicy>
-  | Change<"peer", PeerPod>;
-
-interface Change<K extends string, T> {
-  readonly kind: K;
-  readonly before: T | undefined;
-  readonly after: T | undefined;
-}
-
 /** Whether what is known is what the API server has. */
 export interface ClusterState {
   readonly isUp: boolean;
@@ -64,9 +57,6 @@ export interface ClusterState {
 // A right that is missing is given by hand: no need to ask often.
 const DENIED_MS = 5_000;
 
-/** A kind, whatever its objects are. */
-type Followed = Pick<Kind<KubeObject>, "title" | "isLive" | "version" | "distrust" | "follow">;
-
 /** A followed cluster. */
 export class Cluster {
   readonly pods: Kind<HostPod>;
@@ -75,6 +65,7 @@ export class Cluster {
   /** All pods of the cluster; empty while there is no policy. */
   readonly peers: Kind<PeerPod>;
   readonly #options: ClusterOptions;
+  readonly #kinds: Kinds;
   readonly #denied = new Map<string, string>();
   readonly #waiting = new Set<() => void>();
   #connection: Connection | undefined;
@@ -84,41 +75,12 @@ export class Cluster {
 
   constructor(options: ClusterOptions) {
     this.#options = options;
-    const { node, watchSeconds } = options;
-    const tell = <K extends KubeChange["kind"]>(kind: K) => (before: unknown, after: unknown) => {
-      options.onChange?.({ kind, before, after } as KubeChange);
-      if (kind === "policy") this.#policiesChanged.ring();
-    };
-    const often = watchSeconds === undefined ? {} : { watchSeconds };
-    this.pods = new Kind({
-      title: "pods of this host",
-      path: "/api/v1/pods",
-      query: { fieldSelector: `spec.nodeName=${node}` },
-      keep: hostPodIn,
-      onChange: tell("pod"),
-      ...often,
+    this.#kinds = makeKinds(options, (change) => {
+      options.onChange?.(change);
+      if (change.kind === "policy") this.#policiesChanged.ring();
     });
-    this.namespaces = new Kind({
-      title: "namespaces",
-      path: "/api/v1/namespaces",
-      keep: namespaceIn,
-      onChange: tell("namespace"),
-      ...often,
-    });
-    this.policies = new Kind({
-      title: "network policies",
-      path: "/apis/networking.k8s.io/v1/networkpolicies",
-      keep: policyIn,
-      onChange: tell("policy"),
-      ...often,
-    });
-    this.peers = new Kind({
-      title: "pods",
-      path: "/api/v1/pods",
-      keep: peerPodIn,
-      onChange: tell("peer"),
-      ...often,
-    });
+    ({ pods: this.pods, namespaces: this.namespaces, policies: this.policies, peers: this.peers } =
+      this.#kinds);
   }
 
   get state(): ClusterState {
@@ -238,8 +200,8 @@ export class Cluster {
         await this.#renew(connection);
         return versionIn(await connection.askJson(PULSE, limitMs));
       },
-      known: () => this.#kinds().map((kind) => kind.version),
-      onBack: () => this.#kinds().forEach((kind) => kind.distrust()),
+      known: () => kindsOf(this.#kinds).map((kind) => kind.version),
+      onBack: () => kindsOf(this.#kinds).forEach((kind) => kind.distrust()),
     });
     const parts = [
       ...[this.pods, this.namespaces, this.policies].map((kind) =>
@@ -293,7 +255,7 @@ export class Cluster {
   /** Other hosts' pods are of interest only to policies. */
   async #followPeers(connection: Connection, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      if (!this.#wantsPeers) {
+      if (!wantsPeers(this.#kinds)) {
         this.peers.clear();
         await this.#policiesChanged.rung(signal);
         continue;
@@ -301,24 +263,15 @@ export class Cluster {
       const unwanted = new AbortController();
       const ends = AbortSignal.any([signal, unwanted.signal]);
       const follow = this.#follow(this.peers, connection, ends).finally(() => unwanted.abort());
-      while (this.#wantsPeers && !ends.aborted) await this.#policiesChanged.rung(ends);
+      while (wantsPeers(this.#kinds) && !ends.aborted) await this.#policiesChanged.rung(ends);
       unwanted.abort();
       await follow;
       this.#settle();
     }
   }
 
-  get #wantsPeers(): boolean {
-    return this.policies.size > 0;
-  }
-
-  #kinds(): readonly Followed[] {
-    const all = [this.pods, this.namespaces, this.policies];
-    return this.#wantsPeers ? [...all, this.peers] : all;
-  }
-
   #settle(): void {
-    const isUp = this.#kinds().every((kind) => kind.isLive);
+    const isUp = kindsOf(this.#kinds).every((kind) => kind.isLive);
     this.#note({ isUp, why: isUp ? "" : [...this.#denied.values()][0] ?? this.#state.why });
   }
 

@@ -7,6 +7,7 @@ import { type Etcd, type EtcdOptions, startEtcd } from "./etcd.ts";
 import { type Certificates, makeCertificates } from "./etcd_files.ts";
 import { type Server, startServer } from "./server.ts";
 import { waitFor } from "./wait.ts";
+import { AUDIT_POLICY, type AuditedRequest, readAudit } from "./kube_audit.ts";
 import { signToken, type TokenClaims } from "./kube_token.ts";
 
 const BUILD = new URL("../kube/build.sh", import.meta.url).pathname;
@@ -62,16 +63,6 @@ interface KubeParts {
   readonly port: number;
 }
 
-/** A request as the API server's audit tells it. */
-export interface AuditedRequest {
-  readonly verb: string;
-  readonly user: string;
-  /** `pods`, `pods/status`; a path where it was for no resource. */
-  readonly what: string;
-  readonly uri: string;
-  readonly code: number;
-}
-
 /** A running API server. */
 export class Kube implements AsyncDisposable {
   readonly dir: string;
@@ -106,7 +97,7 @@ export class Kube implements AsyncDisposable {
       `${this.dir}/tokens.csv`,
       `${this.adminToken},admin,1,"system:masters"\n`,
     );
-    await Deno.writeTextFile(`${this.dir}/audit.json`, JSON.stringify(AUDIT));
+    await Deno.writeTextFile(`${this.dir}/audit.json`, AUDIT_POLICY);
     await this.kubeconfig("admin", { token: this.adminToken });
   }
 
@@ -264,18 +255,9 @@ ${lines.join("\n")}
     return path;
   }
 
-  /** Gives the requests that came so far, the oldest first; code 0 of those that are under way. */
+  /** Gives the requests that came so far, the oldest first. */
   async audited(): Promise<AuditedRequest[]> {
-    const text = await Deno.readTextFile(`${this.dir}/audit.log`).catch(() => "");
-    const byId = new Map<string, AuditedRequest>();
-    for (const line of text.split("\n").slice(0, -1)) {
-      const { auditID, verb, user, objectRef, requestURI, responseStatus } = JSON.parse(line);
-      const { resource, subresource } = objectRef ?? {};
-      const what = resource ? `${resource}${subresource ? `/${subresource}` : ""}` : requestURI;
-      const code = responseStatus?.code ?? 0;
-      byId.set(auditID, { verb, user: user.username, what, uri: requestURI, code });
-    }
-    return [...byId.values()];
+    return readAudit(await Deno.readTextFile(`${this.dir}/audit.log`).catch(() => ""));
   }
 
   /** Ends both servers and removes their folder. Repeatable. */
@@ -322,13 +304,6 @@ export interface PodParts {
   readonly annotations?: Readonly<Record<string, string>>;
   readonly ports?: readonly { name: string; containerPort: number; protocol?: string }[];
 }
-
-// Each request when it has come and when it has been answered.
-const AUDIT = {
-  apiVersion: "audit.k8s.io/v1",
-  kind: "Policy",
-  rules: [{ level: "Metadata" }],
-};
 
 function freePort(hostname: string): number {
   const listener = Deno.listen({ hostname, port: 0 });

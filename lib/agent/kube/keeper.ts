@@ -1,7 +1,8 @@
 // The agent's side of Kubernetes: follows the cluster beside everything else, says when it cannot, and
 // lets others know of changes. Nothing that needs no label waits for it.
 
-import { Cluster, type ClusterState, type KubeChange } from "../../kube/cluster.ts";
+import { Cluster, type ClusterState } from "../../kube/cluster.ts";
+import type { KubeChange } from "../../kube/kinds.ts";
 import type { HostPod, KubeNamespace } from "../../kube/objects.ts";
 import type { KubeHealth } from "../api.ts";
 import { returnFreeMemory } from "../../util/memory.ts";
