@@ -5,14 +5,10 @@ import { Cluster, type ClusterState } from "../../kube/cluster.ts";
 import type { KubeChange } from "../../kube/kinds.ts";
 import type { HostPod, KubeNamespace } from "../../kube/objects.ts";
 import type { KubeHealth } from "../api.ts";
-import { returnFreeMemory } from "../../util/memory.ts";
-import { AfterWork } from "../look/after_work.ts";
 import type { World } from "../world.ts";
 import { attachmentsOf } from "../record/documents.ts";
 import { Annotator } from "./annotator.ts";
 import type { KubeOptions } from "./options.ts";
-
-const TIDY_MS = 3_000;
 
 /** What the API server knows of a pod that is to be set up. */
 export interface PodFacts {
@@ -27,7 +23,6 @@ export class KubeKeeper {
   /** Where this host's attachments are in the store. */
   readonly #attachments: string;
   readonly #annotator: Annotator;
-  readonly #tidying = new AfterWork(returnFreeMemory, TIDY_MS);
   readonly #listeners = new Set<(change: KubeChange) => void>();
 
   constructor({ access, nodeName }: KubeOptions, world: World) {
@@ -90,7 +85,6 @@ export class KubeKeeper {
 
   /** Follows until `signal` aborts. Never throws. */
   async keep(signal: AbortSignal): Promise<void> {
-    using _tidying = this.#tidying;
     await Promise.all([this.cluster.keep(signal), this.#annotator.keep(signal)]);
   }
 
@@ -99,9 +93,9 @@ export class KubeKeeper {
     if (change.kind === "pod") this.#annotator.seen((change.after ?? change.before)?.uid ?? "");
   }
 
-  #say({ isUp, why }: ClusterState, { log }: World): void {
+  #say({ isUp, why }: ClusterState, { log, tidying }: World): void {
     // Lists of many pods have passed through; what they took goes back to the host.
-    this.#tidying.note();
+    tidying.note();
     if (isUp) log.info("Kubernetes is known", { server: this.cluster.server });
     else if (why !== "") log.warn(`Kubernetes is away, what was known stays: ${why}`);
     this.#annotator.bell.ring();
