@@ -86,7 +86,7 @@ compile() {
 
 build() {
   local before=$SECONDS
-  say "building kube-apiserver $VERSION into $kept; it takes some minutes and 3.5 GB for a while"
+  say "building kube-apiserver $VERSION into $kept; it takes some minutes, and 2 GB for a while"
   rm -rf "$work"
   mkdir -p "$work"
   trap 'cd /; rm -rf "$work"' EXIT
