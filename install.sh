@@ -231,7 +231,8 @@ count() {
 # Starts the build of the API server that tests of Kubernetes want and wait for: in the background,
 # as it takes some minutes, and at low priority.
 start_kube_build() {
-  [ $# -eq 0 ] || grep -rqs -F lab/kube.ts -- "$@" || return 0
+  [ $# -gt 0 ] || set -- tests/contract tests/root
+  grep -rqs -F lab/kube.ts -- "$@" || return 0
   export K8CONTIVNET_KUBE=${K8CONTIVNET_KUBE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/k8contivnet/kube}
   [ ! -x "$K8CONTIVNET_KUBE/kube-apiserver" ] || return 0
   bring_tools "${KUBE_TOOLS[@]}"
