@@ -11,6 +11,7 @@ import { Fault, faultFrom, systemWords } from "../util/errors.ts";
 import { returnFreeMemory } from "../util/memory.ts";
 import type { Log } from "../util/log.ts";
 import type { HealthAnswer } from "./api.ts";
+import { clusterKnowledge } from "./kube/knowledge.ts";
 import type { KubeOptions } from "./kube/options.ts";
 import { IntentStore } from "./record/apply.ts";
 import { Bell, pause } from "./look/bell.ts";
@@ -184,7 +185,7 @@ function openWorld(
   const ovs = openSwitch(options.ovsDriver, place);
   stack.defer(() => ovs.close());
   const now = () => performance.now();
-  return {
+  const world: World = {
     host: options.hostLabel,
     mirror,
     isShared: isShared(options),
@@ -212,12 +213,13 @@ function openWorld(
     tidying: stack.use(new AfterWork(returnFreeMemory, TIDY_MS)),
     log,
     onUnmatched: options.onUnmatched,
-    knowledge: knowsNothing,
+    knowledge: options.kube ? clusterKnowledge(() => world.kube) : knowsNothing,
     taking: new Set(),
     now,
     wallMs: () => Date.now(),
     newId: randomId,
   };
+  return world;
 }
 
 function isShared({ store }: AgentOptions): boolean {

@@ -100,6 +100,57 @@ Deno.test("a pod that was made again under its name is not told its predecessor'
   await removePods("pod0", "pod1");
 });
 
+/** Two networks that name no pod. */
+const BY_LABEL = {
+  Tenants: [{
+    Name: "t",
+    DefaultNetType: "vlan",
+    SubnetPool: "10.9.0.0/16",
+    AllocSubnetLen: 24,
+    Vlans: "100-200",
+    Networks: [{ Name: "blue" }, { Name: "red" }],
+  }],
+};
+
+Deno.test("a pod's label chooses its network, and none is guessed while it cannot be known", async () => {
+  using proxy = startProxy(kube.endpoint);
+  const token = await kube.token("kube-system", "k8contivnet");
+  const config = await kube.kubeconfig("labels", { token }, {
+    server: `https://${proxy.endpoint}`,
+  });
+  await using host = await startHost(BY_LABEL, "--kubeconfig", config, "--node-name", NODE);
+  await waitFor("the cluster", async () => (await health(host)).state === "up", LIMIT);
+  const labels = { "io.contiv.tenant": "t", "io.contiv.network": "red" };
+  await kube.pod("default", "chosen", NODE, { labels });
+  // At once: the watch need not have told of it yet.
+  await host.agent.setup(await host.pod("chosen"));
+  const network = async () => (await host.agent.attachments()).map((item) => item.network).join();
+  assertEquals(await network(), "red");
+  await waitFor("the annotation", async () => (await statusOf("chosen")).includes("t/red"), LIMIT);
+  // A label that changes under a running pod does not move it.
+  await kube.label("default", "chosen", { "io.contiv.network": "blue" });
+  await kube.pod("default", "later", NODE, { labels });
+  await waitFor("both to be known", async () => (await health(host)).pods === 2, LIMIT);
+  assertEquals(await network(), "red");
+  proxy.mode = "silent";
+  await kube.pod("default", "unknown", NODE, { labels });
+  const unknown = await host.pod("unknown");
+  const refused = await host.agent.callWith(
+    { K8CONTIVNET_SETUP_SECONDS: "2" },
+    ...["setup", unknown.namespace, unknown.name, unknown.id],
+  );
+  assert([5, 6].includes(refused.code), refused.err);
+  assertMatch(refused.err, /^k8contivnet: [^\n]{1,199}$/);
+  assertEquals((await host.agent.attachments()).filter(({ state }) => state === "ready").length, 1);
+  proxy.mode = "open";
+  await waitFor("the cluster again", async () => (await health(host)).state === "up", {
+    limitMs: 60_000,
+  });
+  await host.agent.setup(unknown);
+  assertEquals(await network(), "red,red");
+  await removePods("chosen", "later", "unknown");
+});
+
 Deno.test("while the API server is away pods are set up and stay connected, and it is told later", async () => {
   using proxy = startProxy(kube.endpoint);
   const token = await kube.token("kube-system", "k8contivnet");

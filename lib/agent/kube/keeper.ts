@@ -12,8 +12,8 @@ import type { KubeOptions } from "./options.ts";
 
 /** What the API server knows of a pod that is to be set up. */
 export interface PodFacts {
-  readonly pod: HostPod;
-  readonly namespace: KubeNamespace;
+  readonly pod: HostPod | undefined;
+  readonly namespace: KubeNamespace | undefined;
 }
 
 /** Kubernetes as the agent has it. */
@@ -54,17 +54,17 @@ export class KubeKeeper {
   }
 
   /**
-   * Gives what the API server knows of a pod; undefined where it has none of that name, and UID if
-   * one is given. Faults: unavailable, timeout, where it cannot be asked.
+   * Gives what the API server knows of a pod: what it does not have is undefined, as is a pod of
+   * another UID where one is given. Faults: unavailable, timeout, where it cannot be asked.
    */
   async factsOf(
     wish: { readonly namespace: string; readonly name: string; readonly uid?: string | undefined },
-  ): Promise<PodFacts | undefined> {
+  ): Promise<PodFacts> {
     const [pod, namespace] = await Promise.all([
       this.cluster.lookUp(wish),
       this.cluster.lookUpNamespace(wish.namespace),
     ]);
-    return pod && namespace ? { pod, namespace } : undefined;
+    return { pod, namespace };
   }
 
   /** Gives what /v1/health says of it. */
