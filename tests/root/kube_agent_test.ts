@@ -124,7 +124,10 @@ Deno.test("a pod's label chooses its network, and none is guessed while it canno
   await kube.pod("default", "chosen", NODE, { labels });
   // At once: the watch need not have told of it yet.
   await host.agent.setup(await host.pod("chosen"));
-  const network = async () => (await host.agent.attachments()).map((item) => item.network).join();
+  const network = async () => {
+    const items = await host.agent.attachments();
+    return items.map((item) => item.network).filter((name) => name !== "").join();
+  };
   assertEquals(await network(), "red");
   await waitFor("the annotation", async () => (await statusOf("chosen")).includes("t/red"), LIMIT);
   // A label that changes under a running pod does not move it.
@@ -132,6 +135,14 @@ Deno.test("a pod's label chooses its network, and none is guessed while it canno
   await kube.pod("default", "later", NODE, { labels });
   await waitFor("both to be known", async () => (await health(host)).pods === 2, LIMIT);
   assertEquals(await network(), "red");
+  const why = await host.agent.call("why", "default/chosen");
+  assertStringIncludes(why.out, "it would go to t/blue by now");
+  // A label that comes later is as good: nobody sets the pod up again.
+  await kube.pod("default", "plain", NODE);
+  await host.agent.setup(await host.pod("plain"));
+  assertEquals(await network(), "red");
+  await kube.label("default", "plain", labels);
+  await waitFor("the plain one", async () => await network() === "red,red", LIMIT);
   proxy.mode = "silent";
   await kube.pod("default", "unknown", NODE, { labels });
   const unknown = await host.pod("unknown");
@@ -141,14 +152,14 @@ Deno.test("a pod's label chooses its network, and none is guessed while it canno
   );
   assert([5, 6].includes(refused.code), refused.err);
   assertMatch(refused.err, /^k8contivnet: [^\n]{1,199}$/);
-  assertEquals((await host.agent.attachments()).filter(({ state }) => state === "ready").length, 1);
+  assertEquals((await host.agent.attachments()).filter(({ state }) => state === "ready").length, 2);
   proxy.mode = "open";
   await waitFor("the cluster again", async () => (await health(host)).state === "up", {
     limitMs: 60_000,
   });
   await host.agent.setup(unknown);
-  assertEquals(await network(), "red,red");
-  await removePods("chosen", "later", "unknown");
+  assertEquals(await network(), "red,red,red");
+  await removePods("chosen", "later", "plain", "unknown");
 });
 
 Deno.test("while the API server is away pods are set up and stay connected, and it is told later", async () => {

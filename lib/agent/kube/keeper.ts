@@ -30,7 +30,7 @@ export class KubeKeeper {
     this.cluster = new Cluster({
       access,
       node: nodeName,
-      onChange: (change) => this.#changed(change),
+      onChange: (change) => this.#changed(change, world),
       onState: (state) => this.#say(state, world),
     });
     const { mirror, runtimes, log, host } = world;
@@ -88,9 +88,12 @@ export class KubeKeeper {
     await Promise.all([this.cluster.keep(signal), this.#annotator.keep(signal)]);
   }
 
-  #changed(change: KubeChange): void {
+  #changed(change: KubeChange, world: World): void {
     for (const listener of this.#listeners) listener(change);
     if (change.kind === "pod") this.#annotator.seen((change.after ?? change.before)?.uid ?? "");
+    // Who has no network may be asked into one by now.
+    const isAsked = change.kind === "pod" || change.kind === "namespace";
+    if (isAsked && change.after && world.unmatched.list().length > 0) world.bell.ring();
   }
 
   #say({ isUp, why }: ClusterState, { log, tidying }: World): void {
