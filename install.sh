@@ -13,6 +13,12 @@ TRY_TOOLS=(
 TEST_TOOLS=(
   etcd:etcd-server etcdctl:etcd-client dockerd:docker.io busybox:busybox-static
   /usr/lib/cni/bridge:containernetworking-plugins tcpdump:tcpdump jq:jq openssl:openssl sysctl:procps
+  kubectl:kubernetes-client
+)
+# What tests/kube/build.sh builds an API server with, once.
+KUBE_TOOLS=(
+  /usr/lib/go-1.19/bin/go:golang-1.19-go dpkg-source:dpkg-dev
+  /usr/share/gocode/src/github.com/modern-go/reflect2:golang-github-modern-go-reflect2-dev
 )
 
 usage() {
@@ -96,6 +102,11 @@ clean_up() {
   to_remove=
 }
 
+# Ends what was started in the background and is not done: with its children, a session of its own.
+stop_build() {
+  [ -z "$kube_build" ] || kill -- "-$kube_build" 2>/dev/null || :
+}
+
 apt_install() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" \
     </dev/null >"$log" 2>&1 || { grep -E '^(E|W):' "$log" >&2; return 1; }
@@ -174,6 +185,7 @@ in_lab() {
   [ -c /dev/net/tun ] || fail "no /dev/net/tun, which Open vSwitch needs; try \"modprobe tun\""
   local cache=${DENO_DIR:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/deno} code=0
   as_root env "PATH=${PATH//"$PWD"//run/house}" "DENO_DIR=$cache" K8CONTIVNET_REQUIRE=1 \
+    "K8CONTIVNET_KUBE=${K8CONTIVNET_KUBE-}" \
     K8CONTIVNET_CACHE=/run/k8contivnet-cache NO_COLOR="${NO_COLOR-}" tests/lab/in_lab.sh sh -ec \
     'mkdir /run/house; mount --no-canonicalize --bind . /run/house; cd /run/house; exec "$@"' \
     sh "$@" || code=$?
@@ -216,9 +228,24 @@ count() {
   times+=$(printf '%5d s  %s' "$((SECONDS - start))" "$suite")$'\n'
 }
 
+# Starts the build of the API server that tests of Kubernetes want and wait for: in the background,
+# as it takes some minutes, and at low priority.
+start_kube_build() {
+  [ $# -gt 0 ] || set -- tests/contract tests/root
+  grep -rqs -F lab/kube.ts -- "$@" || return 0
+  export K8CONTIVNET_KUBE=${K8CONTIVNET_KUBE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/k8contivnet/kube}
+  [ ! -x "$K8CONTIVNET_KUBE/kube-apiserver" ] || return 0
+  bring_tools "${KUBE_TOOLS[@]}"
+  say "building kube-apiserver from Debian's source in the background, once, into $K8CONTIVNET_KUBE"
+  mkdir -p "$K8CONTIVNET_KUBE"
+  setsid nice tests/kube/build.sh >/dev/null 2>"$K8CONTIVNET_KUBE/build.log" </dev/null &
+  kube_build=$!
+}
+
 run_tests() {
   local suite
   bring_tools "${TRY_TOOLS[@]}" "${TEST_TOOLS[@]}"
+  start_kube_build "$@"
   bring_deno
   [ $# -gt 0 ] || count tests/unit deno test
   if sh .ci/build.sh; then
@@ -429,6 +456,7 @@ cd "$(dirname "$(realpath "$0")")"
 PATH=$PATH:/usr/sbin:/sbin
 log=$(mktemp "${TMPDIR:-/tmp}/k8contivnet-install.XXXXXX")
 to_remove=
-trap 'clean_up; rm -f "$log"' EXIT
+kube_build=
+trap 'clean_up; stop_build; rm -f "$log"' EXIT
 trap 'exit 130' INT TERM HUP
 main "$@"

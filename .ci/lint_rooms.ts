@@ -12,7 +12,7 @@ const PURE_ROOMS: readonly string[] = ["intent", "ipam", "policy"];
 
 const ROOMS: ReadonlyMap<string, Room> = new Map<string, Room>([
   ["faces", { rooms: ["agent", "cli", "intent"] }],
-  ["cli", { rooms: ["agent", "intent", "policy", "store"] }],
+  ["cli", { rooms: ["agent", "intent", "policy", "store", "kube"] }],
   [
     "agent",
     { rooms: ["intent", "ipam", "policy", "store", "ovs", "net", "runtimes", "kube"] },
@@ -31,6 +31,7 @@ const ROOMS: ReadonlyMap<string, Room> = new Map<string, Room>([
 /** Rooms that a package belongs to; a package that is not named here may be used by any driver. */
 const OWNERS: ReadonlyMap<string, readonly string[]> = new Map([
   ["zod", ["intent"]],
+  ["js-yaml", ["kube"]],
   ["etcd3", ["store"]],
   ["@grpc/grpc-js", ["store"]],
   ["@std/cli", ["cli", "faces"]],

@@ -165,6 +165,34 @@ export interface HealthAnswer {
   readonly unreadable: readonly string[];
   readonly ovsdb: "up" | "down";
   readonly openflow: "up" | "down";
+  /** Absent where no cluster was named. */
+  readonly kube?: KubeHealth;
+}
+
+/** How well Kubernetes is known, and how much of it is held. */
+export interface KubeHealth {
+  readonly state: "up" | "down";
+  /** Why it is down, as a sentence; empty where it is up. */
+  readonly why: string;
+  readonly server: string;
+  /** Whose pods are this host's. */
+  readonly node: string;
+  readonly pods: number;
+  readonly namespaces: number;
+  readonly policies: number;
+  /** Pods of the whole cluster; 0 while there is no policy. */
+  readonly peers: number;
+}
+
+/** An item of GET /v1/pods: a pod, and where it is in our networks. */
+export interface PodItem {
+  readonly namespace: string;
+  readonly name: string;
+  /** `tenant/network` of each interface; empty for a pod that is in none. */
+  readonly networks: readonly string[];
+  /** Without prefix length, in the order of the networks. */
+  readonly ips: readonly string[];
+  readonly node: string;
 }
 
 /** Body of every answer that is not 2xx: the parts of a Fault. */

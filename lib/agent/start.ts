@@ -7,6 +7,8 @@ import { returnFreeMemory } from "../util/memory.ts";
 import type { Log } from "../util/log.ts";
 import type { HealthAnswer } from "./api.ts";
 import { type DriverOptions, openDrivers, openLimitedStore } from "./drivers.ts";
+import { clusterKnowledge } from "./kube/knowledge.ts";
+import type { KubeOptions } from "./kube/options.ts";
 import { IntentStore } from "./record/apply.ts";
 import { Bell, pause } from "./look/bell.ts";
 import { type Answerer, doorOf, openDoor } from "./serve/door.ts";
@@ -57,6 +59,8 @@ export interface AgentOptions extends DriverOptions {
   readonly vtepIp?: string;
   readonly onUnmatched: "ignore" | "fail";
   readonly graceMs: number;
+  /** The cluster that this host is a node of, if any. */
+  readonly kube?: KubeOptions;
   readonly version: string;
 }
 
@@ -67,6 +71,7 @@ export async function runAgent(
   signal: AbortSignal,
 ): Promise<void> {
   await using stack = new AsyncDisposableStack();
+  await options.kube?.access(); // what is wrong with it is said at once
   await makeStateDir(options.stateDir);
   stack.use(await lockFile(`${options.stateDir}/lock`, `state folder ${options.stateDir}`));
   const listener = stack.use(await listenPrivately(options.socket));
@@ -113,6 +118,7 @@ export async function runAgent(
   const events = openLinkEvents(world.links);
   stack.defer(() => events?.close());
   const watching = watch(world, { events, stateDir: options.stateDir }, stopping.signal);
+  const kube = options.kube && keepKube(options.kube, world, stopping.signal);
   const health = () => healthOf(options, world);
   const hearing = followRuntime(world, stopping.signal);
   // The door first: who has been answered over the socket finds it open.
@@ -137,7 +143,7 @@ export async function runAgent(
   await server.shutdown();
   await world.queue.idle();
   stopping.abort();
-  const loops = [following, looking, fabric, sticky, watching, hearing, beating, saving];
+  const loops = [following, looking, fabric, sticky, watching, hearing, beating, saving, kube];
   await Promise.allSettled(loops);
 }
 
@@ -161,7 +167,7 @@ function openWorld(
 ): World {
   const drivers = openDrivers(options, stack);
   const now = () => performance.now();
-  return {
+  const world: World = {
     host: options.hostLabel,
     mirror,
     isShared: isShared(options),
@@ -189,12 +195,13 @@ function openWorld(
     tidying: stack.use(new AfterWork(returnFreeMemory, TIDY_MS)),
     log,
     onUnmatched: options.onUnmatched,
-    knowledge: knowsNothing,
+    knowledge: options.kube ? clusterKnowledge(() => world.kube) : knowsNothing,
     taking: new Set(),
     now,
     wallMs: () => Date.now(),
     newId: randomId,
   };
+  return world;
 }
 
 function isShared({ store }: AgentOptions): boolean {
@@ -238,6 +245,15 @@ async function keepSnapshot(
   } while (!signal.aborted);
 }
 
+/** Follows the cluster beside all else; loaded only where there is one. */
+async function keepKube(options: KubeOptions, world: World, signal: AbortSignal): Promise<void> {
+  const { KubeKeeper } = await import("./kube/keeper.ts");
+  const kube = new KubeKeeper(options, world);
+  world.kube = kube;
+  world.mirror.onNews = (key) => kube.news(key);
+  await kube.keep(signal);
+}
+
 /** The first look heals what a crash left; an Open vSwitch that is away is waited for by the loop. */
 async function firstLook(world: World): Promise<void> {
   try {
@@ -264,7 +280,7 @@ async function tryDoor(world: World, socket: string): Promise<AsyncDisposable | 
   }
 }
 
-function healthOf(options: AgentOptions, { switch: ovs, mirror }: World): HealthAnswer {
+function healthOf(options: AgentOptions, { switch: ovs, mirror, kube }: World): HealthAnswer {
   const trouble = mirror.away ?? mirror.trouble;
   return {
     version: options.version,
@@ -275,5 +291,6 @@ function healthOf(options: AgentOptions, { switch: ovs, mirror }: World): Health
     held: mirror.heldCount,
     unreadable: unreadableLines(mirror.documents),
     ...ovs.state(),
+    ...kube ? { kube: kube.health() } : {},
   };
 }

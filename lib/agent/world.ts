@@ -8,6 +8,7 @@ import type { Log } from "../util/log.ts";
 import type { AfterWork } from "./look/after_work.ts";
 import type { Bell } from "./look/bell.ts";
 import type { Containers } from "./containers/known.ts";
+import type { KubeKeeper } from "./kube/keeper.ts";
 import type { FabricKeeper } from "./look/fabric_keeper.ts";
 import type { Garbage } from "./look/garbage.ts";
 import type { Once } from "./look/once.ts";
@@ -52,6 +53,8 @@ export interface World {
   /** Told of all work: gives memory back a while later. */
   readonly tidying: AfterWork;
   readonly log: Log;
+  /** Absent where no cluster was named. */
+  kube?: KubeKeeper;
 
   /** What to answer for a pod that nothing names. */
   readonly onUnmatched: "ignore" | "fail";

@@ -1,7 +1,9 @@
 // `get KIND [NAME]`: what the agent or the store knows, as a table or JSON.
 
 import { Fault } from "../util/errors.ts";
+import type { PodItem } from "../agent/api.ts";
 import { table } from "./output.ts";
+import { showPods } from "./pods.ts";
 import type { Command, Shell } from "./shell.ts";
 
 type Item = Readonly<Record<string, unknown>>;
@@ -67,19 +69,27 @@ const WIDE: Readonly<Record<string, readonly Column[]>> = {
   ]],
 };
 
+const KINDS = [...Object.keys(COLUMNS), "pods"];
+
 export const get: Command = {
-  usage: "get KIND [NAME] [-o table|wide|json|name]\n" +
-    `  kinds: ${Object.keys(COLUMNS).join(", ")}\n` +
+  usage: "get KIND [NAME] [-o table|wide|json|name] [-n NAMESPACE | -A]\n" +
+    `  kinds: ${KINDS.join(", ")}; of pods those in NAMESPACE (default), or all\n` +
     "  e.g. k8contivnet get attachments -o json",
   run: async (shell) => {
     const [word, name, ...rest] = shell.words;
-    const kind = Object.keys(COLUMNS).find((one) => one === word || one === `${word}s`);
+    const kind = KINDS.find((one) => one === word || one === `${word}s`);
     if (!kind || rest.length > 0) {
       throw new Fault("usage", word ? `there is no kind "${word}"` : "get lacks a kind", {
-        fix: `kinds: ${Object.keys(COLUMNS).join(", ")}`,
+        fix: `kinds: ${KINDS.join(", ")}`,
       });
     }
     const items = await shell.target.list(kind);
+    if (kind === "pods") {
+      const { namespace = "default", allNamespaces } = shell.options;
+      const within = allNamespaces || name?.includes("/") ? undefined : namespace;
+      const pods = items as unknown as readonly PodItem[];
+      return showPods(shell, pods, { namespace: within, name });
+    }
     const wanted = name === undefined
       ? items
       : items.filter((item) => namesOf(item).includes(name));

@@ -19,17 +19,20 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   ipam: async () => (await import("./ipam.ts")).ipam,
   intent: async () => (await import("./intent.ts")).intent,
   status: async () => (await import("./status.ts")).status,
+  kube: async () => (await import("./kube.ts")).kube,
+  pods: async () => (await import("./pods.ts")).pods,
 };
 
 const HELP = `k8contivnet: pods on their own VLANs and VXLANs, from one intent file
 
   apply -f FILE      add and update what the intent says      plan -f FILE    what would change
   delete -f FILE     delete what it names                     bind POD HOST   pin a pod's endpoints
-  get KIND           hosts tenants networks endpoints attachments
+  get KIND           hosts tenants networks endpoints attachments pods
   why POD            which rule put it where, or why nowhere
   ipam show          how full the pools are                   ipam check      records against claims
   intent example     an intent to start from                  intent check FILE
   status             how this host's agent is
+  kube rbac|status   rights in Kubernetes, how it is known    pods            as kubectl contiv pods
   netplugin          the host agent                           netdcli         the original's tool
   init setup teardown status   a kubelet's calls ("k8contivnet help setup")
   version            what this file is
@@ -111,15 +114,16 @@ interface Options {
   readonly isHelp: boolean;
 }
 
+const KUBE_FLAGS = ["namespace", "kubeconfig", "context"] as const;
 // The same as the agent's.
 const ETCD_FLAGS = ["etcd-ca", "etcd-cert", "etcd-key", "etcd-user", "etcd-password-file"] as const;
 
 function parseOptions(args: readonly string[]): Options {
   const parsed = parseArgs([...args], {
-    string: ["file", "output", "socket", "store", ...ETCD_FLAGS, "_"],
-    boolean: ["prune", "dry-run", "strict", "force", "repair", "color", "help"],
+    string: ["file", "output", "socket", "store", ...KUBE_FLAGS, ...ETCD_FLAGS, "_"],
+    boolean: ["prune", "dry-run", "strict", "force", "repair", "all-namespaces", "color", "help"],
     negatable: ["color"],
-    alias: { file: "f", output: "o", help: "h" },
+    alias: { file: "f", output: "o", help: "h", namespace: "n", "all-namespaces": "A" },
     default: { color: true, output: "table" },
     unknown: (arg, key) => {
       if (key === undefined) return;
@@ -140,6 +144,10 @@ function parseOptions(args: readonly string[]): Options {
       dryRun: parsed["dry-run"],
       repair: parsed.repair,
       file: parsed.file,
+      namespace: parsed.namespace,
+      allNamespaces: parsed["all-namespaces"],
+      kubeconfig: parsed.kubeconfig,
+      context: parsed.context,
     },
     socket: parsed.socket,
     store: parsed.store,

@@ -32,6 +32,11 @@ export interface CommonOptions {
   readonly repair: boolean;
   /** File of -f. */
   readonly file: string | undefined;
+  /** Of -n; the commands that know namespaces say which one it is when absent. */
+  readonly namespace: string | undefined;
+  readonly allNamespaces: boolean;
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
 }
 
 /** What a command is handed. */

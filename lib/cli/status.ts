@@ -1,5 +1,6 @@
 // `status` without words: how the agent of this host is. With three words it is a kubelet's question.
 
+import type { KubeHealth } from "../agent/api.ts";
 import { table } from "./output.ts";
 import type { Command } from "./shell.ts";
 
@@ -16,7 +17,13 @@ export const status: Command = {
       ["not told to it yet", String(health.held)],
       ["ovsdb", health.ovsdb],
       ["openflow", health.openflow],
+      ...health.kube ? [["Kubernetes", kubeState(health.kube)]] : [],
     ]));
     for (const line of health.unreadable) output.words(line);
   },
 };
+
+/** Says in a line how well Kubernetes is known. */
+export function kubeState({ state, why, server }: KubeHealth): string {
+  return state === "up" ? `up at ${server}` : `is away: ${why || "it has not answered yet"}`;
+}

@@ -42,6 +42,7 @@ export async function storeTarget(
     { recordItems },
     { explainPod },
     { knowsNothing },
+    { podItemsOf },
   ] = await Promise.all([
     import("../store/open.ts"),
     import("../agent/record/mirror.ts"),
@@ -49,6 +50,7 @@ export async function storeTarget(
     import("../agent/serve/lists.ts"),
     import("../agent/pods/why.ts"),
     import("../agent/pods/knowledge.ts"),
+    import("../agent/kube/pod_items.ts"),
   ]);
   const store = await openStore(url, withEnvironment(options));
   stack.defer(() => store.close());
@@ -70,6 +72,9 @@ export async function storeTarget(
       return explainPod({ documents, knownOf: () => knowsNothing.of(pod), host: "" }, pod);
     },
     list: (kind) => {
+      if (kind === "pods") {
+        return Promise.resolve(podItemsOf(mirror.documents).map((item) => ({ ...item })));
+      }
       if (kind !== "attachments") return Promise.resolve(recordItems(mirror.documents, kind));
       throw new Fault("usage", "attachments are known to each host's agent", {
         fix: "leave --store out",

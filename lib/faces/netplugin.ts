@@ -122,7 +122,28 @@ async function optionsFrom(flags: FlagValues): Promise<AgentOptions> {
     callLimitMs: Math.max(100, secondsIn(flags, "call-limit")),
     onUnmatched: one(flags, "unmatched") as AgentOptions["onUnmatched"],
     graceMs: secondsIn(flags, "grace"),
+    ...await kubeFrom(flags),
     version: VERSION,
+  };
+}
+
+/** Loaded only where a cluster is named. */
+async function kubeFrom(flags: FlagValues): Promise<Pick<AgentOptions, "kube">> {
+  const [kubeconfig, node] = [maybe(flags, "kubeconfig"), maybe(flags, "node-name")];
+  if (kubeconfig === undefined) {
+    if (node === undefined) return {};
+    throw new Fault("usage", "--node-name says nothing without --kubeconfig", {
+      fix: "add --kubeconfig FILE",
+    });
+  }
+  const { kubeOptions } = await import("../agent/kube/options.ts");
+  const host = one(flags, "host-label") || Deno.hostname();
+  return {
+    kube: kubeOptions({
+      kubeconfig,
+      isInsecure: isSet(flags, "kube-insecure"),
+      nodeName: parseName("node name", node ?? host, LONG_NAME_LIMIT),
+    }),
   };
 }
 

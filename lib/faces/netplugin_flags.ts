@@ -85,6 +85,13 @@ export const FLAGS: readonly Flag[] = [
     fallback: "ignore",
     help: "what setup does for a pod that nothing names",
   },
+  {
+    name: "kubeconfig",
+    value: "FILE",
+    help: "Kubernetes' API server and our rights there, or in-cluster (default: none)",
+  },
+  { name: "node-name", value: "NAME", help: "this host's node there (default: the host label)" },
+  { name: "kube-insecure", value: "", help: "take an API server that is not asked over TLS" },
   { name: "grace", value: "SECONDS", fallback: "60", help: "how long a sandbox may be missing" },
   {
     name: "call-limit",

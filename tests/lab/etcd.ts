@@ -112,6 +112,15 @@ export class Etcd implements AsyncDisposable {
     await this.isHealthy();
   }
 
+  /** Kills all members and starts them with nothing: a history that begins anew. */
+  async forget(): Promise<void> {
+    await Promise.all(this.endpoints.map((_, member) => this.kill(member)));
+    for (const member of this.endpoints.keys()) {
+      await Deno.remove(`${this.dir}/member${member}`, { recursive: true });
+    }
+    await this.startAll();
+  }
+
   /** Stops `member` where it stands, by SIGSTOP: it takes connections and never answers. */
   freeze(member = 0): void {
     const server = this.#servers[member];

@@ -49,6 +49,15 @@ export async function makeCertificates(
   };
 }
 
+/** Makes another client's certificate by the authority in `dir`. */
+export async function signClient(
+  dir: string,
+  user: string,
+): Promise<{ readonly cert: string; readonly key: string }> {
+  await sign(dir, `client-${user}`, user, "extendedKeyUsage=clientAuth\n");
+  return { cert: `${dir}/client-${user}.pem`, key: `${dir}/client-${user}.key` };
+}
+
 const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
 
 function files(stem: string): string[] {

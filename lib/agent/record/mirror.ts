@@ -48,6 +48,8 @@ export class Mirror {
   readonly #onSettled = new Set<() => void>();
   #trouble: Fault | undefined;
   #onTrouble: (trouble: Fault | undefined) => void = () => {};
+  /** Is told the key of each change, whoever made it; cheap, as set-ups wait for it. */
+  onNews: ((key: string) => void) | undefined;
 
   private constructor(store: Store) {
     this.#store = store;
@@ -278,6 +280,7 @@ export class Mirror {
       this.#documents.set(key, { value, revision });
       this.#deleted.delete(key);
     }
+    this.onNews?.(key);
     return true;
   }
 

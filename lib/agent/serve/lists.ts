@@ -13,6 +13,7 @@ import {
 } from "../record/documents.ts";
 import { attachmentItem, endpointItem, unmatchedItem } from "./items.ts";
 import type { Document } from "../record/mirror.ts";
+import { podItems } from "../kube/pod_items.ts";
 import type { World } from "../world.ts";
 
 type Documents = ReadonlyMap<string, Document>;
@@ -27,6 +28,7 @@ export const KINDS = ["hosts", "tenants", "networks", "endpoints", "attachments"
 export function listItems(world: World, kind: string): readonly Item[] {
   const { documents } = world.mirror;
   if (kind === "attachments") return attachmentItems(world);
+  if (kind === "pods") return podItems(world).map((item) => ({ ...item }));
   return recordItems(documents, kind);
 }
 

@@ -1,0 +1,106 @@
+// The agent's side of Kubernetes: follows the cluster beside everything else, says when it cannot, and
+// lets others know of changes. Nothing that needs no label waits for it.
+
+import { Cluster, type ClusterState } from "../../kube/cluster.ts";
+import type { KubeChange } from "../../kube/kinds.ts";
+import type { HostPod, KubeNamespace } from "../../kube/objects.ts";
+import type { KubeHealth } from "../api.ts";
+import type { World } from "../world.ts";
+import { attachmentsOf } from "../record/documents.ts";
+import { Annotator } from "./annotator.ts";
+import type { KubeOptions } from "./options.ts";
+
+/** What the API server knows of a pod that is to be set up. */
+export interface PodFacts {
+  readonly pod: HostPod | undefined;
+  readonly namespace: KubeNamespace | undefined;
+}
+
+/** Kubernetes as the agent has it. */
+export class KubeKeeper {
+  readonly cluster: Cluster;
+  readonly nodeName: string;
+  /** Where this host's attachments are in the store. */
+  readonly #attachments: string;
+  readonly #annotator: Annotator;
+  readonly #listeners = new Set<(change: KubeChange) => void>();
+
+  constructor({ access, nodeName }: KubeOptions, world: World) {
+    this.nodeName = nodeName;
+    this.cluster = new Cluster({
+      access,
+      node: nodeName,
+      onChange: (change) => this.#changed(change, world),
+      onState: (state) => this.#say(state, world),
+    });
+    const { mirror, runtimes, log, host } = world;
+    this.#attachments = `attachments/${host}/`;
+    this.#annotator = new Annotator({
+      cluster: this.cluster,
+      runtimes,
+      attachments: () => mirror.away ? undefined : attachmentsOf(mirror.documents, host),
+      log,
+    });
+  }
+
+  /** Calls `listener` with each change of what is kept. */
+  onChange(listener: (change: KubeChange) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  /** The document of this key has changed. */
+  news(key: string): void {
+    if (key.startsWith(this.#attachments)) this.#annotator.bell.ring();
+  }
+
+  /**
+   * Gives what the API server knows of a pod: what it does not have is undefined, as is a pod of
+   * another UID where one is given. Faults: unavailable, timeout, where it cannot be asked.
+   */
+  async factsOf(
+    wish: { readonly namespace: string; readonly name: string; readonly uid?: string | undefined },
+  ): Promise<PodFacts> {
+    const [pod, namespace] = await Promise.all([
+      this.cluster.lookUp(wish),
+      this.cluster.lookUpNamespace(wish.namespace),
+    ]);
+    return { pod, namespace };
+  }
+
+  /** Gives what /v1/health says of it. */
+  health(): KubeHealth {
+    const { cluster, nodeName } = this;
+    const { isUp, why } = cluster.state;
+    return {
+      state: isUp ? "up" : "down",
+      why,
+      server: cluster.server,
+      node: nodeName,
+      pods: cluster.pods.size,
+      namespaces: cluster.namespaces.size,
+      policies: cluster.policies.size,
+      peers: cluster.peers.size,
+    };
+  }
+
+  /** Follows until `signal` aborts. Never throws. */
+  async keep(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.cluster.keep(signal), this.#annotator.keep(signal)]);
+  }
+
+  #changed(change: KubeChange, world: World): void {
+    for (const listener of this.#listeners) listener(change);
+    if (change.kind === "pod") this.#annotator.seen((change.after ?? change.before)?.uid ?? "");
+    // Who has no network may be asked into one by now.
+    const isAsked = change.kind === "pod" || change.kind === "namespace";
+    if (isAsked && change.after && world.unmatched.list().length > 0) world.bell.ring();
+  }
+
+  #say({ isUp, why }: ClusterState, { log, tidying }: World): void {
+    // Lists of many pods have passed through; what they took goes back to the host.
+    tidying.note();
+    if (isUp) log.info("Kubernetes is known", { server: this.cluster.server });
+    else if (why !== "") log.warn(`Kubernetes is away, what was known stays: ${why}`);
+    this.#annotator.bell.ring();
+  }
+}

@@ -1,0 +1,54 @@
+// What `get pods` shows: each pod that is in a network of ours, on any host of the store, and each
+// other pod of this host that Kubernetes knows. Pure.
+
+import type { AttachmentRecord } from "../../intent/records.ts";
+import { allAttachments } from "../record/documents.ts";
+import type { Document } from "../record/mirror.ts";
+import type { PodItem } from "../api.ts";
+import { bareAddress } from "../pods/rows.ts";
+import type { World } from "../world.ts";
+
+/** Gives the pods by namespace and name. */
+export function podItems({ mirror, host, kube }: World): PodItem[] {
+  const attached = podItemsOf(
+    mirror.documents,
+    (label) => label === host ? kube?.nodeName ?? label : label,
+  );
+  const known = new Set(attached.map(({ namespace, name }) => `${namespace}/${name}`));
+  const others = [...kube?.cluster.pods.objects ?? []]
+    .filter(({ namespace, name }) => !known.has(`${namespace}/${name}`))
+    .map(({ namespace, name, addresses, node }): PodItem => ({
+      namespace,
+      name,
+      networks: [],
+      ips: addresses.slice(0, 1),
+      node,
+    }));
+  return [...attached, ...others].sort(byName);
+}
+
+/** Gives the pods that a store alone tells; `nodeOf` names a host's node. */
+export function podItemsOf(
+  documents: ReadonlyMap<string, Document>,
+  nodeOf: (host: string) => string = (host) => host,
+): PodItem[] {
+  const ready = allAttachments(documents).filter(({ state }) => state === "ready");
+  const byPod = Map.groupBy(ready, (one) => `${one.pod.namespace}/${one.pod.name}/${one.host}`);
+  return [...byPod.values()].map((mine) => itemOf(mine, nodeOf)).sort(byName);
+}
+
+function itemOf(mine: readonly AttachmentRecord[], nodeOf: (host: string) => string): PodItem {
+  const [first] = mine;
+  return {
+    namespace: first?.pod.namespace ?? "",
+    name: first?.pod.name ?? "",
+    networks: mine.map(({ tenant, network }) => `${tenant}/${network}`),
+    ips: mine.flatMap(({ addresses }) => addresses.map(bareAddress)),
+    node: nodeOf(first?.host ?? ""),
+  };
+}
+
+function byName(one: PodItem, other: PodItem): number {
+  const nameOf = ({ namespace, name, node }: PodItem) => `${namespace}/${name}/${node}`;
+  return nameOf(one) < nameOf(other) ? -1 : 1;
+}

@@ -1,0 +1,66 @@
+// `pods`, which linked as kubectl-contiv is `kubectl contiv pods`: pods and their addresses in our
+// networks as the API server tells them, by the user's own kubeconfig. `get pods` asks the agent.
+
+import type { PodItem } from "../agent/api.ts";
+import { Fault } from "../util/errors.ts";
+import { table } from "./output.ts";
+import type { Command, Shell } from "./shell.ts";
+
+export const pods: Command = {
+  usage:
+    "pods [NAME] [-n NAMESPACE | -A] [-o table|json|name] [--kubeconfig FILE] [--context NAME]\n" +
+    "  pods with their networks and addresses, as the API server has them\n" +
+    "  e.g. kubectl contiv pods -A",
+  run: async (shell) => {
+    const [name, ...rest] = shell.words;
+    if (rest.length > 0) {
+      throw new Fault("usage", `pods got ${shell.words.length} words`, { fix: "pods [NAME]" });
+    }
+    const { accessSource } = await import("../kube/access.ts");
+    const { kubeconfig, context, allNamespaces } = shell.options;
+    const access = await accessSource(kubeconfig ?? ownKubeconfig(), { context })();
+    const namespace = allNamespaces ? undefined : shell.options.namespace ?? access.namespace;
+    const { podItemsFrom } = await import("../agent/kube/listed.ts");
+    showPods(shell, await podItemsFrom(access, namespace), { namespace, name });
+  },
+};
+
+/** As kubectl finds its own. */
+function ownKubeconfig(): string {
+  const [first] = (Deno.env.get("KUBECONFIG") ?? "").split(":").filter((path) => path !== "");
+  return first ?? `${Deno.env.get("HOME") ?? ""}/.kube/config`;
+}
+
+/** Prints the pods of a namespace (of all when absent) and a name. Faults: not_found. */
+export function showPods(
+  { options, output }: Shell,
+  all: readonly PodItem[],
+  { namespace, name }: {
+    readonly namespace: string | undefined;
+    readonly name: string | undefined;
+  },
+): void {
+  const items = all.filter((item) =>
+    (namespace === undefined || item.namespace === namespace) &&
+    (name === undefined || item.name === name || `${item.namespace}/${item.name}` === name)
+  );
+  const where = namespace === undefined ? "" : ` in namespace ${namespace}`;
+  if (name !== undefined && items.length === 0) {
+    throw new Fault("not_found", `no pod is named "${name.slice(0, 60)}"${where}`, {
+      fix: "-n NAMESPACE, or -A for all",
+    });
+  }
+  if (options.format === "json") return output.data(JSON.stringify(items, null, 2));
+  if (options.format === "name") {
+    return items.forEach((item) => output.data(`${item.namespace}/${item.name}`));
+  }
+  if (items.length === 0) return output.words(`no pods${where}`);
+  const rows = items.map((item) => [
+    item.namespace,
+    item.name,
+    item.networks.join(",") || "-",
+    item.ips.join(",") || "-",
+    item.node || "-",
+  ]);
+  output.data(table(["NAMESPACE", "NAME", "NETWORK", "IP", "NODE"], rows));
+}

@@ -1,0 +1,94 @@
+// Where the API server is and who we are to it, as a kubeconfig or a pod's own service account says.
+// Everything is read anew for each connection: tokens, certificates and keys are renewed under us.
+
+import { Fault, oneLine, systemWords } from "../util/errors.ts";
+
+/** What a connection to an API server needs. */
+export interface Access {
+  /** `https://HOST:PORT` or `http://HOST:PORT`, with the path below it where there is one. */
+  readonly server: string;
+  /** PEM of the authorities that may sign the server's certificate; absent: the public ones. */
+  readonly ca?: string;
+  readonly token?: string;
+  /** PEM of our certificate and its key. */
+  readonly cert?: string;
+  readonly key?: string;
+  /** Namespace that a command means which names none. */
+  readonly namespace: string;
+}
+
+/** Gives the way to the API server as it is now. Faults: usage, not_found, failed. */
+export type AccessSource = () => Promise<Access>;
+
+/** What the user says beside the kubeconfig. */
+export interface AccessOptions {
+  /** Takes a server that is not asked over TLS. */
+  readonly isInsecure?: boolean;
+  /** Another context than the kubeconfig's own. */
+  readonly context?: string | undefined;
+}
+
+/** What stands for a kubeconfig where we run in a pod of the cluster. */
+export const IN_CLUSTER = "in-cluster";
+
+const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+/** Gives the source for `--kubeconfig`: a file, or `in-cluster`. */
+export function accessSource(kubeconfig: string, options: AccessOptions = {}): AccessSource {
+  return kubeconfig === IN_CLUSTER ? () => inCluster() : () => accessFromFile(kubeconfig, options);
+}
+
+/** Gives the access of a pod's service account. Faults: usage, where this is no pod of a cluster. */
+async function inCluster(): Promise<Access> {
+  const [host, port] = ["HOST", "PORT"].map((name) =>
+    Deno.env.get(`KUBERNETES_SERVICE_${name}`) || ""
+  );
+  if (!host || !port) {
+    throw new Fault("usage", "there is no cluster around us", {
+      why: "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set",
+      fix: "name a kubeconfig, or run in a pod",
+    });
+  }
+  return {
+    server: `https://${host.includes(":") ? `[${host}]` : host}:${port}`,
+    ca: await readPart("ca.crt", `${ACCOUNT}/ca.crt`),
+    token: (await readPart("token", `${ACCOUNT}/token`)).trim(),
+    namespace: (await Deno.readTextFile(`${ACCOUNT}/namespace`).catch(() => "")).trim() ||
+      "default",
+  };
+}
+
+async function accessFromFile(path: string, options: AccessOptions): Promise<Access> {
+  const { parseKubeconfig, accessFrom } = await import("./kubeconfig.ts");
+  const parts = accessFrom(await parseKubeconfig(path, await readPart("", path)), path, options);
+  const { files, ...rest } = parts;
+  const folder = path.includes("/") ? path.slice(0, path.lastIndexOf("/") + 1) : "";
+  const read = async (what: "ca" | "cert" | "key" | "token") => {
+    const file = files[what];
+    if (file === undefined) return {};
+    const text = await readPart(`its ${what}`, file.startsWith("/") ? file : folder + file);
+    return { [what]: what === "token" ? text.trim() : text };
+  };
+  return {
+    ...rest,
+    ...await read("ca"),
+    ...await read("cert"),
+    ...await read("key"),
+    ...await read("token"),
+  };
+}
+
+/** Reads a file of the way to the API server. Faults: not_found, failed. */
+async function readPart(what: string, path: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(path);
+  } catch (cause) {
+    const isMissing = cause instanceof Deno.errors.NotFound;
+    const name = `kubeconfig${what === "" ? "" : `: ${what}`} ${oneLine(path, 80)}`;
+    throw new Fault(isMissing ? "not_found" : "failed", `${name} cannot be read`, {
+      why: systemWords(cause),
+      fix: "name the right file in --kubeconfig",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,38 @@
+// Waits that leave nothing behind: a signal that lasts for weeks must not gather what was waited for.
+
+/** Waits for `ms`; ends early when `signal` aborts. */
+export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const end = () => resolve();
+  const timer = setTimeout(end, ms);
+  signal.addEventListener("abort", end);
+  await promise;
+  clearTimeout(timer);
+  signal.removeEventListener("abort", end);
+}
+
+/** Something that is waited for again and again, by one who waits. */
+export class Wake {
+  #isDue = false;
+  #end: (() => void) | undefined;
+
+  /** Ends the wait that is under way, or the next one at once. */
+  ring(): void {
+    this.#isDue = true;
+    this.#end?.();
+  }
+
+  /** Waits for a ring since the last wait, or until `signal` aborts. */
+  async rung(signal: AbortSignal): Promise<void> {
+    if (!this.#isDue && !signal.aborted) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#end = resolve;
+      signal.addEventListener("abort", this.#end);
+      await promise;
+      signal.removeEventListener("abort", this.#end);
+    }
+    this.#end = undefined;
+    this.#isDue = false;
+  }
+}

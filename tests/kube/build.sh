@@ -1,0 +1,108 @@
+#!/bin/bash
+# Builds a real kube-apiserver, which Debian does not ship as a binary, from Debian 12's source package
+# "kubernetes" with Debian's Go, once, into $K8CONTIVNET_KUBE (default: below the user's cache folder).
+#   build.sh          builds unless it is there; prints the folder that has kube-apiserver
+#   build.sh --wait   waits for a build that is under way, and starts none
+# Two at once do the work once. No root is needed; the machine's own apt state stays as it is.
+set -euo pipefail
+umask 022
+
+VERSION=1.20.2
+kept=${K8CONTIVNET_KUBE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/k8contivnet/kube}
+work=$kept/work
+
+say() { printf '%s\n' "build.sh: $*" >&2; }
+
+fail() {
+  say "$*"
+  exit 1
+}
+
+# ---- Debian's source, by package lists of our own: the machine's have no sources, as a rule
+
+private_apt() {
+  (cd "$work/apt" && apt-get -qq -o Dir::Etc::SourceList="$work/apt/none" \
+    -o Dir::Etc::SourceParts="$work/apt/parts" -o Dir::State::Lists="$work/apt/lists" \
+    -o Dir::Cache="$work/apt/cache" -o APT::Sandbox::User=root "$@" </dev/null >&2)
+}
+
+# Gives Debian's own places as sources: lines "deb ..." as "deb-src ...", stanzas by their "Types:".
+add_sources() {
+  local list parts file SourceList='' SourceParts=''
+  eval "$(apt-config shell SourceList Dir::Etc::sourcelist/f SourceParts Dir::Etc::sourceparts/d)"
+  for file in "$SourceList" "$SourceParts"*.list "$SourceParts"*.sources; do
+    [ -f "$file" ] && grep -qiE 'debian|bookworm' "$file" || continue
+    sed -E 's/^deb[[:space:]]/deb-src /; s/^Types:.*/Types: deb-src/' "$file" \
+      >"$work/apt/parts/$(basename "$file")"
+  done
+}
+
+fetch_source() {
+  mkdir -p "$work"/apt/{parts,lists/partial,cache/archives/partial} "$work/go/src/k8s.io"
+  add_sources
+  private_apt update || say "not all package lists were fetched; going on with the others"
+  private_apt source --download-only kubernetes
+  dpkg-source --no-check -x "$work"/apt/kubernetes_"${VERSION%.*}".*.dsc \
+    "$work/go/src/k8s.io/kubernetes" >&2
+}
+
+# ---- its build
+
+# The source was written for Go 1.15. Since Go 1.18 a map's iterator is made otherwise, which reflect2
+# knows from its 1.0.2 on; older ones crash. Debian has that one as a package.
+renew_reflect2() {
+  local old=vendor/github.com/modern-go/reflect2
+  rm -rf "$old"
+  cp -rL /usr/share/gocode/src/github.com/modern-go/reflect2 "$old"
+}
+
+# The API's description is not in the source: the build makes it from the types. Half of vendor/k8s.io
+# are links, which -R follows.
+generate_openapi() {
+  local folders
+  go build -o "$work/openapi-gen" ./vendor/k8s.io/kube-openapi/cmd/openapi-gen
+  folders=$(grep -Rl --include='*.go' '+k8s:openapi-gen=' cmd pkg plugin vendor/k8s.io |
+    grep -vE '/(code-generator|gengo|kube-openapi|sample-apiserver)/' |
+    sed 's,/[^/]*$,,; s,^,k8s.io/kubernetes/,' | LC_ALL=C sort -u | paste -sd,)
+  "$work/openapi-gen" --logtostderr -i "$folders" -p k8s.io/kubernetes/pkg/generated/openapi \
+    -O zz_generated.openapi -h vendor/k8s.io/code-generator/hack/boilerplate.go.txt \
+    -r "$work/violations"
+}
+
+compile() {
+  local stamp=k8s.io/kubernetes/vendor/k8s.io/component-base/version
+  export PATH=/usr/lib/go-1.19/bin:$PATH GOPATH=$work/go GOCACHE=$work/gocache TMPDIR=$work/tmp \
+    GO111MODULE=off GOPROXY=off GOENV=off GOFLAGS=-p=2 CGO_ENABLED=0 GOTOOLCHAIN=local
+  mkdir -p "$work/tmp"
+  cd "$work/go/src/k8s.io/kubernetes"
+  renew_reflect2
+  generate_openapi
+  # providerless: without the clouds, which are half of the work.
+  go build -trimpath -tags providerless -o "$work/kube-apiserver" -ldflags \
+    "-s -w -X $stamp.gitVersion=v$VERSION -X $stamp.gitMajor=1 -X $stamp.gitMinor=20" \
+    ./cmd/kube-apiserver
+  mv "$work/kube-apiserver" "$kept/kube-apiserver"
+}
+
+build() {
+  local before=$SECONDS
+  say "building kube-apiserver $VERSION into $kept; it takes some minutes, and 2 GB for a while"
+  rm -rf "$work"
+  mkdir -p "$work"
+  trap 'cd /; rm -rf "$work"' EXIT
+  fetch_source
+  compile >&2
+  say "built kube-apiserver in $((SECONDS - before)) s"
+}
+
+mkdir -p "$kept"
+kept=$(cd "$kept" && pwd -P)
+work=$kept/work
+exec 9>>"$kept/lock"
+flock 9
+if [ ! -x "$kept/kube-apiserver" ]; then
+  [ "${1-}" != --wait ] || fail "no kube-apiserver in $kept: $(tail -n 3 "$kept/build.log" 2>/dev/null |
+    tr '\n' ' ')run tests/kube/build.sh"
+  build
+fi
+echo "$kept"

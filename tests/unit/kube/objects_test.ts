@@ -1,0 +1,84 @@
+import { assertEquals } from "@std/assert";
+import { hostPodIn, namespaceIn, peerPodIn, policyIn, Shelf } from "../../../lib/kube/objects.ts";
+
+const POD = {
+  metadata: {
+    uid: "u1",
+    namespace: "web",
+    name: "a",
+    resourceVersion: "7",
+    labels: { app: "x" },
+    annotations: {
+      "io.contiv.network": "blue",
+      "k8s.v1.cni.cncf.io/network-status": "[]",
+      "kubectl.kubernetes.io/last-applied-configuration": "much",
+    },
+    managedFields: [{ much: true }],
+  },
+  spec: {
+    nodeName: "host1",
+    containers: [
+      { name: "c", ports: [{ name: "http", containerPort: 80 }, { containerPort: 81 }] },
+      { name: "d", ports: [{ name: "dns", containerPort: 53, protocol: "UDP" }] },
+    ],
+  },
+  status: { phase: "Running", podIP: "10.0.0.1", podIPs: [{ ip: "10.0.0.1" }, { ip: "fd00::1" }] },
+};
+
+Deno.test("hostPodIn() keeps what is needed of a pod of this host, and no more", () => {
+  assertEquals(hostPodIn(POD, new Shelf()), {
+    uid: "u1",
+    namespace: "web",
+    name: "a",
+    labels: { app: "x" },
+    node: "host1",
+    addresses: ["10.0.0.1", "fd00::1"],
+    ports: [{ name: "http", protocol: "TCP", port: 80 }, {
+      name: "dns",
+      protocol: "UDP",
+      port: 53,
+    }],
+    annotations: { "io.contiv.network": "blue", "k8s.v1.cni.cncf.io/network-status": "[]" },
+    isHostNetwork: false,
+    isEnding: false,
+  });
+});
+
+Deno.test("peerPodIn() keeps no annotation", () => {
+  assertEquals(Object.keys(peerPodIn(POD, new Shelf()) ?? {}).includes("annotations"), false);
+});
+
+Deno.test("hostPodIn() sees an end coming: deleted, succeeded or failed", () => {
+  const deleted = { ...POD, metadata: { ...POD.metadata, deletionTimestamp: "2026-01-01" } };
+  const failed = { ...POD, status: { phase: "Failed" } };
+  for (const pod of [deleted, failed]) {
+    assertEquals(hostPodIn(pod, new Shelf())?.isEnding, true);
+  }
+});
+
+Deno.test("objects of other shapes are none, and fields of other kinds are left out", () => {
+  for (const value of [undefined, null, 1, "x", [], {}, { metadata: { uid: "u" } }]) {
+    for (const read of [hostPodIn, peerPodIn, namespaceIn, policyIn]) {
+      assertEquals(read(value, new Shelf()), undefined);
+    }
+  }
+  const odd = {
+    metadata: { uid: "u", name: "n", labels: { a: 1, b: "c" } },
+    spec: { containers: 3 },
+  };
+  assertEquals(hostPodIn(odd, new Shelf())?.labels, { b: "c" });
+});
+
+Deno.test("namespaceIn() keeps labels and our annotations; policyIn() the whole spec", () => {
+  const metadata = { uid: "u", name: "web", labels: { a: "b" }, annotations: { x: "y" } };
+  const value = { metadata, status: { phase: "Terminating" } };
+  const namespace = namespaceIn(value, new Shelf());
+  assertEquals([namespace?.labels, namespace?.annotations, namespace?.isEnding], [
+    { a: "b" },
+    {},
+    true,
+  ]);
+  assertEquals(policyIn({ metadata, spec: { podSelector: {} } }, new Shelf())?.spec, {
+    podSelector: {},
+  });
+});
