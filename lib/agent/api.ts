@@ -102,6 +102,8 @@ export interface HealthAnswer {
   readonly store: string;
   readonly ovsdb: "up" | "down";
   readonly openflow: "up" | "down";
+  /** What keeps policies from being in force; absent where they are. */
+  readonly policies?: string;
 }
 
 /** Body of every answer that is not 2xx: the parts of a Fault. */

@@ -3,6 +3,7 @@
 
 import { openLinks } from "../net/open.ts";
 import { openFabric } from "../ovs/fabric.ts";
+import { openPolicyTables } from "../ovs/policies.ts";
 import { openSwitch } from "../ovs/open.ts";
 import type { Datapath } from "../ovs/switch.ts";
 import { openRuntimes } from "../runtimes/find.ts";
@@ -27,6 +28,8 @@ import { Queue } from "./look/queue.ts";
 import { AfterWork } from "./look/after_work.ts";
 import { FabricKeeper, keepFabric } from "./look/fabric_keeper.ts";
 import { look, reconcile } from "./look/reconcile.ts";
+import { keepPolicies, PolicyKeeper } from "./policy/keeper.ts";
+import { PolicedTags } from "./policy/policed.ts";
 import { Removals } from "./pods/removals.ts";
 import { ALIAS_PREFIX } from "./pods/rows.ts";
 import { answer, answerVerb } from "./serve/server.ts";
@@ -87,7 +90,10 @@ export async function runAgent(
   const stopping = new AbortController();
   signal.addEventListener("abort", () => stopping.abort(), { once: true });
   stack.defer(() => stopping.abort());
-  world.switch.onChange(() => world.bell.ring());
+  world.switch.onChange(() => {
+    world.policies.recheck();
+    world.bell.ring();
+  });
   const presence = isShared(options)
     ? new Presence(mirror, await presenceOptions(options, world, stopping.signal))
     : undefined;
@@ -101,6 +107,7 @@ export async function runAgent(
   const late = Promise.withResolvers<never>();
   const following = mirror.follow(stopping.signal, () => {
     world.fabricBell.ring();
+    world.policies.bell.ring();
     world.bell.ring();
     if (isLate) join(joining).then(() => log.info("store is back"), late.reject);
     isLate = false;
@@ -109,6 +116,7 @@ export async function runAgent(
   const saving = snapshot && keepSnapshot(snapshot, mirror, stopping.signal);
   const looking = reconcile(world, stopping.signal);
   const fabric = keepFabric(world, stopping.signal);
+  const policies = keepPolicies(world, stopping.signal);
   const health = () => healthOf(options, world);
   // The door first: who has been answered over the socket finds it open.
   const door = await tryDoor(world, options.socket);
@@ -129,7 +137,7 @@ export async function runAgent(
   await server.shutdown();
   await world.queue.idle();
   stopping.abort();
-  await Promise.allSettled([following, looking, fabric, beating, saving]);
+  await Promise.allSettled([following, looking, fabric, policies, beating, saving]);
 }
 
 async function makeStateDir(path: string): Promise<void> {
@@ -152,7 +160,9 @@ function openWorld(
 ): World {
   const links = openLinks({ driver: options.linkDriver, aliasPrefix: ALIAS_PREFIX });
   stack.defer(() => links.close());
+  const policed = new PolicedTags();
   const place = {
+    policed,
     ovsdb: options.ovsdb,
     rundir: options.ovsRundir,
     bridge: options.bridge,
@@ -173,6 +183,7 @@ function openWorld(
       vtepIp: options.vtepIp,
       isForced: options.isUplinkForced,
     }),
+    policies: new PolicyKeeper(openPolicyTables(place), policed),
     links,
     runtimes: openRuntimes({ docker: options.docker }),
     tags: new LocalTags(),
@@ -259,12 +270,13 @@ async function tryDoor(world: World, socket: string): Promise<AsyncDisposable | 
   }
 }
 
-function healthOf(options: AgentOptions, { switch: ovs }: World): HealthAnswer {
+function healthOf(options: AgentOptions, { switch: ovs, policies }: World): HealthAnswer {
   return {
     version: options.version,
     host: options.hostLabel,
     pid: Deno.pid,
     store: options.store,
     ...ovs.state(),
+    ...policies.problem === undefined ? {} : { policies: policies.problem },
   };
 }

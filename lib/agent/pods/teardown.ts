@@ -21,6 +21,7 @@ export async function teardownPod(world: World, request: PodRequest): Promise<Te
   void world.queue.run(request.sandbox, () => linksGone);
   await releaseAttachments(world, present);
   world.fabricBell.ring();
+  world.policies.bell.ring();
   for (const { pod, tenant, network, addresses } of present) {
     world.log.info("detached", {
       pod: `${pod.namespace}/${pod.name}`,

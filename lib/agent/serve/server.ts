@@ -101,7 +101,10 @@ async function applied(
 ): Promise<PlanAnswer> {
   world.tidying.note();
   const answer = await intents.apply(request);
-  if (answer.revision !== undefined) world.bell.ring();
+  if (answer.revision === undefined) return answer;
+  world.bell.ring();
+  // Who applied a policy finds it in force on this host; what fails is tried again, and said.
+  await world.policies.ensure(world).catch(() => world.policies.bell.ring());
   return answer;
 }
 
