@@ -17,13 +17,15 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   get: async () => (await import("./get.ts")).get,
   ipam: async () => (await import("./ipam.ts")).ipam,
   intent: async () => (await import("./intent.ts")).intent,
+  trace: async () => (await import("./trace.ts")).trace,
 };
 
 const HELP = `k8contivnet: pods on their own VLANs and VXLANs, from one intent file
 
   apply -f FILE      add and update what the intent says      plan -f FILE    what would change
   delete -f FILE     delete what it names                     bind POD HOST   pin a pod's endpoints
-  get KIND           hosts tenants networks endpoints attachments
+  get KIND           hosts tenants networks endpoints attachments policies
+  trace SRC DST      may these two pods talk, by which rule, and does the switch agree
   ipam show          how full the pools are                   ipam check      records against claims
   intent example     an intent to start from                  intent check FILE
   netplugin          the host agent                           netdcli         the original's tool
@@ -112,8 +114,8 @@ const ETCD_FLAGS = ["etcd-ca", "etcd-cert", "etcd-key", "etcd-user", "etcd-passw
 
 function parseOptions(args: readonly string[]): Options {
   const parsed = parseArgs([...args], {
-    string: ["file", "output", "socket", "store", ...ETCD_FLAGS, "_"],
-    boolean: ["prune", "dry-run", "strict", "force", "color", "help"],
+    string: ["file", "output", "socket", "store", "tcp", "udp", ...ETCD_FLAGS, "_"],
+    boolean: ["prune", "dry-run", "strict", "force", "color", "help", "icmp"],
     negatable: ["color"],
     alias: { file: "f", output: "o", help: "h" },
     default: { color: true, output: "table" },
@@ -135,6 +137,9 @@ function parseOptions(args: readonly string[]): Options {
       prune: parsed.prune,
       dryRun: parsed["dry-run"],
       file: parsed.file,
+      tcp: parsed.tcp,
+      udp: parsed.udp,
+      icmp: parsed.icmp,
     },
     socket: parsed.socket,
     store: parsed.store,

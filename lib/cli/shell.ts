@@ -1,6 +1,6 @@
 // What a command is handed: its words, its options, where to print, and whom to ask.
 
-import type { IntentRequest, PlanAnswer } from "../agent/api.ts";
+import type { IntentRequest, PlanAnswer, TraceAnswer, TraceRequest } from "../agent/api.ts";
 import type { Output } from "./output.ts";
 
 /** Answers a command: the local agent over its socket, or a store directly. */
@@ -8,6 +8,8 @@ export interface Target {
   plan(request: IntentRequest): Promise<PlanAnswer>;
   apply(request: IntentRequest): Promise<PlanAnswer>;
   list(kind: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /** Absent where there is no switch to ask. */
+  trace?(request: TraceRequest): Promise<TraceAnswer>;
 }
 
 /** Options that every command knows. */
@@ -19,6 +21,10 @@ export interface CommonOptions {
   readonly dryRun: boolean;
   /** File of -f. */
   readonly file: string | undefined;
+  /** Ports, as written, and protocol of `trace`. */
+  readonly tcp: string | undefined;
+  readonly udp: string | undefined;
+  readonly icmp: boolean;
 }
 
 /** What a command is handed. */

@@ -1,6 +1,6 @@
 // Whom a command asks: the local agent, or with --store a store directly.
 
-import type { IntentRequest, PlanAnswer } from "../agent/api.ts";
+import type { IntentRequest, PlanAnswer, TraceAnswer, TraceRequest } from "../agent/api.ts";
 import { DEFAULT_SOCKET } from "../agent/api.ts";
 import { askAgent } from "../agent/client.ts";
 import type { OpenOptions } from "../store/open.ts";
@@ -10,11 +10,12 @@ import type { Target } from "./shell.ts";
 /** Gives the agent at `socket` (else K8CONTIVNET_SOCKET, else the default) as a target. */
 export function agentTarget(socket: string | undefined): Target {
   const path = socket ?? (Deno.env.get("K8CONTIVNET_SOCKET") || DEFAULT_SOCKET);
-  const ask = <T>(way: string, body: IntentRequest) =>
+  const ask = <T>(way: string, body: IntentRequest | TraceRequest) =>
     askAgent<T>({ socket: path, path: `/v1/${way}`, body, limitMs: 300_000 });
   return {
     plan: (request) => ask<PlanAnswer>("plan", request),
     apply: (request) => ask<PlanAnswer>("apply", request),
+    trace: (request) => ask<TraceAnswer>("trace", request),
     list: (kind) => askAgent({ socket: path, method: "GET", path: `/v1/${kind}`, limitMs: 30_000 }),
   };
 }

@@ -8,6 +8,7 @@
 //
 // A host without policies has none of this: no line, no tracker, and nothing of it is loaded.
 
+import type { NetworkPolicy } from "../../policy/input.ts";
 import type { PolicyTables } from "../../ovs/policies.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import { Bell } from "../look/bell.ts";
@@ -56,6 +57,11 @@ export class PolicyKeeper {
   recheck(): void {
     if (this.#compiler) this.#have = undefined;
     this.bell.ring();
+  }
+
+  /** Kubernetes' policies as far as they are known. */
+  get kubePolicies(): readonly NetworkPolicy[] {
+    return typeof this.#kube === "string" ? [] : this.#kube.policies;
   }
 
   /** What keeps policies from being in force; undefined where they are. */

@@ -15,11 +15,14 @@ import type {
   SetupAnswer,
   StatusAnswer,
   TeardownAnswer,
+  TraceRequest,
 } from "../api.ts";
 import { type IntentStore, planRequest } from "../record/apply.ts";
 import { listItems } from "./lists.ts";
 import { setupPod } from "../pods/setup.ts";
 import { statusOfPod, teardownPod } from "../pods/teardown.ts";
+import { policyItems } from "../policy/items.ts";
+import { parseKubeInput } from "../policy/kube_input.ts";
 import type { World } from "../world.ts";
 
 // A large intent has some 200 bytes an endpoint; 64 MB are 300,000 of them.
@@ -37,7 +40,7 @@ export async function answer(parts: ServerParts, request: Request): Promise<Resp
   try {
     const path = new URL(request.url).pathname;
     const value = request.method === "GET"
-      ? answerGet(parts, path)
+      ? await answerGet(parts, path)
       : await answerPost(parts, path, await readBody(request));
     return Response.json(value);
   } catch (error) {
@@ -49,8 +52,9 @@ export async function answer(parts: ServerParts, request: Request): Promise<Resp
   }
 }
 
-function answerGet({ world, health }: ServerParts, path: string): unknown {
+async function answerGet({ world, health }: ServerParts, path: string): Promise<unknown> {
   if (path === "/v1/health") return health();
+  if (path === "/v1/policies") return await policyItems(world);
   const kind = /^\/v1\/([a-z]+)$/.exec(path)?.[1] ?? "";
   return listItems(world, kind);
 }
@@ -73,6 +77,12 @@ async function answerPost(
       return await applied(world, intents, intentOf(body));
     case "/v1/bind":
       return await applied(world, intents, bindingOf(body));
+    case "/v1/kubernetes":
+      world.policies.setKube(parseKubeInput(body));
+      await world.policies.ensure(world);
+      return {};
+    case "/v1/trace":
+      return await (await import("../policy/trace.ts")).tracePacket(world, traceOf(body));
     default:
       throw new Fault("not_found", `agent has no ${path}`, { fix: "see k8contivnet help" });
   }
@@ -153,6 +163,16 @@ function bindingOf(body: Record<string, unknown>): IntentRequest {
     ...(attachUuid ? { AttachUUID: parseSandboxId(attachUuid) } : {}),
   };
   return { mode: "bindings", text: JSON.stringify([binding]) };
+}
+
+function traceOf(body: Record<string, unknown>): TraceRequest {
+  const protocol = (["tcp", "udp", "icmp"] as const).find((one) => one === body.protocol);
+  if (!protocol) throw new Fault("usage", "protocol is none of tcp, udp, icmp");
+  const port = Number(body.port ?? 0);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new Fault("usage", `port ${port} is none of 0-65535`);
+  }
+  return { source: text(body, "source"), destination: text(body, "destination"), protocol, port };
 }
 
 function text(body: Record<string, unknown>, key: string): string {
