@@ -7,6 +7,7 @@ import type { Binding } from "./intent.ts";
 import { draftsOf } from "./plan/changes.ts";
 import { settleDeletions } from "./plan/deletions.ts";
 import { liveOf, podsOf } from "./plan/live.ts";
+import { unusedPolicies } from "./plan/policy_users.ts";
 import type { Plan } from "./plan/operation.ts";
 import { orderOperations } from "./plan/order.ts";
 import { endpointKeyOf, nameOf, readDocuments, type Stored } from "./plan/stored.ts";
@@ -32,6 +33,7 @@ export function planIntent(documents: Documents, wish: Wish): Plan {
       ...wanted.warnings,
       ...unbound(wanted.bindings, target),
       ...movedPins(stored, wanted, target),
+      ...unusedPolicies(target.tenants),
     ],
     subnetLists: subnetListsOf(stored),
   };
