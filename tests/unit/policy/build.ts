@@ -48,8 +48,13 @@ export function endpointOf(one: PlacedEndpoint): Endpoint {
     ...{ id, tenant, group, labels, ports },
     address: parseAddress(one.ip),
     pod: { namespace, name: id },
-    ...one.isHere ? { here: { tag, mac: `02:02:${id.length}0:00:00:01` } } : {},
+    ...one.isHere ? { here: { tag, mac: macOf(one) } } : {},
   };
+}
+
+/** Gives the MAC of a test's endpoint. */
+export function macOf({ id }: { readonly id: string }): string {
+  return `02:02:00:00:00:${id.replace(/\D/g, "").padStart(2, "0").slice(-2)}`;
 }
 
 /** Gives a test's packet as the model wants it. */
