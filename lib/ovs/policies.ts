@@ -2,8 +2,7 @@
 // lines mean is the policy room's matter.
 
 import { openControl } from "./control.ts";
-import { POLICY_COOKIES } from "./flows.ts";
-import { planFlows } from "./flows.ts";
+import { LINK_COOKIES, planFlows, POLICY_COOKIES } from "./flows.ts";
 import type { SwitchOptions } from "./switch.ts";
 import { Tools } from "./tools.ts";
 
@@ -13,12 +12,17 @@ const COOKIES = `cookie=0x${POLICY_COOKIES.value.toString(16)}/0x${
   POLICY_COOKIES.mask.toString(16)
 }`;
 
+// Uplink and patch: their kinds differ in the lowest bit.
+const TRUNKS = `table=0,cookie=0x${LINK_COOKIES.uplink.value.toString(16)}/0xfffffffe00000000`;
+
 /** Policy tables of one bridge. Faults of all: timeout, unavailable, failed. */
 export interface PolicyTables {
   /** Gives the lines that are there. */
   read(): Promise<string[]>;
   /** Turns `have` into `want` in one bundle: all of it or nothing. */
   change(have: readonly string[], want: readonly string[]): Promise<void>;
+  /** Gives the tags whose frames from other hosts are forwarded without the policies' word. */
+  openTrunks(): Promise<number[]>;
   /** Gives how many packets each policy has dropped, by its number. */
   drops(): Promise<ReadonlyMap<number, number>>;
   /** Gives what `ofproto/trace` prints for a packet, whose flow is in ovs-ofctl's words. */
@@ -36,12 +40,21 @@ export function openPolicyTables(options: SwitchOptions): PolicyTables {
   return {
     read: () => dump("--no-stats", COOKIES),
     change: (have, want) => tools.changeFlows(planFlows(have, want), end()),
+    openTrunks: async () => openTagsOf(await dump("--no-stats", TRUNKS)),
     drops: async () => dropsOf(await dump(COOKIES)),
     trace: async (flow) => {
       using control = await openControl(options.rundir);
       return await control.ask("ofproto/trace", [options.bridge, flow], end());
     },
   };
+}
+
+/** Gives the tags of the trunks' lines that forward as a learning switch does. */
+export function openTagsOf(lines: readonly string[]): number[] {
+  return lines.flatMap((line) => {
+    const tag = /,dl_vlan=(\d+) actions=NORMAL$/.exec(line)?.[1];
+    return tag === undefined ? [] : [Number(tag)];
+  });
 }
 
 /** Gives the packets of the lines that count for a policy, by its number. */

@@ -1,5 +1,6 @@
 // What is done when the switch refuses a bundle of rules: the endpoints that they guard are cut off,
-// which needs few flows, until the rules are in force. Pure.
+// which needs few flows, until the rules are in force; and where a trunk goes round the policies, its
+// frames are dropped. Pure.
 
 /** Gives the access tags of the networks that any of `lines` is about. */
 export function tagsIn(lines: readonly string[]): Set<number> {
@@ -16,4 +17,16 @@ export function closingLines(wanted: readonly string[], tags: ReadonlySet<number
       .exec(line);
     return found && tags.has(Number(found[3])) ? [`${found[1]}60${found[2]} actions=drop`] : [];
   });
+}
+
+const SHUT = "cookie=0x6b38000600000000, priority=200,dl_vlan=";
+
+/** Gives the line that drops what trunks bring in with that tag. */
+export function shutLine(tag: number): string {
+  return `${SHUT}${tag} actions=drop`;
+}
+
+/** Reports whether shutLine() gave that line. */
+export function isShutLine(line: string): boolean {
+  return line.startsWith(SHUT);
 }

@@ -14,7 +14,7 @@ import { Fault, faultFrom } from "../../util/errors.ts";
 import { Bell } from "../look/bell.ts";
 import { Queue } from "../look/queue.ts";
 import type { World } from "../world.ts";
-import { closingLines, tagsIn } from "./closing.ts";
+import { closingLines, isShutLine, shutLine, tagsIn } from "./closing.ts";
 import type { Compiler, KubeObjects } from "./compiler.ts";
 import { hasPolicies } from "./input.ts";
 import { PolicedTags } from "./policed.ts";
@@ -37,6 +37,8 @@ export class PolicyKeeper {
   /** Lines that the switch has; undefined where only the switch knows. */
   #have: Set<string> | undefined;
   #closed: ReadonlySet<number> = new Set();
+  /** Lines that stand in for trunks' flows that could not be made. */
+  #shut: readonly string[] = [];
   /** Which tags guards were told of last. */
   #guarded = "";
   #problem: Fault | undefined;
@@ -114,7 +116,7 @@ export class PolicyKeeper {
   }
 
   async #ensure(world: World): Promise<void> {
-    const have = this.#have ?? new Set(await this.tables.read());
+    const have = this.#have ?? await this.#read();
     if (this.#isUnknown(world.mirror)) return await this.#keepAsItIs(world, have);
     const want = await this.#wanted(world);
     const now = this.#compiler?.flows.tags ?? new Set<number>();
@@ -128,6 +130,14 @@ export class PolicyKeeper {
     this.policed.set(now);
     await this.#reguard(world);
     this.#closed = new Set();
+  }
+
+  async #read(): Promise<Set<string>> {
+    const lines = await this.tables.read();
+    this.#shut = lines.filter(isShutLine);
+    // They go when the fabrics have done their part, not with the next change of rules.
+    if (this.#shut.length > 0) this.#guarded = "unknown";
+    return new Set(lines.filter((line) => !isShutLine(line)));
   }
 
   async #wanted({ mirror, host, tags }: World): Promise<string[]> {
@@ -207,7 +217,21 @@ export class PolicyKeeper {
     this.#guarded = "";
     await world.switch.reguard();
     await world.fabric.ensure(world, { isFresh: true });
+    await this.#checkTrunks();
     this.#guarded = words;
+  }
+
+  /** The fabrics do what they can, and try again later: what they have not done is shut until then. */
+  async #checkTrunks(): Promise<void> {
+    const open = (await this.tables.openTrunks()).filter((tag) => this.policed.has(tag));
+    const lines = open.map(shutLine);
+    await this.tables.change(this.#shut, lines);
+    this.#shut = lines;
+    if (open.length === 0) return;
+    throw new Fault("failed", "frames of other hosts do not meet the policies yet", {
+      why: `VLAN ${open.slice(0, 3).join(", ")} of the bridge is shut for them until they do`,
+      fix: "see what the log says of uplink and overlay",
+    });
   }
 
   #say({ log }: World, problem: Fault | undefined): void {
