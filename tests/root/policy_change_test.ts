@@ -198,8 +198,9 @@ for (const { name, restart } of restarts) {
   Deno.test(`no forbidden packet passes while ${name} and started again, and allowed ones go on`, async () => {
     await using host = await startHost(intentWith(APP_ONLY));
     const { web, app, other, ip } = await threePods(host);
-    await using _server = await Talker.start(web, { udp: [7000, 7001] });
+    await using _server = await Talker.start(web, { tcp: [7000], udp: [7000, 7001] });
     await using allowed = await startChat(app, "udp", ip, 7000);
+    await using stream = await startChat(app, "tcp", ip, 7000);
     await using sniffer = await sniff(web.id, "eth0", "udp dst port 7001");
     // 200 datagrams a second to a port that nothing else uses, all the time.
     const flood = new Deno.Command("ip", {
@@ -221,6 +222,7 @@ for (const { name, restart } of restarts) {
     for (let times = 0; times < 3; times++) {
       await restart(host);
       assert(await allowed.isAlive(15_000), "the allowed one does not come back");
+      assert(await stream.isAlive(15_000), "the allowed stream does not come back");
     }
     assertEquals(sniffer.lines(), []);
     const drops = async () => {

@@ -113,6 +113,36 @@ for (const { name, table, limit } of KINDS) {
   });
 }
 
+Deno.test("a policy that cannot be read changes nothing, and no pod starts on the strength of it", async () => {
+  await using host = await startHost(intentWith(APP_ONLY));
+  const pods = await Promise.all(["web", "other"].map((one) => host.pod(one)));
+  for (const pod of pods) await host.agent.setup(pod);
+  const [web, other] = pods;
+  const ip = await host.agent.addressOf(web!);
+  await using _server = await Talker.start(web!, { tcp: [80] });
+  await using stranger = await Talker.start(other!, {});
+  const tell = (policy: unknown) =>
+    askAgent({
+      socket: host.agent.socket,
+      path: "/v1/kubernetes",
+      body: { policies: [policy] },
+    }).then(() => {}, () => {});
+  const policy = { namespace: "default", name: "p", podSelector: {} };
+  for (let times = 0; times < 2; times++) {
+    await tell({ ...policy, ingress: 7 });
+    assert(await problemOf(host) !== undefined, "nobody said it");
+    assert(!await stranger.asks("tcp", ip, 80));
+    const next = await host.pod("web2");
+    const words = ["setup", "default", "web2", next.id];
+    const { code } = await host.agent.callWith({ K8CONTIVNET_SETUP_SECONDS: "1" }, ...words);
+    assertEquals(code, 1);
+  }
+  await tell({ ...policy, ingress: [{ from: [{ ipBlock: { cidr: "fd00::/8" } }] }] });
+  assertEquals(await problemOf(host), undefined);
+  assertStringIncludes(await host.agent.logText(), "fd00::/8 is IPv6, and matches nothing");
+  assert(!await stranger.asks("tcp", ip, 80));
+});
+
 Deno.test("while Kubernetes' policies are not known, what is in force stays, and no pod starts without", async () => {
   await using host = await startHost(intentWith(APP_ONLY));
   const pods = await Promise.all(["web", "app", "other"].map((one) => host.pod(one)));

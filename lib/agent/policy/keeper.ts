@@ -43,6 +43,7 @@ export class PolicyKeeper {
   #guarded = "";
   #problem: Fault | undefined;
   #said = "";
+  #misread: ReadonlySet<string> = new Set();
 
   constructor(tables: PolicyTables, policed: PolicedTags) {
     this.tables = tables;
@@ -140,20 +141,34 @@ export class PolicyKeeper {
     return new Set(lines.filter((line) => !isShutLine(line)));
   }
 
-  async #wanted({ mirror, host, tags }: World): Promise<string[]> {
+  async #wanted(world: World): Promise<string[]> {
+    const { documents } = world.mirror;
     if (!this.#compiler) {
-      if (this.#kube === "none" && !hasPolicies(mirror.documents)) return [];
+      if (this.#kube === "none" && !hasPolicies(documents)) return [];
       const { Compiler } = await import("./compiler.ts");
       this.#compiler = new Compiler();
     }
-    const { documents } = mirror;
-    this.#compiler.update({
-      documents,
-      kube: typeof this.#kube === "string" ? undefined : this.#kube,
-      host,
-      tagOf: (network) => tags.tagOf(documents, network),
-    });
-    return this.#compiler.flows.lines();
+    const compiler = this.#compiler;
+    try {
+      compiler.update({
+        documents,
+        kube: typeof this.#kube === "string" ? undefined : this.#kube,
+        host: world.host,
+        tagOf: (network) => world.tags.tagOf(documents, network),
+      });
+    } catch (error) {
+      // Half an update would pass for a whole one the next time.
+      this.#compiler = undefined;
+      throw error;
+    }
+    this.#sayMisread(world, compiler.problems);
+    return compiler.flows.lines();
+  }
+
+  /** What of a policy is not understood is told once, as long as it stays so. */
+  #sayMisread({ log }: World, problems: readonly string[]): void {
+    for (const problem of problems) if (!this.#misread.has(problem)) log.warn(problem);
+    this.#misread = new Set(problems);
   }
 
   /** Nothing is known: what the switch has been told before stays; if that is nothing, all is closed. */
