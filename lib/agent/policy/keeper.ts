@@ -91,6 +91,8 @@ export class PolicyKeeper {
         this.#say(world, undefined);
       } catch (error) {
         this.#have = undefined;
+        // Guards that are made from now on are closed ones: they have to be made anew later.
+        if (this.policed.isEverything) this.#guarded = "unknown";
         this.#say(world, faultFrom(error));
         throw error;
       }
@@ -102,6 +104,7 @@ export class PolicyKeeper {
     try {
       await this.ensure(world);
     } catch (error) {
+      if (this.#isIdle(world)) return;
       const isConcerned = this.#closed.size === 0 || tags().some((tag) => this.#closed.has(tag));
       if (isConcerned) throw error;
     }
@@ -117,6 +120,8 @@ export class PolicyKeeper {
   }
 
   async #ensure(world: World): Promise<void> {
+    // Without a policy a switch that does not answer is no reason to close anything.
+    if (this.#isIdle(world)) this.policed.set([]);
     const have = this.#have ?? await this.#read();
     if (this.#isUnknown(world.mirror)) return await this.#keepAsItIs(world, have);
     const want = await this.#wanted(world);
