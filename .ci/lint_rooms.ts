@@ -19,7 +19,7 @@ const ROOMS: ReadonlyMap<string, Room> = new Map<string, Room>([
   ],
   ["intent", { rooms: ["ipam"], packages: ["zod"] }],
   ["ipam", { rooms: [], packages: [] }],
-  ["policy", { rooms: [], packages: [] }],
+  ["policy", { rooms: ["ipam"], packages: [] }],
   ["store", DRIVER],
   ["ovs", DRIVER],
   ["net", DRIVER],

@@ -151,6 +151,38 @@ export interface WhyPlace {
   readonly rule: string;
 }
 
+/** Body of POST /v1/trace: the first packet of something from one pod to another. */
+export interface TraceRequest {
+  /** `NAMESPACE/NAME`, a name, or an address of a pod. */
+  readonly source: string;
+  /** The same, or any other address. */
+  readonly destination: string;
+  readonly protocol: "tcp" | "udp" | "icmp";
+  /** Of the destination; 0 for icmp. */
+  readonly port: number;
+}
+
+/** One side's word on a packet. */
+export interface TraceWord {
+  readonly isAllowed: boolean;
+  /** What decided. */
+  readonly by: string;
+}
+
+/** Answer of POST /v1/trace. */
+export interface TraceAnswer {
+  readonly source: string;
+  readonly destination: string;
+  /** What the policies say, of all hosts. */
+  readonly model: TraceWord;
+  /** What this host's switch does; absent where it has no part in it. */
+  readonly switch?: TraceWord & {
+    /** out: it judges what the source may send; in: what the destination may get. */
+    readonly directions: readonly ("out" | "in")[];
+  };
+  readonly isAgreed: boolean;
+}
+
 /** Answer of GET /v1/health. */
 export interface HealthAnswer {
   readonly version: string;
@@ -165,6 +197,8 @@ export interface HealthAnswer {
   readonly unreadable: readonly string[];
   readonly ovsdb: "up" | "down";
   readonly openflow: "up" | "down";
+  /** What keeps policies from being in force; absent where they are. */
+  readonly policies?: string;
   /** Absent where no cluster was named. */
   readonly kube?: KubeHealth;
 }

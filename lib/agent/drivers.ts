@@ -5,6 +5,7 @@ import type { Links } from "../net/links.ts";
 import { openLinks } from "../net/open.ts";
 import { type Fabric, openFabric } from "../ovs/fabric.ts";
 import { openSwitch } from "../ovs/open.ts";
+import { openPolicyTables, type PolicyTables } from "../ovs/policies.ts";
 import type { Datapath, Switch } from "../ovs/switch.ts";
 import { openRuntimes } from "../runtimes/find.ts";
 import type { Runtimes } from "../runtimes/runtime.ts";
@@ -13,6 +14,7 @@ import type { Store } from "../store/store.ts";
 import { edge } from "../util/edges.ts";
 import { limited } from "./limits.ts";
 import { ALIAS_PREFIX } from "./pods/rows.ts";
+import { PolicedTags } from "./policy/policed.ts";
 
 /** Where the drivers find what they drive. */
 export interface DriverOptions {
@@ -36,6 +38,9 @@ export interface DriverOptions {
 export interface Drivers {
   readonly switch: Switch;
   readonly fabric: Fabric;
+  readonly policyTables: PolicyTables;
+  /** What guards of ports and trunks go by; whoever keeps the policies sets it. */
+  readonly policed: PolicedTags;
   readonly links: Links;
   readonly runtimes: Runtimes;
 }
@@ -56,7 +61,9 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
   const limitMs = limitOf(options);
   const links = openLinks({ driver: options.linkDriver, aliasPrefix: ALIAS_PREFIX });
   stack.defer(() => links.close());
+  const policed = new PolicedTags();
   const place = {
+    policed,
     ovsdb: options.ovsdb,
     rundir: options.ovsRundir,
     bridge: options.bridge,
@@ -70,6 +77,9 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
   return {
     switch: limited("Open vSwitch", edge("switch", ovs, ["onChange", "state", "close"]), limitMs),
     fabric: limited("Open vSwitch", edge("fabric", openFabric(place)), limitMs),
+    // Its bundles have a limit of their own, as they may be thousands of flows.
+    policyTables: edge("policies", openPolicyTables(place)),
+    policed,
     links: limited("the kernel", edge("links", links, ["close"]), limitMs),
     runtimes: limited("the container runtime", edge("runtimes", runtimes, ["follow"]), limitMs),
   };

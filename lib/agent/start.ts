@@ -32,6 +32,7 @@ import { AfterWork } from "./look/after_work.ts";
 import { FabricKeeper, keepFabric } from "./look/fabric_keeper.ts";
 import { look, reconcile } from "./look/reconcile.ts";
 import { watch } from "./look/sentry.ts";
+import { keepPolicies, PolicyKeeper } from "./policy/keeper.ts";
 import { Removals } from "./pods/removals.ts";
 import { keepSticky } from "./pods/sticky.ts";
 import { answer, answerVerb } from "./serve/server.ts";
@@ -84,7 +85,10 @@ export async function runAgent(
   const stopping = new AbortController();
   signal.addEventListener("abort", () => stopping.abort(), { once: true });
   stack.defer(() => stopping.abort());
-  world.switch.onChange(() => world.bell.ring());
+  world.switch.onChange(() => {
+    world.policies.recheck();
+    world.bell.ring();
+  });
   const presence = isShared(options)
     ? new Presence(mirror, await presenceOptions(options, world, stopping.signal))
     : undefined;
@@ -105,6 +109,7 @@ export async function runAgent(
   const late = Promise.withResolvers<never>();
   const following = mirror.follow(stopping.signal, () => {
     world.fabricBell.ring();
+    world.policies.bell.ring();
     world.bell.ring();
     strangers.say(mirror.documents);
     if (isLate) join(joining).then(() => log.info("store is back"), late.reject);
@@ -119,6 +124,7 @@ export async function runAgent(
   stack.defer(() => events?.close());
   const watching = watch(world, { events, stateDir: options.stateDir }, stopping.signal);
   const kube = options.kube && keepKube(options.kube, world, stopping.signal);
+  const policies = keepPolicies(world, stopping.signal);
   const health = () => healthOf(options, world);
   const hearing = followRuntime(world, stopping.signal);
   // The door first: who has been answered over the socket finds it open.
@@ -143,8 +149,8 @@ export async function runAgent(
   await server.shutdown();
   await world.queue.idle();
   stopping.abort();
-  const loops = [following, looking, fabric, sticky, watching, hearing, beating, saving, kube];
-  await Promise.allSettled(loops);
+  const loops = [following, looking, fabric, policies, sticky, watching, hearing, beating, saving];
+  await Promise.allSettled([...loops, kube]);
 }
 
 async function makeStateDir(path: string): Promise<void> {
@@ -178,6 +184,7 @@ function openWorld(
       vtepIp: options.vtepIp,
       isForced: options.isUplinkForced,
     }),
+    policies: new PolicyKeeper(drivers.policyTables, drivers.policed),
     links: drivers.links,
     runtimes: drivers.runtimes,
     tags: new LocalTags(),
@@ -280,7 +287,10 @@ async function tryDoor(world: World, socket: string): Promise<AsyncDisposable | 
   }
 }
 
-function healthOf(options: AgentOptions, { switch: ovs, mirror, kube }: World): HealthAnswer {
+function healthOf(
+  options: AgentOptions,
+  { switch: ovs, mirror, kube, policies }: World,
+): HealthAnswer {
   const trouble = mirror.away ?? mirror.trouble;
   return {
     version: options.version,
@@ -292,5 +302,6 @@ function healthOf(options: AgentOptions, { switch: ovs, mirror, kube }: World): 
     unreadable: unreadableLines(mirror.documents),
     ...ovs.state(),
     ...kube ? { kube: kube.health() } : {},
+    ...policies.problem === undefined ? {} : { policies: policies.problem },
   };
 }

@@ -19,6 +19,7 @@ import type { Mirror } from "./record/mirror.ts";
 import type { Mtus } from "./pods/mtus.ts";
 import type { Queue } from "./look/queue.ts";
 import type { Removals } from "./pods/removals.ts";
+import type { PolicyKeeper } from "./policy/keeper.ts";
 import type { Unmatched } from "./pods/unmatched.ts";
 
 /** Everything that set-up, reconcile and garbage act on. */
@@ -32,6 +33,7 @@ export interface World {
   readonly fabric: FabricKeeper;
   /** Rung when what the fabrics should be may have changed; quicker than a look, which does all. */
   readonly fabricBell: Bell;
+  readonly policies: PolicyKeeper;
   readonly links: Links;
   readonly runtimes: Runtimes;
   readonly removals: Removals;

@@ -59,6 +59,14 @@ const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
     ["SANDBOX", short],
     ["REASON", text("reason")],
   ],
+  policies: [
+    ["POLICY", text("name")],
+    ["SOURCE", text("source")],
+    ["RULES", text("rules")],
+    ["GROUPS", text("groups")],
+    ["GUARDED HERE", text("guarded")],
+    ["DROPS HERE", text("drops")],
+  ],
 };
 
 const WIDE: Readonly<Record<string, readonly Column[]>> = {
@@ -77,7 +85,9 @@ export const get: Command = {
     "  e.g. k8contivnet get attachments -o json",
   run: async (shell) => {
     const [word, name, ...rest] = shell.words;
-    const kind = KINDS.find((one) => one === word || one === `${word}s`);
+    const kind = KINDS.find((one) =>
+      one === word || one === `${word}s` || one.replace(/ies$/, "y") === word
+    );
     if (!kind || rest.length > 0) {
       throw new Fault("usage", word ? `there is no kind "${word}"` : "get lacks a kind", {
         fix: `kinds: ${KINDS.join(", ")}`,
@@ -94,9 +104,13 @@ export const get: Command = {
       ? items
       : items.filter((item) => namesOf(item).includes(name));
     if (name !== undefined && wanted.length === 0) {
-      throw new Fault("not_found", `no ${kind.slice(0, -1)} is named "${name}"`, {
-        fix: `see k8contivnet get ${kind}`,
-      });
+      throw new Fault(
+        "not_found",
+        `no ${kind.replace(/ies$/, "y").replace(/s$/, "")} is named "${name}"`,
+        {
+          fix: `see k8contivnet get ${kind}`,
+        },
+      );
     }
     show(shell, kind, wanted);
   },

@@ -21,14 +21,16 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   status: async () => (await import("./status.ts")).status,
   kube: async () => (await import("./kube.ts")).kube,
   pods: async () => (await import("./pods.ts")).pods,
+  trace: async () => (await import("./trace.ts")).trace,
 };
 
 const HELP = `k8contivnet: pods on their own VLANs and VXLANs, from one intent file
 
   apply -f FILE      add and update what the intent says      plan -f FILE    what would change
   delete -f FILE     delete what it names                     bind POD HOST   pin a pod's endpoints
-  get KIND           hosts tenants networks endpoints attachments pods
+  get KIND           hosts tenants networks endpoints attachments policies pods
   why POD            which rule put it where, or why nowhere
+  trace SRC DST      may these two pods talk, by which rule, and does the switch agree
   ipam show          how full the pools are                   ipam check      records against claims
   intent example     an intent to start from                  intent check FILE
   status             how this host's agent is
@@ -120,8 +122,28 @@ const ETCD_FLAGS = ["etcd-ca", "etcd-cert", "etcd-key", "etcd-user", "etcd-passw
 
 function parseOptions(args: readonly string[]): Options {
   const parsed = parseArgs([...args], {
-    string: ["file", "output", "socket", "store", ...KUBE_FLAGS, ...ETCD_FLAGS, "_"],
-    boolean: ["prune", "dry-run", "strict", "force", "repair", "all-namespaces", "color", "help"],
+    string: [
+      "file",
+      "output",
+      "socket",
+      "store",
+      "tcp",
+      "udp",
+      ...KUBE_FLAGS,
+      ...ETCD_FLAGS,
+      "_",
+    ],
+    boolean: [
+      "prune",
+      "dry-run",
+      "strict",
+      "force",
+      "repair",
+      "all-namespaces",
+      "icmp",
+      "color",
+      "help",
+    ],
     negatable: ["color"],
     alias: { file: "f", output: "o", help: "h", namespace: "n", "all-namespaces": "A" },
     default: { color: true, output: "table" },
@@ -148,6 +170,9 @@ function parseOptions(args: readonly string[]): Options {
       allNamespaces: parsed["all-namespaces"],
       kubeconfig: parsed.kubeconfig,
       context: parsed.context,
+      tcp: parsed.tcp,
+      udp: parsed.udp,
+      icmp: parsed.icmp,
     },
     socket: parsed.socket,
     store: parsed.store,

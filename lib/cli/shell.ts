@@ -6,6 +6,8 @@ import type {
   PlanAnswer,
   RepairAnswer,
   RepairRequest,
+  TraceAnswer,
+  TraceRequest,
   WhyAnswer,
   WhyRequest,
 } from "../agent/api.ts";
@@ -20,6 +22,8 @@ export interface Target {
   health(): Promise<HealthAnswer>;
   why(pod: WhyRequest): Promise<WhyAnswer>;
   list(kind: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  /** Absent where there is no switch to ask. */
+  trace?(request: TraceRequest): Promise<TraceAnswer>;
 }
 
 /** Options that every command knows. */
@@ -37,6 +41,10 @@ export interface CommonOptions {
   readonly allNamespaces: boolean;
   readonly kubeconfig: string | undefined;
   readonly context: string | undefined;
+  /** Ports, as written, and protocol of `trace`. */
+  readonly tcp: string | undefined;
+  readonly udp: string | undefined;
+  readonly icmp: boolean;
 }
 
 /** What a command is handed. */

@@ -5,6 +5,8 @@ import type {
   PlanAnswer,
   RepairAnswer,
   RepairRequest,
+  TraceAnswer,
+  TraceRequest,
   WhyAnswer,
   WhyRequest,
 } from "../agent/api.ts";
@@ -17,7 +19,8 @@ import type { Target } from "./shell.ts";
 /** Gives the agent at `socket` (else K8CONTIVNET_SOCKET, else the default) as a target. */
 export function agentTarget(socket: string | undefined): Target {
   const path = socket ?? (Deno.env.get("K8CONTIVNET_SOCKET") || DEFAULT_SOCKET);
-  const ask = <T>(way: string, body: IntentRequest | RepairRequest | WhyRequest) =>
+  type Body = IntentRequest | RepairRequest | TraceRequest | WhyRequest;
+  const ask = <T>(way: string, body: Body) =>
     askAgent<T>({ socket: path, path: `/v1/${way}`, body, limitMs: 300_000 });
   return {
     plan: (request) => ask<PlanAnswer>("plan", request),
@@ -25,6 +28,7 @@ export function agentTarget(socket: string | undefined): Target {
     repair: (request) => ask<RepairAnswer>("repair", request),
     health: () => askAgent({ socket: path, method: "GET", path: "/v1/health", limitMs: 5_000 }),
     why: (pod) => ask<WhyAnswer>("why", pod),
+    trace: (request) => ask<TraceAnswer>("trace", request),
     list: (kind) => askAgent({ socket: path, method: "GET", path: `/v1/${kind}`, limitMs: 30_000 }),
   };
 }

@@ -7,6 +7,7 @@ import type { Binding } from "./intent.ts";
 import { draftsOf } from "./plan/changes.ts";
 import { settleDeletions } from "./plan/deletions.ts";
 import { liveOf, podsOf } from "./plan/live.ts";
+import { unusedPolicies } from "./plan/policy_users.ts";
 import type { Plan } from "./plan/operation.ts";
 import { openingWarnings } from "./plan/openings.ts";
 import { orderOperations } from "./plan/order.ts";
@@ -34,6 +35,7 @@ export function planIntent(documents: Documents, wish: Wish): Plan {
       ...unbound(wanted.bindings, target),
       ...movedPins(stored, wanted, target),
       ...openingWarnings(target),
+      ...unusedPolicies(target.tenants),
     ],
     subnetLists: subnetListsOf(stored),
   };

@@ -55,6 +55,7 @@ export function openFabric(options: FabricOptions): Fabric {
     tunnel: new Tools({ ...options, bridge: tunnelBridge }),
     neighbours: new Neighbours(rundir, host),
     place,
+    policed: options.policed,
   };
   const turns = new Turns();
   const inTurn = async <T>(work: (endMs: number) => Promise<T>): Promise<T> => {
@@ -63,7 +64,8 @@ export function openFabric(options: FabricOptions): Fabric {
     return await work(endMs).finally(end);
   };
   return {
-    setUplink: (wish) => inTurn((endMs) => setUplink({ tools, host, place }, wish, endMs)),
+    setUplink: (wish) =>
+      inTurn((endMs) => setUplink({ tools, host, place, policed: options.policed }, wish, endMs)),
     setOverlay: (wish) => inTurn((endMs) => setOverlay(overlay, wish, endMs)),
     flowCounts: () => flowCounts({ rundir, bridge, tunnelBridge }, performance.now() + limitMs),
     checkVtep: (ip) => checkVtep(ip, { tools, host, place, endMs: performance.now() + limitMs }),

@@ -3,7 +3,7 @@
 import { edge } from "../util/edges.ts";
 import { Fault } from "../util/errors.ts";
 import { Announcer } from "./announcer.ts";
-import { BASE_FLOWS, cookieOf, guardFlows, WHOLE_COOKIE } from "./flows.ts";
+import { BASE_FLOWS, cookieOf, type Flow, guardFlows, WHOLE_COOKIE } from "./flows.ts";
 import { FlowCheck } from "./flow_check.ts";
 import { Keeper } from "./keeper.ts";
 import { type OpenFlowConnection, openOpenFlow } from "./openflow_connection.ts";
@@ -39,6 +39,7 @@ interface Guarded {
   readonly name: string;
   readonly mac: string;
   readonly addresses: readonly string[];
+  readonly tag: number | undefined;
   /** Number it had, or has asked for. */
   readonly ofport: number;
 }
@@ -135,6 +136,13 @@ class FastDriver implements Driver {
     return Promise.resolve();
   }
 
+  async addFlows(flows: readonly Flow[], endMs: number): Promise<void> {
+    const connection = await this.#openflow.get(endMs);
+    const check = connection.addFlows(flows);
+    await within(endMs, "ovs-vswitchd did not take flows over", connection.barrier());
+    check();
+  }
+
   state(): SwitchState {
     return {
       ovsdb: this.#ovsdb.current ? "up" : "down",
@@ -155,7 +163,8 @@ class FastDriver implements Driver {
     { spec, ofport, committed }: Arrival,
     endMs: number,
   ): Promise<void> {
-    let check = connection.addFlows(guardFlows(ofport, spec));
+    const { policed } = this.#options;
+    let check = connection.addFlows(guardFlows(ofport, spec, policed));
     await within(endMs, "ovsdb-server did not commit", committed);
     const seen = await this.#waits.until(spec.name, () => this.#portOf(connection, spec.name), {
       endMs,
@@ -163,7 +172,7 @@ class FastDriver implements Driver {
     });
     if (seen !== ofport) {
       connection.deleteFlows(cookieOf(ofport), WHOLE_COOKIE);
-      check = connection.addFlows(guardFlows(seen, spec));
+      check = connection.addFlows(guardFlows(seen, spec, policed));
     }
     await within(endMs, "ovs-vswitchd did not finish the port", connection.barrier());
     check();
@@ -275,8 +284,8 @@ class FastDriver implements Driver {
     for (const { guarded, now } of moved) this.#guard(connection, guarded, now);
   }
 
-  #guard(connection: OpenFlowConnection, { mac, addresses }: Guarded, ofport: number): void {
-    connection.addFlows(guardFlows(ofport, { mac, addresses }));
+  #guard(connection: OpenFlowConnection, guarded: Guarded, ofport: number): void {
+    connection.addFlows(guardFlows(ofport, guarded, this.#options.policed));
   }
 
   #countFlows(): number {
@@ -285,11 +294,11 @@ class FastDriver implements Driver {
   }
 
   #guarded(): Guarded[] {
-    return this.#mirror.ports().flatMap(({ name, mac, addresses }) => {
+    return this.#mirror.ports().flatMap(({ name, mac, addresses, tag }) => {
       const { row, requested } = this.#mirror.port(name) ?? {};
       const ofport = requested ?? row?.ofport;
       if (!mac || !addresses || ofport === undefined) return [];
-      return [{ name, mac, addresses, ofport }];
+      return [{ name, mac, addresses, tag, ofport }];
     });
   }
 }

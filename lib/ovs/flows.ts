@@ -8,9 +8,22 @@ export interface Flow {
   readonly cookie: bigint;
   readonly priority: number;
   readonly match: Match;
-  /** Either as a learning switch forwards, by access tags, or dropped. */
-  readonly action: "NORMAL" | "drop";
+  /** As a learning switch forwards, by access tags; dropped; or first what policies say. */
+  readonly action: "NORMAL" | "drop" | Policed;
 }
+
+/** On to the policy tables, with the access tag that stands for the network. */
+export interface Policed {
+  readonly tag: number;
+}
+
+/** Some access tags. */
+export interface TagSet {
+  has(tag: number): boolean;
+}
+
+/** First of the policy tables; the tag is in their register 0. */
+export const POLICY_TABLE = 10;
 
 /** Fields of a frame; absent ones match all. */
 export interface Match {
@@ -43,6 +56,9 @@ export const LINK_COOKIES = {
   overlay: kindOf(0x6b38_0004n),
 } as const;
 
+/** Cookies of the policy tables; the lower half is the number of a policy. */
+export const POLICY_COOKIES: CookieSet = kindOf(0x6b38_0006n);
+
 /**
  * Cookies of flows that the tunnel bridge learns: the kind's last three digits are the local tag, the
  * lower half is the VNI.
@@ -57,6 +73,7 @@ export const WHOLE_COOKIE = 0xffff_ffff_ffff_ffffn;
 
 const [ALLOW_PRIORITY, DENY_PRIORITY] = [100, 110];
 const DHCP_SERVER_PORT = 67;
+const NONE: TagSet = new Set();
 
 /** Gives the cookie that all guard flows of the port with OpenFlow number `ofport` carry. */
 export function cookieOf(ofport: number): bigint {
@@ -68,19 +85,27 @@ export const BASE_FLOWS: readonly Flow[] = [
   { cookie: BASE_COOKIE, priority: 0, match: {}, action: "drop" },
 ];
 
+/** What guards need to know of a port. */
+export type GuardSpec = Pick<PortSpec, "mac" | "addresses"> & { readonly tag?: number | undefined };
+
 /**
  * Gives the guard flows of a port: untagged frames with its MAC, as ARP with its own sender and as
- * IPv4 with its own source, go where a learning switch sends them. All else of it meets the base
- * flow: IPv6, other ethertypes, tagged frames. A pod is no DHCP server.
+ * IPv4 with its own source, go where a learning switch sends them, or first to the policies where its
+ * tag is one of `policed`. All else of it meets the base flow: IPv6, other ethertypes, tagged frames.
+ * A pod is no DHCP server.
  */
-export function guardFlows(ofport: number, spec: Pick<PortSpec, "mac" | "addresses">): Flow[] {
+export function guardFlows(
+  ofport: number,
+  spec: GuardSpec,
+  policed: TagSet = NONE,
+): Flow[] {
   const cookie = cookieOf(ofport);
   const own = { inPort: ofport, ethSrc: spec.mac, untagged: true } as const;
   const allow = (match: Match): Flow => ({
     cookie,
     priority: ALLOW_PRIORITY,
     match,
-    action: "NORMAL",
+    action: onwards(spec.tag, policed),
   });
   return [
     {
@@ -96,9 +121,20 @@ export function guardFlows(ofport: number, spec: Pick<PortSpec, "mac" | "address
   ];
 }
 
+/** Gives where a good frame of a port with that access tag goes. */
+export function onwards(tag: number | undefined, policed: TagSet): "NORMAL" | Policed {
+  return tag !== undefined && policed.has(tag) ? { tag } : "NORMAL";
+}
+
+/** Gives an action in the words of `ovs-ofctl dump-flows`. */
+export function actionText(action: Flow["action"]): string {
+  if (typeof action === "string") return action;
+  return `set_field:0x${action.tag.toString(16)}->reg0,goto_table:${POLICY_TABLE}`;
+}
+
 /** Gives a flow in the words and order in which `ovs-ofctl dump-flows --no-stats` prints it. */
 export function flowText(flow: Flow): string {
-  return `${matchText(flow)} actions=${flow.action}`;
+  return `${matchText(flow)} actions=${actionText(flow.action)}`;
 }
 
 /** Gives the flow's own line without actions: what `delete_strict` wants. */

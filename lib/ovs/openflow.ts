@@ -1,7 +1,7 @@
 // The few OpenFlow 1.3 messages that we speak, as bytes. Pure. Numbers are those of the
 // "OpenFlow Switch Specification 1.3.5", §7; names in capitals are its names without OFP.
 
-import type { Flow, Match } from "./flows.ts";
+import { type Flow, type Match, POLICY_TABLE } from "./flows.ts";
 
 const VERSION = 4;
 
@@ -88,10 +88,9 @@ export function flowCountOf({ type, body }: Message): number | undefined {
 
 /** Gives the message that adds `flow`, in place of one with the same match and priority. */
 export function addFlowMessage(xid: number, flow: Flow): Uint8Array {
-  const actions = flow.action === "NORMAL" ? [outputAction(PORT_NORMAL)] : [];
   return flowMod(xid, { command: 0, cookie: flow.cookie, mask: 0n, priority: flow.priority }, [
     matchBytes(flow.match),
-    ...actions.map((action) => bytes(u16(4), u16(8 + action.length), u32(0), action)),
+    ...instructions(flow.action),
   ]);
 }
 
@@ -179,6 +178,19 @@ function flowMod(xid: number, head: FlowModHead, rest: readonly Uint8Array[]): U
     ...[u32(NO_BUFFER), u32(PORT_ANY), u32(GROUP_ANY), u16(0), u16(0)],
     ...rest,
   );
+}
+
+function instructions(action: Flow["action"]): Uint8Array[] {
+  const apply = (one: Uint8Array) => bytes(u16(4), u16(8 + one.length), u32(0), one);
+  if (action === "drop") return [];
+  if (action === "NORMAL") return [apply(outputAction(PORT_NORMAL))];
+  const goto = bytes(u16(1), u16(8), u8(POLICY_TABLE), u8(0), u16(0));
+  return [apply(setRegisterAction(action.tag)), goto];
+}
+
+/** Puts `value` into register 0: Nicira's match field class 1, field 0 (ovs-fields(7)). */
+function setRegisterAction(value: number): Uint8Array {
+  return bytes(u16(25), u16(16), u16(1), u8(0), u8(4), u32(value), u32(0));
 }
 
 function outputAction(port: number): Uint8Array {

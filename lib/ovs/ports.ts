@@ -5,7 +5,7 @@ import { edge } from "../util/edges.ts";
 import { Fault, faultFrom } from "../util/errors.ts";
 import { Batch } from "./batch.ts";
 import { ensureBridge } from "./bridge.ts";
-import { BASE_FLOWS, cookieOf, guardFlows } from "./flows.ts";
+import { BASE_FLOWS, cookieOf, type Flow, guardFlows } from "./flows.ts";
 import { parsePort, parseTag } from "./port_spec.ts";
 import type { Mirror } from "./rows.ts";
 import type { PortRow, PortSpec, Switch, SwitchOptions, SwitchState } from "./switch.ts";
@@ -53,6 +53,8 @@ export interface Driver {
   gone(name: string, endMs: number): Promise<void>;
   /** Removes the guard flows of these OpenFlow numbers, or does so as soon as that is possible. */
   dropFlows(numbers: readonly number[], endMs: number): Promise<void>;
+  /** Adds flows, each in place of one with the same match, after all flows that were sent before. */
+  addFlows(flows: readonly Flow[], endMs: number): Promise<void>;
   state(): SwitchState;
   close(): void;
 }
@@ -74,7 +76,7 @@ class PortSwitch implements Switch {
   readonly #turns = new Turns();
   readonly #waits = new Waits();
   readonly #rings = new Set<() => void>();
-  readonly #adding = new Set<number>();
+  readonly #adding = new Map<number, PortSpec>();
   readonly #removing = new Set<string>();
   #nextNumber = Math.floor(Math.random() * NUMBERS);
   #isRinging = false;
@@ -111,7 +113,7 @@ class PortSwitch implements Switch {
       const ofport = this.#chooseNumber(rows);
       const committed = this.#commitArrival({ do: "add", spec, ofport }, endMs);
       undo = () => this.#undo(spec.name, { ofport, committed });
-      this.#adding.add(ofport);
+      this.#adding.set(ofport, spec);
       await this.#driver.forward({ spec, ofport, committed }, endMs);
       this.#adding.delete(ofport);
       end();
@@ -151,6 +153,8 @@ class PortSwitch implements Switch {
       const job: Job = { do: "tag", name, uuid: port.uuid, tag };
       const cfg = await within(endMs, "no commit of the tag", this.#batch.submit(job));
       await this.#driver.settled(cfg, endMs);
+      // Its guards say by the tag which policies are asked.
+      await this.#driver.addFlows(this.#guardsOf(await this.#driver.rows(endMs), name), endMs);
     } catch (error) {
       throw named(`port ${name} not retagged`, error);
     } finally {
@@ -163,7 +167,7 @@ class PortSwitch implements Switch {
     const endMs = this.#end();
     const end = await this.#turns.take([SYNC], endMs);
     // Ports on their way have flows of their own accord, and maybe no spec here yet.
-    const kept = new Set([...this.#adding].map(cookieOf));
+    const kept = new Set([...this.#adding.keys()].map(cookieOf));
     try {
       const rows = await this.#driver.rows(endMs);
       const named = new Set(specs.map((spec) => spec.name));
@@ -172,7 +176,7 @@ class PortSwitch implements Switch {
       const isKept = (cookie: bigint) => {
         late ??= new Set(
           [
-            ...this.#adding,
+            ...this.#adding.keys(),
             ...rows.ports().flatMap(({ name, ofport }) => named.has(name) ? [] : ofport ?? []),
           ].map(cookieOf),
         );
@@ -182,12 +186,25 @@ class PortSwitch implements Switch {
         const { row, requested } = rows.port(spec.name) ?? {};
         const ofport = row?.ofport ?? requested;
         if (ofport === undefined || this.#removing.has(spec.name)) return [];
-        return guardFlows(ofport, spec);
+        return guardFlows(ofport, spec, this.#options.policed);
       });
       await this.#tools.syncFlows([...BASE_FLOWS, ...guards], { endMs, isKept });
     } finally {
       end();
     }
+  }
+
+  async reguard(): Promise<void> {
+    const endMs = this.#end();
+    const rows = await this.#driver.rows(endMs);
+    const { policed } = this.#options;
+    // One that is on its way may have been sent with the guards of before.
+    const arriving = [...this.#adding].flatMap(([number, spec]) =>
+      guardFlows(number, spec, policed)
+    );
+    const names = rows.ports().map(({ name }) => name).filter((name) => !this.#removing.has(name));
+    const there = names.flatMap((name) => this.#guardsOf(rows, name));
+    await this.#driver.addFlows([...arriving, ...there], endMs);
   }
 
   onChange(ring: () => void): () => void {
@@ -204,6 +221,15 @@ class PortSwitch implements Switch {
     this.#driver.close();
     this.#waits.ringAll();
     return Promise.resolve();
+  }
+
+  /** Gives the guards of a port that has a row, by what the row says. */
+  #guardsOf(rows: Mirror, name: string): Flow[] {
+    const { row, requested } = rows.port(name) ?? {};
+    const ofport = row?.ofport ?? requested;
+    if (ofport === undefined || !row?.mac || !row.addresses) return [];
+    const { mac, addresses, tag } = row;
+    return guardFlows(ofport, { mac, addresses, tag }, this.#options.policed);
   }
 
   // Nothing of that name may be left, neither in the database nor in ovs-vswitchd: it would take a

@@ -1,6 +1,8 @@
 // What the agent needs of this host's Open vSwitch, in rows and ports. The drivers below it (fast.ts,
 // vsctl.ts) keep the same promises by other means, and run the same tests.
 
+import type { TagSet } from "./flows.ts";
+
 /** One pod's place on the bridge, as it should be. */
 export interface PortSpec {
   /** Host end of the pod's link, at most 15 characters; it must exist when the port is added. */
@@ -51,6 +53,8 @@ export interface SwitchOptions {
   readonly datapath?: Datapath;
   /** Limit of one call. @default 8000 */
   readonly limitMs?: number;
+  /** Access tags whose frames policies judge; it may change, see `reguard`. @default none */
+  readonly policed?: TagSet;
 }
 
 /**
@@ -80,6 +84,8 @@ export interface Switch {
    * bundle. For the agent's start and after ovs-vswitchd was restarted; rows are not changed.
    */
   syncPorts(specs: readonly PortSpec[]): Promise<void>;
+  /** Makes the guard flows of all ports follow `policed` as it is now. */
+  reguard(): Promise<void>;
   /** Rings "look again": rows were changed by others, or a lost connection is back. Gives the end of it. */
   onChange(ring: () => void): () => void;
   /** Tells which connections are up, at once. */

@@ -3,7 +3,7 @@
 // change over, which is the same point at which the fast driver's barrier is answered.
 
 import { Fault } from "../util/errors.ts";
-import { cookieOf, flowText, guardFlows } from "./flows.ts";
+import { cookieOf, type Flow, flowText, guardFlows } from "./flows.ts";
 import { gratuitousArp } from "./openflow.ts";
 import { type Arrival, createSwitch, type Driver, type DriverEvents } from "./ports.ts";
 import { externalIdsOf, membersOf, Mirror, MIRRORED, ofportOf } from "./rows.ts";
@@ -69,7 +69,9 @@ class VsctlDriver implements Driver {
         fix: "see whether the link exists and no other bridge has it",
       });
     }
-    const lines = guardFlows(seen, spec).map((flow) => `add ${flowText(flow)}`);
+    const lines = guardFlows(seen, spec, this.#options.policed).map((flow) =>
+      `add ${flowText(flow)}`
+    );
     if (seen !== ofport) lines.unshift(deletion(ofport));
     await this.#note("openflow", this.#tools.changeFlows(lines, endMs));
     for (const address of spec.addresses) await this.#announce(seen, spec.mac, address, endMs);
@@ -98,6 +100,11 @@ class VsctlDriver implements Driver {
       // Flows live in ovs-vswitchd: where it does not run, there are none.
       if (!(error instanceof Fault) || error.code !== "unavailable") throw error;
     }
+  }
+
+  async addFlows(flows: readonly Flow[], endMs: number): Promise<void> {
+    const lines = flows.map((flow) => `add ${flowText(flow)}`);
+    await this.#note("openflow", this.#tools.changeFlows(lines, endMs));
   }
 
   state(): SwitchState {

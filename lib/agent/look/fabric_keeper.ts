@@ -1,6 +1,7 @@
 // Keeps both fabrics as the records say. What cannot be had (an uplink that is refused, a tunnel
 // address that is not there) never stands in the way of pods on this host: it is said once.
 
+import { type HostRecord, keys } from "../../intent/records.ts";
 import type { Fabric } from "../../ovs/fabric.ts";
 import { VtepFault } from "../../ovs/overlay/vtep.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
@@ -31,6 +32,12 @@ export class FabricKeeper {
   constructor(fabric: Fabric, flags: FabricFlags) {
     this.#fabric = fabric;
     this.#flags = flags;
+  }
+
+  /** Gives the device to the VLAN fabric; undefined where there is none. */
+  uplinkOf({ mirror: { documents }, host }: World): string | undefined {
+    const record = documents.get(keys.host(host))?.value as HostRecord | undefined;
+    return this.#flags.uplink ?? record?.intf;
   }
 
   /** Makes both fabrics as the records say now; with `isFresh` also when they said so before. */

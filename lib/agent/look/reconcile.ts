@@ -65,6 +65,8 @@ export async function look(world: World): Promise<number> {
     wantedOf(world, world.mirror.documents, one)
   );
   world.tags.prune(world.mirror.documents);
+  // First what policies say, then who is handed over to them; what fails has been said, and is closed.
+  await world.policies.ensure(world, { isFresh: true }).catch(() => {});
   await syncGuards(world, wanted, actual);
   await world.fabric.ensure(world, { isFresh: true });
   let failed = fates.failed;

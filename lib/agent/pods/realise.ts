@@ -28,9 +28,16 @@ export async function realise(world: World, claim: HeldClaim): Promise<void> {
     const sandboxes = claim.attachments.map((one) => one.sandbox);
     if (claim.stale.some((one) => sandboxes.includes(one.sandbox))) await linksGone;
   }
+  const fresh = claim.attachments.filter((one) => one.state !== "ready");
+  try {
+    // Its policies are in force before its port is there.
+    await world.policies.ensureFor(world, () => tagsOf(world, claim.attachments));
+  } catch (error) {
+    await giveUp(world, fresh, []);
+    throw error;
+  }
   // Before the port: its tag may have been another network's, whose way to other hosts goes first.
   await world.fabric.ensure(world);
-  const fresh = claim.attachments.filter((one) => one.state !== "ready");
   const steps = await stepsFor(world, claim);
   if (steps.length === 0 && fresh.length === 0) return;
   const results = await Promise.allSettled(steps.map((step) => applyStep(world, step)));
@@ -44,6 +51,10 @@ export async function realise(world: World, claim: HeldClaim): Promise<void> {
     await giveUp(world, fresh, done);
     throw error;
   }
+}
+
+function tagsOf(world: World, attachments: readonly AttachmentRecord[]): number[] {
+  return attachments.map((one) => wantedOf(world, world.mirror.documents, one).tag);
 }
 
 /** New attachments need no look at the host, and new is what most are. */

@@ -24,6 +24,7 @@ export async function teardownPod(world: World, request: PodRequest): Promise<Te
   void world.queue.run(request.sandbox, () => linksGone);
   await releaseAttachments(world, present);
   world.fabricBell.ring();
+  world.policies.bell.ring();
   for (const one of present) logDetached(world, one, started);
   return { released: present.length };
 }

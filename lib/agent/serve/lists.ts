@@ -12,6 +12,7 @@ import {
   tenantsOf,
 } from "../record/documents.ts";
 import { attachmentItem, endpointItem, unmatchedItem } from "./items.ts";
+import { contivItems } from "../policy/items.ts";
 import type { Document } from "../record/mirror.ts";
 import { podItems } from "../kube/pod_items.ts";
 import type { World } from "../world.ts";
@@ -22,7 +23,9 @@ type Documents = ReadonlyMap<string, Document>;
 export type Item = Readonly<Record<string, unknown>>;
 
 /** Kinds that `get` knows. */
-export const KINDS = ["hosts", "tenants", "networks", "endpoints", "attachments"] as const;
+export const KINDS = [
+  ...["hosts", "tenants", "networks", "endpoints", "attachments", "policies"] as const,
+];
 
 /** Gives the items of `kind`, by name. Faults: not_found. */
 export function listItems(world: World, kind: string): readonly Item[] {
@@ -45,6 +48,8 @@ export function recordItems(documents: Documents, kind: string): readonly Item[]
       return endpointsOf(documents).map((one) => ({ ...endpointItem(one) })).sort(byName);
     case "attachments":
       return [];
+    case "policies":
+      return contivItems(documents).map((one) => ({ ...one })).sort(byName);
     case "pools":
       return poolsInUse(documents).map((one) => ({ ...one }));
     case "differences":

@@ -18,6 +18,7 @@ import {
   type SetupAnswer,
   type StatusAnswer,
   type TeardownAnswer,
+  type TraceRequest,
   type WhyAnswer,
 } from "../api.ts";
 import { type IntentStore, planRequest } from "../record/apply.ts";
@@ -27,6 +28,8 @@ import { knownOf } from "../pods/arriving.ts";
 import { setupPod } from "../pods/setup.ts";
 import { statusOfPod, teardownPod } from "../pods/teardown.ts";
 import { explainPod } from "../pods/why.ts";
+import { policyItems } from "../policy/items.ts";
+import { parseKubeInput } from "../policy/kube_input.ts";
 import type { World } from "../world.ts";
 
 // An intent inside of a body is longer than by itself: each quote takes two bytes.
@@ -58,6 +61,7 @@ export async function answer(parts: ServerParts, request: Request): Promise<Resp
 
 async function answerGet({ world, health }: ServerParts, path: string): Promise<unknown> {
   if (path === "/v1/health") return health();
+  if (path === "/v1/policies") return await policyItems(world);
   const kind = /^\/v1\/([a-z]+)$/.exec(path)?.[1] ?? "";
   // Who checks has changed something by another way, and wants to see it; a store that is away is
   // no reason to say nothing.
@@ -87,6 +91,12 @@ async function answerPost(
       return await explain(world, body);
     case "/v1/bind":
       return await applied(world, intents, bindingOf(body));
+    case "/v1/kubernetes":
+      world.policies.setKube(parseKubeInput(body));
+      await world.policies.ensure(world);
+      return {};
+    case "/v1/trace":
+      return await (await import("../policy/trace.ts")).tracePacket(world, traceOf(body));
     default:
       throw new Fault("not_found", `agent has no ${path}`, { fix: "see k8contivnet help" });
   }
@@ -139,7 +149,10 @@ async function applied(
 ): Promise<PlanAnswer> {
   world.tidying.note();
   const answer = await intents.apply(request);
-  if (answer.revision !== undefined) world.bell.ring();
+  if (answer.revision === undefined) return answer;
+  world.bell.ring();
+  // Who applied a policy finds it in force on this host; what fails is tried again, and said.
+  await world.policies.ensure(world).catch(() => world.policies.bell.ring());
   return answer;
 }
 
@@ -209,6 +222,16 @@ function bindingOf(body: Record<string, unknown>): IntentRequest {
     ...(attachUuid ? { AttachUUID: parseSandboxId(attachUuid) } : {}),
   };
   return { mode: "bindings", text: JSON.stringify([binding]) };
+}
+
+function traceOf(body: Record<string, unknown>): TraceRequest {
+  const protocol = (["tcp", "udp", "icmp"] as const).find((one) => one === body.protocol);
+  if (!protocol) throw new Fault("usage", "protocol is none of tcp, udp, icmp");
+  const port = Number(body.port ?? 0);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new Fault("usage", `port ${port} is none of 0-65535`);
+  }
+  return { source: text(body, "source"), destination: text(body, "destination"), protocol, port };
 }
 
 function text(body: Record<string, unknown>, key: string): string {

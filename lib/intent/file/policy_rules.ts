@@ -42,6 +42,12 @@ function checkRule(path: string, rule: Rule): void {
       fix: 'add "Protocol": "tcp"',
     });
   }
+  if (rule[`${far}Group`] !== undefined && rule[`${far}IpAddress`] !== undefined) {
+    throw new Fault("usage", `${path}.${far}IpAddress is refused`, {
+      why: `the rule names a group, too, and ${far}Group has addresses of its own`,
+      fix: "leave one of them out, or write two rules",
+    });
+  }
   const isWide = rule[`${far}Network`] !== undefined;
   if (isWide && (rule[`${far}Group`] ?? rule[`${far}IpAddress`]) !== undefined) {
     throw new Fault("usage", `${path}.${far}Network is refused`, {

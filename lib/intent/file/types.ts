@@ -82,7 +82,15 @@ export const subnet = (about: string) => parsed(about, readSubnet);
 
 /** Gives a schema of an address or a subnet of any size, as policies name them. */
 export const addressOrSubnet = (about: string) =>
-  parsed(about, (text) => text.includes("/") ? subnetToText(parseSubnet(text)) : readAddress(text));
+  parsed(about, (text) => {
+    if (!text.includes(":")) {
+      return text.includes("/") ? subnetToText(parseSubnet(text)) : readAddress(text);
+    }
+    throw new Fault("usage", `"${text.slice(0, 50)}" is refused`, {
+      why: "it looks like IPv6, and networks have IPv4 addresses only",
+      fix: "give an IPv4 address or subnet",
+    });
+  });
 
 /** Gives a schema of interface names. */
 export const link = (about: string) =>

@@ -3,6 +3,7 @@
 import { countIds, mergeRanges, parseVlanRanges, VLANS } from "../../ipam/ranges.ts";
 import { Fault } from "../../util/errors.ts";
 import type { EndpointRecord, NetworkRecord, TenantRecord } from "../records.ts";
+import { checkUsers } from "./policy_users.ts";
 import { nameOf, networkKeyOf, tenantKeyOf } from "./stored.ts";
 import type { Target } from "./target.ts";
 
@@ -11,6 +12,7 @@ export function checkTarget({ tenants, networks, endpoints }: Target): void {
   checkLocalTags([...tenants.values()], [...networks.values()]);
   checkDefaults(networks);
   for (const tenant of tenants.values()) checkGroups(tenant, networks);
+  checkUsers(tenants, networks, endpoints);
   checkMembers(tenants, endpoints);
   checkMacs(endpoints);
 }

@@ -1,7 +1,7 @@
 // A port of the integration bridge that carries several tags: the uplink, or the overlay's patch.
 // Which tags its row names, and what may come in by it. Pure.
 
-import type { CookieSet } from "../flows.ts";
+import { actionText, type CookieSet, onwards, type TagSet } from "../flows.ts";
 import type { LinkRow } from "./links.ts";
 
 /**
@@ -27,17 +27,19 @@ export function isTrunk(link: LinkRow, trunks: readonly number[]): boolean {
 
 /**
  * Gives the flows of a trunk: what comes in with one of `tags` goes where a learning switch sends it,
- * the rest meets the bridge's base flow, which drops. What goes out is limited by the row's trunks.
+ * or first to the policies where the tag is one of `policed`; the rest meets the bridge's base flow, which drops. What goes out is limited by the row's trunks.
  */
 export function trunkFlows(
-  { ofport, tags, cookies }: {
+  { ofport, tags, cookies, policed = new Set() }: {
     readonly ofport: number;
     readonly tags: readonly number[];
     readonly cookies: CookieSet;
+    readonly policed?: TagSet | undefined;
   },
 ): string[] {
   const cookie = `cookie=0x${cookies.value.toString(16)}`;
   return trunksFor(tags).filter((tag) => tag !== NO_TAG).map((tag) =>
-    `${cookie}, priority=${PRIORITY},in_port=${ofport},dl_vlan=${tag} actions=NORMAL`
+    `${cookie}, priority=${PRIORITY},in_port=${ofport},dl_vlan=${tag}` +
+    ` actions=${actionText(onwards(tag, policed))}`
   );
 }

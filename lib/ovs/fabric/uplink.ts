@@ -2,7 +2,7 @@
 
 import { Fault, oneLine } from "../../util/errors.ts";
 import { isLinkName } from "../../util/names.ts";
-import { LINK_COOKIES } from "../flows.ts";
+import { LINK_COOKIES, type TagSet } from "../flows.ts";
 import { parseTag } from "../port_spec.ts";
 import type { HostNet } from "./host_net.ts";
 import { findLinks, type Links, numberOf, ourBridge, ownerWords } from "./links.ts";
@@ -30,11 +30,12 @@ export interface UplinkTools {
   readonly tools: Tools;
   readonly host: HostNet;
   readonly place: UplinkPlace;
+  readonly policed?: TagSet | undefined;
 }
 
 /** Makes the uplink as wished. Faults: usage, not_found, conflict, failed, and those of tools. */
 export async function setUplink(
-  { tools, host, place }: UplinkTools,
+  { tools, host, place, policed }: UplinkTools,
   wish: UplinkWish | undefined,
   endMs: number,
 ): Promise<void> {
@@ -48,7 +49,7 @@ export async function setUplink(
   if (words.length > 0) await tools.vsctl(words, endMs);
   if (!wish) return;
   const now = words.length > 0 ? await findLinks(tools, { names, endMs }) : seen;
-  const flows = { ofport: numberOf(wish.device, now), tags: wish.tags, cookies: COOKIES };
+  const flows = { ofport: numberOf(wish.device, now), tags: wish.tags, cookies: COOKIES, policed };
   await tools.syncLines(trunkFlows(flows), { endMs, cookies: COOKIES });
 }
 

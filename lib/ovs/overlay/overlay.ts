@@ -4,7 +4,7 @@
 // secure, no flows). The pods' own flows come back first; what leaves by the patch meets an empty
 // tunnel bridge and is dropped, until the next look has called this again.
 
-import { LEARNED_COOKIES, LINK_COOKIES } from "../flows.ts";
+import { LEARNED_COOKIES, LINK_COOKIES, type TagSet } from "../flows.ts";
 import { findLinks, type Links, numberOf, ourBridge } from "../fabric/links.ts";
 import { PATCH_ON_INTEGRATION, PATCH_ON_TUNNEL, UPLINK_KIND, VXLAN_PORT } from "../fabric/names.ts";
 import { trunkFlows } from "../fabric/trunk.ts";
@@ -32,6 +32,7 @@ export interface OverlayTools {
   readonly tunnel: Tools;
   readonly neighbours: Neighbours;
   readonly place: OverlayPlace;
+  readonly policed?: TagSet | undefined;
 }
 
 /** Makes the overlay as wished. Faults: usage, conflict, not_found, failed, and those of tools. */
@@ -65,7 +66,7 @@ async function ensureRows(
 }
 
 async function setFlows(
-  { tools, tunnel }: OverlayTools,
+  { tools, tunnel, policed }: OverlayTools,
   { links, networks, hosts, localTags, endMs }: {
     readonly links: Links;
     readonly networks: readonly OverlayNetwork[];
@@ -89,7 +90,7 @@ async function setFlows(
       endMs,
       cookies: LINK_COOKIES.overlay,
     }),
-    tools.syncLines(trunkFlows({ ofport, tags: localTags, cookies }), { endMs, cookies }),
+    tools.syncLines(trunkFlows({ ofport, tags: localTags, cookies, policed }), { endMs, cookies }),
   ]);
 }
 

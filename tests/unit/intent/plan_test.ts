@@ -161,6 +161,29 @@ const refused: readonly (readonly [string, unknown, string, ...string[]])[] = [
     "there is no policy p",
   ],
   [
+    "a rule that names a group that is not there",
+    vlanTenant([network("n")], {
+      Groups: [{ Name: "g", Network: "n", Policies: ["p"] }],
+      Policies: [{
+        Name: "p",
+        Rules: [{ Id: "1", Direction: "in", FromGroup: "h", Action: "deny" }],
+      }],
+    }),
+    "usage",
+    "group h of tenant one is not there: it is named by rule 1 of policy p; add it",
+  ],
+  [
+    "a rule that names a network that is not there",
+    vlanTenant([network("n")], {
+      Policies: [{
+        Name: "p",
+        Rules: [{ Id: "1", Direction: "out", ToNetwork: "m", Action: "deny" }],
+      }],
+    }),
+    "usage",
+    "rule 1 of policy p of tenant one names what is not there: there is no network m",
+  ],
+  [
     "an endpoint in a group of another network",
     vlanTenant([network("n"), network("m", [{ Container: "c", Group: "g" }])], {
       Groups: [{ Name: "g", Network: "n" }],
@@ -180,6 +203,31 @@ for (const [name, file, code, ...says] of refused) {
     assertEquals(store.documents.size, 0);
   });
 }
+
+Deno.test("a group that is still named is not deleted, and its users are told", () => {
+  const rules = [{ Id: "7", Direction: "in", FromGroup: "app", Action: "allow" }];
+  const parts = {
+    Groups: [{ Name: "web", Network: "n", Policies: ["p"] }, { Name: "app", Network: "n" }],
+    Policies: [{ Name: "p", Rules: rules }],
+  };
+  const networks = [network("n", [{ Container: "c", Group: "app" }])];
+  const store = storeWith(vlanTenant(networks, parts));
+  const before = JSON.stringify([...store.documents]);
+  const without = vlanTenant(networks, { ...parts, Groups: parts.Groups.slice(0, 1) });
+  const fault = assertThrows(() => store.wish("add", without), Fault);
+  assertEquals(
+    fault.message,
+    "group app of tenant one is not there: it is named by rule 7 of policy p, endpoint one/n/c;" +
+      " add it, or change these first",
+  );
+  assertEquals(JSON.stringify([...store.documents]), before);
+});
+
+Deno.test("a policy that no group has is warned of", () => {
+  const store = new MemoryStore();
+  const { warnings } = store.wish("add", vlanTenant([], { Policies: [{ Name: "p" }] }));
+  assertEquals(warnings, ["policy one/p guards nobody: no group has it"]);
+});
 
 Deno.test("S17: a deleted tenant can be created again", () => {
   const store = storeWith(intents.twoHostVlan);

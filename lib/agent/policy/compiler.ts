@@ -1,0 +1,131 @@
+// The policies of this host as flows, kept in step with the records and with what Kubernetes says.
+// Loaded only where there is a policy.
+
+import type {
+  AttachmentRecord,
+  EndpointRecord,
+  NetworkRecord,
+  TenantRecord,
+} from "../../intent/records.ts";
+import { rulesOfTenant } from "../../policy/contiv.ts";
+import { HostFlows } from "../../policy/flows/host_flows.ts";
+import type { LineChanges } from "../../policy/flows/line_book.ts";
+import type { KubeNamespace, KubePod, NetworkPolicy } from "../../policy/input.ts";
+import { PolicyModel } from "../../policy/model.ts";
+import { rulesOfNetworkPolicy } from "../../policy/network_policy.ts";
+import { findNetwork } from "../record/documents.ts";
+import type { Document } from "../record/mirror.ts";
+import { attachmentByEndpoint, policyEndpoint, subnetsByTenant, tenantPolicies } from "./input.ts";
+
+/** What an API server says, all of it. */
+export interface KubeObjects {
+  readonly namespaces: readonly KubeNamespace[];
+  readonly pods: readonly KubePod[];
+  readonly policies: readonly NetworkPolicy[];
+}
+
+/** What the compiler is told. */
+export interface CompilerInput {
+  readonly documents: ReadonlyMap<string, Document>;
+  readonly kube: KubeObjects | undefined;
+  readonly host: string;
+  readonly tagOf: (network: NetworkRecord) => number;
+}
+
+const NOTHING: KubeObjects = { namespaces: [], pods: [], policies: [] };
+
+/** Model and flows of one host. */
+export class Compiler {
+  readonly flows = new HostFlows();
+  readonly model = new PolicyModel(this.flows);
+  readonly #problems = new Map<string, readonly string[]>();
+  /** What each endpoint, tenant, policy and namespace was made of. */
+  readonly #seen = new Map<string, readonly unknown[]>();
+
+  /** Follows `input`; gives the lines that changed. Costs what changed, and one walk over the records. */
+  update({ documents, kube = NOTHING, host, tagOf }: CompilerInput): LineChanges {
+    const alive = new Set<string>();
+    this.#updateNamespaces(kube, alive);
+    this.#updateRules(documents, kube, alive);
+    const pods = new Map(kube.pods.map((pod) => [`${pod.namespace}/${pod.name}`, pod]));
+    const attachments = attachmentByEndpoint(documents);
+    for (const [key, { value }] of documents) {
+      if (!key.startsWith("endpoints/")) continue;
+      const record = value as EndpointRecord;
+      const attachment = attachments.get(key);
+      const pod = attachment && pods.get(`${attachment.pod.namespace}/${attachment.pod.name}`);
+      const tag = attachment?.host === host ? tagHere(documents, attachment, tagOf) : undefined;
+      if (this.#isKnown(key, alive, record, attachment, pod, tag)) continue;
+      this.model.setEndpoint(policyEndpoint(record, attachment, { pod, tag }));
+    }
+    this.#forgetAllBut(alive);
+    return this.flows.changes();
+  }
+
+  /** What of the policies was not understood, one sentence each. */
+  get problems(): string[] {
+    return [...this.#problems.values()].flat();
+  }
+
+  #updateNamespaces({ namespaces }: KubeObjects, alive: Set<string>): void {
+    for (const namespace of namespaces) {
+      if (this.#isKnown(`namespace ${namespace.name}`, alive, namespace)) continue;
+      this.model.setNamespace(namespace.name, namespace.labels);
+    }
+  }
+
+  #updateRules(
+    documents: ReadonlyMap<string, Document>,
+    { policies }: KubeObjects,
+    alive: Set<string>,
+  ): void {
+    const subnets = subnetsByTenant(documents);
+    for (const [key, { value }] of documents) {
+      if (!key.startsWith("tenants/")) continue;
+      const tenant = value as TenantRecord;
+      const networks = subnets.get(tenant.name) ?? {};
+      const source = `contiv ${tenant.name}`;
+      if (this.#isKnown(source, alive, tenant, JSON.stringify(networks))) continue;
+      this.#setRules(source, rulesOfTenant(tenantPolicies(tenant, networks)));
+    }
+    for (const policy of policies) {
+      const source = `kubernetes ${policy.namespace}/${policy.name}`;
+      if (this.#isKnown(source, alive, policy)) continue;
+      this.#setRules(source, rulesOfNetworkPolicy(policy));
+    }
+  }
+
+  #setRules(source: string, { rules, problems }: ReturnType<typeof rulesOfTenant>): void {
+    this.model.setRules(source, rules);
+    if (problems.length > 0) this.#problems.set(source, problems);
+    else this.#problems.delete(source);
+  }
+
+  /** Reports whether `key` was made of exactly these things when it was looked at last. */
+  #isKnown(key: string, alive: Set<string>, ...parts: readonly unknown[]): boolean {
+    alive.add(key);
+    const seen = this.#seen.get(key);
+    this.#seen.set(key, parts);
+    return seen !== undefined && seen.every((one, at) => one === parts[at]);
+  }
+
+  #forgetAllBut(alive: ReadonlySet<string>): void {
+    for (const key of this.#seen.keys()) {
+      if (alive.has(key)) continue;
+      this.#seen.delete(key);
+      if (key.startsWith("endpoints/")) this.model.removeEndpoint(key);
+      else if (key.startsWith("namespace ")) {
+        this.model.setNamespace(key.slice("namespace ".length), undefined);
+      } else this.#setRules(key, { rules: [], problems: [] });
+    }
+  }
+}
+
+function tagHere(
+  documents: ReadonlyMap<string, Document>,
+  attachment: AttachmentRecord,
+  tagOf: (network: NetworkRecord) => number,
+): number | undefined {
+  const network = findNetwork(documents, attachment);
+  return network && tagOf(network);
+}

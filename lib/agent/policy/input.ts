@@ -1,0 +1,113 @@
+// What policies are told of the records: groups, policies and endpoints. Pure.
+
+import {
+  type AttachmentRecord,
+  type EndpointRecord,
+  keys,
+  type NetworkRecord,
+  type TenantRecord,
+} from "../../intent/records.ts";
+import { parseAddress } from "../../ipam/subnets.ts";
+import type { ContivRule, Endpoint, KubePod, TenantPolicies } from "../../policy/input.ts";
+import { endpointKeyOf, findEndpoint } from "../record/documents.ts";
+import type { Document } from "../record/mirror.ts";
+import { bareAddress } from "../pods/rows.ts";
+
+type Documents = ReadonlyMap<string, Document>;
+
+/** Reports whether any tenant has a policy that a group uses. */
+export function hasPolicies(documents: Documents): boolean {
+  for (const [key, { value }] of documents) {
+    if (!key.startsWith("tenants/")) continue;
+    const { groups = [] } = value as TenantRecord;
+    if (groups.some(({ Policies }) => Array.isArray(Policies) && Policies.length > 0)) return true;
+  }
+  return false;
+}
+
+/** Gives what a tenant says of policies; the record keeps groups and policies as they were written. */
+export function tenantPolicies(
+  { name, groups = [], policies = [] }: TenantRecord,
+  subnets: Readonly<Record<string, string>>,
+): TenantPolicies {
+  return {
+    tenant: name,
+    groups: groups.map((group) => ({
+      name: String(group.Name),
+      policies: Array.isArray(group.Policies) ? group.Policies.map(String) : [],
+    })),
+    policies: policies.map((policy) => ({
+      name: String(policy.Name),
+      rules: Array.isArray(policy.Rules) ? policy.Rules.map(ruleOf) : [],
+    })),
+    subnets,
+  };
+}
+
+function ruleOf(rule: Readonly<Record<string, unknown>>): ContivRule {
+  const direction = rule.Direction === "out" ? "out" : "in";
+  const far = direction === "in" ? "From" : "To";
+  const text = (key: string) => rule[key] === undefined ? undefined : String(rule[key]);
+  return {
+    id: String(rule.Id),
+    priority: Number(rule.Priority ?? 1),
+    direction,
+    group: text(`${far}Group`),
+    network: text(`${far}Network`),
+    block: text(`${far}IpAddress`),
+    protocol: text("Protocol"),
+    port: Number(rule.Port ?? 0),
+    // What is not clearly an allowance is none.
+    action: rule.Action === "allow" ? "allow" : "deny",
+  };
+}
+
+/** Gives the CIDRs of all networks, by tenant and name. */
+export function subnetsByTenant(documents: Documents): Map<string, Record<string, string>> {
+  const all = new Map<string, Record<string, string>>();
+  for (const [key, { value }] of documents) {
+    if (!key.startsWith("networks/")) continue;
+    const { tenant, name, subnet } = value as NetworkRecord;
+    const subnets = all.get(tenant) ?? {};
+    subnets[name] = subnet;
+    all.set(tenant, subnets);
+  }
+  return all;
+}
+
+/** Gives the attachment of each endpoint that has one, where its endpoint is bound now. */
+export function attachmentByEndpoint(documents: Documents): Map<string, AttachmentRecord> {
+  const found = new Map<string, AttachmentRecord>();
+  for (const [key, { value }] of documents) {
+    if (!key.startsWith("attachments/")) continue;
+    const one = value as AttachmentRecord;
+    const bound = findEndpoint(documents, one)?.bound;
+    const isNewest = bound?.host === one.host && bound.generation === one.generation;
+    if (isNewest) found.set(endpointKeyOf(one), one);
+  }
+  return found;
+}
+
+/** Gives an endpoint as policies know it; `tag` is its access tag where it is on this host. */
+export function policyEndpoint(
+  record: EndpointRecord,
+  attachment: AttachmentRecord | undefined,
+  { pod, tag }: { readonly pod: KubePod | undefined; readonly tag: number | undefined },
+): Endpoint {
+  const { tenant, network, container, group, labels } = record;
+  const [attached] = attachment?.addresses ?? [];
+  return {
+    id: keys.endpoint(tenant, network, container),
+    tenant,
+    address: parseAddress(attached === undefined ? record.address : bareAddress(attached)),
+    group,
+    pod: attachment?.pod,
+    labels: { ...labels, ...pod?.labels },
+    ports: (pod?.ports ?? []).map(({ name, protocol, port }) => ({
+      name,
+      port,
+      protocol: { TCP: 6, UDP: 17, SCTP: 132 }[protocol],
+    })),
+    ...attachment && tag !== undefined ? { here: { tag, mac: attachment.mac } } : {},
+  };
+}

@@ -1,0 +1,69 @@
+// `trace SRC DST`: may these two talk, by which rule, and does the switch agree?
+
+import type { TraceAnswer, TraceRequest } from "../agent/api.ts";
+import { Fault } from "../util/errors.ts";
+import { paint } from "./output.ts";
+import type { Command, Shell } from "./shell.ts";
+
+export const trace: Command = {
+  usage: "trace SRC DST [--tcp PORT | --udp PORT | --icmp] [-o json]\n" +
+    "  SRC: pod as NAMESPACE/NAME, its name, or its address; DST: the same, or any address\n" +
+    "  prints allowed or denied, with the rule that decides, and what the switch itself does;\n" +
+    "  ends with 1 where the two differ\n" +
+    "  e.g. k8contivnet trace default/app default/web --tcp 8000",
+  run: async (shell) => {
+    const request = requestOf(shell);
+    if (!shell.target.trace) {
+      throw new Fault("usage", "trace asks the agent, not a store", { fix: "leave --store out" });
+    }
+    const answer = await shell.target.trace(request);
+    show(shell, request, answer);
+    if (answer.isAgreed) return;
+    throw new Fault("failed", "policies and switch do not agree", {
+      why: "what is in force is not what the policies say",
+      fix: "see the agent's log, and report it",
+    });
+  },
+};
+
+function requestOf({ words, options }: Shell): TraceRequest {
+  const [source, destination, ...rest] = words;
+  const { tcp, udp, icmp } = options;
+  const given = [tcp !== undefined, udp !== undefined, icmp === true].filter(Boolean).length;
+  if (!source || !destination || rest.length > 0 || given > 1) {
+    throw new Fault("usage", `trace got ${words.length} words`, {
+      why: "it takes two pods, and one of --tcp, --udp, --icmp",
+      fix: "k8contivnet trace default/app default/web --tcp 8000",
+    });
+  }
+  if (tcp !== undefined) return { source, destination, protocol: "tcp", port: portOf(tcp) };
+  if (udp !== undefined) return { source, destination, protocol: "udp", port: portOf(udp) };
+  return { source, destination, protocol: "icmp", port: 0 };
+}
+
+function portOf(text: string): number {
+  const port = Number(text);
+  if (/^\d+$/.test(text) && port >= 1 && port <= 65_535) return port;
+  throw new Fault("usage", `"${text.slice(0, 20)}" is no port`, {
+    why: "1 to 65535 are",
+    fix: "--tcp 8000",
+  });
+}
+
+function show({ options, output }: Shell, request: TraceRequest, answer: TraceAnswer): void {
+  if (options.format === "json") return output.data(JSON.stringify(answer, null, 2));
+  const { model, source, destination } = answer;
+  const word = (isAllowed: boolean) =>
+    paint(output, isAllowed ? "green" : "red", isAllowed ? "allowed" : "denied");
+  const what = request.protocol === "icmp" ? "icmp" : `${request.protocol} ${request.port}`;
+  output.data(`${word(model.isAllowed)}  ${source} to ${destination}, ${what}`);
+  output.data(`  policies: ${word(model.isAllowed)}  ${model.by}`);
+  const { switch: seen } = answer;
+  if (!seen) return;
+  const part = seen.directions.length === 2
+    ? ""
+    : seen.directions[0] === "out"
+    ? " (what may be sent)"
+    : " (what may arrive)";
+  output.data(`  switch:   ${word(seen.isAllowed)}  ${seen.by}${part}`);
+}

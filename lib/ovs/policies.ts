@@ -1,0 +1,69 @@
+// The policy tables of a bridge as lines of flows, and what the switch itself says of a packet. What the
+// lines mean is the policy room's matter.
+
+import { openControl } from "./control.ts";
+import { LINK_COOKIES, planFlows, POLICY_COOKIES } from "./flows.ts";
+import type { SwitchOptions } from "./switch.ts";
+import { Tools } from "./tools.ts";
+
+// A first bundle of some thousand flows takes ovs-vswitchd a second or two.
+const LIMIT_MS = 20_000;
+const COOKIES = `cookie=0x${POLICY_COOKIES.value.toString(16)}/0x${
+  POLICY_COOKIES.mask.toString(16)
+}`;
+
+// Uplink and patch: their kinds differ in the lowest bit.
+const TRUNKS = `table=0,cookie=0x${LINK_COOKIES.uplink.value.toString(16)}/0xfffffffe00000000`;
+
+/** Policy tables of one bridge. Faults of all: timeout, unavailable, failed. */
+export interface PolicyTables {
+  /** Gives the lines that are there. */
+  read(): Promise<string[]>;
+  /** Turns `have` into `want` in one bundle: all of it or nothing. */
+  change(have: readonly string[], want: readonly string[]): Promise<void>;
+  /** Gives the tags whose frames from other hosts are forwarded without the policies' word. */
+  openTrunks(): Promise<number[]>;
+  /** Gives how many packets each policy has dropped, by its number. */
+  drops(): Promise<ReadonlyMap<number, number>>;
+  /** Gives what `ofproto/trace` prints for a packet, whose flow is in ovs-ofctl's words. */
+  trace(flow: string): Promise<string>;
+}
+
+/** Opens the tables of a bridge that `ensureBridge` has made. Nothing is to be closed. */
+export function openPolicyTables(options: SwitchOptions): PolicyTables {
+  const tools = new Tools(options);
+  const end = () => performance.now() + LIMIT_MS;
+  const dump = async (...words: string[]) => {
+    const text = await tools.ofctl("dump-flows", ["--no-names", ...words], { endMs: end() });
+    return text.split("\n").map((line) => line.trim()).filter((line) => line.startsWith("cookie="));
+  };
+  return {
+    read: () => dump("--no-stats", COOKIES),
+    change: (have, want) => tools.changeFlows(planFlows(have, want), end()),
+    openTrunks: async () => openTagsOf(await dump("--no-stats", TRUNKS)),
+    drops: async () => dropsOf(await dump(COOKIES)),
+    trace: async (flow) => {
+      using control = await openControl(options.rundir);
+      return await control.ask("ofproto/trace", [options.bridge, flow], end());
+    },
+  };
+}
+
+/** Gives the tags of the trunks' lines that forward as a learning switch does. */
+export function openTagsOf(lines: readonly string[]): number[] {
+  return lines.flatMap((line) => {
+    const tag = /,dl_vlan=(\d+) actions=NORMAL$/.exec(line)?.[1];
+    return tag === undefined ? [] : [Number(tag)];
+  });
+}
+
+/** Gives the packets of the lines that count for a policy, by its number. */
+export function dropsOf(lines: readonly string[]): Map<number, number> {
+  return new Map(lines.flatMap((line): [number, number][] => {
+    const [, cookie = "", packets = ""] = /^cookie=(0x[0-9a-f]+),.* n_packets=(\d+)/.exec(line) ??
+      [];
+    if (cookie === "") return [];
+    const number = Number(BigInt(cookie) & ~POLICY_COOKIES.mask);
+    return number === 0 ? [] : [[number, Number(packets)]];
+  }));
+}

@@ -1,0 +1,71 @@
+// A rule cut into parts that a conjunctive match can say: whom, from or to whom, for what. A rule with
+// a port's name has a part for each number that pods give to the name.
+
+import { blockWithout, maskOf, portMasks } from "../blocks.ts";
+import { isVoid, namedSide, type Peer, type Rule, type Service } from "../rules.ts";
+import { ANSWERED, ASKED } from "./pipeline.ts";
+
+/** A rule for one set of services. */
+export interface Part {
+  readonly rule: Rule;
+  /** Only endpoints that give the name this number, on the side that is asked. */
+  readonly named?: { readonly service: Service; readonly number: number };
+  /** Matches on a register, one of which must hold; any where absent. */
+  readonly services: readonly string[] | undefined;
+  /** Matches of addresses without their register: `0xb010000/0xffff0000`. */
+  readonly blocks: readonly string[];
+  /** Whether there is any limit to the other side. */
+  readonly hasPeers: boolean;
+}
+
+/** Gives the part with all services that are numbers; undefined where there is none. */
+export function numberedPart(rule: Rule): Part | undefined {
+  const services = rule.services?.filter(({ named }) => named === undefined);
+  if (isVoid({ ...rule, services })) return undefined;
+  return partOf(rule, services);
+}
+
+/** Gives the part of a service that has a name, where that means `number`. */
+export function namedPart(rule: Rule, service: Service, number: number): Part {
+  const { protocol } = service;
+  const part = partOf(rule, [{ protocol, ports: { first: number, last: number } }]);
+  // A name is a pod's: of the addresses in a block nobody knows what they call their ports.
+  const onlyPods = namedSide(rule) === "peers" ? { blocks: [], hasPeers: true } : {};
+  return { ...part, ...onlyPods, named: { service, number } };
+}
+
+function partOf(rule: Rule, services: readonly Service[] | undefined): Part {
+  const blocks = (rule.peers ?? []).flatMap(subnetsOf);
+  const isAny = !rule.peers || blocks.some(({ length }) => length === 0);
+  const register = rule.isAnswer ? ANSWERED : ASKED;
+  return {
+    rule,
+    services: services && [
+      ...new Set(services.flatMap(serviceMatches).map((one) => `${register}=${one}`)),
+    ],
+    blocks: isAny ? [] : blocks.map(({ base, length }) => masked(base, maskOf(length))),
+    hasPeers: !isAny,
+  };
+}
+
+function subnetsOf(peer: Peer) {
+  return peer.kind === "block" ? blockWithout(peer.block, peer.excepts) : [];
+}
+
+function serviceMatches({ protocol, ports }: Service): string[] {
+  const base = protocol * 0x1_0000;
+  if (!ports) return [masked(base, 0xffff_0000)];
+  return portMasks(ports.first, ports.last)
+    .map(({ value, mask }) => masked(base + value, 0xffff_0000 + mask));
+}
+
+/** Gives an address as a register holds it. */
+export function addressMatch(address: number): string {
+  return masked(address, 0xffff_ffff);
+}
+
+// As printf's %#x writes them: zero has no 0x.
+function masked(value: number, mask: number): string {
+  const hex = (one: number) => one === 0 ? "0" : `0x${one.toString(16)}`;
+  return mask === 0xffff_ffff ? hex(value) : `${hex(value)}/${hex(mask)}`;
+}

@@ -1,0 +1,166 @@
+// Kubernetes' NetworkPolicy as rules. What cannot be read of one matches nothing and is told; the
+// pods that it selects stay closed all the same.
+
+import { parseSubnet, subnetHolds } from "../ipam/subnets.ts";
+import { faultFrom, oneLine } from "../util/errors.ts";
+import type { Direction, KubePeer, KubePort, NetworkPolicy } from "./input.ts";
+import { type Peer, PROTOCOLS, type Rule, type Service, withAnswers } from "./rules.ts";
+
+/** Rules that a source gives, and what of it was not understood. */
+export interface RulesRead {
+  readonly rules: readonly Rule[];
+  /** One sentence each. */
+  readonly problems: readonly string[];
+}
+
+const [ALLOW, ISOLATE] = [1, 0];
+
+/** Gives the rules of a policy. */
+export function rulesOfNetworkPolicy(policy: NetworkPolicy): RulesRead {
+  const problems: string[] = [];
+  const name = `${policy.namespace}/${policy.name}`;
+  const note = (problem: string) => problems.push(`NetworkPolicy ${name}: ${problem}`);
+  const rules = directionsOf(policy).flatMap((direction): Rule[] => {
+    const common = {
+      policy: name,
+      tier: "kubernetes",
+      direction,
+      subjects: {
+        kind: "pods",
+        namespace: policy.namespace,
+        podSelector: policy.podSelector,
+      },
+    } as const;
+    const word = direction === "in" ? "ingress" : "egress";
+    return [
+      {
+        ...common,
+        id: `kubernetes ${name} ${direction}`,
+        label: `isolated for ${word}`,
+        priority: ISOLATE,
+        action: "deny",
+      },
+      ...entriesOf(policy, direction).flatMap(({ peers, ports }, index): Rule[] => {
+        const rule: Rule = {
+          ...common,
+          id: `kubernetes ${name} ${direction} ${index}`,
+          label: `${word}[${index}]`,
+          priority: ALLOW,
+          action: "allow",
+          peers: peersOf(peers, policy.namespace, note),
+          services: servicesOf(ports, note),
+        };
+        return namesOfAnybody(rule);
+      }),
+    ];
+  });
+  return { rules: withAnswers(rules), problems };
+}
+
+/** To anybody, by a port's name: that is to each pod that has such a port. */
+function namesOfAnybody(rule: Rule): Rule[] {
+  const { services = [], peers } = rule;
+  const named = services.filter((service) => service.named !== undefined);
+  if (rule.direction === "in" || peers || named.length === 0) return [rule];
+  const numbered = services.filter((service) => service.named === undefined);
+  const everyPod: Peer = { kind: "members", members: { kind: "pods" } };
+  return [
+    { ...rule, services: numbered },
+    { ...rule, id: `${rule.id} named`, peers: [everyPod], services: named },
+  ];
+}
+
+/** Where types are not given, egress counts only if there are rules of it (defaults of the API, v1). */
+function directionsOf({ policyTypes = [], egress = [] }: NetworkPolicy): Direction[] {
+  if (policyTypes.length === 0) return egress.length > 0 ? ["in", "out"] : ["in"];
+  const types = new Set(policyTypes);
+  return [
+    ...types.has("Ingress") ? ["in" as const] : [],
+    ...types.has("Egress") ? ["out" as const] : [],
+  ];
+}
+
+function entriesOf({ ingress = [], egress = [] }: NetworkPolicy, direction: Direction) {
+  return direction === "in"
+    ? ingress.map(({ from = [], ports = [] }) => ({ peers: from, ports }))
+    : egress.map(({ to = [], ports = [] }) => ({ peers: to, ports }));
+}
+
+function peersOf(
+  peers: readonly KubePeer[],
+  namespace: string,
+  note: (problem: string) => void,
+): Peer[] | undefined {
+  if (peers.length === 0) return undefined;
+  return peers.flatMap((peer): Peer[] => {
+    if (peer.ipBlock) return blockOf(peer.ipBlock, note);
+    const { podSelector, namespaceSelector } = peer;
+    if (!podSelector && !namespaceSelector) {
+      note("a peer says nothing, and matches nothing");
+      return [];
+    }
+    return [{
+      kind: "members",
+      members: {
+        kind: "pods",
+        ...namespaceSelector ? { namespaceSelector } : { namespace },
+        ...podSelector ? { podSelector } : {},
+      },
+    }];
+  });
+}
+
+function blockOf(
+  { cidr, except = [] }: NonNullable<KubePeer["ipBlock"]>,
+  note: (problem: string) => void,
+): Peer[] {
+  try {
+    if (cidr.includes(":")) {
+      note(`ipBlock ${oneLine(cidr, 50)} is IPv6, and matches nothing on IPv4 networks`);
+      return [];
+    }
+    const block = parseSubnet(cidr, { hostBits: "cut" });
+    const excepts = except.map((one) => parseSubnet(one, { hostBits: "cut" }));
+    const outside = excepts.findIndex((one) => !subnetHolds(block, one));
+    if (outside >= 0) {
+      note(`except ${except[outside]} is not inside ${cidr}, so the block matches nothing`);
+      return [];
+    }
+    return [{ kind: "block", block, excepts }];
+  } catch (error) {
+    note(`ipBlock matches nothing: ${faultFrom(error).what}`);
+    return [];
+  }
+}
+
+function servicesOf(
+  ports: readonly KubePort[],
+  note: (problem: string) => void,
+): Service[] | undefined {
+  if (ports.length === 0) return undefined;
+  return ports.flatMap((one): Service[] => {
+    const { protocol: name = "TCP", port, endPort } = one;
+    const protocol = { TCP: PROTOCOLS.tcp, UDP: PROTOCOLS.udp, SCTP: PROTOCOLS.sctp }[name];
+    const bad = protocol === undefined
+      ? `protocol ${oneLine(String(name), 20)} is not known`
+      : wrongPorts(port, endPort);
+    if (bad) {
+      note(`${bad}, and matches nothing`);
+      return [];
+    }
+    if (port === undefined) return [{ protocol }];
+    if (typeof port === "string") return [{ protocol, named: port }];
+    return [{ protocol, ports: { first: port, last: endPort ?? port } }];
+  });
+}
+
+function wrongPorts(port: KubePort["port"], endPort: number | undefined): string | undefined {
+  const isPort = (one: unknown) =>
+    Number.isInteger(one) && Number(one) >= 1 && Number(one) <= 65_535;
+  if (typeof port !== "number") {
+    return endPort === undefined ? undefined : `endPort ${endPort} without a port number`;
+  }
+  if (!isPort(port)) return `port ${port} is none of 1-65535`;
+  if (endPort === undefined || (isPort(endPort) && endPort >= port)) return undefined;
+  return `endPort ${endPort} is none of ${port}-65535`;
+}

@@ -1,0 +1,74 @@
+// Runs inside a pod's namespace: echoes on ports, and asks others when told to, one JSON line each.
+// deno run --unstable-net --allow-net talker.ts TCP,PORTS UDP,PORTS
+
+/** A question: does whoever is at `ip` answer on that port? */
+export interface Ask {
+  readonly id: number;
+  readonly protocol: "tcp" | "udp";
+  readonly ip: string;
+  readonly port: number;
+  readonly limitMs: number;
+}
+
+/** What became of it. */
+export interface Answered {
+  readonly id: number;
+  readonly isAnswered: boolean;
+}
+
+const WORD = new TextEncoder().encode("hello");
+
+async function main(): Promise<void> {
+  const [tcp = "", udp = ""] = Deno.args.map((list) => list.split(",").filter(Boolean).map(Number));
+  for (const port of tcp) void serveTcp(Number(port));
+  for (const port of udp) void serveUdp(Number(port));
+  console.log("ready");
+  const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream());
+  let rest = "";
+  for await (const chunk of lines) {
+    const parts = (rest + chunk).split("\n");
+    rest = parts.pop() ?? "";
+    for (const line of parts) void reply(JSON.parse(line));
+  }
+}
+
+async function serveTcp(port: number): Promise<void> {
+  for await (const connection of Deno.listen({ port })) {
+    connection.readable.pipeTo(connection.writable).catch(() => {});
+  }
+}
+
+async function serveUdp(port: number): Promise<void> {
+  const socket = Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port });
+  for await (const [bytes, from] of socket) await socket.send(bytes, from).catch(() => {});
+}
+
+async function reply(ask: Ask): Promise<void> {
+  const isAnswered = await (ask.protocol === "tcp" ? askTcp(ask) : askUdp(ask)).catch(() => false);
+  const answered: Answered = { id: ask.id, isAnswered };
+  console.log(JSON.stringify(answered));
+}
+
+async function askTcp({ ip, port, limitMs }: Ask): Promise<boolean> {
+  const signal = AbortSignal.timeout(limitMs);
+  using connection = await Deno.connect({ hostname: ip, port, signal });
+  await connection.write(WORD);
+  return await connection.read(new Uint8Array(16)) === WORD.length;
+}
+
+async function askUdp({ ip, port, limitMs }: Ask): Promise<boolean> {
+  const socket = Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port: 0 });
+  const heard = socket.receive().then(() => true, () => false);
+  try {
+    for (let tries = 0; tries < 4; tries++) {
+      await socket.send(WORD, { transport: "udp", hostname: ip, port }).catch(() => {});
+      const pause = new Promise<false>((done) => setTimeout(() => done(false), limitMs / 4));
+      if (await Promise.race([heard, pause])) return true;
+    }
+    return false;
+  } finally {
+    socket.close();
+  }
+}
+
+await main();

@@ -1,0 +1,122 @@
+// What stays closed, and what does not, when the switch does not answer.
+
+import { assertEquals, assertRejects } from "@std/assert";
+import { PolicyKeeper } from "../../../../lib/agent/policy/keeper.ts";
+import { PolicedTags } from "../../../../lib/agent/policy/policed.ts";
+import type { World } from "../../../../lib/agent/world.ts";
+import { keys, SCHEMA } from "../../../../lib/intent/records.ts";
+import type { PolicyTables } from "../../../../lib/ovs/policies.ts";
+import { Fault } from "../../../../lib/util/errors.ts";
+
+/** A switch's policy tables in memory, which may refuse to answer. */
+class FakeTables implements PolicyTables {
+  lines = new Set<string>();
+  isAway = false;
+
+  read = () => this.#answer([...this.lines]);
+  openTrunks = () => this.#answer([]);
+  drops = () => this.#answer(new Map<number, number>());
+  trace = () => this.#answer("");
+  change = async (have: readonly string[], want: readonly string[]) => {
+    await this.#answer(undefined);
+    for (const line of have) this.lines.delete(line);
+    for (const line of want) this.lines.add(line);
+  };
+
+  #answer<T>(value: T): Promise<T> {
+    return this.isAway ? Promise.reject(new Fault("timeout", "no answer")) : Promise.resolve(value);
+  }
+}
+
+const document = (value: object) => ({ value: { schema: SCHEMA, ...value }, revision: 1 });
+
+/** A host with one pod in network t/n, whose group has policy p where `isGuarded`. */
+function worldWith({ isGuarded }: { readonly isGuarded: boolean }) {
+  const said: string[] = [];
+  let reguards = 0;
+  const pod = { namespace: "default", name: "web" };
+  const documents = new Map([
+    [
+      keys.tenant("t"),
+      document({
+        ...{ name: "t", defaultNetType: "vlan", subnetPool: "10.1.0.0/16", allocSubnetLen: 24 },
+        groups: [{ Name: "g", Network: "n", Policies: isGuarded ? ["p"] : [] }],
+        policies: [{ Name: "p", Rules: [{ Id: "1", Direction: "in", Action: "deny" }] }],
+      }),
+    ],
+    [
+      keys.network("t", "n"),
+      document({ tenant: "t", name: "n", encap: "vlan", tag: 100, subnet: "10.1.0.0/24" }),
+    ],
+    [
+      keys.endpoint("t", "n", "web"),
+      document({
+        ...{ tenant: "t", network: "n", container: "web", group: "g", address: "10.1.0.1" },
+        bound: { host: "h", generation: 1 },
+      }),
+    ],
+    [
+      keys.attachment("h", "s", "eth0"),
+      document({
+        ...{ host: "h", tenant: "t", network: "n", endpoint: "web", pod, generation: 1 },
+        ...{ addresses: ["10.1.0.1/24"], mac: "02:02:0a:01:00:01", sandbox: "s" },
+      }),
+    ],
+  ]);
+  const note = (words: string) => void said.push(words);
+  const parts = {
+    host: "h",
+    mirror: { documents, away: undefined },
+    tags: { tagOf: () => 100 },
+    switch: { reguard: () => Promise.resolve(void reguards++) },
+    fabric: { ensure: () => Promise.resolve() },
+    log: { error: note, info: note, warn: note },
+  };
+  return { world: parts as unknown as World, said, reguards: () => reguards };
+}
+
+Deno.test("a host without policies leaves its guards as they are, whether or not the switch answers", async () => {
+  const { world, reguards } = worldWith({ isGuarded: false });
+  const [tables, policed] = [new FakeTables(), new PolicedTags()];
+  const keeper = new PolicyKeeper(tables, policed);
+  tables.isAway = true;
+  await assertRejects(() => keeper.ensure(world), Fault, "no answer");
+  assertEquals(policed.has(100), false);
+  await keeper.ensureFor(world, () => [100]);
+  tables.isAway = false;
+  await keeper.ensure(world);
+  assertEquals([policed.has(100), reguards(), tables.lines.size], [false, 0, 0]);
+});
+
+Deno.test("a host with policies is closed until the switch has answered once", async () => {
+  const { world, said, reguards } = worldWith({ isGuarded: true });
+  const [tables, policed] = [new FakeTables(), new PolicedTags()];
+  const keeper = new PolicyKeeper(tables, policed);
+  tables.isAway = true;
+  await assertRejects(() => keeper.ensure(world), Fault, "no answer");
+  assertEquals([policed.has(100), policed.has(101)], [true, true]);
+  await assertRejects(() => keeper.ensureFor(world, () => [101]), Fault);
+  tables.isAway = false;
+  await keeper.ensure(world);
+  assertEquals([policed.has(100), policed.has(101), reguards()], [true, false, 1]);
+  assertEquals(said.at(-1), "policies are in force again");
+  await keeper.ensure(world);
+  assertEquals(reguards(), 1);
+});
+
+Deno.test("what is not known keeps what the switch has, and closes where it has nothing", async () => {
+  const { world } = worldWith({ isGuarded: true });
+  const tables = new FakeTables();
+  await new PolicyKeeper(tables, new PolicedTags()).ensure(world);
+  const before = [...tables.lines];
+  const policed = new PolicedTags();
+  const next = new PolicyKeeper(tables, policed);
+  next.setKube("pending");
+  await assertRejects(() => next.ensure(world), Fault, "not known yet");
+  assertEquals([...tables.lines], before);
+  assertEquals([policed.has(100), policed.has(101)], [true, false]);
+  tables.lines.clear();
+  next.recheck();
+  await assertRejects(() => next.ensure(world, { isFresh: true }), Fault, "not known yet");
+  assertEquals([policed.has(100), policed.has(101)], [true, true]);
+});
