@@ -3,6 +3,7 @@
 // die without a word: then it is closed and another one is made.
 
 import { Fault, oneLine } from "../util/errors.ts";
+import { readText, unlessAborted } from "../util/body.ts";
 import type { Access } from "./access.ts";
 
 /** One question to the API server. */
@@ -17,6 +18,7 @@ export interface KubeRequest {
 const LIMIT_MS = 30_000;
 // Of an answer that is no success, only its words are wanted.
 const FAULT_BYTES = 64 * 1024;
+const WORDS_MS = 5_000;
 
 /** Which kind of refusal the API server gave: what a caller does about it differs. */
 export type Refusal = "unauthorized" | "forbidden" | "missing" | "conflict" | "expired" | "other";
@@ -105,10 +107,11 @@ export class Connection implements Disposable {
     const timer = setTimeout(() => late.abort(), limitMs);
     const signals = [late.signal, this.#closing.signal, ...signal ? [signal] : []];
     try {
-      const response = await fetch(`${this.server}${path}`, {
+      const ends = AbortSignal.any(signals);
+      const answer = fetch(`${this.server}${path}`, {
         method,
         client: this.#client,
-        signal: AbortSignal.any(signals),
+        signal: ends,
         redirect: "manual",
         headers: {
           accept: "application/json",
@@ -120,10 +123,13 @@ export class Connection implements Disposable {
         },
         ...body ? { body: body.text } : {},
       });
+      const response = await unlessAborted(answer, ends);
       if (response.ok) return response;
       throw new KubeRefusal(response.status, await messageOf(response), this.server);
     } catch (error) {
-      throw this.faultOf(error, late.signal.aborted ? limitMs : undefined);
+      // The caller's own limit may be the same, and be over first.
+      const isLate = late.signal.aborted || (error as Error)?.name === "TimeoutError";
+      throw this.faultOf(error, isLate ? limitMs : undefined);
     } finally {
       clearTimeout(timer);
     }
@@ -134,7 +140,8 @@ export class Connection implements Disposable {
     const late = AbortSignal.timeout(limitMs);
     const signal = request.signal ? AbortSignal.any([request.signal, late]) : late;
     try {
-      return await (await this.ask({ ...request, signal }, limitMs)).json();
+      const { body } = await this.ask({ ...request, signal }, limitMs);
+      return JSON.parse(await readText(body, signal));
     } catch (error) {
       throw this.faultOf(error, late.aborted ? limitMs : undefined);
     }
@@ -169,7 +176,8 @@ export class Connection implements Disposable {
 }
 
 async function messageOf(response: Response): Promise<string> {
-  const text = await textOf(response).catch(() => "");
+  const late = AbortSignal.timeout(WORDS_MS);
+  const text = await readText(response.body, late, FAULT_BYTES).catch(() => "");
   try {
     const { message } = JSON.parse(text);
     if (typeof message === "string") return message;
@@ -177,16 +185,6 @@ async function messageOf(response: Response): Promise<string> {
     // Some refusals are plain text, of a proxy for instance.
   }
   return text || response.statusText;
-}
-
-async function textOf({ body }: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const chunk of body ?? []) {
-    text += decoder.decode(chunk, { stream: true });
-    if (text.length > FAULT_BYTES) break;
-  }
-  return text;
 }
 
 /** What Deno 2.9 says of a failed request, in our words; the text is its only part that tells. */

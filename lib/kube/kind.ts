@@ -173,9 +173,10 @@ export class Kind<T extends KubeObject> {
     const ends = AbortSignal.any([signal, late]);
     const response = await unlessExpired(connection.ask({ path, signal: ends }));
     if (!response) return this.distrust();
+    if (!response.body) throw this.#strange("its watch has no body");
     const settling = setTimeout(onSettled, SETTLE_MS);
     try {
-      for await (const line of lines(response.body)) {
+      for await (const line of lines(response.body, ends)) {
         if (!this.#take(line)) return;
       }
     } catch (error) {
@@ -183,7 +184,6 @@ export class Kind<T extends KubeObject> {
       if (!late.aborted || signal.aborted) throw error;
     } finally {
       clearTimeout(settling);
-      await response.body?.cancel().catch(() => {});
     }
   }
 
