@@ -9,6 +9,7 @@ import type { HealthAnswer } from "./api.ts";
 import { type DriverOptions, openDrivers, openLimitedStore } from "./drivers.ts";
 import { clusterKnowledge } from "./kube/knowledge.ts";
 import type { KubeOptions } from "./kube/options.ts";
+import { kubeAtStart } from "./kube/policy_feed.ts";
 import { IntentStore } from "./record/apply.ts";
 import { Bell, pause } from "./look/bell.ts";
 import { type Answerer, doorOf, openDoor } from "./serve/door.ts";
@@ -85,6 +86,7 @@ export async function runAgent(
   const stopping = new AbortController();
   signal.addEventListener("abort", () => stopping.abort(), { once: true });
   stack.defer(() => stopping.abort());
+  if (options.kube) world.policies.setKube(await kubeAtStart(options.stateDir));
   world.switch.onChange(() => {
     world.policies.recheck();
     world.bell.ring();
@@ -123,7 +125,7 @@ export async function runAgent(
   const events = openLinkEvents(world.links);
   stack.defer(() => events?.close());
   const watching = watch(world, { events, stateDir: options.stateDir }, stopping.signal);
-  const kube = options.kube && keepKube(options.kube, world, stopping.signal);
+  const kube = options.kube && keepKube(options.kube, options.stateDir, world, stopping.signal);
   const policies = keepPolicies(world, stopping.signal);
   const health = () => healthOf(options, world);
   const hearing = followRuntime(world, stopping.signal);
@@ -253,9 +255,14 @@ async function keepSnapshot(
 }
 
 /** Follows the cluster beside all else; loaded only where there is one. */
-async function keepKube(options: KubeOptions, world: World, signal: AbortSignal): Promise<void> {
+async function keepKube(
+  options: KubeOptions,
+  stateDir: string,
+  world: World,
+  signal: AbortSignal,
+): Promise<void> {
   const { KubeKeeper } = await import("./kube/keeper.ts");
-  const kube = new KubeKeeper(options, world);
+  const kube = new KubeKeeper(options, stateDir, world);
   world.kube = kube;
   world.mirror.onNews = (key) => kube.news(key);
   await kube.keep(signal);

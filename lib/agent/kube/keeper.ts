@@ -9,6 +9,7 @@ import type { World } from "../world.ts";
 import { attachmentsOf } from "../record/documents.ts";
 import { Annotator } from "./annotator.ts";
 import type { KubeOptions } from "./options.ts";
+import { PolicyFeed } from "./policy_feed.ts";
 
 /** What the API server knows of a pod that is to be set up. */
 export interface PodFacts {
@@ -23,9 +24,10 @@ export class KubeKeeper {
   /** Where this host's attachments are in the store. */
   readonly #attachments: string;
   readonly #annotator: Annotator;
+  readonly #feed: PolicyFeed;
   readonly #listeners = new Set<(change: KubeChange) => void>();
 
-  constructor({ access, nodeName }: KubeOptions, world: World) {
+  constructor({ access, nodeName }: KubeOptions, stateDir: string, world: World) {
     this.nodeName = nodeName;
     this.cluster = new Cluster({
       access,
@@ -39,6 +41,12 @@ export class KubeKeeper {
       cluster: this.cluster,
       runtimes,
       attachments: () => mirror.away ? undefined : attachmentsOf(mirror.documents, host),
+      log,
+    });
+    this.#feed = new PolicyFeed({
+      cluster: this.cluster,
+      stateDir,
+      take: (kube) => world.policies.setKube(kube),
       log,
     });
   }
@@ -85,11 +93,13 @@ export class KubeKeeper {
 
   /** Follows until `signal` aborts. Never throws. */
   async keep(signal: AbortSignal): Promise<void> {
+    using _ = this.#feed;
     await Promise.all([this.cluster.keep(signal), this.#annotator.keep(signal)]);
   }
 
   #changed(change: KubeChange, world: World): void {
     for (const listener of this.#listeners) listener(change);
+    this.#feed.note();
     if (change.kind === "pod") this.#annotator.seen((change.after ?? change.before)?.uid ?? "");
     // Who has no network may be asked into one by now.
     const isAsked = change.kind === "pod" || change.kind === "namespace";
@@ -99,6 +109,7 @@ export class KubeKeeper {
   #say({ isUp, why }: ClusterState, { log, tidying }: World): void {
     // Lists of many pods have passed through; what they took goes back to the host.
     tidying.note();
+    if (isUp) this.#feed.note();
     if (isUp) log.info("Kubernetes is known", { server: this.cluster.server });
     else if (why !== "") log.warn(`Kubernetes is away, what was known stays: ${why}`);
     this.#annotator.bell.ring();
