@@ -7,6 +7,7 @@ import type {
   NetworkRecord,
   TenantRecord,
 } from "../../intent/records.ts";
+import { readableAt } from "../../intent/readable.ts";
 import { rulesOfTenant } from "../../policy/contiv.ts";
 import { HostFlows } from "../../policy/flows/host_flows.ts";
 import type { LineChanges } from "../../policy/flows/line_book.ts";
@@ -49,9 +50,12 @@ export class Compiler {
     this.#updateRules(documents, kube, alive);
     const pods = new Map(kube.pods.map((pod) => [`${pod.namespace}/${pod.name}`, pod]));
     const attachments = attachmentByEndpoint(documents);
-    for (const [key, { value }] of documents) {
+    for (const key of documents.keys()) {
       if (!key.startsWith("endpoints/")) continue;
-      const record = value as EndpointRecord;
+      const record = readableAt<EndpointRecord>(documents, key);
+      // What cannot be read (any more) stays as it was known.
+      alive.add(key);
+      if (!record) continue;
       const attachment = attachments.get(key);
       const pod = attachment && pods.get(`${attachment.pod.namespace}/${attachment.pod.name}`);
       const tag = attachment?.host === host ? tagHere(documents, attachment, tagOf) : undefined;
@@ -80,11 +84,13 @@ export class Compiler {
     alive: Set<string>,
   ): void {
     const subnets = subnetsByTenant(documents);
-    for (const [key, { value }] of documents) {
+    for (const key of documents.keys()) {
       if (!key.startsWith("tenants/")) continue;
-      const tenant = value as TenantRecord;
+      const source = `contiv ${key.slice("tenants/".length)}`;
+      const tenant = readableAt<TenantRecord>(documents, key);
+      alive.add(source);
+      if (!tenant) continue;
       const networks = subnets.get(tenant.name) ?? {};
-      const source = `contiv ${tenant.name}`;
       if (this.#isKnown(source, alive, tenant, JSON.stringify(networks))) continue;
       this.#setRules(source, rulesOfTenant(tenantPolicies(tenant, networks)));
     }

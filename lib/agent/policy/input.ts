@@ -4,12 +4,17 @@ import {
   type AttachmentRecord,
   type EndpointRecord,
   keys,
-  type NetworkRecord,
   type TenantRecord,
 } from "../../intent/records.ts";
 import { parseAddress } from "../../ipam/subnets.ts";
 import type { ContivRule, Endpoint, KubePod, TenantPolicies } from "../../policy/input.ts";
-import { endpointKeyOf, findEndpoint } from "../record/documents.ts";
+import {
+  allAttachments,
+  endpointKeyOf,
+  findEndpoint,
+  networksOf,
+  tenantsOf,
+} from "../record/documents.ts";
 import type { Document } from "../record/mirror.ts";
 import { bareAddress } from "../pods/rows.ts";
 
@@ -17,12 +22,9 @@ type Documents = ReadonlyMap<string, Document>;
 
 /** Reports whether any tenant has a policy that a group uses. */
 export function hasPolicies(documents: Documents): boolean {
-  for (const [key, { value }] of documents) {
-    if (!key.startsWith("tenants/")) continue;
-    const { groups = [] } = value as TenantRecord;
-    if (groups.some(({ Policies }) => Array.isArray(Policies) && Policies.length > 0)) return true;
-  }
-  return false;
+  return tenantsOf(documents).some(({ groups = [] }) =>
+    groups.some(({ Policies }) => Array.isArray(Policies) && Policies.length > 0)
+  );
 }
 
 /** Gives what a tenant says of policies; the record keeps groups and policies as they were written. */
@@ -65,9 +67,7 @@ function ruleOf(rule: Readonly<Record<string, unknown>>): ContivRule {
 /** Gives the CIDRs of all networks, by tenant and name. */
 export function subnetsByTenant(documents: Documents): Map<string, Record<string, string>> {
   const all = new Map<string, Record<string, string>>();
-  for (const [key, { value }] of documents) {
-    if (!key.startsWith("networks/")) continue;
-    const { tenant, name, subnet } = value as NetworkRecord;
+  for (const { tenant, name, subnet } of networksOf(documents)) {
     const subnets = all.get(tenant) ?? {};
     subnets[name] = subnet;
     all.set(tenant, subnets);
@@ -78,9 +78,7 @@ export function subnetsByTenant(documents: Documents): Map<string, Record<string
 /** Gives the attachment of each endpoint that has one, where its endpoint is bound now. */
 export function attachmentByEndpoint(documents: Documents): Map<string, AttachmentRecord> {
   const found = new Map<string, AttachmentRecord>();
-  for (const [key, { value }] of documents) {
-    if (!key.startsWith("attachments/")) continue;
-    const one = value as AttachmentRecord;
+  for (const one of allAttachments(documents)) {
     const bound = findEndpoint(documents, one)?.bound;
     const isNewest = bound?.host === one.host && bound.generation === one.generation;
     if (isNewest) found.set(endpointKeyOf(one), one);

@@ -4,7 +4,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { PolicyKeeper } from "../../../../lib/agent/policy/keeper.ts";
 import { PolicedTags } from "../../../../lib/agent/policy/policed.ts";
 import type { World } from "../../../../lib/agent/world.ts";
-import { keys, SCHEMA } from "../../../../lib/intent/records.ts";
+import { keys } from "../../../../lib/intent/records.ts";
 import type { PolicyTables } from "../../../../lib/ovs/policies.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 
@@ -28,7 +28,7 @@ class FakeTables implements PolicyTables {
   }
 }
 
-const document = (value: object) => ({ value: { schema: SCHEMA, ...value }, revision: 1 });
+const document = (value: unknown) => ({ value, revision: 1 });
 
 /** A host with one pod in network t/n, whose group has policy p where `isGuarded`. */
 function worldWith({ isGuarded }: { readonly isGuarded: boolean }) {
@@ -39,27 +39,39 @@ function worldWith({ isGuarded }: { readonly isGuarded: boolean }) {
     [
       keys.tenant("t"),
       document({
-        ...{ name: "t", defaultNetType: "vlan", subnetPool: "10.1.0.0/16", allocSubnetLen: 24 },
+        ...{ schema: 1, name: "t", defaultNetType: "vlan" },
+        ...{ subnetPool: "10.0.0.0/8", allocSubnetLen: 24 },
         groups: [{ Name: "g", Network: "n", Policies: isGuarded ? ["p"] : [] }],
         policies: [{ Name: "p", Rules: [{ Id: "1", Direction: "in", Action: "deny" }] }],
       }),
     ],
     [
       keys.network("t", "n"),
-      document({ tenant: "t", name: "n", encap: "vlan", tag: 100, subnet: "10.1.0.0/24" }),
+      document({
+        ...{ schema: 1, tenant: "t", name: "n", encap: "vlan", tag: 100, subnet: "10.1.0.0/24" },
+      }),
     ],
     [
       keys.endpoint("t", "n", "web"),
       document({
-        ...{ tenant: "t", network: "n", container: "web", group: "g", address: "10.1.0.1" },
+        ...{
+          schema: 1,
+          tenant: "t",
+          network: "n",
+          container: "web",
+          group: "g",
+          address: "10.1.0.1",
+        },
         bound: { host: "h", generation: 1 },
       }),
     ],
     [
       keys.attachment("h", "s", "eth0"),
       document({
+        ...{ schema: 1, id: "00000000000", sandbox: "s", netns: "/run/netns/s", netnsInode: 1 },
         ...{ host: "h", tenant: "t", network: "n", endpoint: "web", pod, generation: 1 },
-        ...{ addresses: ["10.1.0.1/24"], mac: "02:02:0a:01:00:01", sandbox: "s" },
+        ...{ interface: "eth0", mtu: 1500, state: "ready" },
+        ...{ addresses: ["10.1.0.1/24"], mac: "02:02:0a:01:00:01" },
       }),
     ],
   ]);
