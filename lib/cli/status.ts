@@ -17,6 +17,7 @@ export const status: Command = {
       ["not told to it yet", String(health.held)],
       ["ovsdb", health.ovsdb],
       ["openflow", health.openflow],
+      ...health.policies ? [["policies", `not in force: ${health.policies}`]] : [],
       ...health.kube ? [["Kubernetes", kubeState(health.kube)]] : [],
     ]));
     for (const line of health.unreadable) output.words(line);

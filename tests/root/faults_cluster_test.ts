@@ -138,11 +138,13 @@ Deno.test("S12: agents outlive keys that they do not know, and a record that can
   await cluster.etcd!.ctl("put", "/lab/hosts/odd", "no JSON");
   const two = cluster.host(2);
   await two.agent.setup(await two.pod("myContainer5"));
-  const { code, err } = await cluster.post(deltaOf({ orange: ["c6"] }), { on: 2 });
-  assertNotEquals(code, 0);
-  assertStringIncludes(err, "hosts/odd");
-  assertEquals((await cluster.etcd!.read("/lab/hosts/odd")).get("/lab/hosts/odd"), "no JSON");
-  await cluster.etcd!.ctl("del", "/lab/hosts/odd");
+  // It concerns nobody else: all goes on, and it is told and left alone.
   await cluster.apply(deltaOf({ orange: ["c6"] }));
+  const { code, out } = await two.agent.call("ipam", "check");
+  assertNotEquals(code, 0);
+  assertStringIncludes(out, "hosts/odd");
+  assertStringIncludes((await two.agent.call("status")).err, "hosts/odd");
+  assertStringIncludes(await two.agent.logText(), "hosts/odd");
+  assertEquals((await cluster.etcd!.read("/lab/hosts/odd")).get("/lab/hosts/odd"), "no JSON");
   assertEquals(cluster.hosts.map(({ agent }) => agent.pid), pids);
 });
