@@ -192,7 +192,7 @@ function openWorld(
     tags: new LocalTags(),
     mtus: new Mtus(drivers.links, log),
     datapath: "netdev",
-    removals: new Removals(drivers.links, log),
+    removals: new Removals(drivers.links, log, () => world.bell.ring()),
     unmatched: new Unmatched(),
     containers: new Containers(),
     departed: new Departed(),

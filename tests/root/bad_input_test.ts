@@ -180,7 +180,7 @@ const CALLS: readonly Case[] = [
   },
   { name: "unknown command", words: ["aply"], code: 2, says: /aply.*apply/ },
   { name: "unknown option", words: ["get", "attachments", "--bogus"], code: 2, says: /--bogus/ },
-  { name: "unknown kind", words: ["get", "pods"], code: 2, says: /pods/ },
+  { name: "unknown kind", words: ["get", "potato"], code: 2, says: /potato.*kinds:/ },
   { name: "unknown name", words: ["get", "networks", "nowhere"], code: 3, says: /nowhere/ },
   { name: "unknown output format", words: ["get", "networks", "-o", "xml"], code: 2, says: /xml/ },
   { name: "bind with one word", words: ["bind", "pod0"], code: 2, says: /bind/ },

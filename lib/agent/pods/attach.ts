@@ -46,9 +46,10 @@ async function attach(world: World, attachment: AttachmentRecord, tag: number): 
 }
 
 /** What cannot be undone soon is a stray that a look finds; why it came to that is the better answer. */
-async function orNextLook({ log }: World, undoing: Promise<void>): Promise<void> {
+async function orNextLook({ log, bell }: World, undoing: Promise<void>): Promise<void> {
   const undone = undoing.catch((error) => {
     log.warn(`undo left to a look: ${faultFrom(error).message}`);
+    bell.ring();
   });
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<void>((resolve) => timer = setTimeout(resolve, UNDO_MS));

@@ -13,12 +13,15 @@ const GATHER_MS = 25;
 export class Removals {
   readonly #links: Links;
   readonly #log: Log;
+  readonly #onLeft: () => void;
   #names: string[] = [];
   #round: Promise<void> | undefined;
 
-  constructor(links: Links, log: Log) {
+  /** `onLeft` is called when links were left for a look. */
+  constructor(links: Links, log: Log, onLeft: () => void) {
     this.#links = links;
     this.#log = log;
+    this.#onLeft = onLeft;
   }
 
   /** Removes `names` soon; resolves when they are gone, or were left for the next look. */
@@ -38,6 +41,7 @@ export class Removals {
       await this.#links.removeLinks(names);
     } catch (error) {
       this.#log.error(`links not removed: ${faultFrom(error).message}`, { links: names.length });
+      this.#onLeft();
     }
   }
 }
