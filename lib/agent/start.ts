@@ -3,68 +3,34 @@
 
 import { openLinkEvents } from "../net/open.ts";
 import { Fault, faultFrom, systemWords } from "../util/errors.ts";
-import { returnFreeMemory } from "../util/memory.ts";
 import type { Log } from "../util/log.ts";
 import type { HealthAnswer } from "./api.ts";
-import { type DriverOptions, openDrivers, openLimitedStore } from "./drivers.ts";
-import { clusterKnowledge } from "./kube/knowledge.ts";
+import { openLimitedStore } from "./drivers.ts";
 import type { KubeOptions } from "./kube/options.ts";
 import { kubeAtStart } from "./kube/policy_feed.ts";
 import { IntentStore } from "./record/apply.ts";
-import { Bell, pause } from "./look/bell.ts";
+import { pause } from "./look/bell.ts";
 import { type Answerer, doorOf, openDoor } from "./serve/door.ts";
-import { Containers } from "./containers/known.ts";
 import { followRuntime } from "./containers/follow.ts";
-import { Garbage } from "./look/garbage.ts";
-import { knowsNothing } from "./pods/knowledge.ts";
-import { LocalTags } from "./pods/local_tags.ts";
 import { lockFile } from "./serve/lock.ts";
 import { join } from "./record/joining.ts";
 import { Mirror } from "./record/mirror.ts";
 import { instanceOf, Presence, type PresenceOptions } from "./record/presence.ts";
 import { Snapshot } from "./record/snapshot.ts";
 import { Strangers, unreadableLines } from "./record/strangers.ts";
-import { Departed } from "./pods/departed.ts";
-import { Mtus } from "./pods/mtus.ts";
 import { handleNotes } from "./serve/notes.ts";
-import { Once } from "./look/once.ts";
-import { Queue } from "./look/queue.ts";
-import { AfterWork } from "./look/after_work.ts";
-import { FabricKeeper, keepFabric } from "./look/fabric_keeper.ts";
+import { keepFabric } from "./look/fabric_keeper.ts";
 import { look, reconcile } from "./look/reconcile.ts";
 import { watch } from "./look/sentry.ts";
-import { keepPolicies, PolicyKeeper } from "./policy/keeper.ts";
-import { Removals } from "./pods/removals.ts";
+import { keepPolicies } from "./policy/keeper.ts";
 import { keepSticky } from "./pods/sticky.ts";
 import { answer, answerVerb } from "./serve/server.ts";
 import { listenPrivately } from "./serve/socket.ts";
-import { Unmatched } from "./pods/unmatched.ts";
-import { randomId, type World } from "./world.ts";
+import { openWorld } from "./open_world.ts";
+import { type AgentOptions, isShared } from "./options.ts";
+import type { World } from "./world.ts";
 
 const SNAPSHOT_MS = 2_000;
-const TIDY_MS = 2_000;
-
-/** What the agent is told by flags, environment and file. */
-export interface AgentOptions extends DriverOptions {
-  /** Texts of intents to apply at start, with the names to say in errors. */
-  readonly intents: readonly { readonly name: string; readonly text: string }[];
-  /** Milliseconds between two signs of life in a shared store. */
-  readonly beatMs: number;
-  /** Take the label of a host that is gone for good. */
-  readonly takeOver: boolean;
-  readonly socket: string;
-  readonly stateDir: string;
-  /** Device to the VLAN fabric; the intent's when absent. */
-  readonly uplink?: string;
-  readonly isUplinkForced: boolean;
-  /** This host's tunnel address; the intent's when absent. */
-  readonly vtepIp?: string;
-  readonly onUnmatched: "ignore" | "fail";
-  readonly graceMs: number;
-  /** The cluster that this host is a node of, if any. */
-  readonly kube?: KubeOptions;
-  readonly version: string;
-}
 
 /** Runs the agent until `signal` aborts. Faults: what keeps it from starting. */
 export async function runAgent(
@@ -165,56 +131,6 @@ async function makeStateDir(path: string): Promise<void> {
       cause,
     });
   }
-}
-
-function openWorld(
-  options: AgentOptions,
-  mirror: Mirror,
-  log: Log,
-  stack: AsyncDisposableStack,
-): World {
-  const drivers = openDrivers(options, stack);
-  const now = () => performance.now();
-  const world: World = {
-    host: options.hostLabel,
-    mirror,
-    isShared: isShared(options),
-    switch: drivers.switch,
-    fabric: new FabricKeeper(drivers.fabric, {
-      host: options.hostLabel,
-      uplink: options.uplink,
-      vtepIp: options.vtepIp,
-      isForced: options.isUplinkForced,
-    }),
-    policies: new PolicyKeeper(drivers.policyTables, drivers.policed),
-    links: drivers.links,
-    runtimes: drivers.runtimes,
-    tags: new LocalTags(),
-    mtus: new Mtus(drivers.links, log),
-    datapath: "netdev",
-    removals: new Removals(drivers.links, log, () => world.bell.ring()),
-    unmatched: new Unmatched(),
-    containers: new Containers(),
-    departed: new Departed(),
-    once: new Once(),
-    garbage: new Garbage(options.graceMs, now),
-    queue: new Queue(),
-    bell: new Bell(),
-    fabricBell: new Bell(),
-    tidying: stack.use(new AfterWork(returnFreeMemory, TIDY_MS)),
-    log,
-    onUnmatched: options.onUnmatched,
-    knowledge: options.kube ? clusterKnowledge(() => world.kube) : knowsNothing,
-    taking: new Set(),
-    now,
-    wallMs: () => Date.now(),
-    newId: randomId,
-  };
-  return world;
-}
-
-function isShared({ store }: AgentOptions): boolean {
-  return !store.startsWith("sqlite:");
 }
 
 async function presenceOptions(

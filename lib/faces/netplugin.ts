@@ -1,7 +1,8 @@
 // The host agent's face: flags in, agent run until SIGTERM or SIGINT.
 
 import { dirname } from "@std/path";
-import { type AgentOptions, runAgent } from "../agent/start.ts";
+import type { AgentOptions } from "../agent/options.ts";
+import { runAgent } from "../agent/start.ts";
 import { standBetween } from "../util/edges.ts";
 import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
 import { createLog, type Log, type LogLevel } from "../util/log.ts";

@@ -1,0 +1,31 @@
+// What the agent is told when it is started.
+
+import type { DriverOptions } from "./drivers.ts";
+import type { KubeOptions } from "./kube/options.ts";
+
+/** What the agent is told by flags, environment and file. */
+export interface AgentOptions extends DriverOptions {
+  /** Texts of intents to apply at start, with the names to say in errors. */
+  readonly intents: readonly { readonly name: string; readonly text: string }[];
+  /** Milliseconds between two signs of life in a shared store. */
+  readonly beatMs: number;
+  /** Take the label of a host that is gone for good. */
+  readonly takeOver: boolean;
+  readonly socket: string;
+  readonly stateDir: string;
+  /** Device to the VLAN fabric; the intent's when absent. */
+  readonly uplink?: string;
+  readonly isUplinkForced: boolean;
+  /** This host's tunnel address; the intent's when absent. */
+  readonly vtepIp?: string;
+  readonly onUnmatched: "ignore" | "fail";
+  readonly graceMs: number;
+  /** The cluster that this host is a node of, if any. */
+  readonly kube?: KubeOptions;
+  readonly version: string;
+}
+
+/** Reports whether other hosts use the store, too. */
+export function isShared({ store }: AgentOptions): boolean {
+  return !store.startsWith("sqlite:");
+}
