@@ -7,6 +7,7 @@ import { Batch } from "./batch.ts";
 import { ensureBridge } from "./bridge.ts";
 import { BASE_FLOWS, cookieOf, type Flow, guardFlows } from "./flows.ts";
 import { parsePort, parseTag } from "./port_spec.ts";
+import { punctual } from "./punctual.ts";
 import type { Mirror } from "./rows.ts";
 import type { PortRow, PortSpec, Switch, SwitchOptions, SwitchState } from "./switch.ts";
 import type { Tools } from "./tools.ts";
@@ -92,7 +93,7 @@ class PortSwitch implements Switch {
       },
       returned: () => this.#ring(),
     });
-    this.#driver = edge("port-driver", driver, ["state", "close"]);
+    this.#driver = punctual(edge("port-driver", driver, ["state", "close"]));
   }
 
   ensureBridge(): Promise<string> {
