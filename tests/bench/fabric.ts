@@ -13,13 +13,12 @@ import {
 } from "../lab/fabric_host.ts";
 import { makePod, type Pod } from "../lab/pod.ts";
 import { report } from "./report.ts";
+import { throughput } from "./streams.ts";
 import { note, quantile, type Samples } from "./stats.ts";
 
 const ROUNDS = Number(Deno.args[0] ?? 12);
-const BYTES = 100 * 1024 * 1024;
 const VNI = 1_001;
 const TAG = 10;
-const STREAM = new URL("stream.ts", import.meta.url).pathname;
 // At least 0.95 of what the same switch does by hand.
 const MAY_COST = 1.05;
 const samples: Samples = new Map();
@@ -61,26 +60,6 @@ async function plumbByHand({ ovs, vtep }: FabricHost, peer: string): Promise<voi
   ) {
     await run("ovs-ofctl", ["-OOpenFlow13", "add-flow", `unix:${ovs.rundir}/handtun.mgmt`, flow]);
   }
-}
-
-function inPod(pod: Pod, ...words: string[]): Deno.ChildProcess {
-  return new Deno.Command("ip", {
-    args: ["netns", "exec", pod.id, Deno.execPath(), "run", "-A", "--no-check", STREAM, ...words],
-    stdout: "piped",
-    stderr: "inherit",
-    signal: AbortSignal.timeout(60_000),
-  }).spawn();
-}
-
-/** Gives MB/s of one stream. */
-async function throughput(from: Pod, to: Pod, ip: string): Promise<number> {
-  const server = inPod(to, "serve", String(BYTES));
-  const reader = server.stdout.getReader();
-  await reader.read(); // it listens
-  const { stdout } = await inPod(from, "send", ip, String(BYTES)).output();
-  await reader.cancel();
-  await server.status;
-  return BYTES / 1e6 / (Number(new TextDecoder().decode(stdout)) / 1_000);
 }
 
 /** Gives the average round trip of 100 pings in ms. */

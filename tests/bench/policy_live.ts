@@ -6,11 +6,10 @@ import { askAgent } from "../../lib/agent/client.ts";
 import { type Host, setupDirectly, startHost } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
 import { note, quantile, type Samples, timed } from "./stats.ts";
+import { throughput } from "./streams.ts";
 
 const ROUNDS = Number(Deno.args[0] ?? 8);
 const PODS = Number(Deno.args[1] ?? 500);
-const BYTES = 100 * 1024 * 1024;
-const STREAM = new URL("stream.ts", import.meta.url).pathname;
 const samples: Samples = new Map();
 
 const WAYS = [
@@ -66,26 +65,6 @@ function intent(): unknown {
       ],
     }],
   };
-}
-
-function inPod(pod: Pod, ...words: string[]): Deno.ChildProcess {
-  return new Deno.Command("ip", {
-    args: ["netns", "exec", pod.id, Deno.execPath(), "run", "-A", "--no-check", STREAM, ...words],
-    stdout: "piped",
-    stderr: "inherit",
-    signal: AbortSignal.timeout(60_000),
-  }).spawn();
-}
-
-/** Gives MB/s of one stream. */
-async function throughput(from: Pod, to: Pod, ip: string): Promise<number> {
-  const server = inPod(to, "serve", String(BYTES));
-  const reader = server.stdout.getReader();
-  await reader.read(); // it listens
-  const { stdout } = await inPod(from, "send", ip, String(BYTES)).output();
-  await reader.cancel();
-  await server.status;
-  return BYTES / 1e6 / (Number(new TextDecoder().decode(stdout)) / 1_000);
 }
 
 async function streams(host: Host): Promise<void> {

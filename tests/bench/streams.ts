@@ -1,0 +1,26 @@
+// How much one stream of TCP carries from pod to pod.
+
+import type { Pod } from "../lab/pod.ts";
+
+const BYTES = 100 * 1024 * 1024;
+const STREAM = new URL("stream.ts", import.meta.url).pathname;
+
+function inPod(pod: Pod, ...words: string[]): Deno.ChildProcess {
+  return new Deno.Command("ip", {
+    args: ["netns", "exec", pod.id, Deno.execPath(), "run", "-A", "--no-check", STREAM, ...words],
+    stdout: "piped",
+    stderr: "inherit",
+    signal: AbortSignal.timeout(60_000),
+  }).spawn();
+}
+
+/** Gives MB/s of one stream. */
+export async function throughput(from: Pod, to: Pod, ip: string): Promise<number> {
+  const server = inPod(to, "serve", String(BYTES));
+  const reader = server.stdout.getReader();
+  await reader.read(); // it listens
+  const { stdout } = await inPod(from, "send", ip, String(BYTES)).output();
+  await reader.cancel();
+  await server.status;
+  return BYTES / 1e6 / (Number(new TextDecoder().decode(stdout)) / 1_000);
+}
