@@ -53,7 +53,11 @@ async function askTcp({ ip, port, limitMs }: Ask): Promise<boolean> {
   const signal = AbortSignal.timeout(limitMs);
   using connection = await Deno.connect({ hostname: ip, port, signal });
   await connection.write(WORD);
-  return await connection.read(new Uint8Array(16)) === WORD.length;
+  // A connection that was made, and is cut then, never says so.
+  const late = new Promise<number>((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason));
+  });
+  return await Promise.race([connection.read(new Uint8Array(16)), late]) === WORD.length;
 }
 
 async function askUdp({ ip, port, limitMs }: Ask): Promise<boolean> {
