@@ -9,6 +9,7 @@ import { Keeper } from "./keeper.ts";
 import { type OpenFlowConnection, openOpenFlow } from "./openflow_connection.ts";
 import { openOvsdb, type OvsdbConnection, type TableUpdates } from "./ovsdb.ts";
 import { type Arrival, createSwitch, type Driver, type DriverEvents } from "./ports.ts";
+import { Revalidation } from "./revalidation.ts";
 import { membersOf, Mirror, MIRRORED } from "./rows.ts";
 import type { PortRow, Switch, SwitchOptions, SwitchState } from "./switch.ts";
 import { Tools } from "./tools.ts";
@@ -51,6 +52,7 @@ class FastDriver implements Driver {
   readonly #ovsdb: Keeper<OvsdbConnection>;
   readonly #openflow: Keeper<OpenFlowConnection>;
   readonly #announcer = new Announcer(() => this.#openflow.current);
+  readonly #revalidation: Revalidation;
   readonly #flowCheck: FlowCheck;
   /** How many flows there should be; undefined until they are counted for the rows as they are now. */
   #wantedFlows: number | undefined;
@@ -65,6 +67,10 @@ class FastDriver implements Driver {
     this.#options = options;
     this.#events = events;
     this.#mirror = new Mirror(options.bridge, options.owner);
+    this.#revalidation = new Revalidation(
+      options.rundir,
+      () => void this.#openflow.current?.addFlows(BASE_FLOWS),
+    );
     this.#ovsdb = new Keeper({
       open: () => this.#openOvsdb(path),
       onReady: () => this.#ovsdbReady(),
@@ -153,6 +159,7 @@ class FastDriver implements Driver {
   close(): void {
     this.#flowCheck[Symbol.dispose]();
     this.#announcer.close();
+    this.#revalidation[Symbol.dispose]();
     this.#ovsdb.close();
     this.#openflow.close();
     this.#waits.ringAll();
@@ -176,6 +183,7 @@ class FastDriver implements Driver {
     }
     await within(endMs, "ovs-vswitchd did not finish the port", connection.barrier());
     check();
+    await within(endMs, "ovs-vswitchd did not revalidate", this.#revalidation.caughtUp());
     this.#announcer.announce({ ...spec, ofport: seen });
   }
 

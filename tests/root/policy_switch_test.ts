@@ -10,7 +10,7 @@ import { build, macOf } from "../unit/policy/build.ts";
 import { mayArrive, mayLeave, type TestPacket } from "../unit/policy/evaluator.ts";
 import { Dice, packetsOf, type PlacedEndpoint, randomWorld } from "../unit/policy/random_worlds.ts";
 
-const WORLDS = 200;
+const WORLDS = 110;
 const PACKETS_OF_A_WORLD = 25;
 const TAGS = [11, 12, 21];
 const NAMES: Record<number, string> = { 1: "icmp", 6: "tcp", 17: "udp", 132: "sctp" };
