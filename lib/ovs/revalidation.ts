@@ -6,20 +6,20 @@
 // pod's first answer is on its way: 3 of 550 were lost so (Open vSwitch 3.1, two cores, 2026-11).
 //
 // `revalidator/wait` (ovs-vswitchd's control socket) answers at the end of a round of theirs. A round
-// comes with each change of a flow, else twice a second: so one is nudged. A nudge costs ovs-vswitchd
-// some 10 µs a port, so another one comes only where the first was too early.
+// comes with each change of a flow, else twice a second: so one is nudged, when the wait is known to
+// stand. The first answer may be that of a round that had begun before: the second is not.
 
 import { type Control, openControl } from "./control.ts";
 
-// Beyond this the answer is the lesser evil: the round comes by itself half a second after the last.
+// Beyond this the answer is the lesser evil: a round comes by itself half a second after the last.
 const LIMIT_MS = 600;
-const NUDGE_MS = 25;
+const ROUNDS = 2;
 
 /** Rounds of ovs-vswitchd's revalidators, shared by all who wait. */
 export class Revalidation implements Disposable {
   readonly #rundir: string;
   readonly #nudge: () => void;
-  #control: Control | undefined;
+  #controls: readonly Control[] = [];
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
@@ -36,8 +36,8 @@ export class Revalidation implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#control?.[Symbol.dispose]();
-    this.#control = undefined;
+    for (const control of this.#controls) control[Symbol.dispose]();
+    this.#controls = [];
   }
 
   async #start(before: Promise<void> | undefined): Promise<void> {
@@ -46,25 +46,25 @@ export class Revalidation implements Disposable {
     await Promise.resolve(); // who asks in the same turn shares it
     this.#running = this.#next;
     this.#next = undefined;
-    await this.#round();
-  }
-
-  async #round(): Promise<void> {
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const nudge = () => {
-      this.#nudge();
-      timer = setTimeout(nudge, NUDGE_MS);
-    };
     try {
-      this.#control ??= await openControl(this.#rundir);
-      const asked = this.#control.ask("revalidator/wait", [], performance.now() + LIMIT_MS);
-      nudge();
-      await asked;
+      const endMs = performance.now() + LIMIT_MS;
+      for (let n = 0; n < ROUNDS; n++) await this.#round(endMs);
     } catch {
       // It was restarted, or has datapaths of two kinds, of which it waits for none.
       this[Symbol.dispose]();
-    } finally {
-      clearTimeout(timer);
     }
+  }
+
+  async #round(endMs: number): Promise<void> {
+    if (this.#controls.length === 0) {
+      this.#controls = [await openControl(this.#rundir), await openControl(this.#rundir)];
+    }
+    const [waiter, witness] = this.#controls as [Control, Control];
+    const waited = waiter.ask("revalidator/wait", [], endMs);
+    waited.catch(() => {}); // awaited below, unless the witness fails first
+    // Questions are taken in the order of their coming, over whichever connection.
+    await witness.ask("version", [], endMs);
+    this.#nudge();
+    await waited;
   }
 }
