@@ -9,7 +9,7 @@ import { openLimitedStore } from "./drivers.ts";
 import type { KubeOptions } from "./kube/options.ts";
 import { kubeAtStart } from "./kube/policy_feed.ts";
 import { IntentStore } from "./record/apply.ts";
-import { pause } from "./look/bell.ts";
+import { pause } from "../util/pause.ts";
 import { type Answerer, doorOf, openDoor } from "./serve/door.ts";
 import { followRuntime } from "./containers/follow.ts";
 import { lockFile } from "./serve/lock.ts";

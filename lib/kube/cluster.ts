@@ -28,7 +28,8 @@ import {
   versionIn,
 } from "./objects.ts";
 import { Pulse } from "./pulse.ts";
-import { sleep, Wake } from "./sleep.ts";
+import { pause } from "../util/pause.ts";
+import { Wake } from "./wake.ts";
 
 /** How a cluster is followed. */
 export interface ClusterOptions {
@@ -186,7 +187,7 @@ export class Cluster {
       }
       const [shortest, longest] = this.#options.backoffMs ?? [200, 10_000];
       const wait = Math.min(shortest * 2 ** Math.min(this.#failures++, 16), longest);
-      await sleep(wait * (0.5 + Math.random() / 2), signal);
+      await pause(wait * (0.5 + Math.random() / 2), signal);
     }
   }
 
@@ -241,7 +242,7 @@ export class Cluster {
         if (!isDenied) throw error;
         this.#denied.set(kind.title, `${kind.title} may not be read: ${error.message}`);
         this.#settle();
-        await sleep(DENIED_MS, signal);
+        await pause(DENIED_MS, signal);
       }
     }
   }

@@ -4,7 +4,7 @@
 import { Fault, oneLine } from "../util/errors.ts";
 import { type Connection, KubeRefusal } from "./connection.ts";
 import { lines } from "./lines.ts";
-import { sleep } from "./sleep.ts";
+import { pause } from "../util/pause.ts";
 import { fieldsIn, type KubeObject, Shelf, versionIn } from "./objects.ts";
 
 /** Which objects are followed, and what is kept of each. */
@@ -113,7 +113,7 @@ export class Kind<T extends KubeObject> {
         const began = performance.now();
         await this.#watch(connection, signal, live);
         quick = performance.now() - began < QUICK_MS ? Math.min(quick + 1, 6) : 0;
-        if (quick > 1) await sleep(PAUSE_MS * 2 ** quick, signal);
+        if (quick > 1) await pause(PAUSE_MS * 2 ** quick, signal);
       }
     } catch (error) {
       if (!signal.aborted) throw connection.faultOf(error);

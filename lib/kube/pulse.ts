@@ -3,7 +3,7 @@
 // backup is behind the versions that we know, where a watch is silent, too (Kubernetes 1.20).
 
 import { Fault } from "../util/errors.ts";
-import { sleep } from "./sleep.ts";
+import { pause } from "../util/pause.ts";
 
 /** What a pulse asks and tells. */
 export interface PulseOptions {
@@ -30,7 +30,7 @@ export class Pulse {
   async keep(signal: AbortSignal): Promise<void> {
     const { intervalMs, ask, known, onBack } = this.#options;
     while (!signal.aborted) {
-      await sleep(intervalMs * (0.8 + Math.random() / 5), signal);
+      await pause(intervalMs * (0.8 + Math.random() / 5), signal);
       if (signal.aborted) return;
       const before = known();
       const now = await ask(Math.min(LIMIT_MS, Math.max(1_000, intervalMs)));

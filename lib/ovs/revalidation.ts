@@ -9,19 +9,22 @@
 // comes with each change of a flow, else twice a second: so one is nudged, when the wait is known to
 // stand. The first answer may be that of a round that had begun before: the second is not.
 
+import { Shared } from "../util/shared.ts";
 import { type Control, openControl } from "./control.ts";
 
 // Beyond this the answer is the lesser evil: a round comes by itself half a second after the last.
 const LIMIT_MS = 600;
 const ROUNDS = 2;
+// A connection of before a restart of ovs-vswitchd is found broken when it is used.
+const TRIES = 2;
 
 /** Rounds of ovs-vswitchd's revalidators, shared by all who wait. */
 export class Revalidation implements Disposable {
   readonly #rundir: string;
   readonly #nudge: () => void;
-  #controls: readonly Control[] = [];
-  #running: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
+  readonly #shared = new Shared(() => this.#rounds());
+  #waiter: Control | undefined;
+  #witness: Control | undefined;
 
   /** `nudge` changes a flow to what it is. */
   constructor(rundir: string, nudge: () => void) {
@@ -29,41 +32,37 @@ export class Revalidation implements Disposable {
     this.#nudge = nudge;
   }
 
-  /** Resolves after a round that began after this call. Never faults: without an answer it ends in time. */
+  /** Resolves after rounds that began after this call. Never faults: without an answer it ends in time. */
   caughtUp(): Promise<void> {
-    this.#next ??= this.#start(this.#running);
-    return this.#next;
+    return this.#shared.run();
   }
 
   [Symbol.dispose](): void {
-    for (const control of this.#controls) control[Symbol.dispose]();
-    this.#controls = [];
+    this.#waiter?.[Symbol.dispose]();
+    this.#witness?.[Symbol.dispose]();
+    this.#waiter = this.#witness = undefined;
   }
 
-  async #start(before: Promise<void> | undefined): Promise<void> {
-    // One that is under way may have passed by what has changed since it began.
-    await before;
-    await Promise.resolve(); // who asks in the same turn shares it
-    this.#running = this.#next;
-    this.#next = undefined;
-    try {
-      const endMs = performance.now() + LIMIT_MS;
-      for (let n = 0; n < ROUNDS; n++) await this.#round(endMs);
-    } catch {
-      // It was restarted, or has datapaths of two kinds, of which it waits for none.
-      this[Symbol.dispose]();
+  async #rounds(): Promise<void> {
+    const endMs = performance.now() + LIMIT_MS;
+    for (let tries = 0; tries < TRIES; tries++) {
+      try {
+        for (let n = 0; n < ROUNDS; n++) await this.#round(endMs);
+        return;
+      } catch {
+        // It was restarted, or has datapaths of two kinds, of which it waits for none.
+        this[Symbol.dispose]();
+      }
     }
   }
 
   async #round(endMs: number): Promise<void> {
-    if (this.#controls.length === 0) {
-      this.#controls = [await openControl(this.#rundir), await openControl(this.#rundir)];
-    }
-    const [waiter, witness] = this.#controls as [Control, Control];
-    const waited = waiter.ask("revalidator/wait", [], endMs);
+    this.#waiter ??= await openControl(this.#rundir);
+    this.#witness ??= await openControl(this.#rundir);
+    const waited = this.#waiter.ask("revalidator/wait", [], endMs);
     waited.catch(() => {}); // awaited below, unless the witness fails first
     // Questions are taken in the order of their coming, over whichever connection.
-    await witness.ask("version", [], endMs);
+    await this.#witness.ask("version", [], endMs);
     this.#nudge();
     await waited;
   }

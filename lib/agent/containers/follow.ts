@@ -5,7 +5,8 @@ import type { News } from "../../runtimes/runtime.ts";
 import { faultFrom } from "../../util/errors.ts";
 import { attachmentsIn } from "../record/documents.ts";
 import type { World } from "../world.ts";
-import { Bell, pause } from "../look/bell.ts";
+import { Bell } from "../look/bell.ts";
+import { pause } from "../../util/pause.ts";
 import { latePods } from "../look/latecomers.ts";
 
 // A burst of events is one list.

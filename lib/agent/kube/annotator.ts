@@ -7,7 +7,8 @@ import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Runtimes } from "../../runtimes/runtime.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
-import { Bell, pause } from "../look/bell.ts";
+import { Bell } from "../look/bell.ts";
+import { pause } from "../../util/pause.ts";
 import { statusChange } from "./network_status.ts";
 
 /** What the annotator works with. */

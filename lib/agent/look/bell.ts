@@ -1,5 +1,7 @@
 // "Look again": many reasons to ring, one look. A ring carries no content.
 
+import { pause } from "../../util/pause.ts";
+
 /** Rung by whoever saw a change; waited for by the loop. */
 export class Bell {
   #rung = false;
@@ -17,23 +19,4 @@ export class Bell {
     this.#wake = undefined;
     this.#rung = false;
   }
-}
-
-/** Waits; ends early when `signal` aborts, or by the call that `early` is handed. */
-export async function pause(
-  ms: number,
-  signal: AbortSignal,
-  early: (wake: () => void) => void = () => {},
-): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((done) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      done();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end);
-    early(end);
-  });
 }

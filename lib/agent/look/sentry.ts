@@ -14,7 +14,7 @@ import { wantedOf } from "../pods/wanted.ts";
 import { attachmentKey, attachmentsOf } from "../record/documents.ts";
 import { handleNotes } from "../serve/notes.ts";
 import type { World } from "../world.ts";
-import { pause } from "./bell.ts";
+import { pause } from "../../util/pause.ts";
 import { suspectsOf, wrongEnd } from "./pod_ends.ts";
 import { planSteps } from "./steps.ts";
 

@@ -8,7 +8,7 @@
 import { heldUntil } from "../../intent/dynamic.ts";
 import { type EndpointRecord, keys } from "../../intent/records.ts";
 import { faultFrom } from "../../util/errors.ts";
-import { pause } from "../look/bell.ts";
+import { pause } from "../../util/pause.ts";
 import { Garbage } from "../look/garbage.ts";
 import { attachmentsOf, endpointKeyOf, endpointsOf } from "../record/documents.ts";
 import type { Document } from "../record/mirror.ts";

@@ -3,10 +3,10 @@
 
 import { IndexedDocuments } from "../../intent/lookup.ts";
 import { Held } from "./held.ts";
-import { Shared } from "./shared.ts";
-import { pause } from "../look/bell.ts";
+import { pause } from "../../util/pause.ts";
 import type { Check, CommitResult, Entry, Json, Store, Write } from "../../store/store.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
+import { Shared } from "../../util/shared.ts";
 
 /** One document with the revision it was last written at. */
 export interface Document {

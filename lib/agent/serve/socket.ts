@@ -2,7 +2,7 @@
 
 import { dirname } from "@std/path";
 import { Fault, systemWords } from "../../util/errors.ts";
-import { pause } from "../look/bell.ts";
+import { pause } from "../../util/pause.ts";
 import { lockFile } from "./lock.ts";
 
 /** A socket that is this agent's. */

@@ -2,6 +2,7 @@
 // is not asked for (`since` needs two clocks to agree): whoever follows lists anew when it is opened.
 
 import { Fault, oneLine } from "../../util/errors.ts";
+import { pause } from "../../util/pause.ts";
 import { type ContainerEvent, parseEvent } from "./answers.ts";
 import type { Docker } from "./docker.ts";
 
@@ -88,18 +89,4 @@ async function* linesOf(stream: AsyncIterable<Uint8Array>): AsyncGenerator<strin
     if (rest.length > LINE_LIMIT) throw new Error("a line without an end");
     yield* lines;
   }
-}
-
-/** Waits; ends early when `signal` aborts. */
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((done) => {
-    const end = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      done();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end);
-  });
 }

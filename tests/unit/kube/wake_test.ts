@@ -1,13 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { sleep, Wake } from "../../../lib/kube/sleep.ts";
-
-Deno.test("sleep() ends when its signal aborts, at once where it has", async () => {
-  const stopping = new AbortController();
-  const sleeping = sleep(60_000, stopping.signal);
-  stopping.abort();
-  await sleeping;
-  await sleep(60_000, stopping.signal);
-});
+import { Wake } from "../../../lib/kube/wake.ts";
 
 Deno.test("rung() takes all rings since the last wait for one, also those before it", async () => {
   const { signal } = new AbortController();

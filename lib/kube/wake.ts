@@ -1,16 +1,4 @@
-// Waits that leave nothing behind: a signal that lasts for weeks must not gather what was waited for.
-
-/** Waits for `ms`; ends early when `signal` aborts. */
-export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const end = () => resolve();
-  const timer = setTimeout(end, ms);
-  signal.addEventListener("abort", end);
-  await promise;
-  clearTimeout(timer);
-  signal.removeEventListener("abort", end);
-}
+// News that somebody waits for: many rings are one.
 
 /** Something that is waited for again and again, by one who waits. */
 export class Wake {

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Shared } from "../../../../lib/agent/record/shared.ts";
+import { Shared } from "../../../lib/util/shared.ts";
 
 /** Work that ends when it is told to. */
 function slow() {
