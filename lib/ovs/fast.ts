@@ -183,7 +183,7 @@ class FastDriver implements Driver {
     }
     await within(endMs, "ovs-vswitchd did not finish the port", connection.barrier());
     check();
-    await within(endMs, "ovs-vswitchd did not revalidate", this.#revalidation.caughtUp());
+    await within(endMs, "ovs-vswitchd did not revalidate", this.#revalidation.caughtUp(spec.mac));
     this.#announcer.announce({ ...spec, ofport: seen });
   }
 

@@ -4,7 +4,10 @@ import { assertEquals } from "@std/assert";
 import { Revalidation } from "../../lib/ovs/revalidation.ts";
 import { bridgeIsUp, startOvs } from "../lab/ovs.ts";
 
-Deno.test("a wait nudges two rounds, is shared by who asks at once, and outlives a restart of ovs-vswitchd", async () => {
+const CACHED = "02:00:00:00:00:01";
+const UNKNOWN = "02:00:00:00:00:02";
+
+Deno.test("who asks for a cached MAC waits for two nudged rounds, for all who ask at once; a restart of ovs-vswitchd is outlived", async () => {
   const dir = await Deno.makeTempDir({ prefix: "k8contivnet-test-" });
   await using stack = new AsyncDisposableStack();
   stack.defer(() => Deno.remove(dir, { recursive: true }));
@@ -14,16 +17,24 @@ Deno.test("a wait nudges two rounds, is shared by who asks at once, and outlives
   const changes: Promise<unknown>[] = [];
   const nudge = () => void changes.push(ovs.ofctl("add-flow", "br", "priority=1,actions=drop"));
   using revalidation = new Revalidation(dir, nudge);
-  await Promise.all([1, 2, 3].map(() => revalidation.caughtUp()));
-  assertEquals(changes.length, 2);
+  /** Nudges while `macs` ask at once, with a frame to CACHED just dropped. */
+  const nudgesFor = async (...macs: string[]) => {
+    const before = changes.length;
+    const flow = `in_port(1),eth(dst=${CACHED}),eth_type(0x0800),ipv4(frag=no)`;
+    await ovs.appctl("dpctl/add-flow", "netdev@ovs-netdev", flow, "drop").catch(() => {}); // it may be there
+    await Promise.all(macs.map((mac) => revalidation.caughtUp(mac)));
+    return changes.length - before;
+  };
+  assertEquals(await nudgesFor(UNKNOWN), 0);
+  assertEquals(await nudgesFor(CACHED), 2);
+  assertEquals(await nudgesFor(CACHED, UNKNOWN, CACHED), 2);
+  assertEquals(await nudgesFor(...Array.from({ length: 9 }, (_, n) => `02:00:00:00:01:0${n}`)), 2);
   await ovs.killVswitchd();
-  await revalidation.caughtUp(); // nobody answers: it ends all the same
-  assertEquals(changes.length, 2);
+  assertEquals(await nudgesFor(CACHED), 0); // nobody answers: it ends all the same
   await ovs.startVswitchd();
-  await revalidation.caughtUp();
+  assertEquals(await nudgesFor(CACHED), 2);
   await ovs.killVswitchd();
   await ovs.startVswitchd();
-  await revalidation.caughtUp();
-  assertEquals(changes.length, 6);
+  assertEquals(await nudgesFor(CACHED), 2);
   await Promise.all(changes);
 });
