@@ -5,6 +5,7 @@ import { run } from "../../lib/util/run.ts";
 import { startCluster } from "../lab/cluster.ts";
 import { vtepOf } from "../lab/cluster/host.ts";
 import { startHost } from "../lab/host.ts";
+import { waitFor } from "../lab/wait.ts";
 
 const RULES = [
   { Id: "1", Direction: "in", Protocol: "tcp", Action: "deny" },
@@ -88,7 +89,11 @@ Deno.test("tenants with the same addresses have policies of their own, across ho
     await two.agent.setup(await two.pod("other", space));
   }
   const first = async (host: typeof one, ...words: string[]) => {
-    const { code, out, err } = await host.agent.call("trace", ...words);
+    // A host hears of the other's pods a moment after they are there.
+    const { code, out, err } = await waitFor("both pods to be known", async () => {
+      const answer = await host.agent.call("trace", ...words);
+      return answer.code !== 3 && answer;
+    });
     assertEquals(code, 0, err);
     return out;
   };
