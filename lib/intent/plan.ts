@@ -12,8 +12,10 @@ import type { Plan } from "./plan/operation.ts";
 import { openingWarnings } from "./plan/openings.ts";
 import { orderOperations } from "./plan/order.ts";
 import { endpointKeyOf, nameOf, readDocuments, type Stored } from "./plan/stored.ts";
+import { checkTarget } from "./plan/consistency.ts";
 import { pinOf, type Target, targetOf } from "./plan/target.ts";
-import { statementsOf, type Wanted, wantedOf, type Wish } from "./plan/wish.ts";
+import { statementsOf, wantedOf, type Wish } from "./plan/wish.ts";
+import type { Wanted } from "./plan/wanted.ts";
 import { type Documents, type EndpointRecord, keys, type NetworkRecord } from "./records.ts";
 
 /**
@@ -27,6 +29,7 @@ export function planIntent(documents: Documents, wish: Wish): Plan {
   settleDeletions(wanted, stored, wish.force ?? false);
   const live = liveOf(stored, wanted);
   const target = targetOf(stored, wanted, live);
+  checkTarget(target);
   const drafts = draftsOf(stored, target, { live, untouched: wanted.untouched });
   return {
     operations: orderOperations(drafts),

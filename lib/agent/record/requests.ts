@@ -6,7 +6,6 @@ import { folderOf } from "../../intent/readable.ts";
 import { type Documents, keys, REQUESTS, SCHEMA } from "../../intent/records.ts";
 import type { Write } from "../../store/store.ts";
 import type { IntentRequest } from "../api.ts";
-import type { RevisionRecord } from "./revisions.ts";
 
 // UTF-16 units. In JSON within JSON each takes at most 3 bytes; a commit carries 512 KiB.
 const PART_LENGTH = 150_000;
@@ -15,6 +14,13 @@ const PART_LENGTH = 150_000;
 interface RequestPart {
   readonly schema: number;
   readonly text: string;
+}
+
+/** What a revision's record says of its request. */
+interface Asked {
+  readonly n: number;
+  readonly request?: IntentRequest;
+  readonly parts?: number;
 }
 
 /** Gives how many documents a request takes. */
@@ -34,7 +40,7 @@ export function requestWrites(n: number, request: IntentRequest): Write[] {
 /** Finds the request of a revision; undefined where it was cut off before all of it was kept. */
 export function findRequest(
   documents: Documents,
-  { n, request, parts = 0 }: RevisionRecord,
+  { n, request, parts = 0 }: Asked,
 ): IntentRequest | undefined {
   if (request || parts === 0) return request;
   const pieces = Array.from({ length: parts }, (_, part) => {

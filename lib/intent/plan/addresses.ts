@@ -7,7 +7,7 @@ import { checkAddress } from "../rules.ts";
 import { inTurn, isTaken, passingOver } from "./ledger.ts";
 import { nameOf } from "./stored.ts";
 import { type Choosing, mayMove } from "./tags.ts";
-import type { WantedEndpoint } from "./wish.ts";
+import type { WantedEndpoint } from "./wanted.ts";
 
 /** A chosen address. */
 export type ChosenAddress = Pick<EndpointRecord, "address" | "addressBy">;

@@ -7,7 +7,7 @@ import { parseAddress, parseSubnet } from "../../ipam/subnets.ts";
 import { poolOf } from "../rules.ts";
 import type { EndpointRecord } from "../records.ts";
 import { nameOf, networkKeyOf, type Stored } from "./stored.ts";
-import type { Wanted, WantedEndpoint } from "./wish.ts";
+import type { Wanted, WantedEndpoint } from "./wanted.ts";
 
 /** Puts dynamic endpoints into `wanted`, but those that are only held and stand in its way. */
 export function keepDynamics(

@@ -7,7 +7,7 @@ import { refusalOf } from "../../ipam/addresses.ts";
 import { parseAddress, parseSubnet } from "../../ipam/subnets.ts";
 import { poolOf } from "../rules.ts";
 import { networkKeyOf, type Stored, tenantKeyOf, titleOf } from "./stored.ts";
-import type { Wanted } from "./wish.ts";
+import type { Wanted } from "./wanted.ts";
 
 /** Moves strays from what is wanted to what is untouched. */
 export function setAsideStrays(wanted: Wanted, stored: Stored): void {

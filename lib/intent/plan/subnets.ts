@@ -19,7 +19,7 @@ import { poolOf } from "../rules.ts";
 import { inTurn, isTaken } from "./ledger.ts";
 import { nameOf, networkKeyOf } from "./stored.ts";
 import { type Choosing, isAskedAbout, mayMove } from "./tags.ts";
-import type { WantedNetwork } from "./wish.ts";
+import type { WantedNetwork } from "./wanted.ts";
 
 /** A chosen subnet. */
 export interface ChosenSubnet {

@@ -17,7 +17,7 @@ import { tagClaim } from "./claims.ts";
 import { holderOf, inTurn, isFree, isTaken, type Ledger } from "./ledger.ts";
 import type { Live } from "./live.ts";
 import { nameOf, type Stored, tenantKeyOf } from "./stored.ts";
-import type { Wanted, WantedNetwork } from "./wish.ts";
+import type { Wanted, WantedNetwork } from "./wanted.ts";
 
 /** A chosen tag. */
 export type Tag = Pick<NetworkRecord, "encap" | "tag" | "tagBy">;

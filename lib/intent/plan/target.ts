@@ -13,13 +13,12 @@ import {
 import { checkTenantPool, poolOf } from "../rules.ts";
 import { type AddressTask, chooseAddresses } from "./addresses.ts";
 import { carried } from "./carried.ts";
-import { checkTarget } from "./consistency.ts";
 import { openLedger } from "./ledger.ts";
 import { heldAddresses, type Live } from "./live.ts";
 import { nameOf, networkKeyOf, type Stored } from "./stored.ts";
 import { chooseSubnets } from "./subnets.ts";
 import { chooseTags, type Choosing } from "./tags.ts";
-import type { Wanted } from "./wish.ts";
+import type { Wanted } from "./wanted.ts";
 
 /** The records that should be there, by key. */
 export interface Target {
@@ -44,9 +43,7 @@ export function targetOf(stored: Stored, wanted: Wanted, live: Live): Target {
   const choosing: Choosing = { stored, wanted, tenants, live, ledger };
   const networks = networksOf(choosing);
   const endpoints = endpointsOf(choosing, networks);
-  const target = { hosts, tenants, networks, endpoints };
-  checkTarget(target);
-  return target;
+  return { hosts, tenants, networks, endpoints };
 }
 
 /** Faults (usage) where a tenant lacks what only its first file can say. */

@@ -1,18 +1,12 @@
 // What should be there: the stored records as statements, changed by what a file wishes. Nothing is
 // chosen here; a statement that leaves a tag, subnet or address out leaves it to the pools.
 
-import type {
-  Binding,
-  EndpointIntent,
-  HostIntent,
-  Intent,
-  NetworkAttributes,
-  TenantAttributes,
-} from "../intent.ts";
+import type { Intent, TenantAttributes } from "../intent.ts";
 import { type EndpointRecord, keys, type NetworkRecord, type TenantRecord } from "../records.ts";
 import { keepDynamics } from "./dynamics.ts";
 import { type Stored, titleOf } from "./stored.ts";
 import { setAsideStrays } from "./strays.ts";
+import type { Wanted, WantedEndpoint, WantedNetwork } from "./wanted.ts";
 
 /** What a user wants done with an intent. */
 export interface Wish {
@@ -26,31 +20,6 @@ export interface Wish {
    * too: who was slower goes further on, so that not all meet again. @default 0
    */
   readonly skip?: number;
-}
-
-/** A network as it should be, without what is left to the pools. */
-export type WantedNetwork = NetworkAttributes & { readonly tenant: string };
-
-/** An endpoint as it should be, without what is left to the pools. */
-export type WantedEndpoint = EndpointIntent & Pick<EndpointRecord, "dynamic"> & {
-  readonly tenant: string;
-  readonly network: string;
-};
-
-/** What should be there, by record key. */
-export interface Wanted {
-  readonly hosts: Map<string, HostIntent>;
-  readonly tenants: Map<string, TenantAttributes>;
-  readonly networks: Map<string, WantedNetwork>;
-  readonly endpoints: Map<string, WantedEndpoint>;
-  /** What the file itself states: of these, values chosen by a pool may move. */
-  readonly listed: Set<string>;
-  /** Records that do not fit where they stand, and that nobody asked to touch: see strays.ts. */
-  readonly untouched: Set<string>;
-  readonly bindings: readonly Binding[];
-  readonly warnings: string[];
-  /** See Wish. */
-  readonly skip: number;
 }
 
 /** Gives what should be there after `wish`. */
