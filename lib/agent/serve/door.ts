@@ -34,12 +34,15 @@ export async function openDoor(
   const since = await startTimeOf(Deno.pid);
   makeFolder(path);
   await Deno.remove(`${path}/agent`).catch(() => {}); // of an agent that was killed
-  answerAll(path);
   const ask = `${path}/ask`;
-  await Deno.remove(ask).catch(() => {});
-  await run("nsenter", ["--", "mkfifo", "-m", "600", ask]);
+  const fresh = `${ask}.new`;
+  await Deno.remove(fresh).catch(() => {});
+  await run("nsenter", ["--", "mkfifo", "-m", "600", fresh]);
   // Open for both: there is always a writer, so that reading never comes to an end, and a reader.
-  const file = await Deno.open(ask, { read: true, write: true });
+  const file = await Deno.open(fresh, { read: true, write: true });
+  // Whoever asks from here on asks us; who asked before has made a FIFO, and is told there.
+  await Deno.rename(fresh, ask);
+  answerAll(path);
   const reading = readQuestions(file, (line) => void answerQuestion(path, line, answerer, log));
   await Deno.writeTextFile(`${path}/agent.new`, `${Deno.pid} ${since}\n`, { mode: 0o600 });
   await Deno.rename(`${path}/agent.new`, `${path}/agent`);
