@@ -266,6 +266,7 @@ class FastDriver implements Driver {
       connection.deleteFlows(cookieOf(number), WHOLE_COOKIE);
     }
     this.#staleNumbers.clear();
+    void this.#revalidation.prepare();
     if (this.#wasOpenFlowUp) this.#renumber(connection);
     this.#waits.ringAll();
     if (this.#wasOpenFlowUp) this.#events.returned();

@@ -31,8 +31,8 @@ export class Revalidation implements Disposable {
   readonly #shared = new Shared(() => this.#settle());
   /** MACs of those that share the next look. */
   readonly #macs = new Set<string>();
-  #waiter: Control | undefined;
-  #witness: Control | undefined;
+  #control: Control | undefined;
+  #isClosed = false;
 
   /** `nudge` changes a flow to what it is. */
   constructor(rundir: string, nudge: () => void) {
@@ -49,10 +49,20 @@ export class Revalidation implements Disposable {
     return this.#shared.run();
   }
 
+  /** Connects anew ahead of the first question: ovs-vswitchd has just come. */
+  async prepare(): Promise<void> {
+    this.#disconnect();
+    await this.#open().catch(() => {}); // the next question tries again, and lives with it
+  }
+
   [Symbol.dispose](): void {
-    this.#waiter?.[Symbol.dispose]();
-    this.#witness?.[Symbol.dispose]();
-    this.#waiter = this.#witness = undefined;
+    this.#isClosed = true;
+    this.#disconnect();
+  }
+
+  #disconnect(): void {
+    this.#control?.[Symbol.dispose]();
+    this.#control = undefined;
   }
 
   async #settle(): Promise<void> {
@@ -66,13 +76,13 @@ export class Revalidation implements Disposable {
         return;
       } catch {
         // It was restarted, or has datapaths of two kinds, of which it waits for none.
-        this[Symbol.dispose]();
+        this.#disconnect();
       }
     }
   }
 
   async #isAnyCached(macs: readonly string[], endMs: number): Promise<boolean> {
-    const control = this.#witness ??= await openControl(this.#rundir);
+    const control = await this.#open();
     const flows = await Promise.all(
       macs.map((mac) => control.ask("dpctl/dump-flows", [`filter=dl_dst=${mac}`], endMs)),
     );
@@ -80,13 +90,22 @@ export class Revalidation implements Disposable {
   }
 
   async #round(endMs: number): Promise<void> {
-    this.#waiter ??= await openControl(this.#rundir);
-    this.#witness ??= await openControl(this.#rundir);
-    const waited = this.#waiter.ask("revalidator/wait", [], endMs);
-    waited.catch(() => {}); // awaited below, unless the witness fails first
+    using waiter = await openControl(this.#rundir);
+    const control = await this.#open();
+    const waited = waiter.ask("revalidator/wait", [], endMs);
+    waited.catch(() => {}); // awaited below, unless the next question fails first
     // Questions are taken in the order of their coming, over whichever connection.
-    await this.#witness.ask("version", [], endMs);
+    await control.ask("version", [], endMs);
     this.#nudge();
     await waited;
+  }
+
+  async #open(): Promise<Control> {
+    if (this.#control) return this.#control;
+    const control = await openControl(this.#rundir);
+    const other = this.#control; // of a call that was quicker
+    if (!other && !this.#isClosed) return this.#control = control;
+    control[Symbol.dispose]();
+    return other ?? control;
   }
 }
