@@ -24,6 +24,7 @@ Deno.test("who asks for a cached MAC waits for two nudged rounds, for all who as
     const flow = `in_port(1),eth(dst=${CACHED}),eth_type(0x0800),ipv4(frag=no)`;
     await ovs.appctl("dpctl/add-flow", "netdev@ovs-netdev", flow, "drop").catch(() => {}); // it may be there
     await Promise.all(macs.map((mac) => revalidation.caughtUp(mac)));
+    await Promise.all(changes);
     return changes.length - before;
   };
   assertEquals(await nudgesFor(UNKNOWN), 0);
@@ -43,5 +44,4 @@ Deno.test("who asks for a cached MAC waits for two nudged rounds, for all who as
   await ovs.killVswitchd();
   await ovs.startVswitchd();
   await waits(CACHED);
-  await Promise.all(changes);
 });
