@@ -3,9 +3,10 @@
 // change over, which is the same point at which the fast driver's barrier is answered.
 
 import { Fault } from "../util/errors.ts";
-import { cookieOf, type Flow, flowText, guardFlows } from "./flows.ts";
+import { BASE_FLOWS, cookieOf, type Flow, flowText, guardFlows } from "./flows.ts";
 import { gratuitousArp } from "./openflow.ts";
 import { type Arrival, createSwitch, type Driver, type DriverEvents } from "./ports.ts";
+import { Revalidation } from "./revalidation.ts";
 import { externalIdsOf, membersOf, Mirror, MIRRORED, ofportOf } from "./rows.ts";
 import type { Switch, SwitchOptions, SwitchState } from "./switch.ts";
 import { Tools } from "./tools.ts";
@@ -27,6 +28,7 @@ class VsctlDriver implements Driver {
   readonly #options: SwitchOptions;
   readonly #tools: Tools;
   readonly #events: DriverEvents;
+  readonly #revalidation: Revalidation;
   #seen: string | undefined;
   #state: SwitchState = { ovsdb: "down", openflow: "down" };
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -36,6 +38,7 @@ class VsctlDriver implements Driver {
     this.#options = options;
     this.#tools = tools;
     this.#events = events;
+    this.#revalidation = new Revalidation(options.rundir, () => void this.#nudge());
     void this.#look();
   }
 
@@ -74,6 +77,7 @@ class VsctlDriver implements Driver {
     );
     if (seen !== ofport) lines.unshift(deletion(ofport));
     await this.#note("openflow", this.#tools.changeFlows(lines, endMs));
+    await this.#revalidation.caughtUp(spec.mac);
     for (const address of spec.addresses) await this.#announce(seen, spec.mac, address, endMs);
   }
 
@@ -114,6 +118,13 @@ class VsctlDriver implements Driver {
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
+    this.#revalidation[Symbol.dispose]();
+  }
+
+  async #nudge(): Promise<void> {
+    const lines = BASE_FLOWS.map((flow) => `add ${flowText(flow)}`);
+    // Without it the wait ends half a second later, by itself.
+    await this.#tools.changeFlows(lines, performance.now() + LOOK_LIMIT_MS).catch(() => {});
   }
 
   async #announce(ofport: number, mac: string, address: string, endMs: number): Promise<void> {
