@@ -2,6 +2,7 @@
 // lines mean is the policy room's matter.
 
 import { openControl } from "./control.ts";
+import { ensureMeter, removeMeter } from "./drop_watch.ts";
 import { LINK_COOKIES, planFlows, POLICY_COOKIES } from "./flows.ts";
 import type { SwitchOptions } from "./switch.ts";
 import { Tools } from "./tools.ts";
@@ -25,6 +26,10 @@ export interface PolicyTables {
   openTrunks(): Promise<number[]>;
   /** Gives how many packets each policy has dropped, by its number. */
   drops(): Promise<ReadonlyMap<number, number>>;
+  /** Makes the meter that TELL_AND_DROP needs: without it the switch refuses lines with that. */
+  ensureMeter(): Promise<void>;
+  /** Removes the meter; where there is none, that is a success. */
+  removeMeter(): Promise<void>;
   /** Gives what `ofproto/trace` prints for a packet, whose flow is in ovs-ofctl's words. */
   trace(flow: string): Promise<string>;
 }
@@ -42,6 +47,8 @@ export function openPolicyTables(options: SwitchOptions): PolicyTables {
     change: (have, want) => tools.changeFlows(planFlows(have, want), end()),
     openTrunks: async () => openTagsOf(await dump("--no-stats", TRUNKS)),
     drops: async () => dropsOf(await dump(COOKIES)),
+    ensureMeter: () => ensureMeter(tools, end()),
+    removeMeter: () => removeMeter(tools, end()),
     trace: async (flow) => {
       using control = await openControl(options.rundir);
       return await control.ask("ofproto/trace", [options.bridge, flow], end());

@@ -18,6 +18,7 @@ import { closingLines, isShutLine, shutLine, tagsIn } from "./closing.ts";
 import type { Compiler, KubeObjects } from "./compiler.ts";
 import { hasPolicies } from "./input.ts";
 import { PolicedTags } from "./policed.ts";
+import { Telling } from "./telling.ts";
 
 const RETRY_MS = 1_000;
 const LOOK_MS = 60_000;
@@ -44,10 +45,12 @@ export class PolicyKeeper {
   #problem: Fault | undefined;
   #said = "";
   #misread: ReadonlySet<string> = new Set();
+  readonly #telling: Telling;
 
-  constructor(tables: PolicyTables, policed: PolicedTags) {
+  constructor(tables: PolicyTables, policed: PolicedTags, { tellsDrops = false } = {}) {
     this.tables = tables;
     this.policed = policed;
+    this.#telling = new Telling(tables, tellsDrops);
   }
 
   /** Takes over what Kubernetes says now, and rings. */
@@ -70,6 +73,11 @@ export class PolicyKeeper {
   /** What keeps policies from being in force; undefined where they are. */
   get problem(): string | undefined {
     return this.#problem?.message;
+  }
+
+  /** Model and flows as they were brought in force last; undefined where there is no policy. */
+  get known(): Compiler | undefined {
+    return this.#compiler;
   }
 
   /** Model and flows, up to date; undefined where there is no policy. */
@@ -122,9 +130,10 @@ export class PolicyKeeper {
   async #ensure(world: World): Promise<void> {
     // Without a policy a switch that does not answer is no reason to close anything.
     if (this.#isIdle(world)) this.policed.set([]);
+    const isFresh = this.#have === undefined;
     const have = this.#have ?? await this.#read();
     if (this.#isUnknown(world.mirror)) return await this.#keepAsItIs(world, have);
-    const want = await this.#wanted(world);
+    const want = await this.#wanted(world, isFresh);
     const now = this.#compiler?.flows.tags ?? new Set<number>();
     if (!this.policed.isEverything) {
       // Frames leave the tables before the tables' lines go.
@@ -132,6 +141,7 @@ export class PolicyKeeper {
       await this.#reguard(world);
     }
     await this.#change(world, have, want);
+    if (isFresh) await this.#telling.tidy(have, want);
     this.#have = new Set(want);
     this.policed.set(now);
     await this.#reguard(world);
@@ -146,12 +156,13 @@ export class PolicyKeeper {
     return new Set(lines.filter((line) => !isShutLine(line)));
   }
 
-  async #wanted(world: World): Promise<string[]> {
+  async #wanted(world: World, isFresh: boolean): Promise<string[]> {
     const { documents } = world.mirror;
-    if (!this.#compiler) {
-      if (this.#kube === "none" && !hasPolicies(documents)) return [];
+    if (!this.#compiler && this.#kube === "none" && !hasPolicies(documents)) return [];
+    const drop = await this.#telling.actions(world, isFresh);
+    if (this.#compiler?.drop !== drop) {
       const { Compiler } = await import("./compiler.ts");
-      this.#compiler = new Compiler();
+      this.#compiler = new Compiler(drop);
     }
     const compiler = this.#compiler;
     try {

@@ -150,10 +150,16 @@ export function pipelineLines(): PlaceAndActions[] {
   ) => [placeOf(table, priority, match), actions]);
 }
 
-/** Gives what counts the drops of the policy of that number. */
-export function deniedLine(policyNumber: number): PlaceAndActions {
+/** What is done with a packet that a policy denies. */
+export const DROP = "drop";
+
+/**
+ * Gives what counts the drops of the policy of that number. `actions` may tell somebody of the packet;
+ * there is none among them that forwards it.
+ */
+export function deniedLine(policyNumber: number, actions: string = DROP): PlaceAndActions {
   const place = placeOf(TABLES.denied, 10, `reg5=${hex(policyNumber)}`, policyNumber);
-  return [place, "drop"];
+  return [place, actions];
 }
 
 /** An endpoint as the entry table needs it. */

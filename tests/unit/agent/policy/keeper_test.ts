@@ -1,7 +1,9 @@
 // What stays closed, and what does not, when the switch does not answer.
 
 import { assertEquals, assertRejects } from "@std/assert";
+import { Once } from "../../../../lib/agent/look/once.ts";
 import { PolicyKeeper } from "../../../../lib/agent/policy/keeper.ts";
+import { TELL_AND_DROP } from "../../../../lib/ovs/drop_watch.ts";
 import { PolicedTags } from "../../../../lib/agent/policy/policed.ts";
 import type { World } from "../../../../lib/agent/world.ts";
 import { keys } from "../../../../lib/intent/records.ts";
@@ -17,6 +19,14 @@ class FakeTables implements PolicyTables {
   openTrunks = () => this.#answer([]);
   drops = () => this.#answer(new Map<number, number>());
   trace = () => this.#answer("");
+  hasMeters = true;
+  meters = 0;
+  ensureMeter = () => {
+    if (!this.hasMeters) return Promise.reject(new Fault("failed", "meter refused"));
+    this.meters = 1;
+    return this.#answer(undefined);
+  };
+  removeMeter = () => this.#answer(void (this.meters = 0));
   change = async (have: readonly string[], want: readonly string[]) => {
     await this.#answer(undefined);
     for (const line of have) this.lines.delete(line);
@@ -82,6 +92,7 @@ function worldWith({ isGuarded }: { readonly isGuarded: boolean }) {
     tags: { tagOf: () => 100 },
     switch: { reguard: () => Promise.resolve(void reguards++) },
     fabric: { ensure: () => Promise.resolve() },
+    once: new Once(),
     log: { error: note, info: note, warn: note },
   };
   return { world: parts as unknown as World, said, reguards: () => reguards };
@@ -131,4 +142,31 @@ Deno.test("what is not known keeps what the switch has, and closes where it has 
   next.recheck();
   await assertRejects(() => next.ensure(world, { isFresh: true }), Fault, "not known yet");
   assertEquals([policed.has(100), policed.has(101)], [true, true]);
+});
+
+Deno.test("drops are told where it is asked for and the switch has a meter; else only dropped", async () => {
+  const { world, said } = worldWith({ isGuarded: true });
+  const tables = new FakeTables();
+  const dropLine = () => [...tables.lines].filter((line) => line.includes(",reg5="));
+  const actionsOf = ([line = ""]: string[]) => line.split(" actions=")[1];
+  await new PolicyKeeper(tables, new PolicedTags()).ensure(world);
+  const plain = [...tables.lines].sort();
+  assertEquals([actionsOf(dropLine()), tables.meters], ["drop", 0]);
+
+  const telling = new PolicyKeeper(tables, new PolicedTags(), { tellsDrops: true });
+  await telling.ensure(world);
+  assertEquals([dropLine().length, actionsOf(dropLine()), tables.meters], [1, TELL_AND_DROP, 1]);
+  tables.hasMeters = false;
+  telling.recheck();
+  for (let times = 0; times < 2; times++) await telling.ensure(world, { isFresh: true });
+  assertEquals([...tables.lines].sort(), plain);
+  assertEquals(said.filter((words) => /drops/.test(words)), [
+    "drops are not logged: meter refused",
+  ]);
+  tables.hasMeters = true;
+  await telling.ensure(world, { isFresh: true });
+  assertEquals([actionsOf(dropLine()), said.at(-1)], [TELL_AND_DROP, "drops are logged again"]);
+
+  await new PolicyKeeper(tables, new PolicedTags()).ensure(world);
+  assertEquals([[...tables.lines].sort(), tables.meters], [plain, 0]);
 });
