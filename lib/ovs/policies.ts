@@ -13,6 +13,9 @@ const COOKIES = `cookie=0x${POLICY_COOKIES.value.toString(16)}/0x${
   POLICY_COOKIES.mask.toString(16)
 }`;
 
+// Above are numbers of networks.
+const HIGHEST_POLICY = 0x7fff_ffff;
+
 // Uplink and patch: their kinds differ in the lowest bit.
 const TRUNKS = `table=0,cookie=0x${LINK_COOKIES.uplink.value.toString(16)}/0xfffffffe00000000`;
 
@@ -26,6 +29,8 @@ export interface PolicyTables {
   openTrunks(): Promise<number[]>;
   /** Gives how many packets each policy has dropped, by its number. */
   drops(): Promise<ReadonlyMap<number, number>>;
+  /** Makes the connection tracker forget all of that zone. */
+  emptyZone(zone: number): Promise<void>;
   /** Makes the meter that TELL_AND_DROP needs: without it the switch refuses lines with that. */
   ensureMeter(): Promise<void>;
   /** Removes the meter; where there is none, that is a success. */
@@ -47,6 +52,9 @@ export function openPolicyTables(options: SwitchOptions): PolicyTables {
     change: (have, want) => tools.changeFlows(planFlows(have, want), end()),
     openTrunks: async () => openTagsOf(await dump("--no-stats", TRUNKS)),
     drops: async () => dropsOf(await dump(COOKIES)),
+    emptyZone: async (zone) => {
+      await tools.ofctl("ct-flush-zone", [String(zone)], { endMs: end() });
+    },
     ensureMeter: () => ensureMeter(tools, end()),
     removeMeter: () => removeMeter(tools, end()),
     trace: async (flow) => {
@@ -71,6 +79,6 @@ export function dropsOf(lines: readonly string[]): Map<number, number> {
       [];
     if (cookie === "") return [];
     const number = Number(BigInt(cookie) & ~POLICY_COOKIES.mask);
-    return number === 0 ? [] : [[number, Number(packets)]];
+    return number === 0 || number > HIGHEST_POLICY ? [] : [[number, Number(packets)]];
   }));
 }

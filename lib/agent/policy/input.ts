@@ -106,6 +106,8 @@ export function policyEndpoint(
       port,
       protocol: { TCP: 6, UDP: 17, SCTP: 132 }[protocol],
     })),
-    ...attachment && tag !== undefined ? { here: { tag, mac: attachment.mac } } : {},
+    ...attachment && tag !== undefined
+      ? { here: { tag, mac: attachment.mac, network: keys.network(tenant, network) } }
+      : {},
   };
 }

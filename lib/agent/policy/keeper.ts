@@ -37,6 +37,8 @@ export class PolicyKeeper {
   #kube: KubeInput = "none";
   /** Lines that the switch has; undefined where only the switch knows. */
   #have: Set<string> | undefined;
+  /** Lines that tell whose the tracker's zones are, as they were in force last. */
+  #owners: ReadonlySet<string> = new Set();
   #closed: ReadonlySet<number> = new Set();
   /** Lines that stand in for trunks' flows that could not be made. */
   #shut: readonly string[] = [];
@@ -207,7 +209,7 @@ export class PolicyKeeper {
     want: readonly string[],
   ): Promise<void> {
     try {
-      await this.tables.change([...have], want);
+      await this.tables.change([...await this.#handOver(have, want)], want);
     } catch (error) {
       const wanted = new Set(want);
       const fresh = want.filter((line) => !have.has(line));
@@ -218,6 +220,25 @@ export class PolicyKeeper {
       await this.#close(world, { have: [...have], want, tags });
       throw error;
     }
+  }
+
+  /** Empties the zones that change hands, whose lines go first; gives the lines that are left. */
+  async #handOver(
+    have: ReadonlySet<string>,
+    want: readonly string[],
+  ): Promise<ReadonlySet<string>> {
+    if (want.length === 0) {
+      this.#owners = new Set();
+      return have;
+    }
+    const { handoverOf, ownersIn } = await import("./zones.ts");
+    const { zones, doors } = handoverOf(have, want, this.#owners);
+    this.#owners = new Set();
+    if (doors.length > 0) await this.tables.change(doors, []);
+    for (const zone of zones) await this.tables.emptyZone(zone);
+    this.#owners = ownersIn(want);
+    const gone = new Set(doors);
+    return doors.length === 0 ? have : new Set([...have].filter((line) => !gone.has(line)));
   }
 
   /** Cuts off whom the refused lines are about; at worst their networks, which needs no flow at all. */

@@ -271,7 +271,7 @@ export class HostFlows implements ModelEvents {
     if (was!.in !== is!.in) this.#all(shieldedLines(guarded), verb);
     if (was!.any === is!.any) return;
     this.#all(guardedLines(guarded), verb);
-    this.#all([networkLine(here.tag), ...pipelineLines()], verb);
+    this.#all([networkLine(here), ...pipelineLines()], verb);
     const count = (this.#guardedByTag.get(here.tag) ?? 0) + change;
     if (count > 0) this.#guardedByTag.set(here.tag, count);
     else this.#guardedByTag.delete(here.tag);
