@@ -106,6 +106,8 @@ export interface ContivRule {
   /** Absent or 0: any. */
   readonly port?: number | undefined;
   readonly action: "allow" | "deny";
+  /** What of it is not understood, as `has a field X`; then nothing else of it is sure. */
+  readonly strange?: string;
 }
 
 /** in: to the subject; out: from it. */
