@@ -44,7 +44,9 @@ export function openWorld(
       vtepIp: options.vtepIp,
       isForced: options.isUplinkForced,
     }),
-    policies: new PolicyKeeper(drivers.policyTables, drivers.policed),
+    policies: new PolicyKeeper(drivers.policyTables, drivers.policed, {
+      tellsDrops: options.logsDrops,
+    }),
     links: drivers.links,
     runtimes: drivers.runtimes,
     tags: new LocalTags(),

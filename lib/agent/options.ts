@@ -20,6 +20,8 @@ export interface AgentOptions extends DriverOptions {
   readonly vtepIp?: string;
   readonly onUnmatched: "ignore" | "fail";
   readonly graceMs: number;
+  /** Log what policies drop. */
+  readonly logsDrops: boolean;
   /** The cluster that this host is a node of, if any. */
   readonly kube?: KubeOptions;
   readonly version: string;

@@ -49,6 +49,7 @@ export async function runAgent(
   const mirror = await Mirror.open(store, await snapshot?.load() ?? new Map());
   const intents = new IntentStore(mirror, () => new Date().toISOString());
   const world = openWorld(options, mirror, log, stack);
+  if (options.logsDrops) await beginDropLog(options, world, stack);
   const stopping = new AbortController();
   signal.addEventListener("abort", () => stopping.abort(), { once: true });
   stack.defer(() => stopping.abort());
@@ -182,6 +183,16 @@ async function keepKube(
   world.kube = kube;
   world.mirror.onNews = (key) => kube.news(key);
   await kube.keep(signal);
+}
+
+/** Loaded only where it is asked for. */
+async function beginDropLog(
+  { ovsRundir: rundir, bridge }: AgentOptions,
+  world: World,
+  stack: AsyncDisposableStack,
+): Promise<void> {
+  const { logDrops } = await import("./policy/drop_log.ts");
+  stack.use(logDrops(world, { rundir, bridge }));
 }
 
 /** The first look heals what a crash left; an Open vSwitch that is away is waited for by the loop. */

@@ -123,6 +123,7 @@ async function optionsFrom(flags: FlagValues): Promise<AgentOptions> {
     callLimitMs: Math.max(100, secondsIn(flags, "call-limit")),
     onUnmatched: one(flags, "unmatched") as AgentOptions["onUnmatched"],
     graceMs: secondsIn(flags, "grace"),
+    logsDrops: isSet(flags, "log-drops"),
     ...await kubeFrom(flags),
     version: VERSION,
   };

@@ -99,6 +99,11 @@ export const FLAGS: readonly Flag[] = [
     fallback: "8",
     help: "how long one call to Open vSwitch may take; others a little longer",
   },
+  {
+    name: "log-drops",
+    value: "",
+    help: "log what policies drop: who asked whom, by which policy; rate limited",
+  },
   { name: "log-level", value: "error|warn|info|debug", fallback: "info", help: "" },
   { name: "log-format", value: "text|json", fallback: "text", help: "" },
   { name: "config", value: "FILE", help: "JSON object with these flags as keys" },

@@ -2,6 +2,7 @@
 // lines mean is the policy room's matter.
 
 import { openControl } from "./control.ts";
+import { ensureMeter, removeMeter } from "./drop_watch.ts";
 import { LINK_COOKIES, planFlows, POLICY_COOKIES } from "./flows.ts";
 import type { SwitchOptions } from "./switch.ts";
 import { Tools } from "./tools.ts";
@@ -11,6 +12,9 @@ const LIMIT_MS = 20_000;
 const COOKIES = `cookie=0x${POLICY_COOKIES.value.toString(16)}/0x${
   POLICY_COOKIES.mask.toString(16)
 }`;
+
+// Above are numbers of networks.
+const HIGHEST_POLICY = 0x7fff_ffff;
 
 // Uplink and patch: their kinds differ in the lowest bit.
 const TRUNKS = `table=0,cookie=0x${LINK_COOKIES.uplink.value.toString(16)}/0xfffffffe00000000`;
@@ -25,6 +29,12 @@ export interface PolicyTables {
   openTrunks(): Promise<number[]>;
   /** Gives how many packets each policy has dropped, by its number. */
   drops(): Promise<ReadonlyMap<number, number>>;
+  /** Makes the connection tracker forget all of that zone. */
+  emptyZone(zone: number): Promise<void>;
+  /** Makes the meter that TELL_AND_DROP needs: without it the switch refuses lines with that. */
+  ensureMeter(): Promise<void>;
+  /** Removes the meter; where there is none, that is a success. */
+  removeMeter(): Promise<void>;
   /** Gives what `ofproto/trace` prints for a packet, whose flow is in ovs-ofctl's words. */
   trace(flow: string): Promise<string>;
 }
@@ -42,6 +52,11 @@ export function openPolicyTables(options: SwitchOptions): PolicyTables {
     change: (have, want) => tools.changeFlows(planFlows(have, want), end()),
     openTrunks: async () => openTagsOf(await dump("--no-stats", TRUNKS)),
     drops: async () => dropsOf(await dump(COOKIES)),
+    emptyZone: async (zone) => {
+      await tools.ofctl("ct-flush-zone", [String(zone)], { endMs: end() });
+    },
+    ensureMeter: () => ensureMeter(tools, end()),
+    removeMeter: () => removeMeter(tools, end()),
     trace: async (flow) => {
       using control = await openControl(options.rundir);
       return await control.ask("ofproto/trace", [options.bridge, flow], end());
@@ -64,6 +79,6 @@ export function dropsOf(lines: readonly string[]): Map<number, number> {
       [];
     if (cookie === "") return [];
     const number = Number(BigInt(cookie) & ~POLICY_COOKIES.mask);
-    return number === 0 ? [] : [[number, Number(packets)]];
+    return number === 0 || number > HIGHEST_POLICY ? [] : [[number, Number(packets)]];
   }));
 }

@@ -1,11 +1,14 @@
-// contiv's groups and policies as rules. Names were checked when the intent was applied; what is not
-// there all the same (a document of another version) matches nothing.
+// contiv's groups and policies as rules. They were checked when the intent was applied; what is not
+// understood all the same (a document of another version) never opens anything: a rule that allows
+// then allows nothing, and one that denies denies all.
 
 import { parseSubnet } from "../ipam/subnets.ts";
-import { faultFrom } from "../util/errors.ts";
+import { Fault, faultFrom, oneLine } from "../util/errors.ts";
 import type { ContivRule, TenantPolicies } from "./input.ts";
 import type { RulesRead } from "./network_policy.ts";
 import { type Peer, PROTOCOLS, type Rule, type Service, withAnswers } from "./rules.ts";
+
+const HIGHEST = 100;
 
 /** Gives the rules of a tenant: those of each policy, for each group that has it. */
 export function rulesOfTenant(intent: TenantPolicies): RulesRead {
@@ -14,41 +17,56 @@ export function rulesOfTenant(intent: TenantPolicies): RulesRead {
   const policyByName = new Map(policies.map((policy) => [policy.name, policy]));
   const rules = groups.flatMap((group) =>
     group.policies.flatMap((name) =>
-      (policyByName.get(name)?.rules ?? []).map((rule): Rule => ({
-        id: `contiv ${tenant}/${group.name}/${name}/${rule.id}`,
-        policy: `${tenant}/${name}`,
-        label: `rule ${rule.id} of group ${group.name}`,
-        tier: "contiv",
-        direction: rule.direction,
-        priority: rule.priority,
-        action: rule.action,
-        subjects: { kind: "group", tenant, group: group.name },
-        peers: peersOf(rule, intent, (why) => problems.push(`policy ${tenant}/${name}: ${why}`)),
-        services: servicesOf(rule),
-      }))
+      (policyByName.get(name)?.rules ?? []).flatMap((rule): Rule[] => {
+        const note = (why: string) => problems.push(`policy ${tenant}/${name}: ${why}`);
+        const what = whatOf(rule, intent, note);
+        return what === undefined ? [] : [{
+          id: `contiv ${tenant}/${group.name}/${name}/${rule.id}`,
+          policy: `${tenant}/${name}`,
+          label: `rule ${rule.id} of group ${group.name}`,
+          tier: "contiv",
+          direction: rule.direction,
+          action: rule.action,
+          subjects: { kind: "group", tenant, group: group.name },
+          ...what,
+        }];
+      })
     )
   );
   return { rules: withAnswers(rules), problems };
 }
 
-function peersOf(
-  { id, group, network, block }: ContivRule,
-  { tenant, subnets }: TenantPolicies,
+/** Gives from or to whom, for what, and how urgent; undefined where that is nothing. */
+function whatOf(
+  rule: ContivRule,
+  intent: TenantPolicies,
   note: (why: string) => void,
+): Pick<Rule, "priority" | "peers" | "services"> | undefined {
+  const { id, priority, action, strange } = rule;
+  try {
+    if (strange !== undefined) {
+      throw new Fault("usage", `it ${strange}`);
+    }
+    return { priority, peers: peersOf(rule, intent), services: servicesOf(rule) };
+  } catch (error) {
+    const { what } = faultFrom(error);
+    note(`rule ${id} ${action === "deny" ? "denies all" : "allows nothing"}: ${oneLine(what)}`);
+    return action === "deny" ? { priority: HIGHEST } : undefined;
+  }
+}
+
+function peersOf(
+  { group, network, block }: ContivRule,
+  { tenant, subnets }: TenantPolicies,
 ): Peer[] | undefined {
   if (group !== undefined) {
     return [{ kind: "members", members: { kind: "group", tenant, group } }];
   }
-  const cidr = network === undefined ? block : subnets[network];
-  if (cidr === undefined && network === undefined) return undefined;
-  try {
-    const written = cidr ?? "";
-    const subnet = parseSubnet(written.includes("/") ? written : `${written}/32`);
-    return [{ kind: "block", block: subnet, excepts: [] }];
-  } catch (error) {
-    note(`rule ${id} matches nobody: ${faultFrom(error).what}`);
-    return [];
-  }
+  const written = network === undefined ? block : subnets[network];
+  if (written === undefined && network === undefined) return undefined;
+  if (written === undefined) throw new Fault("not_found", `there is no network ${network}`);
+  const subnet = parseSubnet(written.includes("/") ? written : `${written}/32`);
+  return [{ kind: "block", block: subnet, excepts: [] }];
 }
 
 function servicesOf({ protocol, port = 0 }: ContivRule): Service[] | undefined {

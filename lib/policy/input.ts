@@ -10,6 +10,14 @@ export interface ContainerPort {
   readonly port: number;
 }
 
+/** A place on this host. */
+export interface Here {
+  readonly tag: number;
+  readonly mac: string;
+  /** Unique name of the network that has the tag. */
+  readonly network?: string;
+}
+
 /** One address of one pod, in one network. */
 export interface Endpoint {
   /** Unique. */
@@ -24,7 +32,7 @@ export interface Endpoint {
   readonly labels: Labels;
   readonly ports: readonly ContainerPort[];
   /** Where it is on this host; absent elsewhere. */
-  readonly here?: { readonly tag: number; readonly mac: string } | undefined;
+  readonly here?: Here | undefined;
 }
 
 /** A pod as the Kubernetes API tells it, as far as policies need it. */
@@ -98,6 +106,8 @@ export interface ContivRule {
   /** Absent or 0: any. */
   readonly port?: number | undefined;
   readonly action: "allow" | "deny";
+  /** What of it is not understood, as `has a field X`; then nothing else of it is sure. */
+  readonly strange?: string;
 }
 
 /** in: to the subject; out: from it. */

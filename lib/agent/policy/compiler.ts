@@ -10,6 +10,7 @@ import type {
 import { readableAt } from "../../intent/readable.ts";
 import { rulesOfTenant } from "../../policy/contiv.ts";
 import { HostFlows } from "../../policy/flows/host_flows.ts";
+import { DROP } from "../../policy/flows/pipeline.ts";
 import type { LineChanges } from "../../policy/flows/line_book.ts";
 import type { KubeNamespace, KubePod, NetworkPolicy } from "../../policy/input.ts";
 import { PolicyModel } from "../../policy/model.ts";
@@ -37,11 +38,17 @@ const NOTHING: KubeObjects = { namespaces: [], pods: [], policies: [] };
 
 /** Model and flows of one host. */
 export class Compiler {
-  readonly flows = new HostFlows();
-  readonly model = new PolicyModel(this.flows);
+  readonly flows: HostFlows;
+  readonly model: PolicyModel;
   readonly #problems = new Map<string, readonly string[]>();
   /** What each endpoint, tenant, policy and namespace was made of. */
   readonly #seen = new Map<string, readonly unknown[]>();
+
+  /** `drop` is what the flows do with denied packets. */
+  constructor(readonly drop: string = DROP) {
+    this.flows = new HostFlows(drop);
+    this.model = new PolicyModel(this.flows);
+  }
 
   /** Follows `input`; gives the lines that changed. Costs what changed, and one walk over the records. */
   update({ documents, kube = NOTHING, host, tagOf }: CompilerInput): LineChanges {

@@ -7,7 +7,13 @@ import {
   type TenantRecord,
 } from "../../intent/records.ts";
 import { parseAddress } from "../../ipam/subnets.ts";
-import type { ContivRule, Endpoint, KubePod, TenantPolicies } from "../../policy/input.ts";
+import type {
+  ContivRule,
+  Direction,
+  Endpoint,
+  KubePod,
+  TenantPolicies,
+} from "../../policy/input.ts";
 import {
   allAttachments,
   endpointKeyOf,
@@ -17,6 +23,7 @@ import {
 } from "../record/documents.ts";
 import type { Document } from "../record/mirror.ts";
 import { bareAddress } from "../pods/rows.ts";
+import { whyStrange } from "./strange_rules.ts";
 
 type Documents = ReadonlyMap<string, Document>;
 
@@ -40,18 +47,28 @@ export function tenantPolicies(
     })),
     policies: policies.map((policy) => ({
       name: String(policy.Name),
-      rules: Array.isArray(policy.Rules) ? policy.Rules.map(ruleOf) : [],
+      rules: Array.isArray(policy.Rules) ? policy.Rules.flatMap(rulesOf) : [],
     })),
     subnets,
   };
 }
 
-function ruleOf(rule: Readonly<Record<string, unknown>>): ContivRule {
-  const direction = rule.Direction === "out" ? "out" : "in";
+type Written = Readonly<Record<string, unknown>>;
+
+/** A rule that does not say which way it means is one for both: it may deny. */
+function rulesOf(rule: Written): ContivRule[] {
+  const { Direction: direction, Id } = rule;
+  if (direction === "in" || direction === "out") return [ruleOf(rule, direction, String(Id))];
+  return (["in", "out"] as const).map((one) => ruleOf(rule, one, `${Id} ${one}`));
+}
+
+function ruleOf(rule: Written, direction: Direction, id: string): ContivRule {
   const far = direction === "in" ? "From" : "To";
   const text = (key: string) => rule[key] === undefined ? undefined : String(rule[key]);
+  const strange = whyStrange(rule);
   return {
-    id: String(rule.Id),
+    ...strange === undefined ? {} : { strange },
+    id,
     priority: Number(rule.Priority ?? 1),
     direction,
     group: text(`${far}Group`),
@@ -106,6 +123,8 @@ export function policyEndpoint(
       port,
       protocol: { TCP: 6, UDP: 17, SCTP: 132 }[protocol],
     })),
-    ...attachment && tag !== undefined ? { here: { tag, mac: attachment.mac } } : {},
+    ...attachment && tag !== undefined
+      ? { here: { tag, mac: attachment.mac, network: keys.network(tenant, network) } }
+      : {},
   };
 }

@@ -18,6 +18,7 @@ import { closingLines, isShutLine, shutLine, tagsIn } from "./closing.ts";
 import type { Compiler, KubeObjects } from "./compiler.ts";
 import { hasPolicies } from "./input.ts";
 import { PolicedTags } from "./policed.ts";
+import { Telling } from "./telling.ts";
 
 const RETRY_MS = 1_000;
 const LOOK_MS = 60_000;
@@ -36,6 +37,8 @@ export class PolicyKeeper {
   #kube: KubeInput = "none";
   /** Lines that the switch has; undefined where only the switch knows. */
   #have: Set<string> | undefined;
+  /** Lines that tell whose the tracker's zones are, as they were in force last. */
+  #owners: ReadonlySet<string> = new Set();
   #closed: ReadonlySet<number> = new Set();
   /** Lines that stand in for trunks' flows that could not be made. */
   #shut: readonly string[] = [];
@@ -44,10 +47,12 @@ export class PolicyKeeper {
   #problem: Fault | undefined;
   #said = "";
   #misread: ReadonlySet<string> = new Set();
+  readonly #telling: Telling;
 
-  constructor(tables: PolicyTables, policed: PolicedTags) {
+  constructor(tables: PolicyTables, policed: PolicedTags, { tellsDrops = false } = {}) {
     this.tables = tables;
     this.policed = policed;
+    this.#telling = new Telling(tables, tellsDrops);
   }
 
   /** Takes over what Kubernetes says now, and rings. */
@@ -70,6 +75,11 @@ export class PolicyKeeper {
   /** What keeps policies from being in force; undefined where they are. */
   get problem(): string | undefined {
     return this.#problem?.message;
+  }
+
+  /** Model and flows as they were brought in force last; undefined where there is no policy. */
+  get known(): Compiler | undefined {
+    return this.#compiler;
   }
 
   /** Model and flows, up to date; undefined where there is no policy. */
@@ -122,9 +132,10 @@ export class PolicyKeeper {
   async #ensure(world: World): Promise<void> {
     // Without a policy a switch that does not answer is no reason to close anything.
     if (this.#isIdle(world)) this.policed.set([]);
+    const isFresh = this.#have === undefined;
     const have = this.#have ?? await this.#read();
     if (this.#isUnknown(world.mirror)) return await this.#keepAsItIs(world, have);
-    const want = await this.#wanted(world);
+    const want = await this.#wanted(world, isFresh);
     const now = this.#compiler?.flows.tags ?? new Set<number>();
     if (!this.policed.isEverything) {
       // Frames leave the tables before the tables' lines go.
@@ -132,6 +143,7 @@ export class PolicyKeeper {
       await this.#reguard(world);
     }
     await this.#change(world, have, want);
+    if (isFresh) await this.#telling.tidy(have, want);
     this.#have = new Set(want);
     this.policed.set(now);
     await this.#reguard(world);
@@ -146,12 +158,13 @@ export class PolicyKeeper {
     return new Set(lines.filter((line) => !isShutLine(line)));
   }
 
-  async #wanted(world: World): Promise<string[]> {
+  async #wanted(world: World, isFresh: boolean): Promise<string[]> {
     const { documents } = world.mirror;
-    if (!this.#compiler) {
-      if (this.#kube === "none" && !hasPolicies(documents)) return [];
+    if (!this.#compiler && this.#kube === "none" && !hasPolicies(documents)) return [];
+    const drop = await this.#telling.actions(world, isFresh);
+    if (this.#compiler?.drop !== drop) {
       const { Compiler } = await import("./compiler.ts");
-      this.#compiler = new Compiler();
+      this.#compiler = new Compiler(drop);
     }
     const compiler = this.#compiler;
     try {
@@ -196,7 +209,7 @@ export class PolicyKeeper {
     want: readonly string[],
   ): Promise<void> {
     try {
-      await this.tables.change([...have], want);
+      await this.tables.change([...await this.#handOver(have, want)], want);
     } catch (error) {
       const wanted = new Set(want);
       const fresh = want.filter((line) => !have.has(line));
@@ -207,6 +220,25 @@ export class PolicyKeeper {
       await this.#close(world, { have: [...have], want, tags });
       throw error;
     }
+  }
+
+  /** Empties the zones that change hands, whose lines go first; gives the lines that are left. */
+  async #handOver(
+    have: ReadonlySet<string>,
+    want: readonly string[],
+  ): Promise<ReadonlySet<string>> {
+    if (want.length === 0) {
+      this.#owners = new Set();
+      return have;
+    }
+    const { handoverOf, ownersIn } = await import("./zones.ts");
+    const { zones, doors } = handoverOf(have, want, this.#owners);
+    this.#owners = new Set();
+    if (doors.length > 0) await this.tables.change(doors, []);
+    for (const zone of zones) await this.tables.emptyZone(zone);
+    this.#owners = ownersIn(want);
+    const gone = new Set(doors);
+    return doors.length === 0 ? have : new Set([...have].filter((line) => !gone.has(line)));
   }
 
   /** Cuts off whom the refused lines are about; at worst their networks, which needs no flow at all. */

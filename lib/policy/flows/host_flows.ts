@@ -11,6 +11,7 @@ import { addressMatch, namedPart, numberedPart, type Part } from "./parts.ts";
 import {
   deniedLine,
   deny,
+  DROP,
   guardedLines,
   networkLine,
   passOn,
@@ -49,6 +50,12 @@ export class HostFlows implements ModelEvents {
   readonly #held = new Map<string, Held>();
   readonly #guards = new Map<string, Record<Direction, number>>();
   readonly #guardedByTag = new Map<number, number>();
+  readonly #drop: string;
+
+  /** `drop` is what is done with denied packets. */
+  constructor(drop: string = DROP) {
+    this.#drop = drop;
+  }
 
   /** Access tags of the networks that have an endpoint here that a policy guards. */
   get tags(): ReadonlySet<number> {
@@ -201,7 +208,7 @@ export class HostFlows implements ModelEvents {
     const count = clausesOf(part);
     const change = (place: string, words: string) =>
       verb === "add" ? this.#book.addPart(place, words) : this.#book.removePart(place, words);
-    if (rule.action === "deny") this.#all([deniedLine(this.#numbers.of(rule))], verb);
+    if (rule.action === "deny") this.#all([deniedLine(this.#numbers.of(rule), this.#drop)], verb);
     if (count === 1) return;
     const whole = linePlace(part, active, `conj_id=${active.slot}`);
     if (verb === "add") this.#book.addWhole(whole, rule.id, this.#actionOf(rule));
@@ -264,7 +271,7 @@ export class HostFlows implements ModelEvents {
     if (was!.in !== is!.in) this.#all(shieldedLines(guarded), verb);
     if (was!.any === is!.any) return;
     this.#all(guardedLines(guarded), verb);
-    this.#all([networkLine(here.tag), ...pipelineLines()], verb);
+    this.#all([networkLine(here), ...pipelineLines()], verb);
     const count = (this.#guardedByTag.get(here.tag) ?? 0) + change;
     if (count > 0) this.#guardedByTag.set(here.tag, count);
     else this.#guardedByTag.delete(here.tag);

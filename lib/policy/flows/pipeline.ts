@@ -4,7 +4,8 @@
 //    0  guards: who may send what. For networks with policies they put the access tag, which stands for
 //       the network, into reg0 and hand over to table 10; other networks' frames go on as ever.
 //   10  entry: does this concern an endpoint here that policies guard? If not, on it goes.
-//   11  track: through the connection tracker, in the network's own zone; SCTP around it.
+//   11  track: through the connection tracker, in the network's own zone; SCTP around it. A zone is empty
+//       when its network is handed over.
 //   12  state: who asked whom for what, in registers (below).
 //   20… one table for each direction and tier of rules, each with conjunctive matches on registers:
 //       subjects, peers and services are a line each, so lines grow with their sum, not their product.
@@ -24,8 +25,15 @@
 // as an "answer" that was not allowed as a question. For UDP the same holds of packets from a low to a
 // high port: they pass by their own rule, and are not remembered.
 
-/** Cookie of all lines here; a policy's number is in the lower half of the line that counts for it. */
+import type { Here } from "../input.ts";
+import { hash } from "./slots.ts";
+
+/**
+ * Cookie of all lines here; a policy's number is in the lower half of the line that counts for it. In
+ * that of a network's line is the network's: those have the highest bit, policies do not.
+ */
 export const POLICY_COOKIE = 0x6b38_0006_0000_0000n;
+const NETWORKS = 0x8000_0000;
 
 /** Tables of the bridge. */
 export const TABLES = {
@@ -136,8 +144,8 @@ function midstream(from: string, to: string, actions: string): Row[] {
 export type PlaceAndActions = readonly [place: string, actions: string];
 
 /** Gives the start of a line. */
-export function placeOf(table: number, priority: number, match: string, policyNumber = 0): string {
-  const cookie = POLICY_COOKIE | BigInt(policyNumber);
+export function placeOf(table: number, priority: number, match: string, number = 0): string {
+  const cookie = POLICY_COOKIE | BigInt(number);
   return `cookie=0x${cookie.toString(16)}, table=${table}, priority=${priority}${
     match && `,${match}`
   }`;
@@ -150,10 +158,16 @@ export function pipelineLines(): PlaceAndActions[] {
   ) => [placeOf(table, priority, match), actions]);
 }
 
-/** Gives what counts the drops of the policy of that number. */
-export function deniedLine(policyNumber: number): PlaceAndActions {
+/** What is done with a packet that a policy denies. */
+export const DROP = "drop";
+
+/**
+ * Gives what counts the drops of the policy of that number. `actions` may tell somebody of the packet;
+ * there is none among them that forwards it.
+ */
+export function deniedLine(policyNumber: number, actions: string = DROP): PlaceAndActions {
   const place = placeOf(TABLES.denied, 10, `reg5=${hex(policyNumber)}`, policyNumber);
-  return [place, "drop"];
+  return [place, actions];
 }
 
 /** An endpoint as the entry table needs it. */
@@ -163,6 +177,9 @@ export interface Guarded {
   readonly address: string;
   readonly mac: string;
 }
+
+/** A network that has an endpoint here that any policy guards. */
+export type GuardedNetwork = Pick<Here, "tag" | "network">;
 
 const hex = (value: number) => `0x${value.toString(16)}`;
 const entry = (priority: number, match: string) => placeOf(TABLES.entry, priority, match);
@@ -188,9 +205,13 @@ export function shieldedLines({ tag, mac }: Guarded): PlaceAndActions[] {
   ];
 }
 
-/** Gives place and actions of the entry table for all else of a policed network. */
-export function networkLine(tag: number): PlaceAndActions {
-  return [entry(10, `reg0=${hex(tag)}`), "NORMAL"];
+/**
+ * Gives place and actions of the entry table for all else of a policed network. It is another line when
+ * the tag is another network's.
+ */
+export function networkLine({ tag, network = "" }: GuardedNetwork): PlaceAndActions {
+  const number = NETWORKS + hash(network);
+  return [placeOf(TABLES.entry, 10, `reg0=${hex(tag)}`, number), "NORMAL"];
 }
 
 /** Gives the access tag of a line that networkLine() gave; undefined for any other. */

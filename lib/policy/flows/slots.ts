@@ -42,8 +42,8 @@ export class Numbers {
   }
 }
 
-/** FNV-1a over the text's UTF-16 units, 31 bits of it. */
-function hash(text: string): number {
+/** Gives 31 bits for a text, the same after each start: FNV-1a over its UTF-16 units. */
+export function hash(text: string): number {
   let value = 0x811c_9dc5;
   for (let at = 0; at < text.length; at++) {
     value = Math.imul(value ^ text.charCodeAt(at), 0x0100_0193);

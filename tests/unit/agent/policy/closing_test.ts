@@ -20,7 +20,11 @@ import {
 } from "../../../../lib/policy/flows/pipeline.ts";
 
 const guarded = { tag: 100, address: "10.9.0.1", mac: "02:02:0a:09:00:01" };
-const lines = [...guardedLines(guarded), ...shieldedLines(guarded), networkLine(100)]
+const lines = [
+  ...guardedLines(guarded),
+  ...shieldedLines(guarded),
+  networkLine({ tag: 100, network: "networks/t/n" }),
+]
   .map(([place, actions]) => `${place} actions=${actions}`);
 
 Deno.test("closingLines() drops all from and to the guarded endpoints, above all other lines", () => {

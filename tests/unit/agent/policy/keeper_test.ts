@@ -1,7 +1,9 @@
 // What stays closed, and what does not, when the switch does not answer.
 
 import { assertEquals, assertRejects } from "@std/assert";
+import { Once } from "../../../../lib/agent/look/once.ts";
 import { PolicyKeeper } from "../../../../lib/agent/policy/keeper.ts";
+import { TELL_AND_DROP } from "../../../../lib/ovs/drop_watch.ts";
 import { PolicedTags } from "../../../../lib/agent/policy/policed.ts";
 import type { World } from "../../../../lib/agent/world.ts";
 import { keys } from "../../../../lib/intent/records.ts";
@@ -17,8 +19,23 @@ class FakeTables implements PolicyTables {
   openTrunks = () => this.#answer([]);
   drops = () => this.#answer(new Map<number, number>());
   trace = () => this.#answer("");
+  hasMeters = true;
+  meters = 0;
+  ensureMeter = () => {
+    if (!this.hasMeters) return Promise.reject(new Fault("failed", "meter refused"));
+    this.meters = 1;
+    return this.#answer(undefined);
+  };
+  readonly done: string[] = [];
+  emptyZone = (zone: number) => {
+    if (this.keepsZones) return Promise.reject(new Fault("failed", "zone refused"));
+    return this.#answer(void this.done.push(`empty ${zone}`));
+  };
+  keepsZones = false;
+  removeMeter = () => this.#answer(void (this.meters = 0));
   change = async (have: readonly string[], want: readonly string[]) => {
     await this.#answer(undefined);
+    if (have.length + want.length > 0) this.done.push(`${have.length} to ${want.length}`);
     for (const line of have) this.lines.delete(line);
     for (const line of want) this.lines.add(line);
   };
@@ -82,6 +99,7 @@ function worldWith({ isGuarded }: { readonly isGuarded: boolean }) {
     tags: { tagOf: () => 100 },
     switch: { reguard: () => Promise.resolve(void reguards++) },
     fabric: { ensure: () => Promise.resolve() },
+    once: new Once(),
     log: { error: note, info: note, warn: note },
   };
   return { world: parts as unknown as World, said, reguards: () => reguards };
@@ -131,4 +149,89 @@ Deno.test("what is not known keeps what the switch has, and closes where it has 
   next.recheck();
   await assertRejects(() => next.ensure(world, { isFresh: true }), Fault, "not known yet");
   assertEquals([policed.has(100), policed.has(101)], [true, true]);
+});
+
+Deno.test("drops are told where it is asked for and the switch has a meter; else only dropped", async () => {
+  const { world, said } = worldWith({ isGuarded: true });
+  const tables = new FakeTables();
+  const dropLine = () => [...tables.lines].filter((line) => line.includes(",reg5="));
+  const actionsOf = ([line = ""]: string[]) => line.split(" actions=")[1];
+  await new PolicyKeeper(tables, new PolicedTags()).ensure(world);
+  const plain = [...tables.lines].sort();
+  assertEquals([actionsOf(dropLine()), tables.meters], ["drop", 0]);
+
+  const telling = new PolicyKeeper(tables, new PolicedTags(), { tellsDrops: true });
+  await telling.ensure(world);
+  assertEquals([dropLine().length, actionsOf(dropLine()), tables.meters], [1, TELL_AND_DROP, 1]);
+  tables.hasMeters = false;
+  telling.recheck();
+  for (let times = 0; times < 2; times++) await telling.ensure(world, { isFresh: true });
+  assertEquals([...tables.lines].sort(), plain);
+  assertEquals(said.filter((words) => /drops/.test(words)), [
+    "drops are not logged: meter refused",
+  ]);
+  tables.hasMeters = true;
+  await telling.ensure(world, { isFresh: true });
+  assertEquals([actionsOf(dropLine()), said.at(-1)], [TELL_AND_DROP, "drops are logged again"]);
+
+  await new PolicyKeeper(tables, new PolicedTags()).ensure(world);
+  assertEquals([[...tables.lines].sort(), tables.meters], [plain, 0]);
+});
+
+/** Gives the pod's network another name, as if its tag had gone to another network. */
+function renameNetwork({ mirror }: World, from: string, to: string): void {
+  const documents = mirror.documents as unknown as Map<string, { value: Record<string, unknown> }>;
+  for (const [key, one] of [...documents]) {
+    if (!/^(networks|endpoints|attachments)/.test(key)) continue;
+    documents.delete(key);
+    const renamed = "network" in one.value ? { network: to } : { name: to };
+    const value = { ...one.value, ...renamed };
+    documents.set(key.replace(`/t/${from}`, `/t/${to}`), { ...one, value });
+  }
+}
+
+Deno.test("a zone is emptied when its tag gets another network, behind closed doors, and at no other time", async () => {
+  const { world } = worldWith({ isGuarded: true });
+  const tables = new FakeTables();
+  const keeper = new PolicyKeeper(tables, new PolicedTags());
+  await keeper.ensure(world);
+  const all = tables.lines.size;
+  assertEquals(tables.done, ["empty 100", `0 to ${all}`]);
+  tables.done.length = 0;
+  await keeper.ensure(world, { isFresh: true });
+  await new PolicyKeeper(tables, new PolicedTags()).ensure(world);
+  assertEquals(tables.done.filter((what) => what.startsWith("empty")), []);
+  tables.lines.clear(); // a new ovs-vswitchd, whose kernel has kept what it tracked
+  keeper.recheck();
+  await keeper.ensure(world);
+  assertEquals(tables.done.filter((what) => what.startsWith("empty")), []);
+  const another = new PolicyKeeper(tables, new PolicedTags());
+  for (const [one, from, to] of [[keeper, "n", "m"], [another, "m", "k"]] as const) {
+    renameNetwork(world, from, to);
+    tables.done.length = 0;
+    const doors = [...tables.lines].filter((line) => /table=10, .*reg0=/.test(line));
+    await one.ensure(world, { isFresh: true });
+    assertEquals(tables.done, [
+      `${doors.length} to 0`,
+      "empty 100",
+      `${all - doors.length} to ${all}`,
+    ]);
+    assertEquals(tables.lines.size, all);
+  }
+});
+
+Deno.test("a zone that cannot be emptied keeps its network closed, and it is said", async () => {
+  const { world, said } = worldWith({ isGuarded: true });
+  const [tables, policed] = [new FakeTables(), new PolicedTags()];
+  const keeper = new PolicyKeeper(tables, policed);
+  tables.keepsZones = true;
+  await assertRejects(() => keeper.ensure(world), Fault, "zone refused");
+  assertEquals(policed.has(100), true);
+  assertEquals([...tables.lines].filter((line) => !line.endsWith(" actions=drop")), []);
+  assertEquals(tables.lines.size, 2);
+  assertEquals(said, ["policies are not in force as they should be: zone refused"]);
+  tables.keepsZones = false;
+  await keeper.ensure(world);
+  assertEquals(said.at(-1), "policies are in force again");
+  assertEquals([...tables.lines].filter((line) => line.includes("table=10, priority=60")), []);
 });

@@ -1,0 +1,53 @@
+// Logs what policies drop on this host. Loaded only where it is asked for.
+
+import { SURELY_TOLD, watchDrops } from "../../ovs/drop_watch.ts";
+import type { PacketIn } from "../../ovs/packet_in.ts";
+import type { SwitchOptions } from "../../ovs/switch.ts";
+import { DropBook, type Interval } from "../../policy/drop_book.ts";
+import type { World } from "../world.ts";
+import { dropOf, dropWords, keyOf } from "./drop_words.ts";
+
+const INTERVAL_S = 10;
+
+/** Logs drops until it is disposed. */
+export function logDrops(
+  { log, policies }: Pick<World, "log" | "policies">,
+  place: Pick<SwitchOptions, "rundir" | "bridge">,
+): Disposable {
+  const book = new DropBook();
+  let timer: ReturnType<typeof setInterval> | undefined;
+  const turn = () => {
+    for (const line of intervalLines(book.turn())) log.info(line);
+    if (!book.isEmpty) return;
+    clearInterval(timer);
+    timer = undefined;
+  };
+  const watch = watchDrops(place, (packet: PacketIn) => {
+    const drop = dropOf(packet);
+    const words = book.take(keyOf(drop), () => dropWords(policies.known, drop));
+    if (words !== undefined) log.info(`dropped ${words}`);
+    timer ??= setInterval(turn, INTERVAL_S * 1_000);
+  });
+  return {
+    [Symbol.dispose]() {
+      watch[Symbol.dispose]();
+      clearInterval(timer);
+    },
+  };
+}
+
+/** Gives the lines at the end of an interval. Beyond what the switch surely tells, counts are the least. */
+export function intervalLines({ more, others, heard }: Interval): string[] {
+  const least = heard > SURELY_TOLD ? "at least " : "";
+  const counted = (count: number) => `${least}${count} more in ${INTERVAL_S} s`;
+  return [
+    ...more.map(({ words, count }) => `dropped ${words}, ${counted(count)}`),
+    ...others > 0
+      ? [
+        `dropped packets of more kinds than are told apart, ${
+          counted(others)
+        }; get policies counts all`,
+      ]
+      : [],
+  ];
+}
