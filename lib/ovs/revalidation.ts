@@ -13,14 +13,19 @@
 // comes with each change of a flow, else twice a second: so one is nudged, when the wait is known to
 // stand. The first answer may be that of a round that had begun before: the second is not.
 
+import { edge } from "../util/edges.ts";
 import { Shared } from "../util/shared.ts";
 import { type Control, openControl } from "./control.ts";
+import { within } from "./waits.ts";
 
 // Beyond this the answer is the lesser evil: a round comes by itself half a second after the last.
 const LIMIT_MS = 600;
 const ROUNDS = 2;
 // A connection of before a restart of ovs-vswitchd is found broken when it is used.
 const TRIES = 2;
+// ovs-vswitchd sees that a round has ended only when something else wakes it: else up to half a second
+// goes by, each tenth time or so.
+const POKE_MS = 10;
 // Each look goes through all that is cached; for more ports at once a wait is the lesser work.
 const LOOKS = 3;
 
@@ -71,14 +76,17 @@ export class Revalidation implements Disposable {
     const endMs = performance.now() + LIMIT_MS;
     for (let tries = 0; tries < TRIES; tries++) {
       try {
-        if (macs.length <= LOOKS && !await this.#isAnyCached(macs, endMs)) return;
-        for (let n = 0; n < ROUNDS; n++) await this.#round(endMs);
-        return;
+        return await within(endMs, "ovs-vswitchd did not revalidate", this.#ask(macs, endMs));
       } catch {
         // It was restarted, or has datapaths of two kinds, of which it waits for none.
         this.#disconnect();
       }
     }
+  }
+
+  async #ask(macs: readonly string[], endMs: number): Promise<void> {
+    if (macs.length <= LOOKS && !await this.#isAnyCached(macs, endMs)) return;
+    for (let n = 0; n < ROUNDS; n++) await this.#round(endMs);
   }
 
   async #isAnyCached(macs: readonly string[], endMs: number): Promise<boolean> {
@@ -97,12 +105,21 @@ export class Revalidation implements Disposable {
     // Questions are taken in the order of their coming, over whichever connection.
     await control.ask("version", [], endMs);
     this.#nudge();
-    await waited;
+    let isOver = false;
+    const over = waited.finally(() => isOver = true);
+    over.catch(() => {});
+    while (true) {
+      let timer;
+      await Promise.race([over, new Promise((done) => timer = setTimeout(done, POKE_MS))]);
+      clearTimeout(timer);
+      if (isOver) return;
+      await control.ask("version", [], endMs);
+    }
   }
 
   async #open(): Promise<Control> {
     if (this.#control) return this.#control;
-    const control = await openControl(this.#rundir);
+    const control = edge("control", await openControl(this.#rundir), [Symbol.dispose]);
     const other = this.#control; // of a call that was quicker
     if (!other && !this.#isClosed) return this.#control = control;
     control[Symbol.dispose]();
