@@ -43,8 +43,8 @@ const INTENT = {
   ],
 };
 
-async function startNode(): Promise<Host> {
-  const host = await startHost(INTENT, "--kubeconfig", kubeconfig, "--node-name", NODE);
+async function startNode(config = kubeconfig): Promise<Host> {
+  const host = await startHost(INTENT, "--kubeconfig", config, "--node-name", NODE);
   await waitFor("the cluster to be known", async () => {
     const { out } = await host.agent.call("kube", "status", "-o", "json");
     return JSON.parse(out).state === "up";
@@ -138,4 +138,27 @@ Deno.test("a namespace that is deleted under its pods leaves them connected unti
   assertEquals(await addressOf(db), address);
   for (const pod of [web, db]) assertEquals((await host.agent.verb("teardown", pod)).code, 0);
   assertEquals(await host.agent.attachments(), []);
+});
+
+Deno.test("the README's commands make a kubeconfig that agents read", async () => {
+  const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
+  const block = /```\n(export KUBECONFIG=[^`]*)```/.exec(readme)?.[1];
+  assert(block, "README has no such block");
+  const own = `${kube.dir}/own.kubeconfig`;
+  // kubectl 1.20 cannot create a token; the API server can.
+  const { status } = await kube.ask(
+    "POST",
+    "/api/v1/namespaces/kube-system/serviceaccounts/k8contivnet/token",
+    { apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} },
+  );
+  const { token } = status as { token: string };
+  const script = block
+    .replace("/etc/k8contivnet/kubeconfig", own)
+    .replace(/token=.*/, `token=${token}`)
+    .replace("https://API-SERVER:6443", kube.url)
+    .replace("ca.crt", kube.files.ca);
+  const made = await new Deno.Command("sh", { args: ["-ec", script] }).output();
+  assert(made.success, new TextDecoder().decode(made.stderr));
+  await using host = await startNode(own);
+  assertEquals((await host.agent.call("kube", "status")).code, 0);
 });
