@@ -6,7 +6,7 @@ import { Connection } from "../../lib/kube/connection.ts";
 import { rbacManifest } from "../../lib/kube/rbac.ts";
 import { Fault } from "../../lib/util/errors.ts";
 import { type Kube, startKube } from "../lab/kube.ts";
-import { placeAccount, type PlacedAccount, podToken } from "../lab/kube_account.ts";
+import { isGood, placeAccount, type PlacedAccount, podToken } from "../lab/kube_account.ts";
 import { follow, unusedName } from "../lab/kube_cluster.ts";
 import { waitFor } from "../lab/wait.ts";
 
@@ -37,16 +37,6 @@ async function inPod(pod: string): Promise<PlacedAccount & { readonly token: str
 
 function tokenOf(pod: string): Promise<string> {
   return podToken(kube, { namespace: "rights", account: "k8contivnet", pod });
-}
-
-/** Reports whether the API server takes the token. */
-async function isGood(token: string): Promise<boolean> {
-  const caCerts = [await Deno.readTextFile(kube.files.ca)];
-  using client = Deno.createHttpClient({ caCerts });
-  const headers = { authorization: `Bearer ${token}` };
-  const response = await fetch(`${kube.url}/api/v1/namespaces?limit=1`, { client, headers });
-  await response.body?.cancel();
-  return response.status !== 401;
 }
 
 /** Gives the sentence with which a look for the way ends; empty where there is one. */
@@ -80,7 +70,7 @@ Deno.test("a pod's service account with the shipped rights is enough, and its to
     return asked.filter(({ user, verb }) => user === USER && verb === "list").length >= 2;
   }, LIMIT);
   await kube.removePod("rights", first);
-  await waitFor("the old token's end", async () => !await isGood(account.token), LIMIT);
+  await waitFor("the old token's end", async () => !await isGood(kube, account.token), LIMIT);
   const name = unusedName("later");
   const uid = await kube.pod("rights", name, node);
   const pod = await waitFor("the pod", () => cluster.pods.find("rights", name, uid), LIMIT);

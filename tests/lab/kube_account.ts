@@ -74,3 +74,13 @@ export async function podToken(
   });
   return (status as { token: string }).token;
 }
+
+/** Reports whether the API server takes the token. */
+export async function isGood(kube: Kube, token: string): Promise<boolean> {
+  const caCerts = [await Deno.readTextFile(kube.files.ca)];
+  using client = Deno.createHttpClient({ caCerts });
+  const headers = { authorization: `Bearer ${token}` };
+  const response = await fetch(`${kube.url}/api/v1/namespaces?limit=1`, { client, headers });
+  await response.body?.cancel();
+  return response.status !== 401;
+}
