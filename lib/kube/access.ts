@@ -33,6 +33,10 @@ export const IN_CLUSTER = "in-cluster";
 
 const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
+// The ways out where a file is not there or is of no use.
+const NAME = "name the right file in --kubeconfig";
+const MOUNT = "let the pod have its account (automountServiceAccountToken)";
+
 /** Gives the source for `--kubeconfig`: a file, or `in-cluster`. */
 export function accessSource(kubeconfig: string, options: AccessOptions = {}): AccessSource {
   return kubeconfig === IN_CLUSTER ? () => inCluster() : () => accessFromFile(kubeconfig, options);
@@ -51,8 +55,8 @@ async function inCluster(): Promise<Access> {
   }
   return {
     server: `https://${host.includes(":") ? `[${host}]` : host}:${port}`,
-    ca: await readPart("ca.crt", `${ACCOUNT}/ca.crt`),
-    token: (await readPart("token", `${ACCOUNT}/token`)).trim(),
+    ca: await readPart("service account's ca", `${ACCOUNT}/ca.crt`, MOUNT),
+    token: await readToken("service account's token", `${ACCOUNT}/token`, MOUNT),
     namespace: (await Deno.readTextFile(`${ACCOUNT}/namespace`).catch(() => "")).trim() ||
       "default",
   };
@@ -60,14 +64,19 @@ async function inCluster(): Promise<Access> {
 
 async function accessFromFile(path: string, options: AccessOptions): Promise<Access> {
   const { parseKubeconfig, accessFrom } = await import("./kubeconfig.ts");
-  const parts = accessFrom(await parseKubeconfig(path, await readPart("", path)), path, options);
+  const parts = accessFrom(
+    await parseKubeconfig(path, await readPart("kubeconfig", path, NAME)),
+    path,
+    options,
+  );
   const { files, ...rest } = parts;
   const folder = path.includes("/") ? path.slice(0, path.lastIndexOf("/") + 1) : "";
   const read = async (what: "ca" | "cert" | "key" | "token") => {
     const file = files[what];
     if (file === undefined) return {};
-    const text = await readPart(`its ${what}`, file.startsWith("/") ? file : folder + file);
-    return { [what]: what === "token" ? text.trim() : text };
+    const readFile = what === "token" ? readToken : readPart;
+    const place = file.startsWith("/") ? file : folder + file;
+    return { [what]: await readFile(`kubeconfig: its ${what}`, place, NAME) };
   };
   return {
     ...rest,
@@ -78,17 +87,23 @@ async function accessFromFile(path: string, options: AccessOptions): Promise<Acc
   };
 }
 
+/** Reads a token: an empty file is one that is being written. Faults: not_found, failed. */
+async function readToken(what: string, path: string, fix: string): Promise<string> {
+  const token = (await readPart(what, path, fix)).trim();
+  if (token !== "") return token;
+  throw new Fault("failed", `${what} ${oneLine(path, 80)} is empty`, { fix });
+}
+
 /** Reads a file of the way to the API server. Faults: not_found, failed. */
-async function readPart(what: string, path: string): Promise<string> {
+async function readPart(what: string, path: string, fix: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (cause) {
     const isMissing = cause instanceof Deno.errors.NotFound;
-    const name = `kubeconfig${what === "" ? "" : `: ${what}`} ${oneLine(path, 80)}`;
-    throw new Fault(isMissing ? "not_found" : "failed", `${name} cannot be read`, {
-      why: systemWords(cause),
-      fix: "name the right file in --kubeconfig",
-      cause,
-    });
+    throw new Fault(
+      isMissing ? "not_found" : "failed",
+      `${what} ${oneLine(path, 80)} cannot be read`,
+      { why: systemWords(cause), fix, cause },
+    );
   }
 }

@@ -115,7 +115,8 @@ export class Cluster {
   }
 
   /**
-   * Gives a pod of this host that may be too new to be known: what is not known yet is asked for.
+   * Gives a pod of this host that may be too new to be known: what is not known yet is asked for. So
+   * is a pod without a UID: a watch tells late, and what is known may be its namesake before it.
    * undefined where there is none. Faults: unavailable, timeout, where nobody can be asked.
    */
   async lookUp(
@@ -126,8 +127,8 @@ export class Cluster {
     },
     limitMs = 5_000,
   ): Promise<HostPod | undefined> {
-    const known = this.pods.find(namespace, name, uid);
-    if (known && (uid !== undefined || this.pods.isLive)) return known;
+    const known = uid === undefined ? undefined : this.pods.find(namespace, name, uid);
+    if (known) return known;
     const query = new URLSearchParams({ fieldSelector: `metadata.name=${name}` });
     const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods?${query}`;
     const pod = hostPodIn(

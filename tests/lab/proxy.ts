@@ -1,4 +1,5 @@
-// A proxy, TCP or unix, that can be told to lose answers, to fall silent or to refuse: what a network does.
+// A proxy, TCP or unix, that can be told to be slow, to lose answers, to fall silent or to refuse: what
+// a network does.
 
 /** What happens to what goes through. */
 export type ProxyMode =
@@ -14,6 +15,8 @@ export interface Proxy extends Disposable {
   /** `HOST:PORT`, or a path. */
   readonly endpoint: string;
   mode: ProxyMode;
+  /** How much later than it came each part of an answer goes on. @default 0 */
+  delayMs: number;
   /** Where new connections go: `HOST:PORT`, or a path. */
   target: string;
   /** How many answers were lost. */
@@ -56,6 +59,7 @@ function connect(target: string): Promise<Deno.Conn> {
 
 class Joined implements Proxy {
   mode: ProxyMode = "open";
+  delayMs = 0;
   target: string;
   lost = 0;
   readonly endpoint: string;
@@ -109,6 +113,8 @@ class Joined implements Proxy {
   }
 
   async #pass(from: Deno.Conn, to: Deno.Conn, line: Line, isAnswer: boolean): Promise<void> {
+    // Parts wait side by side, and keep their order: it takes longer, and lets as much through.
+    let late: Promise<void> | undefined;
     try {
       for await (const chunk of from.readable) {
         if (isAnswer && this.mode === "lose-answers") {
@@ -117,8 +123,15 @@ class Joined implements Proxy {
         }
         if (!isAnswer) line.request = new TextDecoder().decode(chunk.subarray(0, 40));
         if (this.mode === "silent" || line.isForgotten) continue;
-        await writeAll(to, chunk);
+        if (isAnswer && (this.delayMs > 0 || late)) {
+          const [due, before] = [after(this.delayMs), late];
+          late = due.then(() => before).then(() => writeAll(to, chunk));
+          late.catch(() => close(from));
+        } else {
+          await writeAll(to, chunk);
+        }
       }
+      await late;
     } catch {
       // One of the two went away: so does the other.
     } finally {
@@ -128,6 +141,10 @@ class Joined implements Proxy {
       }
     }
   }
+}
+
+function after(ms: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, ms));
 }
 
 async function writeAll(to: Deno.Conn, bytes: Uint8Array): Promise<void> {

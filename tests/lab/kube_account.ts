@@ -1,0 +1,86 @@
+// A pod's service account as its kubelet places it: files that are links through `..data`, which is
+// swapped as a whole when the token is renewed. Only in the lab, whose /run is its own.
+
+import type { Kube } from "./kube.ts";
+
+const SECRETS = "/var/run/secrets";
+const FOLDER = `${SECRETS}/kubernetes.io/serviceaccount`;
+
+/** A service account that is in place until the end of the test. */
+export interface PlacedAccount extends AsyncDisposable {
+  /** What else tells a pod of its cluster. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Puts another token in the place of the one that is there. */
+  renew(token: string): Promise<void>;
+}
+
+/** Places the account of a pod in `namespace`. Throws where one is there, as in a real pod. */
+export async function placeAccount(
+  kube: Kube,
+  namespace: string,
+  token: string,
+): Promise<PlacedAccount> {
+  await Deno.mkdir(SECRETS);
+  await Deno.mkdir(FOLDER, { recursive: true });
+  const ca = await Deno.readTextFile(kube.files.ca);
+  let count = 0;
+  const renew = async (fresh: string) => {
+    const data = `..data-${++count}`;
+    const files = { "ca.crt": ca, namespace, token: fresh };
+    await Deno.mkdir(`${FOLDER}/${data}`);
+    for (const [name, text] of Object.entries(files)) {
+      await Deno.writeTextFile(`${FOLDER}/${data}/${name}`, text);
+    }
+    await Deno.symlink(data, `${FOLDER}/..data_tmp`);
+    await Deno.rename(`${FOLDER}/..data_tmp`, `${FOLDER}/..data`);
+    if (count > 1) await Deno.remove(`${FOLDER}/..data-${count - 1}`, { recursive: true });
+  };
+  await renew(token);
+  for (const name of ["ca.crt", "namespace", "token"]) {
+    await Deno.symlink(`..data/${name}`, `${FOLDER}/${name}`);
+  }
+  const [host = "", port = ""] = kube.endpoint.split(":");
+  return {
+    env: { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port },
+    renew,
+    [Symbol.asyncDispose]: () => Deno.remove(SECRETS, { recursive: true }),
+  };
+}
+
+/**
+ * Makes a pod of the account, and gives the token that the API server itself makes for it: it ends
+ * with the pod.
+ */
+export async function podToken(
+  kube: Kube,
+  { namespace, account, pod }: {
+    readonly namespace: string;
+    readonly account: string;
+    readonly pod: string;
+  },
+): Promise<string> {
+  await kube.ask("POST", `/api/v1/namespaces/${namespace}/pods`, {
+    metadata: { name: pod },
+    spec: { serviceAccountName: account, containers: [{ name: "c", image: "i" }] },
+  });
+  const path = `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`;
+  const { status } = await kube.ask("POST", path, {
+    apiVersion: "authentication.k8s.io/v1",
+    kind: "TokenRequest",
+    spec: {
+      expirationSeconds: 600,
+      boundObjectRef: { apiVersion: "v1", kind: "Pod", name: pod },
+    },
+  });
+  return (status as { token: string }).token;
+}
+
+/** Reports whether the API server takes the token. */
+export async function isGood(kube: Kube, token: string): Promise<boolean> {
+  const caCerts = [await Deno.readTextFile(kube.files.ca)];
+  using client = Deno.createHttpClient({ caCerts });
+  const headers = { authorization: `Bearer ${token}` };
+  const response = await fetch(`${kube.url}/api/v1/namespaces?limit=1`, { client, headers });
+  await response.body?.cancel();
+  return response.status !== 401;
+}
