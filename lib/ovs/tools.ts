@@ -83,10 +83,16 @@ export class Tools {
     });
   }
 
-  /** Sends lines as `planFlows` gives them in one bundle: all or none. No line, no call. */
+  /**
+   * Sends lines as `planFlows` gives them in one bundle: all or none. No line, no call. Ports and tables
+   * are numbers there: to take names, ovs-ofctl would first ask for the features of all tables, 5 MB.
+   */
   async changeFlows(lines: readonly string[], endMs: number): Promise<void> {
     if (lines.length === 0) return;
-    await this.ofctl("add-flows", ["--bundle", "-"], { endMs, stdin: `${lines.join("\n")}\n` });
+    await this.ofctl("add-flows", ["--bundle", "--no-names", "-"], {
+      endMs,
+      stdin: `${lines.join("\n")}\n`,
+    });
   }
 
   /** Makes our guard flows exactly `want`, but for those under a cookie that `isKept`. */

@@ -15,12 +15,17 @@ function inPod(pod: Pod, ...words: string[]): Deno.ChildProcess {
 }
 
 /** Gives MB/s of one stream. */
-export async function throughput(from: Pod, to: Pod, ip: string): Promise<number> {
-  const server = inPod(to, "serve", String(BYTES));
+export async function throughput(
+  from: Pod,
+  to: Pod,
+  ip: string,
+  bytes = BYTES,
+): Promise<number> {
+  const server = inPod(to, "serve", String(bytes));
   const reader = server.stdout.getReader();
   await reader.read(); // it listens
-  const { stdout } = await inPod(from, "send", ip, String(BYTES)).output();
+  const { stdout } = await inPod(from, "send", ip, String(bytes)).output();
   await reader.cancel();
   await server.status;
-  return BYTES / 1e6 / (Number(new TextDecoder().decode(stdout)) / 1_000);
+  return bytes / 1e6 / (Number(new TextDecoder().decode(stdout)) / 1_000);
 }

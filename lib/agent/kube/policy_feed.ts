@@ -15,8 +15,10 @@ import type { KubeInput } from "../policy/keeper.ts";
 
 const MARK = "kubernetes-policies";
 
-// A list's news come by the hundred; what is not complete yet is asked for again.
-const [GATHER_MS, RETRY_MS] = [10, 100];
+// One change is told twice, of this host's pods and of all pods, within a millisecond or so: it does not
+// wait longer. News that come by the hundred are taken at some distance. What is not complete yet is
+// asked for again.
+const [GATHER_MS, APART_MS, RETRY_MS] = [2, 20, 100];
 
 /** Gives what holds until the API server is heard; `stateDir` is the agent's. */
 export async function kubeAtStart(stateDir: string): Promise<KubeInput> {
@@ -40,6 +42,7 @@ export class PolicyFeed implements Disposable {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isMarked: boolean | undefined;
   #isNone = false;
+  #fedAt = -Infinity;
 
   constructor(options: PolicyFeedOptions) {
     this.#options = options;
@@ -47,12 +50,14 @@ export class PolicyFeed implements Disposable {
 
   /** Something of pods, namespaces or policies may have changed. */
   note(afterMs = GATHER_MS): void {
+    const apartMs = this.#fedAt + APART_MS - performance.now();
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
+      this.#fedAt = performance.now();
       this.#feed().catch((error) =>
         this.#options.log.error(`policies of Kubernetes not taken: ${faultFrom(error).message}`)
       );
-    }, afterMs);
+    }, Math.max(afterMs, apartMs));
   }
 
   [Symbol.dispose](): void {
