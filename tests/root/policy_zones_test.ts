@@ -76,7 +76,6 @@ async function netdcli(host: Host, flag: string, document: unknown): Promise<voi
 
 const kinds = [
   { encap: "vlan", between: "at once" },
-  { encap: "vxlan", between: "at once" },
   { encap: "vlan", between: "with the agent killed before" },
 ] as const;
 
