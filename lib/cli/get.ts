@@ -2,11 +2,10 @@
 
 import { Fault } from "../util/errors.ts";
 import type { PodItem } from "../agent/api.ts";
+import { type Item, named, namesOf } from "../agent/serve/names.ts";
 import { table } from "./output.ts";
 import { showPods } from "./pods.ts";
 import type { Command, Shell } from "./shell.ts";
-
-type Item = Readonly<Record<string, unknown>>;
 
 /** A column: its head and what it shows of an item. */
 type Column = readonly [head: string, cell: (item: Item) => string];
@@ -93,17 +92,15 @@ export const get: Command = {
         fix: `kinds: ${KINDS.join(", ")}`,
       });
     }
-    const items = await shell.target.list(kind);
+    const told = await shell.target.list(kind, name);
     if (kind === "pods") {
       const { namespace = "default", allNamespaces } = shell.options;
       const within = allNamespaces || name?.includes("/") ? undefined : namespace;
-      const pods = items as unknown as readonly PodItem[];
+      const pods = told as unknown as readonly PodItem[];
       return showPods(shell, pods, { namespace: within, name });
     }
-    const wanted = name === undefined
-      ? items
-      : items.filter((item) => namesOf(item).includes(name));
-    if (name !== undefined && wanted.length === 0) {
+    const items = named(told, name); // an agent of an older file gives all
+    if (name !== undefined && items.length === 0) {
       throw new Fault(
         "not_found",
         `no ${kind.replace(/ies$/, "y").replace(/s$/, "")} is named "${name}"`,
@@ -112,21 +109,9 @@ export const get: Command = {
         },
       );
     }
-    show(shell, kind, wanted);
+    show(shell, kind, items);
   },
 };
-
-/** The names by which an item can be asked for: its own, and with its owners'. */
-function namesOf(item: Item): string[] {
-  const pod = item.pod as { namespace: string; name: string } | undefined;
-  const own = item.name ?? item.endpoint;
-  return [
-    own,
-    [item.tenant, item.network, item.endpoint ?? item.name].filter(Boolean).join("/"),
-    pod?.name,
-    pod && podOf(item),
-  ].filter((name) => typeof name === "string" && name !== "") as string[];
-}
 
 function show({ options, output }: Shell, kind: string, items: readonly Item[]): void {
   if (options.format === "json") return output.data(JSON.stringify(items, null, 2));

@@ -21,7 +21,7 @@ export interface Target {
   /** Faults (usage) where no agent is asked. */
   health(): Promise<HealthAnswer>;
   why(pod: WhyRequest): Promise<WhyAnswer>;
-  list(kind: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
+  list(kind: string, name?: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** Absent where there is no switch to ask. */
   trace?(request: TraceRequest): Promise<TraceAnswer>;
 }

@@ -29,7 +29,15 @@ export function agentTarget(socket: string | undefined): Target {
     health: () => askAgent({ socket: path, method: "GET", path: "/v1/health", limitMs: 5_000 }),
     why: (pod) => ask<WhyAnswer>("why", pod),
     trace: (request) => ask<TraceAnswer>("trace", request),
-    list: (kind) => askAgent({ socket: path, method: "GET", path: `/v1/${kind}`, limitMs: 30_000 }),
+    list: (kind, name) => {
+      const which = name === undefined ? "" : `?name=${encodeURIComponent(name)}`;
+      return askAgent({
+        socket: path,
+        method: "GET",
+        path: `/v1/${kind}${which}`,
+        limitMs: 30_000,
+      });
+    },
   };
 }
 
@@ -75,11 +83,11 @@ export async function storeTarget(
       const { documents } = mirror;
       return explainPod({ documents, knownOf: () => knowsNothing.of(pod), host: "" }, pod);
     },
-    list: (kind) => {
+    list: (kind, name) => {
       if (kind === "pods") {
         return Promise.resolve(podItemsOf(mirror.documents).map((item) => ({ ...item })));
       }
-      if (kind !== "attachments") return Promise.resolve(recordItems(mirror.documents, kind));
+      if (kind !== "attachments") return Promise.resolve(recordItems(mirror.documents, kind, name));
       throw new Fault("usage", "attachments are known to each host's agent", {
         fix: "leave --store out",
       });

@@ -24,6 +24,7 @@ import {
 import { type IntentStore, planRequest } from "../record/apply.ts";
 import { repairClaims } from "../record/repair.ts";
 import { listItems } from "./lists.ts";
+import { named } from "./names.ts";
 import { knownOf } from "../pods/arriving.ts";
 import { setupPod } from "../pods/setup.ts";
 import { statusOfPod, teardownPod } from "../pods/teardown.ts";
@@ -45,9 +46,9 @@ export interface ServerParts {
 /** Answers one request. Never throws. */
 export async function answer(parts: ServerParts, request: Request): Promise<Response> {
   try {
-    const path = new URL(request.url).pathname;
+    const { pathname: path, searchParams } = new URL(request.url);
     const value = request.method === "GET"
-      ? await answerGet(parts, path)
+      ? await answerGet(parts, path, searchParams.get("name") ?? undefined)
       : await answerPost(parts, path, await readBody(request));
     return Response.json(value);
   } catch (error) {
@@ -59,14 +60,18 @@ export async function answer(parts: ServerParts, request: Request): Promise<Resp
   }
 }
 
-async function answerGet({ world, health }: ServerParts, path: string): Promise<unknown> {
+async function answerGet(
+  { world, health }: ServerParts,
+  path: string,
+  name: string | undefined,
+): Promise<unknown> {
   if (path === "/v1/health") return health();
-  if (path === "/v1/policies") return await policyItems(world);
+  if (path === "/v1/policies") return named(await policyItems(world), name);
   const kind = /^\/v1\/([a-z]+)$/.exec(path)?.[1] ?? "";
   // Who checks has changed something by another way, and wants to see it; a store that is away is
   // no reason to say nothing.
   if (kind === "differences") await world.mirror.catchUp().catch(() => {});
-  return listItems(world, kind);
+  return listItems(world, kind, name);
 }
 
 async function answerPost(

@@ -1,0 +1,25 @@
+// The names by which people ask for an item of `get`. Pure.
+
+/** One object as `get -o json` shows it. */
+export type Item = Readonly<Record<string, unknown>>;
+
+/** Gives the names of an item: its own, with its owners', and its pod's without and with namespace. */
+export function namesOf(item: Item): string[] {
+  const pod = item.pod as { readonly namespace: string; readonly name: string } | undefined;
+  const own = item.name ?? item.endpoint;
+  return [
+    own,
+    [item.tenant, item.network, own].filter(Boolean).join("/"),
+    pod?.name,
+    pod && `${pod.namespace}/${pod.name}`,
+  ].filter((name) => typeof name === "string" && name !== "") as string[];
+}
+
+/** Gives the items that `name` names; all without one. */
+export function named<T extends object>(
+  items: readonly T[],
+  name: string | undefined,
+): readonly T[] {
+  if (name === undefined) return items;
+  return items.filter((item) => namesOf(item as unknown as Item).includes(name));
+}
