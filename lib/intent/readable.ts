@@ -8,7 +8,7 @@ import { type Documents, SCHEMA } from "./records.ts";
 export const READS = SCHEMA + 1;
 
 /** What every version writes, with its type, by folder; a folder that is not here is not ours. */
-const MUST_HAVE: ReadonlyMap<string, Readonly<Record<string, string>>> = new Map(Object.entries({
+const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   hosts: { name: "string" },
   tenants: {
     name: "string",
@@ -41,7 +41,12 @@ const MUST_HAVE: ReadonlyMap<string, Readonly<Record<string, string>>> = new Map
   revisions: { n: "number", state: "string" },
   requests: { text: "string" },
   arrivals: {},
-}));
+};
+
+// Each document that is listed or told passes here.
+const MUST_HAVE: ReadonlyMap<string, readonly (readonly [field: string, type: string])[]> = new Map(
+  Object.entries(FIELDS).map(([folder, fields]) => [folder, Object.entries(fields)]),
+);
 
 /** Gives a document's folder: what stands before the first slash of its key. */
 export function folderOf(key: string): string {
@@ -52,14 +57,14 @@ export function folderOf(key: string): string {
 export function whyUnreadable(key: string, value: unknown): string | undefined {
   const mustHave = MUST_HAVE.get(folderOf(key));
   if (!mustHave) return "it is none of this program's documents";
-  const schema = fieldOf(value, "schema");
+  const fields: Readonly<Record<string, unknown>> = isObject(value) ? value : {};
+  const { schema } = fields;
   if (typeof schema === "number" && schema > READS) {
     return `it is of schema ${schema}, this version reads up to ${READS}`;
   }
-  for (const field in mustHave) {
-    const found = fieldOf(value, field);
-    if (typeof found === mustHave[field] && found !== null) continue;
-    return `its ${field} is no ${mustHave[field]}`;
+  for (const [field, type] of mustHave) {
+    const found = fields[field];
+    if (typeof found !== type || found === null) return `its ${field} is no ${type}`;
   }
   return undefined;
 }
@@ -70,6 +75,6 @@ export function readableAt<T>(documents: Documents, key: string): T | undefined 
   return value === undefined || whyUnreadable(key, value) ? undefined : value as T;
 }
 
-function fieldOf(value: unknown, field: string): unknown {
-  return typeof value === "object" && value !== null ? Reflect.get(value, field) : undefined;
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
 }

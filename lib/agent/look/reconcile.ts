@@ -5,6 +5,7 @@ import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Json } from "../../store/store.ts";
 import { scope } from "../../util/edges.ts";
 import { faultFrom } from "../../util/errors.ts";
+import { pause } from "../../util/pause.ts";
 import { type Fates, followSandboxes } from "../containers/fates.ts";
 import { applyStep, detach } from "../pods/attach.ts";
 import { attachmentKey, attachmentsOf, endpointKeyOf, findEndpoint } from "../record/documents.ts";
@@ -25,10 +26,13 @@ const LOOK_AFTER_FAILURE_MS = 1_000;
 const SHORTEST_MS = 100;
 const GATHER_MS = 300;
 
-/** Looks until `signal` aborts. */
+/** Looks until `signal` aborts; the agent's start has looked just before. */
 export async function reconcile(world: World, signal: AbortSignal): Promise<void> {
   let said = "";
-  while (!signal.aborted) {
+  while (true) {
+    // A burst of rings is one look: each look takes commands, which set-ups would have to wait for.
+    await pause(GATHER_MS, signal);
+    if (signal.aborted) return;
     let words = "";
     const failed = await scope("look", () => look(world)).catch((error) => {
       words = `look failed: ${faultFrom(error).message}`;
@@ -42,8 +46,6 @@ export async function reconcile(world: World, signal: AbortSignal): Promise<void
     const dueMs = world.garbage.nextDueMs() ?? LOOK_MS;
     const withinMs = failed ? LOOK_AFTER_FAILURE_MS : Math.min(LOOK_MS, dueMs);
     await world.bell.rung({ withinMs: Math.max(withinMs, SHORTEST_MS), signal });
-    // A burst of rings is one look: each look takes commands, which set-ups would have to wait for.
-    if (!signal.aborted) await new Promise((done) => setTimeout(done, GATHER_MS));
   }
 }
 
