@@ -62,10 +62,9 @@ export function draftsOf(
   for (const change of changes) refuseUnderPods(live, change);
   const given = new Set(changes.flatMap(({ kind, after }) => claimsOf(kind, after)));
   const podsByEndpoint = Map.groupBy(stored.attachments.values(), endpointKeyOf);
-  return changes.map((change) => {
-    const draft = draftOf(stored, change, given, podsByEndpoint.get(change.key));
-    return guarded(stored, target, draft);
-  });
+  return changes.map((change) =>
+    draftOf(stored, change, { target, given, pods: podsByEndpoint.get(change.key) })
+  );
 }
 
 function* differing<T extends ObjectRecord>(
@@ -108,8 +107,12 @@ function claimsOf(kind: ObjectKind, record: ObjectRecord | undefined): string[] 
 function draftOf(
   stored: Stored,
   { kind, key, before, after }: Change,
-  given: ReadonlySet<string>,
-  pods: readonly AttachmentRecord[] | undefined,
+  { target, given, pods }: {
+    readonly target: Target;
+    /** Claims that some record has after the change. */
+    readonly given: ReadonlySet<string>;
+    readonly pods: readonly AttachmentRecord[] | undefined;
+  },
 ): Draft {
   const [had, has] = [claimsOf(kind, before), claimsOf(kind, after)];
   // A claim that a kept record has lost is written again.
@@ -121,16 +124,24 @@ function draftOf(
   const check = (key: string): PlanCheck => ({ key, revision: stored.revisionOf(key) });
   const claim: ClaimRecord = { schema: SCHEMA, owner: key };
   const subnets = kind === "network" ? subnetEdit(stored, before, after) : undefined;
+  const object = { verb: verbOf(before, after), kind, name: nameOf(key), key, parent, takes };
+  const guard = guardOf(stored, target, object);
   return {
-    verb: before ? after ? "update" : "delete" : "create",
+    verb: object.verb,
     kind,
-    name: nameOf(key),
+    name: object.name,
     lines: changeLines(kind, before, after, pods),
-    checks: [check(key), ...takes.map(check), ...(after && parent ? [check(parent)] : [])],
+    checks: [
+      check(key),
+      ...takes.map(check),
+      ...(after && parent ? [check(parent)] : []),
+      ...guard.checks.map(check),
+    ],
     writes: [
       write(key, after),
       ...takes.map((key) => write(key, claim)),
       ...releases.filter((claim) => !given.has(claim)).map((key) => write(key, undefined)),
+      ...guard.writes,
     ],
     ...(subnets ? { subnets } : {}),
     key,
@@ -145,20 +156,33 @@ function draftOf(
  * other. So a child's coming leaves a mark on what its parent's change checks: a network lists its
  * tenant's subnets anyway; an endpoint that takes an address says so in its network's arrivals.
  */
-function guarded(stored: Stored, target: Target, draft: Draft): Draft {
-  const { verb, kind, name, checks, writes, takes, parent = "" } = draft;
-  const check = (key: string): PlanCheck => ({ key, revision: stored.revisionOf(key) });
-  if (verb === "delete" && kind === "tenant") {
-    return { ...draft, checks: [...checks, check(keys.subnets(name))] };
+function guardOf(
+  stored: Stored,
+  target: Target,
+  { verb, kind, name, key, parent = "", takes }: Pick<Draft, "verb" | "kind" | "name" | "takes"> & {
+    readonly key: string;
+    readonly parent: string | undefined;
+  },
+): { readonly checks: readonly string[]; readonly writes: readonly PlanWrite[] } {
+  if (verb === "delete" && kind === "tenant") return { checks: [keys.subnets(name)], writes: [] };
+  if (kind === "network" && verb !== "create" && mayHurtArrivals(stored, target, key)) {
+    const mark = arrivalKey(key);
+    const isGone = verb === "delete" && stored.revisionOf(mark) > 0;
+    return { checks: [mark], writes: isGone ? [write(mark, undefined)] : [] };
   }
-  if (kind === "network" && verb !== "create" && mayHurtArrivals(stored, target, draft.key)) {
-    const key = arrivalKey(draft.key);
-    const gone = verb === "delete" && stored.revisionOf(key) > 0 ? [write(key, undefined)] : [];
-    return { ...draft, checks: [...checks, check(key)], writes: [...writes, ...gone] };
-  }
-  if (kind !== "endpoint" || takes.length === 0) return draft;
+  if (kind !== "endpoint" || takes.length === 0) return NO_GUARD;
   const arrival: ArrivalRecord = { schema: SCHEMA, endpoint: name };
-  return { ...draft, writes: [...writes, write(arrivalKey(parent), arrival)] };
+  return { checks: [], writes: [write(arrivalKey(parent), arrival)] };
+}
+
+const NO_GUARD = { checks: [], writes: [] };
+
+function verbOf(
+  before: ObjectRecord | undefined,
+  after: ObjectRecord | undefined,
+): Operation["verb"] {
+  if (!before) return "create";
+  return after ? "update" : "delete";
 }
 
 /** What an endpoint that comes at this very moment has its address by. */

@@ -15,32 +15,47 @@ export function changeLines(
   pods: readonly AttachmentRecord[] = [],
 ): string[] {
   if (!after) return pods.length > 0 ? [`detaches ${podsOf(pods)}`] : [];
-  const [had, has] = [fieldsOf(kind, before), fieldsOf(kind, after)];
+  const has = fieldsOf(kind, after);
+  if (!before) return [...has].map(([label, now]) => `${label}: ${now}`);
+  const had = fieldsOf(kind, before);
   const labels = new Set([...had.keys(), ...has.keys()]);
   return [...labels].flatMap((label) => {
-    const [old, now] = [had.get(label), has.get(label)];
-    if (old === now) return [];
-    return [before ? `${label}: ${old ?? "none"} → ${now ?? "none"}` : `${label}: ${now}`];
+    const [old = "none", now = "none"] = [had.get(label), has.get(label)];
+    return old === now ? [] : [`${label}: ${old} → ${now}`];
   });
 }
 
-function fieldsOf(kind: ObjectKind, record: ObjectRecord | undefined): Map<string, string> {
+interface Field {
+  readonly label: string;
+  readonly name: string;
+  /** Where the record says who chose the field. */
+  readonly by: string;
+}
+
+/** What each kind's lines show, without the object's own name, which stands above them. */
+const FIELDS: Readonly<Record<ObjectKind, readonly Field[]>> = {
+  host: shown("host"),
+  tenant: shown("tenant"),
+  network: shown("network"),
+  endpoint: shown("endpoint"),
+};
+
+function shown(kind: ObjectKind): Field[] {
+  const own = kind === "endpoint" ? "container" : "name";
+  return Object.entries(NAMES[kind]).filter(([, name]) => name !== own)
+    .map(([label, name]) => ({ label, name, by: `${name}By` }));
+}
+
+function fieldsOf(kind: ObjectKind, record: ObjectRecord): Map<string, string> {
   const fields = new Map<string, string>();
-  if (!record) return fields;
-  const said = new Map(Object.entries(record));
-  for (const [label, name] of Object.entries(NAMES[kind])) {
-    const value = said.get(name);
-    if (value === undefined || isName(kind, name)) continue;
-    const chosen = said.get(`${name}By`) === "pool" ? " (from the pool)" : "";
+  for (const { label, name, by } of FIELDS[kind]) {
+    const value = Reflect.get(record, name);
+    if (value === undefined) continue;
+    const chosen = Reflect.get(record, by) === "pool" ? " (from the pool)" : "";
     fields.set(label, `${words(value)}${chosen}`);
   }
   if (kind === "endpoint") addBinding(fields, record as EndpointRecord);
   return fields;
-}
-
-/** The object's own name stands above its lines. */
-function isName(kind: ObjectKind, name: string): boolean {
-  return name === (kind === "endpoint" ? "container" : "name");
 }
 
 function addBinding(fields: Map<string, string>, { pin, bound }: EndpointRecord): void {
