@@ -209,23 +209,103 @@ lab() {
     lab "$@"
 }
 
-passed=0 failed=0 times=
+passed=0 failed=0 times='' broken=''
 
-# Runs the words behind the name of a suite, a "deno test", shows what it prints, adds its counts up,
-# and keeps how long it took.
+# Runs the words behind the name of some suites, a "deno test", shows what it prints, adds its counts
+# up, and keeps how long it took.
 count() {
-  local code=0 line suite=$1 start=$SECONDS
+  local start=$SECONDS code=0 suites=$1
   shift
-  export NO_COLOR=1
-  "$@" 2>&1 | tee "$log" || code=$?
-  line=$(grep -aE '^(ok|FAILED) \| [0-9]+ passed' "$log" | tail -n 1 || :)
+  NO_COLOR=1 "$@" 2>&1 | tee "$log" || code=$?
+  add_up "$suites" "$code" "$((SECONDS - start))" "$log"
+}
+
+# Adds up how suites $1 ended: with code $2, after $3 seconds, saying what is in file $4.
+add_up() {
+  local line
+  line=$(grep -aE '^(ok|FAILED) \| [0-9]+ passed' "$4" | tail -n 1 || :)
   if [[ $line =~ ([0-9]+)\ passed.*\|\ ([0-9]+)\ failed ]]; then
     passed=$((passed + BASH_REMATCH[1])) failed=$((failed + BASH_REMATCH[2]))
-    [ "$code" = 0 ] || [ "${BASH_REMATCH[2]}" != 0 ] || failed=$((failed + 1))
+    [ "$2" = 0 ] || [ "${BASH_REMATCH[2]}" != 0 ] || failed=$((failed + 1))
   else
     failed=$((failed + 1)) # it did not even begin
   fi
-  times+=$(printf '%5d s  %s' "$((SECONDS - start))" "$suite")$'\n'
+  [ "$2" = 0 ] || broken+=$(grep -aE '=> \./tests/' "$4" | sort -u || echo "$1, which did not run")$'\n'
+  times+=$(printf '%5d s  %s' "$3" "$1")$'\n'
+}
+
+# ---- suites side by side. Each of them waits for its servers most of the time, so two at once take
+# little more than half as long. What compares or limits times is run alone, behind them.
+
+LANES=2
+ALONE=(promise switch_restart cluster_restart revalidation kube_scale)
+# These take minutes each: they begin first, so that the lanes end together.
+LONG=(fault_steps soak crash kubelet scenarios)
+TOGETHER=5
+
+# Prints the files of those suites of tests/root that are there.
+files_of() {
+  local name
+  for name in "$@"; do
+    [ ! -e "tests/root/${name}_test.ts" ] || echo "tests/root/${name}_test.ts"
+  done
+}
+
+# Prints the suites of all tests that need root, a group a line, in the order in which they begin.
+# Those that want the API server come late: it is being built.
+groups_of_suites() {
+  files_of "${LONG[@]}"
+  find tests/contract tests/root -name '*_test.ts' | sort |
+    grep -vE "tests/root/($(join_by '|' "${LONG[@]}" "${ALONE[@]}"))_test\.ts" |
+    { xargs -r grep -c -F lab/kube.ts || :; } | sort -t : -k 2n -s | cut -d : -f 1 | xargs -r -n "$TOGETHER"
+}
+
+join_by() {
+  local IFS=$1
+  shift
+  printf '%s' "$*"
+}
+
+# Takes groups from $1's list "groups" until none is left; each leaves its "log" and "end" in a folder.
+lane() {
+  local n=0 group start code
+  while read -r group; do
+    n=$((n + 1))
+    mkdir "$1/$n" 2>/dev/null || continue
+    start=$SECONDS code=0
+    # shellcheck disable=SC2086 -- a word a suite
+    NO_COLOR=1 in_lab deno test -A --no-check $group </dev/null >"$1/$n/log" 2>&1 || code=$?
+    printf '%s\n' "$code $((SECONDS - start)) $group" >"$1/$n/end"
+    flock "$1/groups" cat "$1/$n/log"
+  done <"$1/groups"
+}
+
+run_lanes() {
+  local n code seconds group
+  lanes=$(mktemp -d "${TMPDIR:-/tmp}/k8contivnet-lanes.XXXXXX")
+  groups_of_suites >"$lanes/groups"
+  set -m # a group of processes for each lane, so that it can be ended whole
+  for ((n = 0; n < LANES; n++)); do
+    lane "$lanes" &
+    lane_pids+=($!)
+  done
+  set +m
+  wait "${lane_pids[@]}" || :
+  lane_pids=()
+  for ((n = 1; n <= $(wc -l <"$lanes/groups"); n++)); do
+    code=1 seconds=0 group="group $n"
+    [ ! -s "$lanes/$n/end" ] || read -r code seconds group <"$lanes/$n/end"
+    add_up "$group" "$code" "$seconds" "$lanes/$n/log"
+  done
+  rm -rf "$lanes"
+  lanes=
+}
+
+# Ends lanes that are still under way.
+stop_lanes() {
+  local pid
+  for pid in "${lane_pids[@]}"; do kill -- "-$pid" 2>/dev/null || :; done
+  [ -z "$lanes" ] || rm -rf "$lanes"
 }
 
 # Starts the build of the API server that tests of Kubernetes want and wait for: in the background,
@@ -243,7 +323,7 @@ start_kube_build() {
 }
 
 run_tests() {
-  local suite
+  local alone
   bring_tools "${TRY_TOOLS[@]}" "${TEST_TOOLS[@]}"
   start_kube_build "$@"
   bring_deno
@@ -255,15 +335,16 @@ run_tests() {
     if [ $# -gt 0 ]; then
       count "$*" in_lab deno test -A --no-check "$@"
     else
-      for suite in tests/contract tests/root; do
-        count "$suite" in_lab deno test -A --no-check "$suite"
-      done
+      run_lanes
+      mapfile -t alone < <(files_of "${ALONE[@]}")
+      [ "${#alone[@]}" = 0 ] || count "${alone[*]}" in_lab deno test -A --no-check "${alone[@]}"
     fi
   else
     say "there is no file to test, as it cannot be built"
     failed=$((failed + 1))
   fi
   printf '%s' "$times"
+  [ -z "$broken" ] || printf 'what failed:\n%s' "$broken"
   echo "$passed passed, $failed failed"
   [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }
@@ -457,6 +538,8 @@ PATH=$PATH:/usr/sbin:/sbin
 log=$(mktemp "${TMPDIR:-/tmp}/k8contivnet-install.XXXXXX")
 to_remove=
 kube_build=
-trap 'clean_up; stop_build; rm -f "$log"' EXIT
+lanes=
+lane_pids=()
+trap 'clean_up; stop_lanes; stop_build; rm -f "$log"' EXIT
 trap 'exit 130' INT TERM HUP
 main "$@"

@@ -208,11 +208,10 @@ for (const [what, units, roots, last, code] of totals) {
     assertEquals(ended.out.trimEnd().split("\n").at(-1), last, ended.out + ended.err);
     assertEquals(ended.code, code);
     assert(units === "" || ended.out.includes("good ... ok"), "each test's name is printed");
-    const suites = roots === "exit" ? ["unit"] : ["unit", "contract", "root"];
-    const times = ended.out.trimEnd().split("\n").slice(-1 - suites.length, -1);
-    assertEquals(
-      times.map((line) => line.replace(/^ *\d+ s {2}/, "")),
-      suites.map((one) => `tests/${one}`),
-    );
+    const suites = roots === "exit" ? [] : ["tests/contract/c_test.ts tests/root/b_test.ts"];
+    const times = ended.out.split("\n").filter((line) => /^ *\d+ s {2}/.test(line));
+    assertEquals(times.map((line) => line.replace(/^ *\d+ s {2}/, "")), ["tests/unit", ...suites]);
+    const broken = ended.out.split("what failed:\n")[1] ?? "";
+    assertEquals(broken.includes("bad => ./tests/"), (units + roots).includes("bad"), ended.out);
   });
 }

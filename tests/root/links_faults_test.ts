@@ -61,6 +61,8 @@ for (const driver of ["netlink", "ip"] as const) {
     await using sandbox = await makeSandbox();
     const first = sandbox.spec();
     await links.createPair(first);
+    // The kernel gives it a link-local address, and news of its carrier, a moment later.
+    await waitFor("the link to settle", async () => (await sandbox.link())?.ipv6.length === 1);
     const before = await sandbox.link();
     const second = sandbox.spec();
     const fault = await refused(links, () => links.createPair(second), "conflict", "eth0");
