@@ -62,8 +62,15 @@ export const COMMIT_BYTES = 512 * 1024;
 export interface Store {
   /** Gives the document at `key`, undefined when there is none. */
   get(key: string): Promise<Entry | undefined>;
-  /** Gives all documents whose key starts with `prefix`, by key order, and the store's revision. */
-  list(prefix: string): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }>;
+  /**
+   * Gives all documents whose key starts with `prefix`, by key order, and the store's revision. A driver
+   * that reads page by page shows each to `onPage`, so that work on it costs no time; of what it had to
+   * read anew it shows both. What counts is what is given in the end.
+   */
+  list(
+    prefix: string,
+    onPage?: (page: readonly Entry[]) => void,
+  ): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }>;
   /** Applies all `writes` if all `checks` hold. Faults: usage (limits), unavailable, timeout. */
   commit(checks: readonly Check[], writes: readonly Write[]): Promise<CommitResult>;
   /** Tells changes under `prefix` after `revision`, until `signal` aborts (then it just ends). */

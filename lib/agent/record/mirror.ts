@@ -120,7 +120,7 @@ export class Mirror {
 
   /** Makes the copy equal to what the store lists now. */
   async reload(): Promise<void> {
-    const { entries, revision } = await this.#ask(() => this.#store.list(""));
+    const { entries, revision } = await this.#readAll();
     if (this.#away) this.#forget();
     // A store that was restored or made anew counts from a past that is not ours: what was known of
     // the other one says nothing of this one.
@@ -132,6 +132,24 @@ export class Mirror {
     }
     for (const entry of entries) this.#note(entry);
     this.#settle(revision);
+  }
+
+  /** Lists all; where nothing is known yet, each page is taken over while the next one is awaited. */
+  async #readAll(): ReturnType<Store["list"]> {
+    if (this.#documents.size > 0) return await this.#ask(() => this.#store.list(""));
+    // A list that was given up may still come in.
+    let isOver = false;
+    const takeOver = (page: readonly Entry[]) => {
+      if (!isOver) page.forEach((entry) => this.#note(entry));
+    };
+    try {
+      return await this.#ask(() => this.#store.list("", takeOver));
+    } catch (error) {
+      this.#documents.clear();
+      throw error;
+    } finally {
+      isOver = true;
+    }
   }
 
   /** What was taken for the store's has revisions of who knows when. */

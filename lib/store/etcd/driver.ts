@@ -90,8 +90,11 @@ class EtcdStore implements Store {
     });
   }
 
-  list(prefix: string): Promise<{ entries: Entry[]; revision: number }> {
-    return this.#do(() => list(this.#cluster, this.#keys, prefix));
+  list(
+    prefix: string,
+    onPage?: (page: readonly Entry[]) => void,
+  ): Promise<{ entries: Entry[]; revision: number }> {
+    return this.#do(() => list(this.#cluster, this.#keys, prefix, onPage));
   }
 
   async commit(checks: readonly Check[], writes: readonly Write[]): Promise<CommitResult> {

@@ -8,15 +8,19 @@ import { type Answer, CODE, WireError } from "./wire.ts";
 
 const PAGE = 2_000;
 
+/** Is shown each page, so that its work goes on beside etcd's. */
+type OnPage = (page: readonly Entry[]) => void;
+
 /** Gives all documents below `prefix`, and the revision of this very view. Faults as Cluster.ask(). */
 export async function list(
   cluster: Cluster,
   keys: Keys,
   prefix: string,
+  onPage: OnPage = () => {},
 ): Promise<{ entries: Entry[]; revision: number }> {
   while (true) {
     try {
-      return await listOnce(cluster, keys, prefix);
+      return await listOnce(cluster, keys, prefix, onPage);
     } catch (error) {
       // Compacted between two pages: begin again at a newer revision.
       if (codeOf(error) !== CODE.outOfRange) throw error;
@@ -28,6 +32,7 @@ async function listOnce(
   cluster: Cluster,
   keys: Keys,
   prefix: string,
+  onPage: OnPage,
 ): Promise<{ entries: Entry[]; revision: number }> {
   const { key, "range_end": end } = keys.range(prefix);
   const entries: Entry[] = [];
@@ -52,8 +57,10 @@ async function listOnce(
       asked = ask();
       await sent();
     }
-    // Takes as long as etcd takes for the next page, and is done meanwhile.
-    for (const pair of kvs) entries.push(keys.entry(pair));
+    // All this takes as long as etcd takes for the next page, and is done meanwhile.
+    const read = kvs.map((pair) => keys.entry(pair));
+    onPage(read);
+    entries.push(...read);
     if (last === undefined) return { entries, revision: Number(revision) };
   }
 }
