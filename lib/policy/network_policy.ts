@@ -14,46 +14,43 @@ export interface RulesRead {
 }
 
 const [ALLOW, ISOLATE] = [1, 0];
+const WORDS = { in: "ingress", out: "egress" } as const;
+const ISOLATED = { in: "isolated for ingress", out: "isolated for egress" } as const;
 
 /** Gives the rules of a policy. */
 export function rulesOfNetworkPolicy(policy: NetworkPolicy): RulesRead {
   const problems: string[] = [];
-  const name = `${policy.namespace}/${policy.name}`;
+  const { namespace, podSelector } = policy;
+  const name = `${namespace}/${policy.name}`;
   const note = (problem: string) => problems.push(`NetworkPolicy ${name}: ${problem}`);
-  const rules = directionsOf(policy).flatMap((direction): Rule[] => {
-    const common = {
+  const subjects = { kind: "pods", namespace, podSelector } as const;
+  // Written out, as there are very many of them: an object that is put together takes twice the room.
+  const rules = directionsOf(policy).flatMap((direction): Rule[] => [
+    {
+      id: `kubernetes ${name} ${direction}`,
       policy: name,
+      label: ISOLATED[direction],
       tier: "kubernetes",
       direction,
-      subjects: {
-        kind: "pods",
-        namespace: policy.namespace,
-        podSelector: policy.podSelector,
-      },
-    } as const;
-    const word = direction === "in" ? "ingress" : "egress";
-    return [
-      {
-        ...common,
-        id: `kubernetes ${name} ${direction}`,
-        label: `isolated for ${word}`,
-        priority: ISOLATE,
-        action: "deny",
-      },
-      ...entriesOf(policy, direction).flatMap(({ peers, ports }, index): Rule[] => {
-        const rule: Rule = {
-          ...common,
-          id: `kubernetes ${name} ${direction} ${index}`,
-          label: `${word}[${index}]`,
-          priority: ALLOW,
-          action: "allow",
-          peers: peersOf(peers, policy.namespace, note),
-          services: servicesOf(ports, note),
-        };
-        return namesOfAnybody(rule);
-      }),
-    ];
-  });
+      priority: ISOLATE,
+      action: "deny",
+      subjects,
+    },
+    ...entriesOf(policy, direction).flatMap(({ peers, ports }, index) =>
+      namesOfAnybody({
+        id: `kubernetes ${name} ${direction} ${index}`,
+        policy: name,
+        label: `${WORDS[direction]}[${index}]`,
+        tier: "kubernetes",
+        direction,
+        priority: ALLOW,
+        action: "allow",
+        subjects,
+        peers: peersOf(peers, namespace, note),
+        services: servicesOf(ports, note),
+      })
+    ),
+  ]);
   return { rules: withAnswers(rules), problems };
 }
 
@@ -99,13 +96,10 @@ function peersOf(
       note("a peer says nothing, and matches nothing");
       return [];
     }
+    const only = namespaceSelector ? undefined : namespace;
     return [{
       kind: "members",
-      members: {
-        kind: "pods",
-        ...namespaceSelector ? { namespaceSelector } : { namespace },
-        ...podSelector ? { podSelector } : {},
-      },
+      members: { kind: "pods", namespace: only, namespaceSelector, podSelector },
     }];
   });
 }

@@ -69,15 +69,21 @@ export function namedPort({ ports }: Endpoint, { named, protocol }: Service): nu
 
 /** Gives `rules` with the answers of those that let SCTP through. */
 export function withAnswers(rules: readonly Rule[]): Rule[] {
-  return rules.flatMap((rule) => {
-    if (rule.action === "deny") return [rule];
-    const services = rule.services
-      ? rule.services.filter(({ protocol }) => protocol === PROTOCOLS.sctp)
-      : [{ protocol: PROTOCOLS.sctp }];
-    if (services.length === 0) return [rule];
+  const all: Rule[] = [];
+  for (const rule of rules) {
+    all.push(rule);
+    const services = answeredOf(rule);
+    if (services.length === 0) continue;
     const direction = rule.direction === "in" ? "out" : "in";
-    return [rule, { ...rule, id: `${rule.id} answers`, direction, services, isAnswer: true }];
-  });
+    all.push({ ...rule, id: `${rule.id} answers`, direction, services, isAnswer: true });
+  }
+  return all;
+}
+
+function answeredOf({ action, services }: Rule): readonly Service[] {
+  if (action === "deny") return [];
+  if (!services) return [{ protocol: PROTOCOLS.sctp }];
+  return services.filter(({ protocol }) => protocol === PROTOCOLS.sctp);
 }
 
 /** Reports whether nothing at all can match. */
