@@ -2,6 +2,7 @@
 
 import { Candidates } from "./candidates.ts";
 import type { Endpoint } from "./input.ts";
+import { Namespaces } from "./namespaces.ts";
 import { type Labels, type Selector, selectorKey, selectorMatches } from "./selectors.ts";
 
 /** What makes an endpoint a member. */
@@ -38,7 +39,7 @@ export class Groups {
   readonly #groups = new Map<string, Group & { uses: number }>();
   readonly #candidates = new Candidates<Group>();
   readonly #groupsOf = new Map<string, Set<Group>>();
-  readonly #namespaces = new Map<string, Labels>();
+  readonly #namespaces = new Namespaces();
 
   constructor(events: GroupEvents) {
     this.#events = events;
@@ -106,21 +107,16 @@ export class Groups {
 
   /** Takes over a namespace's labels; undefined: it is not known. */
   setNamespace(name: string, labels: Labels | undefined): void {
-    if (labels) this.#namespaces.set(name, labels);
-    else this.#namespaces.delete(name);
+    this.#namespaces.set(name, labels);
     for (const endpoint of [...this.#candidates.endpointsIn(name)]) this.set(endpoint);
   }
 
-  /** There are far fewer namespaces than pods, and most selectors of namespaces are about one. */
+  /** Most selectors of namespaces are about one: its own pods are far fewer than all. */
   #endpointsFor(spec: MemberSpec): Iterable<Endpoint> {
     if (spec.kind === "group" || spec.namespace !== undefined || !spec.namespaceSelector) {
       return this.#candidates.endpointsFor(spec);
     }
-    const selected: string[] = [];
-    for (const [name, labels] of this.#namespaces) {
-      if (selectorMatches(spec.namespaceSelector, labels)) selected.push(name);
-    }
-    const [only, second] = selected;
+    const [only, second] = this.#namespaces.select(spec.namespaceSelector);
     if (only === undefined) return [];
     const namespace = second === undefined ? { namespace: only } : {};
     return this.#candidates.endpointsFor({ ...spec, ...namespace });
@@ -143,10 +139,9 @@ export class Groups {
     const { pod } = endpoint;
     if (!pod) return false;
     if (spec.namespace !== undefined && spec.namespace !== pod.namespace) return false;
-    if (spec.namespaceSelector) {
-      const labels = this.#namespaces.get(pod.namespace);
-      // A namespace that is not known is not selected, not even by an empty selector's "all".
-      if (!labels || !selectorMatches(spec.namespaceSelector, labels)) return false;
+    const { namespaceSelector } = spec;
+    if (namespaceSelector && !this.#namespaces.isSelected(pod.namespace, namespaceSelector)) {
+      return false;
     }
     return !spec.podSelector || selectorMatches(spec.podSelector, endpoint.labels);
   }

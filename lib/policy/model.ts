@@ -124,11 +124,10 @@ export class PolicyModel {
     return bound;
   }
 
-  #takePeers({ peers = [] }: Rule): readonly Group[] {
-    const groups = peers.flatMap((peer) =>
-      peer.kind === "members" ? [this.#groups.take(peer.members)] : []
-    );
-    return groups.length > 0 ? groups : NO_PEERS;
+  #takePeers({ peers }: Rule): readonly Group[] {
+    if (!peers) return NO_PEERS;
+    return peers.filter((peer) => peer.kind === "members")
+      .map(({ members }) => this.#groups.take(members));
   }
 
   #unbind(bound: BoundRule): void {

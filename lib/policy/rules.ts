@@ -68,22 +68,25 @@ export function namedPort({ ports }: Endpoint, { named, protocol }: Service): nu
 }
 
 /** Gives `rules` with the answers of those that let SCTP through. */
-export function withAnswers(rules: readonly Rule[]): Rule[] {
-  const all: Rule[] = [];
-  for (const rule of rules) {
-    all.push(rule);
-    const services = answeredOf(rule);
-    if (services.length === 0) continue;
-    const direction = rule.direction === "in" ? "out" : "in";
-    all.push({ ...rule, id: `${rule.id} answers`, direction, services, isAnswer: true });
-  }
-  return all;
+export function withAnswers(rules: readonly Rule[]): readonly Rule[] {
+  if (!rules.some(isAnswered)) return rules;
+  return rules.flatMap((rule) => isAnswered(rule) ? [rule, answersOf(rule)] : [rule]);
 }
 
-function answeredOf({ action, services }: Rule): readonly Service[] {
-  if (action === "deny") return [];
-  if (!services) return [{ protocol: PROTOCOLS.sctp }];
-  return services.filter(({ protocol }) => protocol === PROTOCOLS.sctp);
+const isSctp = ({ protocol }: Service) => protocol === PROTOCOLS.sctp;
+
+function isAnswered({ action, services }: Rule): boolean {
+  return action === "allow" && (services?.some(isSctp) ?? true);
+}
+
+function answersOf(rule: Rule): Rule {
+  return {
+    ...rule,
+    id: `${rule.id} answers`,
+    direction: rule.direction === "in" ? "out" : "in",
+    services: rule.services?.filter(isSctp) ?? [{ protocol: PROTOCOLS.sctp }],
+    isAnswer: true,
+  };
 }
 
 /** Reports whether nothing at all can match. */
