@@ -81,14 +81,17 @@ export class Candidates<T> {
   /** Gives the sets that an endpoint may be in, each once. */
   setsFor(endpoint: Endpoint): T[] {
     const { labels } = endpoint;
-    const scopes = scopesOf(endpoint).flatMap((name) => this.#scopes.get(name) ?? []);
     const found: T[] = [];
-    const take = (sets: Iterable<T> = []) => {
-      for (const set of sets) found.push(set);
-    };
-    for (const { sets } of scopes) take(sets);
+    const indexed: Scope<T>[] = [];
+    for (const name of scopesOf(endpoint)) {
+      const scope = this.#scopes.get(name);
+      if (!scope) continue;
+      takeAll(found, scope.sets);
+      if (scope.byKey.size > 0) indexed.push(scope);
+    }
+    if (indexed.length === 0) return found;
     for (const key in labels) {
-      for (const { byKey } of scopes) take(byKey.get(key)?.sets.get(labels[key]!));
+      for (const { byKey } of indexed) takeAll(found, byKey.get(key)?.sets.get(labels[key]!));
     }
     return found;
   }
@@ -104,6 +107,11 @@ export class Candidates<T> {
   #tidy(name: string, { endpoints, sets, byKey }: Scope<T>): void {
     if (endpoints.size + sets.size + byKey.size === 0) this.#scopes.delete(name);
   }
+}
+
+function takeAll<T>(found: T[], sets: ReadonlySet<T> | undefined): void {
+  if (!sets || sets.size === 0) return;
+  for (const set of sets) found.push(set);
 }
 
 /** Calls `each` with every index of `scope` that the endpoint has a place in, and that place. */
