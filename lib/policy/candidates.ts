@@ -27,6 +27,11 @@ interface Scope<T> {
 export class Candidates<T> {
   readonly #scopes = new Map<string, Scope<T>>();
 
+  /** Whether all was taken back. */
+  get isEmpty(): boolean {
+    return this.#scopes.size === 0;
+  }
+
   add(endpoint: Endpoint): void {
     for (const name of scopesOf(endpoint)) {
       const scope = this.#ensure(name);
