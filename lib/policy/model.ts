@@ -28,7 +28,7 @@ export interface ModelEvents {
   readonly leaving: (rule: BoundRule, side: Side, endpoint: Endpoint) => void;
 }
 
-/** Rules that speak of one set, by the side that it has in them; twice where they name it twice. */
+/** Rules that speak of one set, by the side that it has in them. */
 type Uses = Readonly<Record<Side, BoundRule[]>>;
 
 const NO_PEERS: readonly Group[] = [];
@@ -124,10 +124,16 @@ export class PolicyModel {
     return bound;
   }
 
+  /** A set that a rule names twice is one of its peers, once: what is told of it is counted. */
   #takePeers({ peers }: Rule): readonly Group[] {
     if (!peers) return NO_PEERS;
-    return peers.filter((peer) => peer.kind === "members")
+    const groups = peers.filter((peer) => peer.kind === "members")
       .map(({ members }) => this.#groups.take(members));
+    return groups.filter((group, at) => {
+      const isFirst = groups.indexOf(group) === at;
+      if (!isFirst) this.#groups.release(group);
+      return isFirst;
+    });
   }
 
   #unbind(bound: BoundRule): void {
