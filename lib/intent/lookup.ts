@@ -1,6 +1,7 @@
 // Documents that are found without a walk through all: by folder, by pod, by host, by network. What
 // cannot be read is found nowhere, but by its key.
 
+import { Journal } from "./journal.ts";
 import { folderOf, whyUnreadable } from "./readable.ts";
 import type { AttachmentRecord, Documents, EndpointRecord } from "./records.ts";
 
@@ -64,8 +65,9 @@ export function uuidOf({ pin, attachUuid }: EndpointRecord): string | undefined 
   return pin ? pin.attachUuid : attachUuid;
 }
 
-/** A map of documents that keeps its groups by itself. */
+/** A map of documents that keeps its groups by itself, and remembers which values changed lately. */
 export class IndexedDocuments extends Map<string, Document> {
+  readonly journal = new Journal();
   /** A key alone, or several: most groups have one member. */
   readonly #keysByGroup = new Map<string, string | Set<string>>();
 
@@ -79,6 +81,7 @@ export class IndexedDocuments extends Map<string, Document> {
     const before = this.get(key);
     super.set(key, document);
     if (before?.value === document.value) return this;
+    this.journal.note(key);
     if (before) this.#leave(key, before);
     for (const group of groupsOf(key, document.value)) this.#join(key, group);
     return this;
@@ -86,12 +89,16 @@ export class IndexedDocuments extends Map<string, Document> {
 
   override delete(key: string): boolean {
     const before = this.get(key);
-    if (before) this.#leave(key, before);
+    if (before) {
+      this.#leave(key, before);
+      this.journal.note(key);
+    }
     return super.delete(key);
   }
 
   override clear(): void {
     super.clear();
+    this.journal.noteAll();
     this.#keysByGroup.clear();
   }
 
@@ -118,4 +125,19 @@ export function documentsIn<T>(documents: Documents, group: string): [key: strin
   }
   return [...documents].filter(([key, { value }]) => groupsOf(key, value).includes(group))
     .map(([key, { value }]) => [key, value as T]);
+}
+
+/** Tells from look to look which keys' values changed. */
+export class Follower {
+  #documents: Documents | undefined;
+  #count = 0;
+
+  /** Gives what changed since the last call; undefined where nobody knows: that may be anything. */
+  follow(documents: Documents): ReadonlySet<string> | undefined {
+    const journal = documents instanceof IndexedDocuments ? documents.journal : undefined;
+    const keys = documents === this.#documents ? journal?.since(this.#count) : undefined;
+    this.#documents = documents;
+    this.#count = journal?.count ?? 0;
+    return keys && new Set(keys);
+  }
 }

@@ -1,14 +1,9 @@
 // Who belongs to what: sets of endpoints that rules speak of, kept as endpoints come, change and go.
-// An endpoint is only compared with the sets that ask for a label, namespace or group that it has.
 
+import { Candidates } from "./candidates.ts";
 import type { Endpoint } from "./input.ts";
-import {
-  type Labels,
-  requiredLabel,
-  type Selector,
-  selectorKey,
-  selectorMatches,
-} from "./selectors.ts";
+import { Namespaces } from "./namespaces.ts";
+import { type Labels, type Selector, selectorKey, selectorMatches } from "./selectors.ts";
 
 /** What makes an endpoint a member. */
 export type MemberSpec =
@@ -16,10 +11,10 @@ export type MemberSpec =
   | {
     readonly kind: "pods";
     /** Either one namespace, or those that the selector finds; all where both are absent. */
-    readonly namespace?: string;
-    readonly namespaceSelector?: Selector;
+    readonly namespace?: string | undefined;
+    readonly namespaceSelector?: Selector | undefined;
     /** All where absent. */
-    readonly podSelector?: Selector;
+    readonly podSelector?: Selector | undefined;
   };
 
 /** A set of endpoints. */
@@ -35,7 +30,6 @@ export interface GroupEvents {
   readonly leaving: (group: Group, endpoint: Endpoint) => void;
 }
 
-const EVERY_POD = "pods";
 const NONE: ReadonlySet<Group> = new Set();
 
 /** All sets, and all endpoints. */
@@ -43,10 +37,9 @@ export class Groups {
   readonly endpoints = new Map<string, Endpoint>();
   readonly #events: GroupEvents;
   readonly #groups = new Map<string, Group & { uses: number }>();
-  readonly #byToken = new Map<string, Set<Group>>();
-  readonly #idsByToken = new Map<string, Set<string>>();
+  readonly #candidates = new Candidates<Group>();
   readonly #groupsOf = new Map<string, Set<Group>>();
-  readonly #namespaces = new Map<string, Labels>();
+  readonly #namespaces = new Namespaces();
 
   constructor(events: GroupEvents) {
     this.#events = events;
@@ -62,13 +55,9 @@ export class Groups {
     }
     const group = { key, spec, members: new Map<string, Endpoint>(), uses: 1 };
     this.#groups.set(key, group);
-    const token = tokenOf(spec);
-    put(this.#byToken, token, group);
-    for (const id of this.#idsByToken.get(token) ?? []) {
-      const endpoint = this.endpoints.get(id);
-      if (!endpoint || !this.#isMember(spec, endpoint)) continue;
-      group.members.set(id, endpoint);
-      put(this.#groupsOf, id, group);
+    this.#candidates.addSet(group, spec);
+    for (const endpoint of this.#endpointsFor(spec)) {
+      if (this.#isMember(spec, endpoint)) this.#enter(group, endpoint);
     }
     return group;
   }
@@ -78,8 +67,8 @@ export class Groups {
     const group = this.#groups.get(key);
     if (!group || --group.uses > 0) return;
     this.#groups.delete(key);
-    drop(this.#byToken, tokenOf(group.spec), group);
-    for (const id of group.members.keys()) drop(this.#groupsOf, id, group);
+    this.#candidates.removeSet(group, group.spec);
+    for (const id of group.members.keys()) this.#groupsOf.get(id)?.delete(group);
   }
 
   /** Gives the sets that the endpoint `id` is in. */
@@ -97,8 +86,8 @@ export class Groups {
     for (const group of [...before]) {
       if (known && !(isSame && now.has(group))) this.#leave(group, known);
     }
-    if (known) { for (const token of tokensOf(known)) drop(this.#idsByToken, token, id); }
-    for (const token of tokensOf(endpoint)) put(this.#idsByToken, token, id);
+    if (known) this.#candidates.remove(known);
+    this.#candidates.add(endpoint);
     this.endpoints.set(id, endpoint);
     for (const group of now) {
       if (group.members.has(id)) group.members.set(id, endpoint);
@@ -110,26 +99,35 @@ export class Groups {
   remove(id: string): void {
     const endpoint = this.endpoints.get(id);
     if (!endpoint) return;
-    for (const token of tokensOf(endpoint)) drop(this.#idsByToken, token, id);
-    for (const group of [...this.#groupsOf.get(id) ?? []]) this.#leave(group, endpoint);
+    this.#candidates.remove(endpoint);
+    for (const group of this.groupsOf(id)) this.#leave(group, endpoint);
     this.endpoints.delete(id);
+    this.#groupsOf.delete(id);
   }
 
   /** Takes over a namespace's labels; undefined: it is not known. */
   setNamespace(name: string, labels: Labels | undefined): void {
-    const here = [...this.#idsByToken.get(namespaceToken(name)) ?? []]
-      .flatMap((id) => this.endpoints.get(id) ?? []);
-    if (labels) this.#namespaces.set(name, labels);
-    else this.#namespaces.delete(name);
-    for (const endpoint of here) this.set(endpoint);
+    this.#namespaces.set(name, labels);
+    for (const endpoint of [...this.#candidates.endpointsIn(name)]) this.set(endpoint);
   }
 
-  #groupsFor(endpoint: Endpoint): Set<Group> {
+  /** Most selectors of namespaces are about one: its own pods are far fewer than all. */
+  #endpointsFor(spec: MemberSpec): Iterable<Endpoint> {
+    if (spec.kind === "group" || spec.namespace !== undefined || !spec.namespaceSelector) {
+      return this.#candidates.endpointsFor(spec);
+    }
+    const [only, second] = this.#namespaces.select(spec.namespaceSelector);
+    if (only === undefined) return [];
+    const namespace = second === undefined ? { namespace: only } : {};
+    return this.#candidates.endpointsFor({ ...spec, ...namespace });
+  }
+
+  #groupsFor(endpoint: Endpoint): ReadonlySet<Group> {
+    const found = this.#candidates.setsFor(endpoint);
+    if (found.length === 0) return NONE;
     const groups = new Set<Group>();
-    for (const token of tokensOf(endpoint)) {
-      for (const group of this.#byToken.get(token) ?? NONE) {
-        if (this.#isMember(group.spec, endpoint)) groups.add(group);
-      }
+    for (const group of found) {
+      if (this.#isMember(group.spec, endpoint)) groups.add(group);
     }
     return groups;
   }
@@ -141,24 +139,30 @@ export class Groups {
     const { pod } = endpoint;
     if (!pod) return false;
     if (spec.namespace !== undefined && spec.namespace !== pod.namespace) return false;
-    if (spec.namespaceSelector) {
-      const labels = this.#namespaces.get(pod.namespace);
-      // A namespace that is not known is not selected, not even by an empty selector's "all".
-      if (!labels || !selectorMatches(spec.namespaceSelector, labels)) return false;
+    const { namespaceSelector } = spec;
+    if (namespaceSelector && !this.#namespaces.isSelected(pod.namespace, namespaceSelector)) {
+      return false;
     }
     return !spec.podSelector || selectorMatches(spec.podSelector, endpoint.labels);
   }
 
+  #enter(group: Group, endpoint: Endpoint): void {
+    const { id } = endpoint;
+    group.members.set(id, endpoint);
+    const groups = this.#groupsOf.get(id);
+    if (groups) groups.add(group);
+    else this.#groupsOf.set(id, new Set<Group>().add(group));
+  }
+
   #join(group: Group, endpoint: Endpoint): void {
-    group.members.set(endpoint.id, endpoint);
-    put(this.#groupsOf, endpoint.id, group);
+    this.#enter(group, endpoint);
     this.#events.joined(group, endpoint);
   }
 
   #leave(group: Group, endpoint: Endpoint): void {
     this.#events.leaving(group, endpoint);
     group.members.delete(endpoint.id);
-    drop(this.#groupsOf, endpoint.id, group);
+    this.#groupsOf.get(endpoint.id)?.delete(group);
   }
 }
 
@@ -170,58 +174,10 @@ function isSameButLabels(a: Endpoint, b: Endpoint): boolean {
     JSON.stringify(a.ports) === JSON.stringify(b.ports);
 }
 
-const keys = new WeakMap<MemberSpec, string>();
-
 function keyOf(spec: MemberSpec): string {
-  const known = keys.get(spec);
-  if (known !== undefined) return known;
-  const key = newKeyOf(spec);
-  keys.set(spec, key);
-  return key;
-}
-
-function newKeyOf(spec: MemberSpec): string {
   if (spec.kind === "group") return `group ${spec.tenant}/${spec.group}`;
   const { namespace, namespaceSelector, podSelector } = spec;
-  return [
-    "pods",
-    namespace === undefined ? "*" : `=${namespace}`,
-    namespaceSelector ? selectorKey(namespaceSelector) : "*",
-    podSelector ? selectorKey(podSelector) : "*",
-  ].join(" ");
-}
-
-/** Gives the one token that all members have, as narrow a one as there is. */
-function tokenOf(spec: MemberSpec): string {
-  if (spec.kind === "group") return groupToken(spec.tenant, spec.group);
-  const label = spec.podSelector && requiredLabel(spec.podSelector);
-  if (label !== undefined) return labelToken(spec.namespace ?? "", label);
-  return spec.namespace === undefined ? EVERY_POD : namespaceToken(spec.namespace);
-}
-
-function tokensOf({ tenant, group, pod, labels }: Endpoint): string[] {
-  const tokens = group === undefined ? [] : [groupToken(tenant, group)];
-  if (!pod) return tokens;
-  tokens.push(EVERY_POD, namespaceToken(pod.namespace));
-  for (const key in labels) {
-    const label = `${key}=${labels[key]}`;
-    tokens.push(labelToken("", label), labelToken(pod.namespace, label));
-  }
-  return tokens;
-}
-
-const groupToken = (tenant: string, group: string) => `group ${tenant}/${group}`;
-const namespaceToken = (namespace: string) => `namespace ${namespace}`;
-const labelToken = (namespace: string, label: string) => `label ${namespace} ${label}`;
-
-function put<T>(sets: Map<string, Set<T>>, key: string, value: T): void {
-  const set = sets.get(key);
-  if (set) set.add(value);
-  else sets.set(key, new Set([value]));
-}
-
-function drop<T>(sets: Map<string, Set<T>>, key: string, value: T): void {
-  const set = sets.get(key);
-  if (!set?.delete(value) || set.size > 0) return;
-  sets.delete(key);
+  const keyOfSelector = (selector?: Selector) => selector ? selectorKey(selector) : "*";
+  const selectors = `${keyOfSelector(namespaceSelector)} ${keyOfSelector(podSelector)}`;
+  return `pods ${selectors} ${namespace === undefined ? "*" : `=${namespace}`}`;
 }

@@ -28,25 +28,26 @@ export interface ModelEvents {
   readonly leaving: (rule: BoundRule, side: Side, endpoint: Endpoint) => void;
 }
 
-interface Use {
-  readonly bound: BoundRule;
-  readonly side: Side;
-}
+/** Rules that speak of one set, by the side that it has in them. */
+type Uses = Readonly<Record<Side, BoundRule[]>>;
+
+const NO_PEERS: readonly Group[] = [];
 
 /** The model of one host's agent: of all hosts' endpoints. */
 export class PolicyModel {
   readonly #groups: Groups;
   readonly #events: ModelEvents | undefined;
-  readonly #bySource = new Map<string, Map<string, BoundRule>>();
-  readonly #uses = new Map<Group, Use[]>();
+  readonly #bySource = new Map<string, readonly BoundRule[]>();
+  readonly #uses = new Map<Group, Uses>();
 
   constructor(events?: ModelEvents) {
     this.#events = events;
     const tell = (event: "joined" | "leaving", sides: readonly Side[]) => {
       return (group: Group, endpoint: Endpoint) => {
-        const uses = this.#uses.get(group) ?? [];
+        const uses = this.#uses.get(group);
+        if (!uses || !events) return;
         for (const side of sides) {
-          for (const use of uses) if (use.side === side) events?.[event](use.bound, side, endpoint);
+          for (const bound of uses[side]) events[event](bound, side, endpoint);
         }
       };
     };
@@ -77,21 +78,26 @@ export class PolicyModel {
 
   /** Makes `rules` all that `source`, such as one policy, gives. */
   setRules(source: string, rules: readonly Rule[]): void {
-    const known = this.#bySource.get(source);
-    const now = new Map<string, BoundRule>();
-    if (known) {
-      const wanted = new Map(rules.map((rule) => [rule.id, rule]));
-      for (const [id, bound] of known) {
-        const isSame = JSON.stringify(wanted.get(id)) === JSON.stringify(bound.rule);
-        if (isSame) now.set(id, bound);
-        else this.#unbind(bound);
-      }
-    }
+    const now = this.#keepSame(this.#bySource.get(source) ?? [], rules);
     for (const rule of rules) {
       if (!now.has(rule.id) && !isVoid(rule)) now.set(rule.id, this.#bind(rule));
     }
-    if (now.size > 0) this.#bySource.set(source, now);
+    if (now.size > 0) this.#bySource.set(source, [...now.values()]);
     else this.#bySource.delete(source);
+  }
+
+  /** Gives those of the bound rules, by id, that are wanted as they are; the others end. */
+  #keepSame(known: readonly BoundRule[], rules: readonly Rule[]): Map<string, BoundRule> {
+    const kept = new Map<string, BoundRule>();
+    if (known.length === 0) return kept;
+    const wanted = new Map(rules.map((rule) => [rule.id, rule]));
+    for (const bound of known) {
+      const { rule } = bound;
+      const isSame = JSON.stringify(wanted.get(rule.id)) === JSON.stringify(rule);
+      if (isSame) kept.set(rule.id, bound);
+      else this.#unbind(bound);
+    }
+    return kept;
   }
 
   /** Names of all sources that give a rule. */
@@ -101,41 +107,54 @@ export class PolicyModel {
 
   /** All rules. */
   *rules(): Generator<BoundRule> {
-    for (const rules of this.#bySource.values()) yield* rules.values();
+    for (const rules of this.#bySource.values()) yield* rules;
   }
 
   /** Rules that guard the endpoint `id`. */
   rulesOf(id: string): BoundRule[] {
-    return this.#groups.groupsOf(id).flatMap((group) =>
-      (this.#uses.get(group) ?? []).flatMap(({ bound, side }) => side === "subjects" ? [bound] : [])
-    );
+    return this.#groups.groupsOf(id).flatMap((group) => this.#uses.get(group)?.subjects ?? []);
   }
 
   #bind(rule: Rule): BoundRule {
     const subjects = this.#groups.take(rule.subjects);
-    const peers = (rule.peers ?? []).flatMap((peer) =>
-      peer.kind === "members" ? [this.#groups.take(peer.members)] : []
-    );
-    const bound = { rule, subjects, peers };
-    this.#use(subjects, { bound, side: "subjects" });
-    for (const group of peers) this.#use(group, { bound, side: "peers" });
+    const bound = { rule, subjects, peers: this.#takePeers(rule) };
+    this.#usesOf(subjects).subjects.push(bound);
+    for (const group of bound.peers) this.#usesOf(group).peers.push(bound);
     this.#events?.bound(bound);
     return bound;
   }
 
-  #unbind(bound: BoundRule): void {
-    this.#events?.unbound(bound);
-    for (const group of [bound.subjects, ...bound.peers]) {
-      const left = this.#uses.get(group)?.filter((use) => use.bound !== bound) ?? [];
-      if (left.length > 0) this.#uses.set(group, left);
-      else this.#uses.delete(group);
-      this.#groups.release(group);
-    }
+  /** A set that a rule names twice is one of its peers, once: what is told of it is counted. */
+  #takePeers({ peers }: Rule): readonly Group[] {
+    if (!peers) return NO_PEERS;
+    const groups = peers.filter((peer) => peer.kind === "members")
+      .map(({ members }) => this.#groups.take(members));
+    return groups.filter((group, at) => {
+      const isFirst = groups.indexOf(group) === at;
+      if (!isFirst) this.#groups.release(group);
+      return isFirst;
+    });
   }
 
-  #use(group: Group, use: Use): void {
-    const uses = this.#uses.get(group);
-    if (uses) uses.push(use);
-    else this.#uses.set(group, [use]);
+  #unbind(bound: BoundRule): void {
+    this.#events?.unbound(bound);
+    this.#giveBack(bound, "subjects", bound.subjects);
+    for (const group of bound.peers) this.#giveBack(bound, "peers", group);
+  }
+
+  #giveBack(bound: BoundRule, side: Side, group: Group): void {
+    const uses = this.#usesOf(group);
+    const rules = uses[side];
+    rules.splice(rules.indexOf(bound), 1);
+    if (uses.subjects.length + uses.peers.length === 0) this.#uses.delete(group);
+    this.#groups.release(group);
+  }
+
+  #usesOf(group: Group): Uses {
+    const known = this.#uses.get(group);
+    if (known) return known;
+    const uses: Uses = { subjects: [], peers: [] };
+    this.#uses.set(group, uses);
+    return uses;
   }
 }

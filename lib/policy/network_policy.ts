@@ -14,54 +14,56 @@ export interface RulesRead {
 }
 
 const [ALLOW, ISOLATE] = [1, 0];
+const DIRECTIONS = ["in", "out"] as const;
+const TYPES = { in: "Ingress", out: "Egress" } as const;
+const NUMBERS = { TCP: PROTOCOLS.tcp, UDP: PROTOCOLS.udp, SCTP: PROTOCOLS.sctp } as const;
+const WORDS = { in: "ingress", out: "egress" } as const;
+const ISOLATED = { in: "isolated for ingress", out: "isolated for egress" } as const;
 
 /** Gives the rules of a policy. */
 export function rulesOfNetworkPolicy(policy: NetworkPolicy): RulesRead {
   const problems: string[] = [];
-  const name = `${policy.namespace}/${policy.name}`;
+  const { namespace, podSelector } = policy;
+  const name = `${namespace}/${policy.name}`;
   const note = (problem: string) => problems.push(`NetworkPolicy ${name}: ${problem}`);
-  const rules = directionsOf(policy).flatMap((direction): Rule[] => {
-    const common = {
+  const subjects = { kind: "pods", namespace, podSelector } as const;
+  // Written out, as there are very many of them: objects that are put together, and lists that grow,
+  // take twice the room.
+  const rules = directionsOf(policy).flatMap((direction): Rule[] => [
+    {
+      id: `kubernetes ${name} ${direction}`,
       policy: name,
+      label: ISOLATED[direction],
       tier: "kubernetes",
       direction,
-      subjects: {
-        kind: "pods",
-        namespace: policy.namespace,
-        podSelector: policy.podSelector,
-      },
-    } as const;
-    const word = direction === "in" ? "ingress" : "egress";
-    return [
-      {
-        ...common,
-        id: `kubernetes ${name} ${direction}`,
-        label: `isolated for ${word}`,
-        priority: ISOLATE,
-        action: "deny",
-      },
-      ...entriesOf(policy, direction).flatMap(({ peers, ports }, index): Rule[] => {
-        const rule: Rule = {
-          ...common,
-          id: `kubernetes ${name} ${direction} ${index}`,
-          label: `${word}[${index}]`,
-          priority: ALLOW,
-          action: "allow",
-          peers: peersOf(peers, policy.namespace, note),
-          services: servicesOf(ports, note),
-        };
-        return namesOfAnybody(rule);
-      }),
-    ];
-  });
+      priority: ISOLATE,
+      action: "deny",
+      subjects,
+    },
+    ...entriesOf(policy, direction).flatMap(({ peers, ports }, index) =>
+      namesOfAnybody({
+        id: `kubernetes ${name} ${direction} ${index}`,
+        policy: name,
+        label: `${WORDS[direction]}[${index}]`,
+        tier: "kubernetes",
+        direction,
+        priority: ALLOW,
+        action: "allow",
+        subjects,
+        peers: peersOf(peers, namespace, note),
+        services: servicesOf(ports, note),
+      })
+    ),
+  ]);
   return { rules: withAnswers(rules), problems };
 }
 
 /** To anybody, by a port's name: that is to each pod that has such a port. */
 function namesOfAnybody(rule: Rule): Rule[] {
   const { services = [], peers } = rule;
+  if (rule.direction === "in" || peers) return [rule];
   const named = services.filter((service) => service.named !== undefined);
-  if (rule.direction === "in" || peers || named.length === 0) return [rule];
+  if (named.length === 0) return [rule];
   const numbered = services.filter((service) => service.named === undefined);
   const everyPod: Peer = { kind: "members", members: { kind: "pods" } };
   return [
@@ -73,11 +75,8 @@ function namesOfAnybody(rule: Rule): Rule[] {
 /** Where types are not given, egress counts only if there are rules of it (defaults of the API, v1). */
 function directionsOf({ policyTypes = [], egress = [] }: NetworkPolicy): Direction[] {
   if (policyTypes.length === 0) return egress.length > 0 ? ["in", "out"] : ["in"];
-  const types = new Set(policyTypes);
-  return [
-    ...types.has("Ingress") ? ["in" as const] : [],
-    ...types.has("Egress") ? ["out" as const] : [],
-  ];
+  const isAsked = (direction: Direction) => policyTypes.includes(TYPES[direction]);
+  return DIRECTIONS.filter(isAsked);
 }
 
 function entriesOf({ ingress = [], egress = [] }: NetworkPolicy, direction: Direction) {
@@ -92,44 +91,42 @@ function peersOf(
   note: (problem: string) => void,
 ): Peer[] | undefined {
   if (peers.length === 0) return undefined;
-  return peers.flatMap((peer): Peer[] => {
+  const read = peers.map((peer): Peer | undefined => {
     if (peer.ipBlock) return blockOf(peer.ipBlock, note);
     const { podSelector, namespaceSelector } = peer;
     if (!podSelector && !namespaceSelector) {
       note("a peer says nothing, and matches nothing");
-      return [];
+      return undefined;
     }
-    return [{
+    const only = namespaceSelector ? undefined : namespace;
+    return {
       kind: "members",
-      members: {
-        kind: "pods",
-        ...namespaceSelector ? { namespaceSelector } : { namespace },
-        ...podSelector ? { podSelector } : {},
-      },
-    }];
+      members: { kind: "pods", namespace: only, namespaceSelector, podSelector },
+    };
   });
+  return read.filter((one) => one !== undefined);
 }
 
 function blockOf(
   { cidr, except = [] }: NonNullable<KubePeer["ipBlock"]>,
   note: (problem: string) => void,
-): Peer[] {
+): Peer | undefined {
   try {
     if (cidr.includes(":")) {
       note(`ipBlock ${oneLine(cidr, 50)} is IPv6, and matches nothing on IPv4 networks`);
-      return [];
+      return undefined;
     }
     const block = parseSubnet(cidr, { hostBits: "cut" });
     const excepts = except.map((one) => parseSubnet(one, { hostBits: "cut" }));
     const outside = excepts.findIndex((one) => !subnetHolds(block, one));
     if (outside >= 0) {
       note(`except ${except[outside]} is not inside ${cidr}, so the block matches nothing`);
-      return [];
+      return undefined;
     }
-    return [{ kind: "block", block, excepts }];
+    return { kind: "block", block, excepts };
   } catch (error) {
     note(`ipBlock matches nothing: ${faultFrom(error).what}`);
-    return [];
+    return undefined;
   }
 }
 
@@ -138,20 +135,21 @@ function servicesOf(
   note: (problem: string) => void,
 ): Service[] | undefined {
   if (ports.length === 0) return undefined;
-  return ports.flatMap((one): Service[] => {
+  const read = ports.map((one): Service | undefined => {
     const { protocol: name = "TCP", port, endPort } = one;
-    const protocol = { TCP: PROTOCOLS.tcp, UDP: PROTOCOLS.udp, SCTP: PROTOCOLS.sctp }[name];
+    const protocol = NUMBERS[name];
     const bad = protocol === undefined
       ? `protocol ${oneLine(String(name), 20)} is not known`
       : wrongPorts(port, endPort);
     if (bad) {
       note(`${bad}, and matches nothing`);
-      return [];
+      return undefined;
     }
-    if (port === undefined) return [{ protocol }];
-    if (typeof port === "string") return [{ protocol, named: port }];
-    return [{ protocol, ports: { first: port, last: endPort ?? port } }];
+    if (port === undefined) return { protocol };
+    if (typeof port === "string") return { protocol, named: port };
+    return { protocol, ports: { first: port, last: endPort ?? port } };
   });
+  return read.filter((one) => one !== undefined);
 }
 
 function wrongPorts(port: KubePort["port"], endPort: number | undefined): string | undefined {

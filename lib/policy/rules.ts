@@ -68,16 +68,25 @@ export function namedPort({ ports }: Endpoint, { named, protocol }: Service): nu
 }
 
 /** Gives `rules` with the answers of those that let SCTP through. */
-export function withAnswers(rules: readonly Rule[]): Rule[] {
-  return rules.flatMap((rule) => {
-    if (rule.action === "deny") return [rule];
-    const services = rule.services
-      ? rule.services.filter(({ protocol }) => protocol === PROTOCOLS.sctp)
-      : [{ protocol: PROTOCOLS.sctp }];
-    if (services.length === 0) return [rule];
-    const direction = rule.direction === "in" ? "out" : "in";
-    return [rule, { ...rule, id: `${rule.id} answers`, direction, services, isAnswer: true }];
-  });
+export function withAnswers(rules: readonly Rule[]): readonly Rule[] {
+  if (!rules.some(isAnswered)) return rules;
+  return rules.flatMap((rule) => isAnswered(rule) ? [rule, answersOf(rule)] : [rule]);
+}
+
+const isSctp = ({ protocol }: Service) => protocol === PROTOCOLS.sctp;
+
+function isAnswered({ action, services }: Rule): boolean {
+  return action === "allow" && (services?.some(isSctp) ?? true);
+}
+
+function answersOf(rule: Rule): Rule {
+  return {
+    ...rule,
+    id: `${rule.id} answers`,
+    direction: rule.direction === "in" ? "out" : "in",
+    services: rule.services?.filter(isSctp) ?? [{ protocol: PROTOCOLS.sctp }],
+    isAnswer: true,
+  };
 }
 
 /** Reports whether nothing at all can match. */

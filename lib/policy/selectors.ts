@@ -16,9 +16,15 @@ export interface Expression {
 /** Labels of a pod or namespace. */
 export type Labels = Readonly<Record<string, string>>;
 
+// Selectors are asked very often: what they do not have is not made anew for each.
+const NO_LABELS: Labels = {};
+const NO_EXPRESSIONS: readonly Expression[] = [];
+
 /** Reports whether labels meet every requirement of `selector`. */
-export function selectorMatches(selector: Selector, labels: Labels): boolean {
-  const { matchLabels = {}, matchExpressions = [] } = selector;
+export function selectorMatches(
+  { matchLabels = NO_LABELS, matchExpressions = NO_EXPRESSIONS }: Selector,
+  labels: Labels,
+): boolean {
   for (const key in matchLabels) if (labels[key] !== matchLabels[key]) return false;
   return matchExpressions.every((one) => expressionMatches(one, labels));
 }
@@ -39,20 +45,31 @@ function expressionMatches({ key, operator, values = [] }: Expression, labels: L
 }
 
 /** Gives the same text for selectors that say the same in another order. */
-export function selectorKey({ matchLabels = {}, matchExpressions = [] }: Selector): string {
-  const labels = Object.entries(matchLabels).sort(([a], [b]) => a < b ? -1 : 1);
+export function selectorKey(
+  { matchLabels = NO_LABELS, matchExpressions = NO_EXPRESSIONS }: Selector,
+): string {
+  const labels = Object.entries(matchLabels);
+  if (labels.length > 1) labels.sort(([a], [b]) => a < b ? -1 : 1);
+  if (matchExpressions.length === 0) return JSON.stringify(labels);
   const expressions = matchExpressions
     .map(({ key, operator, values = [] }) => JSON.stringify([key, operator, [...values].sort()]))
     .sort();
   return JSON.stringify([labels, expressions]);
 }
 
-/** Gives a label `key=value` that whatever matches must have; undefined where there is none. */
-export function requiredLabel({ matchLabels = {}, matchExpressions = [] }: Selector) {
-  const [label] = Object.entries(matchLabels);
-  if (label) return `${label[0]}=${label[1]}`;
+/** A label with its value. */
+export interface Label {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** Gives a label that whatever matches must have; undefined where there is none. */
+export function requiredLabel(
+  { matchLabels = NO_LABELS, matchExpressions = NO_EXPRESSIONS }: Selector,
+): Label | undefined {
+  for (const key in matchLabels) return { key, value: matchLabels[key]! };
   const only = matchExpressions.find(({ operator, values = [] }) =>
     operator === "In" && values.length === 1
   );
-  return only && `${only.key}=${only.values?.[0]}`;
+  return only && { key: only.key, value: only.values![0]! };
 }

@@ -22,8 +22,8 @@ const mutants: { fault: string; file: string; from: string; to: string }[] = [
   {
     fault: "a pod selector finds pods of every namespace",
     file: "network_policy.ts",
-    from: "...namespaceSelector ? { namespaceSelector } : { namespace },",
-    to: "...namespaceSelector ? { namespaceSelector } : {},",
+    from: "const only = namespaceSelector ? undefined : namespace;",
+    to: "const only = undefined;",
   },
   {
     fault: "peers of another tenant with the same address get in",

@@ -1,13 +1,9 @@
 // The policies of this host as flows, kept in step with the records and with what Kubernetes says.
 // Loaded only where there is a policy.
 
-import type {
-  AttachmentRecord,
-  EndpointRecord,
-  NetworkRecord,
-  TenantRecord,
-} from "../../intent/records.ts";
+import { Follower } from "../../intent/lookup.ts";
 import { readableAt } from "../../intent/readable.ts";
+import type { NetworkRecord, TenantRecord } from "../../intent/records.ts";
 import { rulesOfTenant } from "../../policy/contiv.ts";
 import { HostFlows } from "../../policy/flows/host_flows.ts";
 import { DROP } from "../../policy/flows/pipeline.ts";
@@ -15,9 +11,11 @@ import type { LineChanges } from "../../policy/flows/line_book.ts";
 import type { KubeNamespace, KubePod, NetworkPolicy } from "../../policy/input.ts";
 import { PolicyModel } from "../../policy/model.ts";
 import { rulesOfNetworkPolicy } from "../../policy/network_policy.ts";
-import { findNetwork } from "../record/documents.ts";
 import type { Document } from "../record/mirror.ts";
-import { attachmentByEndpoint, policyEndpoint, subnetsByTenant, tenantPolicies } from "./input.ts";
+import { podNameOf } from "./attached.ts";
+import { EndpointNews } from "./endpoint_news.ts";
+import { policyEndpoint, subnetsByTenant, tenantPolicies } from "./input.ts";
+import { NamedList } from "./named_list.ts";
 
 /** What an API server says, all of it. */
 export interface KubeObjects {
@@ -36,13 +34,23 @@ export interface CompilerInput {
 
 const NOTHING: KubeObjects = { namespaces: [], pods: [], policies: [] };
 
+type Documents = CompilerInput["documents"];
+type Changed = ReadonlySet<string> | undefined;
+
+const fullName = ({ namespace, name }: KubePod | NetworkPolicy) => `${namespace}/${name}`;
+
 /** Model and flows of one host. */
 export class Compiler {
   readonly flows: HostFlows;
   readonly model: PolicyModel;
   readonly #problems = new Map<string, readonly string[]>();
-  /** What each endpoint, tenant, policy and namespace was made of. */
+  /** What each endpoint, tenant, policy and namespace was made of; the records' by their keys. */
   readonly #seen = new Map<string, readonly unknown[]>();
+  readonly #follower = new Follower();
+  readonly #namespaces = new NamedList<KubeNamespace>(({ name }) => name);
+  readonly #policies = new NamedList<NetworkPolicy>(fullName);
+  readonly #pods = new NamedList<KubePod>(fullName);
+  readonly #endpoints = new EndpointNews();
 
   /** `drop` is what the flows do with denied packets. */
   constructor(readonly drop: string = DROP) {
@@ -50,26 +58,25 @@ export class Compiler {
     this.model = new PolicyModel(this.flows);
   }
 
-  /** Follows `input`; gives the lines that changed. Costs what changed, and one walk over the records. */
+  /**
+   * Follows `input`; gives the lines that changed. Costs what changed, and a glance at each object of
+   * Kubernetes; a walk over the records where nobody knows which of them changed.
+   */
   update({ documents, kube = NOTHING, host, tagOf }: CompilerInput): LineChanges {
-    const alive = new Set<string>();
-    this.#updateNamespaces(kube, alive);
-    this.#updateRules(documents, kube, alive);
-    const pods = new Map(kube.pods.map((pod) => [`${pod.namespace}/${pod.name}`, pod]));
-    const attachments = attachmentByEndpoint(documents);
-    for (const key of documents.keys()) {
-      if (!key.startsWith("endpoints/")) continue;
-      const record = readableAt<EndpointRecord>(documents, key);
-      // What cannot be read (any more) stays as it was known.
-      alive.add(key);
-      if (!record) continue;
-      const attachment = attachments.get(key);
-      const pod = attachment && pods.get(`${attachment.pod.namespace}/${attachment.pod.name}`);
-      const tag = attachment?.host === host ? tagHere(documents, attachment, tagOf) : undefined;
-      if (this.#isKnown(key, alive, record, attachment, pod, tag)) continue;
+    const changed = this.#follower.follow(documents);
+    const gone = this.#goneFrom(documents, changed);
+    this.#updateNamespaces(kube, gone);
+    this.#updateTenants(documents, changed);
+    this.#updatePolicies(kube, gone);
+    const { fresh, gone: ended } = this.#pods.follow(kube.pods);
+    const pods = [...fresh.map(fullName), ...ended];
+    const news = this.#endpoints.follow({ documents, changed, pods, host, tagOf });
+    for (const { key, record, attachment, tag } of news) {
+      const pod = attachment && this.#pods.get(podNameOf(attachment));
+      if (this.#isKnown(key, record, attachment, pod, tag)) continue;
       this.model.setEndpoint(policyEndpoint(record, attachment, { pod, tag }));
     }
-    this.#forgetAllBut(alive);
+    this.#forget(gone);
     return this.flows.changes();
   }
 
@@ -78,33 +85,37 @@ export class Compiler {
     return [...this.#problems.values()].flat();
   }
 
-  #updateNamespaces({ namespaces }: KubeObjects, alive: Set<string>): void {
-    for (const namespace of namespaces) {
-      if (this.#isKnown(`namespace ${namespace.name}`, alive, namespace)) continue;
+  #updateNamespaces({ namespaces }: KubeObjects, allGone: Set<string>): void {
+    const { fresh, gone } = this.#namespaces.follow(namespaces);
+    for (const name of gone) allGone.add(`namespace ${name}`);
+    for (const namespace of fresh) {
+      if (this.#isKnown(`namespace ${namespace.name}`, namespace)) continue;
       this.model.setNamespace(namespace.name, namespace.labels);
     }
   }
 
-  #updateRules(
-    documents: ReadonlyMap<string, Document>,
-    { policies }: KubeObjects,
-    alive: Set<string>,
-  ): void {
+  /** Rules of contiv name networks, too: by their subnets. */
+  #updateTenants(documents: Documents, changed: Changed): void {
+    const isAbout = (key: string) => key.startsWith("tenants/") || key.startsWith("networks/");
+    if (changed && ![...changed].some(isAbout)) return;
     const subnets = subnetsByTenant(documents);
     for (const key of documents.keys()) {
       if (!key.startsWith("tenants/")) continue;
-      const source = `contiv ${key.slice("tenants/".length)}`;
       const tenant = readableAt<TenantRecord>(documents, key);
-      alive.add(source);
+      // What cannot be read (any more) stays as it was known.
       if (!tenant) continue;
       const networks = subnets.get(tenant.name) ?? {};
-      if (this.#isKnown(source, alive, tenant, JSON.stringify(networks))) continue;
-      this.#setRules(source, rulesOfTenant(tenantPolicies(tenant, networks)));
+      if (this.#isKnown(key, tenant, JSON.stringify(networks))) continue;
+      this.#setRules(sourceOf(key), rulesOfTenant(tenantPolicies(tenant, networks)));
     }
-    for (const policy of policies) {
-      const source = `kubernetes ${policy.namespace}/${policy.name}`;
-      if (this.#isKnown(source, alive, policy)) continue;
-      this.#setRules(source, rulesOfNetworkPolicy(policy));
+  }
+
+  #updatePolicies({ policies }: KubeObjects, allGone: Set<string>): void {
+    const { fresh, gone } = this.#policies.follow(policies);
+    for (const name of gone) allGone.add(`kubernetes ${name}`);
+    for (const policy of fresh) {
+      const source = `kubernetes ${fullName(policy)}`;
+      if (!this.#isKnown(source, policy)) this.#setRules(source, rulesOfNetworkPolicy(policy));
     }
   }
 
@@ -115,30 +126,36 @@ export class Compiler {
   }
 
   /** Reports whether `key` was made of exactly these things when it was looked at last. */
-  #isKnown(key: string, alive: Set<string>, ...parts: readonly unknown[]): boolean {
-    alive.add(key);
+  #isKnown(key: string, ...parts: readonly unknown[]): boolean {
     const seen = this.#seen.get(key);
     this.#seen.set(key, parts);
     return seen !== undefined && seen.every((one, at) => one === parts[at]);
   }
 
-  #forgetAllBut(alive: ReadonlySet<string>): void {
+  /** Gives the keys of the records that were seen and are not there any more. */
+  #goneFrom(documents: Documents, changed: Changed): Set<string> {
+    const isGone = (key: string) => isRecord(key) && this.#seen.has(key) && !documents.has(key);
+    return new Set([...changed ?? this.#seen.keys()].filter(isGone));
+  }
+
+  #forget(gone: ReadonlySet<string>): void {
+    if (gone.size === 0) return;
     for (const key of this.#seen.keys()) {
-      if (alive.has(key)) continue;
+      if (!gone.has(key)) continue;
       this.#seen.delete(key);
       if (key.startsWith("endpoints/")) this.model.removeEndpoint(key);
       else if (key.startsWith("namespace ")) {
         this.model.setNamespace(key.slice("namespace ".length), undefined);
-      } else this.#setRules(key, { rules: [], problems: [] });
+      } else this.#setRules(sourceOf(key), { rules: [], problems: [] });
     }
   }
 }
 
-function tagHere(
-  documents: ReadonlyMap<string, Document>,
-  attachment: AttachmentRecord,
-  tagOf: (network: NetworkRecord) => number,
-): number | undefined {
-  const network = findNetwork(documents, attachment);
-  return network && tagOf(network);
+function isRecord(key: string): boolean {
+  return key.startsWith("endpoints/") || key.startsWith("tenants/");
+}
+
+/** Gives the name under which the model has the rules of `key`. */
+function sourceOf(key: string): string {
+  return key.startsWith("tenants/") ? `contiv ${key.slice("tenants/".length)}` : key;
 }

@@ -15,7 +15,7 @@ import {
   guardedLines,
   networkLine,
   passOn,
-  pipelineLines,
+  PIPELINE,
   type PlaceAndActions,
   placeOf,
   REGISTERS,
@@ -47,7 +47,7 @@ export class HostFlows implements ModelEvents {
   readonly #book = new LineBook();
   readonly #slots = new Slots();
   readonly #numbers = new Numbers();
-  readonly #held = new Map<string, Held>();
+  readonly #held = new Map<BoundRule, Held>();
   readonly #guards = new Map<string, Record<Direction, number>>();
   readonly #guardedByTag = new Map<number, number>();
   readonly #drop: string;
@@ -81,19 +81,19 @@ export class HostFlows implements ModelEvents {
     for (const endpoint of bound.subjects.members.values()) this.#addSubject(bound, endpoint);
   }
 
-  unbound({ rule }: BoundRule): void {
-    const held = this.#held.get(rule.id);
+  unbound(bound: BoundRule): void {
+    const held = this.#held.get(bound);
     for (const endpoint of [...held?.subjects.values() ?? []]) this.#removeSubject(held, endpoint);
   }
 
   joined(bound: BoundRule, side: Side, endpoint: Endpoint): void {
     if (side === "subjects") return this.#addSubject(bound, endpoint);
-    const held = this.#held.get(bound.rule.id);
+    const held = this.#held.get(bound);
     if (held) this.#addPeer(held, endpoint);
   }
 
-  leaving({ rule }: BoundRule, side: Side, endpoint: Endpoint): void {
-    const held = this.#held.get(rule.id);
+  leaving(bound: BoundRule, side: Side, endpoint: Endpoint): void {
+    const held = this.#held.get(bound);
     if (side === "subjects") return this.#removeSubject(held, endpoint);
     if (!held) return;
     this.#eachPeerLine(held, endpoint, (place, part) => this.#book.removePart(place, part));
@@ -102,10 +102,10 @@ export class HostFlows implements ModelEvents {
   /** Most rules guard nobody here: only now is anything made of one. */
   #hold(bound: BoundRule): Held {
     const { rule } = bound;
-    const known = this.#held.get(rule.id);
+    const known = this.#held.get(bound);
     if (known) return known;
     const held: Held = { bound, parts: new Map(), subjects: new Map() };
-    this.#held.set(rule.id, held);
+    this.#held.set(bound, held);
     const part = numberedPart(rule);
     if (part) held.parts.set("", { part, byTag: new Map() });
     if (namedSide(rule) === "subjects") return held;
@@ -150,7 +150,7 @@ export class HostFlows implements ModelEvents {
       this.#slots.release(tableOf(part), active.slot);
       byTag.delete(here.tag);
     }
-    if (held.subjects.size === 0) this.#held.delete(rule.id);
+    if (held.subjects.size === 0) this.#held.delete(held.bound);
     if (rule.action === "deny") this.#guard(endpoint, rule.direction, -1);
   }
 
@@ -271,7 +271,7 @@ export class HostFlows implements ModelEvents {
     if (was!.in !== is!.in) this.#all(shieldedLines(guarded), verb);
     if (was!.any === is!.any) return;
     this.#all(guardedLines(guarded), verb);
-    this.#all([networkLine(here), ...pipelineLines()], verb);
+    this.#all([networkLine(here), ...PIPELINE], verb);
     const count = (this.#guardedByTag.get(here.tag) ?? 0) + change;
     if (count > 0) this.#guardedByTag.set(here.tag, count);
     else this.#guardedByTag.delete(here.tag);

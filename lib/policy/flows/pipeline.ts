@@ -143,20 +143,18 @@ function midstream(from: string, to: string, actions: string): Row[] {
 /** A line in two parts. */
 export type PlaceAndActions = readonly [place: string, actions: string];
 
-/** Gives the start of a line. */
+const COOKIE = `cookie=0x${(POLICY_COOKIE >> 32n).toString(16)}`;
+
+/** Gives the start of a line; `number` is the cookie's lower half. */
 export function placeOf(table: number, priority: number, match: string, number = 0): string {
-  const cookie = POLICY_COOKIE | BigInt(number);
-  return `cookie=0x${cookie.toString(16)}, table=${table}, priority=${priority}${
-    match && `,${match}`
-  }`;
+  const half = number.toString(16).padStart(8, "0");
+  return `${COOKIE}${half}, table=${table}, priority=${priority}${match && `,${match}`}`;
 }
 
-/** Gives what is there as soon as there is one policed network. */
-export function pipelineLines(): PlaceAndActions[] {
-  return ROWS.map((
-    [table, priority, match, actions],
-  ) => [placeOf(table, priority, match), actions]);
-}
+/** What is there as soon as there is one policed network. */
+export const PIPELINE: readonly PlaceAndActions[] = ROWS.map((
+  [table, priority, match, actions],
+) => [placeOf(table, priority, match), actions]);
 
 /** What is done with a packet that a policy denies. */
 export const DROP = "drop";

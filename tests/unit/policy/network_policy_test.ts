@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import type { NetworkPolicy } from "../../../lib/policy/input.ts";
 import { rulesOfNetworkPolicy } from "../../../lib/policy/network_policy.ts";
 import { disagreements } from "./agreement.ts";
-import { build } from "./build.ts";
+import { build, change } from "./build.ts";
 import { mayPass, type TestPacket } from "./evaluator.ts";
 import type { PlacedEndpoint, RandomWorld } from "./random_worlds.ts";
 
@@ -208,3 +208,19 @@ for (const { name, rule, problem } of bad) {
     assertEquals([...flows.tags], [11]);
   });
 }
+
+Deno.test("NetworkPolicy: a peer that is named twice, and calls a port as nobody did, leaves nothing", () => {
+  const [peer, port] = [{ podSelector: { matchLabels: { app: "web" } } }, "http"];
+  const policy: NetworkPolicy = {
+    ...{ namespace: "one", name: "p", podSelector: { matchLabels: { app: "app" } } },
+    policyTypes: ["Egress"],
+    egress: [{ to: [peer, peer], ports: [{ port }] }],
+  };
+  const was = { ...worldOf(policy), endpoints: [app] };
+  const built = build(was);
+  const is = { ...was, endpoints: [app, web] };
+  change(built, was, is);
+  assertEquals(disagreements(is, built), []);
+  change(built, is, { ...is, endpoints: [app] });
+  assertEquals(built.flows.lines().filter((line) => line.includes("reg2=0xa010102")), []);
+});

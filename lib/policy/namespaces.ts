@@ -1,0 +1,44 @@
+// Which namespaces a selector finds. Most selectors ask for one by its name's label: they are found by
+// it, without asking each namespace.
+
+import { type Labels, requiredLabel, type Selector, selectorMatches } from "./selectors.ts";
+
+/** Namespaces that are known, by their labels. */
+export class Namespaces {
+  readonly #labels = new Map<string, Labels>();
+  readonly #byLabel = new Map<string, Set<string>>();
+
+  /** Takes over a namespace's labels; undefined: it is not known. */
+  set(name: string, labels: Labels | undefined): void {
+    for (const text of textsOf(this.#labels.get(name))) {
+      const names = this.#byLabel.get(text);
+      if (names?.delete(name) && names.size === 0) this.#byLabel.delete(text);
+    }
+    if (labels) this.#labels.set(name, labels);
+    else this.#labels.delete(name);
+    for (const text of textsOf(labels)) {
+      const names = this.#byLabel.get(text);
+      if (names) names.add(name);
+      else this.#byLabel.set(text, new Set([name]));
+    }
+  }
+
+  /** Reports whether `selector` finds it; one that is not known is not found even by "all". */
+  isSelected(name: string, selector: Selector): boolean {
+    const labels = this.#labels.get(name);
+    return labels !== undefined && selectorMatches(selector, labels);
+  }
+
+  /** Gives the names of all that `selector` finds. */
+  select(selector: Selector): string[] {
+    const label = requiredLabel(selector);
+    const names = label ? this.#byLabel.get(textOf(label.key, label.value)) : this.#labels.keys();
+    return [...names ?? []].filter((name) => this.isSelected(name, selector));
+  }
+}
+
+function textsOf(labels: Labels = {}): string[] {
+  return Object.entries(labels).map(([key, value]) => textOf(key, value));
+}
+
+const textOf = (key: string, value: string) => `${key}=${value}`;
