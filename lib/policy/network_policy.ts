@@ -16,7 +16,11 @@ export interface RulesRead {
 const [ALLOW, ISOLATE] = [1, 0];
 const DIRECTIONS = ["in", "out"] as const;
 const TYPES = { in: "Ingress", out: "Egress" } as const;
-const NUMBERS = { TCP: PROTOCOLS.tcp, UDP: PROTOCOLS.udp, SCTP: PROTOCOLS.sctp } as const;
+const NUMBERS: ReadonlyMap<string, number> = new Map([
+  ["TCP", PROTOCOLS.tcp],
+  ["UDP", PROTOCOLS.udp],
+  ["SCTP", PROTOCOLS.sctp],
+]);
 const WORDS = { in: "ingress", out: "egress" } as const;
 const ISOLATED = { in: "isolated for ingress", out: "isolated for egress" } as const;
 
@@ -137,12 +141,10 @@ function servicesOf(
   if (ports.length === 0) return undefined;
   const read = ports.map((one): Service | undefined => {
     const { protocol: name = "TCP", port, endPort } = one;
-    const protocol = NUMBERS[name];
-    const bad = protocol === undefined
-      ? `protocol ${oneLine(String(name), 20)} is not known`
-      : wrongPorts(port, endPort);
-    if (bad) {
-      note(`${bad}, and matches nothing`);
+    const protocol = NUMBERS.get(name);
+    const bad = wrongPorts(port, endPort);
+    if (protocol === undefined || bad) {
+      note(`${bad ?? `protocol ${oneLine(String(name), 20)} is not known`}, and matches nothing`);
       return undefined;
     }
     if (port === undefined) return { protocol };

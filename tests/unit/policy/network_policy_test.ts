@@ -224,3 +224,19 @@ Deno.test("NetworkPolicy: a peer that is named twice, and calls a port as nobody
   change(built, is, { ...is, endpoints: [app] });
   assertEquals(built.flows.lines().filter((line) => line.includes("reg2=0xa010102")), []);
 });
+
+for (const protocol of ["ICMP", "tcp", "constructor", "toString", "__proto__", ""]) {
+  Deno.test(`a rule of the protocol "${protocol}" matches nothing, and says so`, () => {
+    const policy = {
+      ...{ namespace: "one", name: "p", podSelector: {}, policyTypes: ["Ingress"] },
+      ingress: [{ ports: [{ protocol, port: 80 }] }],
+    } as unknown as NetworkPolicy;
+    const { rules, problems } = rulesOfNetworkPolicy(policy);
+    assertEquals(problems.length, 1);
+    assertEquals(JSON.stringify(rules).includes(protocol === "" ? "undefined" : protocol), false);
+    assertEquals(
+      rules.flatMap((rule) => JSON.stringify(rule).match(/"services":\[[^\]]+\]/g) ?? []),
+      [],
+    );
+  });
+}
