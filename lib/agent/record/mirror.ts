@@ -1,30 +1,19 @@
 // The agent's copy of the store in memory: decisions read it, commits check revisions, so a copy that
 // lags can only cost another try, never a wrong write. A watch keeps it fresh.
 
-import { IndexedDocuments } from "../../intent/lookup.ts";
+import { Copy, type Document } from "./copy.ts";
 import { Held } from "./held.ts";
 import { pause } from "../../util/pause.ts";
-import type { Check, CommitResult, Entry, Json, Store, Write } from "../../store/store.ts";
+import type { Check, CommitResult, Entry, Store, Write } from "../../store/store.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import { Shared } from "../../util/shared.ts";
 
-/** One document with the revision it was last written at. */
-export interface Document {
-  readonly value: unknown;
-  readonly revision: number;
-}
+export type { Document };
 
 /** What a change of the store should be, given what is there; undefined when nothing is to be done. */
 export type Change = (
   documents: ReadonlyMap<string, Document>,
 ) => { readonly checks: readonly Check[]; readonly writes: readonly Write[] } | undefined;
-
-/** A write as a list, a watch or an own commit tells it. */
-interface Told {
-  readonly key: string;
-  readonly value: Json | undefined;
-  readonly revision: number;
-}
 
 const TRIES = 20;
 const RETRY_MS = 1_000;
@@ -36,20 +25,13 @@ const NO_KEY = "none/";
 /** A copy of all documents of a store. */
 export class Mirror {
   readonly #store: Store;
-  readonly #documents = new IndexedDocuments();
-  /** Revision at which a key was deleted: an older write that the watch tells later is not news. */
-  readonly #deleted = new Map<string, number>();
-  #revision = 0;
+  readonly #copy = new Copy();
   #away: Fault | undefined;
   readonly #held = new Held();
   #isFollowing = false;
   readonly #catchingUp = new Shared(() => this.#catchUp());
-  /** Rung when #revision has moved. */
-  readonly #onSettled = new Set<() => void>();
   #trouble: Fault | undefined;
   #onTrouble: (trouble: Fault | undefined) => void = () => {};
-  /** Is told the key of each change, whoever made it; cheap, as set-ups wait for it. */
-  onNews: ((key: string) => void) | undefined;
 
   private constructor(store: Store) {
     this.#store = store;
@@ -72,9 +54,14 @@ export class Mirror {
       await mirror.reload();
     } catch (error) {
       mirror.#away = awayFault(error);
-      for (const [key, document] of known) mirror.#documents.set(key, document);
+      for (const [key, document] of known) mirror.#copy.documents.set(key, document);
     }
     return mirror;
+  }
+
+  /** Who is told the key of each change, whoever made it; cheap, as set-ups wait for it. */
+  set onNews(tell: (key: string) => void) {
+    this.#copy.onNews = tell;
   }
 
   /** Why the store could not be read so far; undefined once it was. */
@@ -111,53 +98,37 @@ export class Mirror {
 
   /** Revision up to which all is known. */
   get revision(): number {
-    return this.#revision;
+    return this.#copy.revision;
   }
 
   get documents(): ReadonlyMap<string, Document> {
-    return this.#documents;
+    return this.#copy.documents;
   }
 
   /** Makes the copy equal to what the store lists now. */
   async reload(): Promise<void> {
     const { entries, revision } = await this.#readAll();
-    if (this.#away) this.#forget();
-    // A store that was restored or made anew counts from a past that is not ours: what was known of
-    // the other one says nothing of this one.
-    else if (revision < this.#revision) this.#forget();
-    const listed = new Set(entries.map((entry) => entry.key));
-    for (const [key, { revision: known }] of [...this.#documents]) {
-      // Gone by hand, it may have been of the very last revision.
-      if (!listed.has(key) && known <= revision) this.#delete(key, revision);
-    }
-    for (const entry of entries) this.#note(entry);
-    this.#settle(revision);
+    if (this.#away) this.#copy.forget();
+    this.#away = undefined;
+    this.#copy.take(entries, revision);
   }
 
   /** Lists all; where nothing is known yet, each page is taken over while the next one is awaited. */
   async #readAll(): ReturnType<Store["list"]> {
-    if (this.#documents.size > 0) return await this.#ask(() => this.#store.list(""));
+    if (this.#copy.documents.size > 0) return await this.#ask(() => this.#store.list(""));
     // A list that was given up may still come in.
     let isOver = false;
     const takeOver = (page: readonly Entry[]) => {
-      if (!isOver) page.forEach((entry) => this.#note(entry));
+      if (!isOver) page.forEach((entry) => this.#copy.note(entry));
     };
     try {
       return await this.#ask(() => this.#store.list("", takeOver));
     } catch (error) {
-      this.#documents.clear();
+      this.#copy.documents.clear();
       throw error;
     } finally {
       isOver = true;
     }
-  }
-
-  /** What was taken for the store's has revisions of who knows when. */
-  #forget(): void {
-    this.#documents.clear();
-    this.#deleted.clear();
-    this.#revision = 0;
-    this.#away = undefined;
   }
 
   /** Tries until the store has been read once; false when `signal` aborts first. */
@@ -181,9 +152,9 @@ export class Mirror {
     this.#held.add(group, checks, writes);
     for (const { key, value } of writes) {
       // The revision stays what it was: that is what the change is compared with later.
-      const revision = this.#documents.get(key)?.revision ?? 0;
-      if (value === undefined) this.#documents.delete(key);
-      else this.#documents.set(key, { value, revision });
+      const revision = this.#copy.documents.get(key)?.revision ?? 0;
+      if (value === undefined) this.#copy.documents.delete(key);
+      else this.#copy.documents.set(key, { value, revision });
     }
   }
 
@@ -221,15 +192,10 @@ export class Mirror {
 
   /** Reports whether all up to `revision` is known, for which it waits a moment where a watch tells. */
   async #isTold(revision: number): Promise<boolean> {
-    if (revision <= this.#revision || !this.#isFollowing) return revision <= this.#revision;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const look = () => revision <= this.#revision && resolve();
-    const timer = setTimeout(resolve, TOLD_MS);
-    this.#onSettled.add(look);
-    await promise;
-    this.#onSettled.delete(look);
-    clearTimeout(timer);
-    return revision <= this.#revision;
+    if (revision <= this.#copy.revision || !this.#isFollowing) {
+      return revision <= this.#copy.revision;
+    }
+    return await this.#copy.reaches(revision, TOLD_MS);
   }
 
   /** Follows the store until `signal` aborts; rings after each batch with news of somebody else. */
@@ -237,11 +203,11 @@ export class Mirror {
     if (this.#away && await this.#readable(signal)) ring();
     this.#isFollowing = true;
     while (!signal.aborted) {
-      for await (const batch of this.#store.watch("", this.#revision, signal)) {
+      for await (const batch of this.#store.watch("", this.#copy.revision, signal)) {
         let isNews = batch.kind === "compacted";
         if (batch.kind === "compacted") await this.reload();
-        else for (const change of batch.changes) isNews = this.#note(change) || isNews;
-        this.#settle(batch.revision);
+        else for (const change of batch.changes) isNews = this.#copy.note(change) || isNews;
+        this.#copy.settle(batch.revision);
         if (isNews) ring();
       }
     }
@@ -254,7 +220,7 @@ export class Mirror {
    */
   async commit(change: Change): Promise<boolean> {
     for (let tries = 0; tries < TRIES; tries++) {
-      const wanted = change(this.#documents);
+      const wanted = change(this.#copy.documents);
       if (!wanted) return false;
       const result = await this.tryCommit(wanted.checks, wanted.writes);
       if (result.done) return true;
@@ -271,7 +237,7 @@ export class Mirror {
     const result = await this.#ask(() => this.#store.commit(checks, writes));
     if (!result.done) return result;
     for (const { key, value } of writes) {
-      this.#note({ key, value, revision: result.revision });
+      this.#copy.note({ key, value, revision: result.revision });
       // What was held of it is older.
       this.#held.forget(key);
     }
@@ -281,37 +247,11 @@ export class Mirror {
   /** Reads one key anew; what was only held of it is forgotten. */
   async refresh(key: string): Promise<void> {
     const entry: Entry | undefined = await this.#ask(() => this.#store.get(key));
-    if (!entry) this.#documents.delete(key);
+    if (!entry) this.#copy.documents.delete(key);
     // A watch may have told of a later write meanwhile.
-    else if (entry.revision >= (this.#documents.get(key)?.revision ?? 0)) {
-      this.#documents.set(key, { value: entry.value, revision: entry.revision });
+    else if (entry.revision >= (this.#copy.documents.get(key)?.revision ?? 0)) {
+      this.#copy.documents.set(key, { value: entry.value, revision: entry.revision });
     }
-  }
-
-  /** Takes a write over unless it is known already; reports whether it was new. */
-  #note({ key, value, revision }: Told): boolean {
-    const known = this.#documents.get(key)?.revision ?? this.#deleted.get(key) ?? 0;
-    if (revision <= known) return false;
-    if (value === undefined) {
-      this.#delete(key, revision);
-    } else {
-      this.#documents.set(key, { value, revision });
-      this.#deleted.delete(key);
-    }
-    this.onNews?.(key);
-    return true;
-  }
-
-  #delete(key: string, revision: number): void {
-    this.#documents.delete(key);
-    this.#deleted.set(key, revision);
-  }
-
-  /** Everything up to `revision` has been told: what was deleted before it needs no memory. */
-  #settle(revision: number): void {
-    this.#revision = Math.max(this.#revision, revision);
-    for (const [key, at] of this.#deleted) if (at <= this.#revision) this.#deleted.delete(key);
-    for (const look of this.#onSettled) look();
   }
 }
 
