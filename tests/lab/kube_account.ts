@@ -1,10 +1,41 @@
-// A pod's service account as its kubelet places it: files that are links through `..data`, which is
-// swapped as a whole when the token is renewed. Only in the lab, whose /run is its own.
+// The agents' service account, with the rights that we ship; and a pod's account as its kubelet places
+// it: files that are links through `..data`, which is swapped as a whole when the token is renewed. The
+// latter only in the lab, whose /run is its own.
 
-import type { Kube } from "./kube.ts";
+import { run } from "../../lib/util/run.ts";
+import { FILE } from "./host.ts";
+import { type Kube, type KubeOptions, startKube } from "./kube.ts";
+import type { TokenClaims } from "./kube_token.ts";
 
 const SECRETS = "/var/run/secrets";
 const FOLDER = `${SECRETS}/kubernetes.io/serviceaccount`;
+
+/** Starts an API server that has what the built file's `kube rbac` prints. */
+export async function startKubeWithRbac(options: KubeOptions = {}): Promise<Kube> {
+  const manifest = await run(FILE, ["kube", "rbac"], { limitMs: 60_000 });
+  const kube = await startKube(await Deno.makeTempDir({ prefix: "k8contivnet-kube-" }), options);
+  try {
+    await kube.kubectlWith({ stdin: manifest }, "apply", "-f", "-");
+    return kube;
+  } catch (error) {
+    await kube.stop();
+    throw error;
+  }
+}
+
+/** Gives a token of the agents' account. */
+export function agentToken(kube: Kube, claims?: TokenClaims): Promise<string> {
+  return kube.token("kube-system", "k8contivnet", claims);
+}
+
+/** Writes a kubeconfig of the agents' account; `endpoint` is another way to the API server. */
+export async function agentKubeconfig(
+  kube: Kube,
+  { name = "agent", endpoint = kube.endpoint } = {},
+): Promise<string> {
+  const token = await agentToken(kube);
+  return await kube.kubeconfig(name, { token }, { server: `https://${endpoint}` });
+}
 
 /** A service account that is in place until the end of the test. */
 export interface PlacedAccount extends AsyncDisposable {

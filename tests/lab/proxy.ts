@@ -8,7 +8,9 @@ export type ProxyMode =
   /** The next bytes of an answer are thrown away and the connection is closed. */
   | "lose-answers"
   /** Nothing passes in either direction, and no connection is closed. */
-  | "silent";
+  | "silent"
+  /** All connections are closed, and those that come as soon as they come. */
+  | "closed";
 
 /** A running proxy, by default on a free port of 127.0.0.1. */
 export interface Proxy extends Disposable {
@@ -21,6 +23,8 @@ export interface Proxy extends Disposable {
   target: string;
   /** How many answers were lost. */
   readonly lost: number;
+  /** When each connection came, in milliseconds of performance.now(). */
+  readonly arrivals: readonly number[];
   /** Takes no more connections: they are refused. What is open goes on. */
   refuse(): void;
   /** Silences for ever the connections whose last request began with `words`; gives how many. */
@@ -58,11 +62,12 @@ function connect(target: string): Promise<Deno.Conn> {
 }
 
 class Joined implements Proxy {
-  mode: ProxyMode = "open";
   delayMs = 0;
   target: string;
   lost = 0;
+  readonly arrivals: number[] = [];
   readonly endpoint: string;
+  #mode: ProxyMode = "open";
   readonly #listener: Deno.Listener<Deno.Conn>;
   #isListening = true;
   readonly #open = new Set<Deno.Conn>();
@@ -74,8 +79,21 @@ class Joined implements Proxy {
     this.endpoint = endpoint;
   }
 
+  get mode(): ProxyMode {
+    return this.#mode;
+  }
+
+  set mode(mode: ProxyMode) {
+    this.#mode = mode;
+    if (mode === "closed") this.#closeAll();
+  }
+
   async serve(): Promise<void> {
-    for await (const client of this.#listener) void this.#join(client);
+    for await (const client of this.#listener) {
+      this.arrivals.push(performance.now());
+      if (this.#mode === "closed") close(client);
+      else void this.#join(client);
+    }
   }
 
   refuse(): void {
@@ -91,6 +109,10 @@ class Joined implements Proxy {
 
   [Symbol.dispose](): void {
     this.refuse();
+    this.#closeAll();
+  }
+
+  #closeAll(): void {
     for (const end of this.#open) close(end);
   }
 

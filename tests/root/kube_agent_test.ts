@@ -6,7 +6,8 @@ import type { HealthAnswer, KubeHealth } from "../../lib/agent/api.ts";
 import { askAgent } from "../../lib/agent/client.ts";
 import { type Ended } from "../lab/agent.ts";
 import { FILE, type Host, intentOf, startHost } from "../lab/host.ts";
-import { type Kube, startKube } from "../lab/kube.ts";
+import type { Kube } from "../lab/kube.ts";
+import { agentKubeconfig, startKubeWithRbac } from "../lab/kube_account.ts";
 import { startProxy } from "../lab/proxy.ts";
 import { waitFor } from "../lab/wait.ts";
 
@@ -18,13 +19,8 @@ let kube: Kube;
 let kubeconfig: string;
 
 Deno.test.beforeAll(async () => {
-  kube = await startKube(await Deno.makeTempDir({ prefix: "k8contivnet-kube-" }));
-  const { code, stdout } = await new Deno.Command(FILE, { args: ["kube", "rbac"] }).output();
-  assertEquals(code, 0);
-  const manifest = new TextDecoder().decode(stdout);
-  await kube.kubectlWith({ stdin: manifest }, "apply", "-f", "-");
-  const token = await kube.token("kube-system", "k8contivnet");
-  kubeconfig = await kube.kubeconfig("agent", { token });
+  kube = await startKubeWithRbac();
+  kubeconfig = await agentKubeconfig(kube);
 });
 Deno.test.afterAll(() => kube.stop());
 
@@ -114,10 +110,7 @@ const BY_LABEL = {
 
 Deno.test("a pod's label chooses its network, and none is guessed while it cannot be known", async () => {
   using proxy = startProxy(kube.endpoint);
-  const token = await kube.token("kube-system", "k8contivnet");
-  const config = await kube.kubeconfig("labels", { token }, {
-    server: `https://${proxy.endpoint}`,
-  });
+  const config = await agentKubeconfig(kube, { name: "labels", endpoint: proxy.endpoint });
   await using host = await startHost(BY_LABEL, "--kubeconfig", config, "--node-name", NODE);
   await waitFor("the cluster", async () => (await health(host)).state === "up", LIMIT);
   const labels = { "io.contiv.tenant": "t", "io.contiv.network": "red" };
@@ -164,8 +157,7 @@ Deno.test("a pod's label chooses its network, and none is guessed while it canno
 
 Deno.test("while the API server is away pods are set up and stay connected, and it is told later", async () => {
   using proxy = startProxy(kube.endpoint);
-  const token = await kube.token("kube-system", "k8contivnet");
-  const config = await kube.kubeconfig("cut", { token }, { server: `https://${proxy.endpoint}` });
+  const config = await agentKubeconfig(kube, { name: "cut", endpoint: proxy.endpoint });
   await using host = await startNode(config);
   const one = await startPod(host, "pod0");
   await host.agent.setup(one);

@@ -2,8 +2,9 @@
 // each, and nobody in a network that is not theirs.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { FILE, type Host, startHost } from "../lab/host.ts";
-import { type Kube, type PodParts, startKube } from "../lab/kube.ts";
+import { type Host, startHost } from "../lab/host.ts";
+import type { Kube, PodParts } from "../lab/kube.ts";
+import { agentKubeconfig, startKubeWithRbac } from "../lab/kube_account.ts";
 import type { Pod } from "../lab/pod.ts";
 import { waitFor } from "../lab/wait.ts";
 
@@ -14,12 +15,8 @@ let kube: Kube;
 let kubeconfig: string;
 
 Deno.test.beforeAll(async () => {
-  kube = await startKube(await Deno.makeTempDir({ prefix: "k8contivnet-kube-" }));
-  const { stdout } = await new Deno.Command(FILE, { args: ["kube", "rbac"] }).output();
-  const manifest = new TextDecoder().decode(stdout);
-  await kube.kubectlWith({ stdin: manifest }, "apply", "-f", "-");
-  const token = await kube.token("kube-system", "k8contivnet");
-  kubeconfig = await kube.kubeconfig("agent", { token });
+  kube = await startKubeWithRbac();
+  kubeconfig = await agentKubeconfig(kube);
 });
 Deno.test.afterAll(() => kube.stop());
 

@@ -2,8 +2,9 @@
 // and what holds while the API server is away.
 
 import { assert, assertEquals } from "@std/assert";
-import { FILE, type Host, intentOf, startHost } from "../lab/host.ts";
-import { type Kube, startKube } from "../lab/kube.ts";
+import { type Host, intentOf, startHost } from "../lab/host.ts";
+import type { Kube } from "../lab/kube.ts";
+import { agentKubeconfig, startKubeWithRbac } from "../lab/kube_account.ts";
 import type { Pod } from "../lab/pod.ts";
 import { waitFor } from "../lab/wait.ts";
 
@@ -28,13 +29,8 @@ async function startPod(kube: Kube, host: Host, name: string, role: string): Pro
 }
 
 Deno.test("a NetworkPolicy is in force as the API server has it, and while that is away", async () => {
-  await using kube = await startKube(await Deno.makeTempDir({ prefix: "k8contivnet-kube-" }));
-  const { stdout } = await new Deno.Command(FILE, { args: ["kube", "rbac"] }).output();
-  const manifest = new TextDecoder().decode(stdout);
-  await kube.kubectlWith({ stdin: manifest }, "apply", "-f", "-");
-  const token = await kube.token("kube-system", "k8contivnet");
-  const kubeconfig = await kube.kubeconfig("agent", { token });
-  const flags = ["--kubeconfig", kubeconfig, "--node-name", NODE];
+  await using kube = await startKubeWithRbac();
+  const flags = ["--kubeconfig", await agentKubeconfig(kube), "--node-name", NODE];
   await using host = await startHost(intentOf(4), ...flags);
   const [web, app, other] = [
     await startPod(kube, host, "pod0", "web"),

@@ -2,9 +2,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { KubeHealth } from "../../lib/agent/api.ts";
-import { rbacManifest } from "../../lib/kube/rbac.ts";
 import { intentOf, startHost } from "../lab/host.ts";
-import { type Kube, startKube } from "../lab/kube.ts";
+import type { Kube } from "../lab/kube.ts";
+import { agentKubeconfig, startKubeWithRbac } from "../lab/kube_account.ts";
 import { follow } from "../lab/kube_cluster.ts";
 import { waitFor } from "../lab/wait.ts";
 
@@ -15,11 +15,9 @@ const MOST_MB = 110;
 const LIMIT = { limitMs: 120_000, everyMs: 100 };
 
 Deno.test("5,000 pods with 100,000 labels are known within 110 MB, and a label's change within 100 ms", async () => {
-  await using kube = await startKube(await Deno.makeTempDir({ prefix: "k8contivnet-kube-" }));
-  await kube.kubectlWith({ stdin: rbacManifest("kube-system") }, "apply", "-f", "-");
+  await using kube = await startKubeWithRbac();
   await fill(kube);
-  const token = await kube.token("kube-system", "k8contivnet");
-  const kubeconfig = await kube.kubeconfig("agent", { token });
+  const kubeconfig = await agentKubeconfig(kube);
   await using host = await startHost(
     intentOf(3),
     ...["--kubeconfig", kubeconfig, "--node-name", "node-0"],

@@ -4,9 +4,15 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { KubeHealth } from "../../lib/agent/api.ts";
 import type { Ended } from "../lab/agent.ts";
-import { FILE, type Host, startHost } from "../lab/host.ts";
-import { type Kube, startKube } from "../lab/kube.ts";
-import { isGood, placeAccount, podToken } from "../lab/kube_account.ts";
+import { type Host, startHost } from "../lab/host.ts";
+import type { Kube } from "../lab/kube.ts";
+import {
+  agentKubeconfig,
+  isGood,
+  placeAccount,
+  podToken,
+  startKubeWithRbac,
+} from "../lab/kube_account.ts";
 import type { Pod } from "../lab/pod.ts";
 import { startProxy } from "../lab/proxy.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -19,10 +25,7 @@ const STATUS = "k8s.v1.cni.cncf.io/network-status";
 let kube: Kube;
 
 Deno.test.beforeAll(async () => {
-  kube = await startKube(await Deno.makeTempDir({ prefix: "k8contivnet-kube-" }));
-  const { stdout } = await new Deno.Command(FILE, { args: ["kube", "rbac"] }).output();
-  const manifest = new TextDecoder().decode(stdout);
-  await kube.kubectlWith({ stdin: manifest }, "apply", "-f", "-");
+  kube = await startKubeWithRbac();
 });
 Deno.test.afterAll(() => kube.stop());
 
@@ -105,9 +108,7 @@ Deno.test("a slow API server, and one that never answers, hold nobody up who nee
   };
 
   using proxy = startProxy(kube.endpoint);
-  const token = await kube.token("kube-system", "k8contivnet");
-  const way = { server: `https://${proxy.endpoint}` };
-  const config = await kube.kubeconfig("slow", { token }, way);
+  const config = await agentKubeconfig(kube, { name: "slow", endpoint: proxy.endpoint });
   proxy.delayMs = DELAY_MS;
   await restart(host, "--kubeconfig", config);
   await isQuick("while it is not known yet");

@@ -11,7 +11,7 @@ import type { NetworkPolicy } from "../../policy/input.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import type { KubeObjects } from "../policy/compiler.ts";
-import type { KubeInput } from "../policy/keeper.ts";
+import type { KubeInput } from "../policy/kube_input.ts";
 
 const MARK = "kubernetes-policies";
 

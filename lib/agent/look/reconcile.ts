@@ -63,10 +63,11 @@ export async function look(world: World): Promise<number> {
   const mine = attachmentsOf(world.mirror.documents, world.host);
   world.garbage.keepOnly(new Set(mine.map((one) => one.id)));
   const released = await releaseUnwanted(world, mine, fates);
+  // Before others are asked for a tag: the one that is free now may be all there is.
+  world.tags.prune(world.mirror.documents);
   const wanted = mine.filter((one) => !released.has(one.id)).map((one) =>
     wantedOf(world, world.mirror.documents, one)
   );
-  world.tags.prune(world.mirror.documents);
   // First what policies say, then who is handed over to them; what fails has been said, and is closed.
   await world.policies.ensure(world, { isFresh: true }).catch(() => {});
   await syncGuards(world, wanted, actual);

@@ -29,16 +29,18 @@ export async function realise(world: World, claim: HeldClaim): Promise<void> {
     if (claim.stale.some((one) => sandboxes.includes(one.sandbox))) await linksGone;
   }
   const fresh = claim.attachments.filter((one) => one.state !== "ready");
+  let steps: Step[];
   try {
     // Its policies are in force before its port is there.
     await world.policies.ensureFor(world, () => tagsOf(world, claim.attachments));
+    // Before the port: its tag may have been another network's, whose way to other hosts goes first.
+    await world.fabric.ensure(world);
+    steps = await stepsFor(world, claim);
   } catch (error) {
+    // A claim that can have no tag here would hold up every look.
     await giveUp(world, fresh, []);
     throw error;
   }
-  // Before the port: its tag may have been another network's, whose way to other hosts goes first.
-  await world.fabric.ensure(world);
-  const steps = await stepsFor(world, claim);
   if (steps.length === 0 && fresh.length === 0) return;
   const results = await Promise.allSettled(steps.map((step) => applyStep(world, step)));
   const failed = results.find((result) => result.status === "rejected");

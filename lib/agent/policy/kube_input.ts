@@ -1,8 +1,11 @@
-// What stands in for an API server's word: the objects in one request on the agent's socket.
+// What Kubernetes says of policies, and what stands in for an API server's word: the objects in one
+// request on the agent's socket.
 
-import type { KubeInput } from "./keeper.ts";
 import type { KubeObjects } from "./compiler.ts";
 import { Fault } from "../../util/errors.ts";
+
+/** What Kubernetes says: all of it, nothing yet, or there is none. */
+export type KubeInput = KubeObjects | "pending" | "none";
 
 /** Reads the body of POST /v1/kubernetes: `{"state"}`, or all objects. Faults: usage. */
 export function parseKubeInput(body: Readonly<Record<string, unknown>>): KubeInput {
