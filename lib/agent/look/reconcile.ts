@@ -14,6 +14,7 @@ import { attachmentFromPort, attachmentToPort, hostEndOf } from "../pods/rows.ts
 import { isGarbage, isStoreLost, isThere } from "./doubts.ts";
 import { connectLatecomers } from "./latecomers.ts";
 import { reviveEndpoints } from "./revive.ts";
+import { noteStranded } from "./stranded.ts";
 import { type Actual, planSteps, type Step, type Wanted } from "./steps.ts";
 import { logDetached } from "../pods/told.ts";
 import { wantedOf } from "../pods/wanted.ts";
@@ -73,6 +74,8 @@ export async function look(world: World): Promise<number> {
   const steps = planSteps(wanted, without(actual, released));
   for (const step of steps) failed += await tryStep(world, step);
   for (const step of unfinished(wanted, steps)) failed += await tryStep(world, step);
+  const strays = new Set(steps.flatMap((step) => step.do === "detach" ? [step.name] : []));
+  await noteStranded(world, actual.rows.filter(({ name }) => strays.has(name)));
   return failed + await connectLatecomers(world);
 }
 

@@ -8,6 +8,7 @@ import { Fault, FAULT_CODES, faultFrom } from "../../util/errors.ts";
 import {
   type BindRequest,
   type FaultBody,
+  type GcAnswer,
   type HealthAnswer,
   INTENT_BYTES,
   type IntentRequest,
@@ -22,6 +23,7 @@ import {
   type WhyAnswer,
 } from "../api.ts";
 import { type IntentStore, planRequest } from "../record/apply.ts";
+import { giveUpHost } from "../record/give_up.ts";
 import { repairClaims } from "../record/repair.ts";
 import { listItems } from "./lists.ts";
 import { knownOf } from "../pods/arriving.ts";
@@ -87,6 +89,8 @@ async function answerPost(
       return await applied(world, intents, intentOf(body));
     case "/v1/repair":
       return await repair(world, body.dryRun === true);
+    case "/v1/gc":
+      return await giveUp(world, body);
     case "/v1/why":
       return await explain(world, body);
     case "/v1/bind":
@@ -108,6 +112,26 @@ async function repair({ mirror, log }: World, isDry: boolean): Promise<RepairAns
   const done = isDry ? [] : answer.acts.filter(({ act }) => act !== "keep");
   for (const { act, claim, why } of done) log.info("claim repaired", { act, claim, why });
   return answer;
+}
+
+async function giveUp(world: World, body: Record<string, unknown>): Promise<GcAnswer> {
+  const isDry = body.dryRun === true;
+  const host = parseName("host", text(body, "host"), LONG_NAME_LIMIT);
+  try {
+    const answer = await giveUpHost(world.mirror, {
+      host,
+      self: world.host,
+      isDry,
+      isForced: body.force === true,
+      pause: (ms) => new Promise<void>((done) => setTimeout(done, ms)),
+      wallMs: world.wallMs,
+    });
+    if (!isDry) world.log.info("host given up", { host, acts: answer.acts.length });
+    return answer;
+  } finally {
+    // Also what was done before it met something: pods here may wait for such a place.
+    [world.bell, world.fabricBell, world.policies.bell].forEach((bell) => bell.ring());
+  }
 }
 
 /** Does what a kubelet's verb asks, one after another for one sandbox. Faults: as setupPod(). */
