@@ -115,8 +115,8 @@ export interface RepairAnswer {
 
 /** Body of POST /v1/gc. */
 export interface GcRequest {
-  /** Host that never comes back. */
-  readonly host: string;
+  /** Host that never comes back. Absent: what this host's agent looks for in vain is released now. */
+  readonly host?: string;
   /** Only say what would be done. */
   readonly dryRun?: boolean;
   /** Also where the host has no sign of life at all. */
@@ -137,6 +137,8 @@ export interface GcAct {
   readonly pod: string;
   /** The intent, or `bind`, still wants it on that host. */
   readonly pinned?: boolean;
+  /** Only of this host, and only told: milliseconds after which it goes by itself. */
+  readonly dueMs?: number;
 }
 
 /** Answer of /v1/gc. */

@@ -33,7 +33,7 @@ const HELP = `k8contivnet: pods on their own VLANs and VXLANs, from one intent f
   why POD            which rule put it where, or why nowhere
   trace SRC DST      may these two pods talk, by which rule, and does the switch agree
   ipam show          how full the pools are                   ipam check      records against claims
-  gc --host HOST     give up what a host has that never comes back
+  gc                 release what is gone now                 gc --host HOST  of a host that is lost
   intent example     an intent to start from                  intent check FILE
   status             how this host's agent is
   kube rbac|status   rights in Kubernetes, how it is known    pods            as kubectl contiv pods

@@ -75,6 +75,11 @@ export async function storeTarget(
       return await repairClaims(mirror, { isDry: dryRun, pause });
     },
     gc: async ({ host, dryRun = false, force = false }) => {
+      if (host === undefined) {
+        throw new Fault("usage", "what a host looks for in vain is known to its agent", {
+          fix: "leave --store out, or add --host HOST",
+        });
+      }
       const { giveUpHost } = await import("../agent/record/give_up.ts");
       return await giveUpHost(mirror, {
         ...{ host, isDry: dryRun, isForced: force },

@@ -84,7 +84,8 @@ Deno.test("a lost host's addresses are given again; when it comes back, its pods
   const unknown = await one.agent.call("gc", "--host", "host4");
   assertEquals(unknown.code, 3);
   assertMatch(unknown.err, /no host is named "host4": known: host1, host2, host3; see/);
-  assertEquals((await one.agent.call("gc")).code, 2);
+  assertEquals((await one.agent.call("gc", "host3")).code, 2);
+  assertEquals((await one.agent.call("gc", "--store", cluster.etcd!.url("/lab"))).code, 2);
   assertEquals((await ready(cluster)).length, 5);
 
   await three.agent.stop("SIGKILL");
@@ -205,6 +206,41 @@ Deno.test("two hosts give up a third at once, and it comes back in the middle: n
     assert(await pods[11]!.pings(address));
     for (const pod of rivals) await (round === 1 ? one : two).agent.verb("teardown", pod);
   }
+});
+
+Deno.test("gc without a host releases at once what is missing there, and nobody who is alive", async () => {
+  await using cluster = await startCluster({ hosts: 1, intent: intentOf() });
+  const host = cluster.host(1);
+  const [web, db, alive] = await place(host, "web-1", "db-1", "web-2");
+  assertEquals(await host.agent.call("gc", "--dry-run", "-o", "json"), {
+    code: 0,
+    out: `${JSON.stringify({ host: "host1", acts: [], left: [] }, null, 2)}\n`,
+    err: "host host1: nothing to be given up",
+  });
+  const began = performance.now();
+  for (const pod of [web!, db!]) await pod[Symbol.asyncDispose]();
+  const said = await waitFor("both to be missed", async () => {
+    const { out } = await host.agent.call("gc", "--dry-run");
+    return linesOf(out).length === 2 && linesOf(out);
+  }, LIMIT);
+  assertMatch(
+    said[0]!,
+    /^would forget t\/red\/db-1 10.9.1.1, of pod default\/db-1, by itself in [1-6]\d s$/,
+  );
+  assertMatch(
+    said[1]!,
+    /^would release t\/blue\/default~web-1 10.9.0.1, of pod default\/web-1, by/,
+  );
+  assertEquals((await ready(cluster)).length, 3);
+  const { code, out } = await host.agent.call("gc");
+  assertEquals([code, linesOf(out)], [0, [
+    "forgotten t/red/db-1 10.9.1.1, of pod default/db-1",
+    "released t/blue/default~web-1 10.9.0.1, of pod default/web-1",
+  ]]);
+  assert(performance.now() - began < 55_000, "they had gone by themselves");
+  assertEquals((await ready(cluster)).map(({ sandbox }) => sandbox), [alive!.id]);
+  assertEquals((await host.agent.call("gc")).err, "host host1: nothing given up");
+  await assertNoDuplicates(cluster);
 });
 
 const MANY = 600;

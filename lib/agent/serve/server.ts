@@ -23,6 +23,7 @@ import {
   type WhyAnswer,
 } from "../api.ts";
 import { type IntentStore, planRequest } from "../record/apply.ts";
+import { collectHere } from "../look/gc_here.ts";
 import { giveUpHost } from "../record/give_up.ts";
 import { repairClaims } from "../record/repair.ts";
 import { listItems } from "./lists.ts";
@@ -90,7 +91,7 @@ async function answerPost(
     case "/v1/repair":
       return await repair(world, body.dryRun === true);
     case "/v1/gc":
-      return await giveUp(world, body);
+      return await collect(world, body);
     case "/v1/why":
       return await explain(world, body);
     case "/v1/bind":
@@ -114,19 +115,16 @@ async function repair({ mirror, log }: World, isDry: boolean): Promise<RepairAns
   return answer;
 }
 
-async function giveUp(world: World, body: Record<string, unknown>): Promise<GcAnswer> {
+async function collect(world: World, body: Record<string, unknown>): Promise<GcAnswer> {
   const isDry = body.dryRun === true;
+  const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
+  if (body.host === undefined) return await collectHere(world, { isDry, pause });
   const host = parseName("host", text(body, "host"), LONG_NAME_LIMIT);
+  const { host: self, mirror, log, wallMs } = world;
+  const isForced = body.force === true;
   try {
-    const answer = await giveUpHost(world.mirror, {
-      host,
-      self: world.host,
-      isDry,
-      isForced: body.force === true,
-      pause: (ms) => new Promise<void>((done) => setTimeout(done, ms)),
-      wallMs: world.wallMs,
-    });
-    if (!isDry) world.log.info("host given up", { host, acts: answer.acts.length });
+    const answer = await giveUpHost(mirror, { host, self, isDry, isForced, pause, wallMs });
+    if (!isDry) log.info("host given up", { host, acts: answer.acts.length });
     return answer;
   } finally {
     // Also what was done before it met something: pods here may wait for such a place.
