@@ -14,8 +14,8 @@ import { firstCommit, knownHosts, planLoss, unreadableOf } from "./loss.ts";
 import type { Mirror } from "./mirror.ts";
 import { SILENT_BEATS } from "./presence.ts";
 
-// Of an agent that does not tell its interval, which none before this version did: the default one.
-const BEAT_MS = 10_000;
+// Of an agent that does not tell its interval, as none before this version did: longer than people make it.
+const BEAT_MS = 60_000;
 const LOOKS = 10;
 // Each conflict means that somebody else has written; that many in a row only in a store that is fought over.
 const TRIES = 200;
