@@ -141,6 +141,16 @@ Deno.test("giveUpHost() twice at once gives each thing up once", async () => {
   assertEquals([new Set(given).size, given.length, left(store)], [100, 100, 0]);
 });
 
+Deno.test("giveUpHost() takes another one's mark that comes while it looks for no sign of life", async () => {
+  const store = await storeOf(40);
+  let count = 0;
+  const pause = async () => {
+    if (count++ === 3) assertEquals((await giveUp(store)).acts.length, 40);
+  };
+  assertEquals((await giveUp(store, { pause })).acts, []);
+  assertEquals([count, left(store)], [4, 0]);
+});
+
 Deno.test("giveUpHost() names what cannot be read, and leaves it", async () => {
   const store = await storeOf(1);
   const key = "attachments/host1/5bnew/eth0";
