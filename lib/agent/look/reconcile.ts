@@ -14,8 +14,8 @@ import { attachmentFromPort, attachmentToPort, hostEndOf } from "../pods/rows.ts
 import { isGarbage, isStoreLost, isThere } from "./doubts.ts";
 import { connectLatecomers } from "./latecomers.ts";
 import { reviveEndpoints } from "./revive.ts";
-import { noteStranded } from "./stranded.ts";
 import { type Actual, planSteps, type Step, type Wanted } from "./steps.ts";
+import { noteStranded } from "./stranded.ts";
 import { logDetached } from "../pods/told.ts";
 import { wantedOf } from "../pods/wanted.ts";
 import type { World } from "../world.ts";
@@ -72,10 +72,14 @@ export async function look(world: World): Promise<number> {
   await world.fabric.ensure(world, { isFresh: true });
   let failed = fates.failed;
   const steps = planSteps(wanted, without(actual, released));
-  for (const step of steps) failed += await tryStep(world, step);
+  const removed = new Set<string>();
+  for (const step of steps) {
+    const failures = await tryStep(world, step);
+    if (failures === 0 && step.do === "detach") removed.add(step.name);
+    failed += failures;
+  }
   for (const step of unfinished(wanted, steps)) failed += await tryStep(world, step);
-  const strays = new Set(steps.flatMap((step) => step.do === "detach" ? [step.name] : []));
-  await noteStranded(world, actual.rows.filter(({ name }) => strays.has(name)));
+  await noteStranded(world, actual.rows.filter(({ name }) => removed.has(name)));
   return failed + await connectLatecomers(world);
 }
 
