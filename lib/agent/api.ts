@@ -113,6 +113,44 @@ export interface RepairAnswer {
   readonly left: readonly { readonly name: string; readonly why: string }[];
 }
 
+/** Body of POST /v1/gc. */
+export interface GcRequest {
+  /** Host that never comes back. Absent: what this host's agent looks for in vain is released now. */
+  readonly host?: string;
+  /** Only say what would be done. */
+  readonly dryRun?: boolean;
+  /** Also where the host has no sign of life at all. */
+  readonly force?: boolean;
+}
+
+/** What was given up of one endpoint, and of the attachments that it had on the host. */
+export interface GcAct {
+  /**
+   * release: the endpoint is gone, its address free. hold: the address waits for its pod. unbind: the
+   * intent's endpoint keeps its address, and any host may have it. forget: only an attachment is gone.
+   */
+  readonly act: "release" | "hold" | "unbind" | "forget";
+  /** `tenant/network/container` */
+  readonly endpoint: string;
+  readonly address: string;
+  /** `namespace/name`; empty where no pod had it. */
+  readonly pod: string;
+  /** The intent, or `bind`, still wants it on that host. */
+  readonly pinned?: boolean;
+  /** Only of this host, and only told: milliseconds after which it goes by itself. */
+  readonly dueMs?: number;
+}
+
+/** Answer of /v1/gc. */
+export interface GcAnswer {
+  readonly host: string;
+  /** By that host's clock, ISO 8601; absent where it is not known. */
+  readonly lastSeen?: string;
+  readonly acts: readonly GcAct[];
+  /** Keys of the host's records that this version cannot read: they stay. */
+  readonly left: readonly string[];
+}
+
 /** Body of POST /v1/bind. */
 export interface BindRequest {
   readonly pod: string;

@@ -10,6 +10,7 @@ import { Bell } from "./look/bell.ts";
 import { FabricKeeper } from "./look/fabric_keeper.ts";
 import { Garbage } from "./look/garbage.ts";
 import { Once } from "./look/once.ts";
+import { Patience } from "./look/patience.ts";
 import { Queue } from "./look/queue.ts";
 import { type AgentOptions, isShared } from "./options.ts";
 import { Departed } from "./pods/departed.ts";
@@ -57,6 +58,7 @@ export function openWorld(
     containers: new Containers(),
     departed: new Departed(),
     once: new Once(),
+    patience: new Patience(),
     garbage: new Garbage(options.graceMs, now),
     queue: new Queue(),
     bell: new Bell(),

@@ -145,6 +145,7 @@ async function presenceOptions(
     takeOver,
     pause: (ms) => pause(ms, signal),
     mtu: () => world.mtus.own,
+    clock: () => new Date().toISOString(),
   };
 }
 

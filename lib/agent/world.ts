@@ -12,6 +12,7 @@ import type { KubeKeeper } from "./kube/keeper.ts";
 import type { FabricKeeper } from "./look/fabric_keeper.ts";
 import type { Garbage } from "./look/garbage.ts";
 import type { Once } from "./look/once.ts";
+import type { Patience } from "./look/patience.ts";
 import type { Departed } from "./pods/departed.ts";
 import type { PodKnowledge } from "./pods/knowledge.ts";
 import type { LocalTags } from "./pods/local_tags.ts";
@@ -45,6 +46,8 @@ export interface World {
   readonly departed: Departed;
   /** What was said and need not be said again. */
   readonly once: Once;
+  /** When pods without a place are tried again. */
+  readonly patience: Patience;
   readonly garbage: Garbage;
   readonly mtus: Mtus;
   /** Datapath of the bridge, known after the first look that reached Open vSwitch. */

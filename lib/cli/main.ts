@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   bind: async () => (await import("./change.ts")).bind,
   get: async () => (await import("./get.ts")).get,
   why: async () => (await import("./why.ts")).why,
+  gc: async () => (await import("./gc.ts")).gc,
   ipam: async () => (await import("./ipam.ts")).ipam,
   intent: async () => (await import("./intent.ts")).intent,
   status: async () => (await import("./status.ts")).status,
@@ -32,6 +33,7 @@ const HELP = `k8contivnet: pods on their own VLANs and VXLANs, from one intent f
   why POD            which rule put it where, or why nowhere
   trace SRC DST      may these two pods talk, by which rule, and does the switch agree
   ipam show          how full the pools are                   ipam check      records against claims
+  gc                 release what is gone now                 gc --host HOST  of a host that is lost
   intent example     an intent to start from                  intent check FILE
   status             how this host's agent is
   kube rbac|status   rights in Kubernetes, how it is known    pods            as kubectl contiv pods
@@ -129,6 +131,7 @@ function parseOptions(args: readonly string[]): Options {
       "store",
       "tcp",
       "udp",
+      "host",
       ...KUBE_FLAGS,
       ...ETCD_FLAGS,
       "_",
@@ -173,6 +176,7 @@ function parseOptions(args: readonly string[]): Options {
       tcp: parsed.tcp,
       udp: parsed.udp,
       icmp: parsed.icmp,
+      host: parsed.host,
     },
     socket: parsed.socket,
     store: parsed.store,

@@ -1,6 +1,8 @@
 // What a command is handed: its words, its options, where to print, and whom to ask.
 
 import type {
+  GcAnswer,
+  GcRequest,
   HealthAnswer,
   IntentRequest,
   PlanAnswer,
@@ -18,6 +20,7 @@ export interface Target {
   plan(request: IntentRequest): Promise<PlanAnswer>;
   apply(request: IntentRequest): Promise<PlanAnswer>;
   repair(request: RepairRequest): Promise<RepairAnswer>;
+  gc(request: GcRequest): Promise<GcAnswer>;
   /** Faults (usage) where no agent is asked. */
   health(): Promise<HealthAnswer>;
   why(pod: WhyRequest): Promise<WhyAnswer>;
@@ -45,6 +48,8 @@ export interface CommonOptions {
   readonly tcp: string | undefined;
   readonly udp: string | undefined;
   readonly icmp: boolean;
+  /** Of `gc`. */
+  readonly host: string | undefined;
 }
 
 /** What a command is handed. */

@@ -1,6 +1,8 @@
 // Whom a command asks: the local agent, or with --store a store directly.
 
 import type {
+  GcAnswer,
+  GcRequest,
   IntentRequest,
   PlanAnswer,
   RepairAnswer,
@@ -16,16 +18,20 @@ import type { OpenOptions } from "../store/open.ts";
 import { Fault } from "../util/errors.ts";
 import type { Target } from "./shell.ts";
 
+// Two and a half heartbeats, which may be minutes, and then as long as an apply.
+const GC_MS = 1_800_000;
+
 /** Gives the agent at `socket` (else K8CONTIVNET_SOCKET, else the default) as a target. */
 export function agentTarget(socket: string | undefined): Target {
   const path = socket ?? (Deno.env.get("K8CONTIVNET_SOCKET") || DEFAULT_SOCKET);
-  type Body = IntentRequest | RepairRequest | TraceRequest | WhyRequest;
-  const ask = <T>(way: string, body: Body) =>
-    askAgent<T>({ socket: path, path: `/v1/${way}`, body, limitMs: 300_000 });
+  type Body = GcRequest | IntentRequest | RepairRequest | TraceRequest | WhyRequest;
+  const ask = <T>(way: string, body: Body, limitMs = 300_000) =>
+    askAgent<T>({ socket: path, path: `/v1/${way}`, body, limitMs });
   return {
     plan: (request) => ask<PlanAnswer>("plan", request),
     apply: (request) => ask<PlanAnswer>("apply", request),
     repair: (request) => ask<RepairAnswer>("repair", request),
+    gc: (request) => ask<GcAnswer>("gc", request, GC_MS),
     health: () => askAgent({ socket: path, method: "GET", path: "/v1/health", limitMs: 5_000 }),
     why: (pod) => ask<WhyAnswer>("why", pod),
     trace: (request) => ask<TraceAnswer>("trace", request),
@@ -75,6 +81,19 @@ export async function storeTarget(
       const { repairClaims } = await import("../agent/record/repair.ts");
       const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
       return await repairClaims(mirror, { isDry: dryRun, pause });
+    },
+    gc: async ({ host, dryRun = false, force = false }) => {
+      if (host === undefined) {
+        throw new Fault("usage", "what a host looks for in vain is known to its agent", {
+          fix: "leave --store out, or add --host HOST",
+        });
+      }
+      const { giveUpHost } = await import("../agent/record/give_up.ts");
+      return await giveUpHost(mirror, {
+        ...{ host, isDry: dryRun, isForced: force },
+        pause: (ms) => new Promise<void>((done) => setTimeout(done, ms)),
+        wallMs: Date.now,
+      });
     },
     health: () => {
       throw new Fault("usage", "status is an agent's", { fix: "leave --store out" });

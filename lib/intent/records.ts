@@ -175,6 +175,12 @@ export interface PresenceRecord {
   readonly mtu?: number;
   /** Highest schema version that it reads: who can write that one does so when all hosts read it. */
   readonly reads?: number;
+  /** When this was told, by that host's clock: for people to read, never compared. ISO 8601, UTC. */
+  readonly at?: string;
+  /** Milliseconds until it is told again. */
+  readonly everyMs?: number;
+  /** Only where an operator has given the host up, and no agent of it has said anything since. */
+  readonly lost?: boolean;
 }
 
 /** Below it lie requests of applies under way that are too long for their revision's record. */

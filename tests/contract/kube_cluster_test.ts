@@ -132,6 +132,25 @@ Deno.test("a watch that ends by its time goes on with the next, and nothing is l
   assertEquals(followed.states.filter(({ isUp }) => !isUp), []);
 });
 
+Deno.test("a watch that has nothing to tell keeps up by bookmarks, and nothing is listed again", async () => {
+  const { namespace, node } = await place();
+  // A bookmark comes two seconds before a watch's end.
+  await using followed = follow(kube, { node, watchSeconds: 4 });
+  const { cluster, changes } = followed;
+  await cluster.up(30_000);
+  for (let n = 0; n < 5; n++) await kube.pod(namespace, `elsewhere-${n}`, `${node}-other`);
+  const { metadata } = await kube.ask("GET", `/api/v1/namespaces/${namespace}/pods?limit=1`);
+  const { resourceVersion } = metadata as { resourceVersion: string };
+  await waitFor("the bookmark", () => {
+    return BigInt(cluster.pods.version ?? 0) >= BigInt(resourceVersion);
+  }, LIMIT);
+  assertEquals(changes.filter(({ kind }) => kind === "pod"), []);
+  const lists = (await kube.audited()).filter(({ uri, verb }) =>
+    verb === "list" && uri.includes(node)
+  );
+  assertEquals(lists.length, 1);
+});
+
 Deno.test("what is known stays while the API server is away, and is right again when it is back", async () => {
   const { namespace, node } = await place();
   for (const name of ["stays", "goes", "changes"]) await kube.pod(namespace, name, node);

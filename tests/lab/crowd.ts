@@ -101,7 +101,8 @@ function counting(store: Store, tries: Map<string, number>): Store {
 async function join({ mirror, apply }: Rack, n: number): Promise<void> {
   const host = `host${n}`;
   const self = { host, instance: n.toString(16).padStart(16, "0"), version: "1" };
-  const options = { self, beatMs: 10_000, takeOver: false, mtu: () => 1_500 };
+  const clock = () => new Date().toISOString();
+  const options = { self, beatMs: 10_000, takeOver: false, mtu: () => 1_500, clock };
   await new Presence(mirror, { ...options, pause: () => Promise.resolve() }).take();
   await apply(tenantOf([{ Name: `pool${n % POOLS}`, Endpoints: [{ Container: `own${n}` }] }]));
   await bind(mirror, host, `waits${n}`);

@@ -40,8 +40,8 @@ const INTENT = {
   ],
 };
 
-async function startNode(config = kubeconfig): Promise<Host> {
-  const host = await startHost(INTENT, "--kubeconfig", config, "--node-name", NODE);
+async function startNode(config = kubeconfig, intent: unknown = INTENT): Promise<Host> {
+  const host = await startHost(intent, "--kubeconfig", config, "--node-name", NODE);
   await waitFor("the cluster to be known", async () => {
     const { out } = await host.agent.call("kube", "status", "-o", "json");
     return JSON.parse(out).state === "up";
@@ -135,6 +135,93 @@ Deno.test("a namespace that is deleted under its pods leaves them connected unti
   assertEquals(await addressOf(db), address);
   for (const pod of [web, db]) assertEquals((await host.agent.verb("teardown", pod)).code, 0);
   assertEquals(await host.agent.attachments(), []);
+});
+
+/** Gives how often the agent asked for each pod by its name, since `from` requests. */
+async function askedFor(names: readonly string[], from: number): Promise<number[]> {
+  const asked = (await kube.audited()).slice(from).filter(({ verb, what, user }) =>
+    verb === "list" && what === "pods" && user.endsWith(":k8contivnet")
+  );
+  const isFor = (uri: string, name: string) =>
+    new URL(uri, kube.url).searchParams.get("fieldSelector") === `metadata.name=${name}`;
+  return names.map((name) => asked.filter(({ uri }) => isFor(uri, name)).length);
+}
+
+Deno.test("a pod without a network is asked for once by its set-up, and once more when its labels have changed", async () => {
+  await using host = await startNode();
+  const names = Array.from({ length: 8 }, (_, n) => `bare${n}`);
+  const from = (await kube.audited()).length;
+  const pods: Pod[] = [];
+  for (const name of names) {
+    await kube.pod("default", name, NODE);
+    const pod = await host.pod(name);
+    assertEquals((await host.agent.verb("setup", pod)).code, 0);
+    pods.push(pod);
+  }
+  assertEquals(await askedFor(names, from), names.map(() => 1));
+  // Each of these is a look at all of them; a label that chooses nothing is one, too.
+  const isReady = async (pod: Pod) =>
+    (await host.agent.attachments()).some(({ sandbox, state }) =>
+      sandbox === pod.id && state === "ready"
+    );
+  for (const [n, name] of names.slice(0, 6).entries()) {
+    await kube.label("default", names[7]!, { turn: String(n) });
+    await kube.label("default", name, asks("blue"));
+    await waitFor(`${name} to be connected`, () => isReady(pods[n]!), LIMIT);
+  }
+  assertEquals(await askedFor(names, from), [2, 2, 2, 2, 2, 2, 1, 1]);
+  // What is refused was asked for nothing, either.
+  await kube.label("default", names[6]!, asks("few"));
+  await kube.label("default", names[7]!, asks("blue"));
+  await waitFor("the last one", () => isReady(pods[7]!), LIMIT);
+  assertEquals(await askedFor(names, from), [2, 2, 2, 2, 2, 2, 1, 2]);
+  assertEquals(await isReady(pods[6]!), false);
+  for (const pod of pods) await host.agent.verb("teardown", pod);
+  for (const name of names) await kube.removePod("default", name);
+});
+
+Deno.test("a pod that waits for room in a full pool is not asked for at each look, and has what becomes free", async () => {
+  const tight = { Name: "blue", AllocRange: "10.1.0.1-10.1.0.2" };
+  await using host = await startNode(kubeconfig, {
+    Tenants: [tenant("one", 1, ["default"], [tight, { Name: "red" }])],
+  });
+  const names = ["first", "second", "waits"];
+  for (const name of names) await kube.pod("default", name, NODE, { labels: asks("blue") });
+  const [first, second, waits] = await Promise.all(names.map((name) => host.pod(name)));
+  await host.agent.setup(first!);
+  await host.agent.setup(second!);
+  await kube.label("default", "waits", { "io.contiv.network": null });
+  assertEquals((await host.agent.verb("setup", waits!)).code, 0);
+  const from = (await kube.audited()).length;
+  await kube.label("default", "waits", asks("blue"));
+  await waitFor("it to be refused", async () => {
+    return (await host.agent.logText()).includes("is full: 2 of 2 addresses in use");
+  }, LIMIT);
+  const began = performance.now();
+  for (let n = 0; n < 5; n++) {
+    const name = `other${n}`;
+    await kube.pod("default", name, NODE, {});
+    const pod = await host.pod(name);
+    assertEquals((await host.agent.verb("setup", pod)).code, 0);
+    await kube.label("default", name, asks("red"));
+    await waitFor("a look", async () => {
+      const items = await host.agent.attachments();
+      return items.some(({ sandbox, state }) => sandbox === pod.id && state === "ready");
+    }, LIMIT);
+    await host.agent.verb("teardown", pod);
+    await kube.removePod("default", name);
+  }
+  const passed = (performance.now() - began) / 1_000;
+  const [asked = 0] = await askedFor(["waits"], from);
+  // A try at 0, 1, 3, 7, 15 … s after the first.
+  assert(asked <= 2 + Math.log2(passed + 1), `asked for ${asked} times in ${passed} s`);
+  assertEquals((await host.agent.verb("teardown", first!)).code, 0);
+  await kube.label("default", "second", { any: "news" });
+  await waitFor("it to have the place", async () => {
+    const items = await host.agent.attachments();
+    return items.some(({ sandbox, state }) => sandbox === waits!.id && state === "ready");
+  }, LIMIT);
+  for (const name of names) await kube.removePod("default", name);
 });
 
 Deno.test("the README's commands make a kubeconfig that agents read", async () => {

@@ -3,6 +3,7 @@
 
 import { Cluster, type ClusterState } from "../../kube/cluster.ts";
 import type { KubeChange } from "../../kube/kinds.ts";
+import type { PodName } from "../../intent/dynamic.ts";
 import type { HostPod, KubeNamespace } from "../../kube/objects.ts";
 import type { KubeHealth } from "../api.ts";
 import type { World } from "../world.ts";
@@ -75,6 +76,13 @@ export class KubeKeeper {
     return { pod, namespace };
   }
 
+  /** Gives what the watches have told of a pod; undefined while they do not tell. Asks nobody. */
+  factsAtHand({ namespace, name }: PodName): PodFacts | undefined {
+    const { state, pods, namespaces } = this.cluster;
+    if (!state.isUp) return undefined;
+    return { pod: pods.find(namespace, name), namespace: namespaces.find("", namespace) };
+  }
+
   /** Gives what /v1/health says of it. */
   health(): KubeHealth {
     const { cluster, nodeName } = this;
@@ -103,15 +111,22 @@ export class KubeKeeper {
     if (change.kind === "pod") this.#annotator.seen((change.after ?? change.before)?.uid ?? "");
     // Who has no network may be asked into one by now.
     const isAsked = change.kind === "pod" || change.kind === "namespace";
-    if (isAsked && change.after && world.unmatched.list().length > 0) world.bell.ring();
+    if (isAsked && change.after) ringForLatecomers(world);
   }
 
-  #say({ isUp, why }: ClusterState, { log, tidying }: World): void {
+  #say({ isUp, why }: ClusterState, world: World): void {
+    const { log, tidying } = world;
     // Lists of many pods have passed through; what they took goes back to the host.
     tidying.note();
     if (isUp) this.#feed.note();
+    // What came in the list was told before all of it was known.
+    if (isUp) ringForLatecomers(world);
     if (isUp) log.info("Kubernetes is known", { server: this.cluster.server });
     else if (why !== "") log.warn(`Kubernetes is away, what was known stays: ${why}`);
     this.#annotator.bell.ring();
   }
+}
+
+function ringForLatecomers({ unmatched, bell }: World): void {
+  if (unmatched.list().length > 0) bell.ring();
 }

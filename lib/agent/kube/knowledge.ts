@@ -1,11 +1,12 @@
 // What the API server knows of a pod, as set-ups ask for it.
 
 import type { KnownPod } from "../../intent/choice/asked.ts";
+import type { PodName } from "../../intent/dynamic.ts";
 import type { Pairs } from "../../kube/objects.ts";
 import { Fault } from "../../util/errors.ts";
 import { type Marks, UNKNOWN } from "../../util/selectors.ts";
 import type { PodKnowledge } from "../pods/knowledge.ts";
-import type { KubeKeeper } from "./keeper.ts";
+import type { KubeKeeper, PodFacts } from "./keeper.ts";
 
 /**
  * Gives the knowledge of an agent that was told of a cluster; `keeper` is there a moment after its
@@ -22,16 +23,23 @@ export function clusterKnowledge(keeper: () => KubeKeeper | undefined): PodKnowl
           fix: "try again",
         });
       }
-      const facts = await kube.factsOf(wish);
-      return {
-        namespace,
-        name,
-        labels: marksOf(facts.pod?.labels),
-        annotations: marksOf(facts.pod?.annotations),
-        namespaceLabels: marksOf(facts.namespace?.labels),
-        namespaceAnnotations: marksOf(facts.namespace?.annotations),
-      };
+      return knownFrom(wish, await kube.factsOf(wish));
     },
+    atHand: (pod) => {
+      const facts = keeper()?.factsAtHand(pod);
+      return facts && knownFrom(pod, facts);
+    },
+  };
+}
+
+function knownFrom({ namespace, name }: PodName, { pod, namespace: around }: PodFacts): KnownPod {
+  return {
+    namespace,
+    name,
+    labels: marksOf(pod?.labels),
+    annotations: marksOf(pod?.annotations),
+    namespaceLabels: marksOf(around?.labels),
+    namespaceAnnotations: marksOf(around?.annotations),
   };
 }
 

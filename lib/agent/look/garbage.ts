@@ -46,6 +46,23 @@ export class Garbage {
     return this.#marks.has(id);
   }
 
+  /**
+   * Ends the grace time of what is marked; gives those ids. They are released at the next look if they
+   * are missing then, too.
+   */
+  hasten(): string[] {
+    for (const [id, mark] of this.#marks) {
+      this.#marks.set(id, { ...mark, missingMs: this.#graceMs });
+    }
+    return [...this.#marks.keys()];
+  }
+
+  /** Gives the milliseconds for which each marked sandbox still has to be missing, by attachment id. */
+  left(): ReadonlyMap<string, number> {
+    const left = ({ missingMs }: Mark) => Math.max(0, this.#graceMs - missingMs);
+    return new Map([...this.#marks].map(([id, mark]) => [id, left(mark)]));
+  }
+
   /** Forgets all but `ids`: what is no attachment any more needs no mark. */
   keepOnly(ids: ReadonlySet<string>): void {
     for (const id of this.#marks.keys()) if (!ids.has(id)) this.#marks.delete(id);

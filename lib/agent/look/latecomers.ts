@@ -5,11 +5,13 @@
 import { chooseEndpoints } from "../../intent/bind.ts";
 import { chooseNetwork, type Offer } from "../../intent/choice/choose.ts";
 import { dynamicName } from "../../intent/dynamic.ts";
-import type { EndpointRecord } from "../../intent/records.ts";
+import type { KnownPod } from "../../intent/choice/asked.ts";
+import { documentsIn, groups } from "../../intent/lookup.ts";
+import type { EndpointRecord, NetworkRecord } from "../../intent/records.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { PodRequest } from "../api.ts";
 import { offerOf, stayingChoices } from "../pods/arrival.ts";
-import { knownOf } from "../pods/arriving.ts";
+import { withContainerLabels } from "../pods/knowledge.ts";
 import { setupPod } from "../pods/setup.ts";
 import type { UnmatchedPod } from "../pods/unmatched.ts";
 import { attachmentsOf, endpointKeyOf, endpointsOf } from "../record/documents.ts";
@@ -22,7 +24,7 @@ const ID_DIGITS = 12;
 /** Connects the pods of this host to endpoints that are theirs and free; gives how many failed. */
 export async function connectLatecomers(world: World): Promise<number> {
   const named = latePods(world);
-  const late = [...named, ...await podsWithNetwork(world, named)];
+  const late = [...named, ...podsWithNetwork(world, named)];
   const done = await Promise.all(late.map((pod) => connect(world, pod)));
   return done.filter((isDone) => !isDone).length;
 }
@@ -93,35 +95,38 @@ function isLeft({ mirror, containers }: World, endpoint: EndpointRecord, pod: Po
     .some((one) => endpointKeyOf(one) === key);
 }
 
-/** Gives the pods without a place that a network is for by now. */
-async function podsWithNetwork(
-  world: World,
-  named: readonly PodRequest[],
-): Promise<PodRequest[]> {
+/**
+ * Gives the pods without a place that a network is for by now, as far as is known without asking: the
+ * set-up itself asks, so it is not tried again and again while nothing has changed.
+ */
+function podsWithNetwork(world: World, named: readonly PodRequest[]): PodRequest[] {
   const sandboxes = new Set(named.map(({ sandbox }) => sandbox));
-  const found: PodRequest[] = [];
   const offer = offerOf(world.mirror.documents);
-  for (const { pod, labels } of world.unmatched.list()) {
-    if (sandboxes.has(pod.sandbox)) continue;
-    if (await hasNetwork(world, offer, { pod, labels })) found.push(pod);
-  }
-  return found;
+  return world.unmatched.list().filter(({ pod }) => !sandboxes.has(pod.sandbox))
+    .filter((one) => isWorthATry(world, offer, one)).map(({ pod }) => pod);
 }
 
-async function hasNetwork(
-  world: World,
-  offer: Offer,
-  { pod, labels }: Pick<UnmatchedPod, "pod" | "labels">,
-): Promise<boolean> {
-  const { documents } = world.mirror;
+function isWorthATry(world: World, offer: Offer, { pod, labels }: UnmatchedPod): boolean {
+  const { mirror: { documents }, knowledge, patience, now } = world;
+  const atHand = knowledge.atHand(pod);
+  if (!atHand) return false;
+  const known = withContainerLabels(atHand, labels);
+  const network = networkOf(offer, known);
+  if (!network || chosenFor(world, pod).length > 0) return false;
+  const { tenant, name } = network;
+  const key = keys.endpoint(tenant, name, dynamicName(pod));
+  const endpoint = documents.get(key)?.value as EndpointRecord | undefined;
+  if (endpoint && endpoint.dynamic?.heldSince === undefined) return false;
+  // A pool that is full has room when one of its claims has gone.
+  const claims = documentsIn(documents, groups.addressesAt(tenant, name)).length;
+  return patience.isDue(`late ${pod.sandbox}`, JSON.stringify([known, network, claims]), now());
+}
+
+function networkOf(offer: Offer, known: KnownPod): NetworkRecord | undefined {
   try {
-    const { network } = chooseNetwork(offer, await knownOf(world, pod, labels));
-    if (!network || chosenFor(world, pod).length > 0) return false;
-    const key = keys.endpoint(network.tenant, network.name, dynamicName(pod));
-    const endpoint = documents.get(key)?.value as EndpointRecord | undefined;
-    return endpoint === undefined || endpoint.dynamic?.heldSince !== undefined;
+    return chooseNetwork(offer, known).network;
   } catch {
-    return false; // refused, which its own set-up was told
+    return undefined; // refused, which its own set-up was told
   }
 }
 
@@ -142,16 +147,22 @@ function chosenFor(world: World, pod: PodRequest): EndpointRecord[] {
 
 async function connect(world: World, pod: PodRequest): Promise<boolean> {
   const key = `late ${pod.sandbox}`;
-  const before = world.unmatched.list().find((one) => one.pod.sandbox === pod.sandbox);
+  const left = () => world.unmatched.list().find((one) => one.pod.sandbox === pod.sandbox);
+  const before = left();
   try {
     await world.queue.run(pod.sandbox, async () => {
       // A teardown may have come before our turn.
       if (!world.departed.has(pod.sandbox)) await setupPod(world, pod, { isLate: true });
     });
     world.once.forget(key);
+    // Still without a place where the set-up has found nothing for it.
+    if (!left()) world.patience.forget(key);
     return true;
   } catch (error) {
     const { code, message } = faultFrom(error);
+    const after = left();
+    // Refused anew, which was said, as what it asks for is not what it asked for a moment ago.
+    if (before && after && after !== before) return true;
     world.unmatched.remove(pod.sandbox);
     if (code === "not_found") return true;
     // No sandbox after all: it uses another container's network.

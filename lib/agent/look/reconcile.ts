@@ -16,6 +16,7 @@ import { isGarbage, isStoreLost, isThere } from "./doubts.ts";
 import { connectLatecomers } from "./latecomers.ts";
 import { reviveEndpoints } from "./revive.ts";
 import { type Actual, planSteps, type Step, type Wanted } from "./steps.ts";
+import { noteStranded } from "./stranded.ts";
 import { logDetached } from "../pods/told.ts";
 import { wantedOf } from "../pods/wanted.ts";
 import type { World } from "../world.ts";
@@ -74,8 +75,14 @@ export async function look(world: World): Promise<number> {
   await world.fabric.ensure(world, { isFresh: true });
   let failed = fates.failed;
   const steps = planSteps(wanted, without(actual, released));
-  for (const step of steps) failed += await tryStep(world, step);
+  const removed = new Set<string>();
+  for (const step of steps) {
+    const failures = await tryStep(world, step);
+    if (failures === 0 && step.do === "detach") removed.add(step.name);
+    failed += failures;
+  }
   for (const step of unfinished(wanted, steps)) failed += await tryStep(world, step);
+  await noteStranded(world, actual.rows.filter(({ name }) => removed.has(name)));
   return failed + await connectLatecomers(world);
 }
 

@@ -26,15 +26,20 @@ export function planDeparture(
   for (const one of gone) {
     const endpoint = findEndpoint(documents, one);
     if (!endpoint?.dynamic || !isLast(documents, one, endpoint, ids)) continue;
-    const hold = findNetwork(documents, one)?.holdAddress ?? 0;
-    const key = endpointKeyOf(one);
-    parts.set(key, hold > 0 ? holding(documents, key, endpoint, nowMs) : ending(documents, key));
+    parts.set(endpointKeyOf(one), departing(documents, endpoint, nowMs));
   }
   const all = [...parts.values()];
   return {
     checks: all.flatMap(({ checks }) => checks),
     writes: all.flatMap(({ writes }) => writes),
   };
+}
+
+/** Gives what becomes of an endpoint that a set-up made when its pod has gone at `nowMs` of the epoch. */
+export function departing(documents: Documents, endpoint: EndpointRecord, nowMs: number): Part {
+  const hold = findNetwork(documents, endpoint)?.holdAddress ?? 0;
+  const key = keys.endpoint(endpoint.tenant, endpoint.network, endpoint.container);
+  return hold > 0 ? holding(documents, key, endpoint, nowMs) : ending(documents, key);
 }
 
 /** One that has moved on to another host, or another sandbox of this one, is no longer this one's. */

@@ -14,11 +14,17 @@ export interface PodKnowledge {
    * answer: then the set-up is refused, as a network chosen without the pod's labels may be wrong.
    */
   of(pod: PodName & { readonly uid?: string | undefined }): Promise<KnownPod>;
+  /**
+   * Tells what is at hand of the pod that has this name now, and asks nobody: good enough to see
+   * whether asking is worth it. undefined where what is at hand may be out of date.
+   */
+  atHand(pod: PodName): KnownPod | undefined;
 }
 
 /** The knowledge of an agent without an API server. */
 export const knowsNothing: PodKnowledge = {
   of: ({ namespace, name }) => Promise.resolve(nothingOf({ namespace, name })),
+  atHand: ({ namespace, name }) => nothingOf({ namespace, name }),
 };
 
 /** Gives a pod of which only the name is known. */

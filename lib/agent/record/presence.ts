@@ -28,7 +28,12 @@ export interface PresenceOptions {
   readonly pause: (ms: number) => Promise<void>;
   /** Bytes that this host's tunnel link carries, where it is known. */
   readonly mtu: () => number | undefined;
+  /** ISO 8601, UTC. */
+  readonly clock: () => string;
 }
+
+/** How long one looks at a label before its agent counts as silent, in intervals of its beat. */
+export const SILENT_BEATS = 2.5;
 
 /** This host's place among the others of a shared store. */
 export class Presence {
@@ -41,15 +46,18 @@ export class Presence {
     this.#options = options;
   }
 
-  /** Takes the label. Faults: conflict, when another agent has it or, unless taken over, had it. */
+  /**
+   * Takes the label. Faults: conflict, when another agent has it or, unless it is taken over or that
+   * host was given up, had it.
+   */
   async take(): Promise<void> {
     const { self, beatMs, takeOver, pause } = this.#options;
     const before = await this.#read();
     if (before && before.instance !== self.instance) {
-      await pause(beatMs * 2.5);
+      await pause(beatMs * SILENT_BEATS);
       const now = await this.#read();
       if (now && now.beat !== before.beat) throw inUse(self.host, now);
-      if (now && !takeOver) throw wasUsed(self.host);
+      if (now && !takeOver && !now.lost) throw wasUsed(self.host);
     }
     this.#beat = before?.beat ?? 0;
     await this.beat();
@@ -57,7 +65,7 @@ export class Presence {
 
   /** Says that we are here. Faults: conflict, when another agent has taken the label meanwhile. */
   async beat(): Promise<void> {
-    const { self, mtu } = this.#options;
+    const { self, mtu, beatMs, clock } = this.#options;
     const key = keys.presence(self.host);
     const bytes = mtu();
     let said = this.#beat;
@@ -74,6 +82,8 @@ export class Presence {
         ...self,
         beat: Math.max(record?.beat ?? 0, this.#beat) + 1,
         reads: READS,
+        at: clock(),
+        everyMs: beatMs,
         ...(bytes === undefined ? {} : { mtu: bytes }),
       };
       said = value.beat;

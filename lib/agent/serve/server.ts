@@ -8,6 +8,7 @@ import { Fault, FAULT_CODES, faultFrom } from "../../util/errors.ts";
 import {
   type BindRequest,
   type FaultBody,
+  type GcAnswer,
   type HealthAnswer,
   INTENT_BYTES,
   type IntentRequest,
@@ -22,6 +23,8 @@ import {
   type WhyAnswer,
 } from "../api.ts";
 import { type IntentStore, planRequest } from "../record/apply.ts";
+import { collectHere } from "../look/gc_here.ts";
+import { giveUpHost } from "../record/give_up.ts";
 import { repairClaims } from "../record/repair.ts";
 import { listItems } from "./lists.ts";
 import { named } from "./names.ts";
@@ -92,6 +95,8 @@ async function answerPost(
       return await applied(world, intents, intentOf(body));
     case "/v1/repair":
       return await repair(world, body.dryRun === true);
+    case "/v1/gc":
+      return await collect(world, body);
     case "/v1/why":
       return await explain(world, body);
     case "/v1/bind":
@@ -113,6 +118,23 @@ async function repair({ mirror, log }: World, isDry: boolean): Promise<RepairAns
   const done = isDry ? [] : answer.acts.filter(({ act }) => act !== "keep");
   for (const { act, claim, why } of done) log.info("claim repaired", { act, claim, why });
   return answer;
+}
+
+async function collect(world: World, body: Record<string, unknown>): Promise<GcAnswer> {
+  const isDry = body.dryRun === true;
+  const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
+  if (body.host === undefined) return await collectHere(world, { isDry, pause });
+  const host = parseName("host", text(body, "host"), LONG_NAME_LIMIT);
+  const { host: self, mirror, log, wallMs } = world;
+  const isForced = body.force === true;
+  try {
+    const answer = await giveUpHost(mirror, { host, self, isDry, isForced, pause, wallMs });
+    if (!isDry) log.info("host given up", { host, acts: answer.acts.length });
+    return answer;
+  } finally {
+    // Also what was done before it met something: pods here may wait for such a place.
+    [world.bell, world.fabricBell, world.policies.bell].forEach((bell) => bell.ring());
+  }
 }
 
 /** Does what a kubelet's verb asks, one after another for one sandbox. Faults: as setupPod(). */

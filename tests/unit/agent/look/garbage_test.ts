@@ -72,3 +72,16 @@ Deno.test("nextDueMs() asks for a look every ten seconds while something is mark
 Deno.test("isDue() waits for nothing where namespace and runtime agree that it ended", () => {
   assertEquals(new Garbage(GRACE_MS, () => 0).isDue("a", "dead"), true);
 });
+
+Deno.test("Garbage, hastened, releases what is marked and missing once more, and nothing that is back", () => {
+  let now = 0;
+  const garbage = new Garbage(GRACE_MS, () => now);
+  for (const id of ["gone", "back"]) assertEquals(garbage.isDue(id, "missing"), false);
+  now = 5_000;
+  garbage.isDue("gone", "missing");
+  assertEquals([...garbage.left()], [["gone", 20_000], ["back", 25_000]]);
+  assertEquals(garbage.hasten(), ["gone", "back"]);
+  assertEquals([garbage.isDue("gone", "missing"), garbage.isDue("back", "alive")], [true, false]);
+  assertEquals(garbage.isDue("back", "missing"), false);
+  assertEquals(garbage.isDue("new", "missing"), false);
+});

@@ -45,6 +45,7 @@ async function agent(
     takeOver,
     pause: () => meanwhile(),
     mtu: () => 1_500,
+    clock: () => "2026-11-26T14:00:00.000Z",
   });
 }
 
@@ -62,6 +63,8 @@ Deno.test("Presence takes a label that nobody had, and says what its host carrie
     beat: 1,
     mtu: 1_500,
     reads: 2,
+    at: "2026-11-26T14:00:00.000Z",
+    everyMs: 10_000,
   });
 });
 
@@ -92,6 +95,28 @@ Deno.test("Presence takes a silent agent's label only when it is told to", async
   await assertRejects(() => timid.take(), Fault, "belongs to another state folder");
   await (await agent(store, "b", { takeOver: true })).take();
   assertEquals((await recordIn(store))?.instance, "b");
+});
+
+Deno.test("Presence takes the label of a host that was given up, which says nothing of it then", async () => {
+  const store = new SharedStore();
+  await (await agent(store, "a")).take();
+  const { value, key } = (await store.get("agents/h1"))!;
+  await store.commit([], [{ key, value: { ...value as object, lost: true } }]);
+  await (await agent(store, "b")).take();
+  assertEquals([(await recordIn(store))?.instance, (await recordIn(store))?.lost], [
+    "b",
+    undefined,
+  ]);
+});
+
+Deno.test("Presence refuses a host that was given up and speaks again", async () => {
+  const store = new SharedStore();
+  const first = await agent(store, "a");
+  await first.take();
+  const { value, key } = (await store.get("agents/h1"))!;
+  await store.commit([], [{ key, value: { ...value as object, lost: true } }]);
+  const second = await agent(store, "b", { meanwhile: () => first.beat() });
+  await assertRejects(() => second.take(), Fault, "is in use");
 });
 
 Deno.test("Presence says so when its label was taken over while it was silent", async () => {
