@@ -144,6 +144,8 @@ export interface AttachmentRecord {
   /** The endpoint's container name. */
   readonly endpoint: string;
   readonly pod: { readonly namespace: string; readonly name: string };
+  /** The pod's UID, where the runtime or the API server told it: a namesake later is another one. */
+  readonly podUid?: string;
   /** Infra container id. */
   readonly sandbox: string;
   /** Path of the network namespace, and its inode number. */

@@ -3,11 +3,13 @@
 import { Candidates } from "./candidates.ts";
 import type { Endpoint } from "./input.ts";
 import { Namespaces } from "./namespaces.ts";
-import { type Labels, type Selector, selectorKey, selectorMatches } from "./selectors.ts";
+import { isEmpty, type Labels, type Selector, selectorKey, selectorMatches } from "./selectors.ts";
 
 /** What makes an endpoint a member. */
 export type MemberSpec =
   | { readonly kind: "group"; readonly tenant: string; readonly group: string }
+  /** Pods whose labels nobody has told yet. */
+  | { readonly kind: "untold"; readonly namespace: string }
   | {
     readonly kind: "pods";
     /** Either one namespace, or those that the selector finds; all where both are absent. */
@@ -113,7 +115,7 @@ export class Groups {
 
   /** Most selectors of namespaces are about one: its own pods are far fewer than all. */
   #endpointsFor(spec: MemberSpec): Iterable<Endpoint> {
-    if (spec.kind === "group" || spec.namespace !== undefined || !spec.namespaceSelector) {
+    if (spec.kind !== "pods" || spec.namespace !== undefined || !spec.namespaceSelector) {
       return this.#candidates.endpointsFor(spec);
     }
     const [only, second] = this.#namespaces.select(spec.namespaceSelector);
@@ -138,12 +140,17 @@ export class Groups {
     }
     const { pod } = endpoint;
     if (!pod) return false;
+    if (spec.kind === "untold") {
+      return endpoint.isUntold === true && spec.namespace === pod.namespace;
+    }
     if (spec.namespace !== undefined && spec.namespace !== pod.namespace) return false;
     const { namespaceSelector } = spec;
     if (namespaceSelector && !this.#namespaces.isSelected(pod.namespace, namespaceSelector)) {
       return false;
     }
-    return !spec.podSelector || selectorMatches(spec.podSelector, endpoint.labels);
+    const { podSelector } = spec;
+    if (!podSelector) return true;
+    return endpoint.isUntold ? isEmpty(podSelector) : selectorMatches(podSelector, endpoint.labels);
   }
 
   #enter(group: Group, endpoint: Endpoint): void {
@@ -176,6 +183,7 @@ function isSameButLabels(a: Endpoint, b: Endpoint): boolean {
 
 function keyOf(spec: MemberSpec): string {
   if (spec.kind === "group") return `group ${spec.tenant}/${spec.group}`;
+  if (spec.kind === "untold") return `untold ${spec.namespace}`;
   const { namespace, namespaceSelector, podSelector } = spec;
   const keyOfSelector = (selector?: Selector) => selector ? selectorKey(selector) : "*";
   const selectors = `${keyOfSelector(namespaceSelector)} ${keyOfSelector(podSelector)}`;

@@ -30,6 +30,8 @@ export interface Endpoint {
   /** The pod that has it; absent while there is none: then no selector finds it. */
   readonly pod?: { readonly namespace: string; readonly name: string } | undefined;
   readonly labels: Labels;
+  /** Nobody has told its pod's labels yet: then `labels` says little, and no selector of labels has it. */
+  readonly isUntold?: boolean;
   readonly ports: readonly ContainerPort[];
   /** Where it is on this host; absent elsewhere. */
   readonly here?: Here | undefined;

@@ -77,7 +77,7 @@ function namesOfAnybody(rule: Rule): Rule[] {
 }
 
 /** Where types are not given, egress counts only if there are rules of it (defaults of the API, v1). */
-function directionsOf({ policyTypes = [], egress = [] }: NetworkPolicy): Direction[] {
+export function directionsOf({ policyTypes = [], egress = [] }: NetworkPolicy): Direction[] {
   if (policyTypes.length === 0) return egress.length > 0 ? ["in", "out"] : ["in"];
   const isAsked = (direction: Direction) => policyTypes.includes(TYPES[direction]);
   return DIRECTIONS.filter(isAsked);

@@ -44,6 +44,14 @@ function expressionMatches({ key, operator, values = [] }: Expression, labels: L
   }
 }
 
+/** Reports whether a selector asks for nothing, so that it has whatever there is. */
+export function isEmpty(
+  { matchLabels = NO_LABELS, matchExpressions = NO_EXPRESSIONS }: Selector,
+): boolean {
+  for (const _ in matchLabels) return false;
+  return matchExpressions.length === 0;
+}
+
 /** Gives the same text for selectors that say the same in another order. */
 export function selectorKey(
   { matchLabels = NO_LABELS, matchExpressions = NO_EXPRESSIONS }: Selector,

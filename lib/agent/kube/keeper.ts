@@ -18,6 +18,16 @@ export interface PodFacts {
   readonly namespace: KubeNamespace | undefined;
 }
 
+/** Which pod is meant. */
+interface PodWish {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid?: string | undefined;
+}
+
+// A watch tells of a pod before a kubelet can have started it; what takes longer is no reason to wait.
+const SETTLE_MS = 1_000;
+
 /** Kubernetes as the agent has it. */
 export class KubeKeeper {
   readonly cluster: Cluster;
@@ -66,9 +76,7 @@ export class KubeKeeper {
    * Gives what the API server knows of a pod: what it does not have is undefined, as is a pod of
    * another UID where one is given. Faults: unavailable, timeout, where it cannot be asked.
    */
-  async factsOf(
-    wish: { readonly namespace: string; readonly name: string; readonly uid?: string | undefined },
-  ): Promise<PodFacts> {
+  async factsOf(wish: PodWish): Promise<PodFacts> {
     const [pod, namespace] = await Promise.all([
       this.cluster.lookUp(wish),
       this.cluster.lookUpNamespace(wish.namespace),
@@ -81,6 +89,35 @@ export class KubeKeeper {
     const { state, pods, namespaces } = this.cluster;
     if (!state.isUp) return undefined;
     return { pod: pods.find(namespace, name), namespace: namespaces.find("", namespace) };
+  }
+
+  /** See PodKnowledge. */
+  async settle({ namespace, name, uid }: PodWish): Promise<string | undefined> {
+    const { cluster } = this;
+    const isGuarded = [...cluster.policies.objects].some((policy) =>
+      policy.namespace === namespace
+    );
+    if (!isGuarded || !cluster.state.isUp) return uid;
+    const told = uid ??
+      (await cluster.lookUp({ namespace, name }, SETTLE_MS).catch(() => undefined))?.uid;
+    if (told === undefined) return undefined;
+    await this.#told(() =>
+      cluster.pods.find(namespace, name, told) ?? cluster.peers.find(namespace, name, told)
+    );
+    await this.#feed.flush();
+    return told;
+  }
+
+  /** Waits a moment until `find` finds something. */
+  async #told(find: () => unknown): Promise<void> {
+    if (find()) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const look = () => void (find() && resolve());
+    const timer = setTimeout(resolve, SETTLE_MS);
+    this.#listeners.add(look);
+    await promise;
+    this.#listeners.delete(look);
+    clearTimeout(timer);
   }
 
   /** Gives what /v1/health says of it. */

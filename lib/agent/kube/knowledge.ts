@@ -14,6 +14,7 @@ import type { KubeKeeper, PodFacts } from "./keeper.ts";
  */
 export function clusterKnowledge(keeper: () => KubeKeeper | undefined): PodKnowledge {
   return {
+    settle: (pod) => keeper()?.settle(pod) ?? Promise.resolve(pod.uid),
     of: async (wish): Promise<KnownPod> => {
       const { namespace, name } = wish;
       const kube = keeper();

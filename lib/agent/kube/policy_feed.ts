@@ -43,6 +43,7 @@ export class PolicyFeed implements Disposable {
   #isMarked: boolean | undefined;
   #isNone = false;
   #fedAt = -Infinity;
+  #running: Promise<void> = Promise.resolve();
 
   constructor(options: PolicyFeedOptions) {
     this.#options = options;
@@ -51,13 +52,22 @@ export class PolicyFeed implements Disposable {
   /** Something of pods, namespaces or policies may have changed. */
   note(afterMs = GATHER_MS): void {
     const apartMs = this.#fedAt + APART_MS - performance.now();
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      this.#fedAt = performance.now();
-      this.#feed().catch((error) =>
-        this.#options.log.error(`policies of Kubernetes not taken: ${faultFrom(error).message}`)
-      );
-    }, Math.max(afterMs, apartMs));
+    this.#timer ??= setTimeout(() => this.#run(), Math.max(afterMs, apartMs));
+  }
+
+  /** Feeds what waits to be fed; resolves when all that was told before is taken. */
+  async flush(): Promise<void> {
+    if (this.#timer !== undefined) this.#run();
+    await this.#running;
+  }
+
+  #run(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#fedAt = performance.now();
+    this.#running = this.#feed().catch((error) =>
+      this.#options.log.error(`policies of Kubernetes not taken: ${faultFrom(error).message}`)
+    );
   }
 
   [Symbol.dispose](): void {

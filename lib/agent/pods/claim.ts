@@ -24,6 +24,7 @@ export interface Place {
   readonly netnsInode: number;
   readonly startTime?: number | undefined;
   readonly pod: { readonly namespace: string; readonly name: string };
+  readonly podUid?: string | undefined;
 }
 
 /** What a claim decided. */
@@ -95,6 +96,7 @@ function attachmentFor(
     netns: place.netns,
     netnsInode: place.netnsInode,
     ...(place.startTime === undefined ? {} : { startTime: place.startTime }),
+    ...(place.podUid === undefined ? {} : { podUid: place.podUid }),
     interface: name,
     addresses: [`${endpoint.address}/${network.subnet.split("/")[1]}`],
     // One default route a pod: that of its first interface.

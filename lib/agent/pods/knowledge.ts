@@ -6,6 +6,9 @@ import type { KnownPod } from "../../intent/choice/asked.ts";
 import type { PodName } from "../../intent/dynamic.ts";
 import { type Marks, UNKNOWN } from "../../util/selectors.ts";
 
+/** A pod that is asked about. */
+type Asked = PodName & { readonly uid?: string | undefined };
+
 /** Whoever knows pods. */
 export interface PodKnowledge {
   /**
@@ -13,7 +16,12 @@ export interface PodKnowledge {
    * no label is chosen. Faults: unavailable, timeout, where somebody could be asked and does not
    * answer: then the set-up is refused, as a network chosen without the pod's labels may be wrong.
    */
-  of(pod: PodName & { readonly uid?: string | undefined }): Promise<KnownPod>;
+  of(pod: Asked): Promise<KnownPod>;
+  /**
+   * Waits a moment for policies to know the pod, where some may be about it; gives its UID where that
+   * can be told. A pod that they do not know all the same is closed by them. Never throws.
+   */
+  settle(pod: Asked): Promise<string | undefined>;
   /**
    * Tells what is at hand of the pod that has this name now, and asks nobody: good enough to see
    * whether asking is worth it. undefined where what is at hand may be out of date.
@@ -24,6 +32,7 @@ export interface PodKnowledge {
 /** The knowledge of an agent without an API server. */
 export const knowsNothing: PodKnowledge = {
   of: ({ namespace, name }) => Promise.resolve(nothingOf({ namespace, name })),
+  settle: ({ uid }) => Promise.resolve(uid),
   atHand: ({ namespace, name }) => nothingOf({ namespace, name }),
 };
 

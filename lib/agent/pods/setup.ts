@@ -41,6 +41,7 @@ export async function setupPod(
   if (way && "why" in way) return unmatched(world, { ...request, ...pod }, sandbox, way.why);
   using arriving = way;
   world.unmatched.remove(sandbox.id);
+  const podUid = await world.knowledge.settle({ ...pod, uid: sandbox.pod?.uid });
   const place: Place = {
     host: world.host,
     sandbox: sandbox.id,
@@ -48,6 +49,7 @@ export async function setupPod(
     netnsInode: sandbox.netnsInode,
     startTime: sandbox.startTime,
     pod,
+    podUid,
   };
   await world.mtus.follow(world.mirror.documents);
   const plan = (documents: World["mirror"]["documents"]) => {

@@ -3,7 +3,7 @@
 
 import { Follower } from "../../intent/lookup.ts";
 import { readableAt } from "../../intent/readable.ts";
-import type { NetworkRecord, TenantRecord } from "../../intent/records.ts";
+import type { AttachmentRecord, NetworkRecord, TenantRecord } from "../../intent/records.ts";
 import { rulesOfTenant } from "../../policy/contiv.ts";
 import { HostFlows } from "../../policy/flows/host_flows.ts";
 import { DROP } from "../../policy/flows/pipeline.ts";
@@ -11,6 +11,7 @@ import type { LineChanges } from "../../policy/flows/line_book.ts";
 import type { KubeNamespace, KubePod, NetworkPolicy } from "../../policy/input.ts";
 import { PolicyModel } from "../../policy/model.ts";
 import { rulesOfNetworkPolicy } from "../../policy/network_policy.ts";
+import { rulesOfUntold } from "../../policy/untold.ts";
 import type { Document } from "../record/mirror.ts";
 import { podNameOf } from "./attached.ts";
 import { EndpointNews } from "./endpoint_news.ts";
@@ -51,6 +52,8 @@ export class Compiler {
   readonly #policies = new NamedList<NetworkPolicy>(fullName);
   readonly #pods = new NamedList<KubePod>(fullName);
   readonly #endpoints = new EndpointNews();
+  /** Namespaces that have policies. */
+  #untold: ReadonlySet<string> = new Set();
 
   /** `drop` is what the flows do with denied packets. */
   constructor(readonly drop: string = DROP) {
@@ -72,7 +75,7 @@ export class Compiler {
     const pods = [...fresh.map(fullName), ...ended];
     const news = this.#endpoints.follow({ documents, changed, pods, host, tagOf });
     for (const { key, record, attachment, tag } of news) {
-      const pod = attachment && this.#pods.get(podNameOf(attachment));
+      const pod = attachment && this.#podOf(attachment);
       if (this.#isKnown(key, record, attachment, pod, tag)) continue;
       this.model.setEndpoint(policyEndpoint(record, attachment, { pod, tag }));
     }
@@ -117,12 +120,28 @@ export class Compiler {
       const source = `kubernetes ${fullName(policy)}`;
       if (!this.#isKnown(source, policy)) this.#setRules(source, rulesOfNetworkPolicy(policy));
     }
+    if (fresh.length + gone.length > 0) this.#updateUntold(policies);
+  }
+
+  #updateUntold(policies: readonly NetworkPolicy[]): void {
+    const now = rulesOfUntold(policies);
+    for (const namespace of new Set([...this.#untold, ...now.keys()])) {
+      this.model.setRules(`untold ${namespace}`, now.get(namespace) ?? []);
+    }
+    this.#untold = new Set(now.keys());
   }
 
   #setRules(source: string, { rules, problems }: ReturnType<typeof rulesOfTenant>): void {
     this.model.setRules(source, rules);
     if (problems.length > 0) this.#problems.set(source, problems);
     else this.#problems.delete(source);
+  }
+
+  /** A namesake of another UID is not the pod: that one has not been told yet, or not been told gone. */
+  #podOf(attachment: AttachmentRecord): KubePod | undefined {
+    const pod = this.#pods.get(podNameOf(attachment));
+    const { podUid } = attachment;
+    return pod && (podUid === undefined || pod.uid === podUid) ? pod : undefined;
   }
 
   /** Reports whether `key` was made of exactly these things when it was looked at last. */

@@ -118,6 +118,7 @@ export function policyEndpoint(
     group,
     pod: attachment?.pod,
     labels: { ...labels, ...pod?.labels },
+    ...attachment && !pod ? { isUntold: true } : {},
     ports: (pod?.ports ?? []).map(({ name, protocol, port }) => ({
       name,
       port,
