@@ -3,7 +3,7 @@
 
 import { bytes, u16, u32, u8 } from "../bytes.ts";
 import { applyActions, outputAction, PORT_NORMAL } from "../openflow.ts";
-import { numberOf } from "./words.ts";
+import { numberOf, TABLES } from "./words.ts";
 
 /** Instructions, and what kinds of actions are in them, whatever the numbers. */
 export interface EncodedActions {
@@ -19,7 +19,7 @@ const SAME_PORT = 0xfff8; // OFPP_IN_PORT in 16 bits
 const [NO_RECIRCULATION, COMMIT] = [0xff, 1];
 const ACTION_REASON = 1;
 const MAX_CLAUSES = 64;
-const [TABLES, METERS] = [255, 0xffff_0001];
+const METERS = 0xffff_0001;
 
 /** A field as Nicira's actions name it: class, number, bytes. */
 type Field = readonly [kind: number, field: number, size: number];

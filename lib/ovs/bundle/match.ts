@@ -145,7 +145,7 @@ function mac(text: string): Value | undefined {
 function address(text: string): Value | undefined {
   const parts = text.split(".");
   const isDotted = parts.length === 4 &&
-    parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) < 256);
+    parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256);
   return isDotted ? { value: ipv4Bytes(text) } : undefined;
 }
 

@@ -18,7 +18,9 @@ const LINE = new RegExp(
     " (?:table=(?<table>\\d{1,3}), )?priority=(?<priority>\\d{1,5})(?:,(?<match>[^ ]+))?" +
     "(?: actions=(?<actions>[^ ]+))?$",
 );
-const [TABLES, PRIORITIES] = [255, 0x1_0000];
+/** Number of tables: 254 is the switch's own, and what is for it is refused. */
+export const TABLES = 254;
+const PRIORITIES = 0x1_0000;
 
 /** Gives the words of a line; undefined where it is not one of ours. */
 export function flowWordsOf(line: string): FlowWords | undefined {
@@ -26,12 +28,13 @@ export function flowWordsOf(line: string): FlowWords | undefined {
     {};
   const cookie = set ?? has;
   if (cookie === undefined || (add === undefined) !== (actions === undefined)) return undefined;
-  if (Number(table) >= TABLES || Number(priority) >= PRIORITIES) return undefined;
+  const numbers = { table: numberOf(table, TABLES), priority: numberOf(priority ?? "", PRIORITIES) };
+  if (numbers.table === undefined || numbers.priority === undefined) return undefined;
   return {
     command: add ? "add" : "delete_strict",
     cookie: BigInt(`0x${cookie}`),
-    table: Number(table),
-    priority: Number(priority),
+    table: numbers.table,
+    priority: numbers.priority,
     match: match === "" ? [] : match.split(","),
     actions: actions === undefined ? [] : actionsOf(actions),
   };
@@ -42,9 +45,9 @@ function actionsOf(text: string): string[] {
   return text.match(/[^,(]+(?:\([^)]*\))?/g) ?? [];
 }
 
-/** Gives a number as ovs-ofctl writes it, where it is less than `limit`. */
+/** Gives a number as ovs-ofctl writes it, where it is less than `limit`; 010 would be 8 for it. */
 export function numberOf(text: string, limit: number): number | undefined {
-  const isNumber = /^(?:0x[0-9a-f]+|\d+)$/.test(text);
+  const isNumber = /^(?:0x[0-9a-f]+|0|[1-9]\d*)$/.test(text);
   const value = Number(text);
   return isNumber && value < limit ? value : undefined;
 }
