@@ -28,7 +28,10 @@ export function flowWordsOf(line: string): FlowWords | undefined {
     {};
   const cookie = set ?? has;
   if (cookie === undefined || (add === undefined) !== (actions === undefined)) return undefined;
-  const numbers = { table: numberOf(table, TABLES), priority: numberOf(priority ?? "", PRIORITIES) };
+  const numbers = {
+    table: numberOf(table, TABLES),
+    priority: numberOf(priority ?? "", PRIORITIES),
+  };
   if (numbers.table === undefined || numbers.priority === undefined) return undefined;
   return {
     command: add ? "add" : "delete_strict",
