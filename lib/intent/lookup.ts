@@ -68,6 +68,12 @@ export function uuidOf({ pin, attachUuid }: EndpointRecord): string | undefined 
 export class IndexedDocuments extends Map<string, Document> {
   /** A key alone, or several: most groups have one member. */
   readonly #keysByGroup = new Map<string, string | Set<string>>();
+  #version = 0;
+
+  /** A number that stays as long as all documents say the same. */
+  get version(): number {
+    return this.#version;
+  }
 
   /** Gives the keys of a group, in no order. */
   keysIn(group: string): Iterable<string> {
@@ -79,6 +85,7 @@ export class IndexedDocuments extends Map<string, Document> {
     const before = this.get(key);
     super.set(key, document);
     if (before?.value === document.value) return this;
+    this.#version++;
     if (before) this.#leave(key, before);
     for (const group of groupsOf(key, document.value)) this.#join(key, group);
     return this;
@@ -86,12 +93,15 @@ export class IndexedDocuments extends Map<string, Document> {
 
   override delete(key: string): boolean {
     const before = this.get(key);
-    if (before) this.#leave(key, before);
+    if (!before) return false;
+    this.#leave(key, before);
+    this.#version++;
     return super.delete(key);
   }
 
   override clear(): void {
     super.clear();
+    this.#version++;
     this.#keysByGroup.clear();
   }
 

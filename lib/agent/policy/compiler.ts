@@ -1,12 +1,7 @@
 // The policies of this host as flows, kept in step with the records and with what Kubernetes says.
 // Loaded only where there is a policy.
 
-import type {
-  AttachmentRecord,
-  EndpointRecord,
-  NetworkRecord,
-  TenantRecord,
-} from "../../intent/records.ts";
+import type { NetworkRecord, TenantRecord } from "../../intent/records.ts";
 import { readableAt } from "../../intent/readable.ts";
 import { rulesOfTenant } from "../../policy/contiv.ts";
 import { HostFlows } from "../../policy/flows/host_flows.ts";
@@ -15,9 +10,9 @@ import type { LineChanges } from "../../policy/flows/line_book.ts";
 import type { KubeNamespace, KubePod, NetworkPolicy } from "../../policy/input.ts";
 import { PolicyModel } from "../../policy/model.ts";
 import { rulesOfNetworkPolicy } from "../../policy/network_policy.ts";
-import { findNetwork } from "../record/documents.ts";
 import type { Document } from "../record/mirror.ts";
-import { attachmentByEndpoint, policyEndpoint, subnetsByTenant, tenantPolicies } from "./input.ts";
+import { policyEndpoint, subnetsByTenant, tenantPolicies } from "./input.ts";
+import { Places } from "./places.ts";
 
 /** What an API server says, all of it. */
 export interface KubeObjects {
@@ -41,6 +36,7 @@ export class Compiler {
   readonly flows: HostFlows;
   readonly model: PolicyModel;
   readonly #problems = new Map<string, readonly string[]>();
+  readonly #places = new Places();
   /** What each endpoint, tenant, policy and namespace was made of. */
   readonly #seen = new Map<string, readonly unknown[]>();
 
@@ -50,22 +46,20 @@ export class Compiler {
     this.model = new PolicyModel(this.flows);
   }
 
-  /** Follows `input`; gives the lines that changed. Costs what changed, and one walk over the records. */
+  /** Follows `input`; gives the lines that changed. Costs what changed, and a walk over the endpoints. */
   update({ documents, kube = NOTHING, host, tagOf }: CompilerInput): LineChanges {
     const alive = new Set<string>();
     this.#updateNamespaces(kube, alive);
     this.#updateRules(documents, kube, alive);
     const pods = new Map(kube.pods.map((pod) => [`${pod.namespace}/${pod.name}`, pod]));
-    const attachments = attachmentByEndpoint(documents);
-    for (const key of documents.keys()) {
-      if (!key.startsWith("endpoints/")) continue;
-      const record = readableAt<EndpointRecord>(documents, key);
+    const tags = new Map<NetworkRecord, number>();
+    for (const { key, record, attachment, network, podName } of this.#places.of(documents, host)) {
       // What cannot be read (any more) stays as it was known.
       alive.add(key);
       if (!record) continue;
-      const attachment = attachments.get(key);
-      const pod = attachment && pods.get(`${attachment.pod.namespace}/${attachment.pod.name}`);
-      const tag = attachment?.host === host ? tagHere(documents, attachment, tagOf) : undefined;
+      const pod = podName === undefined ? undefined : pods.get(podName);
+      if (network && !tags.has(network)) tags.set(network, tagOf(network));
+      const tag = network && tags.get(network);
       if (this.#isKnown(key, alive, record, attachment, pod, tag)) continue;
       this.model.setEndpoint(policyEndpoint(record, attachment, { pod, tag }));
     }
@@ -132,13 +126,4 @@ export class Compiler {
       } else this.#setRules(key, { rules: [], problems: [] });
     }
   }
-}
-
-function tagHere(
-  documents: ReadonlyMap<string, Document>,
-  attachment: AttachmentRecord,
-  tagOf: (network: NetworkRecord) => number,
-): number | undefined {
-  const network = findNetwork(documents, attachment);
-  return network && tagOf(network);
 }
