@@ -3,14 +3,14 @@
 // ovs-vswitchd looks at its connections once in a turn of its main loop, which takes the longer the more
 // ports there are. ovs-ofctl asks and waits four times (greeting, beginning, flows, end), each time for
 // such a turn. Here all of a bundle goes out in one write, into a connection that has been greeted long
-// ago: 8 lines at 500 ports took 47 ms by ovs-ofctl, and take 5 ms (Open vSwitch 3.1, two cores that
-// others used, too, 2026-11).
+// ago: at 500 ports, 8 lines take 48 ms by ovs-ofctl and 4 ms here, 500 lines 123 and 87 ms (Open
+// vSwitch 3.1, two cores, 2026-11).
 //
 // Open vSwitch has a trap for this: a message that it cannot read is refused and left out, but the bundle
 // around it stays, and its end brings the rest in force. So the end is sent along only where each message
 // is of a form that this switch has taken before; what else can be refused (a table that is full, a
 // meter that is not there) is found when all is done, and undoes all. A form that is new is tried first:
-// the end goes out when the switch has said that it has read everything.
+// the end goes out when the switch has said that it has read everything, 3 ms later.
 //
 // The connection is none of the ports': 50 messages of each are read in a turn, and the guards of a pod
 // that is set up would wait half a second behind a thousand lines.
