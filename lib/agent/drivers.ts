@@ -73,12 +73,17 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
   };
   const ovs = openSwitch(options.ovsDriver, place);
   stack.defer(() => ovs.close());
+  const tables = openPolicyTables(
+    place,
+    options.ovsDriver === "vsctl" ? "command" : "connection",
+  );
+  stack.defer(() => tables.close());
   const runtimes = openRuntimes({ docker: options.docker });
   return {
     switch: limited("Open vSwitch", edge("switch", ovs, ["onChange", "state", "close"]), limitMs),
     fabric: limited("Open vSwitch", edge("fabric", openFabric(place)), limitMs),
     // Its bundles have a limit of their own, as they may be thousands of flows.
-    policyTables: edge("policies", openPolicyTables(place)),
+    policyTables: edge("policies", tables, ["close"]),
     policed,
     links: limited("the kernel", edge("links", links, ["close"]), limitMs),
     runtimes: limited("the container runtime", edge("runtimes", runtimes, ["follow"]), limitMs),

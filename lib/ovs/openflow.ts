@@ -1,6 +1,7 @@
 // The few OpenFlow 1.3 messages that we speak, as bytes. Pure. Numbers are those of the
 // "OpenFlow Switch Specification 1.3.5", §7; names in capitals are its names without OFP.
 
+import { bytes, ipv4Bytes, macBytes, u16, u32, u64, u8, viewOf } from "./bytes.ts";
 import { type Flow, type Match, POLICY_TABLE } from "./flows.ts";
 
 const VERSION = 4;
@@ -25,7 +26,8 @@ export const T = {
 } as const;
 
 const [PORT_ANY, GROUP_ANY, NO_BUFFER] = [0xffff_ffff, 0xffff_ffff, 0xffff_ffff];
-const PORT_NORMAL = 0xffff_fffa;
+/** Port that stands for what a learning switch does. */
+export const PORT_NORMAL = 0xffff_fffa;
 /** Highest number of a real port; above it are the reserved ones. */
 const PORT_MAX = 0xffff_ff00;
 const [AGGREGATE, PORT_DESC] = [2, 13];
@@ -90,15 +92,19 @@ export function flowCountOf({ type, body }: Message): number | undefined {
 
 /** Gives the message that adds `flow`, in place of one with the same match and priority. */
 export function addFlowMessage(xid: number, flow: Flow): Uint8Array {
-  return flowMod(xid, { command: 0, cookie: flow.cookie, mask: 0n, priority: flow.priority }, [
-    matchBytes(flow.match),
-    ...instructions(flow.action),
-  ]);
+  return flowModMessage(
+    xid,
+    { command: 0, cookie: flow.cookie, mask: 0n, priority: flow.priority },
+    [
+      matchBytes(flow.match),
+      ...instructions(flow.action),
+    ],
+  );
 }
 
 /** Gives the message that deletes all flows with that cookie. */
 export function deleteFlowsMessage(xid: number, cookie: bigint, mask: bigint): Uint8Array {
-  return flowMod(xid, { command: 3, cookie, mask, priority: 0 }, [matchBytes({})]);
+  return flowModMessage(xid, { command: 3, cookie, mask, priority: 0 }, [matchBytes({})]);
 }
 
 /** Gives the message that sends `frame` as if it had come in by port `inPort`. */
@@ -165,29 +171,43 @@ export class MessageStream {
   }
 }
 
-interface FlowModHead {
+/** What a FLOW_MOD says before match and instructions. */
+export interface FlowModHead {
   readonly command: number;
   readonly cookie: bigint;
   readonly mask: bigint;
+  /** @default 0 */
+  readonly table?: number;
   readonly priority: number;
 }
 
-function flowMod(xid: number, head: FlowModHead, rest: readonly Uint8Array[]): Uint8Array {
+/** Gives a FLOW_MOD without limits of time and without flags. */
+export function flowModMessage(
+  xid: number,
+  head: FlowModHead,
+  rest: readonly Uint8Array[],
+): Uint8Array {
   return message(
     T.flowMod,
     xid,
-    ...[u64(head.cookie), u64(head.mask), u8(0), u8(head.command), u32(0), u16(head.priority)],
+    ...[
+      u64(head.cookie),
+      u64(head.mask),
+      u8(head.table ?? 0),
+      u8(head.command),
+      u32(0),
+      u16(head.priority),
+    ],
     ...[u32(NO_BUFFER), u32(PORT_ANY), u32(GROUP_ANY), u16(0), u16(0)],
     ...rest,
   );
 }
 
 function instructions(action: Flow["action"]): Uint8Array[] {
-  const apply = (one: Uint8Array) => bytes(u16(4), u16(8 + one.length), u32(0), one);
   if (action === "drop") return [];
-  if (action === "NORMAL") return [apply(outputAction(PORT_NORMAL))];
+  if (action === "NORMAL") return [applyActions(outputAction(PORT_NORMAL))];
   const goto = bytes(u16(1), u16(8), u8(POLICY_TABLE), u8(0), u16(0));
-  return [apply(setRegisterAction(action.tag)), goto];
+  return [applyActions(setRegisterAction(action.tag)), goto];
 }
 
 /** Puts `value` into register 0: Nicira's match field class 1, field 0 (ovs-fields(7)). */
@@ -195,7 +215,8 @@ function setRegisterAction(value: number): Uint8Array {
   return bytes(u16(25), u16(16), u16(1), u8(0), u8(4), u32(value), u32(0));
 }
 
-function outputAction(port: number): Uint8Array {
+/** Gives the action that sends a frame out at `port`. */
+export function outputAction(port: number): Uint8Array {
   return bytes(u16(0), u16(16), u32(port), u16(0), new Uint8Array(6));
 }
 
@@ -212,48 +233,21 @@ function matchBytes(match: Match): Uint8Array {
     ...(udpSrc === undefined ? [] : [oxm(10, u8(17)), oxm(15, u16(udpSrc))]),
     ...(arp ? [oxm(22, ipv4Bytes(arp.spa)), oxm(24, macBytes(arp.sha))] : []),
   );
-  const size = 4 + fields.length;
-  return bytes(u16(1), u16(size), fields, new Uint8Array(-size & 7));
+  return matchOf(fields);
 }
 
 function oxm(field: number, value: Uint8Array): Uint8Array {
   return bytes(u16(0x8000), u8(field << 1), u8(value.length), value);
 }
 
-function macBytes(mac: string): Uint8Array {
-  return Uint8Array.from(mac.split(":"), (part) => parseInt(part, 16));
+/** Gives a match of fields that are bytes already. */
+export function matchOf(fields: Uint8Array): Uint8Array {
+  const size = 4 + fields.length;
+  return bytes(u16(1), u16(size), fields, new Uint8Array(-size & 7));
 }
 
-function ipv4Bytes(address: string): Uint8Array {
-  return Uint8Array.from(address.split("."), Number);
-}
-
-function bytes(...parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
-function viewOf(all: Uint8Array): DataView {
-  return new DataView(all.buffer, all.byteOffset, all.byteLength);
-}
-
-function u8(value: number): Uint8Array {
-  return Uint8Array.of(value);
-}
-
-function u16(value: number): Uint8Array {
-  return Uint8Array.of(value >> 8, value);
-}
-
-function u32(value: number): Uint8Array {
-  return Uint8Array.of(value >>> 24, value >> 16, value >> 8, value);
-}
-
-function u64(value: bigint): Uint8Array {
-  return bytes(u32(Number(value >> 32n)), u32(Number(value & 0xffff_ffffn)));
+/** Gives the instruction to do these actions at once. */
+export function applyActions(...actions: readonly Uint8Array[]): Uint8Array {
+  const size = actions.reduce((sum, action) => sum + action.length, 8);
+  return bytes(u16(4), u16(size), u32(0), ...actions);
 }

@@ -1,6 +1,7 @@
 // The policy tables of a bridge as lines of flows, and what the switch itself says of a packet. What the
 // lines mean is the policy room's matter.
 
+import { Bundles } from "./bundle/bundles.ts";
 import { openControl } from "./control.ts";
 import { ensureMeter, removeMeter } from "./drop_watch.ts";
 import { LINK_COOKIES, planFlows, POLICY_COOKIES } from "./flows.ts";
@@ -39,17 +40,36 @@ export interface PolicyTables {
   trace(flow: string): Promise<string>;
 }
 
-/** Opens the tables of a bridge that `ensureBridge` has made. Nothing is to be closed. */
-export function openPolicyTables(options: SwitchOptions): PolicyTables {
+/** How a bundle goes: over a connection where that can be had, or always by ovs-ofctl. */
+export type BundleWay = "connection" | "command";
+
+/** Opens the tables of a bridge that `ensureBridge` has made. */
+export function openPolicyTables(
+  options: SwitchOptions,
+  way: BundleWay = "connection",
+): PolicyTables & { close(): void } {
   const tools = new Tools(options);
+  const { rundir, bridge } = options;
+  const bundles = way === "connection" ? new Bundles(`${rundir}/${bridge}.mgmt`) : undefined;
   const end = () => performance.now() + LIMIT_MS;
   const dump = async (...words: string[]) => {
     const text = await tools.ofctl("dump-flows", ["--no-names", ...words], { endMs: end() });
     return text.split("\n").map((line) => line.trim()).filter((line) => line.startsWith("cookie="));
   };
   return {
-    read: () => dump("--no-stats", COOKIES),
-    change: (have, want) => tools.changeFlows(planFlows(have, want), end()),
+    read: async () => {
+      // What is late is waited for: it would else be done after this look.
+      await bundles?.settled(end());
+      return await dump("--no-stats", COOKIES);
+    },
+    change: async (have, want) => {
+      const lines = planFlows(have, want);
+      if (lines.length === 0) return;
+      const endMs = end();
+      if (await bundles?.send(lines, endMs)) return;
+      await bundles?.settled(endMs);
+      await tools.changeFlows(lines, endMs);
+    },
     openTrunks: async () => openTagsOf(await dump("--no-stats", TRUNKS)),
     drops: async () => dropsOf(await dump(COOKIES)),
     emptyZone: async (zone) => {
@@ -58,9 +78,10 @@ export function openPolicyTables(options: SwitchOptions): PolicyTables {
     ensureMeter: () => ensureMeter(tools, end()),
     removeMeter: () => removeMeter(tools, end()),
     trace: async (flow) => {
-      using control = await openControl(options.rundir);
-      return await control.ask("ofproto/trace", [options.bridge, flow], end());
+      using control = await openControl(rundir);
+      return await control.ask("ofproto/trace", [bridge, flow], end());
     },
+    close: () => bundles?.close(),
   };
 }
 

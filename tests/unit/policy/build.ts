@@ -16,9 +16,9 @@ export interface Built {
   readonly flows: HostFlows;
 }
 
-/** Builds all of `world`. */
-export function build(world: RandomWorld): Built {
-  const flows = new HostFlows();
+/** Builds all of `world`; `drop` is what the flows do with denied packets. */
+export function build(world: RandomWorld, drop?: string): Built {
+  const flows = new HostFlows(drop);
   const built = { model: new PolicyModel(flows), flows };
   for (const endpoint of world.endpoints) built.model.setEndpoint(endpointOf(endpoint));
   change(built, { ...world, endpoints: [], namespaces: [], policies: [], tenants: [] }, world);
