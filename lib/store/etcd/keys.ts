@@ -54,7 +54,7 @@ export class Keys {
   }
 
   #text({ key = "" }: KeyValue): string {
-    return decoder.decode(toBytes(key)).slice(this.#root.length);
+    return toText(key).slice(this.#root.length);
   }
 }
 
@@ -73,9 +73,15 @@ export function toBytes(bytes: Bytes): Uint8Array {
   return typeof bytes === "string" ? Uint8Array.fromBase64(bytes) : bytes;
 }
 
+const NO_ASCII = /[\x80-\xff]/;
+
 /** Gives bytes that came in as text. */
 export function toText(bytes: Bytes | undefined): string {
-  return bytes === undefined ? "" : decoder.decode(toBytes(bytes));
+  if (bytes === undefined) return "";
+  if (typeof bytes !== "string") return decoder.decode(bytes);
+  // A large store is many of these, nearly all of them plain: atob() alone is twice as quick.
+  const text = atob(bytes);
+  return NO_ASCII.test(text) ? decoder.decode(toBytes(bytes)) : text;
 }
 
 /** Gives the key right behind `key` in etcd's order. */
