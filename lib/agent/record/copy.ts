@@ -51,13 +51,17 @@ export class Copy {
     // A store that was restored or made anew counts from a past that is not ours: what was known of
     // the other one says nothing of this one.
     if (revision < this.#revision) this.forget();
+    for (const entry of entries) this.note(entry);
+    if (this.documents.size > entries.length) this.#deleteAllBut(entries, revision);
+    this.settle(revision);
+  }
+
+  #deleteAllBut(entries: readonly Entry[], revision: number): void {
     const listed = new Set(entries.map((entry) => entry.key));
     for (const [key, { revision: known }] of [...this.documents]) {
       // Gone by hand, it may have been of the very last revision.
       if (!listed.has(key) && known <= revision) this.#delete(key, revision);
     }
-    for (const entry of entries) this.note(entry);
-    this.settle(revision);
   }
 
   /** Everything up to `revision` has been told: what was deleted before it needs no memory. */
