@@ -62,23 +62,30 @@ function sort(
   edges: readonly Edge[],
   rank: (node: number) => number,
 ): { readonly sorted: number[]; readonly stuck: ReadonlySet<number> } {
-  const waiting = new Map(nodes.map((node) => [node, 0]));
-  const followers = Map.groupBy(edges, ([before]) => before);
-  for (const [, after] of edges) waiting.set(after, (waiting.get(after) ?? 0) + 1);
+  // For how many others each node waits.
+  const waiting: number[] = [];
+  const followers = new Map<number, number[]>();
+  for (const node of nodes) waiting[node] = 0;
+  for (const [before, after] of edges) {
+    waiting[after] = (waiting[after] ?? 0) + 1;
+    const known = followers.get(before);
+    if (known) known.push(after);
+    else followers.set(before, [after]);
+  }
   const ready: Queue[] = [];
   const release = (node: number) => (ready[rank(node)] ??= { nodes: [], next: 0 }).nodes.push(node);
-  for (const [node, count] of waiting) if (count === 0) release(node);
+  for (const node of nodes) if (waiting[node] === 0) release(node);
   const sorted: number[] = [];
   for (let node = take(ready); node !== undefined; node = take(ready)) {
     sorted.push(node);
-    waiting.delete(node);
-    for (const [, after] of followers.get(node) ?? []) {
-      const count = (waiting.get(after) ?? 0) - 1;
-      waiting.set(after, count);
+    for (const after of followers.get(node) ?? []) {
+      const count = waiting[after]! - 1;
+      waiting[after] = count;
       if (count === 0) release(after);
     }
   }
-  return { sorted, stuck: new Set(waiting.keys()) };
+  if (sorted.length === nodes.length) return { sorted, stuck: new Set() };
+  return { sorted, stuck: new Set(nodes).difference(new Set(sorted)) };
 }
 
 interface Queue {

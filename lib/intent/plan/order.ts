@@ -15,20 +15,28 @@ export function orderOperations(drafts: readonly Draft[]): Operation[] {
   const ranks = drafts.map(rankOf);
   const rank = (node: number) => ranks[node] ?? 0;
   const sorted = sortBundles(nodes, { bundles, edges, rank });
-  const members = Map.groupBy(nodes, bundles.find);
-  return sorted.flatMap((root, group) =>
-    (members.get(root) ?? [])
-      .sort((a, b) => rank(a) - rank(b))
-      .flatMap((node) => drafts[node] ?? [])
-      .map((draft) => operationOf(draft, group))
-  );
+  const members = membersOf(nodes, bundles);
+  const operations: Operation[] = [];
+  for (const [group, root] of sorted.entries()) {
+    const together = members.get(root)?.sort((a, b) => rank(a) - rank(b)) ?? [root];
+    for (const node of together) operations.push(operationOf(drafts[node]!, group));
+  }
+  return operations;
 }
 
-function operationOf(
-  { key: _key, parent: _parent, releases: _releases, takes: _takes, ...operation }: Draft,
-  group: number,
-): Operation {
-  return { ...operation, group };
+/** Gives the nodes of the bundles of more than one, by the node that stands for them. */
+function membersOf(nodes: readonly number[], { find }: Bundles): Map<number, number[]> {
+  const joined = nodes.filter((node) => find(node) !== node);
+  const members = new Map(joined.map((node) => [find(node), [find(node)]]));
+  for (const node of joined) members.get(find(node))!.push(node);
+  return members;
+}
+
+// Written out: a plan has as many as a large file has lines.
+function operationOf(draft: Draft, group: number): Operation {
+  const { verb, kind, name, lines, checks, writes, subnets } = draft;
+  const operation = { verb, kind, name, lines, checks, writes, group };
+  return subnets ? { ...operation, subnets } : operation;
 }
 
 const DELETED = ["endpoint", "network", "tenant", "host"];
