@@ -4,7 +4,7 @@ import type { IntentRequest, PlanAnswer } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../util/names.ts";
 import { readIntentFile } from "./input.ts";
-import { type Output, paint } from "./output.ts";
+import { type Output, paint, printLines } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
 
 export const apply: Command = {
@@ -77,11 +77,11 @@ const SIGNS = { create: ["+", "green"], update: ["~", "yellow"], delete: ["-", "
 function show({ options, output }: Shell, answer: PlanAnswer, done: string): void {
   for (const warning of answer.warnings) output.words(`warning: ${warning}`);
   if (options.format === "json") return output.data(JSON.stringify(answer, null, 2));
-  for (const { verb, kind, name, lines } of answer.operations) {
+  const text = answer.operations.flatMap(({ verb, kind, name, lines }) => {
     const [sign, color] = SIGNS[verb];
-    output.data(paint(output, color, `${sign} ${kind} ${name}`));
-    for (const line of lines) output.data(`    ${line}`);
-  }
+    return [paint(output, color, `${sign} ${kind} ${name}`), ...lines.map((line) => `    ${line}`)];
+  });
+  printLines(output, text);
   output.words(summary(output, answer, done));
 }
 

@@ -4,6 +4,7 @@
 import type { GcAct, GcAnswer } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName } from "../util/names.ts";
+import { printLines } from "./output.ts";
 import type { Command } from "./shell.ts";
 
 export const gc: Command = {
@@ -32,8 +33,8 @@ export const gc: Command = {
     const answer = await target.gc({ ...host === undefined ? {} : { host }, dryRun, force });
     const { acts, left } = answer;
     if (format === "json") output.data(JSON.stringify(answer, null, 2));
-    else if (format === "name") acts.forEach(({ endpoint }) => output.data(endpoint));
-    else acts.forEach((act) => output.data(lineOf(act, dryRun)));
+    else if (format === "name") printLines(output, acts.map(({ endpoint }) => endpoint));
+    else printLines(output, acts.map((act) => lineOf(act, dryRun)));
     for (const key of left) output.words(`record ${key} is left alone: it cannot be read`);
     output.words(ending(answer, dryRun));
   },

@@ -3,7 +3,7 @@
 import { Fault } from "../util/errors.ts";
 import type { PodItem } from "../agent/api.ts";
 import { type Item, named, namesOf } from "../agent/serve/names.ts";
-import { table } from "./output.ts";
+import { printLines, table } from "./output.ts";
 import { showPods } from "./pods.ts";
 import type { Command, Shell } from "./shell.ts";
 
@@ -116,7 +116,7 @@ export const get: Command = {
 function show({ options, output }: Shell, kind: string, items: readonly Item[]): void {
   if (options.format === "json") return output.data(JSON.stringify(items, null, 2));
   if (options.format === "name") {
-    return items.forEach((item) => output.data(namesOf(item)[1] ?? namesOf(item)[0] ?? ""));
+    return printLines(output, items.map((item) => namesOf(item)[1] ?? namesOf(item)[0] ?? ""));
   }
   if (items.length === 0) return output.words(`no ${kind}`);
   const extra = options.format === "wide" ? WIDE[kind] ?? [] : [];

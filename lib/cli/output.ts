@@ -38,11 +38,16 @@ export function paint({ hasColor }: Output, color: keyof typeof COLORS, text: st
   return hasColor ? `\x1b[${COLORS[color]}m${text}\x1b[0m` : text;
 }
 
+/** Prints lines in one write: of a large plan there are tens of thousands. */
+export function printLines({ data }: Output, lines: readonly string[]): void {
+  if (lines.length > 0) data(lines.join("\n"));
+}
+
 /** Gives rows as aligned columns under their heads, two blanks apart. */
 export function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [heads, ...rows];
   const widths = heads.map((_, column) =>
-    Math.max(...lines.map((line) => unicodeWidth(line[column] ?? "")))
+    lines.reduce((widest, line) => Math.max(widest, unicodeWidth(line[column] ?? "")), 0)
   );
   return lines.map((line) =>
     line.map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - unicodeWidth(cell)))

@@ -3,7 +3,7 @@
 
 import type { PodItem } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
-import { table } from "./output.ts";
+import { printLines, table } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
 
 export const pods: Command = {
@@ -52,7 +52,7 @@ export function showPods(
   }
   if (options.format === "json") return output.data(JSON.stringify(items, null, 2));
   if (options.format === "name") {
-    return items.forEach((item) => output.data(`${item.namespace}/${item.name}`));
+    return printLines(output, items.map((item) => `${item.namespace}/${item.name}`));
   }
   if (items.length === 0) return output.words(`no pods${where}`);
   const rows = items.map((item) => [
