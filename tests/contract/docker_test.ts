@@ -16,6 +16,8 @@ const refusals: readonly {
   readonly answer: (signal: AbortSignal) => Response | Promise<Response>;
   readonly code: FaultCode;
   readonly says: string;
+  /** @default LIMIT_MS */
+  readonly limitMs?: number;
 }[] = [
   {
     words: "says 500",
@@ -49,16 +51,20 @@ const refusals: readonly {
   },
   { words: "sends no answer", answer: never, code: "timeout", says: "no answer in 200 ms" },
   { words: "sends half an answer", answer: half, code: "timeout", says: "no answer in 200 ms" },
-  { words: "never stops answering", answer: endless, code: "unavailable", says: "HTTP" },
+  // How soon it has said too much depends on the machine's pace.
+  {
+    ...{ words: "never stops answering", answer: endless, code: "unavailable", says: "HTTP" },
+    limitMs: 20_000,
+  },
 ];
 
-for (const { words, answer, code, says } of refusals) {
+for (const { words, answer, code, says, limitMs = LIMIT_MS } of refusals) {
   Deno.test(`a Docker that ${words} is ${code} within the limit`, async () => {
     await using stub = await serveDocker(answer);
     const started = performance.now();
-    await faults(code, says, () => new Docker(stub.path, LIMIT_MS).find(ID));
+    await faults(code, says, () => new Docker(stub.path, limitMs).find(ID));
     const ms = performance.now() - started;
-    assert(ms < LIMIT_MS + 1_500, `it took ${ms} ms`);
+    assert(ms < limitMs + 1_500, `it took ${ms} ms`);
   });
 }
 
