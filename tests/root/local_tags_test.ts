@@ -28,6 +28,10 @@ async function cut(host: Host, network: string): Promise<void> {
     await Deno.writeTextFile(`${host.dir}/gone.json`, JSON.stringify(document));
     const { code, err } = await host.agent.call("netdcli", "-del-cfg", `${host.dir}/gone.json`);
     assertEquals(code, 0, err);
+    // A network goes when its last pod has.
+    await waitFor("the network's pods to be disconnected", async () => {
+      return !(await host.agent.attachments()).some((item) => item.network === network);
+    });
   }
 }
 
