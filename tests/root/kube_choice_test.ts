@@ -241,8 +241,13 @@ Deno.test("the README's commands make a kubeconfig that agents read", async () =
     .replace(/token=.*/, `token=${token}`)
     .replace("https://API-SERVER:6443", kube.url)
     .replace("ca.crt", kube.files.ca);
-  const made = await new Deno.Command("sh", { args: ["-ec", script] }).output();
-  assert(made.success, new TextDecoder().decode(made.stderr));
+  // Debian's kubectl 1.20, made with a Go that is too new for it, now and then panics over a map.
+  let [tries, words] = [0, "panic: "];
+  while (words.includes("panic: ") && tries++ < 10) {
+    const made = await new Deno.Command("sh", { args: ["-ec", script] }).output();
+    words = made.success ? "" : new TextDecoder().decode(made.stderr);
+  }
+  assertEquals(words, "");
   await using host = await startNode(own);
   assertEquals((await host.agent.call("kube", "status")).code, 0);
 });
