@@ -238,33 +238,22 @@ add_up() {
 # little more than half as long. What compares or limits times is run alone, behind them.
 
 LANES=2
-ALONE=(promise switch_restart cluster_restart revalidation kube_scale)
+ALONE='promise|switch_restart|cluster_restart|revalidation|policy(_[a-z]+)?|kube_[a-z_]+'
 # These take minutes each: they begin first, so that the lanes end together.
-LONG=(fault_steps soak crash kubelet scenarios)
+LONG='fault_steps|soak|crash|kubelet|scenarios'
 TOGETHER=5
 
-# Prints the files of those suites of tests/root that are there.
-files_of() {
-  local name
-  for name in "$@"; do
-    [ ! -e "tests/root/${name}_test.ts" ] || echo "tests/root/${name}_test.ts"
-  done
-}
+# Prints the suites of tests/contract and tests/root.
+suites() { find tests/contract tests/root -name '*_test.ts' | sort; }
 
-# Prints the suites of all tests that need root, a group a line, in the order in which they begin.
-# Those that want the API server come late: it is being built.
+# Prints those that run side by side, a group a line, in the order in which they begin.
 groups_of_suites() {
-  files_of "${LONG[@]}"
-  find tests/contract tests/root -name '*_test.ts' | sort |
-    grep -vE "tests/root/($(join_by '|' "${LONG[@]}" "${ALONE[@]}"))_test\.ts" |
-    { xargs -r grep -c -F lab/kube.ts || :; } | sort -t : -k 2n -s | cut -d : -f 1 | xargs -r -n "$TOGETHER"
+  suites | grep -E "/($LONG)_test\.ts" || :
+  suites | grep -vE "/($LONG|$ALONE)_test\.ts" | xargs -r -n "$TOGETHER" || :
 }
 
-join_by() {
-  local IFS=$1
-  shift
-  printf '%s' "$*"
-}
+# Prints those that run alone. Kubernetes' come last: the API server is being built.
+suites_alone() { suites | grep -E "/($ALONE)_test\.ts" | sort -t / -k 3r || :; }
 
 # Takes groups from $1's list "groups" until none is left; each leaves its "log" and "end" in a folder.
 lane() {
@@ -336,7 +325,7 @@ run_tests() {
       count "$*" in_lab deno test -A --no-check "$@"
     else
       run_lanes
-      mapfile -t alone < <(files_of "${ALONE[@]}")
+      mapfile -t alone < <(suites_alone)
       [ "${#alone[@]}" = 0 ] || count "${alone[*]}" in_lab deno test -A --no-check "${alone[@]}"
     fi
   else
