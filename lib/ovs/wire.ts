@@ -1,6 +1,7 @@
 // One unix stream to a server: chunks in, ordered writes out, one reason why it ended. Knows no
 // protocol.
 
+import { bytes } from "./bytes.ts";
 import { Fault } from "../util/errors.ts";
 
 /** Bytes that may wait for a server that does not read; a full bridge's flows take some 0.5 MB. */
@@ -96,14 +97,7 @@ export class Wire {
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return parts.length === 1 ? parts[0]! : bytes(...parts);
 }
 
 function lost(who: string, why: string, cause?: unknown): Fault {
