@@ -90,7 +90,7 @@ async function round(
   };
   const ms = await timed(() => {
     agent.spawn();
-    return waitFor("the agent to know all", knowsAll, { limitMs: 20_000 });
+    return waitFor("the agent to know all", knowsAll, { limitMs: 20_000, everyMs: 10 });
   });
   note(samples, "agent's start", ms);
   note(samples, "agent, memory", memoryOf(agent.pid, "VmRSS"));

@@ -27,12 +27,14 @@ async function round(host: Host, pod: Pod): Promise<void> {
   assertEquals((await host.agent.verb("teardown", pod)).code, 0);
 }
 
-/** Links go a moment after the answer: waits until there is one for each attachment. */
+/** Links and guards go a moment after the answer: waits until each attachment has its own alone. */
 async function settled(host: Host) {
-  return await waitFor("links to be gone", async () => {
+  return await waitFor("links and guards to be gone", async () => {
     const world = await worldOf(host);
-    const ours = world.links.filter((name) => name.startsWith("cv"));
-    return ours.length === world.attachments.length && world;
+    const links = world.links.filter((name) => name.startsWith("cv"));
+    const guarded = new Set(world.flows.flatMap((flow) => /in_port=(\d+)/.exec(flow)?.[1] ?? []));
+    const { length } = world.attachments;
+    return links.length === length && guarded.size === length && world;
   });
 }
 
