@@ -274,6 +274,8 @@ export class Cluster {
 
   #settle(): void {
     const isUp = kindsOf(this.#kinds).every((kind) => kind.isLive);
+    // On a new connection one kind is live before the next: only what failed has made it down.
+    if (!isUp && this.#denied.size === 0) return;
     this.#note({ isUp, why: isUp ? "" : [...this.#denied.values()][0] ?? this.#state.why });
   }
 
