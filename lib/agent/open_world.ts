@@ -1,6 +1,7 @@
 // Puts together what the agent works with on this host. Nothing is asked of anybody yet.
 
 import { returnFreeMemory } from "../util/memory.ts";
+import { renewing } from "../ovs/renewal.ts";
 import type { Log } from "../util/log.ts";
 import { Containers } from "./containers/known.ts";
 import { openDrivers } from "./drivers.ts";
@@ -34,6 +35,7 @@ export function openWorld(
 ): World {
   const drivers = openDrivers(options, stack);
   const now = () => performance.now();
+  const tables = renewing(drivers.policyTables, () => world.datapath === "netdev");
   const world: World = {
     host: options.hostLabel,
     mirror,
@@ -45,9 +47,7 @@ export function openWorld(
       vtepIp: options.vtepIp,
       isForced: options.isUplinkForced,
     }),
-    policies: new PolicyKeeper(drivers.policyTables, drivers.policed, {
-      tellsDrops: options.logsDrops,
-    }),
+    policies: new PolicyKeeper(tables, drivers.policed, { tellsDrops: options.logsDrops }),
     links: drivers.links,
     runtimes: drivers.runtimes,
     tags: new LocalTags(),

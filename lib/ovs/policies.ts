@@ -36,6 +36,8 @@ export interface PolicyTables {
   ensureMeter(): Promise<void>;
   /** Removes the meter; where there is none, that is a success. */
   removeMeter(): Promise<void>;
+  /** Resolves when nothing is cached that was true only before this call. */
+  revalidated(): Promise<void>;
   /** Gives what `ofproto/trace` prints for a packet, whose flow is in ovs-ofctl's words. */
   trace(flow: string): Promise<string>;
 }
@@ -77,6 +79,11 @@ export function openPolicyTables(
     },
     ensureMeter: () => ensureMeter(tools, end()),
     removeMeter: () => removeMeter(tools, end()),
+    revalidated: async () => {
+      using control = await openControl(rundir);
+      // The first answer may be that of a round that had begun before.
+      for (let round = 0; round < 2; round++) await control.ask("revalidator/wait", [], end());
+    },
     trace: async (flow) => {
       using control = await openControl(rundir);
       return await control.ask("ofproto/trace", [bridge, flow], end());

@@ -1,7 +1,7 @@
 // Guards of ports, and of what comes in from other hosts, follow the policed tags: which frames the
 // switch hands over to the policy tables. A trunk whose flows could not be made is shut until they are.
 
-import type { PolicyTables } from "../../ovs/policies.ts";
+import type { RenewingTables } from "../../ovs/renewal.ts";
 import { Fault } from "../../util/errors.ts";
 import type { World } from "../world.ts";
 import { isShutLine, shutLine } from "./closing.ts";
@@ -9,14 +9,14 @@ import type { PolicedTags } from "./policed.ts";
 
 /** The switch's guards as they were made last. */
 export class Guards {
-  readonly #tables: PolicyTables;
+  readonly #tables: RenewingTables;
   readonly #policed: PolicedTags;
   /** Which tags guards were told of last. */
   #told = "";
   /** Lines that stand in for trunks' flows that could not be made. */
   #shut: readonly string[] = [];
 
-  constructor(tables: PolicyTables, policed: PolicedTags) {
+  constructor(tables: RenewingTables, policed: PolicedTags) {
     this.#tables = tables;
     this.#policed = policed;
   }
@@ -41,6 +41,7 @@ export class Guards {
     this.#told = "";
     await world.switch.reguard();
     await world.fabric.ensure(world, { isFresh: true });
+    await this.#tables.renew();
     await this.#checkTrunks();
     this.#told = words;
   }

@@ -9,7 +9,7 @@
 // A host without policies has none of this: no line, no tracker, and nothing of it is loaded.
 
 import type { NetworkPolicy } from "../../policy/input.ts";
-import type { PolicyTables } from "../../ovs/policies.ts";
+import type { RenewingTables } from "../../ovs/renewal.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import { Bell } from "../look/bell.ts";
 import { Queue } from "../look/queue.ts";
@@ -30,7 +30,7 @@ export class PolicyKeeper {
   /** Rung when policies, or whom they are about, may have changed. */
   readonly bell = new Bell();
   readonly policed: PolicedTags;
-  readonly tables: PolicyTables;
+  readonly tables: RenewingTables;
   readonly #turns = new Queue();
   readonly #telling: Telling;
   readonly #wish: Wish;
@@ -40,7 +40,7 @@ export class PolicyKeeper {
   #problem: Fault | undefined;
   #said = "";
 
-  constructor(tables: PolicyTables, policed: PolicedTags, { tellsDrops = false } = {}) {
+  constructor(tables: RenewingTables, policed: PolicedTags, { tellsDrops = false } = {}) {
     this.tables = tables;
     this.policed = policed;
     this.#telling = new Telling(tables, tellsDrops);
@@ -141,6 +141,7 @@ export class PolicyKeeper {
     this.policed.set(now);
     await this.#guards.ensure(world);
     this.#inForce.open();
+    if (want.length === 0) await this.tables.rest();
   }
 
   /** Nothing is known: what the switch has been told before stays; if that is nothing, all is closed. */

@@ -47,7 +47,7 @@ const TCP_FLAGS: Readonly<Record<string, number>> = {
 const ORDER = [
   ...["dl_dst", "dl_vlan", "dl_type", "nw_proto", "nw_src", "nw_dst", "tp_src", "tp_dst"],
   ...["tcp_flags", "conj_id", ...Array.from({ length: 16 }, (_, n) => `reg${n}`)],
-  ...["ct_state", "ct_nw_proto"],
+  ...["pkt_mark", "ct_state", "ct_nw_proto"],
 ];
 
 /** Gives the match of these words, each `name=value` or a protocol; undefined where one is not known. */
@@ -80,6 +80,7 @@ function fieldOf(name: string, protocol: string | undefined): Field | undefined 
   }
   if (name === "dl_dst") return [BASIC, 3, mac];
   if (name === "dl_vlan") return [BASIC, 6, vlan];
+  if (name === "pkt_mark") return [NICIRA, 33, word];
   if (name === "conj_id") return [NICIRA, 37, word];
   if (name === "ct_state") return [NICIRA, 105, flags(CT_STATES, 4)];
   if (!isIp) return undefined;

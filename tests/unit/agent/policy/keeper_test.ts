@@ -7,11 +7,11 @@ import { TELL_AND_DROP } from "../../../../lib/ovs/drop_watch.ts";
 import { PolicedTags } from "../../../../lib/agent/policy/policed.ts";
 import type { World } from "../../../../lib/agent/world.ts";
 import { keys } from "../../../../lib/intent/records.ts";
-import type { PolicyTables } from "../../../../lib/ovs/policies.ts";
+import type { RenewingTables } from "../../../../lib/ovs/renewal.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 
 /** A switch's policy tables in memory, which may refuse to answer. */
-class FakeTables implements PolicyTables {
+class FakeTables implements RenewingTables {
   lines = new Set<string>();
   isAway = false;
 
@@ -19,6 +19,9 @@ class FakeTables implements PolicyTables {
   openTrunks = () => this.#answer([]);
   drops = () => this.#answer(new Map<number, number>());
   trace = () => this.#answer("");
+  revalidated = () => this.#answer(undefined);
+  renew = () => this.#answer(undefined);
+  rest = () => this.#answer(undefined);
   hasMeters = true;
   meters = 0;
   ensureMeter = () => {
