@@ -238,10 +238,12 @@ add_up() {
 # little more than half as long. What compares or limits times is run alone, behind them.
 
 LANES=2
-ALONE='promise|switch_restart|cluster_restart|revalidation|policy(_[a-z]+)?|kube_[a-z_]+'
+ALONE='promise|switch_restart|cluster_restart|revalidation|kube_scale'
 # These take minutes each: they begin first, so that the lanes end together.
 LONG='fault_steps|soak|crash|kubelet|scenarios'
 TOGETHER=5
+# Those come last that wait for the API server, which is being built meanwhile.
+LAST='kube_[a-z_]+'
 
 # Prints the suites of tests/contract and tests/root.
 suites() { find tests/contract tests/root -name '*_test.ts' | sort; }
@@ -249,11 +251,12 @@ suites() { find tests/contract tests/root -name '*_test.ts' | sort; }
 # Prints those that run side by side, a group a line, in the order in which they begin.
 groups_of_suites() {
   suites | grep -E "/($LONG)_test\.ts" || :
-  suites | grep -vE "/($LONG|$ALONE)_test\.ts" | xargs -r -n "$TOGETHER" || :
+  suites | grep -vE "/($LONG|$ALONE|$LAST)_test\.ts" | xargs -r -n "$TOGETHER" || :
+  suites | grep -vE "/($ALONE)_test\.ts" | grep -E "/($LAST)_test\.ts" | xargs -r -n 3 || :
 }
 
-# Prints those that run alone. Kubernetes' come last: the API server is being built.
-suites_alone() { suites | grep -E "/($ALONE)_test\.ts" | sort -t / -k 3r || :; }
+# Prints those that run alone.
+suites_alone() { suites | grep -E "/($ALONE)_test\.ts" || :; }
 
 # Takes groups from $1's list "groups" until none is left; each leaves its "log" and "end" in a folder.
 lane() {

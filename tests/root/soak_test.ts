@@ -10,7 +10,7 @@ import { waitFor } from "../lab/wait.ts";
 
 const { seconds, seed } = parseArgs(Deno.args, {
   string: ["seconds", "seed"],
-  default: { seconds: "180", seed: String(Date.now() % 100_000) },
+  default: { seconds: "120", seed: String(Date.now() % 100_000) },
 });
 
 /** Every pod once, and away again: what use opens and keeps is part of the start. */

@@ -2,6 +2,7 @@
 
 import { sniff } from "../cluster/sniff.ts";
 import type { Pod } from "../pod.ts";
+import { waitFor } from "../wait.ts";
 
 /** The first packet is answered, and it was `target` that got it; throws otherwise. */
 export async function reaches(from: Pod, address: string, target: Pod): Promise<void> {
@@ -24,10 +25,13 @@ export async function misses(
   await from.run("ip", "route", "add", `${address}/32`, "dev", "eth0");
   if (await from.pings(address)) throw new Error(`${address} answered`);
   if (isAttached) {
-    // What the target says itself is heard: so silence means something.
+    // What the target says itself is heard: so silence means something. Where its kernel has just
+    // given up to find that address, a ping may end without a word.
     const silent = address.replace(/\d+$/, "250");
-    await target.run("ping", "-c1", "-W1", "-q", silent);
-    await sniffer.hears(`who-has ${silent}`);
+    await waitFor(`"who-has ${silent}" to be heard`, async () => {
+      await target.run("ping", "-c1", "-W1", "-q", silent);
+      return sniffer.lines().some((line) => line.includes(`who-has ${silent}`));
+    });
   }
   const { text } = await from.run("ip", "-4", "-o", "address", "show", "scope", "global");
   const own = / inet ([\d.]+)\//.exec(text)?.[1] ?? "no address";
