@@ -2,26 +2,13 @@
 // that it guards is on this host; then a set of lines for each network that has one, as networks of
 // different tenants may have the same addresses.
 
-import { addressToText } from "../../ipam/subnets.ts";
-import type { Direction, Endpoint } from "../input.ts";
+import type { Endpoint } from "../input.ts";
 import type { BoundRule, ModelEvents, Side } from "../model.ts";
 import { namedPort, namedSide, type Rule } from "../rules.ts";
+import { GuardedEndpoints } from "./guarded.ts";
 import { LineBook, type LineChanges } from "./line_book.ts";
 import { addressMatch, namedPart, numberedPart, type Part } from "./parts.ts";
-import {
-  deniedLine,
-  deny,
-  DROP,
-  guardedLines,
-  networkLine,
-  passOn,
-  PIPELINE,
-  type PlaceAndActions,
-  placeOf,
-  REGISTERS,
-  shieldedLines,
-  TABLES,
-} from "./pipeline.ts";
+import { deniedLine, deny, DROP, passOn, placeOf, REGISTERS, TABLES } from "./pipeline.ts";
 import { Numbers, Slots } from "./slots.ts";
 
 /** A part in one network of this host. */
@@ -48,8 +35,7 @@ export class HostFlows implements ModelEvents {
   readonly #slots = new Slots();
   readonly #numbers = new Numbers();
   readonly #held = new Map<BoundRule, Held>();
-  readonly #guards = new Map<string, Record<Direction, number>>();
-  readonly #guardedByTag = new Map<number, number>();
+  readonly #guarded = new GuardedEndpoints(this.#book);
   readonly #drop: string;
 
   /** `drop` is what is done with denied packets. */
@@ -59,7 +45,7 @@ export class HostFlows implements ModelEvents {
 
   /** Access tags of the networks that have an endpoint here that a policy guards. */
   get tags(): ReadonlySet<number> {
-    return new Set(this.#guardedByTag.keys());
+    return this.#guarded.tags;
   }
 
   /** Gives what changed since the last call. */
@@ -134,7 +120,7 @@ export class HostFlows implements ModelEvents {
       active.subjects++;
       this.#subjectLine(part, active, endpoint, "add");
     }
-    if (rule.action === "deny") this.#guard(endpoint, rule.direction, 1);
+    if (rule.action === "deny") this.#guarded.change(endpoint, rule.direction, 1);
   }
 
   #removeSubject(held: Held | undefined, endpoint: Endpoint): void {
@@ -151,7 +137,7 @@ export class HostFlows implements ModelEvents {
       byTag.delete(here.tag);
     }
     if (held.subjects.size === 0) this.#held.delete(held.bound);
-    if (rule.action === "deny") this.#guard(endpoint, rule.direction, -1);
+    if (rule.action === "deny") this.#guarded.change(endpoint, rule.direction, -1);
   }
 
   #addPeer(held: Held, endpoint: Endpoint): void {
@@ -208,7 +194,9 @@ export class HostFlows implements ModelEvents {
     const count = clausesOf(part);
     const change = (place: string, words: string) =>
       verb === "add" ? this.#book.addPart(place, words) : this.#book.removePart(place, words);
-    if (rule.action === "deny") this.#all([deniedLine(this.#numbers.of(rule), this.#drop)], verb);
+    if (rule.action === "deny") {
+      this.#book.changeAll([deniedLine(this.#numbers.of(rule), this.#drop)], verb);
+    }
     if (count === 1) return;
     const whole = linePlace(part, active, `conj_id=${active.slot}`);
     if (verb === "add") this.#book.addWhole(whole, rule.id, this.#actionOf(rule));
@@ -256,32 +244,6 @@ export class HostFlows implements ModelEvents {
     return rule.action === "allow"
       ? passOn(TABLES.rules[rule.tier][rule.direction])
       : deny(this.#numbers.of(rule));
-  }
-
-  #guard(endpoint: Endpoint, direction: Direction, change: 1 | -1): void {
-    const { id, address, here } = endpoint;
-    if (!here) return;
-    const known = this.#guards.get(id) ?? { in: 0, out: 0 };
-    const now = { ...known, [direction]: known[direction] + change };
-    const [was, is] = [known, now].map((one) => ({ any: one.in + one.out > 0, in: one.in > 0 }));
-    if (is!.any) this.#guards.set(id, now);
-    else this.#guards.delete(id);
-    const verb = change > 0 ? "add" : "remove";
-    const guarded = { tag: here.tag, mac: here.mac, address: addressToText(address) };
-    if (was!.in !== is!.in) this.#all(shieldedLines(guarded), verb);
-    if (was!.any === is!.any) return;
-    this.#all(guardedLines(guarded), verb);
-    this.#all([networkLine(here), ...PIPELINE], verb);
-    const count = (this.#guardedByTag.get(here.tag) ?? 0) + change;
-    if (count > 0) this.#guardedByTag.set(here.tag, count);
-    else this.#guardedByTag.delete(here.tag);
-  }
-
-  #all(lines: readonly PlaceAndActions[], verb: "add" | "remove"): void {
-    for (const [place, actions] of lines) {
-      if (verb === "add") this.#book.addWhole(place, "", actions);
-      else this.#book.removeWhole(place, "");
-    }
   }
 }
 

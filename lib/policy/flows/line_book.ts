@@ -57,6 +57,14 @@ export class LineBook {
     if (known && --known.count <= 0) whole.delete(by);
   }
 
+  /** Adds, or takes back, lines that nobody in particular wants. */
+  changeAll(lines: readonly (readonly [Place, actions: string])[], verb: "add" | "remove"): void {
+    for (const [place, actions] of lines) {
+      if (verb === "add") this.addWhole(place, "", actions);
+      else this.removeWhole(place, "");
+    }
+  }
+
   /** Gives the lines that changed since the last call, each as it was and as it is. */
   changes(): LineChanges {
     const gone: string[] = [];
