@@ -3,12 +3,13 @@
 import { edge } from "../util/edges.ts";
 import { Fault } from "../util/errors.ts";
 import { Announcer } from "./announcer.ts";
+import type { Arrival, Driver, DriverEvents } from "./driver.ts";
 import { BASE_FLOWS, cookieOf, type Flow, guardFlows, WHOLE_COOKIE } from "./flows.ts";
 import { FlowCheck } from "./flow_check.ts";
 import { Keeper } from "./keeper.ts";
 import { type OpenFlowConnection, openOpenFlow } from "./openflow_connection.ts";
 import { openOvsdb, type OvsdbConnection, type TableUpdates } from "./ovsdb.ts";
-import { type Arrival, createSwitch, type Driver, type DriverEvents } from "./ports.ts";
+import { createSwitch } from "./ports.ts";
 import { Revalidation } from "./revalidation.ts";
 import { membersOf, Mirror, MIRRORED } from "./rows.ts";
 import type { PortRow, Switch, SwitchOptions, SwitchState } from "./switch.ts";

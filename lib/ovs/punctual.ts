@@ -1,7 +1,7 @@
 // Holds a driver to its promise: every call ends at its time. What waits for a call in turn after it
 // would else wait for ever where one forgets, or where what it waits for never says a word.
 
-import type { Driver } from "./ports.ts";
+import type { Driver } from "./driver.ts";
 import { within } from "./waits.ts";
 
 // The driver's own sentence says more, and comes first.

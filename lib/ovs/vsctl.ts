@@ -5,7 +5,8 @@
 import { Fault } from "../util/errors.ts";
 import { BASE_FLOWS, cookieOf, type Flow, flowText, guardFlows } from "./flows.ts";
 import { gratuitousArp } from "./openflow.ts";
-import { type Arrival, createSwitch, type Driver, type DriverEvents } from "./ports.ts";
+import type { Arrival, Driver, DriverEvents } from "./driver.ts";
+import { createSwitch } from "./ports.ts";
 import { Revalidation } from "./revalidation.ts";
 import { externalIdsOf, membersOf, Mirror, MIRRORED, ofportOf } from "./rows.ts";
 import type { Switch, SwitchOptions, SwitchState } from "./switch.ts";
