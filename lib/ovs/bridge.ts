@@ -2,6 +2,7 @@
 
 import { Fault } from "../util/errors.ts";
 import { run } from "../util/run.ts";
+import type { Ask } from "./asking.ts";
 import { BASE_FLOWS, flowText } from "./flows.ts";
 import type { Columns } from "./ovsdb.ts";
 import { membersOf, OWNER_KEY, recordFromMap, uuidsOf } from "./rows.ts";
@@ -23,10 +24,13 @@ export interface BridgeSettings {
   readonly owner: string | undefined;
 }
 
-const TABLES = {
-  "Open_vSwitch": ["datapath_types"],
-  "Bridge": ["name", "datapath_type", "fail_mode", "protocols", "ports", "external_ids"],
-} as const;
+const ASKS: readonly Ask[] = [
+  { table: "Open_vSwitch", columns: ["datapath_types"] },
+  {
+    table: "Bridge",
+    columns: ["name", "datapath_type", "fail_mode", "protocols", "ports", "external_ids"],
+  },
+];
 
 /** Makes the bridge as it should be; gives its datapath. Repeatable; ports stay. Faults: conflict, and those of tools. */
 export async function ensureBridge(
@@ -34,14 +38,14 @@ export async function ensureBridge(
   { bridge, owner, datapath = "auto" }: SwitchOptions,
   endMs: number,
 ): Promise<string> {
-  const tables = await tools.list(TABLES, endMs);
-  const row = rowsOf(tables.Bridge).find(({ name }) => name === bridge);
+  const [roots = [], bridges = []] = await tools.ask(ASKS, endMs);
+  const row = bridges.find(({ name }) => name === bridge);
   const has = row && settingsOf(row);
   if (row && has?.owner !== owner && membersOf(row.ports).length > 1) {
     throw foreign(bridge, { owner: has?.owner, ports: uuidsOf(row.ports).length - 1 });
   }
   const isOurs = has?.owner === owner;
-  const types = rowsOf(tables.Open_vSwitch).flatMap((root) => membersOf(root.datapath_types));
+  const types = roots.flatMap((root) => membersOf(root.datapath_types));
   const want: BridgeSettings = {
     datapath: chooseDatapath(datapath, {
       now: isOurs ? has?.datapath : undefined,
@@ -53,7 +57,8 @@ export async function ensureBridge(
     owner,
   };
   const words = planBridge(bridge, has, want);
-  if (words.length > 0) await tools.vsctl(words, endMs);
+  if (words.length === 0) return want.datapath; // its base flow is looked after with the ports'
+  await tools.vsctl(words, endMs);
   await tools.changeFlows(BASE_FLOWS.map((flow) => `add ${flowText(flow)}`), endMs);
   return want.datapath;
 }
@@ -96,10 +101,6 @@ export function settingsOf(row: Columns): BridgeSettings {
     protocols: membersOf(row.protocols) as string[],
     owner: recordFromMap(row.external_ids)[OWNER_KEY],
   };
-}
-
-function rowsOf(rows: Readonly<Record<string, { readonly new?: Columns }>> | undefined): Columns[] {
-  return Object.values(rows ?? {}).flatMap((row) => row.new ? [row.new] : []);
 }
 
 function foreign(

@@ -2,6 +2,7 @@
 
 import { Fault } from "../util/errors.ts";
 import { run } from "../util/run.ts";
+import { type Ask, askDatabase } from "./asking.ts";
 import { type CookieSet, type Flow, flowText, OUR_COOKIES, planFlows } from "./flows.ts";
 import type { Columns, TableUpdates } from "./ovsdb.ts";
 
@@ -11,16 +12,6 @@ export interface ToolsOptions {
   readonly ovsdb: string;
   readonly rundir: string;
   readonly bridge: string;
-}
-
-/** A question to the database: the rows of these names, else those that meet all conditions. */
-export interface Ask {
-  readonly table: string;
-  readonly columns: readonly string[];
-  /** At least one; a row that is not there is left out. */
-  readonly names?: readonly string[];
-  /** As ovs-vsctl's `find` takes them; all rows when empty. */
-  readonly where?: readonly string[];
 }
 
 // OpenFlow 1.4 is the first with bundles.
@@ -69,18 +60,9 @@ export class Tools {
     );
   }
 
-  /** Gives the rows that each of `asks` means, in one look. */
-  async ask(asks: readonly Ask[], endMs: number): Promise<Columns[][]> {
-    const words = asks.flatMap(({ table, columns, names, where = [] }) => [
-      ...["--", `--columns=${["_uuid", ...columns].join(",")}`],
-      ...names ? ["--if-exists", "list", table, ...names] : ["find", table, ...where],
-    ]);
-    const text = await this.vsctl(["--no-wait", "--format=json", ...words], endMs);
-    const lines = text.split("\n").filter(Boolean);
-    return asks.map((_, index) => {
-      const rows = Object.values(rowsFrom(lines[index] ?? "") ?? {});
-      return rows.flatMap((row) => row.new ? [row.new] : []);
-    });
+  /** Gives the rows that each of `asks` means, in one look. Faults: unavailable, timeout, failed. */
+  ask(asks: readonly Ask[], endMs: number): Promise<Columns[][]> {
+    return askDatabase(this.#options.ovsdb, asks, endMs);
   }
 
   /**

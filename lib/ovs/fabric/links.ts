@@ -3,7 +3,8 @@
 import { Fault } from "../../util/errors.ts";
 import type { Columns } from "../ovsdb.ts";
 import { KIND_KEY, membersOf, ofportOf, OWNER_KEY, recordFromMap, uuidsOf } from "../rows.ts";
-import type { Ask, Tools } from "../tools.ts";
+import type { Ask } from "../asking.ts";
+import type { Tools } from "../tools.ts";
 
 /** A port with its one interface. */
 export interface LinkRow {
@@ -47,8 +48,8 @@ export async function findLinks(
 ): Promise<Links> {
   const asks: Ask[] = [BRIDGES];
   if (kind) {
-    const where = [`external_ids:${KIND_KEY}=${kind}`];
-    asks.push({ table: "Port", columns: PORT_COLUMNS, where });
+    const externalId = { key: KIND_KEY, value: kind };
+    asks.push({ table: "Port", columns: PORT_COLUMNS, externalId });
   }
   if (names.length > 0) {
     asks.push({ table: "Port", columns: PORT_COLUMNS, names });

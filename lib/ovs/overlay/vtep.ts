@@ -11,7 +11,8 @@ import { Fault } from "../../util/errors.ts";
 import type { HostAddress, HostNet, HostRoute } from "../fabric/host_net.ts";
 import type { Columns } from "../ovsdb.ts";
 import { uuidsOf } from "../rows.ts";
-import type { Ask, Tools } from "../tools.ts";
+import type { Ask } from "../asking.ts";
+import type { Tools } from "../tools.ts";
 
 /** Name of the bridge that the commands make. */
 const UNDERLAY_BRIDGE = "contivUnderlay";
