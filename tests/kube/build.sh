@@ -69,16 +69,18 @@ generate_openapi() {
     -r "$work/violations"
 }
 
+# The compiler collects its garbage less often, and writes nothing for debuggers: a quarter less work.
 compile() {
   local stamp=k8s.io/kubernetes/vendor/k8s.io/component-base/version
   export PATH=/usr/lib/go-1.19/bin:$PATH GOPATH=$work/go GOCACHE=$work/gocache TMPDIR=$work/tmp \
-    GO111MODULE=off GOPROXY=off GOENV=off GOFLAGS=-p=2 CGO_ENABLED=0 GOTOOLCHAIN=local
+    GO111MODULE=off GOPROXY=off GOENV=off GOFLAGS=-p=2 CGO_ENABLED=0 GOTOOLCHAIN=local \
+    GOGC=400
   mkdir -p "$work/tmp"
   cd "$work/go/src/k8s.io/kubernetes"
   renew_reflect2
   generate_openapi
   # providerless: without the clouds, which are half of the work.
-  go build -trimpath -tags providerless -o "$work/kube-apiserver" -ldflags \
+  go build -trimpath -gcflags=all=-dwarf=false -tags providerless -o "$work/kube-apiserver" -ldflags \
     "-s -w -X $stamp.gitVersion=v$VERSION -X $stamp.gitMajor=1 -X $stamp.gitMinor=20" \
     ./cmd/kube-apiserver
   mv "$work/kube-apiserver" "$kept/kube-apiserver"

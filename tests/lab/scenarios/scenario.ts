@@ -101,13 +101,13 @@ export type Networks = Readonly<Record<string, readonly string[]>>;
 /** How the hosts of an intent are joined. */
 export type Joined = "alone" | "uplinks" | "vteps";
 
-/** Gives an intent as the original's tests wrote it: one tenant with its usual pools. */
-export function intentOf(joined: Joined, networks: Networks): unknown {
+/** Gives an intent as the original's tests wrote it: one tenant with its usual pools, two hosts. */
+export function intentOf(joined: Joined, networks: Networks, hosts = 2): unknown {
   const type = joined === "vteps"
     ? { DefaultNetType: "vxlan", Vxlans: "10001-14000" }
     : { DefaultNetType: "vlan", Vlans: "11-48" };
   return {
-    ...joined === "alone" ? {} : { Hosts: hostsOf(joined) },
+    ...joined === "alone" ? {} : { Hosts: hostsOf(joined, hosts) },
     Tenants: [{
       Name: "tenant-one",
       SubnetPool: "11.1.0.0/16",
@@ -130,8 +130,8 @@ export function containerOf(pod: string): string {
   return pod.replace(/^c(?=\d+$)/, "myContainer");
 }
 
-function hostsOf(joined: "uplinks" | "vteps"): unknown[] {
-  return [1, 2].map((n) => ({
+function hostsOf(joined: "uplinks" | "vteps", count: number): unknown[] {
+  return Array.from({ length: count }, (_, at) => at + 1).map((n) => ({
     Name: `host${n}`,
     ...joined === "uplinks" ? { Intf: "eth2" } : { VtepIp: `192.168.2.${n + 9}` },
   }));
