@@ -13,9 +13,9 @@
 // megaflow. The next change asks for another bit instead, which none of them has. Nothing is lost by
 // it: the next packet of each connection is looked up in the tables once more.
 
-import { within } from "./waits.ts";
 import { planFlows } from "./flows.ts";
 import type { PolicyTables } from "./policies.ts";
+import { within } from "./waits.ts";
 
 const BITS = 32;
 // Registers are zero when a packet comes into table 0.

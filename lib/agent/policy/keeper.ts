@@ -141,7 +141,8 @@ export class PolicyKeeper {
     this.policed.set(now);
     await this.#guards.ensure(world);
     this.#inForce.open();
-    if (want.length === 0) await this.tables.rest();
+    // What could not be tidied harms nobody, and no set-up fails for it: the next look tries again.
+    if (want.length === 0) await this.tables.rest().catch(() => {});
   }
 
   /** Nothing is known: what the switch has been told before stays; if that is nothing, all is closed. */
