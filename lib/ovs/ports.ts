@@ -43,6 +43,7 @@ class PortSwitch implements Switch {
   readonly #rings = new Set<() => void>();
   readonly #adding = new Map<number, PortSpec>();
   readonly #removing = new Set<string>();
+  readonly #undoing = new Set<string>();
   #nextNumber = Math.floor(Math.random() * NUMBERS);
   #isRinging = false;
   #isClosed = false;
@@ -65,7 +66,10 @@ class PortSwitch implements Switch {
   }
 
   async ports(): Promise<PortRow[]> {
-    return (await this.#driver.rows(this.#end())).ports();
+    // A row whose port has failed and is on its way out tells of no port: nobody may adopt it.
+    const leaving = new Set(this.#undoing);
+    const rows = (await this.#driver.rows(this.#end())).ports();
+    return rows.filter(({ name }) => !leaving.has(name) && !this.#undoing.has(name));
   }
 
   async addPort(wish: PortSpec): Promise<void> {
@@ -230,6 +234,7 @@ class PortSwitch implements Switch {
     name: string,
     { ofport, committed }: { readonly ofport: number; readonly committed: Promise<void> },
   ): Promise<void> {
+    this.#undoing.add(name);
     await committed.catch(() => {});
     while (!this.#isClosed) {
       try {
@@ -242,6 +247,7 @@ class PortSwitch implements Switch {
         await this.#pause();
       }
     }
+    this.#undoing.delete(name);
     this.#adding.delete(ofport);
   }
 
