@@ -3,7 +3,7 @@
 
 import { createPool, lowestFreeAddress } from "../../lib/ipam/addresses.ts";
 import { parseSubnet } from "../../lib/ipam/subnets.ts";
-import { type Host, intentOf, setupDirectly, startHost } from "../lab/host.ts";
+import { type Host, intentOf, startHost } from "../lab/host.ts";
 import { makePod, type Pod } from "../lab/pod.ts";
 import { Bare } from "./bare.ts";
 import { Peer } from "./peer.ts";
@@ -76,7 +76,7 @@ async function fill(host: Host, peer: Peer, pods: Pod[], others: Pod[], count: n
       (_, n) => `pod${pods.length + n}`,
     );
     const some = await Promise.all(names.map((name) => host.pod(name)));
-    await Promise.all(some.map((pod) => setupDirectly(host.agent, pod)));
+    await Promise.all(some.map((pod) => host.agent.setup(pod)));
     pods.push(...some);
     for (const name of names) {
       const other = await host.pod(`peer-${name}`);

@@ -2,7 +2,6 @@
 // rule, among 500 pods of one host under 20 policies. The way is opened and shut by turns.
 
 import type { Host } from "../lab/host.ts";
-import { setupDirectly } from "../lab/host.ts";
 import type { Kube } from "../lab/kube.ts";
 import type { Pod } from "../lab/pod.ts";
 import { note, type Samples } from "./stats.ts";
@@ -47,7 +46,7 @@ export class Labels {
             const name = `pod${at + n}`;
             await kube.pod("default", name, "host1", { labels: { app: appOf(at + n) } });
             const pod = await host.pod(name);
-            await setupDirectly(host.agent, pod);
+            await host.agent.setup(pod);
             return pod;
           }),
         ),

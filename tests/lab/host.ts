@@ -1,6 +1,5 @@
 // One simulated host for a test: a folder, an Open vSwitch, an agent of the built file, and pods.
 
-import { askAgent } from "../../lib/agent/client.ts";
 import { run } from "../../lib/util/run.ts";
 import { LabAgent } from "./agent.ts";
 import { type Ovs, startOvs } from "./ovs.ts";
@@ -87,10 +86,4 @@ export async function worldOf({ ovs, agent }: Host): Promise<WorldSets> {
     attachments: keys.filter((key) => key.includes("attachments/")).sort(),
     flows: flows.split("\n").map((line) => line.replace(/cookie=\w+, /, "").trim()).sort(),
   };
-}
-
-/** Sets up a pod without starting a process: what a resident caller does. */
-export async function setupDirectly(agent: LabAgent, pod: Pod): Promise<void> {
-  const { namespace, name, id: sandbox } = pod;
-  await askAgent({ socket: agent.socket, path: "/v1/setup", body: { namespace, name, sandbox } });
 }

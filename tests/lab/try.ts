@@ -71,7 +71,7 @@ async function main(file: string): Promise<void> {
   const pods = await Promise.all(names.map((name) => makePod(name)));
   pods.forEach((pod) => stack.use(pod));
   say(`setting up ${pods.length} pods, as a kubelet does: setup NAMESPACE NAME ID`);
-  for (const pod of pods) await agent.setup(pod);
+  for (const pod of pods) await agent.setupByFile(pod);
   say();
   say((await agent.call("get", "attachments")).out.trimEnd());
   await showTraffic(agent, pods);

@@ -31,9 +31,8 @@ async function startNode(config = kubeconfig): Promise<Host> {
   return host;
 }
 
-async function health(host: Host): Promise<KubeHealth> {
-  const { out } = await host.agent.call("kube", "status", "-o", "json");
-  return JSON.parse(out);
+function health({ agent }: Host): Promise<KubeHealth> {
+  return agent.kubeHealth();
 }
 
 /** Makes a pod at the API server and its sandbox here, as a kubelet has them before set-up. */

@@ -42,10 +42,8 @@ const INTENT = {
 
 async function startNode(config = kubeconfig, intent: unknown = INTENT): Promise<Host> {
   const host = await startHost(intent, "--kubeconfig", config, "--node-name", NODE);
-  await waitFor("the cluster to be known", async () => {
-    const { out } = await host.agent.call("kube", "status", "-o", "json");
-    return JSON.parse(out).state === "up";
-  }, LIMIT);
+  const isUp = async () => (await host.agent.kubeHealth()).state === "up";
+  await waitFor("the cluster to be known", isUp, LIMIT);
   return host;
 }
 

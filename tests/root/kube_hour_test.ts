@@ -22,8 +22,8 @@ const LONG_MS = 5_000;
 // One longest backoff of 10 s, lists of all, and the rules; with room for a machine that has other work.
 const BACK_MS = 30_000;
 
-async function health({ agent }: Host): Promise<KubeHealth> {
-  return JSON.parse((await agent.call("kube", "status", "-o", "json")).out);
+function health({ agent }: Host): Promise<KubeHealth> {
+  return agent.kubeHealth();
 }
 
 /** Waits until two connections in turn, after the first `since`, came as far apart as longest backoffs. */

@@ -28,8 +28,8 @@ const INTENT = {
 };
 const RED = { labels: { "io.contiv.network": "red" } };
 
-async function health(host: Host): Promise<KubeHealth> {
-  return JSON.parse((await host.agent.call("kube", "status", "-o", "json")).out);
+function health({ agent }: Host): Promise<KubeHealth> {
+  return agent.kubeHealth();
 }
 
 async function isUp(host: Host): Promise<boolean> {

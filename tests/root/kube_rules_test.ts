@@ -85,8 +85,7 @@ async function startNode(config: string): Promise<Host> {
 }
 
 async function isUp(host: Host): Promise<boolean> {
-  const { out } = await host.agent.call("kube", "status", "-o", "json");
-  return JSON.parse(out).state === "up";
+  return (await host.agent.kubeHealth()).state === "up";
 }
 
 async function known(host: Host): Promise<void> {

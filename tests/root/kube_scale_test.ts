@@ -1,7 +1,6 @@
 // A large cluster as one host's agent has it: 5,000 pods with 100,000 labels, 100 of the pods here.
 
 import { assert, assertEquals } from "@std/assert";
-import type { KubeHealth } from "../../lib/agent/api.ts";
 import { intentOf, startHost } from "../lab/host.ts";
 import type { Kube } from "../lab/kube.ts";
 import { agentKubeconfig, startKubeWithRbac } from "../lab/kube_account.ts";
@@ -23,9 +22,7 @@ Deno.test("5,000 pods with 100,000 labels are known within 110 MB, and a label's
     ...["--kubeconfig", kubeconfig, "--node-name", "node-0"],
   );
   const known = await waitFor("the cluster to be known", async () => {
-    const health: KubeHealth = JSON.parse(
-      (await host.agent.call("kube", "status", "-o", "json")).out,
-    );
+    const health = await host.agent.kubeHealth();
     return health.state === "up" && health;
   }, LIMIT);
   assertEquals([known.pods, known.peers], [PODS_HERE, PODS]);

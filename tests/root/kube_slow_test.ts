@@ -52,8 +52,8 @@ function labels(network: string): Record<string, string> {
   return { "io.contiv.tenant": "t", "io.contiv.network": network };
 }
 
-async function health(host: Host): Promise<KubeHealth> {
-  return JSON.parse((await host.agent.call("kube", "status", "-o", "json")).out);
+function health({ agent }: Host): Promise<KubeHealth> {
+  return agent.kubeHealth();
 }
 
 /** Starts a host's agent once more, with these ways to the cluster. */

@@ -19,8 +19,7 @@ Deno.test("a pod that is set up while the API server is cut off is closed until 
   });
   const kubeconfig = await agentKubeconfig(kube, { endpoint: proxy.endpoint });
   await using host = await startHost(intentOf(5), "--kubeconfig", kubeconfig, "--node-name", NODE);
-  const isUp = async () =>
-    JSON.parse((await host.agent.call("kube", "status", "-o", "json")).out).state === "up";
+  const isUp = async () => (await host.agent.kubeHealth()).state === "up";
   const setUp = async (name: string, role: string) => {
     await kube.pod("default", name, NODE, { labels: { role } });
     const pod = await host.pod(name);

@@ -2,7 +2,7 @@
 // lost 3 of 40 pods one after the other, and 4 to 6 of 8 at once.
 
 import { assert, assertEquals } from "@std/assert";
-import { type Host, intentOf, setupDirectly, startHost } from "../lab/host.ts";
+import { type Host, intentOf, startHost } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
 
 const PEER = "10.9.0.1";
@@ -27,7 +27,7 @@ async function fill(host: Host, count: number): Promise<Pod[]> {
   for (let at = 0; at < count; at += 16) {
     const names = Array.from({ length: Math.min(16, count - at) }, (_, n) => `pod${at + n}`);
     const some = await Promise.all(names.map((name) => host.pod(name)));
-    await Promise.all(some.map((pod) => setupDirectly(host.agent, pod)));
+    await Promise.all(some.map((pod) => host.agent.setup(pod)));
     pods.push(...some);
   }
   return pods;

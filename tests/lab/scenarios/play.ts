@@ -62,7 +62,7 @@ class Stage {
         return void await this.#start(step.pod, step.host);
       case "setup": {
         const { host, pod } = this.#placed(step.pod);
-        return await host.agent.setup(pod);
+        return await host.agent.setupByFile(pod);
       }
       case "attached":
         return await this.#attached(step.pod, step.endpoint);
@@ -84,7 +84,7 @@ class Stage {
       await old.pod[Symbol.asyncDispose]();
     }
     const { pod, host } = await this.#start(name, number);
-    await host.agent.setup(pod);
+    await host.agent.setupByFile(pod);
   }
 
   async #start(name: string, number: number): Promise<Placed> {
