@@ -2,7 +2,7 @@
 
 import { Fault, oneLine } from "../util/errors.ts";
 import { isLinkName } from "../util/names.ts";
-import type { PortSpec } from "./switch.ts";
+import type { PortRow, PortSpec } from "./switch.ts";
 
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 const OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
@@ -44,4 +44,25 @@ export function parseTag(name: string, tag: number): number {
 
 function wrong(name: string, why: string, fix: string): Fault {
   return new Fault("usage", `port "${oneLine(name, 40)}" refused`, { why, fix });
+}
+
+/**
+ * Refuses a port whose tag is another network's for the moment, as its ports are not moved yet: frames
+ * would pass from one to the other. Networks are told apart by `tenant` and `network` of the external
+ * ids. Faults: unavailable.
+ */
+export function refuseSharedTag(
+  others: readonly Pick<PortRow, "name" | "tag" | "externalIds">[],
+  { name, tag, externalIds: { tenant, network } }: PortSpec,
+): void {
+  const other = others.find((row) =>
+    row.tag === tag && row.name !== name &&
+    (row.externalIds.tenant !== tenant || row.externalIds.network !== network)
+  );
+  if (!other) return;
+  const owner = `${other.externalIds.tenant ?? "?"}/${other.externalIds.network ?? "?"}`;
+  throw new Fault("unavailable", `VLAN ${tag} is still ${owner}'s on this host`, {
+    why: `port ${other.name} has it`,
+    fix: "try again; if it stays, see the agent's log",
+  });
 }

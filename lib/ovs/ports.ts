@@ -7,7 +7,7 @@ import { Batch } from "./batch.ts";
 import { ensureBridge } from "./bridge.ts";
 import type { Driver, DriverEvents } from "./driver.ts";
 import { BASE_FLOWS, cookieOf, type Flow, guardFlows } from "./flows.ts";
-import { parsePort, parseTag } from "./port_spec.ts";
+import { parsePort, parseTag, refuseSharedTag } from "./port_spec.ts";
 import { punctual } from "./punctual.ts";
 import type { Mirror } from "./rows.ts";
 import type { PortRow, PortSpec, Switch, SwitchOptions, SwitchState } from "./switch.ts";
@@ -79,6 +79,7 @@ class PortSwitch implements Switch {
     let undo: () => Promise<void> = () => Promise.resolve();
     try {
       const rows = await this.#cleared(spec.name, endMs);
+      refuseSharedTag([...rows.ports(), ...this.#adding.values()], spec);
       const ofport = this.#chooseNumber(rows);
       const committed = this.#commitArrival({ do: "add", spec, ofport }, endMs);
       undo = () => this.#undo(spec.name, { ofport, committed });

@@ -71,7 +71,7 @@ export async function becomes(host: Host, wanted: Traces, limitMs = 20_000): Pro
     last = await tracesOf(host);
     return JSON.stringify(last) === JSON.stringify(wanted);
   };
-  await waitFor("all to be as before", isSame, { limitMs, everyMs: 50 }).catch((error) => {
+  await waitFor("all to be as before", isSame, { limitMs }).catch((error) => {
     const more = (a: Traces, b: Traces) =>
       Object.entries(a).flatMap(([kind, names]: [string, readonly string[]]) =>
         names.filter((name) => !b[kind as keyof Traces].includes(name)).map((name) =>

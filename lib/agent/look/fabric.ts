@@ -39,11 +39,11 @@ export interface FabricWish {
   readonly overlay: OverlayWish | undefined;
 }
 
-/** Gives the wish for this host; `tagOf` gives a network's access tag here. */
+/** Gives the wish for this host; `tagOf` gives a network's access tag here, if it has one. */
 export function planFabric(
   documents: Documents,
   options: FabricOptions,
-  tagOf: (network: NetworkRecord) => number,
+  tagOf: (network: NetworkRecord) => number | undefined,
 ): FabricWish {
   const record = readableAt<HostRecord>(documents, keys.host(options.host));
   const networks = networksHere(documents, options.host);
@@ -76,16 +76,16 @@ function overlayOf(
   { host, networks, tagOf }: {
     readonly host: string;
     readonly networks: readonly NetworkRecord[];
-    readonly tagOf: (network: NetworkRecord) => number;
+    readonly tagOf: (network: NetworkRecord) => number | undefined;
   },
 ): OverlayNetwork[] {
   const tunnelled = networks.filter(({ encap }) => encap === "vxlan");
   if (tunnelled.length === 0) return [];
-  return tunnelled.map((network) => ({
-    vni: network.tag,
-    localTag: tagOf(network),
-    members: membersElsewhere(documents, host, network),
-  }));
+  return tunnelled.flatMap((network) => {
+    const localTag = tagOf(network);
+    if (localTag === undefined) return [];
+    return [{ vni: network.tag, localTag, members: membersElsewhere(documents, host, network) }];
+  });
 }
 
 /** Gives who lives on other hosts in `network`, in the order of their addresses. */

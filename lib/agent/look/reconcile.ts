@@ -16,9 +16,11 @@ import { isGarbage, isStoreLost, isThere } from "./doubts.ts";
 import { connectLatecomers } from "./latecomers.ts";
 import { reviveEndpoints } from "./revive.ts";
 import { type Actual, planSteps, type Step, type Wanted } from "./steps.ts";
+import { mark, markFailed } from "./mark.ts";
 import { noteStranded } from "./stranded.ts";
 import { logDetached } from "../pods/told.ts";
 import { wantedOf } from "../pods/wanted.ts";
+import { cutOff, sortByTag } from "./untagged.ts";
 import type { World } from "../world.ts";
 
 // Between rings; a ring comes for every change that somebody tells of.
@@ -66,15 +68,14 @@ export async function look(world: World): Promise<number> {
   const released = await releaseUnwanted(world, mine, fates);
   // Before others are asked for a tag: the one that is free now may be all there is.
   world.tags.prune(world.mirror.documents);
-  const wanted = mine.filter((one) => !released.has(one.id)).map((one) =>
-    wantedOf(world, world.mirror.documents, one)
-  );
+  const { wanted, untagged } = sortByTag(world, mine.filter((one) => !released.has(one.id)));
   // First what policies say, then who is handed over to them; what fails has been said, and is closed.
   await world.policies.ensure(world, { isFresh: true }).catch(() => {});
   await syncGuards(world, wanted, actual);
   await world.fabric.ensure(world, { isFresh: true });
-  let failed = fates.failed;
-  const steps = planSteps(wanted, without(actual, released));
+  let failed = fates.failed + await cutOff(world, untagged, actual);
+  const handled = [...released, ...untagged.map(({ attachment }) => attachment.id)];
+  const steps = planSteps(wanted, without(actual, handled));
   const removed = new Set<string>();
   for (const step of steps) {
     const failures = await tryStep(world, step);
@@ -86,9 +87,9 @@ export async function look(world: World): Promise<number> {
   return failed + await connectLatecomers(world);
 }
 
-/** What was released is on its way out: it is nobody's stray. */
-function without({ rows, hostEnds }: Actual, released: ReadonlySet<string>): Actual {
-  const names = new Set([...released].map((id) => hostEndOf({ id })));
+/** What was released or cut off is on its way out: it is nobody's stray. */
+function without({ rows, hostEnds }: Actual, ids: readonly string[]): Actual {
+  const names = new Set(ids.map((id) => hostEndOf({ id })));
   return {
     rows: rows.filter(({ name }) => !names.has(name)),
     hostEnds: hostEnds.filter((name) => !names.has(name)),
@@ -217,26 +218,5 @@ async function tryAttach(
     for (const step of steps) await applyStep(world, step);
     await mark(world, now, "ready");
     if (steps.length > 0) world.log.info("mended", { port: name, step: steps.at(-1)?.do });
-  });
-}
-
-function markFailed(world: World, one: AttachmentRecord, reason: string): Promise<void> {
-  return mark(world, one, "failed", reason).catch(() => {});
-}
-
-async function mark(
-  world: World,
-  one: AttachmentRecord,
-  state: "ready" | "failed",
-  reason?: string,
-): Promise<void> {
-  await world.mirror.commit((documents) => {
-    const key = attachmentKey(one);
-    const document = documents.get(key);
-    const now = document?.value as AttachmentRecord | undefined;
-    if (now?.id !== one.id || (now.state === state && now.reason === reason)) return undefined;
-    const { reason: _old, ...rest } = now;
-    const value = { ...rest, state, ...(reason ? { reason } : {}) } as unknown as Json;
-    return { checks: [{ key, revision: document?.revision ?? 0 }], writes: [{ key, value }] };
   });
 }

@@ -4,7 +4,6 @@
 import { parseVlanRanges } from "../../ipam/ranges.ts";
 import { keys, type NetworkRecord } from "../../intent/records.ts";
 import type { PortRow } from "../../ovs/switch.ts";
-import { Fault } from "../../util/errors.ts";
 import { tenantsOf } from "../record/documents.ts";
 import type { Document } from "../record/mirror.ts";
 
@@ -28,23 +27,21 @@ export class LocalTags {
 
   /**
    * Gives the access tag of `network` on this host: its VLAN, or a local one outside every tenant's
-   * VLANs and every claimed one. Faults: exhausted.
+   * VLANs and every claimed one; undefined where none is left.
    */
-  tagOf(documents: Documents, network: NetworkRecord): number {
+  tagOf(documents: Documents, network: NetworkRecord): number | undefined {
     if (network.encap === "vlan") return network.tag;
     const key = keys.network(network.tenant, network.name);
     const held = this.#tagByNetwork.get(key);
-    const isTaken = takenIn(documents);
-    if (held && !isTaken(held) && !this.#isHeldByOther(held, key)) return held;
-    for (let tag = HIGHEST; tag > 0; tag--) {
-      if (isTaken(tag) || this.#isHeldByOther(tag, key)) continue;
-      this.#tagByNetwork.set(key, tag);
-      return tag;
-    }
-    throw new Fault("exhausted", `no local VLAN left for ${network.tenant}/${network.name}`, {
-      why: "tenants' Vlans and networks take all of 1-4094",
-      fix: "narrow a tenant's Vlans",
-    });
+    const isMine = held !== undefined && !this.#isHeldByOther(held, key);
+    const isPooled = poolsIn(documents);
+    const isClaimed = (tag: number) => documents.has(keys.vlanClaim(tag));
+    if (isMine && !isPooled(held) && !isClaimed(held)) return held;
+    const free = this.#freeTag(key, (tag) => isPooled(tag) || isClaimed(tag)) ??
+      // Vlans that were widened over it are no reason to cut pods off: only a network that has it is.
+      (isMine && !isClaimed(held) ? held : undefined);
+    if (free !== undefined) this.#tagByNetwork.set(key, free);
+    return free;
   }
 
   /** Forgets networks that are no longer there. */
@@ -54,15 +51,20 @@ export class LocalTags {
     }
   }
 
+  #freeTag(key: string, isTaken: (tag: number) => boolean): number | undefined {
+    for (let tag = HIGHEST; tag > 0; tag--) {
+      if (!isTaken(tag) && !this.#isHeldByOther(tag, key)) return tag;
+    }
+    return undefined;
+  }
+
   #isHeldByOther(tag: number, mine: string): boolean {
     for (const [key, held] of this.#tagByNetwork) if (held === tag && key !== mine) return true;
     return false;
   }
 }
 
-function takenIn(documents: Documents): (tag: number) => boolean {
+function poolsIn(documents: Documents): (tag: number) => boolean {
   const pools = tenantsOf(documents).flatMap(({ vlans }) => vlans ? parseVlanRanges(vlans) : []);
-  return (tag) =>
-    documents.has(keys.vlanClaim(tag)) ||
-    pools.some(({ first, last }) => tag >= first && tag <= last);
+  return (tag) => pools.some(({ first, last }) => tag >= first && tag <= last);
 }

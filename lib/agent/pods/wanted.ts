@@ -19,5 +19,10 @@ export function wantedOf(
       fix: "apply an intent that has it",
     });
   }
-  return { attachment, tag: world.tags.tagOf(documents, network) };
+  const tag = world.tags.tagOf(documents, network);
+  if (tag !== undefined) return { attachment, tag };
+  throw new Fault("exhausted", `no local VLAN left for ${network.tenant}/${network.name}`, {
+    why: "tenants' Vlans and networks take all of 1-4094",
+    fix: "narrow a tenant's Vlans",
+  });
 }

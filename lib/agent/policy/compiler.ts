@@ -30,7 +30,7 @@ export interface CompilerInput {
   readonly documents: ReadonlyMap<string, Document>;
   readonly kube: KubeObjects | undefined;
   readonly host: string;
-  readonly tagOf: (network: NetworkRecord) => number;
+  readonly tagOf: (network: NetworkRecord) => number | undefined;
 }
 
 const NOTHING: KubeObjects = { namespaces: [], pods: [], policies: [] };

@@ -16,7 +16,7 @@ export interface EndpointInput {
   /** Pods `namespace/name` that came, changed or went. */
   readonly pods: readonly string[];
   readonly host: string;
-  readonly tagOf: (network: NetworkRecord) => number;
+  readonly tagOf: (network: NetworkRecord) => number | undefined;
 }
 
 /** An endpoint as the records have it now. */

@@ -131,7 +131,8 @@ async function entryOf(world: World, from: End, to: End): Promise<string> {
   }
   const network = to.attachment && findNetwork(documents, to.attachment);
   const trunk = network?.encap === "vxlan" ? PATCH_ON_INTEGRATION : world.fabric.uplinkOf(world);
-  if (network && trunk) return `in_port=${trunk},dl_vlan=${world.tags.tagOf(documents, network)}`;
+  const tag = network && world.tags.tagOf(documents, network);
+  if (tag !== undefined && trunk) return `in_port=${trunk},dl_vlan=${tag}`;
   throw elsewhere(from, to);
 }
 

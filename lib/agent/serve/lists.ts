@@ -68,7 +68,7 @@ function attachmentItems({ mirror, host, tags, unmatched }: World): readonly Ite
   const { documents } = mirror;
   const items = attachmentsOf(documents, host).map((one) => {
     const network = findNetwork(documents, one);
-    return attachmentItem(one, network ? tags.tagOf(documents, network) : 0);
+    return attachmentItem(one, (network && tags.tagOf(documents, network)) ?? 0);
   });
   const others = unmatched.list().map(({ pod, reason }) => unmatchedItem(host, pod, reason));
   return [...items, ...others].map((item) => ({ ...item }));
