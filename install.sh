@@ -13,9 +13,8 @@ TRY_TOOLS=(
 TEST_TOOLS=(
   etcd:etcd-server etcdctl:etcd-client dockerd:docker.io busybox:busybox-static
   /usr/lib/cni/bridge:containernetworking-plugins tcpdump:tcpdump jq:jq openssl:openssl sysctl:procps
-  kubectl:kubernetes-client
 )
-# What tests/kube/build.sh builds an API server with, once.
+# What tests/kube/build.sh builds an API server and a kubectl with, once.
 KUBE_TOOLS=(
   /usr/lib/go-1.19/bin/go:golang-1.19-go dpkg-source:dpkg-dev
   /usr/share/gocode/src/github.com/modern-go/reflect2:golang-github-modern-go-reflect2-dev
@@ -234,10 +233,10 @@ add_up() {
   times+=$(printf '%5d s  %s' "$3" "$1")$'\n'
 }
 
-# ---- suites side by side. Each of them waits for its servers most of the time, so two at once take
-# little more than half as long. What compares or limits times is run alone, behind them.
+# ---- suites side by side. Each of them waits for its servers much of the time: two at once leave a third
+# of two processors idle. What compares or limits times is run alone, behind them.
 
-LANES=2
+LANES=3
 ALONE='promise|switch_restart|cluster_restart|revalidation|kube_scale'
 # These take minutes each: they begin first, so that the lanes end together.
 LONG='fault_steps|soak|crash|kubelet|scenarios'
@@ -252,7 +251,7 @@ suites() { find tests/contract tests/root -name '*_test.ts' | sort; }
 groups_of_suites() {
   suites | grep -E "/($LONG)_test\.ts" || :
   suites | grep -vE "/($LONG|$ALONE|$LAST)_test\.ts" | xargs -r -n "$TOGETHER" || :
-  suites | grep -vE "/($ALONE)_test\.ts" | grep -E "/($LAST)_test\.ts" | xargs -r -n 3 || :
+  suites | grep -vE "/($ALONE)_test\.ts" | grep -E "/($LAST)_test\.ts" | xargs -r -n 2 || :
 }
 
 # Prints those that run alone.
@@ -306,9 +305,9 @@ start_kube_build() {
   [ $# -gt 0 ] || set -- tests/contract tests/root
   grep -rqs -F lab/kube.ts -- "$@" || return 0
   export K8CONTIVNET_KUBE=${K8CONTIVNET_KUBE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/k8contivnet/kube}
-  [ ! -x "$K8CONTIVNET_KUBE/kube-apiserver" ] || return 0
+  [ ! -x "$K8CONTIVNET_KUBE/kube-apiserver" ] || [ ! -x "$K8CONTIVNET_KUBE/kubectl" ] || return 0
   bring_tools "${KUBE_TOOLS[@]}"
-  say "building kube-apiserver from Debian's source in the background, once, into $K8CONTIVNET_KUBE"
+  say "building kube-apiserver and kubectl from Debian's source in the background, once, into $K8CONTIVNET_KUBE"
   mkdir -p "$K8CONTIVNET_KUBE"
   setsid nice tests/kube/build.sh >/dev/null 2>"$K8CONTIVNET_KUBE/build.log" </dev/null &
   kube_build=$!

@@ -11,8 +11,9 @@ import { type OpenFlowConnection, openOpenFlow } from "./openflow_connection.ts"
 import { openOvsdb, type OvsdbConnection, type TableUpdates } from "./ovsdb.ts";
 import { createSwitch } from "./ports.ts";
 import { Revalidation } from "./revalidation.ts";
+import { RowNews } from "./row_news.ts";
 import { membersOf, Mirror, MIRRORED } from "./rows.ts";
-import type { PortRow, Switch, SwitchOptions, SwitchState } from "./switch.ts";
+import type { Switch, SwitchOptions, SwitchState } from "./switch.ts";
 import { Tools } from "./tools.ts";
 import { type Job, nextCfgOf, operationsOf } from "./transaction.ts";
 import { Waits, within } from "./waits.ts";
@@ -57,8 +58,7 @@ class FastDriver implements Driver {
   readonly #flowCheck: FlowCheck;
   /** How many flows there should be; undefined until they are counted for the rows as they are now. */
   #wantedFlows: number | undefined;
-  readonly #views = new Map<string, PortRow>();
-  readonly #links = new Set<string>();
+  readonly #news = new RowNews();
   readonly #staleNumbers = new Set<number>();
   #mirror: Mirror;
   #wasOvsdbUp = false;
@@ -218,7 +218,7 @@ class FastDriver implements Driver {
     const touched = mirror.apply(updates);
     this.#wantedFlows = undefined;
     if (mirror !== this.#mirror) return; // the first look; nobody waits on it yet
-    const changed = [...touched].filter((name) => this.#isLost(name) || this.#isNews(name));
+    const changed = this.#news.among(touched, mirror);
     // Readers of the bridge's own row are told under its name.
     if (mirror.bridgeOwner !== bridgeOwner) changed.push(this.#options.bridge);
     touched.forEach((name) => this.#waits.ring(name));
@@ -226,26 +226,8 @@ class FastDriver implements Driver {
     if (changed.length > 0) this.#events.changed(changed);
   }
 
-  // Uplink or overlay without a port of theirs; whoever made them knows that they came.
-  #isLost(name: string): boolean {
-    if (!this.#mirror.hasLink(name)) return this.#links.delete(name);
-    this.#links.add(name);
-    return false;
-  }
-
-  // ovs-vswitchd writes a number into each new row, which is no news; another number later is.
-  #isNews(name: string): boolean {
-    const [before, now] = [this.#views.get(name), this.#mirror.port(name)?.row];
-    if (now) this.#views.set(name, now);
-    else this.#views.delete(name);
-    const bare = (row: PortRow | undefined) => JSON.stringify({ ...row, ofport: undefined });
-    const isRenumbered = before?.ofport !== undefined && before.ofport !== now?.ofport;
-    return isRenumbered || bare(before) !== bare(now);
-  }
-
   #ovsdbReady(): void {
-    this.#views.clear();
-    for (const row of this.#mirror.ports()) this.#views.set(row.name, row);
+    this.#news.reset(this.#mirror);
     this.#waits.ringAll();
     if (this.#wasOvsdbUp) this.#events.returned();
     this.#wasOvsdbUp = true;

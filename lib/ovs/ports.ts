@@ -7,23 +7,17 @@ import { Batch } from "./batch.ts";
 import { ensureBridge } from "./bridge.ts";
 import type { Driver, DriverEvents } from "./driver.ts";
 import { BASE_FLOWS, cookieOf, type Flow, guardFlows } from "./flows.ts";
-import { parsePort, parseTag, refuseSharedTag } from "./port_spec.ts";
+import { PortChanges } from "./port_changes.ts";
+import { parsePort, parseTag } from "./port_spec.ts";
 import { punctual } from "./punctual.ts";
 import type { Mirror } from "./rows.ts";
 import type { PortRow, PortSpec, Switch, SwitchOptions, SwitchState } from "./switch.ts";
 import type { Tools } from "./tools.ts";
 import type { Job } from "./transaction.ts";
 import { Turns } from "./turns.ts";
-import { Waits, within } from "./waits.ts";
+import { within } from "./waits.ts";
 
 const LIMIT_MS = 8_000;
-// A Fault waits this long for its undo, so that mostly nothing is left when the caller sees it.
-const UNDO_MS = 1_500;
-const UNDO_PAUSE_MS = 500;
-
-// Numbers that we ask for: above those that ovs-vswitchd gives by itself, below OFPP_MAX (0xff00).
-const [FIRST_NUMBER, NUMBERS] = [1_000, 64_000];
-
 /** Makes a Switch over the driver that `open` gives. */
 export function createSwitch(
   options: SwitchOptions,
@@ -38,15 +32,11 @@ class PortSwitch implements Switch {
   readonly #tools: Tools;
   readonly #driver: Driver;
   readonly #batch: Batch<Job, number | undefined>;
+  readonly #changes: PortChanges;
   readonly #turns = new Turns();
-  readonly #waits = new Waits();
   readonly #rings = new Set<() => void>();
-  readonly #adding = new Map<number, PortSpec>();
   readonly #removing = new Set<string>();
-  readonly #undoing = new Set<string>();
-  #nextNumber = Math.floor(Math.random() * NUMBERS);
   #isRinging = false;
-  #isClosed = false;
 
   constructor(options: SwitchOptions, tools: Tools, open: (events: DriverEvents) => Driver) {
     this.#options = options;
@@ -59,6 +49,7 @@ class PortSwitch implements Switch {
       returned: () => this.#ring(),
     });
     this.#driver = punctual(edge("port-driver", driver, ["state", "close"]));
+    this.#changes = new PortChanges(options, this.#driver, this.#batch);
   }
 
   ensureBridge(): Promise<string> {
@@ -67,30 +58,18 @@ class PortSwitch implements Switch {
 
   async ports(): Promise<PortRow[]> {
     // A row whose port has failed and is on its way out tells of no port: nobody may adopt it.
-    const leaving = new Set(this.#undoing);
+    const leaving = new Set(this.#changes.leaving);
     const rows = (await this.#driver.rows(this.#end())).ports();
-    return rows.filter(({ name }) => !leaving.has(name) && !this.#undoing.has(name));
+    return rows.filter(({ name }) => !leaving.has(name) && !this.#changes.leaving.has(name));
   }
 
   async addPort(wish: PortSpec): Promise<void> {
     const spec = parsePort(wish);
     const endMs = this.#end();
     const end = await this.#turns.take([spec.name], endMs);
-    let undo: () => Promise<void> = () => Promise.resolve();
     try {
-      const rows = await this.#cleared(spec.name, endMs);
-      refuseSharedTag([...rows.ports(), ...this.#adding.values()], spec);
-      const ofport = this.#chooseNumber(rows);
-      const committed = this.#commitArrival({ do: "add", spec, ofport }, endMs);
-      undo = () => this.#undo(spec.name, { ofport, committed });
-      this.#adding.set(ofport, spec);
-      await this.#driver.forward({ spec, ofport, committed }, endMs);
-      this.#adding.delete(ofport);
-      end();
+      await this.#changes.arrive(spec, { endMs, leftNothing: end });
     } catch (error) {
-      // The name stays taken until nothing is left: a repetition finds a clean place.
-      const undone = undo().finally(end);
-      await within(performance.now() + UNDO_MS, "undo", undone).catch(() => {});
       throw named(`port ${spec.name} not added`, error);
     }
   }
@@ -101,7 +80,7 @@ class PortSwitch implements Switch {
     const end = await this.#turns.take([...new Set(names)], endMs);
     names.forEach((name) => this.#removing.add(name));
     try {
-      await this.#drop(names, await this.#driver.rows(endMs), endMs);
+      await this.#changes.drop(names, await this.#driver.rows(endMs), endMs);
     } catch (error) {
       throw named(`port ${names.join(" ").slice(0, 60)} not removed`, error);
     } finally {
@@ -137,7 +116,7 @@ class PortSwitch implements Switch {
     const endMs = this.#end();
     const end = await this.#turns.take([SYNC], endMs);
     // Ports on their way have flows of their own accord, and maybe no spec here yet.
-    const kept = new Set([...this.#adding.keys()].map(cookieOf));
+    const kept = new Set([...this.#changes.arriving.keys()].map(cookieOf));
     try {
       const rows = await this.#driver.rows(endMs);
       const named = new Set(specs.map((spec) => spec.name));
@@ -146,7 +125,7 @@ class PortSwitch implements Switch {
       const isKept = (cookie: bigint) => {
         late ??= new Set(
           [
-            ...this.#adding.keys(),
+            ...this.#changes.arriving.keys(),
             ...rows.ports().flatMap(({ name, ofport }) => named.has(name) ? [] : ofport ?? []),
           ].map(cookieOf),
         );
@@ -169,7 +148,7 @@ class PortSwitch implements Switch {
     const rows = await this.#driver.rows(endMs);
     const { policed } = this.#options;
     // One that is on its way may have been sent with the guards of before.
-    const arriving = [...this.#adding].flatMap(([number, spec]) =>
+    const arriving = [...this.#changes.arriving].flatMap(([number, spec]) =>
       guardFlows(number, spec, policed)
     );
     const names = rows.ports().map(({ name }) => name).filter((name) => !this.#removing.has(name));
@@ -187,9 +166,8 @@ class PortSwitch implements Switch {
   }
 
   close(): Promise<void> {
-    this.#isClosed = true;
     this.#driver.close();
-    this.#waits.ringAll();
+    this.#changes.close();
     return Promise.resolve();
   }
 
@@ -202,90 +180,8 @@ class PortSwitch implements Switch {
     return guardFlows(ofport, { mac, addresses, tag }, this.#options.policed);
   }
 
-  // Nothing of that name may be left, neither in the database nor in ovs-vswitchd: it would take a
-  // row that comes back within one of its rounds for the old one, and keep the old link open.
-  async #cleared(name: string, endMs: number): Promise<Mirror> {
-    const rows = await this.#driver.rows(endMs);
-    if (rows.port(name)) await this.#drop([name], rows, endMs);
-    else if (rows.has(name)) {
-      throw new Fault("conflict", `Open vSwitch has a port ${name} already`, {
-        why: `it is not one of host ${this.#options.owner} on bridge ${this.#options.bridge}`,
-        fix: "remove it, or choose another name",
-      });
-    }
-    await this.#driver.gone(name, endMs);
-    return await this.#driver.rows(endMs);
-  }
-
-  // A commit whose answer was lost may have been done: look, and repeat it only when it was not.
-  async #commitArrival(job: Extract<Job, { do: "add" }>, endMs: number): Promise<void> {
-    while (true) {
-      try {
-        await this.#batch.submit(job);
-        return;
-      } catch (error) {
-        if (faultFrom(error).code !== "unavailable" || this.#isClosed) throw error;
-        const rows = await this.#driver.rows(endMs);
-        if (rows.port(job.spec.name)?.requested === job.ofport) return;
-      }
-    }
-  }
-
-  async #undo(
-    name: string,
-    { ofport, committed }: { readonly ofport: number; readonly committed: Promise<void> },
-  ): Promise<void> {
-    this.#undoing.add(name);
-    await committed.catch(() => {});
-    while (!this.#isClosed) {
-      try {
-        const endMs = this.#end();
-        const rows = await this.#driver.rows(endMs, { isFresh: true });
-        await this.#drop([name], rows, endMs, [ofport]);
-        break;
-      } catch {
-        // Open vSwitch is away: what is left there is removed when it is back.
-        await this.#pause();
-      }
-    }
-    this.#undoing.delete(name);
-    this.#adding.delete(ofport);
-  }
-
-  async #drop(
-    names: readonly string[],
-    rows: Mirror,
-    endMs: number,
-    numbers: readonly number[] = [],
-  ): Promise<void> {
-    const ports = names.flatMap((name) => rows.port(name) ?? []);
-    const jobs = ports.map(({ uuid, row: { name } }): Job => ({ do: "remove", name, uuid }));
-    const done = Promise.all(jobs.map((job) => this.#batch.submit(job)));
-    await within(endMs, "no commit of the removal", done);
-    const theirs = ports.flatMap(({ row, requested }) =>
-      [row.ofport ?? [], requested ?? []].flat()
-    );
-    await this.#driver.dropFlows([...new Set([...numbers, ...theirs])], endMs);
-  }
-
-  // Round and round, so that a number is not used again soon after its port went.
-  #chooseNumber(rows: Mirror): number {
-    const taken = rows.numbers();
-    for (let tries = 0; tries < NUMBERS; tries++) {
-      const number = FIRST_NUMBER + this.#nextNumber;
-      this.#nextNumber = (this.#nextNumber + 1) % NUMBERS;
-      if (!taken.has(number) && !this.#adding.has(number)) return number;
-    }
-    throw new Fault("exhausted", `bridge ${this.#options.bridge} is full: ${NUMBERS} ports`);
-  }
-
   #end(): number {
     return performance.now() + (this.#options.limitMs ?? LIMIT_MS);
-  }
-
-  async #pause(): Promise<void> {
-    const limit = { endMs: performance.now() + UNDO_PAUSE_MS, what: "pause" };
-    await this.#waits.until("close", () => this.#isClosed || undefined, limit).catch(() => {});
   }
 
   #ring(): void {

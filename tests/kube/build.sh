@@ -1,7 +1,8 @@
 #!/bin/bash
-# Builds a real kube-apiserver, which Debian does not ship as a binary, from Debian 12's source package
-# "kubernetes" with Debian's Go, once, into $K8CONTIVNET_KUBE (default: below the user's cache folder).
-#   build.sh          builds unless it is there; prints the folder that has kube-apiserver
+# Builds a real kube-apiserver, which Debian does not ship as a binary, and its kubectl, from Debian 12's
+# source package "kubernetes" with Debian's Go, once, into $K8CONTIVNET_KUBE (default: below the user's
+# cache folder). Debian's own kubectl crashes as often as not where it writes a map: see reflect2 below.
+#   build.sh          builds unless they are there; prints the folder that has both
 #   build.sh --wait   waits for a build that is under way, and starts none
 # Two at once do the work once. No root is needed; the machine's own apt state stays as it is.
 set -euo pipefail
@@ -75,20 +76,22 @@ compile() {
   export PATH=/usr/lib/go-1.19/bin:$PATH GOPATH=$work/go GOCACHE=$work/gocache TMPDIR=$work/tmp \
     GO111MODULE=off GOPROXY=off GOENV=off GOFLAGS=-p=2 CGO_ENABLED=0 GOTOOLCHAIN=local \
     GOGC=400
-  mkdir -p "$work/tmp"
+  mkdir -p "$work/tmp" "$work/bin"
   cd "$work/go/src/k8s.io/kubernetes"
   renew_reflect2
   generate_openapi
   # providerless: without the clouds, which are half of the work.
-  go build -trimpath -gcflags=all=-dwarf=false -tags providerless -o "$work/kube-apiserver" -ldflags \
+  go build -trimpath -gcflags=all=-dwarf=false -tags providerless -o "$work/bin/" -ldflags \
     "-s -w -X $stamp.gitVersion=v$VERSION -X $stamp.gitMajor=1 -X $stamp.gitMinor=20" \
-    ./cmd/kube-apiserver
-  mv "$work/kube-apiserver" "$kept/kube-apiserver"
+    ./cmd/kube-apiserver ./cmd/kubectl
+  # The one that is waited for comes last.
+  mv "$work/bin/kubectl" "$kept/kubectl"
+  mv "$work/bin/kube-apiserver" "$kept/kube-apiserver"
 }
 
 build() {
   local before=$SECONDS
-  say "building kube-apiserver $VERSION into $kept; it takes some minutes, and 2 GB for a while"
+  say "building kube-apiserver and kubectl $VERSION into $kept; it takes some minutes, and 2 GB for a while"
   rm -rf "$work"
   mkdir -p "$work"
   trap 'cd /; rm -rf "$work"' EXIT
@@ -102,7 +105,7 @@ kept=$(cd "$kept" && pwd -P)
 work=$kept/work
 exec 9>>"$kept/lock"
 flock 9
-if [ ! -x "$kept/kube-apiserver" ]; then
+if [ ! -x "$kept/kube-apiserver" ] || [ ! -x "$kept/kubectl" ]; then
   [ "${1-}" != --wait ] || fail "no kube-apiserver in $kept: $(tail -n 3 "$kept/build.log" 2>/dev/null |
     tr '\n' ' ')run tests/kube/build.sh"
   build

@@ -86,6 +86,11 @@ export class Kube implements AsyncDisposable {
     this.url = `https://${this.endpoint}`;
   }
 
+  /** Folder that has the kubectl which was built with it. */
+  get bin(): string {
+    return this.#parts.bin;
+  }
+
   get pid(): number {
     if (!this.#server) throw new Error("the API server is not running");
     return this.#server.pid;
@@ -162,7 +167,7 @@ export class Kube implements AsyncDisposable {
 
   /** The same with text on its standard input. */
   kubectlWith({ stdin }: { readonly stdin?: string }, ...words: string[]): Promise<string> {
-    return run("kubectl", [
+    return run(`${this.bin}/kubectl`, [
       `--kubeconfig=${this.dir}/admin.kubeconfig`,
       `--cache-dir=${this.dir}/kubectl`,
       ...words,

@@ -253,7 +253,7 @@ Deno.test("get pods, and kubectl contiv pods, show addresses beside pods", async
 
 /** Calls the real kubectl, which finds its plugin on the PATH. */
 async function plugin(bin: string, words: readonly string[]): Promise<Ended> {
-  const { code, stdout, stderr } = await new Deno.Command("kubectl", {
+  const { code, stdout, stderr } = await new Deno.Command(`${kube.bin}/kubectl`, {
     args: ["contiv", ...words],
     env: {
       PATH: `${bin}:${Deno.env.get("PATH")}`,
