@@ -10,7 +10,7 @@ import { intentOf as vxlanIntentOf } from "../lab/scenarios/scenario.ts";
 import { waitFor } from "../lab/wait.ts";
 
 const GRACE = ["--grace", "2"];
-const LIMITS = { limitMs: 60_000, everyMs: 50 };
+const LIMITS = { limitMs: 60_000 };
 
 /** Returns when a pod that really went has been released: a grace time has passed by then. */
 async function graceHasPassed(host: Host, name: string): Promise<void> {

@@ -164,11 +164,11 @@ export class Soak implements AsyncDisposable {
       await waitFor("the attachments that should be", async () => {
         seen = await attachmentsOf(host);
         return `${seen}` === `${want}`;
-      }, { limitMs: HEALED_MS, everyMs: 100 }).catch(() => assertEquals(seen, want, host.label));
+      }, { limitMs: HEALED_MS }).catch(() => assertEquals(seen, want, host.label));
       const sandboxes = this.#sandboxes(host);
       await waitFor("the ports that should be", async () => {
         return `${[...(await portsOf(host)).keys()].sort()}` === `${sandboxes}`;
-      }, { limitMs: HEALED_MS, everyMs: 100 });
+      }, { limitMs: HEALED_MS });
     }
     await this.#checkMeeting();
     await this.#checkApart();
