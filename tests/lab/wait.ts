@@ -1,13 +1,14 @@
 // Waits for a condition with a limit: what tests use where others would sleep.
 
-// A look that starts a process costs as much as ten that read a variable. Whoever waits is idle for two
-// thirds of the time, so that what it waits for has the processor.
+// A look that starts a process costs as much as ten that read a variable. Whoever waits is idle for at
+// least half of the time, and the more, the longer it waits: so what it waits for has the processor.
 const SHORTEST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 250;
 
 /**
  * Gives the first result of `look` that is neither undefined nor false; throws after `limitMs`. The
- * pause between two looks is `everyMs`, or else twice as long as the look before it took.
+ * pause between two looks is `everyMs`, or else as long as the look before it took, or a
+ * quarter of the time up to then.
  */
 export async function waitFor<T>(
   what: string,
@@ -17,7 +18,8 @@ export async function waitFor<T>(
     readonly everyMs?: number;
   } = {},
 ): Promise<Exclude<T, false | undefined>> {
-  const end = performance.now() + limitMs;
+  const begin = performance.now();
+  const end = begin + limitMs;
   while (true) {
     const start = performance.now();
     const seen = await look();
@@ -25,7 +27,7 @@ export async function waitFor<T>(
     const now = performance.now();
     if (now >= end) throw new Error(`waited ${limitMs} ms in vain for ${what}`);
     const pauseMs = everyMs ??
-      Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, 2 * (now - start)));
+      Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, now - start, (now - begin) / 4));
     await new Promise((done) => setTimeout(done, pauseMs));
   }
 }
