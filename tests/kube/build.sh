@@ -106,7 +106,7 @@ work=$kept/work
 exec 9>>"$kept/lock"
 flock 9
 if [ ! -x "$kept/kube-apiserver" ] || [ ! -x "$kept/kubectl" ]; then
-  [ "${1-}" != --wait ] || fail "no kube-apiserver in $kept: $(tail -n 3 "$kept/build.log" 2>/dev/null |
+  [ "${1-}" != --wait ] || fail "no kube-apiserver with its kubectl in $kept: $(tail -n 3 "$kept/build.log" 2>/dev/null |
     tr '\n' ' ')run tests/kube/build.sh"
   build
 fi
