@@ -13,6 +13,8 @@ export interface ToolsOptions {
   readonly ovsdb: string;
   readonly rundir: string;
   readonly bridge: string;
+  /** For so long flows that are as many as they were are taken for the same. @default 25000 */
+  readonly sureMs?: number;
 }
 
 // For so long flows that were right, and are as many, are taken for the same: a look comes with each
@@ -131,9 +133,9 @@ export class Tools {
       readonly endMs: number;
     },
   ): Promise<boolean> {
+    const { rundir, bridge, sureMs = SURE_MS } = this.#options;
     const synced = this.#synced.get(ours);
-    if (synced?.words !== words || performance.now() - synced.atMs > SURE_MS) return false;
-    const { rundir, bridge } = this.#options;
+    if (synced?.words !== words || performance.now() - synced.atMs > sureMs) return false;
     const [counted] = await countFlows(`${rundir}/${bridge}.mgmt`, [cookies], endMs) ?? [];
     return counted === count;
   }

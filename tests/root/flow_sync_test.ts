@@ -1,0 +1,54 @@
+// Flows are made as wanted, and are not read again for a while when they are as many: what that hides,
+// and for how long, on a real Open vSwitch.
+
+import { assertEquals, assertNotEquals } from "@std/assert";
+import { BASE_FLOWS, type Flow, flowText, guardFlows } from "../../lib/ovs/flows.ts";
+import { Tools } from "../../lib/ovs/tools.ts";
+import { FlowBridges, OURS, soon } from "../lab/flow_bridges.ts";
+
+const SURE_MS = 2_000;
+
+function guards(port: number): readonly Flow[] {
+  const mac = `02:02:0a:09:00:0${port - 1_000}`;
+  return guardFlows(port, { mac, addresses: [`10.9.0.${port - 1_000}`], tag: 7 }, undefined);
+}
+
+Deno.test("flows that somebody deletes, adds, exchanges or loses are made as wanted, the exchanged ones soon", async () => {
+  await using bridges = await FlowBridges.start();
+  const tools = new Tools({ ...bridges.place(), sureMs: SURE_MS });
+  const want = [...BASE_FLOWS, ...guards(1_001), ...guards(1_002)];
+  const sync = (flows: readonly Flow[]) =>
+    tools.syncFlows(flows, { endMs: soon(), isKept: () => false });
+  const hand = (...words: string[]) =>
+    bridges.tools(OURS).ofctl(words[0]!, words.slice(1), { endMs: soon() });
+  const isAsWanted = async (flows: readonly Flow[], what: string) =>
+    assertEquals(await bridges.flows(OURS), flows.map(flowText).sort(), what);
+  await sync(want);
+  await isAsWanted(want, "at first");
+  await sync(want);
+  await isAsWanted(want, "again");
+  await hand("del-flows", "--strict", "priority=110,udp,in_port=1001,tp_src=67");
+  await sync(want);
+  await isAsWanted(want, "one deleted");
+  await hand("add-flow", `cookie=${cookieIn(want)},priority=9,in_port=1003,actions=NORMAL`);
+  await sync(want);
+  await isAsWanted(want, "one too much");
+  await sync(want.slice(0, -1));
+  await isAsWanted(want.slice(0, -1), "one less is wanted");
+  await sync(want);
+  await isAsWanted(want, "and again");
+  await hand("mod-flows", "--strict", "priority=110,udp,in_port=1001,tp_src=67,actions=NORMAL");
+  assertNotEquals(await bridges.flows(OURS), want.map(flowText).sort());
+  await new Promise((done) => setTimeout(done, SURE_MS));
+  await sync(want);
+  await isAsWanted(want, "one exchanged");
+  await bridges.ovs.killVswitchd();
+  await bridges.ovs.startVswitchd();
+  await sync(want);
+  await isAsWanted(want, "all lost");
+});
+
+/** Gives the cookie of the last of the flows, as ovs-ofctl reads it. */
+function cookieIn(flows: readonly Flow[]): string {
+  return /^cookie=(0x[0-9a-f]+)/.exec(flowText(flows.at(-1)!))?.[1] ?? "0";
+}
