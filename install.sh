@@ -235,12 +235,12 @@ add_up() {
 
 # ---- suites side by side. Each of them waits for its servers much of the time: two at once take little
 # more than half as long; a third one would only make all slower, two processors are full by then.
-# What compares or limits times is run alone, behind them.
+# What compares or limits times, or counts lost packets, is run alone, behind them.
 
 LANES=2
-ALONE='promise|switch_restart|cluster_restart|revalidation|kube_scale'
+ALONE='crash|promise|switch_restart|cluster_restart|revalidation|kube_scale'
 # These take minutes each: they begin first, so that the lanes end together.
-LONG='fault_steps|soak|crash|kubelet|scenarios'
+LONG='fault_steps|soak|kubelet|scenarios'
 TOGETHER=5
 # Those come last that wait for the API server, which is being built meanwhile.
 LAST='kube_[a-z_]+'
@@ -250,7 +250,6 @@ suites() { find tests/contract tests/root -name '*_test.ts' | sort; }
 
 # Prints those that run side by side, a group a line, in the order in which they begin.
 groups_of_suites() {
-  echo tests/unit
   suites | grep -E "/($LONG)_test\.ts" || :
   suites | grep -vE "/($LONG|$ALONE|$LAST)_test\.ts" | xargs -r -n "$TOGETHER" || :
   suites | grep -vE "/($ALONE)_test\.ts" | grep -E "/($LAST)_test\.ts" | xargs -r -n 2 || :
@@ -259,13 +258,6 @@ groups_of_suites() {
 # Prints those that run alone.
 suites_alone() { suites | grep -E "/($ALONE)_test\.ts" || :; }
 
-# Unit tests need no lab, and are the ones whose types are checked: with them, all of the program.
-run_group() {
-  local -x NO_COLOR=1
-  # shellcheck disable=SC2086 -- a word a suite
-  if [ "$1" = tests/unit ]; then deno test; else in_lab deno test -A --no-check $1; fi
-}
-
 # Takes groups from $1's list "groups" until none is left; each leaves its "log" and "end" in a folder.
 lane() {
   local n=0 group start code
@@ -273,7 +265,8 @@ lane() {
     n=$((n + 1))
     mkdir "$1/$n" 2>/dev/null || continue
     start=$SECONDS code=0
-    run_group "$group" </dev/null >"$1/$n/log" 2>&1 || code=$?
+    # shellcheck disable=SC2086 -- a word a suite
+    NO_COLOR=1 in_lab deno test -A --no-check $group </dev/null >"$1/$n/log" 2>&1 || code=$?
     printf '%s\n' "$code $((SECONDS - start)) $group" >"$1/$n/end"
     flock "$1/groups" cat "$1/$n/log"
   done <"$1/groups"
@@ -326,6 +319,7 @@ run_tests() {
   bring_tools "${TRY_TOOLS[@]}" "${TEST_TOOLS[@]}"
   start_kube_build "$@"
   bring_deno
+  [ $# -gt 0 ] || count tests/unit deno test
   if sh .ci/build.sh; then
     # The lab has no network: what the tests import is fetched here.
     find tests .ci -name '*.ts' -exec deno cache --quiet main.ts {} + ||
@@ -340,7 +334,6 @@ run_tests() {
   else
     say "there is no file to test, as it cannot be built"
     failed=$((failed + 1))
-    [ $# -gt 0 ] || count tests/unit deno test
   fi
   printf '%s' "$times"
   [ -z "$broken" ] || printf 'what failed:\n%s' "$broken"
