@@ -76,7 +76,7 @@ async function fill(host: Host, peer: Peer, pods: Pod[], others: Pod[], count: n
       (_, n) => `pod${pods.length + n}`,
     );
     const some = await Promise.all(names.map((name) => host.pod(name)));
-    await Promise.all(some.map((pod) => host.agent.setup(pod)));
+    await Promise.all(some.map((pod) => host.agent.setupOnce(pod)));
     pods.push(...some);
     for (const name of names) {
       const other = await host.pod(`peer-${name}`);

@@ -46,7 +46,7 @@ export class Labels {
             const name = `pod${at + n}`;
             await kube.pod("default", name, "host1", { labels: { app: appOf(at + n) } });
             const pod = await host.pod(name);
-            await host.agent.setup(pod);
+            await host.agent.setupOnce(pod);
             return pod;
           }),
         ),

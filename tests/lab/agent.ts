@@ -2,6 +2,7 @@
 
 import type { AttachmentItem, HealthAnswer, KubeHealth } from "../../lib/agent/api.ts";
 import { askAgent } from "../../lib/agent/client.ts";
+import { Fault } from "../../lib/util/errors.ts";
 import type { Ovs } from "./ovs.ts";
 import type { Pod } from "./pod.ts";
 import { waitFor } from "./wait.ts";
@@ -143,11 +144,18 @@ export class LabAgent implements AsyncDisposable {
     if (code !== 0) throw new Error(`setup of ${pod.name} ended with ${code}: ${err}`);
   }
 
-  /** Sets a pod up by the agent's socket, and by the file, with its patience, where that fails. */
+  /** Sets a pod up by the agent's socket, once: what a resident caller does. */
+  async setupOnce({ namespace, name, id: sandbox }: Pod): Promise<void> {
+    const body = { namespace, name, sandbox };
+    await askAgent({ socket: this.socket, path: "/v1/setup", body });
+  }
+
+  /** The same, and by the file, with its patience, where the file would be patient, too. */
   async setup(pod: Pod): Promise<void> {
-    const { namespace, name, id: sandbox } = pod;
-    const question = { socket: this.socket, path: "/v1/setup", body: { namespace, name, sandbox } };
-    await askAgent(question).catch(() => this.setupByFile(pod));
+    await this.setupOnce(pod).catch((error) => {
+      if (!(error instanceof Fault && error.code === "unavailable")) throw error;
+      return this.setupByFile(pod);
+    });
   }
 
   attachments(): Promise<AttachmentItem[]> {

@@ -23,7 +23,7 @@ Deno.test("200 rounds of setup and teardown leave ports, links, claims and files
 });
 
 async function round(host: Host, pod: Pod): Promise<void> {
-  await host.agent.setup(pod);
+  await host.agent.setupByFile(pod);
   assertEquals((await host.agent.verb("teardown", pod)).code, 0);
 }
 

@@ -14,7 +14,7 @@ async function firstPings(others: number, trials: number): Promise<number> {
   let answered = 0;
   for (let trial = 0; trial < trials; trial++) {
     await using pod = await host.pod(`pod${others + 1}`);
-    await host.agent.setup(pod);
+    await host.agent.setupByFile(pod);
     if (await pod.pings(PEER)) answered++;
     assertEquals((await host.agent.verb("teardown", pod)).code, 0);
   }
@@ -27,7 +27,7 @@ async function fill(host: Host, count: number): Promise<Pod[]> {
   for (let at = 0; at < count; at += 16) {
     const names = Array.from({ length: Math.min(16, count - at) }, (_, n) => `pod${at + n}`);
     const some = await Promise.all(names.map((name) => host.pod(name)));
-    await Promise.all(some.map((pod) => host.agent.setup(pod)));
+    await Promise.all(some.map((pod) => host.agent.setupOnce(pod)));
     pods.push(...some);
   }
   return pods;
@@ -62,7 +62,7 @@ Deno.test("S4: 40 setups one after the other connect 40 pods", async () => {
   const pods: Pod[] = [];
   for (let n = 0; n < 40; n++) {
     const pod = await host.pod(`pod${n}`);
-    await host.agent.setup(pod);
+    await host.agent.setupByFile(pod);
     pods.push(pod);
   }
   await allMeet(host, pods);
@@ -73,7 +73,7 @@ for (const count of [8, 50]) {
     await using host = await startHost(intentOf(count));
     const names = Array.from({ length: count }, (_, n) => `pod${n}`);
     const pods = await Promise.all(names.map((name) => host.pod(name)));
-    await Promise.all(pods.map((pod) => host.agent.setup(pod)));
+    await Promise.all(pods.map((pod) => host.agent.setupByFile(pod)));
     await allMeet(host, pods);
   });
 }
