@@ -238,7 +238,7 @@ add_up() {
 # What compares or limits times, or counts lost packets, is run alone, behind them.
 
 LANES=2
-ALONE='crash|promise|switch_restart|cluster_restart|revalidation|kube_scale'
+ALONE='crash|promise|switch_restart|cluster_restart|revalidator_wait|kube_scale'
 # These take minutes each: they begin first, so that the lanes end together.
 LONG='fault_steps|soak|kubelet|scenarios'
 TOGETHER=5

@@ -32,7 +32,7 @@ async function runFace(): Promise<number> {
     const { netpluginMain } = await import("./lib/faces/netplugin.ts");
     return await netpluginMain(name === "netplugin" ? Deno.args : rest);
   }
-  const { cliMain } = await import("./lib/cli/main.ts");
+  const { cliMain } = await import("./lib/cli/cli_main.ts");
   return await cliMain(Deno.args);
 }
 

@@ -2,19 +2,19 @@
 // the limit that no call of it exceeds.
 
 import type { Links } from "../net/links.ts";
-import { openLinks } from "../net/open.ts";
+import { openLinks } from "../net/open_links.ts";
 import { type Fabric, openFabric } from "../ovs/fabric.ts";
-import { openSwitch } from "../ovs/open.ts";
-import { openPolicyTables, type PolicyTables } from "../ovs/policies.ts";
+import { openSwitch } from "../ovs/ports/open_switch.ts";
+import { openPolicyTables, type PolicyTables } from "../ovs/policy_tables/policy_tables.ts";
 import type { Datapath, Switch } from "../ovs/switch.ts";
-import { openRuntimes } from "../runtimes/find.ts";
+import { openRuntimes } from "../runtimes/open_runtimes.ts";
 import type { Runtimes } from "../runtimes/runtime.ts";
-import { type OpenOptions, openStore } from "../store/open.ts";
+import { type OpenOptions, openStore } from "../store/open_store.ts";
 import type { Store } from "../store/store.ts";
-import { edge } from "../util/edges.ts";
+import { edge } from "../util/fault_hooks.ts";
 import { limited } from "./limits.ts";
-import { ALIAS_PREFIX } from "./pods/rows.ts";
-import { PolicedTags } from "./policy/policed.ts";
+import { ALIAS_PREFIX } from "./pods/port_external_ids.ts";
+import { PolicedTags } from "./policy/policy_vlans.ts";
 
 /** Where the drivers find what they drive. */
 export interface DriverOptions {

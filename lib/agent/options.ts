@@ -1,7 +1,7 @@
 // What the agent is told when it is started.
 
 import type { DriverOptions } from "./drivers.ts";
-import type { KubeOptions } from "./kube/options.ts";
+import type { KubeOptions } from "./kube/kube_options.ts";
 
 /** What the agent is told by flags, environment and file. */
 export interface AgentOptions extends DriverOptions {

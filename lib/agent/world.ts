@@ -5,23 +5,23 @@ import type { Links } from "../net/links.ts";
 import type { Switch } from "../ovs/switch.ts";
 import type { Runtimes } from "../runtimes/runtime.ts";
 import type { Log } from "../util/log.ts";
-import type { AfterWork } from "./look/after_work.ts";
-import type { Bell } from "./look/bell.ts";
-import type { Containers } from "./containers/known.ts";
-import type { KubeKeeper } from "./kube/keeper.ts";
-import type { FabricKeeper } from "./look/fabric_keeper.ts";
-import type { Garbage } from "./look/garbage.ts";
-import type { Once } from "./look/once.ts";
-import type { Patience } from "./look/patience.ts";
-import type { Departed } from "./pods/departed.ts";
-import type { PodKnowledge } from "./pods/knowledge.ts";
+import type { AfterWork } from "../util/async/debounce.ts";
+import type { Bell } from "../util/async/notifier.ts";
+import type { Containers } from "./pods/known_containers.ts";
+import type { KubeKeeper } from "./kube/cluster_sync.ts";
+import type { FabricKeeper } from "./fabric/fabric_sync.ts";
+import type { Garbage } from "./gc/grace_period.ts";
+import type { Once } from "../util/log_dedup.ts";
+import type { Patience } from "../util/async/backoff.ts";
+import type { Departed } from "./pods/torn_down.ts";
+import type { PodKnowledge } from "./pods/pod_metadata.ts";
 import type { LocalTags } from "./pods/local_tags.ts";
-import type { Mirror } from "./record/mirror.ts";
+import type { Mirror } from "./store/store_cache.ts";
 import type { Mtus } from "./pods/mtus.ts";
-import type { Queue } from "./look/queue.ts";
-import type { Removals } from "./pods/removals.ts";
-import type { PolicyKeeper } from "./policy/keeper.ts";
-import type { Unmatched } from "./pods/unmatched.ts";
+import type { Queue } from "../util/async/keyed_queue.ts";
+import type { Removals } from "./pods/link_removals.ts";
+import type { PolicyKeeper } from "./policy/policy_enforcer.ts";
+import type { Unmatched } from "./pods/unmatched_pods.ts";
 
 /** Everything that set-up, reconcile and garbage act on. */
 export interface World {

@@ -3,7 +3,7 @@
 import type { IntentRequest, PlanAnswer } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../util/names.ts";
-import { readIntentFile } from "./input.ts";
+import { readIntentFile } from "./read_intent_file.ts";
 import { type Output, paint, printLines } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
 

@@ -2,7 +2,7 @@
 
 import { Fault } from "../util/errors.ts";
 import type { PodItem } from "../agent/api.ts";
-import { type Item, named, namesOf } from "../agent/serve/names.ts";
+import { type Item, named, namesOf } from "../agent/server/item_names.ts";
 import { printLines, table } from "./output.ts";
 import { showPods } from "./pods.ts";
 import type { Command, Shell } from "./shell.ts";

@@ -1,7 +1,7 @@
 // `intent example|schema|check FILE`: help with writing an intent; asks no agent.
 
 import { Fault } from "../util/errors.ts";
-import { readIntentFile } from "./input.ts";
+import { readIntentFile } from "./read_intent_file.ts";
 import type { Command } from "./shell.ts";
 
 export const intent: Command = {

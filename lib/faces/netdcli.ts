@@ -3,10 +3,10 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import type { IntentRequest } from "../agent/api.ts";
-import { readIntentFile } from "../cli/input.ts";
+import { readIntentFile } from "../cli/read_intent_file.ts";
 import { type Output, processOutput } from "../cli/output.ts";
 import type { Target } from "../cli/shell.ts";
-import { agentTarget, storeTarget } from "../cli/target.ts";
+import { agentTarget, storeTarget } from "../cli/agent_or_store.ts";
 import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
 import { doubleDashes } from "./netplugin_flags.ts";
 

@@ -2,8 +2,8 @@
 
 import { dirname } from "@std/path";
 import type { AgentOptions } from "../agent/options.ts";
-import { runAgent } from "../agent/start.ts";
-import { standBetween } from "../util/edges.ts";
+import { runAgent } from "../agent/main.ts";
+import { standBetween } from "../util/fault_hooks.ts";
 import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
 import { createLog, type Log, type LogLevel } from "../util/log.ts";
 import { isLinkName, isName, LONG_NAME_LIMIT, parseName } from "../util/names.ts";
@@ -42,7 +42,7 @@ export async function netpluginMain(args: readonly string[]): Promise<number> {
 async function openFaults(log: Log): Promise<void> {
   const path = Deno.env.get("K8CONTIVNET_FAULT");
   if (!path) return;
-  const { openFaults } = await import("../agent/faults.ts");
+  const { openFaults } = await import("../agent/fault_injection.ts");
   standBetween(openFaults(path, log));
 }
 
@@ -138,7 +138,7 @@ async function kubeFrom(flags: FlagValues): Promise<Pick<AgentOptions, "kube">> 
       fix: "add --kubeconfig FILE",
     });
   }
-  const { kubeOptions } = await import("../agent/kube/options.ts");
+  const { kubeOptions } = await import("../agent/kube/kube_options.ts");
   const host = one(flags, "host-label") || Deno.hostname();
   return {
     kube: kubeOptions({
@@ -167,7 +167,7 @@ function parseVtep(address: string): string {
 }
 
 async function readIntent(name: string): Promise<{ name: string; text: string }> {
-  const { readIntentFile } = await import("../cli/input.ts");
+  const { readIntentFile } = await import("../cli/read_intent_file.ts");
   return { name, text: await readIntentFile(name) };
 }
 

@@ -16,10 +16,10 @@ import {
   type SubnetsRecord,
 } from "./records.ts";
 import { endpointClaim, networkClaims } from "./plan/claims.ts";
-import { documentsIn, groups } from "./lookup.ts";
+import { documentsIn, groups } from "./indexed_documents.ts";
 import { readableAt, whyUnreadable } from "./readable.ts";
 import { endpointKeyOf } from "./plan/stored.ts";
-import { poolOf } from "./rules.ts";
+import { poolOf } from "./field_rules.ts";
 
 /** Two records that do not say the same. */
 export interface Difference {

@@ -2,7 +2,7 @@
 // name, in a namespace; or it was bound to one sandbox by its id.
 
 import { Fault } from "../util/errors.ts";
-import { documentsIn, groups, uuidOf } from "./lookup.ts";
+import { documentsIn, groups, uuidOf } from "./indexed_documents.ts";
 import { readableAt } from "./readable.ts";
 import { type Documents, type EndpointRecord, keys, type TenantRecord } from "./records.ts";
 

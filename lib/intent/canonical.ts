@@ -3,7 +3,7 @@
 import { NAMES, renameBack } from "./file/fields.ts";
 import type { Intent, NetworkIntent } from "./intent.ts";
 import { readDocuments } from "./plan/stored.ts";
-import { statementsOf } from "./plan/wish.ts";
+import { statementsOf } from "./plan/desired_intent.ts";
 import { type Documents, keys } from "./records.ts";
 
 /**

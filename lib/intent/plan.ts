@@ -9,13 +9,13 @@ import { settleDeletions } from "./plan/deletions.ts";
 import { liveOf, podsOf } from "./plan/live.ts";
 import { unusedPolicies } from "./plan/policy_users.ts";
 import type { Plan } from "./plan/operation.ts";
-import { openingWarnings } from "./plan/openings.ts";
+import { openingWarnings } from "./plan/selector_warnings.ts";
 import { orderOperations } from "./plan/order.ts";
 import { endpointKeyOf, nameOf, readDocuments, type Stored } from "./plan/stored.ts";
 import { checkTarget } from "./plan/consistency.ts";
 import { pinOf, type Target, targetOf } from "./plan/target.ts";
-import { statementsOf, wantedOf, type Wish } from "./plan/wish.ts";
-import type { Wanted } from "./plan/wanted.ts";
+import { statementsOf, wantedOf, type Wish } from "./plan/desired_intent.ts";
+import type { Wanted } from "./plan/desired_types.ts";
 import { type Documents, type EndpointRecord, keys, type NetworkRecord } from "./records.ts";
 
 /**

@@ -6,7 +6,7 @@ import { Fault, oneLine } from "../util/errors.ts";
 import { checkBindings, checkIntent } from "./file/check.ts";
 import { NAMES, rename } from "./file/fields.ts";
 import { closest, foldKeys, type Notes } from "./file/fold.ts";
-import { parseJson } from "./file/json.ts";
+import { parseJson } from "./file/parse_json.ts";
 import { bindingsFile, type IntentFile, intentFile } from "./file/shape.ts";
 import type { Binding, Intent, NetworkIntent, TenantIntent } from "./intent.ts";
 

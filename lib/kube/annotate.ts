@@ -1,8 +1,8 @@
 // The one write that we make: an annotation of a pod. It goes through the pod's `status`, whose right
 // lets nobody change what the pod runs; the metadata are changed all the same.
 
-import type { AnnotationChange } from "./cluster.ts";
-import { type Connection, KubeRefusal } from "./connection.ts";
+import type { AnnotationChange } from "./cluster_cache.ts";
+import { type Connection, KubeRefusal } from "./api_connection.ts";
 import type { KubeObject } from "./objects.ts";
 
 const LIMIT_MS = 10_000;

@@ -4,17 +4,17 @@
 // Each call takes the whole wish and may be repeated at every look: it reads, and writes only what
 // differs, since each change of a row makes ovs-vswitchd walk all of its ports.
 
-import { Tools } from "./tools.ts";
+import { Tools } from "./transport/ovs_tools.ts";
 import type { SwitchOptions } from "./switch.ts";
-import { Turns } from "./turns.ts";
-import { Neighbours } from "./overlay/neighbours.ts";
-import { type OverlayReport, setOverlay } from "./overlay/overlay.ts";
-import { checkVtep, type VtepFault } from "./overlay/vtep.ts";
-import type { OverlayWish } from "./overlay/wish.ts";
-import { HostNet } from "./fabric/host_net.ts";
-import { flowCounts } from "./fabric/flow_counts.ts";
-import { TUNNEL_BRIDGE } from "./fabric/names.ts";
-import { setUplink, type UplinkWish } from "./fabric/uplink.ts";
+import { Turns } from "../util/async/name_lock.ts";
+import { Neighbours } from "./tunnel/vtep_neighbours.ts";
+import { type OverlayReport, setOverlay } from "./tunnel/tunnel.ts";
+import { checkVtep, type VtepFault } from "./tunnel/vtep.ts";
+import type { OverlayWish } from "./tunnel/desired_tunnel.ts";
+import { HostNet } from "./host_net.ts";
+import { flowCounts } from "./openflow/fabric_flow_counts.ts";
+import { TUNNEL_BRIDGE } from "./ovsdb/port_names.ts";
+import { setUplink, type UplinkWish } from "./uplink/uplink.ts";
 
 const LIMIT_MS = 8_000;
 

@@ -1,7 +1,7 @@
 // What the agent needs of this host's Open vSwitch, in rows and ports. The drivers below it (fast.ts,
 // vsctl.ts) keep the same promises by other means, and run the same tests.
 
-import type { TagSet } from "./flows.ts";
+import type { TagSet } from "./ports/antispoof_flows.ts";
 
 /** One pod's place on the bridge, as it should be. */
 export interface PortSpec {

@@ -3,7 +3,13 @@
 import { Candidates } from "./candidates.ts";
 import type { Endpoint } from "./input.ts";
 import { Namespaces } from "./namespaces.ts";
-import { isEmpty, type Labels, type Selector, selectorKey, selectorMatches } from "./selectors.ts";
+import {
+  isEmpty,
+  type Labels,
+  type Selector,
+  selectorKey,
+  selectorMatches,
+} from "./label_selectors.ts";
 
 /** What makes an endpoint a member. */
 export type MemberSpec =

@@ -1,6 +1,6 @@
 // What policies speak of, as plain data: whoever knows a store or an API server fills it in.
 
-import type { Labels, Selector } from "./selectors.ts";
+import type { Labels, Selector } from "./label_selectors.ts";
 
 /** A named port of a pod's containers. */
 export interface ContainerPort {

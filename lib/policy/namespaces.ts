@@ -1,7 +1,7 @@
 // Which namespaces a selector finds. Most selectors ask for one by its name's label: they are found by
 // it, without asking each namespace.
 
-import { type Labels, requiredLabel, type Selector, selectorMatches } from "./selectors.ts";
+import { type Labels, requiredLabel, type Selector, selectorMatches } from "./label_selectors.ts";
 
 /** Namespaces that are known, by their labels. */
 export class Namespaces {

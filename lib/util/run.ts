@@ -1,6 +1,6 @@
 // Runs outside commands: an argument array, a time limit, never a shell.
 
-import { outsideStep } from "./edges.ts";
+import { outsideStep } from "./fault_hooks.ts";
 import { Fault, oneLine } from "./errors.ts";
 
 /** Options of one run. */

@@ -2,7 +2,7 @@
 // pod behind it comes back. The link is there before, the neighbours are known, nothing else is done.
 
 import { run } from "../../lib/util/run.ts";
-import { openOvsdb, OvsdbConnection } from "../../lib/ovs/ovsdb.ts";
+import { openOvsdb, OvsdbConnection } from "../../lib/ovs/ovsdb/ovsdb_connection.ts";
 import type { Ovs } from "../lab/ovs.ts";
 
 const BRIDGE = "bare";

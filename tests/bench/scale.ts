@@ -3,10 +3,10 @@
 // that join at the same time.
 
 import { planClaim } from "../../lib/agent/pods/claim.ts";
-import { planFabric } from "../../lib/agent/look/fabric.ts";
-import { Mirror } from "../../lib/agent/record/mirror.ts";
+import { planFabric } from "../../lib/agent/fabric/plan_fabric.ts";
+import { Mirror } from "../../lib/agent/store/store_cache.ts";
 import { chooseEndpoints } from "../../lib/intent/bind.ts";
-import { openStore } from "../../lib/store/open.ts";
+import { openStore } from "../../lib/store/open_store.ts";
 import { LabAgent } from "../lab/agent.ts";
 import { gatherCrowd } from "../lab/crowd.ts";
 import { type Etcd, startEtcd } from "../lab/etcd.ts";

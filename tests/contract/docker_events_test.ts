@@ -3,7 +3,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Docker } from "../../lib/runtimes/docker/docker.ts";
-import { follow, type Told } from "../../lib/runtimes/docker/follow.ts";
+import { follow, type Told } from "../../lib/runtimes/docker/docker_events.ts";
 import {
   type Answer,
   endless,

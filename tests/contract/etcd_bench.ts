@@ -1,6 +1,6 @@
 // An etcd of its own for each test, and stores in it.
 
-import { type OpenOptions, openStore } from "../../lib/store/open.ts";
+import { type OpenOptions, openStore } from "../../lib/store/open_store.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { type Etcd, type EtcdOptions, startEtcd } from "../lab/etcd.ts";
 import type { StoreBench } from "./store_contract.ts";

@@ -1,7 +1,7 @@
 // etcd_client.ts URL OPTIONS: uses the store at URL in every way, closes it, and says when. That it
 // then ends by itself is what etcd_exit_test.ts waits for.
 
-import { openStore } from "../../lib/store/open.ts";
+import { openStore } from "../../lib/store/open_store.ts";
 
 const [url = "", options = "{}"] = Deno.args;
 const store = await openStore(url, JSON.parse(options));

@@ -1,7 +1,7 @@
 // What is wrong with an etcd, or with how it is reached, as one sentence with the right code.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type OpenOptions, openStore } from "../../lib/store/open.ts";
+import { type OpenOptions, openStore } from "../../lib/store/open_store.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { Fault, type FaultCode } from "../../lib/util/errors.ts";
 import { type Etcd, type EtcdOptions, startEtcd } from "../lab/etcd.ts";

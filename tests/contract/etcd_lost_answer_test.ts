@@ -1,7 +1,7 @@
 // Commits whose answer was lost: each is done at most once, and told as what it was.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { openStore } from "../../lib/store/open.ts";
+import { openStore } from "../../lib/store/open_store.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { Fault } from "../../lib/util/errors.ts";
 import type { Etcd } from "../lab/etcd.ts";

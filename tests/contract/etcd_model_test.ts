@@ -2,7 +2,7 @@
 // is told every commit once and nothing else, and all end with the same documents.
 
 import { assert, assertEquals } from "@std/assert";
-import { openStore } from "../../lib/store/open.ts";
+import { openStore } from "../../lib/store/open_store.ts";
 import type { Store, Write } from "../../lib/store/store.ts";
 import { Fault } from "../../lib/util/errors.ts";
 import type { Etcd } from "../lab/etcd.ts";

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Json, Store } from "../../lib/store/store.ts";
 import { Fault } from "../../lib/util/errors.ts";
-import { openStore } from "../../lib/store/open.ts";
+import { openStore } from "../../lib/store/open_store.ts";
 import { startProxy } from "../lab/proxy.ts";
 import { waitFor } from "../lab/wait.ts";
 import { type EtcdBenchOptions, startEtcdBench } from "./etcd_bench.ts";

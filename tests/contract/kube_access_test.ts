@@ -3,8 +3,8 @@
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { accessSource } from "../../lib/kube/access.ts";
-import { Connection, KubeRefusal } from "../../lib/kube/connection.ts";
-import { Kind } from "../../lib/kube/kind.ts";
+import { Connection, KubeRefusal } from "../../lib/kube/api_connection.ts";
+import { Kind } from "../../lib/kube/informer.ts";
 import { hostPodIn } from "../../lib/kube/objects.ts";
 import { rbacManifest } from "../../lib/kube/rbac.ts";
 import { Fault } from "../../lib/util/errors.ts";

@@ -3,8 +3,8 @@
 // fresh list says. No clock runs quicker; the hour is in what happens.
 
 import { assert, assertEquals } from "@std/assert";
-import type { Cluster } from "../../lib/kube/cluster.ts";
-import type { KubeChange } from "../../lib/kube/kinds.ts";
+import type { Cluster } from "../../lib/kube/cluster_cache.ts";
+import type { KubeChange } from "../../lib/kube/informers.ts";
 import { type Kube, startKube } from "../lab/kube.ts";
 import { follow } from "../lab/kube_cluster.ts";
 import { Crowd } from "../lab/kube_crowd.ts";

@@ -2,7 +2,7 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { accessSource, IN_CLUSTER } from "../../lib/kube/access.ts";
-import { Connection } from "../../lib/kube/connection.ts";
+import { Connection } from "../../lib/kube/api_connection.ts";
 import { rbacManifest } from "../../lib/kube/rbac.ts";
 import { Fault } from "../../lib/util/errors.ts";
 import { type Kube, startKube } from "../lab/kube.ts";

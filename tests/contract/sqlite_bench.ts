@@ -1,6 +1,6 @@
 // A SQLite store in a private folder of its own, for tests.
 
-import { openSqlite, type SqliteOptions } from "../../lib/store/sqlite.ts";
+import { openSqlite, type SqliteOptions } from "../../lib/store/sqlite/sqlite.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { put, range, type StoreBench } from "./store_contract.ts";
 

@@ -1,7 +1,7 @@
 // The SQLite store used by several processes, and killed in the middle of its work.
 
 import { assert, assertEquals } from "@std/assert";
-import { openSqlite } from "../../lib/store/sqlite.ts";
+import { openSqlite } from "../../lib/store/sqlite/sqlite.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { type SqliteBench, startSqlite } from "./sqlite_bench.ts";
 import { keysOf } from "./sqlite_writer.ts";

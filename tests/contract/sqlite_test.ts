@@ -2,8 +2,8 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { DatabaseSync } from "node:sqlite";
-import { openStore } from "../../lib/store/open.ts";
-import { openSqlite } from "../../lib/store/sqlite.ts";
+import { openStore } from "../../lib/store/open_store.ts";
+import { openSqlite } from "../../lib/store/sqlite/sqlite.ts";
 import { Fault, type FaultCode } from "../../lib/util/errors.ts";
 import { type SqliteBench, startSqlite } from "./sqlite_bench.ts";
 import { put, range } from "./store_contract.ts";
@@ -210,7 +210,7 @@ Deno.test("a file that is removed or replaced under its user is not written on",
 
 Deno.test("an open store that nobody watches keeps no process alive", async () => {
   await using bench = await startSqlite();
-  const module = new URL("../../lib/store/sqlite.ts", import.meta.url).href;
+  const module = new URL("../../lib/store/sqlite/sqlite.ts", import.meta.url).href;
   const script = `const { openSqlite } = await import("${module}");
     const store = await openSqlite(${JSON.stringify(bench.path)});
     for await (const _ of store.watch("", 0, AbortSignal.timeout(50)));

@@ -2,7 +2,7 @@
 //   sqlite_writer.ts PATH commits SEED    prints "<n>" when commit n is answered
 //   sqlite_writer.ts PATH increments N    prints "done"
 
-import { openSqlite } from "../../lib/store/sqlite.ts";
+import { openSqlite } from "../../lib/store/sqlite/sqlite.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { increment, range } from "./store_contract.ts";
 

@@ -2,12 +2,12 @@
 // address of one of ten pools, and binds an endpoint that waits for it; all at the same time, by
 // the product's own code. A rack of them shares one view of the store, as a watch keeps it fresh.
 
-import { IntentStore } from "../../lib/agent/record/apply.ts";
-import { Mirror } from "../../lib/agent/record/mirror.ts";
-import { Presence } from "../../lib/agent/record/presence.ts";
+import { IntentStore } from "../../lib/agent/store/apply.ts";
+import { Mirror } from "../../lib/agent/store/store_cache.ts";
+import { Presence } from "../../lib/agent/store/presence.ts";
 import { planClaim } from "../../lib/agent/pods/claim.ts";
 import { chooseEndpoints } from "../../lib/intent/bind.ts";
-import { openStore } from "../../lib/store/open.ts";
+import { openStore } from "../../lib/store/open_store.ts";
 import type { Check, Store, Write } from "../../lib/store/store.ts";
 
 const RACKS = 10;

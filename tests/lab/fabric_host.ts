@@ -2,8 +2,8 @@
 // and Fabric, and pods with a link to its bridge. No agent: the test says what is wished.
 
 import { type Fabric, type FabricOptions, openFabric } from "../../lib/ovs/fabric.ts";
-import type { OverlayWish } from "../../lib/ovs/overlay/wish.ts";
-import { openSwitch } from "../../lib/ovs/open.ts";
+import type { OverlayWish } from "../../lib/ovs/tunnel/desired_tunnel.ts";
+import { openSwitch } from "../../lib/ovs/ports/open_switch.ts";
 import type { PortSpec, Switch } from "../../lib/ovs/switch.ts";
 import { run } from "../../lib/util/run.ts";
 import { type Ovs, startOvs } from "./ovs.ts";

@@ -1,5 +1,5 @@
 // Faults injected into the agent of a lab, by the names that the agent itself gives to its outside
-// steps: see lib/agent/faults.ts.
+// steps: see lib/agent/fault_injection.ts.
 
 import { run } from "../../lib/util/run.ts";
 import { type Host, worldOf, type WorldSets } from "./host.ts";

@@ -1,11 +1,14 @@
 // Two bridges of one Open vSwitch that are to have the same flows: one gets them by bundles of ours, the
 // other by ovs-ofctl.
 
-import { type BundleConnection, openBundles } from "../../lib/ovs/bundle/connection.ts";
-import { encodeChange, type FlowChange } from "../../lib/ovs/bundle/flow_mod.ts";
-import { ensureMeter } from "../../lib/ovs/drop_watch.ts";
+import {
+  type BundleConnection,
+  openBundles,
+} from "../../lib/ovs/openflow/bundle/bundle_connection.ts";
+import { encodeChange, type FlowChange } from "../../lib/ovs/openflow/bundle/flow_mod.ts";
+import { ensureMeter } from "../../lib/ovs/policy_tables/drop_watch.ts";
 import type { SwitchOptions } from "../../lib/ovs/switch.ts";
-import { Tools } from "../../lib/ovs/tools.ts";
+import { Tools } from "../../lib/ovs/transport/ovs_tools.ts";
 import { type Ovs, startOvs } from "./ovs.ts";
 
 export const [OURS, THEIRS] = ["ours", "theirs"];

@@ -1,8 +1,8 @@
 // Our client against a lab's API server: who watches it, and by which way.
 
 import { accessSource } from "../../lib/kube/access.ts";
-import { Cluster, type ClusterState } from "../../lib/kube/cluster.ts";
-import type { KubeChange } from "../../lib/kube/kinds.ts";
+import { Cluster, type ClusterState } from "../../lib/kube/cluster_cache.ts";
+import type { KubeChange } from "../../lib/kube/informers.ts";
 import type { Kube } from "./kube.ts";
 
 /** How a cluster is followed. */

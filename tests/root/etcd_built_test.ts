@@ -2,7 +2,7 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
-import { openStore } from "../../lib/store/open.ts";
+import { openStore } from "../../lib/store/open_store.ts";
 import { run } from "../../lib/util/run.ts";
 import { accessTo } from "../contract/etcd_bench.ts";
 import { startEtcd } from "../lab/etcd.ts";

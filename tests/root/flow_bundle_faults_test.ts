@@ -2,11 +2,11 @@
 // all of a bundle is done or nothing of it, and later ones find what the earlier ones left.
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import type { FlowChange } from "../../lib/ovs/bundle/flow_mod.ts";
-import { TELL_AND_DROP } from "../../lib/ovs/drop_watch.ts";
-import { planFlows } from "../../lib/ovs/flows.ts";
-import { openOpenFlow } from "../../lib/ovs/openflow_connection.ts";
-import { openPolicyTables, type PolicyTables } from "../../lib/ovs/policies.ts";
+import type { FlowChange } from "../../lib/ovs/openflow/bundle/flow_mod.ts";
+import { TELL_AND_DROP } from "../../lib/ovs/policy_tables/drop_watch.ts";
+import { planFlows } from "../../lib/ovs/ports/antispoof_flows.ts";
+import { openOpenFlow } from "../../lib/ovs/openflow/openflow_connection.ts";
+import { openPolicyTables, type PolicyTables } from "../../lib/ovs/policy_tables/policy_tables.ts";
 import { placeOf } from "../../lib/policy/flows/pipeline.ts";
 import { Fault } from "../../lib/util/errors.ts";
 import { encoded, FlowBridges, OURS, soon, THEIRS } from "../lab/flow_bridges.ts";

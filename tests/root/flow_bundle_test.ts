@@ -2,10 +2,10 @@
 // ovs-ofctl brings in force by the same lines, for each line that policies make, and for others.
 
 import { assert, assertEquals } from "@std/assert";
-import { closingLines, shutLine } from "../../lib/agent/policy/closing.ts";
-import { encodeChange } from "../../lib/ovs/bundle/flow_mod.ts";
-import { TELL_AND_DROP } from "../../lib/ovs/drop_watch.ts";
-import { planFlows } from "../../lib/ovs/flows.ts";
+import { closingLines, shutLine } from "../../lib/agent/policy/fail_closed.ts";
+import { encodeChange } from "../../lib/ovs/openflow/bundle/flow_mod.ts";
+import { TELL_AND_DROP } from "../../lib/ovs/policy_tables/drop_watch.ts";
+import { planFlows } from "../../lib/ovs/ports/antispoof_flows.ts";
 import { DROP } from "../../lib/policy/flows/pipeline.ts";
 import { encoded, FlowBridges, OURS, soon, THEIRS } from "../lab/flow_bridges.ts";
 import { build } from "../unit/policy/build.ts";

@@ -2,8 +2,13 @@
 // and for how long, on a real Open vSwitch.
 
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { BASE_FLOWS, type Flow, flowText, guardFlows } from "../../lib/ovs/flows.ts";
-import { Tools } from "../../lib/ovs/tools.ts";
+import {
+  BASE_FLOWS,
+  type Flow,
+  flowText,
+  guardFlows,
+} from "../../lib/ovs/ports/antispoof_flows.ts";
+import { Tools } from "../../lib/ovs/transport/ovs_tools.ts";
 import { FlowBridges, OURS, soon } from "../lab/flow_bridges.ts";
 
 const SURE_MS = 2_000;

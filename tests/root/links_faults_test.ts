@@ -3,7 +3,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Links, PairSpec } from "../../lib/net/links.ts";
-import { openLinks } from "../../lib/net/open.ts";
+import { openLinks } from "../../lib/net/open_links.ts";
 import { Fault, type FaultCode } from "../../lib/util/errors.ts";
 import { run } from "../../lib/util/run.ts";
 import { randomHex } from "../lab/pod.ts";

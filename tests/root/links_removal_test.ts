@@ -1,7 +1,7 @@
 // Pairs removed, one and many, ours and others': one suite over both drivers.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { openLinks } from "../../lib/net/open.ts";
+import { openLinks } from "../../lib/net/open_links.ts";
 import { Fault } from "../../lib/util/errors.ts";
 import { run } from "../../lib/util/run.ts";
 import { randomHex } from "../lab/pod.ts";

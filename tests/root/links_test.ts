@@ -1,7 +1,7 @@
 // Pairs made, repaired and seen: one suite over both drivers, compared with what `ip` says.
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { openLinks } from "../../lib/net/open.ts";
+import { openLinks } from "../../lib/net/open_links.ts";
 import { run } from "../../lib/util/run.ts";
 import { linkHere, makeSandbox } from "../lab/sandbox.ts";
 

@@ -3,7 +3,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { AttachmentItem, GcAnswer } from "../../lib/agent/api.ts";
-import { openStore } from "../../lib/store/open.ts";
+import { openStore } from "../../lib/store/open_store.ts";
 import type { Json, Store } from "../../lib/store/store.ts";
 import { type Cluster, startCluster } from "../lab/cluster.ts";
 import type { ClusterHost } from "../lab/cluster/host.ts";

@@ -1,7 +1,7 @@
 // Sandboxes without a container runtime: named namespaces, given paths, processes.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { openRuntimes } from "../../lib/runtimes/find.ts";
+import { openRuntimes } from "../../lib/runtimes/open_runtimes.ts";
 import { Fault } from "../../lib/util/errors.ts";
 import { run } from "../../lib/util/run.ts";
 import { randomHex } from "../lab/pod.ts";
@@ -95,7 +95,7 @@ Deno.test("a name given to another namespace is not the recorded sandbox", async
 
 Deno.test("sandboxes are found with the packed file's permissions, not only with -A", async () => {
   await using named = await nameNamespace("add");
-  const find = new URL("../../lib/runtimes/find.ts", import.meta.url).href;
+  const find = new URL("../../lib/runtimes/open_runtimes.ts", import.meta.url).href;
   const script = `import { openRuntimes } from "${find}";
     const runtimes = openRuntimes({ docker: "none" });
     const [id, pid] = Deno.args;

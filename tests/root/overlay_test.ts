@@ -12,7 +12,7 @@ import {
   wishOf,
   withFabricHosts,
 } from "../lab/fabric_host.ts";
-import type { OverlayWish } from "../../lib/ovs/overlay/wish.ts";
+import type { OverlayWish } from "../../lib/ovs/tunnel/desired_tunnel.ts";
 import { sniff } from "../lab/sniff.ts";
 
 const DRIVERS: readonly DriverName[] = ["jsonrpc", "vsctl"];

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { askAgent } from "../../lib/agent/client.ts";
-import { bitOf } from "../../lib/ovs/renewal.ts";
+import { bitOf } from "../../lib/ovs/policy_tables/megaflow_flush.ts";
 import { run } from "../../lib/util/run.ts";
 import { type Host, startHost } from "../lab/host.ts";
 import { startCluster } from "../lab/cluster.ts";

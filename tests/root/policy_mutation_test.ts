@@ -15,7 +15,7 @@ const mutants: { fault: string; file: string; from: string; to: string }[] = [
   },
   {
     fault: "exceptions of a block are forgotten",
-    file: "flows/parts.ts",
+    file: "flows/rule_parts.ts",
     from: "blockWithout(peer.block, peer.excepts)",
     to: "[peer.block]",
   },

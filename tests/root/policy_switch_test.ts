@@ -2,8 +2,8 @@
 // evaluator says. SCTP among them, which this machine's kernel could not send.
 
 import { assert, assertEquals } from "@std/assert";
-import { wordOfTrace } from "../../lib/agent/policy/trace.ts";
-import { openControl } from "../../lib/ovs/control.ts";
+import { wordOfTrace } from "../../lib/agent/policy/trace_packet.ts";
+import { openControl } from "../../lib/ovs/transport/appctl.ts";
 import { run } from "../../lib/util/run.ts";
 import { startOvs } from "../lab/ovs.ts";
 import { build, macOf } from "../unit/policy/build.ts";

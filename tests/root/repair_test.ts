@@ -1,7 +1,7 @@
 // `ipam check --repair` on both stores: what a hand has broken is whole again, and no pod's address moves.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { openStore } from "../../lib/store/open.ts";
+import { openStore } from "../../lib/store/open_store.ts";
 import type { Write } from "../../lib/store/store.ts";
 import { startCluster } from "../lab/cluster.ts";
 import { intentOf } from "../lab/scenarios/scenario.ts";

@@ -1,7 +1,7 @@
 // Who a sandbox is, asked of a real Docker and of real network namespaces.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { openRuntimes } from "../../lib/runtimes/find.ts";
+import { openRuntimes } from "../../lib/runtimes/open_runtimes.ts";
 import type { Runtimes, Sandbox } from "../../lib/runtimes/runtime.ts";
 import { Fault, type FaultCode } from "../../lib/util/errors.ts";
 import { run } from "../../lib/util/run.ts";

@@ -1,7 +1,7 @@
 // The SQLite store on disks that are full, read-only or somebody else's.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { openSqlite } from "../../lib/store/sqlite.ts";
+import { openSqlite } from "../../lib/store/sqlite/sqlite.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { Fault } from "../../lib/util/errors.ts";
 import { run } from "../../lib/util/run.ts";
@@ -61,7 +61,7 @@ Deno.test("a user without rights gets a sentence, and leaves the store as it was
   const path = `${disk.path}/store.db`;
   await (await openSqlite(path)).close();
   await Deno.chmod(disk.path, 0o755);
-  const module = new URL("../../lib/store/sqlite.ts", import.meta.url).href;
+  const module = new URL("../../lib/store/sqlite/sqlite.ts", import.meta.url).href;
   const script = `const { openSqlite } = await import("${module}");
     await openSqlite("${path}").then(() => console.log("open"), (e) => console.log(e.message));`;
   const words = [`--reuid=${NOBODY}`, "--clear-groups", "env", "DENO_DIR=/run/nobody"];

@@ -1,14 +1,14 @@
 // Tells the API server which networks this host's pods have: what each pod's annotation should say
 // against what it says. Never in a set-up's way: a bell rings after it, and a look does the rest.
 
-import type { Cluster } from "../../kube/cluster.ts";
+import type { Cluster } from "../../kube/cluster_cache.ts";
 import { type HostPod, NETWORK_STATUS } from "../../kube/objects.ts";
 import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Runtimes } from "../../runtimes/runtime.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
-import { Bell } from "../look/bell.ts";
-import { pause } from "../../util/pause.ts";
+import { Bell } from "../../util/async/notifier.ts";
+import { pause } from "../../util/async/pause.ts";
 import { statusChange } from "./network_status.ts";
 
 /** What the annotator works with. */

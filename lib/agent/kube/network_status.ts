@@ -2,7 +2,7 @@
 // networks as JSON. Others may write there, too (Multus does): their entries stay. Pure.
 
 import type { AttachmentRecord } from "../../intent/records.ts";
-import { bareAddress } from "../pods/rows.ts";
+import { bareAddress } from "../pods/port_external_ids.ts";
 
 /** Our entries' names begin so: what tells them from others'. */
 const OURS = "k8contivnet/";

@@ -2,10 +2,10 @@
 // other pod of this host that Kubernetes knows. Pure.
 
 import type { AttachmentRecord } from "../../intent/records.ts";
-import { allAttachments } from "../record/documents.ts";
-import type { Document } from "../record/mirror.ts";
+import { allAttachments } from "../store/documents.ts";
+import type { Document } from "../store/store_cache.ts";
 import type { PodItem } from "../api.ts";
-import { bareAddress } from "../pods/rows.ts";
+import { bareAddress } from "../pods/port_external_ids.ts";
 import type { World } from "../world.ts";
 
 /** Gives the pods by namespace and name. */

@@ -5,7 +5,7 @@
 // with the mark and hears no API server waits with what it does not know closed; one without it has
 // nothing to wait for, so that a cluster without policies never suffers from an API server that is away.
 
-import type { Cluster } from "../../kube/cluster.ts";
+import type { Cluster } from "../../kube/cluster_cache.ts";
 import type { HostPod, KubePolicy, PeerPod } from "../../kube/objects.ts";
 import type { NetworkPolicy } from "../../policy/input.ts";
 import { faultFrom } from "../../util/errors.ts";

@@ -2,10 +2,10 @@
 
 import type { AttachmentRecord } from "../../intent/records.ts";
 import { faultFrom } from "../../util/errors.ts";
-import { attachmentsIn } from "../record/documents.ts";
-import { attachmentToPair, attachmentToPort, hostEndOf } from "./rows.ts";
+import { attachmentsIn } from "../store/documents.ts";
+import { attachmentToPair, attachmentToPort, hostEndOf } from "./port_external_ids.ts";
 import type { PodLink } from "../../net/links.ts";
-import type { Step } from "../look/steps.ts";
+import type { Step } from "./steps.ts";
 import type { World } from "../world.ts";
 
 // An answer to a caller waits this long for an undo: an Open vSwitch that is away takes its 8 s again.

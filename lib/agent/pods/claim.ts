@@ -11,8 +11,8 @@ import type { Choice } from "../../intent/bind.ts";
 import { whyUnreadable } from "../../intent/readable.ts";
 import { Fault } from "../../util/errors.ts";
 import type { Check, Json, Write } from "../../store/store.ts";
-import { attachmentKey, attachmentsIn, attachmentsOf, findNetwork } from "../record/documents.ts";
-import type { Document } from "../record/mirror.ts";
+import { attachmentKey, attachmentsIn, attachmentsOf, findNetwork } from "../store/documents.ts";
+import type { Document } from "../store/store_cache.ts";
 
 type Documents = ReadonlyMap<string, Document>;
 

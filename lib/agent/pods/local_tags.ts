@@ -4,8 +4,8 @@
 import { parseVlanRanges } from "../../ipam/ranges.ts";
 import { keys, type NetworkRecord } from "../../intent/records.ts";
 import type { PortRow } from "../../ovs/switch.ts";
-import { tenantsOf } from "../record/documents.ts";
-import type { Document } from "../record/mirror.ts";
+import { tenantsOf } from "../store/documents.ts";
+import type { Document } from "../store/store_cache.ts";
 
 type Documents = ReadonlyMap<string, Document>;
 

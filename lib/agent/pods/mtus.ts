@@ -5,8 +5,8 @@ import type { NetworkRecord } from "../../intent/records.ts";
 import type { Links } from "../../net/links.ts";
 import { networkMtu } from "../../net/mtu.ts";
 import type { Log } from "../../util/log.ts";
-import { hostsOf, presencesOf } from "../record/documents.ts";
-import type { Document } from "../record/mirror.ts";
+import { hostsOf, presencesOf } from "../store/documents.ts";
+import type { Document } from "../store/store_cache.ts";
 
 /** Knows the MTU of each network on this host. */
 export class Mtus {

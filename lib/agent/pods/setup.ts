@@ -6,18 +6,18 @@ import type { NoChoice } from "../../intent/choice/choose.ts";
 import type { PodName } from "../../intent/dynamic.ts";
 import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Sandbox } from "../../runtimes/runtime.ts";
-import { findEndpoint } from "../record/documents.ts";
+import { findEndpoint } from "../store/documents.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import type { PodRequest, SetupAnswer } from "../api.ts";
-import { attachmentItem } from "../serve/items.ts";
+import { attachmentItem } from "../server/items.ts";
 import type { World } from "../world.ts";
-import { stayingChoices } from "./arrival.ts";
-import { type ArrivingPod, arrivingPod, withArrival } from "./arriving.ts";
+import { stayingChoices } from "./dynamic_endpoint.ts";
+import { type ArrivingPod, arrivingPod, withArrival } from "./dynamic_endpoint_claim.ts";
 import { foreignLinks } from "./attach.ts";
 import { type Claim, type Place, planClaim } from "./claim.ts";
-import { type HeldClaim, realise } from "./realise.ts";
-import { logAttached } from "./told.ts";
-import { wantedOf } from "./wanted.ts";
+import { type HeldClaim, realise } from "./apply_claim.ts";
+import { logAttached } from "./attachment_log.ts";
+import { wantedOf } from "./desired.ts";
 
 /**
  * Connects a pod as the intent says and answers when its network works.

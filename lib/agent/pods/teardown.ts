@@ -3,12 +3,12 @@
 
 import { type AttachmentRecord, keys } from "../../intent/records.ts";
 import type { PodRequest, StatusAnswer, TeardownAnswer } from "../api.ts";
-import { attachmentsIn, findEndpoint } from "../record/documents.ts";
+import { attachmentsIn, findEndpoint } from "../store/documents.ts";
 import type { World } from "../world.ts";
 import { detach } from "./attach.ts";
-import { releaseAttachments } from "./realise.ts";
-import { bareAddress, hostEndOf } from "./rows.ts";
-import { logDetached } from "./told.ts";
+import { releaseAttachments } from "./apply_claim.ts";
+import { bareAddress, hostEndOf } from "./port_external_ids.ts";
+import { logDetached } from "./attachment_log.ts";
 
 /** Disconnects a pod. One that is unknown or gone is success. Faults: unavailable, timeout. */
 export async function teardownPod(world: World, request: PodRequest): Promise<TeardownAnswer> {

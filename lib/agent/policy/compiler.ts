@@ -1,21 +1,21 @@
 // The policies of this host as flows, kept in step with the records and with what Kubernetes says.
 // Loaded only where there is a policy.
 
-import { Follower } from "../../intent/lookup.ts";
+import { Follower } from "../../intent/indexed_documents.ts";
 import { readableAt } from "../../intent/readable.ts";
 import type { AttachmentRecord, NetworkRecord, TenantRecord } from "../../intent/records.ts";
 import { rulesOfTenant } from "../../policy/contiv.ts";
 import { HostFlows } from "../../policy/flows/host_flows.ts";
 import { DROP } from "../../policy/flows/pipeline.ts";
-import type { LineChanges } from "../../policy/flows/line_book.ts";
+import type { LineChanges } from "../../policy/flows/flow_table.ts";
 import type { KubeNamespace, KubePod, NetworkPolicy } from "../../policy/input.ts";
 import { PolicyModel } from "../../policy/model.ts";
 import { rulesOfNetworkPolicy } from "../../policy/network_policy.ts";
-import { rulesOfUntold } from "../../policy/untold.ts";
-import type { Document } from "../record/mirror.ts";
-import { podNameOf } from "./attached.ts";
-import { EndpointNews } from "./endpoint_news.ts";
-import { policyEndpoint, subnetsByTenant, tenantPolicies } from "./input.ts";
+import { rulesOfUntold } from "../../policy/unknown_labels.ts";
+import type { Document } from "../store/store_cache.ts";
+import { podNameOf } from "./attachment_index.ts";
+import { EndpointNews } from "./changed_endpoints.ts";
+import { policyEndpoint, subnetsByTenant, tenantPolicies } from "./policy_records.ts";
 import { NamedList } from "./named_list.ts";
 
 /** What an API server says, all of it. */

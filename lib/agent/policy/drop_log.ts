@@ -1,11 +1,11 @@
 // Logs what policies drop on this host. Loaded only where it is asked for.
 
-import { SURELY_TOLD, watchDrops } from "../../ovs/drop_watch.ts";
-import type { PacketIn } from "../../ovs/packet_in.ts";
+import { SURELY_TOLD, watchDrops } from "../../ovs/policy_tables/drop_watch.ts";
+import type { PacketIn } from "../../ovs/openflow/packet_in.ts";
 import type { SwitchOptions } from "../../ovs/switch.ts";
-import { DropBook, type Interval } from "../../policy/drop_book.ts";
+import { DropBook, type Interval } from "../../policy/drop_aggregator.ts";
 import type { World } from "../world.ts";
-import { dropOf, dropWords, keyOf } from "./drop_words.ts";
+import { dropOf, dropWords, keyOf } from "./drop_message.ts";
 
 const INTERVAL_S = 10;
 

@@ -16,7 +16,7 @@ import {
   TENANT_KEY,
   titleOf,
   type Word,
-} from "./asked.ts";
+} from "./requested_network.ts";
 import { mayNot, notThere, placesOf, tooMany } from "./refusals.ts";
 
 /** The networks to choose from, and whose they are. */

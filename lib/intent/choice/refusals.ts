@@ -3,7 +3,7 @@
 
 import { Fault } from "../../util/errors.ts";
 import type { NetworkRecord } from "../records.ts";
-import { type KnownPod, NETWORK_KEY, TENANT_KEY, titleOf, type Word } from "./asked.ts";
+import { type KnownPod, NETWORK_KEY, TENANT_KEY, titleOf, type Word } from "./requested_network.ts";
 
 /** Gives the Fault (not_found) of a pod that asks for `what`, which nobody has. */
 export function notThere(pod: KnownPod, asked: Word | undefined, what: string): Fault {

@@ -4,7 +4,7 @@
 import { overlap, parseSubnet, type Subnet, subnetToText } from "../../ipam/subnets.ts";
 import { Fault } from "../../util/errors.ts";
 import type { Binding, Intent, NetworkIntent, TenantIntent } from "../intent.ts";
-import { type At, checkAddress, checkTag, checkTenantPool, poolOf } from "../rules.ts";
+import { type At, checkAddress, checkTag, checkTenantPool, poolOf } from "../field_rules.ts";
 import { checkPolicies } from "./policy_rules.ts";
 
 /** Faults (usage) at the first thing in `intent` that contradicts another. */

@@ -10,9 +10,9 @@ import {
   SCHEMA,
 } from "../records.ts";
 import { Fault } from "../../util/errors.ts";
-import type { ObjectKind } from "./carried.ts";
+import type { ObjectKind } from "./unknown_fields.ts";
 import { endpointClaim, networkClaims } from "./claims.ts";
-import { changeLines } from "./lines.ts";
+import { changeLines } from "./change_text.ts";
 import { type Live, refuseLiveChange } from "./live.ts";
 import type { Json, Operation, PlanCheck, PlanWrite, SubnetEdit } from "./operation.ts";
 import {

@@ -12,7 +12,7 @@ import {
   tenantKeyOf,
   titleOf,
 } from "./stored.ts";
-import type { Wanted } from "./wanted.ts";
+import type { Wanted } from "./desired_types.ts";
 
 /**
  * Takes from `wanted` what stands below deleted things, where `force` says so.

@@ -3,7 +3,7 @@
 import { Fault } from "../../util/errors.ts";
 import { endpointClaim, networkClaims } from "./claims.ts";
 import { nameOf, type Stored } from "./stored.ts";
-import type { Wanted } from "./wanted.ts";
+import type { Wanted } from "./desired_types.ts";
 
 /** Claims given out by this plan, and claims that are none of this plan's business. */
 export interface Ledger {

@@ -4,7 +4,7 @@ import { parseAddress } from "../../ipam/subnets.ts";
 import { Fault } from "../../util/errors.ts";
 import type { AttachmentRecord } from "../records.ts";
 import { endpointKeyOf, networkKeyOf, some, type Stored, titleOf } from "./stored.ts";
-import type { Wanted } from "./wanted.ts";
+import type { Wanted } from "./desired_types.ts";
 
 /** Attachments by the key of their endpoint and by that of their network. */
 export type Live = ReadonlyMap<string, readonly AttachmentRecord[]>;

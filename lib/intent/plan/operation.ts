@@ -1,6 +1,6 @@
 // A plan as data: what changes, object by object, and what each change checks and writes.
 
-import type { ObjectKind } from "./carried.ts";
+import type { ObjectKind } from "./unknown_fields.ts";
 
 /** A JSON document. */
 export type Json =

@@ -10,15 +10,15 @@ import {
   type NetworkRecord,
   type TenantRecord,
 } from "../records.ts";
-import { checkTenantPool, poolOf } from "../rules.ts";
-import { type AddressTask, chooseAddresses } from "./addresses.ts";
-import { carried } from "./carried.ts";
+import { checkTenantPool, poolOf } from "../field_rules.ts";
+import { type AddressTask, chooseAddresses } from "./choose_addresses.ts";
+import { carried } from "./unknown_fields.ts";
 import { openLedger } from "./ledger.ts";
 import { heldAddresses, type Live } from "./live.ts";
 import { nameOf, networkKeyOf, type Stored } from "./stored.ts";
-import { chooseSubnets } from "./subnets.ts";
-import { chooseTags, type Choosing } from "./tags.ts";
-import type { Wanted } from "./wanted.ts";
+import { chooseSubnets } from "./choose_subnets.ts";
+import { chooseTags, type Choosing } from "./choose_tags.ts";
+import type { Wanted } from "./desired_types.ts";
 
 /** The records that should be there, by key. */
 export interface Target {

@@ -2,8 +2,8 @@
 
 import { Fault } from "../../util/errors.ts";
 import { run, type RunOptions } from "../../util/run.ts";
-import { type IpLink, parseIpLinks } from "./json.ts";
-import { checkIdentity, type Identity, sandboxGone } from "../sandbox.ts";
+import { type IpLink, parseIpLinks } from "./ip_output.ts";
+import { checkIdentity, type Identity, sandboxGone } from "../sandbox_checks.ts";
 
 const OWN = "/proc/self/ns/net";
 

@@ -1,6 +1,6 @@
 // The few calls of libc that Linux links need and Deno does not make, and what `errno` says after.
 
-import { edge, type Plain } from "../../util/edges.ts";
+import { edge, type Plain } from "../../util/fault_hooks.ts";
 import { Fault } from "../../util/errors.ts";
 
 const SYMBOLS = {

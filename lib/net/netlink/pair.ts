@@ -1,16 +1,16 @@
 // One pair made, or put right. What a pod end has is told in one message of several requests.
 
 import type { PairSpec } from "../links.ts";
-import { hostEndTaken, interfaceTaken, notPaired, routeTaken } from "../sandbox.ts";
-import { HALF_MADE_GROUP, isOnLink } from "../spec.ts";
-import { decodeDefaultRoutes, decodeLinks, type KernelLink } from "./answers.ts";
+import { hostEndTaken, interfaceTaken, notPaired, routeTaken } from "../sandbox_checks.ts";
+import { HALF_MADE_GROUP, isOnLink } from "../pair_spec.ts";
+import { decodeDefaultRoutes, decodeLinks, type KernelLink } from "./replies.ts";
 import type { Libc } from "./libc.ts";
-import * as ask from "./messages.ts";
+import * as ask from "./requests.ts";
 import { orAbsent } from "./removal.ts";
 import { findLink, inSandbox, type Inside, isRefusal, openHere } from "./session.ts";
 import { refuseRouters, sumChecksums } from "./settings.ts";
-import type { NetlinkSocket } from "./socket.ts";
-import type { Request } from "./wire.ts";
+import type { NetlinkSocket } from "./netlink_socket.ts";
+import type { Request } from "./encoding.ts";
 
 /** Makes the pair of `spec`, or leaves nothing. */
 export async function createPair(libc: Libc, spec: PairSpec): Promise<void> {

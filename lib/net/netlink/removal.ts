@@ -1,12 +1,12 @@
 // Links of ours taken away, all in one step.
 
-import { notOurs } from "../sandbox.ts";
-import { HALF_MADE_GROUP, removalGroup } from "../spec.ts";
-import type { KernelLink } from "./answers.ts";
+import { notOurs } from "../sandbox_checks.ts";
+import { HALF_MADE_GROUP, removalGroup } from "../pair_spec.ts";
+import type { KernelLink } from "./replies.ts";
 import type { Libc } from "./libc.ts";
-import { deleteGroup, deleteLink, IFLA, setLink } from "./messages.ts";
+import { deleteGroup, deleteLink, IFLA, setLink } from "./requests.ts";
 import { isRefusal, linksOf, openHere } from "./session.ts";
-import type { NetlinkSocket } from "./socket.ts";
+import type { NetlinkSocket } from "./netlink_socket.ts";
 
 /** Removes those of `names` that are ours. Faults: conflict, where one is not; it stays. */
 export async function removeLinks(

@@ -1,8 +1,8 @@
 // Work in this namespace or in a sandbox's: the sockets for it, and what is asked over and over.
 
 import { type Libc, Refusal } from "./libc.ts";
-import { decodeAddresses, decodeLinks, type KernelAddress, type KernelLink } from "./answers.ts";
-import { getAddresses, getLinks } from "./messages.ts";
+import { decodeAddresses, decodeLinks, type KernelAddress, type KernelLink } from "./replies.ts";
+import { getAddresses, getLinks } from "./requests.ts";
 import {
   checkSandbox,
   type OpenFile,
@@ -11,8 +11,8 @@ import {
   openSocket,
   openSocketIn,
   type SandboxPlace,
-} from "./netns.ts";
-import { NetlinkSocket } from "./socket.ts";
+} from "./netns_sockets.ts";
+import { NetlinkSocket } from "./netlink_socket.ts";
 
 /** A sandbox while it is worked in. */
 export interface Inside {

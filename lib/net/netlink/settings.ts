@@ -2,8 +2,8 @@
 // without -A, and those of ethtool.
 
 import { C, call, type Libc, Refusal } from "./libc.ts";
-import { openFile } from "./netns.ts";
-import type { NetlinkSocket } from "./socket.ts";
+import { openFile } from "./netns_sockets.ts";
+import type { NetlinkSocket } from "./netlink_socket.ts";
 
 const SIOCETHTOOL = 0x8946n;
 const ETHTOOL_STXCSUM = 0x17;

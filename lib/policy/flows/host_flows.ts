@@ -5,9 +5,9 @@
 import type { Endpoint } from "../input.ts";
 import type { BoundRule, ModelEvents, Side } from "../model.ts";
 import { namedPort, namedSide, type Rule } from "../rules.ts";
-import { GuardedEndpoints } from "./guarded.ts";
-import { LineBook, type LineChanges } from "./line_book.ts";
-import { addressMatch, namedPart, numberedPart, type Part } from "./parts.ts";
+import { GuardedEndpoints } from "./guarded_endpoints.ts";
+import { LineBook, type LineChanges } from "./flow_table.ts";
+import { addressMatch, namedPart, numberedPart, type Part } from "./rule_parts.ts";
 import { deniedLine, deny, DROP, passOn, placeOf, REGISTERS, TABLES } from "./pipeline.ts";
 import { Numbers, Slots } from "./slots.ts";
 

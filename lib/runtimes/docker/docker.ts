@@ -8,8 +8,8 @@ import {
   messageIn,
   parseContainer,
   parseList,
-} from "./answers.ts";
-import { DockerSocket } from "./socket.ts";
+} from "./responses.ts";
+import { DockerSocket } from "./docker_socket.ts";
 
 const JSON_FILTER = (filter: unknown) => encodeURIComponent(JSON.stringify(filter));
 

@@ -9,8 +9,8 @@ import {
   type Method,
   type Question,
   type Wire,
-} from "./wire.ts";
-import { type WatchAnswer, WireError } from "./wire.ts";
+} from "./transport.ts";
+import { type WatchAnswer, WireError } from "./transport.ts";
 
 /** What a connection to a member by TLS needs, PEM. */
 export interface TlsFiles {

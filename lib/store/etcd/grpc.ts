@@ -7,9 +7,9 @@ import { type CallOptions as GrpcOptions, Metadata } from "@grpc/grpc-js";
 import { Host } from "etcd3/lib/connection-pool.js";
 import type { TlsFiles } from "./gateway.ts";
 import { LimitedTls, targetName, TLS_LATE } from "./grpc_tls.ts";
-import { Queue } from "./queue.ts";
-import { type Answer, type CallOptions, CODE, type Method, type Question } from "./wire.ts";
-import { type WatchAnswer, type Wire, WireError } from "./wire.ts";
+import { Queue } from "../../util/async/async_queue.ts";
+import { type Answer, type CallOptions, CODE, type Method, type Question } from "./transport.ts";
+import { type WatchAnswer, type Wire, WireError } from "./transport.ts";
 
 /** Gives the way to the member at `endpoint` (`HOST:PORT`); a TLS handshake may take `limitMs`. */
 export function grpcWire(endpoint: string, tls: TlsFiles, limitMs: number): Wire {

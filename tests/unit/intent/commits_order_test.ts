@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { type PlanCommit, planCommits, resolveChecks } from "../../../lib/intent/commits.ts";
+import { type PlanCommit, planCommits, resolveChecks } from "../../../lib/intent/plan_commits.ts";
 import { planIntent } from "../../../lib/intent/plan.ts";
 import { parseIntent } from "../../../lib/intent/schema.ts";
 import { Fault } from "../../../lib/util/errors.ts";

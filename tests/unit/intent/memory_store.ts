@@ -1,10 +1,10 @@
 // A store in memory that keeps what real ones promise: checks at revisions, all or nothing, limits.
 
-import { planCommits, resolveChecks } from "../../../lib/intent/commits.ts";
-import type { CommitLimits } from "../../../lib/intent/plan/cut.ts";
+import { planCommits, resolveChecks } from "../../../lib/intent/plan_commits.ts";
+import type { CommitLimits } from "../../../lib/intent/plan/commit_batches.ts";
 import { planIntent } from "../../../lib/intent/plan.ts";
 import type { Json, Plan, PlanCheck, PlanWrite } from "../../../lib/intent/plan/operation.ts";
-import type { Wish } from "../../../lib/intent/plan/wish.ts";
+import type { Wish } from "../../../lib/intent/plan/desired_intent.ts";
 import { parseIntent } from "../../../lib/intent/schema.ts";
 import { checkCommitLimits } from "../../../lib/store/store.ts";
 

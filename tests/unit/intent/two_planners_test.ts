@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { planCommits, resolveChecks } from "../../../lib/intent/commits.ts";
+import { planCommits, resolveChecks } from "../../../lib/intent/plan_commits.ts";
 import { planIntent } from "../../../lib/intent/plan.ts";
-import type { Wish } from "../../../lib/intent/plan/wish.ts";
+import type { Wish } from "../../../lib/intent/plan/desired_intent.ts";
 import { parseIntent } from "../../../lib/intent/schema.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { brokenOnTheWay, brokenPromises } from "./check_store.ts";

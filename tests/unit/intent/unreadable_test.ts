@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import fc from "fast-check";
 import { auditClaims } from "../../../lib/intent/audit.ts";
 import { planIntent } from "../../../lib/intent/plan.ts";
-import type { Wish } from "../../../lib/intent/plan/wish.ts";
+import type { Wish } from "../../../lib/intent/plan/desired_intent.ts";
 import { whyUnreadable } from "../../../lib/intent/readable.ts";
 import { parseIntent } from "../../../lib/intent/schema.ts";
 import { Fault } from "../../../lib/util/errors.ts";

@@ -5,7 +5,7 @@ import { Candidates } from "../../../lib/policy/candidates.ts";
 import type { MemberSpec } from "../../../lib/policy/groups.ts";
 import type { Endpoint } from "../../../lib/policy/input.ts";
 import { Namespaces } from "../../../lib/policy/namespaces.ts";
-import { type Selector, selectorMatches } from "../../../lib/policy/selectors.ts";
+import { type Selector, selectorMatches } from "../../../lib/policy/label_selectors.ts";
 import { endpointOf } from "./build.ts";
 import { Dice, randomEndpoint } from "./random_worlds.ts";
 

@@ -1,7 +1,7 @@
 // Rules of contiv that are not understood: nothing is open for it, and it is said.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { tenantPolicies } from "../../../lib/agent/policy/input.ts";
+import { tenantPolicies } from "../../../lib/agent/policy/policy_records.ts";
 import type { TenantRecord } from "../../../lib/intent/records.ts";
 import { rulesOfTenant } from "../../../lib/policy/contiv.ts";
 import { HostFlows } from "../../../lib/policy/flows/host_flows.ts";

@@ -10,7 +10,7 @@ import type {
   NetworkPolicy,
   TenantPolicies,
 } from "../../../lib/policy/input.ts";
-import type { Selector } from "../../../lib/policy/selectors.ts";
+import type { Selector } from "../../../lib/policy/label_selectors.ts";
 
 /** A pod's place as the tests have it. */
 export interface TestEndpoint {

@@ -7,7 +7,7 @@ import type {
   NetworkPolicy,
   TenantPolicies,
 } from "../../../lib/policy/input.ts";
-import type { Selector } from "../../../lib/policy/selectors.ts";
+import type { Selector } from "../../../lib/policy/label_selectors.ts";
 import type { TestEndpoint, TestPacket, TestWorld } from "./evaluator.ts";
 
 /** An endpoint with the network that it is in: two tenants have the same addresses. */

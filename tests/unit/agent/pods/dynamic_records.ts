@@ -1,7 +1,7 @@
 // Documents of a default network with endpoints that set-ups made, for tests.
 
 import type { EndpointRecord } from "../../../../lib/intent/records.ts";
-import { nothingOf } from "../../../../lib/agent/pods/knowledge.ts";
+import { nothingOf } from "../../../../lib/agent/pods/pod_metadata.ts";
 
 export const HOUR = 3_600_000;
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { LocalTags } from "../../../../lib/agent/pods/local_tags.ts";
-import type { Document } from "../../../../lib/agent/record/mirror.ts";
+import type { Document } from "../../../../lib/agent/store/store_cache.ts";
 import type { NetworkRecord } from "../../../../lib/intent/records.ts";
 import { network, vlanTenant } from "../../intent/files.ts";
 import { MemoryStore } from "../../intent/memory_store.ts";

@@ -6,7 +6,7 @@ import {
   type CompilerInput,
   type KubeObjects,
 } from "../../../../lib/agent/policy/compiler.ts";
-import { IndexedDocuments } from "../../../../lib/intent/lookup.ts";
+import { IndexedDocuments } from "../../../../lib/intent/indexed_documents.ts";
 import type { KubePod } from "../../../../lib/policy/input.ts";
 import { Dice, randomPolicy } from "../../policy/random_worlds.ts";
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import type { KnownPod } from "../../../../lib/intent/choice/asked.ts";
+import type { KnownPod } from "../../../../lib/intent/choice/requested_network.ts";
 import { chooseNetwork, type Offer } from "../../../../lib/intent/choice/choose.ts";
 import type { NetworkRecord, TenantRecord } from "../../../../lib/intent/records.ts";
 import { Fault } from "../../../../lib/util/errors.ts";

@@ -1,0 +1,108 @@
+// What this host should have of the fabrics: the VLANs that its uplink carries, and of each VXLAN
+// network who lives on which other host. Pure; derived whole from the records, so that a host that
+// joins, leaves or changes its tunnel address is followed by all.
+//
+// A host takes part in a network while it has an attachment there. Peers are told by attachments as
+// soon as they are claimed, before their pods are ready: so that the way is there when they are.
+
+import { readableAt } from "../../intent/readable.ts";
+import {
+  type AttachmentRecord,
+  type HostRecord,
+  keys,
+  type NetworkRecord,
+} from "../../intent/records.ts";
+import type { UplinkWish } from "../../ovs/uplink/uplink.ts";
+import type { Member, OverlayNetwork, OverlayWish } from "../../ovs/tunnel/desired_tunnel.ts";
+import {
+  attachmentsAt,
+  attachmentsOf,
+  findEndpoint,
+  findNetwork,
+  hostsOf,
+} from "../store/documents.ts";
+import type { Document } from "../store/store_cache.ts";
+import { bareAddress } from "../pods/port_external_ids.ts";
+
+type Documents = ReadonlyMap<string, Document>;
+
+/** What the agent was told by flags; beats the intent's record of this host. */
+export interface FabricOptions {
+  readonly host: string;
+  readonly uplink?: string | undefined;
+  readonly vtepIp?: string | undefined;
+}
+
+/** What the switch should have of both fabrics; undefined where this host has no part in one. */
+export interface FabricWish {
+  readonly uplink: UplinkWish | undefined;
+  readonly overlay: OverlayWish | undefined;
+}
+
+/** Gives the wish for this host; `tagOf` gives a network's access tag here, if it has one. */
+export function planFabric(
+  documents: Documents,
+  options: FabricOptions,
+  tagOf: (network: NetworkRecord) => number | undefined,
+): FabricWish {
+  const record = readableAt<HostRecord>(documents, keys.host(options.host));
+  const networks = networksHere(documents, options.host);
+  const device = options.uplink ?? record?.intf;
+  const localIp = options.vtepIp ?? record?.vtepIp;
+  const tags = networks.filter(({ encap }) => encap === "vlan").map(({ tag }) => tag);
+  return {
+    uplink: device === undefined ? undefined : { device, tags: tags.sort((a, b) => a - b) },
+    overlay: localIp === undefined ? undefined : {
+      localIp,
+      hosts: hostsOf(documents).flatMap(({ vtepIp }) => vtepIp ?? [])
+        .filter((vtep) => vtep !== localIp).sort(),
+      networks: overlayOf(documents, { host: options.host, networks, tagOf }),
+    },
+  };
+}
+
+/** Gives the networks that have an attachment on `host`, in the order of their keys. */
+function networksHere(documents: Documents, host: string): NetworkRecord[] {
+  const found = new Map<string, NetworkRecord>();
+  for (const one of attachmentsOf(documents, host)) {
+    const network = findNetwork(documents, one);
+    if (network) found.set(keys.network(network.tenant, network.name), network);
+  }
+  return [...found].sort(([a], [b]) => a < b ? -1 : 1).map(([, network]) => network);
+}
+
+function overlayOf(
+  documents: Documents,
+  { host, networks, tagOf }: {
+    readonly host: string;
+    readonly networks: readonly NetworkRecord[];
+    readonly tagOf: (network: NetworkRecord) => number | undefined;
+  },
+): OverlayNetwork[] {
+  const tunnelled = networks.filter(({ encap }) => encap === "vxlan");
+  if (tunnelled.length === 0) return [];
+  return tunnelled.flatMap((network) => {
+    const localTag = tagOf(network);
+    if (localTag === undefined) return [];
+    return [{ vni: network.tag, localTag, members: membersElsewhere(documents, host, network) }];
+  });
+}
+
+/** Gives who lives on other hosts in `network`, in the order of their addresses. */
+function membersElsewhere(documents: Documents, host: string, network: NetworkRecord): Member[] {
+  const elsewhere = attachmentsAt(documents, network)
+    .filter((one) => one.host !== host && isNewest(documents, one));
+  return elsewhere.flatMap((one) => {
+    const vtep = readableAt<HostRecord>(documents, keys.host(one.host))?.vtepIp;
+    if (vtep === undefined) return [];
+    return one.addresses.map((cidr) => ({ ip: bareAddress(cidr), mac: one.mac, vtep }));
+  }).sort((a, b) => orderOf(a) < orderOf(b) ? -1 : 1);
+}
+
+const orderOf = ({ ip, vtep }: Member) => `${ip} ${vtep}`;
+
+/** An endpoint that has moved on is no longer where its old attachment still is for a moment. */
+function isNewest(documents: Documents, one: AttachmentRecord): boolean {
+  const bound = findEndpoint(documents, one)?.bound;
+  return bound === undefined || (bound.host === one.host && bound.generation === one.generation);
+}

@@ -1,0 +1,113 @@
+// Faults on demand, for tests: stands between the agent and the outside, tells every step that is made
+// there, and stops, fails, loses or hangs the one that is asked for. Loaded only where the agent's own
+// environment names a file in K8CONTIVNET_FAULT: who can set that could as well start another agent.
+//
+// A step is a call of a driver that gives a promise, or a command. Its name is
+// `SCOPE/DRIVER.METHOD#N`: the n-th such call within one setup, teardown or look. So the list of steps
+// is what the code really does: a test records it, and a new step is in it without anybody's doing.
+//
+// The file holds one line, `STEP:MODE`, and is removed when its step comes, just before the fault: a
+// test that finds it gone knows that its fault has struck. No file, no fault.
+
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { Between } from "../util/fault_hooks.ts";
+import { Fault } from "../util/errors.ts";
+import type { Log } from "../util/log.ts";
+
+/** What may happen to a step. `lose`: it is done, and its answer does not come back. */
+export const MODES = ["kill-before", "kill-after", "fail", "lose", "hang"] as const;
+
+type Mode = typeof MODES[number];
+
+interface Scope {
+  readonly name: string;
+  readonly counts: Map<string, number>;
+}
+
+/** Gives who stands between, told what to do by the file at `path`. */
+export function openFaults(path: string, log: Log): Between {
+  log.warn("FAULT INJECTION IS ON: this agent breaks itself on demand; never on a host in use", {
+    file: path,
+  });
+  return new Faults(path, log);
+}
+
+class Faults implements Between {
+  readonly #path: string;
+  readonly #log: Log;
+  readonly #scopes = new AsyncLocalStorage<Scope>();
+  readonly #others: Scope = { name: "agent", counts: new Map() };
+
+  constructor(path: string, log: Log) {
+    this.#path = path;
+    this.#log = log;
+  }
+
+  edge<T extends object>(name: string, driver: T, plain: readonly PropertyKey[]): T {
+    // Around an empty object: one that is frozen would let a proxy change nothing.
+    return new Proxy({} as T, {
+      get: (_, key) => {
+        const member: unknown = Reflect.get(driver, key, driver);
+        if (typeof member !== "function") return member;
+        const call = (...args: unknown[]) => member.apply(driver, args);
+        if (plain.includes(key)) return call;
+        return (...args: unknown[]) => this.step(`${name}.${String(key)}`, () => call(...args));
+      },
+    });
+  }
+
+  step<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const { name: scope, counts } = this.#scopes.getStore() ?? this.#others;
+    const n = (counts.get(name) ?? 0) + 1;
+    counts.set(name, n);
+    const step = `${scope}/${name}#${n}`;
+    this.#log.info(`outside step ${step}`);
+    const mode = this.#takeMode(step);
+    return mode === undefined ? work() : play(mode, step, work);
+  }
+
+  scope<T>(name: string, work: () => Promise<T>): Promise<T> {
+    return this.#scopes.run({ name, counts: new Map() }, work);
+  }
+
+  /** Gives what is to happen to `step`, once; undefined: nothing. */
+  #takeMode(step: string): Mode | undefined {
+    const wanted = readOwn(this.#path);
+    if (!wanted.startsWith(`${step}:`)) return undefined;
+    const mode = MODES.find((one) => wanted === `${step}:${one}`);
+    if (mode === undefined) return undefined;
+    Deno.removeSync(this.#path);
+    this.#log.warn(`fault injected: ${step} ${mode}`);
+    return mode;
+  }
+}
+
+/** Gives the text of our own file at `path`; nothing where it is missing or somebody else's. */
+function readOwn(path: string): string {
+  try {
+    const { uid, isFile } = Deno.lstatSync(path);
+    return isFile && uid === Deno.uid() ? Deno.readTextFileSync(path).trim() : "";
+  } catch {
+    return "";
+  }
+}
+
+async function play<T>(mode: Mode, step: string, work: () => Promise<T>): Promise<T> {
+  if (mode === "kill-before") die();
+  if (mode === "fail") throw injected(step);
+  if (mode === "hang") return await new Promise<never>(() => {});
+  const result = await work();
+  if (mode === "kill-after") die();
+  if (mode === "lose") throw injected(step);
+  return result;
+}
+
+function injected(step: string): Fault {
+  return new Fault("unavailable", `outside step ${step} failed`, { why: "a test asked for it" });
+}
+
+/** Ends this process as kill -9 does: Deno's own kill is for -A, which the packed file never gets. */
+function die(): void {
+  const { symbols } = Deno.dlopen("libc.so.6", { raise: { parameters: ["i32"], result: "i32" } });
+  symbols.raise(9);
+}

@@ -1,0 +1,45 @@
+// Pods as the API server alone tells them: their network status has what agents have written there.
+
+import type { Access } from "../../kube/access.ts";
+import { Connection } from "../../kube/api_connection.ts";
+import { fieldsIn, type HostPod, hostPodIn, NETWORK_STATUS, Shelf } from "../../kube/objects.ts";
+import type { PodItem } from "../api.ts";
+import { entriesIn, networkOfEntry } from "./network_status.ts";
+
+const PAGE = 500;
+
+/** Gives the pods of a namespace, of all when absent, by name. Faults: as Connection.ask(). */
+export async function podItemsFrom(
+  access: Access,
+  namespace: string | undefined,
+): Promise<PodItem[]> {
+  using connection = new Connection(access);
+  const shelf = new Shelf();
+  const items: PodItem[] = [];
+  const place = namespace === undefined ? "" : `/namespaces/${encodeURIComponent(namespace)}`;
+  let next = "";
+  do {
+    const query = new URLSearchParams({ limit: String(PAGE) });
+    if (next !== "") query.set("continue", next);
+    const page = fieldsIn(await connection.askJson({ path: `/api/v1${place}/pods?${query}` }));
+    const listed: unknown[] = Array.isArray(page.items) ? page.items : [];
+    const pods = listed.map((one) => hostPodIn(one, shelf)).filter((one) => one !== undefined);
+    items.push(...pods.map(itemOf));
+    next = String(fieldsIn(page.metadata).continue ?? "");
+  } while (next !== "");
+  return items;
+}
+
+/** Gives a pod as an item; without networks of ours, its address is the one that its kubelet tells. */
+export function itemOf({ namespace, name, annotations, addresses, node }: HostPod): PodItem {
+  const entries = (entriesIn(annotations[NETWORK_STATUS]) ?? [])
+    .filter((entry) => networkOfEntry(entry.name) !== undefined);
+  const ips = entries.flatMap((entry) => Array.isArray(entry.ips) ? entry.ips.map(String) : []);
+  return {
+    namespace,
+    name,
+    networks: entries.map((entry) => networkOfEntry(entry.name) ?? ""),
+    ips: entries.length > 0 ? ips : addresses.slice(0, 1),
+    node,
+  };
+}

@@ -1,0 +1,28 @@
+// From an attachment's record to what the switch should have of it: adds this host's access tag.
+
+import type { AttachmentRecord } from "../../intent/records.ts";
+import { Fault } from "../../util/errors.ts";
+import { findNetwork } from "../store/documents.ts";
+import type { Document } from "../store/store_cache.ts";
+import type { Wanted } from "./steps.ts";
+import type { World } from "../world.ts";
+
+/** Gives `attachment` with its access tag on this host. Faults: not_found, exhausted. */
+export function wantedOf(
+  world: World,
+  documents: ReadonlyMap<string, Document>,
+  attachment: AttachmentRecord,
+): Wanted {
+  const network = findNetwork(documents, attachment);
+  if (!network) {
+    throw new Fault("not_found", `network ${attachment.tenant}/${attachment.network} is gone`, {
+      fix: "apply an intent that has it",
+    });
+  }
+  const tag = world.tags.tagOf(documents, network);
+  if (tag !== undefined) return { attachment, tag };
+  throw new Fault("exhausted", `no local VLAN left for ${network.tenant}/${network.name}`, {
+    why: "tenants' Vlans and networks take all of 1-4094",
+    fix: "narrow a tenant's Vlans",
+  });
+}

@@ -1,0 +1,178 @@
+// A pod that no endpoint names gets one in the network that is chosen for it: what that takes, in the
+// same commit as its attachment. Pure. The address is the one that it had, where that is held for it,
+// else the lowest free one.
+//
+// A full pool takes the address that has been held longest: to hold is a courtesy to a pod that may
+// never come back, and one that is here would have no network at all.
+
+import { freeAddresses, poolIsFull, refusalOf } from "../../ipam/addresses.ts";
+import { addressToText, parseAddress, parseSubnet } from "../../ipam/subnets.ts";
+import type { Choice } from "../../intent/bind.ts";
+import type { KnownPod } from "../../intent/choice/requested_network.ts";
+import {
+  chooseNetwork,
+  type NetworkChoice,
+  type NoChoice,
+  type Offer,
+} from "../../intent/choice/choose.ts";
+import { dynamicName } from "../../intent/dynamic.ts";
+import { type EndpointRecord, keys, type NetworkRecord, SCHEMA } from "../../intent/records.ts";
+import { nameOf } from "../../intent/plan/stored.ts";
+import { poolOf } from "../../intent/field_rules.ts";
+import type { Check, Write } from "../../store/store.ts";
+import {
+  attachmentsIn,
+  endpointsOf,
+  findEndpoint,
+  findNetwork,
+  networksOf,
+  tenantsOf,
+} from "../store/documents.ts";
+import type { Document } from "../store/store_cache.ts";
+
+type Documents = ReadonlyMap<string, Document>;
+
+/** Who arrives, and what planArrival() is told of the moment. */
+export interface Arriving {
+  readonly host: string;
+  readonly pod: KnownPod;
+  /** Name of the pod's interface. */
+  readonly interface: string;
+  /** Reports whether another set-up of this host is taking the address claim of this key. */
+  readonly isTaking: (claim: string) => boolean;
+  /** How many commits have met somebody else's: then the next try is further on. */
+  readonly tries: number;
+}
+
+/** What an arrival adds to the commit of its attachment. */
+export interface Arrival {
+  readonly choice: Choice;
+  readonly rule: string;
+  /** Key of its address's claim, where this arrival takes it. */
+  readonly claim?: string;
+  readonly checks: readonly Check[];
+  readonly writes: readonly Write[];
+  /** Endpoint that had been held longest and gives its address to this one. */
+  readonly displaced?: EndpointRecord;
+}
+
+/** Gives what there is to choose from. */
+export function offerOf(documents: Documents): Offer {
+  return { tenants: tenantsOf(documents), networks: networksOf(documents) };
+}
+
+/** Gives the network of a pod that no endpoint names. Faults: as chooseNetwork(). */
+export function networkFor(documents: Documents, pod: KnownPod): NetworkChoice | NoChoice {
+  return chooseNetwork(offerOf(documents), pod);
+}
+
+/** Gives what makes the pod's endpoint there. Faults: exhausted, where the pool has no address left. */
+export function planArrival(
+  documents: Documents,
+  { network, group, rule }: NetworkChoice,
+  arriving: Arriving,
+): Arrival {
+  const { pod } = arriving;
+  const { tenant, name } = network;
+  const key = keys.endpoint(tenant, name, dynamicName(pod));
+  const tenantKey = keys.tenant(tenant);
+  const checks = [{ key: tenantKey, revision: revisionOf(documents, tenantKey) }];
+  const dynamic = { pod: pod.name, rule };
+  const known = documents.get(key)?.value as EndpointRecord | undefined;
+  if (known) {
+    const { dynamic: _, group: _group, ...rest } = known;
+    const endpoint = { ...rest, ...(group ? { group } : {}), dynamic };
+    return { choice: { endpoint, interface: arriving.interface }, rule, checks, writes: [] };
+  }
+  const taken = takeAddress(documents, network, arriving);
+  const claim = keys.addressClaim(tenant, name, taken.address);
+  const endpoint: EndpointRecord = {
+    ...{ schema: SCHEMA, tenant, network: name, container: dynamicName(pod) },
+    ...{ namespace: pod.namespace, address: taken.address, addressBy: "pool" },
+    ...(group ? { group } : {}),
+    dynamic,
+  };
+  const displacedKey = taken.displaced && endpointKeyOf(taken.displaced);
+  return {
+    choice: { endpoint, interface: arriving.interface },
+    rule,
+    claim,
+    ...(taken.displaced ? { displaced: taken.displaced } : {}),
+    checks: [
+      ...checks,
+      { key: claim, revision: revisionOf(documents, claim) },
+      ...(displacedKey
+        ? [{ key: displacedKey, revision: revisionOf(documents, displacedKey) }]
+        : []),
+    ],
+    writes: [
+      { key: claim, value: { schema: SCHEMA, owner: key } },
+      { key: keys.arrival(tenant, name), value: { schema: SCHEMA, endpoint: nameOf(key) } },
+      ...(displacedKey ? [{ key: displacedKey, value: undefined }] : []),
+    ],
+  };
+}
+
+function revisionOf(documents: Documents, key: string): number {
+  return documents.get(key)?.revision ?? 0;
+}
+
+function takeAddress(
+  documents: Documents,
+  network: NetworkRecord,
+  { host, isTaking, tries }: Arriving,
+): { readonly address: string; readonly displaced?: EndpointRecord } {
+  const { tenant, name, subnet } = network;
+  const pool = poolOf((key) => key, `${tenant}/${name}`, network, parseSubnet(subnet));
+  const isUsed = (address: number) => {
+    const claim = keys.addressClaim(tenant, name, addressToText(address));
+    return documents.has(claim) || isTaking(claim);
+  };
+  const address = pick(freeAddresses(pool, isUsed), skipOf(host, tries));
+  if (address !== undefined) return { address: addressToText(address) };
+  const held = endpointsOf(documents)
+    .filter((one) => one.tenant === tenant && one.network === name)
+    .filter((one) => one.dynamic?.heldSince !== undefined)
+    .filter((one) => refusalOf(pool, parseAddress(one.address)) === undefined)
+    .filter((one) => !isTaking(keys.addressClaim(tenant, name, one.address)))
+    .sort((a, b) => (a.dynamic?.heldSince ?? 0) - (b.dynamic?.heldSince ?? 0));
+  const displaced = pick(held, skipOf(host, tries));
+  if (displaced) return { address: displaced.address, displaced };
+  throw poolIsFull(pool);
+}
+
+/** Gives element `skip` of `list`, counted on from its start where it is shorter. */
+function pick<T>(list: Iterable<T>, skip: number): T | undefined {
+  const passed: T[] = [];
+  for (const one of list) {
+    if (passed.push(one) > skip) break;
+  }
+  return passed[skip % passed.length];
+}
+
+/**
+ * Gives how many free addresses a host passes by: none at first. Who has met another host's commit looks
+ * further on, each host elsewhere and each time in a wider range, so that many do not race for one key.
+ */
+export function skipOf(host: string, tries: number): number {
+  if (tries === 0) return 0;
+  let hash = 2_166_136_261; // FNV-1a, 32 bits
+  for (const byte of new TextEncoder().encode(`${host} ${tries}`)) {
+    hash = Math.imul(hash ^ byte, 16_777_619) >>> 0;
+  }
+  return hash % (8 << Math.min(tries, 8));
+}
+
+function endpointKeyOf({ tenant, network, container }: EndpointRecord): string {
+  return keys.endpoint(tenant, network, container);
+}
+
+/** Gives what a sandbox has of such endpoints already: its network does not move under it. */
+export function stayingChoices(documents: Documents, host: string, sandbox: string): Choice[] {
+  return attachmentsIn(documents, host, sandbox).flatMap((one) => {
+    const endpoint = findEndpoint(documents, one);
+    if (!endpoint?.dynamic || !findNetwork(documents, one)) return [];
+    const isIts = endpoint.bound?.host === host && endpoint.bound.generation === one.generation;
+    return isIts ? [{ endpoint, interface: one.interface }] : [];
+  });
+}

@@ -1,0 +1,91 @@
+// Ends endpoints that set-ups made and that nobody needs any more: those whose address was held for a
+// pod that did not come back in time, by whichever agent sees it first; and on this host one without
+// any attachment, which only somebody's hand in the store leaves, after the grace time.
+//
+// Only what is marked as held ends by the clock, and a set-up takes the mark away in the commit that
+// gives the pod its address. So a clock that jumps ends a courtesy early; no pod that lives loses by it.
+
+import { heldUntil } from "../../intent/dynamic.ts";
+import { type EndpointRecord, keys } from "../../intent/records.ts";
+import { faultFrom } from "../../util/errors.ts";
+import { pause } from "../../util/async/pause.ts";
+import { Garbage } from "../gc/grace_period.ts";
+import { attachmentsOf, endpointKeyOf, endpointsOf } from "../store/documents.ts";
+import type { Document } from "../store/store_cache.ts";
+import type { World } from "../world.ts";
+import { ending } from "./endpoint_release.ts";
+
+type Documents = ReadonlyMap<string, Document>;
+
+const LOOK_MS = 2_000;
+const SHORTEST_MS = 20;
+
+/** Ends what is over until `signal` aborts. */
+export async function keepSticky(
+  world: World,
+  graceMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const lost = new Garbage(graceMs, world.now);
+  let said = "";
+  while (!signal.aborted) {
+    const nextMs = nextEndMs(world.mirror.documents, world.wallMs());
+    await pause(Math.max(SHORTEST_MS, Math.min(LOOK_MS, nextMs)), signal);
+    // Without the store, what is known of it may be long over.
+    if (signal.aborted || world.mirror.away) continue;
+    const words = await endAll(world, lost).then(() => "", (error) => faultFrom(error).message);
+    if (words !== "" && words !== said) world.log.warn(`held addresses stay for now: ${words}`);
+    said = words;
+  }
+}
+
+async function endAll(world: World, lost: Garbage): Promise<void> {
+  const { mirror, log } = world;
+  const { documents } = mirror;
+  const over = endpointsOf(documents).filter((one) => isOver(documents, one, world.wallMs()));
+  const orphans = lostEndpoints(documents, world.host);
+  lost.keepOnly(new Set(orphans.map(keyOf)));
+  const due = orphans.filter((one) => lost.isDue(keyOf(one), "missing"));
+  for (const endpoint of [...over, ...due]) {
+    const key = keyOf(endpoint);
+    const isEnded = await mirror.commit((now) => {
+      const present = now.get(key)?.value as EndpointRecord | undefined;
+      const isStillDue = present && (isOver(now, present, world.wallMs()) ||
+        lostEndpoints(now, world.host).some((one) => keyOf(one) === key));
+      return isStillDue ? ending(now, key) : undefined;
+    });
+    if (!isEnded) continue;
+    log.info("address released", {
+      address: endpoint.address,
+      network: `${endpoint.tenant}/${endpoint.network}`,
+      pod: `${endpoint.namespace}/${endpoint.dynamic?.pod}`,
+      why: due.includes(endpoint) ? "nothing is attached to it" : "its time is over",
+    });
+  }
+}
+
+/** Gives the milliseconds until the next held address is over; infinite where none is held. */
+export function nextEndMs(documents: Documents, nowMs: number): number {
+  const ends = endpointsOf(documents).map((one) => heldUntil(documents, one) ?? Infinity);
+  return Math.max(0, ends.reduce((a, b) => Math.min(a, b), Infinity) - nowMs);
+}
+
+/** Reports whether an endpoint was held for its pod as long as its network says. */
+export function isOver(documents: Documents, endpoint: EndpointRecord, nowMs: number): boolean {
+  const until = heldUntil(documents, endpoint);
+  return until !== undefined && until <= nowMs;
+}
+
+/** Gives the endpoints that were made for pods of `host` and have no attachment. */
+export function lostEndpoints(documents: Documents, host: string): EndpointRecord[] {
+  const made = endpointsOf(documents).filter(({ dynamic, bound }) =>
+    dynamic && dynamic.heldSince === undefined && bound?.host === host
+  );
+  if (made.length === 0) return [];
+  const attached = new Set(attachmentsOf(documents, host).map(endpointKeyOf));
+  return made.filter((one) => !attached.has(keyOf(one)));
+}
+
+function keyOf({ tenant, network, container }: EndpointRecord): string {
+  return keys.endpoint(tenant, network, container);
+}

@@ -1,0 +1,82 @@
+// What `get policies` shows: each policy, whom it guards here, and what it has dropped here.
+
+import type { TenantRecord } from "../../intent/records.ts";
+import { tenantsOf } from "../store/documents.ts";
+import type { Document } from "../store/store_cache.ts";
+import type { World } from "../world.ts";
+import type { Compiler } from "./compiler.ts";
+
+/** An item of GET /v1/policies. */
+export interface PolicyItem {
+  /** `tenant/name`, or `namespace/name` of Kubernetes. */
+  readonly name: string;
+  readonly source: "contiv" | "kubernetes";
+  readonly rules: number;
+  /** Groups that use it; of Kubernetes none. */
+  readonly groups: readonly string[];
+  /** Endpoints on this host that it guards. */
+  readonly guarded: number;
+  /** Packets dropped on this host since its flows are there. */
+  readonly drops: number;
+}
+
+/** Gives contiv's policies as the records tell them, with nothing that only a host knows. */
+export function contivItems(documents: ReadonlyMap<string, Document>): PolicyItem[] {
+  return tenantsOf(documents).flatMap((
+    { name: tenant, groups = [], policies = [] }: TenantRecord,
+  ) =>
+    policies.map(({ Name, Rules }) => ({
+      name: `${tenant}/${Name}`,
+      source: "contiv" as const,
+      rules: Array.isArray(Rules) ? Rules.length : 0,
+      groups: groups.filter(({ Policies }) => Array.isArray(Policies) && Policies.includes(Name))
+        .map((group) => String(group.Name)),
+      guarded: 0,
+      drops: 0,
+    }))
+  );
+}
+
+/** Gives all policies, by source and name. */
+export async function policyItems(world: World): Promise<PolicyItem[]> {
+  const items = [...contivItems(world.mirror.documents), ...kubernetesItems(world)];
+  const compiler = await world.policies.compiled(world);
+  if (compiler) {
+    const drops = await world.policies.tables.drops();
+    const facts = factsOf(compiler, drops);
+    for (const [at, item] of items.entries()) {
+      items[at] = { ...item, ...facts.get(`${item.source} ${item.name}`) };
+    }
+  }
+  return items.sort((a, b) => `${a.source} ${a.name}` < `${b.source} ${b.name}` ? -1 : 1);
+}
+
+function kubernetesItems({ policies }: World): PolicyItem[] {
+  return policies.kubePolicies.map(({ namespace, name, ingress = [], egress = [] }) => ({
+    name: `${namespace}/${name}`,
+    source: "kubernetes",
+    rules: ingress.length + egress.length,
+    groups: [],
+    guarded: 0,
+    drops: 0,
+  }));
+}
+
+function factsOf(
+  { model, flows }: Compiler,
+  drops: ReadonlyMap<number, number>,
+): Map<string, { guarded: number; drops: number }> {
+  const guarded = new Map<string, Set<string>>();
+  for (const { rule, subjects } of model.rules()) {
+    const name = `${rule.tier} ${rule.policy}`;
+    const ids = guarded.get(name) ?? new Set<string>();
+    guarded.set(name, ids);
+    for (const [id, { here }] of subjects.members) if (here) ids.add(id);
+  }
+  const facts = new Map([...guarded].map(([name, ids]) => [name, { guarded: ids.size, drops: 0 }]));
+  for (const [number, { tier, policy }] of flows.policies) {
+    const known = facts.get(`${tier} ${policy}`);
+    if (known) known.drops = drops.get(number) ?? 0;
+  }
+  return facts;
+}

@@ -1,0 +1,131 @@
+// What policies are told of the records: groups, policies and endpoints. Pure.
+
+import {
+  type AttachmentRecord,
+  type EndpointRecord,
+  keys,
+  type TenantRecord,
+} from "../../intent/records.ts";
+import { parseAddress } from "../../ipam/subnets.ts";
+import type {
+  ContivRule,
+  Direction,
+  Endpoint,
+  KubePod,
+  TenantPolicies,
+} from "../../policy/input.ts";
+import {
+  allAttachments,
+  endpointKeyOf,
+  findEndpoint,
+  networksOf,
+  tenantsOf,
+} from "../store/documents.ts";
+import type { Document } from "../store/store_cache.ts";
+import { bareAddress } from "../pods/port_external_ids.ts";
+import { whyStrange } from "./unsupported_rules.ts";
+
+type Documents = ReadonlyMap<string, Document>;
+
+/** Reports whether any tenant has a policy that a group uses. */
+export function hasPolicies(documents: Documents): boolean {
+  return tenantsOf(documents).some(({ groups = [] }) =>
+    groups.some(({ Policies }) => Array.isArray(Policies) && Policies.length > 0)
+  );
+}
+
+/** Gives what a tenant says of policies; the record keeps groups and policies as they were written. */
+export function tenantPolicies(
+  { name, groups = [], policies = [] }: TenantRecord,
+  subnets: Readonly<Record<string, string>>,
+): TenantPolicies {
+  return {
+    tenant: name,
+    groups: groups.map((group) => ({
+      name: String(group.Name),
+      policies: Array.isArray(group.Policies) ? group.Policies.map(String) : [],
+    })),
+    policies: policies.map((policy) => ({
+      name: String(policy.Name),
+      rules: Array.isArray(policy.Rules) ? policy.Rules.flatMap(rulesOf) : [],
+    })),
+    subnets,
+  };
+}
+
+type Written = Readonly<Record<string, unknown>>;
+
+/** A rule that does not say which way it means is one for both: it may deny. */
+function rulesOf(rule: Written): ContivRule[] {
+  const { Direction: direction, Id } = rule;
+  if (direction === "in" || direction === "out") return [ruleOf(rule, direction, String(Id))];
+  return (["in", "out"] as const).map((one) => ruleOf(rule, one, `${Id} ${one}`));
+}
+
+function ruleOf(rule: Written, direction: Direction, id: string): ContivRule {
+  const far = direction === "in" ? "From" : "To";
+  const text = (key: string) => rule[key] === undefined ? undefined : String(rule[key]);
+  const strange = whyStrange(rule);
+  return {
+    ...strange === undefined ? {} : { strange },
+    id,
+    priority: Number(rule.Priority ?? 1),
+    direction,
+    group: text(`${far}Group`),
+    network: text(`${far}Network`),
+    block: text(`${far}IpAddress`),
+    protocol: text("Protocol"),
+    port: Number(rule.Port ?? 0),
+    // What is not clearly an allowance is none.
+    action: rule.Action === "allow" ? "allow" : "deny",
+  };
+}
+
+/** Gives the CIDRs of all networks, by tenant and name. */
+export function subnetsByTenant(documents: Documents): Map<string, Record<string, string>> {
+  const all = new Map<string, Record<string, string>>();
+  for (const { tenant, name, subnet } of networksOf(documents)) {
+    const subnets = all.get(tenant) ?? {};
+    subnets[name] = subnet;
+    all.set(tenant, subnets);
+  }
+  return all;
+}
+
+/** Gives the attachment of each endpoint that has one, where its endpoint is bound now. */
+export function attachmentByEndpoint(documents: Documents): Map<string, AttachmentRecord> {
+  const found = new Map<string, AttachmentRecord>();
+  for (const one of allAttachments(documents)) {
+    const bound = findEndpoint(documents, one)?.bound;
+    const isNewest = bound?.host === one.host && bound.generation === one.generation;
+    if (isNewest) found.set(endpointKeyOf(one), one);
+  }
+  return found;
+}
+
+/** Gives an endpoint as policies know it; `tag` is its access tag where it is on this host. */
+export function policyEndpoint(
+  record: EndpointRecord,
+  attachment: AttachmentRecord | undefined,
+  { pod, tag }: { readonly pod: KubePod | undefined; readonly tag: number | undefined },
+): Endpoint {
+  const { tenant, network, container, group, labels } = record;
+  const [attached] = attachment?.addresses ?? [];
+  return {
+    id: keys.endpoint(tenant, network, container),
+    tenant,
+    address: parseAddress(attached === undefined ? record.address : bareAddress(attached)),
+    group,
+    pod: attachment?.pod,
+    labels: { ...labels, ...pod?.labels },
+    ...attachment && !pod ? { isUntold: true } : {},
+    ports: (pod?.ports ?? []).map(({ name, protocol, port }) => ({
+      name,
+      port,
+      protocol: { TCP: 6, UDP: 17, SCTP: 132 }[protocol],
+    })),
+    ...attachment && tag !== undefined
+      ? { here: { tag, mac: attachment.mac, network: keys.network(tenant, network) } }
+      : {},
+  };
+}

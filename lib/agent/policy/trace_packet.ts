@@ -1,0 +1,186 @@
+// One packet, asked of both: the model, and the switch itself. They must say the same.
+
+import { type AttachmentRecord, type EndpointRecord, keys } from "../../intent/records.ts";
+import { addressToText, parseAddress } from "../../ipam/subnets.ts";
+import { PATCH_ON_INTEGRATION } from "../../ovs/ovsdb/port_names.ts";
+import type { Direction } from "../../policy/input.ts";
+import { PROTOCOLS } from "../../policy/rules.ts";
+import { type Packet, type Verdict, verdictOf } from "../../policy/verdict.ts";
+import { Fault, oneLine } from "../../util/errors.ts";
+import type { TraceAnswer, TraceRequest, TraceWord } from "../api.ts";
+import { endpointsOf, findNetwork } from "../store/documents.ts";
+import { bareAddress, hostEndOf } from "../pods/port_external_ids.ts";
+import type { World } from "../world.ts";
+import { Compiler } from "./compiler.ts";
+import { attachmentByEndpoint } from "./policy_records.ts";
+
+/** One end of the way: a pod's attachment, or an address of which nothing else is known. */
+interface End {
+  readonly address: string;
+  readonly attachment?: AttachmentRecord;
+  readonly id?: string;
+}
+
+const CLIENT_PORT = 40_000;
+/** Stands for whoever is next on the way to an address that is no pod's. */
+const SOMEBODY = "02:00:00:00:00:01";
+
+/** Asks both. Faults: not_found, where no such pod is attached; usage, where nobody can tell here. */
+export async function tracePacket(world: World, request: TraceRequest): Promise<TraceAnswer> {
+  const { from, to } = endsOf(world, request);
+  const compiler = await world.policies.compiled(world) ?? new Compiler();
+  const packet: Packet = {
+    ...from.id === undefined ? {} : { from: from.id },
+    ...to.id === undefined ? {} : { to: to.id },
+    source: parseAddress(from.address),
+    destination: parseAddress(to.address),
+    protocol: PROTOCOLS[request.protocol],
+    ...request.protocol === "icmp"
+      ? {}
+      : { sourcePort: CLIENT_PORT, destinationPort: request.port },
+  };
+  const model = verdictOf(compiler.model, packet);
+  const directions = directionsHere(world, from, to);
+  if (directions.length === 0) throw elsewhere(from, to);
+  const expected = verdictOf(compiler.model, packet, directions);
+  const numbers = compiler.flows.policies;
+  const text = await world.policies.tables.trace(await flowOf(world, request, { from, to }));
+  const seen = wordOfTrace(text, (number) => numbers.get(number)?.policy);
+  return {
+    source: nameOf(from),
+    destination: nameOf(to),
+    model: wordOf(model),
+    switch: { ...seen, directions },
+    isAgreed: seen.isAllowed === expected.isAllowed,
+  };
+}
+
+function directionsHere({ host }: World, from: End, to: End): Direction[] {
+  return [
+    ...from.attachment?.host === host ? ["out" as const] : [],
+    ...to.attachment?.host === host ? ["in" as const] : [],
+  ];
+}
+
+/** Of several interfaces the two that share a network are meant. */
+function endsOf(world: World, { source, destination }: TraceRequest): { from: End; to: End } {
+  const [sources, destinations] = [findEnds(world, source), findEnds(world, destination)];
+  if (sources.length === 0) throw unknown(source);
+  for (const from of sources) {
+    const to = destinations.find((one) => isSameNetwork(from, one));
+    if (to) return { from, to };
+  }
+  const [from, to] = [sources[0]!, destinations[0]];
+  if (/^[\d.]+$/.test(destination)) {
+    return { from, to: { address: addressToText(parseAddress(destination)) } };
+  }
+  if (!to) throw unknown(destination);
+  throw new Fault("not_found", `${source} and ${destination} share no network`, {
+    why: `one is in ${networkOf(from)}, the other in ${networkOf(to)}`,
+    fix: "ask by the address that the way leads to",
+  });
+}
+
+function findEnds({ mirror: { documents } }: World, name: string): End[] {
+  const attachments = attachmentByEndpoint(documents);
+  return endpointsOf(documents).flatMap((record: EndpointRecord): End[] => {
+    const { tenant, network, container } = record;
+    const id = keys.endpoint(tenant, network, container);
+    const attachment = attachments.get(id);
+    if (!attachment) return [];
+    const address = bareAddress(attachment.addresses[0] ?? record.address);
+    const { pod } = attachment;
+    const names = [pod.name, `${pod.namespace}/${pod.name}`, `${tenant}/${network}/${container}`];
+    return [...names, address].includes(name) ? [{ address, attachment, id }] : [];
+  });
+}
+
+function isSameNetwork({ attachment: a }: End, { attachment: b }: End): boolean {
+  return a?.tenant === b?.tenant && a?.network === b?.network;
+}
+
+/** Gives the packet in ovs-ofctl's words, as it comes to this host's bridge. */
+async function flowOf(
+  world: World,
+  { protocol, port }: TraceRequest,
+  { from, to }: { readonly from: End; readonly to: End },
+): Promise<string> {
+  const ports = {
+    tcp: `tcp_src=${CLIENT_PORT},tcp_dst=${port},tcp_flags=syn`,
+    udp: `udp_src=${CLIENT_PORT},udp_dst=${port}`,
+    icmp: "icmp_type=8,icmp_code=0",
+  };
+  return [
+    await entryOf(world, from, to),
+    protocol,
+    `dl_src=${from.attachment?.mac ?? SOMEBODY},dl_dst=${to.attachment?.mac ?? SOMEBODY}`,
+    `nw_src=${from.address},nw_dst=${to.address},nw_ttl=64`,
+    ports[protocol],
+  ].join(",");
+}
+
+async function entryOf(world: World, from: End, to: End): Promise<string> {
+  const documents = world.mirror.documents;
+  if (from.attachment?.host === world.host) {
+    const name = hostEndOf(from.attachment);
+    const row = (await world.switch.ports()).find((one) => one.name === name);
+    if (row?.ofport !== undefined) return `in_port=${row.ofport}`;
+    throw new Fault("not_found", `${nameOf(from)} has no port on this host's bridge`, {
+      fix: "see k8contivnet get attachments",
+    });
+  }
+  const network = to.attachment && findNetwork(documents, to.attachment);
+  const trunk = network?.encap === "vxlan" ? PATCH_ON_INTEGRATION : world.fabric.uplinkOf(world);
+  const tag = network && world.tags.tagOf(documents, network);
+  if (tag !== undefined && trunk) return `in_port=${trunk},dl_vlan=${tag}`;
+  throw elsewhere(from, to);
+}
+
+/** Reads the last words of `ofproto/trace`: where the packet's way ends. */
+export function wordOfTrace(
+  text: string,
+  policyOf: (number: number) => string | undefined,
+): TraceWord {
+  const steps = [...text.matchAll(/^ *(\d+)\. (.*)$/gm)].map(([, table, words = ""]) => ({
+    table: Number(table),
+    words,
+  }));
+  const denied = steps.find(({ table }) => table === 31);
+  if (denied) {
+    const number = /reg5=(0x[0-9a-f]+)/.exec(denied.words)?.[1];
+    const policy = number === undefined ? undefined : policyOf(Number(number));
+    return { isAllowed: false, by: policy ? `policy ${policy}` : "its policy tables" };
+  }
+  const isForwarded = /^ *NORMAL$/m.test(text);
+  const last = steps.at(-1);
+  const by = last ? `table ${last.table}, ${last.words}` : "no flow";
+  return { isAllowed: isForwarded, by: isForwarded ? "its flows" : oneLine(by, 80) };
+}
+
+function wordOf({ isAllowed, rule }: Verdict): TraceWord {
+  if (!rule) return { isAllowed, by: "no policy speaks of it" };
+  return { isAllowed, by: `${rule.label} of ${rule.tier} policy ${rule.policy}` };
+}
+
+function nameOf({ attachment, address }: End): string {
+  if (!attachment) return address;
+  return `${attachment.pod.namespace}/${attachment.pod.name} (${address})`;
+}
+
+function networkOf({ attachment }: End): string {
+  return attachment ? `${attachment.tenant}/${attachment.network}` : "none";
+}
+
+function unknown(name: string): Fault {
+  return new Fault("not_found", `no attached pod is "${oneLine(name, 60)}"`, {
+    fix: "give NAMESPACE/NAME or an address, see k8contivnet get attachments",
+  });
+}
+
+function elsewhere(from: End, to: End): Fault {
+  const hosts = [from, to].flatMap(({ attachment }) => attachment?.host ?? []);
+  return new Fault("not_found", "this host's switch has no part in it", {
+    why: `the pods are on ${[...new Set(hosts)].join(" and ")}`,
+    fix: "ask there",
+  });
+}

@@ -1,0 +1,40 @@
+// Which pods' own ends are to be looked at, and whether what is seen there is right. Pure.
+
+import type { AttachmentRecord } from "../../intent/records.ts";
+import type { LinkEvent } from "../../net/link_events.ts";
+import type { PodLink } from "../../net/links.ts";
+import { bareAddress, hostEndOf } from "../pods/port_external_ids.ts";
+
+/** Gives those of `attachments` that `events` may be about; all when the kernel lost some. */
+export function suspectsOf<T extends AttachmentRecord>(
+  events: readonly LinkEvent[],
+  attachments: readonly T[],
+): T[] {
+  if (events.some(({ kind }) => kind === "lost")) return [...attachments];
+  const addresses = new Set(events.flatMap((one) => one.kind === "address" ? one.address : []));
+  const gateways = new Set(events.flatMap((one) => one.kind === "route" ? one.gateway : []));
+  const gone = new Set(events.flatMap((one) => one.kind === "gone" ? one.name : []));
+  const links = events.filter((one) => one.kind === "link");
+  const isChanged = (one: T) =>
+    links.some(({ name, mac, isUp, mtu }) =>
+      (mac === one.mac || name === hostEndOf(one)) &&
+      (!isUp || mtu !== one.mtu || ![one.interface, hostEndOf(one)].includes(name))
+    );
+  return attachments.filter((one) =>
+    gone.has(hostEndOf(one)) || (links.length > 0 && isChanged(one)) ||
+    one.addresses.some((cidr) => addresses.has(bareAddress(cidr))) ||
+    (one.gateway !== undefined && gateways.has(one.gateway))
+  );
+}
+
+/** Gives what is wrong with the pod end among the links of its sandbox; undefined when nothing is. */
+export function wrongEnd(
+  { interface: name, mac, mtu, addresses }: AttachmentRecord,
+  links: readonly PodLink[],
+): "differs" | "gone" | undefined {
+  const link = links.find((one) => one.name === name);
+  if (!link) return "gone";
+  const isRight = link.isUp && link.mac === mac && link.mtu === mtu &&
+    addresses.every((cidr) => link.addresses.includes(cidr));
+  return isRight ? undefined : "differs";
+}

@@ -1,0 +1,58 @@
+// The requests of applies that are under way, where their text is too long for the revision's record:
+// in documents of their own, so that anybody can finish what a crash cut off. They go when it is done.
+
+import { documentsIn, groups } from "../../intent/indexed_documents.ts";
+import { folderOf } from "../../intent/readable.ts";
+import { type Documents, keys, REQUESTS, SCHEMA } from "../../intent/records.ts";
+import type { Write } from "../../store/store.ts";
+import type { IntentRequest } from "../api.ts";
+
+// UTF-16 units. In JSON within JSON each takes at most 3 bytes; a commit carries 512 KiB.
+const PART_LENGTH = 150_000;
+
+/** `requests/<n>/<part>` */
+interface RequestPart {
+  readonly schema: number;
+  readonly text: string;
+}
+
+/** What a revision's record says of its request. */
+interface Asked {
+  readonly n: number;
+  readonly request?: IntentRequest;
+  readonly parts?: number;
+}
+
+/** Gives how many documents a request takes. */
+export function countParts(request: IntentRequest): number {
+  return Math.ceil(JSON.stringify(request).length / PART_LENGTH);
+}
+
+/** Gives the documents of revision `n`'s request; each fits into a commit alone. */
+export function requestWrites(n: number, request: IntentRequest): Write[] {
+  const text = JSON.stringify(request);
+  return Array.from({ length: countParts(request) }, (_, part) => {
+    const piece = text.slice(part * PART_LENGTH, (part + 1) * PART_LENGTH);
+    return { key: keys.requestPart(n, part), value: { schema: SCHEMA, text: piece } };
+  });
+}
+
+/** Finds the request of a revision; undefined where it was cut off before all of it was kept. */
+export function findRequest(
+  documents: Documents,
+  { n, request, parts = 0 }: Asked,
+): IntentRequest | undefined {
+  if (request || parts === 0) return request;
+  const pieces = Array.from({ length: parts }, (_, part) => {
+    const document = documents.get(keys.requestPart(n, part));
+    return (document?.value as RequestPart | undefined)?.text;
+  });
+  return pieces.every((one) => one !== undefined) ? JSON.parse(pieces.join("")) : undefined;
+}
+
+/** Gives the deletions of what is kept for revisions that `isOver` says have ended. */
+export function requestDeletions(documents: Documents, isOver: (n: number) => boolean): Write[] {
+  return documentsIn(documents, groups.folder(folderOf(REQUESTS))).map(([key]) => key)
+    .filter((key) => isOver(Number(key.split("/")[1])))
+    .map((key) => ({ key, value: undefined }));
+}

@@ -1,0 +1,101 @@
+// Typed looks into the mirror's documents: what can be read of them.
+
+import { documentsIn, groups } from "../../intent/indexed_documents.ts";
+import { readableAt, whyUnreadable } from "../../intent/readable.ts";
+import {
+  type AttachmentRecord,
+  type EndpointRecord,
+  type HostRecord,
+  keys,
+  type NetworkRecord,
+  type PresenceRecord,
+  type TenantRecord,
+} from "../../intent/records.ts";
+import type { Document } from "./store_cache.ts";
+
+type Documents = ReadonlyMap<string, Document>;
+
+function find<T>(documents: Documents, group: string): T[] {
+  return documentsIn<T>(documents, group).map(([, value]) => value);
+}
+
+const inFolder = <T>(documents: Documents, name: string) => find<T>(documents, groups.folder(name));
+
+/**
+ * Reports whether the store holds nothing that anybody was told: a new one, or one that was lost.
+ * Whatever was applied once leaves its revision, however much was deleted since.
+ */
+export function isBlank(documents: Documents): boolean {
+  for (const key of documents.keys()) if (!key.startsWith("agents/")) return false;
+  return true;
+}
+
+/** Gives the attachments of `host`. */
+export function attachmentsOf(documents: Documents, host: string): AttachmentRecord[] {
+  return find(documents, groups.attachmentsOn(host));
+}
+
+/** Gives the attachments of all hosts, by a walk through the store. */
+export function allAttachments(documents: Documents): AttachmentRecord[] {
+  return walk(documents, "attachments/");
+}
+
+/** Gives the attachments in one sandbox of `host`, whose id may be given by 12 or more digits. */
+export function attachmentsIn(
+  documents: Documents,
+  host: string,
+  sandbox: string,
+): AttachmentRecord[] {
+  return find<AttachmentRecord>(documents, groups.attachmentsIn(host, sandbox))
+    .filter((one) => one.sandbox.startsWith(sandbox));
+}
+
+/** Gives the attachments of all hosts in a network. */
+export function attachmentsAt(
+  documents: Documents,
+  { tenant, name }: NetworkRecord,
+): AttachmentRecord[] {
+  return find(documents, groups.attachmentsAt(tenant, name));
+}
+
+/** Gives all endpoints, by a walk through the store. */
+export function endpointsOf(documents: Documents): EndpointRecord[] {
+  return walk(documents, "endpoints/");
+}
+
+function walk<T>(documents: Documents, prefix: string): T[] {
+  return [...documents].filter(([key, { value }]) =>
+    key.startsWith(prefix) && whyUnreadable(key, value) === undefined
+  ).map(([, { value }]) => value as T);
+}
+
+export const tenantsOf = (documents: Documents) => inFolder<TenantRecord>(documents, "tenants");
+export const networksOf = (documents: Documents) => inFolder<NetworkRecord>(documents, "networks");
+export const presencesOf = (documents: Documents) => inFolder<PresenceRecord>(documents, "agents");
+export const hostsOf = (documents: Documents) => inFolder<HostRecord>(documents, "hosts");
+
+/** Key of an attachment's document. */
+export function attachmentKey({ host, sandbox, interface: name }: AttachmentRecord): string {
+  return keys.attachment(host, sandbox, name);
+}
+
+/** Key of the endpoint's document that an attachment realises. */
+export function endpointKeyOf({ tenant, network, endpoint }: AttachmentRecord): string {
+  return keys.endpoint(tenant, network, endpoint);
+}
+
+/** Finds the endpoint that an attachment realises. */
+export function findEndpoint(
+  documents: Documents,
+  attachment: AttachmentRecord,
+): EndpointRecord | undefined {
+  return readableAt(documents, endpointKeyOf(attachment));
+}
+
+/** Finds a network. */
+export function findNetwork(
+  documents: Documents,
+  { tenant, network }: { readonly tenant: string; readonly network: string },
+): NetworkRecord | undefined {
+  return readableAt(documents, keys.network(tenant, network));
+}

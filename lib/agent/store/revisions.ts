@@ -1,0 +1,64 @@
+// The store's history of applies: a record each, which says whether it was done whole. Pure.
+
+import { documentsIn, groups } from "../../intent/indexed_documents.ts";
+import { type Documents, SCHEMA } from "../../intent/records.ts";
+import type { IntentRequest } from "../api.ts";
+import { countParts } from "./apply_requests.ts";
+
+// With the rest of a commit this stays within the store's limit of 512 KiB.
+const TEXT_LIMIT = 20 * 1024;
+
+/** `revisions/<n>` */
+export interface RevisionRecord {
+  readonly schema: number;
+  readonly n: number;
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  readonly mode: IntentRequest["mode"];
+  /** Objects that the plan changed. */
+  readonly changes: number;
+  readonly state: "applying" | "done" | "interrupted";
+  /** What was asked for, where it is short enough to be kept for good. */
+  readonly request?: IntentRequest;
+  /** So many documents of requests.ts hold it otherwise, while it is applied. */
+  readonly parts?: number;
+}
+
+/** Gives the record of the next apply, its number `skip` further on than the next one. */
+export function nextRevision(
+  documents: Documents,
+  { at, request, changes }: {
+    readonly at: string;
+    readonly request: IntentRequest;
+    readonly changes: number;
+  },
+  skip = 0,
+): RevisionRecord {
+  const n = lastRevision(documents) + 1 + skip;
+  const isShort = new TextEncoder().encode(request.text).length <= TEXT_LIMIT;
+  return {
+    schema: SCHEMA,
+    n,
+    at,
+    mode: request.mode,
+    changes,
+    state: "applying",
+    ...(isShort ? { request } : { parts: countParts(request) }),
+  };
+}
+
+/** Gives the highest number so far, 0 where there is none. */
+export function lastRevision(documents: Documents): number {
+  return revisionsOf(documents).reduce((most, { n }) => Math.max(most, n), 0);
+}
+
+/** Gives the applies that were begun and not finished, oldest first. */
+export function interruptedRevisions(documents: Documents): RevisionRecord[] {
+  return revisionsOf(documents).filter((one) => one.state === "applying")
+    .sort((a, b) => a.n - b.n);
+}
+
+function revisionsOf(documents: Documents): RevisionRecord[] {
+  return documentsIn<RevisionRecord>(documents, groups.folder("revisions"))
+    .map(([, record]) => record);
+}

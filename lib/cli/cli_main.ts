@@ -1,0 +1,204 @@
+// The operator's tool: finds the command, reads the options that all share, runs it, says its Fault.
+
+import { parseArgs } from "@std/cli/parse-args";
+import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
+import { VERSION } from "../util/version.ts";
+import { type Output, processOutput } from "./output.ts";
+import type { Command, CommonOptions, Shell, Target } from "./shell.ts";
+import { nearest } from "./nearest.ts";
+import type { OpenOptions } from "../store/open_store.ts";
+
+/** Commands by name; each is loaded when it is called. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  apply: async () => (await import("./change.ts")).apply,
+  plan: async () => (await import("./change.ts")).plan,
+  delete: async () => (await import("./change.ts")).remove,
+  bind: async () => (await import("./change.ts")).bind,
+  get: async () => (await import("./get.ts")).get,
+  why: async () => (await import("./why.ts")).why,
+  gc: async () => (await import("./gc.ts")).gc,
+  ipam: async () => (await import("./ipam.ts")).ipam,
+  intent: async () => (await import("./intent.ts")).intent,
+  status: async () => (await import("./status.ts")).status,
+  kube: async () => (await import("./kube.ts")).kube,
+  pods: async () => (await import("./pods.ts")).pods,
+  trace: async () => (await import("./trace.ts")).trace,
+};
+
+const HELP = `k8contivnet: pods on their own VLANs and VXLANs, from one intent file
+
+  apply -f FILE      add and update what the intent says      plan -f FILE    what would change
+  delete -f FILE     delete what it names                     bind POD HOST   pin a pod's endpoints
+  get KIND           hosts tenants networks endpoints attachments policies pods
+  why POD            which rule put it where, or why nowhere
+  trace SRC DST      may these two pods talk, by which rule, and does the switch agree
+  ipam show          how full the pools are                   ipam check      records against claims
+  gc                 release what is gone now                 gc --host HOST  of a host that is lost
+  intent example     an intent to start from                  intent check FILE
+  status             how this host's agent is
+  kube rbac|status   rights in Kubernetes, how it is known    pods            as kubectl contiv pods
+  netplugin          the host agent                           netdcli         the original's tool
+  init setup teardown status   a kubelet's calls ("k8contivnet help setup")
+  version            what this file is
+
+COMMAND -h tells more. Common options: -o table|wide|json|name, --socket PATH, --store URL, --no-color
+With --store etcd[s]://… also --etcd-ca, --etcd-cert, --etcd-key, --etcd-user, --etcd-password-file
+exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict or exhausted, 5 unavailable, 6 timed out`;
+
+/** Runs one command; gives the exit code. */
+export async function cliMain(args: readonly string[]): Promise<number> {
+  const [name = "help", ...rest] = args;
+  await using stack = new AsyncDisposableStack();
+  try {
+    await dispatch(name, rest, stack);
+    return 0;
+  } catch (error) {
+    const fault = faultFrom(error);
+    processOutput(false).words(`k8contivnet: ${fault.message}`);
+    return FAULT_CODES[fault.code].exit;
+  }
+}
+
+async function dispatch(
+  name: string,
+  args: readonly string[],
+  stack: AsyncDisposableStack,
+): Promise<void> {
+  const options = parseOptions(args);
+  const output = processOutput(options.color);
+  if (["help", "-h", "--help", "-help"].includes(name)) return await help(options.words[0], output);
+  if (["version", "--version", "-version"].includes(name)) return version(options.common, output);
+  const load = COMMANDS[name];
+  if (!load) {
+    const near = nearest(name, [
+      ...Object.keys(COMMANDS),
+      "help",
+      "version",
+      "netplugin",
+      "netdcli",
+      ...["init", "setup", "teardown", "status"],
+    ]);
+    throw new Fault("usage", `there is no command "${name.slice(0, 60)}"`, {
+      fix: near ? `did you mean ${near}?` : 'see "k8contivnet help"',
+    });
+  }
+  const command = await load();
+  if (options.isHelp) return output.data(`k8contivnet ${command.usage}`);
+  const shell: Shell = {
+    words: options.words,
+    options: options.common,
+    output,
+    target: await lazyTarget(options, stack),
+  };
+  await command.run(shell);
+}
+
+async function help(name: string | undefined, output: Output): Promise<void> {
+  const load = name === undefined ? undefined : COMMANDS[name];
+  if (!load) return output.data(HELP);
+  output.data(`k8contivnet ${(await load()).usage}`);
+}
+
+function version({ format }: CommonOptions, output: Output): void {
+  const { os, arch } = Deno.build;
+  const facts = { version: VERSION, deno: Deno.version.deno, os, arch, glibc: "2.27 or newer" };
+  if (format === "json") return output.data(JSON.stringify(facts, null, 2));
+  output.data(
+    `k8contivnet ${facts.version} (deno ${facts.deno}, ${os} ${arch}, glibc ${facts.glibc})`,
+  );
+}
+
+interface Options {
+  readonly words: readonly string[];
+  readonly common: CommonOptions;
+  readonly socket: string | undefined;
+  readonly store: string | undefined;
+  readonly storeOptions: OpenOptions;
+  readonly color: boolean;
+  readonly isHelp: boolean;
+}
+
+const KUBE_FLAGS = ["namespace", "kubeconfig", "context"] as const;
+// The same as the agent's.
+const ETCD_FLAGS = ["etcd-ca", "etcd-cert", "etcd-key", "etcd-user", "etcd-password-file"] as const;
+
+function parseOptions(args: readonly string[]): Options {
+  const parsed = parseArgs([...args], {
+    string: [
+      "file",
+      "output",
+      "socket",
+      "store",
+      "tcp",
+      "udp",
+      "host",
+      ...KUBE_FLAGS,
+      ...ETCD_FLAGS,
+      "_",
+    ],
+    boolean: [
+      "prune",
+      "dry-run",
+      "strict",
+      "force",
+      "repair",
+      "all-namespaces",
+      "icmp",
+      "color",
+      "help",
+    ],
+    negatable: ["color"],
+    alias: { file: "f", output: "o", help: "h", namespace: "n", "all-namespaces": "A" },
+    default: { color: true, output: "table" },
+    unknown: (arg, key) => {
+      if (key === undefined) return;
+      throw new Fault("usage", `there is no option ${arg.slice(0, 60)}`, { fix: "see -h" });
+    },
+  });
+  const format = parsed.output;
+  if (!isFormat(format)) {
+    throw new Fault("usage", `-o cannot be "${format}"`, { fix: "table, wide, json or name" });
+  }
+  return {
+    words: parsed._.map(String),
+    common: {
+      format,
+      force: parsed.force,
+      strict: parsed.strict,
+      prune: parsed.prune,
+      dryRun: parsed["dry-run"],
+      repair: parsed.repair,
+      file: parsed.file,
+      namespace: parsed.namespace,
+      allNamespaces: parsed["all-namespaces"],
+      kubeconfig: parsed.kubeconfig,
+      context: parsed.context,
+      tcp: parsed.tcp,
+      udp: parsed.udp,
+      icmp: parsed.icmp,
+      host: parsed.host,
+    },
+    socket: parsed.socket,
+    store: parsed.store,
+    storeOptions: {
+      etcdCa: parsed["etcd-ca"],
+      etcdCert: parsed["etcd-cert"],
+      etcdKey: parsed["etcd-key"],
+      etcdUser: parsed["etcd-user"],
+      etcdPasswordFile: parsed["etcd-password-file"],
+    },
+    color: parsed.color,
+    isHelp: parsed.help,
+  };
+}
+
+function isFormat(format: string): format is CommonOptions["format"] {
+  return ["table", "wide", "json", "name"].includes(format);
+}
+
+async function lazyTarget(options: Options, stack: AsyncDisposableStack): Promise<Target> {
+  const { agentTarget, storeTarget } = await import("./agent_or_store.ts");
+  return options.store
+    ? await storeTarget(options.store, options.storeOptions, stack)
+    : agentTarget(options.socket);
+}

@@ -1,0 +1,139 @@
+// What brings claims and records together again where they differ: leaked claims go, missing ones come
+// back. Pure; who acts on it looks twice before, and the checks say that all is as it was seen.
+//
+// An address that a pod has at this moment is nobody's to move: its claim is kept, whatever it says.
+
+import { isHeld } from "./audit.ts";
+import { documentsIn, groups } from "./indexed_documents.ts";
+import { endpointClaim, networkClaims } from "./plan/claims.ts";
+import type { PlanCheck, PlanWrite } from "./plan/operation.ts";
+import { folderOf, readableAt, whyUnreadable } from "./readable.ts";
+import {
+  type AttachmentRecord,
+  type ClaimRecord,
+  type Documents,
+  type EndpointRecord,
+  keys,
+  type NetworkRecord,
+  SCHEMA,
+} from "./records.ts";
+
+/** One act of a repair, or why there is none. */
+export interface Repair {
+  readonly act: "release" | "rebuild" | "keep";
+  /** Key of the claim. */
+  readonly claim: string;
+  readonly why: string;
+  /** What must hold for it, and what it writes; nothing of both for what is kept. */
+  readonly checks: readonly PlanCheck[];
+  readonly writes: readonly PlanWrite[];
+}
+
+/** Gives what is to be repaired, by the claims' keys. What cannot be read is not looked into. */
+export function planRepairs(documents: Documents): Repair[] {
+  const recordsByClaim = impliedClaims(documents);
+  const found = [
+    ...[...recordsByClaim].map(([claim, records]) => repairOfRecord(documents, claim, records)),
+    ...[...documents.keys()].filter((key) => key.startsWith("claims/") && !recordsByClaim.has(key))
+      .map((claim) => repairOfLeak(documents, claim)),
+  ];
+  return found.filter((one) => one !== undefined).sort((a, b) => a.claim < b.claim ? -1 : 1);
+}
+
+/** Gives the records that say that they hold a claim, by claim; more than one is a double use. */
+function impliedClaims(documents: Documents): Map<string, string[]> {
+  const records = new Map<string, string[]>();
+  for (const key of [...documents.keys()].sort()) {
+    for (const claim of claimsOf(documents, key)) {
+      records.set(claim, [...records.get(claim) ?? [], key]);
+    }
+  }
+  return records;
+}
+
+function claimsOf(documents: Documents, key: string): string[] {
+  const folder = folderOf(key);
+  if (folder !== "networks" && folder !== "endpoints") return [];
+  const record = readableAt<NetworkRecord | EndpointRecord>(documents, key);
+  if (!record) return [];
+  return "encap" in record ? networkClaims(record) : [endpointClaim(record)];
+}
+
+/** A record without its claim gets it, where nobody else has it. */
+function repairOfRecord(
+  documents: Documents,
+  claim: string,
+  records: readonly string[],
+): Repair | undefined {
+  const document = documents.get(claim);
+  const known = readableAt<ClaimRecord>(documents, claim);
+  if (document && (!known || isHeld(documents, claim, known))) return undefined;
+  const pods = podsWith(documents, claim);
+  const owner = records.find((one) => pods.some(({ endpoint }) => endpoint === one)) ?? records[0];
+  if (owner === undefined) return undefined;
+  const stranger = pods.find(({ endpoint }) => endpoint !== owner);
+  if (stranger) return keep(claim, `${stranger.words} has it, and ${owner} wants it`);
+  const holder = known && documents.has(known.owner) && !isRecord(documents, known.owner);
+  if (holder) return keep(claim, `${known.owner} has it, and ${owner} wants it`);
+  const value: ClaimRecord = { schema: SCHEMA, owner };
+  return {
+    act: "rebuild",
+    claim,
+    why: `${owner} holds it`,
+    checks: [claim, owner].map((key) => checkOf(documents, key)),
+    writes: [{ key: claim, value: { ...value } }],
+  };
+}
+
+/** A claim that no record holds goes. */
+function repairOfLeak(documents: Documents, claim: string): Repair | undefined {
+  const known = readableAt<ClaimRecord>(documents, claim);
+  if (!known || isHeld(documents, claim, known)) return undefined;
+  const { owner } = known;
+  const [pod] = podsWith(documents, claim);
+  if (pod) return keep(claim, `${pod.words} has it`);
+  if (documents.has(owner) && !isRecord(documents, owner)) return keep(claim, `${owner} has it`);
+  const stranger = claim.startsWith("claims/ip/") ? unreadableAttachment(documents) : undefined;
+  if (stranger) return keep(claim, `${stranger} cannot be read, and may have it`);
+  return {
+    act: "release",
+    claim,
+    why: documents.has(owner) ? `${owner} holds another` : `its owner ${owner} is not there`,
+    checks: [claim, owner].map((key) => checkOf(documents, key)),
+    writes: [{ key: claim, value: undefined }],
+  };
+}
+
+function keep(claim: string, why: string): Repair {
+  return { act: "keep", claim, why, checks: [], writes: [] };
+}
+
+function checkOf(documents: Documents, key: string): PlanCheck {
+  return { key, revision: documents.get(key)?.revision ?? 0 };
+}
+
+/** Reports whether `key` is a record whose own words say which claims it holds. */
+function isRecord(documents: Documents, key: string): boolean {
+  return ["networks", "endpoints"].includes(folderOf(key)) &&
+    readableAt(documents, key) !== undefined;
+}
+
+/** Gives the pods that have the address of a claim at this moment. */
+function podsWith(documents: Documents, claim: string) {
+  const [, folder, tenant = "", network = "", address] = claim.split("/");
+  if (folder !== "ip") return [];
+  return documentsIn<AttachmentRecord>(documents, groups.attachmentsAt(tenant, network))
+    .filter(([, { addresses }]) => addresses.some((cidr) => cidr.split("/")[0] === address))
+    .map(([, { pod, host, endpoint }]) => ({
+      words: `pod ${pod.namespace}/${pod.name} on ${host}`,
+      endpoint: keys.endpoint(tenant, network, endpoint),
+    }));
+}
+
+function unreadableAttachment(documents: Documents): string | undefined {
+  return documentsIn(documents, groups.unreadable)
+    .map(([key]) => key)
+    .find((key) =>
+      folderOf(key) === "attachments" && whyUnreadable(key, documents.get(key)?.value)
+    );
+}

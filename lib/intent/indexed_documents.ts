@@ -1,0 +1,151 @@
+// Documents that are found without a walk through all: by folder, by pod, by host, by network. What
+// cannot be read is found nowhere, but by its key.
+
+import { Journal } from "./changed_keys.ts";
+import { folderOf, whyUnreadable } from "./readable.ts";
+import type { AttachmentRecord, Documents, EndpointRecord } from "./records.ts";
+
+type Document = Documents extends ReadonlyMap<string, infer T> ? T : never;
+
+/** Names of the groups in which documents are found. */
+export const groups = {
+  /** Any folder but those of endpoints and claims, which are as many as all others together. */
+  folder: (folder: string) => `folder ${folder}`,
+  /** Endpoints whose container has this name. */
+  podName: (name: string) => `pod ${name}`,
+  /** Endpoints that are to be plumbed into a container of this id or name. */
+  uuid: (uuid: string) => `uuid ${uuid}`,
+  /** The same by the first digits of the id, of which there may be 12 to 64. */
+  shortUuid: (uuid: string) => `id ${uuid.slice(0, 12)}`,
+  attachmentsOn: (host: string) => `on ${host}`,
+  /** Attachments in a sandbox, by the first digits of its id. */
+  attachmentsIn: (host: string, sandbox: string) => `in ${host} ${sandbox.slice(0, 12)}`,
+  attachmentsAt: (tenant: string, network: string) => `at ${tenant}/${network}`,
+  endpointsAt: (tenant: string, network: string) => `endpoints at ${tenant}/${network}`,
+  /** Claims on addresses of a network. */
+  addressesAt: (tenant: string, network: string) => `addresses at ${tenant}/${network}`,
+  /** Claims on all else: VLANs, VNIs, subnets. */
+  otherClaims: "other claims",
+  /** What this version cannot read. */
+  unreadable: "unreadable",
+} as const;
+
+/** Gives the groups that the document at `key` is in. */
+export function groupsOf(key: string, value: unknown): string[] {
+  if (whyUnreadable(key, value) !== undefined) return [groups.unreadable];
+  const folder = folderOf(key);
+  if (folder === "endpoints") return endpointGroups(value as EndpointRecord);
+  if (folder === "claims") return [claimGroup(key)];
+  const own = folder === "attachments" ? attachmentGroups(value as AttachmentRecord) : [];
+  return [groups.folder(folder), ...own];
+}
+
+const ADDRESSES = "claims/ip/";
+
+// Written so that nothing is made but the name: there are as many of these as of all others together.
+function claimGroup(key: string): string {
+  if (!key.startsWith(ADDRESSES)) return groups.otherClaims;
+  const network = key.indexOf("/", ADDRESSES.length);
+  const end = key.indexOf("/", network + 1);
+  return groups.addressesAt(
+    key.slice(ADDRESSES.length, network),
+    key.slice(network + 1, end < 0 ? key.length : end),
+  );
+}
+
+function endpointGroups(endpoint: EndpointRecord): string[] {
+  const uuid = uuidOf(endpoint);
+  const { tenant, network, container } = endpoint;
+  const named = [groups.podName(container), groups.endpointsAt(tenant, network)];
+  return typeof uuid === "string" ? [...named, groups.uuid(uuid), groups.shortUuid(uuid)] : named;
+}
+
+function attachmentGroups({ host, sandbox, tenant, network }: AttachmentRecord): string[] {
+  return [
+    groups.attachmentsOn(host),
+    groups.attachmentsIn(host, sandbox),
+    groups.attachmentsAt(tenant, network),
+  ];
+}
+
+/** Gives the container that an endpoint is for; a pin says all: one without an id clears the intent's. */
+export function uuidOf({ pin, attachUuid }: EndpointRecord): string | undefined {
+  return pin ? pin.attachUuid : attachUuid;
+}
+
+/** A map of documents that keeps its groups by itself, and remembers which values changed lately. */
+export class IndexedDocuments extends Map<string, Document> {
+  readonly journal = new Journal();
+  /** A key alone, or several: most groups have one member. */
+  readonly #keysByGroup = new Map<string, string | Set<string>>();
+
+  /** Gives the keys of a group, in no order. */
+  keysIn(group: string): Iterable<string> {
+    const found = this.#keysByGroup.get(group);
+    return typeof found === "string" ? [found] : found ?? [];
+  }
+
+  override set(key: string, document: Document): this {
+    const before = this.get(key);
+    super.set(key, document);
+    if (before?.value === document.value) return this;
+    this.journal.note(key);
+    if (before) this.#leave(key, before);
+    for (const group of groupsOf(key, document.value)) this.#join(key, group);
+    return this;
+  }
+
+  override delete(key: string): boolean {
+    const before = this.get(key);
+    if (before) {
+      this.#leave(key, before);
+      this.journal.note(key);
+    }
+    return super.delete(key);
+  }
+
+  override clear(): void {
+    super.clear();
+    this.journal.noteAll();
+    this.#keysByGroup.clear();
+  }
+
+  #join(key: string, group: string): void {
+    const found = this.#keysByGroup.get(group);
+    if (found === undefined) this.#keysByGroup.set(group, key);
+    else if (typeof found !== "string") found.add(key);
+    else this.#keysByGroup.set(group, new Set([found, key]));
+  }
+
+  #leave(key: string, { value }: Document): void {
+    for (const group of groupsOf(key, value)) {
+      const found = this.#keysByGroup.get(group);
+      if (typeof found === "string" || found?.size === 1) this.#keysByGroup.delete(group);
+      else found?.delete(key);
+    }
+  }
+}
+
+/** Gives the keys and documents of a group: by the index where there is one, else by a walk. */
+export function documentsIn<T>(documents: Documents, group: string): [key: string, value: T][] {
+  if (documents instanceof IndexedDocuments) {
+    return [...documents.keysIn(group)].map((key) => [key, documents.get(key)?.value as T]);
+  }
+  return [...documents].filter(([key, { value }]) => groupsOf(key, value).includes(group))
+    .map(([key, { value }]) => [key, value as T]);
+}
+
+/** Tells from look to look which keys' values changed. */
+export class Follower {
+  #documents: Documents | undefined;
+  #count = 0;
+
+  /** Gives what changed since the last call; undefined where nobody knows: that may be anything. */
+  follow(documents: Documents): ReadonlySet<string> | undefined {
+    const journal = documents instanceof IndexedDocuments ? documents.journal : undefined;
+    const keys = documents === this.#documents ? journal?.since(this.#count) : undefined;
+    this.#documents = documents;
+    this.#count = journal?.count ?? 0;
+    return keys && new Set(keys);
+  }
+}

@@ -1,0 +1,68 @@
+// The change of one record in words, with the keys of the user's file.
+
+import { oneLine } from "../../util/errors.ts";
+import { NAMES } from "../file/fields.ts";
+import type { AttachmentRecord, EndpointRecord } from "../records.ts";
+import type { ObjectKind } from "./unknown_fields.ts";
+import { podsOf } from "./live.ts";
+import type { ObjectRecord } from "./stored.ts";
+
+/** Gives one line a field that differs; for a new object all fields, for one that goes its pods. */
+export function changeLines(
+  kind: ObjectKind,
+  before: ObjectRecord | undefined,
+  after: ObjectRecord | undefined,
+  pods: readonly AttachmentRecord[] = [],
+): string[] {
+  if (!after) return pods.length > 0 ? [`detaches ${podsOf(pods)}`] : [];
+  const has = fieldsOf(kind, after);
+  if (!before) return [...has].map(([label, now]) => `${label}: ${now}`);
+  const had = fieldsOf(kind, before);
+  const labels = new Set([...had.keys(), ...has.keys()]);
+  return [...labels].flatMap((label) => {
+    const [old = "none", now = "none"] = [had.get(label), has.get(label)];
+    return old === now ? [] : [`${label}: ${old} → ${now}`];
+  });
+}
+
+interface Field {
+  readonly label: string;
+  readonly name: string;
+  /** Where the record says who chose the field. */
+  readonly by: string;
+}
+
+/** What each kind's lines show, without the object's own name, which stands above them. */
+const FIELDS: Readonly<Record<ObjectKind, readonly Field[]>> = {
+  host: shown("host"),
+  tenant: shown("tenant"),
+  network: shown("network"),
+  endpoint: shown("endpoint"),
+};
+
+function shown(kind: ObjectKind): Field[] {
+  const own = kind === "endpoint" ? "container" : "name";
+  return Object.entries(NAMES[kind]).filter(([, name]) => name !== own)
+    .map(([label, name]) => ({ label, name, by: `${name}By` }));
+}
+
+function fieldsOf(kind: ObjectKind, record: ObjectRecord): Map<string, string> {
+  const fields = new Map<string, string>();
+  for (const { label, name, by } of FIELDS[kind]) {
+    const value = Reflect.get(record, name);
+    if (value === undefined) continue;
+    const chosen = Reflect.get(record, by) === "pool" ? " (from the pool)" : "";
+    fields.set(label, `${words(value)}${chosen}`);
+  }
+  if (kind === "endpoint") addBinding(fields, record as EndpointRecord);
+  return fields;
+}
+
+function addBinding(fields: Map<string, string>, { pin, bound }: EndpointRecord): void {
+  if (pin) fields.set("pinned to", pin.attachUuid ? `${pin.host} (${pin.attachUuid})` : pin.host);
+  if (bound) fields.set("bound to", bound.host);
+}
+
+function words(value: unknown): string {
+  return oneLine(typeof value === "string" ? value : JSON.stringify(value), 100);
+}

@@ -1,0 +1,98 @@
+// Chooses the addresses of a network's endpoints: fixed, kept, lowest free.
+
+import { type AddressPool, freeAddresses, poolHas, poolIsFull } from "../../ipam/addresses.ts";
+import { addressToText, parseAddress } from "../../ipam/subnets.ts";
+import type { EndpointRecord } from "../records.ts";
+import { checkAddress } from "../field_rules.ts";
+import { inTurn, isTaken, passingOver } from "./ledger.ts";
+import { nameOf } from "./stored.ts";
+import { type Choosing, mayMove } from "./choose_tags.ts";
+import type { WantedEndpoint } from "./desired_types.ts";
+
+/** A chosen address. */
+export type ChosenAddress = Pick<EndpointRecord, "address" | "addressBy">;
+
+/** One network's endpoints and what is known of its addresses. */
+export interface AddressTask {
+  readonly pool: AddressPool;
+  readonly endpoints: readonly (readonly [string, WantedEndpoint])[];
+  /** Holders of claims that are none of this plan's business, by address. */
+  readonly foreign: ReadonlyMap<number, string>;
+  /** Endpoints of pods that have an address at this moment, even if they are about to go. */
+  readonly held: ReadonlyMap<number, string>;
+}
+
+/** Gives the address of every endpoint of one network. Faults: usage, conflict, exhausted. */
+export function chooseAddresses(
+  choosing: Choosing,
+  task: AddressTask,
+): Map<string, ChosenAddress> {
+  const chosen = new Map<string, ChosenAddress>();
+  const owners = new Map<number, string>();
+  const give = (key: string, address: number, addressBy: ChosenAddress["addressBy"]) => {
+    chosen.set(key, { address: addressToText(address), addressBy });
+    owners.set(address, key);
+  };
+  for (const [key, { address }] of task.endpoints) {
+    if (address !== undefined) give(key, fixedAddress(task, key, address, owners), "intent");
+  }
+  const heldBy = new Map([...task.held].map(([address, key]) => [key, address]));
+  for (const [key] of task.endpoints) {
+    if (chosen.has(key)) continue;
+    const record = choosing.stored.endpoints.get(key);
+    // An endpoint that is deleted and made anew finds its pod's address again.
+    const kept = record ? parseAddress(record.address) : heldBy.get(key);
+    if (kept === undefined || !poolHas(task.pool, kept)) continue;
+    if (![undefined, key].includes(task.foreign.get(kept))) continue;
+    const holder = owners.get(kept);
+    if (holder === undefined) give(key, kept, "pool");
+    else if (!mayMove(choosing, key)) throw isTaken(`address ${addressToText(kept)}`, holder, key);
+  }
+  const free = freeAddressesOf(choosing, task, owners);
+  for (const [key] of task.endpoints) if (!chosen.has(key)) give(key, free(), "pool");
+  return chosen;
+}
+
+function fixedAddress(
+  { pool, foreign }: AddressTask,
+  key: string,
+  text: string,
+  owners: ReadonlyMap<number, string>,
+): number {
+  checkAddress((field) => `${field} of ${nameOf(key)}`, pool, text);
+  const address = parseAddress(text);
+  const holder = owners.get(address) ?? foreign.get(address);
+  if (holder === undefined || holder === key) return address;
+  throw isTaken(`address ${text}`, key, holder);
+}
+
+/**
+ * Gives what finds the next free address. An address of a pod that is about to go waits until it has
+ * gone; one that a staying endpoint moves away from comes last, as it ties both into one commit.
+ */
+function freeAddressesOf(
+  { stored, wanted: { skip } }: Choosing,
+  { pool, endpoints, foreign, held }: AddressTask,
+  owners: ReadonlyMap<number, string>,
+) {
+  const leaving = new Set(
+    endpoints.flatMap(([key]) => {
+      const record = stored.endpoints.get(key);
+      return record ? [parseAddress(record.address)] : [];
+    }),
+  );
+  const isUsed = (address: number) =>
+    owners.has(address) || foreign.has(address) || held.has(address);
+  const free = inTurn(
+    passingOver(
+      skip,
+      freeAddresses(pool, (address) => isUsed(address) || leaving.has(address)),
+    ),
+    freeAddresses(pool, isUsed),
+  );
+  return (): number => {
+    const { value } = free.next();
+    if (value === undefined) throw poolIsFull(pool);
+    return value;
+  };
+}

@@ -1,0 +1,156 @@
+// Chooses the tag of every network. Tags are unique across tenants: what a file fixes comes first,
+// then what networks have and may keep, then the lowest free ones.
+
+import {
+  countIds,
+  freeIds,
+  parseVlanRanges,
+  parseVniRange,
+  type Range,
+  rangesHave,
+  rangesToText,
+} from "../../ipam/ranges.ts";
+import { Fault } from "../../util/errors.ts";
+import { type Encap, keys, type NetworkRecord, type TenantRecord } from "../records.ts";
+import { checkTag, tagWord } from "../field_rules.ts";
+import { tagClaim } from "./claims.ts";
+import { holderOf, inTurn, isFree, isTaken, type Ledger } from "./ledger.ts";
+import type { Live } from "./live.ts";
+import { nameOf, type Stored, tenantKeyOf } from "./stored.ts";
+import type { Wanted, WantedNetwork } from "./desired_types.ts";
+
+/** A chosen tag. */
+export type Tag = Pick<NetworkRecord, "encap" | "tag" | "tagBy">;
+
+/** What choosing needs to know. */
+export interface Choosing {
+  readonly stored: Stored;
+  readonly wanted: Wanted;
+  readonly tenants: ReadonlyMap<string, TenantRecord>;
+  readonly live: Live;
+  readonly ledger: Ledger;
+}
+
+/** Gives the tag of every wanted network. Faults: usage, conflict, exhausted. */
+export function chooseTags(choosing: Choosing): Map<string, Tag> {
+  const { wanted, tenants, ledger } = choosing;
+  const tags = new Map<string, Tag>();
+  const give = (key: string, tag: Tag) => {
+    tags.set(key, tag);
+    ledger.given.set(tagClaim(tag), key);
+  };
+  const rest = new Map<string, { readonly encap: Encap; readonly tenant: TenantRecord }>();
+  for (const [key, network] of wanted.networks) {
+    const tenant = tenants.get(tenantKeyOf(network));
+    if (!tenant) continue;
+    const encap = network.encap ?? tenant.defaultNetType;
+    if (network.tag === undefined) rest.set(key, { encap, tenant });
+    else give(key, fixedTag(ledger, key, network, encap, network.tag));
+  }
+  for (const [key, { encap, tenant }] of rest) {
+    const kept = keptTag(choosing, key, encap, tenant);
+    if (kept) give(key, kept);
+  }
+  const free = freeTags(choosing);
+  for (const [key, { encap, tenant }] of rest) {
+    if (!tags.has(key)) give(key, { encap, tag: free(key, encap, tenant), tagBy: "pool" });
+  }
+  return tags;
+}
+
+/** Reports whether a value that a pool chose for `key` may move: the file lists it, no pod has it. */
+export function mayMove({ wanted, live }: Pick<Choosing, "wanted" | "live">, key: string): boolean {
+  return wanted.listed.has(key) && !live.has(key);
+}
+
+/**
+ * Reports whether the file names the network or its tenant. Where it names neither, a value outside
+ * of the tenant's pools stays: a plan that was cut off may have moved the pool and not the network.
+ */
+export function isAskedAbout(
+  { wanted: { listed } }: Pick<Choosing, "wanted">,
+  key: string,
+  tenant: string,
+): boolean {
+  return listed.has(key) || listed.has(keys.tenant(tenant));
+}
+
+function fixedTag(
+  ledger: Ledger,
+  key: string,
+  network: WantedNetwork,
+  encap: Encap,
+  tag: number,
+): Tag {
+  checkTag((field) => `${field} of ${network.tenant}/${network.name}`, encap, tag);
+  const chosen: Tag = { encap, tag, tagBy: "intent" };
+  const holder = holderOf(ledger, tagClaim(chosen), key);
+  if (holder !== undefined) throw isTaken(`${tagWord(encap)} ${tag}`, key, holder);
+  return chosen;
+}
+
+function keptTag(
+  choosing: Choosing,
+  key: string,
+  encap: Encap,
+  tenant: TenantRecord,
+): Tag | undefined {
+  const record = choosing.stored.networks.get(key);
+  if (record?.encap !== encap) return undefined;
+  const isInPool = rangesHave(rangesOf(tenant, encap), record.tag);
+  if (!isInPool && isAskedAbout(choosing, key, tenant.name)) return undefined;
+  const holder = choosing.ledger.given.get(tagClaim(record));
+  if (holder === undefined) return { encap, tag: record.tag, tagBy: "pool" };
+  if (mayMove(choosing, key)) return undefined;
+  throw isTaken(`${tagWord(encap)} ${record.tag}`, holder, key);
+}
+
+/**
+ * Gives what finds the next free tag. Tags that staying networks move away from come last: each one
+ * handed on ties two networks into one commit, and a chain of them may not fit.
+ */
+function freeTags({ stored, wanted, ledger }: Choosing) {
+  const leaving = new Set<string>();
+  for (const key of wanted.networks.keys()) {
+    const record = stored.networks.get(key);
+    if (record && ledger.given.get(tagClaim(record)) !== key) leaving.add(tagClaim(record));
+  }
+  const byRanges = new Map<string, Iterator<number>>();
+  return (key: string, encap: Encap, tenant: TenantRecord): number => {
+    const ranges = rangesOf(tenant, encap);
+    const isUsed = (tag: number) => !isFree(ledger, tagClaim({ encap, tag }));
+    const isLeft = (tag: number) => leaving.has(tagClaim({ encap, tag }));
+    const id = `${encap} ${tenant.name}`;
+    const tags = byRanges.get(id) ??
+      inTurn(freeIds(ranges, (tag) => isUsed(tag) || isLeft(tag)), freeIds(ranges, isUsed));
+    byRanges.set(id, tags);
+    const { value } = tags.next();
+    if (value === undefined) throw noTagLeft(key, encap, tenant, ranges);
+    return value;
+  };
+}
+
+function noTagLeft(
+  key: string,
+  encap: Encap,
+  { name }: TenantRecord,
+  ranges: readonly Range[],
+): Fault {
+  const field = encap === "vlan" ? "Vlans" : "Vxlans";
+  if (ranges.length === 0) {
+    return new Fault("usage", `network ${nameOf(key)} gets no ${tagWord(encap)}`, {
+      why: `tenant ${name} has no ${field} to choose from`,
+      fix: `add ${field} to the tenant, or PktTag to the network`,
+    });
+  }
+  const count = countIds(ranges);
+  return new Fault("exhausted", `no ${tagWord(encap)} is left for ${nameOf(key)}`, {
+    why: `${count} of ${count} in ${field} ${rangesToText(ranges).slice(0, 40)} are in use`,
+    fix: `widen ${field} of tenant ${name}`,
+  });
+}
+
+function rangesOf({ vlans, vxlans }: TenantRecord, encap: Encap): readonly Range[] {
+  if (encap === "vlan") return vlans === undefined ? [] : parseVlanRanges(vlans);
+  return vxlans === undefined ? [] : [parseVniRange(vxlans)];
+}

@@ -1,0 +1,119 @@
+// What should be there: the stored records as statements, changed by what a file wishes. Nothing is
+// chosen here; a statement that leaves a tag, subnet or address out leaves it to the pools.
+
+import type { Intent, TenantAttributes } from "../intent.ts";
+import { type EndpointRecord, keys, type NetworkRecord, type TenantRecord } from "../records.ts";
+import { keepDynamics } from "./dynamic_endpoints.ts";
+import { type Stored, titleOf } from "./stored.ts";
+import { setAsideStrays } from "./orphans.ts";
+import type { Wanted, WantedEndpoint, WantedNetwork } from "./desired_types.ts";
+
+/** What a user wants done with an intent. */
+export interface Wish {
+  /** add: create and update; replace: the intent is everything; delete: what it names goes. */
+  readonly mode: "add" | "replace" | "delete";
+  readonly intent: Intent;
+  /** What stands below a deleted thing goes with it. @default false */
+  readonly force?: boolean;
+  /**
+   * How many free addresses to pass over. Others who plan at this moment choose the lowest free one,
+   * too: who was slower goes further on, so that not all meet again. @default 0
+   */
+  readonly skip?: number;
+}
+
+/** Gives what should be there after `wish`. */
+export function wantedOf(stored: Stored, { mode, intent, skip = 0 }: Wish): Wanted {
+  const wanted = { ...mode === "replace" ? nothing() : statementsOf(stored), skip };
+  if (mode === "delete") remove(wanted, stored, intent);
+  else merge(wanted, stored, intent);
+  keepDynamics(wanted, stored, endpointStatement);
+  setAsideStrays(wanted, stored);
+  return mode === "delete" ? wanted : { ...wanted, bindings: intent.hostBindings };
+}
+
+/** Gives the stored records as statements, which say all of them but what the pools chose. */
+export function statementsOf(stored: Stored): Wanted {
+  const wanted = nothing();
+  for (const [key, { schema: _, ...host }] of stored.hosts) wanted.hosts.set(key, host);
+  for (const [key, tenant] of stored.tenants) wanted.tenants.set(key, attributesOf(tenant));
+  for (const [key, network] of stored.networks) wanted.networks.set(key, networkStatement(network));
+  for (const [key, endpoint] of stored.endpoints) {
+    wanted.endpoints.set(key, endpointStatement(endpoint));
+  }
+  return wanted;
+}
+
+function nothing(): Wanted {
+  return {
+    hosts: new Map(),
+    tenants: new Map(),
+    networks: new Map(),
+    endpoints: new Map(),
+    listed: new Set(),
+    untouched: new Set(),
+    bindings: [],
+    warnings: [],
+    skip: 0,
+  };
+}
+
+function attributesOf({ schema: _, ...attributes }: TenantRecord): TenantAttributes {
+  return attributes;
+}
+
+function networkStatement(record: NetworkRecord): WantedNetwork {
+  const { schema: _, tagBy, subnetBy, tag, subnet, ...said } = record;
+  return {
+    ...said,
+    ...(tagBy === "intent" ? { tag } : {}),
+    ...(subnetBy === "intent" ? { subnet } : {}),
+  };
+}
+
+function endpointStatement(record: EndpointRecord): WantedEndpoint {
+  const { schema: _, pin: _pin, bound: _bound, addressBy, address, ...said } = record;
+  return { ...said, ...(addressBy === "intent" ? { address } : {}) };
+}
+
+/** Networks, endpoints and hosts of a file are full statements; of a tenant it may say a part. */
+function merge(wanted: Wanted, stored: Stored, intent: Intent): void {
+  const state = <T>(map: Map<string, T>, key: string, value: T) => {
+    map.set(key, value);
+    wanted.listed.add(key);
+  };
+  for (const host of intent.hosts) state(wanted.hosts, keys.host(host.name), host);
+  for (const { networks, ...attributes } of intent.tenants) {
+    const tenant = attributes.name;
+    const known = stored.tenants.get(keys.tenant(tenant));
+    const kept = known ? attributesOf(known) : {};
+    state(wanted.tenants, keys.tenant(tenant), { ...kept, ...attributes });
+    for (const { endpoints, ...network } of networks) {
+      state(wanted.networks, keys.network(tenant, network.name), { ...network, tenant });
+      for (const endpoint of endpoints) {
+        const key = keys.endpoint(tenant, network.name, endpoint.container);
+        state(wanted.endpoints, key, { ...endpoint, tenant, network: network.name });
+      }
+    }
+  }
+}
+
+/** An endpoint goes where it is named, a network or tenant only where nothing is named below it. */
+function remove(wanted: Wanted, stored: Stored, intent: Intent): void {
+  const take = (map: Map<string, unknown>, records: ReadonlyMap<string, unknown>, key: string) => {
+    map.delete(key);
+    if (!records.has(key)) wanted.warnings.push(`${titleOf(key)} is not there`);
+  };
+  for (const { name } of intent.hosts) take(wanted.hosts, stored.hosts, keys.host(name));
+  for (const { name: tenant, networks } of intent.tenants) {
+    if (networks.length === 0) take(wanted.tenants, stored.tenants, keys.tenant(tenant));
+    for (const { name, endpoints } of networks) {
+      if (endpoints.length === 0) {
+        take(wanted.networks, stored.networks, keys.network(tenant, name));
+      }
+      for (const { container } of endpoints) {
+        take(wanted.endpoints, stored.endpoints, keys.endpoint(tenant, name, container));
+      }
+    }
+  }
+}

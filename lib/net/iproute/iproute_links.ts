@@ -1,0 +1,202 @@
+// Links through iproute2, and ethtool for checksums: slower than netlink/ by some milliseconds a
+// pair, but needs nothing of the runtime but leave to start commands. Deno opens nothing below
+// /proc and /sys for a program without -A (seen with 2.9.6): commands do that too.
+
+import { type IpLink, type IpRoute, parseIpLinks, parseIpRoutes } from "./ip_output.ts";
+import { inSameSandbox, inSandbox, ip, linksHere, linksIn, refuseRouters } from "./commands.ts";
+import type { HostEnd, Links, PairSpec, PodLink } from "../links.ts";
+import { hostEndTaken, interfaceTaken, notOurs, notPaired, routeTaken } from "../sandbox_checks.ts";
+import {
+  checkAliasPrefix,
+  checkNetns,
+  HALF_MADE_GROUP,
+  isOnLink,
+  parseAddress,
+  parsePair,
+  removalGroup,
+} from "../pair_spec.ts";
+
+// The kernel takes 20 ms to delete one link, and may be busy with hundreds of them.
+const REMOVAL_LIMIT_MS = 30_000;
+
+/** Opens the driver. Faults: usage. */
+export function openIproute(aliasPrefix: string): Links {
+  checkAliasPrefix(aliasPrefix);
+  // Async, so that a value that cannot be used is a refused promise too.
+  return {
+    driver: "ip",
+    createPair: async (spec) => await createPair(parsePair(spec, aliasPrefix)),
+    ensurePodSide: async (spec) => await ensurePodSide(parsePair(spec, aliasPrefix)),
+    removeLinks: (names) => removeLinks(names, aliasPrefix),
+    hostEnds: () => hostEnds(aliasPrefix),
+    podLinks,
+    linkMtu,
+    defaultRouteLinks,
+    close: () => {},
+  };
+}
+
+async function createPair(spec: PairSpec): Promise<void> {
+  await using undo = new AsyncDisposableStack();
+  await inSameSandbox(spec, async () => {
+    await addPair(spec);
+    undo.defer(() => deleteLink(spec.hostEnd));
+    await setHostEnd(spec);
+    await setPodEnd(spec, addDefaultRoute(spec)).catch((error) => orRouteTaken(error, spec));
+  });
+  undo.move();
+}
+
+async function addPair(spec: PairSpec): Promise<void> {
+  const { hostEnd, netns, interface: name, mac } = spec;
+  const peer = ["peer", "name", name, "address", mac, ...size(spec), "netns", netns];
+  const group = ["group", String(HALF_MADE_GROUP)];
+  try {
+    await ip(["link", "add", "name", hostEnd, ...group, ...size(spec), "type", "veth", ...peer]);
+  } catch (error) {
+    if ((await linksHere()).some((link) => link.name === hostEnd)) throw hostEndTaken(hostEnd);
+    const there = await linksIn(netns);
+    if (there.some((link) => link.name === name)) throw interfaceTaken(name, netns);
+    throw error;
+  }
+}
+
+function size({ mtu }: PairSpec): string[] {
+  return ["mtu", String(mtu)];
+}
+
+async function setHostEnd({ hostEnd, alias }: PairSpec): Promise<void> {
+  const settings = ["alias", alias, "group", "default"];
+  // Without addrgenmode none the kernel gives an IPv6 address as soon as the link is up.
+  if (await refuseRouters(hostEnd)) settings.push("addrgenmode", "none");
+  await ip(["link", "set", "dev", hostEnd, ...settings, "up"]);
+}
+
+/** Makes the pod end as wanted; `more` are further lines for `ip -batch`. */
+async function setPodEnd(spec: PairSpec, more: readonly string[]): Promise<void> {
+  const { netns, interface: name, mac, mtu } = spec;
+  const setting = `/proc/sys/net/ipv4/conf/${name}/arp_notify`;
+  await inSandbox(netns, ["tee", setting], { stdin: "1" });
+  if (!spec.checksumOffload) await inSandbox(netns, ["ethtool", "-K", name, "tx", "off"]);
+  const lines = [
+    "link set dev lo up",
+    `link set dev ${name} address ${mac} mtu ${mtu}`,
+    ...spec.addresses.map((address) => `address replace ${address} dev ${name}`),
+    `link set dev ${name} up`,
+    ...more,
+  ];
+  await inSandbox(netns, ["ip", "-batch", "-"], { stdin: `${lines.join("\n")}\n` });
+}
+
+function addDefaultRoute({ gateway, addresses, interface: name }: PairSpec): string[] {
+  if (gateway === undefined) return [];
+  const onLink = isOnLink(gateway, addresses) ? "" : " onlink";
+  return [`route add default via ${gateway} dev ${name}${onLink}`];
+}
+
+/** Gives the line that is missing for the default route, if any. Faults: conflict. */
+async function missingRoute(spec: PairSpec): Promise<string[]> {
+  const { netns, interface: name, gateway } = spec;
+  if (gateway === undefined) return [];
+  const routes = await defaultRoutes(netns);
+  if (routes.some((one) => one.interface !== name)) throw routeTaken(gateway, netns);
+  const isThere = routes.some((one) => one.gateway === gateway);
+  return isThere ? [] : addDefaultRoute(spec).map((line) => line.replace("add", "replace"));
+}
+
+async function orRouteTaken(error: unknown, { gateway, netns }: PairSpec): Promise<never> {
+  const isTaken = gateway !== undefined && (await defaultRoutes(netns)).length > 0;
+  throw isTaken ? routeTaken(gateway, netns) : error;
+}
+
+async function defaultRoutes(netns: string): Promise<IpRoute[]> {
+  const show = ["ip", "-j", "-4", "route", "show", "default"];
+  return parseIpRoutes(await inSandbox(netns, show)).filter((route) => route.metric === 0);
+}
+
+async function ensurePodSide(spec: PairSpec): Promise<void> {
+  const { hostEnd, netns, interface: name } = spec;
+  await inSameSandbox(spec, async () => {
+    const [here, there] = await Promise.all([linksHere(), linksIn(netns)]);
+    const host = here.find((link) => link.name === hostEnd);
+    const pod = there.find((link) => link.name === name);
+    if (!host || !pod || host.peerIndex !== pod.index || pod.peerIndex !== host.index) {
+      throw notPaired(hostEnd, name, netns);
+    }
+    // Below 1280 bytes a link forgets its IPv6 settings, and would get an address with the new size.
+    if (host.mtu !== spec.mtu) await ip(["link", "set", "dev", hostEnd, "down", ...size(spec)]);
+    const isRight = host.isUp && host.alias === spec.alias && host.mtu === spec.mtu;
+    // Left alone when right: each change is an event that makes Open vSwitch look at all ports.
+    if (!isRight) await setHostEnd(spec);
+    await setPodEnd(spec, []);
+    const route = await missingRoute(spec);
+    if (route.length > 0) await inSandbox(netns, ["ip", "-batch", "-"], { stdin: `${route}\n` });
+  });
+}
+
+async function removeLinks(names: readonly string[], aliasPrefix: string): Promise<void> {
+  if (names.length === 0) return;
+  const links = await linksHere();
+  const present = links.filter((link) => names.includes(link.name));
+  const ours = present.filter((link) => isOurs(link, aliasPrefix)).map((link) => link.name);
+  const [only] = ours;
+  if (only !== undefined && ours.length === 1) await deleteLink(only);
+  if (ours.length > 1) await deleteTogether(ours, links.map((link) => Number(link.group)));
+  const foreign = present.map((link) => link.name).filter((name) => !ours.includes(name));
+  if (foreign.length > 0) throw notOurs(foreign);
+}
+
+/** Deletes links as one group: the kernel waits once for all, not once for each. */
+async function deleteTogether(names: readonly string[], taken: readonly number[]): Promise<void> {
+  const group = removalGroup(taken);
+  // -force goes on where a link went away by itself; whether all are gone is seen at the end.
+  const gathered = ip(["-force", "-batch", "-"], {
+    stdin: names.map((name) => `link set dev ${name} group ${group}\n`).join(""),
+    limitMs: REMOVAL_LIMIT_MS,
+  });
+  await gathered.catch(() => {});
+  await ip(["link", "delete", "group", String(group)], { limitMs: REMOVAL_LIMIT_MS })
+    .catch((error) => orAbsent(error, names));
+}
+
+async function deleteLink(name: string): Promise<void> {
+  await ip(["link", "delete", "dev", name], { limitMs: REMOVAL_LIMIT_MS })
+    .catch((error) => orAbsent(error, [name]));
+}
+
+/** Throws `error`, unless none of the links is left. */
+async function orAbsent(error: unknown, names: readonly string[]): Promise<void> {
+  if ((await linksHere()).some((link) => names.includes(link.name))) throw error;
+}
+
+async function hostEnds(aliasPrefix: string): Promise<HostEnd[]> {
+  return (await linksHere()).filter((link) => isOurs(link, aliasPrefix))
+    .map(({ name, alias, isUp, mtu }) => ({ name, alias, isUp, mtu }));
+}
+
+function isOurs({ alias, group }: IpLink, aliasPrefix: string): boolean {
+  return alias.startsWith(aliasPrefix) || (alias === "" && group === String(HALF_MADE_GROUP));
+}
+
+async function podLinks(netns: string, netnsInode?: number): Promise<PodLink[]> {
+  checkNetns(netns);
+  const place = netnsInode === undefined ? { netns } : { netns, netnsInode };
+  return await inSameSandbox(place, async () => {
+    return (await linksIn(netns)).filter((link) => !link.isLoopback)
+      .map(({ name, mac, mtu, isUp, addresses }) => ({ name, mac, mtu, isUp, addresses }));
+  });
+}
+
+async function linkMtu(address: string): Promise<number | undefined> {
+  parseAddress(address);
+  const links = parseIpLinks(await ip(["-j", "-4", "address", "show"]));
+  return links.find((link) => link.addresses.some((one) => one.split("/")[0] === address))?.mtu;
+}
+
+async function defaultRouteLinks(): Promise<string[]> {
+  const shown = await Promise.all(
+    ["-4", "-6"].map((family) => ip(["-j", family, "route", "show", "default"])),
+  );
+  const names = shown.flatMap(parseIpRoutes).flatMap((route) => route.interfaces);
+  return [...new Set(names)];
+}

@@ -1,0 +1,70 @@
+// Links through rtnetlink, spoken over sockets of libc: no process is started, and one pair takes a
+// handful of messages. ovs-vswitchd looks at all its ports at each event of a link in its namespace,
+// so a host end is told of as seldom as can be: when it is made, comes up, and gets its carrier.
+
+import type { HostEnd, Links, PodLink } from "../links.ts";
+import { checkAliasPrefix, checkNetns, parseAddress, parsePair } from "../pair_spec.ts";
+import { type Libc, openLibc } from "./libc.ts";
+import { createPair, ensurePodSide } from "./pair.ts";
+import { isOurs, removeLinks } from "./removal.ts";
+import { decodeDefaultRoutes } from "./replies.ts";
+import { AF, getRoutes } from "./requests.ts";
+import { addressesOf, inSandbox, linksOf, openHere } from "./session.ts";
+
+/** Opens the driver. Faults: usage; unavailable, where libc cannot be called. */
+export function openNetlink(aliasPrefix: string): Links {
+  checkAliasPrefix(aliasPrefix);
+  const libc = openLibc();
+  // Async, so that a value that cannot be used is a refused promise too.
+  return {
+    driver: "netlink",
+    createPair: async (spec) => await createPair(libc, parsePair(spec, aliasPrefix)),
+    ensurePodSide: async (spec) => await ensurePodSide(libc, parsePair(spec, aliasPrefix)),
+    removeLinks: (names) => removeLinks(libc, names, aliasPrefix),
+    hostEnds: () => hostEnds(libc, aliasPrefix),
+    podLinks: (netns, inode) => podLinks(libc, netns, inode),
+    linkMtu: (address) => linkMtu(libc, address),
+    defaultRouteLinks: () => defaultRouteLinks(libc),
+    close: () => {},
+  };
+}
+
+async function hostEnds(libc: Libc, aliasPrefix: string): Promise<HostEnd[]> {
+  using here = openHere(libc);
+  return (await linksOf(here)).filter((link) => isOurs(link, aliasPrefix))
+    .map(({ name, alias, isUp, mtu }) => ({ name, alias, isUp, mtu }));
+}
+
+async function podLinks(libc: Libc, netns: string, netnsInode?: number): Promise<PodLink[]> {
+  checkNetns(netns);
+  const place = netnsInode === undefined ? { netns } : { netns, netnsInode };
+  return await inSandbox(libc, place, async ({ socket }) => {
+    const links = (await linksOf(socket)).filter((link) => !link.isLoopback);
+    const addresses = links.length === 0 ? [] : await addressesOf(socket);
+    return links.map(({ name, mac, mtu, isUp, index }) => ({
+      name,
+      mac,
+      mtu,
+      isUp,
+      addresses: addresses.filter((one) => one.linkIndex === index).map((one) => one.cidr),
+    }));
+  });
+}
+
+async function linkMtu(libc: Libc, address: string): Promise<number | undefined> {
+  parseAddress(address);
+  using here = openHere(libc);
+  const holder = (await addressesOf(here)).find(({ cidr }) => cidr.split("/")[0] === address);
+  if (!holder) return undefined;
+  return (await linksOf(here)).find(({ index }) => index === holder.linkIndex)?.mtu;
+}
+
+async function defaultRouteLinks(libc: Libc): Promise<string[]> {
+  using here = openHere(libc);
+  const messages = [
+    ...await here.list(getRoutes(AF.inet)),
+    ...await here.list(getRoutes(AF.inet6)),
+  ];
+  const indexes = new Set(decodeDefaultRoutes(messages).flatMap((route) => route.linkIndexes));
+  return (await linksOf(here)).filter(({ index }) => indexes.has(index)).map(({ name }) => name);
+}

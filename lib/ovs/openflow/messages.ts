@@ -1,0 +1,253 @@
+// The few OpenFlow 1.3 messages that we speak, as bytes. Pure. Numbers are those of the
+// "OpenFlow Switch Specification 1.3.5", §7; names in capitals are its names without OFP.
+
+import { bytes, ipv4Bytes, macBytes, u16, u32, u64, u8, viewOf } from "./bytes.ts";
+import { type Flow, type Match, POLICY_TABLE } from "../ports/antispoof_flows.ts";
+
+const VERSION = 4;
+
+/** Message types. */
+export const T = {
+  hello: 0,
+  error: 1,
+  echoRequest: 2,
+  echoReply: 3,
+  experimenter: 4,
+  setConfig: 9,
+  packetIn: 10,
+  portStatus: 12,
+  packetOut: 13,
+  flowMod: 14,
+  multipartRequest: 18,
+  multipartReply: 19,
+  barrierRequest: 20,
+  barrierReply: 21,
+  setAsync: 28,
+} as const;
+
+const [PORT_ANY, GROUP_ANY, NO_BUFFER] = [0xffff_ffff, 0xffff_ffff, 0xffff_ffff];
+/** Port that stands for what a learning switch does. */
+export const PORT_NORMAL = 0xffff_fffa;
+/** Highest number of a real port; above it are the reserved ones. */
+const PORT_MAX = 0xffff_ff00;
+const [AGGREGATE, PORT_DESC] = [2, 13];
+const ALL_TABLES = 0xff;
+const PORT_BYTES = 64;
+const HEADER_BYTES = 8;
+
+/** A message without its header. */
+export interface Message {
+  readonly type: number;
+  readonly xid: number;
+  readonly body: Uint8Array;
+}
+
+/** A port as the switch tells it: number and name, and whether it was removed. */
+export interface SwitchPort {
+  readonly ofport: number;
+  readonly name: string;
+  readonly isGone: boolean;
+}
+
+/** Gives a whole message. */
+export function message(type: number, xid: number, ...body: readonly Uint8Array[]): Uint8Array {
+  const size = body.reduce((sum, part) => sum + part.length, HEADER_BYTES);
+  return bytes(u8(VERSION), u8(type), u16(size), u32(xid), ...body);
+}
+
+/** Gives a HELLO that offers version 1.3 only. */
+export function helloMessage(xid: number): Uint8Array {
+  return message(T.hello, xid, u16(1), u16(8), u32(1 << VERSION));
+}
+
+/**
+ * Gives the two messages that ask for port changes: a connection to `<bridge>.mgmt` gets
+ * asynchronous messages only after a miss_send_len other than zero; all but ports is masked out.
+ */
+export function watchPortsMessages(xid: number): Uint8Array {
+  const allReasons = u32(0b111);
+  return bytes(
+    message(T.setAsync, xid, u32(0), u32(0), allReasons, allReasons, u32(0), u32(0)),
+    message(T.setConfig, xid, u16(0), u16(128)),
+  );
+}
+
+/** Gives the request for all ports. */
+export function listPortsMessage(xid: number): Uint8Array {
+  return message(T.multipartRequest, xid, u16(PORT_DESC), u16(0), u32(0));
+}
+
+/** Gives the request for the number of flows whose cookies are under `value` and `mask`. */
+export function countFlowsMessage(xid: number, value: bigint, mask: bigint): Uint8Array {
+  const where = [u8(ALL_TABLES), new Uint8Array(3), u32(PORT_ANY), u32(GROUP_ANY), u32(0)];
+  const head = [u16(AGGREGATE), u16(0), u32(0)];
+  return message(T.multipartRequest, xid, ...head, ...where, u64(value), u64(mask), matchBytes({}));
+}
+
+/** Gives the number of flows that an AGGREGATE reply tells; undefined of any other message. */
+export function flowCountOf({ type, body }: Message): number | undefined {
+  if (type !== T.multipartReply || viewOf(body).getUint16(0) !== AGGREGATE) return undefined;
+  return viewOf(body).getUint32(8 + 16); // behind packets and bytes
+}
+
+/** Gives the message that adds `flow`, in place of one with the same match and priority. */
+export function addFlowMessage(xid: number, flow: Flow): Uint8Array {
+  return flowModMessage(
+    xid,
+    { command: 0, cookie: flow.cookie, mask: 0n, priority: flow.priority },
+    [
+      matchBytes(flow.match),
+      ...instructions(flow.action),
+    ],
+  );
+}
+
+/** Gives the message that deletes all flows with that cookie. */
+export function deleteFlowsMessage(xid: number, cookie: bigint, mask: bigint): Uint8Array {
+  return flowModMessage(xid, { command: 3, cookie, mask, priority: 0 }, [matchBytes({})]);
+}
+
+/** Gives the message that sends `frame` as if it had come in by port `inPort`. */
+export function packetOutMessage(xid: number, inPort: number, frame: Uint8Array): Uint8Array {
+  const action = outputAction(PORT_NORMAL);
+  const head = [u32(NO_BUFFER), u32(inPort), u16(action.length), u16(0), u32(0)];
+  return message(T.packetOut, xid, ...head, action, frame);
+}
+
+/** Gives the frame by which a pod tells its segment where its address is: an ARP request for itself. */
+export function gratuitousArp(mac: string, address: string): Uint8Array {
+  const [sha, spa] = [macBytes(mac), ipv4Bytes(address)];
+  const broadcast = new Uint8Array(6).fill(0xff);
+  const ethernet = [broadcast, sha, u16(0x0806)];
+  const fixed = [u16(1), u16(0x0800), u8(6), u8(4), u16(1)]; // RFC 826: Ethernet, IPv4, request
+  return bytes(...ethernet, ...fixed, sha, spa, new Uint8Array(6), spa);
+}
+
+/** Gives the ports of a PORT_STATUS or of a PORT_DESC reply. */
+export function portsOf({ type, body }: Message): SwitchPort[] {
+  const start = 8; // reason or kind of multipart, and padding
+  const isGone = type === T.portStatus && body[0] === 1;
+  const view = viewOf(body);
+  const found: SwitchPort[] = [];
+  for (let at = start; at + PORT_BYTES <= body.length; at += PORT_BYTES) {
+    const ofport = view.getUint32(at);
+    const name = new TextDecoder().decode(body.subarray(at + 16, at + 32)).split("\0")[0]!;
+    if (ofport < PORT_MAX) found.push({ ofport, name, isGone });
+  }
+  return found;
+}
+
+/** Tells whether more parts of the same reply follow. */
+export function hasMore({ type, body }: Message): boolean {
+  return type === T.multipartReply && (viewOf(body).getUint16(2) & 1) === 1;
+}
+
+/** Gives type and code of an ERROR, as `4/9`; their names are in §7.4.4 of the specification. */
+export function errorText({ body }: Message): string {
+  const view = viewOf(body);
+  return `OpenFlow error ${view.getUint16(0)}/${view.getUint16(2)}`;
+}
+
+/** Cuts a stream of bytes into messages. */
+export class MessageStream {
+  #rest: Uint8Array = new Uint8Array(0);
+
+  /** Takes the next bytes and gives the messages that are whole now. */
+  push(chunk: Uint8Array): Message[] {
+    const all = this.#rest.length === 0 ? chunk : bytes(this.#rest, chunk);
+    const view = viewOf(all);
+    const whole: Message[] = [];
+    let at = 0;
+    while (at + HEADER_BYTES <= all.length) {
+      // A length below the header's own would never end; take the header alone.
+      const size = Math.max(view.getUint16(at + 2), HEADER_BYTES);
+      if (at + size > all.length) break;
+      const body = all.slice(at + HEADER_BYTES, at + size);
+      whole.push({ type: all[at + 1]!, xid: view.getUint32(at + 4), body });
+      at += size;
+    }
+    this.#rest = all.slice(at);
+    return whole;
+  }
+}
+
+/** What a FLOW_MOD says before match and instructions. */
+export interface FlowModHead {
+  readonly command: number;
+  readonly cookie: bigint;
+  readonly mask: bigint;
+  /** @default 0 */
+  readonly table?: number;
+  readonly priority: number;
+}
+
+/** Gives a FLOW_MOD without limits of time and without flags. */
+export function flowModMessage(
+  xid: number,
+  head: FlowModHead,
+  rest: readonly Uint8Array[],
+): Uint8Array {
+  return message(
+    T.flowMod,
+    xid,
+    ...[
+      u64(head.cookie),
+      u64(head.mask),
+      u8(head.table ?? 0),
+      u8(head.command),
+      u32(0),
+      u16(head.priority),
+    ],
+    ...[u32(NO_BUFFER), u32(PORT_ANY), u32(GROUP_ANY), u16(0), u16(0)],
+    ...rest,
+  );
+}
+
+function instructions(action: Flow["action"]): Uint8Array[] {
+  if (action === "drop") return [];
+  if (action === "NORMAL") return [applyActions(outputAction(PORT_NORMAL))];
+  const goto = bytes(u16(1), u16(8), u8(POLICY_TABLE), u8(0), u16(0));
+  return [applyActions(setRegisterAction(action.tag)), goto];
+}
+
+/** Puts `value` into register 0: Nicira's match field class 1, field 0 (ovs-fields(7)). */
+function setRegisterAction(value: number): Uint8Array {
+  return bytes(u16(25), u16(16), u16(1), u8(0), u8(4), u32(value), u32(0));
+}
+
+/** Gives the action that sends a frame out at `port`. */
+export function outputAction(port: number): Uint8Array {
+  return bytes(u16(0), u16(16), u32(port), u16(0), new Uint8Array(6));
+}
+
+// Fields in the order in which ovs-ofctl sends them; what a field needs comes before it.
+function matchBytes(match: Match): Uint8Array {
+  const { inPort, ethSrc, untagged, ipv4Src, arp, udpSrc } = match;
+  const ethType = arp ? 0x0806 : ipv4Src !== undefined || udpSrc !== undefined ? 0x0800 : undefined;
+  const fields = bytes(
+    ...(inPort === undefined ? [] : [oxm(0, u32(inPort))]),
+    ...(ethSrc === undefined ? [] : [oxm(4, macBytes(ethSrc))]),
+    ...(ethType === undefined ? [] : [oxm(5, u16(ethType))]),
+    ...(untagged ? [oxm(6, u16(0))] : []),
+    ...(ipv4Src === undefined ? [] : [oxm(11, ipv4Bytes(ipv4Src))]),
+    ...(udpSrc === undefined ? [] : [oxm(10, u8(17)), oxm(15, u16(udpSrc))]),
+    ...(arp ? [oxm(22, ipv4Bytes(arp.spa)), oxm(24, macBytes(arp.sha))] : []),
+  );
+  return matchOf(fields);
+}
+
+function oxm(field: number, value: Uint8Array): Uint8Array {
+  return bytes(u16(0x8000), u8(field << 1), u8(value.length), value);
+}
+
+/** Gives a match of fields that are bytes already. */
+export function matchOf(fields: Uint8Array): Uint8Array {
+  const size = 4 + fields.length;
+  return bytes(u16(1), u16(size), fields, new Uint8Array(-size & 7));
+}
+
+/** Gives the instruction to do these actions at once. */
+export function applyActions(...actions: readonly Uint8Array[]): Uint8Array {
+  const size = actions.reduce((sum, action) => sum + action.length, 8);
+  return bytes(u16(4), u16(size), u32(0), ...actions);
+}

@@ -1,0 +1,125 @@
+// The bridge itself: made, adopted or corrected with ovs-vsctl, by both drivers. Not its ports.
+
+import { Fault } from "../../util/errors.ts";
+import { run } from "../../util/run.ts";
+import type { Ask } from "./select.ts";
+import { BASE_FLOWS, flowText } from "../ports/antispoof_flows.ts";
+import type { Columns } from "./ovsdb_connection.ts";
+import { membersOf, OWNER_KEY, recordFromMap, uuidsOf } from "./port_rows.ts";
+import type { Datapath, SwitchOptions } from "../switch.ts";
+import type { Tools } from "../transport/ovs_tools.ts";
+
+// A module that was loaded; one that is part of the kernel is only listed with its release.
+const LOADED = "/sys/module/openvswitch";
+const builtIn = () => `/lib/modules/${Deno.osRelease()}/modules.builtin`;
+
+/** OpenFlow versions of our bridges: 1.0 for people, whose ovs-ofctl asks by it; 1.3 is what we speak; 1.4 has bundles. */
+export const PROTOCOLS = ["OpenFlow10", "OpenFlow13", "OpenFlow14"];
+
+/** A bridge as far as we set it. */
+export interface BridgeSettings {
+  readonly datapath: string;
+  readonly failMode: string | undefined;
+  readonly protocols: readonly string[];
+  readonly owner: string | undefined;
+}
+
+const ASKS: readonly Ask[] = [
+  { table: "Open_vSwitch", columns: ["datapath_types"] },
+  {
+    table: "Bridge",
+    columns: ["name", "datapath_type", "fail_mode", "protocols", "ports", "external_ids"],
+  },
+];
+
+/** Makes the bridge as it should be; gives its datapath. Repeatable; ports stay. Faults: conflict, and those of tools. */
+export async function ensureBridge(
+  tools: Tools,
+  { bridge, owner, datapath = "auto" }: SwitchOptions,
+  endMs: number,
+): Promise<string> {
+  const [roots = [], bridges = []] = await tools.ask(ASKS, endMs);
+  const row = bridges.find(({ name }) => name === bridge);
+  const has = row && settingsOf(row);
+  if (row && has?.owner !== owner && membersOf(row.ports).length > 1) {
+    throw foreign(bridge, { owner: has?.owner, ports: uuidsOf(row.ports).length - 1 });
+  }
+  const isOurs = has?.owner === owner;
+  const types = roots.flatMap((root) => membersOf(root.datapath_types));
+  const want: BridgeSettings = {
+    datapath: chooseDatapath(datapath, {
+      now: isOurs ? has?.datapath : undefined,
+      // ovs-vswitchd offers what it was built with, whether or not the kernel has it.
+      hasKernel: (types.length === 0 || types.includes("system")) && await hasKernelDatapath(),
+    }),
+    failMode: "secure",
+    protocols: PROTOCOLS,
+    owner,
+  };
+  const words = planBridge(bridge, has, want);
+  if (words.length === 0) return want.datapath; // its base flow is looked after with the ports'
+  await tools.vsctl(words, endMs);
+  await tools.changeFlows(BASE_FLOWS.map((flow) => `add ${flowText(flow)}`), endMs);
+  return want.datapath;
+}
+
+/** Gives the words of ovs-vsctl that turn `has` into `want`; none when it is so already. Pure. */
+export function planBridge(
+  bridge: string,
+  has: BridgeSettings | undefined,
+  want: BridgeSettings,
+): string[] {
+  const isSame = has && has.datapath === want.datapath && has.failMode === want.failMode &&
+    has.owner === want.owner && want.protocols.every((name) => has.protocols.includes(name));
+  if (isSame) return [];
+  // One transaction: the bridge is never there without its fail mode.
+  return [
+    ...["--may-exist", "add-br", bridge, "--", "set", "Bridge", bridge],
+    ...[`datapath_type=${want.datapath}`, `fail_mode=${want.failMode}`],
+    `protocols=${want.protocols.join(",")}`,
+    `external_ids:${OWNER_KEY}=${JSON.stringify(want.owner)}`,
+  ];
+}
+
+/** Gives the datapath of a bridge: the one asked for, the one it has, or the best one here. Pure. */
+export function chooseDatapath(
+  asked: Datapath,
+  { now, hasKernel }: { readonly now: string | undefined; readonly hasKernel: boolean },
+): string {
+  if (asked !== "auto") return asked;
+  // A bridge that works is not moved to another datapath: that would cut all of its ports.
+  if (now === "netdev" || (now === "system" && hasKernel)) return now;
+  return hasKernel ? "system" : "netdev";
+}
+
+/** Gives a Bridge row as far as we set it. */
+export function settingsOf(row: Columns): BridgeSettings {
+  const [failMode] = membersOf(row.fail_mode) as string[];
+  return {
+    datapath: row.datapath_type === "" ? "system" : String(row.datapath_type),
+    failMode,
+    protocols: membersOf(row.protocols) as string[],
+    owner: recordFromMap(row.external_ids)[OWNER_KEY],
+  };
+}
+
+function foreign(
+  bridge: string,
+  { owner, ports }: { readonly owner: string | undefined; readonly ports: number },
+): Fault {
+  const whose = owner === undefined
+    ? "it was made by somebody else"
+    : `it belongs to host ${owner}`;
+  return new Fault("conflict", `bridge ${bridge} refused`, {
+    why: `${whose} and has ${ports} ports`,
+    fix: "give another --bridge, or remove its ports",
+  });
+}
+
+// Asked of commands, as Deno keeps /sys for -A; nsenter without a namespace only starts them.
+async function hasKernelDatapath(): Promise<boolean> {
+  const says = (...words: string[]) =>
+    run("nsenter", ["--", ...words]).then(() => true, () => false);
+  return await says("test", "-d", LOADED) ||
+    await says("grep", "-qs", "/openvswitch.ko", builtIn());
+}

@@ -1,0 +1,122 @@
+// Rows of links that are no pod's, as the database has them, and whose they are.
+
+import { Fault } from "../../util/errors.ts";
+import type { Columns } from "./ovsdb_connection.ts";
+import { KIND_KEY, membersOf, ofportOf, OWNER_KEY, recordFromMap, uuidsOf } from "./port_rows.ts";
+import type { Ask } from "./select.ts";
+import type { Tools } from "../transport/ovs_tools.ts";
+
+/** A port with its one interface. */
+export interface LinkRow {
+  readonly name: string;
+  /** Name of the bridge that has it. */
+  readonly bridge: string | undefined;
+  readonly owner: string | undefined;
+  readonly kind: string | undefined;
+  readonly tag: number | undefined;
+  readonly vlanMode: string | undefined;
+  readonly trunks: readonly number[];
+  readonly type: string;
+  readonly options: Readonly<Record<string, string>>;
+  /** Absent until ovs-vswitchd has opened the link. */
+  readonly ofport: number | undefined;
+  /** Open vSwitch's own words on a link that it could not open. */
+  readonly error: string | undefined;
+}
+
+/** Bridges and links of one look. */
+export interface Links {
+  readonly bridges: readonly Columns[];
+  readonly links: readonly LinkRow[];
+}
+
+const BRIDGES: Ask = {
+  table: "Bridge",
+  columns: ["name", "datapath_type", "fail_mode", "protocols", "ports", "external_ids"],
+};
+const PORT_COLUMNS = ["name", "tag", "trunks", "vlan_mode", "external_ids"];
+const INTERFACE_COLUMNS = ["name", "type", "options", "ofport", "error"];
+
+/** Looks for the links of these names, and for all of `kind`. */
+export async function findLinks(
+  tools: Tools,
+  { names, kind, endMs }: {
+    readonly names: readonly string[];
+    readonly kind?: string;
+    readonly endMs: number;
+  },
+): Promise<Links> {
+  const asks: Ask[] = [BRIDGES];
+  if (kind) {
+    const externalId = { key: KIND_KEY, value: kind };
+    asks.push({ table: "Port", columns: PORT_COLUMNS, externalId });
+  }
+  if (names.length > 0) {
+    asks.push({ table: "Port", columns: PORT_COLUMNS, names });
+    asks.push({ table: "Interface", columns: INTERFACE_COLUMNS, names });
+  }
+  const [bridges = [], ...rest] = await tools.ask(asks, endMs);
+  const links = names.length > 0 ? rest.pop() ?? [] : [];
+  const ports = new Map(rest.flat().map((row) => [row.name as string, row]));
+  return {
+    bridges,
+    links: [...ports.values()].map((port) =>
+      linkOf(port, { bridges, link: links.find(({ name }) => name === port.name) })
+    ),
+  };
+}
+
+/** Gives the row of `bridge`, which must be this host's. Faults: not_found. */
+export function ourBridge(
+  { bridges }: Links,
+  { bridge, owner }: { readonly bridge: string; readonly owner: string },
+): Columns {
+  const row = bridges.find(({ name }) => name === bridge);
+  if (row && recordFromMap(row.external_ids)[OWNER_KEY] === owner) return row;
+  throw new Fault("not_found", `bridge ${bridge} of host ${owner} is not there`, {
+    fix: "start the agent again, it makes the bridge",
+  });
+}
+
+/** Gives the OpenFlow number of a link. Faults: failed, with what Open vSwitch says of it. */
+export function numberOf(name: string, { links }: Links): number {
+  const link = links.find((one) => one.name === name);
+  if (link?.ofport !== undefined) return link.ofport;
+  throw new Fault("failed", `Open vSwitch could not open link ${name}`, {
+    why: link?.error === undefined ? "ovs-vswitchd gave it no number" : `"${link.error}"`,
+    fix: "see whether the link exists and no other bridge has it",
+  });
+}
+
+/** Gives the words of ovs-vsctl that mark a row as ours. */
+export function ownerWords(owner: string, kind: string): string[] {
+  return [
+    `external_ids:${OWNER_KEY}=${JSON.stringify(owner)}`,
+    `external_ids:${KIND_KEY}=${kind}`,
+  ];
+}
+
+function linkOf(
+  port: Columns,
+  { bridges, link }: { readonly bridges: readonly Columns[]; readonly link: Columns | undefined },
+): LinkRow {
+  const ids = recordFromMap(port.external_ids);
+  const [uuid] = uuidsOf(["set", [port._uuid]]);
+  const bridge = bridges.find(({ ports }) => uuidsOf(ports).includes(uuid ?? ""));
+  const [tag] = membersOf(port.tag) as number[];
+  const [vlanMode] = membersOf(port.vlan_mode) as string[];
+  const [error] = membersOf(link?.error) as string[];
+  return {
+    name: port.name as string,
+    bridge: bridge?.name as string | undefined,
+    owner: ids[OWNER_KEY],
+    kind: ids[KIND_KEY],
+    tag,
+    vlanMode,
+    trunks: membersOf(port.trunks) as number[],
+    type: (link?.type as string | undefined) ?? "",
+    options: recordFromMap(link?.options),
+    ofport: ofportOf(link),
+    error,
+  };
+}

@@ -1,0 +1,198 @@
+// Rows of Open vSwitch as OVSDB notates them (RFC 7047 §5.1), and which of them are ours. Pure.
+
+import type { PortRow, PortSpec } from "../switch.ts";
+import type { Columns, TableUpdates } from "./ovsdb_connection.ts";
+
+/** Key of external_ids that says whose a row is: the host label. */
+export const OWNER_KEY = "k8contivnet";
+/** Key of external_ids on what is ours and no pod's: the uplink and the overlay's ports. */
+export const KIND_KEY = "k8contivnet-kind";
+const MAC_KEY = "k8contivnet-mac";
+const ADDRESSES_KEY = "k8contivnet-addresses";
+
+/** Columns that a Mirror needs of each table. */
+export const MIRRORED: Readonly<Record<string, readonly string[]>> = {
+  "Open_vSwitch": ["cur_cfg"],
+  Bridge: ["name", "ports", "external_ids"],
+  Port: ["name", "tag", "interfaces", "external_ids"],
+  Interface: ["name", "ofport", "ofport_request", "error"],
+};
+
+/** Gives the members of a set; OVSDB writes a set of one as that one. */
+export function membersOf(datum: unknown): unknown[] {
+  if (Array.isArray(datum) && datum[0] === "set") return datum[1] as unknown[];
+  return datum === undefined ? [] : [datum];
+}
+
+/** Gives a map of strings as an object. */
+export function recordFromMap(datum: unknown): Record<string, string> {
+  return Array.isArray(datum) && datum[0] === "map" ? Object.fromEntries(datum[1]) : {};
+}
+
+/** Gives an object as a map of strings. */
+export function mapFromRecord(record: Readonly<Record<string, string>>): unknown {
+  return ["map", Object.entries(record)];
+}
+
+/** Gives the ids of the rows that a column refers to. */
+export function uuidsOf(datum: unknown): string[] {
+  return membersOf(datum).map((member) => (member as [string, string])[1]);
+}
+
+/** Gives what a port's row carries in external_ids: the caller's keys and ours. */
+export function externalIdsOf(spec: PortSpec, owner: string): Record<string, string> {
+  return {
+    ...spec.externalIds,
+    [OWNER_KEY]: owner,
+    [MAC_KEY]: spec.mac,
+    [ADDRESSES_KEY]: spec.addresses.join(" "),
+  };
+}
+
+/** Gives a port as the agent sees it. */
+export function portRowOf(port: Columns, link: Columns | undefined): PortRow {
+  const { [OWNER_KEY]: _, [MAC_KEY]: mac, [ADDRESSES_KEY]: addresses, ...externalIds } =
+    recordFromMap(port.external_ids);
+  const [tag] = membersOf(port.tag) as number[];
+  const ofport = ofportOf(link);
+  const [error] = membersOf(link?.error) as string[];
+  return {
+    name: port.name as string,
+    ...(tag !== undefined && { tag }),
+    ...(ofport !== undefined && { ofport }),
+    ...(error !== undefined && { error }),
+    ...(mac !== undefined && { mac }),
+    ...(addresses !== undefined && { addresses: addresses.split(" ").filter(Boolean) }),
+    externalIds,
+  };
+}
+
+/** Gives the OpenFlow number of an interface; -1 in the row says that it could not be opened. */
+export function ofportOf(link: Columns | undefined): number | undefined {
+  const [ofport] = membersOf(link?.ofport) as number[];
+  return ofport !== undefined && ofport > 0 ? ofport : undefined;
+}
+
+/** A port of ours with what only drivers need. */
+export interface OurPort {
+  readonly uuid: string;
+  readonly row: PortRow;
+  /** OpenFlow number that was asked for when the port was added. */
+  readonly requested?: number;
+}
+
+/** The rows of one Open vSwitch as they are now, fed by a monitor. */
+export class Mirror {
+  /** Highest configuration that ovs-vswitchd has taken over. */
+  curCfg = 0;
+  readonly #bridge: string;
+  readonly #owner: string;
+  readonly #tables = new Map<string, Map<string, Columns>>();
+  readonly #byName = new Map<string, string>();
+  #onBridge = new Set<string>();
+  #bridgeRow: Columns | undefined;
+
+  constructor(bridge: string, owner: string) {
+    this.#bridge = bridge;
+    this.#owner = owner;
+    for (const table of Object.keys(MIRRORED)) this.#tables.set(table, new Map());
+  }
+
+  /** Takes changes over; gives the names of the ports and interfaces that they touch. */
+  apply(updates: TableUpdates): Set<string> {
+    const touched = new Set<string>();
+    for (const [table, rows] of Object.entries(updates)) {
+      const gone = Object.entries(rows).filter(([, row]) => !row.new);
+      for (const [uuid] of gone) this.#drop(table, uuid, touched);
+      for (const [uuid, row] of Object.entries(rows)) {
+        if (row.new) this.#put(table, uuid, row.new, touched);
+      }
+    }
+    return touched;
+  }
+
+  /** Tells whose the bridge is: its owner's label, "" for nobody, undefined without a bridge. */
+  get bridgeOwner(): string | undefined {
+    return this.#bridgeRow && (recordFromMap(this.#bridgeRow.external_ids)[OWNER_KEY] ?? "");
+  }
+
+  /** Gives our pods' ports. */
+  ports(): PortRow[] {
+    return [...this.#onBridge].flatMap((uuid) => {
+      const port = this.#tables.get("Port")!.get(uuid);
+      return port && this.#isOurs(port)
+        ? [portRowOf(port, this.interface(port.name as string))]
+        : [];
+    });
+  }
+
+  /** Gives our port of that name, or undefined. */
+  port(name: string): OurPort | undefined {
+    const uuid = this.#byName.get(`Port ${name}`);
+    const port = uuid && this.#tables.get("Port")!.get(uuid);
+    if (!uuid || !port || !this.#onBridge.has(uuid) || !this.#isOurs(port)) return undefined;
+    const link = this.interface(name);
+    const [requested] = membersOf(link?.ofport_request) as number[];
+    return { uuid, row: portRowOf(port, link), ...(requested !== undefined && { requested }) };
+  }
+
+  /** Tells whether that is a port of ours that is no pod's, on whatever bridge. */
+  hasLink(name: string): boolean {
+    const port = this.#tables.get("Port")!.get(this.#byName.get(`Port ${name}`) ?? "");
+    const ids = recordFromMap(port?.external_ids);
+    return ids[OWNER_KEY] === this.#owner && ids[KIND_KEY] !== undefined;
+  }
+
+  /** Tells whether any port or interface has that name, whoever made it, on whatever bridge. */
+  has(name: string): boolean {
+    return this.#byName.has(`Port ${name}`) || this.#byName.has(`Interface ${name}`);
+  }
+
+  /** Gives the interface row of that name. */
+  interface(name: string): Columns | undefined {
+    return this.#tables.get("Interface")!.get(this.#byName.get(`Interface ${name}`) ?? "");
+  }
+
+  /** Gives all OpenFlow numbers that are taken or asked for, by anybody. */
+  numbers(): Set<number> {
+    const rows = [...this.#tables.get("Interface")!.values()];
+    return new Set(
+      rows.flatMap((row) =>
+        [...membersOf(row.ofport), ...membersOf(row.ofport_request)] as number[]
+      ),
+    );
+  }
+
+  #isOurs(port: Columns): boolean {
+    const ids = recordFromMap(port.external_ids);
+    return ids[OWNER_KEY] === this.#owner && ids[KIND_KEY] === undefined;
+  }
+
+  #put(table: string, uuid: string, row: Columns, touched: Set<string>): void {
+    this.#tables.get(table)?.set(uuid, row);
+    if (table === "Open_vSwitch") this.curCfg = Number(row.cur_cfg ?? 0);
+    else if (table !== "Bridge") {
+      this.#byName.set(`${table} ${row.name}`, uuid);
+      touched.add(row.name as string);
+    } else if (row.name === this.#bridge) {
+      this.#bridgeRow = row;
+      this.#onBridge = new Set(uuidsOf(row.ports));
+    }
+  }
+
+  #drop(table: string, uuid: string, touched: Set<string>): void {
+    const row = this.#tables.get(table)?.get(uuid);
+    if (!row) return;
+    this.#tables.get(table)!.delete(uuid);
+    if (table === "Bridge") {
+      if (row.name !== this.#bridge) return;
+      this.#bridgeRow = undefined;
+      this.#onBridge = new Set();
+      return;
+    }
+    if (this.#byName.get(`${table} ${row.name}`) === uuid) {
+      this.#byName.delete(`${table} ${row.name}`);
+    }
+    touched.add(row.name as string);
+  }
+}

@@ -1,0 +1,182 @@
+// The second driver: the same promises with ovs-vsctl and ovs-ofctl as commands. Slower, and open to
+// the eye: each step can be repeated by hand. ovs-vsctl itself waits until ovs-vswitchd has taken a
+// change over, which is the same point at which the fast driver's barrier is answered.
+
+import { Fault } from "../../util/errors.ts";
+import { BASE_FLOWS, cookieOf, type Flow, flowText, guardFlows } from "./antispoof_flows.ts";
+import { gratuitousArp } from "../openflow/messages.ts";
+import type { Arrival, Driver, DriverEvents } from "./port_driver.ts";
+import { createSwitch } from "./switch_ports.ts";
+import { Revalidation } from "./revalidator_wait.ts";
+import { externalIdsOf, membersOf, Mirror, MIRRORED, ofportOf } from "../ovsdb/port_rows.ts";
+import type { Switch, SwitchOptions, SwitchState } from "../switch.ts";
+import { Tools } from "../transport/ovs_tools.ts";
+import type { Job } from "../ovsdb/transaction.ts";
+import { timedOut } from "../../util/async/deadline.ts";
+
+/** How often rows are looked at for changes by others. */
+const LOOK_EVERY_MS = 2_000;
+const LOOK_LIMIT_MS = 5_000;
+const GONE_EVERY_MS = 20;
+
+/** Gives the Switch over commands. */
+export function openVsctlSwitch(options: SwitchOptions): Switch {
+  const tools = new Tools(options);
+  return createSwitch(options, tools, (events) => new VsctlDriver(options, tools, events));
+}
+
+class VsctlDriver implements Driver {
+  readonly #options: SwitchOptions;
+  readonly #tools: Tools;
+  readonly #events: DriverEvents;
+  readonly #revalidation: Revalidation;
+  #seen: string | undefined;
+  #state: SwitchState = { ovsdb: "down", openflow: "down" };
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isClosed = false;
+
+  constructor(options: SwitchOptions, tools: Tools, events: DriverEvents) {
+    this.#options = options;
+    this.#tools = tools;
+    this.#events = events;
+    this.#revalidation = new Revalidation(options.rundir, () => void this.#nudge());
+    void this.#look();
+  }
+
+  async rows(endMs: number): Promise<Mirror> {
+    const mirror = new Mirror(this.#options.bridge, this.#options.owner);
+    mirror.apply(await this.#note("ovsdb", this.#tools.list(MIRRORED, endMs)));
+    return mirror;
+  }
+
+  async commit(jobs: readonly Job[], endMs: number): Promise<undefined> {
+    const words = jobs.flatMap((job) => ["--", ...wordsOf(job, this.#options)]);
+    // A removal is done when the row is gone; only the others need ovs-vswitchd's consent.
+    const isRemoval = jobs.every((job) => job.do === "remove");
+    const waiting = isRemoval ? ["--no-wait"] : [];
+    await this.#note("ovsdb", this.#tools.vsctl([...waiting, ...words], endMs));
+  }
+
+  settled(): Promise<void> {
+    return Promise.resolve(); // ovs-vsctl has waited
+  }
+
+  async forward({ spec, ofport, committed }: Arrival, endMs: number): Promise<void> {
+    await committed;
+    const rows = await this.rows(endMs);
+    const link = rows.interface(spec.name);
+    const [words] = membersOf(link?.error) as string[];
+    const seen = ofportOf(link);
+    if (words !== undefined || seen === undefined) {
+      throw new Fault("failed", `Open vSwitch could not open link ${spec.name}`, {
+        why: words === undefined ? "ovs-vswitchd gave it no number" : `"${words}"`,
+        fix: "see whether the link exists and no other bridge has it",
+      });
+    }
+    const lines = guardFlows(seen, spec, this.#options.policed).map((flow) =>
+      `add ${flowText(flow)}`
+    );
+    if (seen !== ofport) lines.unshift(deletion(ofport));
+    await this.#note("openflow", this.#tools.changeFlows(lines, endMs));
+    await this.#revalidation.caughtUp(spec.mac);
+    for (const address of spec.addresses) await this.#announce(seen, spec.mac, address, endMs);
+  }
+
+  async gone(name: string, endMs: number): Promise<void> {
+    const startMs = performance.now();
+    while (true) {
+      const ports = await this.#note(
+        "openflow",
+        this.#tools.ofctl("dump-ports-desc", [], { endMs }),
+      );
+      if (!ports.includes(`(${name}):`)) return;
+      if (performance.now() >= endMs) {
+        const what = `ovs-vswitchd did not let go of the former port ${name}`;
+        throw timedOut(what, endMs - startMs);
+      }
+      await new Promise((done) => setTimeout(done, GONE_EVERY_MS));
+    }
+  }
+
+  async dropFlows(numbers: readonly number[], endMs: number): Promise<void> {
+    try {
+      await this.#note("openflow", this.#tools.changeFlows(numbers.map(deletion), endMs));
+    } catch (error) {
+      // Flows live in ovs-vswitchd: where it does not run, there are none.
+      if (!(error instanceof Fault) || error.code !== "unavailable") throw error;
+    }
+  }
+
+  async addFlows(flows: readonly Flow[], endMs: number): Promise<void> {
+    const lines = flows.map((flow) => `add ${flowText(flow)}`);
+    await this.#note("openflow", this.#tools.changeFlows(lines, endMs));
+  }
+
+  state(): SwitchState {
+    return this.#state;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    this.#revalidation[Symbol.dispose]();
+  }
+
+  async #nudge(): Promise<void> {
+    const lines = BASE_FLOWS.map((flow) => `add ${flowText(flow)}`);
+    // Without it the wait ends half a second later, by itself.
+    await this.#tools.changeFlows(lines, performance.now() + LOOK_LIMIT_MS).catch(() => {});
+  }
+
+  async #announce(ofport: number, mac: string, address: string, endMs: number): Promise<void> {
+    const frame = [...gratuitousArp(mac, address)].map((byte) =>
+      byte.toString(16).padStart(2, "0")
+    );
+    const words = [`in_port=${ofport} packet=${frame.join("")} actions=NORMAL`];
+    await this.#tools.ofctl("packet-out", words, { endMs });
+  }
+
+  async #look(): Promise<void> {
+    try {
+      const before = this.#state;
+      const rows = await this.rows(performance.now() + LOOK_LIMIT_MS);
+      const seen = JSON.stringify(rows.ports().map((row) => ({ ...row, ofport: undefined })));
+      if (this.#seen !== undefined && before.ovsdb === "down") this.#events.returned();
+      else if (this.#seen !== undefined && seen !== this.#seen) this.#events.returned();
+      this.#seen = seen;
+    } catch {
+      // #note has written it down; the next look tells when it is back.
+    }
+    if (!this.#isClosed) this.#timer = setTimeout(() => void this.#look(), LOOK_EVERY_MS);
+  }
+
+  // Keeps the last that was seen of each server.
+  async #note<T>(server: keyof SwitchState, work: Promise<T>): Promise<T> {
+    try {
+      const result = await work;
+      this.#state = { ...this.#state, [server]: "up" };
+      return result;
+    } catch (error) {
+      const isAway = error instanceof Fault &&
+        (error.code === "unavailable" || error.code === "timeout");
+      if (isAway) this.#state = { ...this.#state, [server]: "down" };
+      throw error;
+    }
+  }
+}
+
+function wordsOf(job: Job, { bridge, owner }: SwitchOptions): string[] {
+  if (job.do === "remove") return ["--if-exists", "del-port", bridge, job.name];
+  if (job.do === "tag") return ["set", "Port", job.name, `tag=${job.tag}`];
+  const { spec, ofport } = job;
+  const ids = Object.entries(externalIdsOf(spec, owner))
+    .map(([key, value]) => `external_ids:${JSON.stringify(key)}=${JSON.stringify(value)}`);
+  return [
+    ...["add-port", bridge, spec.name, `tag=${spec.tag}`, ...ids],
+    ...["--", "set", "Interface", spec.name, `ofport_request=${ofport}`],
+  ];
+}
+
+function deletion(ofport: number): string {
+  return `delete cookie=0x${cookieOf(ofport).toString(16)}/-1`;
+}

@@ -1,0 +1,158 @@
+// What is done to ports: one arrives whole or leaves nothing, others are dropped. One change of a name
+// at a time is the caller's care.
+
+import { Fault, faultFrom } from "../../util/errors.ts";
+import type { Batch } from "../../util/async/group_commit.ts";
+import type { Driver } from "./port_driver.ts";
+import { refuseSharedTag } from "./port_spec.ts";
+import type { Mirror } from "../ovsdb/port_rows.ts";
+import type { PortSpec, SwitchOptions } from "../switch.ts";
+import type { Job } from "../ovsdb/transaction.ts";
+import { Waits, within } from "../../util/async/deadline.ts";
+
+const LIMIT_MS = 8_000;
+// A Fault waits this long for its undo, so that mostly nothing is left when the caller sees it.
+const UNDO_MS = 1_500;
+const UNDO_PAUSE_MS = 500;
+
+// Numbers that we ask for: above those that ovs-vswitchd gives by itself, below OFPP_MAX (0xff00).
+const [FIRST_NUMBER, NUMBERS] = [1_000, 64_000];
+
+/** Changes of the ports of one bridge. */
+export class PortChanges {
+  /** Ports that are on their way, by their OpenFlow numbers: until they forward, or are undone. */
+  readonly arriving = new Map<number, PortSpec>();
+  /** Names of ports that are being undone. */
+  readonly leaving = new Set<string>();
+  readonly #options: SwitchOptions;
+  readonly #driver: Driver;
+  readonly #batch: Batch<Job, number | undefined>;
+  readonly #waits = new Waits();
+  #nextNumber = Math.floor(Math.random() * NUMBERS);
+  #isClosed = false;
+
+  constructor(options: SwitchOptions, driver: Driver, batch: Batch<Job, number | undefined>) {
+    this.#options = options;
+    this.#driver = driver;
+    this.#batch = batch;
+  }
+
+  /**
+   * Adds the port and calls `leftNothing` when no change of it is under way any more: with success, or
+   * when a failed one is undone, which may be after the Fault: a repetition finds a clean place.
+   */
+  async arrive(
+    spec: PortSpec,
+    { endMs, leftNothing }: { readonly endMs: number; readonly leftNothing: () => void },
+  ): Promise<void> {
+    let undo: () => Promise<void> = () => Promise.resolve();
+    try {
+      const rows = await this.#cleared(spec.name, endMs);
+      refuseSharedTag([...rows.ports(), ...this.arriving.values()], spec);
+      const ofport = this.#chooseNumber(rows);
+      const committed = this.#commitArrival({ do: "add", spec, ofport }, endMs);
+      undo = () => this.#undo(spec.name, { ofport, committed });
+      this.arriving.set(ofport, spec);
+      await this.#driver.forward({ spec, ofport, committed }, endMs);
+      this.arriving.delete(ofport);
+      leftNothing();
+    } catch (error) {
+      const undone = undo().finally(leftNothing);
+      await within(performance.now() + UNDO_MS, "undo", undone).catch(() => {});
+      throw error;
+    }
+  }
+
+  /** Removes rows and flows of these ports, and the flows of `numbers`. */
+  async drop(
+    names: readonly string[],
+    rows: Mirror,
+    endMs: number,
+    numbers: readonly number[] = [],
+  ): Promise<void> {
+    const ports = names.flatMap((name) => rows.port(name) ?? []);
+    const jobs = ports.map(({ uuid, row: { name } }): Job => ({ do: "remove", name, uuid }));
+    const done = Promise.all(jobs.map((job) => this.#batch.submit(job)));
+    await within(endMs, "no commit of the removal", done);
+    const theirs = ports.flatMap(({ row, requested }) =>
+      [row.ofport ?? [], requested ?? []].flat()
+    );
+    await this.#driver.dropFlows([...new Set([...numbers, ...theirs])], endMs);
+  }
+
+  /** Gives undoing up. */
+  close(): void {
+    this.#isClosed = true;
+    this.#waits.ringAll();
+  }
+
+  // Nothing of that name may be left, neither in the database nor in ovs-vswitchd: it would take a
+  // row that comes back within one of its rounds for the old one, and keep the old link open.
+  async #cleared(name: string, endMs: number): Promise<Mirror> {
+    const rows = await this.#driver.rows(endMs);
+    if (rows.port(name)) await this.drop([name], rows, endMs);
+    else if (rows.has(name)) {
+      throw new Fault("conflict", `Open vSwitch has a port ${name} already`, {
+        why: `it is not one of host ${this.#options.owner} on bridge ${this.#options.bridge}`,
+        fix: "remove it, or choose another name",
+      });
+    }
+    await this.#driver.gone(name, endMs);
+    return await this.#driver.rows(endMs);
+  }
+
+  // A commit whose answer was lost may have been done: look, and repeat it only when it was not.
+  async #commitArrival(job: Extract<Job, { do: "add" }>, endMs: number): Promise<void> {
+    while (true) {
+      try {
+        await this.#batch.submit(job);
+        return;
+      } catch (error) {
+        if (faultFrom(error).code !== "unavailable" || this.#isClosed) throw error;
+        const rows = await this.#driver.rows(endMs);
+        if (rows.port(job.spec.name)?.requested === job.ofport) return;
+      }
+    }
+  }
+
+  async #undo(
+    name: string,
+    { ofport, committed }: { readonly ofport: number; readonly committed: Promise<void> },
+  ): Promise<void> {
+    this.leaving.add(name);
+    await committed.catch(() => {});
+    while (!this.#isClosed) {
+      try {
+        const endMs = this.#end();
+        const rows = await this.#driver.rows(endMs, { isFresh: true });
+        await this.drop([name], rows, endMs, [ofport]);
+        break;
+      } catch {
+        // Open vSwitch is away: what is left there is removed when it is back.
+        await this.#pause();
+      }
+    }
+    this.leaving.delete(name);
+    this.arriving.delete(ofport);
+  }
+
+  // Round and round, so that a number is not used again soon after its port went.
+  #chooseNumber(rows: Mirror): number {
+    const taken = rows.numbers();
+    for (let tries = 0; tries < NUMBERS; tries++) {
+      const number = FIRST_NUMBER + this.#nextNumber;
+      this.#nextNumber = (this.#nextNumber + 1) % NUMBERS;
+      if (!taken.has(number) && !this.arriving.has(number)) return number;
+    }
+    throw new Fault("exhausted", `bridge ${this.#options.bridge} is full: ${NUMBERS} ports`);
+  }
+
+  async #pause(): Promise<void> {
+    const limit = { endMs: performance.now() + UNDO_PAUSE_MS, what: "pause" };
+    await this.#waits.until("close", () => this.#isClosed || undefined, limit).catch(() => {});
+  }
+
+  #end(): number {
+    return performance.now() + (this.#options.limitMs ?? LIMIT_MS);
+  }
+}

@@ -1,0 +1,296 @@
+// The fast driver: one open connection to ovsdb-server for rows, one to ovs-vswitchd for flows.
+
+import { edge } from "../../util/fault_hooks.ts";
+import { Fault } from "../../util/errors.ts";
+import { Announcer } from "./announcer.ts";
+import type { Arrival, Driver, DriverEvents } from "./port_driver.ts";
+import { BASE_FLOWS, cookieOf, type Flow, guardFlows, WHOLE_COOKIE } from "./antispoof_flows.ts";
+import { FlowCheck } from "../openflow/flow_check.ts";
+import { Keeper } from "../transport/reconnecting.ts";
+import { type OpenFlowConnection, openOpenFlow } from "../openflow/openflow_connection.ts";
+import { openOvsdb, type OvsdbConnection, type TableUpdates } from "../ovsdb/ovsdb_connection.ts";
+import { createSwitch } from "./switch_ports.ts";
+import { Revalidation } from "./revalidator_wait.ts";
+import { RowNews } from "../ovsdb/row_changes.ts";
+import { membersOf, Mirror, MIRRORED } from "../ovsdb/port_rows.ts";
+import type { Switch, SwitchOptions, SwitchState } from "../switch.ts";
+import { Tools } from "../transport/ovs_tools.ts";
+import { type Job, nextCfgOf, operationsOf } from "../ovsdb/transaction.ts";
+import { Waits, within } from "../../util/async/deadline.ts";
+
+/** Opening a connection, with the first look at all rows or ports, takes at most this. */
+const OPEN_MS = 5_000;
+
+// No port can have these names.
+const CFG = "/cur_cfg";
+
+/** Gives the Switch over open connections, which are made and kept up in the background. */
+export function openFastSwitch(options: SwitchOptions): Switch {
+  const path = /^unix:(.+)$/.exec(options.ovsdb)?.[1];
+  if (!path) {
+    throw new Fault("usage", `database address "${options.ovsdb}" refused`, {
+      why: "only a unix socket is spoken to",
+      fix: "give it as unix:/var/run/openvswitch/db.sock",
+    });
+  }
+  const open = (events: DriverEvents) => new FastDriver(path, options, events);
+  return createSwitch(options, new Tools(options), open);
+}
+
+/** A port whose row says what its guards let through. */
+interface Guarded {
+  readonly name: string;
+  readonly mac: string;
+  readonly addresses: readonly string[];
+  readonly tag: number | undefined;
+  /** Number it had, or has asked for. */
+  readonly ofport: number;
+}
+
+class FastDriver implements Driver {
+  readonly #options: SwitchOptions;
+  readonly #events: DriverEvents;
+  readonly #waits = new Waits();
+  readonly #ovsdb: Keeper<OvsdbConnection>;
+  readonly #openflow: Keeper<OpenFlowConnection>;
+  readonly #announcer = new Announcer(() => this.#openflow.current);
+  readonly #revalidation: Revalidation;
+  readonly #flowCheck: FlowCheck;
+  /** How many flows there should be; undefined until they are counted for the rows as they are now. */
+  #wantedFlows: number | undefined;
+  readonly #news = new RowNews();
+  readonly #staleNumbers = new Set<number>();
+  #mirror: Mirror;
+  #wasOvsdbUp = false;
+  #wasOpenFlowUp = false;
+
+  constructor(path: string, options: SwitchOptions, events: DriverEvents) {
+    this.#options = options;
+    this.#events = events;
+    this.#mirror = new Mirror(options.bridge, options.owner);
+    this.#revalidation = new Revalidation(
+      options.rundir,
+      () => void this.#openflow.current?.addFlows(BASE_FLOWS),
+    );
+    this.#ovsdb = new Keeper({
+      open: () => this.#openOvsdb(path),
+      onReady: () => this.#ovsdbReady(),
+      onLost: () => this.#waits.ringAll(),
+    });
+    this.#openflow = new Keeper({
+      open: () => this.#openOpenFlow(),
+      onReady: (connection) => this.#openFlowReady(connection),
+      onLost: () => this.#waits.ringAll(),
+    });
+    this.#flowCheck = new FlowCheck({
+      connection: () => this.#openflow.current,
+      wanted: () => this.#wantedFlows ??= this.#countFlows(),
+      differ: () => this.#events.returned(),
+    });
+  }
+
+  async rows(endMs: number, { isFresh = false } = {}): Promise<Mirror> {
+    const connection = await this.#ovsdb.get(endMs);
+    // ovsdb-server answers in order, and tells changes before it answers what made them.
+    if (isFresh) await connection.call("echo", [], endMs - performance.now());
+    return this.#mirror;
+  }
+
+  async commit(jobs: readonly Job[], endMs: number): Promise<number | undefined> {
+    const connection = await this.#ovsdb.get(endMs);
+    const { bridge, owner } = this.#options;
+    const operations = operationsOf(jobs, { bridge, owner });
+    const results = await connection.transact(operations, endMs - performance.now());
+    if (results[0]?.count === 1) return nextCfgOf(results);
+    throw new Fault("not_found", `bridge ${bridge} of host ${owner} is not there`, {
+      fix: "start the agent again, it makes the bridge",
+    });
+  }
+
+  async settled(cfg: number | undefined, endMs: number): Promise<void> {
+    if (cfg === undefined) return;
+    const what = "ovs-vswitchd did not take the change over";
+    const look = () => this.#mirror.curCfg >= cfg || undefined;
+    await this.#waits.until(CFG, look, { endMs, what });
+  }
+
+  async forward(arrival: Arrival, endMs: number): Promise<void> {
+    arrival.committed.catch(() => {}); // awaited below, unless the connection fails first
+    while (true) {
+      const connection = await this.#openflow.get(endMs);
+      try {
+        return await this.#announcer.during(() => this.#prove(connection, arrival, endMs));
+      } catch (error) {
+        // A new ovs-vswitchd has no flow; all is sent again.
+        if (!connection.why || performance.now() >= endMs) throw error;
+      }
+    }
+  }
+
+  async gone(name: string, endMs: number): Promise<void> {
+    await this.#openflow.get(endMs);
+    const what = `ovs-vswitchd did not let go of the former port ${name}`;
+    const look = () => this.#openflow.current?.ports.has(name) === false || undefined;
+    await this.#waits.until(name, look, { endMs, what });
+  }
+
+  dropFlows(numbers: readonly number[]): Promise<void> {
+    const connection = this.#openflow.current;
+    for (const number of numbers) {
+      if (connection) connection.deleteFlows(cookieOf(number), WHOLE_COOKIE);
+      else this.#staleNumbers.add(number);
+    }
+    return Promise.resolve();
+  }
+
+  async addFlows(flows: readonly Flow[], endMs: number): Promise<void> {
+    const connection = await this.#openflow.get(endMs);
+    const check = connection.addFlows(flows);
+    await within(endMs, "ovs-vswitchd did not take flows over", connection.barrier());
+    check();
+  }
+
+  state(): SwitchState {
+    return {
+      ovsdb: this.#ovsdb.current ? "up" : "down",
+      openflow: this.#openflow.current ? "up" : "down",
+    };
+  }
+
+  close(): void {
+    this.#flowCheck[Symbol.dispose]();
+    this.#announcer.close();
+    this.#revalidation[Symbol.dispose]();
+    this.#ovsdb.close();
+    this.#openflow.close();
+    this.#waits.ringAll();
+  }
+
+  async #prove(
+    connection: OpenFlowConnection,
+    { spec, ofport, committed }: Arrival,
+    endMs: number,
+  ): Promise<void> {
+    const { policed } = this.#options;
+    let check = connection.addFlows(guardFlows(ofport, spec, policed));
+    await within(endMs, "ovsdb-server did not commit", committed);
+    const seen = await this.#waits.until(spec.name, () => this.#portOf(connection, spec.name), {
+      endMs,
+      what: "ovs-vswitchd did not take the port over",
+    });
+    if (seen !== ofport) {
+      connection.deleteFlows(cookieOf(ofport), WHOLE_COOKIE);
+      check = connection.addFlows(guardFlows(seen, spec, policed));
+    }
+    await within(endMs, "ovs-vswitchd did not finish the port", connection.barrier());
+    check();
+    await within(endMs, "ovs-vswitchd did not revalidate", this.#revalidation.caughtUp(spec.mac));
+    this.#announcer.announce({ ...spec, ofport: seen });
+  }
+
+  #portOf(connection: OpenFlowConnection, name: string): number | undefined {
+    if (connection.why) throw connection.why;
+    const [words] = membersOf(this.#mirror.interface(name)?.error) as string[];
+    if (words !== undefined) {
+      throw new Fault("failed", `Open vSwitch could not open link ${name}`, {
+        why: `"${words}"`,
+        fix: "see whether the link exists and no other bridge has it",
+      });
+    }
+    return connection.ports.get(name);
+  }
+
+  async #openOvsdb(path: string): Promise<OvsdbConnection> {
+    const connection = edge("ovsdb", await openOvsdb(path), ["close"]);
+    const mirror = new Mirror(this.#options.bridge, this.#options.owner);
+    try {
+      await connection.monitor(MIRRORED, (updates) => this.#take(mirror, updates), OPEN_MS);
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+    this.#mirror = mirror;
+    return connection;
+  }
+
+  #take(mirror: Mirror, updates: TableUpdates): void {
+    const bridgeOwner = mirror.bridgeOwner;
+    const touched = mirror.apply(updates);
+    this.#wantedFlows = undefined;
+    if (mirror !== this.#mirror) return; // the first look; nobody waits on it yet
+    const changed = this.#news.among(touched, mirror);
+    // Readers of the bridge's own row are told under its name.
+    if (mirror.bridgeOwner !== bridgeOwner) changed.push(this.#options.bridge);
+    touched.forEach((name) => this.#waits.ring(name));
+    this.#waits.ring(CFG);
+    if (changed.length > 0) this.#events.changed(changed);
+  }
+
+  #ovsdbReady(): void {
+    this.#news.reset(this.#mirror);
+    this.#waits.ringAll();
+    if (this.#wasOvsdbUp) this.#events.returned();
+    this.#wasOvsdbUp = true;
+  }
+
+  async #openOpenFlow(): Promise<OpenFlowConnection> {
+    const { rundir, bridge } = this.#options;
+    const ring = (name: string) => this.#waits.ring(name);
+    const endMs = performance.now() + OPEN_MS;
+    const first = (connection: OpenFlowConnection) => {
+      if (this.#wasOpenFlowUp) this.#restore(connection);
+    };
+    const connection = await openOpenFlow(`${rundir}/${bridge}.mgmt`, { ring, endMs, first });
+    return edge("openflow", connection, ["addFlows", "deleteFlows", "sendFrame", "close"]);
+  }
+
+  #openFlowReady(connection: OpenFlowConnection): void {
+    for (const number of this.#staleNumbers) {
+      connection.deleteFlows(cookieOf(number), WHOLE_COOKIE);
+    }
+    this.#staleNumbers.clear();
+    void this.#revalidation.prepare();
+    if (this.#wasOpenFlowUp) this.#renumber(connection);
+    this.#waits.ringAll();
+    if (this.#wasOpenFlowUp) this.#events.returned();
+    this.#wasOpenFlowUp = true;
+  }
+
+  // A new ovs-vswitchd drops everything. Rows carry all that guards need, so the flows are back
+  // before it has told its ports and the agent has looked; syncPorts then finds little to do.
+  #restore(connection: OpenFlowConnection): void {
+    connection.addFlows(BASE_FLOWS);
+    for (const guarded of this.#guarded()) this.#guard(connection, guarded, guarded.ofport);
+  }
+
+  // The numbers are ours to choose, unless somebody else's port had one first.
+  #renumber(connection: OpenFlowConnection): void {
+    const moved = this.#guarded().flatMap((guarded) => {
+      const now = connection.ports.get(guarded.name) ?? guarded.ofport;
+      return now === guarded.ofport ? [] : [{ guarded, now }];
+    });
+    // Two may have changed numbers: all old flows go before the first new one.
+    for (const { guarded } of moved) {
+      connection.deleteFlows(cookieOf(guarded.ofport), WHOLE_COOKIE);
+    }
+    for (const { guarded, now } of moved) this.#guard(connection, guarded, now);
+  }
+
+  #guard(connection: OpenFlowConnection, guarded: Guarded, ofport: number): void {
+    connection.addFlows(guardFlows(ofport, guarded, this.#options.policed));
+  }
+
+  #countFlows(): number {
+    const guards = this.#guarded().map((guarded) => guardFlows(guarded.ofport, guarded).length);
+    return guards.reduce((sum, count) => sum + count, BASE_FLOWS.length);
+  }
+
+  #guarded(): Guarded[] {
+    return this.#mirror.ports().flatMap(({ name, mac, addresses, tag }) => {
+      const { row, requested } = this.#mirror.port(name) ?? {};
+      const ofport = requested ?? row?.ofport;
+      if (!mac || !addresses || ofport === undefined) return [];
+      return [{ name, mac, addresses, tag, ofport }];
+    });
+  }
+}

@@ -1,0 +1,125 @@
+// The overlay as a whole: rows, flows, neighbours; whatever is right already is not touched.
+//
+// After a restart of ovs-vswitchd both bridges are there (rows) and let nothing through (fail_mode
+// secure, no flows). The pods' own flows come back first; what leaves by the patch meets an empty
+// tunnel bridge and is dropped, until the next look has called this again.
+
+import { LEARNED_COOKIES, LINK_COOKIES, type TagSet } from "../ports/antispoof_flows.ts";
+import { findLinks, type Links, numberOf, ourBridge } from "../ovsdb/link_rows.ts";
+import {
+  PATCH_ON_INTEGRATION,
+  PATCH_ON_TUNNEL,
+  UPLINK_KIND,
+  VXLAN_PORT,
+} from "../ovsdb/port_names.ts";
+import { trunkFlows } from "../uplink/trunk.ts";
+import { settingsOf } from "../ovsdb/bridge.ts";
+import type { Tools } from "../transport/ovs_tools.ts";
+import { learnedCookieOf, overlayFlows } from "./tunnel_flows.ts";
+import type { Neighbours } from "./vtep_neighbours.ts";
+import { OVERLAY_PORTS, type OverlayPlace, planNoOverlay, planOverlay } from "./tunnel_rows.ts";
+import { type Member, type OverlayNetwork, type OverlayWish, vtepsOf } from "./desired_tunnel.ts";
+import { parseOverlay, withoutOwn } from "./desired_tunnel.ts";
+
+/** What the caller may want to tell of an overlay that is in place. */
+export interface OverlayReport {
+  /** VTEPs that answer no ARP, or to which there is no route; all others are served. */
+  readonly unreachable: readonly string[];
+  /** Members left out, as their VTEP is this host's own: two hosts have one address. */
+  readonly own: readonly Member[];
+}
+
+/** What setOverlay works with. */
+export interface OverlayTools {
+  /** On the integration bridge. */
+  readonly tools: Tools;
+  /** On the tunnel bridge. */
+  readonly tunnel: Tools;
+  readonly neighbours: Neighbours;
+  readonly place: OverlayPlace;
+  readonly policed?: TagSet | undefined;
+}
+
+/** Makes the overlay as wished. Faults: usage, conflict, not_found, failed, and those of tools. */
+export async function setOverlay(
+  overlay: OverlayTools,
+  wish: OverlayWish | undefined,
+  endMs: number,
+): Promise<OverlayReport> {
+  if (!wish) return await removeOverlay(overlay, endMs);
+  const { hosts } = wish;
+  const { networks, own } = withoutOwn(parseOverlay(wish));
+  const localTags = networks.map(({ localTag }) => localTag);
+  const links = await ensureRows(overlay, { localIp: wish.localIp, localTags }, endMs);
+  const [unreachable] = await Promise.all([
+    resolve(overlay, { links, networks, endMs }),
+    setFlows(overlay, { links, networks, hosts, localTags, endMs }),
+  ]);
+  return { unreachable, own };
+}
+
+async function ensureRows(
+  { tools, place }: OverlayTools,
+  wish: { readonly localIp: string; readonly localTags: readonly number[] },
+  endMs: number,
+): Promise<Links> {
+  const seen = await findLinks(tools, { names: OVERLAY_PORTS, kind: UPLINK_KIND, endMs });
+  const words = planOverlay(seen, wish, place);
+  if (words.length === 0) return seen;
+  await tools.vsctl(words, endMs);
+  return await findLinks(tools, { names: OVERLAY_PORTS, endMs });
+}
+
+async function setFlows(
+  { tools, tunnel, policed }: OverlayTools,
+  { links, networks, hosts, localTags, endMs }: {
+    readonly links: Links;
+    readonly networks: readonly OverlayNetwork[];
+    readonly hosts: readonly string[];
+    readonly localTags: readonly number[];
+    readonly endMs: number;
+  },
+): Promise<void> {
+  const ports = {
+    patch: numberOf(PATCH_ON_TUNNEL, links),
+    tunnel: numberOf(VXLAN_PORT, links),
+  };
+  const cookies = LINK_COOKIES.patch;
+  const ofport = numberOf(PATCH_ON_INTEGRATION, links);
+  // A local tag may have been another network's: what was learned of that one goes first.
+  const here = new Set(networks.map(learnedCookieOf));
+  const isKept = (cookie: bigint) => here.has(cookie);
+  await tunnel.syncLines([], { endMs, cookies: LEARNED_COOKIES, isKept });
+  await Promise.all([
+    tunnel.syncLines(overlayFlows({ networks, hosts }, ports), {
+      endMs,
+      cookies: LINK_COOKIES.overlay,
+    }),
+    tools.syncLines(trunkFlows({ ofport, tags: localTags, cookies, policed }), { endMs, cookies }),
+  ]);
+}
+
+async function resolve(
+  { neighbours, place }: OverlayTools,
+  { links, networks, endMs }: {
+    readonly links: Links;
+    readonly networks: readonly OverlayNetwork[];
+    readonly endMs: number;
+  },
+): Promise<string[]> {
+  if (settingsOf(ourBridge(links, place)).datapath !== "netdev") return [];
+  return await neighbours.resolve(vtepsOf(networks), endMs);
+}
+
+async function removeOverlay(
+  { tools, place }: OverlayTools,
+  endMs: number,
+): Promise<OverlayReport> {
+  const seen = await findLinks(tools, { names: OVERLAY_PORTS, endMs });
+  const words = planNoOverlay(seen, place);
+  if (words.length > 0) {
+    await tools.syncLines([], { endMs, cookies: LINK_COOKIES.patch }); // before its number is free
+    await tools.vsctl(words, endMs);
+  }
+  return { unreachable: [], own: [] };
+}

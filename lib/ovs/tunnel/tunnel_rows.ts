@@ -1,0 +1,175 @@
+// Rows of the overlay: tunnel bridge, patch pair, tunnel port. Gives the words of ovs-vsctl that turn
+// what is there into what should be, all in one transaction. Pure.
+
+import { Fault } from "../../util/errors.ts";
+import { planBridge, PROTOCOLS, settingsOf } from "../ovsdb/bridge.ts";
+import { ourBridge, ownerWords } from "../ovsdb/link_rows.ts";
+import type { LinkRow, Links } from "../ovsdb/link_rows.ts";
+import {
+  PATCH_ON_INTEGRATION,
+  PATCH_ON_TUNNEL,
+  UPLINK_KIND,
+  VXLAN_PORT,
+} from "../ovsdb/port_names.ts";
+import { isTrunk, trunksFor } from "../uplink/trunk.ts";
+import type { Columns } from "../ovsdb/ovsdb_connection.ts";
+import { OWNER_KEY, recordFromMap, uuidsOf } from "../ovsdb/port_rows.ts";
+
+/** IANA's port for VXLAN, RFC 7348 §5. */
+export const VXLAN_UDP_PORT = 4_789;
+
+/** Names of the overlay's ports. */
+export const OVERLAY_PORTS = [PATCH_ON_INTEGRATION, PATCH_ON_TUNNEL, VXLAN_PORT] as const;
+
+/** Where the overlay hangs, and whose it is. */
+export interface OverlayPlace {
+  readonly bridge: string;
+  readonly tunnelBridge: string;
+  readonly owner: string;
+}
+
+interface WantedLink {
+  readonly name: string;
+  readonly bridge: string;
+  readonly kind: string;
+  readonly type: "patch" | "vxlan";
+  readonly options: Readonly<Record<string, string>>;
+  /** Only the integration bridge knows tags. */
+  readonly trunks?: readonly number[];
+}
+
+/** Gives the words that make the overlay; none when all is so. Faults: conflict, not_found. */
+export function planOverlay(
+  seen: Links,
+  wish: { readonly localIp: string; readonly localTags: readonly number[] },
+  place: OverlayPlace,
+): string[] {
+  const { tunnelBridge, owner } = place;
+  const integration = settingsOf(ourBridge(seen, place));
+  refuseForeign(seen, place);
+  refuseClash(seen, wish.localTags, owner);
+  const row = seen.bridges.find(({ name }) => name === tunnelBridge);
+  const { datapath } = integration;
+  const want = { datapath, failMode: "secure", protocols: PROTOCOLS, owner };
+  return [
+    ...planBridge(tunnelBridge, row && settingsOf(row), want),
+    ...wantedLinks(wish, place).flatMap((link) => planLink(seen, link, owner)),
+  ];
+}
+
+/** Gives the words that remove the overlay; none when it is not there. Faults: conflict. */
+export function planNoOverlay(seen: Links, { tunnelBridge, owner }: OverlayPlace): string[] {
+  const row = seen.bridges.find(({ name }) => name === tunnelBridge);
+  const ours = seen.links.filter((link) => isOurs(link, owner) && link.kind !== UPLINK_KIND);
+  const isBridgeOurs = row && recordFromMap(row.external_ids)[OWNER_KEY] === owner;
+  if (isBridgeOurs) refuseGuests(row, { tunnelBridge, ours });
+  return [
+    ...ours.flatMap(({ name }) => ["--", "--if-exists", "del-port", name]),
+    ...isBridgeOurs ? ["--", "--if-exists", "del-br", tunnelBridge] : [],
+  ];
+}
+
+function wantedLinks(
+  { localIp, localTags }: { readonly localIp: string; readonly localTags: readonly number[] },
+  { bridge, tunnelBridge }: OverlayPlace,
+): WantedLink[] {
+  const patch = (peer: string) => ({ kind: "patch", type: "patch", options: { peer } }) as const;
+  return [
+    {
+      ...patch(PATCH_ON_TUNNEL),
+      name: PATCH_ON_INTEGRATION,
+      bridge,
+      trunks: trunksFor(localTags),
+    },
+    { ...patch(PATCH_ON_INTEGRATION), name: PATCH_ON_TUNNEL, bridge: tunnelBridge },
+    {
+      name: VXLAN_PORT,
+      bridge: tunnelBridge,
+      kind: "tunnel",
+      type: "vxlan",
+      options: {
+        "remote_ip": "flow",
+        key: "flow",
+        "local_ip": localIp,
+        "dst_port": String(VXLAN_UDP_PORT),
+      },
+    },
+  ];
+}
+
+function planLink({ links }: Links, want: WantedLink, owner: string): string[] {
+  const { name, bridge, trunks } = want;
+  const now = links.find((link) => link.name === name);
+  // What ovs-vswitchd could not open is made anew: it tries again only when a row changes.
+  const isThere = now?.bridge === bridge && now.error === undefined;
+  const port = trunks ? ["vlan_mode=trunk", `trunks=${trunks.join(",")}`] : [];
+  const set = ["--", "set", "Interface", name, `type=${want.type}`, ...optionWords(want.options)];
+  if (!isThere) {
+    const gone = now ? ["--", "del-port", name] : [];
+    return [
+      ...[...gone, "--", "add-port", bridge, name, ...port],
+      ...[...ownerWords(owner, want.kind), ...set],
+    ];
+  }
+  const clear = ["--", "clear", "Port", name, "tag"];
+  const trunk = trunks && !isTrunk(now, trunks)
+    ? [...clear, "--", "set", "Port", name, ...port]
+    : [];
+  return [...trunk, ...hasSettings(now, want) ? [] : set];
+}
+
+function optionWords(options: Readonly<Record<string, string>>): string[] {
+  return Object.entries(options).map(([key, value]) => `options:${key}=${value}`);
+}
+
+function hasSettings(now: LinkRow, { type, options }: WantedLink): boolean {
+  return now.type === type &&
+    Object.entries(options).every(([key, value]) => now.options[key] === value);
+}
+
+function isOurs(link: LinkRow, owner: string): boolean {
+  return link.owner === owner && link.kind !== undefined;
+}
+
+// What has a local tag would leave by the uplink.
+function refuseClash({ links }: Links, localTags: readonly number[], owner: string): void {
+  const uplink = links.find((link) => isOurs(link, owner) && link.kind === UPLINK_KIND);
+  const clash = localTags.find((tag) => uplink?.trunks.includes(tag));
+  if (clash === undefined) return;
+  throw new Fault("conflict", `local tag ${clash} refused`, {
+    why: `tag ${clash} is one that the uplink carries`,
+    fix: "choose another local tag, or take that VLAN from the uplink first",
+  });
+}
+
+function refuseForeign({ bridges, links }: Links, { tunnelBridge, owner }: OverlayPlace): void {
+  const row = bridges.find(({ name }) => name === tunnelBridge);
+  const has = row && settingsOf(row).owner;
+  if (row && has !== owner) {
+    const whose = has === undefined ? "was made by somebody else" : `belongs to host ${has}`;
+    throw new Fault("conflict", `bridge ${tunnelBridge} refused`, {
+      why: `it ${whose}`,
+      fix: `if nobody needs it, remove it with "ovs-vsctl del-br ${tunnelBridge}"`,
+    });
+  }
+  const link = links.find((one) => !isOurs(one, owner));
+  if (!link) return;
+  throw new Fault("conflict", `Open vSwitch has a port ${link.name} already`, {
+    why: `it is on bridge ${link.bridge ?? "nobody"} and not of host ${owner}`,
+    fix: `remove it with "ovs-vsctl del-port ${link.name}"`,
+  });
+}
+
+// Others' ports would go with the bridge.
+function refuseGuests(
+  row: Columns,
+  { tunnelBridge, ours }: { readonly tunnelBridge: string; readonly ours: readonly LinkRow[] },
+): void {
+  const own = ours.filter(({ bridge }) => bridge === tunnelBridge).length + 1; // its internal port
+  const guests = uuidsOf(row.ports).length - own;
+  if (guests <= 0) return;
+  throw new Fault("conflict", `bridge ${tunnelBridge} not removed`, {
+    why: `${guests} of its ports are not ours`,
+    fix: "remove those ports first",
+  });
+}

@@ -1,0 +1,178 @@
+// Whether tunnels can use this host's tunnel address. The userspace datapath wraps frames itself, and
+// does so only where the address stands on the own port of a netdev bridge that has the NIC as a
+// port; elsewhere its log says "native tunnel routing failed" and nothing leaves. The kernel's datapath
+// takes any address of the host. Nothing is moved from here: it would cut the host's own traffic.
+//
+// The NIC itself must keep silent: with arp_ignore=0 the kernel answers for any address of the host on
+// any link, so that a peer gets two answers, and frames for the NIC's MAC never meet the tunnel (seen
+// with Linux 6.18 and Open vSwitch 3.1: each second peer took the wrong one).
+
+import { Fault } from "../../util/errors.ts";
+import type { HostAddress, HostNet, HostRoute } from "../host_net.ts";
+import type { Columns } from "../ovsdb/ovsdb_connection.ts";
+import { uuidsOf } from "../ovsdb/port_rows.ts";
+import type { Ask } from "../ovsdb/select.ts";
+import type { Tools } from "../transport/ovs_tools.ts";
+
+/** Name of the bridge that the commands make. */
+const UNDERLAY_BRIDGE = "contivUnderlay";
+
+/** Says what is wrong with a tunnel address. */
+export class VtepFault extends Fault {
+  /**
+   * Lines for a root shell that mend it until the next boot, in order; none where that needs a
+   * person's decision.
+   */
+  readonly commands: readonly string[];
+
+  constructor(address: string, why: string, fix: string, commands: readonly string[]) {
+    super("unavailable", `tunnel address ${address} is of no use`, { why, fix });
+    this.commands = commands;
+  }
+}
+
+/** What decides. */
+export interface VtepFacts {
+  readonly address: string;
+  readonly datapath: string;
+  readonly place: HostAddress | undefined;
+  readonly gateways: readonly HostRoute[];
+  /** Bridge with the link that has the address as a port, its own port or another. */
+  readonly bridge: VtepBridge | undefined;
+  /** NICs of that bridge that answer ARP for addresses of other links. */
+  readonly talkers: readonly string[];
+}
+
+/** A bridge as far as tunnels need it. */
+export interface VtepBridge {
+  readonly name: string;
+  readonly datapath: string;
+  /** Ours: pods' frames alone pass it, the host's own do not. */
+  readonly isForPods: boolean;
+  readonly ports: readonly string[];
+  /** Ports that are links of the host, as NICs are. */
+  readonly nics: readonly string[];
+}
+
+const BRIDGES: Ask = { table: "Bridge", columns: ["name", "datapath_type", "ports"] };
+const PORTS: Ask = { table: "Port", columns: ["name"] };
+const INTERFACES: Ask = { table: "Interface", columns: ["name", "type"] };
+
+/** Gives what is wrong with the address, undefined when nothing is. Faults: those of tools. */
+export async function checkVtep(
+  address: string,
+  { tools, host, place: { bridge, tunnelBridge }, endMs }: {
+    readonly tools: Tools;
+    readonly host: HostNet;
+    readonly place: { readonly bridge: string; readonly tunnelBridge: string };
+    readonly endMs: number;
+  },
+): Promise<VtepFault | undefined> {
+  const [place, tables] = await Promise.all([
+    host.address(address, endMs),
+    tools.ask([BRIDGES, PORTS, INTERFACES], endMs),
+  ]);
+  const bridges = bridgesOf(tables, [bridge, tunnelBridge]);
+  const device = place?.link.name;
+  const mine = bridges.find(({ ports }) => device !== undefined && ports.includes(device));
+  return judgeVtep({
+    address,
+    datapath: bridges.find(({ name }) => name === bridge)?.datapath ?? "system",
+    place,
+    gateways: device === undefined ? [] : await host.gateways(device, endMs),
+    bridge: mine,
+    talkers: await host.answeringForOthers(mine?.nics ?? [], endMs),
+  });
+}
+
+/** Gives what is wrong. Pure. */
+export function judgeVtep(facts: VtepFacts): VtepFault | undefined {
+  const { address, datapath, place, bridge } = facts;
+  if (!place) {
+    const fix = 'give one of this host\'s with --vtep-ip, see "ip -4 address"';
+    return new VtepFault(address, "no link of this host has it", fix, []);
+  }
+  const { name, isUp } = place.link;
+  const up = isUp ? [] : [`ip link set ${name} up`];
+  if (datapath !== "netdev") {
+    return isUp ? undefined : new VtepFault(address, `link ${name} is down`, BY_COMMANDS, up);
+  }
+  if (bridge?.isForPods) {
+    const why = `it stands on ${name}, a port of ${bridge.name}, which is for pods alone`;
+    return new VtepFault(address, why, "give tunnels a NIC or VLAN device of their own", []);
+  }
+  if (name !== bridge?.name) {
+    const why = `it stands on ${name}, where the userspace datapath cannot use it`;
+    return new VtepFault(address, why, BY_COMMANDS, movingCommands(facts, place));
+  }
+  if (bridge.datapath !== "netdev") {
+    const commands = [...datapathCommands(bridge), ...up];
+    const why = `bridge ${name} has datapath ${bridge.datapath}, not netdev`;
+    return new VtepFault(address, why, BY_COMMANDS, commands);
+  }
+  if (bridge.nics.length === 0) {
+    const fix = `add the NIC to it: "ovs-vsctl add-port ${name} NIC"`;
+    return new VtepFault(address, `bridge ${name} has no NIC as a port`, fix, []);
+  }
+  if (facts.talkers.length > 0) {
+    const why = `${facts.talkers.join(", ")} answers ARP for it beside ${name}`;
+    return new VtepFault(address, why, BY_COMMANDS, [...facts.talkers.map(silence), ...up]);
+  }
+  return isUp ? undefined : new VtepFault(address, `link ${name} is down`, BY_COMMANDS, up);
+}
+
+/** Gives the command that lets a link answer for its own addresses only. */
+function silence(name: string): string {
+  return `sysctl -w net/ipv4/conf/${name}/arp_ignore=1`;
+}
+
+const BY_COMMANDS = "run the commands that go with this, at the host's console";
+
+// The address goes from its link to the bridge's own port, and the routes by a gateway with it.
+function movingCommands(
+  { address, gateways, bridge }: VtepFacts,
+  { link, prefix }: HostAddress,
+): string[] {
+  const to = bridge?.name ?? UNDERLAY_BRIDGE;
+  const make = [
+    `ovs-vsctl --may-exist add-br ${to} -- set Bridge ${to} datapath_type=netdev` +
+    ` fail_mode=standalone -- --may-exist add-port ${to} ${link.name}` +
+    ` -- set Interface ${to} mtu_request=${link.mtu}`,
+  ];
+  const isNic = !bridge || bridge.nics.includes(link.name);
+  return [
+    ...bridge ? datapathCommands(bridge) : make,
+    ...isNic ? [`ip link set ${link.name} up`, silence(link.name)] : [],
+    `ip link set ${to} up`,
+    `ip address del ${address}/${prefix} dev ${link.name}`,
+    `ip address add ${address}/${prefix} dev ${to}`,
+    ...gateways.map(({ to: net, gateway }) => `ip route replace ${net} via ${gateway} dev ${to}`),
+  ];
+}
+
+function datapathCommands({ name, datapath }: VtepBridge): string[] {
+  return datapath === "netdev" ? [] : [`ovs-vsctl set Bridge ${name} datapath_type=netdev`];
+}
+
+function bridgesOf(
+  [bridges = [], ports = [], links = []]: readonly Columns[][],
+  ours: readonly string[],
+): VtepBridge[] {
+  const names = new Map(ports.map((row) => [uuidOf(row), row.name as string]));
+  const types = new Map(links.map((row) => [row.name as string, row.type as string]));
+  const isNic = (port: string) => ["", "system"].includes(types.get(port) ?? "none");
+  return bridges.map((row) => {
+    const mine = uuidsOf(row.ports).flatMap((uuid) => names.get(uuid) ?? []);
+    return {
+      name: row.name as string,
+      datapath: row.datapath_type === "" ? "system" : String(row.datapath_type),
+      isForPods: ours.includes(row.name as string),
+      ports: mine,
+      nics: mine.filter(isNic),
+    };
+  });
+}
+
+function uuidOf(row: Columns): string {
+  return uuidsOf(["set", [row._uuid]])[0] ?? "";
+}

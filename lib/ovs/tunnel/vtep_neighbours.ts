@@ -1,0 +1,135 @@
+// MAC addresses of the VTEPs, known before the first frame. On the userspace datapath Open vSwitch
+// finds them by itself only when a frame needs one, and drops that frame; the kernel's datapath keeps
+// frames meanwhile, and needs nothing of this.
+//
+// The kernel is made to ask (it knows routes and keeps its table fresh), and its answer is handed to
+// ovs-vswitchd, since that listens to answers only while its own entry is missing. Whoever does not
+// answer is waited for once, when it is new; later it is asked again in passing.
+
+import type { HostNet, Neighbour } from "../host_net.ts";
+import { type Control, openControl } from "../transport/appctl.ts";
+
+/** ovs-vswitchd forgets an entry 15 minutes after its last use; this is well before. */
+const RENEW_MS = 5 * 60_000;
+/** A peer in the same data centre answers within 1 ms; one that is there at all, within this. */
+const ANSWER_MS = 1_000;
+const LOOK_EVERY_MS = 10;
+
+/** Way from this host to a VTEP. */
+interface Hop {
+  readonly vtep: string;
+  /** The VTEP itself, or the gateway to it. */
+  readonly address: string;
+  /** Underlay bridge. */
+  readonly device: string;
+}
+
+interface Entry {
+  readonly mac: string;
+  readonly atMs: number;
+}
+
+/** What is known of one Open vSwitch's VTEP neighbours. */
+export class Neighbours {
+  readonly #rundir: string;
+  readonly #host: HostNet;
+  readonly #given = new Map<string, Entry>();
+  #tried: ReadonlySet<string> = new Set();
+
+  constructor(rundir: string, host: HostNet) {
+    this.#rundir = rundir;
+    this.#host = host;
+  }
+
+  /** Resolves these VTEPs; gives those that do not answer. Repeatable. Faults: those of tools. */
+  async resolve(vteps: readonly string[], endMs: number): Promise<string[]> {
+    if (vteps.length === 0) return [];
+    using control = await openControl(this.#rundir);
+    const hops = await hopsTo(vteps, control, endMs);
+    const isNew = (hop: Hop) => !this.#tried.has(hop.address);
+    await this.#host.askFor(distinct(hops), endMs);
+    const known = await this.#answers(hops.filter(isNew), endMs);
+    await this.#give(hops, { known, control, endMs });
+    this.#tried = new Set(hops.map(({ address }) => address));
+    const reached = new Set(hops.filter((hop) => known.has(keyOf(hop))).map(({ vtep }) => vtep));
+    return vteps.filter((vtep) => !reached.has(vtep));
+  }
+
+  /** Waits until all of `hops` have answered, at most ANSWER_MS; gives MACs of all known neighbours. */
+  async #answers(hops: readonly Hop[], endMs: number): Promise<Map<string, string>> {
+    const patienceMs = Math.min(endMs, performance.now() + ANSWER_MS);
+    while (true) {
+      const known = macsOf(await this.#host.neighbours(endMs));
+      const isDone = hops.every((hop) => known.has(keyOf(hop)));
+      if (isDone || performance.now() >= patienceMs) return known;
+      await new Promise((done) => setTimeout(done, LOOK_EVERY_MS));
+    }
+  }
+
+  async #give(
+    hops: readonly Hop[],
+    { known, control, endMs }: {
+      readonly known: ReadonlyMap<string, string>;
+      readonly control: Control;
+      readonly endMs: number;
+    },
+  ): Promise<void> {
+    const cached = cacheOf(await control.ask("tnl/neigh/show", [], endMs));
+    const nowMs = performance.now();
+    const stale = distinct(hops).filter((hop) => {
+      const [mac, given] = [known.get(keyOf(hop)), this.#given.get(keyOf(hop))];
+      if (mac === undefined) return false;
+      const isFresh = given?.mac === mac && nowMs - given.atMs < RENEW_MS;
+      return !isFresh || cached.get(keyOf(hop)) !== mac;
+    });
+    await Promise.all(stale.map(async (hop) => {
+      const mac = known.get(keyOf(hop))!;
+      await control.ask("tnl/neigh/set", [hop.device, hop.address, mac], endMs);
+      this.#given.set(keyOf(hop), { mac, atMs: nowMs });
+    }));
+    // Frames met before that are remembered as dropped until the next round.
+    if (stale.length > 0) await control.ask("revalidator/wait", [], endMs);
+  }
+}
+
+/** Gives the way to each VTEP as ovs-vswitchd itself will take it; one without a way is left out. */
+async function hopsTo(vteps: readonly string[], control: Control, endMs: number): Promise<Hop[]> {
+  const hops = await Promise.all(vteps.map(async (vtep) => {
+    const route = await control.ask("ovs/route/lookup", [vtep], endMs).catch(() => "");
+    return hopOf(vtep, route);
+  }));
+  return hops.flatMap((hop) => hop ?? []);
+}
+
+/** Gives the hop in an answer of `ovs/route/lookup`; undefined when there is none. Pure. */
+export function hopOf(vtep: string, route: string): Hop | undefined {
+  const device = /^dev (\S+)/m.exec(route)?.[1];
+  const gateway = /^gateway (\S+)/m.exec(route)?.[1];
+  if (device === undefined) return undefined;
+  const isDirect = gateway === undefined || gateway === "::" || gateway === "0.0.0.0";
+  return { vtep, device, address: isDirect ? vtep : gateway.replace(/^::ffff:/, "") };
+}
+
+/** Gives MACs by bridge and address of what `tnl/neigh/show` prints. Pure. */
+export function cacheOf(text: string): Map<string, string> {
+  const rows = text.split("\n").map((line) => /^(\S+)\s+([0-9a-f:]{17})\s+(\S+)/.exec(line));
+  return new Map(
+    rows.flatMap((row) =>
+      row ? [[keyOf({ address: row[1]!, device: row[3]! }), row[2]!] as const] : []
+    ),
+  );
+}
+
+function macsOf(neighbours: readonly Neighbour[]): Map<string, string> {
+  return new Map(
+    neighbours.flatMap((one) => one.mac === undefined ? [] : [[keyOf(one), one.mac] as const]),
+  );
+}
+
+function distinct(hops: readonly Hop[]): Hop[] {
+  return [...new Map(hops.map((hop) => [keyOf(hop), hop])).values()];
+}
+
+function keyOf({ address, device }: Pick<Hop, "address" | "device">): string {
+  return `${device} ${address}`;
+}

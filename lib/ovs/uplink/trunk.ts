@@ -1,0 +1,45 @@
+// A port of the integration bridge that carries several tags: the uplink, or the overlay's patch.
+// Which tags its row names, and what may come in by it. Pure.
+
+import { actionText, type CookieSet, onwards, type TagSet } from "../ports/antispoof_flows.ts";
+import type { LinkRow } from "../ovsdb/link_rows.ts";
+
+/**
+ * Stands in a trunk for "no tag at all". An empty column would mean all tags; IEEE 802.1Q, table 9-2,
+ * reserves 4095, so that no frame and no access port ever has it. The port is kept with it rather than
+ * taken out: the first network that comes costs one change of a row, and no link flaps meanwhile.
+ */
+export const NO_TAG = 4_095;
+
+const PRIORITY = 100;
+
+/** Gives the tags for a port's `trunks`, sorted, each once, and never empty. */
+export function trunksFor(tags: readonly number[]): number[] {
+  const sorted = [...new Set(tags)].sort((one, other) => one - other);
+  return sorted.length > 0 ? sorted : [NO_TAG];
+}
+
+/** Reports whether the row is a trunk of exactly these tags. */
+export function isTrunk(link: LinkRow, trunks: readonly number[]): boolean {
+  const has = [...link.trunks].sort((one, other) => one - other); // empty would be all tags
+  return link.vlanMode === "trunk" && link.tag === undefined && has.join() === trunks.join();
+}
+
+/**
+ * Gives the flows of a trunk: what comes in with one of `tags` goes where a learning switch sends it,
+ * or first to the policies where the tag is one of `policed`; the rest meets the bridge's base flow, which drops. What goes out is limited by the row's trunks.
+ */
+export function trunkFlows(
+  { ofport, tags, cookies, policed = new Set() }: {
+    readonly ofport: number;
+    readonly tags: readonly number[];
+    readonly cookies: CookieSet;
+    readonly policed?: TagSet | undefined;
+  },
+): string[] {
+  const cookie = `cookie=0x${cookies.value.toString(16)}`;
+  return trunksFor(tags).filter((tag) => tag !== NO_TAG).map((tag) =>
+    `${cookie}, priority=${PRIORITY},in_port=${ofport},dl_vlan=${tag}` +
+    ` actions=${actionText(onwards(tag, policed))}`
+  );
+}

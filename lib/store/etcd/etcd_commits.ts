@@ -1,0 +1,218 @@
+// Commits: one transaction of etcd each, and the way to know how it ended when its answer is lost.
+
+import { Fault } from "../../util/errors.ts";
+import type { Check, CommitResult, Write } from "../store.ts";
+import { type Cluster, Undecided } from "./etcd_cluster.ts";
+import { undecidedFault } from "./etcd_faults.ts";
+import { fromJson, type Keys, revisionOf, wasWrittenAt } from "./etcd_keys.ts";
+import { isAsLeft, type Mark, Marks, wordIn, writeMark } from "./idempotency_keys.ts";
+import { type Answer, CODE, type KeyValue, type Question, WireError } from "./transport.ts";
+
+/** A commit whose documents are already bytes; `value` undefined deletes. */
+export interface Prepared {
+  readonly checks: readonly {
+    readonly name: string;
+    readonly key: Uint8Array;
+    readonly revision: number;
+  }[];
+  readonly writes: readonly { readonly key: Uint8Array; readonly value: Uint8Array | undefined }[];
+}
+
+/** Gives a commit as etcd takes it; the caller may go on changing its documents. */
+export function prepare(
+  keys: Keys,
+  checks: readonly Check[],
+  writes: readonly Write[],
+): Prepared {
+  return {
+    checks: checks.map(({ key, revision }) => ({ name: key, key: keys.bytes(key), revision })),
+    writes: writes.map(({ key, value }) => ({
+      key: keys.bytes(key),
+      value: value === undefined ? undefined : fromJson(value),
+    })),
+  };
+}
+
+// How long to wait between two looks at how a commit ended.
+const PAUSE_MS = 50;
+// Names what is checked besides the caller's checks; no document has this key.
+const OWN_CHECK = "\0";
+
+/** How one try ended; undefined: nothing happened, and the next try may. */
+type Ended = CommitResult | undefined;
+
+/** Does commits, each at most once. */
+export class Commits {
+  readonly #cluster: Cluster;
+  readonly #marks: Marks;
+
+  constructor(cluster: Cluster, keys: Keys) {
+    this.#cluster = cluster;
+    this.#marks = new Marks(cluster, keys);
+  }
+
+  /** Does `commit`. Faults: unavailable, timeout. */
+  async do(commit: Prepared): Promise<CommitResult> {
+    const until = this.#cluster.until();
+    const isWriting = commit.writes.some(({ value }) => value !== undefined);
+    if (!isWriting) return await this.#delete(commit, until);
+    return await this.#write(commit, until);
+  }
+
+  /** Removes what this client left in etcd besides documents. */
+  close(limitMs: number): Promise<void> {
+    return this.#marks.remove(limitMs);
+  }
+
+  #write(commit: Prepared, until: number): Promise<CommitResult> {
+    return this.#marks.use(async (mark) => {
+      const word = crypto.randomUUID();
+      while (true) {
+        const ended = await this.#tryWrite(commit, mark, word, until);
+        if (ended) return ended;
+      }
+    });
+  }
+
+  async #tryWrite(commit: Prepared, mark: Mark, word: string, until: number): Promise<Ended> {
+    const question = writeQuestion(commit, mark, word, await this.#marks.lease());
+    try {
+      const answer = await this.#cluster.askOnce("kv/txn", question, until);
+      if (!answer.succeeded) return whyNot(commit, mark, word, answer);
+      mark.revision = revisionIn(answer);
+      return { done: true, revision: mark.revision };
+    } catch (error) {
+      if (this.#isLeaseGone(error)) return undefined;
+      if (!(error instanceof Undecided)) throw error;
+      return await this.#settle(mark, word, until);
+    }
+  }
+
+  // Takes the mark for itself: from then on the commit, wherever it is, can no longer be done.
+  async #settle(mark: Mark, word: string, until: number): Promise<Ended> {
+    const own = crypto.randomUUID();
+    while (true) {
+      try {
+        const question = settleQuestion(mark, own, await this.#marks.lease());
+        const answer = await this.#cluster.askOnce("kv/txn", question, until);
+        if (!answer.succeeded) return readMark(mark, word, pairsIn(answer)[0]);
+        mark.revision = revisionIn(answer);
+        return undefined;
+      } catch (error) {
+        if (this.#isLeaseGone(error)) continue;
+        // Also where all are down: etcd may be back in time.
+        const isOver = performance.now() + PAUSE_MS >= until;
+        if (isOver && error instanceof Fault) throw undecidedFault(error);
+        if (!(error instanceof Undecided || error instanceof Fault)) throw error;
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      }
+    }
+  }
+
+  #isLeaseGone(error: unknown): boolean {
+    const cause = error instanceof Fault ? error.cause : undefined;
+    const isGone = cause instanceof WireError && cause.code === CODE.missing;
+    if (isGone) this.#marks.forgetLease();
+    return isGone;
+  }
+
+  /**
+   * A commit that only deletes must take no revision when there is nothing to delete, so it cannot
+   * write a mark always: what is there is looked up first, and then checked like all else.
+   */
+  async #delete(commit: Prepared, until: number): Promise<CommitResult> {
+    while (true) {
+      const look = await this.#cluster.ask("kv/txn", lookQuestion(commit), until);
+      const pairs = pairsIn(look);
+      if (!look.succeeded) return conflictIn(commit, pairs) ?? failed();
+      const found = commit.writes.flatMap(({ key }, at) => {
+        const revision = revisionOf(pairs[at]);
+        return revision > 0 ? [{ name: OWN_CHECK, key, revision }] : [];
+      });
+      if (found.length === 0) return { done: true, revision: revisionIn(look) };
+      const seen = found.filter(({ key }) =>
+        !commit.checks.some((check) => isSame(check.key, key))
+      );
+      const result = await this.#write({ ...commit, checks: [...commit.checks, ...seen] }, until);
+      // Somebody wrote in between what was to be deleted: look again.
+      if (result.done || result.conflict !== OWN_CHECK) return result;
+    }
+  }
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, at) => byte === b[at]);
+}
+
+function writeQuestion(
+  { checks, writes }: Prepared,
+  mark: Mark,
+  word: string,
+  lease: string,
+): Question {
+  return {
+    compare: [...checks.map(({ key, revision }) => wasWrittenAt(key, revision)), isAsLeft(mark)],
+    success: [...writes.map(writeOperation), writeMark(mark, word, lease)],
+    failure: [...checks, mark].map(readOperation),
+  };
+}
+
+function lookQuestion({ checks, writes }: Prepared): Question {
+  return {
+    compare: checks.map(({ key, revision }) => wasWrittenAt(key, revision)),
+    success: writes.map(readOperation),
+    failure: checks.map(readOperation),
+  };
+}
+
+function settleQuestion(mark: Mark, word: string, lease: string): Question {
+  return {
+    compare: [isAsLeft(mark)],
+    success: [writeMark(mark, word, lease)],
+    failure: [readOperation(mark)],
+  };
+}
+
+function writeOperation({ key, value }: Prepared["writes"][number]): Question {
+  return value ? { "request_put": { key, value } } : { "request_delete_range": { key } };
+}
+
+function readOperation({ key }: { readonly key: Uint8Array }): Question {
+  return { "request_range": { key } };
+}
+
+function pairsIn({ responses = [] }: Answer): (KeyValue | undefined)[] {
+  return responses.map((response) => response["response_range"]?.kvs?.[0]);
+}
+
+function revisionIn({ header }: Answer): number {
+  return Number(header?.revision ?? 0);
+}
+
+function whyNot(commit: Prepared, mark: Mark, word: string, answer: Answer): Ended {
+  const pairs = pairsIn(answer);
+  const left = mark.revision;
+  const done = readMark(mark, word, pairs.at(-1));
+  if (done) return done;
+  const conflict = conflictIn(commit, pairs);
+  // Either a check did not hold or the mark was not as left; anything else is a broken promise.
+  return conflict ?? (mark.revision === left ? failed() : undefined);
+}
+
+// A mark with the commit's word in it: it was done after all. The mark is then known again.
+function readMark(mark: Mark, word: string, pair: KeyValue | undefined): Ended {
+  mark.revision = revisionOf(pair);
+  return wordIn(pair) === word ? { done: true, revision: mark.revision } : undefined;
+}
+
+function conflictIn(
+  { checks }: Prepared,
+  pairs: readonly (KeyValue | undefined)[],
+): CommitResult | undefined {
+  const broken = checks.find(({ revision }, at) => revisionOf(pairs[at]) !== revision);
+  return broken ? { done: false, conflict: broken.name } : undefined;
+}
+
+function failed(): never {
+  throw new Fault("failed", "etcd refused a commit and gave no reason");
+}

@@ -1,0 +1,115 @@
+// How documents lie in etcd: keys below one root, values as JSON text.
+
+import type { Change, Entry, Json } from "../store.ts";
+import type { Bytes, KeyValue, Question } from "./transport.ts";
+
+const encoder = new TextEncoder();
+// Without ignoreBOM a first U+FEFF would be lost.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+// Compare's enumerations by number: their names are spelt one way in etcd and another in etcd3.
+const RESULT_EQUAL = 0;
+const TARGET_MOD = 2;
+
+/** Gives where documents' keys lie below `root`, as bytes, and back. */
+export class Keys {
+  readonly #root: string;
+
+  /** Works below `root`, which begins with a slash and ends without one. */
+  constructor(root: string) {
+    this.#root = `${root}/`;
+  }
+
+  /** Gives the bytes of `key` in etcd. */
+  bytes(key: string): Uint8Array {
+    return encoder.encode(this.#root + key);
+  }
+
+  /**
+   * Gives the bytes of a mark of a commit. No document's key holds a NUL, so it meets none, and a
+   * user who may write below the root may write it.
+   */
+  mark(name: string): Uint8Array {
+    return this.bytes(`\0${name}`);
+  }
+
+  /** Gives the range of all documents whose key starts with `prefix`; never a mark. */
+  range(prefix: string): { readonly key: Uint8Array; readonly "range_end": Uint8Array } {
+    const start = this.bytes(prefix);
+    return {
+      key: prefix === "" ? this.bytes("\x01") : start,
+      "range_end": nextPrefix(start),
+    };
+  }
+
+  /** Gives what etcd holds at a key as an entry. */
+  entry(pair: KeyValue): Entry {
+    return { key: this.#text(pair), value: toJson(pair.value), revision: revisionOf(pair) };
+  }
+
+  /** Gives an event of a watch as a change. */
+  change(isDeleted: boolean, pair: KeyValue): Change {
+    const value = isDeleted ? undefined : toJson(pair.value);
+    return { key: this.#text(pair), value, revision: revisionOf(pair) };
+  }
+
+  #text({ key = "" }: KeyValue): string {
+    return toText(key).slice(this.#root.length);
+  }
+}
+
+/** Gives a document as etcd holds it. */
+export function fromJson(value: Json): Uint8Array {
+  return encoder.encode(JSON.stringify(value));
+}
+
+/** Gives the revision that wrote a key, 0 where there is none. */
+export function revisionOf(pair: KeyValue | undefined): number {
+  return Number(pair?.["mod_revision"] ?? 0);
+}
+
+/** Gives bytes that came in as bytes. */
+export function toBytes(bytes: Bytes): Uint8Array {
+  return typeof bytes === "string" ? Uint8Array.fromBase64(bytes) : bytes;
+}
+
+const NO_ASCII = /[\x80-\xff]/;
+
+/** Gives bytes that came in as text. */
+export function toText(bytes: Bytes | undefined): string {
+  if (bytes === undefined) return "";
+  if (typeof bytes !== "string") return decoder.decode(bytes);
+  // A large store is many of these, nearly all of them plain: atob() alone is twice as quick.
+  const text = atob(bytes);
+  return NO_ASCII.test(text) ? decoder.decode(toBytes(bytes)) : text;
+}
+
+/** Gives the key right behind `key` in etcd's order. */
+export function nextKey(key: Bytes): Uint8Array {
+  const bytes = toBytes(key);
+  const next = new Uint8Array(bytes.length + 1);
+  next.set(bytes);
+  return next;
+}
+
+/** Gives a comparison that holds while `key` was last written at `revision`; 0 means absent. */
+export function wasWrittenAt(key: Uint8Array, revision: number): Question {
+  return { key, target: TARGET_MOD, result: RESULT_EQUAL, "mod_revision": String(revision) };
+}
+
+// The root ends in a slash and UTF-8 has no byte 255, so the last byte always has a next one.
+function nextPrefix(start: Uint8Array): Uint8Array {
+  const end = start.slice();
+  end[end.length - 1]! += 1;
+  return end;
+}
+
+// A stranger's text is no reason to lose sight of all else: whoever reads the record says so.
+function toJson(bytes: Bytes | undefined): Json {
+  const text = toText(bytes);
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,117 @@
+// Where an etcd store is and how one logs in to it: its URL and options, read strictly.
+
+import { Fault, systemWords } from "../../util/errors.ts";
+import type { OpenOptions } from "../open_store.ts";
+
+/** Where an etcd store is. */
+export interface Place {
+  readonly isSecure: boolean;
+  /** `HOST:PORT` of each member. */
+  readonly endpoints: readonly string[];
+  /** All keys lie below this; begins with a slash, ends without one. */
+  readonly root: string;
+}
+
+const DEFAULT_ROOT = "/contiv.io/k8contivnet/v1";
+const FIX = "write etcd://HOST:2379,HOST:2379/PREFIX, or etcds:// for TLS";
+
+/** Gives what `url` names. Faults: usage. The URL is never repeated: it may carry a password. */
+export function parsePlace(url: string): Place {
+  const [, scheme, members = "", path = ""] = /^(etcds?):\/\/([^/?#]*)(\/[^?#]*)?$/.exec(url) ?? [];
+  if (scheme === undefined) throw wrong("is no etcd URL");
+  if (members.includes("@")) {
+    throw wrong("carries a user", "give --etcd-user and --etcd-password-file");
+  }
+  const endpoints = members.split(",").map(parseEndpoint);
+  if (new Set(endpoints).size < endpoints.length) throw wrong("names a member twice");
+  return { isSecure: scheme === "etcds", endpoints, root: parseRoot(path) };
+}
+
+function parseEndpoint(text: string): string {
+  const [, host = "", port = ""] = /^(\[[0-9a-fA-F:.]+\]|[\w.-]+):([0-9]{1,5})$/.exec(text) ?? [];
+  const number = Number(port);
+  if (host !== "" && number >= 1 && number <= 65_535) return `${host.toLowerCase()}:${number}`;
+  throw wrong("has a member that is no HOST:PORT");
+}
+
+function parseRoot(path: string): string {
+  const root = path.replace(/\/$/, "");
+  if (root === "") return DEFAULT_ROOT;
+  // What would look alike and be another key is refused: escapes, empty parts, `.` and `..`.
+  if (/^(\/(?!\.\.?(\/|$))[\w.:-]+)+$/.test(root)) return root;
+  throw wrong("has a prefix of other characters than letters, digits, . _ : - and /");
+}
+
+function wrong(why: string, fix = FIX): Fault {
+  return new Fault("usage", "store's URL refused", { why: `it ${why}`, fix });
+}
+
+/** What a connection and a login need, PEM texts read. */
+export interface Access {
+  readonly ca: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  readonly user: string | undefined;
+  readonly passwordFile: string | undefined;
+}
+
+/** Reads the files that `options` name. Faults: usage (options that do not fit, unreadable files). */
+export async function readAccess(place: Place, options: OpenOptions): Promise<Access> {
+  const { etcdCa, etcdCert, etcdKey, etcdUser, etcdPasswordFile } = options;
+  together("etcd-cert", etcdCert, "etcd-key", etcdKey);
+  together("etcd-user", etcdUser, "etcd-password-file", etcdPasswordFile);
+  if (!place.isSecure && (etcdCa ?? etcdCert) !== undefined) {
+    throw new Fault("usage", "certificates refused", {
+      why: "the store's URL is etcd://, without TLS",
+      fix: "write etcds://, or leave --etcd-ca, --etcd-cert and --etcd-key out",
+    });
+  }
+  const [ca, cert, key] = await Promise.all([
+    readPem("etcd-ca", etcdCa, "CERTIFICATE"),
+    readPem("etcd-cert", etcdCert, "CERTIFICATE"),
+    readPem("etcd-key", etcdKey, "PRIVATE KEY"),
+  ]);
+  if (etcdPasswordFile !== undefined) await readPassword(etcdPasswordFile);
+  return { ca, cert, key, user: etcdUser, passwordFile: etcdPasswordFile };
+}
+
+/** Gives the password in `file`, without the end of its line. Faults: usage. */
+export async function readPassword(file: string): Promise<string> {
+  const password = (await readText("etcd-password-file", file)).replace(/\r?\n$/, "");
+  if (password !== "") return password;
+  throw new Fault("usage", `--etcd-password-file ${file} refused`, { why: "it is empty" });
+}
+
+function together(one: string, a: string | undefined, other: string, b: string | undefined): void {
+  if ((a === undefined) === (b === undefined)) return;
+  const [given, missing] = a === undefined ? [other, one] : [one, other];
+  throw new Fault("usage", `--${given} refused`, {
+    why: `it is of no use without --${missing}`,
+    fix: `give --${missing} too`,
+  });
+}
+
+async function readPem(
+  option: string,
+  file: string | undefined,
+  kind: string,
+): Promise<string | undefined> {
+  if (file === undefined) return undefined;
+  const text = await readText(option, file);
+  if (new RegExp(`-----BEGIN [A-Z ]*${kind}-----`).test(text)) return text;
+  throw new Fault("usage", `--${option} ${file} refused`, {
+    why: `it holds no ${kind.toLowerCase()} in PEM`,
+  });
+}
+
+async function readText(option: string, file: string): Promise<string> {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (cause) {
+    throw new Fault("usage", `--${option} ${file} cannot be read`, {
+      why: `"${systemWords(cause)}"`,
+      fix: "see its path and mode",
+      cause,
+    });
+  }
+}

@@ -1,0 +1,94 @@
+// Marks: what lets a client know, after an answer was lost, whether its commit was done. Each commit
+// under way has a key of its own that nobody else writes, and is done only if that key is as the
+// client left it, and writes it. So it is done at most once, whatever repeats it on its way; and
+// writing the mark first keeps a commit that is still underway from being done for ever after.
+// Marks hang on a lease, so that etcd removes those of a client that died.
+
+import { fromJson, type Keys, revisionOf, toText, wasWrittenAt } from "./etcd_keys.ts";
+import type { Cluster } from "./etcd_cluster.ts";
+import type { KeyValue, Question } from "./transport.ts";
+
+/** A mark as this client left it. */
+export interface Mark {
+  readonly key: Uint8Array;
+  /** Revision that wrote it last; 0 before the first. */
+  revision: number;
+}
+
+const LEASE_SECONDS = 3_600;
+// A lease is replaced while half of its time is left: marks outlive every call.
+const LEASE_USE_MS = LEASE_SECONDS * 1_000 / 2;
+
+/** The marks of one client; as many as it has commits under way at once. */
+export class Marks {
+  readonly #cluster: Cluster;
+  readonly #keys: Keys;
+  readonly #client = crypto.randomUUID();
+  readonly #free: Mark[] = [];
+  #made = 0;
+  #lease: { readonly id: Promise<string>; readonly until: number } | undefined;
+
+  constructor(cluster: Cluster, keys: Keys) {
+    this.#cluster = cluster;
+    this.#keys = keys;
+  }
+
+  /** Runs `work` with a mark that no other commit uses. One whose state is not known is given up. */
+  async use<T>(work: (mark: Mark) => Promise<T>): Promise<T> {
+    const mark = this.#free.pop() ??
+      { key: this.#keys.mark(`${this.#client}/${this.#made++}`), revision: 0 };
+    const result = await work(mark);
+    this.#free.push(mark);
+    return result;
+  }
+
+  /** Gives the lease that marks hang on, made when there is none. Faults as Cluster.ask(). */
+  async lease(): Promise<string> {
+    if (!this.#lease || performance.now() > this.#lease.until) {
+      this.#lease = { id: this.#grant(), until: performance.now() + LEASE_USE_MS };
+    }
+    try {
+      return await this.#lease.id;
+    } catch (error) {
+      this.#lease = undefined;
+      throw error;
+    }
+  }
+
+  /** Lets the next commit make a new lease: etcd does not know this one. */
+  forgetLease(): void {
+    this.#lease = undefined;
+  }
+
+  /** Removes the marks of this client, at most within `limitMs`. Never throws: etcd will, else. */
+  async remove(limitMs: number): Promise<void> {
+    if (!this.#lease) return;
+    try {
+      const id = await this.#lease.id;
+      await this.#cluster.askOnce("lease/revoke", { ID: id }, performance.now() + limitMs);
+    } catch {
+      // The lease runs out by itself.
+    }
+  }
+
+  // Asking twice may leave a lease without marks, which runs out.
+  async #grant(): Promise<string> {
+    const { ID } = await this.#cluster.ask("lease/grant", { TTL: String(LEASE_SECONDS) });
+    return ID ?? "";
+  }
+}
+
+/** Gives the write of `mark` with `word`. */
+export function writeMark({ key }: Mark, word: string, lease: string): Question {
+  return { "request_put": { key, value: fromJson(word), lease } };
+}
+
+/** Gives the comparison that `mark` is as its client left it. */
+export function isAsLeft({ key, revision }: Mark): Question {
+  return wasWrittenAt(key, revision);
+}
+
+/** Gives the word in a mark; undefined where there is none. */
+export function wordIn(pair: KeyValue | undefined): string | undefined {
+  return pair && revisionOf(pair) > 0 ? JSON.parse(toText(pair.value)) : undefined;
+}

@@ -1,0 +1,218 @@
+// The store in one SQLite file: for one host, by one or more processes at once.
+// node:sqlite is synchronous, so each use of it is one short transaction; what has to wait (for
+// another process's lock, for changes) waits outside of it. Commits asked at the same time share
+// one transaction and its fsync.
+
+import type { DatabaseSync } from "node:sqlite";
+import { setImmediate } from "node:timers";
+import type { Fault } from "../../util/errors.ts";
+import {
+  type Check,
+  checkCommitLimits,
+  type CommitResult,
+  type Entry,
+  type Store,
+  type WatchBatch,
+  type Write,
+} from "../store.ts";
+import { closedFault, isBusy, lockedFault, replacedFault, storeFault } from "./sqlite_faults.ts";
+import { openDatabase, resolveStorePath } from "./sqlite_file.ts";
+import { type GroupResult, type PreparedCommit, Rows } from "./sqlite_rows.ts";
+import { type Watcher, Watchers } from "./sqlite_watch.ts";
+
+/** How a SQLite store is used. */
+export interface SqliteOptions {
+  /** A call that finds the store locked by another process faults after this. @default 5000 */
+  readonly limitMs?: number;
+  /** So many revisions back a watch may begin. @default 10000 */
+  readonly keepRevisions?: number;
+}
+
+// Commits of one transaction: bounds how long the event loop stands still.
+const GROUP = 64;
+
+/**
+ * Opens the store in the file `path`, made (0600) if missing; its folder must be there and private.
+ * Faults: unavailable (folder, owner, mode, damage, newer schema, disk), timeout (locked).
+ */
+export async function openSqlite(path: string, options: SqliteOptions = {}): Promise<Store> {
+  const { limitMs = 5_000, keepRevisions = 10_000 } = options;
+  const open = () => {
+    const absolute = resolveStorePath(path);
+    const db = openDatabase(absolute);
+    return new SqliteStore(db, absolute, limitMs, keepRevisions);
+  };
+  return await retryBusy(path, limitMs, open);
+}
+
+interface Pending {
+  readonly commit: PreparedCommit;
+  readonly until: number;
+  readonly resolve: (result: CommitResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class SqliteStore implements Store {
+  readonly #db: DatabaseSync;
+  readonly #path: string;
+  readonly #inode: number | null | undefined;
+  readonly #limitMs: number;
+  readonly #rows: Rows;
+  readonly #watchers: Watchers;
+  #queue: Pending[] = [];
+  #flushing: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(db: DatabaseSync, path: string, limitMs: number, keepRevisions: number) {
+    this.#db = db;
+    this.#path = path;
+    this.#inode = inodeOf(path);
+    this.#limitMs = limitMs;
+    this.#rows = new Rows(db, keepRevisions);
+    this.#watchers = new Watchers(() => this.#use(() => this.#rows.dataVersion()));
+  }
+
+  get(key: string): Promise<Entry | undefined> {
+    return this.#read(() => this.#rows.get(key));
+  }
+
+  list(prefix: string): Promise<{ entries: Entry[]; revision: number }> {
+    return this.#read(() => this.#rows.list(prefix));
+  }
+
+  async commit(checks: readonly Check[], writes: readonly Write[]): Promise<CommitResult> {
+    if (this.#closing) throw closedFault(this.#path);
+    checkCommitLimits(checks, writes);
+    // Copied and made text now: the caller may go on changing its documents.
+    const commit = {
+      checks: checks.map((check) => ({ ...check })),
+      writes: writes.map(({ key, value }) => ({
+        key,
+        text: value === undefined ? null : JSON.stringify(value),
+      })),
+    };
+    const { promise, resolve, reject } = Promise.withResolvers<CommitResult>();
+    this.#queue.push({ commit, until: performance.now() + this.#limitMs, resolve, reject });
+    this.#flushing ??= this.#flush();
+    return await promise;
+  }
+
+  async *watch(prefix: string, revision: number, signal: AbortSignal): AsyncIterable<WatchBatch> {
+    const watcher = this.#watchers.add(prefix, revision);
+    try {
+      while (!signal.aborted) {
+        const batch = await this.#read(() => this.#pull(watcher));
+        if (signal.aborted) return;
+        if (batch) yield batch;
+        if (batch?.kind === "compacted") return;
+        await this.#watchers.wait(watcher, signal);
+      }
+    } finally {
+      this.#watchers.remove(watcher);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#end();
+  }
+
+  async #end(): Promise<void> {
+    await this.#flushing; // what was asked before is still done
+    this.#watchers.wakeAll(); // each finds the store closed, and says so
+    this.#db.close();
+  }
+
+  #read<T>(work: () => T): Promise<T> {
+    return retryBusy(this.#path, this.#limitMs, () => {
+      if (this.#closing) throw closedFault(this.#path);
+      return this.#use(work);
+    });
+  }
+
+  // Without this look, a file that was removed under us would take commits until we end, and then
+  // be gone with all of them.
+  #use<T>(work: () => T): T {
+    if (inodeOf(this.#path) !== this.#inode) throw replacedFault(this.#path);
+    return work();
+  }
+
+  #pull(watcher: Watcher): WatchBatch | undefined {
+    const page = this.#rows.readLog(watcher.prefix, watcher.revision);
+    if (page.kind === "compacted") return page;
+    const { changes, revision } = page;
+    // Somebody else wrote, and no commit of a store: the file was changed by hand.
+    const isByHand = watcher.isForeign && changes.length === 0 && revision === watcher.revision;
+    watcher.isForeign = false;
+    if (isByHand) return { kind: "compacted", revision };
+    watcher.revision = revision;
+    watcher.isBehind = page.hasMore;
+    return changes.length > 0 ? { kind: "changes", changes, revision } : undefined;
+  }
+
+  async #flush(): Promise<void> {
+    await turn(); // whoever asks meanwhile comes along
+    while (this.#queue.length > 0) {
+      const group = this.#queue.slice(0, GROUP);
+      try {
+        const done = this.#use(() => this.#rows.commit(group.map(({ commit }) => commit)));
+        this.#queue = this.#queue.slice(group.length);
+        this.#tell(group, done);
+      } catch (error) {
+        if (isBusy(error)) await this.#standBack(error);
+        else this.#drop(new Set(group), storeFault(this.#path, error));
+      }
+      await turn();
+    }
+    this.#flushing = undefined;
+  }
+
+  #tell(group: readonly Pending[], { results, before, after }: GroupResult): void {
+    for (const [at, result] of results.entries()) group[at]?.resolve(result);
+    if (after === before) return;
+    const writes = group.flatMap(({ commit }, at) => results[at]?.done ? commit.writes : []);
+    this.#watchers.committed(before + 1, after, writes.map(({ key }) => key));
+  }
+
+  async #standBack(error: unknown): Promise<void> {
+    const now = performance.now();
+    const late = this.#queue.filter(({ until }) => until <= now);
+    this.#drop(new Set(late), lockedFault(this.#path, this.#limitMs, error));
+    await pause();
+  }
+
+  #drop(refused: ReadonlySet<Pending>, fault: Fault): void {
+    this.#queue = this.#queue.filter((pending) => !refused.has(pending));
+    for (const { reject } of refused) reject(fault);
+  }
+}
+
+async function retryBusy<T>(path: string, limitMs: number, work: () => T): Promise<T> {
+  const until = performance.now() + limitMs;
+  while (true) {
+    try {
+      return work();
+    } catch (error) {
+      if (!isBusy(error)) throw storeFault(path, error);
+      if (performance.now() >= until) throw lockedFault(path, limitMs, error);
+    }
+    await pause();
+  }
+}
+
+// Locks are held for about a millisecond; chance keeps two waiters from meeting again and again.
+function pause(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1 + Math.random() * 8));
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function inodeOf(path: string): number | null | undefined {
+  try {
+    return Deno.statSync(path).ino;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}

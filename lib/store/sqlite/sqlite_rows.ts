@@ -1,0 +1,195 @@
+// The store's two tables through prepared statements: each method is one short transaction.
+
+import type { DatabaseSync, StatementSync } from "node:sqlite";
+import type { Change, Check, CommitResult, Entry, Json } from "../store.ts";
+
+/** One commit with its values already as JSON text; `text` null deletes. */
+export interface PreparedCommit {
+  readonly checks: readonly Check[];
+  readonly writes: readonly { readonly key: string; readonly text: string | null }[];
+}
+
+/** What a transaction of several commits did; each took one revision of `before + 1` to `after`. */
+export interface GroupResult {
+  readonly results: readonly CommitResult[];
+  readonly before: number;
+  readonly after: number;
+}
+
+/** What the log of changes holds after a revision, as far as one page goes. */
+export type Page =
+  | { readonly kind: "compacted"; readonly revision: number }
+  | {
+    readonly kind: "page";
+    readonly changes: readonly Change[];
+    /** All changes up to here have been told. */
+    readonly revision: number;
+    readonly hasMore: boolean;
+  };
+
+// More than one commit can hold, so that a page always has room for one whole commit.
+const PAGE_ROWS = 200;
+
+/** Reads and writes documents and the log; throws what node:sqlite throws. */
+export class Rows {
+  readonly #db: DatabaseSync;
+  readonly #keep: number;
+  readonly #sql: Statements;
+
+  /** Works on `db`; the log keeps the last `keep` revisions. */
+  constructor(db: DatabaseSync, keep: number) {
+    this.#db = db;
+    this.#keep = keep;
+    this.#sql = prepare(db);
+  }
+
+  /** Gives a number that changes when another connection has committed. */
+  dataVersion(): number {
+    return Number(this.#sql.dataVersion.get()?.data_version);
+  }
+
+  /** Gives the document at `key`. */
+  get(key: string): Entry | undefined {
+    const row = this.#sql.get.get(key);
+    // A key that is no text (a lone surrogate) would find the one that its replacement names.
+    return row?.key === key ? toEntry(row) : undefined;
+  }
+
+  /** Gives the documents below `prefix` and the revision of this very view. */
+  list(prefix: string): { entries: Entry[]; revision: number } {
+    return this.#inTransaction("BEGIN", () => ({
+      entries: this.#sql.list.all(prefix, prefixEnd(prefix)).map(toEntry),
+      revision: this.#log().last,
+    }));
+  }
+
+  /** Gives the changes below `prefix` after revision `after`, never a part of a commit. */
+  readLog(prefix: string, after: number): Page {
+    return this.#inTransaction("BEGIN", () => {
+      const { first, last } = this.#log();
+      // From behind what is kept, or from a future that only another store can have had.
+      if (after < first - 1 || after > last) return { kind: "compacted", revision: last };
+      const rows = this.#sql.changes.all(after, prefix, prefixEnd(prefix), PAGE_ROWS + 1);
+      return toPage(rows.map(toChange), last);
+    });
+  }
+
+  /** Does `commits` in order in one transaction; each one's checks see those before it. */
+  commit(commits: readonly PreparedCommit[]): GroupResult {
+    return this.#inTransaction("BEGIN IMMEDIATE", () => {
+      const before = this.#log().last;
+      let last = before;
+      const results = commits.map((one): CommitResult => {
+        const broken = one.checks.find(({ key, revision }) => this.#revisionOf(key) !== revision);
+        if (broken) return { done: false, conflict: broken.key };
+        if (this.#write(one, last + 1)) last++;
+        return { done: true, revision: last };
+      });
+      this.#sql.compact.run(last - this.#keep);
+      return { results, before, after: last };
+    });
+  }
+
+  // Reports whether anything changed: deleting nothing takes no revision, as in etcd.
+  #write({ writes }: PreparedCommit, revision: number): boolean {
+    let place = 0;
+    for (const { key, text } of writes) {
+      if (text !== null) this.#sql.put.run(key, text, revision);
+      else if (this.#sql.remove.run(key).changes === 0) continue;
+      this.#sql.log.run(revision, place++, key, text);
+    }
+    return place > 0;
+  }
+
+  #revisionOf(key: string): number {
+    return Number(this.#sql.revisionOf.get(key)?.revision ?? 0);
+  }
+
+  // Two statements: SQLite answers min() or max() from the index, but walks all rows for both.
+  #log(): { first: number; last: number } {
+    const last = Number(this.#sql.last.get()?.revision ?? 0);
+    return { first: Number(this.#sql.first.get()?.revision ?? last + 1), last };
+  }
+
+  #inTransaction<T>(begin: "BEGIN" | "BEGIN IMMEDIATE", work: () => T): T {
+    this.#sql[begin].run();
+    try {
+      const result = work();
+      this.#sql.end.run();
+      return result;
+    } catch (error) {
+      if (this.#db.isTransaction) this.#sql.undo.run();
+      throw error;
+    }
+  }
+}
+
+/** Gives what is greater than all keys that start with `prefix`, and than nothing else. */
+export function prefixEnd(prefix: string): string | Uint8Array {
+  const points = [...prefix];
+  while (points.at(-1) === "\u{10ffff}") points.pop();
+  const last = points.pop()?.codePointAt(0);
+  // SQLite sorts any blob behind any text.
+  if (last === undefined) return new Uint8Array(0);
+  // UTF-8 has no surrogates: U+E000 is next after U+D7FF.
+  return points.join("") + String.fromCodePoint(last === 0xd7ff ? 0xe000 : last + 1);
+}
+
+type Row = Record<string, unknown>;
+type Statements = ReturnType<typeof prepare>;
+
+function prepare(db: DatabaseSync) {
+  const sql = (words: string): StatementSync => db.prepare(words);
+  return {
+    "BEGIN": sql("BEGIN"),
+    "BEGIN IMMEDIATE": sql("BEGIN IMMEDIATE"),
+    end: sql("COMMIT"),
+    undo: sql("ROLLBACK"),
+    dataVersion: sql("PRAGMA data_version"),
+    get: sql("SELECT key, value, revision FROM documents WHERE key = ?"),
+    revisionOf: sql("SELECT revision FROM documents WHERE key = ?"),
+    list: sql("SELECT key, value, revision FROM documents WHERE key >= ? AND key < ? ORDER BY key"),
+    put: sql(
+      `INSERT INTO documents (key, value, revision) VALUES (?, ?, ?)
+       ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision`,
+    ),
+    remove: sql("DELETE FROM documents WHERE key = ?"),
+    log: sql("INSERT INTO changes (revision, place, key, value) VALUES (?, ?, ?, ?)"),
+    changes: sql(
+      `SELECT revision, key, value FROM changes WHERE revision > ? AND key >= ? AND key < ?
+       ORDER BY revision, place LIMIT ?`,
+    ),
+    first: sql("SELECT min(revision) AS revision FROM changes"),
+    last: sql("SELECT max(revision) AS revision FROM changes"),
+    compact: sql("DELETE FROM changes WHERE revision <= ?"),
+  };
+}
+
+function toPage(changes: Change[], last: number): Page {
+  if (changes.length <= PAGE_ROWS) return { kind: "page", changes, revision: last, hasMore: false };
+  // The last commit may go on behind this page: it is left for the next one.
+  const cut = changes.at(-1)?.revision;
+  const whole = changes.filter(({ revision }) => revision !== cut);
+  return { kind: "page", changes: whole, revision: whole.at(-1)?.revision ?? last, hasMore: true };
+}
+
+function toEntry({ key, value, revision }: Row): Entry {
+  return { key: String(key), value: parse(value), revision: Number(revision) };
+}
+
+function toChange({ key, value, revision }: Row): Change {
+  return {
+    key: String(key),
+    value: value === null ? undefined : parse(value),
+    revision: Number(revision),
+  };
+}
+
+// A stranger's text is no reason to lose sight of all else: whoever reads the record says so.
+function parse(text: unknown): Json {
+  try {
+    return JSON.parse(String(text));
+  } catch {
+    return String(text);
+  }
+}

@@ -1,0 +1,56 @@
+// Group commit: jobs that arrive while a commit is under way go together in the next one.
+
+import { Fault } from "../errors.ts";
+
+/** Most jobs in one commit; a command line holds the words of some 2,000. */
+const MOST = 500;
+
+interface Waiting<J, R> {
+  readonly job: J;
+  readonly resolve: (result: R) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Collects jobs and commits many at once. */
+export class Batch<J, R> {
+  readonly #commit: (jobs: readonly J[]) => Promise<R>;
+  #queue: Waiting<J, R>[] = [];
+  #isRunning = false;
+
+  /** `commit` does all of its jobs or none. */
+  constructor(commit: (jobs: readonly J[]) => Promise<R>) {
+    this.#commit = commit;
+  }
+
+  /** Gives the result of the commit that `job` was in. */
+  submit(job: J): Promise<R> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ job, resolve, reject });
+      if (this.#isRunning) return;
+      this.#isRunning = true;
+      // One turn of the event loop: what is asked for at the same time goes in the same commit.
+      queueMicrotask(() => void this.#run());
+    });
+  }
+
+  async #run(): Promise<void> {
+    while (this.#queue.length > 0) await this.#one(this.#queue.splice(0, MOST));
+    this.#isRunning = false;
+  }
+
+  async #one(group: readonly Waiting<J, R>[]): Promise<void> {
+    try {
+      const result = await this.#commit(group.map(({ job }) => job));
+      group.forEach(({ resolve }) => resolve(result));
+    } catch (error) {
+      if (group.length > 1 && isRefusal(error)) {
+        // One bad job must not take the others with it, and only it gets the Fault.
+        for (const member of group) await this.#one([member]);
+      } else group.forEach(({ reject }) => reject(error));
+    }
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof Fault && (error.code === "failed" || error.code === "conflict");
+}

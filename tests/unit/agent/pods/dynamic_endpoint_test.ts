@@ -1,0 +1,116 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  type Arriving,
+  networkFor,
+  planArrival,
+  skipOf,
+  stayingChoices,
+} from "../../../../lib/agent/pods/dynamic_endpoint.ts";
+import { Fault } from "../../../../lib/util/errors.ts";
+import { attachmentOf, documentsOf, endpointOf, HOUR, unknown } from "./dynamic_records.ts";
+
+function arrive(documents: ReturnType<typeof documentsOf>, more: Partial<Arriving> = {}) {
+  const arriving = {
+    ...{ host: "host1", pod: unknown("web"), interface: "eth0", isTaking: () => false, tries: 0 },
+    ...more,
+  };
+  const choice = networkFor(documents, arriving.pod);
+  if (!choice.network) throw new Error(choice.why);
+  return planArrival(documents, choice, arriving);
+}
+
+const LAST = "10.9.0.5"; // .6 is the gateway
+
+Deno.test("planArrival() takes the lowest free address, with its claim, and leaves word for who deletes the network", () => {
+  const { choice, checks, writes } = arrive(
+    documentsOf({ endpoints: [endpointOf("a", "10.9.0.1")] }),
+  );
+  assertEquals(choice.endpoint, {
+    ...{ schema: 1, tenant: "t", network: "blue", container: "default~web", namespace: "default" },
+    ...{ address: "10.9.0.2", addressBy: "pool" },
+    dynamic: { pod: "web", rule: "default network of tenant t for namespace default" },
+  });
+  assertEquals(checks, [
+    { key: "tenants/t", revision: 5 },
+    { key: "claims/ip/t/blue/10.9.0.2", revision: 0 },
+  ]);
+  assertEquals(writes.map(({ key }) => key), ["claims/ip/t/blue/10.9.0.2", "arrivals/t/blue"]);
+});
+
+Deno.test("planArrival() passes by what another set-up of this host is taking", () => {
+  const isTaking = (claim: string) => claim.endsWith("/10.9.0.1") || claim.endsWith("/10.9.0.2");
+  assertEquals(arrive(documentsOf(), { isTaking }).choice.endpoint.address, "10.9.0.3");
+});
+
+Deno.test("planArrival() gives a pod the address that is held for it, and takes the mark away", () => {
+  const endpoints = [endpointOf("web", "10.9.0.4", { heldSince: 1 })];
+  const { choice, claim, writes } = arrive(documentsOf({ endpoints, holdAddress: 60 }));
+  assertEquals(choice.endpoint.address, "10.9.0.4");
+  assertEquals(choice.endpoint.dynamic?.heldSince, undefined);
+  assertEquals(choice.endpoint.bound, { host: "host1", generation: 1 });
+  assertEquals([claim, writes], [undefined, []]);
+});
+
+const FULL = ["1", "2", "3", "4"].map((last) => endpointOf(`p${last}`, `10.9.0.${last}`));
+
+Deno.test("planArrival() takes the address that was held longest where the pool is full", () => {
+  const documents = documentsOf({
+    endpoints: [
+      ...FULL.slice(0, 2),
+      endpointOf("late", "10.9.0.3", { heldSince: 2 * HOUR }),
+      endpointOf("early", "10.9.0.4", { heldSince: HOUR }),
+      endpointOf("p5", LAST),
+    ],
+  });
+  const { choice, displaced, checks, writes } = arrive(documents);
+  assertEquals([choice.endpoint.address, displaced?.container], ["10.9.0.4", "default~early"]);
+  assertEquals(checks.map(({ key, revision }) => `${key} ${revision}`), [
+    "tenants/t 5",
+    "claims/ip/t/blue/10.9.0.4 5",
+    "endpoints/t/blue/default~early 5",
+  ]);
+  const write = writes.find(({ key }) => key === "claims/ip/t/blue/10.9.0.4");
+  assertEquals(write?.value, { schema: 1, owner: "endpoints/t/blue/default~web" });
+  assertEquals(writes.at(-1), { key: "endpoints/t/blue/default~early", value: undefined });
+});
+
+Deno.test("planArrival() faults where living pods have all of a pool", () => {
+  const documents = documentsOf({ endpoints: [...FULL, endpointOf("p5", LAST)] });
+  const fault = assertThrows(() => arrive(documents), Fault);
+  assertEquals(fault.code, "exhausted");
+  assert(fault.message.startsWith("pool 10.9.0.0/29 of t/blue is full: 5 of 5"), fault.message);
+});
+
+Deno.test("planArrival() tries further on after a conflict, each host elsewhere, and never past the pool", () => {
+  assertEquals(skipOf("host1", 0), 0);
+  const skips = ["host1", "host2", "host3", "host4"].map((host) => skipOf(host, 3));
+  assert(new Set(skips).size > 2, skips.join());
+  assert(skips.every((skip) => skip >= 0 && skip < 64), skips.join());
+  for (let tries = 0; tries < 40; tries++) {
+    const { choice } = arrive(documentsOf({ endpoints: FULL }), { tries });
+    assertEquals(choice.endpoint.address, LAST);
+  }
+});
+
+Deno.test("planArrival() spreads over all that is free where that is less than it would pass by", () => {
+  const given = Array.from(
+    { length: 40 },
+    (_, tries) =>
+      arrive(documentsOf({ endpoints: FULL.slice(0, 2) }), { tries }).choice.endpoint.address,
+  );
+  assertEquals([...new Set(given)].sort(), ["10.9.0.3", "10.9.0.4", LAST]);
+});
+
+Deno.test("stayingChoices() gives what a sandbox has of such an endpoint while that is its own", () => {
+  const has = (endpoint: ReturnType<typeof endpointOf>) =>
+    stayingChoices(
+      documentsOf({ endpoints: [endpoint], attachments: [attachmentOf("web", "10.9.0.1")] }),
+      "host1",
+      "5bweb",
+    ).map((choice) => `${choice.endpoint.container} ${choice.interface}`);
+  const mine = endpointOf("web", "10.9.0.1");
+  assertEquals(has(mine), ["default~web eth0"]);
+  assertEquals(has({ ...mine, bound: { host: "host2", generation: 2 } }), []);
+  const { dynamic: _, ...written } = mine;
+  assertEquals(has(written), []);
+});

@@ -1,0 +1,84 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { type Asker, explainPod } from "../../../../lib/agent/pods/explain_pod.ts";
+import type { KnownPod } from "../../../../lib/intent/choice/requested_network.ts";
+import { attachmentOf, documentsOf, endpointOf, HOUR, unknown } from "./dynamic_records.ts";
+
+const ask = (
+  documents: Asker["documents"],
+  name: string,
+  { known = {}, ...more }: Partial<Asker> & { known?: Partial<KnownPod> } = {},
+) =>
+  explainPod({
+    documents,
+    host: "host1",
+    knownOf: () => Promise.resolve({ ...unknown(name), ...known }),
+    ...more,
+  }, { namespace: "default", name });
+
+const whole = (values: Record<string, string>) => ({ labels: { values, isWhole: true } });
+
+const RED = {
+  "networks/t/red": {
+    ...{ schema: 1, tenant: "t", name: "red", encap: "vlan", tag: 101, tagBy: "pool" },
+    ...{ subnet: "10.9.0.8/29", subnetBy: "pool", podSelector: { matchLabels: { app: "db" } } },
+  },
+};
+
+Deno.test("explainPod() tells the rule and place of an attached pod, and where it would go by now", async () => {
+  const documents = documentsOf({
+    endpoints: [endpointOf("web", "10.9.0.1")],
+    attachments: [attachmentOf("web", "10.9.0.1")],
+    more: RED,
+  });
+  const answer = await ask(documents, "web");
+  assertEquals([answer.state, answer.reason, answer.notes], ["attached", "", []]);
+  assertEquals(answer.places, [{
+    ...{ tenant: "t", network: "blue", endpoint: "default~web", address: "10.9.0.1" },
+    ...{ interface: "eth0", host: "host1", state: "ready", rule: "a rule" },
+  }]);
+  assertEquals((await ask(documents, "web", { known: whole({}) })).notes, []);
+  const { notes } = await ask(documents, "web", { known: whole({ app: "db" }) });
+  assertMatch(
+    notes.join(),
+    /would go to t\/red by now, by PodSelector of t\/red; a network does not/,
+  );
+  const refused = await ask(documents, "web", { known: whole({ "io.contiv.network": "x" }) });
+  assertMatch(refused.notes.join(), /by now its set-up would be refused: .* no network x/);
+});
+
+Deno.test("explainPod() tells of a pod that is not there yet which endpoint names it, and where that belongs", async () => {
+  const { dynamic: _, ...written } = { ...endpointOf("x", "10.9.0.1"), container: "web" };
+  const documents = documentsOf({ endpoints: [{ ...written, host: "host2" }] });
+  const answer = await ask(documents, "web");
+  assertEquals([answer.state, answer.places[0]?.host, answer.places[0]?.rule], [
+    "expected",
+    "host2",
+    "endpoint t/blue/web, pinned to host2",
+  ]);
+});
+
+Deno.test("explainPod() tells which address a pod would get, and why that one", async () => {
+  const held = endpointOf("web", "10.9.0.4", { heldSince: HOUR });
+  const back = await ask(documentsOf({ holdAddress: 60, endpoints: [held] }), "web");
+  assertEquals([back.state, back.places[0]?.address], ["expected", "10.9.0.4"]);
+  assertMatch(back.notes.join(), /10.9.0.4 is held for it until 1970-01-01T01:01:00/);
+  const fresh = await ask(documentsOf(), "web");
+  assertEquals(fresh.places[0]?.address, "10.9.0.1");
+  assertMatch(fresh.notes.join(), /10.9.0.1 is the lowest free .*its labels are not all known/);
+});
+
+Deno.test("explainPod() tells why a pod is nowhere, would be refused, or cannot be told of", async () => {
+  const none = documentsOf({ more: { "networks/t/blue": RED["networks/t/red"] } });
+  const nowhere = await ask(none, "web", { leftWhy: "a reason" });
+  assertEquals([nowhere.state, nowhere.places], ["nowhere", []]);
+  assertMatch(nowhere.reason, /^no endpoint names it, and no network of t is the default/);
+  assertMatch(nowhere.notes.join(), /^it is on host1 without a network: a reason/);
+  const refused = await ask(documentsOf(), "web", { known: whole({ "io.contiv.network": "x" }) });
+  assertEquals(refused.state, "refused");
+  assertMatch(refused.reason, /there is no network x/);
+  const silent = await ask(documentsOf(), "web", {
+    knownOf: () => Promise.reject(new Error("API server does not answer")),
+  });
+  assertEquals(silent.state, "refused");
+  assertMatch(silent.reason, /API server does not answer/);
+});

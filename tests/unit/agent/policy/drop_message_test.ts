@@ -1,0 +1,128 @@
+// What the log says of dropped packets.
+
+import { assertEquals } from "@std/assert";
+import { Compiler } from "../../../../lib/agent/policy/compiler.ts";
+import { intervalLines } from "../../../../lib/agent/policy/drop_log.ts";
+import { type Drop, dropOf, dropWords, keyOf } from "../../../../lib/agent/policy/drop_message.ts";
+import { parseAddress } from "../../../../lib/ipam/subnets.ts";
+import { rulesOfTenant } from "../../../../lib/policy/contiv.ts";
+import { rulesOfNetworkPolicy } from "../../../../lib/policy/network_policy.ts";
+
+const [WEB, APP, CLIENT_PORT] = ["10.1.1.1", "10.1.1.2", 8080];
+
+/** A host with two tenants that have the same addresses; in t contiv guards web, in u Kubernetes. */
+function compilerWith(...podNames: string[]): Compiler {
+  const compiler = new Compiler();
+  const [web = "web", app = "app"] = podNames;
+  for (const [tenant, tag] of [["t", 101], ["u", 102]] as const) {
+    for (const [name, address, here] of [[web, WEB, true], [app, APP, false]] as const) {
+      compiler.model.setEndpoint({
+        ...{ id: `${tenant}/n/${name}`, tenant, address: parseAddress(address), labels: {} },
+        ...{ ports: [], group: name === web ? "web" : undefined },
+        pod: { namespace: tenant, name },
+        here: here ? { tag, mac: "02:02:0a:01:01:01" } : undefined,
+      });
+    }
+  }
+  const contiv = rulesOfTenant({
+    ...{ tenant: "t", subnets: {}, groups: [{ name: "web", policies: ["p1"] }] },
+    policies: [{
+      name: "p1",
+      rules: [{
+        ...{ id: "7", priority: 1, direction: "in", protocol: "tcp", port: 0 },
+        action: "deny",
+      }],
+    }],
+  });
+  compiler.model.setRules("contiv t", contiv.rules);
+  const policy = { namespace: "u", name: "closed", podSelector: {} };
+  compiler.model.setRules("kubernetes u/closed", rulesOfNetworkPolicy(policy).rules);
+  return compiler;
+}
+
+function numberOf({ flows }: Compiler, name: string): number {
+  return [...flows.policies].find(([, { policy }]) => policy === name)![0];
+}
+
+function drop(compiler: Compiler, policy: string, more: Partial<Drop> = {}): Drop {
+  return {
+    ...{ policyNumber: numberOf(compiler, policy), tag: policy === "t/p1" ? 101 : 102 },
+    ...{ source: parseAddress(APP), destination: parseAddress(WEB) },
+    ...{ protocol: 6, port: CLIENT_PORT },
+    ...more,
+  };
+}
+
+Deno.test("dropWords() names both pods, the policy and the rule that denied", () => {
+  const compiler = compilerWith();
+  assertEquals(
+    dropWords(compiler, drop(compiler, "t/p1")),
+    "tcp t/app 10.1.1.2 -> t/web 10.1.1.1:8080 by contiv policy t/p1 (rule 7 of group web)",
+  );
+});
+
+Deno.test("dropWords() says of a default deny which policy isolates the pod, by the tenant of the tag", () => {
+  const compiler = compilerWith();
+  assertEquals(
+    dropWords(compiler, drop(compiler, "u/closed", { protocol: 17, port: 53 })),
+    "udp u/app 10.1.1.2 -> u/web 10.1.1.1:53 by kubernetes policy u/closed (isolated for ingress)",
+  );
+});
+
+Deno.test("dropWords() says what it knows: addresses of nobody, protocols without ports, policies that went", () => {
+  const compiler = compilerWith();
+  const source = parseAddress("192.0.2.7");
+  assertEquals(
+    dropWords(compiler, drop(compiler, "u/closed", { source, protocol: 1, port: 0 })),
+    "icmp 192.0.2.7 -> u/web 10.1.1.1 by kubernetes policy u/closed (isolated for ingress)",
+  );
+  assertEquals(
+    dropWords(compiler, drop(compiler, "u/closed", { protocol: 47, port: 0 })),
+    "protocol 47 u/app 10.1.1.2 -> u/web 10.1.1.1 by kubernetes policy u/closed (isolated for ingress)",
+  );
+  // The model would say something else by now: only the policy is told.
+  assertEquals(
+    dropWords(compiler, drop(compiler, "t/p1", { protocol: 17 })),
+    "udp t/app 10.1.1.2 -> t/web 10.1.1.1:8080 by contiv policy t/p1",
+  );
+  const gone = drop(compiler, "t/p1", { policyNumber: 1, tag: 9 });
+  assertEquals(
+    dropWords(compiler, gone),
+    "tcp 10.1.1.2 -> 10.1.1.1:8080 by a policy that is no longer there",
+  );
+  assertEquals(
+    dropWords(undefined, gone),
+    "tcp 10.1.1.2 -> 10.1.1.1:8080 by a policy that is no longer there",
+  );
+});
+
+Deno.test("dropWords() is one line, whatever a pod is called", () => {
+  const compiler = compilerWith("web\n2026 error forged", "app\r\u001b[2J");
+  const words = dropWords(compiler, drop(compiler, "u/closed"));
+  // deno-lint-ignore no-control-regex -- the very characters that must not be there
+  assertEquals(/[\u0000-\u001f]/.test(words), false, JSON.stringify(words));
+});
+
+Deno.test("dropOf() reads registers of the tables; absent ones are 0", () => {
+  const packet = {
+    cookie: 0x6b38_0006_7fff_ffffn,
+    registers: new Map([[0, 101], [1, 0xffff_ffff], [3, 0x84_ffff], [5, 0x7fff_ffff]]),
+  };
+  const seen = dropOf(packet);
+  assertEquals(seen, {
+    ...{ policyNumber: 0x7fff_ffff, tag: 101, source: 0xffff_ffff, destination: 0 },
+    ...{ protocol: 132, port: 0xffff },
+  });
+  assertEquals(keyOf(seen), "2147483647,101,4294967295,0,132,65535");
+});
+
+Deno.test("intervalLines() says how many more, and where that is only the least", () => {
+  const more = [{ words: "tcp a -> b:1 by contiv policy t/p", count: 17 }];
+  assertEquals(intervalLines({ more, others: 0, heard: 18 }), [
+    "dropped tcp a -> b:1 by contiv policy t/p, 17 more in 10 s",
+  ]);
+  assertEquals(intervalLines({ more, others: 900, heard: 1_000 }), [
+    "dropped tcp a -> b:1 by contiv policy t/p, at least 17 more in 10 s",
+    "dropped packets of more kinds than are told apart, at least 900 more in 10 s; get policies counts all",
+  ]);
+});

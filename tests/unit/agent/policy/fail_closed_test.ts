@@ -1,0 +1,71 @@
+// What is cut off when rules cannot be brought in force.
+
+import { assertEquals } from "@std/assert";
+import {
+  closingLines,
+  isShutLine,
+  shutLine,
+  tagsIn,
+} from "../../../../lib/agent/policy/fail_closed.ts";
+import { POLICY_COOKIES, POLICY_TABLE } from "../../../../lib/ovs/ports/antispoof_flows.ts";
+import { dropsOf, openTagsOf } from "../../../../lib/ovs/policy_tables/policy_tables.ts";
+import {
+  deniedLine,
+  guardedLines,
+  networkLine,
+  POLICY_COOKIE,
+  shieldedLines,
+  TABLES,
+  tagOfLine,
+} from "../../../../lib/policy/flows/pipeline.ts";
+
+const guarded = { tag: 100, address: "10.9.0.1", mac: "02:02:0a:09:00:01" };
+const lines = [
+  ...guardedLines(guarded),
+  ...shieldedLines(guarded),
+  networkLine({ tag: 100, network: "networks/t/n" }),
+]
+  .map(([place, actions]) => `${place} actions=${actions}`);
+
+Deno.test("closingLines() drops all from and to the guarded endpoints, above all other lines", () => {
+  const start = "cookie=0x6b38000600000000, table=10, priority=60,ip,reg0=0x64";
+  assertEquals(closingLines(lines, new Set([100])), [
+    `${start},nw_dst=10.9.0.1 actions=drop`,
+    `${start},nw_src=10.9.0.1 actions=drop`,
+  ]);
+  assertEquals(closingLines(lines, new Set([101])), []);
+});
+
+Deno.test("tagsIn() and tagOfLine() find the networks of lines", () => {
+  assertEquals([...tagsIn(lines)], [100]);
+  assertEquals(lines.flatMap((line) => tagOfLine(line) ?? []), [100]);
+});
+
+Deno.test("a shut trunk's line is known again", () => {
+  assertEquals(isShutLine(shutLine(100)), true);
+  assertEquals(lines.some(isShutLine), false);
+});
+
+Deno.test("openTagsOf() finds what a trunk forwards past the policies", () => {
+  assertEquals(
+    openTagsOf([
+      "cookie=0x6b38000300000000, priority=100,in_port=1,dl_vlan=100 actions=NORMAL",
+      "cookie=0x6b38000300000000, priority=100,in_port=1,dl_vlan=101 actions=set_field:0x65->reg0,goto_table:10",
+    ]),
+    [100],
+  );
+});
+
+Deno.test("dropsOf() reads what a policy's line has counted", () => {
+  const [place] = deniedLine(7);
+  const dumped = place.replace(", table", ", duration=1.5s, table").replace(
+    ", priority",
+    ", n_packets=42, n_bytes=4116, priority",
+  );
+  assertEquals([...dropsOf([`${dumped} actions=drop`])], [[7, 42]]);
+});
+
+Deno.test("guards hand over to the table that the policies begin with, under their cookie", () => {
+  assertEquals<number>(POLICY_TABLE, TABLES.entry);
+  assertEquals(POLICY_COOKIES.value, POLICY_COOKIE);
+});

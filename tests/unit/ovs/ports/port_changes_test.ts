@@ -1,0 +1,122 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { Batch } from "../../../../lib/util/async/group_commit.ts";
+import type { Driver } from "../../../../lib/ovs/ports/port_driver.ts";
+import { PortChanges } from "../../../../lib/ovs/ports/port_changes.ts";
+import { refuseSharedTag } from "../../../../lib/ovs/ports/port_spec.ts";
+import type { Mirror } from "../../../../lib/ovs/ovsdb/port_rows.ts";
+import type { PortSpec } from "../../../../lib/ovs/switch.ts";
+import type { Job } from "../../../../lib/ovs/ovsdb/transaction.ts";
+import { Fault } from "../../../../lib/util/errors.ts";
+
+const SPEC: PortSpec = {
+  ...{ name: "cv1", tag: 7, mac: "02:02:0a:01:00:01", addresses: ["10.1.0.1"] },
+  externalIds: { tenant: "t", network: "blue" },
+};
+const OPTIONS = { ovsdb: "unix:/db.sock", rundir: "/run", bridge: "contivBridge", owner: "h1" };
+
+const refusals: readonly { what: string; other: Partial<PortSpec>; isRefused: boolean }[] = [
+  {
+    what: "another network's tag",
+    other: { externalIds: { tenant: "t", network: "red" } },
+    isRefused: true,
+  },
+  {
+    what: "another tenant's tag",
+    other: { externalIds: { tenant: "u", network: "blue" } },
+    isRefused: true,
+  },
+  { what: "a tag of its own network", other: {}, isRefused: false },
+  {
+    what: "another tag",
+    other: { tag: 8, externalIds: { tenant: "u", network: "blue" } },
+    isRefused: false,
+  },
+  { what: "what it has itself", other: { name: "cv1", externalIds: {} }, isRefused: false },
+];
+
+for (const { what, other, isRefused } of refusals) {
+  Deno.test(`refuseSharedTag() ${isRefused ? "refuses" : "lets pass"} ${what}`, () => {
+    let fault: Fault | undefined;
+    try {
+      refuseSharedTag([{ ...SPEC, name: "cv2", ...other }], SPEC);
+    } catch (error) {
+      fault = error as Fault;
+    }
+    assertEquals(fault?.code, isRefused ? "unavailable" : undefined);
+  });
+}
+
+/** Rows that follow the commits; `forward` decides how an arrival ends. */
+function changesWith(forward: Driver["forward"]) {
+  const rows = new Map<string, PortSpec>();
+  const commit = (jobs: readonly Job[]): Promise<number | undefined> => {
+    for (const job of jobs) {
+      if (job.do === "add") rows.set(job.spec.name, job.spec);
+      if (job.do === "remove") rows.delete(job.name);
+    }
+    return Promise.resolve(undefined);
+  };
+  const mirror = {
+    ports: () => [...rows.values()],
+    port: (name: string) =>
+      rows.has(name) ? { uuid: name, row: rows.get(name), requested: 1 } : undefined,
+    has: (name: string) => rows.has(name),
+    numbers: () => new Set(),
+  } as unknown as Mirror;
+  const dropped: number[] = [];
+  const driver = {
+    rows: () => Promise.resolve(mirror),
+    gone: () => Promise.resolve(),
+    dropFlows: (numbers: readonly number[]) => Promise.resolve(void dropped.push(...numbers)),
+    forward,
+  } as unknown as Driver;
+  return { changes: new PortChanges(OPTIONS, driver, new Batch(commit)), rows, dropped };
+}
+
+const inTime = () => ({ endMs: performance.now() + 1_000, leftNothing: () => {} });
+
+Deno.test("PortChanges.arrive() leaves a row and nothing on its way", async () => {
+  const { changes, rows } = changesWith(async ({ committed }) => void await committed);
+  let isFree = false;
+  await changes.arrive(SPEC, { ...inTime(), leftNothing: () => isFree = true });
+  assertEquals([...rows.keys()], ["cv1"]);
+  assertEquals([isFree, changes.arriving.size, changes.leaving.size], [true, 0, 0]);
+});
+
+Deno.test("PortChanges.arrive() says of a port that fails, until its row is gone, that it is leaving", async () => {
+  let commit = () => {};
+  const late = new Promise<void>((resolve) => commit = resolve);
+  const { changes, rows, dropped } = changesWith(async ({ committed }) => {
+    await committed;
+    throw new Fault("timeout", "late");
+  });
+  const seen: string[][] = [];
+  const drop = changes.drop.bind(changes);
+  changes.drop = async (...args) => {
+    seen.push([...changes.leaving], [...rows.keys()]);
+    await late;
+    return await drop(...args);
+  };
+  let isFree = false;
+  const arrival = changes.arrive(SPEC, { ...inTime(), leftNothing: () => isFree = true });
+  setTimeout(commit, 20);
+  await assertRejects(() => arrival, Fault, "late");
+  assertEquals(seen, [["cv1"], ["cv1"]]);
+  assertEquals([...rows.keys()], []);
+  assert(isFree && changes.leaving.size === 0 && changes.arriving.size === 0);
+  assert(dropped.length > 0, "its flows are dropped, too");
+});
+
+Deno.test("PortChanges.arrive() refuses what is still another network's on its way", async () => {
+  let go = () => {};
+  const held = new Promise<void>((resolve) => go = resolve);
+  const { changes } = changesWith(() => held);
+  const first = changes.arrive({ ...SPEC, name: "cv2", externalIds: {} }, inTime());
+  await assertRejects(
+    () => changes.arrive(SPEC, inTime()),
+    Fault,
+    "VLAN 7 is still ?/?'s on this host",
+  );
+  go();
+  await first;
+});

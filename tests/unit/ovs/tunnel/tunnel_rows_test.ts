@@ -1,0 +1,129 @@
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import type { LinkRow, Links } from "../../../../lib/ovs/ovsdb/link_rows.ts";
+import { planNoOverlay, planOverlay } from "../../../../lib/ovs/tunnel/tunnel_rows.ts";
+import { Fault } from "../../../../lib/util/errors.ts";
+
+const place = { bridge: "contivBridge", tunnelBridge: "contivTunnel", owner: "h1" };
+const wish = { localIp: "192.168.77.1", localTags: [2001] };
+const uuid = (name: string) => ["uuid", name];
+
+function bridge(name: string, owner: string, ports: readonly string[] = []) {
+  return {
+    name,
+    "datapath_type": "netdev",
+    "fail_mode": "secure",
+    protocols: ["set", ["OpenFlow10", "OpenFlow13", "OpenFlow14"]],
+    ports: ["set", [name, ...ports].map(uuid)],
+    "external_ids": ["map", [["k8contivnet", owner]]],
+  };
+}
+
+function link(part: Partial<LinkRow> & { name: string }): LinkRow {
+  return {
+    bridge: "contivTunnel",
+    owner: "h1",
+    kind: "patch",
+    tag: undefined,
+    vlanMode: undefined,
+    trunks: [],
+    type: "patch",
+    options: {},
+    ofport: 1,
+    error: undefined,
+    ...part,
+  };
+}
+
+const patch = link({
+  name: "contivPatchTun",
+  bridge: "contivBridge",
+  vlanMode: "trunk",
+  trunks: [2001],
+  options: { peer: "contivPatchInt" },
+});
+const back = link({ name: "contivPatchInt", options: { peer: "contivPatchTun" } });
+const options = {
+  "remote_ip": "flow",
+  key: "flow",
+  "local_ip": "192.168.77.1",
+  "dst_port": "4789",
+};
+const tunnel = link({ name: "contivVxlan", kind: "tunnel", type: "vxlan", options });
+const right: Links = {
+  bridges: [
+    bridge("contivBridge", "h1"),
+    bridge("contivTunnel", "h1", ["contivPatchInt", "contivVxlan"]),
+  ],
+  links: [patch, back, tunnel],
+};
+
+Deno.test("planOverlay() does nothing when all is right", () => {
+  assertEquals(planOverlay(right, wish, place), []);
+});
+
+Deno.test("planOverlay() follows a changed tunnel address in the one row that has it", () => {
+  const words = planOverlay(right, { ...wish, localIp: "192.168.77.9" }, place).join(" ");
+  assertStringIncludes(words, "options:local_ip=192.168.77.9");
+  assertEquals(words.match(/ -- |^-- /g)?.length, 1);
+});
+
+Deno.test("planOverlay() changes the patch's tags alone when a network came", () => {
+  const words = planOverlay(right, { ...wish, localTags: [2002, 2001] }, place).join(" ");
+  assertEquals(
+    words,
+    "-- clear Port contivPatchTun tag -- set Port contivPatchTun vlan_mode=trunk trunks=2001,2002",
+  );
+});
+
+Deno.test("planOverlay() makes bridge and ports in one transaction, secure from the first moment", () => {
+  const words = planOverlay(
+    { ...right, links: [], bridges: right.bridges.slice(0, 1) },
+    wish,
+    place,
+  );
+  assertEquals(
+    words.slice(0, 7).join(" "),
+    "--may-exist add-br contivTunnel -- set Bridge contivTunnel",
+  );
+  assertStringIncludes(words.join(" "), "datapath_type=netdev fail_mode=secure");
+  assertEquals(words.filter((word) => word === "add-port").length, 3);
+});
+
+const refused = [
+  {
+    name: "a tag that the uplink carries",
+    seen: {
+      ...right,
+      links: [...right.links, link({ name: "up0", kind: "uplink", trunks: [2001] })],
+    },
+    want: "tag 2001 is one that the uplink carries",
+  },
+  {
+    name: "another host's tunnel bridge",
+    seen: { ...right, bridges: [right.bridges[0]!, bridge("contivTunnel", "h2")] },
+    want: "it belongs to host h2",
+  },
+  {
+    name: "a foreign port in the tunnel's place",
+    seen: { ...right, links: [{ ...tunnel, owner: undefined, kind: undefined }] },
+    want: "Open vSwitch has a port contivVxlan already",
+  },
+];
+for (const { name, seen, want } of refused) {
+  Deno.test(`planOverlay() refuses ${name}`, () => {
+    assertThrows(() => planOverlay(seen, wish, place), Fault, want);
+  });
+}
+
+Deno.test("planNoOverlay() removes ours, and never the uplink", () => {
+  const links = [...right.links, link({ name: "up0", kind: "uplink", bridge: "contivBridge" })];
+  const words = planNoOverlay({ ...right, links }, place).join(" ");
+  assertEquals(words.includes("up0"), false);
+  assertStringIncludes(words, "del-br contivTunnel");
+});
+
+Deno.test("planNoOverlay() keeps a bridge on which somebody else has a port", () => {
+  const guest = bridge("contivTunnel", "h1", ["contivPatchInt", "contivVxlan", "guest"]);
+  const seen = { ...right, bridges: [right.bridges[0]!, guest] };
+  assertThrows(() => planNoOverlay(seen, place), Fault, "1 of its ports are not ours");
+});

@@ -1,9 +1,0 @@
-import { pause } from "../../../lib/util/pause.ts";
-
-Deno.test("pause() ends when its signal aborts, at once where it has", async () => {
-  const stopping = new AbortController();
-  const pausing = pause(60_000, stopping.signal);
-  stopping.abort();
-  await pausing;
-  await pause(60_000, stopping.signal);
-});
