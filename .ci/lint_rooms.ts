@@ -47,7 +47,7 @@ const FACES_OF_THE_ORIGINAL = /^lib\/faces\/(netplugin|netdcli)/;
 const PRINTERS = /^lib\/(cli\/output\.ts|util\/log\.ts|faces\/)/;
 const COMMANDERS = /^lib\/(util\/run\.ts|(ovs|net|runtimes)\/)/;
 
-/** Gives `filename`'s path inside the house; undefined for what has no rules. */
+/** Returns `filename`'s path inside the house; undefined for what has no rules. */
 function placeOf(filename: string): string | undefined {
   const house = new URL("..", import.meta.url).pathname;
   const path = filename.startsWith("file:") ? new URL(filename).pathname : filename;
@@ -147,7 +147,7 @@ function allTypes({ specifiers }: Deno.lint.ImportDeclaration): boolean {
     specifiers.every((each) => each.type === "ImportSpecifier" && each.importKind === "type");
 }
 
-/** Gives `Deno.exit` for `Deno.exit`, `Deno["exit"]` and `globalThis.Deno.exit`. */
+/** Returns `Deno.exit` for `Deno.exit`, `Deno["exit"]` and `globalThis.Deno.exit`. */
 function pathOf(node: Node): string | undefined {
   if (node.type === "Identifier") return node.name;
   if (node.type !== "MemberExpression") return undefined;
@@ -261,7 +261,7 @@ const closed: Deno.lint.Rule = {
   },
 };
 
-/** Gives the text that `node` starts with, where it is a string or a template. */
+/** Returns the text that `node` starts with, where it is a string or a template. */
 function textStart(node: Node): string | undefined {
   if (node.type === "Literal" && typeof node.value === "string") return node.value;
   return node.type === "TemplateLiteral" ? node.quasis[0]?.cooked : undefined;

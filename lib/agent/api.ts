@@ -46,7 +46,7 @@ export interface StatusAnswer {
   readonly ip?: string;
 }
 
-/** Gives what `status` prints for a pod's address, as kubelets of 1.0 to 1.2 read it. */
+/** Returns what `status` prints for a pod's address, as kubelets of 1.0 to 1.2 read it. */
 export function statusText(ip: string): string {
   return JSON.stringify({ apiVersion: "v1beta1", kind: "PodNetworkStatus", ip });
 }

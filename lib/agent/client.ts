@@ -15,7 +15,7 @@ export interface Question {
   readonly limitMs?: number;
 }
 
-/** Gives the agent's answer. Faults: as the agent says; unavailable, timeout when it says nothing. */
+/** Returns the agent's answer. Faults: as the agent says; unavailable, timeout when it says nothing. */
 export async function askAgent<T>(question: Question): Promise<T> {
   const { socket, limitMs = 60_000 } = question;
   using connection = await connect(socket);

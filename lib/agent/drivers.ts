@@ -11,10 +11,10 @@ import { openRuntimes } from "../runtimes/open_runtimes.ts";
 import type { Runtimes } from "../runtimes/runtime.ts";
 import { type OpenOptions, openStore } from "../store/open_store.ts";
 import type { Store } from "../store/store.ts";
-import { edge } from "../util/fault_hooks.ts";
+import { hooked } from "../util/fault_hooks.ts";
 import { limited } from "./limits.ts";
 import { ALIAS_PREFIX } from "./pods/port_external_ids.ts";
-import { PolicedTags } from "./policy/policy_vlans.ts";
+import { PolicyVlans } from "./policy/policy_vlans.ts";
 
 /** Where the drivers find what they drive. */
 export interface DriverOptions {
@@ -40,7 +40,7 @@ export interface Drivers {
   readonly fabric: Fabric;
   readonly policyTables: PolicyTables;
   /** What guards of ports and trunks go by; whoever keeps the policies sets it. */
-  readonly policed: PolicedTags;
+  readonly policed: PolicyVlans;
   readonly links: Links;
   readonly runtimes: Runtimes;
 }
@@ -53,7 +53,7 @@ const MORE_MS = 2_000;
 export async function openLimitedStore(options: DriverOptions): Promise<Store> {
   const store = await openStore(options.store, options.storeOptions);
   // Its drivers limit each request; a list of a large store is many of them.
-  return limited("store", edge("store", store, ["watch", "close"]), 3 * limitOf(options));
+  return limited("store", hooked("store", store, ["watch", "close"]), 3 * limitOf(options));
 }
 
 /** Opens all but the store; `stack` closes them. */
@@ -61,7 +61,7 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
   const limitMs = limitOf(options);
   const links = openLinks({ driver: options.linkDriver, aliasPrefix: ALIAS_PREFIX });
   stack.defer(() => links.close());
-  const policed = new PolicedTags();
+  const policed = new PolicyVlans();
   const place = {
     policed,
     ovsdb: options.ovsdb,
@@ -80,13 +80,13 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
   stack.defer(() => tables.close());
   const runtimes = openRuntimes({ docker: options.docker });
   return {
-    switch: limited("Open vSwitch", edge("switch", ovs, ["onChange", "state", "close"]), limitMs),
-    fabric: limited("Open vSwitch", edge("fabric", openFabric(place)), limitMs),
+    switch: limited("Open vSwitch", hooked("switch", ovs, ["onChange", "state", "close"]), limitMs),
+    fabric: limited("Open vSwitch", hooked("fabric", openFabric(place)), limitMs),
     // Its bundles have a limit of their own, as they may be thousands of flows.
-    policyTables: edge("policies", tables, ["close"]),
+    policyTables: hooked("policies", tables, ["close"]),
     policed,
-    links: limited("the kernel", edge("links", links, ["close"]), limitMs),
-    runtimes: limited("the container runtime", edge("runtimes", runtimes, ["follow"]), limitMs),
+    links: limited("the kernel", hooked("links", links, ["close"]), limitMs),
+    runtimes: limited("the container runtime", hooked("runtimes", runtimes, ["follow"]), limitMs),
   };
 }
 

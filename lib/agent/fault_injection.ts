@@ -24,7 +24,7 @@ interface Scope {
   readonly counts: Map<string, number>;
 }
 
-/** Gives who stands between, told what to do by the file at `path`. */
+/** Returns who stands between, told what to do by the file at `path`. */
 export function openFaults(path: string, log: Log): Between {
   log.warn("FAULT INJECTION IS ON: this agent breaks itself on demand; never on a host in use", {
     file: path,
@@ -70,7 +70,7 @@ class Faults implements Between {
     return this.#scopes.run({ name, counts: new Map() }, work);
   }
 
-  /** Gives what is to happen to `step`, once; undefined: nothing. */
+  /** Returns what is to happen to `step`, once; undefined: nothing. */
   #takeMode(step: string): Mode | undefined {
     const wanted = readOwn(this.#path);
     if (!wanted.startsWith(`${step}:`)) return undefined;
@@ -82,7 +82,7 @@ class Faults implements Between {
   }
 }
 
-/** Gives the text of our own file at `path`; nothing where it is missing or somebody else's. */
+/** Returns the text of our own file at `path`; nothing where it is missing or somebody else's. */
 function readOwn(path: string): string {
   try {
     const { uid, isFile } = Deno.lstatSync(path);

@@ -3,7 +3,7 @@
 
 import { Fault } from "../util/errors.ts";
 
-/** Gives `driver`; each promise of its methods settles within `limitMs`, with Fault timeout if need be. */
+/** Returns `driver`; each promise of its methods settles within `limitMs`, with Fault timeout if need be. */
 export function limited<T extends object>(what: string, driver: T, limitMs: number): T {
   return new Proxy({} as T, {
     get: (_, key) => {

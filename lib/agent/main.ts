@@ -14,16 +14,16 @@ import { type Answerer, doorOf, openDoor } from "./server/door.ts";
 import { followRuntime } from "./pods/follow_runtime.ts";
 import { lockFile } from "./server/lock_file.ts";
 import { join } from "./store/join.ts";
-import { Mirror } from "./store/store_cache.ts";
+import { StoreCache } from "./store/store_cache.ts";
 import { instanceOf, Presence, type PresenceOptions } from "./store/presence.ts";
 import { Snapshot } from "./store/snapshot.ts";
-import { Strangers, unreadableLines } from "./store/unreadable_records.ts";
+import { unreadableLines, UnreadableRecords } from "./store/unreadable_records.ts";
 import { handleNotes } from "./server/teardown_notes.ts";
-import { keepFabric } from "./fabric/fabric_sync.ts";
-import { look, reconcile } from "./reconcile/reconcile.ts";
-import { watch } from "./reconcile/drift_watch.ts";
-import { keepPolicies } from "./policy/policy_enforcer.ts";
-import { keepSticky } from "./pods/held_addresses.ts";
+import { syncFabric } from "./fabric/fabric_sync.ts";
+import { reconcile, reconcileOnce } from "./reconcile/reconcile.ts";
+import { watchDrift } from "./reconcile/drift_watch.ts";
+import { enforcePolicies } from "./policy/policy_enforcer.ts";
+import { expireHeldAddresses } from "./pods/held_addresses.ts";
 import { answer, answerVerb } from "./server/server.ts";
 import { listenPrivately } from "./server/private_socket.ts";
 import { openWorld } from "./wiring.ts";
@@ -46,7 +46,7 @@ export async function runAgent(
   const store = await openLimitedStore(options);
   stack.defer(() => store.close());
   const snapshot = isShared(options) ? new Snapshot(options.stateDir, log) : undefined;
-  const mirror = await Mirror.open(store, await snapshot?.load() ?? new Map());
+  const mirror = await StoreCache.open(store, await snapshot?.load() ?? new Map());
   const intents = new IntentStore(mirror, () => new Date().toISOString());
   const world = openWorld(options, mirror, log, stack);
   if (options.logsDrops) await beginDropLog(options, world, stack);
@@ -56,20 +56,21 @@ export async function runAgent(
   if (options.kube) world.policies.setKube(await kubeAtStart(options.stateDir));
   world.switch.onChange(() => {
     world.policies.recheck();
-    world.bell.ring();
+    world.reconcileSignal.notify();
   });
   const presence = isShared(options)
     ? new Presence(mirror, await presenceOptions(options, world, stopping.signal))
     : undefined;
   const joining = { presence, intents, files: options.intents, log };
-  const strangers = new Strangers(log);
-  strangers.say(mirror.documents);
-  if (mirror.away) log.warn(`store is away, serving what is known: ${mirror.away.message}`);
-  else await join(joining);
+  const strangers = new UnreadableRecords(log);
+  strangers.log(mirror.documents);
+  if (mirror.unreachable) {
+    log.warn(`store is away, serving what is known: ${mirror.unreachable.message}`);
+  } else await join(joining);
 
   await firstLook(world);
   await handleNotes(world, options.stateDir);
-  let isLate = mirror.away !== undefined;
+  let isLate = mirror.unreachable !== undefined;
   mirror.onTrouble((fault) =>
     fault
       ? log.warn(`store does not answer, serving what is known: ${fault.message}`)
@@ -77,23 +78,23 @@ export async function runAgent(
   );
   const late = Promise.withResolvers<never>();
   const following = mirror.follow(stopping.signal, () => {
-    world.fabricBell.ring();
-    world.policies.bell.ring();
-    world.bell.ring();
-    strangers.say(mirror.documents);
+    world.fabricSignal.notify();
+    world.policies.signal.notify();
+    world.reconcileSignal.notify();
+    strangers.log(mirror.documents);
     if (isLate) join(joining).then(() => log.info("store is back"), late.reject);
     isLate = false;
   });
   const beating = presence?.keep(stopping.signal, () => tellHeld(world));
   const saving = snapshot && keepSnapshot(snapshot, mirror, stopping.signal);
   const looking = reconcile(world, stopping.signal);
-  const fabric = keepFabric(world, stopping.signal);
-  const sticky = keepSticky(world, options.graceMs, stopping.signal);
+  const fabric = syncFabric(world, stopping.signal);
+  const sticky = expireHeldAddresses(world, options.graceMs, stopping.signal);
   const events = openLinkEvents(world.links);
   stack.defer(() => events?.close());
-  const watching = watch(world, { events, stateDir: options.stateDir }, stopping.signal);
+  const watching = watchDrift(world, { events, stateDir: options.stateDir }, stopping.signal);
   const kube = options.kube && keepKube(options.kube, options.stateDir, world, stopping.signal);
-  const policies = keepPolicies(world, stopping.signal);
+  const policies = enforcePolicies(world, stopping.signal);
   const health = () => healthOf(options, world);
   const hearing = followRuntime(world, stopping.signal);
   // The door first: who has been answered over the socket finds it open.
@@ -102,7 +103,7 @@ export async function runAgent(
     (request) => answer({ world, intents, health }, request),
     (error) => log.error(`socket broke, opened again: ${faultFrom(error).message}`),
   );
-  world.tidying.note();
+  world.memoryTrim.note();
   await handleNotes(world, options.stateDir); // of those that gave up just before they were served
   log.info("agent ready", { host: options.hostLabel, socket: options.socket });
   await Promise.race([
@@ -150,25 +151,25 @@ async function presenceOptions(
 }
 
 /** What was set up while the store was away is told to it; what must yield is taken away by a look. */
-async function tellHeld({ mirror, bell, log }: World): Promise<void> {
-  if (mirror.heldCount === 0) return;
-  const yielded = await mirror.tellHeld();
+async function tellHeld({ store, reconcileSignal, log }: World): Promise<void> {
+  if (store.pendingCount === 0) return;
+  const yielded = await store.replayPending();
   for (const pod of yielded) {
     log.warn("set-up made while the store was away yields: its endpoint has moved", { pod });
   }
   log.info("store was told what was set up while it was away");
-  bell.ring();
+  reconcileSignal.notify();
 }
 
 /** Saves what is known a moment after it has changed, and once more when `signal` aborts. */
 async function keepSnapshot(
   snapshot: Snapshot,
-  mirror: Mirror,
+  mirror: StoreCache,
   signal: AbortSignal,
 ): Promise<void> {
   do {
     await pause(SNAPSHOT_MS, signal);
-    if (!mirror.away) await snapshot.save(mirror.documents, mirror.revision);
+    if (!mirror.unreachable) await snapshot.save(mirror.documents, mirror.revision);
   } while (!signal.aborted);
 }
 
@@ -179,10 +180,10 @@ async function keepKube(
   world: World,
   signal: AbortSignal,
 ): Promise<void> {
-  const { KubeKeeper } = await import("./kube/cluster_sync.ts");
-  const kube = new KubeKeeper(options, stateDir, world);
+  const { ClusterSync } = await import("./kube/cluster_sync.ts");
+  const kube = new ClusterSync(options, stateDir, world);
   world.kube = kube;
-  world.mirror.onNews = (key) => kube.news(key);
+  world.store.onChange = (key) => kube.news(key);
   await kube.keep(signal);
 }
 
@@ -199,12 +200,12 @@ async function beginDropLog(
 /** The first look heals what a crash left; an Open vSwitch that is away is waited for by the loop. */
 async function firstLook(world: World): Promise<void> {
   try {
-    await look(world);
+    await reconcileOnce(world);
   } catch (error) {
     const fault = faultFrom(error);
     if (fault.code !== "unavailable" && fault.code !== "timeout") throw error;
     world.log.warn(`Open vSwitch is away, serving what can be served: ${fault.message}`);
-    world.bell.ring();
+    world.reconcileSignal.notify();
   }
 }
 
@@ -224,17 +225,17 @@ async function tryDoor(world: World, socket: string): Promise<AsyncDisposable | 
 
 function healthOf(
   options: AgentOptions,
-  { switch: ovs, mirror, kube, policies }: World,
+  { switch: ovs, store, kube, policies }: World,
 ): HealthAnswer {
-  const trouble = mirror.away ?? mirror.trouble;
+  const trouble = store.unreachable ?? store.trouble;
   return {
     version: options.version,
     host: options.hostLabel,
     pid: Deno.pid,
     store: options.store,
     ...trouble ? { storeAway: trouble.message } : {},
-    held: mirror.heldCount,
-    unreadable: unreadableLines(mirror.documents),
+    held: store.pendingCount,
+    unreadable: unreadableLines(store.documents),
     ...ovs.state(),
     ...kube ? { kube: kube.health() } : {},
     ...policies.problem === undefined ? {} : { policies: policies.problem },

@@ -21,7 +21,7 @@ import type { Target } from "./shell.ts";
 // Two and a half heartbeats, which may be minutes, and then as long as an apply.
 const GC_MS = 1_800_000;
 
-/** Gives the agent at `socket` (else K8CONTIVNET_SOCKET, else the default) as a target. */
+/** Returns the agent at `socket` (else K8CONTIVNET_SOCKET, else the default) as a target. */
 export function agentTarget(socket: string | undefined): Target {
   const path = socket ?? (Deno.env.get("K8CONTIVNET_SOCKET") || DEFAULT_SOCKET);
   type Body = GcRequest | IntentRequest | RepairRequest | TraceRequest | WhyRequest;
@@ -55,11 +55,11 @@ export async function storeTarget(
 ): Promise<Target> {
   const [
     { openStore },
-    { Mirror },
+    { StoreCache },
     { IntentStore, planRequest },
     { recordItems },
     { explainPod },
-    { knowsNothing },
+    { noPodMetadata: knowsNothing },
     { podItemsOf },
   ] = await Promise.all([
     import("../store/open_store.ts"),
@@ -72,7 +72,7 @@ export async function storeTarget(
   ]);
   const store = await openStore(url, withEnvironment(options));
   stack.defer(() => store.close());
-  const mirror = await Mirror.load(store);
+  const mirror = await StoreCache.load(store);
   const intents = new IntentStore(mirror, () => new Date().toISOString());
   return {
     plan: (request) => Promise.resolve(planRequest(mirror.documents, request).answer),
@@ -88,8 +88,8 @@ export async function storeTarget(
           fix: "leave --store out, or add --host HOST",
         });
       }
-      const { giveUpHost } = await import("../agent/store/remove_host.ts");
-      return await giveUpHost(mirror, {
+      const { removeHost } = await import("../agent/store/remove_host.ts");
+      return await removeHost(mirror, {
         ...{ host, isDry: dryRun, isForced: force },
         pause: (ms) => new Promise<void>((done) => setTimeout(done, ms)),
         wallMs: Date.now,

@@ -1,6 +1,6 @@
 // "Did you mean": the known word nearest to what was typed.
 
-/** Gives the word of `known` that is at most a third of its letters away from `typed`. */
+/** Returns the word of `known` that is at most a third of its letters away from `typed`. */
 export function nearest(typed: string, known: readonly string[]): string | undefined {
   const ranked = known
     .map((word) => ({ word, away: distance(typed.slice(0, 40), word) }))

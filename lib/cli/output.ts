@@ -11,7 +11,7 @@ export interface Output {
   readonly hasColor: boolean;
 }
 
-/** Gives the process's own output. Colour only where a person looks and NO_COLOR is not set. */
+/** Returns the process's own output. Colour only where a person looks and NO_COLOR is not set. */
 export function processOutput(wantsColor: boolean): Output {
   const noColor = Deno.env.get("NO_COLOR") || Deno.env.get("TERM") === "dumb";
   return {
@@ -33,7 +33,7 @@ function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string
 
 const COLORS = { green: 32, yellow: 33, red: 31, dim: 2, bold: 1 } as const;
 
-/** Gives `text` in a colour where the output has any. */
+/** Returns `text` in a colour where the output has any. */
 export function paint({ hasColor }: Output, color: keyof typeof COLORS, text: string): string {
   return hasColor ? `\x1b[${COLORS[color]}m${text}\x1b[0m` : text;
 }
@@ -43,7 +43,7 @@ export function printLines({ data }: Output, lines: readonly string[]): void {
   if (lines.length > 0) data(lines.join("\n"));
 }
 
-/** Gives rows as aligned columns under their heads, two blanks apart. */
+/** Returns rows as aligned columns under their heads, two blanks apart. */
 export function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [heads, ...rows];
   const widths = heads.map((_, column) =>

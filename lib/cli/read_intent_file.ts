@@ -3,7 +3,7 @@
 import { INTENT_BYTES } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
 
-/** Gives the text of an intent file. Faults: not_found, usage (no UTF-8, empty, too long), failed. */
+/** Returns the text of an intent file. Faults: not_found, usage (no UTF-8, empty, too long), failed. */
 export async function readIntentFile(path: string): Promise<string> {
   const text = decode(path, await readBytes(path));
   if (text.trim() !== "") return text;

@@ -21,7 +21,7 @@ export interface ExecIo {
   readonly err: (line: string) => void;
 }
 
-/** Gives the process's own streams and environment. */
+/** Returns the process's own streams and environment. */
 export function processIo(): ExecIo {
   const write = (stream: { writeSync(bytes: Uint8Array): number }, text: string) => {
     const bytes = new TextEncoder().encode(text);

@@ -68,7 +68,7 @@ function maybe(flags: FlagValues, name: string): string | undefined {
   return flags.get(name)?.at(-1);
 }
 
-/** Gives a flag's seconds in milliseconds. Faults: usage. */
+/** Returns a flag's seconds in milliseconds. Faults: usage. */
 function secondsIn(flags: FlagValues, name: string): number {
   const ms = Number(one(flags, name)) * 1_000;
   if (ms >= 0 && ms < 86_400_000) return ms;

@@ -118,7 +118,7 @@ export interface FlagSources {
   readonly readFile: (path: string) => string;
 }
 
-/** Gives the value of each flag that is set or has a default. Faults: usage. */
+/** Returns the value of each flag that is set or has a default. Faults: usage. */
 export function parseFlags(args: readonly string[], sources: FlagSources): FlagValues {
   const given = fromArguments(args);
   const environment = fromEnvironment(sources.env);

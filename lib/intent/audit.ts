@@ -29,7 +29,7 @@ export interface Difference {
   readonly why: string;
 }
 
-/** Gives what this version cannot read, by key: of a newer version, or a stranger's. */
+/** Returns what this version cannot read, by key: of a newer version, or a stranger's. */
 export function unreadableRecords(documents: Documents): Difference[] {
   return documentsIn(documents, groups.unreadable)
     .map(([name, value]) => ({ name, why: whyUnreadable(name, value) ?? "" }))
@@ -59,7 +59,7 @@ export interface HeldAddress {
 }
 
 /**
- * Gives every difference between records and claims, and what cannot be read, by key; none where all
+ * Returns every difference between records and claims, and what cannot be read, by key; none where all
  * is well.
  */
 export function auditClaims(documents: Documents): Difference[] {
@@ -91,7 +91,7 @@ export function auditClaims(documents: Documents): Difference[] {
   return found.sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 }
 
-/** Gives how full each network's pool is, by tenant and network. */
+/** Returns how full each network's pool is, by tenant and network. */
 export function poolsInUse(documents: Documents): PoolUse[] {
   const addresses = Map.groupBy(
     below<EndpointRecord>(documents, "endpoints/").map(([, one]) => one),

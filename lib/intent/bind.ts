@@ -22,7 +22,7 @@ export interface Choice {
 }
 
 /**
- * Gives the endpoints of a pod by tenant and network; none where nothing names it. An endpoint's own
+ * Returns the endpoints of a pod by tenant and network; none where nothing names it. An endpoint's own
  * interface name counts; the others get eth0, then net1, net2… past those that are `taken`.
  * Faults: conflict, where they belong on another host, or two want one interface name.
  */
@@ -42,7 +42,7 @@ export function chooseEndpoints(
   return nameInterfaces(chosen.sort(byPlace), placement, taken);
 }
 
-/** Gives the endpoints that name a pod, wherever they belong, by tenant and network. */
+/** Returns the endpoints that name a pod, wherever they belong, by tenant and network. */
 export function namedEndpoints(documents: Documents, placement: Placement): EndpointRecord[] {
   return matching(documents, placement).sort(byPlace);
 }
@@ -130,7 +130,7 @@ function nameInterfaces(
   });
 }
 
-/** Gives the name of a pod's next interface: eth0, else net1, net2… */
+/** Returns the name of a pod's next interface: eth0, else net1, net2… */
 export function freeName(names: ReadonlySet<string>): string {
   if (!names.has("eth0")) return "eth0";
   for (let number = 1;; number++) if (!names.has(`net${number}`)) return `net${number}`;

@@ -7,7 +7,7 @@ import { statementsOf } from "./plan/desired_intent.ts";
 import { type Documents, keys } from "./records.ts";
 
 /**
- * Gives the stored records as an intent, by name. What a pool chose is left out, so that planning
+ * Returns the stored records as an intent, by name. What a pool chose is left out, so that planning
  * the intent again is free to choose; pins by `bind`, and endpoints that set-ups made, are no part of
  * it. Faults: failed.
  */
@@ -35,7 +35,7 @@ export function documentsToIntent(documents: Documents): Intent {
 
 type NetworkOf = Omit<NetworkIntent, "endpoints"> & { readonly tenant: string };
 
-/** Gives `intent` as the object of a file, in the original's spelling. */
+/** Returns `intent` as the object of a file, in the original's spelling. */
 export function intentToFile({ hosts, tenants, hostBindings }: Intent): Record<string, unknown> {
   const file = {
     Hosts: hosts.map((host) => renameBack(host, NAMES.host)),

@@ -5,7 +5,7 @@
 const MOST = 4_096;
 
 /** Keys in the order of their changes; only the latest are kept. */
-export class Journal {
+export class ChangedKeys {
   #keys: string[] = [];
   #forgotten = 0;
 
@@ -25,7 +25,7 @@ export class Journal {
     this.#forgotten++;
   }
 
-  /** Gives the keys that changed since there were `count` changes; undefined where nobody knows. */
+  /** Returns the keys that changed since there were `count` changes; undefined where nobody knows. */
   since(count: number): readonly string[] | undefined {
     return count < this.#forgotten ? undefined : this.#keys.slice(count - this.#forgotten);
   }

@@ -29,7 +29,7 @@ export interface Repair {
   readonly writes: readonly PlanWrite[];
 }
 
-/** Gives what is to be repaired, by the claims' keys. What cannot be read is not looked into. */
+/** Returns what is to be repaired, by the claims' keys. What cannot be read is not looked into. */
 export function planRepairs(documents: Documents): Repair[] {
   const recordsByClaim = impliedClaims(documents);
   const found = [
@@ -40,7 +40,7 @@ export function planRepairs(documents: Documents): Repair[] {
   return found.filter((one) => one !== undefined).sort((a, b) => a.claim < b.claim ? -1 : 1);
 }
 
-/** Gives the records that say that they hold a claim, by claim; more than one is a double use. */
+/** Returns the records that say that they hold a claim, by claim; more than one is a double use. */
 function impliedClaims(documents: Documents): Map<string, string[]> {
   const records = new Map<string, string[]>();
   for (const key of [...documents.keys()].sort()) {
@@ -118,7 +118,7 @@ function isRecord(documents: Documents, key: string): boolean {
     readableAt(documents, key) !== undefined;
 }
 
-/** Gives the pods that have the address of a claim at this moment. */
+/** Returns the pods that have the address of a claim at this moment. */
 function podsWith(documents: Documents, claim: string) {
   const [, folder, tenant = "", network = "", address] = claim.split("/");
   if (folder !== "ip") return [];

@@ -4,7 +4,7 @@
 import { type Documents, type EndpointRecord, keys, type NetworkRecord } from "./records.ts";
 
 /**
- * Gives the name of a pod's endpoint in a network. No file can say it: names have no tilde. So it is
+ * Returns the name of a pod's endpoint in a network. No file can say it: names have no tilde. So it is
  * never one that a user wrote, and pods of one name in two namespaces have two.
  */
 export function dynamicName({ namespace, name }: PodName): string {
@@ -17,13 +17,13 @@ export interface PodName {
   readonly name: string;
 }
 
-/** Gives the pod that an endpoint was made for; undefined where an intent wrote it. */
+/** Returns the pod that an endpoint was made for; undefined where an intent wrote it. */
 export function podOfDynamic({ dynamic, namespace = "default" }: EndpointRecord) {
   return dynamic && { namespace, name: dynamic.pod };
 }
 
 /**
- * Gives when a held address is free again, in milliseconds of the epoch; undefined where it is not held.
+ * Returns when a held address is free again, in milliseconds of the epoch; undefined where it is not held.
  * The network's HoldAddress counts as it is now: who makes it shorter need not wait for the old one.
  */
 export function heldUntil(documents: Documents, endpoint: EndpointRecord): number | undefined {

@@ -38,12 +38,12 @@ export function checkTag(at: At, encap: Encap, tag: number): void {
   });
 }
 
-/** Gives the word for a tag of `encap`. */
+/** Returns the word for a tag of `encap`. */
 export function tagWord(encap: Encap): "VLAN" | "VNI" {
   return encap === "vlan" ? "VLAN" : "VNI";
 }
 
-/** Gives the pool of a network. Faults (usage) if gateway, reserve or range do not suit `subnet`. */
+/** Returns the pool of a network. Faults (usage) if gateway, reserve or range do not suit `subnet`. */
 export function poolOf(
   at: At,
   name: string,

@@ -1,7 +1,7 @@
 // Documents that are found without a walk through all: by folder, by pod, by host, by network. What
 // cannot be read is found nowhere, but by its key.
 
-import { Journal } from "./changed_keys.ts";
+import { ChangedKeys } from "./changed_keys.ts";
 import { folderOf, whyUnreadable } from "./readable.ts";
 import type { AttachmentRecord, Documents, EndpointRecord } from "./records.ts";
 
@@ -30,7 +30,7 @@ export const groups = {
   unreadable: "unreadable",
 } as const;
 
-/** Gives the groups that the document at `key` is in. */
+/** Returns the groups that the document at `key` is in. */
 export function groupsOf(key: string, value: unknown): string[] {
   if (whyUnreadable(key, value) !== undefined) return [groups.unreadable];
   const folder = folderOf(key);
@@ -68,18 +68,18 @@ function attachmentGroups({ host, sandbox, tenant, network }: AttachmentRecord):
   ];
 }
 
-/** Gives the container that an endpoint is for; a pin says all: one without an id clears the intent's. */
+/** Returns the container that an endpoint is for; a pin says all: one without an id clears the intent's. */
 export function uuidOf({ pin, attachUuid }: EndpointRecord): string | undefined {
   return pin ? pin.attachUuid : attachUuid;
 }
 
 /** A map of documents that keeps its groups by itself, and remembers which values changed lately. */
 export class IndexedDocuments extends Map<string, Document> {
-  readonly journal = new Journal();
+  readonly journal = new ChangedKeys();
   /** A key alone, or several: most groups have one member. */
   readonly #keysByGroup = new Map<string, string | Set<string>>();
 
-  /** Gives the keys of a group, in no order. */
+  /** Returns the keys of a group, in no order. */
   keysIn(group: string): Iterable<string> {
     const found = this.#keysByGroup.get(group);
     return typeof found === "string" ? [found] : found ?? [];
@@ -126,7 +126,7 @@ export class IndexedDocuments extends Map<string, Document> {
   }
 }
 
-/** Gives the keys and documents of a group: by the index where there is one, else by a walk. */
+/** Returns the keys and documents of a group: by the index where there is one, else by a walk. */
 export function documentsIn<T>(documents: Documents, group: string): [key: string, value: T][] {
   if (documents instanceof IndexedDocuments) {
     return [...documents.keysIn(group)].map((key) => [key, documents.get(key)?.value as T]);
@@ -140,7 +140,7 @@ export class Follower {
   #documents: Documents | undefined;
   #count = 0;
 
-  /** Gives what changed since the last call; undefined where nobody knows: that may be anything. */
+  /** Returns what changed since the last call; undefined where nobody knows: that may be anything. */
   follow(documents: Documents): ReadonlySet<string> | undefined {
     const journal = documents instanceof IndexedDocuments ? documents.journal : undefined;
     const keys = documents === this.#documents ? journal?.since(this.#count) : undefined;

@@ -7,13 +7,13 @@ import type { Intent } from "./intent.ts";
 import { documentsIn, groups, IndexedDocuments } from "./indexed_documents.ts";
 import { planIntent } from "./plan.ts";
 import type { Plan } from "./plan/operation.ts";
-import type { Wish } from "./plan/desired_intent.ts";
+import type { Change } from "./plan/desired_intent.ts";
 import { type Documents, keys } from "./records.ts";
 
 const FOLDERS = ["hosts", "tenants", "networks", "subnets", "arrivals"];
 
-/** Gives the plan of `wish` as planIntent() does, quicker where it can. Faults as planIntent(). */
-export function planWish(documents: Documents, wish: Wish): Plan {
+/** Returns the plan of `wish` as planIntent() does, quicker where it can. Faults as planIntent(). */
+export function planChange(documents: Documents, wish: Change): Plan {
   if (documents instanceof IndexedDocuments && mayBeNarrow(documents, wish)) {
     try {
       const plan = planIntent(narrowed(documents, wish.intent), wish);
@@ -26,7 +26,7 @@ export function planWish(documents: Documents, wish: Wish): Plan {
   return planIntent(documents, wish);
 }
 
-function mayBeNarrow(documents: Documents, { mode, intent }: Wish): boolean {
+function mayBeNarrow(documents: Documents, { mode, intent }: Change): boolean {
   return mode === "add" && intent.hostBindings.length === 0 &&
     intent.tenants.every(({ name, networks }) =>
       documents.has(keys.tenant(name)) &&
@@ -34,7 +34,7 @@ function mayBeNarrow(documents: Documents, { mode, intent }: Wish): boolean {
     );
 }
 
-/** Gives what stands around and below the networks of a file, and all claims on tags and subnets. */
+/** Returns what stands around and below the networks of a file, and all claims on tags and subnets. */
 function narrowed(documents: IndexedDocuments, { tenants }: Intent): Documents {
   const below = tenants.flatMap(({ name, networks }) =>
     networks.flatMap((network) => [

@@ -9,23 +9,23 @@ import { settleDeletions } from "./plan/deletions.ts";
 import { liveOf, podsOf } from "./plan/live.ts";
 import { unusedPolicies } from "./plan/policy_users.ts";
 import type { Plan } from "./plan/operation.ts";
-import { openingWarnings } from "./plan/selector_warnings.ts";
+import { selectorWarnings } from "./plan/selector_warnings.ts";
 import { orderOperations } from "./plan/order.ts";
 import { endpointKeyOf, nameOf, readDocuments, type Stored } from "./plan/stored.ts";
 import { checkTarget } from "./plan/consistency.ts";
 import { pinOf, type Target, targetOf } from "./plan/target.ts";
-import { statementsOf, wantedOf, type Wish } from "./plan/desired_intent.ts";
-import type { Wanted } from "./plan/desired_types.ts";
+import { type Change, desiredOf, statementsOf } from "./plan/desired_intent.ts";
+import type { Desired } from "./plan/desired_types.ts";
 import { type Documents, type EndpointRecord, keys, type NetworkRecord } from "./records.ts";
 
 /**
- * Gives what changes in `documents` when `wish` comes true; nothing where it is true already.
+ * Returns what changes in `documents` when `wish` comes true; nothing where it is true already.
  * Faults: usage (the intent contradicts itself or what is there), conflict (taken, or in use by
  * pods or children), exhausted (a pool is full), failed (a document cannot be read).
  */
-export function planIntent(documents: Documents, wish: Wish): Plan {
+export function planIntent(documents: Documents, wish: Change): Plan {
   const stored = readDocuments(documents);
-  const wanted = wantedOf(stored, wish);
+  const wanted = desiredOf(stored, wish);
   settleDeletions(wanted, stored, wish.force ?? false);
   const live = liveOf(stored, wanted);
   const target = targetOf(stored, wanted, live);
@@ -37,7 +37,7 @@ export function planIntent(documents: Documents, wish: Wish): Plan {
       ...wanted.warnings,
       ...unbound(wanted.bindings, target),
       ...movedPins(stored, wanted, target),
-      ...openingWarnings(target),
+      ...selectorWarnings(target),
       ...unusedPolicies(target.tenants),
     ],
     subnetLists: subnetListsOf(stored),
@@ -45,7 +45,7 @@ export function planIntent(documents: Documents, wish: Wish): Plan {
 }
 
 /**
- * Gives what changes when every endpoint of the bound containers is pinned, in any tenant and
+ * Returns what changes when every endpoint of the bound containers is pinned, in any tenant and
  * network. A binding without AttachUUID clears an earlier one's. Nothing else moves.
  * Faults: not_found, where the store has no endpoint at all; failed.
  */
@@ -81,7 +81,7 @@ function unbound(bindings: readonly Binding[], { endpoints }: Target): string[] 
 }
 
 /** A pod stays where it is; its endpoint may be told to be elsewhere. */
-function movedPins(stored: Stored, wanted: Wanted, { endpoints }: Target): string[] {
+function movedPins(stored: Stored, wanted: Desired, { endpoints }: Target): string[] {
   const live = liveOf(stored, wanted);
   return [...stored.attachments.values()].flatMap((attachment) => {
     const key = endpointKeyOf(attachment);

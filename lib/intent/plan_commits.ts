@@ -13,7 +13,7 @@
 // for. Endpoints are the many; their commits meet in nothing but keys. Of all else the order counts.
 
 import { Fault } from "../util/errors.ts";
-import { checksOf, type CommitLimits, cut } from "./plan/commit_batches.ts";
+import { checksOf, commitBatches, type CommitLimits } from "./plan/commit_batches.ts";
 import type { Operation, Plan, PlanCheck, PlanWrite } from "./plan/operation.ts";
 import { keys, SCHEMA } from "./records.ts";
 
@@ -36,18 +36,18 @@ export interface PlanCommits extends Iterable<PlanCommit> {
 }
 
 /**
- * Gives the commits of `plan`, to be done one after the other, or each as soon as those are done that
+ * Returns the commits of `plan`, to be done one after the other, or each as soon as those are done that
  * it comes `after`. Each leaves a store that can be planned again. Faults: usage, before the first one, where a group does not fit into a commit.
  */
 export function planCommits(
   plan: Plan,
   { operations = 90, bytes = 480 * 1024, groups = Infinity }: CommitLimits = {},
 ): PlanCommits {
-  const cuts = cut(plan, { operations, bytes, groups });
+  const cuts = commitBatches(plan, { operations, bytes, groups });
   return { length: cuts.length, [Symbol.iterator]: () => commitsOf(plan, cuts) };
 }
 
-/** Gives the checks of `commit`, given the revisions that the plan's earlier commits got. */
+/** Returns the checks of `commit`, given the revisions that the plan's earlier commits got. */
 export function resolveChecks(
   { checks }: PlanCommit,
   revisions: readonly number[],

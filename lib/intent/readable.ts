@@ -48,7 +48,7 @@ const MUST_HAVE: ReadonlyMap<string, readonly (readonly [field: string, type: st
   Object.entries(FIELDS).map(([folder, fields]) => [folder, Object.entries(fields)]),
 );
 
-/** Gives a document's folder: what stands before the first slash of its key. */
+/** Returns a document's folder: what stands before the first slash of its key. */
 export function folderOf(key: string): string {
   return key.slice(0, Math.max(0, key.indexOf("/")));
 }
@@ -69,7 +69,7 @@ export function whyUnreadable(key: string, value: unknown): string | undefined {
   return undefined;
 }
 
-/** Gives the document at `key` if it is there and can be read. */
+/** Returns the document at `key` if it is there and can be read. */
 export function readableAt<T>(documents: Documents, key: string): T | undefined {
   const value = documents.get(key)?.value;
   return value === undefined || whyUnreadable(key, value) ? undefined : value as T;

@@ -15,7 +15,7 @@ export interface RenderedPlan {
 
 const SIGNS = { create: "+", update: "~", delete: "-" } as const;
 
-/** Gives the lines of a plan without colour: warnings, each object with its changes, a sum. */
+/** Returns the lines of a plan without colour: warnings, each object with its changes, a sum. */
 export function renderPlan({ operations, warnings }: RenderedPlan): string[] {
   const count = (verb: keyof typeof SIGNS) =>
     operations.filter((operation) => operation.verb === verb).length;

@@ -16,7 +16,7 @@ export interface ReadOptions {
   readonly strict?: boolean;
 }
 
-/** Gives the intent of a file's text, and what its writer should know. Faults: usage. */
+/** Returns the intent of a file's text, and what its writer should know. Faults: usage. */
 export function parseIntent(
   text: string,
   { strict = false }: ReadOptions = {},
@@ -36,7 +36,7 @@ export function parseIntent(
 }
 
 /**
- * Gives the bindings of a `-host-bindings-cfg` file: an array of Container, Host and, if wanted,
+ * Returns the bindings of a `-host-bindings-cfg` file: an array of Container, Host and, if wanted,
  * AttachUUID. Unknown keys are passed over, as elements of an intent may stand there.
  * Faults: usage.
  */
@@ -54,7 +54,7 @@ export function parseBindings(text: string): Binding[] {
   return bindings;
 }
 
-/** Gives the JSON Schema of an intent file in the original's spelling, for editors. */
+/** Returns the JSON Schema of an intent file in the original's spelling, for editors. */
 export function intentSchema(): Readonly<Record<string, unknown>> {
   const schema = z.toJSONSchema(intentFile, { io: "input" });
   return { ...schema, title: "k8contivnet intent" };
@@ -103,7 +103,7 @@ function issueParts(place: string, issue: z.core.$ZodIssue, value: unknown) {
   return { what: `${place} ${describe(value)} is refused`, why: issue.message, fix };
 }
 
-/** Gives a path as people write it: `Tenants[0].Networks[1].PktTag`. */
+/** Returns a path as people write it: `Tenants[0].Networks[1].PktTag`. */
 function pathOf(path: readonly PropertyKey[]): string {
   const words = path.map((part) => typeof part === "number" ? `[${part}]` : `.${String(part)}`);
   return oneLine(words.join("").replace(/^\./, ""), 90);

@@ -32,7 +32,7 @@ export interface AddressPool extends PoolParts {
 }
 
 /**
- * Gives the pool of a network. A /31 gives both of its addresses (RFC 3021) and a /32 its only one;
+ * Returns the pool of a network. A /31 gives both of its addresses (RFC 3021) and a /32 its only one;
  * every other subnet keeps its first (network) and last (broadcast) address.
  */
 export function createPool(parts: PoolParts): AddressPool {
@@ -47,12 +47,12 @@ export function createPool(parts: PoolParts): AddressPool {
   return { ...parts, hosts, choices: subtract(bounds, kept) };
 }
 
-/** Gives how many addresses the pool can choose from. */
+/** Returns how many addresses the pool can choose from. */
 export function poolSize({ choices }: AddressPool): number {
   return countIds(choices);
 }
 
-/** Gives the reason why `address` may not be given to an endpoint, undefined where it may. */
+/** Returns the reason why `address` may not be given to an endpoint, undefined where it may. */
 export function refusalOf(pool: AddressPool, address: number): string | undefined {
   const { subnet, hosts, gateway, reserve = [] } = pool;
   if (!subnetHas(subnet, address)) return `it is outside ${subnetToText(subnet)}`;
@@ -67,7 +67,7 @@ export function poolHas({ choices }: AddressPool, address: number): boolean {
   return rangesHave(choices, address);
 }
 
-/** Gives the pool's unused addresses from `start` up, one after the other, and never goes back. */
+/** Returns the pool's unused addresses from `start` up, one after the other, and never goes back. */
 export function freeAddresses(
   { choices }: AddressPool,
   isUsed: (address: number) => boolean,
@@ -77,7 +77,7 @@ export function freeAddresses(
 }
 
 /**
- * Gives the lowest unused address, first from `start` on, then from the lowest.
+ * Returns the lowest unused address, first from `start` on, then from the lowest.
  * Faults: exhausted.
  */
 export function lowestFreeAddress(
@@ -90,7 +90,7 @@ export function lowestFreeAddress(
   throw poolIsFull(pool);
 }
 
-/** Gives the Fault (exhausted) of a pool without a free address. */
+/** Returns the Fault (exhausted) of a pool without a free address. */
 export function poolIsFull(pool: AddressPool): Fault {
   const size = poolSize(pool);
   return new Fault("exhausted", `pool ${subnetToText(pool.subnet)} of ${pool.name} is full`, {
@@ -99,7 +99,7 @@ export function poolIsFull(pool: AddressPool): Fault {
   });
 }
 
-/** Gives the addresses of `first-last`, or of a single address. Faults: usage. */
+/** Returns the addresses of `first-last`, or of a single address. Faults: usage. */
 export function parseAddressRange(text: string): Range {
   const [first = "", last = first, ...rest] = text.split("-").map((part) => part.trim());
   const range = { first: parseAddress(first), last: parseAddress(last) };
@@ -110,7 +110,7 @@ export function parseAddressRange(text: string): Range {
   });
 }
 
-/** Gives a range of addresses as intents write it; a single one without `-`. */
+/** Returns a range of addresses as intents write it; a single one without `-`. */
 export function addressRangeToText({ first, last }: Range): string {
   return first === last ? addressToText(first) : `${addressToText(first)}-${addressToText(last)}`;
 }

@@ -20,7 +20,7 @@ const WRITTEN_VNI_LIMIT = 65_535;
 const VNI_SPAN = 16_000;
 
 /**
- * Gives the VLANs of a comma list such as `11-28, 40-50`: sorted, merged, without 0 and 4095.
+ * Returns the VLANs of a comma list such as `11-28, 40-50`: sorted, merged, without 0 and 4095.
  * Faults: usage.
  */
 export function parseVlanRanges(text: string): Range[] {
@@ -30,7 +30,7 @@ export function parseVlanRanges(text: string): Range[] {
   throw notARange("VLAN", text, "it holds no id from 1 to 4094", 'write one such as "11-28"');
 }
 
-/** Gives the VNIs of one range such as `10001-14000`. Faults: usage. */
+/** Returns the VNIs of one range such as `10001-14000`. Faults: usage. */
 export function parseVniRange(text: string): Range {
   if (text.includes(",")) {
     throw notARange("VNI", text, "a tenant has one range of VNIs", "leave the others out");
@@ -44,7 +44,7 @@ export function parseVniRange(text: string): Range {
   throw notARange("VNI", text, "0 is no VNI", 'write one such as "10001-14000"');
 }
 
-/** Gives ranges as an intent writes them: `11-28,40-50`. */
+/** Returns ranges as an intent writes them: `11-28,40-50`. */
 export function rangesToText(ranges: readonly Range[]): string {
   return ranges.map(({ first, last }) => `${first}-${last}`).join(",");
 }
@@ -54,12 +54,12 @@ export function rangesHave(ranges: readonly Range[], id: number): boolean {
   return ranges.some(({ first, last }) => first <= id && id <= last);
 }
 
-/** Gives how many ids are in `ranges`, which do not overlap. */
+/** Returns how many ids are in `ranges`, which do not overlap. */
 export function countIds(ranges: readonly Range[]): number {
   return ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
 }
 
-/** Gives the same ids as sorted ranges that neither overlap nor touch. */
+/** Returns the same ids as sorted ranges that neither overlap nor touch. */
 export function mergeRanges(ranges: readonly Range[]): Range[] {
   const merged: Range[] = [];
   for (const range of [...ranges].sort((a, b) => a.first - b.first)) {
@@ -71,7 +71,7 @@ export function mergeRanges(ranges: readonly Range[]): Range[] {
   return merged;
 }
 
-/** Gives the unused ids of sorted `ranges` from `start` up, and never goes back. */
+/** Returns the unused ids of sorted `ranges` from `start` up, and never goes back. */
 export function* freeIds(
   ranges: readonly Range[],
   isUsed: (id: number) => boolean,

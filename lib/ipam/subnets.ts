@@ -11,7 +11,7 @@ export interface Subnet {
 /** Shortest prefix of a tenant's pool or a network's subnet. */
 export const SHORTEST_PREFIX = 8;
 
-/** Gives a dotted address as a number. Faults: usage. */
+/** Returns a dotted address as a number. Faults: usage. */
 export function parseAddress(text: string): number {
   const bytes = text.split(".");
   if (bytes.length === 4 && bytes.every((byte) => /^(0|[1-9]\d{0,2})$/.test(byte))) {
@@ -26,18 +26,18 @@ export function parseAddress(text: string): number {
   });
 }
 
-/** Gives a number as a dotted address. */
+/** Returns a number as a dotted address. */
 export function addressToText(address: number): string {
   return `${address >>> 24}.${(address >>> 16) & 255}.${(address >>> 8) & 255}.${address & 255}`;
 }
 
-/** Gives how many addresses a subnet of prefix `length` has. */
+/** Returns how many addresses a subnet of prefix `length` has. */
 export function sizeOf(length: number): number {
   return 2 ** (32 - length);
 }
 
 /**
- * Gives the subnet of a CIDR such as `11.1.0.0/16`. Host bits are refused, or cut off where
+ * Returns the subnet of a CIDR such as `11.1.0.0/16`. Host bits are refused, or cut off where
  * `hostBits` is "cut". Faults: usage.
  */
 export function parseSubnet(
@@ -61,17 +61,17 @@ export function parseSubnet(
   });
 }
 
-/** Gives a subnet as CIDR. */
+/** Returns a subnet as CIDR. */
 export function subnetToText({ base, length }: Subnet): string {
   return `${addressToText(base)}/${length}`;
 }
 
-/** Gives the subnet of prefix `length` that `address` is in. */
+/** Returns the subnet of prefix `length` that `address` is in. */
 export function subnetAround(address: number, length: number): Subnet {
   return { base: address - address % sizeOf(length), length };
 }
 
-/** Gives the highest address of a subnet. */
+/** Returns the highest address of a subnet. */
 export function lastOf({ base, length }: Subnet): number {
   return base + sizeOf(length) - 1;
 }
@@ -91,7 +91,7 @@ export function overlap(a: Subnet, b: Subnet): boolean {
   return subnetHolds(a, b) || subnetHolds(b, a);
 }
 
-/** Gives address `index` of `subnet`, counted from its base. Faults: usage. */
+/** Returns address `index` of `subnet`, counted from its base. Faults: usage. */
 export function hostAt(subnet: Subnet, index: number): number {
   checkPrefix(subnet);
   if (Number.isInteger(index) && index >= 0 && index < sizeOf(subnet.length)) {
@@ -103,14 +103,14 @@ export function hostAt(subnet: Subnet, index: number): number {
   });
 }
 
-/** Gives the place of `address` in `subnet`, counted from its base. Faults: usage. */
+/** Returns the place of `address` in `subnet`, counted from its base. Faults: usage. */
 export function hostIndex(subnet: Subnet, address: number): number {
   checkPrefix(subnet);
   if (subnetHas(subnet, address)) return address - subnet.base;
   throw new Fault("usage", `${addressToText(address)} is not in ${subnetToText(subnet)}`);
 }
 
-/** Gives block `index` of prefix `length` in `pool`, counted from the pool's base. Faults: usage. */
+/** Returns block `index` of prefix `length` in `pool`, counted from the pool's base. Faults: usage. */
 export function blockAt(pool: Subnet, length: number, index: number): Subnet {
   checkPrefix(pool);
   const base = pool.base + index * sizeOf(length);
@@ -118,7 +118,7 @@ export function blockAt(pool: Subnet, length: number, index: number): Subnet {
   throw new Fault("usage", `${subnetToText(pool)} has no block ${index} of length ${length}`);
 }
 
-/** Gives the blocks of prefix `length` in `pool` that overlap none of `used`, the lowest first. */
+/** Returns the blocks of prefix `length` in `pool` that overlap none of `used`, the lowest first. */
 export function* freeSubnets(
   pool: Subnet,
   length: number,

@@ -17,7 +17,7 @@ export interface Access {
   readonly namespace: string;
 }
 
-/** Gives the way to the API server as it is now. Faults: usage, not_found, failed. */
+/** Returns the way to the API server as it is now. Faults: usage, not_found, failed. */
 export type AccessSource = () => Promise<Access>;
 
 /** What the user says beside the kubeconfig. */
@@ -37,12 +37,12 @@ const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 const NAME = "name the right file in --kubeconfig";
 const MOUNT = "let the pod have its account (automountServiceAccountToken)";
 
-/** Gives the source for `--kubeconfig`: a file, or `in-cluster`. */
+/** Returns the source for `--kubeconfig`: a file, or `in-cluster`. */
 export function accessSource(kubeconfig: string, options: AccessOptions = {}): AccessSource {
   return kubeconfig === IN_CLUSTER ? () => inCluster() : () => accessFromFile(kubeconfig, options);
 }
 
-/** Gives the access of a pod's service account. Faults: usage, where this is no pod of a cluster. */
+/** Returns the access of a pod's service account. Faults: usage, where this is no pod of a cluster. */
 async function inCluster(): Promise<Access> {
   const [host, port] = ["HOST", "PORT"].map((name) =>
     Deno.env.get(`KUBERNETES_SERVICE_${name}`) || ""

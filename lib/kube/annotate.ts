@@ -2,7 +2,7 @@
 // lets nobody change what the pod runs; the metadata are changed all the same.
 
 import type { AnnotationChange } from "./cluster_cache.ts";
-import { type Connection, KubeRefusal } from "./api_connection.ts";
+import { type ApiConnection, KubeRefusal } from "./api_connection.ts";
 import type { KubeObject } from "./objects.ts";
 
 const LIMIT_MS = 10_000;
@@ -12,7 +12,7 @@ const LIMIT_MS = 10_000;
  * (conflict where pod or annotation is another by now, missing), unavailable, timeout.
  */
 export async function annotate(
-  connection: Connection,
+  connection: ApiConnection,
   { namespace, name, uid }: KubeObject,
   key: string,
   change: AnnotationChange,
@@ -35,7 +35,7 @@ export async function annotate(
 }
 
 /**
- * Gives the patch as RFC 6902: the server refuses all of it where a test does not hold. A pod without
+ * Returns the patch as RFC 6902: the server refuses all of it where a test does not hold. A pod without
  * any annotation has no place for one (`isFirst`); which it is, is not known beforehand.
  */
 export function patchText(

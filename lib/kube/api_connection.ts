@@ -59,7 +59,7 @@ function refusalOf(status: number): Refusal {
 }
 
 /** A connection that lasts until close(). */
-export class Connection implements Disposable {
+export class ApiConnection implements Disposable {
   #access: Access;
   readonly #client: Deno.HttpClient;
   readonly #closing = new AbortController();
@@ -96,7 +96,7 @@ export class Connection implements Disposable {
   }
 
   /**
-   * Gives an answer whose status is 2xx, when its head is there. Faults: KubeRefusal; unavailable,
+   * Returns an answer whose status is 2xx, when its head is there. Faults: KubeRefusal; unavailable,
    * timeout. Who goes on reading the body limits that by `signal`.
    */
   async ask(
@@ -135,7 +135,7 @@ export class Connection implements Disposable {
     }
   }
 
-  /** Gives the answer's JSON value. Faults: as ask(); the limit is for the whole. */
+  /** Returns the answer's JSON value. Faults: as ask(); the limit is for the whole. */
   async askJson(request: KubeRequest, limitMs = LIMIT_MS): Promise<unknown> {
     const late = AbortSignal.timeout(limitMs);
     const signal = request.signal ? AbortSignal.any([request.signal, late]) : late;
@@ -147,7 +147,7 @@ export class Connection implements Disposable {
     }
   }
 
-  /** Gives what went wrong on this connection as a Fault. */
+  /** Returns what went wrong on this connection as a Fault. */
   faultOf(error: unknown, limitMs?: number): Fault {
     if (error instanceof Fault) return error;
     if (limitMs !== undefined) {

@@ -5,14 +5,14 @@
 import { Fault, faultFrom } from "../util/errors.ts";
 import type { AccessSource } from "./access.ts";
 import { annotate } from "./annotate.ts";
-import { Connection, KubeRefusal } from "./api_connection.ts";
-import type { Kind } from "./informer.ts";
+import { ApiConnection, KubeRefusal } from "./api_connection.ts";
+import type { Informer } from "./informer.ts";
 import {
+  createInformers,
   type Followed,
-  type Kinds,
+  type Informers,
   kindsOf,
   type KubeChange,
-  makeKinds,
   wantsPeers,
 } from "./informers.ts";
 import {
@@ -27,9 +27,9 @@ import {
   Shelf,
   versionIn,
 } from "./objects.ts";
-import { Pulse } from "./server_probe.ts";
+import { ServerProbe } from "./server_probe.ts";
 import { pause } from "../util/async/pause.ts";
-import { Wake } from "./wake.ts";
+import { Notifier } from "../util/async/notifier.ts";
 
 /** How a cluster is followed. */
 export interface ClusterOptions {
@@ -59,26 +59,26 @@ export interface ClusterState {
 const DENIED_MS = 5_000;
 
 /** A followed cluster. */
-export class Cluster {
-  readonly pods: Kind<HostPod>;
-  readonly namespaces: Kind<KubeNamespace>;
-  readonly policies: Kind<KubePolicy>;
+export class ClusterCache {
+  readonly pods: Informer<HostPod>;
+  readonly namespaces: Informer<KubeNamespace>;
+  readonly policies: Informer<KubePolicy>;
   /** All pods of the cluster; empty while there is no policy. */
-  readonly peers: Kind<PeerPod>;
+  readonly peers: Informer<PeerPod>;
   readonly #options: ClusterOptions;
-  readonly #kinds: Kinds;
+  readonly #kinds: Informers;
   readonly #denied = new Map<string, string>();
   readonly #waiting = new Set<() => void>();
-  #connection: Connection | undefined;
+  #connection: ApiConnection | undefined;
   #state: ClusterState = { isUp: false, why: "" };
   #failures = 0;
-  readonly #policiesChanged = new Wake();
+  readonly #policiesChanged = new Notifier();
 
   constructor(options: ClusterOptions) {
     this.#options = options;
-    this.#kinds = makeKinds(options, (change) => {
+    this.#kinds = createInformers(options, (change) => {
       options.onChange?.(change);
-      if (change.kind === "policy") this.#policiesChanged.ring();
+      if (change.kind === "policy") this.#policiesChanged.notify();
     });
     ({ pods: this.pods, namespaces: this.namespaces, policies: this.policies, peers: this.peers } =
       this.#kinds);
@@ -115,7 +115,7 @@ export class Cluster {
   }
 
   /**
-   * Gives a pod of this host that may be too new to be known: what is not known yet is asked for. So
+   * Returns a pod of this host that may be too new to be known: what is not known yet is asked for. So
    * is a pod without a UID: a watch tells late, and what is known may be its namesake before it.
    * undefined where there is none. Faults: unavailable, timeout, where nobody can be asked.
    */
@@ -138,7 +138,7 @@ export class Cluster {
     return pod && (uid === undefined || pod.uid === uid) ? pod : undefined;
   }
 
-  /** Gives a namespace that may be too new to be known. Faults: as lookUp(). */
+  /** Returns a namespace that may be too new to be known. Faults: as lookUp(). */
   async lookUpNamespace(name: string, limitMs = 5_000): Promise<KubeNamespace | undefined> {
     const known = this.namespaces.find("", name);
     if (known && this.namespaces.isLive) return known;
@@ -147,7 +147,7 @@ export class Cluster {
     return namespaceIn(await this.#first(path, `namespace ${name}`, limitMs), new Shelf());
   }
 
-  /** Gives the first item of the list at `path`. */
+  /** Returns the first item of the list at `path`. */
   async #first(path: string, what: string, limitMs: number): Promise<unknown> {
     if (!this.#connection) {
       throw new Fault("unavailable", `labels of ${what} are not known`, {
@@ -176,7 +176,7 @@ export class Cluster {
   async keep(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
-        using connection = new Connection(await this.#options.access());
+        using connection = new ApiConnection(await this.#options.access());
         this.#connection = connection;
         await this.#session(connection, signal);
       } catch (error) {
@@ -193,10 +193,10 @@ export class Cluster {
   }
 
   /** Follows all kinds over one connection until that breaks, which is thrown. */
-  async #session(connection: Connection, signal: AbortSignal): Promise<void> {
+  async #session(connection: ApiConnection, signal: AbortSignal): Promise<void> {
     const ended = new AbortController();
     const ends = AbortSignal.any([signal, ended.signal]);
-    const pulse = new Pulse({
+    const pulse = new ServerProbe({
       intervalMs: this.#options.pulseMs ?? 20_000,
       ask: async (limitMs) => {
         await this.#renew(connection);
@@ -222,7 +222,7 @@ export class Cluster {
   }
 
   /** Tokens and certificates are renewed in time, before the old ones end. */
-  async #renew(connection: Connection): Promise<void> {
+  async #renew(connection: ApiConnection): Promise<void> {
     // One that cannot be read now may be half written; what we have is good still.
     const access = await this.#options.access().catch(() => undefined);
     if (access && !connection.renew(access)) throw new Renewed();
@@ -231,7 +231,7 @@ export class Cluster {
   /** Follows one kind; a refusal of that kind alone leaves the others be. */
   async #follow(
     kind: Followed,
-    connection: Connection,
+    connection: ApiConnection,
     signal: AbortSignal,
   ): Promise<void> {
     while (!signal.aborted) {
@@ -255,17 +255,19 @@ export class Cluster {
   }
 
   /** Other hosts' pods are of interest only to policies. */
-  async #followPeers(connection: Connection, signal: AbortSignal): Promise<void> {
+  async #followPeers(connection: ApiConnection, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       if (!wantsPeers(this.#kinds)) {
         this.peers.clear();
-        await this.#policiesChanged.rung(signal);
+        await this.#policiesChanged.wait({ signal });
         continue;
       }
       const unwanted = new AbortController();
       const ends = AbortSignal.any([signal, unwanted.signal]);
       const follow = this.#follow(this.peers, connection, ends).finally(() => unwanted.abort());
-      while (wantsPeers(this.#kinds) && !ends.aborted) await this.#policiesChanged.rung(ends);
+      while (wantsPeers(this.#kinds) && !ends.aborted) {
+        await this.#policiesChanged.wait({ signal: ends });
+      }
       unwanted.abort();
       await follow;
       this.#settle();

@@ -2,19 +2,19 @@
 // where the server has forgotten our version. What is known stays known while nobody can be asked.
 
 import { Fault, oneLine } from "../util/errors.ts";
-import { type Connection, KubeRefusal } from "./api_connection.ts";
-import { lines } from "./read_lines.ts";
+import { type ApiConnection, KubeRefusal } from "./api_connection.ts";
+import { readLines } from "./read_lines.ts";
 import { pause } from "../util/async/pause.ts";
 import { fieldsIn, type KubeObject, Shelf, versionIn } from "./objects.ts";
 
 /** Which objects are followed, and what is kept of each. */
-export interface KindOptions<T extends KubeObject> {
+export interface InformerOptions<T extends KubeObject> {
   /** For messages: "pods of this host". */
   readonly title: string;
   /** e.g. `/api/v1/pods` */
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
-  /** Gives what is kept; undefined for what is none of this kind. */
+  /** Returns what is kept; undefined for what is none of this kind. */
   readonly keep: (value: unknown, shelf: Shelf) => T | undefined;
   /** Is told each object that came, changed in what is kept, or went. */
   readonly onChange?: (before: T | undefined, after: T | undefined) => void;
@@ -42,16 +42,16 @@ interface Page {
 }
 
 /** One kind's objects, by UID and by name. */
-export class Kind<T extends KubeObject> {
+export class Informer<T extends KubeObject> {
   readonly title: string;
-  readonly #options: KindOptions<T>;
+  readonly #options: InformerOptions<T>;
   readonly #byUid = new Map<string, T>();
   readonly #uidByName = new Map<string, string>();
   readonly #shelf = new Shelf();
   #version: string | undefined;
   #isLive = false;
 
-  constructor(options: KindOptions<T>) {
+  constructor(options: InformerOptions<T>) {
     this.title = options.title;
     this.#options = options;
   }
@@ -75,7 +75,7 @@ export class Kind<T extends KubeObject> {
     return this.#version;
   }
 
-  /** Gives the object that has the name now; with `uid` only that one. */
+  /** Returns the object that has the name now; with `uid` only that one. */
   find(namespace: string, name: string, uid?: string): T | undefined {
     const object = this.#byUid.get(uid ?? this.#uidByName.get(nameOf({ namespace, name })) ?? "");
     return object && nameOf(object) === nameOf({ namespace, name }) ? object : undefined;
@@ -97,7 +97,7 @@ export class Kind<T extends KubeObject> {
    * Follows the server until `signal` aborts; `onLive` is called whenever what is known has become
    * true. Faults: what ends the connection. A refusal of this kind alone is thrown as KubeRefusal.
    */
-  async follow(connection: Connection, signal: AbortSignal, onLive: () => void): Promise<void> {
+  async follow(connection: ApiConnection, signal: AbortSignal, onLive: () => void): Promise<void> {
     try {
       const live = () => {
         if (this.#isLive) return;
@@ -126,7 +126,7 @@ export class Kind<T extends KubeObject> {
    * Lists, page by page: no more than one page's text is held at a time. False where the server has
    * forgotten the list's version meanwhile.
    */
-  async #list(connection: Connection, signal: AbortSignal): Promise<boolean> {
+  async #list(connection: ApiConnection, signal: AbortSignal): Promise<boolean> {
     const seen = new Set<string>();
     let [next, version]: [string, string | undefined] = ["", undefined];
     for (let pages = 0; pages === 0 || next !== ""; pages++) {
@@ -148,7 +148,7 @@ export class Kind<T extends KubeObject> {
     return true;
   }
 
-  async #page(connection: Connection, signal: AbortSignal, next: string): Promise<Page> {
+  async #page(connection: ApiConnection, signal: AbortSignal, next: string): Promise<Page> {
     const limit = String(this.#options.pageSize ?? 100);
     const path = this.#pathOf({ limit, ...next === "" ? {} : { continue: next } });
     const value = await connection.askJson({ path, signal }, PAGE_MS);
@@ -159,7 +159,11 @@ export class Kind<T extends KubeObject> {
   }
 
   /** Follows one watch to its end: the server's time limit, as a rule. */
-  async #watch(connection: Connection, signal: AbortSignal, onSettled: () => void): Promise<void> {
+  async #watch(
+    connection: ApiConnection,
+    signal: AbortSignal,
+    onSettled: () => void,
+  ): Promise<void> {
     const { watchSeconds = 300 } = this.#options;
     // Spread, so that the agents of many hosts do not come all at once.
     const seconds = Math.ceil(watchSeconds * (0.75 + Math.random() / 4));
@@ -176,7 +180,7 @@ export class Kind<T extends KubeObject> {
     if (!response.body) throw this.#strange("its watch has no body");
     const settling = setTimeout(onSettled, SETTLE_MS);
     try {
-      for await (const line of lines(response.body, ends)) {
+      for await (const line of readLines(response.body, ends)) {
         if (!this.#take(line)) return;
       }
     } catch (error) {
@@ -238,7 +242,7 @@ export class Kind<T extends KubeObject> {
   }
 }
 
-/** Gives the answer, undefined where the server has forgotten the version that was asked for. */
+/** Returns the answer, undefined where the server has forgotten the version that was asked for. */
 async function unlessExpired<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;

@@ -1,6 +1,6 @@
 // The kinds of objects that a host follows in its cluster.
 
-import { Kind } from "./informer.ts";
+import { Informer } from "./informer.ts";
 import {
   type HostPod,
   hostPodIn,
@@ -28,26 +28,26 @@ interface Change<K extends string, T> {
 
 /** A kind, whatever its objects are. */
 export type Followed = Pick<
-  Kind<KubeObject>,
+  Informer<KubeObject>,
   "title" | "isLive" | "version" | "distrust" | "follow"
 >;
 
 /** All kinds of one cluster. */
-export interface Kinds {
-  readonly pods: Kind<HostPod>;
-  readonly namespaces: Kind<KubeNamespace>;
-  readonly policies: Kind<KubePolicy>;
-  readonly peers: Kind<PeerPod>;
+export interface Informers {
+  readonly pods: Informer<HostPod>;
+  readonly namespaces: Informer<KubeNamespace>;
+  readonly policies: Informer<KubePolicy>;
+  readonly peers: Informer<PeerPod>;
 }
 
 /** Makes the kinds of the cluster that has `node`, with nothing known. */
-export function makeKinds(
+export function createInformers(
   { node, watchSeconds }: { readonly node: string; readonly watchSeconds?: number },
   tell: (change: KubeChange) => void,
-): Kinds {
+): Informers {
   const often = watchSeconds === undefined ? {} : { watchSeconds };
   return {
-    pods: new Kind({
+    pods: new Informer({
       title: "pods of this host",
       path: "/api/v1/pods",
       query: { fieldSelector: `spec.nodeName=${node}` },
@@ -55,21 +55,21 @@ export function makeKinds(
       onChange: (before, after) => tell({ kind: "pod", before, after }),
       ...often,
     }),
-    namespaces: new Kind({
+    namespaces: new Informer({
       title: "namespaces",
       path: "/api/v1/namespaces",
       keep: namespaceIn,
       onChange: (before, after) => tell({ kind: "namespace", before, after }),
       ...often,
     }),
-    policies: new Kind({
+    policies: new Informer({
       title: "network policies",
       path: "/apis/networking.k8s.io/v1/networkpolicies",
       keep: policyIn,
       onChange: (before, after) => tell({ kind: "policy", before, after }),
       ...often,
     }),
-    peers: new Kind({
+    peers: new Informer({
       title: "pods",
       path: "/api/v1/pods",
       keep: peerPodIn,
@@ -80,12 +80,12 @@ export function makeKinds(
 }
 
 /** Reports whether other hosts' pods are of interest: only policies look at them. */
-export function wantsPeers({ policies }: Kinds): boolean {
+export function wantsPeers({ policies }: Informers): boolean {
   return policies.size > 0;
 }
 
-/** Gives the kinds that are to be followed now. */
-export function kindsOf({ pods, namespaces, policies, peers }: Kinds): readonly Followed[] {
+/** Returns the kinds that are to be followed now. */
+export function kindsOf({ pods, namespaces, policies, peers }: Informers): readonly Followed[] {
   const always = [pods, namespaces, policies];
   return policies.size > 0 ? [...always, peers] : always;
 }

@@ -12,7 +12,7 @@ type Fields = Readonly<Record<string, unknown>>;
 // kubectl's own of large organisations have some 100 KB; the parser takes a second for 1 MB.
 const MOST_BYTES = 1024 * 1024;
 
-/** Gives a kubeconfig as an object. Faults: usage, with line and column where they are known. */
+/** Returns a kubeconfig as an object. Faults: usage, with line and column where they are known. */
 export async function parseKubeconfig(path: string, text: string): Promise<Fields> {
   const wrong = (why: string, cause?: unknown) =>
     new Fault("usage", `kubeconfig ${oneLine(path, 60)} refused`, {
@@ -45,7 +45,7 @@ function firstLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
 }
 
-/** Gives what the chosen context says. Pure. Faults: usage. */
+/** Returns what the chosen context says. Pure. Faults: usage. */
 export function accessFrom(
   config: Fields,
   path: string,

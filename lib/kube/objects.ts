@@ -55,7 +55,7 @@ export const NETWORK_STATUS = "k8s.v1.cni.cncf.io/network-status";
 // What design and users name: io.contiv.tenant, io.contiv.network, io.contiv.net-group.
 const OURS = "io.contiv.";
 
-/** Gives the one string for equal ones: a cluster's pods repeat most of their labels' values. */
+/** Returns the one string for equal ones: a cluster's pods repeat most of their labels' values. */
 export class Shelf {
   readonly #words = new Map<string, string>();
 
@@ -72,7 +72,7 @@ export class Shelf {
 /** An object's fields, each to be looked at. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** Gives what is kept of a pod of this host; undefined for what is no pod. */
+/** Returns what is kept of a pod of this host; undefined for what is no pod. */
 export function hostPodIn(value: unknown, shelf: Shelf): HostPod | undefined {
   const peer = peerPodIn(value, shelf);
   if (!peer) return undefined;
@@ -90,7 +90,7 @@ export function hostPodIn(value: unknown, shelf: Shelf): HostPod | undefined {
   };
 }
 
-/** Gives what is kept of any pod. */
+/** Returns what is kept of any pod. */
 export function peerPodIn(value: unknown, shelf: Shelf): PeerPod | undefined {
   const [meta, spec, status] = partsOf(value);
   const own = identityIn(meta, shelf);
@@ -106,7 +106,7 @@ export function peerPodIn(value: unknown, shelf: Shelf): PeerPod | undefined {
   };
 }
 
-/** Gives what is kept of a namespace. */
+/** Returns what is kept of a namespace. */
 export function namespaceIn(value: unknown, shelf: Shelf): KubeNamespace | undefined {
   const [meta, , status] = partsOf(value);
   const own = identityIn(meta, shelf);
@@ -118,14 +118,14 @@ export function namespaceIn(value: unknown, shelf: Shelf): KubeNamespace | undef
   };
 }
 
-/** Gives what is kept of a NetworkPolicy. */
+/** Returns what is kept of a NetworkPolicy. */
 export function policyIn(value: unknown, shelf: Shelf): KubePolicy | undefined {
   const [meta, spec] = partsOf(value);
   const own = identityIn(meta, shelf);
   return own && { ...own, spec };
 }
 
-/** Gives the version of an object or a list; undefined where there is none. */
+/** Returns the version of an object or a list; undefined where there is none. */
 export function versionIn(value: unknown): string | undefined {
   return textIn(fieldsIn(fieldsIn(value).metadata).resourceVersion) || undefined;
 }
@@ -166,7 +166,7 @@ function listIn(value: unknown): Fields[] {
   return Array.isArray(value) ? value.map(fieldsIn) : [];
 }
 
-/** Gives the fields of an object; none of what is no object. */
+/** Returns the fields of an object; none of what is no object. */
 export function fieldsIn(value: unknown): Fields {
   return typeof value === "object" && value !== null ? value as Fields : {};
 }

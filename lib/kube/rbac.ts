@@ -1,7 +1,7 @@
 // The rights that an agent needs in Kubernetes, and no more: it reads pods, namespaces and policies,
 // and writes one annotation. By `pods/status` it cannot change what a pod runs, as by `pods` it could.
 
-/** Gives the manifest for `kubectl apply -f -`: an account in `namespace` and its rights. */
+/** Returns the manifest for `kubectl apply -f -`: an account in `namespace` and its rights. */
 export function rbacManifest(namespace: string): string {
   return `# Rights of k8contivnet's agents.
 apiVersion: v1

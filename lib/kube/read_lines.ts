@@ -7,10 +7,10 @@ import { Fault } from "../util/errors.ts";
 const MOST_CHARACTERS = 16 * 1024 * 1024;
 
 /**
- * Gives each whole line that is not empty; what is cut off at the end is nobody's. Faults: the
+ * Returns each whole line that is not empty; what is cut off at the end is nobody's. Faults: the
  * signal's reason, when it aborts; what breaks the read.
  */
-export async function* lines(
+export async function* readLines(
   body: ReadableStream<Uint8Array>,
   signal: AbortSignal,
 ): AsyncIterable<string> {

@@ -6,9 +6,9 @@ import { Fault } from "../util/errors.ts";
 import { pause } from "../util/async/pause.ts";
 
 /** What a pulse asks and tells. */
-export interface PulseOptions {
+export interface ServerProbeOptions {
   readonly intervalMs: number;
-  /** Gives the server's newest version; what it throws ends the connection. */
+  /** Returns the server's newest version; what it throws ends the connection. */
   readonly ask: (limitMs: number) => Promise<string | undefined>;
   /** Versions up to which something is known. */
   readonly known: () => readonly (string | undefined)[];
@@ -19,10 +19,10 @@ export interface PulseOptions {
 const LIMIT_MS = 10_000;
 
 /** Asks from time to time. */
-export class Pulse {
-  readonly #options: PulseOptions;
+export class ServerProbe {
+  readonly #options: ServerProbeOptions;
 
-  constructor(options: PulseOptions) {
+  constructor(options: ServerProbeOptions) {
     this.#options = options;
   }
 

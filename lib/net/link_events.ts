@@ -22,7 +22,7 @@ export type LinkEvent =
 
 /** Events as they gather. */
 export interface LinkEvents {
-  /** Gives those since the last call, at once. */
+  /** Returns those since the last call, at once. */
   take(): LinkEvent[];
   /** Ends it. */
   close(): void;

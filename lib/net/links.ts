@@ -76,21 +76,21 @@ export interface Links {
    */
   removeLinks(hostEnds: readonly string[]): Promise<void>;
 
-  /** Gives our links in this namespace. */
+  /** Returns our links in this namespace. */
   hostEnds(): Promise<HostEnd[]>;
 
   /**
-   * Gives all links of a sandbox, but for the loopback. Faults: not_found, also where another
+   * Returns all links of a sandbox, but for the loopback. Faults: not_found, also where another
    * namespace than `netnsInode`, when that is given, has its place.
    */
   podLinks(netns: string, netnsInode?: number): Promise<PodLink[]>;
 
-  /** Gives the MTU of this namespace's link that has the IPv4 `address`, undefined if none has. */
+  /** Returns the MTU of this namespace's link that has the IPv4 `address`, undefined if none has. */
   linkMtu(address: string): Promise<number | undefined>;
 
-  /** Gives the names of this namespace's links that carry a default route, of IPv4 or IPv6. */
+  /** Returns the names of this namespace's links that carry a default route, of IPv4 or IPv6. */
   defaultRouteLinks(): Promise<string[]>;
 
-  /** Gives up what the driver holds open. */
+  /** Returns up what the driver holds open. */
   close(): void;
 }

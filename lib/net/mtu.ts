@@ -15,7 +15,7 @@ export interface MtuFacts {
   readonly vtepMtus: readonly number[];
 }
 
-/** Gives the MTU in bytes, and whether it had to be assumed for want of a known tunnel link. */
+/** Returns the MTU in bytes, and whether it had to be assumed for want of a known tunnel link. */
 export function networkMtu({ encap, override, vtepMtus }: MtuFacts): {
   readonly mtu: number;
   readonly isAssumed: boolean;

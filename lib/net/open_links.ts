@@ -1,9 +1,9 @@
 // Chooses the driver for links.
 
 import type { LinkEvents } from "./link_events.ts";
-import { openIproute } from "./iproute/iproute_links.ts";
+import { openIprouteLinks } from "./iproute/iproute_links.ts";
 import type { Links } from "./links.ts";
-import { openNetlink } from "./netlink/netlink_links.ts";
+import { openNetlinkLinks } from "./netlink/netlink_links.ts";
 import { openEvents } from "./netlink/netlink_events.ts";
 import { hasLibc, openLibc } from "./netlink/libc.ts";
 
@@ -18,7 +18,7 @@ export interface LinksOptions {
 /** Opens a driver. Faults: usage (a prefix that can be no alias), unavailable. */
 export function openLinks({ driver = "auto", aliasPrefix }: LinksOptions): Links {
   const isNetlink = driver === "netlink" || (driver === "auto" && hasLibc());
-  return isNetlink ? openNetlink(aliasPrefix) : openIproute(aliasPrefix);
+  return isNetlink ? openNetlinkLinks(aliasPrefix) : openIprouteLinks(aliasPrefix);
 }
 
 /** Starts to listen for changes of links; undefined where `driver` cannot, or the kernel is too old. */

@@ -11,7 +11,7 @@ import type { PairSpec } from "./links.ts";
  */
 export const HALF_MADE_GROUP = 0x6b386376;
 
-/** Gives a group for links that are to be deleted together: one that none of `taken` is. */
+/** Returns a group for links that are to be deleted together: one that none of `taken` is. */
 export function removalGroup(taken: readonly number[]): number {
   // Drawn afresh each time, so that no link of anybody's is in it by habit.
   const [drawn = 0] = crypto.getRandomValues(new Uint32Array(1));
@@ -31,7 +31,7 @@ export interface Cidr {
   readonly prefixLength: number;
 }
 
-/** Gives `spec` with its MAC in lower case and its alias cut to what Linux keeps. Faults: usage. */
+/** Returns `spec` with its MAC in lower case and its alias cut to what Linux keeps. Faults: usage. */
 export function parsePair(spec: PairSpec, aliasPrefix: string): PairSpec {
   checkLinkName("host end", spec.hostEnd);
   checkLinkName("interface", spec.interface);
@@ -75,7 +75,7 @@ export function checkAliasPrefix(prefix: string): void {
   throw unusable("alias prefix", prefix, "1 to 63 printable characters are wanted");
 }
 
-/** Gives the MAC address in lower case. Faults: usage, also for group and zero addresses. */
+/** Returns the MAC address in lower case. Faults: usage, also for group and zero addresses. */
 export function parseMac(text: string): string {
   const mac = text.toLowerCase();
   const isMac = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac);
@@ -94,14 +94,14 @@ export function parseCidr(text: string): Cidr {
   return { address: parseAddress(address), prefixLength: Number(length) };
 }
 
-/** Gives the IPv4 address back. Faults: usage. */
+/** Returns the IPv4 address back. Faults: usage. */
 export function parseAddress(text: string): string {
   const octet = "(25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
   if (new RegExp(`^${octet}(\\.${octet}){3}$`).test(text)) return text;
   throw unusable("address", text, "IPv4, as 11.1.0.2, is wanted");
 }
 
-/** Gives the address as a number of 32 bits. */
+/** Returns the address as a number of 32 bits. */
 export function addressToNumber(address: string): number {
   return address.split(".").reduce((sum, octet) => sum * 256 + Number(octet), 0);
 }

@@ -4,17 +4,17 @@
 // Each call takes the whole wish and may be repeated at every look: it reads, and writes only what
 // differs, since each change of a row makes ovs-vswitchd walk all of its ports.
 
-import { Tools } from "./transport/ovs_tools.ts";
+import { OvsTools } from "./transport/ovs_tools.ts";
 import type { SwitchOptions } from "./switch.ts";
-import { Turns } from "../util/async/name_lock.ts";
-import { Neighbours } from "./tunnel/vtep_neighbours.ts";
-import { type OverlayReport, setOverlay } from "./tunnel/tunnel.ts";
+import { NameLock } from "../util/async/name_lock.ts";
+import { VtepNeighbours } from "./tunnel/vtep_neighbours.ts";
+import { setTunnel, type TunnelReport } from "./tunnel/tunnel.ts";
 import { checkVtep, type VtepFault } from "./tunnel/vtep.ts";
-import type { OverlayWish } from "./tunnel/desired_tunnel.ts";
+import type { DesiredTunnel } from "./tunnel/desired_tunnel.ts";
 import { HostNet } from "./host_net.ts";
 import { flowCounts } from "./openflow/fabric_flow_counts.ts";
 import { TUNNEL_BRIDGE } from "./ovsdb/port_names.ts";
-import { setUplink, type UplinkWish } from "./uplink/uplink.ts";
+import { type DesiredUplink, setUplink } from "./uplink/uplink.ts";
 
 const LIMIT_MS = 8_000;
 
@@ -32,32 +32,32 @@ export interface Fabric {
    * Makes the uplink as wished; without a wish there is none. No tags, no traffic. The link is
    * brought up. Faults: not_found, conflict where the device is somebody else's, usage, failed.
    */
-  setUplink(wish: UplinkWish | undefined): Promise<void>;
+  setUplink(wish: DesiredUplink | undefined): Promise<void>;
   /**
    * Makes the overlay as wished; without a wish there is none. When it returns, the first frame to
    * a member arrives. Faults: conflict where bridge or ports are somebody else's, usage, failed.
    */
-  setOverlay(wish: OverlayWish | undefined): Promise<OverlayReport>;
-  /** Gives why tunnels cannot use this address, with the commands that mend it; undefined if they can. */
+  setOverlay(wish: DesiredTunnel | undefined): Promise<TunnelReport>;
+  /** Returns why tunnels cannot use this address, with the commands that mend it; undefined if they can. */
   checkVtep(localIp: string): Promise<VtepFault | undefined>;
-  /** Gives how many flows of both there are, in words to be compared with earlier ones. */
+  /** Returns how many flows of both there are, in words to be compared with earlier ones. */
   flowCounts(): Promise<string>;
 }
 
 /** Opens the Fabric of a bridge that `ensureBridge` has made. Nothing is to be closed. */
 export function openFabric(options: FabricOptions): Fabric {
   const { tunnelBridge = TUNNEL_BRIDGE, bridge, owner, rundir, limitMs = LIMIT_MS } = options;
-  const tools = new Tools(options);
+  const tools = new OvsTools(options);
   const place = { bridge, tunnelBridge, owner };
   const host = new HostNet(options.netns);
   const overlay = {
     tools,
-    tunnel: new Tools({ ...options, bridge: tunnelBridge }),
-    neighbours: new Neighbours(rundir, host),
+    tunnel: new OvsTools({ ...options, bridge: tunnelBridge }),
+    neighbours: new VtepNeighbours(rundir, host),
     place,
     policed: options.policed,
   };
-  const turns = new Turns();
+  const turns = new NameLock();
   const inTurn = async <T>(work: (endMs: number) => Promise<T>): Promise<T> => {
     const endMs = performance.now() + limitMs;
     const end = await turns.take([bridge], endMs);
@@ -66,7 +66,7 @@ export function openFabric(options: FabricOptions): Fabric {
   return {
     setUplink: (wish) =>
       inTurn((endMs) => setUplink({ tools, host, place, policed: options.policed }, wish, endMs)),
-    setOverlay: (wish) => inTurn((endMs) => setOverlay(overlay, wish, endMs)),
+    setOverlay: (wish) => inTurn((endMs) => setTunnel(overlay, wish, endMs)),
     flowCounts: () => flowCounts({ rundir, bridge, tunnelBridge }, performance.now() + limitMs),
     checkVtep: (ip) => checkVtep(ip, { tools, host, place, endMs: performance.now() + limitMs }),
   };

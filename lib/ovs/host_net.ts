@@ -59,13 +59,13 @@ export class HostNet {
     this.#netns = netns;
   }
 
-  /** Gives the link of that name, undefined without one. */
+  /** Returns the link of that name, undefined without one. */
   async link(name: string, endMs: number): Promise<HostLink | undefined> {
     const links = await this.#list<IpLink>(["link", "show"], endMs);
     return links.filter(({ ifname }) => ifname === name).map(linkOf)[0];
   }
 
-  /** Gives where `address` stands, undefined where no link has it. */
+  /** Returns where `address` stands, undefined where no link has it. */
   async address(address: string, endMs: number): Promise<HostAddress | undefined> {
     const links = await this.#list<IpLink>(["-4", "address", "show"], endMs);
     return links.flatMap((link) => {
@@ -74,7 +74,7 @@ export class HostNet {
     })[0];
   }
 
-  /** Gives the routes by a gateway that use `device`. */
+  /** Returns the routes by a gateway that use `device`. */
   async gateways(device: string, endMs: number): Promise<HostRoute[]> {
     const words = ["-4", "route", "show", "dev", device];
     const routes = await this.#list<{ readonly dst: string; readonly gateway?: string }>(
@@ -84,7 +84,7 @@ export class HostNet {
     return routes.flatMap(({ dst, gateway }) => gateway ? [{ to: dst, gateway }] : []);
   }
 
-  /** Gives all that the kernel knows of neighbours. */
+  /** Returns all that the kernel knows of neighbours. */
   async neighbours(endMs: number): Promise<Neighbour[]> {
     const rows = await this.#list<IpNeighbour>(["-4", "neighbour", "show"], endMs);
     return rows.map(({ dst, dev, lladdr, state }) => ({
@@ -109,7 +109,7 @@ export class HostNet {
     }
   }
 
-  /** Gives those of `names` that answer ARP for any address of this host: arp_ignore is 0 for them. */
+  /** Returns those of `names` that answer ARP for any address of this host: arp_ignore is 0 for them. */
   async answeringForOthers(names: readonly string[], endMs: number): Promise<string[]> {
     if (names.length === 0) return [];
     const keys = ["all", ...names].map((name) => `net/ipv4/conf/${name}/arp_ignore`);

@@ -67,7 +67,7 @@ export interface Switch {
    * ports stay. Gives its datapath, `system` or `netdev`. Faults: conflict, where the bridge is somebody else's and has ports.
    */
   ensureBridge(): Promise<string>;
-  /** Gives our rows as they are now. */
+  /** Returns our rows as they are now. */
   ports(): Promise<PortRow[]>;
   /**
    * Adds the port; resolves when it forwards and its guard flows are in force, so that the first

@@ -8,7 +8,7 @@ export interface Masked {
   readonly mask: number;
 }
 
-/** Gives the subnets that are `block` without `excepts`, at most 32 for each of these. */
+/** Returns the subnets that are `block` without `excepts`, at most 32 for each of these. */
 export function blockWithout(block: Subnet, excepts: readonly Subnet[]): Subnet[] {
   if (excepts.some((one) => subnetHolds(one, block))) return [];
   const within = excepts.filter((one) => overlap(one, block));
@@ -19,12 +19,12 @@ export function blockWithout(block: Subnet, excepts: readonly Subnet[]): Subnet[
     .flatMap((part) => blockWithout(part, within));
 }
 
-/** Gives the mask of a prefix length. */
+/** Returns the mask of a prefix length. */
 export function maskOf(length: number): number {
   return length === 0 ? 0 : (0xffff_ffff << (32 - length)) >>> 0;
 }
 
-/** Gives the ports `first` to `last` as 16-bit values under masks, at most 30 of them. */
+/** Returns the ports `first` to `last` as 16-bit values under masks, at most 30 of them. */
 export function portMasks(first: number, last: number): Masked[] {
   const masks: Masked[] = [];
   for (let at = first; at <= last;) {

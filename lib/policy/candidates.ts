@@ -70,7 +70,7 @@ export class Candidates<T> {
     this.#tidy(name, scope);
   }
 
-  /** Gives the endpoints that may be in a set; the fewest where sets that ask for the same were added. */
+  /** Returns the endpoints that may be in a set; the fewest where sets that ask for the same were added. */
   endpointsFor(spec: MemberSpec): Iterable<Endpoint> {
     const scope = this.#scopes.get(scopeOf(spec));
     const label = labelOf(spec);
@@ -78,12 +78,12 @@ export class Candidates<T> {
     return (index ? index.endpoints.get(label.value) : scope?.endpoints) ?? [];
   }
 
-  /** Gives the endpoints of a namespace. */
+  /** Returns the endpoints of a namespace. */
   endpointsIn(namespace: string): Iterable<Endpoint> {
     return this.#scopes.get(namespace)?.endpoints ?? [];
   }
 
-  /** Gives the sets that an endpoint may be in, each once. */
+  /** Returns the sets that an endpoint may be in, each once. */
   setsFor(endpoint: Endpoint): T[] {
     const { labels } = endpoint;
     const found: T[] = [];
@@ -158,7 +158,7 @@ function scopeOf(spec: MemberSpec): string {
   return spec.namespace ?? EVERYWHERE;
 }
 
-/** Gives the scopes that an endpoint is in; without a pod no selector finds it. */
+/** Returns the scopes that an endpoint is in; without a pod no selector finds it. */
 function scopesOf({ tenant, group, pod }: Endpoint): string[] {
   const groups = group === undefined ? [] : [groupScope(tenant, group)];
   return pod ? [...groups, EVERYWHERE, pod.namespace] : groups;

@@ -10,7 +10,7 @@ import { type Peer, PROTOCOLS, type Rule, type Service, withAnswers } from "./ru
 
 const HIGHEST = 100;
 
-/** Gives the rules of a tenant: those of each policy, for each group that has it. */
+/** Returns the rules of a tenant: those of each policy, for each group that has it. */
 export function rulesOfTenant(intent: TenantPolicies): RulesRead {
   const { tenant, groups, policies } = intent;
   const problems: string[] = [];
@@ -36,7 +36,7 @@ export function rulesOfTenant(intent: TenantPolicies): RulesRead {
   return { rules: withAnswers(rules), problems };
 }
 
-/** Gives from or to whom, for what, and how urgent; undefined where that is nothing. */
+/** Returns from or to whom, for what, and how urgent; undefined where that is nothing. */
 function whatOf(
   rule: ContivRule,
   intent: TenantPolicies,

@@ -23,7 +23,7 @@ export interface Interval {
 }
 
 /** Drops of the interval that is under way. */
-export class DropBook {
+export class DropAggregator {
   readonly #kinds = new Map<string, Kind>();
   #others = 0;
   #total = 0;

@@ -53,7 +53,7 @@ export class Groups {
     this.#events = events;
   }
 
-  /** Gives the set of `spec`, filled; `release` it as often as it was taken. */
+  /** Returns the set of `spec`, filled; `release` it as often as it was taken. */
   take(spec: MemberSpec): Group {
     const key = keyOf(spec);
     const known = this.#groups.get(key);
@@ -70,7 +70,7 @@ export class Groups {
     return group;
   }
 
-  /** Gives a set back; the last one who does ends it. */
+  /** Returns a set back; the last one who does ends it. */
   release({ key }: Group): void {
     const group = this.#groups.get(key);
     if (!group || --group.uses > 0) return;
@@ -79,7 +79,7 @@ export class Groups {
     for (const id of group.members.keys()) this.#groupsOf.get(id)?.delete(group);
   }
 
-  /** Gives the sets that the endpoint `id` is in. */
+  /** Returns the sets that the endpoint `id` is in. */
   groupsOf(id: string): Group[] {
     return [...this.#groupsOf.get(id) ?? NONE];
   }

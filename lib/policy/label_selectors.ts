@@ -52,7 +52,7 @@ export function isEmpty(
   return matchExpressions.length === 0;
 }
 
-/** Gives the same text for selectors that say the same in another order. */
+/** Returns the same text for selectors that say the same in another order. */
 export function selectorKey(
   { matchLabels = NO_LABELS, matchExpressions = NO_EXPRESSIONS }: Selector,
 ): string {
@@ -71,7 +71,7 @@ export interface Label {
   readonly value: string;
 }
 
-/** Gives a label that whatever matches must have; undefined where there is none. */
+/** Returns a label that whatever matches must have; undefined where there is none. */
 export function requiredLabel(
   { matchLabels = NO_LABELS, matchExpressions = NO_EXPRESSIONS }: Selector,
 ): Label | undefined {

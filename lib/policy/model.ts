@@ -86,7 +86,7 @@ export class PolicyModel {
     else this.#bySource.delete(source);
   }
 
-  /** Gives those of the bound rules, by id, that are wanted as they are; the others end. */
+  /** Returns those of the bound rules, by id, that are wanted as they are; the others end. */
   #keepSame(known: readonly BoundRule[], rules: readonly Rule[]): Map<string, BoundRule> {
     const kept = new Map<string, BoundRule>();
     if (known.length === 0) return kept;

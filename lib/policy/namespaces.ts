@@ -29,7 +29,7 @@ export class Namespaces {
     return labels !== undefined && selectorMatches(selector, labels);
   }
 
-  /** Gives the names of all that `selector` finds. */
+  /** Returns the names of all that `selector` finds. */
   select(selector: Selector): string[] {
     const label = requiredLabel(selector);
     const names = label ? this.#byLabel.get(textOf(label.key, label.value)) : this.#labels.keys();

@@ -24,7 +24,7 @@ const NUMBERS: ReadonlyMap<string, number> = new Map([
 const WORDS = { in: "ingress", out: "egress" } as const;
 const ISOLATED = { in: "isolated for ingress", out: "isolated for egress" } as const;
 
-/** Gives the rules of a policy. */
+/** Returns the rules of a policy. */
 export function rulesOfNetworkPolicy(policy: NetworkPolicy): RulesRead {
   const problems: string[] = [];
   const { namespace, podSelector } = policy;

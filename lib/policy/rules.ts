@@ -57,17 +57,17 @@ export interface Rule {
   readonly isAnswer?: boolean;
 }
 
-/** Gives the endpoint whose names a rule's named ports are: who receives what the rule is about. */
+/** Returns the endpoint whose names a rule's named ports are: who receives what the rule is about. */
 export function namedSide({ direction, isAnswer }: Rule): "subjects" | "peers" {
   return (direction === "in") === !isAnswer ? "subjects" : "peers";
 }
 
-/** Gives the number that an endpoint gives to a named port. */
+/** Returns the number that an endpoint gives to a named port. */
 export function namedPort({ ports }: Endpoint, { named, protocol }: Service): number | undefined {
   return ports.find((one) => one.name === named && one.protocol === protocol)?.port;
 }
 
-/** Gives `rules` with the answers of those that let SCTP through. */
+/** Returns `rules` with the answers of those that let SCTP through. */
 export function withAnswers(rules: readonly Rule[]): readonly Rule[] {
   if (!rules.some(isAnswered)) return rules;
   return rules.flatMap((rule) => isAnswered(rule) ? [rule, answersOf(rule)] : [rule]);

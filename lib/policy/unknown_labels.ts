@@ -6,8 +6,10 @@ import type { Direction, NetworkPolicy } from "./input.ts";
 import { directionsOf } from "./network_policy.ts";
 import type { Rule } from "./rules.ts";
 
-/** Gives the rules for such pods, by the namespaces that have policies. */
-export function rulesOfUntold(policies: Iterable<NetworkPolicy>): Map<string, readonly Rule[]> {
+/** Returns the rules for such pods, by the namespaces that have policies. */
+export function rulesOfUnknownLabels(
+  policies: Iterable<NetworkPolicy>,
+): Map<string, readonly Rule[]> {
   const asked = new Map<string, Set<Direction>>();
   for (const policy of policies) {
     const known = asked.get(policy.namespace);

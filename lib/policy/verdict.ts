@@ -35,7 +35,7 @@ export interface Verdict {
   readonly rule?: Pick<Rule, "policy" | "label" | "tier" | "direction" | "action">;
 }
 
-/** Gives the verdict on `packet`; `directions` narrows it to what one of two hosts decides. */
+/** Returns the verdict on `packet`; `directions` narrows it to what one of two hosts decides. */
 export function verdictOf(
   model: PolicyModel,
   packet: Packet,
@@ -53,7 +53,7 @@ export function verdictOf(
   return { isAllowed: true, ...last ? { rule: last } : {} };
 }
 
-/** Gives the rule that decides in one tier and direction; undefined where none speaks. */
+/** Returns the rule that decides in one tier and direction; undefined where none speaks. */
 function decisive(
   model: PolicyModel,
   packet: Packet,

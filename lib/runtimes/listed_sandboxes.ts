@@ -7,7 +7,7 @@ import type { Told } from "./docker/docker_events.ts";
 import { podFromNaming, roleOf } from "./pod_names.ts";
 import type { ListedSandbox, News } from "./runtime.ts";
 
-/** Gives the containers that have a namespace of their own, as far as a list tells. */
+/** Returns the containers that have a namespace of their own, as far as a list tells. */
 export function sandboxesIn(containers: readonly ListedContainer[]): ListedSandbox[] {
   return containers.filter(mayBeSandbox).map((one) => {
     const pod = podFromNaming(one);
@@ -17,7 +17,7 @@ export function sandboxesIn(containers: readonly ListedContainer[]): ListedSandb
   });
 }
 
-/** Gives what is worth telling: nothing of app containers. */
+/** Returns what is worth telling: nothing of app containers. */
 export function newsFrom(told: Told): News | undefined {
   if (told.kind !== "event") return told;
   const { action, id, naming } = told.event;

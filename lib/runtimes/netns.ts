@@ -28,21 +28,21 @@ export interface Namespace {
 export class Namespaces {
   #host: Promise<Host> | undefined;
 
-  /** Gives the sandbox whose namespace is named `id`. */
+  /** Returns the sandbox whose namespace is named `id`. */
   async findNamed(id: string): Promise<Sandbox | undefined> {
     if (!isName(id, 255)) return undefined;
     const namespace = await this.find(`${NAMED}/${id}`);
     return namespace && { ...namespace, id, name: id, isRunning: true };
   }
 
-  /** Gives the sandbox `id` whose namespace is at `path`. Faults: usage, when `path` cannot be one. */
+  /** Returns the sandbox `id` whose namespace is at `path`. Faults: usage, when `path` cannot be one. */
   async findGiven(id: string, path: string): Promise<Sandbox | undefined> {
     checkPath(path);
     const namespace = await this.find(path);
     return namespace && { ...namespace, id, isRunning: true };
   }
 
-  /** Gives the network namespace at `path`; undefined where there is none, or something else. */
+  /** Returns the network namespace at `path`; undefined where there is none, or something else. */
   async find(path: string): Promise<Namespace | undefined> {
     const host = await this.#hostOnce();
     const pid = pidIn(path);

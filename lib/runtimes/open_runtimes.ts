@@ -17,13 +17,13 @@ export interface RuntimesOptions {
   readonly limitMs?: number;
 }
 
-/** Gives the runtimes of this host; nothing is asked before the first call. Faults: usage. */
+/** Returns the runtimes of this host; nothing is asked before the first call. Faults: usage. */
 export function openRuntimes({ docker, limitMs = 3_000 }: RuntimesOptions): Runtimes {
   const path = parseDockerAddress(docker);
   return new HostRuntimes(path === undefined ? undefined : new Docker(path, limitMs));
 }
 
-/** Gives the socket's path in `unix:PATH`, undefined for `none`. Faults: usage. */
+/** Returns the socket's path in `unix:PATH`, undefined for `none`. Faults: usage. */
 export function parseDockerAddress(address: string): string | undefined {
   if (address === "none") return undefined;
   const path = /^unix:(?:\/\/)?(\/[^\0]+)$/.exec(address)?.[1];

@@ -26,7 +26,7 @@ const KUBELETS = /^io\.kubernetes\.(pod|container|docker)\./;
 /** What a container is to a kubelet: `plain` is one that no kubelet made. */
 export type Role = "infra" | "app" | "plain";
 
-/** Gives what a container is by its naming; the network mode of an app container says more. */
+/** Returns what a container is by its naming; the network mode of an app container says more. */
 export function roleOf(naming: Naming): Role {
   if (podFromNaming(naming)) return "infra";
   const isKubelets = partsOf(naming.name) !== undefined ||
@@ -34,7 +34,7 @@ export function roleOf(naming: Naming): Role {
   return isKubelets ? "app" : "plain";
 }
 
-/** Gives the pod whose infra container this is; undefined for app containers and strangers. */
+/** Returns the pod whose infra container this is; undefined for app containers and strangers. */
 export function podFromNaming({ name, labels }: Naming): PodName | undefined {
   const parts = partsOf(name);
   if (!isInfra(parts, labels)) return undefined;

@@ -10,7 +10,7 @@ export interface Identity {
   readonly inode: number;
 }
 
-/** Gives device and inode of what the link at `path` leads to; undefined where there is none. */
+/** Returns device and inode of what the link at `path` leads to; undefined where there is none. */
 export async function identify(path: string, limitMs = 3_000): Promise<Identity | undefined> {
   const words = await ask(["stat", "-L", "-c", "%d %i", path], limitMs);
   if (words === undefined) return undefined;
@@ -19,7 +19,7 @@ export async function identify(path: string, limitMs = 3_000): Promise<Identity 
   throw new Fault("failed", `stat of ${path} gave "${words}"`);
 }
 
-/** Gives when process `pid` started, in clock ticks after boot; undefined where there is none. */
+/** Returns when process `pid` started, in clock ticks after boot; undefined where there is none. */
 export async function startTimeOf(pid: number, limitMs = 3_000): Promise<number | undefined> {
   const words = await ask(["cat", `/proc/${pid}/stat`], limitMs);
   return words === undefined ? undefined : parseStartTime(words);

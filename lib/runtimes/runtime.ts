@@ -64,7 +64,7 @@ export type News =
 /** The runtimes of this host. Every promise settles within its limit. */
 export interface Runtimes {
   /**
-   * Gives the sandbox of `id`, undefined where nobody knows it. A path `netns` from the caller (CNI)
+   * Returns the sandbox of `id`, undefined where nobody knows it. A path `netns` from the caller (CNI)
    * is taken as it is. Faults: unavailable and timeout, when a runtime that may know it does not
    * answer; usage, when `id` is a container in another one's sandbox, or `netns` is no namespace.
    */
@@ -72,7 +72,7 @@ export interface Runtimes {
   /** Reports whether the namespace at `netns` is still the recorded one. Faults: when it cannot be told. */
   isAlive(place: SandboxPlace): Promise<boolean>;
   /**
-   * Gives the sandboxes that run, without those in the host's network; undefined where there is no
+   * Returns the sandboxes that run, without those in the host's network; undefined where there is no
    * runtime that can list. Faults: unavailable, timeout.
    */
   listSandboxes(): Promise<readonly ListedSandbox[] | undefined>;

@@ -60,10 +60,10 @@ export const COMMIT_BYTES = 512 * 1024;
 
 /** One store, whatever keeps it. Every call ends within the driver's time limit or faults. */
 export interface Store {
-  /** Gives the document at `key`, undefined when there is none. */
+  /** Returns the document at `key`, undefined when there is none. */
   get(key: string): Promise<Entry | undefined>;
   /**
-   * Gives all documents whose key starts with `prefix`, by key order, and the store's revision. A driver
+   * Returns all documents whose key starts with `prefix`, by key order, and the store's revision. A driver
    * that reads page by page shows each to `onPage`, so that work on it costs no time; of what it had to
    * read anew it shows both. What counts is what is given in the end.
    */

@@ -3,7 +3,7 @@
 // Deno 2.9.6 forgets fetch's signal when garbage is collected while only the body is held: an abort
 // then does nothing, and a read waits for ever. So what waits is ended here.
 
-/** Gives what `work` gives. Faults: of the work; the signal's reason, when it aborts first. */
+/** Returns what `work` gives. Faults: of the work; the signal's reason, when it aborts first. */
 export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const end = () => reject(signal.reason);
@@ -16,7 +16,7 @@ export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): P
   }
 }
 
-/** Gives a body piece by piece. Faults: the signal's reason, when it aborts; what breaks the read. */
+/** Returns a body piece by piece. Faults: the signal's reason, when it aborts; what breaks the read. */
 export async function* piecesOf(
   body: ReadableStream<Uint8Array>,
   signal: AbortSignal,
@@ -38,7 +38,7 @@ export async function* piecesOf(
   }
 }
 
-/** Gives a body as text, UTF-8. Faults: as piecesOf(), and where it is longer than `limit` characters. */
+/** Returns a body as text, UTF-8. Faults: as piecesOf(), and where it is longer than `limit` characters. */
 export async function readText(
   body: ReadableStream<Uint8Array> | null,
   signal: AbortSignal,

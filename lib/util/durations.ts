@@ -14,7 +14,7 @@ const SECONDS_BY_UNIT = new Map([
 
 const PART = /(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)/g;
 
-/** Gives the seconds of a duration as Go writes it (`90s`, `1h30m`), or of bare seconds. Faults: usage. */
+/** Returns the seconds of a duration as Go writes it (`90s`, `1h30m`), or of bare seconds. Faults: usage. */
 export function parseDuration(text: string): number {
   if (/^\d{1,12}(\.\d{1,9})?$/.test(text)) return Number(text);
   const parts = [...text.matchAll(PART)];

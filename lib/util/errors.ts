@@ -48,7 +48,7 @@ export class Fault extends Error {
   }
 }
 
-/** Gives `error` as a Fault; anything foreign becomes `failed` with its own words quoted. */
+/** Returns `error` as a Fault; anything foreign becomes `failed` with its own words quoted. */
 export function faultFrom(error: unknown): Fault {
   if (error instanceof Fault) return error;
   const words = error instanceof Error ? error.message : String(error);
@@ -57,7 +57,7 @@ export function faultFrom(error: unknown): Fault {
   });
 }
 
-/** Gives what the system said, without Deno's repetition of call and path. */
+/** Returns what the system said, without Deno's repetition of call and path. */
 export function systemWords(error: unknown): string {
   const words = error instanceof Error ? error.message : String(error);
   return oneLine(words.split(" (os error")[0] ?? words, 60);

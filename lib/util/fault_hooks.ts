@@ -8,7 +8,7 @@ export type Plain<T> = {
 
 /** Somebody who stands between the program and the outside. */
 export interface Between {
-  /** Gives what is to be used in place of `driver`; all but its `plain` members are steps. */
+  /** Returns what is to be used in place of `driver`; all but its `plain` members are steps. */
   edge<T extends object>(name: string, driver: T, plain: readonly PropertyKey[]): T;
   /** Does one outside step. */
   step<T>(name: string, work: () => Promise<T>): Promise<T>;
@@ -24,10 +24,10 @@ export function standBetween(somebody: Between): void {
 }
 
 /**
- * Gives `driver`, or what stands between it and us; its steps are `name.METHOD`. `plain` are the
+ * Returns `driver`, or what stands between it and us; its steps are `name.METHOD`. `plain` are the
  * methods that give no promise, and `close`, after which nothing is left to break.
  */
-export function edge<T extends object>(
+export function hooked<T extends object>(
   name: string,
   driver: T,
   plain: readonly (Plain<T> | "close")[] = [],

@@ -3,7 +3,7 @@
 const LIMIT = 1_000;
 
 /** Remembers what was said last of each thing, of the latest 1,000. */
-export class Once {
+export class LogDedup {
   readonly #wordsByKey = new Map<string, string>();
 
   /** Reports whether `words` are news of `key`. */

@@ -16,7 +16,7 @@ export function isName(name: string, limit = NAME_LIMIT): boolean {
   return name.length <= limit && WORD.test(name) && !name.includes("..");
 }
 
-/** Gives `name` back. Faults: usage, when it is not a name; `what` says of which thing. */
+/** Returns `name` back. Faults: usage, when it is not a name; `what` says of which thing. */
 export function parseName(what: string, name: string, limit = NAME_LIMIT): string {
   if (isName(name, limit)) return name;
   throw new Fault("usage", `${what} "${oneLine(name, 40)}" is no name`, {
@@ -32,7 +32,7 @@ export function isSandboxId(id: string): boolean {
   return /^[0-9a-f]{12,64}$/.test(id);
 }
 
-/** Gives `id` back. Faults: usage, when it is no infra container's id. */
+/** Returns `id` back. Faults: usage, when it is no infra container's id. */
 export function parseSandboxId(id: string): string {
   if (isSandboxId(id)) return id;
   throw new Fault("usage", `infra container id "${oneLine(id, 40)}" is no id`, {

@@ -29,7 +29,7 @@ export const UNKNOWN: Marks = { values: {}, isWhole: false };
 /** It is known that there are none. */
 export const NONE: Marks = { values: {}, isWhole: true };
 
-/** Gives the value of `key`, undefined where it is not there or not known. */
+/** Returns the value of `key`, undefined where it is not there or not known. */
 export function markOf({ values }: Marks, key: string): string | undefined {
   return Object.hasOwn(values, key) ? values[key] : undefined;
 }

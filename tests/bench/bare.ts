@@ -27,7 +27,7 @@ export class Bare implements AsyncDisposable {
     return bare;
   }
 
-  /** Gives the milliseconds from the insert to the first answered packet. */
+  /** Returns the milliseconds from the insert to the first answered packet. */
   async insert(): Promise<number> {
     const n = ++this.#count % 200 + 2;
     const [netns, name] = [`bare${n}`, `b${n}`];

@@ -62,7 +62,7 @@ async function plumbByHand({ ovs, vtep }: FabricHost, peer: string): Promise<voi
   }
 }
 
-/** Gives the average round trip of 100 pings in ms. */
+/** Returns the average round trip of 100 pings in ms. */
 async function roundTrip(from: Pod, ip: string): Promise<number> {
   const { text } = await from.run("ping", "-q", "-c100", "-i0.005", ip);
   return Number(/= [\d.]+\/([\d.]+)\//.exec(text)?.[1]);

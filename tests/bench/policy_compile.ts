@@ -54,7 +54,7 @@ function compile(all: readonly Endpoint[], written: readonly NetworkPolicy[]) {
   return { model, flows, lines: fresh.length };
 }
 
-/** Gives one round: everything compiled anew, then a label of a pod here and of one elsewhere. */
+/** Returns one round: everything compiled anew, then a label of a pod here and of one elsewhere. */
 export function compileRounds(): (samples: Samples) => void {
   const [all, written] = [endpoints(), policies()];
   return (samples) => {

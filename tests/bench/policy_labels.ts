@@ -11,7 +11,7 @@ const TICK = new URL("tick.ts", import.meta.url).pathname;
 const LIMIT_MS = 10_000;
 const ALL = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies";
 
-/** Gives the network of that many pods, which are named in it. */
+/** Returns the network of that many pods, which are named in it. */
 export function labelsNetwork(count: number): unknown {
   return {
     Name: "many",

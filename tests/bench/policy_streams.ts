@@ -31,7 +31,7 @@ function rules(count: number): unknown[] {
   }));
 }
 
-/** Gives groups, policies and networks of a tenant, for all ways. */
+/** Returns groups, policies and networks of a tenant, for all ways. */
 export function streamsIntent() {
   return {
     Groups: WAYS.map(({ network, rules }) => ({
@@ -113,7 +113,7 @@ export class Streams {
     if (!/n_packets=[1-9].*ct\(commit/.test(text)) throw new Error("no stream was tracked");
   }
 
-  /** Gives the lines of the tables of rules that are about a way's pods. */
+  /** Returns the lines of the tables of rules that are about a way's pods. */
   async #ruleLines(network: string): Promise<string[]> {
     const text = await this.#ofctl("--no-stats", "--no-names", "dump-flows");
     const { ip } = this.#ways[WAYS.findIndex((way) => way.network === network)]!;

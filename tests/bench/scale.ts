@@ -4,7 +4,7 @@
 
 import { planClaim } from "../../lib/agent/pods/claim.ts";
 import { planFabric } from "../../lib/agent/fabric/plan_fabric.ts";
-import { Mirror } from "../../lib/agent/store/store_cache.ts";
+import { StoreCache } from "../../lib/agent/store/store_cache.ts";
 import { chooseEndpoints } from "../../lib/intent/bind.ts";
 import { openStore } from "../../lib/store/open_store.ts";
 import { LabAgent } from "../lab/agent.ts";
@@ -99,7 +99,7 @@ async function round(
 /** The part of a set-up that looks at records: choose, claim, fabric. */
 async function lookups(url: string, name: string): Promise<void> {
   const store = await openStore(url);
-  const { documents } = await Mirror.load(store);
+  const { documents } = await StoreCache.load(store);
   await store.close();
   const sandbox = "0123456789abcdef";
   const placement = { host: "host1", namespace: "default", pod: "n7p0", sandbox };

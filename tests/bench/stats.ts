@@ -10,7 +10,7 @@ export function note(samples: Samples, name: string, value: number): void {
   samples.set(name, list);
 }
 
-/** Gives the quantile `q` (0 to 1) of the samples of `name`. */
+/** Returns the quantile `q` (0 to 1) of the samples of `name`. */
 export function quantile(samples: Samples, name: string, q: number): number {
   const sorted = [...samples.get(name) ?? []].sort((a, b) => a - b);
   const value = sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))];
@@ -18,7 +18,7 @@ export function quantile(samples: Samples, name: string, q: number): number {
   return value;
 }
 
-/** Gives the times that whole runs of `work` took, one after the other. */
+/** Returns the times that whole runs of `work` took, one after the other. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await work();
@@ -41,7 +41,7 @@ function verdictOf({ value, goal, least }: Ratio): string {
   return `${words} | ${isMet ? "met" : "**missed**"}`;
 }
 
-/** Gives the Markdown of both tables. */
+/** Returns the Markdown of both tables. */
 export function tables(samples: Samples, ratios: readonly Ratio[]): string {
   const figure = (value: number) => value.toFixed(value < 10 ? 2 : 1);
   const rows = [...samples.keys()].map((name) =>

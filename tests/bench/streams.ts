@@ -14,7 +14,7 @@ function inPod(pod: Pod, ...words: string[]): Deno.ChildProcess {
   }).spawn();
 }
 
-/** Gives MB/s of one stream. */
+/** Returns MB/s of one stream. */
 export async function throughput(
   from: Pod,
   to: Pod,

@@ -42,7 +42,7 @@ export async function startEtcdBench(options: EtcdBenchOptions = {}): Promise<Et
   return { etcd, options: access, store, another, compact, [Symbol.asyncDispose]: dispose };
 }
 
-/** Gives the options that open a store in `etcd`. */
+/** Returns the options that open a store in `etcd`. */
 export function accessTo(
   { certificates: files, passwordFile }: Etcd,
   { password, limitMs, withCertificate = false }: EtcdBenchOptions = {},

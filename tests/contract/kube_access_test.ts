@@ -3,8 +3,8 @@
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { accessSource } from "../../lib/kube/access.ts";
-import { Connection, KubeRefusal } from "../../lib/kube/api_connection.ts";
-import { Kind } from "../../lib/kube/informer.ts";
+import { ApiConnection, KubeRefusal } from "../../lib/kube/api_connection.ts";
+import { Informer } from "../../lib/kube/informer.ts";
 import { hostPodIn } from "../../lib/kube/objects.ts";
 import { rbacManifest } from "../../lib/kube/rbac.ts";
 import { Fault } from "../../lib/util/errors.ts";
@@ -27,7 +27,7 @@ const LIMIT = { limitMs: 30_000 };
 /** Asks for the pods of a node with a kubeconfig; gives the sentence that it ends with, if any. */
 async function sentence(kubeconfig: string, node = "host1"): Promise<string> {
   try {
-    using connection = new Connection(await accessSource(kubeconfig)());
+    using connection = new ApiConnection(await accessSource(kubeconfig)());
     await connection.askJson({ path: `/api/v1/pods?fieldSelector=spec.nodeName%3D${node}` });
     return "";
   } catch (error) {
@@ -214,7 +214,7 @@ Deno.test("a list whose version is forgotten between two pages begins anew", asy
   const node = unusedName("node");
   for (let n = 0; n < 12; n++) await kube.pod("rights", `page-${n}`, node);
   const told: string[] = [];
-  const pods = new Kind({
+  const pods = new Informer({
     title: "pods",
     path: "/api/v1/pods",
     query: { fieldSelector: `spec.nodeName=${node}` },
@@ -240,10 +240,10 @@ Deno.test("a list whose version is forgotten between two pages begins anew", asy
 });
 
 /** A connection on which something happens before the second page of a list is asked for. */
-class Forgetful extends Connection {
+class Forgetful extends ApiConnection {
   beforeNextPage: (() => Promise<void>) | undefined;
 
-  override async askJson(...args: Parameters<Connection["askJson"]>): Promise<unknown> {
+  override async askJson(...args: Parameters<ApiConnection["askJson"]>): Promise<unknown> {
     if (args[0].path.includes("continue=")) {
       await this.beforeNextPage?.();
       this.beforeNextPage = undefined;

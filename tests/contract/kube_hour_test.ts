@@ -3,7 +3,7 @@
 // fresh list says. No clock runs quicker; the hour is in what happens.
 
 import { assert, assertEquals } from "@std/assert";
-import type { Cluster } from "../../lib/kube/cluster_cache.ts";
+import type { ClusterCache } from "../../lib/kube/cluster_cache.ts";
 import type { KubeChange } from "../../lib/kube/informers.ts";
 import { type Kube, startKube } from "../lab/kube.ts";
 import { follow } from "../lab/kube_cluster.ts";
@@ -39,7 +39,7 @@ async function fresh(kube: Kube): Promise<Record<string, string[]>> {
 }
 
 /** What the cluster knows, a line an object. */
-function known({ pods, peers, namespaces, policies }: Cluster): Record<string, string[]> {
+function known({ pods, peers, namespaces, policies }: ClusterCache): Record<string, string[]> {
   return {
     pods: [...pods.objects].map((one) => words(one, one.labels)).sort(),
     peers: [...peers.objects].map((one) => words(one, one.labels, one.node)).sort(),
@@ -58,7 +58,7 @@ function words({ uid, namespace, name }: Identity, ...more: unknown[]): string {
   return JSON.stringify([namespace, name, uid, ...more]);
 }
 
-/** Gives what somebody knows who knows nothing but the changes, by kind and UID. */
+/** Returns what somebody knows who knows nothing but the changes, by kind and UID. */
 function retold(changes: readonly KubeChange[]): Map<string, unknown> {
   const objects = new Map<string, unknown>();
   for (const { kind, before, after } of changes) {

@@ -2,7 +2,7 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { accessSource, IN_CLUSTER } from "../../lib/kube/access.ts";
-import { Connection } from "../../lib/kube/api_connection.ts";
+import { ApiConnection } from "../../lib/kube/api_connection.ts";
 import { rbacManifest } from "../../lib/kube/rbac.ts";
 import { Fault } from "../../lib/util/errors.ts";
 import { type Kube, startKube } from "../lab/kube.ts";
@@ -39,10 +39,10 @@ function tokenOf(pod: string): Promise<string> {
   return podToken(kube, { namespace: "rights", account: "k8contivnet", pod });
 }
 
-/** Gives the sentence with which a look for the way ends; empty where there is one. */
+/** Returns the sentence with which a look for the way ends; empty where there is one. */
 async function sentence(): Promise<string> {
   try {
-    using connection = new Connection(await accessSource(IN_CLUSTER)());
+    using connection = new ApiConnection(await accessSource(IN_CLUSTER)());
     await connection.askJson({ path: "/api/v1/namespaces?limit=1" });
     return "";
   } catch (error) {

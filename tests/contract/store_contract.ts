@@ -302,7 +302,7 @@ export async function increment(store: Store, times: number): Promise<void> {
   }
 }
 
-/** Gives 0 to `count - 1`. */
+/** Returns 0 to `count - 1`. */
 export function range(count: number): number[] {
   return Array.from({ length: count }, (_, n) => n);
 }

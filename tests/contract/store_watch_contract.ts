@@ -263,9 +263,9 @@ type Changes = Extract<WatchBatch, { kind: "changes" }>;
 interface Follower extends AsyncDisposable {
   readonly prefix: string;
   readonly batches: readonly Changes[];
-  /** Gives the next `count` changes; throws when they do not come in time. */
+  /** Returns the next `count` changes; throws when they do not come in time. */
   take(count: number): Promise<Change[]>;
-  /** Gives what came and was not taken. */
+  /** Returns what came and was not taken. */
   rest(): Change[];
 }
 

@@ -162,14 +162,14 @@ export class LabAgent implements AsyncDisposable {
     return this.ask("attachments");
   }
 
-  /** Gives how well the agent knows the cluster. */
+  /** Returns how well the agent knows the cluster. */
   async kubeHealth(): Promise<KubeHealth> {
     const { kube } = await this.ask<HealthAnswer>("health");
     if (!kube) throw new Error("the agent has no cluster");
     return kube;
   }
 
-  /** Gives the first address of a pod without its prefix length. */
+  /** Returns the first address of a pod without its prefix length. */
   async addressOf(pod: Pod): Promise<string> {
     const item = (await this.attachments()).find((one) => one.sandbox === pod.id);
     const [cidr] = item?.addresses ?? [];

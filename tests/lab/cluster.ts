@@ -132,7 +132,7 @@ export class Cluster implements AsyncDisposable {
     return byNumber.map(([, host]) => host);
   }
 
-  /** Gives the host of that number (from 1) or label; throws where there is none. */
+  /** Returns the host of that number (from 1) or label; throws where there is none. */
   host(which: number | string): ClusterHost {
     const found = this.hosts.find(({ label, netns }) =>
       label === which || netns === `h${which}` || netns === which

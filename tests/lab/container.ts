@@ -37,7 +37,7 @@ export class LabContainer {
     return (await this.run("ping", "-c1", "-W1", "-q", address)).code === 0;
   }
 
-  /** Gives its IPv4 addresses as `eth0 10.9.0.1/16`, without the loopback's. */
+  /** Returns its IPv4 addresses as `eth0 10.9.0.1/16`, without the loopback's. */
   async addresses(): Promise<string[]> {
     const { text } = await this.run("ip", "-j", "-4", "address");
     const links = JSON.parse(text || "[]") as {

@@ -3,7 +3,7 @@
 // the product's own code. A rack of them shares one view of the store, as a watch keeps it fresh.
 
 import { IntentStore } from "../../lib/agent/store/apply.ts";
-import { Mirror } from "../../lib/agent/store/store_cache.ts";
+import { StoreCache } from "../../lib/agent/store/store_cache.ts";
 import { Presence } from "../../lib/agent/store/presence.ts";
 import { planClaim } from "../../lib/agent/pods/claim.ts";
 import { chooseEndpoints } from "../../lib/intent/bind.ts";
@@ -60,13 +60,13 @@ export async function gatherCrowd(url: string, hosts: number): Promise<CrowdFigu
 
 /** Hosts that share one view of the store. */
 interface Rack extends AsyncDisposable {
-  readonly mirror: Mirror;
+  readonly mirror: StoreCache;
   apply(intent: unknown): Promise<unknown>;
 }
 
 async function startRack(url: string, tries: Map<string, number>): Promise<Rack> {
   const store = counting(await openStore(url, { limitMs: 60_000 }), tries);
-  const mirror = await Mirror.load(store);
+  const mirror = await StoreCache.load(store);
   const stop = new AbortController();
   const following = mirror.follow(stop.signal, () => {});
   // Each host has its own line of applies, as it would have in an agent of its own.
@@ -109,7 +109,7 @@ async function join({ mirror, apply }: Rack, n: number): Promise<void> {
 }
 
 /** What a set-up commits for a pod, without the pod. */
-async function bind(mirror: Mirror, host: string, pod: string): Promise<void> {
+async function bind(mirror: StoreCache, host: string, pod: string): Promise<void> {
   const sandbox = pod.replace(/\D/g, "").padStart(64, "0");
   const placement = { host, namespace: "default", pod, sandbox };
   const place = {

@@ -4,7 +4,7 @@
 import type { PoolUse } from "../../lib/intent/audit.ts";
 import type { LabAgent } from "./agent.ts";
 
-/** Gives an intent of tenant `t` with VLANs, whose networks are `networks`. */
+/** Returns an intent of tenant `t` with VLANs, whose networks are `networks`. */
 export function tenantOf(networks: readonly object[], more: object = {}): unknown {
   return {
     Tenants: [{
@@ -19,12 +19,12 @@ export function tenantOf(networks: readonly object[], more: object = {}): unknow
   };
 }
 
-/** Gives the default network `blue`. */
+/** Returns the default network `blue`. */
 export function blue(more: object = {}): object {
   return { Name: "blue", Default: true, ...more };
 }
 
-/** Gives how full the pool of network `t/blue` is. */
+/** Returns how full the pool of network `t/blue` is. */
 export async function poolOf(agent: LabAgent, network = "t/blue"): Promise<PoolUse> {
   const { code, out, err } = await agent.call("ipam", "show", network, "-o", "json");
   if (code !== 0) throw new Error(`ipam show ended with ${code}: ${err}`);

@@ -40,12 +40,12 @@ function pong(version: string | null): Response {
   return new Response("OK", { headers: version === null ? {} : { "api-version": version } });
 }
 
-/** Gives a JSON answer. */
+/** Returns a JSON answer. */
 export function json(status: number, body: unknown): Response {
   return new Response(JSON.stringify(body), { status });
 }
 
-/** Gives no answer until the stub ends. */
+/** Returns no answer until the stub ends. */
 export function never(signal: AbortSignal): Promise<Response> {
   return new Promise((resolve) => signal.addEventListener("abort", () => resolve(new Response())));
 }
@@ -65,7 +65,7 @@ export function endless(): Response {
 
 /** A stream that is written by hand. */
 export interface HandStream {
-  /** Gives the answer that streams, with `pieces` sent already. */
+  /** Returns the answer that streams, with `pieces` sent already. */
   response(pieces?: readonly string[]): Response;
   send(text: string): void;
   /** Ends the answer: properly, or with the connection cut. */

@@ -173,14 +173,14 @@ export class Etcd implements AsyncDisposable {
     return run(first!, rest, { limitMs: 10_000, ...(stdin !== undefined && { stdin }) });
   }
 
-  /** Gives what etcd's keys below `prefix` hold, as etcdctl reads them. */
+  /** Returns what etcd's keys below `prefix` hold, as etcdctl reads them. */
   async read(prefix: string): Promise<Map<string, string>> {
     const answer = JSON.parse(await this.ctl("get", "--prefix", prefix, "-w", "json"));
     const pairs: { key: string; value?: string }[] = answer.kvs ?? [];
     return new Map(pairs.map(({ key, value = "" }) => [fromBase64(key), fromBase64(value)]));
   }
 
-  /** Gives the cluster's revision as etcdctl tells it. */
+  /** Returns the cluster's revision as etcdctl tells it. */
   async revision(): Promise<number> {
     return JSON.parse(await this.ctl("get", "none", "-w", "json")).header.revision;
   }

@@ -2,7 +2,7 @@
 // and Fabric, and pods with a link to its bridge. No agent: the test says what is wished.
 
 import { type Fabric, type FabricOptions, openFabric } from "../../lib/ovs/fabric.ts";
-import type { OverlayWish } from "../../lib/ovs/tunnel/desired_tunnel.ts";
+import type { DesiredTunnel } from "../../lib/ovs/tunnel/desired_tunnel.ts";
 import { openSwitch } from "../../lib/ovs/ports/open_switch.ts";
 import type { PortSpec, Switch } from "../../lib/ovs/switch.ts";
 import { run } from "../../lib/util/run.ts";
@@ -24,12 +24,12 @@ export function localTag(host: FabricHost, vni: number): number {
   return 2_000 + 100 * Number(/\d+$/.exec(host.name)?.[0]) + vni % 100;
 }
 
-/** Gives the overlay that `host` should have for these pods. */
+/** Returns the overlay that `host` should have for these pods. */
 export function wishOf(
   host: FabricHost,
   placed: readonly Placed[],
   hosts: readonly FabricHost[] = placed.map((one) => one.host),
-): OverlayWish {
+): DesiredTunnel {
   const here = placed.filter((one) => one.host === host).map(({ vni }) => vni);
   const networks = [...new Set(here)].map((vni) => ({
     vni,
@@ -84,7 +84,7 @@ export interface FabricHost extends AsyncDisposable {
   readonly ovs: Ovs;
   readonly switch: Switch;
   readonly fabric: Fabric;
-  /** Gives another Fabric of this host, with other options. */
+  /** Returns another Fabric of this host, with other options. */
   openFabric(options: Partial<FabricOptions>): Fabric;
   /** Runs a command in the host's namespace. */
   run(cmd: string, ...args: string[]): Promise<string>;

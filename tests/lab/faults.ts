@@ -36,7 +36,7 @@ export class FaultyAgent {
     return await Deno.remove(this.#file).then(() => false, () => true);
   }
 
-  /** Gives the outside steps of one scope that `work` makes the agent do, each once, in order. */
+  /** Returns the outside steps of one scope that `work` makes the agent do, each once, in order. */
   async steps(scope: string, work: () => Promise<unknown>): Promise<string[]> {
     const before = (await this.#host.agent.logText()).length;
     await work();

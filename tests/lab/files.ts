@@ -2,7 +2,7 @@
 
 import { waitFor } from "./wait.ts";
 
-/** Gives the open files of a process at rest: no command runs, and no connection is being closed. */
+/** Returns the open files of a process at rest: no command runs, and no connection is being closed. */
 export async function openFiles(pid: number): Promise<string[]> {
   let last: string[] = [];
   return await waitFor("the process's files at rest", () => {
@@ -38,7 +38,7 @@ function socketKinds(pid: number): Map<string, string> {
   );
 }
 
-/** Gives the megabytes of memory that a process has resident. */
+/** Returns the megabytes of memory that a process has resident. */
 export function residentMb(pid: number): number {
   const status = Deno.readTextFileSync(`/proc/${pid}/status`);
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024;

@@ -8,15 +8,15 @@ import {
 import { encodeChange, type FlowChange } from "../../lib/ovs/openflow/bundle/flow_mod.ts";
 import { ensureMeter } from "../../lib/ovs/policy_tables/drop_watch.ts";
 import type { SwitchOptions } from "../../lib/ovs/switch.ts";
-import { Tools } from "../../lib/ovs/transport/ovs_tools.ts";
+import { OvsTools } from "../../lib/ovs/transport/ovs_tools.ts";
 import { type Ovs, startOvs } from "./ovs.ts";
 
 export const [OURS, THEIRS] = ["ours", "theirs"];
 
-/** Gives the time in `ms`, as limits are given. */
+/** Returns the time in `ms`, as limits are given. */
 export const soon = (ms = 10_000) => performance.now() + ms;
 
-/** Gives lines of planFlows as messages; each must be known. */
+/** Returns lines of planFlows as messages; each must be known. */
 export function encoded(lines: readonly string[]): FlowChange[] {
   return lines.map((line) => {
     const change = encodeChange(line);
@@ -52,13 +52,13 @@ export class FlowBridges implements AsyncDisposable {
     return bridges;
   }
 
-  /** Gives what the drivers of a bridge are told. */
+  /** Returns what the drivers of a bridge are told. */
   place(bridge = OURS): SwitchOptions {
     return { ovsdb: this.ovs.db, rundir: this.ovs.rundir, bridge, owner: "host1" };
   }
 
-  tools(bridge: string): Tools {
-    return new Tools(this.place(bridge));
+  tools(bridge: string): OvsTools {
+    return new OvsTools(this.place(bridge));
   }
 
   /** Connects to our bridge. */
@@ -68,7 +68,7 @@ export class FlowBridges implements AsyncDisposable {
     return connection;
   }
 
-  /** Gives a bridge's flows, sorted; without counters and times. */
+  /** Returns a bridge's flows, sorted; without counters and times. */
   async flows(bridge = OURS): Promise<string[]> {
     const words = ["--no-stats", "--no-names"];
     const text = await this.tools(bridge).ofctl("dump-flows", words, { endMs: soon() });

@@ -209,13 +209,13 @@ export class Kube implements AsyncDisposable {
     await this.ask("DELETE", path, { gracePeriodSeconds: 0 });
   }
 
-  /** Gives what the pod's annotation says, undefined where it is not there. */
+  /** Returns what the pod's annotation says, undefined where it is not there. */
   async annotationOf(namespace: string, name: string, key: string): Promise<string | undefined> {
     const pod = await this.ask("GET", `/api/v1/namespaces/${namespace}/pods/${name}`);
     return (pod.metadata as { annotations?: Record<string, string> }).annotations?.[key];
   }
 
-  /** Gives a token of a service account that is there, with the claims that a test is about. */
+  /** Returns a token of a service account that is there, with the claims that a test is about. */
   async token(
     namespace: string,
     account: string,
@@ -260,7 +260,7 @@ ${lines.join("\n")}
     return path;
   }
 
-  /** Gives the requests that came so far, the oldest first. */
+  /** Returns the requests that came so far, the oldest first. */
   async audited(): Promise<AuditedRequest[]> {
     return readAudit(await Deno.readTextFile(`${this.dir}/audit.log`).catch(() => ""));
   }

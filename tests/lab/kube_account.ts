@@ -23,7 +23,7 @@ export async function startKubeWithRbac(options: KubeOptions = {}): Promise<Kube
   }
 }
 
-/** Gives a token of the agents' account. */
+/** Returns a token of the agents' account. */
 export function agentToken(kube: Kube, claims?: TokenClaims): Promise<string> {
   return kube.token("kube-system", "k8contivnet", claims);
 }

@@ -18,7 +18,7 @@ export const AUDIT_POLICY = JSON.stringify({
   rules: [{ level: "Metadata" }],
 });
 
-/** Gives the requests of a log, each once, the oldest first. */
+/** Returns the requests of a log, each once, the oldest first. */
 export function readAudit(text: string): AuditedRequest[] {
   const byId = new Map<string, AuditedRequest>();
   for (const line of text.split("\n").slice(0, -1)) {

@@ -1,7 +1,7 @@
 // Our client against a lab's API server: who watches it, and by which way.
 
 import { accessSource } from "../../lib/kube/access.ts";
-import { Cluster, type ClusterState } from "../../lib/kube/cluster_cache.ts";
+import { ClusterCache, type ClusterState } from "../../lib/kube/cluster_cache.ts";
 import type { KubeChange } from "../../lib/kube/informers.ts";
 import type { Kube } from "./kube.ts";
 
@@ -18,7 +18,7 @@ export interface FollowOptions {
 
 /** A cluster that is followed until the end of the test. */
 export interface Followed extends AsyncDisposable {
-  readonly cluster: Cluster;
+  readonly cluster: ClusterCache;
   /** All that was told, in order. */
   readonly changes: readonly KubeChange[];
   readonly states: readonly ClusterState[];
@@ -28,7 +28,7 @@ export interface Followed extends AsyncDisposable {
 export function follow(kube: Kube, options: FollowOptions = {}): Followed {
   const changes: KubeChange[] = [];
   const states: ClusterState[] = [];
-  const cluster = new Cluster({
+  const cluster = new ClusterCache({
     access: accessSource(options.kubeconfig ?? `${kube.dir}/admin.kubeconfig`),
     node: options.node ?? "host1",
     onChange: (change) => void changes.push(change),
@@ -48,7 +48,7 @@ export function follow(kube: Kube, options: FollowOptions = {}): Followed {
 
 let count = 0;
 
-/** Gives a name that no other test of this run has: a deleted namespace never goes for good here. */
+/** Returns a name that no other test of this run has: a deleted namespace never goes for good here. */
 export function unusedName(stem: string): string {
   return `${stem}-${++count}`;
 }

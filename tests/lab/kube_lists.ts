@@ -21,12 +21,12 @@ export interface Listed {
   readonly spec: { readonly nodeName?: string };
 }
 
-/** Gives all of a kind. */
+/** Returns all of a kind. */
 export async function listed(kube: Kube, kind: keyof typeof LISTS): Promise<Listed[]> {
   return (await kube.ask("GET", LISTS[kind])).items as Listed[];
 }
 
-/** Gives where that kind's objects of a namespace are made. */
+/** Returns where that kind's objects of a namespace are made. */
 export function folderOf(kind: "pods" | "policies", namespace: string): string {
   return LISTS[kind].replace("/v1/", `/v1/namespaces/${namespace}/`);
 }

@@ -20,7 +20,7 @@ export interface TokenSubject extends TokenClaims {
 // What the API server allows for clocks that differ.
 const LEEWAY_SECONDS = 60;
 
-/** Gives a token signed by the EC key (PEM as openssl writes it). */
+/** Returns a token signed by the EC key (PEM as openssl writes it). */
 export async function signToken(pem: string, subject: TokenSubject): Promise<string> {
   const { issuer, namespace, account, uid, seconds } = subject;
   const now = Math.floor(Date.now() / 1000);

@@ -28,7 +28,7 @@ const POLICIES: Readonly<Record<string, unknown>> = {
   },
 };
 
-/** Gives where a policy is that is named as `NAMESPACE/NAME`. */
+/** Returns where a policy is that is named as `NAMESPACE/NAME`. */
 export function policyPath(id: string): string {
   const [namespace = "", name] = id.split("/");
   return `${folderOf("policies", namespace)}/${name}`;
@@ -67,7 +67,7 @@ export async function changeObjects(kube: Kube): Promise<void> {
   });
 }
 
-/** Gives what fresh lists say of the nine's questions. */
+/** Returns what fresh lists say of the nine's questions. */
 export async function truthOf(
   kube: Kube,
   world: PolicyWorld,
@@ -106,7 +106,7 @@ export async function truthOf(
   };
 }
 
-/** Gives the pod of that id, as `x/a`. */
+/** Returns the pod of that id, as `x/a`. */
 export function memberOf(world: PolicyWorld, id: string): Member {
   const member = world.members.find(({ endpoint }) => endpoint.id === id);
   if (!member) throw new Error(`nobody is ${id}`);

@@ -190,7 +190,7 @@ export class Kubelet {
 }
 
 /**
- * Gives what a kubelet publishes after a status call, which reads standard output and error as one:
+ * Returns what a kubelet publishes after a status call, which reads standard output and error as one:
  * `docker` where it falls back to Docker's own address. Throws where it would log an error.
  */
 export function podIpFrom({ code, out, err }: Ended): string {

@@ -28,7 +28,7 @@ interface Wish {
   readonly command: readonly string[];
 }
 
-/** Gives what the words ask for; undefined where they ask for nothing that there is. */
+/** Returns what the words ask for; undefined where they ask for nothing that there is. */
 async function readWish(args: readonly string[]): Promise<Wish | undefined> {
   // `deno task lab -- WORDS` hands the dashes on.
   const given = parseArgs(args[0] === "--" ? args.slice(1) : [...args], {

@@ -9,7 +9,7 @@ export const HEADER_SIZE = 16_384;
 /** The built file. */
 export const DIST = new URL("../../dist/k8contivnet", import.meta.url).pathname;
 
-/** Gives the header of the built file. */
+/** Returns the header of the built file. */
 export async function readHeader(): Promise<string> {
   using file = await Deno.open(DIST);
   const bytes = new Uint8Array(HEADER_SIZE);
@@ -21,7 +21,7 @@ export async function readHeader(): Promise<string> {
   return new TextDecoder().decode(bytes);
 }
 
-/** Gives the name of the folder that the header with `text` unpacks into. */
+/** Returns the name of the folder that the header with `text` unpacks into. */
 export function keyOf(text: string): string {
   const key = /^k8c_key=([0-9a-f]{16})$/m.exec(text)?.[1];
   if (!key) throw new Error("the header names no key");
@@ -113,7 +113,7 @@ export async function start(
   return { code, out: text(stdout), err: text(stderr) };
 }
 
-/** Gives each file and folder below `folder` as `mode path`, sorted. */
+/** Returns each file and folder below `folder` as `mode path`, sorted. */
 export async function listTree(folder: string): Promise<string[]> {
   const text = await run("find", [folder, "-mindepth", "1", "-printf", "%m %P\n"]);
   return text.split("\n").filter((line) => line !== "").sort();

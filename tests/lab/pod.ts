@@ -33,7 +33,7 @@ export async function makePod(name: string, namespace = "default"): Promise<Pod>
   };
 }
 
-/** Gives `digits` random lower-case hex digits. */
+/** Returns `digits` random lower-case hex digits. */
 export function randomHex(digits: number): string {
   const bytes = crypto.getRandomValues(new Uint8Array(Math.ceil(digits / 2)));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("").slice(0, digits);

@@ -11,12 +11,12 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
-/** Gives one of `all`; undefined where there is none. */
+/** Returns one of `all`; undefined where there is none. */
 export function oneOf<T>(random: () => number, all: readonly T[]): T | undefined {
   return all[Math.floor(random() * all.length)];
 }
 
-/** Gives up to `count` different ones of `all`, in random order. */
+/** Returns up to `count` different ones of `all`, in random order. */
 export function someOf<T>(random: () => number, all: readonly T[], count: number): T[] {
   const left = [...all];
   const taken: T[] = [];

@@ -28,11 +28,11 @@ export interface LabSandbox extends AsyncDisposable {
   readonly name: string;
   readonly netns: string;
   readonly inode: number;
-  /** Gives a pair for this sandbox; `parts` replaces what a test is about. */
+  /** Returns a pair for this sandbox; `parts` replaces what a test is about. */
   spec(parts?: Partial<PairSpec>): PairSpec;
   /** Runs a command inside. */
   run(cmd: string, ...args: string[]): Promise<string>;
-  /** Gives the link of that name inside. */
+  /** Returns the link of that name inside. */
   link(name?: string): Promise<SeenLink | undefined>;
 }
 
@@ -57,17 +57,17 @@ export async function makeSandbox(): Promise<LabSandbox> {
   };
 }
 
-/** Gives the links of this namespace. */
+/** Returns the links of this namespace. */
 export function linksHere(): Promise<SeenLink[]> {
   return seenLinks((cmd, ...args) => run(cmd, args));
 }
 
-/** Gives this namespace's link of that name. */
+/** Returns this namespace's link of that name. */
 export async function linkHere(name: string): Promise<SeenLink | undefined> {
   return (await linksHere()).find((link) => link.name === name);
 }
 
-/** Gives the inode of what is at `path`. */
+/** Returns the inode of what is at `path`. */
 export async function inodeOf(path: string): Promise<number> {
   return Number(await run("stat", ["-L", "-c", "%i", path]));
 }

@@ -6,7 +6,7 @@ const SHORTEST_PAUSE_MS = 10;
 const LONGEST_PAUSE_MS = 250;
 
 /**
- * Gives the first result of `look` that is neither undefined nor false; throws after `limitMs`. The
+ * Returns the first result of `look` that is neither undefined nor false; throws after `limitMs`. The
  * pause between two looks is `everyMs`, or else as long as the look before it took, or a
  * quarter of the time up to then.
  */

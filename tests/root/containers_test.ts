@@ -8,7 +8,7 @@ import { type DockerHost, startDockerHost } from "../lab/docker_host.ts";
 import { type Host, intentOf, worldOf } from "../lab/host.ts";
 import { waitFor } from "../lab/wait.ts";
 
-/** Gives the attachments as `CONTAINER INTERFACE ADDRESS STATE`, sorted. */
+/** Returns the attachments as `CONTAINER INTERFACE ADDRESS STATE`, sorted. */
 async function attached({ agent }: Host): Promise<string[]> {
   const items = await agent.attachments();
   return items.map(({ endpoint, interface: name, addresses, state }) =>

@@ -72,7 +72,7 @@ for (const { words, make, code } of BROKEN) {
   });
 }
 
-/** Gives the milliseconds of processor time that the agent has taken so far. */
+/** Returns the milliseconds of processor time that the agent has taken so far. */
 async function cpuMs({ agent }: Host): Promise<number> {
   const stat = await Deno.readTextFile(`/proc/${agent.pid}/stat`);
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");

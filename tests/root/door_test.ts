@@ -14,7 +14,7 @@ const NO_DOOR = /^k8contivnet: cache folder "nowhere" is no absolute path/;
 
 const doorOf = (host: Host) => `${host.agent.socket}.door`;
 
-/** Gives the FIFOs of askers that wait, or were left behind. */
+/** Returns the FIFOs of askers that wait, or were left behind. */
 async function askers(host: Host): Promise<string[]> {
   const names = await Array.fromAsync(Deno.readDir(doorOf(host)), (entry) => entry.name);
   return names.filter((name) => /^\d+$/.test(name));

@@ -22,7 +22,7 @@ async function keepsNothing({ netns, ovs, agent, label }: ClusterHost): Promise<
   });
 }
 
-/** Gives every attachment of the cluster. */
+/** Returns every attachment of the cluster. */
 async function attachmentsOf({ hosts }: Cluster) {
   return (await Promise.all(hosts.map(({ agent }) => agent.attachments()))).flat();
 }

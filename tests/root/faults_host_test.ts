@@ -27,7 +27,7 @@ async function netdcli({ agent, dir }: Host, flag: string, document: unknown): P
   return err;
 }
 
-/** Gives the names of our links here: host ends of pods. */
+/** Returns the names of our links here: host ends of pods. */
 async function hostEnds(): Promise<string[]> {
   const links = JSON.parse(await run("ip", ["-j", "link"])) as { ifname: string }[];
   return links.map(({ ifname }) => ifname).filter((name) => name.startsWith("cv"));

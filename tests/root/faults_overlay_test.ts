@@ -8,7 +8,7 @@ import { sniff } from "../lab/cluster/sniff.ts";
 import { deltaOf, intentOf } from "../lab/scenarios/scenario.ts";
 import { waitFor } from "../lab/wait.ts";
 
-/** Gives what a host's tunnel bridge is made of: ports, and flows without their counters. */
+/** Returns what a host's tunnel bridge is made of: ports, and flows without their counters. */
 async function tunnelOf({ ovs }: ClusterHost): Promise<string[]> {
   const ports = await ovs.vsctl("list-ports", "contivTunnel");
   const flows = await ovs.ofctl("dump-flows", "contivTunnel", "-OOpenFlow13", "--no-stats");

@@ -26,7 +26,7 @@ async function limitTable({ ovs }: FlowBridges, table: number, limit: number): P
   );
 }
 
-/** Gives a change as it is, but for an action that no switch knows. */
+/** Returns a change as it is, but for an action that no switch knows. */
 function unreadable(change: FlowChange): FlowChange {
   const message = change.message.slice();
   message[message.length - 7] = 0xee; // lower half of a resubmit's subtype

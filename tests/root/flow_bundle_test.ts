@@ -2,7 +2,7 @@
 // ovs-ofctl brings in force by the same lines, for each line that policies make, and for others.
 
 import { assert, assertEquals } from "@std/assert";
-import { closingLines, shutLine } from "../../lib/agent/policy/fail_closed.ts";
+import { failClosedFlows, shutLine } from "../../lib/agent/policy/fail_closed.ts";
 import { encodeChange } from "../../lib/ovs/openflow/bundle/flow_mod.ts";
 import { TELL_AND_DROP } from "../../lib/ovs/policy_tables/drop_watch.ts";
 import { planFlows } from "../../lib/ovs/ports/antispoof_flows.ts";
@@ -20,7 +20,7 @@ function linesOf(seed: number): string[] {
   const dice = new Dice(seed * 15_485_863);
   const { flows } = build(randomWorld(dice), dice.chance(50) ? TELL_AND_DROP : DROP);
   const lines = flows.lines();
-  const closing = dice.chance(30) ? closingLines(lines, flows.tags) : [];
+  const closing = dice.chance(30) ? failClosedFlows(lines, flows.tags) : [];
   return [...lines, ...closing, ...dice.chance(30) ? [shutLine(1 + dice.below(4_094))] : []];
 }
 

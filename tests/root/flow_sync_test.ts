@@ -3,24 +3,24 @@
 
 import { assertEquals, assertNotEquals } from "@std/assert";
 import {
+  antispoofFlows,
   BASE_FLOWS,
   type Flow,
   flowText,
-  guardFlows,
 } from "../../lib/ovs/ports/antispoof_flows.ts";
-import { Tools } from "../../lib/ovs/transport/ovs_tools.ts";
+import { OvsTools } from "../../lib/ovs/transport/ovs_tools.ts";
 import { FlowBridges, OURS, soon } from "../lab/flow_bridges.ts";
 
 const SURE_MS = 2_000;
 
 function guards(port: number): readonly Flow[] {
   const mac = `02:02:0a:09:00:0${port - 1_000}`;
-  return guardFlows(port, { mac, addresses: [`10.9.0.${port - 1_000}`], tag: 7 }, undefined);
+  return antispoofFlows(port, { mac, addresses: [`10.9.0.${port - 1_000}`], tag: 7 }, undefined);
 }
 
 Deno.test("flows that somebody deletes, adds, exchanges or loses are made as wanted, the exchanged ones soon", async () => {
   await using bridges = await FlowBridges.start();
-  const tools = new Tools({ ...bridges.place(), sureMs: SURE_MS });
+  const tools = new OvsTools({ ...bridges.place(), sureMs: SURE_MS });
   const want = [...BASE_FLOWS, ...guards(1_001), ...guards(1_002)];
   const sync = (flows: readonly Flow[]) =>
     tools.syncFlows(flows, { endMs: soon(), isKept: () => false });
@@ -53,7 +53,7 @@ Deno.test("flows that somebody deletes, adds, exchanges or loses are made as wan
   await isAsWanted(want, "all lost");
 });
 
-/** Gives the cookie of the last of the flows, as ovs-ofctl reads it. */
+/** Returns the cookie of the last of the flows, as ovs-ofctl reads it. */
 function cookieIn(flows: readonly Flow[]): string {
   return /^cookie=(0x[0-9a-f]+)/.exec(flowText(flows.at(-1)!))?.[1] ?? "0";
 }

@@ -26,7 +26,7 @@ async function makeMinion(root: string): Promise<void> {
   await Deno.writeTextFile(`${root}/usr/lib/systemd/systemd`, "", { mode: 0o755 });
 }
 
-/** Gives each file below `root` with kind, mode, what it links to, and its inode and time. */
+/** Returns each file below `root` with kind, mode, what it links to, and its inode and time. */
 async function snapshot(root: string, identity = false): Promise<string[]> {
   const format = identity ? "%y %m %P %l %i %T@\n" : "%y %m %P %l\n";
   const text = await run("find", [root, "-mindepth", "1", "-printf", format]);

@@ -135,7 +135,7 @@ Deno.test("a namespace that is deleted under its pods leaves them connected unti
   assertEquals(await host.agent.attachments(), []);
 });
 
-/** Gives how often the agent asked for each pod by its name, since `from` requests. */
+/** Returns how often the agent asked for each pod by its name, since `from` requests. */
 async function askedFor(names: readonly string[], from: number): Promise<number[]> {
   const asked = (await kube.audited()).slice(from).filter(({ verb, what, user }) =>
     verb === "list" && what === "pods" && user.endsWith(":k8contivnet")

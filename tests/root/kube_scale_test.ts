@@ -71,7 +71,7 @@ async function fill(kube: Kube): Promise<void> {
   });
 }
 
-/** Gives the agent's memory once it has come to rest. */
+/** Returns the agent's memory once it has come to rest. */
 async function memoryOf(pid: number): Promise<number> {
   const samples: number[] = [];
   const began = performance.now();

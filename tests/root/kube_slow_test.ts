@@ -67,7 +67,7 @@ async function known(host: Host): Promise<void> {
   await waitFor("the cluster", async () => (await health(host)).state === "up", LIMIT);
 }
 
-/** Gives the median milliseconds of seven set-ups that need no label. */
+/** Returns the median milliseconds of seven set-ups that need no label. */
 async function setupMs(host: Host, pod: Pod): Promise<number> {
   const all: number[] = [];
   for (let n = 0; n < 7; n++) {

@@ -33,7 +33,7 @@ async function cut(host: Host, network: string): Promise<void> {
   }
 }
 
-/** Gives the sandboxes that have an attachment; throws where one is planned and not there. */
+/** Returns the sandboxes that have an attachment; throws where one is planned and not there. */
 async function ready({ agent }: Host): Promise<string[]> {
   const items = (await agent.attachments()).filter(({ network }) => network !== "");
   for (const { state } of items) assertEquals(state, "ready");

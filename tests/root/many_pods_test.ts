@@ -6,7 +6,7 @@ import { run } from "../../lib/util/run.ts";
 import { gatherCrowd } from "../lab/crowd.ts";
 import { type Etcd, startEtcd } from "../lab/etcd.ts";
 
-/** Gives what jq makes of the documents below `prefix`, each as key and value. */
+/** Returns what jq makes of the documents below `prefix`, each as key and value. */
 async function ask(etcd: Etcd, prefix: string, filter: string): Promise<unknown> {
   const json = await etcd.ctl("get", "--prefix", `${prefix}/`, "-w", "json");
   const decode = "[.kvs[] | {key: (.key | @base64d), value: (.value | @base64d)}" +

@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { openPolicyTables, type PolicyTables } from "../../lib/ovs/policy_tables/policy_tables.ts";
-import { renewing } from "../../lib/ovs/policy_tables/megaflow_flush.ts";
+import { flushing } from "../../lib/ovs/policy_tables/megaflow_flush.ts";
 import { run } from "../../lib/util/run.ts";
 import { FlowBridges, OURS } from "../lab/flow_bridges.ts";
 import { makePod, type Pod } from "../lab/pod.ts";
@@ -69,5 +69,5 @@ Deno.test("what is forbidden is not answered any more, whichever flows are cache
   await using stack = new AsyncDisposableStack();
   const { asking, tables } = await startTwo(stack);
   // By `tables` alone 1 to 4 of the 8 went on (Open vSwitch 3.1.0).
-  assertEquals(await answeredAfter(asking, renewing(tables, () => true)), []);
+  assertEquals(await answeredAfter(asking, flushing(tables, () => true)), []);
 });

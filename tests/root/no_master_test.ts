@@ -54,7 +54,7 @@ async function insist(etcd: Etcd, path: string, firstKillMs?: number): Promise<n
   throw new Error(`${path} was not applied in 12 tries`);
 }
 
-/** Gives what jq makes of all keys and values below the prefix. */
+/** Returns what jq makes of all keys and values below the prefix. */
 async function ask(etcd: Etcd, filter: string): Promise<unknown> {
   const json = await etcd.ctl("get", "--prefix", `${PREFIX}/`, "-w", "json");
   const decode = "[.kvs[] | {key: (.key | @base64d), value: (.value | @base64d)}" +

@@ -23,14 +23,14 @@ function startIn(dir: unknown, file = `${dir}/file`, ...words: string[]) {
   return start([file, ...words], { env: { K8CONTIVNET_CACHE: `${dir}/cache` } });
 }
 
-/** Gives the names in the cache of `dir`, but the lock's. */
+/** Returns the names in the cache of `dir`, but the lock's. */
 async function cached(dir: unknown): Promise<string[]> {
   const names: string[] = [];
   for await (const { name } of Deno.readDir(`${dir}/cache`)) names.push(name);
   return names.filter((name) => name !== ".lock").sort();
 }
 
-/** Gives `count` starts at once of the built file, the first that this cache sees. */
+/** Returns `count` starts at once of the built file, the first that this cache sees. */
 async function firstStarts(dir: unknown, count: number, prepare = ":"): Promise<string[]> {
   const { code, out, err } = await mounted(
     `${prepare}; export K8CONTIVNET_CACHE=$1/cache

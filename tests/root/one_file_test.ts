@@ -21,7 +21,7 @@ const SHELLS: readonly (readonly string[])[] = [
   ["/bin/busybox", "ash"],
 ];
 
-/** Gives the paths of `names` on this machine's PATH. */
+/** Returns the paths of `names` on this machine's PATH. */
 function pathsOf(...names: string[]): string[] {
   const folders = (Deno.env.get("PATH") ?? "").split(":");
   return folders.flatMap((folder) => names.map((name) => `${folder}/${name}`)).filter((path) => {

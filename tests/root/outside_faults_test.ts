@@ -29,7 +29,7 @@ interface Trouble {
   readonly what: string;
   readonly flags?: readonly string[];
   readonly says: RegExp;
-  /** Gives what ends the trouble. */
+  /** Returns what ends the trouble. */
   readonly hit: (host: Host) => Promise<() => unknown>;
 }
 

@@ -12,7 +12,7 @@ import {
   wishOf,
   withFabricHosts,
 } from "../lab/fabric_host.ts";
-import type { OverlayWish } from "../../lib/ovs/tunnel/desired_tunnel.ts";
+import type { DesiredTunnel } from "../../lib/ovs/tunnel/desired_tunnel.ts";
 import { sniff } from "../lab/sniff.ts";
 
 const DRIVERS: readonly DriverName[] = ["jsonrpc", "vsctl"];
@@ -309,7 +309,7 @@ async function worldOf(host: FabricHost): Promise<unknown> {
 }
 
 /** A wish with so many networks and members, on ten VTEPs. */
-function largeWish({ vtep }: FabricHost, networks: number, members: number): OverlayWish {
+function largeWish({ vtep }: FabricHost, networks: number, members: number): DesiredTunnel {
   const each = (count: number) => Array.from({ length: count }, (_, n) => n);
   return {
     localIp: vtep,

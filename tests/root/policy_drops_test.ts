@@ -151,7 +151,7 @@ Deno.test("across hosts the host that drops tells of the pod on the other one", 
   assertEquals(await droppedLines(one), []);
 });
 
-/** Gives all flows but the one that each change exchanges, so that nothing of before stays cached. */
+/** Returns all flows but the one that each change exchanges, so that nothing of before stays cached. */
 async function rulesOf(host: Host): Promise<string[]> {
   return (await flowsOf(host)).filter((line) => bitOf(line) === undefined);
 }

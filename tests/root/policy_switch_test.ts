@@ -15,7 +15,7 @@ const PACKETS_OF_A_WORLD = 25;
 const TAGS = [11, 12, 21];
 const NAMES: Record<number, string> = { 1: "icmp", 6: "tcp", 17: "udp", 132: "sctp" };
 
-/** Gives a packet as ofproto/trace takes it, coming in where frames of that tag do. */
+/** Returns a packet as ofproto/trace takes it, coming in where frames of that tag do. */
 function words(packet: TestPacket, tag: number): string {
   const name = NAMES[packet.protocol]!;
   const mac = (end: TestPacket["from"]) => end ? macOf(end) : "02:00:00:00:00:01";

@@ -13,7 +13,7 @@ import { mayPass } from "../unit/policy/evaluator.ts";
 
 const NUMBERS = { tcp: 6, udp: 17 };
 
-/** Gives what the evaluator says of a world's cells. */
+/** Returns what the evaluator says of a world's cells. */
 function oracle(
   world: PolicyWorld,
   { policies = [], tenants = [] }: {

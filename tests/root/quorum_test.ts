@@ -21,7 +21,7 @@ async function statusOf(agent: LabAgent) {
   return JSON.parse(out) as { readonly storeAway?: string; readonly held: number };
 }
 
-/** Gives the attachments' keys that etcd has, without their prefix. */
+/** Returns the attachments' keys that etcd has, without their prefix. */
 async function told(etcd: Etcd): Promise<string[]> {
   const text = await etcd.ctl("get", "--prefix", "--keys-only", "/lab/attachments/");
   return text.split("\n").filter(Boolean).map((key) => key.slice("/lab/attachments/".length))

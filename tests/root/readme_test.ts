@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { FILE, startHost } from "../lab/host.ts";
 
-/** Gives the commands of the README's `sh` blocks that call this program, in order. */
+/** Returns the commands of the README's `sh` blocks that call this program, in order. */
 async function commands(): Promise<string[]> {
   const text = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
   const blocks = [...text.matchAll(/```sh\n([\s\S]*?)```/g)].map((found) => found[1] ?? "");

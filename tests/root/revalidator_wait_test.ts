@@ -1,7 +1,7 @@
 // Waiting for ovs-vswitchd's revalidators, on a real one.
 
 import { assert, assertEquals } from "@std/assert";
-import { Revalidation } from "../../lib/ovs/ports/revalidator_wait.ts";
+import { RevalidatorWait } from "../../lib/ovs/ports/revalidator_wait.ts";
 import { bridgeIsUp, startOvs } from "../lab/ovs.ts";
 import { waitFor } from "../lab/wait.ts";
 
@@ -17,7 +17,7 @@ Deno.test("who asks for a cached MAC waits for two nudged rounds, for all who as
   await bridgeIsUp(ovs, "br");
   const changes: Promise<unknown>[] = [];
   const nudge = () => void changes.push(ovs.ofctl("add-flow", "br", "priority=1,actions=drop"));
-  using revalidation = new Revalidation(dir, nudge);
+  using revalidation = new RevalidatorWait(dir, nudge);
   /** Nudges while `macs` ask at once, with a frame to CACHED just dropped. */
   const nudgesFor = async (...macs: string[]) => {
     const before = changes.length;

@@ -7,8 +7,8 @@ import { VtepFault } from "../../ovs/tunnel/vtep.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import { isBlank } from "../store/documents.ts";
 import type { World } from "../world.ts";
-import { Queue } from "../../util/async/keyed_queue.ts";
-import { type FabricOptions, type FabricWish, planFabric } from "./plan_fabric.ts";
+import { KeyedQueue } from "../../util/async/keyed_queue.ts";
+import { type DesiredFabric, type FabricOptions, planFabric } from "./plan_fabric.ts";
 
 /** What the operator says of this host's way to others. */
 export interface FabricFlags extends FabricOptions {
@@ -20,11 +20,11 @@ export interface FabricFlags extends FabricOptions {
 const NOTHING = JSON.stringify({ uplink: undefined, overlay: undefined });
 
 /** Makes the fabrics as wished. */
-export class FabricKeeper {
+export class FabricSync {
   readonly #fabric: Fabric;
   readonly #flags: FabricFlags;
   readonly #said = new Map<string, string>();
-  readonly #turns = new Queue();
+  readonly #turns = new KeyedQueue();
   #made = "";
   /** How many flows there were when all had been made. */
   #counts = "";
@@ -34,8 +34,8 @@ export class FabricKeeper {
     this.#flags = flags;
   }
 
-  /** Gives the device to the VLAN fabric; undefined where there is none. */
-  uplinkOf({ mirror: { documents }, host }: World): string | undefined {
+  /** Returns the device to the VLAN fabric; undefined where there is none. */
+  uplinkOf({ store: { documents }, host }: World): string | undefined {
     const record = documents.get(keys.host(host))?.value as HostRecord | undefined;
     return this.#flags.uplink ?? record?.intf;
   }
@@ -58,7 +58,7 @@ export class FabricKeeper {
   }
 
   async #ensure(world: World, isFresh: boolean): Promise<void> {
-    const documents = world.mirror.documents;
+    const documents = world.store.documents;
     const wish = planFabric(
       documents,
       this.#flags,
@@ -78,7 +78,7 @@ export class FabricKeeper {
       : await this.#fabric.flowCounts().catch(() => "");
   }
 
-  async #ensureUplink(world: World, { uplink }: FabricWish): Promise<Fault | undefined> {
+  async #ensureUplink(world: World, { uplink }: DesiredFabric): Promise<Fault | undefined> {
     if (uplink && !this.#flags.isForced) {
       const taken = await world.links.defaultRouteLinks();
       if (taken.includes(uplink.device)) return carriesDefaultRoute(uplink.device);
@@ -87,8 +87,8 @@ export class FabricKeeper {
     return undefined;
   }
 
-  /** Gives what is wrong with an overlay that is in place. */
-  async #ensureOverlay({ overlay }: FabricWish): Promise<Fault | undefined> {
+  /** Returns what is wrong with an overlay that is in place. */
+  async #ensureOverlay({ overlay }: DesiredFabric): Promise<Fault | undefined> {
     const { unreachable, own } = await this.#fabric.setOverlay(overlay);
     if (!overlay || overlay.networks.length === 0) return undefined;
     const problem = await this.#fabric.checkVtep(overlay.localIp);
@@ -153,11 +153,11 @@ function silent(vteps: readonly string[]): Fault {
 }
 
 /** Follows rings of the fabrics' bell until `signal` aborts. */
-export async function keepFabric(world: World, signal: AbortSignal): Promise<void> {
+export async function syncFabric(world: World, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    await world.fabricBell.rung({ withinMs: 60_000, signal });
+    await world.fabricSignal.wait({ withinMs: 60_000, signal });
     if (signal.aborted) return;
     await world.fabric.ensure(world);
-    world.tidying.note();
+    world.memoryTrim.note();
   }
 }

@@ -12,8 +12,8 @@ import {
   keys,
   type NetworkRecord,
 } from "../../intent/records.ts";
-import type { UplinkWish } from "../../ovs/uplink/uplink.ts";
-import type { Member, OverlayNetwork, OverlayWish } from "../../ovs/tunnel/desired_tunnel.ts";
+import type { DesiredUplink } from "../../ovs/uplink/uplink.ts";
+import type { DesiredTunnel, Member, TunnelNetwork } from "../../ovs/tunnel/desired_tunnel.ts";
 import {
   attachmentsAt,
   attachmentsOf,
@@ -34,17 +34,17 @@ export interface FabricOptions {
 }
 
 /** What the switch should have of both fabrics; undefined where this host has no part in one. */
-export interface FabricWish {
-  readonly uplink: UplinkWish | undefined;
-  readonly overlay: OverlayWish | undefined;
+export interface DesiredFabric {
+  readonly uplink: DesiredUplink | undefined;
+  readonly overlay: DesiredTunnel | undefined;
 }
 
-/** Gives the wish for this host; `tagOf` gives a network's access tag here, if it has one. */
+/** Returns the wish for this host; `tagOf` gives a network's access tag here, if it has one. */
 export function planFabric(
   documents: Documents,
   options: FabricOptions,
   tagOf: (network: NetworkRecord) => number | undefined,
-): FabricWish {
+): DesiredFabric {
   const record = readableAt<HostRecord>(documents, keys.host(options.host));
   const networks = networksHere(documents, options.host);
   const device = options.uplink ?? record?.intf;
@@ -61,7 +61,7 @@ export function planFabric(
   };
 }
 
-/** Gives the networks that have an attachment on `host`, in the order of their keys. */
+/** Returns the networks that have an attachment on `host`, in the order of their keys. */
 function networksHere(documents: Documents, host: string): NetworkRecord[] {
   const found = new Map<string, NetworkRecord>();
   for (const one of attachmentsOf(documents, host)) {
@@ -78,7 +78,7 @@ function overlayOf(
     readonly networks: readonly NetworkRecord[];
     readonly tagOf: (network: NetworkRecord) => number | undefined;
   },
-): OverlayNetwork[] {
+): TunnelNetwork[] {
   const tunnelled = networks.filter(({ encap }) => encap === "vxlan");
   if (tunnelled.length === 0) return [];
   return tunnelled.flatMap((network) => {
@@ -88,7 +88,7 @@ function overlayOf(
   });
 }
 
-/** Gives who lives on other hosts in `network`, in the order of their addresses. */
+/** Returns who lives on other hosts in `network`, in the order of their addresses. */
 function membersElsewhere(documents: Documents, host: string, network: NetworkRecord): Member[] {
   const elsewhere = attachmentsAt(documents, network)
     .filter((one) => one.host !== host && isNewest(documents, one));

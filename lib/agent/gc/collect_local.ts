@@ -12,13 +12,13 @@ import type { World } from "../world.ts";
 const [LIMIT_MS, EVERY_MS] = [20_000, 50];
 
 /** Releases what is marked as garbage and says what that was; with `isDry` says what waits for it. */
-export async function collectHere(
+export async function collectLocal(
   world: World,
   { isDry, pause }: { readonly isDry: boolean; readonly pause: (ms: number) => Promise<void> },
 ): Promise<GcAnswer> {
-  const { host, garbage, bell } = world;
-  const left = unreadableOf(world.mirror.documents, host);
-  const due = garbage.left();
+  const { host, gracePeriod, reconcileSignal } = world;
+  const left = unreadableOf(world.store.documents, host);
+  const due = gracePeriod.left();
   const marked = mine(world).filter(({ id }) => due.has(id));
   // Told now: the release may take the endpoint along.
   const acts = new Map(marked.map((one) => [one.id, actOf(world, one)]));
@@ -29,22 +29,22 @@ export async function collectHere(
       left,
     };
   }
-  const waiting = new Set(garbage.hasten());
-  bell.ring();
+  const waiting = new Set(gracePeriod.hasten());
+  reconcileSignal.notify();
   for (let waitedMs = 0; waiting.size > 0 && waitedMs < LIMIT_MS; waitedMs += EVERY_MS) {
     await pause(EVERY_MS);
     const present = new Set(mine(world).map(({ id }) => id));
-    for (const id of waiting) if (!present.has(id) || !garbage.isMarked(id)) waiting.delete(id);
+    for (const id of waiting) if (!present.has(id) || !gracePeriod.isMarked(id)) waiting.delete(id);
   }
   const present = new Set(mine(world).map(({ id }) => id));
   return { host, acts: [...acts].flatMap(([id, act]) => present.has(id) ? [] : [act]), left };
 }
 
-function mine({ mirror, host }: World): AttachmentRecord[] {
-  return attachmentsOf(mirror.documents, host);
+function mine({ store, host }: World): AttachmentRecord[] {
+  return attachmentsOf(store.documents, host);
 }
 
-function actOf({ mirror: { documents } }: World, one: AttachmentRecord): GcAct {
+function actOf({ store: { documents } }: World, one: AttachmentRecord): GcAct {
   const isHeld = (findNetwork(documents, one)?.holdAddress ?? 0) > 0;
   const isMade = findEndpoint(documents, one)?.dynamic !== undefined;
   return {

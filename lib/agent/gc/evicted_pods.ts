@@ -10,11 +10,11 @@ import type { World } from "../world.ts";
 const WHY = "its place was given up while this host was away";
 
 /** Remembers the living pods of ports that were taken away, so that they are connected again. */
-export async function noteStranded(world: World, rows: readonly PortRow[]): Promise<void> {
-  const { mirror: { documents }, host, departed, unmatched, runtimes, log } = world;
+export async function noteEvicted(world: World, rows: readonly PortRow[]): Promise<void> {
+  const { store: { documents }, host, tornDown, unmatched, runtimes, log } = world;
   for (const row of rows) {
     const told = attachmentFromPort(row);
-    if (!told || told.host !== host || departed.has(told.sandbox)) continue;
+    if (!told || told.host !== host || tornDown.has(told.sandbox)) continue;
     if (attachmentsIn(documents, host, told.sandbox).length > 0) continue;
     // Who is bound somewhere has its place there.
     if (findEndpoint(documents, told)?.bound) continue;

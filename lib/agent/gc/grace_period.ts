@@ -2,7 +2,7 @@
 // at each look for the grace time. What counts is time in which somebody looked: a clock that jumps,
 // or an agent that was stopped for an hour, makes nobody's sandbox older.
 
-import type { Fate } from "./sandbox_liveness.ts";
+import type { SandboxState } from "./sandbox_liveness.ts";
 
 // So much counts between two looks at most; while something is marked they come at least as often.
 const LONGEST_STEP_MS = 10_000;
@@ -13,7 +13,7 @@ interface Mark {
 }
 
 /** Remembers for how long each attachment's sandbox has been missing. */
-export class Garbage {
+export class GracePeriod {
   readonly #marks = new Map<string, Mark>();
   readonly #graceMs: number;
   readonly #now: () => number;
@@ -27,7 +27,7 @@ export class Garbage {
    * Notes what became of the sandbox of attachment `id`; reports whether it is to be released: one
    * that is `dead` at once, any other that is not `alive` after the grace time.
    */
-  isDue(id: string, fate: Fate): boolean {
+  isDue(id: string, fate: SandboxState): boolean {
     if (fate === "alive") {
       this.#marks.delete(id);
       return false;
@@ -57,7 +57,7 @@ export class Garbage {
     return [...this.#marks.keys()];
   }
 
-  /** Gives the milliseconds for which each marked sandbox still has to be missing, by attachment id. */
+  /** Returns the milliseconds for which each marked sandbox still has to be missing, by attachment id. */
   left(): ReadonlyMap<string, number> {
     const left = ({ missingMs }: Mark) => Math.max(0, this.#graceMs - missingMs);
     return new Map([...this.#marks].map(([id, mark]) => [id, left(mark)]));
@@ -68,7 +68,7 @@ export class Garbage {
     for (const id of this.#marks.keys()) if (!ids.has(id)) this.#marks.delete(id);
   }
 
-  /** Gives the milliseconds until the next look is due; undefined while nothing is marked. */
+  /** Returns the milliseconds until the next look is due; undefined while nothing is marked. */
   nextDueMs(): number | undefined {
     if (this.#marks.size === 0) return undefined;
     const left = [...this.#marks.values()].map(({ missingMs }) => this.#graceMs - missingMs);

@@ -27,23 +27,23 @@ import type { World } from "../world.ts";
 type Documents = ReadonlyMap<string, Document>;
 
 /** Rebuilds the lost endpoints of this host's living pods. */
-export async function reviveEndpoints(world: World, rows: readonly PortRow[]): Promise<void> {
-  const { documents } = world.mirror;
+export async function restoreEndpoints(world: World, rows: readonly PortRow[]): Promise<void> {
+  const { documents } = world.store;
   const recorded = attachmentsOf(documents, world.host);
   const told = rows.flatMap((row) => attachmentFromPort(row) ?? [])
     .filter((one) => one.host === world.host && !documents.has(attachmentKey(one)));
   for (const one of [...recorded, ...told]) {
-    if (!planRevival(documents, one)) continue;
+    if (!planRestoration(documents, one)) continue;
     // In the sandbox's turn and looked at again: a teardown may have taken all of it meanwhile.
     await world.queue.run(one.sandbox, () => revive(world, one));
   }
 }
 
 async function revive(world: World, one: AttachmentRecord): Promise<void> {
-  const isThere = world.mirror.documents.has(attachmentKey(one)) ||
+  const isThere = world.store.documents.has(attachmentKey(one)) ||
     (await observe(world, (name) => name === hostEndOf(one))).rows.length > 0;
   if (!isThere || !await world.runtimes.isAlive(one)) return;
-  const isDone = await world.mirror.commit((documents) => planRevival(documents, one));
+  const isDone = await world.store.commit((documents) => planRestoration(documents, one));
   if (!isDone) return;
   world.log.warn("endpoint rebuilt: its record was lost under its pod", {
     pod: `${one.pod.namespace}/${one.pod.name}`,
@@ -52,8 +52,8 @@ async function revive(world: World, one: AttachmentRecord): Promise<void> {
   });
 }
 
-/** Gives what rebuilds the endpoint; undefined where it is not lost, or its address is another's. */
-export function planRevival(documents: Documents, one: AttachmentRecord): Part | undefined {
+/** Returns what rebuilds the endpoint; undefined where it is not lost, or its address is another's. */
+export function planRestoration(documents: Documents, one: AttachmentRecord): Part | undefined {
   const { pod, tenant, network: name, host, generation } = one;
   const network = findNetwork(documents, one);
   const address = one.addresses.map(bareAddress)[0];

@@ -2,7 +2,7 @@
 // that is blank. Nobody is cut off and nothing released on one such word.
 
 import type { AttachmentRecord } from "../../intent/records.ts";
-import type { Fate } from "./sandbox_liveness.ts";
+import type { SandboxState } from "./sandbox_liveness.ts";
 import { faultFrom } from "../../util/errors.ts";
 import { attachmentFromPort } from "../pods/port_external_ids.ts";
 import { isBlank } from "../store/documents.ts";
@@ -14,7 +14,7 @@ import type { Actual } from "../pods/steps.ts";
  * was lost, or lies for a moment. They are left as they are; what comes back to the store rings.
  */
 export async function isStoreLost(world: World, { rows }: Actual): Promise<boolean> {
-  if (!isBlank(world.mirror.documents)) return false;
+  if (!isBlank(world.store.documents)) return false;
   const told = rows.flatMap((row) => attachmentFromPort(row) ?? []);
   const alive = await Promise.all(told.map((one) => isThere(world, one)));
   const pods = alive.filter(Boolean).length;
@@ -34,10 +34,14 @@ export async function isThere(world: World, one: AttachmentRecord): Promise<bool
 }
 
 /** Marks a sandbox that is missing; reports whether it is to be released. */
-export function isGarbage({ garbage, log }: World, one: AttachmentRecord, fate: Fate): boolean {
-  const wasMarked = garbage.isMarked(one.id);
-  const isDue = garbage.isDue(one.id, fate);
-  const isMarked = garbage.isMarked(one.id);
+export function isGarbage(
+  { gracePeriod, log }: World,
+  one: AttachmentRecord,
+  fate: SandboxState,
+): boolean {
+  const wasMarked = gracePeriod.isMarked(one.id);
+  const isDue = gracePeriod.isDue(one.id, fate);
+  const isMarked = gracePeriod.isMarked(one.id);
   const pod = `${one.pod.namespace}/${one.pod.name}`;
   if (isMarked && !wasMarked) log.info("sandbox is missing, looked for again", { pod });
   if (!isMarked && wasMarked) log.info("sandbox is back", { pod });

@@ -14,11 +14,11 @@ import type { World } from "../world.ts";
  * `alive`: the namespace is there. `moved`: the sandbox runs in another one. `dead`: namespace and
  * runtime agree that it ended, and nobody else will say so. `missing`: all else, for the grace time.
  */
-export type Fate = "alive" | "moved" | "dead" | "missing";
+export type SandboxState = "alive" | "moved" | "dead" | "missing";
 
 /** Fates by attachment id, after those that moved were connected anew. */
-export interface Fates {
-  readonly fateById: ReadonlyMap<string, Fate>;
+export interface SandboxStates {
+  readonly fateById: ReadonlyMap<string, SandboxState>;
   /** Whether ports were changed. */
   readonly hasMoved: boolean;
   readonly failed: number;
@@ -28,9 +28,9 @@ export interface Fates {
 const AT_ONCE = 8;
 
 /** Looks for the sandbox of each attachment here; connects those anew that were restarted. */
-export async function followSandboxes(world: World): Promise<Fates> {
-  const mine = attachmentsOf(world.mirror.documents, world.host);
-  const fateById = new Map<string, Fate>();
+export async function checkSandboxes(world: World): Promise<SandboxStates> {
+  const mine = attachmentsOf(world.store.documents, world.host);
+  const fateById = new Map<string, SandboxState>();
   const gone: AttachmentRecord[] = [];
   for (let at = 0; at < mine.length; at += AT_ONCE) {
     await Promise.all(
@@ -61,7 +61,7 @@ class Witness {
   }
 
   /** Faults: where the runtime does not answer. */
-  async fateOf(sandbox: string): Promise<Fate> {
+  async fateOf(sandbox: string): Promise<SandboxState> {
     const { runtimes, containers } = this.#world;
     const found = await runtimes.findSandbox(sandbox);
     if (found?.isRunning) return found.isHostNetwork ? "missing" : "moved";
@@ -80,16 +80,16 @@ async function reconnect(world: World, { pod, sandbox }: AttachmentRecord): Prom
   try {
     await world.queue.run(sandbox, async () => {
       // A teardown may have come before our turn.
-      const isHere = attachmentsIn(world.mirror.documents, world.host, sandbox).length > 0;
+      const isHere = attachmentsIn(world.store.documents, world.host, sandbox).length > 0;
       if (isHere) await setupPod(world, { ...pod, sandbox }, { isLate: true });
     });
-    world.once.forget(key);
+    world.logDedup.forget(key);
     return true;
   } catch (error) {
     const { code, message } = faultFrom(error);
     if (code === "not_found") return true; // it ended meanwhile
     const words = `pod ${pod.namespace}/${pod.name} was restarted and not connected: ${message}`;
-    if (world.once.isNew(key, message)) world.log.error(words);
+    if (world.logDedup.isNew(key, message)) world.log.error(words);
     return false;
   }
 }

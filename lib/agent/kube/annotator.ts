@@ -1,19 +1,19 @@
 // Tells the API server which networks this host's pods have: what each pod's annotation should say
 // against what it says. Never in a set-up's way: a bell rings after it, and a look does the rest.
 
-import type { Cluster } from "../../kube/cluster_cache.ts";
+import type { ClusterCache } from "../../kube/cluster_cache.ts";
 import { type HostPod, NETWORK_STATUS } from "../../kube/objects.ts";
 import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Runtimes } from "../../runtimes/runtime.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
-import { Bell } from "../../util/async/notifier.ts";
+import { Notifier } from "../../util/async/notifier.ts";
 import { pause } from "../../util/async/pause.ts";
 import { statusChange } from "./network_status.ts";
 
 /** What the annotator works with. */
 export interface AnnotatorParts {
-  readonly cluster: Cluster;
+  readonly cluster: ClusterCache;
   readonly runtimes: Pick<Runtimes, "findSandbox">;
   /** This host's attachments; undefined while it is not known what they are. */
   readonly attachments: () => readonly AttachmentRecord[] | undefined;
@@ -27,7 +27,7 @@ const GATHER_MS = 50;
 
 /** Keeps the annotations of this host's pods right. */
 export class Annotator {
-  readonly bell = new Bell();
+  readonly bell = new Notifier();
   readonly #parts: AnnotatorParts;
   /** What we have written and no watch has told yet, by UID. */
   readonly #told = new Map<string, string | null>();
@@ -42,14 +42,14 @@ export class Annotator {
   /** A pod is another than it was: what was written for it has been told. */
   seen(uid: string): void {
     this.#told.delete(uid);
-    this.bell.ring();
+    this.bell.notify();
   }
 
   /** Looks until `signal` aborts. Never throws. */
   async keep(signal: AbortSignal): Promise<void> {
     let failed = 0;
     while (!signal.aborted) {
-      await this.bell.rung({ withinMs: failed ? RETRY_MS : LOOK_MS, signal });
+      await this.bell.wait({ withinMs: failed ? RETRY_MS : LOOK_MS, signal });
       await pause(GATHER_MS, signal);
       if (signal.aborted) return;
       failed = await this.#look().catch((error) => {
@@ -59,7 +59,7 @@ export class Annotator {
     }
   }
 
-  /** Gives how many pods could not be told. */
+  /** Returns how many pods could not be told. */
   async #look(): Promise<number> {
     const { cluster } = this.#parts;
     const attachments = this.#parts.attachments();

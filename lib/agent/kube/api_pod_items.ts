@@ -1,19 +1,19 @@
 // Pods as the API server alone tells them: their network status has what agents have written there.
 
 import type { Access } from "../../kube/access.ts";
-import { Connection } from "../../kube/api_connection.ts";
+import { ApiConnection } from "../../kube/api_connection.ts";
 import { fieldsIn, type HostPod, hostPodIn, NETWORK_STATUS, Shelf } from "../../kube/objects.ts";
 import type { PodItem } from "../api.ts";
 import { entriesIn, networkOfEntry } from "./network_status.ts";
 
 const PAGE = 500;
 
-/** Gives the pods of a namespace, of all when absent, by name. Faults: as Connection.ask(). */
+/** Returns the pods of a namespace, of all when absent, by name. Faults: as Connection.ask(). */
 export async function podItemsFrom(
   access: Access,
   namespace: string | undefined,
 ): Promise<PodItem[]> {
-  using connection = new Connection(access);
+  using connection = new ApiConnection(access);
   const shelf = new Shelf();
   const items: PodItem[] = [];
   const place = namespace === undefined ? "" : `/namespaces/${encodeURIComponent(namespace)}`;
@@ -30,7 +30,7 @@ export async function podItemsFrom(
   return items;
 }
 
-/** Gives a pod as an item; without networks of ours, its address is the one that its kubelet tells. */
+/** Returns a pod as an item; without networks of ours, its address is the one that its kubelet tells. */
 export function itemOf({ namespace, name, annotations, addresses, node }: HostPod): PodItem {
   const entries = (entriesIn(annotations[NETWORK_STATUS]) ?? [])
     .filter((entry) => networkOfEntry(entry.name) !== undefined);

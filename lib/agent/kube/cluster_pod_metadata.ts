@@ -5,14 +5,14 @@ import type { PodName } from "../../intent/dynamic.ts";
 import type { Pairs } from "../../kube/objects.ts";
 import { Fault } from "../../util/errors.ts";
 import { type Marks, UNKNOWN } from "../../util/selectors.ts";
-import type { PodKnowledge } from "../pods/pod_metadata.ts";
-import type { KubeKeeper, PodFacts } from "./cluster_sync.ts";
+import type { PodMetadata } from "../pods/pod_metadata.ts";
+import type { ClusterSync, PodFacts } from "./cluster_sync.ts";
 
 /**
- * Gives the knowledge of an agent that was told of a cluster; `keeper` is there a moment after its
+ * Returns the knowledge of an agent that was told of a cluster; `keeper` is there a moment after its
  * start. Of a pod that the API server does not have, only its namespace may be known.
  */
-export function clusterKnowledge(keeper: () => KubeKeeper | undefined): PodKnowledge {
+export function clusterPodMetadata(keeper: () => ClusterSync | undefined): PodMetadata {
   return {
     settle: (pod) => keeper()?.settle(pod) ?? Promise.resolve(pod.uid),
     of: async (wish): Promise<KnownPod> => {

@@ -1,7 +1,7 @@
 // The agent's side of Kubernetes: follows the cluster beside everything else, says when it cannot, and
 // lets others know of changes. Nothing that needs no label waits for it.
 
-import { Cluster, type ClusterState } from "../../kube/cluster_cache.ts";
+import { ClusterCache, type ClusterState } from "../../kube/cluster_cache.ts";
 import type { KubeChange } from "../../kube/informers.ts";
 import type { PodName } from "../../intent/dynamic.ts";
 import type { HostPod, KubeNamespace } from "../../kube/objects.ts";
@@ -29,8 +29,8 @@ interface PodWish {
 const SETTLE_MS = 1_000;
 
 /** Kubernetes as the agent has it. */
-export class KubeKeeper {
-  readonly cluster: Cluster;
+export class ClusterSync {
+  readonly cluster: ClusterCache;
   readonly nodeName: string;
   /** Where this host's attachments are in the store. */
   readonly #attachments: string;
@@ -40,18 +40,18 @@ export class KubeKeeper {
 
   constructor({ access, nodeName }: KubeOptions, stateDir: string, world: World) {
     this.nodeName = nodeName;
-    this.cluster = new Cluster({
+    this.cluster = new ClusterCache({
       access,
       node: nodeName,
       onChange: (change) => this.#changed(change, world),
       onState: (state) => this.#say(state, world),
     });
-    const { mirror, runtimes, log, host } = world;
+    const { store, runtimes, log, host } = world;
     this.#attachments = `attachments/${host}/`;
     this.#annotator = new Annotator({
       cluster: this.cluster,
       runtimes,
-      attachments: () => mirror.away ? undefined : attachmentsOf(mirror.documents, host),
+      attachments: () => store.unreachable ? undefined : attachmentsOf(store.documents, host),
       log,
     });
     this.#feed = new PolicyFeed({
@@ -69,11 +69,11 @@ export class KubeKeeper {
 
   /** The document of this key has changed. */
   news(key: string): void {
-    if (key.startsWith(this.#attachments)) this.#annotator.bell.ring();
+    if (key.startsWith(this.#attachments)) this.#annotator.bell.notify();
   }
 
   /**
-   * Gives what the API server knows of a pod: what it does not have is undefined, as is a pod of
+   * Returns what the API server knows of a pod: what it does not have is undefined, as is a pod of
    * another UID where one is given. Faults: unavailable, timeout, where it cannot be asked.
    */
   async factsOf(wish: PodWish): Promise<PodFacts> {
@@ -84,7 +84,7 @@ export class KubeKeeper {
     return { pod, namespace };
   }
 
-  /** Gives what the watches have told of a pod; undefined while they do not tell. Asks nobody. */
+  /** Returns what the watches have told of a pod; undefined while they do not tell. Asks nobody. */
   factsAtHand({ namespace, name }: PodName): PodFacts | undefined {
     const { state, pods, namespaces } = this.cluster;
     if (!state.isUp) return undefined;
@@ -120,7 +120,7 @@ export class KubeKeeper {
     clearTimeout(timer);
   }
 
-  /** Gives what /v1/health says of it. */
+  /** Returns what /v1/health says of it. */
   health(): KubeHealth {
     const { cluster, nodeName } = this;
     const { isUp, why } = cluster.state;
@@ -152,18 +152,18 @@ export class KubeKeeper {
   }
 
   #say({ isUp, why }: ClusterState, world: World): void {
-    const { log, tidying } = world;
+    const { log, memoryTrim } = world;
     // Lists of many pods have passed through; what they took goes back to the host.
-    tidying.note();
+    memoryTrim.note();
     if (isUp) this.#feed.note();
     // What came in the list was told before all of it was known.
     if (isUp) ringForLatecomers(world);
     if (isUp) log.info("Kubernetes is known", { server: this.cluster.server });
     else if (why !== "") log.warn(`Kubernetes is away, what was known stays: ${why}`);
-    this.#annotator.bell.ring();
+    this.#annotator.bell.notify();
   }
 }
 
-function ringForLatecomers({ unmatched, bell }: World): void {
-  if (unmatched.list().length > 0) bell.ring();
+function ringForLatecomers({ unmatched, reconcileSignal }: World): void {
+  if (unmatched.list().length > 0) reconcileSignal.notify();
 }

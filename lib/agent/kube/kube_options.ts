@@ -9,7 +9,7 @@ export interface KubeOptions {
   readonly nodeName: string;
 }
 
-/** Gives the options for `--kubeconfig` (a file, or `in-cluster`), `--kube-insecure`, `--node-name`. */
+/** Returns the options for `--kubeconfig` (a file, or `in-cluster`), `--kube-insecure`, `--node-name`. */
 export function kubeOptions(
   { kubeconfig, isInsecure, nodeName }: {
     readonly kubeconfig: string;

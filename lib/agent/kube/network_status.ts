@@ -17,13 +17,13 @@ interface Entry {
   readonly dns: Readonly<Record<string, never>>;
 }
 
-/** Gives the network that an entry's name tells, as `tenant/network`; undefined for others' entries. */
+/** Returns the network that an entry's name tells, as `tenant/network`; undefined for others' entries. */
 export function networkOfEntry(name: unknown): string | undefined {
   return typeof name === "string" && name.startsWith(OURS) ? name.slice(OURS.length) : undefined;
 }
 
 /**
- * Gives what the annotation should be, with `attachments` for all that is ours in it: null for none;
+ * Returns what the annotation should be, with `attachments` for all that is ours in it: null for none;
  * undefined where it is so already, and where what is there cannot be read, which is not ours to mend.
  */
 export function statusChange(
@@ -43,7 +43,7 @@ export function statusChange(
 /** An entry of anybody's. */
 export type AnyEntry = Readonly<Record<string, unknown>>;
 
-/** Gives the entries that an annotation has; undefined where it cannot be read. */
+/** Returns the entries that an annotation has; undefined where it cannot be read. */
 export function entriesIn(text: string | undefined): readonly AnyEntry[] | undefined {
   if (text === undefined || text === "") return [];
   try {

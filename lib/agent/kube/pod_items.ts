@@ -8,10 +8,10 @@ import type { PodItem } from "../api.ts";
 import { bareAddress } from "../pods/port_external_ids.ts";
 import type { World } from "../world.ts";
 
-/** Gives the pods by namespace and name. */
-export function podItems({ mirror, host, kube }: World): PodItem[] {
+/** Returns the pods by namespace and name. */
+export function podItems({ store, host, kube }: World): PodItem[] {
   const attached = podItemsOf(
-    mirror.documents,
+    store.documents,
     (label) => label === host ? kube?.nodeName ?? label : label,
   );
   const known = new Set(attached.map(({ namespace, name }) => `${namespace}/${name}`));
@@ -27,7 +27,7 @@ export function podItems({ mirror, host, kube }: World): PodItem[] {
   return [...attached, ...others].sort(byName);
 }
 
-/** Gives the pods that a store alone tells; `nodeOf` names a host's node. */
+/** Returns the pods that a store alone tells; `nodeOf` names a host's node. */
 export function podItemsOf(
   documents: ReadonlyMap<string, Document>,
   nodeOf: (host: string) => string = (host) => host,

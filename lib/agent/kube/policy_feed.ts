@@ -5,7 +5,7 @@
 // with the mark and hears no API server waits with what it does not know closed; one without it has
 // nothing to wait for, so that a cluster without policies never suffers from an API server that is away.
 
-import type { Cluster } from "../../kube/cluster_cache.ts";
+import type { ClusterCache } from "../../kube/cluster_cache.ts";
 import type { HostPod, KubePolicy, PeerPod } from "../../kube/objects.ts";
 import type { NetworkPolicy } from "../../policy/input.ts";
 import { faultFrom } from "../../util/errors.ts";
@@ -20,7 +20,7 @@ const MARK = "kubernetes-policies";
 // asked for again.
 const [GATHER_MS, APART_MS, RETRY_MS] = [2, 20, 100];
 
-/** Gives what holds until the API server is heard; `stateDir` is the agent's. */
+/** Returns what holds until the API server is heard; `stateDir` is the agent's. */
 export async function kubeAtStart(stateDir: string): Promise<KubeInput> {
   const isMarked = await Deno.lstat(`${stateDir}/${MARK}`).then(() => true, () => false);
   return isMarked ? "pending" : "none";
@@ -28,7 +28,7 @@ export async function kubeAtStart(stateDir: string): Promise<KubeInput> {
 
 /** What a feed works with. */
 export interface PolicyFeedOptions {
-  readonly cluster: Cluster;
+  readonly cluster: ClusterCache;
   readonly stateDir: string;
   readonly take: (kube: KubeInput) => void;
   readonly log: Log;

@@ -8,18 +8,18 @@ import { attachmentKey } from "../store/documents.ts";
 import type { World } from "../world.ts";
 import { applyStep, detach } from "./attach.ts";
 import type { Claim } from "./claim.ts";
-import { planDeparture } from "./endpoint_release.ts";
+import { planRelease } from "./endpoint_release.ts";
 import { hostEndOf } from "./port_external_ids.ts";
 import { logDetached } from "./attachment_log.ts";
-import { wantedOf } from "./desired.ts";
+import { desiredOf } from "./desired.ts";
 
 /** A claim, and the name that it is held under where the store was away. */
-export interface HeldClaim extends Claim {
-  readonly heldAs: string | undefined;
+export interface CommittedClaim extends Claim {
+  readonly pendingAs: string | undefined;
 }
 
 /** Makes the claimed attachments real, or leaves nothing of those that were not ready before. */
-export async function realise(world: World, claim: HeldClaim): Promise<void> {
+export async function applyClaim(world: World, claim: CommittedClaim): Promise<void> {
   if (claim.stale.length > 0) {
     const started = world.now();
     const { linksGone } = await detach(world, claim.stale.map(hostEndOf));
@@ -46,7 +46,7 @@ export async function realise(world: World, claim: HeldClaim): Promise<void> {
   const failed = results.find((result) => result.status === "rejected");
   try {
     if (failed) throw failed.reason;
-    await markReady(world, fresh, claim.heldAs);
+    await markReady(world, fresh, claim.pendingAs);
   } catch (error) {
     // A step that failed has undone itself already.
     const done = steps.filter((_, at) => results[at]?.status === "fulfilled");
@@ -56,19 +56,19 @@ export async function realise(world: World, claim: HeldClaim): Promise<void> {
 }
 
 function tagsOf(world: World, attachments: readonly AttachmentRecord[]): number[] {
-  return attachments.map((one) => wantedOf(world, world.mirror.documents, one).tag);
+  return attachments.map((one) => desiredOf(world, world.store.documents, one).tag);
 }
 
 /** New attachments need no look at the host, and new is what most are. */
 async function stepsFor(world: World, { attachments, isNew }: Claim): Promise<Step[]> {
-  const documents = world.mirror.documents;
-  const wanted = attachments.map((one) => wantedOf(world, documents, one));
+  const documents = world.store.documents;
+  const wanted = attachments.map((one) => desiredOf(world, documents, one));
   if (isNew) return planSteps(wanted, { rows: [], hostEnds: [] });
   const mine = new Set(attachments.map(hostEndOf));
   return planSteps(wanted, await observe(world, (name) => mine.has(name)));
 }
 
-/** Gives our rows and host ends as they are now, those whose name `isMeant`. */
+/** Returns our rows and host ends as they are now, those whose name `isMeant`. */
 export async function observe(
   world: World,
   isMeant: (name: string) => boolean = () => true,
@@ -86,8 +86,8 @@ async function markReady(
   heldAs: string | undefined,
 ): Promise<void> {
   if (fresh.length === 0) return;
-  if (heldAs !== undefined) return world.mirror.hold(heldAs, [], readyWrites(fresh));
-  await world.mirror.commit((documents) => {
+  if (heldAs !== undefined) return world.store.addPending(heldAs, [], readyWrites(fresh));
+  await world.store.commit((documents) => {
     const present = fresh.map((one) => ({ one, key: attachmentKey(one) }));
     for (const { one, key } of present) {
       if ((documents.get(key)?.value as AttachmentRecord | undefined)?.id === one.id) continue;
@@ -127,7 +127,7 @@ async function giveUp(
   } catch (error) {
     world.log.warn(`undo left to the next look: ${faultFrom(error).message}`);
   }
-  world.bell.ring();
+  world.reconcileSignal.notify();
 }
 
 /**
@@ -140,7 +140,7 @@ export async function releaseAttachments(
 ): Promise<void> {
   try {
     for (const some of slices(attachments)) {
-      await world.mirror.commit((documents) => releaseOf(world, documents, some));
+      await world.store.commit((documents) => releaseOf(world, documents, some));
     }
   } catch (error) {
     const { code } = faultFrom(error);
@@ -148,8 +148,8 @@ export async function releaseAttachments(
     for (
       const [name, ones] of Map.groupBy(attachments, ({ pod }) => `${pod.namespace}/${pod.name}`)
     ) {
-      const release = releaseOf(world, world.mirror.documents, ones);
-      if (release) world.mirror.hold(name, release.checks, release.writes);
+      const release = releaseOf(world, world.store.documents, ones);
+      if (release) world.store.addPending(name, release.checks, release.writes);
     }
   }
 }
@@ -163,7 +163,7 @@ function* slices<T>(list: readonly T[]): Generator<readonly T[]> {
 
 function releaseOf(
   world: World,
-  documents: World["mirror"]["documents"],
+  documents: World["store"]["documents"],
   attachments: readonly AttachmentRecord[],
 ): { readonly checks: readonly Check[]; readonly writes: readonly Write[] } | undefined {
   const present = attachments.map(attachmentKey)
@@ -173,7 +173,7 @@ function releaseOf(
     );
   if (present.length === 0) return undefined;
   const gone = present.map(({ document }) => document?.value as AttachmentRecord);
-  const departure = planDeparture(documents, gone, world.wallMs());
+  const departure = planRelease(documents, gone, world.wallMs());
   return {
     checks: [
       ...present.map(({ key, document }) => ({ key, revision: document?.revision ?? 0 })),

@@ -16,7 +16,7 @@ export async function applyStep(world: World, step: Step): Promise<void> {
   switch (step.do) {
     case "detach":
       await world.switch.removePorts([step.name]);
-      await world.removals.add([step.name]);
+      await world.linkRemovals.add([step.name]);
       return;
     case "attach":
       await attach(world, step.attachment, step.tag);
@@ -46,10 +46,13 @@ async function attach(world: World, attachment: AttachmentRecord, tag: number): 
 }
 
 /** What cannot be undone soon is a stray that a look finds; why it came to that is the better answer. */
-async function orNextLook({ log, bell }: World, undoing: Promise<void>): Promise<void> {
+async function orNextLook(
+  { log, reconcileSignal }: World,
+  undoing: Promise<void>,
+): Promise<void> {
   const undone = undoing.catch((error) => {
     log.warn(`undo left to a look: ${faultFrom(error).message}`);
-    bell.ring();
+    reconcileSignal.notify();
   });
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<void>((resolve) => timer = setTimeout(resolve, UNDO_MS));
@@ -83,12 +86,12 @@ async function hasForeignLink(world: World, attachment: AttachmentRecord): Promi
   return foreign !== undefined;
 }
 
-/** Gives the links of a sandbox that are not ours, without the loopback. */
+/** Returns the links of a sandbox that are not ours, without the loopback. */
 export async function foreignLinks(
   world: World,
   { sandbox, netns }: { readonly sandbox: string; readonly netns: string },
 ): Promise<PodLink[]> {
-  const ours = attachmentsIn(world.mirror.documents, world.host, sandbox)
+  const ours = attachmentsIn(world.store.documents, world.host, sandbox)
     .map((one) => one.interface);
   const links = await world.links.podLinks(netns);
   return links.filter(({ name }) => name !== "lo" && !ours.includes(name));
@@ -100,5 +103,5 @@ export async function detach(
   names: readonly string[],
 ): Promise<{ readonly linksGone: Promise<void> }> {
   await world.switch.removePorts(names);
-  return { linksGone: world.removals.add(names) };
+  return { linksGone: world.linkRemovals.add(names) };
 }

@@ -6,18 +6,22 @@ import { attachmentKey } from "../store/documents.ts";
 import type { World } from "../world.ts";
 
 /** As mark, with what is wrong; a store that is away is told by the next look. */
-export function markFailed(world: World, one: AttachmentRecord, reason: string): Promise<void> {
-  return mark(world, one, "failed", reason).catch(() => {});
+export function setAttachmentFailed(
+  world: World,
+  one: AttachmentRecord,
+  reason: string,
+): Promise<void> {
+  return setAttachmentState(world, one, "failed", reason).catch(() => {});
 }
 
 /** Marks the attachment, unless another one has taken its place. */
-export async function mark(
+export async function setAttachmentState(
   world: World,
   one: AttachmentRecord,
   state: "ready" | "failed",
   reason?: string,
 ): Promise<void> {
-  await world.mirror.commit((documents) => {
+  await world.store.commit((documents) => {
     const key = attachmentKey(one);
     const document = documents.get(key);
     const now = document?.value as AttachmentRecord | undefined;

@@ -45,7 +45,7 @@ export interface ClaimOptions {
 }
 
 /**
- * Gives the attachments of `choices` in `place`, keeping those that are there and still right, and
+ * Returns the attachments of `choices` in `place`, keeping those that are there and still right, and
  * what to commit. The newest sandbox wins an endpoint: kubelets replace an infra container without
  * tearing the old one down.
  */
@@ -127,7 +127,7 @@ const ESSENCE = [
   "generation",
 ] as const satisfies readonly (keyof AttachmentRecord)[];
 
-/** Gives the present attachment where it differs from `wanted` in nothing but its id and state. */
+/** Returns the present attachment where it differs from `wanted` in nothing but its id and state. */
 function keepOrRenew(
   present: readonly AttachmentRecord[],
   wanted: AttachmentRecord,
@@ -191,7 +191,7 @@ function endpointKey({ tenant, network, container }: EndpointRecord): string {
   return keys.endpoint(tenant, network, container);
 }
 
-/** Gives the MAC of an address: locally administered `02:02`, then its four bytes. */
+/** Returns the MAC of an address: locally administered `02:02`, then its four bytes. */
 export function macOf(address: string): string {
   const bytes = address.split(".").map((byte) => Number(byte).toString(16).padStart(2, "0"));
   return ["02", "02", ...bytes].join(":");

@@ -4,15 +4,15 @@ import type { AttachmentRecord } from "../../intent/records.ts";
 import { Fault } from "../../util/errors.ts";
 import { findNetwork } from "../store/documents.ts";
 import type { Document } from "../store/store_cache.ts";
-import type { Wanted } from "./steps.ts";
+import type { Desired } from "./steps.ts";
 import type { World } from "../world.ts";
 
-/** Gives `attachment` with its access tag on this host. Faults: not_found, exhausted. */
-export function wantedOf(
+/** Returns `attachment` with its access tag on this host. Faults: not_found, exhausted. */
+export function desiredOf(
   world: World,
   documents: ReadonlyMap<string, Document>,
   attachment: AttachmentRecord,
-): Wanted {
+): Desired {
   const network = findNetwork(documents, attachment);
   if (!network) {
     throw new Fault("not_found", `network ${attachment.tenant}/${attachment.network} is gone`, {

@@ -33,7 +33,7 @@ import type { Document } from "../store/store_cache.ts";
 type Documents = ReadonlyMap<string, Document>;
 
 /** Who arrives, and what planArrival() is told of the moment. */
-export interface Arriving {
+export interface NewPod {
   readonly host: string;
   readonly pod: KnownPod;
   /** Name of the pod's interface. */
@@ -45,7 +45,7 @@ export interface Arriving {
 }
 
 /** What an arrival adds to the commit of its attachment. */
-export interface Arrival {
+export interface DynamicEndpoint {
   readonly choice: Choice;
   readonly rule: string;
   /** Key of its address's claim, where this arrival takes it. */
@@ -56,22 +56,22 @@ export interface Arrival {
   readonly displaced?: EndpointRecord;
 }
 
-/** Gives what there is to choose from. */
+/** Returns what there is to choose from. */
 export function offerOf(documents: Documents): Offer {
   return { tenants: tenantsOf(documents), networks: networksOf(documents) };
 }
 
-/** Gives the network of a pod that no endpoint names. Faults: as chooseNetwork(). */
+/** Returns the network of a pod that no endpoint names. Faults: as chooseNetwork(). */
 export function networkFor(documents: Documents, pod: KnownPod): NetworkChoice | NoChoice {
   return chooseNetwork(offerOf(documents), pod);
 }
 
-/** Gives what makes the pod's endpoint there. Faults: exhausted, where the pool has no address left. */
-export function planArrival(
+/** Returns what makes the pod's endpoint there. Faults: exhausted, where the pool has no address left. */
+export function planDynamicEndpoint(
   documents: Documents,
   { network, group, rule }: NetworkChoice,
-  arriving: Arriving,
-): Arrival {
+  arriving: NewPod,
+): DynamicEndpoint {
   const { pod } = arriving;
   const { tenant, name } = network;
   const key = keys.endpoint(tenant, name, dynamicName(pod));
@@ -120,7 +120,7 @@ function revisionOf(documents: Documents, key: string): number {
 function takeAddress(
   documents: Documents,
   network: NetworkRecord,
-  { host, isTaking, tries }: Arriving,
+  { host, isTaking, tries }: NewPod,
 ): { readonly address: string; readonly displaced?: EndpointRecord } {
   const { tenant, name, subnet } = network;
   const pool = poolOf((key) => key, `${tenant}/${name}`, network, parseSubnet(subnet));
@@ -141,7 +141,7 @@ function takeAddress(
   throw poolIsFull(pool);
 }
 
-/** Gives element `skip` of `list`, counted on from its start where it is shorter. */
+/** Returns element `skip` of `list`, counted on from its start where it is shorter. */
 function pick<T>(list: Iterable<T>, skip: number): T | undefined {
   const passed: T[] = [];
   for (const one of list) {
@@ -151,7 +151,7 @@ function pick<T>(list: Iterable<T>, skip: number): T | undefined {
 }
 
 /**
- * Gives how many free addresses a host passes by: none at first. Who has met another host's commit looks
+ * Returns how many free addresses a host passes by: none at first. Who has met another host's commit looks
  * further on, each host elsewhere and each time in a wider range, so that many do not race for one key.
  */
 export function skipOf(host: string, tries: number): number {
@@ -167,7 +167,7 @@ function endpointKeyOf({ tenant, network, container }: EndpointRecord): string {
   return keys.endpoint(tenant, network, container);
 }
 
-/** Gives what a sandbox has of such endpoints already: its network does not move under it. */
+/** Returns what a sandbox has of such endpoints already: its network does not move under it. */
 export function stayingChoices(documents: Documents, host: string, sandbox: string): Choice[] {
   return attachmentsIn(documents, host, sandbox).flatMap((one) => {
     const endpoint = findEndpoint(documents, one);

@@ -8,47 +8,47 @@ import type { Sandbox } from "../../runtimes/runtime.ts";
 import { Fault } from "../../util/errors.ts";
 import type { World } from "../world.ts";
 import { endpointKeyOf } from "../store/documents.ts";
-import { type Arrival, networkFor, planArrival } from "./dynamic_endpoint.ts";
+import { type DynamicEndpoint, networkFor, planDynamicEndpoint } from "./dynamic_endpoint.ts";
 import type { Claim } from "./claim.ts";
-import { planDeparture } from "./endpoint_release.ts";
+import { planRelease } from "./endpoint_release.ts";
 import { withContainerLabels } from "./pod_metadata.ts";
 
-type Documents = World["mirror"]["documents"];
+type Documents = World["store"]["documents"];
 
 /** Tells what is known of a pod. Faults: unavailable, timeout. */
-export async function knownOf(
-  { knowledge }: World,
+export async function metadataOf(
+  { podMetadata }: World,
   pod: PodName & { readonly uid?: string | undefined },
   labels: Sandbox["labels"],
 ): Promise<KnownPod> {
-  return withContainerLabels(await knowledge.of(pod), labels);
+  return withContainerLabels(await podMetadata.of(pod), labels);
 }
 
 /**
- * Gives the pod on its way, or why no network is for it. Faults: as chooseNetwork(); unavailable,
+ * Returns the pod on its way, or why no network is for it. Faults: as chooseNetwork(); unavailable,
  * timeout, where it cannot be told what is known of the pod.
  */
-export async function arrivingPod(
+export async function claimDynamicEndpoint(
   world: World,
   { pod, sandbox, interface: name }: {
     readonly pod: PodName;
     readonly sandbox: Sandbox;
     readonly interface: string;
   },
-): Promise<ArrivingPod | NoChoice> {
-  const known = await knownOf(world, { ...pod, uid: sandbox.pod?.uid }, sandbox.labels);
-  const choice = networkFor(world.mirror.documents, known);
-  return choice.network ? new ArrivingPod(world, known, name) : choice;
+): Promise<DynamicEndpointClaim | NoChoice> {
+  const known = await metadataOf(world, { ...pod, uid: sandbox.pod?.uid }, sandbox.labels);
+  const choice = networkFor(world.store.documents, known);
+  return choice.network ? new DynamicEndpointClaim(world, known, name) : choice;
 }
 
 /** A pod that has a network to go to. */
-export class ArrivingPod implements Disposable {
+export class DynamicEndpointClaim implements Disposable {
   readonly #world: World;
   readonly #pod: KnownPod;
   readonly #interface: string;
   #claim: string | undefined;
   #tries = 0;
-  #displaced: Arrival["displaced"];
+  #displaced: DynamicEndpoint["displaced"];
 
   constructor(world: World, pod: KnownPod, name: string) {
     this.#world = world;
@@ -56,9 +56,9 @@ export class ArrivingPod implements Disposable {
     this.#interface = name;
   }
 
-  /** Gives what the commit needs on these documents. Faults: as chooseNetwork(); exhausted. */
-  plan(documents: Documents): Arrival {
-    const { host, taking } = this.#world;
+  /** Returns what the commit needs on these documents. Faults: as chooseNetwork(); exhausted. */
+  plan(documents: Documents): DynamicEndpoint {
+    const { host, addressesInFlight } = this.#world;
     this[Symbol.dispose]();
     const choice = networkFor(documents, this.#pod);
     if (!choice.network) {
@@ -68,41 +68,41 @@ export class ArrivingPod implements Disposable {
         fix: 'see "k8contivnet why", and set the pod up again',
       });
     }
-    const arrival = planArrival(documents, choice, {
+    const arrival = planDynamicEndpoint(documents, choice, {
       host,
       pod: this.#pod,
       interface: this.#interface,
-      isTaking: (claim) => taking.has(claim),
+      isTaking: (claim) => addressesInFlight.has(claim),
       tries: this.#tries++,
     });
     this.#claim = arrival.claim;
     this.#displaced = arrival.displaced;
-    if (arrival.claim) taking.add(arrival.claim);
+    if (arrival.claim) addressesInFlight.add(arrival.claim);
     return arrival;
   }
 
   /** Endpoint whose held address this pod has taken, by the last plan. */
-  get displaced(): Arrival["displaced"] {
+  get displaced(): DynamicEndpoint["displaced"] {
     return this.#displaced;
   }
 
   /** Lets go of the address that was about to be taken. */
   [Symbol.dispose](): void {
-    if (this.#claim) this.#world.taking.delete(this.#claim);
+    if (this.#claim) this.#world.addressesInFlight.delete(this.#claim);
     this.#claim = undefined;
   }
 }
 
 /** Adds to a claim what its pod's endpoint takes, and what those leave that it drops. */
-export function withArrival(
+export function withDynamicEndpoint(
   documents: Documents,
   claim: Claim,
-  arrival: Arrival | undefined,
+  arrival: DynamicEndpoint | undefined,
   nowMs: number,
 ): Claim {
   const kept = new Set(claim.attachments.map(endpointKeyOf));
   const dropped = claim.stale.filter((one) => !kept.has(endpointKeyOf(one)));
-  const departure = planDeparture(documents, dropped, nowMs);
+  const departure = planRelease(documents, dropped, nowMs);
   const parts = [claim, ...(arrival ? [arrival] : []), departure];
   const checks = new Map(parts.flatMap((one) => one.checks.map((check) => [check.key, check])));
   const writes = new Map(parts.flatMap((one) => one.writes.map((write) => [write.key, write])));

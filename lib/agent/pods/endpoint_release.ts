@@ -15,8 +15,8 @@ export interface Part {
   readonly writes: readonly Write[];
 }
 
-/** Gives what `gone` leave behind, at `nowMs` of the epoch. */
-export function planDeparture(
+/** Returns what `gone` leave behind, at `nowMs` of the epoch. */
+export function planRelease(
   documents: Documents,
   gone: readonly AttachmentRecord[],
   nowMs: number,
@@ -26,7 +26,7 @@ export function planDeparture(
   for (const one of gone) {
     const endpoint = findEndpoint(documents, one);
     if (!endpoint?.dynamic || !isLast(documents, one, endpoint, ids)) continue;
-    parts.set(endpointKeyOf(one), departing(documents, endpoint, nowMs));
+    parts.set(endpointKeyOf(one), releasing(documents, endpoint, nowMs));
   }
   const all = [...parts.values()];
   return {
@@ -35,11 +35,11 @@ export function planDeparture(
   };
 }
 
-/** Gives what becomes of an endpoint that a set-up made when its pod has gone at `nowMs` of the epoch. */
-export function departing(documents: Documents, endpoint: EndpointRecord, nowMs: number): Part {
+/** Returns what becomes of an endpoint that a set-up made when its pod has gone at `nowMs` of the epoch. */
+export function releasing(documents: Documents, endpoint: EndpointRecord, nowMs: number): Part {
   const hold = findNetwork(documents, endpoint)?.holdAddress ?? 0;
   const key = keys.endpoint(endpoint.tenant, endpoint.network, endpoint.container);
-  return hold > 0 ? holding(documents, key, endpoint, nowMs) : ending(documents, key);
+  return hold > 0 ? holding(documents, key, endpoint, nowMs) : deleting(documents, key);
 }
 
 /** One that has moved on to another host, or another sandbox of this one, is no longer this one's. */
@@ -67,8 +67,8 @@ function holding(
   return { checks: [checkOf(documents, key)], writes: [{ key, value: value as unknown as Json }] };
 }
 
-/** Gives what ends the endpoint at `key`: it goes, and what it claims. */
-export function ending(documents: Documents, key: string): Part {
+/** Returns what ends the endpoint at `key`: it goes, and what it claims. */
+export function deleting(documents: Documents, key: string): Part {
   const endpoint = documents.get(key)?.value as EndpointRecord | undefined;
   if (!endpoint) return { checks: [], writes: [] };
   const claim = keys.addressClaim(endpoint.tenant, endpoint.network, endpoint.address);

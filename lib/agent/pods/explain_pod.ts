@@ -9,7 +9,7 @@ import { faultFrom } from "../../util/errors.ts";
 import type { WhyAnswer, WhyPlace } from "../api.ts";
 import { allAttachments, findEndpoint } from "../store/documents.ts";
 import type { Document } from "../store/store_cache.ts";
-import { networkFor, planArrival } from "./dynamic_endpoint.ts";
+import { networkFor, planDynamicEndpoint } from "./dynamic_endpoint.ts";
 import { bareAddress } from "./port_external_ids.ts";
 
 type Documents = ReadonlyMap<string, Document>;
@@ -126,7 +126,7 @@ async function whyChosen({ documents, knownOf, host }: Asker): Promise<Omit<WhyA
       return { ...none, state: "nowhere", reason, notes };
     }
     const arriving = { host, pod: known, interface: "", isTaking: () => false, tries: 0 };
-    const { choice: { endpoint }, displaced } = planArrival(documents, choice, arriving);
+    const { choice: { endpoint }, displaced } = planDynamicEndpoint(documents, choice, arriving);
     const place = { ...namedPlace(endpoint), host: "", rule: choice.rule };
     const words = addressWords(documents, endpoint, displaced);
     return { state: "expected", places: [place], reason: "", notes: [...words, ...notes] };

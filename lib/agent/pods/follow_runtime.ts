@@ -5,7 +5,7 @@ import type { News } from "../../runtimes/runtime.ts";
 import { faultFrom } from "../../util/errors.ts";
 import { attachmentsIn } from "../store/documents.ts";
 import type { World } from "../world.ts";
-import { Bell } from "../../util/async/notifier.ts";
+import { Notifier } from "../../util/async/notifier.ts";
 import { pause } from "../../util/async/pause.ts";
 import { latePods } from "./late_attach.ts";
 
@@ -20,23 +20,23 @@ export async function followRuntime(world: World, signal: AbortSignal): Promise<
   world.runtimes.follow(signal, (news) => ear.hear(news));
   let retryMs = RETRY_MS;
   while (!signal.aborted) {
-    await ear.bell.rung({ withinMs: ear.isStale ? retryMs : IDLE_MS, signal });
+    await ear.bell.wait({ withinMs: ear.isStale ? retryMs : IDLE_MS, signal });
     await pause(GATHER_MS, signal);
     if (signal.aborted) break;
     if (!ear.isStale) continue;
     const isDone = await ear.act().catch((error) => {
       const words = faultFrom(error).message;
-      if (world.once.isNew("containers", words)) world.log.error(`containers: ${words}`);
+      if (world.logDedup.isNew("containers", words)) world.log.error(`containers: ${words}`);
       return false; // whatever it was must not make the agent deaf
     });
-    world.tidying.note();
+    world.memoryTrim.note();
     retryMs = isDone ? RETRY_MS : Math.min(IDLE_MS, retryMs * 2);
   }
 }
 
 /** What was heard since the last list. */
 class Ear {
-  readonly bell = new Bell();
+  readonly bell = new Notifier();
   /** The list is older than what was heard. */
   isStale = false;
   readonly #world: World;
@@ -56,10 +56,10 @@ class Ear {
     const { kind, sandbox, role } = news;
     this.#touched.add(sandbox);
     // It begins a new life, whatever was asked for its last one.
-    if (kind === "started" && role === "plain") this.#world.departed.delete(sandbox);
+    if (kind === "started" && role === "plain") this.#world.tornDown.delete(sandbox);
     // A pod that starts is its kubelet's for a while, one that ends was torn down: the next list
     // will do.
-    if (role !== "infra" || this.#isAttached(sandbox)) this.bell.ring();
+    if (role !== "infra" || this.#isAttached(sandbox)) this.bell.notify();
   }
 
   /** Lists and rings for a look where there is work; reports whether the list is fresh. */
@@ -73,12 +73,12 @@ class Ear {
     const isWork = this.#isReopened || touched.some((id) => this.#isAttached(id)) ||
       latePods(this.#world).length > 0;
     this.#isReopened = false;
-    if (isWork) this.#world.bell.ring();
+    if (isWork) this.#world.reconcileSignal.notify();
     return isFresh;
   }
 
   async #list(): Promise<boolean> {
-    const { runtimes, containers, unmatched, now, log, once } = this.#world;
+    const { runtimes, containers, unmatched, now, log, logDedup } = this.#world;
     try {
       const listed = await runtimes.listSandboxes();
       if (!listed) return true; // the stream will tell when there is a runtime again
@@ -86,40 +86,40 @@ class Ear {
       // Nobody tears down what nothing connected: it is forgotten when it ends.
       for (const id of containers.take(listed, { now: now(), isAttached })) {
         unmatched.remove(id);
-        once.forget(`late ${id}`);
+        logDedup.forget(`late ${id}`);
       }
-      if (once.forget("list")) log.info("containers are listed again");
+      if (logDedup.forget("list")) log.info("containers are listed again");
       return true;
     } catch (error) {
       const words = faultFrom(error).message;
-      if (once.isNew("list", words)) log.warn(`containers are not listed: ${words}`);
+      if (logDedup.isNew("list", words)) log.warn(`containers are not listed: ${words}`);
       return false;
     }
   }
 
   #isAttached(sandbox: string): boolean {
-    const { mirror, host } = this.#world;
-    return attachmentsIn(mirror.documents, host, sandbox).length > 0;
+    const { store, host } = this.#world;
+    return attachmentsIn(store.documents, host, sandbox).length > 0;
   }
 
   #open(): void {
     this.#isOpen = true;
     this.#isReopened = true;
-    this.bell.ring();
+    this.bell.notify();
   }
 
   /** Not at once: one that answers and lists nothing, or ends each stream, is still of no use. */
   #sayHeard(): void {
-    const { once, log } = this.#world;
-    if (once.forget("runtime")) log.info("container runtime is heard again");
+    const { logDedup, log } = this.#world;
+    if (logDedup.forget("runtime")) log.info("container runtime is heard again");
   }
 
   /** Said once for an outage: it is told again for each try. */
   #lose({ fault }: News & { readonly kind: "lost" }): void {
     this.#isOpen = false;
-    const { containers, once, log } = this.#world;
+    const { containers, logDedup, log } = this.#world;
     containers.missStart();
-    if (!once.isNew("runtime", fault?.message ?? "")) return;
+    if (!logDedup.isNew("runtime", fault?.message ?? "")) return;
     if (fault) log.warn(`container runtime is not heard: ${fault.message}`);
     else log.info("there is no Docker: only pods that are set up, and named namespaces, are seen");
   }

@@ -9,11 +9,11 @@ import { heldUntil } from "../../intent/dynamic.ts";
 import { type EndpointRecord, keys } from "../../intent/records.ts";
 import { faultFrom } from "../../util/errors.ts";
 import { pause } from "../../util/async/pause.ts";
-import { Garbage } from "../gc/grace_period.ts";
+import { GracePeriod } from "../gc/grace_period.ts";
 import { attachmentsOf, endpointKeyOf, endpointsOf } from "../store/documents.ts";
 import type { Document } from "../store/store_cache.ts";
 import type { World } from "../world.ts";
-import { ending } from "./endpoint_release.ts";
+import { deleting } from "./endpoint_release.ts";
 
 type Documents = ReadonlyMap<string, Document>;
 
@@ -21,38 +21,38 @@ const LOOK_MS = 2_000;
 const SHORTEST_MS = 20;
 
 /** Ends what is over until `signal` aborts. */
-export async function keepSticky(
+export async function expireHeldAddresses(
   world: World,
   graceMs: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const lost = new Garbage(graceMs, world.now);
+  const lost = new GracePeriod(graceMs, world.now);
   let said = "";
   while (!signal.aborted) {
-    const nextMs = nextEndMs(world.mirror.documents, world.wallMs());
+    const nextMs = nextExpiryMs(world.store.documents, world.wallMs());
     await pause(Math.max(SHORTEST_MS, Math.min(LOOK_MS, nextMs)), signal);
     // Without the store, what is known of it may be long over.
-    if (signal.aborted || world.mirror.away) continue;
+    if (signal.aborted || world.store.unreachable) continue;
     const words = await endAll(world, lost).then(() => "", (error) => faultFrom(error).message);
     if (words !== "" && words !== said) world.log.warn(`held addresses stay for now: ${words}`);
     said = words;
   }
 }
 
-async function endAll(world: World, lost: Garbage): Promise<void> {
-  const { mirror, log } = world;
-  const { documents } = mirror;
-  const over = endpointsOf(documents).filter((one) => isOver(documents, one, world.wallMs()));
-  const orphans = lostEndpoints(documents, world.host);
+async function endAll(world: World, lost: GracePeriod): Promise<void> {
+  const { store, log } = world;
+  const { documents } = store;
+  const over = endpointsOf(documents).filter((one) => isExpired(documents, one, world.wallMs()));
+  const orphans = orphanedEndpoints(documents, world.host);
   lost.keepOnly(new Set(orphans.map(keyOf)));
   const due = orphans.filter((one) => lost.isDue(keyOf(one), "missing"));
   for (const endpoint of [...over, ...due]) {
     const key = keyOf(endpoint);
-    const isEnded = await mirror.commit((now) => {
+    const isEnded = await store.commit((now) => {
       const present = now.get(key)?.value as EndpointRecord | undefined;
-      const isStillDue = present && (isOver(now, present, world.wallMs()) ||
-        lostEndpoints(now, world.host).some((one) => keyOf(one) === key));
-      return isStillDue ? ending(now, key) : undefined;
+      const isStillDue = present && (isExpired(now, present, world.wallMs()) ||
+        orphanedEndpoints(now, world.host).some((one) => keyOf(one) === key));
+      return isStillDue ? deleting(now, key) : undefined;
     });
     if (!isEnded) continue;
     log.info("address released", {
@@ -64,20 +64,20 @@ async function endAll(world: World, lost: Garbage): Promise<void> {
   }
 }
 
-/** Gives the milliseconds until the next held address is over; infinite where none is held. */
-export function nextEndMs(documents: Documents, nowMs: number): number {
+/** Returns the milliseconds until the next held address is over; infinite where none is held. */
+export function nextExpiryMs(documents: Documents, nowMs: number): number {
   const ends = endpointsOf(documents).map((one) => heldUntil(documents, one) ?? Infinity);
   return Math.max(0, ends.reduce((a, b) => Math.min(a, b), Infinity) - nowMs);
 }
 
 /** Reports whether an endpoint was held for its pod as long as its network says. */
-export function isOver(documents: Documents, endpoint: EndpointRecord, nowMs: number): boolean {
+export function isExpired(documents: Documents, endpoint: EndpointRecord, nowMs: number): boolean {
   const until = heldUntil(documents, endpoint);
   return until !== undefined && until <= nowMs;
 }
 
-/** Gives the endpoints that were made for pods of `host` and have no attachment. */
-export function lostEndpoints(documents: Documents, host: string): EndpointRecord[] {
+/** Returns the endpoints that were made for pods of `host` and have no attachment. */
+export function orphanedEndpoints(documents: Documents, host: string): EndpointRecord[] {
   const made = endpointsOf(documents).filter(({ dynamic, bound }) =>
     dynamic && dynamic.heldSince === undefined && bound?.host === host
   );

@@ -58,7 +58,7 @@ export class Containers {
     this.#isStart = false;
   }
 
-  /** Gives the pods that the agent acts for now. */
+  /** Returns the pods that the agent acts for now. */
   pods(now: number): PodRequest[] {
     return [...this.#known.values()].filter(({ actFrom }) => actFrom <= now).map(({ pod }) => pod);
   }

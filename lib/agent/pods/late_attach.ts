@@ -22,30 +22,32 @@ import type { World } from "../world.ts";
 const ID_DIGITS = 12;
 
 /** Connects the pods of this host to endpoints that are theirs and free; gives how many failed. */
-export async function connectLatecomers(world: World): Promise<number> {
+export async function attachLatePods(world: World): Promise<number> {
   const named = latePods(world);
   const late = [...named, ...podsWithNetwork(world, named)];
   const done = await Promise.all(late.map((pod) => connect(world, pod)));
   return done.filter((isDone) => !isDone).length;
 }
 
-/** Gives the pods of this host that endpoints wait for. */
+/** Returns the pods of this host that endpoints wait for. */
 export function latePods(world: World): PodRequest[] {
   return podsHere(world).filter((pod) => hasFreeEndpoint(world, pod));
 }
 
-/** Gives the pods that are known here: listed, with attachments, and without an endpoint so far. */
-function podsHere({ mirror, host, unmatched, containers, departed, now }: World): PodRequest[] {
-  const attached = attachmentsOf(mirror.documents, host)
+/** Returns the pods that are known here: listed, with attachments, and without an endpoint so far. */
+function podsHere(
+  { store, host, unmatched, containers, tornDown, now }: World,
+): PodRequest[] {
+  const attached = attachmentsOf(store.documents, host)
     .map(({ pod, sandbox }): PodRequest => ({ ...pod, sandbox }));
   const listed = namedAmong(
-    mirror.documents,
+    store.documents,
     containers.pods(now()),
     (pod) => containers.isPlain(pod.sandbox),
   );
   const all = [...listed, ...attached, ...unmatched.list().map(({ pod }) => pod)];
   return [...new Map(all.map((pod) => [pod.sandbox, pod])).values()]
-    .filter(({ sandbox }) => !departed.has(sandbox));
+    .filter(({ sandbox }) => !tornDown.has(sandbox));
 }
 
 /**
@@ -53,7 +55,7 @@ function podsHere({ mirror, host, unmatched, containers, departed, now }: World)
  * host may run hundreds of containers that have nothing to do with us.
  */
 function namedAmong(
-  documents: World["mirror"]["documents"],
+  documents: World["store"]["documents"],
   pods: readonly PodRequest[],
   isMeant: (pod: PodRequest) => boolean,
 ): PodRequest[] {
@@ -69,7 +71,7 @@ function namedAmong(
 }
 
 function hasFreeEndpoint(world: World, pod: PodRequest): boolean {
-  const { mirror: { documents }, host } = world;
+  const { store: { documents }, host } = world;
   // What was chosen for a running pod does not move under it.
   if (stayingChoices(documents, host, pod.sandbox).length > 0) return false;
   const attachments = attachmentsOf(documents, host);
@@ -88,27 +90,31 @@ function isOurs({ bound, pin, host: named }: EndpointRecord, host: string): bool
 }
 
 /** Containers that no kubelet made move without a set-up: what nobody has over there may be taken. */
-function isLeft({ mirror, containers }: World, endpoint: EndpointRecord, pod: PodRequest): boolean {
+function isLeft(
+  { store, containers }: World,
+  endpoint: EndpointRecord,
+  pod: PodRequest,
+): boolean {
   if (!containers.isPlain(pod.sandbox) || endpoint.bound === undefined) return false;
   const key = keys.endpoint(endpoint.tenant, endpoint.network, endpoint.container);
-  return !attachmentsOf(mirror.documents, endpoint.bound.host)
+  return !attachmentsOf(store.documents, endpoint.bound.host)
     .some((one) => endpointKeyOf(one) === key);
 }
 
 /**
- * Gives the pods without a place that a network is for by now, as far as is known without asking: the
+ * Returns the pods without a place that a network is for by now, as far as is known without asking: the
  * set-up itself asks, so it is not tried again and again while nothing has changed.
  */
 function podsWithNetwork(world: World, named: readonly PodRequest[]): PodRequest[] {
   const sandboxes = new Set(named.map(({ sandbox }) => sandbox));
-  const offer = offerOf(world.mirror.documents);
+  const offer = offerOf(world.store.documents);
   return world.unmatched.list().filter(({ pod }) => !sandboxes.has(pod.sandbox))
     .filter((one) => isWorthATry(world, offer, one)).map(({ pod }) => pod);
 }
 
 function isWorthATry(world: World, offer: Offer, { pod, labels }: UnmatchedPod): boolean {
-  const { mirror: { documents }, knowledge, patience, now } = world;
-  const atHand = knowledge.atHand(pod);
+  const { store: { documents }, podMetadata, backoff, now } = world;
+  const atHand = podMetadata.atHand(pod);
   if (!atHand) return false;
   const known = withContainerLabels(atHand, labels);
   const network = networkOf(offer, known);
@@ -119,7 +125,7 @@ function isWorthATry(world: World, offer: Offer, { pod, labels }: UnmatchedPod):
   if (endpoint && endpoint.dynamic?.heldSince === undefined) return false;
   // A pool that is full has room when one of its claims has gone.
   const claims = documentsIn(documents, groups.addressesAt(tenant, name)).length;
-  return patience.isDue(`late ${pod.sandbox}`, JSON.stringify([known, network, claims]), now());
+  return backoff.isDue(`late ${pod.sandbox}`, JSON.stringify([known, network, claims]), now());
 }
 
 function networkOf(offer: Offer, known: KnownPod): NetworkRecord | undefined {
@@ -131,15 +137,15 @@ function networkOf(offer: Offer, known: KnownPod): NetworkRecord | undefined {
 }
 
 function chosenFor(world: World, pod: PodRequest): EndpointRecord[] {
-  const { mirror, host, containers, once, log } = world;
+  const { store, host, containers, logDedup, log } = world;
   const { namespace, name, sandbox } = pod;
   try {
     const query = { host, namespace, pod: name, sandbox };
-    return chooseEndpoints(mirror.documents, query).map(({ endpoint }) => endpoint);
+    return chooseEndpoints(store.documents, query).map(({ endpoint }) => endpoint);
   } catch (error) {
     // It belongs elsewhere, which a pod's own set-up was told; a container has none.
     const words = faultFrom(error).message;
-    const isNews = containers.isPlain(sandbox) && once.isNew(`late ${sandbox}`, words);
+    const isNews = containers.isPlain(sandbox) && logDedup.isNew(`late ${sandbox}`, words);
     if (isNews) log.warn(`container left alone: ${words}`);
     return [];
   }
@@ -152,11 +158,11 @@ async function connect(world: World, pod: PodRequest): Promise<boolean> {
   try {
     await world.queue.run(pod.sandbox, async () => {
       // A teardown may have come before our turn.
-      if (!world.departed.has(pod.sandbox)) await setupPod(world, pod, { isLate: true });
+      if (!world.tornDown.has(pod.sandbox)) await setupPod(world, pod, { isLate: true });
     });
-    world.once.forget(key);
+    world.logDedup.forget(key);
     // Still without a place where the set-up has found nothing for it.
-    if (!left()) world.patience.forget(key);
+    if (!left()) world.backoff.forget(key);
     return true;
   } catch (error) {
     const { code, message } = faultFrom(error);
@@ -172,7 +178,7 @@ async function connect(world: World, pod: PodRequest): Promise<boolean> {
     }
     // It is tried again; what goes on failing in the same way is said once.
     if (before) world.unmatched.add(pod, message, before.labels);
-    if (world.once.isNew(key, message)) {
+    if (world.logDedup.isNew(key, message)) {
       world.log.error(`pod ${pod.namespace}/${pod.name} not connected: ${message}`);
     }
     return code === "exhausted" || code === "conflict";

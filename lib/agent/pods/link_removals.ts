@@ -10,7 +10,7 @@ import type { Log } from "../../util/log.ts";
 const GATHER_MS = 25;
 
 /** Gathers links that are to go and removes them together. */
-export class Removals {
+export class LinkRemovals {
   readonly #links: Links;
   readonly #log: Log;
   readonly #onLeft: () => void;

@@ -26,7 +26,7 @@ export class LocalTags {
   }
 
   /**
-   * Gives the access tag of `network` on this host: its VLAN, or a local one outside every tenant's
+   * Returns the access tag of `network` on this host: its VLAN, or a local one outside every tenant's
    * VLANs and every claimed one; undefined where none is left.
    */
   tagOf(documents: Documents, network: NetworkRecord): number | undefined {

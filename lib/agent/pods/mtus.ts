@@ -22,7 +22,7 @@ export class Mtus {
     this.#log = log;
   }
 
-  /** Gives what this host's tunnel link carries, in bytes; undefined where it has none. */
+  /** Returns what this host's tunnel link carries, in bytes; undefined where it has none. */
   get own(): number | undefined {
     return this.#own.length === 0 ? undefined : Math.min(...this.#own);
   }
@@ -43,7 +43,7 @@ export class Mtus {
     if (tunnelAddresses(documents).join() !== this.#measured) await this.measure(documents);
   }
 
-  /** Gives the MTU of `network` in bytes; warns once where it had to be assumed. */
+  /** Returns the MTU of `network` in bytes; warns once where it had to be assumed. */
   of(network: NetworkRecord): number {
     const { mtu, isAssumed } = networkMtu({
       encap: network.encap,

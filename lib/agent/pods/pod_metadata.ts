@@ -10,7 +10,7 @@ import { type Marks, UNKNOWN } from "../../util/selectors.ts";
 type Asked = PodName & { readonly uid?: string | undefined };
 
 /** Whoever knows pods. */
-export interface PodKnowledge {
+export interface PodMetadata {
   /**
    * Tells what is known of a pod. Where nobody can ever be asked, UNKNOWN marks: then only what needs
    * no label is chosen. Faults: unavailable, timeout, where somebody could be asked and does not
@@ -30,14 +30,14 @@ export interface PodKnowledge {
 }
 
 /** The knowledge of an agent without an API server. */
-export const knowsNothing: PodKnowledge = {
-  of: ({ namespace, name }) => Promise.resolve(nothingOf({ namespace, name })),
+export const noPodMetadata: PodMetadata = {
+  of: ({ namespace, name }) => Promise.resolve(unknownPod({ namespace, name })),
   settle: ({ uid }) => Promise.resolve(uid),
-  atHand: ({ namespace, name }) => nothingOf({ namespace, name }),
+  atHand: ({ namespace, name }) => unknownPod({ namespace, name }),
 };
 
-/** Gives a pod of which only the name is known. */
-export function nothingOf({ namespace, name }: PodName): KnownPod {
+/** Returns a pod of which only the name is known. */
+export function unknownPod({ namespace, name }: PodName): KnownPod {
   return {
     namespace,
     name,

@@ -14,7 +14,7 @@ export function hostEndOf(attachment: { readonly id: string }): string {
   return `cv${attachment.id}`;
 }
 
-/** Gives the port that `attachment` should have, on access tag `tag`. */
+/** Returns the port that `attachment` should have, on access tag `tag`. */
 export function attachmentToPort(attachment: AttachmentRecord, tag: number): PortSpec {
   const { id, tenant, network, endpoint, pod, sandbox, mac, mtu, generation, gateway } = attachment;
   return {
@@ -45,7 +45,7 @@ export function attachmentToPort(attachment: AttachmentRecord, tag: number): Por
   };
 }
 
-/** Gives the attachment that a row of ours tells of; undefined when the row lacks a part of it. */
+/** Returns the attachment that a row of ours tells of; undefined when the row lacks a part of it. */
 export function attachmentFromPort({ externalIds: ids }: PortRow): AttachmentRecord | undefined {
   const { attachment, host, tenant, network, endpoint, namespace, pod, sandbox, netns, mac } = ids;
   if (!attachment || !host || !tenant || !network || !endpoint || !namespace || !pod) {
@@ -75,7 +75,7 @@ export function attachmentFromPort({ externalIds: ids }: PortRow): AttachmentRec
   };
 }
 
-/** Gives the link that `attachment` should have. */
+/** Returns the link that `attachment` should have. */
 export function attachmentToPair(
   attachment: AttachmentRecord,
   { checksumOffload, hasForeign }: { checksumOffload: boolean; hasForeign: boolean },

@@ -12,12 +12,16 @@ import type { PodRequest, SetupAnswer } from "../api.ts";
 import { attachmentItem } from "../server/items.ts";
 import type { World } from "../world.ts";
 import { stayingChoices } from "./dynamic_endpoint.ts";
-import { type ArrivingPod, arrivingPod, withArrival } from "./dynamic_endpoint_claim.ts";
+import {
+  claimDynamicEndpoint,
+  type DynamicEndpointClaim,
+  withDynamicEndpoint,
+} from "./dynamic_endpoint_claim.ts";
 import { foreignLinks } from "./attach.ts";
 import { type Claim, type Place, planClaim } from "./claim.ts";
-import { type HeldClaim, realise } from "./apply_claim.ts";
+import { applyClaim, type CommittedClaim } from "./apply_claim.ts";
 import { logAttached } from "./attachment_log.ts";
-import { wantedOf } from "./desired.ts";
+import { desiredOf } from "./desired.ts";
 
 /**
  * Connects a pod as the intent says and answers when its network works.
@@ -30,7 +34,7 @@ export async function setupPod(
   { isLate = false } = {},
 ): Promise<SetupAnswer> {
   const started = world.now();
-  if (!isLate) world.departed.delete(request.sandbox);
+  if (!isLate) world.tornDown.delete(request.sandbox);
   const sandbox = await findSandbox(world, request.sandbox);
   if (sandbox.isHostNetwork) return { outcome: "host-network", attachments: [] };
   const taken = (await foreignLinks(world, { ...sandbox, sandbox: sandbox.id }))
@@ -41,7 +45,7 @@ export async function setupPod(
   if (way && "why" in way) return unmatched(world, { ...request, ...pod }, sandbox, way.why);
   using arriving = way;
   world.unmatched.remove(sandbox.id);
-  const podUid = await world.knowledge.settle({ ...pod, uid: sandbox.pod?.uid });
+  const podUid = await world.podMetadata.settle({ ...pod, uid: sandbox.pod?.uid });
   const place: Place = {
     host: world.host,
     sandbox: sandbox.id,
@@ -51,8 +55,8 @@ export async function setupPod(
     pod,
     podUid,
   };
-  await world.mtus.follow(world.mirror.documents);
-  const plan = (documents: World["mirror"]["documents"]) => {
+  await world.mtus.follow(world.store.documents);
+  const plan = (documents: World["store"]["documents"]) => {
     const { choices } = choose(world, wish);
     const arrival = choices.length === 0 ? arriving?.plan(documents) : undefined;
     const claim = planClaim(documents, place, arrival ? [arrival.choice] : choices, {
@@ -60,20 +64,20 @@ export async function setupPod(
       mtuOf: (network) => world.mtus.of(network),
     });
     const isTaken = isLate && claim.stale.some((one) => one.sandbox !== sandbox.id);
-    return isTaken ? NOTHING : withArrival(documents, claim, arrival, world.wallMs());
+    return isTaken ? NOTHING : withDynamicEndpoint(documents, claim, arrival, world.wallMs());
   };
   // Two sandboxes of one name may want one endpoint: whoever comes later sees what the other claimed.
   const name = `${pod.namespace}/${pod.name}`;
   const claim = await world.queue.run(`claim ${name}`, () => commitOrHold(world, name, plan));
   if (arriving) tellDisplaced(world, arriving);
-  await realise(world, claim);
+  await applyClaim(world, claim);
   const fresh = claim.attachments.filter((one) => one.state !== "ready");
   for (const one of fresh) logAttached(world, one, started);
-  const documents = world.mirror.documents;
+  const documents = world.store.documents;
   return {
     outcome: "ready",
     attachments: claim.attachments.map((one) =>
-      attachmentItem({ ...one, state: "ready" }, wantedOf(world, documents, one).tag)
+      attachmentItem({ ...one, state: "ready" }, desiredOf(world, documents, one).tag)
     ),
   };
 }
@@ -100,9 +104,9 @@ async function findWay(
   world: World,
   { request, sandbox, taken }: Wish,
   pod: PodName,
-): Promise<ArrivingPod | NoChoice> {
+): Promise<DynamicEndpointClaim | NoChoice> {
   try {
-    return await arrivingPod(world, { pod, sandbox, interface: freeName(new Set(taken)) });
+    return await claimDynamicEndpoint(world, { pod, sandbox, interface: freeName(new Set(taken)) });
   } catch (error) {
     const { message } = faultFrom(error);
     world.unmatched.add({ ...request, ...pod, sandbox: sandbox.id }, message, sandbox.labels);
@@ -116,7 +120,7 @@ async function chooseSurely(world: World, wish: Wish) {
   const known = choose(world, wish);
   if (known.choices.length > 0) return known;
   // A store that does not answer: then what is known decides.
-  await world.mirror.catchUp().catch(() => {});
+  await world.store.catchUp().catch(() => {});
   return choose(world, wish);
 }
 
@@ -129,7 +133,7 @@ interface Wish {
 
 /** Kubelets give namespace, then name; the guide said the reverse. What the runtime knows decides. */
 function choose(world: World, { request, sandbox, taken }: Wish) {
-  const documents = world.mirror.documents;
+  const documents = world.store.documents;
   const given = sandbox.pod ?? { namespace: request.namespace, name: request.name };
   const staying = stayingChoices(documents, world.host, sandbox.id);
   if (staying.length > 0) {
@@ -179,27 +183,27 @@ function unmatched(
 async function commitOrHold(
   world: World,
   name: string,
-  plan: (documents: World["mirror"]["documents"]) => Claim,
-): Promise<HeldClaim> {
+  plan: (documents: World["store"]["documents"]) => Claim,
+): Promise<CommittedClaim> {
   try {
-    return { ...await commitClaim(world, plan), heldAs: undefined };
+    return { ...await commitClaim(world, plan), pendingAs: undefined };
   } catch (error) {
     const { code, message } = faultFrom(error);
     const claim = ["unavailable", "timeout"].includes(code)
-      ? plan(world.mirror.documents)
+      ? plan(world.store.documents)
       : undefined;
     if (!claim || !world.isShared || !claim.attachments.every((one) => isOurs(world, one))) {
       throw error;
     }
     world.log.warn(`store is away, set-up is told to it later: ${message}`, { pod: name });
-    world.mirror.hold(name, claim.checks, claim.writes);
-    return { ...claim, heldAs: name };
+    world.store.addPending(name, claim.checks, claim.writes);
+    return { ...claim, pendingAs: name };
   }
 }
 
 /** Reports whether an attachment's endpoint is bound or pinned to this host. */
-function isOurs({ mirror, host }: World, one: AttachmentRecord): boolean {
-  const endpoint = findEndpoint(mirror.documents, one);
+function isOurs({ store, host }: World, one: AttachmentRecord): boolean {
+  const endpoint = findEndpoint(store.documents, one);
   // An address that is held may be another pod's by now.
   if (!endpoint || endpoint.dynamic?.heldSince !== undefined) return false;
   return (endpoint.pin?.host ?? endpoint.host) === host || endpoint.bound?.host === host;
@@ -208,10 +212,10 @@ function isOurs({ mirror, host }: World, one: AttachmentRecord): boolean {
 /** Commits what `plan` wants of the documents as they are at that moment. */
 async function commitClaim(
   world: World,
-  plan: (documents: World["mirror"]["documents"]) => Claim,
+  plan: (documents: World["store"]["documents"]) => Claim,
 ): Promise<Claim> {
   let claim: Claim | undefined;
-  await world.mirror.commit((documents) => {
+  await world.store.commit((documents) => {
     claim = plan(documents);
     return claim.writes.length > 0 ? claim : undefined;
   });
@@ -219,7 +223,7 @@ async function commitClaim(
   return claim;
 }
 
-function tellDisplaced({ log }: World, { displaced }: ArrivingPod): void {
+function tellDisplaced({ log }: World, { displaced }: DynamicEndpointClaim): void {
   if (!displaced) return;
   const { tenant, network, address, namespace, dynamic } = displaced;
   log.warn("pool full: an address is held no longer", {

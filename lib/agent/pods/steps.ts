@@ -6,7 +6,7 @@ import type { PortRow } from "../../ovs/switch.ts";
 import { attachmentToPort, hostEndOf } from "./port_external_ids.ts";
 
 /** An attachment that should be, with the access tag it should have. */
-export interface Wanted {
+export interface Desired {
   readonly attachment: AttachmentRecord;
   readonly tag: number;
 }
@@ -32,10 +32,10 @@ export type Step =
   | { readonly do: "retag"; readonly attachment: AttachmentRecord; readonly tag: number };
 
 /**
- * Gives the steps in order. Detaching comes first: a freed address may be wanted again in this plan.
+ * Returns the steps in order. Detaching comes first: a freed address may be wanted again in this plan.
  * A row without its link can forward nothing and is made anew together with the link.
  */
-export function planSteps(wanted: readonly Wanted[], actual: Actual): Step[] {
+export function planSteps(wanted: readonly Desired[], actual: Actual): Step[] {
   const { rows, hostEnds, podEnds = new Map() } = actual;
   const rowByName = new Map(rows.map((row) => [row.name, row]));
   const ends = new Set(hostEnds);
@@ -53,7 +53,7 @@ interface Seen {
   readonly podEnds: ReadonlyMap<string, "differs" | "gone">;
 }
 
-function stepsOf({ attachment, tag }: Wanted, { rowByName, ends, podEnds }: Seen): Step[] {
+function stepsOf({ attachment, tag }: Desired, { rowByName, ends, podEnds }: Seen): Step[] {
   const name = hostEndOf(attachment);
   const row = rowByName.get(name);
   const attach: Step = { do: "attach", attachment, tag };

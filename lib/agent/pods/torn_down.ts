@@ -8,7 +8,7 @@ const LIMIT = 1_000;
 const DIGITS = 12;
 
 /** The latest 1,000 sandboxes whose teardown came after their last set-up. */
-export class Departed {
+export class TornDown {
   readonly #ids = new Set<string>();
 
   add(sandbox: string): void {

@@ -13,7 +13,7 @@ export interface UnmatchedPod {
 }
 
 /** The unmatched pods of this host since the agent's start, the latest 1,000. */
-export class Unmatched {
+export class UnmatchedPods {
   readonly #podBySandbox = new Map<string, UnmatchedPod>();
 
   add(pod: PodRequest, reason: string, labels?: UnmatchedPod["labels"]): void {

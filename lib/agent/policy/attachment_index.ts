@@ -5,7 +5,7 @@ import type { AttachmentRecord, EndpointRecord } from "../../intent/records.ts";
 import { endpointKeyOf } from "../store/documents.ts";
 
 /** Attachments of all hosts. */
-export class Attached {
+export class AttachmentIndex {
   readonly #byKey = new Map<string, AttachmentRecord>();
   readonly #byEndpoint = new Map<string, readonly AttachmentRecord[]>();
   readonly #byPod = new Map<string, readonly AttachmentRecord[]>();
@@ -24,20 +24,20 @@ export class Attached {
     for (const map of [this.#byKey, this.#byEndpoint, this.#byPod]) map.clear();
   }
 
-  /** Gives the attachment of the endpoint at `key` where it is bound now. */
+  /** Returns the attachment of the endpoint at `key` where it is bound now. */
   of(key: string, { bound }: EndpointRecord): AttachmentRecord | undefined {
     return this.#byEndpoint.get(key)?.findLast(({ host, generation }) =>
       bound?.host === host && bound.generation === generation
     );
   }
 
-  /** Gives the keys of the endpoints that a pod `namespace/name` may have. */
+  /** Returns the keys of the endpoints that a pod `namespace/name` may have. */
   endpointsOf(pod: string): string[] {
     return (this.#byPod.get(pod) ?? []).map(endpointKeyOf);
   }
 }
 
-/** Gives a pod's name with its namespace. */
+/** Returns a pod's name with its namespace. */
 export function podNameOf({ pod }: AttachmentRecord): string {
   return `${pod.namespace}/${pod.name}`;
 }

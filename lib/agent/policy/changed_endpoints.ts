@@ -6,7 +6,7 @@ import type { AttachmentRecord, EndpointRecord, NetworkRecord } from "../../inte
 import { keys } from "../../intent/records.ts";
 import { attachmentsOf, endpointKeyOf, findNetwork } from "../store/documents.ts";
 import type { Document } from "../store/store_cache.ts";
-import { Attached } from "./attachment_index.ts";
+import { AttachmentIndex } from "./attachment_index.ts";
 
 /** What there is to follow. */
 export interface EndpointInput {
@@ -29,12 +29,12 @@ export interface EndpointFacts {
 }
 
 /** Follows the endpoints of all hosts. */
-export class EndpointNews {
-  readonly #attached = new Attached();
+export class ChangedEndpoints {
+  readonly #attached = new AttachmentIndex();
   /** Access tags of the networks of this host's endpoints. */
   #tags: ReadonlyMap<string, number | undefined> = new Map();
 
-  /** Gives all endpoints that may be another than before, in the order of the records. */
+  /** Returns all endpoints that may be another than before, in the order of the records. */
   follow(input: EndpointInput): EndpointFacts[] {
     const { documents, changed, pods, host } = input;
     const again = new Set<string>();
@@ -62,7 +62,7 @@ export class EndpointNews {
     return documents.keys();
   }
 
-  /** Gives the endpoints here whose networks have another tag than before. */
+  /** Returns the endpoints here whose networks have another tag than before. */
   #retagged({ documents, host, tagOf }: EndpointInput): string[] {
     const before = this.#tags;
     const now = new Map<string, number | undefined>();
@@ -80,7 +80,7 @@ export class EndpointNews {
 
 const networkKeyOf = ({ tenant, network }: AttachmentRecord) => keys.network(tenant, network);
 
-/** Gives those of the keys that are there, as a walk would meet them. */
+/** Returns those of the keys that are there, as a walk would meet them. */
 function inOrder(wanted: ReadonlySet<string>, documents: EndpointInput["documents"]): string[] {
   if (wanted.size < 2) return [...wanted];
   return [...documents.keys()].filter((key) => wanted.has(key));

@@ -11,10 +11,10 @@ import type { LineChanges } from "../../policy/flows/flow_table.ts";
 import type { KubeNamespace, KubePod, NetworkPolicy } from "../../policy/input.ts";
 import { PolicyModel } from "../../policy/model.ts";
 import { rulesOfNetworkPolicy } from "../../policy/network_policy.ts";
-import { rulesOfUntold } from "../../policy/unknown_labels.ts";
+import { rulesOfUnknownLabels } from "../../policy/unknown_labels.ts";
 import type { Document } from "../store/store_cache.ts";
 import { podNameOf } from "./attachment_index.ts";
-import { EndpointNews } from "./changed_endpoints.ts";
+import { ChangedEndpoints } from "./changed_endpoints.ts";
 import { policyEndpoint, subnetsByTenant, tenantPolicies } from "./policy_records.ts";
 import { NamedList } from "./named_list.ts";
 
@@ -51,7 +51,7 @@ export class Compiler {
   readonly #namespaces = new NamedList<KubeNamespace>(({ name }) => name);
   readonly #policies = new NamedList<NetworkPolicy>(fullName);
   readonly #pods = new NamedList<KubePod>(fullName);
-  readonly #endpoints = new EndpointNews();
+  readonly #endpoints = new ChangedEndpoints();
   /** Namespaces that have policies. */
   #untold: ReadonlySet<string> = new Set();
 
@@ -124,7 +124,7 @@ export class Compiler {
   }
 
   #updateUntold(policies: readonly NetworkPolicy[]): void {
-    const now = rulesOfUntold(policies);
+    const now = rulesOfUnknownLabels(policies);
     for (const namespace of new Set([...this.#untold, ...now.keys()])) {
       this.model.setRules(`untold ${namespace}`, now.get(namespace) ?? []);
     }
@@ -151,7 +151,7 @@ export class Compiler {
     return seen !== undefined && seen.every((one, at) => one === parts[at]);
   }
 
-  /** Gives the keys of the records that were seen and are not there any more. */
+  /** Returns the keys of the records that were seen and are not there any more. */
   #goneFrom(documents: Documents, changed: Changed): Set<string> {
     const isGone = (key: string) => isRecord(key) && this.#seen.has(key) && !documents.has(key);
     return new Set([...changed ?? this.#seen.keys()].filter(isGone));
@@ -174,7 +174,7 @@ function isRecord(key: string): boolean {
   return key.startsWith("endpoints/") || key.startsWith("tenants/");
 }
 
-/** Gives the name under which the model has the rules of `key`. */
+/** Returns the name under which the model has the rules of `key`. */
 function sourceOf(key: string): string {
   return key.startsWith("tenants/") ? `contiv ${key.slice("tenants/".length)}` : key;
 }

@@ -14,7 +14,7 @@ export interface Handover {
 }
 
 /**
- * Gives what is to be done before lines `have` become `want`; nothing where all zones stay with theirs.
+ * Returns what is to be done before lines `have` become `want`; nothing where all zones stay with theirs.
  * `former` are lines that were there until a switch lost them: its tracker may have been spared.
  */
 export function handoverOf(
@@ -33,7 +33,7 @@ export function handoverOf(
   return { zones, doors };
 }
 
-/** Gives the lines that tell whose a zone is. */
+/** Returns the lines that tell whose a zone is. */
 export function ownersIn(lines: readonly string[]): Set<string> {
   return new Set(lines.filter((line) => tagOfLine(line) !== undefined));
 }

@@ -5,15 +5,15 @@ import type { World } from "../world.ts";
 import type { Compiler } from "./compiler.ts";
 import { hasPolicies } from "./policy_records.ts";
 import type { KubeInput } from "./kube_input.ts";
-import type { Telling } from "./drop_logging.ts";
+import type { DropLogging } from "./drop_logging.ts";
 
 /** The wish, up to date as of the last `lines()`. */
-export class Wish {
-  readonly #telling: Telling;
+export class DesiredFlows {
+  readonly #telling: DropLogging;
   #compiler: Compiler | undefined;
   #misread: ReadonlySet<string> = new Set();
 
-  constructor(telling: Telling) {
+  constructor(telling: DropLogging) {
     this.#telling = telling;
   }
 
@@ -28,14 +28,14 @@ export class Wish {
   }
 
   /** Reports whether nobody has asked for a policy yet, nor does now. */
-  isNone({ documents }: World["mirror"], kube: KubeInput): boolean {
+  isNone({ documents }: World["store"], kube: KubeInput): boolean {
     return !this.#compiler && kube === "none" && !hasPolicies(documents);
   }
 
-  /** Gives the lines; where `isFresh` the switch may have lost everything. */
+  /** Returns the lines; where `isFresh` the switch may have lost everything. */
   async lines(world: World, kube: KubeInput, isFresh: boolean): Promise<string[]> {
-    const { documents } = world.mirror;
-    if (this.isNone(world.mirror, kube)) return [];
+    const { documents } = world.store;
+    if (this.isNone(world.store, kube)) return [];
     const drop = await this.#telling.actions(world, isFresh);
     if (this.#compiler?.drop !== drop) {
       const { Compiler } = await import("./compiler.ts");

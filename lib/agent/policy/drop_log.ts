@@ -3,18 +3,18 @@
 import { SURELY_TOLD, watchDrops } from "../../ovs/policy_tables/drop_watch.ts";
 import type { PacketIn } from "../../ovs/openflow/packet_in.ts";
 import type { SwitchOptions } from "../../ovs/switch.ts";
-import { DropBook, type Interval } from "../../policy/drop_aggregator.ts";
+import { DropAggregator, type Interval } from "../../policy/drop_aggregator.ts";
 import type { World } from "../world.ts";
-import { dropOf, dropWords, keyOf } from "./drop_message.ts";
+import { dropMessage, dropOf, keyOf } from "./drop_message.ts";
 
 const INTERVAL_S = 10;
 
 /** Logs drops until it is disposed. */
 export function logDrops(
-  { log, policies }: Pick<World, "log" | "policies">,
+  { log, policies }: Pick<World, "logDedup" | "log" | "logDedup" | "policies">,
   place: Pick<SwitchOptions, "rundir" | "bridge">,
 ): Disposable {
-  const book = new DropBook();
+  const book = new DropAggregator();
   let timer: ReturnType<typeof setInterval> | undefined;
   const turn = () => {
     for (const line of intervalLines(book.turn())) log.info(line);
@@ -24,7 +24,7 @@ export function logDrops(
   };
   const watch = watchDrops(place, (packet: PacketIn) => {
     const drop = dropOf(packet);
-    const words = book.take(keyOf(drop), () => dropWords(policies.known, drop));
+    const words = book.take(keyOf(drop), () => dropMessage(policies.known, drop));
     if (words !== undefined) log.info(`dropped ${words}`);
     timer ??= setInterval(turn, INTERVAL_S * 1_000);
   });
@@ -36,7 +36,7 @@ export function logDrops(
   };
 }
 
-/** Gives the lines at the end of an interval. Beyond what the switch surely tells, counts are the least. */
+/** Returns the lines at the end of an interval. Beyond what the switch surely tells, counts are the least. */
 export function intervalLines({ more, others, heard }: Interval): string[] {
   const least = heard > SURELY_TOLD ? "at least " : "";
   const counted = (count: number) => `${least}${count} more in ${INTERVAL_S} s`;

@@ -11,7 +11,7 @@ const USES_METER = / actions=meter:/;
 const NAME = "log of drops";
 
 /** What is done with denied packets. */
-export class Telling {
+export class DropLogging {
   readonly #tables: PolicyTables;
   readonly #isWanted: boolean;
   #actions: string = DROP;
@@ -21,17 +21,20 @@ export class Telling {
     this.#isWanted = isWanted;
   }
 
-  /** Gives the actions; where `isFresh` the switch may have lost the meter. Never faults. */
-  async actions(world: Pick<World, "log" | "once">, isFresh: boolean): Promise<string> {
+  /** Returns the actions; where `isFresh` the switch may have lost the meter. Never faults. */
+  async actions(
+    world: Pick<World, "logDedup" | "log" | "logDedup" | "logDedup">,
+    isFresh: boolean,
+  ): Promise<string> {
     if (!this.#isWanted || !isFresh) return this.#actions;
     try {
       await this.#tables.ensureMeter();
       this.#actions = TELL_AND_DROP;
-      if (world.once.forget(NAME)) world.log.info("drops are logged again");
+      if (world.logDedup.forget(NAME)) world.log.info("drops are logged again");
     } catch (error) {
       this.#actions = DROP;
       const { message } = faultFrom(error);
-      if (world.once.isNew(NAME, message)) world.log.warn(`drops are not logged: ${message}`);
+      if (world.logDedup.isNew(NAME, message)) world.log.warn(`drops are not logged: ${message}`);
     }
     return this.#actions;
   }

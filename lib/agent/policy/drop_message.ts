@@ -32,13 +32,13 @@ export function dropOf({ cookie, registers }: PacketIn): Drop {
   };
 }
 
-/** Gives the same text for drops that are told as one. */
+/** Returns the same text for drops that are told as one. */
 export function keyOf({ policyNumber, tag, source, destination, protocol, port }: Drop): string {
   return [policyNumber, tag, source, destination, protocol, port].join();
 }
 
-/** Gives `tcp default/app 10.1.1.2 -> default/web 10.1.1.1:80 by contiv policy t/p1 (rule 1 of group web)`. */
-export function dropWords(compiler: Compiler | undefined, drop: Drop): string {
+/** Returns `tcp default/app 10.1.1.2 -> default/web 10.1.1.1:80 by contiv policy t/p1 (rule 1 of group web)`. */
+export function dropMessage(compiler: Compiler | undefined, drop: Drop): string {
   const { tag, source, destination, protocol, port } = drop;
   const name = Object.entries(PROTOCOLS).find(([, number]) => number === protocol)?.[0] ??
     `protocol ${protocol}`;
@@ -50,7 +50,7 @@ export function dropWords(compiler: Compiler | undefined, drop: Drop): string {
   return `${name} ${ends} by ${policyWords(compiler, drop, { from, to })}`;
 }
 
-/** Gives the endpoints with these addresses: addresses are a tenant's, and the tag tells which one's. */
+/** Returns the endpoints with these addresses: addresses are a tenant's, and the tag tells which one's. */
 function endsOf(
   compiler: Compiler | undefined,
   tag: number,

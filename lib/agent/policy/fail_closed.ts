@@ -2,7 +2,7 @@
 // which needs few flows, until the rules are in force; and where a trunk goes round the policies, its
 // frames are dropped. Pure.
 
-/** Gives the access tags of the networks that any of `lines` is about. */
+/** Returns the access tags of the networks that any of `lines` is about. */
 export function tagsIn(lines: readonly string[]): Set<number> {
   return new Set(lines.flatMap((line) => {
     const tag = /[,=]reg0=(0x[0-9a-f]+)/.exec(line)?.[1];
@@ -10,8 +10,8 @@ export function tagsIn(lines: readonly string[]): Set<number> {
   }));
 }
 
-/** Gives lines that drop all from and to the guarded endpoints of these networks. */
-export function closingLines(wanted: readonly string[], tags: ReadonlySet<number>): string[] {
+/** Returns lines that drop all from and to the guarded endpoints of these networks. */
+export function failClosedFlows(wanted: readonly string[], tags: ReadonlySet<number>): string[] {
   return wanted.flatMap((line) => {
     const found = /^(cookie=\S+ table=10, priority=)(?:20|40)(,ip,reg0=(\S+?),nw_\S+) actions=/
       .exec(line);
@@ -21,7 +21,7 @@ export function closingLines(wanted: readonly string[], tags: ReadonlySet<number
 
 const SHUT = "cookie=0x6b38000600000000, priority=200,dl_vlan=";
 
-/** Gives the line that drops what trunks bring in with that tag. */
+/** Returns the line that drops what trunks bring in with that tag. */
 export function shutLine(tag: number): string {
   return `${SHUT}${tag} actions=drop`;
 }

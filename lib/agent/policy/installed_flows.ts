@@ -3,22 +3,22 @@
 
 import type { PolicyTables } from "../../ovs/policy_tables/policy_tables.ts";
 import type { World } from "../world.ts";
-import { closingLines, tagsIn } from "./fail_closed.ts";
-import type { Guards } from "./policy_handover.ts";
-import type { PolicedTags } from "./policy_vlans.ts";
+import { failClosedFlows, tagsIn } from "./fail_closed.ts";
+import type { PolicyHandover } from "./policy_handover.ts";
+import type { PolicyVlans } from "./policy_vlans.ts";
 
 /** What is in force. */
-export class InForce {
+export class InstalledFlows {
   readonly #tables: PolicyTables;
-  readonly #policed: PolicedTags;
-  readonly #guards: Guards;
+  readonly #policed: PolicyVlans;
+  readonly #guards: PolicyHandover;
   /** Lines that the switch has; undefined where only the switch knows. */
   #have: ReadonlySet<string> | undefined;
   /** Lines that tell whose the tracker's zones are, as they were in force last. */
   #owners: ReadonlySet<string> = new Set();
   #closed: ReadonlySet<number> = new Set();
 
-  constructor(tables: PolicyTables, policed: PolicedTags, guards: Guards) {
+  constructor(tables: PolicyTables, policed: PolicyVlans, guards: PolicyHandover) {
     this.#tables = tables;
     this.#policed = policed;
     this.#guards = guards;
@@ -39,7 +39,7 @@ export class InForce {
     this.#have = undefined;
   }
 
-  /** Gives the lines. */
+  /** Returns the lines. */
   async lines(): Promise<ReadonlySet<string>> {
     return this.#have ?? this.#guards.take(await this.#tables.read());
   }
@@ -104,7 +104,7 @@ export class InForce {
   ): Promise<void> {
     this.#closed = tags;
     try {
-      await this.#tables.change([], closingLines(want, tags));
+      await this.#tables.change([], failClosedFlows(want, tags));
     } catch {
       const theirs = have.filter((line) => line.includes("table=10,") && tagsIn([line]).size > 0)
         .filter((line) => [...tagsIn([line])].every((tag) => tags.has(tag)));

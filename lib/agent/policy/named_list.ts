@@ -2,7 +2,7 @@
 // compared by identity: whoever tells them gives the same object for the same thing. Pure.
 
 /** What is another than before. */
-export interface ListNews<T> {
+export interface ListChanges<T> {
   /** Whatever came or changed, in the list's order. */
   readonly fresh: readonly T[];
   /** Names that nothing has any more. */
@@ -19,13 +19,13 @@ export class NamedList<T> {
     this.#nameOf = nameOf;
   }
 
-  /** Gives what has the name; of namesakes the last one. */
+  /** Returns what has the name; of namesakes the last one. */
   get(name: string): T | undefined {
     return this.#byName.get(name);
   }
 
   /** Takes over how the list is now. Where there are namesakes, more may be told as fresh than is. */
-  follow(list: readonly T[]): ListNews<T> {
+  follow(list: readonly T[]): ListChanges<T> {
     const { gone, fresh } = differences(this.#list, list);
     this.#list = list;
     const names = gone.map((one) => this.#nameOf(one));
@@ -40,7 +40,7 @@ export class NamedList<T> {
   }
 }
 
-/** Gives what only one of two lists has. */
+/** Returns what only one of two lists has. */
 function differences<T>(before: readonly T[], now: readonly T[]): { gone: T[]; fresh: T[] } {
   const most = Math.min(before.length, now.length);
   let [head, tail] = [0, 0];

@@ -9,56 +9,56 @@
 // A host without policies has none of this: no line, no tracker, and nothing of it is loaded.
 
 import type { NetworkPolicy } from "../../policy/input.ts";
-import type { RenewingTables } from "../../ovs/policy_tables/megaflow_flush.ts";
+import type { FlushingTables } from "../../ovs/policy_tables/megaflow_flush.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
-import { Bell } from "../../util/async/notifier.ts";
-import { Queue } from "../../util/async/keyed_queue.ts";
+import { Notifier } from "../../util/async/notifier.ts";
+import { KeyedQueue } from "../../util/async/keyed_queue.ts";
 import type { World } from "../world.ts";
 import type { Compiler } from "./compiler.ts";
-import { Guards } from "./policy_handover.ts";
-import { InForce } from "./installed_flows.ts";
+import { PolicyHandover } from "./policy_handover.ts";
+import { InstalledFlows } from "./installed_flows.ts";
 import type { KubeInput } from "./kube_input.ts";
-import type { PolicedTags } from "./policy_vlans.ts";
-import { Telling } from "./drop_logging.ts";
-import { Wish } from "./desired_flows.ts";
+import type { PolicyVlans } from "./policy_vlans.ts";
+import { DropLogging } from "./drop_logging.ts";
+import { DesiredFlows } from "./desired_flows.ts";
 
 const RETRY_MS = 1_000;
 const LOOK_MS = 60_000;
 
 /** The policies of this host. */
-export class PolicyKeeper {
+export class PolicyEnforcer {
   /** Rung when policies, or whom they are about, may have changed. */
-  readonly bell = new Bell();
-  readonly policed: PolicedTags;
-  readonly tables: RenewingTables;
-  readonly #turns = new Queue();
-  readonly #telling: Telling;
-  readonly #wish: Wish;
-  readonly #guards: Guards;
-  readonly #inForce: InForce;
+  readonly signal = new Notifier();
+  readonly policed: PolicyVlans;
+  readonly tables: FlushingTables;
+  readonly #turns = new KeyedQueue();
+  readonly #telling: DropLogging;
+  readonly #wish: DesiredFlows;
+  readonly #guards: PolicyHandover;
+  readonly #inForce: InstalledFlows;
   #kube: KubeInput = "none";
   #problem: Fault | undefined;
   #said = "";
 
-  constructor(tables: RenewingTables, policed: PolicedTags, { tellsDrops = false } = {}) {
+  constructor(tables: FlushingTables, policed: PolicyVlans, { tellsDrops = false } = {}) {
     this.tables = tables;
     this.policed = policed;
-    this.#telling = new Telling(tables, tellsDrops);
-    this.#wish = new Wish(this.#telling);
-    this.#guards = new Guards(tables, policed);
-    this.#inForce = new InForce(tables, policed, this.#guards);
+    this.#telling = new DropLogging(tables, tellsDrops);
+    this.#wish = new DesiredFlows(this.#telling);
+    this.#guards = new PolicyHandover(tables, policed);
+    this.#inForce = new InstalledFlows(tables, policed, this.#guards);
   }
 
   /** Takes over what Kubernetes says now, and rings. */
   setKube(kube: KubeInput): void {
     this.#kube = kube;
-    this.bell.ring();
+    this.signal.notify();
   }
 
   /** Looks what the switch has at the next `ensure`, and rings: it may have lost everything. */
   recheck(): void {
     if (this.#wish.compiler) this.#inForce.forget();
-    this.bell.ring();
+    this.signal.notify();
   }
 
   /** Kubernetes' policies as far as they are known. */
@@ -114,12 +114,12 @@ export class PolicyKeeper {
     }
   }
 
-  #isIdle({ mirror }: World): boolean {
-    return this.#wish.isNone(mirror, this.#kube) && !this.#isUnknown(mirror);
+  #isIdle({ store }: World): boolean {
+    return this.#wish.isNone(store, this.#kube) && !this.#isUnknown(store);
   }
 
-  #isUnknown({ away, documents }: World["mirror"]): boolean {
-    return this.#kube === "pending" || (away !== undefined && documents.size === 0);
+  #isUnknown({ unreachable, documents }: World["store"]): boolean {
+    return this.#kube === "pending" || (unreachable !== undefined && documents.size === 0);
   }
 
   async #ensure(world: World): Promise<void> {
@@ -127,7 +127,7 @@ export class PolicyKeeper {
     if (this.#isIdle(world)) this.policed.set([]);
     const isFresh = this.#inForce.size === undefined;
     const have = await this.#inForce.lines();
-    if (this.#isUnknown(world.mirror)) return await this.#keepAsItIs(world, have);
+    if (this.#isUnknown(world.store)) return await this.#keepAsItIs(world, have);
     const want = await this.#wish.lines(world, this.#kube, isFresh);
     const now = this.#wish.tags;
     if (!this.policed.isEverything) {
@@ -171,11 +171,11 @@ export class PolicyKeeper {
 }
 
 /** Follows rings until `signal` aborts; tries again what failed. */
-export async function keepPolicies(world: World, signal: AbortSignal): Promise<void> {
+export async function enforcePolicies(world: World, signal: AbortSignal): Promise<void> {
   const { policies } = world;
   while (!signal.aborted) {
     const withinMs = policies.problem === undefined ? LOOK_MS : RETRY_MS;
-    await policies.bell.rung({ withinMs, signal });
+    await policies.signal.wait({ withinMs, signal });
     // What failed has been said.
     if (!signal.aborted) await policies.ensure(world).catch(() => {});
   }

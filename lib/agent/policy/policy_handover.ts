@@ -1,22 +1,22 @@
 // Guards of ports, and of what comes in from other hosts, follow the policed tags: which frames the
 // switch hands over to the policy tables. A trunk whose flows could not be made is shut until they are.
 
-import type { RenewingTables } from "../../ovs/policy_tables/megaflow_flush.ts";
+import type { FlushingTables } from "../../ovs/policy_tables/megaflow_flush.ts";
 import { Fault } from "../../util/errors.ts";
 import type { World } from "../world.ts";
 import { isShutLine, shutLine } from "./fail_closed.ts";
-import type { PolicedTags } from "./policy_vlans.ts";
+import type { PolicyVlans } from "./policy_vlans.ts";
 
 /** The switch's guards as they were made last. */
-export class Guards {
-  readonly #tables: RenewingTables;
-  readonly #policed: PolicedTags;
+export class PolicyHandover {
+  readonly #tables: FlushingTables;
+  readonly #policed: PolicyVlans;
   /** Which tags guards were told of last. */
   #told = "";
   /** Lines that stand in for trunks' flows that could not be made. */
   #shut: readonly string[] = [];
 
-  constructor(tables: RenewingTables, policed: PolicedTags) {
+  constructor(tables: FlushingTables, policed: PolicyVlans) {
     this.#tables = tables;
     this.#policed = policed;
   }

@@ -20,7 +20,7 @@ export interface PolicyItem {
   readonly drops: number;
 }
 
-/** Gives contiv's policies as the records tell them, with nothing that only a host knows. */
+/** Returns contiv's policies as the records tell them, with nothing that only a host knows. */
 export function contivItems(documents: ReadonlyMap<string, Document>): PolicyItem[] {
   return tenantsOf(documents).flatMap((
     { name: tenant, groups = [], policies = [] }: TenantRecord,
@@ -37,9 +37,9 @@ export function contivItems(documents: ReadonlyMap<string, Document>): PolicyIte
   );
 }
 
-/** Gives all policies, by source and name. */
+/** Returns all policies, by source and name. */
 export async function policyItems(world: World): Promise<PolicyItem[]> {
-  const items = [...contivItems(world.mirror.documents), ...kubernetesItems(world)];
+  const items = [...contivItems(world.store.documents), ...kubernetesItems(world)];
   const compiler = await world.policies.compiled(world);
   if (compiler) {
     const drops = await world.policies.tables.drops();

@@ -23,7 +23,7 @@ import {
 } from "../store/documents.ts";
 import type { Document } from "../store/store_cache.ts";
 import { bareAddress } from "../pods/port_external_ids.ts";
-import { whyStrange } from "./unsupported_rules.ts";
+import { whyUnsupported } from "./unsupported_rules.ts";
 
 type Documents = ReadonlyMap<string, Document>;
 
@@ -34,7 +34,7 @@ export function hasPolicies(documents: Documents): boolean {
   );
 }
 
-/** Gives what a tenant says of policies; the record keeps groups and policies as they were written. */
+/** Returns what a tenant says of policies; the record keeps groups and policies as they were written. */
 export function tenantPolicies(
   { name, groups = [], policies = [] }: TenantRecord,
   subnets: Readonly<Record<string, string>>,
@@ -65,7 +65,7 @@ function rulesOf(rule: Written): ContivRule[] {
 function ruleOf(rule: Written, direction: Direction, id: string): ContivRule {
   const far = direction === "in" ? "From" : "To";
   const text = (key: string) => rule[key] === undefined ? undefined : String(rule[key]);
-  const strange = whyStrange(rule);
+  const strange = whyUnsupported(rule);
   return {
     ...strange === undefined ? {} : { strange },
     id,
@@ -81,7 +81,7 @@ function ruleOf(rule: Written, direction: Direction, id: string): ContivRule {
   };
 }
 
-/** Gives the CIDRs of all networks, by tenant and name. */
+/** Returns the CIDRs of all networks, by tenant and name. */
 export function subnetsByTenant(documents: Documents): Map<string, Record<string, string>> {
   const all = new Map<string, Record<string, string>>();
   for (const { tenant, name, subnet } of networksOf(documents)) {
@@ -92,7 +92,7 @@ export function subnetsByTenant(documents: Documents): Map<string, Record<string
   return all;
 }
 
-/** Gives the attachment of each endpoint that has one, where its endpoint is bound now. */
+/** Returns the attachment of each endpoint that has one, where its endpoint is bound now. */
 export function attachmentByEndpoint(documents: Documents): Map<string, AttachmentRecord> {
   const found = new Map<string, AttachmentRecord>();
   for (const one of allAttachments(documents)) {
@@ -103,7 +103,7 @@ export function attachmentByEndpoint(documents: Documents): Map<string, Attachme
   return found;
 }
 
-/** Gives an endpoint as policies know it; `tag` is its access tag where it is on this host. */
+/** Returns an endpoint as policies know it; `tag` is its access tag where it is on this host. */
 export function policyEndpoint(
   record: EndpointRecord,
   attachment: AttachmentRecord | undefined,

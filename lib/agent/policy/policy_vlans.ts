@@ -2,7 +2,7 @@
 // it whenever they are made; who changes it makes them anew.
 
 /** Access tags under policies; all there are, as long as nobody knows. */
-export class PolicedTags {
+export class PolicyVlans {
   #tags: ReadonlySet<number> = new Set();
   #isEverything = true;
 
@@ -28,7 +28,7 @@ export class PolicedTags {
     this.#isEverything = true;
   }
 
-  /** Gives the same text for the same tags. */
+  /** Returns the same text for the same tags. */
   words(): string {
     return this.#isEverything ? "all" : [...this.#tags].sort((a, b) => a - b).join();
   }

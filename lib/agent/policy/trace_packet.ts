@@ -81,7 +81,7 @@ function endsOf(world: World, { source, destination }: TraceRequest): { from: En
   });
 }
 
-function findEnds({ mirror: { documents } }: World, name: string): End[] {
+function findEnds({ store: { documents } }: World, name: string): End[] {
   const attachments = attachmentByEndpoint(documents);
   return endpointsOf(documents).flatMap((record: EndpointRecord): End[] => {
     const { tenant, network, container } = record;
@@ -99,7 +99,7 @@ function isSameNetwork({ attachment: a }: End, { attachment: b }: End): boolean 
   return a?.tenant === b?.tenant && a?.network === b?.network;
 }
 
-/** Gives the packet in ovs-ofctl's words, as it comes to this host's bridge. */
+/** Returns the packet in ovs-ofctl's words, as it comes to this host's bridge. */
 async function flowOf(
   world: World,
   { protocol, port }: TraceRequest,
@@ -120,7 +120,7 @@ async function flowOf(
 }
 
 async function entryOf(world: World, from: End, to: End): Promise<string> {
-  const documents = world.mirror.documents;
+  const documents = world.store.documents;
   if (from.attachment?.host === world.host) {
     const name = hostEndOf(from.attachment);
     const row = (await world.switch.ports()).find((one) => one.name === name);

@@ -9,7 +9,7 @@ const KNOWN = new Set([
 const PROTOCOL = /^(tcp|udp|icmp|igmp|\d{1,3})$/;
 
 /** Says what of a rule is not understood; undefined where all is. */
-export function whyStrange(rule: Readonly<Record<string, unknown>>): string | undefined {
+export function whyUnsupported(rule: Readonly<Record<string, unknown>>): string | undefined {
   const { Direction, Action, Priority = 1, Port = 0, Protocol } = rule;
   const unknown = Object.keys(rule).find((key) => !KNOWN.has(key));
   if (unknown !== undefined) return `has a field ${unknown}`;

@@ -10,7 +10,7 @@ import { faultFrom } from "../../util/errors.ts";
 import { applyStep } from "../pods/attach.ts";
 import { observe } from "../pods/apply_claim.ts";
 import { hostEndOf } from "../pods/port_external_ids.ts";
-import { wantedOf } from "../pods/desired.ts";
+import { desiredOf } from "../pods/desired.ts";
 import { attachmentKey, attachmentsOf } from "../store/documents.ts";
 import { handleNotes } from "../server/teardown_notes.ts";
 import type { World } from "../world.ts";
@@ -26,16 +26,16 @@ const FABRIC_ROUNDS = 2;
 const NOTES_ROUNDS = 5;
 
 /** What the sentry needs beside the world. */
-export interface SentryOptions {
+export interface DriftWatchOptions {
   /** Undefined where the kernel tells nothing. */
   readonly events: LinkEvents | undefined;
   readonly stateDir: string;
 }
 
 /** Watches until `signal` aborts. */
-export async function watch(
+export async function watchDrift(
   world: World,
-  { events, stateDir }: SentryOptions,
+  { events, stateDir }: DriftWatchOptions,
   signal: AbortSignal,
 ): Promise<void> {
   for (let round = 1;; round++) {
@@ -59,7 +59,7 @@ async function tryPart(world: World, part: () => Promise<void>): Promise<void> {
 async function checkFabric(world: World): Promise<void> {
   if (!await world.fabric.isDisturbed()) return;
   world.log.info("flows of uplink or overlay have changed, looking again");
-  world.bell.ring();
+  world.reconcileSignal.notify();
 }
 
 async function checkPods(
@@ -67,7 +67,7 @@ async function checkPods(
   events: readonly LinkEvent[],
   walk: number | undefined,
 ): Promise<void> {
-  const ready = attachmentsOf(world.mirror.documents, world.host)
+  const ready = attachmentsOf(world.store.documents, world.host)
     .filter(({ state }) => state === "ready");
   if (ready.length === 0) return;
   const suspects = suspectsOf(events, ready);
@@ -84,12 +84,16 @@ async function checkPods(
 }
 
 /** A sandbox that is missing is marked by a look. */
-function ringIfGone({ bell, garbage }: World, { id }: AttachmentRecord, error: unknown): void {
+function ringIfGone(
+  { reconcileSignal, gracePeriod }: World,
+  { id }: AttachmentRecord,
+  error: unknown,
+): void {
   if (faultFrom(error).code !== "not_found") throw error;
-  if (!garbage.isMarked(id)) bell.ring();
+  if (!gracePeriod.isMarked(id)) reconcileSignal.notify();
 }
 
-/** Gives the pods whose turn it is in this walk. */
+/** Returns the pods whose turn it is in this walk. */
 function walked<T>({ links }: World, ready: readonly T[], walk: number | undefined): T[] {
   if (walk === undefined) return [];
   const walks = WALKS[links.driver];
@@ -98,7 +102,7 @@ function walked<T>({ links }: World, ready: readonly T[], walk: number | undefin
 
 /** Looks at a pod's end; mends it when it is wrong, or `isSuspect` for what cannot be seen in there. */
 async function checkPod(world: World, one: AttachmentRecord, isSuspect: boolean): Promise<void> {
-  const { documents } = world.mirror;
+  const { documents } = world.store;
   const now = documents.get(attachmentKey(one))?.value as AttachmentRecord | undefined;
   if (now?.id !== one.id || now.state !== "ready") return; // torn down, or made anew, meanwhile
   const links = await world.links.podLinks(now.netns, now.netnsInode);
@@ -108,7 +112,7 @@ async function checkPod(world: World, one: AttachmentRecord, isSuspect: boolean)
   const name = hostEndOf(now);
   const actual = await observe(world, (end) => end === name);
   const podEnds = new Map([[name, wrong]]);
-  for (const step of planSteps([wantedOf(world, documents, now)], { ...actual, podEnds })) {
+  for (const step of planSteps([desiredOf(world, documents, now)], { ...actual, podEnds })) {
     await applyStep(world, step);
   }
   const { namespace, name: pod } = now.pod;

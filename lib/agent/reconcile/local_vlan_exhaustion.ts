@@ -4,11 +4,11 @@
 import type { AttachmentRecord } from "../../intent/records.ts";
 import { type Fault, faultFrom } from "../../util/errors.ts";
 import { hostEndOf } from "../pods/port_external_ids.ts";
-import { wantedOf } from "../pods/desired.ts";
+import { desiredOf } from "../pods/desired.ts";
 import { applyStep } from "../pods/attach.ts";
 import type { World } from "../world.ts";
-import { markFailed } from "../pods/attachment_state.ts";
-import type { Actual, Wanted } from "../pods/steps.ts";
+import { setAttachmentFailed } from "../pods/attachment_state.ts";
+import type { Actual, Desired } from "../pods/steps.ts";
 
 /** One that is not to be had here, and why. */
 export interface Untagged {
@@ -18,10 +18,10 @@ export interface Untagged {
 
 /** Sorts attachments by whether they can have a tag. */
 export function sortByTag(world: World, attachments: readonly AttachmentRecord[]) {
-  const [wanted, untagged]: [Wanted[], Untagged[]] = [[], []];
+  const [wanted, untagged]: [Desired[], Untagged[]] = [[], []];
   for (const attachment of attachments) {
     try {
-      wanted.push(wantedOf(world, world.mirror.documents, attachment));
+      wanted.push(desiredOf(world, world.store.documents, attachment));
     } catch (error) {
       untagged.push({ attachment, fault: faultFrom(error) });
     }
@@ -47,10 +47,10 @@ export async function cutOff(
     } catch (error) {
       world.log.warn(`not cut off: ${faultFrom(error).message}`, { port: name });
     }
-    if (world.once.isNew(`step ${name}`, fault.message)) {
+    if (world.logDedup.isNew(`step ${name}`, fault.message)) {
       world.log.error(`attach failed: ${fault.message}`, { port: name });
     }
-    await markFailed(world, attachment, fault.message);
+    await setAttachmentFailed(world, attachment, fault.message);
   }
   return untagged.length;
 }

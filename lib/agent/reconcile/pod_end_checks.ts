@@ -5,7 +5,7 @@ import type { LinkEvent } from "../../net/link_events.ts";
 import type { PodLink } from "../../net/links.ts";
 import { bareAddress, hostEndOf } from "../pods/port_external_ids.ts";
 
-/** Gives those of `attachments` that `events` may be about; all when the kernel lost some. */
+/** Returns those of `attachments` that `events` may be about; all when the kernel lost some. */
 export function suspectsOf<T extends AttachmentRecord>(
   events: readonly LinkEvent[],
   attachments: readonly T[],
@@ -27,7 +27,7 @@ export function suspectsOf<T extends AttachmentRecord>(
   );
 }
 
-/** Gives what is wrong with the pod end among the links of its sandbox; undefined when nothing is. */
+/** Returns what is wrong with the pod end among the links of its sandbox; undefined when nothing is. */
 export function wrongEnd(
   { interface: name, mac, mtu, addresses }: AttachmentRecord,
   links: readonly PodLink[],

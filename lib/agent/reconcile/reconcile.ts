@@ -6,20 +6,20 @@ import type { Json } from "../../store/store.ts";
 import { scope } from "../../util/fault_hooks.ts";
 import { faultFrom } from "../../util/errors.ts";
 import { pause } from "../../util/async/pause.ts";
-import { type Fates, followSandboxes } from "../gc/sandbox_liveness.ts";
+import { checkSandboxes, type SandboxStates } from "../gc/sandbox_liveness.ts";
 import { applyStep, detach } from "../pods/attach.ts";
 import { attachmentKey, attachmentsOf, endpointKeyOf, findEndpoint } from "../store/documents.ts";
 import { observe, releaseAttachments } from "../pods/apply_claim.ts";
 import { isStillBound } from "../pods/teardown.ts";
 import { attachmentFromPort, attachmentToPort, hostEndOf } from "../pods/port_external_ids.ts";
 import { isGarbage, isStoreLost, isThere } from "../gc/safety_checks.ts";
-import { connectLatecomers } from "../pods/late_attach.ts";
-import { reviveEndpoints } from "../gc/restore_endpoints.ts";
-import { type Actual, planSteps, type Step, type Wanted } from "../pods/steps.ts";
-import { mark, markFailed } from "../pods/attachment_state.ts";
-import { noteStranded } from "../gc/evicted_pods.ts";
+import { attachLatePods } from "../pods/late_attach.ts";
+import { restoreEndpoints } from "../gc/restore_endpoints.ts";
+import { type Actual, type Desired, planSteps, type Step } from "../pods/steps.ts";
+import { setAttachmentFailed, setAttachmentState } from "../pods/attachment_state.ts";
+import { noteEvicted } from "../gc/evicted_pods.ts";
 import { logDetached } from "../pods/attachment_log.ts";
-import { wantedOf } from "../pods/desired.ts";
+import { desiredOf } from "../pods/desired.ts";
 import { cutOff, sortByTag } from "./local_vlan_exhaustion.ts";
 import type { World } from "../world.ts";
 
@@ -37,7 +37,7 @@ export async function reconcile(world: World, signal: AbortSignal): Promise<void
     await pause(GATHER_MS, signal);
     if (signal.aborted) return;
     let words = "";
-    const failed = await scope("look", () => look(world)).catch((error) => {
+    const failed = await scope("look", () => reconcileOnce(world)).catch((error) => {
       words = `look failed: ${faultFrom(error).message}`;
       return 1;
     });
@@ -45,29 +45,29 @@ export async function reconcile(world: World, signal: AbortSignal): Promise<void
     if (words !== "" && words !== said) world.log.error(words);
     if (words === "" && said !== "") world.log.info("looks work again");
     said = words;
-    world.tidying.note();
-    const dueMs = world.garbage.nextDueMs() ?? LOOK_MS;
+    world.memoryTrim.note();
+    const dueMs = world.gracePeriod.nextDueMs() ?? LOOK_MS;
     const withinMs = failed ? LOOK_AFTER_FAILURE_MS : Math.min(LOOK_MS, dueMs);
-    await world.bell.rung({ withinMs: Math.max(withinMs, SHORTEST_MS), signal });
+    await world.reconcileSignal.wait({ withinMs: Math.max(withinMs, SHORTEST_MS), signal });
   }
 }
 
 /** Looks once; gives how many steps failed. */
-export async function look(world: World): Promise<number> {
+export async function reconcileOnce(world: World): Promise<number> {
   world.datapath = await world.switch.ensureBridge();
-  await world.mtus.measure(world.mirror.documents);
+  await world.mtus.measure(world.store.documents);
   const seen = await observe(world);
   world.tags.restore(seen.rows);
-  await reviveEndpoints(world, seen.rows);
+  await restoreEndpoints(world, seen.rows);
   await adopt(world, seen);
   if (await isStoreLost(world, seen)) return 0;
-  const fates = await followSandboxes(world);
+  const fates = await checkSandboxes(world);
   const actual = fates.hasMoved ? await observe(world) : seen;
-  const mine = attachmentsOf(world.mirror.documents, world.host);
-  world.garbage.keepOnly(new Set(mine.map((one) => one.id)));
+  const mine = attachmentsOf(world.store.documents, world.host);
+  world.gracePeriod.keepOnly(new Set(mine.map((one) => one.id)));
   const released = await releaseUnwanted(world, mine, fates);
   // Before others are asked for a tag: the one that is free now may be all there is.
-  world.tags.prune(world.mirror.documents);
+  world.tags.prune(world.store.documents);
   const { wanted, untagged } = sortByTag(world, mine.filter((one) => !released.has(one.id)));
   // First what policies say, then who is handed over to them; what fails has been said, and is closed.
   await world.policies.ensure(world, { isFresh: true }).catch(() => {});
@@ -83,8 +83,8 @@ export async function look(world: World): Promise<number> {
     failed += failures;
   }
   for (const step of unfinished(wanted, steps)) failed += await tryStep(world, step);
-  await noteStranded(world, actual.rows.filter(({ name }) => removed.has(name)));
-  return failed + await connectLatecomers(world);
+  await noteEvicted(world, actual.rows.filter(({ name }) => removed.has(name)));
+  return failed + await attachLatePods(world);
 }
 
 /** What was released or cut off is on its way out: it is nobody's stray. */
@@ -97,7 +97,7 @@ function without({ rows, hostEnds }: Actual, ids: readonly string[]): Actual {
 }
 
 /** All of it is there, but its record does not say so: a crash came between the two. */
-function unfinished(wanted: readonly Wanted[], steps: readonly Step[]): Step[] {
+function unfinished(wanted: readonly Desired[], steps: readonly Step[]): Step[] {
   const busy = new Set(steps.flatMap((step) => step.do === "detach" ? [] : [step.attachment.id]));
   return wanted
     .filter(({ attachment }) => attachment.state !== "ready" && !busy.has(attachment.id))
@@ -109,7 +109,7 @@ async function adopt(world: World, { rows }: Actual): Promise<void> {
   for (const row of rows) {
     const told = attachmentFromPort(row);
     if (!told || told.host !== world.host) continue;
-    if (world.mirror.documents.has(attachmentKey(told))) continue;
+    if (world.store.documents.has(attachmentKey(told))) continue;
     // In the sandbox's turn and looked at again: a teardown may be between row and record.
     await world.queue.run(told.sandbox, () => adoptOne(world, told));
   }
@@ -119,7 +119,7 @@ async function adoptOne(world: World, told: AttachmentRecord): Promise<void> {
   const { rows } = await observe(world, (name) => name === hostEndOf(told));
   if (rows.length === 0 || !isStillBound(world, told)) return;
   if (!await isThere(world, told)) return;
-  const isAdopted = await world.mirror.commit((documents) => {
+  const isAdopted = await world.store.commit((documents) => {
     const holder = attachmentsOf(documents, world.host).find((one) =>
       endpointKeyOf(one) === endpointKeyOf(told)
     );
@@ -136,7 +136,7 @@ async function adoptOne(world: World, told: AttachmentRecord): Promise<void> {
 async function releaseUnwanted(
   world: World,
   mine: readonly AttachmentRecord[],
-  { fateById }: Fates,
+  { fateById }: SandboxStates,
 ): Promise<Set<string>> {
   // What came since then is alive.
   const fateOf = ({ id }: AttachmentRecord) => fateById.get(id) ?? "alive";
@@ -153,7 +153,7 @@ async function releaseUnwanted(
     const why = isBound.get(one.id) ? "its sandbox is gone" : "its endpoint is gone";
     logDetached(world, one, started, why);
     // Its pod may live on, and be named again; one whose endpoint moved has its place elsewhere.
-    const isUnnamed = !findEndpoint(world.mirror.documents, one);
+    const isUnnamed = !findEndpoint(world.store.documents, one);
     if (isUnnamed && fateOf(one) === "alive") {
       world.unmatched.add({ ...one.pod, sandbox: one.sandbox }, "its endpoint is gone");
     }
@@ -164,7 +164,7 @@ async function releaseUnwanted(
 /** After a restart of ovs-vswitchd the flows are gone while the rows are there. */
 async function syncGuards(
   world: World,
-  wanted: readonly Wanted[],
+  wanted: readonly Desired[],
   { rows }: Actual,
 ): Promise<void> {
   const present = new Set(rows.map((row) => row.name));
@@ -179,14 +179,14 @@ async function tryStep(world: World, step: Step): Promise<number> {
   try {
     if (step.do === "detach") await tryDetach(world, step);
     else await tryAttach(world, step);
-    world.once.forget(`step ${nameOf(step)}`);
+    world.logDedup.forget(`step ${nameOf(step)}`);
     return 0;
   } catch (error) {
     const fault = faultFrom(error);
-    if (world.once.isNew(`step ${nameOf(step)}`, fault.message)) {
+    if (world.logDedup.isNew(`step ${nameOf(step)}`, fault.message)) {
       world.log.error(`${step.do} failed: ${fault.message}`, { port: nameOf(step) });
     }
-    if (step.do !== "detach") await markFailed(world, step.attachment, fault.message);
+    if (step.do !== "detach") await setAttachmentFailed(world, step.attachment, fault.message);
     return 1;
   }
 }
@@ -196,7 +196,7 @@ function nameOf(step: Step): string {
 }
 
 async function tryDetach(world: World, step: Step & { do: "detach" }): Promise<void> {
-  const holder = attachmentsOf(world.mirror.documents, world.host)
+  const holder = attachmentsOf(world.store.documents, world.host)
     .find((one) => hostEndOf(one) === step.name);
   if (holder) return;
   await applyStep(world, step);
@@ -208,15 +208,15 @@ async function tryAttach(
   { attachment }: Exclude<Step, { do: "detach" }>,
 ): Promise<void> {
   await world.queue.run(attachment.sandbox, async () => {
-    const now = world.mirror.documents.get(attachmentKey(attachment))?.value as
+    const now = world.store.documents.get(attachmentKey(attachment))?.value as
       | AttachmentRecord
       | undefined;
     if (now?.id !== attachment.id || !await world.runtimes.isAlive(attachment)) return;
     const name = hostEndOf(attachment);
-    const wanted = wantedOf(world, world.mirror.documents, now);
+    const wanted = desiredOf(world, world.store.documents, now);
     const steps = planSteps([wanted], await observe(world, (one) => one === name));
     for (const step of steps) await applyStep(world, step);
-    await mark(world, now, "ready");
+    await setAttachmentState(world, now, "ready");
     if (steps.length > 0) world.log.info("mended", { port: name, step: steps.at(-1)?.do });
   });
 }

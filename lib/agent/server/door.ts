@@ -13,7 +13,7 @@ import type { Log } from "../../util/log.ts";
 import { run } from "../../util/run.ts";
 import { type PodRequest, type PodVerb, type StatusAnswer, statusText } from "../api.ts";
 
-/** Gives the door's folder for the agent's socket. */
+/** Returns the door's folder for the agent's socket. */
 export function doorOf(socket: string): string {
   return `${socket}.door`;
 }
@@ -128,7 +128,7 @@ async function answerQuestion(
 
 const AGAIN = "again";
 
-/** Gives the answer's line: exit code, then what the asker prints. */
+/** Returns the answer's line: exit code, then what the asker prints. */
 async function answerTo(
   { verb, pod }: NonNullable<Question["wish"]>,
   answerer: Answerer,

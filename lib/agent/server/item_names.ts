@@ -3,7 +3,7 @@
 /** One object as `get -o json` shows it. */
 export type Item = Readonly<Record<string, unknown>>;
 
-/** Gives the names of an item: its own, with its owners', and its pod's without and with namespace. */
+/** Returns the names of an item: its own, with its owners', and its pod's without and with namespace. */
 export function namesOf(item: Item): string[] {
   const pod = item.pod as { readonly namespace: string; readonly name: string } | undefined;
   const own = item.name ?? item.endpoint;
@@ -15,7 +15,7 @@ export function namesOf(item: Item): string[] {
   ].filter((name) => typeof name === "string" && name !== "") as string[];
 }
 
-/** Gives the items that `name` names; all without one. */
+/** Returns the items that `name` names; all without one. */
 export function named<T extends object>(
   items: readonly T[],
   name: string | undefined,

@@ -3,7 +3,7 @@
 import type { AttachmentRecord, EndpointRecord } from "../../intent/records.ts";
 import type { AttachmentItem, PodRequest } from "../api.ts";
 
-/** Gives an attachment as an item; `vlan` is its access tag on this host. */
+/** Returns an attachment as an item; `vlan` is its access tag on this host. */
 export function attachmentItem(one: AttachmentRecord, vlan: number): AttachmentItem {
   const { tenant, network, endpoint, pod, host, sandbox, addresses, mac, state } = one;
   return {
@@ -22,7 +22,7 @@ export function attachmentItem(one: AttachmentRecord, vlan: number): AttachmentI
   };
 }
 
-/** Gives a pod that nothing names as an item. */
+/** Returns a pod that nothing names as an item. */
 export function unmatchedItem(host: string, pod: PodRequest, reason: string): AttachmentItem {
   return {
     tenant: "",
@@ -56,7 +56,7 @@ export interface EndpointItem {
   readonly rule: string;
 }
 
-/** Gives an endpoint as an item. */
+/** Returns an endpoint as an item. */
 export function endpointItem(one: EndpointRecord): EndpointItem {
   return {
     tenant: one.tenant,

@@ -25,15 +25,15 @@ export const KINDS = [
   ...["hosts", "tenants", "networks", "endpoints", "attachments", "policies"] as const,
 ];
 
-/** Gives the items of `kind` in order, or those that `name` names. Faults: not_found. */
+/** Returns the items of `kind` in order, or those that `name` names. Faults: not_found. */
 export function listItems(world: World, kind: string, name?: string): readonly Item[] {
-  const { documents } = world.mirror;
+  const { documents } = world.store;
   if (kind === "attachments") return sorted(named(attachmentItems(world), name));
   if (kind === "pods") return podItems(world).map((item) => ({ ...item }));
   return recordItems(documents, kind, name);
 }
 
-/** Gives the items of a kind that the store alone can tell. Faults: not_found. */
+/** Returns the items of a kind that the store alone can tell. Faults: not_found. */
 export function recordItems(documents: Documents, kind: string, name?: string): readonly Item[] {
   const items = named(recordsOf(documents, kind), name);
   return KINDS.some((one) => one === kind) ? sorted(items) : items;
@@ -64,8 +64,8 @@ function recordsOf(documents: Documents, kind: string): readonly Item[] {
   }
 }
 
-function attachmentItems({ mirror, host, tags, unmatched }: World): readonly Item[] {
-  const { documents } = mirror;
+function attachmentItems({ store, host, tags, unmatched }: World): readonly Item[] {
+  const { documents } = store;
   const items = attachmentsOf(documents, host).map((one) => {
     const network = findNetwork(documents, one);
     return attachmentItem(one, (network && tags.tagOf(documents, network)) ?? 0);
@@ -79,7 +79,7 @@ function bare<T extends { readonly schema: number }>({ schema: _, ...rest }: T):
   return rest;
 }
 
-/** Gives items in the order of their JSON, written once each: thousands are compared a dozen times. */
+/** Returns items in the order of their JSON, written once each: thousands are compared a dozen times. */
 function sorted(items: readonly Item[]): readonly Item[] {
   return items.map((item) => [JSON.stringify(item), item] as const)
     .sort(([a], [b]) => a < b ? -1 : a > b ? 1 : 0)

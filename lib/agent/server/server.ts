@@ -23,12 +23,12 @@ import {
   type WhyAnswer,
 } from "../api.ts";
 import { type IntentStore, planRequest } from "../store/apply.ts";
-import { collectHere } from "../gc/collect_local.ts";
-import { giveUpHost } from "../store/remove_host.ts";
+import { collectLocal } from "../gc/collect_local.ts";
+import { removeHost } from "../store/remove_host.ts";
 import { repairClaims } from "../store/repair_claims.ts";
 import { listItems } from "./list_items.ts";
 import { named } from "./item_names.ts";
-import { knownOf } from "../pods/dynamic_endpoint_claim.ts";
+import { metadataOf } from "../pods/dynamic_endpoint_claim.ts";
 import { setupPod } from "../pods/setup.ts";
 import { statusOfPod, teardownPod } from "../pods/teardown.ts";
 import { explainPod } from "../pods/explain_pod.ts";
@@ -73,7 +73,7 @@ async function answerGet(
   const kind = /^\/v1\/([a-z]+)$/.exec(path)?.[1] ?? "";
   // Who checks has changed something by another way, and wants to see it; a store that is away is
   // no reason to say nothing.
-  if (kind === "differences") await world.mirror.catchUp().catch(() => {});
+  if (kind === "differences") await world.store.catchUp().catch(() => {});
   return listItems(world, kind, name);
 }
 
@@ -90,7 +90,7 @@ async function answerPost(
     case "/v1/status":
       return await answerVerb(world, "status", podOf(body));
     case "/v1/plan":
-      return planRequest(world.mirror.documents, intentOf(body)).answer;
+      return planRequest(world.store.documents, intentOf(body)).answer;
     case "/v1/apply":
       return await applied(world, intents, intentOf(body));
     case "/v1/repair":
@@ -112,9 +112,9 @@ async function answerPost(
   }
 }
 
-async function repair({ mirror, log }: World, isDry: boolean): Promise<RepairAnswer> {
+async function repair({ store, log }: World, isDry: boolean): Promise<RepairAnswer> {
   const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
-  const answer = await repairClaims(mirror, { isDry, pause });
+  const answer = await repairClaims(store, { isDry, pause });
   const done = isDry ? [] : answer.acts.filter(({ act }) => act !== "keep");
   for (const { act, claim, why } of done) log.info("claim repaired", { act, claim, why });
   return answer;
@@ -123,17 +123,19 @@ async function repair({ mirror, log }: World, isDry: boolean): Promise<RepairAns
 async function collect(world: World, body: Record<string, unknown>): Promise<GcAnswer> {
   const isDry = body.dryRun === true;
   const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
-  if (body.host === undefined) return await collectHere(world, { isDry, pause });
+  if (body.host === undefined) return await collectLocal(world, { isDry, pause });
   const host = parseName("host", text(body, "host"), LONG_NAME_LIMIT);
-  const { host: self, mirror, log, wallMs } = world;
+  const { host: self, store, log, wallMs } = world;
   const isForced = body.force === true;
   try {
-    const answer = await giveUpHost(mirror, { host, self, isDry, isForced, pause, wallMs });
+    const answer = await removeHost(store, { host, self, isDry, isForced, pause, wallMs });
     if (!isDry) log.info("host given up", { host, acts: answer.acts.length });
     return answer;
   } finally {
     // Also what was done before it met something: pods here may wait for such a place.
-    [world.bell, world.fabricBell, world.policies.bell].forEach((bell) => bell.ring());
+    [world.reconcileSignal, world.fabricSignal, world.policies.signal].forEach((bell) =>
+      bell.notify()
+    );
   }
 }
 
@@ -144,7 +146,7 @@ export async function answerVerb(
   pod: PodRequest,
 ): Promise<SetupAnswer | TeardownAnswer | StatusAnswer> {
   if (verb === "status") return statusOfPod(world, pod);
-  world.tidying.note();
+  world.memoryTrim.note();
   const work = verb === "setup" ? setupPod : teardownPod;
   return await world.queue.run<SetupAnswer | TeardownAnswer>(
     pod.sandbox,
@@ -161,8 +163,8 @@ async function explain(world: World, body: Record<string, unknown>): Promise<Why
     one.pod.namespace === pod.namespace && one.pod.name === pod.name
   );
   return await explainPod({
-    documents: world.mirror.documents,
-    knownOf: () => knownOf(world, pod, left?.labels),
+    documents: world.store.documents,
+    knownOf: () => metadataOf(world, pod, left?.labels),
     host: world.host,
     leftWhy: left?.reason,
   }, pod);
@@ -174,12 +176,12 @@ async function applied(
   intents: IntentStore,
   request: IntentRequest,
 ): Promise<PlanAnswer> {
-  world.tidying.note();
+  world.memoryTrim.note();
   const answer = await intents.apply(request);
   if (answer.revision === undefined) return answer;
-  world.bell.ring();
+  world.reconcileSignal.notify();
   // Who applied a policy finds it in force on this host; what fails is tried again, and said.
-  await world.policies.ensure(world).catch(() => world.policies.bell.ring());
+  await world.policies.ensure(world).catch(() => world.policies.signal.notify());
   return answer;
 }
 

@@ -3,15 +3,15 @@
 
 import { planCommits, resolveChecks } from "../../intent/plan_commits.ts";
 import { type Documents, keys } from "../../intent/records.ts";
-import { planWish } from "../../intent/partial_plan.ts";
+import { planChange } from "../../intent/partial_plan.ts";
 import { planBindings } from "../../intent/plan.ts";
 import type { Plan } from "../../intent/plan/operation.ts";
 import { parseBindings, parseIntent } from "../../intent/schema.ts";
 import type { Check, Write } from "../../store/store.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import type { IntentRequest, PlanAnswer } from "../api.ts";
-import type { Mirror } from "./store_cache.ts";
-import { Queue } from "../../util/async/keyed_queue.ts";
+import type { StoreCache } from "./store_cache.ts";
+import { KeyedQueue } from "../../util/async/keyed_queue.ts";
 import { findRequest, requestDeletions, requestWrites } from "./apply_requests.ts";
 import {
   interruptedRevisions,
@@ -28,7 +28,7 @@ const MOST_SKIPPED = 1_000;
 const PAUSE_MS = 10;
 const CROWDED = /^(claims\/ip|revisions)\//;
 
-/** Gives the plan of a request on `documents`; for `skip` see Wish. Faults: as parseIntent() and planIntent(). */
+/** Returns the plan of a request on `documents`; for `skip` see Wish. Faults: as parseIntent() and planIntent(). */
 export function planRequest(
   documents: Documents,
   { mode, text, force = false, strict = false }: IntentRequest,
@@ -57,18 +57,18 @@ function planFile(
   },
 ): { readonly plan: Plan; readonly notes: readonly string[] } {
   const { intent, warnings } = parseIntent(text, { strict });
-  return { plan: planWish(documents, { mode, intent, force, skip }), notes: warnings };
+  return { plan: planChange(documents, { mode, intent, force, skip }), notes: warnings };
 }
 
 /** Applies intents to one store, one at a time. */
 export class IntentStore {
-  readonly #mirror: Mirror;
+  readonly #mirror: StoreCache;
   readonly #clock: () => string;
   readonly #chance: () => number;
-  readonly #queue = new Queue();
+  readonly #queue = new KeyedQueue();
 
   /** `chance` gives 0 up to 1, another one in each process: it keeps rivals apart. */
-  constructor(mirror: Mirror, clock: () => string, chance: () => number = Math.random) {
+  constructor(mirror: StoreCache, clock: () => string, chance: () => number = Math.random) {
     this.#mirror = mirror;
     this.#clock = clock;
     this.#chance = chance;
@@ -150,7 +150,7 @@ export class IntentStore {
     });
   }
 
-  /** Gives how far to go on: the more, the more numbers others have taken since ours was tried. */
+  /** Returns how far to go on: the more, the more numbers others have taken since ours was tried. */
   #skipFor(tried: number, tries: number): number {
     const rivals = Math.max(1, lastRevision(this.#mirror.documents) + 1 - tried);
     return Math.floor(this.#chance() * Math.min(MOST_SKIPPED, rivals * 4 ** (tries + 1)));
@@ -219,14 +219,14 @@ class Frame {
     return (this.#record ??= this.#next()).parts !== undefined;
   }
 
-  /** Gives what must hold: nobody has taken the number, or it is as we left it. */
+  /** Returns what must hold: nobody has taken the number, or it is as we left it. */
   check(): Check {
     // A number that was not written yet may have become another's meanwhile.
     if (!this.isOpen) this.#record = this.#next();
     return { key: keys.revision(this.n), revision: this.#revision };
   }
 
-  /** Gives the record's write, with the number that was checked last. */
+  /** Returns the record's write, with the number that was checked last. */
   write(state: RevisionRecord["state"]): Write {
     const value = this.#record ??= this.#next();
     return record({ ...value, state });

@@ -23,12 +23,12 @@ interface Asked {
   readonly parts?: number;
 }
 
-/** Gives how many documents a request takes. */
+/** Returns how many documents a request takes. */
 export function countParts(request: IntentRequest): number {
   return Math.ceil(JSON.stringify(request).length / PART_LENGTH);
 }
 
-/** Gives the documents of revision `n`'s request; each fits into a commit alone. */
+/** Returns the documents of revision `n`'s request; each fits into a commit alone. */
 export function requestWrites(n: number, request: IntentRequest): Write[] {
   const text = JSON.stringify(request);
   return Array.from({ length: countParts(request) }, (_, part) => {
@@ -50,7 +50,7 @@ export function findRequest(
   return pieces.every((one) => one !== undefined) ? JSON.parse(pieces.join("")) : undefined;
 }
 
-/** Gives the deletions of what is kept for revisions that `isOver` says have ended. */
+/** Returns the deletions of what is kept for revisions that `isOver` says have ended. */
 export function requestDeletions(documents: Documents, isOver: (n: number) => boolean): Write[] {
   return documentsIn(documents, groups.folder(folderOf(REQUESTS))).map(([key]) => key)
     .filter((key) => isOver(Number(key.split("/")[1])))

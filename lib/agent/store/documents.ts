@@ -30,17 +30,17 @@ export function isBlank(documents: Documents): boolean {
   return true;
 }
 
-/** Gives the attachments of `host`. */
+/** Returns the attachments of `host`. */
 export function attachmentsOf(documents: Documents, host: string): AttachmentRecord[] {
   return find(documents, groups.attachmentsOn(host));
 }
 
-/** Gives the attachments of all hosts, by a walk through the store. */
+/** Returns the attachments of all hosts, by a walk through the store. */
 export function allAttachments(documents: Documents): AttachmentRecord[] {
   return walk(documents, "attachments/");
 }
 
-/** Gives the attachments in one sandbox of `host`, whose id may be given by 12 or more digits. */
+/** Returns the attachments in one sandbox of `host`, whose id may be given by 12 or more digits. */
 export function attachmentsIn(
   documents: Documents,
   host: string,
@@ -50,7 +50,7 @@ export function attachmentsIn(
     .filter((one) => one.sandbox.startsWith(sandbox));
 }
 
-/** Gives the attachments of all hosts in a network. */
+/** Returns the attachments of all hosts in a network. */
 export function attachmentsAt(
   documents: Documents,
   { tenant, name }: NetworkRecord,
@@ -58,7 +58,7 @@ export function attachmentsAt(
   return find(documents, groups.attachmentsAt(tenant, name));
 }
 
-/** Gives all endpoints, by a walk through the store. */
+/** Returns all endpoints, by a walk through the store. */
 export function endpointsOf(documents: Documents): EndpointRecord[] {
   return walk(documents, "endpoints/");
 }

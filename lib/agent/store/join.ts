@@ -7,7 +7,7 @@ import type { IntentStore } from "./apply.ts";
 import type { Presence } from "./presence.ts";
 
 /** What joining needs. */
-export interface Joining {
+export interface JoinParts {
   /** Undefined where the store is this host's alone. */
   readonly presence: Presence | undefined;
   readonly intents: IntentStore;
@@ -17,7 +17,7 @@ export interface Joining {
 }
 
 /** Joins. Faults: conflict (the label is another's); what an intent's apply says. */
-export async function join({ presence, intents, files, log }: Joining): Promise<void> {
+export async function join({ presence, intents, files, log }: JoinParts): Promise<void> {
   await presence?.take();
   for (const { n, isFinished } of await intents.finishInterrupted()) {
     if (isFinished) log.info("finished an apply that was cut off", { revision: n });

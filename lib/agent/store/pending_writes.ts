@@ -11,7 +11,7 @@ interface Group {
 }
 
 /** Changes that the store does not have yet, by what they belong to. */
-export class Held {
+export class PendingWrites {
   readonly #groups = new Map<string, Group>();
 
   get size(): number {
@@ -40,7 +40,7 @@ export class Held {
    * Tells the store, a group a commit, until all are told; gives the groups that have to yield, as
    * their records moved meanwhile. Faults: of `commit`; what was not told stays.
    */
-  async tell(
+  async replay(
     commit: (checks: readonly Check[], writes: readonly Write[]) => Promise<CommitResult>,
     yielding: (keys: readonly string[]) => Promise<void>,
   ): Promise<string[]> {

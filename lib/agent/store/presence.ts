@@ -7,7 +7,7 @@
 import { READS, whyUnreadable } from "../../intent/readable.ts";
 import { keys, type PresenceRecord, SCHEMA } from "../../intent/records.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
-import type { Mirror } from "./store_cache.ts";
+import type { StoreCache } from "./store_cache.ts";
 
 /** Who we are, and what other hosts need to know of this one. */
 export interface Self {
@@ -37,11 +37,11 @@ export const SILENT_BEATS = 2.5;
 
 /** This host's place among the others of a shared store. */
 export class Presence {
-  readonly #mirror: Mirror;
+  readonly #mirror: StoreCache;
   readonly #options: PresenceOptions;
   #beat = 0;
 
-  constructor(mirror: Mirror, options: PresenceOptions) {
+  constructor(mirror: StoreCache, options: PresenceOptions) {
     this.#mirror = mirror;
     this.#options = options;
   }
@@ -102,7 +102,7 @@ export class Presence {
   async keep(signal: AbortSignal, then: () => Promise<void>): Promise<void> {
     while (!signal.aborted) {
       await this.#options.pause(this.#options.beatMs);
-      if (signal.aborted || this.#mirror.away) continue;
+      if (signal.aborted || this.#mirror.unreachable) continue;
       await this.beat().then(then).catch((error) => {
         if (!["unavailable", "timeout"].includes(faultFrom(error).code)) throw error;
       });
@@ -140,7 +140,7 @@ function wasUsed(host: string): Fault {
   });
 }
 
-/** Gives the id of the state folder, made at its first use. Faults: unavailable. */
+/** Returns the id of the state folder, made at its first use. Faults: unavailable. */
 export async function instanceOf(stateDir: string): Promise<string> {
   const path = `${stateDir}/instance`;
   const known = (await Deno.readTextFile(path).catch(() => "")).trim();

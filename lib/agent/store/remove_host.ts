@@ -10,8 +10,8 @@ import { keys, type PresenceRecord } from "../../intent/records.ts";
 import type { Check, Json } from "../../store/store.ts";
 import { Fault } from "../../util/errors.ts";
 import type { GcAct, GcAnswer } from "../api.ts";
-import { firstCommit, knownHosts, planLoss, unreadableOf } from "./remove_host_plan.ts";
-import type { Mirror } from "./store_cache.ts";
+import { firstCommit, knownHosts, planHostRemoval, unreadableOf } from "./remove_host_plan.ts";
+import type { StoreCache } from "./store_cache.ts";
 import { SILENT_BEATS } from "./presence.ts";
 
 // Of an agent that does not tell its interval, as none before this version did: longer than people make it.
@@ -21,7 +21,7 @@ const LOOKS = 10;
 const TRIES = 200;
 
 /** What is wanted. */
-export interface GiveUp {
+export interface RemoveHostOptions {
   readonly host: string;
   /** Host of the agent that is asked; absent where a store is opened directly. */
   readonly self?: string;
@@ -35,10 +35,10 @@ export interface GiveUp {
 }
 
 /**
- * Gives up a host and says what that did. Repeatable. Faults: not_found, where nothing names it;
+ * Returns up a host and says what that did. Repeatable. Faults: not_found, where nothing names it;
  * conflict, where it is alive, comes back meanwhile, or cannot be told from one that is; unavailable.
  */
-export async function giveUpHost(mirror: Mirror, wish: GiveUp): Promise<GcAnswer> {
+export async function removeHost(mirror: StoreCache, wish: RemoveHostOptions): Promise<GcAnswer> {
   const { host, self, isDry, wallMs } = wish;
   if (host === self) {
     throw new Fault("conflict", `host ${host} is not given up`, {
@@ -56,7 +56,7 @@ export async function giveUpHost(mirror: Mirror, wish: GiveUp): Promise<GcAnswer
     acts,
     left: unreadableOf(mirror.documents, host),
   });
-  if (isDry) return answer(planLoss(mirror.documents, host, wallMs()).map(({ act }) => act));
+  if (isDry) return answer(planHostRemoval(mirror.documents, host, wallMs()).map(({ act }) => act));
   return answer(await release(mirror, wish, await mark(mirror, host, silent)));
 }
 
@@ -68,7 +68,10 @@ interface Silent {
 }
 
 /** Looks as long as it takes to hear an agent that lives. */
-async function silenceOf(mirror: Mirror, { host, isForced, pause }: GiveUp): Promise<Silent> {
+async function silenceOf(
+  mirror: StoreCache,
+  { host, isForced, pause }: RemoveHostOptions,
+): Promise<Silent> {
   const first = await readSign(mirror, host);
   if (!first.record && !isForced) {
     throw new Fault("conflict", `host ${host} is not given up`, {
@@ -88,7 +91,11 @@ async function silenceOf(mirror: Mirror, { host, isForced, pause }: GiveUp): Pro
 }
 
 /** Marks the host as given up; from then on its sign of life must stay as it is. */
-async function mark(mirror: Mirror, host: string, { record, revision }: Silent): Promise<number> {
+async function mark(
+  mirror: StoreCache,
+  host: string,
+  { record, revision }: Silent,
+): Promise<number> {
   if (!record || record.lost) return revision;
   const key = keys.presence(host);
   // What its links carried is no other host's concern any more.
@@ -102,14 +109,14 @@ async function mark(mirror: Mirror, host: string, { record, revision }: Silent):
 }
 
 async function release(
-  mirror: Mirror,
-  { host, wallMs }: GiveUp,
+  mirror: StoreCache,
+  { host, wallMs }: RemoveHostOptions,
   sign: number,
 ): Promise<readonly GcAct[]> {
   const done: GcAct[] = [];
   const fence: Check = { key: keys.presence(host), revision: sign };
   for (let tries = 0; tries < TRIES;) {
-    const losses = firstCommit(planLoss(mirror.documents, host, wallMs()), 1);
+    const losses = firstCommit(planHostRemoval(mirror.documents, host, wallMs()), 1);
     if (losses.length === 0) return done;
     const result = await mirror.tryCommit(
       [fence, ...losses.flatMap(({ checks }) => checks)],
@@ -130,7 +137,7 @@ async function release(
   });
 }
 
-async function readSign(mirror: Mirror, host: string): Promise<Silent> {
+async function readSign(mirror: StoreCache, host: string): Promise<Silent> {
   const key = keys.presence(host);
   await mirror.refresh(key);
   const document = mirror.documents.get(key);
@@ -145,7 +152,7 @@ async function readSign(mirror: Mirror, host: string): Promise<Silent> {
   return { record, revision: document?.revision ?? 0 };
 }
 
-function unknownHost(mirror: Mirror, host: string): Fault {
+function unknownHost(mirror: StoreCache, host: string): Fault {
   const known = [...knownHosts(mirror.documents)].sort();
   return new Fault("not_found", `no host is named "${host}"`, {
     why: known.length > 0 ? `known: ${known.slice(0, 10).join(", ")}` : "no host is known",

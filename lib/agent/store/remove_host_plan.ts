@@ -16,16 +16,16 @@ import {
 } from "../../intent/records.ts";
 import { COMMIT_OPERATIONS, type Json } from "../../store/store.ts";
 import type { GcAct } from "../api.ts";
-import { departing, type Part } from "../pods/endpoint_release.ts";
+import { type Part, releasing } from "../pods/endpoint_release.ts";
 import { attachmentKey, attachmentsOf, endpointKeyOf, endpointsOf } from "./documents.ts";
 
 /** One act that gives a part of a host up, with what must hold for it and what it writes. */
-export interface Loss extends Part {
+export interface HostRemoval extends Part {
   readonly act: GcAct;
 }
 
-/** Gives what is to be given up of `host` at `nowMs` of the epoch, by endpoint. */
-export function planLoss(documents: Documents, host: string, nowMs: number): Loss[] {
+/** Returns what is to be given up of `host` at `nowMs` of the epoch, by endpoint. */
+export function planHostRemoval(documents: Documents, host: string, nowMs: number): HostRemoval[] {
   const attachments = Map.groupBy(attachmentsOf(documents, host), endpointKeyOf);
   const bound = endpointsOf(documents)
     .filter((one) => one.bound?.host === host && one.dynamic?.heldSince === undefined)
@@ -34,9 +34,9 @@ export function planLoss(documents: Documents, host: string, nowMs: number): Los
     .map((key) => lossOf(documents, { host, key, nowMs, attachments: attachments.get(key) ?? [] }));
 }
 
-/** Gives the first of `losses` that fit into one commit beside `more` checks and writes. */
-export function firstCommit(losses: readonly Loss[], more: number): Loss[] {
-  const first: Loss[] = [];
+/** Returns the first of `losses` that fit into one commit beside `more` checks and writes. */
+export function firstCommit(losses: readonly HostRemoval[], more: number): HostRemoval[] {
+  const first: HostRemoval[] = [];
   let operations = more;
   for (const loss of losses) {
     operations += loss.checks.length + loss.writes.length;
@@ -46,13 +46,13 @@ export function firstCommit(losses: readonly Loss[], more: number): Loss[] {
   return first;
 }
 
-/** Gives the keys of a host's records that this version cannot read: those stay. */
+/** Returns the keys of a host's records that this version cannot read: those stay. */
 export function unreadableOf(documents: Documents, host: string): string[] {
   return documentsIn(documents, groups.unreadable).map(([key]) => key)
     .filter((key) => folderOf(key) === "attachments" && key.split("/")[1] === host).sort();
 }
 
-/** Gives the labels that any record names: hosts of the intent, agents, places of pods. */
+/** Returns the labels that any record names: hosts of the intent, agents, places of pods. */
 export function knownHosts(documents: Documents): ReadonlySet<string> {
   const named = [...documents.keys()].map((key) => key.split("/"))
     .filter(([folder = ""]) => ["hosts", "agents", "attachments"].includes(folder))
@@ -71,7 +71,7 @@ interface Leaving {
   readonly attachments: readonly AttachmentRecord[];
 }
 
-function lossOf(documents: Documents, { host, key, nowMs, attachments }: Leaving): Loss {
+function lossOf(documents: Documents, { host, key, nowMs, attachments }: Leaving): HostRemoval {
   const endpoint = readableAt<EndpointRecord>(documents, key);
   const isHosts = endpoint?.bound?.host === host && endpoint.dynamic?.heldSince === undefined;
   const { verb, part } = endpoint && isHosts
@@ -106,7 +106,7 @@ function endpointLoss(
     const writes = [{ key, value: unbound as unknown as Json }];
     return { verb: "unbind", part: { checks: [checkOf(documents, key)], writes } };
   }
-  const part = departing(documents, unbound, nowMs);
+  const part = releasing(documents, unbound, nowMs);
   const isHeld = part.writes.some((write) => write.key === key && write.value !== undefined);
   return { verb: isHeld ? "hold" : "release", part };
 }

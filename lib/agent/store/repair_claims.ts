@@ -4,14 +4,14 @@
 import { auditClaims } from "../../intent/audit.ts";
 import { planRepairs, type Repair } from "../../intent/claim_repair.ts";
 import type { RepairAct, RepairAnswer } from "../api.ts";
-import type { Mirror } from "./store_cache.ts";
+import type { StoreCache } from "./store_cache.ts";
 
 // Longer than a commit that is under way, and than a watch that tells late.
 const BETWEEN_MS = 1_000;
 
 /** Repairs; with `isDry` only says what would be done. Faults: unavailable, timeout. */
 export async function repairClaims(
-  mirror: Mirror,
+  mirror: StoreCache,
   { isDry, pause }: { readonly isDry: boolean; readonly pause: (ms: number) => Promise<void> },
 ): Promise<RepairAnswer> {
   await mirror.catchUp();
@@ -31,7 +31,7 @@ function isSame(a: Repair, b: Repair): boolean {
 }
 
 async function act(
-  mirror: Mirror,
+  mirror: StoreCache,
   { act, claim, why, checks, writes }: Repair,
   isDry: boolean,
 ): Promise<RepairAct> {

@@ -24,7 +24,7 @@ export interface RevisionRecord {
   readonly parts?: number;
 }
 
-/** Gives the record of the next apply, its number `skip` further on than the next one. */
+/** Returns the record of the next apply, its number `skip` further on than the next one. */
 export function nextRevision(
   documents: Documents,
   { at, request, changes }: {
@@ -47,12 +47,12 @@ export function nextRevision(
   };
 }
 
-/** Gives the highest number so far, 0 where there is none. */
+/** Returns the highest number so far, 0 where there is none. */
 export function lastRevision(documents: Documents): number {
   return revisionsOf(documents).reduce((most, { n }) => Math.max(most, n), 0);
 }
 
-/** Gives the applies that were begun and not finished, oldest first. */
+/** Returns the applies that were begun and not finished, oldest first. */
 export function interruptedRevisions(documents: Documents): RevisionRecord[] {
   return revisionsOf(documents).filter((one) => one.state === "applying")
     .sort((a, b) => a.n - b.n);

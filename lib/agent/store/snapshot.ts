@@ -20,7 +20,7 @@ export class Snapshot {
     this.#log = log;
   }
 
-  /** Gives what was saved; undefined where nothing was, or it cannot be read. */
+  /** Returns what was saved; undefined where nothing was, or it cannot be read. */
   async load(): Promise<Known | undefined> {
     try {
       const { documents } = JSON.parse(await Deno.readTextFile(this.#path));

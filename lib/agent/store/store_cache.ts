@@ -1,12 +1,12 @@
 // The agent's copy of the store in memory: decisions read it, commits check revisions, so a copy that
 // lags can only cost another try, never a wrong write. A watch keeps it fresh.
 
-import { Copy, type Document } from "./versioned_map.ts";
-import { Held } from "./pending_writes.ts";
+import { type Document, VersionedMap } from "./versioned_map.ts";
+import { PendingWrites } from "./pending_writes.ts";
 import { pause } from "../../util/async/pause.ts";
 import type { Check, CommitResult, Entry, Store, Write } from "../../store/store.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
-import { Shared } from "../../util/async/coalesced.ts";
+import { Coalesced } from "../../util/async/coalesced.ts";
 
 export type { Document };
 
@@ -23,13 +23,13 @@ const TOLD_MS = 500;
 const NO_KEY = "none/";
 
 /** A copy of all documents of a store. */
-export class Mirror {
+export class StoreCache {
   readonly #store: Store;
-  readonly #copy = new Copy();
+  readonly #copy = new VersionedMap();
   #away: Fault | undefined;
-  readonly #held = new Held();
+  readonly #held = new PendingWrites();
   #isFollowing = false;
-  readonly #catchingUp = new Shared(() => this.#catchUp());
+  readonly #catchingUp = new Coalesced(() => this.#catchUp());
   #trouble: Fault | undefined;
   #onTrouble: (trouble: Fault | undefined) => void = () => {};
 
@@ -38,8 +38,8 @@ export class Mirror {
   }
 
   /** Reads the whole store. */
-  static async load(store: Store): Promise<Mirror> {
-    const mirror = new Mirror(store);
+  static async load(store: Store): Promise<StoreCache> {
+    const mirror = new StoreCache(store);
     await mirror.reload();
     return mirror;
   }
@@ -48,8 +48,8 @@ export class Mirror {
    * Reads the whole store; where it does not answer, takes `known` for it until follow() has read it.
    * Faults: what says more than that the store is away.
    */
-  static async open(store: Store, known: ReadonlyMap<string, Document>): Promise<Mirror> {
-    const mirror = new Mirror(store);
+  static async open(store: Store, known: ReadonlyMap<string, Document>): Promise<StoreCache> {
+    const mirror = new StoreCache(store);
     try {
       await mirror.reload();
     } catch (error) {
@@ -60,12 +60,12 @@ export class Mirror {
   }
 
   /** Who is told the key of each change, whoever made it; cheap, as set-ups wait for it. */
-  set onNews(tell: (key: string) => void) {
-    this.#copy.onNews = tell;
+  set onChange(tell: (key: string) => void) {
+    this.#copy.onChange = tell;
   }
 
   /** Why the store could not be read so far; undefined once it was. */
-  get away(): Fault | undefined {
+  get unreachable(): Fault | undefined {
     return this.#away;
   }
 
@@ -148,7 +148,7 @@ export class Mirror {
    * Takes a change for done that the store, being away, could not be told. `group` names what it
    * belongs to; tellHeld() tells it.
    */
-  hold(group: string, checks: readonly Check[], writes: readonly Write[]): void {
+  addPending(group: string, checks: readonly Check[], writes: readonly Write[]): void {
     this.#held.add(group, checks, writes);
     for (const { key, value } of writes) {
       // The revision stays what it was: that is what the change is compared with later.
@@ -159,13 +159,13 @@ export class Mirror {
   }
 
   /** How many changes the store was not told yet. */
-  get heldCount(): number {
+  get pendingCount(): number {
     return this.#held.size;
   }
 
   /** Tells the store what was held; gives what has to yield to somebody's change meanwhile. */
-  async tellHeld(): Promise<string[]> {
-    return await this.#held.tell(
+  async replayPending(): Promise<string[]> {
+    return await this.#held.replay(
       (checks, writes) => this.tryCommit(checks, writes),
       async (keys) => {
         for (const key of keys) await this.refresh(key);
@@ -255,7 +255,7 @@ export class Mirror {
   }
 }
 
-/** Gives the Fault of a store that does not answer; throws any other. */
+/** Returns the Fault of a store that does not answer; throws any other. */
 function awayFault(error: unknown): Fault {
   const fault = faultFrom(error);
   if (fault.code === "unavailable" || fault.code === "timeout") return fault;

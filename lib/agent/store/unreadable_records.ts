@@ -9,7 +9,7 @@ import type { Log } from "../../util/log.ts";
 // Of a store that is mostly a stranger's, these say enough.
 const MOST_LINES = 20;
 
-/** Gives a line for each record that cannot be read, the first ones of many. */
+/** Returns a line for each record that cannot be read, the first ones of many. */
 export function unreadableLines(documents: Documents): string[] {
   const found = unreadableRecords(documents);
   const lines = found.slice(0, MOST_LINES).map(({ name, why }) =>
@@ -19,7 +19,7 @@ export function unreadableLines(documents: Documents): string[] {
 }
 
 /** Says each of them once in the log, and once more when it has become another. */
-export class Strangers {
+export class UnreadableRecords {
   readonly #log: Log;
   #said: ReadonlySet<string> = new Set();
 
@@ -28,7 +28,7 @@ export class Strangers {
   }
 
   /** Says what is new. */
-  say(documents: Documents): void {
+  log(documents: Documents): void {
     const lines = unreadableLines(documents);
     for (const line of lines) if (!this.#said.has(line)) this.#log.warn(line);
     this.#said = new Set(lines);

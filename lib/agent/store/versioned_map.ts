@@ -11,21 +11,21 @@ export interface Document {
 }
 
 /** A write as a list, a watch or an own commit tells it. */
-export interface Told {
+export interface VersionedWrite {
   readonly key: string;
   readonly value: Json | undefined;
   readonly revision: number;
 }
 
 /** A copy of documents that only ever moves on. */
-export class Copy {
+export class VersionedMap {
   readonly documents = new IndexedDocuments();
   /** Revision at which a key was deleted: an older write that the watch tells later is not news. */
   readonly #deleted = new Map<string, number>();
   #revision = 0;
   readonly #onSettled = new Set<() => void>();
   /** Is told the key of each change, whoever made it; cheap, as set-ups wait for it. */
-  onNews: ((key: string) => void) | undefined;
+  onChange: ((key: string) => void) | undefined;
 
   /** Revision up to which all is known. */
   get revision(): number {
@@ -33,7 +33,7 @@ export class Copy {
   }
 
   /** Takes a write over unless it is known already; reports whether it was new. */
-  note({ key, value, revision }: Told): boolean {
+  note({ key, value, revision }: VersionedWrite): boolean {
     const known = this.documents.get(key)?.revision ?? this.#deleted.get(key) ?? 0;
     if (revision <= known) return false;
     if (value === undefined) {
@@ -42,7 +42,7 @@ export class Copy {
       this.documents.set(key, { value, revision });
       this.#deleted.delete(key);
     }
-    this.onNews?.(key);
+    this.onChange?.(key);
     return true;
   }
 

@@ -8,10 +8,10 @@ import { Fault } from "../../util/errors.ts";
 import { selects } from "../../util/selectors.ts";
 import type { NetworkRecord, TenantRecord } from "../records.ts";
 import {
-  type Asked,
-  askedBy,
   type KnownPod,
   NETWORK_KEY,
+  requestedBy,
+  type RequestedNetwork,
   said,
   TENANT_KEY,
   titleOf,
@@ -39,11 +39,11 @@ export interface NoChoice {
 }
 
 /**
- * Gives the network of a pod that no endpoint names. Faults: not_found, where it asks for what is not
+ * Returns the network of a pod that no endpoint names. Faults: not_found, where it asks for what is not
  * there; conflict, where it may not have it, or two networks are equally right.
  */
 export function chooseNetwork(offer: Offer, pod: KnownPod): NetworkChoice | NoChoice {
-  const asked = askedBy(pod);
+  const asked = requestedBy(pod);
   const tenants = asked.tenant
     ? [tenantFor(offer, pod, asked.tenant)]
     : offer.tenants.filter((one) => serves(one, pod.namespace));
@@ -83,7 +83,7 @@ function tenantFor({ tenants }: Offer, pod: KnownPod, asked: Word): TenantRecord
 function askedFor(
   offer: Offer,
   pod: KnownPod,
-  asked: Asked,
+  asked: RequestedNetwork,
   tenants: readonly TenantRecord[],
 ): NetworkChoice {
   const isNamed = ({ name }: NetworkRecord) => !asked.network || name === asked.network.value;
@@ -116,7 +116,7 @@ function askedFor(
 function nothingFound(
   offer: Offer,
   pod: KnownPod,
-  { tenant, network, group }: Asked,
+  { tenant, network, group }: RequestedNetwork,
   named: readonly NetworkRecord[],
 ): Fault {
   const inTenant = tenant ? ` of tenant ${tenant.value}` : "";

@@ -5,7 +5,7 @@ import { Fault } from "../../util/errors.ts";
 import type { NetworkRecord } from "../records.ts";
 import { type KnownPod, NETWORK_KEY, TENANT_KEY, titleOf, type Word } from "./requested_network.ts";
 
-/** Gives the Fault (not_found) of a pod that asks for `what`, which nobody has. */
+/** Returns the Fault (not_found) of a pod that asks for `what`, which nobody has. */
 export function notThere(pod: KnownPod, asked: Word | undefined, what: string): Fault {
   return new Fault("not_found", `pod ${titleOf(pod)} asks for what is not there`, {
     why: `${asked?.words}, but there is no ${what}`,
@@ -13,7 +13,7 @@ export function notThere(pod: KnownPod, asked: Word | undefined, what: string): 
   });
 }
 
-/** Gives the Fault (conflict) of a pod whose namespace is none of `namespaces`. */
+/** Returns the Fault (conflict) of a pod whose namespace is none of `namespaces`. */
 export function mayNot(
   pod: KnownPod,
   asked: Word | undefined,
@@ -26,7 +26,7 @@ export function mayNot(
   });
 }
 
-/** Gives the Fault (conflict) of a pod that several networks take. */
+/** Returns the Fault (conflict) of a pod that several networks take. */
 export function tooMany(pod: KnownPod, how: string, networks: readonly NetworkRecord[]): Fault {
   return new Fault("conflict", `pod ${titleOf(pod)} is for more than one network`, {
     why: `${how} ${placesOf(networks)} take it`,
@@ -34,7 +34,7 @@ export function tooMany(pod: KnownPod, how: string, networks: readonly NetworkRe
   });
 }
 
-/** Gives up to three networks in words. */
+/** Returns up to three networks in words. */
 export function placesOf(networks: readonly NetworkRecord[]): string {
   return networks.slice(0, 3).map(({ tenant, name }) => `${tenant}/${name}`).join(" and ");
 }

@@ -25,18 +25,18 @@ export interface Word {
 }
 
 /** What is asked for; undefined where nothing says so. */
-export interface Asked {
+export interface RequestedNetwork {
   readonly tenant: Word | undefined;
   readonly network: Word | undefined;
   readonly group: Word | undefined;
 }
 
 /**
- * Gives what a pod asks for. Its own word beats its namespace's, key by key; but what the namespace
+ * Returns what a pod asks for. Its own word beats its namespace's, key by key; but what the namespace
  * says of a network or group is meant for its own tenant and network, and falls where the pod names
  * others. Faults: conflict, where a label and an annotation differ.
  */
-export function askedBy(pod: KnownPod): Asked {
+export function requestedBy(pod: KnownPod): RequestedNetwork {
   const own = saidBy(pod, pod.labels, pod.annotations, "the pod");
   const whose = `namespace ${pod.namespace}`;
   const shared = saidBy(pod, pod.namespaceLabels, pod.namespaceAnnotations, whose);
@@ -49,7 +49,7 @@ export function askedBy(pod: KnownPod): Asked {
   };
 }
 
-function saidBy(pod: KnownPod, labels: Marks, annotations: Marks, whose: string): Asked {
+function saidBy(pod: KnownPod, labels: Marks, annotations: Marks, whose: string): RequestedNetwork {
   const word = (key: string): Word | undefined => {
     const [label, annotation] = [markOf(labels, key), markOf(annotations, key)];
     if (label && annotation && label !== annotation) {
@@ -66,12 +66,12 @@ function saidBy(pod: KnownPod, labels: Marks, annotations: Marks, whose: string)
   return { tenant: word(TENANT_KEY), network: word(NETWORK_KEY), group: word(GROUP_KEY) };
 }
 
-/** Gives `namespace/name`. */
+/** Returns `namespace/name`. */
 export function titleOf({ namespace, name }: KnownPod): string {
   return `${namespace}/${name}`;
 }
 
-/** Gives foreign text as messages show it. */
+/** Returns foreign text as messages show it. */
 export function said(value: string): string {
   return oneLine(value, 40);
 }

@@ -108,7 +108,7 @@ type Renamed<T, M> = {
   [K in keyof T as K extends keyof M ? M[K] & string : never]: T[K];
 };
 
-/** Gives a file's object under the house's names. */
+/** Returns a file's object under the house's names. */
 export function rename<T extends object, M extends Readonly<Record<string, string>>>(
   object: T,
   names: M,
@@ -117,7 +117,7 @@ export function rename<T extends object, M extends Readonly<Record<string, strin
   return Object.fromEntries(renamed) as Renamed<T, M>;
 }
 
-/** Gives an object of the house under the file's keys, in the file's order. */
+/** Returns an object of the house under the file's keys, in the file's order. */
 export function renameBack(
   object: object,
   names: Readonly<Record<string, string>>,

@@ -11,7 +11,7 @@ export interface Notes {
 }
 
 /**
- * Gives `value` with canonical keys. Null, empty strings and the original's zero values are left
+ * Returns `value` with canonical keys. Null, empty strings and the original's zero values are left
  * out: to it they were absent. Anything that is no object passes as it is. Faults: usage.
  */
 export function foldKeys(kind: Kind, value: unknown, path: string, notes: Notes): unknown {

@@ -32,7 +32,7 @@ const WORDS: Readonly<Record<Expected, string>> = {
 type Open = { readonly keys: Set<string> } | "[";
 
 /**
- * Gives the value of JSON text; `what` names the text in messages.
+ * Returns the value of JSON text; `what` names the text in messages.
  * Faults: usage, with line and column.
  */
 export function parseJson(what: string, source: string): unknown {
@@ -65,7 +65,7 @@ function scan(what: string, text: string): void {
   }
 }
 
-/** Gives what may follow `token`; undefined where the token itself may not stand. */
+/** Returns what may follow `token`; undefined where the token itself may not stand. */
 function step(open: Open[], expected: Expected, token: string): Expected | "twice" | undefined {
   const inside = open.at(-1);
   switch (expected) {

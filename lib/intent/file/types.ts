@@ -15,7 +15,7 @@ import { Fault, faultFrom, oneLine } from "../../util/errors.ts";
 import { isLabelKey, isLabelValue } from "../../util/selectors.ts";
 import { isLinkName, LONG_NAME_LIMIT, NAME_LIMIT, parseName } from "../../util/names.ts";
 
-/** Gives a schema of texts that `parse` reads; its Fault becomes the issue. */
+/** Returns a schema of texts that `parse` reads; its Fault becomes the issue. */
 export function parsed<T>(about: string, parse: (text: string) => T) {
   return z.pipe(
     z.string("a string is wanted").check(z.describe(about)),
@@ -36,51 +36,51 @@ export function parsed<T>(about: string, parse: (text: string) => T) {
   );
 }
 
-/** Gives a schema of whole numbers from `least` to `most`. */
+/** Returns a schema of whole numbers from `least` to `most`. */
 export function whole(about: string, least: number, most: number) {
   const wanted = `a whole number from ${least} to ${most} is wanted`;
   return z.int(wanted).check(z.gte(least, wanted), z.lte(most, wanted), z.describe(about));
 }
 
-/** Gives a schema of a few words. */
+/** Returns a schema of a few words. */
 export function oneOf<const T extends readonly string[]>(about: string, words: T) {
   return z.enum(words, `one of ${words.join(", ")} is wanted`).check(z.describe(about));
 }
 
-/** Gives a schema of true or false. */
+/** Returns a schema of true or false. */
 export const yesOrNo = (about: string) =>
   z.boolean("true or false is wanted").check(z.describe(about));
 
-/** Gives a schema of arrays of `element`. */
+/** Returns a schema of arrays of `element`. */
 export const list = <T extends z.ZodMiniType>(element: T) => z.array(element, "an array is wanted");
 
-/** Gives a schema of objects with these keys and no others. */
+/** Returns a schema of objects with these keys and no others. */
 export const object = <T extends z.core.$ZodLooseShape>(shape: T) =>
   z.strictObject(shape, "an object is wanted");
 
-/** Gives a schema of objects whose values are strings, such as labels. */
+/** Returns a schema of objects whose values are strings, such as labels. */
 export const texts = (about: string) =>
   z.record(z.string(), z.string("a string is wanted"), "an object is wanted")
     .check(z.describe(about));
 
-/** Gives a schema of names of tenants, networks and the like. */
+/** Returns a schema of names of tenants, networks and the like. */
 export const name = (about: string) => parsed(about, (text) => parseName("name", text, NAME_LIMIT));
 
-/** Gives a schema of names of hosts and pods, which may be longer. */
+/** Returns a schema of names of hosts and pods, which may be longer. */
 export const longName = (about: string) =>
   parsed(about, (text) => parseName("name", text, LONG_NAME_LIMIT));
 
-/** Gives a schema of IPv4 addresses. */
+/** Returns a schema of IPv4 addresses. */
 export const address = (about: string) => parsed(about, readAddress);
 
-/** Gives a schema of an address or FIRST-LAST, written in one way. */
+/** Returns a schema of an address or FIRST-LAST, written in one way. */
 export const addressRange = (about: string) =>
   parsed(about, (text) => addressRangeToText(parseAddressRange(text)));
 
-/** Gives a schema of subnets that a pool can have, without host bits. */
+/** Returns a schema of subnets that a pool can have, without host bits. */
 export const subnet = (about: string) => parsed(about, readSubnet);
 
-/** Gives a schema of an address or a subnet of any size, as policies name them. */
+/** Returns a schema of an address or a subnet of any size, as policies name them. */
 export const addressOrSubnet = (about: string) =>
   parsed(about, (text) => {
     if (!text.includes(":")) {
@@ -92,7 +92,7 @@ export const addressOrSubnet = (about: string) =>
     });
   });
 
-/** Gives a schema of interface names. */
+/** Returns a schema of interface names. */
 export const link = (about: string) =>
   parsed(about, (text) => {
     if (isLinkName(text) && text !== "lo") return text;
@@ -102,7 +102,7 @@ export const link = (about: string) =>
     });
   });
 
-/** Gives a schema of Kubernetes namespaces. */
+/** Returns a schema of Kubernetes namespaces. */
 export const namespace = (about: string) =>
   parsed(about, (text) => {
     if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return text;
@@ -112,7 +112,7 @@ export const namespace = (about: string) =>
     });
   });
 
-/** Gives a schema of a label's key. */
+/** Returns a schema of a label's key. */
 export const labelKey = (about: string) =>
   label(
     about,
@@ -121,7 +121,7 @@ export const labelKey = (about: string) =>
     "letters, digits, _ . - are allowed, 63 at most, maybe after DOMAIN/",
   );
 
-/** Gives a schema of a label's value. */
+/** Returns a schema of a label's value. */
 export const labelValue = (about: string) =>
   label(about, isLabelValue, "value", "letters, digits, _ . - are allowed, 63 at most, or nothing");
 
@@ -138,7 +138,7 @@ function label(about: string, isLabel: (text: string) => boolean, what: string, 
 // Longer than any cluster lives, and far from where a date would overflow.
 const LONGEST_SECONDS = 10 * 365 * 24 * 3_600;
 
-/** Gives a schema of seconds, or of a length of time as Go writes it; gives seconds. */
+/** Returns a schema of seconds, or of a length of time as Go writes it; gives seconds. */
 export const duration = (about: string) =>
   z.pipe(
     z.union([z.string(), z.number()], "seconds, or a text such as 1h30m, is wanted")
@@ -164,7 +164,7 @@ function readDuration(text: string): number {
   });
 }
 
-/** Gives a schema of unicast MAC addresses, given back in small letters with colons. */
+/** Returns a schema of unicast MAC addresses, given back in small letters with colons. */
 export const mac = (about: string) =>
   parsed(about, (text) => {
     const spelled = text.toLowerCase().replaceAll("-", ":");

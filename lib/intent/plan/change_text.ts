@@ -7,8 +7,8 @@ import type { ObjectKind } from "./unknown_fields.ts";
 import { podsOf } from "./live.ts";
 import type { ObjectRecord } from "./stored.ts";
 
-/** Gives one line a field that differs; for a new object all fields, for one that goes its pods. */
-export function changeLines(
+/** Returns one line a field that differs; for a new object all fields, for one that goes its pods. */
+export function changeText(
   kind: ObjectKind,
   before: ObjectRecord | undefined,
   after: ObjectRecord | undefined,

@@ -12,7 +12,7 @@ import {
 import { Fault } from "../../util/errors.ts";
 import type { ObjectKind } from "./unknown_fields.ts";
 import { endpointClaim, networkClaims } from "./claims.ts";
-import { changeLines } from "./change_text.ts";
+import { changeText } from "./change_text.ts";
 import { type Live, refuseLiveChange } from "./live.ts";
 import type { Json, Operation, PlanCheck, PlanWrite, SubnetEdit } from "./operation.ts";
 import {
@@ -47,7 +47,7 @@ const HELD_BY_PODS: Readonly<Partial<Record<ObjectKind, Readonly<Record<string, 
   endpoint: { address: "IpAddress" },
 };
 
-/** Gives what differs. Faults: conflict, where pods are attached to what would move. */
+/** Returns what differs. Faults: conflict, where pods are attached to what would move. */
 export function draftsOf(
   stored: Stored,
   target: Target,
@@ -130,7 +130,7 @@ function draftOf(
     verb: object.verb,
     kind,
     name: object.name,
-    lines: changeLines(kind, before, after, pods),
+    lines: changeText(kind, before, after, pods),
     checks: [
       check(key),
       ...takes.map(check),
@@ -207,7 +207,7 @@ function write(
   return { key, value: value as unknown as Json | undefined };
 }
 
-/** Gives the key of the record that must be there for `record` to be. */
+/** Returns the key of the record that must be there for `record` to be. */
 function parentOf(kind: ObjectKind, record: ObjectRecord | undefined): string | undefined {
   if (kind === "network") return tenantKeyOf(record as NetworkRecord);
   return kind === "endpoint" ? networkKeyOf(record as EndpointRecord) : undefined;

@@ -7,7 +7,7 @@ import { checkAddress } from "../field_rules.ts";
 import { inTurn, isTaken, passingOver } from "./ledger.ts";
 import { nameOf } from "./stored.ts";
 import { type Choosing, mayMove } from "./choose_tags.ts";
-import type { WantedEndpoint } from "./desired_types.ts";
+import type { DesiredEndpoint } from "./desired_types.ts";
 
 /** A chosen address. */
 export type ChosenAddress = Pick<EndpointRecord, "address" | "addressBy">;
@@ -15,14 +15,14 @@ export type ChosenAddress = Pick<EndpointRecord, "address" | "addressBy">;
 /** One network's endpoints and what is known of its addresses. */
 export interface AddressTask {
   readonly pool: AddressPool;
-  readonly endpoints: readonly (readonly [string, WantedEndpoint])[];
+  readonly endpoints: readonly (readonly [string, DesiredEndpoint])[];
   /** Holders of claims that are none of this plan's business, by address. */
   readonly foreign: ReadonlyMap<number, string>;
   /** Endpoints of pods that have an address at this moment, even if they are about to go. */
   readonly held: ReadonlyMap<number, string>;
 }
 
-/** Gives the address of every endpoint of one network. Faults: usage, conflict, exhausted. */
+/** Returns the address of every endpoint of one network. Faults: usage, conflict, exhausted. */
 export function chooseAddresses(
   choosing: Choosing,
   task: AddressTask,
@@ -67,7 +67,7 @@ function fixedAddress(
 }
 
 /**
- * Gives what finds the next free address. An address of a pod that is about to go waits until it has
+ * Returns what finds the next free address. An address of a pod that is about to go waits until it has
  * gone; one that a staying endpoint moves away from comes last, as it ties both into one commit.
  */
 function freeAddressesOf(

@@ -19,7 +19,7 @@ import { poolOf } from "../field_rules.ts";
 import { inTurn, isTaken } from "./ledger.ts";
 import { nameOf, networkKeyOf } from "./stored.ts";
 import { type Choosing, isAskedAbout, mayMove } from "./choose_tags.ts";
-import type { WantedNetwork } from "./desired_types.ts";
+import type { DesiredNetwork } from "./desired_types.ts";
 
 /** A chosen subnet. */
 export interface ChosenSubnet {
@@ -33,7 +33,7 @@ interface Used {
   readonly owner: string;
 }
 
-/** Gives the subnet of every wanted network. Faults: usage, conflict, exhausted. */
+/** Returns the subnet of every wanted network. Faults: usage, conflict, exhausted. */
 export function chooseSubnets(choosing: Choosing): Map<string, ChosenSubnet> {
   const networksByTenant = Map.groupBy(choosing.wanted.networks, ([, { tenant }]) => tenant);
   const fixed = fixedAddresses(choosing);
@@ -49,7 +49,7 @@ export function chooseSubnets(choosing: Choosing): Map<string, ChosenSubnet> {
 
 interface TenantTask {
   readonly record: TenantRecord;
-  readonly networks: readonly (readonly [string, WantedNetwork])[];
+  readonly networks: readonly (readonly [string, DesiredNetwork])[];
   /** Addresses that the file fixes, by network key: its subnet must have them all. */
   readonly fixed: ReadonlyMap<string, readonly number[]>;
   /** How many endpoints there will be, by network key. */
@@ -110,7 +110,7 @@ function blockAround(
   });
 }
 
-/** Gives the subnet that a network has, where the pool could have given it or nobody asks. */
+/** Returns the subnet that a network has, where the pool could have given it or nobody asks. */
 function storedSubnet(
   choosing: Choosing,
   key: string,
@@ -123,12 +123,12 @@ function storedSubnet(
   return isInPool || !isAskedAbout(choosing, key, name) ? subnet : undefined;
 }
 
-function capacity(subnet: Subnet, network: WantedNetwork): number {
+function capacity(subnet: Subnet, network: DesiredNetwork): number {
   const name = `${network.tenant}/${network.name}`;
   return poolSize(poolOf((field) => `${field} of ${name}`, name, network, subnet));
 }
 
-/** Gives what finds the next free block; subnets that networks move away from come last. */
+/** Returns what finds the next free block; subnets that networks move away from come last. */
 function freeBlocks({ stored }: Choosing, { record, networks }: TenantTask, used: readonly Used[]) {
   const pool = parseSubnet(record.subnetPool);
   const length = record.allocSubnetLen;

@@ -17,7 +17,7 @@ import { tagClaim } from "./claims.ts";
 import { holderOf, inTurn, isFree, isTaken, type Ledger } from "./ledger.ts";
 import type { Live } from "./live.ts";
 import { nameOf, type Stored, tenantKeyOf } from "./stored.ts";
-import type { Wanted, WantedNetwork } from "./desired_types.ts";
+import type { Desired, DesiredNetwork } from "./desired_types.ts";
 
 /** A chosen tag. */
 export type Tag = Pick<NetworkRecord, "encap" | "tag" | "tagBy">;
@@ -25,13 +25,13 @@ export type Tag = Pick<NetworkRecord, "encap" | "tag" | "tagBy">;
 /** What choosing needs to know. */
 export interface Choosing {
   readonly stored: Stored;
-  readonly wanted: Wanted;
+  readonly wanted: Desired;
   readonly tenants: ReadonlyMap<string, TenantRecord>;
   readonly live: Live;
   readonly ledger: Ledger;
 }
 
-/** Gives the tag of every wanted network. Faults: usage, conflict, exhausted. */
+/** Returns the tag of every wanted network. Faults: usage, conflict, exhausted. */
 export function chooseTags(choosing: Choosing): Map<string, Tag> {
   const { wanted, tenants, ledger } = choosing;
   const tags = new Map<string, Tag>();
@@ -78,7 +78,7 @@ export function isAskedAbout(
 function fixedTag(
   ledger: Ledger,
   key: string,
-  network: WantedNetwork,
+  network: DesiredNetwork,
   encap: Encap,
   tag: number,
 ): Tag {
@@ -106,7 +106,7 @@ function keptTag(
 }
 
 /**
- * Gives what finds the next free tag. Tags that staying networks move away from come last: each one
+ * Returns what finds the next free tag. Tags that staying networks move away from come last: each one
  * handed on ties two networks into one commit, and a chain of them may not fit.
  */
 function freeTags({ stored, wanted, ledger }: Choosing) {

@@ -2,17 +2,17 @@
 
 import { type EndpointRecord, keys, type NetworkRecord } from "../records.ts";
 
-/** Gives the claim on a network's tag. */
+/** Returns the claim on a network's tag. */
 export function tagClaim({ encap, tag }: Pick<NetworkRecord, "encap" | "tag">): string {
   return encap === "vlan" ? keys.vlanClaim(tag) : keys.vniClaim(tag);
 }
 
-/** Gives the claims that a network's record implies. */
+/** Returns the claims that a network's record implies. */
 export function networkClaims(record: NetworkRecord): string[] {
   return [tagClaim(record), keys.subnetClaim(record.tenant, record.subnet)];
 }
 
-/** Gives the claim that an endpoint's record implies. */
+/** Returns the claim that an endpoint's record implies. */
 export function endpointClaim(
   { tenant, network, address }: Pick<EndpointRecord, "tenant" | "network" | "address">,
 ): string {

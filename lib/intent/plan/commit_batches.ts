@@ -14,7 +14,7 @@ export interface CommitLimits {
   readonly groups?: number;
 }
 
-/** Gives what an operation checks, with its tenant's list of subnets. */
+/** Returns what an operation checks, with its tenant's list of subnets. */
 export function checksOf({ checks, subnets }: Operation): PlanCheck[] {
   if (!subnets) return [...checks];
   return [...checks, { key: keys.subnets(subnets.tenant), revision: subnets.revision }];
@@ -33,8 +33,8 @@ interface Load {
 
 const EMPTY: Load = { checks: new Set(), writes: new Map(), groups: 0 };
 
-/** Gives the operations of each commit. Faults: usage, where a group is over the limits. */
-export function cut(plan: Plan, limits: Required<CommitLimits>): Operation[][] {
+/** Returns the operations of each commit. Faults: usage, where a group is over the limits. */
+export function commitBatches(plan: Plan, limits: Required<CommitLimits>): Operation[][] {
   const sizes = new Map(
     [...plan.subnetLists].map(([tenant, list]) => [tenant, LIST_FRAME + bytesOf(list)]),
   );

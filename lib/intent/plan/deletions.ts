@@ -12,13 +12,13 @@ import {
   tenantKeyOf,
   titleOf,
 } from "./stored.ts";
-import type { Wanted } from "./desired_types.ts";
+import type { Desired } from "./desired_types.ts";
 
 /**
  * Takes from `wanted` what stands below deleted things, where `force` says so.
  * Faults: conflict otherwise, naming what is there.
  */
-export function settleDeletions(wanted: Wanted, stored: Stored, force: boolean): void {
+export function settleDeletions(wanted: Desired, stored: Stored, force: boolean): void {
   const tenants = gone(stored.tenants, wanted.tenants);
   refuseAboveUnreadable(stored, [...tenants, ...gone(stored.networks, wanted.networks)]);
   settle("networks", wanted.networks, (one) => tenants.has(tenantKeyOf(one)), tenantKeyOf, force);

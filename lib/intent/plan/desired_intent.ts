@@ -3,13 +3,13 @@
 
 import type { Intent, TenantAttributes } from "../intent.ts";
 import { type EndpointRecord, keys, type NetworkRecord, type TenantRecord } from "../records.ts";
-import { keepDynamics } from "./dynamic_endpoints.ts";
+import { keepDynamicEndpoints } from "./dynamic_endpoints.ts";
 import { type Stored, titleOf } from "./stored.ts";
-import { setAsideStrays } from "./orphans.ts";
-import type { Wanted, WantedEndpoint, WantedNetwork } from "./desired_types.ts";
+import { setAsideOrphans } from "./orphans.ts";
+import type { Desired, DesiredEndpoint, DesiredNetwork } from "./desired_types.ts";
 
 /** What a user wants done with an intent. */
-export interface Wish {
+export interface Change {
   /** add: create and update; replace: the intent is everything; delete: what it names goes. */
   readonly mode: "add" | "replace" | "delete";
   readonly intent: Intent;
@@ -22,18 +22,18 @@ export interface Wish {
   readonly skip?: number;
 }
 
-/** Gives what should be there after `wish`. */
-export function wantedOf(stored: Stored, { mode, intent, skip = 0 }: Wish): Wanted {
+/** Returns what should be there after `wish`. */
+export function desiredOf(stored: Stored, { mode, intent, skip = 0 }: Change): Desired {
   const wanted = { ...mode === "replace" ? nothing() : statementsOf(stored), skip };
   if (mode === "delete") remove(wanted, stored, intent);
   else merge(wanted, stored, intent);
-  keepDynamics(wanted, stored, endpointStatement);
-  setAsideStrays(wanted, stored);
+  keepDynamicEndpoints(wanted, stored, endpointStatement);
+  setAsideOrphans(wanted, stored);
   return mode === "delete" ? wanted : { ...wanted, bindings: intent.hostBindings };
 }
 
-/** Gives the stored records as statements, which say all of them but what the pools chose. */
-export function statementsOf(stored: Stored): Wanted {
+/** Returns the stored records as statements, which say all of them but what the pools chose. */
+export function statementsOf(stored: Stored): Desired {
   const wanted = nothing();
   for (const [key, { schema: _, ...host }] of stored.hosts) wanted.hosts.set(key, host);
   for (const [key, tenant] of stored.tenants) wanted.tenants.set(key, attributesOf(tenant));
@@ -44,7 +44,7 @@ export function statementsOf(stored: Stored): Wanted {
   return wanted;
 }
 
-function nothing(): Wanted {
+function nothing(): Desired {
   return {
     hosts: new Map(),
     tenants: new Map(),
@@ -62,7 +62,7 @@ function attributesOf({ schema: _, ...attributes }: TenantRecord): TenantAttribu
   return attributes;
 }
 
-function networkStatement(record: NetworkRecord): WantedNetwork {
+function networkStatement(record: NetworkRecord): DesiredNetwork {
   const { schema: _, tagBy, subnetBy, tag, subnet, ...said } = record;
   return {
     ...said,
@@ -71,13 +71,13 @@ function networkStatement(record: NetworkRecord): WantedNetwork {
   };
 }
 
-function endpointStatement(record: EndpointRecord): WantedEndpoint {
+function endpointStatement(record: EndpointRecord): DesiredEndpoint {
   const { schema: _, pin: _pin, bound: _bound, addressBy, address, ...said } = record;
   return { ...said, ...(addressBy === "intent" ? { address } : {}) };
 }
 
 /** Networks, endpoints and hosts of a file are full statements; of a tenant it may say a part. */
-function merge(wanted: Wanted, stored: Stored, intent: Intent): void {
+function merge(wanted: Desired, stored: Stored, intent: Intent): void {
   const state = <T>(map: Map<string, T>, key: string, value: T) => {
     map.set(key, value);
     wanted.listed.add(key);
@@ -99,7 +99,7 @@ function merge(wanted: Wanted, stored: Stored, intent: Intent): void {
 }
 
 /** An endpoint goes where it is named, a network or tenant only where nothing is named below it. */
-function remove(wanted: Wanted, stored: Stored, intent: Intent): void {
+function remove(wanted: Desired, stored: Stored, intent: Intent): void {
   const take = (map: Map<string, unknown>, records: ReadonlyMap<string, unknown>, key: string) => {
     map.delete(key);
     if (!records.has(key)) wanted.warnings.push(`${titleOf(key)} is not there`);

@@ -7,13 +7,13 @@ import { parseAddress, parseSubnet } from "../../ipam/subnets.ts";
 import { poolOf } from "../field_rules.ts";
 import type { EndpointRecord } from "../records.ts";
 import { nameOf, networkKeyOf, type Stored } from "./stored.ts";
-import type { Wanted, WantedEndpoint } from "./desired_types.ts";
+import type { Desired, DesiredEndpoint } from "./desired_types.ts";
 
 /** Puts dynamic endpoints into `wanted`, but those that are only held and stand in its way. */
-export function keepDynamics(
-  wanted: Wanted,
+export function keepDynamicEndpoints(
+  wanted: Desired,
   stored: Stored,
-  statementOf: (record: EndpointRecord) => WantedEndpoint,
+  statementOf: (record: EndpointRecord) => DesiredEndpoint,
 ): void {
   const held: [string, EndpointRecord][] = [];
   for (const [key, record] of stored.endpoints) {
@@ -39,10 +39,10 @@ interface Crowd {
   /** Key of the network that all are in. */
   readonly network: string;
   readonly held: readonly (readonly [string, EndpointRecord])[];
-  readonly others: readonly WantedEndpoint[];
+  readonly others: readonly DesiredEndpoint[];
 }
 
-function inTheWay(wanted: Wanted, stored: Stored, { network, held, others }: Crowd): string[] {
+function inTheWay(wanted: Desired, stored: Stored, { network, held, others }: Crowd): string[] {
   const [said, known] = [wanted.networks.get(network), stored.networks.get(network)];
   if (!said || !known) return held.map(([key]) => key);
   const subnet = parseSubnet(said.subnet ?? known.subnet);

@@ -2,7 +2,7 @@
 
 /** Sets of nodes that grow together. */
 export interface Bundles {
-  /** Gives the node that stands for `node`'s bundle. */
+  /** Returns the node that stands for `node`'s bundle. */
   find(node: number): number;
   join(a: number, b: number): void;
 }
@@ -10,7 +10,7 @@ export interface Bundles {
 /** One node comes before another. */
 export type Edge = readonly [before: number, after: number];
 
-/** Gives `count` bundles of one node each. */
+/** Returns `count` bundles of one node each. */
 export function createBundles(count: number): Bundles {
   const up = Array.from({ length: count }, (_, node) => node);
   const find = (node: number): number => {
@@ -29,7 +29,7 @@ export function createBundles(count: number): Bundles {
 }
 
 /**
- * Gives all bundles so that every edge is kept, those of lower `rank` first where edges leave a
+ * Returns all bundles so that every edge is kept, those of lower `rank` first where edges leave a
  * choice. Bundles that wait for each other are joined: they can only be one.
  */
 export function sortBundles(

@@ -3,7 +3,7 @@
 import { Fault } from "../../util/errors.ts";
 import { endpointClaim, networkClaims } from "./claims.ts";
 import { nameOf, type Stored } from "./stored.ts";
-import type { Wanted } from "./desired_types.ts";
+import type { Desired } from "./desired_types.ts";
 
 /** Claims given out by this plan, and claims that are none of this plan's business. */
 export interface Ledger {
@@ -12,8 +12,8 @@ export interface Ledger {
   readonly foreign: ReadonlyMap<string, string>;
 }
 
-/** Gives the ledger at the start of a plan. */
-export function openLedger(stored: Stored, wanted: Wanted): Ledger {
+/** Returns the ledger at the start of a plan. */
+export function openLedger(stored: Stored, wanted: Desired): Ledger {
   const foreign = new Map<string, string>();
   for (const [claim, { owner }] of stored.claims) {
     const network = stored.networks.get(owner);
@@ -40,7 +40,7 @@ export function isFree({ given, foreign }: Ledger, claim: string): boolean {
   return !given.has(claim) && !foreign.has(claim);
 }
 
-/** Gives the Fault (conflict) of `what`, wanted by `owner` and held by `holder`. */
+/** Returns the Fault (conflict) of `what`, wanted by `owner` and held by `holder`. */
 export function isTaken(what: string, owner: string, holder: string): Fault {
   return new Fault("conflict", `${what} of ${nameOf(owner)} is taken`, {
     why: `${nameOf(holder)} has it`,
@@ -48,13 +48,13 @@ export function isTaken(what: string, owner: string, holder: string): Fault {
   });
 }
 
-/** Gives what `first` has, then what `second` has by then. */
+/** Returns what `first` has, then what `second` has by then. */
 export function* inTurn<T>(first: Iterable<T>, second: Iterable<T>): Generator<T, undefined> {
   yield* first;
   yield* second;
 }
 
-/** Gives `items` without the first `count`, and those in the end; it goes round where there are fewer. */
+/** Returns `items` without the first `count`, and those in the end; it goes round where there are fewer. */
 export function* passingOver<T>(count: number, items: Iterable<T>): Generator<T, undefined> {
   const passed: T[] = [];
   for (const item of items) {

@@ -4,13 +4,13 @@ import { parseAddress } from "../../ipam/subnets.ts";
 import { Fault } from "../../util/errors.ts";
 import type { AttachmentRecord } from "../records.ts";
 import { endpointKeyOf, networkKeyOf, some, type Stored, titleOf } from "./stored.ts";
-import type { Wanted } from "./desired_types.ts";
+import type { Desired } from "./desired_types.ts";
 
 /** Attachments by the key of their endpoint and by that of their network. */
 export type Live = ReadonlyMap<string, readonly AttachmentRecord[]>;
 
-/** Gives the attachments, in whatever state, that stay: not those whose endpoint goes. */
-export function liveOf(stored: Stored, wanted: Wanted): Live {
+/** Returns the attachments, in whatever state, that stay: not those whose endpoint goes. */
+export function liveOf(stored: Stored, wanted: Desired): Live {
   const live = new Map<string, AttachmentRecord[]>();
   const add = (key: string, attachment: AttachmentRecord) => {
     const known = live.get(key);
@@ -26,7 +26,7 @@ export function liveOf(stored: Stored, wanted: Wanted): Live {
   return live;
 }
 
-/** Gives the addresses that pods have at this moment, by network key, with their endpoint's key. */
+/** Returns the addresses that pods have at this moment, by network key, with their endpoint's key. */
 export function heldAddresses(stored: Stored): ReadonlyMap<string, ReadonlyMap<number, string>> {
   const held = new Map<string, Map<number, string>>();
   for (const attachment of stored.attachments.values()) {
@@ -42,7 +42,7 @@ export function heldAddresses(stored: Stored): ReadonlyMap<string, ReadonlyMap<n
   return held;
 }
 
-/** Gives the pods of `attachments` in words. */
+/** Returns the pods of `attachments` in words. */
 export function podsOf(attachments: readonly AttachmentRecord[]): string {
   return some(attachments.map(({ pod, host }) => `${pod.namespace}/${pod.name} on ${host}`));
 }

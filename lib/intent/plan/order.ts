@@ -6,7 +6,7 @@ import type { Draft } from "./changes.ts";
 import { type Bundles, createBundles, type Edge, sortBundles } from "./graph.ts";
 import type { Operation } from "./operation.ts";
 
-/** Gives the operations of `drafts` in an order in which they may be done, with their groups. */
+/** Returns the operations of `drafts` in an order in which they may be done, with their groups. */
 export function orderOperations(drafts: readonly Draft[]): Operation[] {
   const bundles = createBundles(drafts.length);
   joinByClaims(drafts, bundles);
@@ -24,7 +24,7 @@ export function orderOperations(drafts: readonly Draft[]): Operation[] {
   return operations;
 }
 
-/** Gives the nodes of the bundles of more than one, by the node that stands for them. */
+/** Returns the nodes of the bundles of more than one, by the node that stands for them. */
 function membersOf(nodes: readonly number[], { find }: Bundles): Map<number, number[]> {
   const joined = nodes.filter((node) => find(node) !== node);
   const members = new Map(joined.map((node) => [find(node), [find(node)]]));

@@ -7,17 +7,17 @@ import { refusalOf } from "../../ipam/addresses.ts";
 import { parseAddress, parseSubnet } from "../../ipam/subnets.ts";
 import { poolOf } from "../field_rules.ts";
 import { networkKeyOf, type Stored, tenantKeyOf, titleOf } from "./stored.ts";
-import type { Wanted } from "./desired_types.ts";
+import type { Desired } from "./desired_types.ts";
 
-/** Moves strays from what is wanted to what is untouched. */
-export function setAsideStrays(wanted: Wanted, stored: Stored): void {
+/** Moves orphans from what is wanted to what is untouched. */
+export function setAsideOrphans(wanted: Desired, stored: Stored): void {
   setAsideUnreadable(wanted, stored);
-  setAsideOrphans(wanted, stored);
+  setAsideParentless(wanted, stored);
   setAsideMisplaced(wanted, stored);
 }
 
 /** What stands where a newer version's, or a stranger's, document is: it is not overwritten. */
-function setAsideUnreadable(wanted: Wanted, { unreadable }: Stored): void {
+function setAsideUnreadable(wanted: Desired, { unreadable }: Stored): void {
   for (const [key, why] of unreadable) {
     const maps = [wanted.hosts, wanted.tenants, wanted.networks, wanted.endpoints];
     const isWanted = maps.map((map) => map.delete(key)).includes(true);
@@ -26,7 +26,7 @@ function setAsideUnreadable(wanted: Wanted, { unreadable }: Stored): void {
   }
 }
 
-function setAsideOrphans(wanted: Wanted, stored: Stored): void {
+function setAsideParentless(wanted: Desired, stored: Stored): void {
   for (const [key, network] of wanted.networks) {
     const parent = tenantKeyOf(network);
     if (stored.tenants.has(parent) || wanted.tenants.has(parent)) continue;
@@ -42,7 +42,7 @@ function setAsideOrphans(wanted: Wanted, stored: Stored): void {
   }
 }
 
-function setAsideMisplaced(wanted: Wanted, stored: Stored): void {
+function setAsideMisplaced(wanted: Desired, stored: Stored): void {
   for (const [key, endpoint] of wanted.endpoints) {
     const parent = networkKeyOf(endpoint);
     const network = stored.networks.get(parent);

@@ -36,7 +36,7 @@ export function checkUsers(
   }
 }
 
-/** Gives a warning for each policy that no group has: it guards nobody. */
+/** Returns a warning for each policy that no group has: it guards nobody. */
 export function unusedPolicies(tenants: ReadonlyMap<string, TenantRecord>): string[] {
   return [...tenants.values()].flatMap(({ name, groups = [], policies = [] }) => {
     const used = new Set(groups.flatMap(({ Policies }) => Array.isArray(Policies) ? Policies : []));

@@ -5,8 +5,8 @@ import type { NetworkRecord, TenantRecord } from "../records.ts";
 import { tenantKeyOf } from "./stored.ts";
 import type { Target } from "./target.ts";
 
-/** Gives warnings of defaults that stand in each other's way, and of namespaces that are shut out. */
-export function openingWarnings({ tenants, networks }: Target): string[] {
+/** Returns warnings of defaults that stand in each other's way, and of namespaces that are shut out. */
+export function selectorWarnings({ tenants, networks }: Target): string[] {
   return [...doubleDefaults(tenants, networks), ...shutOut(tenants, networks)];
 }
 

@@ -28,7 +28,7 @@ export interface Stored {
   readonly subnets: ReadonlyMap<string, SubnetsRecord>;
   /** Why, by key: documents of ours that this version cannot read. */
   readonly unreadable: ReadonlyMap<string, string>;
-  /** Gives the revision at which `key` was last written; 0 where it is absent. */
+  /** Returns the revision at which `key` was last written; 0 where it is absent. */
   readonly revisionOf: (key: string) => number;
 }
 
@@ -45,7 +45,7 @@ const FOLDERS = [
   "subnets",
 ] as const;
 
-/** Gives the records of `documents`. What cannot be read is named, and holds what its key says. */
+/** Returns the records of `documents`. What cannot be read is named, and holds what its key says. */
 export function readDocuments(documents: Documents): Stored {
   const byFolder = new Map<string, Map<string, unknown>>(FOLDERS.map((one) => [one, new Map()]));
   const unreadable = new Map<string, string>();
@@ -92,34 +92,34 @@ function unreadableClaims(
 
 const STRANGER = "a record that cannot be read";
 
-/** Gives the tenant's key of a network or endpoint. */
+/** Returns the tenant's key of a network or endpoint. */
 export function tenantKeyOf({ tenant }: { readonly tenant: string }): string {
   return keys.tenant(tenant);
 }
 
-/** Gives the network's key of an endpoint or attachment. */
+/** Returns the network's key of an endpoint or attachment. */
 export function networkKeyOf(
   { tenant, network }: { readonly tenant: string; readonly network: string },
 ): string {
   return keys.network(tenant, network);
 }
 
-/** Gives the endpoint's key of an attachment. */
+/** Returns the endpoint's key of an attachment. */
 export function endpointKeyOf({ tenant, network, endpoint }: AttachmentRecord): string {
   return keys.endpoint(tenant, network, endpoint);
 }
 
-/** Gives `tenant/network/container` and the like from a record's key. */
+/** Returns `tenant/network/container` and the like from a record's key. */
 export function nameOf(key: string): string {
   return key.slice(key.indexOf("/") + 1);
 }
 
-/** Gives `network tenant/network` and the like from a record's key. */
+/** Returns `network tenant/network` and the like from a record's key. */
 export function titleOf(key: string): string {
   return key.replace(/s\//, " ");
 }
 
-/** Gives up to three of `names` in words. */
+/** Returns up to three of `names` in words. */
 export function some(names: readonly string[]): string {
   const shown = names.slice(0, 3).join(", ");
   return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;

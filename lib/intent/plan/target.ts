@@ -12,13 +12,13 @@ import {
 } from "../records.ts";
 import { checkTenantPool, poolOf } from "../field_rules.ts";
 import { type AddressTask, chooseAddresses } from "./choose_addresses.ts";
-import { carried } from "./unknown_fields.ts";
+import { unknownFields } from "./unknown_fields.ts";
 import { openLedger } from "./ledger.ts";
 import { heldAddresses, type Live } from "./live.ts";
 import { nameOf, networkKeyOf, type Stored } from "./stored.ts";
 import { chooseSubnets } from "./choose_subnets.ts";
 import { chooseTags, type Choosing } from "./choose_tags.ts";
-import type { Wanted } from "./desired_types.ts";
+import type { Desired } from "./desired_types.ts";
 
 /** The records that should be there, by key. */
 export interface Target {
@@ -28,16 +28,19 @@ export interface Target {
   readonly endpoints: ReadonlyMap<string, EndpointRecord>;
 }
 
-/** Gives the records of what is wanted. Faults: usage, conflict, exhausted. */
-export function targetOf(stored: Stored, wanted: Wanted, live: Live): Target {
+/** Returns the records of what is wanted. Faults: usage, conflict, exhausted. */
+export function targetOf(stored: Stored, wanted: Desired, live: Live): Target {
   const hosts = mapValues(
     wanted.hosts,
-    (host, key) => ({ ...carried("host", stored.hosts.get(key)), ...host }) as HostRecord,
+    (host, key) => ({ ...unknownFields("host", stored.hosts.get(key)), ...host }) as HostRecord,
   );
   const tenants = mapValues(
     wanted.tenants,
     (tenant, key) =>
-      ({ ...carried("tenant", stored.tenants.get(key)), ...complete(tenant) }) as TenantRecord,
+      ({
+        ...unknownFields("tenant", stored.tenants.get(key)),
+        ...complete(tenant),
+      }) as TenantRecord,
   );
   const ledger = openLedger(stored, wanted);
   const choosing: Choosing = { stored, wanted, tenants, live, ledger };
@@ -73,7 +76,7 @@ function networksOf(choosing: Choosing): Map<string, NetworkRecord> {
     const chosen = subnets.get(key);
     if (!chosen) throw new Fault("failed", `network ${nameOf(key)} was given no subnet`);
     return {
-      ...carried("network", choosing.stored.networks.get(key)),
+      ...unknownFields("network", choosing.stored.networks.get(key)),
       ...network,
       ...tags.get(key),
       subnet: subnetToText(chosen.subnet),
@@ -109,7 +112,7 @@ function endpointsOf(
       const known = stored.endpoints.get(key);
       const pin = pinOf(hostByContainer.get(endpoint.container)) ?? known?.pin;
       records.set(key, {
-        ...carried("endpoint", known),
+        ...unknownFields("endpoint", known),
         ...endpoint,
         ...(pin ? { pin } : {}),
         ...(known?.bound ? { bound: known.bound } : {}),
@@ -120,7 +123,7 @@ function endpointsOf(
   return records;
 }
 
-/** Gives the pin that a binding asks for; without AttachUUID it clears an earlier one's. */
+/** Returns the pin that a binding asks for; without AttachUUID it clears an earlier one's. */
 export function pinOf(
   binding: { readonly host: string; readonly attachUuid?: string } | undefined,
 ): EndpointRecord["pin"] {
@@ -129,7 +132,7 @@ export function pinOf(
   return { host, ...(attachUuid === undefined ? {} : { attachUuid }) };
 }
 
-/** Gives the holders of address claims that are none of this plan's business, by network key. */
+/** Returns the holders of address claims that are none of this plan's business, by network key. */
 function foreignAddresses({ ledger }: Choosing): Map<string, Map<number, string>> {
   const foreign = new Map<string, Map<number, string>>();
   for (const [claim, owner] of ledger.foreign) {

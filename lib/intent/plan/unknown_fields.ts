@@ -67,8 +67,8 @@ const KNOWN = { host, tenant, network, endpoint };
 /** A kind of object that an intent lists. */
 export type ObjectKind = keyof typeof KNOWN;
 
-/** Gives the schema and the unknown fields that a record of `kind` starts with. */
-export function carried(
+/** Returns the schema and the unknown fields that a record of `kind` starts with. */
+export function unknownFields(
   kind: ObjectKind,
   record: ObjectRecord | undefined,
 ): Record<string, unknown> {

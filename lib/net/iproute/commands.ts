@@ -24,12 +24,12 @@ export function inSandbox(
   return run("ip", ["netns", "exec", name, cmd, ...args], options);
 }
 
-/** Gives the links of this namespace, without addresses. */
+/** Returns the links of this namespace, without addresses. */
 export async function linksHere(): Promise<IpLink[]> {
   return parseIpLinks(await ip(["-j", "link", "show"]));
 }
 
-/** Gives the links of the sandbox. */
+/** Returns the links of the sandbox. */
 export async function linksIn(netns: string): Promise<IpLink[]> {
   return parseIpLinks(await inSandbox(netns, ["ip", "-j", "address", "show"]));
 }
@@ -74,7 +74,7 @@ async function checkSandbox(netns: string, inode: number | undefined): Promise<v
   checkIdentity(netns, { found, own, inode });
 }
 
-/** Gives each path's identity, in order. */
+/** Returns each path's identity, in order. */
 async function identify(paths: readonly string[]): Promise<Identity[]> {
   // `nsenter` without a namespace only starts the command.
   const lines = await run("nsenter", ["--", "stat", "-L", "-c", "%d %i", ...paths]);

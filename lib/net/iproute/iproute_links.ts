@@ -20,7 +20,7 @@ import {
 const REMOVAL_LIMIT_MS = 30_000;
 
 /** Opens the driver. Faults: usage. */
-export function openIproute(aliasPrefix: string): Links {
+export function openIprouteLinks(aliasPrefix: string): Links {
   checkAliasPrefix(aliasPrefix);
   // Async, so that a value that cannot be used is a refused promise too.
   return {
@@ -94,7 +94,7 @@ function addDefaultRoute({ gateway, addresses, interface: name }: PairSpec): str
   return [`route add default via ${gateway} dev ${name}${onLink}`];
 }
 
-/** Gives the line that is missing for the default route, if any. Faults: conflict. */
+/** Returns the line that is missing for the default route, if any. Faults: conflict. */
 async function missingRoute(spec: PairSpec): Promise<string[]> {
   const { netns, interface: name, gateway } = spec;
   if (gateway === undefined) return [];

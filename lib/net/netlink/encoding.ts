@@ -61,7 +61,7 @@ const TYPE_MASK = 0x3fff;
 // Attribute of an error message that holds the kernel's words.
 const NLMSGERR_ATTR_MSG = 1;
 
-/** Gives the bytes of `requests`, numbered from `sequence` on; `last` is or-ed to the last one's flags. */
+/** Returns the bytes of `requests`, numbered from `sequence` on; `last` is or-ed to the last one's flags. */
 export function encodeRequests(
   requests: readonly Request[],
   sequence: number,
@@ -80,7 +80,7 @@ export function encodeRequests(
   return concat(messages);
 }
 
-/** Gives the bytes of a fixed part with attributes after it. */
+/** Returns the bytes of a fixed part with attributes after it. */
 export function encodeBody(
   header: Uint8Array,
   attributes: readonly Attribute[],
@@ -88,7 +88,7 @@ export function encodeBody(
   return concat([header, ...attributes.map(encodeAttribute)]);
 }
 
-/** Gives the messages in one answer of the kernel's; what is cut off at its end is left out. */
+/** Returns the messages in one answer of the kernel's; what is cut off at its end is left out. */
 export function decodeMessages(bytes: Uint8Array): Message[] {
   const messages: Message[] = [];
   const view = viewOf(bytes);
@@ -106,7 +106,7 @@ export function decodeMessages(bytes: Uint8Array): Message[] {
   return messages;
 }
 
-/** Gives the attributes from byte `from` of a body on, by type. */
+/** Returns the attributes from byte `from` of a body on, by type. */
 export function decodeAttributes(body: Uint8Array, from: number): Map<number, Uint8Array> {
   const found = new Map<number, Uint8Array>();
   const view = viewOf(body);
@@ -131,13 +131,13 @@ export function decodeVerdict({ type, flags, body }: Message): Verdict {
   return { errno, words: words && decodeText(words) };
 }
 
-/** Gives the text of an attribute, up to its closing zero. */
+/** Returns the text of an attribute, up to its closing zero. */
 export function decodeText(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
   return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
-/** Gives the number of 32 bits in an attribute; undefined where it has not as many. */
+/** Returns the number of 32 bits in an attribute; undefined where it has not as many. */
 export function decodeNumber(bytes: Uint8Array | undefined): number | undefined {
   return bytes && bytes.length >= 4 ? viewOf(bytes).getUint32(0, true) : undefined;
 }

@@ -1,6 +1,6 @@
 // The few calls of libc that Linux links need and Deno does not make, and what `errno` says after.
 
-import { edge, type Plain } from "../../util/fault_hooks.ts";
+import { hooked, type Plain } from "../../util/fault_hooks.ts";
 import { Fault } from "../../util/errors.ts";
 
 const SYMBOLS = {
@@ -77,10 +77,10 @@ const AT_ONCE = Object.keys(SYMBOLS).filter((name) => name !== "sendOffThread") 
 const EINTR = 4;
 let opened: Libc | undefined;
 
-/** Gives libc's calls; it stays open. Faults: unavailable, without leave or without glibc. */
+/** Returns libc's calls; it stays open. Faults: unavailable, without leave or without glibc. */
 export function openLibc(): Libc {
   try {
-    opened ??= edge("netlink", Deno.dlopen("libc.so.6", SYMBOLS).symbols, AT_ONCE);
+    opened ??= hooked("netlink", Deno.dlopen("libc.so.6", SYMBOLS).symbols, AT_ONCE);
     return opened;
   } catch (cause) {
     throw new Fault("unavailable", "libc.so.6 cannot be called", {
@@ -142,7 +142,7 @@ export function call(libc: Libc, what: string, call: () => number): number {
   }
 }
 
-/** Gives `text` as C has it, with a closing zero. */
+/** Returns `text` as C has it, with a closing zero. */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${text}\0`);
 }

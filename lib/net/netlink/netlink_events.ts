@@ -64,7 +64,7 @@ function takeAll(next: () => Uint8Array | undefined): LinkEvent[] {
   }
 }
 
-/** Gives what notifications mean. Pure. */
+/** Returns what notifications mean. Pure. */
 export function decodeEvents(messages: readonly Message[]): LinkEvent[] {
   return messages.flatMap((message): LinkEvent[] => {
     const { type, body } = message;

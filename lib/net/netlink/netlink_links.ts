@@ -12,7 +12,7 @@ import { AF, getRoutes } from "./requests.ts";
 import { addressesOf, inSandbox, linksOf, openHere } from "./session.ts";
 
 /** Opens the driver. Faults: usage; unavailable, where libc cannot be called. */
-export function openNetlink(aliasPrefix: string): Links {
+export function openNetlinkLinks(aliasPrefix: string): Links {
   checkAliasPrefix(aliasPrefix);
   const libc = openLibc();
   // Async, so that a value that cannot be used is a refused promise too.

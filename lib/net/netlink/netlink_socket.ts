@@ -98,7 +98,7 @@ export class NetlinkSocket implements Disposable {
     return this.#receive(requests, sequence);
   }
 
-  /** Gives all rows of a table. Faults: unavailable, when it changes too fast to be read. */
+  /** Returns all rows of a table. Faults: unavailable, when it changes too fast to be read. */
   async list(request: Request): Promise<readonly Message[]> {
     for (let tries = 0; tries < LIST_TRIES; tries++) {
       const sequence = this.#sequence++;
@@ -111,7 +111,7 @@ export class NetlinkSocket implements Disposable {
     });
   }
 
-  /** Gives the rows, or undefined where they do not belong together. */
+  /** Returns the rows, or undefined where they do not belong together. */
   #listed(request: Request, sequence: number): readonly Message[] | undefined {
     try {
       const { messages, refusals } = this.#receive([request], sequence);

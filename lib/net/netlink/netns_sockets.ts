@@ -113,7 +113,7 @@ function check({ netns, netnsInode }: SandboxPlace, found: Identity, own: Identi
   checkIdentity(netns, { found, own, inode: netnsInode });
 }
 
-/** Gives what a file, or what is at a path, is. Faults: Refusal. */
+/** Returns what a file, or what is at a path, is. Faults: Refusal. */
 function identityOf(libc: Libc, of: OpenFile | string): Identity {
   const [fd, path, flags] = typeof of === "string" ? [C.atCwd, of, 0] : [of.fd, "", C.atEmptyPath];
   // struct statx: the same on every machine, which struct stat is not.

@@ -36,7 +36,7 @@ export interface KernelRoute {
   readonly metric: number;
 }
 
-/** Gives the links among `messages`. */
+/** Returns the links among `messages`. */
 export function decodeLinks(messages: readonly Message[]): KernelLink[] {
   return messages.filter(({ type }) => type === RTM.newLink).map(({ body }) => {
     const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
@@ -57,7 +57,7 @@ export function decodeLinks(messages: readonly Message[]): KernelLink[] {
   });
 }
 
-/** Gives the IPv4 addresses among `messages`. */
+/** Returns the IPv4 addresses among `messages`. */
 export function decodeAddresses(messages: readonly Message[]): KernelAddress[] {
   return messages.filter(({ type, body }) => type === RTM.newAddress && body[0] === AF.inet)
     .map(({ body }) => {
@@ -68,7 +68,7 @@ export function decodeAddresses(messages: readonly Message[]): KernelAddress[] {
     });
 }
 
-/** Gives the default routes of the main table among `messages`, IPv4's and IPv6's. */
+/** Returns the default routes of the main table among `messages`, IPv4's and IPv6's. */
 export function decodeDefaultRoutes(messages: readonly Message[]): KernelRoute[] {
   return messages.filter(({ type, body }) => {
     return type === RTM.newRoute && body[1] === 0 && body[7] === RTN_UNICAST;
@@ -95,7 +95,7 @@ function bytesToMac(bytes: Uint8Array | undefined): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
 }
 
-/** Gives an IPv4 address with dots. */
+/** Returns an IPv4 address with dots. */
 export function bytesToAddress(bytes: Uint8Array | undefined): string {
   return [...bytes ?? []].join(".");
 }

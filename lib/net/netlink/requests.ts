@@ -153,7 +153,7 @@ export function getRoutes(family: number = AF.inet): Request {
   return { what: "list of routes", type: RTM.getRoute, flags: NLM_F.dump, header, attributes: [] };
 }
 
-/** Gives the bytes of a MAC address. */
+/** Returns the bytes of a MAC address. */
 export function macToBytes(mac: string): Uint8Array {
   return Uint8Array.from(mac.split(":"), (pair) => Number.parseInt(pair, 16));
 }

@@ -42,17 +42,17 @@ export async function inSandbox<T>(
   }
 }
 
-/** Gives all links of the socket's namespace. Faults: unavailable. */
+/** Returns all links of the socket's namespace. Faults: unavailable. */
 export async function linksOf(socket: NetlinkSocket): Promise<KernelLink[]> {
   return decodeLinks(await socket.list(getLinks()));
 }
 
-/** Gives all IPv4 addresses of the socket's namespace. Faults: unavailable. */
+/** Returns all IPv4 addresses of the socket's namespace. Faults: unavailable. */
 export async function addressesOf(socket: NetlinkSocket): Promise<KernelAddress[]> {
   return decodeAddresses(await socket.list(getAddresses()));
 }
 
-/** Gives the link of that name in the socket's namespace. */
+/** Returns the link of that name in the socket's namespace. */
 export async function findLink(
   socket: NetlinkSocket,
   name: string,

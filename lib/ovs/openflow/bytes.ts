@@ -1,16 +1,16 @@
 // Numbers and addresses as the bytes of a protocol. Pure.
 
-/** Gives the 6 bytes of `02:02:0a:01:01:02`. */
+/** Returns the 6 bytes of `02:02:0a:01:01:02`. */
 export function macBytes(mac: string): Uint8Array {
   return Uint8Array.from(mac.split(":"), (part) => parseInt(part, 16));
 }
 
-/** Gives the 4 bytes of a dotted address. */
+/** Returns the 4 bytes of a dotted address. */
 export function ipv4Bytes(address: string): Uint8Array {
   return Uint8Array.from(address.split("."), Number);
 }
 
-/** Gives the parts as one. */
+/** Returns the parts as one. */
 export function bytes(...parts: readonly Uint8Array[]): Uint8Array {
   const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
@@ -21,27 +21,27 @@ export function bytes(...parts: readonly Uint8Array[]): Uint8Array {
   return all;
 }
 
-/** Gives a view of just these bytes. */
+/** Returns a view of just these bytes. */
 export function viewOf(all: Uint8Array): DataView {
   return new DataView(all.buffer, all.byteOffset, all.byteLength);
 }
 
-/** Gives a number as one byte. */
+/** Returns a number as one byte. */
 export function u8(value: number): Uint8Array {
   return Uint8Array.of(value);
 }
 
-/** Gives a number as 2 bytes, as OpenFlow has them: the highest first. */
+/** Returns a number as 2 bytes, as OpenFlow has them: the highest first. */
 export function u16(value: number): Uint8Array {
   return Uint8Array.of(value >> 8, value);
 }
 
-/** Gives a number as 4 bytes. */
+/** Returns a number as 4 bytes. */
 export function u32(value: number): Uint8Array {
   return Uint8Array.of(value >>> 24, value >> 16, value >> 8, value);
 }
 
-/** Gives a number as 8 bytes. */
+/** Returns a number as 8 bytes. */
 export function u64(value: bigint): Uint8Array {
   return bytes(u32(Number(value >> 32n)), u32(Number(value & 0xffff_ffffn)));
 }

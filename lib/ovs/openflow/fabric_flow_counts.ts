@@ -4,7 +4,7 @@
 import { countFlows } from "./flow_count.ts";
 import { LINK_COOKIES } from "../ports/antispoof_flows.ts";
 
-/** Gives the numbers in words that are the same as long as they are; a bridge that is away has none. */
+/** Returns the numbers in words that are the same as long as they are; a bridge that is away has none. */
 export async function flowCounts(
   { rundir, bridge, tunnelBridge }: {
     readonly rundir: string;

@@ -5,7 +5,7 @@
 
 import { OUR_COOKIES } from "../ports/antispoof_flows.ts";
 import type { OpenFlowConnection } from "./openflow_connection.ts";
-import { within } from "../../util/async/deadline.ts";
+import { withDeadline } from "../../util/async/deadline.ts";
 
 // ovs-vswitchd and agent together need some 0.2 ms for an answer (3.1, November 2026).
 const EVERY_MS = 1_000;
@@ -47,7 +47,7 @@ export class FlowCheck implements Disposable {
     try {
       const endMs = performance.now() + LIMIT_MS;
       const count = connection.countFlows(OUR_COOKIES);
-      this.#judge(await within(endMs, "ovs-vswitchd did not count", count));
+      this.#judge(await withDeadline(endMs, "ovs-vswitchd did not count", count));
     } catch {
       // A connection that broke rings by itself when it is back.
     } finally {

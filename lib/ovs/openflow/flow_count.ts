@@ -3,11 +3,11 @@
 
 import type { CookieSet } from "../ports/antispoof_flows.ts";
 import { OpenFlowConnection } from "./openflow_connection.ts";
-import { within } from "../../util/async/deadline.ts";
-import { openWire } from "../transport/unix_stream.ts";
+import { withDeadline } from "../../util/async/deadline.ts";
+import { openUnixStream } from "../transport/unix_stream.ts";
 
 /**
- * Gives how many flows there are under each of `cookies`, by the bridge's socket `path`; undefined
+ * Returns how many flows there are under each of `cookies`, by the bridge's socket `path`; undefined
  * where nobody listens. Faults: timeout, unavailable.
  */
 export async function countFlows(
@@ -15,13 +15,13 @@ export async function countFlows(
   cookies: readonly CookieSet[],
   endMs: number,
 ): Promise<number[] | undefined> {
-  const wire = await openWire(path, "ovs-vswitchd").catch(() => undefined);
+  const wire = await openUnixStream(path, "ovs-vswitchd").catch(() => undefined);
   if (!wire) return undefined;
   const connection = new OpenFlowConnection(wire, () => {});
   try {
     connection.greet();
     const all = Promise.all(cookies.map((one) => connection.countFlows(one)));
-    return await within(endMs, "ovs-vswitchd did not count", all);
+    return await withDeadline(endMs, "ovs-vswitchd did not count", all);
   } finally {
     connection.close();
   }

@@ -49,19 +49,19 @@ export interface SwitchPort {
   readonly isGone: boolean;
 }
 
-/** Gives a whole message. */
+/** Returns a whole message. */
 export function message(type: number, xid: number, ...body: readonly Uint8Array[]): Uint8Array {
   const size = body.reduce((sum, part) => sum + part.length, HEADER_BYTES);
   return bytes(u8(VERSION), u8(type), u16(size), u32(xid), ...body);
 }
 
-/** Gives a HELLO that offers version 1.3 only. */
+/** Returns a HELLO that offers version 1.3 only. */
 export function helloMessage(xid: number): Uint8Array {
   return message(T.hello, xid, u16(1), u16(8), u32(1 << VERSION));
 }
 
 /**
- * Gives the two messages that ask for port changes: a connection to `<bridge>.mgmt` gets
+ * Returns the two messages that ask for port changes: a connection to `<bridge>.mgmt` gets
  * asynchronous messages only after a miss_send_len other than zero; all but ports is masked out.
  */
 export function watchPortsMessages(xid: number): Uint8Array {
@@ -72,25 +72,25 @@ export function watchPortsMessages(xid: number): Uint8Array {
   );
 }
 
-/** Gives the request for all ports. */
+/** Returns the request for all ports. */
 export function listPortsMessage(xid: number): Uint8Array {
   return message(T.multipartRequest, xid, u16(PORT_DESC), u16(0), u32(0));
 }
 
-/** Gives the request for the number of flows whose cookies are under `value` and `mask`. */
+/** Returns the request for the number of flows whose cookies are under `value` and `mask`. */
 export function countFlowsMessage(xid: number, value: bigint, mask: bigint): Uint8Array {
   const where = [u8(ALL_TABLES), new Uint8Array(3), u32(PORT_ANY), u32(GROUP_ANY), u32(0)];
   const head = [u16(AGGREGATE), u16(0), u32(0)];
   return message(T.multipartRequest, xid, ...head, ...where, u64(value), u64(mask), matchBytes({}));
 }
 
-/** Gives the number of flows that an AGGREGATE reply tells; undefined of any other message. */
+/** Returns the number of flows that an AGGREGATE reply tells; undefined of any other message. */
 export function flowCountOf({ type, body }: Message): number | undefined {
   if (type !== T.multipartReply || viewOf(body).getUint16(0) !== AGGREGATE) return undefined;
   return viewOf(body).getUint32(8 + 16); // behind packets and bytes
 }
 
-/** Gives the message that adds `flow`, in place of one with the same match and priority. */
+/** Returns the message that adds `flow`, in place of one with the same match and priority. */
 export function addFlowMessage(xid: number, flow: Flow): Uint8Array {
   return flowModMessage(
     xid,
@@ -102,19 +102,19 @@ export function addFlowMessage(xid: number, flow: Flow): Uint8Array {
   );
 }
 
-/** Gives the message that deletes all flows with that cookie. */
+/** Returns the message that deletes all flows with that cookie. */
 export function deleteFlowsMessage(xid: number, cookie: bigint, mask: bigint): Uint8Array {
   return flowModMessage(xid, { command: 3, cookie, mask, priority: 0 }, [matchBytes({})]);
 }
 
-/** Gives the message that sends `frame` as if it had come in by port `inPort`. */
+/** Returns the message that sends `frame` as if it had come in by port `inPort`. */
 export function packetOutMessage(xid: number, inPort: number, frame: Uint8Array): Uint8Array {
   const action = outputAction(PORT_NORMAL);
   const head = [u32(NO_BUFFER), u32(inPort), u16(action.length), u16(0), u32(0)];
   return message(T.packetOut, xid, ...head, action, frame);
 }
 
-/** Gives the frame by which a pod tells its segment where its address is: an ARP request for itself. */
+/** Returns the frame by which a pod tells its segment where its address is: an ARP request for itself. */
 export function gratuitousArp(mac: string, address: string): Uint8Array {
   const [sha, spa] = [macBytes(mac), ipv4Bytes(address)];
   const broadcast = new Uint8Array(6).fill(0xff);
@@ -123,7 +123,7 @@ export function gratuitousArp(mac: string, address: string): Uint8Array {
   return bytes(...ethernet, ...fixed, sha, spa, new Uint8Array(6), spa);
 }
 
-/** Gives the ports of a PORT_STATUS or of a PORT_DESC reply. */
+/** Returns the ports of a PORT_STATUS or of a PORT_DESC reply. */
 export function portsOf({ type, body }: Message): SwitchPort[] {
   const start = 8; // reason or kind of multipart, and padding
   const isGone = type === T.portStatus && body[0] === 1;
@@ -137,12 +137,12 @@ export function portsOf({ type, body }: Message): SwitchPort[] {
   return found;
 }
 
-/** Tells whether more parts of the same reply follow. */
+/** Reports whether more parts of the same reply follow. */
 export function hasMore({ type, body }: Message): boolean {
   return type === T.multipartReply && (viewOf(body).getUint16(2) & 1) === 1;
 }
 
-/** Gives type and code of an ERROR, as `4/9`; their names are in §7.4.4 of the specification. */
+/** Returns type and code of an ERROR, as `4/9`; their names are in §7.4.4 of the specification. */
 export function errorText({ body }: Message): string {
   const view = viewOf(body);
   return `OpenFlow error ${view.getUint16(0)}/${view.getUint16(2)}`;
@@ -181,7 +181,7 @@ export interface FlowModHead {
   readonly priority: number;
 }
 
-/** Gives a FLOW_MOD without limits of time and without flags. */
+/** Returns a FLOW_MOD without limits of time and without flags. */
 export function flowModMessage(
   xid: number,
   head: FlowModHead,
@@ -215,7 +215,7 @@ function setRegisterAction(value: number): Uint8Array {
   return bytes(u16(25), u16(16), u16(1), u8(0), u8(4), u32(value), u32(0));
 }
 
-/** Gives the action that sends a frame out at `port`. */
+/** Returns the action that sends a frame out at `port`. */
 export function outputAction(port: number): Uint8Array {
   return bytes(u16(0), u16(16), u32(port), u16(0), new Uint8Array(6));
 }
@@ -240,13 +240,13 @@ function oxm(field: number, value: Uint8Array): Uint8Array {
   return bytes(u16(0x8000), u8(field << 1), u8(value.length), value);
 }
 
-/** Gives a match of fields that are bytes already. */
+/** Returns a match of fields that are bytes already. */
 export function matchOf(fields: Uint8Array): Uint8Array {
   const size = 4 + fields.length;
   return bytes(u16(1), u16(size), fields, new Uint8Array(-size & 7));
 }
 
-/** Gives the instruction to do these actions at once. */
+/** Returns the instruction to do these actions at once. */
 export function applyActions(...actions: readonly Uint8Array[]): Uint8Array {
   const size = actions.reduce((sum, action) => sum + action.length, 8);
   return bytes(u16(4), u16(size), u32(0), ...actions);

@@ -4,8 +4,8 @@
 import { Fault } from "../../util/errors.ts";
 import type { CookieSet, Flow } from "../ports/antispoof_flows.ts";
 import * as openflow from "./messages.ts";
-import { within } from "../../util/async/deadline.ts";
-import { openWire, type Wire } from "../transport/unix_stream.ts";
+import { withDeadline } from "../../util/async/deadline.ts";
+import { openUnixStream, type UnixStream } from "../transport/unix_stream.ts";
 
 const WHO = "ovs-vswitchd";
 /** Id of messages whose refusal has no consequence: what is to be deleted is not there. */
@@ -26,7 +26,7 @@ export async function openOpenFlow(
     readonly first?: (connection: OpenFlowConnection) => void;
   },
 ): Promise<OpenFlowConnection> {
-  const connection = new OpenFlowConnection(await openWire(path, WHO), ring);
+  const connection = new OpenFlowConnection(await openUnixStream(path, WHO), ring);
   try {
     connection.greet();
     first(connection);
@@ -50,7 +50,7 @@ export class OpenFlowConnection {
   readonly ended: Promise<Fault>;
   /** OpenFlow number of each port that the switch has now, by name. */
   readonly ports = new Map<string, number>();
-  readonly #wire: Wire;
+  readonly #wire: UnixStream;
   readonly #ring: PortRing;
   readonly #replies = new Map<number, Waiting>();
   readonly #refused = new Map<number, Fault>();
@@ -58,7 +58,7 @@ export class OpenFlowConnection {
   #nextXid = 1;
   #why: Fault | undefined;
 
-  constructor(wire: Wire, ring: PortRing) {
+  constructor(wire: UnixStream, ring: PortRing) {
     this.#wire = wire;
     this.#ring = ring;
     const stream = new openflow.MessageStream();
@@ -71,7 +71,7 @@ export class OpenFlowConnection {
     });
   }
 
-  /** Gives why the connection is over, undefined while it is not. */
+  /** Returns why the connection is over, undefined while it is not. */
   get why(): Fault | undefined {
     return this.#why;
   }
@@ -87,7 +87,7 @@ export class OpenFlowConnection {
     const xid = this.#xid();
     const listed = this.#reply(xid);
     this.#wire.send(openflow.listPortsMessage(xid));
-    await within(endMs, `${WHO} gave no list of its ports`, listed);
+    await withDeadline(endMs, `${WHO} gave no list of its ports`, listed);
   }
 
   /** Sends flows to add. What it gives throws, after the next barrier, where one was refused. */

@@ -22,7 +22,7 @@ const REGISTER_CLASS = 1; // NXM_NX_REG0 to NXM_NX_REG15 are its fields 0 to 15
 const REGISTERS = 16;
 
 /**
- * Gives the messages after which a connection gets the packets of `controller(id=ID)`, and nothing
+ * Returns the messages after which a connection gets the packets of `controller(id=ID)`, and nothing
  * else: no port changes, no removed flows, and no packet of other ids.
  */
 export function hearPacketsMessages(xid: number, id: number): Uint8Array[] {
@@ -39,7 +39,7 @@ export function hearPacketsMessages(xid: number, id: number): Uint8Array[] {
   ];
 }
 
-/** Gives what a PACKET_IN says; undefined of any other message, and of one that is cut or twisted. */
+/** Returns what a PACKET_IN says; undefined of any other message, and of one that is cut or twisted. */
 export function packetInOf({ type, body }: Message): PacketIn | undefined {
   if (type !== T.packetIn || body.length < MATCH_AT + MATCH_HEAD) return undefined;
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);

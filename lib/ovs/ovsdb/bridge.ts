@@ -7,7 +7,7 @@ import { BASE_FLOWS, flowText } from "../ports/antispoof_flows.ts";
 import type { Columns } from "./ovsdb_connection.ts";
 import { membersOf, OWNER_KEY, recordFromMap, uuidsOf } from "./port_rows.ts";
 import type { Datapath, SwitchOptions } from "../switch.ts";
-import type { Tools } from "../transport/ovs_tools.ts";
+import type { OvsTools } from "../transport/ovs_tools.ts";
 
 // A module that was loaded; one that is part of the kernel is only listed with its release.
 const LOADED = "/sys/module/openvswitch";
@@ -34,7 +34,7 @@ const ASKS: readonly Ask[] = [
 
 /** Makes the bridge as it should be; gives its datapath. Repeatable; ports stay. Faults: conflict, and those of tools. */
 export async function ensureBridge(
-  tools: Tools,
+  tools: OvsTools,
   { bridge, owner, datapath = "auto" }: SwitchOptions,
   endMs: number,
 ): Promise<string> {
@@ -63,7 +63,7 @@ export async function ensureBridge(
   return want.datapath;
 }
 
-/** Gives the words of ovs-vsctl that turn `has` into `want`; none when it is so already. Pure. */
+/** Returns the words of ovs-vsctl that turn `has` into `want`; none when it is so already. Pure. */
 export function planBridge(
   bridge: string,
   has: BridgeSettings | undefined,
@@ -81,7 +81,7 @@ export function planBridge(
   ];
 }
 
-/** Gives the datapath of a bridge: the one asked for, the one it has, or the best one here. Pure. */
+/** Returns the datapath of a bridge: the one asked for, the one it has, or the best one here. Pure. */
 export function chooseDatapath(
   asked: Datapath,
   { now, hasKernel }: { readonly now: string | undefined; readonly hasKernel: boolean },
@@ -92,7 +92,7 @@ export function chooseDatapath(
   return hasKernel ? "system" : "netdev";
 }
 
-/** Gives a Bridge row as far as we set it. */
+/** Returns a Bridge row as far as we set it. */
 export function settingsOf(row: Columns): BridgeSettings {
   const [failMode] = membersOf(row.fail_mode) as string[];
   return {

@@ -4,7 +4,7 @@ import { Fault } from "../../util/errors.ts";
 import type { Columns } from "./ovsdb_connection.ts";
 import { KIND_KEY, membersOf, ofportOf, OWNER_KEY, recordFromMap, uuidsOf } from "./port_rows.ts";
 import type { Ask } from "./select.ts";
-import type { Tools } from "../transport/ovs_tools.ts";
+import type { OvsTools } from "../transport/ovs_tools.ts";
 
 /** A port with its one interface. */
 export interface LinkRow {
@@ -39,7 +39,7 @@ const INTERFACE_COLUMNS = ["name", "type", "options", "ofport", "error"];
 
 /** Looks for the links of these names, and for all of `kind`. */
 export async function findLinks(
-  tools: Tools,
+  tools: OvsTools,
   { names, kind, endMs }: {
     readonly names: readonly string[];
     readonly kind?: string;
@@ -66,7 +66,7 @@ export async function findLinks(
   };
 }
 
-/** Gives the row of `bridge`, which must be this host's. Faults: not_found. */
+/** Returns the row of `bridge`, which must be this host's. Faults: not_found. */
 export function ourBridge(
   { bridges }: Links,
   { bridge, owner }: { readonly bridge: string; readonly owner: string },
@@ -78,7 +78,7 @@ export function ourBridge(
   });
 }
 
-/** Gives the OpenFlow number of a link. Faults: failed, with what Open vSwitch says of it. */
+/** Returns the OpenFlow number of a link. Faults: failed, with what Open vSwitch says of it. */
 export function numberOf(name: string, { links }: Links): number {
   const link = links.find((one) => one.name === name);
   if (link?.ofport !== undefined) return link.ofport;
@@ -88,7 +88,7 @@ export function numberOf(name: string, { links }: Links): number {
   });
 }
 
-/** Gives the words of ovs-vsctl that mark a row as ours. */
+/** Returns the words of ovs-vsctl that mark a row as ours. */
 export function ownerWords(owner: string, kind: string): string[] {
   return [
     `external_ids:${OWNER_KEY}=${JSON.stringify(owner)}`,

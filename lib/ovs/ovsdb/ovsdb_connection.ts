@@ -2,7 +2,7 @@
 
 import { Fault, oneLine } from "../../util/errors.ts";
 import { JsonStream } from "../transport/json_stream.ts";
-import { openWire, type Wire } from "../transport/unix_stream.ts";
+import { openUnixStream, type UnixStream } from "../transport/unix_stream.ts";
 
 /** The database that Open vSwitch keeps its configuration in. */
 const DATABASE = "Open_vSwitch";
@@ -23,21 +23,21 @@ interface Pending {
 
 /** Connects to a server that speaks JSON-RPC at a unix socket; Faults name it as `who`. Faults: unavailable. */
 export async function openOvsdb(path: string, who = WHO): Promise<OvsdbConnection> {
-  return new OvsdbConnection(await openWire(path, who), who);
+  return new OvsdbConnection(await openUnixStream(path, who), who);
 }
 
 /** An open connection. Echo requests are answered at any time. */
 export class OvsdbConnection {
   /** Resolves once, with the reason, when the connection is over. */
   readonly ended: Promise<Fault>;
-  readonly #wire: Wire;
+  readonly #wire: UnixStream;
   readonly #who: string;
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
   #why: Fault | undefined;
   #take: (updates: TableUpdates) => void = () => {};
 
-  constructor(wire: Wire, who = WHO) {
+  constructor(wire: UnixStream, who = WHO) {
     this.#wire = wire;
     this.#who = who;
     const stream = new JsonStream();
@@ -85,7 +85,7 @@ export class OvsdbConnection {
     return results;
   }
 
-  /** Gives the present rows to `take`, then each change, as long as the connection lives. */
+  /** Returns the present rows to `take`, then each change, as long as the connection lives. */
   async monitor(
     tables: Readonly<Record<string, readonly string[]>>,
     take: (updates: TableUpdates) => void,

@@ -18,28 +18,28 @@ export const MIRRORED: Readonly<Record<string, readonly string[]>> = {
   Interface: ["name", "ofport", "ofport_request", "error"],
 };
 
-/** Gives the members of a set; OVSDB writes a set of one as that one. */
+/** Returns the members of a set; OVSDB writes a set of one as that one. */
 export function membersOf(datum: unknown): unknown[] {
   if (Array.isArray(datum) && datum[0] === "set") return datum[1] as unknown[];
   return datum === undefined ? [] : [datum];
 }
 
-/** Gives a map of strings as an object. */
+/** Returns a map of strings as an object. */
 export function recordFromMap(datum: unknown): Record<string, string> {
   return Array.isArray(datum) && datum[0] === "map" ? Object.fromEntries(datum[1]) : {};
 }
 
-/** Gives an object as a map of strings. */
+/** Returns an object as a map of strings. */
 export function mapFromRecord(record: Readonly<Record<string, string>>): unknown {
   return ["map", Object.entries(record)];
 }
 
-/** Gives the ids of the rows that a column refers to. */
+/** Returns the ids of the rows that a column refers to. */
 export function uuidsOf(datum: unknown): string[] {
   return membersOf(datum).map((member) => (member as [string, string])[1]);
 }
 
-/** Gives what a port's row carries in external_ids: the caller's keys and ours. */
+/** Returns what a port's row carries in external_ids: the caller's keys and ours. */
 export function externalIdsOf(spec: PortSpec, owner: string): Record<string, string> {
   return {
     ...spec.externalIds,
@@ -49,7 +49,7 @@ export function externalIdsOf(spec: PortSpec, owner: string): Record<string, str
   };
 }
 
-/** Gives a port as the agent sees it. */
+/** Returns a port as the agent sees it. */
 export function portRowOf(port: Columns, link: Columns | undefined): PortRow {
   const { [OWNER_KEY]: _, [MAC_KEY]: mac, [ADDRESSES_KEY]: addresses, ...externalIds } =
     recordFromMap(port.external_ids);
@@ -67,7 +67,7 @@ export function portRowOf(port: Columns, link: Columns | undefined): PortRow {
   };
 }
 
-/** Gives the OpenFlow number of an interface; -1 in the row says that it could not be opened. */
+/** Returns the OpenFlow number of an interface; -1 in the row says that it could not be opened. */
 export function ofportOf(link: Columns | undefined): number | undefined {
   const [ofport] = membersOf(link?.ofport) as number[];
   return ofport !== undefined && ofport > 0 ? ofport : undefined;
@@ -82,7 +82,7 @@ export interface OurPort {
 }
 
 /** The rows of one Open vSwitch as they are now, fed by a monitor. */
-export class Mirror {
+export class RowCache {
   /** Highest configuration that ovs-vswitchd has taken over. */
   curCfg = 0;
   readonly #bridge: string;
@@ -116,7 +116,7 @@ export class Mirror {
     return this.#bridgeRow && (recordFromMap(this.#bridgeRow.external_ids)[OWNER_KEY] ?? "");
   }
 
-  /** Gives our pods' ports. */
+  /** Returns our pods' ports. */
   ports(): PortRow[] {
     return [...this.#onBridge].flatMap((uuid) => {
       const port = this.#tables.get("Port")!.get(uuid);
@@ -126,7 +126,7 @@ export class Mirror {
     });
   }
 
-  /** Gives our port of that name, or undefined. */
+  /** Returns our port of that name, or undefined. */
   port(name: string): OurPort | undefined {
     const uuid = this.#byName.get(`Port ${name}`);
     const port = uuid && this.#tables.get("Port")!.get(uuid);
@@ -136,24 +136,24 @@ export class Mirror {
     return { uuid, row: portRowOf(port, link), ...(requested !== undefined && { requested }) };
   }
 
-  /** Tells whether that is a port of ours that is no pod's, on whatever bridge. */
+  /** Reports whether that is a port of ours that is no pod's, on whatever bridge. */
   hasLink(name: string): boolean {
     const port = this.#tables.get("Port")!.get(this.#byName.get(`Port ${name}`) ?? "");
     const ids = recordFromMap(port?.external_ids);
     return ids[OWNER_KEY] === this.#owner && ids[KIND_KEY] !== undefined;
   }
 
-  /** Tells whether any port or interface has that name, whoever made it, on whatever bridge. */
+  /** Reports whether any port or interface has that name, whoever made it, on whatever bridge. */
   has(name: string): boolean {
     return this.#byName.has(`Port ${name}`) || this.#byName.has(`Interface ${name}`);
   }
 
-  /** Gives the interface row of that name. */
+  /** Returns the interface row of that name. */
   interface(name: string): Columns | undefined {
     return this.#tables.get("Interface")!.get(this.#byName.get(`Interface ${name}`) ?? "");
   }
 
-  /** Gives all OpenFlow numbers that are taken or asked for, by anybody. */
+  /** Returns all OpenFlow numbers that are taken or asked for, by anybody. */
   numbers(): Set<number> {
     const rows = [...this.#tables.get("Interface")!.values()];
     return new Set(

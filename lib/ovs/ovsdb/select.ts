@@ -14,10 +14,10 @@ export interface Ask {
 }
 
 /**
- * Gives the rows that each of `asks` means, all as of one moment. `address` is `unix:PATH`. Faults:
+ * Returns the rows that each of `asks` means, all as of one moment. `address` is `unix:PATH`. Faults:
  * unavailable, timeout; failed, where a table or column is not there.
  */
-export function askDatabase(
+export function selectRows(
   address: string,
   asks: readonly Ask[],
   endMs: number,

@@ -10,7 +10,7 @@ export type Job =
   | { readonly do: "remove"; readonly name: string; readonly uuid: string }
   | { readonly do: "tag"; readonly name: string; readonly uuid: string; readonly tag: number };
 
-/** Gives the operations that do all `jobs`; the first one changes the bridge and must count one row. */
+/** Returns the operations that do all `jobs`; the first one changes the bridge and must count one row. */
 export function operationsOf(
   jobs: readonly Job[],
   { bridge, owner }: { readonly bridge: string; readonly owner: string },
@@ -29,7 +29,7 @@ export function operationsOf(
   return [bridgeChange({ bridge, owner, added, removed }), ...rest];
 }
 
-/** Gives the number of the configuration that ovs-vswitchd has to reach, if that was asked for. */
+/** Returns the number of the configuration that ovs-vswitchd has to reach, if that was asked for. */
 export function nextCfgOf(results: readonly Columns[]): number | undefined {
   const rows = results.at(-1)?.rows;
   const row = Array.isArray(rows) ? rows[0] as Columns : undefined;

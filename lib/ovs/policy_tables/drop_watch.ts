@@ -4,12 +4,12 @@
 // backlog of them delays no port.
 
 import { Fault } from "../../util/errors.ts";
-import { Keeper, type Kept } from "../transport/reconnecting.ts";
+import { type Kept, Reconnecting } from "../transport/reconnecting.ts";
 import * as openflow from "../openflow/messages.ts";
 import { hearPacketsMessages, type PacketIn, packetInOf } from "../openflow/packet_in.ts";
 import type { SwitchOptions } from "../switch.ts";
-import type { Tools } from "../transport/ovs_tools.ts";
-import { openWire } from "../transport/unix_stream.ts";
+import type { OvsTools } from "../transport/ovs_tools.ts";
+import { openUnixStream } from "../transport/unix_stream.ts";
 
 const WHO = "ovs-vswitchd";
 /** "k8": our meter and our controller id, on a bridge that is ours. */
@@ -25,7 +25,7 @@ export const SURELY_TOLD = PER_SECOND;
 export const TELL_AND_DROP = `meter:${OUR_ID},controller(max_len=0,id=${OUR_ID})`;
 
 /** Makes the meter as it should be. Repeatable. Faults: failed, where the datapath has none. */
-export async function ensureMeter(tools: Tools, endMs: number): Promise<void> {
+export async function ensureMeter(tools: OvsTools, endMs: number): Promise<void> {
   try {
     await tools.ofctl("add-meter", [METER], { endMs });
   } catch (error) {
@@ -35,7 +35,7 @@ export async function ensureMeter(tools: Tools, endMs: number): Promise<void> {
 }
 
 /** Removes the meter, and with it the flows that still use it. Repeatable. */
-export async function removeMeter(tools: Tools, endMs: number): Promise<void> {
+export async function removeMeter(tools: OvsTools, endMs: number): Promise<void> {
   await tools.ofctl("del-meter", [`meter=${OUR_ID}`], { endMs });
 }
 
@@ -44,7 +44,7 @@ export function watchDrops(
   { rundir, bridge }: Pick<SwitchOptions, "rundir" | "bridge">,
   take: (packet: PacketIn) => void,
 ): Disposable {
-  return new Keeper({
+  return new Reconnecting({
     open: () => openDropConnection(`${rundir}/${bridge}.mgmt`, take),
     onReady: () => {},
     onLost: () => {},
@@ -52,7 +52,7 @@ export function watchDrops(
 }
 
 async function openDropConnection(path: string, take: (packet: PacketIn) => void): Promise<Kept> {
-  const wire = await openWire(path, WHO);
+  const wire = await openUnixStream(path, WHO);
   const stream = new openflow.MessageStream();
   const handle = (message: openflow.Message) => {
     const { type, xid, body } = message;

@@ -15,7 +15,7 @@
 
 import { planFlows } from "../ports/antispoof_flows.ts";
 import type { PolicyTables } from "./policy_tables.ts";
-import { within } from "../../util/async/deadline.ts";
+import { withDeadline } from "../../util/async/deadline.ts";
 
 const BITS = 32;
 // Registers are zero when a packet comes into table 0.
@@ -25,34 +25,34 @@ const OURS = /^cookie=0x6b38000600000000,.* priority=65535,.*pkt_mark=(0x[0-9a-f
 const REST_MS = 5_000;
 
 /** Policy tables that leave nothing cached of before a change. */
-export interface RenewingTables extends PolicyTables {
+export interface FlushingTables extends PolicyTables {
   /** Makes the datapath forget; for changes that are none of the tables' lines. Faults: as change(). */
   renew(): Promise<void>;
   /** There is no line any more: nothing is left of the renewals, either. Faults: as change(). */
   rest(): Promise<void>;
 }
 
-/** Gives the flow that asks for that bit. */
-export function renewalLine(bit: number): string {
+/** Returns the flow that asks for that bit. */
+export function flushFlow(bit: number): string {
   const word = `0x${(2 ** bit).toString(16)}`;
   return `${PLACE}${word}/${word} actions=drop`;
 }
 
-/** Gives the bit that a flow asks for; undefined for any other flow. */
+/** Returns the bit that a flow asks for; undefined for any other flow. */
 export function bitOf(line: string): number | undefined {
   const word = OURS.exec(line)?.[1];
   return word === undefined ? undefined : Math.log2(Number(word));
 }
 
-/** Gives the bit for the next change, where these are asked for: for as long as may be none of them. */
+/** Returns the bit for the next change, where these are asked for: for as long as may be none of them. */
 export function nextBit(bits: readonly number[]): number {
   const last = bits.at(-1) ?? BITS - 1;
   const others = Array.from({ length: BITS }, (_, n) => (last + 1 + n) % BITS);
   return others.find((bit) => !bits.includes(bit)) ?? 0;
 }
 
-/** Gives `tables`; each change of lines renews as long as `isNeeded`. */
-export function renewing(tables: PolicyTables, isNeeded: () => boolean): RenewingTables {
+/** Returns `tables`; each change of lines renews as long as `isNeeded`. */
+export function flushing(tables: PolicyTables, isNeeded: () => boolean): FlushingTables {
   // Lines of renewals that the switch has; undefined where only the switch knows.
   let have: readonly string[] | undefined;
   const take = (lines: readonly string[]) => {
@@ -63,7 +63,7 @@ export function renewing(tables: PolicyTables, isNeeded: () => boolean): Renewin
     if (have === undefined) take(await tables.read());
     const before = have ?? [];
     const bits = before.flatMap((line) => bitOf(line) ?? []);
-    const now = next ? [renewalLine(nextBit(bits))] : [];
+    const now = next ? [flushFlow(nextBit(bits))] : [];
     have = undefined;
     await tables.change([...lines, ...before], [...want, ...now]);
     have = now;
@@ -87,7 +87,7 @@ export function renewing(tables: PolicyTables, isNeeded: () => boolean): Renewin
       if (have?.length === 0) return;
       // What is cached of before has to go first.
       const endMs = performance.now() + REST_MS;
-      await within(endMs, "ovs-vswitchd did not revalidate", tables.revalidated());
+      await withDeadline(endMs, "ovs-vswitchd did not revalidate", tables.revalidated());
       await change([], [], false);
     },
   };

@@ -6,7 +6,7 @@ import { openControl } from "../transport/appctl.ts";
 import { ensureMeter, removeMeter } from "./drop_watch.ts";
 import { LINK_COOKIES, planFlows, POLICY_COOKIES } from "../ports/antispoof_flows.ts";
 import type { SwitchOptions } from "../switch.ts";
-import { Tools } from "../transport/ovs_tools.ts";
+import { OvsTools } from "../transport/ovs_tools.ts";
 
 // A first bundle of some thousand flows takes ovs-vswitchd a second or two.
 const LIMIT_MS = 20_000;
@@ -22,13 +22,13 @@ const TRUNKS = `table=0,cookie=0x${LINK_COOKIES.uplink.value.toString(16)}/0xfff
 
 /** Policy tables of one bridge. Faults of all: timeout, unavailable, failed. */
 export interface PolicyTables {
-  /** Gives the lines that are there. */
+  /** Returns the lines that are there. */
   read(): Promise<string[]>;
   /** Turns `have` into `want` in one bundle: all of it or nothing. */
   change(have: readonly string[], want: readonly string[]): Promise<void>;
-  /** Gives the tags whose frames from other hosts are forwarded without the policies' word. */
+  /** Returns the tags whose frames from other hosts are forwarded without the policies' word. */
   openTrunks(): Promise<number[]>;
-  /** Gives how many packets each policy has dropped, by its number. */
+  /** Returns how many packets each policy has dropped, by its number. */
   drops(): Promise<ReadonlyMap<number, number>>;
   /** Makes the connection tracker forget all of that zone. */
   emptyZone(zone: number): Promise<void>;
@@ -38,7 +38,7 @@ export interface PolicyTables {
   removeMeter(): Promise<void>;
   /** Resolves when nothing is cached that was true only before this call. */
   revalidated(): Promise<void>;
-  /** Gives what `ofproto/trace` prints for a packet, whose flow is in ovs-ofctl's words. */
+  /** Returns what `ofproto/trace` prints for a packet, whose flow is in ovs-ofctl's words. */
   trace(flow: string): Promise<string>;
 }
 
@@ -50,7 +50,7 @@ export function openPolicyTables(
   options: SwitchOptions,
   way: BundleWay = "connection",
 ): PolicyTables & { close(): void } {
-  const tools = new Tools(options);
+  const tools = new OvsTools(options);
   const { rundir, bridge } = options;
   const bundles = way === "connection" ? new Bundles(`${rundir}/${bridge}.mgmt`) : undefined;
   const end = () => performance.now() + LIMIT_MS;
@@ -92,7 +92,7 @@ export function openPolicyTables(
   };
 }
 
-/** Gives the tags of the trunks' lines that forward as a learning switch does. */
+/** Returns the tags of the trunks' lines that forward as a learning switch does. */
 export function openTagsOf(lines: readonly string[]): number[] {
   return lines.flatMap((line) => {
     const tag = /,dl_vlan=(\d+) actions=NORMAL$/.exec(line)?.[1];
@@ -100,7 +100,7 @@ export function openTagsOf(lines: readonly string[]): number[] {
   });
 }
 
-/** Gives the packets of the lines that count for a policy, by its number. */
+/** Returns the packets of the lines that count for a policy, by its number. */
 export function dropsOf(lines: readonly string[]): Map<number, number> {
   return new Map(lines.flatMap((line): [number, number][] => {
     const [, cookie = "", packets = ""] = /^cookie=(0x[0-9a-f]+),.* n_packets=(\d+)/.exec(line) ??

@@ -33,7 +33,7 @@ export class Announcer {
     this.#connection = connection;
   }
 
-  /** Gives what `work` gives; while it runs, a port is on its way. */
+  /** Returns what `work` gives; while it runs, a port is on its way. */
   async during<T>(work: () => Promise<T>): Promise<T> {
     this.#arriving++;
     try {

@@ -75,7 +75,7 @@ const [ALLOW_PRIORITY, DENY_PRIORITY] = [100, 110];
 const DHCP_SERVER_PORT = 67;
 const NONE: TagSet = new Set();
 
-/** Gives the cookie that all guard flows of the port with OpenFlow number `ofport` carry. */
+/** Returns the cookie that all guard flows of the port with OpenFlow number `ofport` carry. */
 export function cookieOf(ofport: number): bigint {
   return GUARD_COOKIE | BigInt(ofport);
 }
@@ -86,17 +86,19 @@ export const BASE_FLOWS: readonly Flow[] = [
 ];
 
 /** What guards need to know of a port. */
-export type GuardSpec = Pick<PortSpec, "mac" | "addresses"> & { readonly tag?: number | undefined };
+export type AntispoofSpec = Pick<PortSpec, "mac" | "addresses"> & {
+  readonly tag?: number | undefined;
+};
 
 /**
- * Gives the guard flows of a port: untagged frames with its MAC, as ARP with its own sender and as
+ * Returns the guard flows of a port: untagged frames with its MAC, as ARP with its own sender and as
  * IPv4 with its own source, go where a learning switch sends them, or first to the policies where its
  * tag is one of `policed`. All else of it meets the base flow: IPv6, other ethertypes, tagged frames.
  * A pod is no DHCP server.
  */
-export function guardFlows(
+export function antispoofFlows(
   ofport: number,
-  spec: GuardSpec,
+  spec: AntispoofSpec,
   policed: TagSet = NONE,
 ): Flow[] {
   const cookie = cookieOf(ofport);
@@ -121,23 +123,23 @@ export function guardFlows(
   ];
 }
 
-/** Gives where a good frame of a port with that access tag goes. */
+/** Returns where a good frame of a port with that access tag goes. */
 export function onwards(tag: number | undefined, policed: TagSet): "NORMAL" | Policed {
   return tag !== undefined && policed.has(tag) ? { tag } : "NORMAL";
 }
 
-/** Gives an action in the words of `ovs-ofctl dump-flows`. */
+/** Returns an action in the words of `ovs-ofctl dump-flows`. */
 export function actionText(action: Flow["action"]): string {
   if (typeof action === "string") return action;
   return `set_field:0x${action.tag.toString(16)}->reg0,goto_table:${POLICY_TABLE}`;
 }
 
-/** Gives a flow in the words and order in which `ovs-ofctl dump-flows --no-stats` prints it. */
+/** Returns a flow in the words and order in which `ovs-ofctl dump-flows --no-stats` prints it. */
 export function flowText(flow: Flow): string {
   return `${matchText(flow)} actions=${actionText(flow.action)}`;
 }
 
-/** Gives the flow's own line without actions: what `delete_strict` wants. */
+/** Returns the flow's own line without actions: what `delete_strict` wants. */
 export function matchText({ cookie, priority, match }: Flow): string {
   const { inPort, ethSrc, untagged, ipv4Src, arp, udpSrc } = match;
   const protocol = arp ? "arp" : udpSrc !== undefined ? "udp" : ipv4Src !== undefined ? "ip" : "";
@@ -154,7 +156,7 @@ export function matchText({ cookie, priority, match }: Flow): string {
 }
 
 /**
- * Gives the lines for `ovs-ofctl --bundle add-flows` that turn `have` into `want`, both as flowText
+ * Returns the lines for `ovs-ofctl --bundle add-flows` that turn `have` into `want`, both as flowText
  * gives them. What stays is not named, so that it keeps its counters.
  */
 export function planFlows(have: readonly string[], want: readonly string[]): string[] {
@@ -167,7 +169,7 @@ export function planFlows(have: readonly string[], want: readonly string[]): str
 }
 
 /**
- * Gives what deletes the flow of a line: its match and cookie, without what it does, how long, and
+ * Returns what deletes the flow of a line: its match and cookie, without what it does, how long, and
  * the flags that somebody else's tool gave it.
  */
 function deletionOf(line: string): string {

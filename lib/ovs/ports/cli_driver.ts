@@ -3,14 +3,14 @@
 // change over, which is the same point at which the fast driver's barrier is answered.
 
 import { Fault } from "../../util/errors.ts";
-import { BASE_FLOWS, cookieOf, type Flow, flowText, guardFlows } from "./antispoof_flows.ts";
+import { antispoofFlows, BASE_FLOWS, cookieOf, type Flow, flowText } from "./antispoof_flows.ts";
 import { gratuitousArp } from "../openflow/messages.ts";
-import type { Arrival, Driver, DriverEvents } from "./port_driver.ts";
+import type { Arrival, DriverEvents, PortDriver } from "./port_driver.ts";
 import { createSwitch } from "./switch_ports.ts";
-import { Revalidation } from "./revalidator_wait.ts";
-import { externalIdsOf, membersOf, Mirror, MIRRORED, ofportOf } from "../ovsdb/port_rows.ts";
+import { RevalidatorWait } from "./revalidator_wait.ts";
+import { externalIdsOf, membersOf, MIRRORED, ofportOf, RowCache } from "../ovsdb/port_rows.ts";
 import type { Switch, SwitchOptions, SwitchState } from "../switch.ts";
-import { Tools } from "../transport/ovs_tools.ts";
+import { OvsTools } from "../transport/ovs_tools.ts";
 import type { Job } from "../ovsdb/transaction.ts";
 import { timedOut } from "../../util/async/deadline.ts";
 
@@ -19,32 +19,32 @@ const LOOK_EVERY_MS = 2_000;
 const LOOK_LIMIT_MS = 5_000;
 const GONE_EVERY_MS = 20;
 
-/** Gives the Switch over commands. */
-export function openVsctlSwitch(options: SwitchOptions): Switch {
-  const tools = new Tools(options);
+/** Returns the Switch over commands. */
+export function openCliSwitch(options: SwitchOptions): Switch {
+  const tools = new OvsTools(options);
   return createSwitch(options, tools, (events) => new VsctlDriver(options, tools, events));
 }
 
-class VsctlDriver implements Driver {
+class VsctlDriver implements PortDriver {
   readonly #options: SwitchOptions;
-  readonly #tools: Tools;
+  readonly #tools: OvsTools;
   readonly #events: DriverEvents;
-  readonly #revalidation: Revalidation;
+  readonly #revalidation: RevalidatorWait;
   #seen: string | undefined;
   #state: SwitchState = { ovsdb: "down", openflow: "down" };
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
 
-  constructor(options: SwitchOptions, tools: Tools, events: DriverEvents) {
+  constructor(options: SwitchOptions, tools: OvsTools, events: DriverEvents) {
     this.#options = options;
     this.#tools = tools;
     this.#events = events;
-    this.#revalidation = new Revalidation(options.rundir, () => void this.#nudge());
+    this.#revalidation = new RevalidatorWait(options.rundir, () => void this.#nudge());
     void this.#look();
   }
 
-  async rows(endMs: number): Promise<Mirror> {
-    const mirror = new Mirror(this.#options.bridge, this.#options.owner);
+  async rows(endMs: number): Promise<RowCache> {
+    const mirror = new RowCache(this.#options.bridge, this.#options.owner);
     mirror.apply(await this.#note("ovsdb", this.#tools.list(MIRRORED, endMs)));
     return mirror;
   }
@@ -73,7 +73,7 @@ class VsctlDriver implements Driver {
         fix: "see whether the link exists and no other bridge has it",
       });
     }
-    const lines = guardFlows(seen, spec, this.#options.policed).map((flow) =>
+    const lines = antispoofFlows(seen, spec, this.#options.policed).map((flow) =>
       `add ${flowText(flow)}`
     );
     if (seen !== ofport) lines.unshift(deletion(ofport));

@@ -1,16 +1,16 @@
 // Holds a driver to its promise: every call ends at its time. What waits for a call in turn after it
 // would else wait for ever where one forgets, or where what it waits for never says a word.
 
-import type { Driver } from "./port_driver.ts";
-import { within } from "../../util/async/deadline.ts";
+import type { PortDriver } from "./port_driver.ts";
+import { withDeadline } from "../../util/async/deadline.ts";
 
 // The driver's own sentence says more, and comes first.
 const LATER_MS = 200;
 
-/** Gives `driver`; each call that is late ends with Fault timeout. */
-export function punctual(driver: Driver): Driver {
+/** Returns `driver`; each call that is late ends with Fault timeout. */
+export function withDriverDeadlines(driver: PortDriver): PortDriver {
   const end = <T>(endMs: number, work: Promise<T>) =>
-    within(endMs + LATER_MS, "Open vSwitch did not answer", work);
+    withDeadline(endMs + LATER_MS, "Open vSwitch did not answer", work);
   return {
     rows: (endMs, options) => end(endMs, driver.rows(endMs, options)),
     commit: (jobs, endMs) => end(endMs, driver.commit(jobs, endMs)),

@@ -2,13 +2,13 @@
 // at a time is the caller's care.
 
 import { Fault, faultFrom } from "../../util/errors.ts";
-import type { Batch } from "../../util/async/group_commit.ts";
-import type { Driver } from "./port_driver.ts";
+import type { GroupCommit } from "../../util/async/group_commit.ts";
+import type { PortDriver } from "./port_driver.ts";
 import { refuseSharedTag } from "./port_spec.ts";
-import type { Mirror } from "../ovsdb/port_rows.ts";
+import type { RowCache } from "../ovsdb/port_rows.ts";
 import type { PortSpec, SwitchOptions } from "../switch.ts";
 import type { Job } from "../ovsdb/transaction.ts";
-import { Waits, within } from "../../util/async/deadline.ts";
+import { ConditionWaits, withDeadline } from "../../util/async/deadline.ts";
 
 const LIMIT_MS = 8_000;
 // A Fault waits this long for its undo, so that mostly nothing is left when the caller sees it.
@@ -25,13 +25,17 @@ export class PortChanges {
   /** Names of ports that are being undone. */
   readonly leaving = new Set<string>();
   readonly #options: SwitchOptions;
-  readonly #driver: Driver;
-  readonly #batch: Batch<Job, number | undefined>;
-  readonly #waits = new Waits();
+  readonly #driver: PortDriver;
+  readonly #batch: GroupCommit<Job, number | undefined>;
+  readonly #waits = new ConditionWaits();
   #nextNumber = Math.floor(Math.random() * NUMBERS);
   #isClosed = false;
 
-  constructor(options: SwitchOptions, driver: Driver, batch: Batch<Job, number | undefined>) {
+  constructor(
+    options: SwitchOptions,
+    driver: PortDriver,
+    batch: GroupCommit<Job, number | undefined>,
+  ) {
     this.#options = options;
     this.#driver = driver;
     this.#batch = batch;
@@ -58,7 +62,7 @@ export class PortChanges {
       leftNothing();
     } catch (error) {
       const undone = undo().finally(leftNothing);
-      await within(performance.now() + UNDO_MS, "undo", undone).catch(() => {});
+      await withDeadline(performance.now() + UNDO_MS, "undo", undone).catch(() => {});
       throw error;
     }
   }
@@ -66,29 +70,29 @@ export class PortChanges {
   /** Removes rows and flows of these ports, and the flows of `numbers`. */
   async drop(
     names: readonly string[],
-    rows: Mirror,
+    rows: RowCache,
     endMs: number,
     numbers: readonly number[] = [],
   ): Promise<void> {
     const ports = names.flatMap((name) => rows.port(name) ?? []);
     const jobs = ports.map(({ uuid, row: { name } }): Job => ({ do: "remove", name, uuid }));
     const done = Promise.all(jobs.map((job) => this.#batch.submit(job)));
-    await within(endMs, "no commit of the removal", done);
+    await withDeadline(endMs, "no commit of the removal", done);
     const theirs = ports.flatMap(({ row, requested }) =>
       [row.ofport ?? [], requested ?? []].flat()
     );
     await this.#driver.dropFlows([...new Set([...numbers, ...theirs])], endMs);
   }
 
-  /** Gives undoing up. */
+  /** Returns undoing up. */
   close(): void {
     this.#isClosed = true;
-    this.#waits.ringAll();
+    this.#waits.notifyAll();
   }
 
   // Nothing of that name may be left, neither in the database nor in ovs-vswitchd: it would take a
   // row that comes back within one of its rounds for the old one, and keep the old link open.
-  async #cleared(name: string, endMs: number): Promise<Mirror> {
+  async #cleared(name: string, endMs: number): Promise<RowCache> {
     const rows = await this.#driver.rows(endMs);
     if (rows.port(name)) await this.drop([name], rows, endMs);
     else if (rows.has(name)) {
@@ -137,7 +141,7 @@ export class PortChanges {
   }
 
   // Round and round, so that a number is not used again soon after its port went.
-  #chooseNumber(rows: Mirror): number {
+  #chooseNumber(rows: RowCache): number {
     const taken = rows.numbers();
     for (let tries = 0; tries < NUMBERS; tries++) {
       const number = FIRST_NUMBER + this.#nextNumber;

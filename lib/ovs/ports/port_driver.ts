@@ -1,7 +1,7 @@
 // What a way to Open vSwitch promises: over its sockets (fast.ts), or by its commands (vsctl.ts).
 
 import type { Flow } from "./antispoof_flows.ts";
-import type { Mirror } from "../ovsdb/port_rows.ts";
+import type { RowCache } from "../ovsdb/port_rows.ts";
 import type { PortSpec, SwitchState } from "../switch.ts";
 import type { Job } from "../ovsdb/transaction.ts";
 
@@ -23,9 +23,9 @@ export interface DriverEvents {
 }
 
 /** One way to Open vSwitch. Every call ends at `endMs` at the latest, with a Fault. */
-export interface Driver {
-  /** Gives the rows as they are now; with `isFresh` all that was sent before counts. */
-  rows(endMs: number, options?: { readonly isFresh: boolean }): Promise<Mirror>;
+export interface PortDriver {
+  /** Returns the rows as they are now; with `isFresh` all that was sent before counts. */
+  rows(endMs: number, options?: { readonly isFresh: boolean }): Promise<RowCache>;
   /** Commits all jobs or none; gives the configuration to wait for where a tag changed. */
   commit(jobs: readonly Job[], endMs: number): Promise<number | undefined>;
   /** Resolves when ovs-vswitchd has taken that configuration over. */

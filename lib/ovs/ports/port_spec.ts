@@ -8,7 +8,7 @@ const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 const OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
 const IPV4 = new RegExp(`^${OCTET}(\\.${OCTET}){3}$`);
 
-/** Gives the spec with its MAC in lower case, as Open vSwitch writes it. Faults: usage. */
+/** Returns the spec with its MAC in lower case, as Open vSwitch writes it. Faults: usage. */
 export function parsePort(spec: PortSpec): PortSpec {
   const { name, tag, addresses } = spec;
   const mac = spec.mac.toLowerCase();
@@ -36,7 +36,7 @@ export function isIpv4(address: string): boolean {
   return IPV4.test(address);
 }
 
-/** Gives `tag` back. Faults: usage, when no VLAN has it. */
+/** Returns `tag` back. Faults: usage, when no VLAN has it. */
 export function parseTag(name: string, tag: number): number {
   if (Number.isInteger(tag) && tag >= 1 && tag <= 4094) return tag;
   throw wrong(name, `${tag} is no access tag`, "give one from 1 to 4094");

@@ -13,10 +13,10 @@
 // comes with each change of a flow, else twice a second: so one is nudged, when the wait is known to
 // stand. The first answer may be that of a round that had begun before: the second is not.
 
-import { edge } from "../../util/fault_hooks.ts";
-import { Shared } from "../../util/async/coalesced.ts";
+import { hooked } from "../../util/fault_hooks.ts";
+import { Coalesced } from "../../util/async/coalesced.ts";
 import { type Control, openControl } from "../transport/appctl.ts";
-import { within } from "../../util/async/deadline.ts";
+import { withDeadline } from "../../util/async/deadline.ts";
 
 // Beyond this the answer is the lesser evil: a round comes by itself half a second after the last.
 const LIMIT_MS = 600;
@@ -30,10 +30,10 @@ const POKE_MS = 10;
 const LOOKS = 3;
 
 /** Looks and rounds of ovs-vswitchd's revalidators, shared by all who ask at once. */
-export class Revalidation implements Disposable {
+export class RevalidatorWait implements Disposable {
   readonly #rundir: string;
   readonly #nudge: () => void;
-  readonly #shared = new Shared(() => this.#settle());
+  readonly #shared = new Coalesced(() => this.#settle());
   /** MACs of those that share the next look. */
   readonly #macs = new Set<string>();
   #control: Control | undefined;
@@ -76,7 +76,7 @@ export class Revalidation implements Disposable {
     const endMs = performance.now() + LIMIT_MS;
     for (let tries = 0; tries < TRIES; tries++) {
       try {
-        return await within(endMs, "ovs-vswitchd did not revalidate", this.#ask(macs, endMs));
+        return await withDeadline(endMs, "ovs-vswitchd did not revalidate", this.#ask(macs, endMs));
       } catch {
         // It was restarted, or has datapaths of two kinds, of which it waits for none.
         this.#disconnect();
@@ -119,7 +119,7 @@ export class Revalidation implements Disposable {
 
   async #open(): Promise<Control> {
     if (this.#control) return this.#control;
-    const control = edge("control", await openControl(this.#rundir), [Symbol.dispose]);
+    const control = hooked("control", await openControl(this.#rundir), [Symbol.dispose]);
     const other = this.#control; // of a call that was quicker
     if (!other && !this.#isClosed) return this.#control = control;
     control[Symbol.dispose]();

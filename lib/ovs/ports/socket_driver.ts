@@ -1,22 +1,28 @@
 // The fast driver: one open connection to ovsdb-server for rows, one to ovs-vswitchd for flows.
 
-import { edge } from "../../util/fault_hooks.ts";
+import { hooked } from "../../util/fault_hooks.ts";
 import { Fault } from "../../util/errors.ts";
 import { Announcer } from "./announcer.ts";
-import type { Arrival, Driver, DriverEvents } from "./port_driver.ts";
-import { BASE_FLOWS, cookieOf, type Flow, guardFlows, WHOLE_COOKIE } from "./antispoof_flows.ts";
+import type { Arrival, DriverEvents, PortDriver } from "./port_driver.ts";
+import {
+  antispoofFlows,
+  BASE_FLOWS,
+  cookieOf,
+  type Flow,
+  WHOLE_COOKIE,
+} from "./antispoof_flows.ts";
 import { FlowCheck } from "../openflow/flow_check.ts";
-import { Keeper } from "../transport/reconnecting.ts";
+import { Reconnecting } from "../transport/reconnecting.ts";
 import { type OpenFlowConnection, openOpenFlow } from "../openflow/openflow_connection.ts";
 import { openOvsdb, type OvsdbConnection, type TableUpdates } from "../ovsdb/ovsdb_connection.ts";
 import { createSwitch } from "./switch_ports.ts";
-import { Revalidation } from "./revalidator_wait.ts";
-import { RowNews } from "../ovsdb/row_changes.ts";
-import { membersOf, Mirror, MIRRORED } from "../ovsdb/port_rows.ts";
+import { RevalidatorWait } from "./revalidator_wait.ts";
+import { RowChanges } from "../ovsdb/row_changes.ts";
+import { membersOf, MIRRORED, RowCache } from "../ovsdb/port_rows.ts";
 import type { Switch, SwitchOptions, SwitchState } from "../switch.ts";
-import { Tools } from "../transport/ovs_tools.ts";
+import { OvsTools } from "../transport/ovs_tools.ts";
 import { type Job, nextCfgOf, operationsOf } from "../ovsdb/transaction.ts";
-import { Waits, within } from "../../util/async/deadline.ts";
+import { ConditionWaits, withDeadline } from "../../util/async/deadline.ts";
 
 /** Opening a connection, with the first look at all rows or ports, takes at most this. */
 const OPEN_MS = 5_000;
@@ -24,8 +30,8 @@ const OPEN_MS = 5_000;
 // No port can have these names.
 const CFG = "/cur_cfg";
 
-/** Gives the Switch over open connections, which are made and kept up in the background. */
-export function openFastSwitch(options: SwitchOptions): Switch {
+/** Returns the Switch over open connections, which are made and kept up in the background. */
+export function openSocketSwitch(options: SwitchOptions): Switch {
   const path = /^unix:(.+)$/.exec(options.ovsdb)?.[1];
   if (!path) {
     throw new Fault("usage", `database address "${options.ovsdb}" refused`, {
@@ -34,7 +40,7 @@ export function openFastSwitch(options: SwitchOptions): Switch {
     });
   }
   const open = (events: DriverEvents) => new FastDriver(path, options, events);
-  return createSwitch(options, new Tools(options), open);
+  return createSwitch(options, new OvsTools(options), open);
 }
 
 /** A port whose row says what its guards let through. */
@@ -47,40 +53,40 @@ interface Guarded {
   readonly ofport: number;
 }
 
-class FastDriver implements Driver {
+class FastDriver implements PortDriver {
   readonly #options: SwitchOptions;
   readonly #events: DriverEvents;
-  readonly #waits = new Waits();
-  readonly #ovsdb: Keeper<OvsdbConnection>;
-  readonly #openflow: Keeper<OpenFlowConnection>;
+  readonly #waits = new ConditionWaits();
+  readonly #ovsdb: Reconnecting<OvsdbConnection>;
+  readonly #openflow: Reconnecting<OpenFlowConnection>;
   readonly #announcer = new Announcer(() => this.#openflow.current);
-  readonly #revalidation: Revalidation;
+  readonly #revalidation: RevalidatorWait;
   readonly #flowCheck: FlowCheck;
   /** How many flows there should be; undefined until they are counted for the rows as they are now. */
   #wantedFlows: number | undefined;
-  readonly #news = new RowNews();
+  readonly #news = new RowChanges();
   readonly #staleNumbers = new Set<number>();
-  #mirror: Mirror;
+  #mirror: RowCache;
   #wasOvsdbUp = false;
   #wasOpenFlowUp = false;
 
   constructor(path: string, options: SwitchOptions, events: DriverEvents) {
     this.#options = options;
     this.#events = events;
-    this.#mirror = new Mirror(options.bridge, options.owner);
-    this.#revalidation = new Revalidation(
+    this.#mirror = new RowCache(options.bridge, options.owner);
+    this.#revalidation = new RevalidatorWait(
       options.rundir,
       () => void this.#openflow.current?.addFlows(BASE_FLOWS),
     );
-    this.#ovsdb = new Keeper({
+    this.#ovsdb = new Reconnecting({
       open: () => this.#openOvsdb(path),
       onReady: () => this.#ovsdbReady(),
-      onLost: () => this.#waits.ringAll(),
+      onLost: () => this.#waits.notifyAll(),
     });
-    this.#openflow = new Keeper({
+    this.#openflow = new Reconnecting({
       open: () => this.#openOpenFlow(),
       onReady: (connection) => this.#openFlowReady(connection),
-      onLost: () => this.#waits.ringAll(),
+      onLost: () => this.#waits.notifyAll(),
     });
     this.#flowCheck = new FlowCheck({
       connection: () => this.#openflow.current,
@@ -89,7 +95,7 @@ class FastDriver implements Driver {
     });
   }
 
-  async rows(endMs: number, { isFresh = false } = {}): Promise<Mirror> {
+  async rows(endMs: number, { isFresh = false } = {}): Promise<RowCache> {
     const connection = await this.#ovsdb.get(endMs);
     // ovsdb-server answers in order, and tells changes before it answers what made them.
     if (isFresh) await connection.call("echo", [], endMs - performance.now());
@@ -146,7 +152,7 @@ class FastDriver implements Driver {
   async addFlows(flows: readonly Flow[], endMs: number): Promise<void> {
     const connection = await this.#openflow.get(endMs);
     const check = connection.addFlows(flows);
-    await within(endMs, "ovs-vswitchd did not take flows over", connection.barrier());
+    await withDeadline(endMs, "ovs-vswitchd did not take flows over", connection.barrier());
     check();
   }
 
@@ -163,7 +169,7 @@ class FastDriver implements Driver {
     this.#revalidation[Symbol.dispose]();
     this.#ovsdb.close();
     this.#openflow.close();
-    this.#waits.ringAll();
+    this.#waits.notifyAll();
   }
 
   async #prove(
@@ -172,19 +178,23 @@ class FastDriver implements Driver {
     endMs: number,
   ): Promise<void> {
     const { policed } = this.#options;
-    let check = connection.addFlows(guardFlows(ofport, spec, policed));
-    await within(endMs, "ovsdb-server did not commit", committed);
+    let check = connection.addFlows(antispoofFlows(ofport, spec, policed));
+    await withDeadline(endMs, "ovsdb-server did not commit", committed);
     const seen = await this.#waits.until(spec.name, () => this.#portOf(connection, spec.name), {
       endMs,
       what: "ovs-vswitchd did not take the port over",
     });
     if (seen !== ofport) {
       connection.deleteFlows(cookieOf(ofport), WHOLE_COOKIE);
-      check = connection.addFlows(guardFlows(seen, spec, policed));
+      check = connection.addFlows(antispoofFlows(seen, spec, policed));
     }
-    await within(endMs, "ovs-vswitchd did not finish the port", connection.barrier());
+    await withDeadline(endMs, "ovs-vswitchd did not finish the port", connection.barrier());
     check();
-    await within(endMs, "ovs-vswitchd did not revalidate", this.#revalidation.caughtUp(spec.mac));
+    await withDeadline(
+      endMs,
+      "ovs-vswitchd did not revalidate",
+      this.#revalidation.caughtUp(spec.mac),
+    );
     this.#announcer.announce({ ...spec, ofport: seen });
   }
 
@@ -201,8 +211,8 @@ class FastDriver implements Driver {
   }
 
   async #openOvsdb(path: string): Promise<OvsdbConnection> {
-    const connection = edge("ovsdb", await openOvsdb(path), ["close"]);
-    const mirror = new Mirror(this.#options.bridge, this.#options.owner);
+    const connection = hooked("ovsdb", await openOvsdb(path), ["close"]);
+    const mirror = new RowCache(this.#options.bridge, this.#options.owner);
     try {
       await connection.monitor(MIRRORED, (updates) => this.#take(mirror, updates), OPEN_MS);
     } catch (error) {
@@ -213,7 +223,7 @@ class FastDriver implements Driver {
     return connection;
   }
 
-  #take(mirror: Mirror, updates: TableUpdates): void {
+  #take(mirror: RowCache, updates: TableUpdates): void {
     const bridgeOwner = mirror.bridgeOwner;
     const touched = mirror.apply(updates);
     this.#wantedFlows = undefined;
@@ -221,27 +231,27 @@ class FastDriver implements Driver {
     const changed = this.#news.among(touched, mirror);
     // Readers of the bridge's own row are told under its name.
     if (mirror.bridgeOwner !== bridgeOwner) changed.push(this.#options.bridge);
-    touched.forEach((name) => this.#waits.ring(name));
-    this.#waits.ring(CFG);
+    touched.forEach((name) => this.#waits.notify(name));
+    this.#waits.notify(CFG);
     if (changed.length > 0) this.#events.changed(changed);
   }
 
   #ovsdbReady(): void {
     this.#news.reset(this.#mirror);
-    this.#waits.ringAll();
+    this.#waits.notifyAll();
     if (this.#wasOvsdbUp) this.#events.returned();
     this.#wasOvsdbUp = true;
   }
 
   async #openOpenFlow(): Promise<OpenFlowConnection> {
     const { rundir, bridge } = this.#options;
-    const ring = (name: string) => this.#waits.ring(name);
+    const ring = (name: string) => this.#waits.notify(name);
     const endMs = performance.now() + OPEN_MS;
     const first = (connection: OpenFlowConnection) => {
       if (this.#wasOpenFlowUp) this.#restore(connection);
     };
     const connection = await openOpenFlow(`${rundir}/${bridge}.mgmt`, { ring, endMs, first });
-    return edge("openflow", connection, ["addFlows", "deleteFlows", "sendFrame", "close"]);
+    return hooked("openflow", connection, ["addFlows", "deleteFlows", "sendFrame", "close"]);
   }
 
   #openFlowReady(connection: OpenFlowConnection): void {
@@ -251,7 +261,7 @@ class FastDriver implements Driver {
     this.#staleNumbers.clear();
     void this.#revalidation.prepare();
     if (this.#wasOpenFlowUp) this.#renumber(connection);
-    this.#waits.ringAll();
+    this.#waits.notifyAll();
     if (this.#wasOpenFlowUp) this.#events.returned();
     this.#wasOpenFlowUp = true;
   }
@@ -277,11 +287,11 @@ class FastDriver implements Driver {
   }
 
   #guard(connection: OpenFlowConnection, guarded: Guarded, ofport: number): void {
-    connection.addFlows(guardFlows(ofport, guarded, this.#options.policed));
+    connection.addFlows(antispoofFlows(ofport, guarded, this.#options.policed));
   }
 
   #countFlows(): number {
-    const guards = this.#guarded().map((guarded) => guardFlows(guarded.ofport, guarded).length);
+    const guards = this.#guarded().map((guarded) => antispoofFlows(guarded.ofport, guarded).length);
     return guards.reduce((sum, count) => sum + count, BASE_FLOWS.length);
   }
 

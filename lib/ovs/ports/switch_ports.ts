@@ -1,54 +1,54 @@
 // The promises of a Switch, over either driver: one change of a port at a time, nothing left after a
 // failure, rows of others never touched. Knows neither sockets nor commands.
 
-import { edge } from "../../util/fault_hooks.ts";
+import { hooked } from "../../util/fault_hooks.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
-import { Batch } from "../../util/async/group_commit.ts";
+import { GroupCommit } from "../../util/async/group_commit.ts";
 import { ensureBridge } from "../ovsdb/bridge.ts";
-import type { Driver, DriverEvents } from "./port_driver.ts";
-import { BASE_FLOWS, cookieOf, type Flow, guardFlows } from "./antispoof_flows.ts";
+import type { DriverEvents, PortDriver } from "./port_driver.ts";
+import { antispoofFlows, BASE_FLOWS, cookieOf, type Flow } from "./antispoof_flows.ts";
 import { PortChanges } from "./port_changes.ts";
 import { parsePort, parseTag } from "./port_spec.ts";
-import { punctual } from "./driver_deadlines.ts";
-import type { Mirror } from "../ovsdb/port_rows.ts";
+import { withDriverDeadlines } from "./driver_deadlines.ts";
+import type { RowCache } from "../ovsdb/port_rows.ts";
 import type { PortRow, PortSpec, Switch, SwitchOptions, SwitchState } from "../switch.ts";
-import type { Tools } from "../transport/ovs_tools.ts";
+import type { OvsTools } from "../transport/ovs_tools.ts";
 import type { Job } from "../ovsdb/transaction.ts";
-import { Turns } from "../../util/async/name_lock.ts";
-import { within } from "../../util/async/deadline.ts";
+import { NameLock } from "../../util/async/name_lock.ts";
+import { withDeadline } from "../../util/async/deadline.ts";
 
 const LIMIT_MS = 8_000;
 /** Makes a Switch over the driver that `open` gives. */
 export function createSwitch(
   options: SwitchOptions,
-  tools: Tools,
-  open: (events: DriverEvents) => Driver,
+  tools: OvsTools,
+  open: (events: DriverEvents) => PortDriver,
 ): Switch {
   return new PortSwitch(options, tools, open);
 }
 
 class PortSwitch implements Switch {
   readonly #options: SwitchOptions;
-  readonly #tools: Tools;
-  readonly #driver: Driver;
-  readonly #batch: Batch<Job, number | undefined>;
+  readonly #tools: OvsTools;
+  readonly #driver: PortDriver;
+  readonly #batch: GroupCommit<Job, number | undefined>;
   readonly #changes: PortChanges;
-  readonly #turns = new Turns();
+  readonly #turns = new NameLock();
   readonly #rings = new Set<() => void>();
   readonly #removing = new Set<string>();
   #isRinging = false;
 
-  constructor(options: SwitchOptions, tools: Tools, open: (events: DriverEvents) => Driver) {
+  constructor(options: SwitchOptions, tools: OvsTools, open: (events: DriverEvents) => PortDriver) {
     this.#options = options;
     this.#tools = tools;
-    this.#batch = new Batch((jobs) => this.#driver.commit(jobs, this.#end()));
+    this.#batch = new GroupCommit((jobs) => this.#driver.commit(jobs, this.#end()));
     const driver = open({
       changed: (names) => {
         if ([...names].some((name) => !this.#turns.isTaken(name))) this.#ring();
       },
       returned: () => this.#ring(),
     });
-    this.#driver = punctual(edge("port-driver", driver, ["state", "close"]));
+    this.#driver = withDriverDeadlines(hooked("port-driver", driver, ["state", "close"]));
     this.#changes = new PortChanges(options, this.#driver, this.#batch);
   }
 
@@ -100,7 +100,7 @@ class PortSwitch implements Switch {
         throw new Fault("not_found", `port ${name} not retagged`, { why });
       }
       const job: Job = { do: "tag", name, uuid: port.uuid, tag };
-      const cfg = await within(endMs, "no commit of the tag", this.#batch.submit(job));
+      const cfg = await withDeadline(endMs, "no commit of the tag", this.#batch.submit(job));
       await this.#driver.settled(cfg, endMs);
       // Its guards say by the tag which policies are asked.
       await this.#driver.addFlows(this.#guardsOf(await this.#driver.rows(endMs), name), endMs);
@@ -135,7 +135,7 @@ class PortSwitch implements Switch {
         const { row, requested } = rows.port(spec.name) ?? {};
         const ofport = row?.ofport ?? requested;
         if (ofport === undefined || this.#removing.has(spec.name)) return [];
-        return guardFlows(ofport, spec, this.#options.policed);
+        return antispoofFlows(ofport, spec, this.#options.policed);
       });
       await this.#tools.syncFlows([...BASE_FLOWS, ...guards], { endMs, isKept });
     } finally {
@@ -149,7 +149,7 @@ class PortSwitch implements Switch {
     const { policed } = this.#options;
     // One that is on its way may have been sent with the guards of before.
     const arriving = [...this.#changes.arriving].flatMap(([number, spec]) =>
-      guardFlows(number, spec, policed)
+      antispoofFlows(number, spec, policed)
     );
     const names = rows.ports().map(({ name }) => name).filter((name) => !this.#removing.has(name));
     const there = names.flatMap((name) => this.#guardsOf(rows, name));
@@ -171,13 +171,13 @@ class PortSwitch implements Switch {
     return Promise.resolve();
   }
 
-  /** Gives the guards of a port that has a row, by what the row says. */
-  #guardsOf(rows: Mirror, name: string): Flow[] {
+  /** Returns the guards of a port that has a row, by what the row says. */
+  #guardsOf(rows: RowCache, name: string): Flow[] {
     const { row, requested } = rows.port(name) ?? {};
     const ofport = row?.ofport ?? requested;
     if (ofport === undefined || !row?.mac || !row.addresses) return [];
     const { mac, addresses, tag } = row;
-    return guardFlows(ofport, { mac, addresses, tag }, this.#options.policed);
+    return antispoofFlows(ofport, { mac, addresses, tag }, this.#options.policed);
   }
 
   #end(): number {

@@ -8,7 +8,7 @@ const WHO = "ovs-vswitchd";
 
 /** An open control connection; ends with its block. */
 export interface Control extends Disposable {
-  /** Gives what `ovs-appctl verb words…` prints. Faults: failed, with its refusal; timeout, unavailable. */
+  /** Returns what `ovs-appctl verb words…` prints. Faults: failed, with its refusal; timeout, unavailable. */
   ask(verb: string, words: readonly string[], endMs: number): Promise<string>;
 }
 

@@ -2,7 +2,7 @@
 
 import { Fault } from "../../util/errors.ts";
 import { run } from "../../util/run.ts";
-import { type Ask, askDatabase } from "../ovsdb/select.ts";
+import { type Ask, selectRows } from "../ovsdb/select.ts";
 import { countFlows } from "../openflow/flow_count.ts";
 import {
   type CookieSet,
@@ -14,7 +14,7 @@ import {
 import type { Columns, TableUpdates } from "../ovsdb/ovsdb_connection.ts";
 
 /** Where the tools find this Open vSwitch. */
-export interface ToolsOptions {
+export interface OvsToolsOptions {
   /** `unix:PATH` of ovsdb-server's socket. */
   readonly ovsdb: string;
   readonly rundir: string;
@@ -38,11 +38,11 @@ interface Synced {
 const OFCTL = ["-OOpenFlow14"];
 
 /** The two commands on one bridge. */
-export class Tools {
-  readonly #options: ToolsOptions;
+export class OvsTools {
+  readonly #options: OvsToolsOptions;
   readonly #synced = new Map<string, Synced>();
 
-  constructor(options: ToolsOptions) {
+  constructor(options: OvsToolsOptions) {
     this.#options = options;
   }
 
@@ -63,7 +63,7 @@ export class Tools {
     return await this.#run("ovs-ofctl", args, { endMs, ...(stdin !== undefined && { stdin }) });
   }
 
-  /** Gives the rows of `tables` in one look, as a monitor would. */
+  /** Returns the rows of `tables` in one look, as a monitor would. */
   async list(
     tables: Readonly<Record<string, readonly string[]>>,
     endMs: number,
@@ -81,9 +81,9 @@ export class Tools {
     );
   }
 
-  /** Gives the rows that each of `asks` means, in one look. Faults: unavailable, timeout, failed. */
+  /** Returns the rows that each of `asks` means, in one look. Faults: unavailable, timeout, failed. */
   ask(asks: readonly Ask[], endMs: number): Promise<Columns[][]> {
-    return askDatabase(this.#options.ovsdb, asks, endMs);
+    return selectRows(this.#options.ovsdb, asks, endMs);
   }
 
   /**

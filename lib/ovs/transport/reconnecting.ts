@@ -14,7 +14,7 @@ export interface Kept {
 }
 
 /** What a Keeper works with. */
-export interface KeeperOptions<C extends Kept> {
+export interface ReconnectingOptions<C extends Kept> {
   /** Opens the connection and makes it ready for use, within a limit of its own. */
   readonly open: () => Promise<C>;
   /** Called when an open connection was lost. */
@@ -24,15 +24,15 @@ export interface KeeperOptions<C extends Kept> {
 }
 
 /** The one connection to a server, as long as `close` is not called. */
-export class Keeper<C extends Kept> implements Disposable {
-  readonly #options: KeeperOptions<C>;
+export class Reconnecting<C extends Kept> implements Disposable {
+  readonly #options: ReconnectingOptions<C>;
   #current: C | undefined;
   #why: Fault | undefined;
   #isClosed = false;
   #wake: () => void = () => {};
   readonly #waiting = new Set<() => void>();
 
-  constructor(options: KeeperOptions<C>) {
+  constructor(options: ReconnectingOptions<C>) {
     this.#options = options;
     void this.#run();
   }
@@ -42,7 +42,7 @@ export class Keeper<C extends Kept> implements Disposable {
     return this.#current;
   }
 
-  /** Gives the connection as soon as it is up. Faults: unavailable, with the last reason, at `endMs`. */
+  /** Returns the connection as soon as it is up. Faults: unavailable, with the last reason, at `endMs`. */
   async get(endMs: number): Promise<C> {
     while (!this.#current) {
       const leftMs = endMs - performance.now();

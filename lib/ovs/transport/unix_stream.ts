@@ -8,9 +8,9 @@ import { Fault } from "../../util/errors.ts";
 const BACKLOG_BYTES = 32 * 1024 * 1024;
 
 /** Connects to the unix socket at `path`. Faults: unavailable. */
-export async function openWire(path: string, who: string): Promise<Wire> {
+export async function openUnixStream(path: string, who: string): Promise<UnixStream> {
   try {
-    return new Wire(await Deno.connect({ transport: "unix", path }), who);
+    return new UnixStream(await Deno.connect({ transport: "unix", path }), who);
   } catch (cause) {
     const isMissing = cause instanceof Deno.errors.NotFound ||
       cause instanceof Deno.errors.ConnectionRefused;
@@ -23,7 +23,7 @@ export async function openWire(path: string, who: string): Promise<Wire> {
 }
 
 /** An open stream. What is sent in one turn of the event loop goes out in one write. */
-export class Wire {
+export class UnixStream {
   /** Resolves once, with the reason, when the stream is over. */
   readonly ended: Promise<Fault>;
   readonly #conn: Deno.Conn;

@@ -13,7 +13,7 @@ export interface Member {
 }
 
 /** A VXLAN network that has pods on this host. */
-export interface OverlayNetwork {
+export interface TunnelNetwork {
   /** 1–16777215, unique in the wish. */
   readonly vni: number;
   /** Tag of the network's pods on this host alone, 1–4094, unique in the wish. */
@@ -23,19 +23,19 @@ export interface OverlayNetwork {
 }
 
 /** The whole overlay of one host. */
-export interface OverlayWish {
+export interface DesiredTunnel {
   /** This host's tunnel address. */
   readonly localIp: string;
   /** Tunnel addresses of all other hosts of the cluster: nobody else's frames are let in. */
   readonly hosts: readonly string[];
-  readonly networks: readonly OverlayNetwork[];
+  readonly networks: readonly TunnelNetwork[];
 }
 
 // RFC 7348 §5: 24 bits. Zero is nobody's, so that a frame without a number is never let in.
 const [FIRST_VNI, LAST_VNI] = [1, 0xff_ffff];
 
-/** Gives the wish with MACs in lower case. Faults: usage, which names the network and the member. */
-export function parseOverlay(wish: OverlayWish): OverlayWish {
+/** Returns the wish with MACs in lower case. Faults: usage, which names the network and the member. */
+export function parseTunnel(wish: DesiredTunnel): DesiredTunnel {
   if (!isIpv4(wish.localIp)) {
     throw wrong("overlay", `"${oneLine(wish.localIp, 40)}" is no IPv4 tunnel address`);
   }
@@ -52,19 +52,19 @@ export function parseOverlay(wish: OverlayWish): OverlayWish {
   return { localIp: wish.localIp, hosts: wish.hosts, networks };
 }
 
-/** Gives the VTEPs that have members in these networks, sorted. */
-export function vtepsOf(networks: readonly OverlayNetwork[]): string[] {
+/** Returns the VTEPs that have members in these networks, sorted. */
+export function vtepsOf(networks: readonly TunnelNetwork[]): string[] {
   const all = networks.flatMap(({ members }) => members.map(({ vtep }) => vtep));
   return [...new Set(all)].sort();
 }
 
 /**
- * Gives the networks without members at this host's own address, and says which those were: another
+ * Returns the networks without members at this host's own address, and says which those were: another
  * host that claims our VTEP would make us send to ourselves.
  */
 export function withoutOwn(
-  { localIp, networks }: OverlayWish,
-): { readonly networks: OverlayNetwork[]; readonly own: Member[] } {
+  { localIp, networks }: DesiredTunnel,
+): { readonly networks: TunnelNetwork[]; readonly own: Member[] } {
   const isOwn = ({ vtep }: Member) => vtep === localIp;
   return {
     networks: networks.map((network) => ({
@@ -75,7 +75,7 @@ export function withoutOwn(
   };
 }
 
-function parseNetwork({ vni, localTag, members }: OverlayNetwork): OverlayNetwork {
+function parseNetwork({ vni, localTag, members }: TunnelNetwork): TunnelNetwork {
   const name = `network ${vni}`;
   if (!Number.isInteger(vni) || vni < FIRST_VNI || vni > LAST_VNI) {
     throw wrong(name, `a VNI is ${FIRST_VNI} to ${LAST_VNI}`);

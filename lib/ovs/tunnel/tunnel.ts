@@ -14,15 +14,15 @@ import {
 } from "../ovsdb/port_names.ts";
 import { trunkFlows } from "../uplink/trunk.ts";
 import { settingsOf } from "../ovsdb/bridge.ts";
-import type { Tools } from "../transport/ovs_tools.ts";
-import { learnedCookieOf, overlayFlows } from "./tunnel_flows.ts";
-import type { Neighbours } from "./vtep_neighbours.ts";
-import { OVERLAY_PORTS, type OverlayPlace, planNoOverlay, planOverlay } from "./tunnel_rows.ts";
-import { type Member, type OverlayNetwork, type OverlayWish, vtepsOf } from "./desired_tunnel.ts";
-import { parseOverlay, withoutOwn } from "./desired_tunnel.ts";
+import type { OvsTools } from "../transport/ovs_tools.ts";
+import { learnedCookieOf, tunnelFlows } from "./tunnel_flows.ts";
+import type { VtepNeighbours } from "./vtep_neighbours.ts";
+import { OVERLAY_PORTS, planNoTunnel, planTunnel, type TunnelPlace } from "./tunnel_rows.ts";
+import { type DesiredTunnel, type Member, type TunnelNetwork, vtepsOf } from "./desired_tunnel.ts";
+import { parseTunnel, withoutOwn } from "./desired_tunnel.ts";
 
 /** What the caller may want to tell of an overlay that is in place. */
-export interface OverlayReport {
+export interface TunnelReport {
   /** VTEPs that answer no ARP, or to which there is no route; all others are served. */
   readonly unreachable: readonly string[];
   /** Members left out, as their VTEP is this host's own: two hosts have one address. */
@@ -30,25 +30,25 @@ export interface OverlayReport {
 }
 
 /** What setOverlay works with. */
-export interface OverlayTools {
+export interface TunnelTools {
   /** On the integration bridge. */
-  readonly tools: Tools;
+  readonly tools: OvsTools;
   /** On the tunnel bridge. */
-  readonly tunnel: Tools;
-  readonly neighbours: Neighbours;
-  readonly place: OverlayPlace;
+  readonly tunnel: OvsTools;
+  readonly neighbours: VtepNeighbours;
+  readonly place: TunnelPlace;
   readonly policed?: TagSet | undefined;
 }
 
 /** Makes the overlay as wished. Faults: usage, conflict, not_found, failed, and those of tools. */
-export async function setOverlay(
-  overlay: OverlayTools,
-  wish: OverlayWish | undefined,
+export async function setTunnel(
+  overlay: TunnelTools,
+  wish: DesiredTunnel | undefined,
   endMs: number,
-): Promise<OverlayReport> {
+): Promise<TunnelReport> {
   if (!wish) return await removeOverlay(overlay, endMs);
   const { hosts } = wish;
-  const { networks, own } = withoutOwn(parseOverlay(wish));
+  const { networks, own } = withoutOwn(parseTunnel(wish));
   const localTags = networks.map(({ localTag }) => localTag);
   const links = await ensureRows(overlay, { localIp: wish.localIp, localTags }, endMs);
   const [unreachable] = await Promise.all([
@@ -59,22 +59,22 @@ export async function setOverlay(
 }
 
 async function ensureRows(
-  { tools, place }: OverlayTools,
+  { tools, place }: TunnelTools,
   wish: { readonly localIp: string; readonly localTags: readonly number[] },
   endMs: number,
 ): Promise<Links> {
   const seen = await findLinks(tools, { names: OVERLAY_PORTS, kind: UPLINK_KIND, endMs });
-  const words = planOverlay(seen, wish, place);
+  const words = planTunnel(seen, wish, place);
   if (words.length === 0) return seen;
   await tools.vsctl(words, endMs);
   return await findLinks(tools, { names: OVERLAY_PORTS, endMs });
 }
 
 async function setFlows(
-  { tools, tunnel, policed }: OverlayTools,
+  { tools, tunnel, policed }: TunnelTools,
   { links, networks, hosts, localTags, endMs }: {
     readonly links: Links;
-    readonly networks: readonly OverlayNetwork[];
+    readonly networks: readonly TunnelNetwork[];
     readonly hosts: readonly string[];
     readonly localTags: readonly number[];
     readonly endMs: number;
@@ -91,7 +91,7 @@ async function setFlows(
   const isKept = (cookie: bigint) => here.has(cookie);
   await tunnel.syncLines([], { endMs, cookies: LEARNED_COOKIES, isKept });
   await Promise.all([
-    tunnel.syncLines(overlayFlows({ networks, hosts }, ports), {
+    tunnel.syncLines(tunnelFlows({ networks, hosts }, ports), {
       endMs,
       cookies: LINK_COOKIES.overlay,
     }),
@@ -100,10 +100,10 @@ async function setFlows(
 }
 
 async function resolve(
-  { neighbours, place }: OverlayTools,
+  { neighbours, place }: TunnelTools,
   { links, networks, endMs }: {
     readonly links: Links;
-    readonly networks: readonly OverlayNetwork[];
+    readonly networks: readonly TunnelNetwork[];
     readonly endMs: number;
   },
 ): Promise<string[]> {
@@ -112,11 +112,11 @@ async function resolve(
 }
 
 async function removeOverlay(
-  { tools, place }: OverlayTools,
+  { tools, place }: TunnelTools,
   endMs: number,
-): Promise<OverlayReport> {
+): Promise<TunnelReport> {
   const seen = await findLinks(tools, { names: OVERLAY_PORTS, endMs });
-  const words = planNoOverlay(seen, place);
+  const words = planNoTunnel(seen, place);
   if (words.length > 0) {
     await tools.syncLines([], { endMs, cookies: LINK_COOKIES.patch }); // before its number is free
     await tools.vsctl(words, endMs);

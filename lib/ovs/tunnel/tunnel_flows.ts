@@ -20,7 +20,7 @@
 // other way, makes ovs-vswitchd walk thousands of ports at each change.
 
 import { LEARNED_COOKIES, LINK_COOKIES } from "../ports/antispoof_flows.ts";
-import type { Member, OverlayNetwork, OverlayWish } from "./desired_tunnel.ts";
+import type { DesiredTunnel, Member, TunnelNetwork } from "./desired_tunnel.ts";
 import { vtepsOf } from "./desired_tunnel.ts";
 
 const [ARP_PRIORITY, KNOWN_PRIORITY, UNICAST_PRIORITY, PASS_PRIORITY] = [300, 200, 150, 100];
@@ -33,15 +33,15 @@ const REMEMBER_S = 60;
 const TAG_PRESENT = 0x1000;
 
 /** OpenFlow numbers of the tunnel bridge's two ports. */
-export interface OverlayPorts {
+export interface TunnelPorts {
   readonly patch: number;
   readonly tunnel: number;
 }
 
-/** Gives all flows of the tunnel bridge, but for those that it learns. */
-export function overlayFlows(
-  { networks, hosts }: Pick<OverlayWish, "networks" | "hosts">,
-  ports: OverlayPorts,
+/** Returns all flows of the tunnel bridge, but for those that it learns. */
+export function tunnelFlows(
+  { networks, hosts }: Pick<DesiredTunnel, "networks" | "hosts">,
+  ports: TunnelPorts,
 ): string[] {
   const known = [...new Set([...hosts, ...vtepsOf(networks)])].sort();
   const cookie = cookieOf(0);
@@ -55,12 +55,12 @@ export function overlayFlows(
   ];
 }
 
-/** Gives the cookie under which a network's learned flows are found: they name VNI and local tag. */
-export function learnedCookieOf({ vni, localTag }: OverlayNetwork): bigint {
+/** Returns the cookie under which a network's learned flows are found: they name VNI and local tag. */
+export function learnedCookieOf({ vni, localTag }: TunnelNetwork): bigint {
   return LEARNED_COOKIES.value | BigInt(localTag) << 32n | BigInt(vni);
 }
 
-function networkFlows(network: OverlayNetwork, ports: OverlayPorts): string[] {
+function networkFlows(network: TunnelNetwork, ports: TunnelPorts): string[] {
   const { vni, localTag, members } = network;
   const cookie = cookieOf(vni);
   const fromPods = `in_port=${ports.patch},dl_vlan=${localTag}`;
@@ -88,7 +88,7 @@ function networkFlows(network: OverlayNetwork, ports: OverlayPorts): string[] {
 }
 
 /** Remembers, from a frame that has its tag on already, where its sender lives. */
-function learn(network: OverlayNetwork): string {
+function learn(network: TunnelNetwork): string {
   return `learn(table=${LEARNED},idle_timeout=${REMEMBER_S},priority=${PASS_PRIORITY},` +
     `cookie=${hex(learnedCookieOf(network))},NXM_OF_VLAN_TCI[0..11],` +
     "NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],load:0->NXM_OF_VLAN_TCI[]," +

@@ -22,7 +22,7 @@ export const VXLAN_UDP_PORT = 4_789;
 export const OVERLAY_PORTS = [PATCH_ON_INTEGRATION, PATCH_ON_TUNNEL, VXLAN_PORT] as const;
 
 /** Where the overlay hangs, and whose it is. */
-export interface OverlayPlace {
+export interface TunnelPlace {
   readonly bridge: string;
   readonly tunnelBridge: string;
   readonly owner: string;
@@ -38,11 +38,11 @@ interface WantedLink {
   readonly trunks?: readonly number[];
 }
 
-/** Gives the words that make the overlay; none when all is so. Faults: conflict, not_found. */
-export function planOverlay(
+/** Returns the words that make the overlay; none when all is so. Faults: conflict, not_found. */
+export function planTunnel(
   seen: Links,
   wish: { readonly localIp: string; readonly localTags: readonly number[] },
-  place: OverlayPlace,
+  place: TunnelPlace,
 ): string[] {
   const { tunnelBridge, owner } = place;
   const integration = settingsOf(ourBridge(seen, place));
@@ -57,8 +57,8 @@ export function planOverlay(
   ];
 }
 
-/** Gives the words that remove the overlay; none when it is not there. Faults: conflict. */
-export function planNoOverlay(seen: Links, { tunnelBridge, owner }: OverlayPlace): string[] {
+/** Returns the words that remove the overlay; none when it is not there. Faults: conflict. */
+export function planNoTunnel(seen: Links, { tunnelBridge, owner }: TunnelPlace): string[] {
   const row = seen.bridges.find(({ name }) => name === tunnelBridge);
   const ours = seen.links.filter((link) => isOurs(link, owner) && link.kind !== UPLINK_KIND);
   const isBridgeOurs = row && recordFromMap(row.external_ids)[OWNER_KEY] === owner;
@@ -71,7 +71,7 @@ export function planNoOverlay(seen: Links, { tunnelBridge, owner }: OverlayPlace
 
 function wantedLinks(
   { localIp, localTags }: { readonly localIp: string; readonly localTags: readonly number[] },
-  { bridge, tunnelBridge }: OverlayPlace,
+  { bridge, tunnelBridge }: TunnelPlace,
 ): WantedLink[] {
   const patch = (peer: string) => ({ kind: "patch", type: "patch", options: { peer } }) as const;
   return [
@@ -142,7 +142,7 @@ function refuseClash({ links }: Links, localTags: readonly number[], owner: stri
   });
 }
 
-function refuseForeign({ bridges, links }: Links, { tunnelBridge, owner }: OverlayPlace): void {
+function refuseForeign({ bridges, links }: Links, { tunnelBridge, owner }: TunnelPlace): void {
   const row = bridges.find(({ name }) => name === tunnelBridge);
   const has = row && settingsOf(row).owner;
   if (row && has !== owner) {

@@ -12,7 +12,7 @@ import type { HostAddress, HostNet, HostRoute } from "../host_net.ts";
 import type { Columns } from "../ovsdb/ovsdb_connection.ts";
 import { uuidsOf } from "../ovsdb/port_rows.ts";
 import type { Ask } from "../ovsdb/select.ts";
-import type { Tools } from "../transport/ovs_tools.ts";
+import type { OvsTools } from "../transport/ovs_tools.ts";
 
 /** Name of the bridge that the commands make. */
 const UNDERLAY_BRIDGE = "contivUnderlay";
@@ -58,11 +58,11 @@ const BRIDGES: Ask = { table: "Bridge", columns: ["name", "datapath_type", "port
 const PORTS: Ask = { table: "Port", columns: ["name"] };
 const INTERFACES: Ask = { table: "Interface", columns: ["name", "type"] };
 
-/** Gives what is wrong with the address, undefined when nothing is. Faults: those of tools. */
+/** Returns what is wrong with the address, undefined when nothing is. Faults: those of tools. */
 export async function checkVtep(
   address: string,
   { tools, host, place: { bridge, tunnelBridge }, endMs }: {
-    readonly tools: Tools;
+    readonly tools: OvsTools;
     readonly host: HostNet;
     readonly place: { readonly bridge: string; readonly tunnelBridge: string };
     readonly endMs: number;
@@ -85,7 +85,7 @@ export async function checkVtep(
   });
 }
 
-/** Gives what is wrong. Pure. */
+/** Returns what is wrong. Pure. */
 export function judgeVtep(facts: VtepFacts): VtepFault | undefined {
   const { address, datapath, place, bridge } = facts;
   if (!place) {
@@ -121,7 +121,7 @@ export function judgeVtep(facts: VtepFacts): VtepFault | undefined {
   return isUp ? undefined : new VtepFault(address, `link ${name} is down`, BY_COMMANDS, up);
 }
 
-/** Gives the command that lets a link answer for its own addresses only. */
+/** Returns the command that lets a link answer for its own addresses only. */
 function silence(name: string): string {
   return `sysctl -w net/ipv4/conf/${name}/arp_ignore=1`;
 }

@@ -30,7 +30,7 @@ interface Entry {
 }
 
 /** What is known of one Open vSwitch's VTEP neighbours. */
-export class Neighbours {
+export class VtepNeighbours {
   readonly #rundir: string;
   readonly #host: HostNet;
   readonly #given = new Map<string, Entry>();
@@ -92,7 +92,7 @@ export class Neighbours {
   }
 }
 
-/** Gives the way to each VTEP as ovs-vswitchd itself will take it; one without a way is left out. */
+/** Returns the way to each VTEP as ovs-vswitchd itself will take it; one without a way is left out. */
 async function hopsTo(vteps: readonly string[], control: Control, endMs: number): Promise<Hop[]> {
   const hops = await Promise.all(vteps.map(async (vtep) => {
     const route = await control.ask("ovs/route/lookup", [vtep], endMs).catch(() => "");
@@ -101,7 +101,7 @@ async function hopsTo(vteps: readonly string[], control: Control, endMs: number)
   return hops.flatMap((hop) => hop ?? []);
 }
 
-/** Gives the hop in an answer of `ovs/route/lookup`; undefined when there is none. Pure. */
+/** Returns the hop in an answer of `ovs/route/lookup`; undefined when there is none. Pure. */
 export function hopOf(vtep: string, route: string): Hop | undefined {
   const device = /^dev (\S+)/m.exec(route)?.[1];
   const gateway = /^gateway (\S+)/m.exec(route)?.[1];
@@ -110,7 +110,7 @@ export function hopOf(vtep: string, route: string): Hop | undefined {
   return { vtep, device, address: isDirect ? vtep : gateway.replace(/^::ffff:/, "") };
 }
 
-/** Gives MACs by bridge and address of what `tnl/neigh/show` prints. Pure. */
+/** Returns MACs by bridge and address of what `tnl/neigh/show` prints. Pure. */
 export function cacheOf(text: string): Map<string, string> {
   const rows = text.split("\n").map((line) => /^(\S+)\s+([0-9a-f:]{17})\s+(\S+)/.exec(line));
   return new Map(

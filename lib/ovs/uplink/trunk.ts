@@ -13,7 +13,7 @@ export const NO_TAG = 4_095;
 
 const PRIORITY = 100;
 
-/** Gives the tags for a port's `trunks`, sorted, each once, and never empty. */
+/** Returns the tags for a port's `trunks`, sorted, each once, and never empty. */
 export function trunksFor(tags: readonly number[]): number[] {
   const sorted = [...new Set(tags)].sort((one, other) => one - other);
   return sorted.length > 0 ? sorted : [NO_TAG];
@@ -26,7 +26,7 @@ export function isTrunk(link: LinkRow, trunks: readonly number[]): boolean {
 }
 
 /**
- * Gives the flows of a trunk: what comes in with one of `tags` goes where a learning switch sends it,
+ * Returns the flows of a trunk: what comes in with one of `tags` goes where a learning switch sends it,
  * or first to the policies where the tag is one of `policed`; the rest meets the bridge's base flow, which drops. What goes out is limited by the row's trunks.
  */
 export function trunkFlows(

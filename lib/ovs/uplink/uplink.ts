@@ -8,10 +8,10 @@ import type { HostNet } from "../host_net.ts";
 import { findLinks, type Links, numberOf, ourBridge, ownerWords } from "../ovsdb/link_rows.ts";
 import { PATCH_ON_INTEGRATION, UPLINK_KIND } from "../ovsdb/port_names.ts";
 import { isTrunk, trunkFlows, trunksFor } from "./trunk.ts";
-import type { Tools } from "../transport/ovs_tools.ts";
+import type { OvsTools } from "../transport/ovs_tools.ts";
 
 /** Which device leads to the VLAN fabric, and what it carries. */
-export interface UplinkWish {
+export interface DesiredUplink {
   readonly device: string;
   /** Fabric VLANs in use on this host, 1–4094; none means no traffic. */
   readonly tags: readonly number[];
@@ -27,7 +27,7 @@ export interface UplinkPlace {
 
 /** What setUplink works with. */
 export interface UplinkTools {
-  readonly tools: Tools;
+  readonly tools: OvsTools;
   readonly host: HostNet;
   readonly place: UplinkPlace;
   readonly policed?: TagSet | undefined;
@@ -36,7 +36,7 @@ export interface UplinkTools {
 /** Makes the uplink as wished. Faults: usage, not_found, conflict, failed, and those of tools. */
 export async function setUplink(
   { tools, host, place, policed }: UplinkTools,
-  wish: UplinkWish | undefined,
+  wish: DesiredUplink | undefined,
   endMs: number,
 ): Promise<void> {
   if (wish) parseUplink(wish);
@@ -53,10 +53,10 @@ export async function setUplink(
   await tools.syncLines(trunkFlows(flows), { endMs, cookies: COOKIES });
 }
 
-/** Gives the words of ovs-vsctl that bring the uplink to what is wished; none when it is so. Pure. */
+/** Returns the words of ovs-vsctl that bring the uplink to what is wished; none when it is so. Pure. */
 export function planUplink(
   { links }: Pick<Links, "links">,
-  wish: UplinkWish | undefined,
+  wish: DesiredUplink | undefined,
   { bridge, owner }: UplinkPlace,
 ): string[] {
   const ours = links.filter((link) => link.kind === UPLINK_KIND && link.owner === owner);
@@ -80,7 +80,7 @@ function hasUplink({ links }: Links, owner: string): boolean {
   return links.some((link) => link.kind === UPLINK_KIND && link.owner === owner);
 }
 
-function parseUplink({ device, tags }: UplinkWish): void {
+function parseUplink({ device, tags }: DesiredUplink): void {
   if (!isLinkName(device)) {
     throw new Fault("usage", `uplink "${oneLine(device, 40)}" refused`, {
       why: "the name is no link's",
@@ -91,7 +91,7 @@ function parseUplink({ device, tags }: UplinkWish): void {
 }
 
 async function checkUplink(
-  { device, tags }: UplinkWish,
+  { device, tags }: DesiredUplink,
   { seen, host, place, endMs }: {
     readonly seen: Links;
     readonly host: HostNet;

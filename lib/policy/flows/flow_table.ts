@@ -21,7 +21,7 @@ export interface LineChanges {
 }
 
 /** Lines of flows, counted. */
-export class LineBook {
+export class FlowTable {
   readonly #lines = new Map<Place, Line>();
   readonly #touched = new Set<Place>();
 
@@ -65,7 +65,7 @@ export class LineBook {
     }
   }
 
-  /** Gives the lines that changed since the last call, each as it was and as it is. */
+  /** Returns the lines that changed since the last call, each as it was and as it is. */
   changes(): LineChanges {
     const gone: string[] = [];
     const fresh: string[] = [];
@@ -84,7 +84,7 @@ export class LineBook {
     return { gone, fresh };
   }
 
-  /** Gives all lines as they were told last. */
+  /** Returns all lines as they were told last. */
   lines(): string[] {
     return [...this.#lines.values()].flatMap(({ told }) => told ?? []);
   }

@@ -3,16 +3,16 @@
 
 import { addressToText } from "../../ipam/subnets.ts";
 import type { Direction, Endpoint } from "../input.ts";
-import type { LineBook } from "./flow_table.ts";
+import type { FlowTable } from "./flow_table.ts";
 import { guardedLines, networkLine, PIPELINE, shieldedLines } from "./pipeline.ts";
 
 /** Guarded endpoints, by how many rules guard them in each direction; writes into a book. */
 export class GuardedEndpoints {
-  readonly #book: LineBook;
+  readonly #book: FlowTable;
   readonly #rules = new Map<string, Record<Direction, number>>();
   readonly #countByTag = new Map<number, number>();
 
-  constructor(book: LineBook) {
+  constructor(book: FlowTable) {
     this.#book = book;
   }
 

@@ -6,8 +6,8 @@ import type { Endpoint } from "../input.ts";
 import type { BoundRule, ModelEvents, Side } from "../model.ts";
 import { namedPort, namedSide, type Rule } from "../rules.ts";
 import { GuardedEndpoints } from "./guarded_endpoints.ts";
-import { LineBook, type LineChanges } from "./flow_table.ts";
-import { addressMatch, namedPart, numberedPart, type Part } from "./rule_parts.ts";
+import { FlowTable, type LineChanges } from "./flow_table.ts";
+import { addressMatch, namedPart, numberedPart, type RulePart } from "./rule_parts.ts";
 import { deniedLine, deny, DROP, passOn, placeOf, REGISTERS, TABLES } from "./pipeline.ts";
 import { Numbers, Slots } from "./slots.ts";
 
@@ -20,7 +20,7 @@ interface Active {
 
 interface Held {
   readonly bound: BoundRule;
-  readonly parts: Map<string, { readonly part: Part; readonly byTag: Map<number, Active> }>;
+  readonly parts: Map<string, { readonly part: RulePart; readonly byTag: Map<number, Active> }>;
   /** Those on this host. */
   readonly subjects: Map<string, Endpoint>;
 }
@@ -31,7 +31,7 @@ const [LEVELS, RULES_OF_LEVEL] = [128, 1_024];
 
 /** Follows a model, and gives the flows of its policies for this host. */
 export class HostFlows implements ModelEvents {
-  readonly #book = new LineBook();
+  readonly #book = new FlowTable();
   readonly #slots = new Slots();
   readonly #numbers = new Numbers();
   readonly #held = new Map<BoundRule, Held>();
@@ -48,17 +48,17 @@ export class HostFlows implements ModelEvents {
     return this.#guarded.tags;
   }
 
-  /** Gives what changed since the last call. */
+  /** Returns what changed since the last call. */
   changes(): LineChanges {
     return this.#book.changes();
   }
 
-  /** Gives all lines, as `changes` told them last. */
+  /** Returns all lines, as `changes` told them last. */
   lines(): string[] {
     return this.#book.lines();
   }
 
-  /** Gives the policies that deny something here, by the number that their drops are counted under. */
+  /** Returns the policies that deny something here, by the number that their drops are counted under. */
   get policies(): ReadonlyMap<number, Pick<Rule, "tier" | "policy">> {
     return this.#numbers.byNumber;
   }
@@ -163,7 +163,7 @@ export class HostFlows implements ModelEvents {
     }
   }
 
-  #subjectLine(part: Part, active: Active, endpoint: Endpoint, verb: "add" | "remove"): void {
+  #subjectLine(part: RulePart, active: Active, endpoint: Endpoint, verb: "add" | "remove"): void {
     const { rule } = part;
     const { tag = 0 } = endpoint.here ?? {};
     const only = part.services?.length === 1 ? [part.services[0]] : [];
@@ -184,7 +184,7 @@ export class HostFlows implements ModelEvents {
   #eachOwnLine(
     { bound }: Held,
     { part, tag, active }: {
-      readonly part: Part;
+      readonly part: RulePart;
       readonly tag: number;
       readonly active: Active;
     },
@@ -235,7 +235,7 @@ export class HostFlows implements ModelEvents {
     }
   }
 
-  #peerPlace(part: Part, tag: number, active: Active, match: string): string {
+  #peerPlace(part: RulePart, tag: number, active: Active, match: string): string {
     const register = REGISTERS[part.rule.direction].peer;
     return linePlace(part, active, `${networkMatch(tag)},${register}=${match}`);
   }
@@ -248,19 +248,19 @@ export class HostFlows implements ModelEvents {
 }
 
 /** How many matches of a part must hold at once; a single service is in the subjects' lines. */
-function clausesOf({ services, hasPeers }: Part): number {
+function clausesOf({ services, hasPeers }: RulePart): number {
   return 1 + (hasPeers ? 1 : 0) + ((services?.length ?? 0) > 1 ? 1 : 0);
 }
 
-function isNamed({ rule, named }: Part, side: Side, endpoint: Endpoint): boolean {
+function isNamed({ rule, named }: RulePart, side: Side, endpoint: Endpoint): boolean {
   return !named || namedSide(rule) !== side || namedPort(endpoint, named.service) === named.number;
 }
 
-function tableOf({ rule }: Part): number {
+function tableOf({ rule }: RulePart): number {
   return TABLES.rules[rule.tier][rule.direction];
 }
 
-function linePlace(part: Part, { slot }: Active, match: string): string {
+function linePlace(part: RulePart, { slot }: Active, match: string): string {
   const { priority, action } = part.rule;
   const level = clausesOf(part) === 1 ? 0 : Math.min(Math.floor(slot / RULES_OF_LEVEL), LEVELS - 1);
   const weight = priority * 2 + (action === "deny" ? 1 : 0);

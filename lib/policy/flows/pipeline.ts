@@ -59,12 +59,12 @@ export const [ASKED, ANSWERED] = ["reg3", "reg9"];
 
 const GO = (table: number) => `resubmit(,${table})`;
 
-/** Gives where a packet goes that the rules of `table` let pass. */
+/** Returns where a packet goes that the rules of `table` let pass. */
 export function passOn(table: number): string {
   return GO(table === LAST_RULES ? TABLES.allowed : table + 1);
 }
 
-/** Gives what is done with a packet that the policy of that number denies. */
+/** Returns what is done with a packet that the policy of that number denies. */
 export function deny(policyNumber: number): string {
   return `load:0x${policyNumber.toString(16)}->NXM_NX_REG5[],${GO(TABLES.denied)}`;
 }
@@ -145,7 +145,7 @@ export type PlaceAndActions = readonly [place: string, actions: string];
 
 const COOKIE = `cookie=0x${(POLICY_COOKIE >> 32n).toString(16)}`;
 
-/** Gives the start of a line; `number` is the cookie's lower half. */
+/** Returns the start of a line; `number` is the cookie's lower half. */
 export function placeOf(table: number, priority: number, match: string, number = 0): string {
   const half = number.toString(16).padStart(8, "0");
   return `${COOKIE}${half}, table=${table}, priority=${priority}${match && `,${match}`}`;
@@ -160,7 +160,7 @@ export const PIPELINE: readonly PlaceAndActions[] = ROWS.map((
 export const DROP = "drop";
 
 /**
- * Gives what counts the drops of the policy of that number. `actions` may tell somebody of the packet;
+ * Returns what counts the drops of the policy of that number. `actions` may tell somebody of the packet;
  * there is none among them that forwards it.
  */
 export function deniedLine(policyNumber: number, actions: string = DROP): PlaceAndActions {
@@ -182,7 +182,7 @@ export type GuardedNetwork = Pick<Here, "tag" | "network">;
 const hex = (value: number) => `0x${value.toString(16)}`;
 const entry = (priority: number, match: string) => placeOf(TABLES.entry, priority, match);
 
-/** Gives places and actions of the entry table for an endpoint that any policy guards. */
+/** Returns places and actions of the entry table for an endpoint that any policy guards. */
 export function guardedLines({ tag, address }: Guarded): PlaceAndActions[] {
   return [
     [entry(40, `ip,reg0=${hex(tag)},nw_dst=${address}`), GO(TABLES.track)],
@@ -191,7 +191,7 @@ export function guardedLines({ tag, address }: Guarded): PlaceAndActions[] {
 }
 
 /**
- * Gives places and actions of the entry table for an endpoint that policies guard from others: what
+ * Returns places and actions of the entry table for an endpoint that policies guard from others: what
  * reaches its link by another way than its own address is dropped. A frame to its MAC may be for an
  * address of another of its interfaces; a broadcast or IPv6 names nobody whom policies could know.
  */
@@ -204,7 +204,7 @@ export function shieldedLines({ tag, mac }: Guarded): PlaceAndActions[] {
 }
 
 /**
- * Gives place and actions of the entry table for all else of a policed network. It is another line when
+ * Returns place and actions of the entry table for all else of a policed network. It is another line when
  * the tag is another network's.
  */
 export function networkLine({ tag, network = "" }: GuardedNetwork): PlaceAndActions {
@@ -212,7 +212,7 @@ export function networkLine({ tag, network = "" }: GuardedNetwork): PlaceAndActi
   return [placeOf(TABLES.entry, 10, `reg0=${hex(tag)}`, number), "NORMAL"];
 }
 
-/** Gives the access tag of a line that networkLine() gave; undefined for any other. */
+/** Returns the access tag of a line that networkLine() gave; undefined for any other. */
 export function tagOfLine(line: string): number | undefined {
   const found = /table=10, priority=10,reg0=(0x[0-9a-f]+) actions=NORMAL$/.exec(line)?.[1];
   return found === undefined ? undefined : Number(found);

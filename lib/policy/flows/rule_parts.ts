@@ -6,7 +6,7 @@ import { isVoid, namedSide, type Peer, type Rule, type Service } from "../rules.
 import { ANSWERED, ASKED } from "./pipeline.ts";
 
 /** A rule for one set of services. */
-export interface Part {
+export interface RulePart {
   readonly rule: Rule;
   /** Only endpoints that give the name this number, on the side that is asked. */
   readonly named?: { readonly service: Service; readonly number: number };
@@ -18,15 +18,15 @@ export interface Part {
   readonly hasPeers: boolean;
 }
 
-/** Gives the part with all services that are numbers; undefined where there is none. */
-export function numberedPart(rule: Rule): Part | undefined {
+/** Returns the part with all services that are numbers; undefined where there is none. */
+export function numberedPart(rule: Rule): RulePart | undefined {
   const services = rule.services?.filter(({ named }) => named === undefined);
   if (isVoid({ ...rule, services })) return undefined;
   return partOf(rule, services);
 }
 
-/** Gives the part of a service that has a name, where that means `number`. */
-export function namedPart(rule: Rule, service: Service, number: number): Part {
+/** Returns the part of a service that has a name, where that means `number`. */
+export function namedPart(rule: Rule, service: Service, number: number): RulePart {
   const { protocol } = service;
   const part = partOf(rule, [{ protocol, ports: { first: number, last: number } }]);
   // A name is a pod's: of the addresses in a block nobody knows what they call their ports.
@@ -34,7 +34,7 @@ export function namedPart(rule: Rule, service: Service, number: number): Part {
   return { ...part, ...onlyPods, named: { service, number } };
 }
 
-function partOf(rule: Rule, services: readonly Service[] | undefined): Part {
+function partOf(rule: Rule, services: readonly Service[] | undefined): RulePart {
   const blocks = (rule.peers ?? []).flatMap(subnetsOf);
   const isAny = !rule.peers || blocks.some(({ length }) => length === 0);
   const register = rule.isAnswer ? ANSWERED : ASKED;
@@ -59,7 +59,7 @@ function serviceMatches({ protocol, ports }: Service): string[] {
     .map(({ value, mask }) => masked(base + value, 0xffff_0000 + mask));
 }
 
-/** Gives an address as a register holds it. */
+/** Returns an address as a register holds it. */
 export function addressMatch(address: number): string {
   return masked(address, 0xffff_ffff);
 }

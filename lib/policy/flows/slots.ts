@@ -29,7 +29,7 @@ export class Numbers {
   readonly byNumber = new Map<number, Named>();
   readonly #byName = new Map<string, number>();
 
-  /** Gives the number of a rule's policy, from 1 to 2^31 - 1. */
+  /** Returns the number of a rule's policy, from 1 to 2^31 - 1. */
   of({ tier, policy }: Named): number {
     const name = `${tier} ${policy}`;
     const known = this.#byName.get(name);
@@ -42,7 +42,7 @@ export class Numbers {
   }
 }
 
-/** Gives 31 bits for a text, the same after each start: FNV-1a over its UTF-16 units. */
+/** Returns 31 bits for a text, the same after each start: FNV-1a over its UTF-16 units. */
 export function hash(text: string): number {
   let value = 0x811c_9dc5;
   for (let at = 0; at < text.length; at++) {

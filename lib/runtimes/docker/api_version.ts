@@ -3,7 +3,7 @@
 /** Newest version whose changes were read against what is read here (moby's history, 2026). */
 const NEWEST = "1.54";
 
-/** Gives the start of a path for a daemon that says it has `offered`; empty where it says nothing. */
+/** Returns the start of a path for a daemon that says it has `offered`; empty where it says nothing. */
 export function versionPrefix(offered: string | null, newest = NEWEST): string {
   // Below 17.04 nothing is said, and a path without a version means the daemon's own newest.
   if (offered === null || !isVersion(offered)) return "";

@@ -25,7 +25,7 @@ export class Docker {
   }
 
   /**
-   * Gives the container whose id is or starts with `id` (12 digits at least). undefined where Docker
+   * Returns the container whose id is or starts with `id` (12 digits at least). undefined where Docker
    * does not know it, and where Docker's socket is not there. Faults: conflict (several start so),
    * unavailable, timeout.
    */
@@ -45,7 +45,7 @@ export class Docker {
     return container.id.startsWith(id) ? container : undefined;
   }
 
-  /** Gives the containers that run; undefined where there is no socket. Faults: as find(). */
+  /** Returns the containers that run; undefined where there is no socket. Faults: as find(). */
   async list(): Promise<readonly ListedContainer[] | undefined> {
     if (!await this.#socket.isThere()) return undefined;
     const { status, text } = await this.#socket.ask("/containers/json");

@@ -31,7 +31,7 @@ export interface ContainerEvent {
   readonly naming: Naming | undefined;
 }
 
-/** Gives the container of an inspect answer. */
+/** Returns the container of an inspect answer. */
 export function parseContainer(text: string): Container | undefined {
   const root = recordIn(jsonIn(text));
   const state = recordIn(root?.State);
@@ -49,7 +49,7 @@ export function parseContainer(text: string): Container | undefined {
   };
 }
 
-/** Gives the containers of a list; what has no id in it is left out. */
+/** Returns the containers of a list; what has no id in it is left out. */
 export function parseList(text: string): ListedContainer[] | undefined {
   const entries = jsonIn(text);
   if (!Array.isArray(entries)) return undefined;
@@ -66,7 +66,7 @@ export function parseList(text: string): ListedContainer[] | undefined {
   });
 }
 
-/** Gives the event of one line; undefined also for what is none of a container's. */
+/** Returns the event of one line; undefined also for what is none of a container's. */
 export function parseEvent(line: string): ContainerEvent | undefined {
   const event = recordIn(jsonIn(line));
   const actor = recordIn(event?.Actor);
@@ -79,7 +79,7 @@ export function parseEvent(line: string): ContainerEvent | undefined {
   return { action, id, naming: name === undefined ? undefined : { name, labels } };
 }
 
-/** Gives the daemon's own words in an answer that is a refusal. */
+/** Returns the daemon's own words in an answer that is a refusal. */
 export function messageIn(text: string): string {
   return textIn(recordIn(jsonIn(text))?.message) || text;
 }

@@ -19,7 +19,7 @@ interface Last {
 }
 
 /** Lets work on the same keys happen in order, and not too much at once. */
-export class Turns {
+export class CommitScheduler {
   readonly #lastByKey = new Map<string, Last>();
   readonly #waiting: (() => void)[] = [];
   #running = 0;

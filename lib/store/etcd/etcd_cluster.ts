@@ -10,14 +10,14 @@ import {
   type Header,
   type Method,
   type Question,
-  type Wire,
-  WireError,
+  type Transport,
+  TransportError,
 } from "./transport.ts";
 
 /** One member and the way to it. */
 export interface Member {
   readonly endpoint: string;
-  readonly wire: Wire;
+  readonly wire: Transport;
 }
 
 /** Who logs in, when etcd has users. */
@@ -35,7 +35,7 @@ export class Undecided extends Error {
 }
 
 /** A cluster of one or more members. */
-export class Cluster {
+export class EtcdCluster {
   readonly members: readonly Member[];
   /** A call that gets no answer faults after this. */
   readonly limitMs: number;
@@ -74,12 +74,12 @@ export class Cluster {
     return this.#ask(method, question, until, true);
   }
 
-  /** Gives the end of a call that begins now, by the clock of performance. */
+  /** Returns the end of a call that begins now, by the clock of performance. */
   until(): number {
     return performance.now() + this.limitMs;
   }
 
-  /** Gives a token, undefined where nobody logs in. */
+  /** Returns a token, undefined where nobody logs in. */
   async token(member: Member): Promise<string | undefined> {
     if (!this.#login) return undefined;
     this.#token ??= this.#logIn(this.#login, member);
@@ -92,7 +92,7 @@ export class Cluster {
   }
 
   /** Takes note of what went wrong with `member`: the next call goes elsewhere or logs in again. */
-  note(member: Member, error: WireError): void {
+  note(member: Member, error: TransportError): void {
     if (error.wantsLogin) this.#token = undefined;
     else if (member === this.current) this.#at = (this.#at + 1) % this.members.length;
   }
@@ -123,7 +123,7 @@ export class Cluster {
 
   async #ask(method: Method, question: Question, until: number, once: boolean): Promise<Answer> {
     let unsent = 0;
-    let told: WireError | undefined;
+    let told: TransportError | undefined;
     for (let tries = 1;; tries++) {
       const member = this.current;
       const isCut = until - performance.now() < this.tryMs;
@@ -132,7 +132,7 @@ export class Cluster {
         this.check(member, answer.header);
         return answer;
       } catch (error) {
-        if (!(error instanceof WireError)) throw error;
+        if (!(error instanceof TransportError)) throw error;
         unsent = error.isUnsent ? unsent + 1 : 0;
         // Of a try that had not its full time, that it was late says nothing.
         if (!told || !isCut || error.code !== CODE.late) told = error;
@@ -145,12 +145,12 @@ export class Cluster {
     this.refuseClosed();
     const token = await this.token(member);
     const limitMs = Math.min(this.tryMs, until - performance.now());
-    if (limitMs <= 0) throw new WireError(CODE.late, "gave no answer in time", true);
+    if (limitMs <= 0) throw new TransportError(CODE.late, "gave no answer in time", true);
     return await member.wire.call(method, question, { token, limitMs });
   }
 
   // Returns where another try makes sense, and throws what to say otherwise.
-  async #mayGoOn(member: Member, error: WireError, round: Round): Promise<void> {
+  async #mayGoOn(member: Member, error: TransportError, round: Round): Promise<void> {
     const { tries, unsent, until, once, told } = round;
     this.refuseClosed();
     this.note(member, error);
@@ -175,8 +175,8 @@ export class Cluster {
       if (token) return token;
     } catch (error) {
       // What was to follow the login has not been sent.
-      throw error instanceof WireError
-        ? new WireError(error.code, error.message, true, error)
+      throw error instanceof TransportError
+        ? new TransportError(error.code, error.message, true, error)
         : error;
     }
     throw new Fault("unavailable", `etcd at ${member.endpoint} gave no token`);
@@ -190,7 +190,7 @@ interface Round {
   readonly until: number;
   readonly once: boolean;
   /** What to say when it was the last try. */
-  readonly told: WireError;
+  readonly told: TransportError;
 }
 
 // A token is lost with its member; one that is refused again and again is refused for a reason.

@@ -2,11 +2,17 @@
 
 import { Fault } from "../../util/errors.ts";
 import type { Check, CommitResult, Write } from "../store.ts";
-import { type Cluster, Undecided } from "./etcd_cluster.ts";
+import { type EtcdCluster, Undecided } from "./etcd_cluster.ts";
 import { undecidedFault } from "./etcd_faults.ts";
-import { fromJson, type Keys, revisionOf, wasWrittenAt } from "./etcd_keys.ts";
-import { isAsLeft, type Mark, Marks, wordIn, writeMark } from "./idempotency_keys.ts";
-import { type Answer, CODE, type KeyValue, type Question, WireError } from "./transport.ts";
+import { type EtcdKeys, fromJson, revisionOf, wasWrittenAt } from "./etcd_keys.ts";
+import {
+  type IdempotencyKey,
+  IdempotencyKeys,
+  isAsLeft,
+  wordIn,
+  writeMark,
+} from "./idempotency_keys.ts";
+import { type Answer, CODE, type KeyValue, type Question, TransportError } from "./transport.ts";
 
 /** A commit whose documents are already bytes; `value` undefined deletes. */
 export interface Prepared {
@@ -18,9 +24,9 @@ export interface Prepared {
   readonly writes: readonly { readonly key: Uint8Array; readonly value: Uint8Array | undefined }[];
 }
 
-/** Gives a commit as etcd takes it; the caller may go on changing its documents. */
+/** Returns a commit as etcd takes it; the caller may go on changing its documents. */
 export function prepare(
-  keys: Keys,
+  keys: EtcdKeys,
   checks: readonly Check[],
   writes: readonly Write[],
 ): Prepared {
@@ -42,13 +48,13 @@ const OWN_CHECK = "\0";
 type Ended = CommitResult | undefined;
 
 /** Does commits, each at most once. */
-export class Commits {
-  readonly #cluster: Cluster;
-  readonly #marks: Marks;
+export class EtcdCommits {
+  readonly #cluster: EtcdCluster;
+  readonly #marks: IdempotencyKeys;
 
-  constructor(cluster: Cluster, keys: Keys) {
+  constructor(cluster: EtcdCluster, keys: EtcdKeys) {
     this.#cluster = cluster;
-    this.#marks = new Marks(cluster, keys);
+    this.#marks = new IdempotencyKeys(cluster, keys);
   }
 
   /** Does `commit`. Faults: unavailable, timeout. */
@@ -74,7 +80,12 @@ export class Commits {
     });
   }
 
-  async #tryWrite(commit: Prepared, mark: Mark, word: string, until: number): Promise<Ended> {
+  async #tryWrite(
+    commit: Prepared,
+    mark: IdempotencyKey,
+    word: string,
+    until: number,
+  ): Promise<Ended> {
     const question = writeQuestion(commit, mark, word, await this.#marks.lease());
     try {
       const answer = await this.#cluster.askOnce("kv/txn", question, until);
@@ -89,7 +100,7 @@ export class Commits {
   }
 
   // Takes the mark for itself: from then on the commit, wherever it is, can no longer be done.
-  async #settle(mark: Mark, word: string, until: number): Promise<Ended> {
+  async #settle(mark: IdempotencyKey, word: string, until: number): Promise<Ended> {
     const own = crypto.randomUUID();
     while (true) {
       try {
@@ -111,7 +122,7 @@ export class Commits {
 
   #isLeaseGone(error: unknown): boolean {
     const cause = error instanceof Fault ? error.cause : undefined;
-    const isGone = cause instanceof WireError && cause.code === CODE.missing;
+    const isGone = cause instanceof TransportError && cause.code === CODE.missing;
     if (isGone) this.#marks.forgetLease();
     return isGone;
   }
@@ -146,7 +157,7 @@ function isSame(a: Uint8Array, b: Uint8Array): boolean {
 
 function writeQuestion(
   { checks, writes }: Prepared,
-  mark: Mark,
+  mark: IdempotencyKey,
   word: string,
   lease: string,
 ): Question {
@@ -165,7 +176,7 @@ function lookQuestion({ checks, writes }: Prepared): Question {
   };
 }
 
-function settleQuestion(mark: Mark, word: string, lease: string): Question {
+function settleQuestion(mark: IdempotencyKey, word: string, lease: string): Question {
   return {
     compare: [isAsLeft(mark)],
     success: [writeMark(mark, word, lease)],
@@ -189,7 +200,7 @@ function revisionIn({ header }: Answer): number {
   return Number(header?.revision ?? 0);
 }
 
-function whyNot(commit: Prepared, mark: Mark, word: string, answer: Answer): Ended {
+function whyNot(commit: Prepared, mark: IdempotencyKey, word: string, answer: Answer): Ended {
   const pairs = pairsIn(answer);
   const left = mark.revision;
   const done = readMark(mark, word, pairs.at(-1));
@@ -200,7 +211,7 @@ function whyNot(commit: Prepared, mark: Mark, word: string, answer: Answer): End
 }
 
 // A mark with the commit's word in it: it was done after all. The mark is then known again.
-function readMark(mark: Mark, word: string, pair: KeyValue | undefined): Ended {
+function readMark(mark: IdempotencyKey, word: string, pair: KeyValue | undefined): Ended {
   mark.revision = revisionOf(pair);
   return wordIn(pair) === word ? { done: true, revision: mark.revision } : undefined;
 }

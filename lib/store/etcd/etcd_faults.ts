@@ -1,10 +1,10 @@
 // What goes wrong with etcd, as sentences with a way out. No password, token or key is in any.
 
 import { Fault, oneLine } from "../../util/errors.ts";
-import { CODE, type WireError } from "./transport.ts";
+import { CODE, type TransportError } from "./transport.ts";
 
-/** Gives what `endpoint` did last as a Fault of the store. */
-export function etcdFault(endpoint: string, error: WireError, limitMs: number): Fault {
+/** Returns what `endpoint` did last as a Fault of the store. */
+export function etcdFault(endpoint: string, error: TransportError, limitMs: number): Fault {
   const [why, fix] = sentence(endpoint, error);
   const isLate = error.code === CODE.late;
   const late = `nothing came within ${limitMs} ms: ${why}`;
@@ -15,7 +15,7 @@ export function etcdFault(endpoint: string, error: WireError, limitMs: number): 
   });
 }
 
-/** Gives the Fault of a commit of which is not known whether it was done. */
+/** Returns the Fault of a commit of which is not known whether it was done. */
 export function undecidedFault(fault: Fault): Fault {
   return new Fault(fault.code, "etcd store may have taken a commit or not", {
     why: fault.why,
@@ -24,12 +24,12 @@ export function undecidedFault(fault: Fault): Fault {
   });
 }
 
-/** Gives the Fault of a call to a closed store. */
+/** Returns the Fault of a call to a closed store. */
 export function closedFault(): Fault {
   return new Fault("unavailable", "etcd store is closed");
 }
 
-/** Gives the Fault of an address behind which another cluster answers than before. */
+/** Returns the Fault of an address behind which another cluster answers than before. */
 export function otherClusterFault(endpoint: string, was: string, is: string): Fault {
   const hex = (id: string) => BigInt(id).toString(16);
   return new Fault("unavailable", "etcd store cannot be used", {
@@ -115,7 +115,7 @@ const SENTENCES: readonly (readonly [RegExp, why: string, fix: string])[] = [
   ],
 ];
 
-function sentence(endpoint: string, error: WireError): [why: string, fix: string] {
+function sentence(endpoint: string, error: TransportError): [why: string, fix: string] {
   const place = oneLine(endpoint, 40);
   for (const [words, why, fix] of SENTENCES) {
     if (words.test(error.message)) return [`${place}: ${why}`, fix];

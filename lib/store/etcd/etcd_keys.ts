@@ -11,8 +11,8 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const RESULT_EQUAL = 0;
 const TARGET_MOD = 2;
 
-/** Gives where documents' keys lie below `root`, as bytes, and back. */
-export class Keys {
+/** Returns where documents' keys lie below `root`, as bytes, and back. */
+export class EtcdKeys {
   readonly #root: string;
 
   /** Works below `root`, which begins with a slash and ends without one. */
@@ -20,20 +20,20 @@ export class Keys {
     this.#root = `${root}/`;
   }
 
-  /** Gives the bytes of `key` in etcd. */
+  /** Returns the bytes of `key` in etcd. */
   bytes(key: string): Uint8Array {
     return encoder.encode(this.#root + key);
   }
 
   /**
-   * Gives the bytes of a mark of a commit. No document's key holds a NUL, so it meets none, and a
+   * Returns the bytes of a mark of a commit. No document's key holds a NUL, so it meets none, and a
    * user who may write below the root may write it.
    */
   mark(name: string): Uint8Array {
     return this.bytes(`\0${name}`);
   }
 
-  /** Gives the range of all documents whose key starts with `prefix`; never a mark. */
+  /** Returns the range of all documents whose key starts with `prefix`; never a mark. */
   range(prefix: string): { readonly key: Uint8Array; readonly "range_end": Uint8Array } {
     const start = this.bytes(prefix);
     return {
@@ -42,12 +42,12 @@ export class Keys {
     };
   }
 
-  /** Gives what etcd holds at a key as an entry. */
+  /** Returns what etcd holds at a key as an entry. */
   entry(pair: KeyValue): Entry {
     return { key: this.#text(pair), value: toJson(pair.value), revision: revisionOf(pair) };
   }
 
-  /** Gives an event of a watch as a change. */
+  /** Returns an event of a watch as a change. */
   change(isDeleted: boolean, pair: KeyValue): Change {
     const value = isDeleted ? undefined : toJson(pair.value);
     return { key: this.#text(pair), value, revision: revisionOf(pair) };
@@ -58,24 +58,24 @@ export class Keys {
   }
 }
 
-/** Gives a document as etcd holds it. */
+/** Returns a document as etcd holds it. */
 export function fromJson(value: Json): Uint8Array {
   return encoder.encode(JSON.stringify(value));
 }
 
-/** Gives the revision that wrote a key, 0 where there is none. */
+/** Returns the revision that wrote a key, 0 where there is none. */
 export function revisionOf(pair: KeyValue | undefined): number {
   return Number(pair?.["mod_revision"] ?? 0);
 }
 
-/** Gives bytes that came in as bytes. */
+/** Returns bytes that came in as bytes. */
 export function toBytes(bytes: Bytes): Uint8Array {
   return typeof bytes === "string" ? Uint8Array.fromBase64(bytes) : bytes;
 }
 
 const NO_ASCII = /[\x80-\xff]/;
 
-/** Gives bytes that came in as text. */
+/** Returns bytes that came in as text. */
 export function toText(bytes: Bytes | undefined): string {
   if (bytes === undefined) return "";
   if (typeof bytes !== "string") return decoder.decode(bytes);
@@ -84,7 +84,7 @@ export function toText(bytes: Bytes | undefined): string {
   return NO_ASCII.test(text) ? decoder.decode(toBytes(bytes)) : text;
 }
 
-/** Gives the key right behind `key` in etcd's order. */
+/** Returns the key right behind `key` in etcd's order. */
 export function nextKey(key: Bytes): Uint8Array {
   const bytes = toBytes(key);
   const next = new Uint8Array(bytes.length + 1);
@@ -92,7 +92,7 @@ export function nextKey(key: Bytes): Uint8Array {
   return next;
 }
 
-/** Gives a comparison that holds while `key` was last written at `revision`; 0 means absent. */
+/** Returns a comparison that holds while `key` was last written at `revision`; 0 means absent. */
 export function wasWrittenAt(key: Uint8Array, revision: number): Question {
   return { key, target: TARGET_MOD, result: RESULT_EQUAL, "mod_revision": String(revision) };
 }

@@ -21,15 +21,15 @@ import {
   type WatchBatch,
   type Write,
 } from "../store.ts";
-import { Cluster, type Member } from "./etcd_cluster.ts";
-import { Commits, prepare } from "./etcd_commits.ts";
+import { EtcdCluster, type Member } from "./etcd_cluster.ts";
+import { EtcdCommits, prepare } from "./etcd_commits.ts";
 import { closedFault } from "./etcd_faults.ts";
-import { Keys } from "./etcd_keys.ts";
+import { EtcdKeys } from "./etcd_keys.ts";
 import { list } from "./list_pages.ts";
-import { type Access, parsePlace, type Place, readAccess } from "./etcd_url.ts";
-import { Turns } from "./commit_scheduler.ts";
+import { type Access, type EtcdUrl, parseEtcdUrl, readAccess } from "./etcd_url.ts";
+import { CommitScheduler } from "./commit_scheduler.ts";
 import { watch } from "./etcd_watch.ts";
-import type { Wire } from "./transport.ts";
+import type { Transport } from "./transport.ts";
 
 // How long close() may take to remove marks; their lease does it otherwise.
 const FAREWELL_MS = 500;
@@ -39,7 +39,7 @@ const FAREWELL_MS = 500;
  * options, files), and from the first call on unavailable and timeout.
  */
 export async function openEtcd(url: string, options: OpenOptions = {}): Promise<Store> {
-  const place = parsePlace(url);
+  const place = parseEtcdUrl(url);
   const access = await readAccess(place, options);
   const limitMs = options.limitMs ?? 5_000;
   const members = await Promise.all(place.endpoints.map(async (endpoint): Promise<Member> => ({
@@ -50,35 +50,35 @@ export async function openEtcd(url: string, options: OpenOptions = {}): Promise<
   const login = user !== undefined && passwordFile !== undefined
     ? { user, passwordFile }
     : undefined;
-  return new EtcdStore(new Cluster(members, login, limitMs), new Keys(place.root));
+  return new EtcdStore(new EtcdCluster(members, login, limitMs), new EtcdKeys(place.root));
 }
 
 async function openWire(
   endpoint: string,
-  place: Place,
+  place: EtcdUrl,
   access: Access,
   limitMs: number,
-): Promise<Wire> {
+): Promise<Transport> {
   if (access.cert !== undefined) {
-    const { grpcWire } = await import("./grpc.ts");
-    return grpcWire(endpoint, access, limitMs);
+    const { grpcTransport } = await import("./grpc.ts");
+    return grpcTransport(endpoint, access, limitMs);
   }
-  const { gatewayWire } = await import("./gateway.ts");
-  return gatewayWire(endpoint, place.isSecure ? access : undefined);
+  const { gatewayTransport } = await import("./gateway.ts");
+  return gatewayTransport(endpoint, place.isSecure ? access : undefined);
 }
 
 class EtcdStore implements Store {
-  readonly #cluster: Cluster;
-  readonly #keys: Keys;
-  readonly #commits: Commits;
-  readonly #turns = new Turns();
+  readonly #cluster: EtcdCluster;
+  readonly #keys: EtcdKeys;
+  readonly #commits: EtcdCommits;
+  readonly #turns = new CommitScheduler();
   readonly #pending = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
-  constructor(cluster: Cluster, keys: Keys) {
+  constructor(cluster: EtcdCluster, keys: EtcdKeys) {
     this.#cluster = cluster;
     this.#keys = keys;
-    this.#commits = new Commits(cluster, keys);
+    this.#commits = new EtcdCommits(cluster, keys);
   }
 
   get(key: string): Promise<Entry | undefined> {

@@ -4,7 +4,7 @@ import { Fault, systemWords } from "../../util/errors.ts";
 import type { OpenOptions } from "../open_store.ts";
 
 /** Where an etcd store is. */
-export interface Place {
+export interface EtcdUrl {
   readonly isSecure: boolean;
   /** `HOST:PORT` of each member. */
   readonly endpoints: readonly string[];
@@ -15,8 +15,8 @@ export interface Place {
 const DEFAULT_ROOT = "/contiv.io/k8contivnet/v1";
 const FIX = "write etcd://HOST:2379,HOST:2379/PREFIX, or etcds:// for TLS";
 
-/** Gives what `url` names. Faults: usage. The URL is never repeated: it may carry a password. */
-export function parsePlace(url: string): Place {
+/** Returns what `url` names. Faults: usage. The URL is never repeated: it may carry a password. */
+export function parseEtcdUrl(url: string): EtcdUrl {
   const [, scheme, members = "", path = ""] = /^(etcds?):\/\/([^/?#]*)(\/[^?#]*)?$/.exec(url) ?? [];
   if (scheme === undefined) throw wrong("is no etcd URL");
   if (members.includes("@")) {
@@ -56,7 +56,7 @@ export interface Access {
 }
 
 /** Reads the files that `options` name. Faults: usage (options that do not fit, unreadable files). */
-export async function readAccess(place: Place, options: OpenOptions): Promise<Access> {
+export async function readAccess(place: EtcdUrl, options: OpenOptions): Promise<Access> {
   const { etcdCa, etcdCert, etcdKey, etcdUser, etcdPasswordFile } = options;
   together("etcd-cert", etcdCert, "etcd-key", etcdKey);
   together("etcd-user", etcdUser, "etcd-password-file", etcdPasswordFile);
@@ -75,7 +75,7 @@ export async function readAccess(place: Place, options: OpenOptions): Promise<Ac
   return { ca, cert, key, user: etcdUser, passwordFile: etcdPasswordFile };
 }
 
-/** Gives the password in `file`, without the end of its line. Faults: usage. */
+/** Returns the password in `file`, without the end of its line. Faults: usage. */
 export async function readPassword(file: string): Promise<string> {
   const password = (await readText("etcd-password-file", file)).replace(/\r?\n$/, "");
   if (password !== "") return password;

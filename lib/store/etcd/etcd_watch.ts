@@ -2,10 +2,10 @@
 // breaks, stands still or is refused.
 
 import type { Change, WatchBatch } from "../store.ts";
-import type { Cluster, Member } from "./etcd_cluster.ts";
+import type { EtcdCluster, Member } from "./etcd_cluster.ts";
 import { etcdFault } from "./etcd_faults.ts";
-import type { Keys } from "./etcd_keys.ts";
-import { CODE, type WatchAnswer, WireError } from "./transport.ts";
+import type { EtcdKeys } from "./etcd_keys.ts";
+import { CODE, TransportError, type WatchAnswer } from "./transport.ts";
 
 const PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
@@ -26,8 +26,8 @@ interface Course {
 
 /** Tells changes below `prefix` after `revision`, as Store.watch() promises. */
 export async function* watch(
-  cluster: Cluster,
-  keys: Keys,
+  cluster: EtcdCluster,
+  keys: EtcdKeys,
   prefix: string,
   revision: number,
   signal: AbortSignal,
@@ -50,13 +50,13 @@ export async function* watch(
 }
 
 async function standBack(
-  cluster: Cluster,
+  cluster: EtcdCluster,
   course: Course,
   member: Member,
   error: unknown,
 ): Promise<void> {
   cluster.refuseClosed();
-  if (!(error instanceof WireError)) throw error;
+  if (!(error instanceof TransportError)) throw error;
   // Refused for good, which no waiting changes; all else may pass.
   const isDenied = error.code === CODE.denied && course.failures >= MOST_DENIALS;
   if (isDenied || (error.code === CODE.invalid && !error.wantsLogin)) {
@@ -68,8 +68,8 @@ async function standBack(
 }
 
 async function* follow(
-  cluster: Cluster,
-  keys: Keys,
+  cluster: EtcdCluster,
+  keys: EtcdKeys,
   course: Course,
   member: Member,
 ): AsyncIterable<WatchBatch> {
@@ -100,7 +100,7 @@ async function* follow(
   }
 }
 
-function question(keys: Keys, { prefix, revision }: Course) {
+function question(keys: EtcdKeys, { prefix, revision }: Course) {
   return {
     ...keys.range(prefix),
     "start_revision": String(revision + 1),
@@ -110,9 +110,9 @@ function question(keys: Keys, { prefix, revision }: Course) {
   };
 }
 
-/** Gives what `answer` adds, undefined while that is nothing whole. */
+/** Returns what `answer` adds, undefined while that is nothing whole. */
 function read(
-  keys: Keys,
+  keys: EtcdKeys,
   course: Course,
   parts: Change[],
   answer: WatchAnswer,
@@ -141,7 +141,7 @@ function readEnd(answer: WatchAnswer): WatchBatch {
   if (revision > 0) return { kind: "compacted", revision };
   const words = answer["cancel_reason"] || "ended the watch";
   // Of a login that has run out, etcd 3.4 says the same as of one that may not look.
-  throw new WireError(/denied|auth/.test(words) ? CODE.denied : CODE.unavailable, words);
+  throw new TransportError(/denied|auth/.test(words) ? CODE.denied : CODE.unavailable, words);
 }
 
 /**
@@ -155,9 +155,9 @@ class Guard implements Disposable {
   readonly #course: Course;
   #mute = 0;
   /** Why the stream was given up. */
-  reason: WireError | undefined;
+  reason: TransportError | undefined;
 
-  constructor(cluster: Cluster, keys: Keys, course: Course, member: Member) {
+  constructor(cluster: EtcdCluster, keys: EtcdKeys, course: Course, member: Member) {
     this.#course = course;
     this.#look = () => readRevision(cluster, keys, member);
     this.#timer = setInterval(() => void this.#check(), cluster.limitMs);
@@ -181,16 +181,16 @@ class Guard implements Disposable {
     try {
       const now = await this.#look();
       this.#mute = now > this.#course.revision ? this.#mute + 1 : 0;
-      if (this.#mute >= MUTE_LOOKS) throw new WireError(CODE.unavailable, "tells nothing");
+      if (this.#mute >= MUTE_LOOKS) throw new TransportError(CODE.unavailable, "tells nothing");
     } catch (error) {
-      if (error instanceof WireError && !error.wantsLogin) this.reason = error;
-      if (this.reason || !(error instanceof WireError)) this.#stop.abort();
+      if (error instanceof TransportError && !error.wantsLogin) this.reason = error;
+      if (this.reason || !(error instanceof TransportError)) this.#stop.abort();
     }
   }
 }
 
 // Asked of this one member, which has to ask the majority: a member without it gives no answer.
-async function readRevision(cluster: Cluster, keys: Keys, member: Member): Promise<number> {
+async function readRevision(cluster: EtcdCluster, keys: EtcdKeys, member: Member): Promise<number> {
   const options = { token: await cluster.token(member), limitMs: cluster.tryMs };
   const question = { key: keys.bytes(""), "keys_only": true };
   const { header } = await member.wire.call("kv/range", question, options);
@@ -201,7 +201,7 @@ async function readRevision(cluster: Cluster, keys: Keys, member: Member): Promi
 // Gives what `wanted` gives, or throws when `signal` aborts first.
 async function before<T>(signal: AbortSignal, wanted: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(new WireError(CODE.unavailable, "was left"));
+  const onAbort = () => reject(new TransportError(CODE.unavailable, "was left"));
   signal.addEventListener("abort", onAbort);
   if (signal.aborted) onAbort();
   try {

@@ -8,9 +8,9 @@ import {
   CODE,
   type Method,
   type Question,
-  type Wire,
+  type Transport,
 } from "./transport.ts";
-import { type WatchAnswer, WireError } from "./transport.ts";
+import { TransportError, type WatchAnswer } from "./transport.ts";
 
 /** What a connection to a member by TLS needs, PEM. */
 export interface TlsFiles {
@@ -26,12 +26,12 @@ interface GatewayError {
   readonly "grpc_code"?: number;
 }
 
-/** Gives the way to the member at `endpoint` (`HOST:PORT`); `tls` undefined is plain HTTP. */
-export function gatewayWire(endpoint: string, tls: TlsFiles | undefined): Wire {
+/** Returns the way to the member at `endpoint` (`HOST:PORT`); `tls` undefined is plain HTTP. */
+export function gatewayTransport(endpoint: string, tls: TlsFiles | undefined): Transport {
   return new Gateway(`${tls ? "https" : "http"}://${endpoint}/v3/`, tls);
 }
 
-class Gateway implements Wire {
+class Gateway implements Transport {
   readonly #base: string;
   readonly #client: Deno.HttpClient;
   readonly #stop = new AbortController();
@@ -75,7 +75,7 @@ class Gateway implements Wire {
         clearTimeout(timer);
         yield watchAnswer(line);
       }
-      throw new WireError(CODE.unavailable, "ended the watch");
+      throw new TransportError(CODE.unavailable, "ended the watch");
     } catch (error) {
       throw this.#wireError(error, limit.signal, options.limitMs);
     } finally {
@@ -109,13 +109,18 @@ class Gateway implements Wire {
     return unlessAborted(answer, signal);
   }
 
-  #wireError(error: unknown, limit: AbortSignal, limitMs: number): WireError {
-    if (error instanceof WireError) return error;
+  #wireError(error: unknown, limit: AbortSignal, limitMs: number): TransportError {
+    if (error instanceof TransportError) return error;
     if (limit.aborted) {
-      return new WireError(CODE.late, `gave no answer in ${Math.round(limitMs)} ms`, false, error);
+      return new TransportError(
+        CODE.late,
+        `gave no answer in ${Math.round(limitMs)} ms`,
+        false,
+        error,
+      );
     }
     if (error instanceof SyntaxError) {
-      return new WireError(CODE.unknown, "gave what is no JSON", false, error);
+      return new TransportError(CODE.unknown, "gave what is no JSON", false, error);
     }
     return transportError(error);
   }
@@ -129,27 +134,32 @@ function bytesAsBase64(_: string, value: unknown): unknown {
 // Connect; an alert is a server's refusal of our certificate, before it reads anything.
 const UNSENT = /client error \(Connect\)|dns error|received fatal alert|are blocked/;
 
-function transportError(error: unknown): WireError {
+function transportError(error: unknown): TransportError {
   const { cause = error } = error instanceof Error ? error : {};
   const words = cause instanceof Error ? cause.message : String(cause);
   const own = words.replace(/^error sending request .*?: client error \(\w+\): /, "");
   // A server without TLS either closes the connection in order or resets it, as the moment has it.
   const isHandshake = /\(Connect\): (?!tcp connect).*(reset|closed|broken pipe)/i.test(words);
   const told = isHandshake ? `tls handshake: ${own}` : own;
-  return new WireError(CODE.unavailable, told, UNSENT.test(words), error);
+  return new TransportError(CODE.unavailable, told, UNSENT.test(words), error);
 }
 
-function refusal(text: string, status: number): WireError {
+function refusal(text: string, status: number): TransportError {
   try {
     return gatewayError(JSON.parse(text));
   } catch {
     // No etcd: a proxy, or another server.
-    return new WireError(CODE.unknown, `answered with HTTP status ${status}, not as etcd does`);
+    return new TransportError(
+      CODE.unknown,
+      `answered with HTTP status ${status}, not as etcd does`,
+    );
   }
 }
 
-function gatewayError({ message, error, code, "grpc_code": grpcCode }: GatewayError): WireError {
-  return new WireError(grpcCode ?? code ?? CODE.unknown, message ?? error ?? "gave no reason");
+function gatewayError(
+  { message, error, code, "grpc_code": grpcCode }: GatewayError,
+): TransportError {
+  return new TransportError(grpcCode ?? code ?? CODE.unknown, message ?? error ?? "gave no reason");
 }
 
 function watchAnswer(line: string): WatchAnswer {

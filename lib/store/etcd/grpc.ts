@@ -7,12 +7,12 @@ import { type CallOptions as GrpcOptions, Metadata } from "@grpc/grpc-js";
 import { Host } from "etcd3/lib/connection-pool.js";
 import type { TlsFiles } from "./gateway.ts";
 import { LimitedTls, targetName, TLS_LATE } from "./grpc_tls.ts";
-import { Queue } from "../../util/async/async_queue.ts";
+import { AsyncQueue } from "../../util/async/async_queue.ts";
 import { type Answer, type CallOptions, CODE, type Method, type Question } from "./transport.ts";
-import { type WatchAnswer, type Wire, WireError } from "./transport.ts";
+import { type Transport, TransportError, type WatchAnswer } from "./transport.ts";
 
-/** Gives the way to the member at `endpoint` (`HOST:PORT`); a TLS handshake may take `limitMs`. */
-export function grpcWire(endpoint: string, tls: TlsFiles, limitMs: number): Wire {
+/** Returns the way to the member at `endpoint` (`HOST:PORT`); a TLS handshake may take `limitMs`. */
+export function grpcTransport(endpoint: string, tls: TlsFiles, limitMs: number): Transport {
   return new Grpc(endpoint, tls, limitMs);
 }
 
@@ -54,7 +54,7 @@ interface WatchService {
   watch(token: Metadata): Stream;
 }
 
-class Grpc implements Wire {
+class Grpc implements Transport {
   readonly #tls: LimitedTls;
   readonly #host: Host;
   readonly #stop = new AbortController();
@@ -85,14 +85,14 @@ class Grpc implements Wire {
     this.#refuseClosed();
     const service = this.#host.getServiceClient("Watch") as unknown as WatchService;
     const stream = service.watch(metadataOf(options));
-    const queue = new Queue<WatchAnswer>();
+    const queue = new AsyncQueue<WatchAnswer>();
     const timer = setTimeout(() => queue.fail(late(options.limitMs)), options.limitMs);
     const signal = AbortSignal.any([options.signal, this.#stop.signal]);
-    const onAbort = () => queue.fail(new WireError(CODE.unavailable, "was left"));
+    const onAbort = () => queue.fail(new TransportError(CODE.unavailable, "was left"));
     signal.addEventListener("abort", onAbort);
     stream.on("data", (answer) => queue.push(answer));
     stream.on("error", (error) => queue.fail(wireError(error, options.limitMs)));
-    stream.on("end", () => queue.fail(new WireError(CODE.unavailable, "ended the watch")));
+    stream.on("end", () => queue.fail(new TransportError(CODE.unavailable, "ended the watch")));
     stream.write({ "create_request": question });
     try {
       while (true) {
@@ -116,7 +116,7 @@ class Grpc implements Wire {
   }
 
   #refuseClosed(): void {
-    if (this.#stop.signal.aborted) throw new WireError(CODE.unavailable, "was closed", true);
+    if (this.#stop.signal.aborted) throw new TransportError(CODE.unavailable, "was closed", true);
   }
 }
 
@@ -126,21 +126,21 @@ function metadataOf({ token }: CallOptions): Metadata {
   return metadata;
 }
 
-function late(limitMs: number): WireError {
-  return new WireError(CODE.late, `gave no answer in ${Math.round(limitMs)} ms`);
+function late(limitMs: number): TransportError {
+  return new TransportError(CODE.late, `gave no answer in ${Math.round(limitMs)} ms`);
 }
 
 // The message begins with the code's number and name.
-function wireError(error: Error, limitMs: number): WireError {
+function wireError(error: Error, limitMs: number): TransportError {
   const [, code, own = error.message] = /^(\d+) [A-Z_]+: (.*)$/s.exec(error.message) ?? [];
   if (Number(code) === CODE.late) return late(limitMs);
   const [, last] = /^No connection established\. Last error: (.*?)(?:\. Resolution note:|$)/s
     .exec(own) ?? [];
   const isTlsLate = last?.includes(TLS_LATE) ?? false;
-  if (isTlsLate) return new WireError(CODE.late, "gave no answer in time", true, error);
+  if (isTlsLate) return new TransportError(CODE.late, "gave no answer in time", true, error);
   const isUnsent = last !== undefined || own.startsWith("Name resolution failed");
   const words = (last ?? own).replace(/^Error:? /, "");
-  return new WireError(
+  return new TransportError(
     code === undefined ? CODE.unavailable : Number(code),
     words,
     isUnsent,

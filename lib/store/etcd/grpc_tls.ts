@@ -12,7 +12,7 @@ type ConnectorParts = Parameters<ChannelCredentials["_createSecureConnector"]>;
 export const TLS_LATE = "no TLS in time";
 
 /**
- * Gives the channel options for a server at `host`. Deno 2.9.6 takes no IP address as the name of a
+ * Returns the channel options for a server at `host`. Deno 2.9.6 takes no IP address as the name of a
  * TLS server, which gRPC gives it. With a dot behind it is a name, and the check of the certificate,
  * which drops the dot, still compares the address.
  */

@@ -4,12 +4,12 @@
 // writing the mark first keeps a commit that is still underway from being done for ever after.
 // Marks hang on a lease, so that etcd removes those of a client that died.
 
-import { fromJson, type Keys, revisionOf, toText, wasWrittenAt } from "./etcd_keys.ts";
-import type { Cluster } from "./etcd_cluster.ts";
+import { type EtcdKeys, fromJson, revisionOf, toText, wasWrittenAt } from "./etcd_keys.ts";
+import type { EtcdCluster } from "./etcd_cluster.ts";
 import type { KeyValue, Question } from "./transport.ts";
 
 /** A mark as this client left it. */
-export interface Mark {
+export interface IdempotencyKey {
   readonly key: Uint8Array;
   /** Revision that wrote it last; 0 before the first. */
   revision: number;
@@ -20,21 +20,21 @@ const LEASE_SECONDS = 3_600;
 const LEASE_USE_MS = LEASE_SECONDS * 1_000 / 2;
 
 /** The marks of one client; as many as it has commits under way at once. */
-export class Marks {
-  readonly #cluster: Cluster;
-  readonly #keys: Keys;
+export class IdempotencyKeys {
+  readonly #cluster: EtcdCluster;
+  readonly #keys: EtcdKeys;
   readonly #client = crypto.randomUUID();
-  readonly #free: Mark[] = [];
+  readonly #free: IdempotencyKey[] = [];
   #made = 0;
   #lease: { readonly id: Promise<string>; readonly until: number } | undefined;
 
-  constructor(cluster: Cluster, keys: Keys) {
+  constructor(cluster: EtcdCluster, keys: EtcdKeys) {
     this.#cluster = cluster;
     this.#keys = keys;
   }
 
   /** Runs `work` with a mark that no other commit uses. One whose state is not known is given up. */
-  async use<T>(work: (mark: Mark) => Promise<T>): Promise<T> {
+  async use<T>(work: (mark: IdempotencyKey) => Promise<T>): Promise<T> {
     const mark = this.#free.pop() ??
       { key: this.#keys.mark(`${this.#client}/${this.#made++}`), revision: 0 };
     const result = await work(mark);
@@ -42,7 +42,7 @@ export class Marks {
     return result;
   }
 
-  /** Gives the lease that marks hang on, made when there is none. Faults as Cluster.ask(). */
+  /** Returns the lease that marks hang on, made when there is none. Faults as Cluster.ask(). */
   async lease(): Promise<string> {
     if (!this.#lease || performance.now() > this.#lease.until) {
       this.#lease = { id: this.#grant(), until: performance.now() + LEASE_USE_MS };
@@ -78,17 +78,17 @@ export class Marks {
   }
 }
 
-/** Gives the write of `mark` with `word`. */
-export function writeMark({ key }: Mark, word: string, lease: string): Question {
+/** Returns the write of `mark` with `word`. */
+export function writeMark({ key }: IdempotencyKey, word: string, lease: string): Question {
   return { "request_put": { key, value: fromJson(word), lease } };
 }
 
-/** Gives the comparison that `mark` is as its client left it. */
-export function isAsLeft({ key, revision }: Mark): Question {
+/** Returns the comparison that `mark` is as its client left it. */
+export function isAsLeft({ key, revision }: IdempotencyKey): Question {
   return wasWrittenAt(key, revision);
 }
 
-/** Gives the word in a mark; undefined where there is none. */
+/** Returns the word in a mark; undefined where there is none. */
 export function wordIn(pair: KeyValue | undefined): string | undefined {
   return pair && revisionOf(pair) > 0 ? JSON.parse(toText(pair.value)) : undefined;
 }

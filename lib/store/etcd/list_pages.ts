@@ -2,19 +2,19 @@
 
 import { Fault } from "../../util/errors.ts";
 import type { Entry } from "../store.ts";
-import type { Cluster } from "./etcd_cluster.ts";
-import { type Keys, nextKey } from "./etcd_keys.ts";
-import { type Answer, CODE, WireError } from "./transport.ts";
+import type { EtcdCluster } from "./etcd_cluster.ts";
+import { type EtcdKeys, nextKey } from "./etcd_keys.ts";
+import { type Answer, CODE, TransportError } from "./transport.ts";
 
 const PAGE = 2_000;
 
 /** Is shown each page, so that its work goes on beside etcd's. */
 type OnPage = (page: readonly Entry[]) => void;
 
-/** Gives all documents below `prefix`, and the revision of this very view. Faults as Cluster.ask(). */
+/** Returns all documents below `prefix`, and the revision of this very view. Faults as Cluster.ask(). */
 export async function list(
-  cluster: Cluster,
-  keys: Keys,
+  cluster: EtcdCluster,
+  keys: EtcdKeys,
   prefix: string,
   onPage: OnPage = () => {},
 ): Promise<{ entries: Entry[]; revision: number }> {
@@ -29,8 +29,8 @@ export async function list(
 }
 
 async function listOnce(
-  cluster: Cluster,
-  keys: Keys,
+  cluster: EtcdCluster,
+  keys: EtcdKeys,
   prefix: string,
   onPage: OnPage,
 ): Promise<{ entries: Entry[]; revision: number }> {
@@ -76,12 +76,12 @@ async function readPage(ask: () => Promise<Answer>, limit: number): Promise<Answ
     return await ask();
   } catch (error) {
     const cause = error instanceof Fault ? error.cause : undefined;
-    if (limit > 1 && cause instanceof WireError && cause.isTooLong) return undefined;
+    if (limit > 1 && cause instanceof TransportError && cause.isTooLong) return undefined;
     throw error;
   }
 }
 
 function codeOf(error: unknown): number | undefined {
   const cause = error instanceof Fault ? error.cause : undefined;
-  return cause instanceof WireError ? cause.code : undefined;
+  return cause instanceof TransportError ? cause.code : undefined;
 }

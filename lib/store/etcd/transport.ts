@@ -63,9 +63,9 @@ export interface CallOptions {
 }
 
 /** One way to one member. Throws WireError only. */
-export interface Wire {
+export interface Transport {
   call(method: Method, question: Question, options: CallOptions): Promise<Answer>;
-  /** Gives the watch's messages until `signal` aborts; the first must come within `limitMs`. */
+  /** Returns the watch's messages until `signal` aborts; the first must come within `limitMs`. */
   watch(
     question: Question,
     options: CallOptions & { readonly signal: AbortSignal },
@@ -95,7 +95,7 @@ const PASSING: readonly number[] = [CODE.unavailable, CODE.late, CODE.canceled, 
 const PASSING_WORDS = /raft: stopped|server stopped|context canceled|too many requests/;
 
 /** What went wrong with one call to one member. */
-export class WireError extends Error {
+export class TransportError extends Error {
   readonly code: number;
   /** No byte of the question has reached etcd: nothing can have happened. */
   readonly isUnsent: boolean;

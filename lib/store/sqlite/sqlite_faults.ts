@@ -33,7 +33,7 @@ export function isBusy(error: unknown): boolean {
   return code === BUSY || code === LOCKED;
 }
 
-/** Gives what SQLite or the file system threw as a Fault that names the store at `path`. */
+/** Returns what SQLite or the file system threw as a Fault that names the store at `path`. */
 export function storeFault(path: string, error: unknown): Fault {
   if (error instanceof Fault) return error;
   const code = primaryCode(error);
@@ -43,18 +43,18 @@ export function storeFault(path: string, error: unknown): Fault {
   return fault("failed", path, `"${oneLine(words, 60)}"`, undefined, error);
 }
 
-/** Gives the Fault of a call that found the store at `path` locked for `limitMs`. */
+/** Returns the Fault of a call that found the store at `path` locked for `limitMs`. */
 export function lockedFault(path: string, limitMs: number, cause: unknown): Fault {
   const why = `another process kept it locked for ${limitMs} ms`;
   return fault("timeout", path, why, "see which one with fuser, and try again", cause);
 }
 
-/** Gives the Fault of a call to a store that was closed. */
+/** Returns the Fault of a call to a store that was closed. */
 export function closedFault(path: string): Fault {
   return new Fault("unavailable", `store ${path} is closed`);
 }
 
-/** Gives the Fault of a call to a store whose file at `path` is no longer the one that was opened. */
+/** Returns the Fault of a call to a store whose file at `path` is no longer the one that was opened. */
 export function replacedFault(path: string): Fault {
   return new Fault("unavailable", `store ${path} cannot be used`, {
     why: "its file was removed or replaced while in use",

@@ -30,7 +30,7 @@ const SCHEMA = [
   `PRAGMA user_version = ${FILE_SCHEMA}`,
 ];
 
-/** Gives the absolute path that the store file `path` has, links in its folder resolved. */
+/** Returns the absolute path that the store file `path` has, links in its folder resolved. */
 export function resolveStorePath(path: string): string {
   const cut = path.lastIndexOf("/");
   const name = path.slice(cut + 1);

@@ -43,19 +43,19 @@ export class Rows {
     this.#sql = prepare(db);
   }
 
-  /** Gives a number that changes when another connection has committed. */
+  /** Returns a number that changes when another connection has committed. */
   dataVersion(): number {
     return Number(this.#sql.dataVersion.get()?.data_version);
   }
 
-  /** Gives the document at `key`. */
+  /** Returns the document at `key`. */
   get(key: string): Entry | undefined {
     const row = this.#sql.get.get(key);
     // A key that is no text (a lone surrogate) would find the one that its replacement names.
     return row?.key === key ? toEntry(row) : undefined;
   }
 
-  /** Gives the documents below `prefix` and the revision of this very view. */
+  /** Returns the documents below `prefix` and the revision of this very view. */
   list(prefix: string): { entries: Entry[]; revision: number } {
     return this.#inTransaction("BEGIN", () => ({
       entries: this.#sql.list.all(prefix, prefixEnd(prefix)).map(toEntry),
@@ -63,7 +63,7 @@ export class Rows {
     }));
   }
 
-  /** Gives the changes below `prefix` after revision `after`, never a part of a commit. */
+  /** Returns the changes below `prefix` after revision `after`, never a part of a commit. */
   readLog(prefix: string, after: number): Page {
     return this.#inTransaction("BEGIN", () => {
       const { first, last } = this.#log();
@@ -124,7 +124,7 @@ export class Rows {
   }
 }
 
-/** Gives what is greater than all keys that start with `prefix`, and than nothing else. */
+/** Returns what is greater than all keys that start with `prefix`, and than nothing else. */
 export function prefixEnd(prefix: string): string | Uint8Array {
   const points = [...prefix];
   while (points.at(-1) === "\u{10ffff}") points.pop();

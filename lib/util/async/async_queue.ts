@@ -1,7 +1,7 @@
 // What comes by events, for who takes it one after the other.
 
 /** Items that came and were not yet taken, and how it ended. */
-export class Queue<T> {
+export class AsyncQueue<T> {
   readonly #items: T[] = [];
   #end: Error | undefined;
   #wake = () => {};
@@ -18,7 +18,7 @@ export class Queue<T> {
     this.#wake();
   }
 
-  /** Gives the next item; throws how it ended once all were taken. */
+  /** Returns the next item; throws how it ended once all were taken. */
   async next(): Promise<T> {
     while (true) {
       const item = this.#items.shift();

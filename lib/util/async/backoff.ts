@@ -12,7 +12,7 @@ interface Tried {
 }
 
 /** Remembers the tries of each thing, of the latest 1,000. */
-export class Patience {
+export class Backoff {
   readonly #triedByKey = new Map<string, Tried>();
 
   /** Reports whether `key` is to be tried at `now` (milliseconds) as `words` say it is; then it counts as tried. */

@@ -3,7 +3,7 @@
 // from this one.
 
 /** Repeatable work whose result is shared. */
-export class Shared {
+export class Coalesced {
   readonly #work: () => Promise<void>;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;

@@ -3,8 +3,8 @@
 
 import { Fault } from "../errors.ts";
 
-/** Gives what `work` gives, if by `endMs`. Faults: timeout, which begins with `what`. */
-export async function within<T>(endMs: number, what: string, work: Promise<T>): Promise<T> {
+/** Returns what `work` gives, if by `endMs`. Faults: timeout, which begins with `what`. */
+export async function withDeadline<T>(endMs: number, what: string, work: Promise<T>): Promise<T> {
   const startMs = performance.now();
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
@@ -28,11 +28,11 @@ export function timedOut(what: string, limitMs: number): Fault {
 }
 
 /** Conditions under keys: a ring for a key makes those who wait there look again. */
-export class Waits {
+export class ConditionWaits {
   readonly #byKey = new Map<string, Set<() => void>>();
 
   /**
-   * Gives the first result of `look` other than undefined; it looks now and at each ring of `key`.
+   * Returns the first result of `look` other than undefined; it looks now and at each ring of `key`.
    * Faults: timeout, and what `look` throws.
    */
   until<T>(
@@ -63,13 +63,13 @@ export class Waits {
   }
 
   /** Makes those who wait at `key` look again. */
-  ring(key: string): void {
+  notify(key: string): void {
     for (const again of [...this.#byKey.get(key) ?? []]) again();
   }
 
   /** Makes all look again. */
-  ringAll(): void {
-    for (const key of [...this.#byKey.keys()]) this.ring(key);
+  notifyAll(): void {
+    for (const key of [...this.#byKey.keys()]) this.notify(key);
   }
 
   #join(key: string, again: () => void): void {

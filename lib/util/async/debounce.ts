@@ -1,7 +1,7 @@
 // A chore that work makes due: done a while later, once for all the work until then.
 
 /** Runs `chore` some time after work. */
-export class AfterWork implements Disposable {
+export class Debounce implements Disposable {
   readonly #chore: () => void;
   readonly #delayMs: number;
   #timer: ReturnType<typeof setTimeout> | undefined;

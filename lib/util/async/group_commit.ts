@@ -12,7 +12,7 @@ interface Waiting<J, R> {
 }
 
 /** Collects jobs and commits many at once. */
-export class Batch<J, R> {
+export class GroupCommit<J, R> {
   readonly #commit: (jobs: readonly J[]) => Promise<R>;
   #queue: Waiting<J, R>[] = [];
   #isRunning = false;
@@ -22,7 +22,7 @@ export class Batch<J, R> {
     this.#commit = commit;
   }
 
-  /** Gives the result of the commit that `job` was in. */
+  /** Returns the result of the commit that `job` was in. */
   submit(job: J): Promise<R> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ job, resolve, reject });

@@ -1,7 +1,7 @@
 // Work for one key goes one after the other, for different keys side by side.
 
 /** Serial work by key. */
-export class Queue {
+export class KeyedQueue {
   readonly #tails = new Map<string, Promise<unknown>>();
 
   /** Runs `work` after all earlier work for `key`, whatever came of that, and gives its result. */

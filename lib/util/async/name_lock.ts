@@ -1,9 +1,9 @@
 // One after another per name, others beside each other. Knows nothing of what is done in a turn.
 
-import { within } from "./deadline.ts";
+import { withDeadline } from "./deadline.ts";
 
 /** Hands out turns: whoever has a name's turn is alone with that name. */
-export class Turns {
+export class NameLock {
   readonly #lastByName = new Map<string, Promise<unknown>>();
 
   /** Tells whether somebody has or awaits the turn of `name`. */
@@ -22,7 +22,7 @@ export class Turns {
     void all.then(() => this.#forget(names, all));
     try {
       const what = `port ${names[0]} was not free of an earlier change`;
-      if (before.length > 0) await within(endMs, what, Promise.all(before));
+      if (before.length > 0) await withDeadline(endMs, what, Promise.all(before));
       return release;
     } catch (error) {
       release();

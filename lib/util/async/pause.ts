@@ -1,9 +1,9 @@
 // A wait that ends with what it is part of, and leaves nothing behind: a signal that lasts for weeks
 // must not gather what was waited for.
 
-/** Waits; ends early when `signal` aborts, or by the call that `early` is handed. */
+/** Waits `ms`, or without limit; ends early when `signal` aborts or the callback given to `early` is called. */
 export async function pause(
-  ms: number,
+  ms: number | undefined,
   signal: AbortSignal,
   early: (wake: () => void) => void = () => {},
 ): Promise<void> {
@@ -14,7 +14,7 @@ export async function pause(
       signal.removeEventListener("abort", end);
       done();
     };
-    const timer = setTimeout(end, ms);
+    const timer = ms === undefined ? undefined : setTimeout(end, ms);
     signal.addEventListener("abort", end);
     early(end);
   });

@@ -34,7 +34,7 @@ const VLANS: Cable = { net: "vlans", hostEnd: "eth2" };
 /** Namespace, and bridge in it, of the VLAN switch; host N is at its port vlansN. */
 export const VLAN_SWITCH = "vlans";
 
-/** Gives the address of host number `n` (1 to 253) in the management network. */
+/** Returns the address of host number `n` (1 to 253) in the management network. */
 export function managementAddress(n: number): string {
   return `10.255.0.${n}`;
 }

@@ -45,7 +45,7 @@ export interface HostOptions {
   readonly fabrics: Fabrics;
 }
 
-/** Gives the VTEP address of host number `n`, as the original's examples have it. */
+/** Returns the VTEP address of host number `n`, as the original's examples have it. */
 export function vtepOf(n: number): string {
   return `192.168.2.${n + 9}`;
 }

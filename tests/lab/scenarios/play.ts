@@ -137,7 +137,7 @@ class Stage {
     await misses(from, address, this.#podOf(target), { isAttached: item !== undefined });
   }
 
-  /** Gives where `endpoint` is, its address as the original's tests read it: by netdcli. */
+  /** Returns where `endpoint` is, its address as the original's tests read it: by netdcli. */
   async #seat(endpoint: string): Promise<Seat> {
     const id = endpoint.replace(/-(c\d+)$/, (_, pod) => `-${containerOf(pod)}`);
     const { code, out } = await this.#get("endpoint", id);

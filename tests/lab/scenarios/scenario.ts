@@ -101,7 +101,7 @@ export type Networks = Readonly<Record<string, readonly string[]>>;
 /** How the hosts of an intent are joined. */
 export type Joined = "alone" | "uplinks" | "vteps";
 
-/** Gives an intent as the original's tests wrote it: one tenant with its usual pools, two hosts. */
+/** Returns an intent as the original's tests wrote it: one tenant with its usual pools, two hosts. */
 export function intentOf(joined: Joined, networks: Networks, hosts = 2): unknown {
   const type = joined === "vteps"
     ? { DefaultNetType: "vxlan", Vxlans: "10001-14000" }
@@ -118,14 +118,14 @@ export function intentOf(joined: Joined, networks: Networks, hosts = 2): unknown
   };
 }
 
-/** Gives a part of such an intent: the tenant by its name alone, as a delta is written. */
+/** Returns a part of such an intent: the tenant by its name alone, as a delta is written. */
 export function deltaOf(networks: Networks): unknown {
   return {
     Tenants: [{ Name: "tenant-one", Networks: Object.entries(networks).map(networkOf) }],
   };
 }
 
-/** Gives the container's name behind a pod's short one: c1 is myContainer1. */
+/** Returns the container's name behind a pod's short one: c1 is myContainer1. */
 export function containerOf(pod: string): string {
   return pod.replace(/^c(?=\d+$)/, "myContainer");
 }

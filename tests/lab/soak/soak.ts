@@ -108,12 +108,12 @@ export class Soak implements AsyncDisposable {
     return soak;
   }
 
-  /** Gives a host by chance. */
+  /** Returns a host by chance. */
   someHost(): ClusterHost {
     return oneOf(this.random, this.cluster.hosts)!;
   }
 
-  /** Gives up to `count` pods that are not there, by chance. */
+  /** Returns up to `count` pods that are not there, by chance. */
   someAbsent(count: number): string[] {
     return someOf(
       this.random,
@@ -122,7 +122,7 @@ export class Soak implements AsyncDisposable {
     );
   }
 
-  /** Gives the name of a pod that is there, by chance; undefined where none is. */
+  /** Returns the name of a pod that is there, by chance; undefined where none is. */
   somePlaced(): string | undefined {
     return oneOf(this.random, [...this.placed.keys()]);
   }
@@ -148,7 +148,7 @@ export class Soak implements AsyncDisposable {
     this.placed.delete(name);
   }
 
-  /** Gives the name of a pod's port. */
+  /** Returns the name of a pod's port. */
   async portOf(name: string): Promise<string> {
     const { host, pod } = this.placed.get(name)!;
     const port = (await portsOf(host)).get(pod.id);
@@ -174,7 +174,7 @@ export class Soak implements AsyncDisposable {
     await this.#checkApart();
   }
 
-  /** Gives what is there when no pod is. */
+  /** Returns what is there when no pod is. */
   async atRest(): Promise<Rest> {
     const { hosts, etcd } = this.cluster;
     const records = [...(await etcd!.read("/lab")).keys()]
@@ -193,7 +193,7 @@ export class Soak implements AsyncDisposable {
     };
   }
 
-  /** Gives the resident megabytes of the host's agent, at rest. */
+  /** Returns the resident megabytes of the host's agent, at rest. */
   async memory(host: ClusterHost): Promise<number> {
     await new Promise((done) => setTimeout(done, 5_000));
     return residentMb(host.agent.pid);

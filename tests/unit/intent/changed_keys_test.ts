@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { Journal } from "../../../lib/intent/changed_keys.ts";
+import { ChangedKeys } from "../../../lib/intent/changed_keys.ts";
 
 Deno.test("Journal.since() gives what was noted later, in order", () => {
-  const journal = new Journal();
+  const journal = new ChangedKeys();
   journal.note("a");
   const { count } = journal;
   assertEquals(journal.since(count), []);
@@ -13,7 +13,7 @@ Deno.test("Journal.since() gives what was noted later, in order", () => {
 });
 
 Deno.test("Journal.since() does not know what is long ago, and never leaves a key out", () => {
-  const journal = new Journal();
+  const journal = new ChangedKeys();
   const noted: string[] = [];
   const looks: { readonly count: number; readonly at: number }[] = [];
   for (let n = 0; n < 20_000; n++) {
@@ -28,7 +28,7 @@ Deno.test("Journal.since() does not know what is long ago, and never leaves a ke
 });
 
 Deno.test("Journal.since() knows nothing from before anything may have changed", () => {
-  const journal = new Journal();
+  const journal = new ChangedKeys();
   const empty = journal.count;
   journal.noteAll();
   assertEquals(journal.since(empty), undefined);

@@ -4,7 +4,7 @@
 type Fields = Readonly<Record<string, unknown>>;
 type Documents = ReadonlyMap<string, { readonly value: unknown }>;
 
-/** Gives every broken promise: claims that records do not imply, double use, orphans, overlaps. */
+/** Returns every broken promise: claims that records do not imply, double use, orphans, overlaps. */
 export function brokenPromises(documents: Documents): string[] {
   const all = [...documents].map(([key, { value }]) => [key, value as Fields] as const);
   const below = (prefix: string) => all.filter(([key]) => key.startsWith(prefix));
@@ -34,7 +34,7 @@ export function brokenPromises(documents: Documents): string[] {
 }
 
 /**
- * Gives the broken promises that count between two commits of a plan: a subnet and the addresses in
+ * Returns the broken promises that count between two commits of a plan: a subnet and the addresses in
  * it move one after the other, and disagree until then.
  */
 export function brokenOnTheWay(documents: Documents): string[] {

@@ -4,7 +4,7 @@ import { planCommits, resolveChecks } from "../../../lib/intent/plan_commits.ts"
 import type { CommitLimits } from "../../../lib/intent/plan/commit_batches.ts";
 import { planIntent } from "../../../lib/intent/plan.ts";
 import type { Json, Plan, PlanCheck, PlanWrite } from "../../../lib/intent/plan/operation.ts";
-import type { Wish } from "../../../lib/intent/plan/desired_intent.ts";
+import type { Change } from "../../../lib/intent/plan/desired_intent.ts";
 import { parseIntent } from "../../../lib/intent/schema.ts";
 import { checkCommitLimits } from "../../../lib/store/store.ts";
 
@@ -58,19 +58,19 @@ export class MemoryStore {
   }
 
   /** Plans and applies a file; gives the plan. */
-  wish(mode: Wish["mode"], file: unknown, options: { readonly force?: boolean } = {}): Plan {
+  wish(mode: Change["mode"], file: unknown, options: { readonly force?: boolean } = {}): Plan {
     const text = typeof file === "string" ? file : JSON.stringify(file);
     const plan = planIntent(this.documents, { mode, intent: parseIntent(text).intent, ...options });
     this.apply(plan);
     return plan;
   }
 
-  /** Gives the document at `key`. */
+  /** Returns the document at `key`. */
   get(key: string): Readonly<Record<string, unknown>> | undefined {
     return this.documents.get(key)?.value as Readonly<Record<string, unknown>> | undefined;
   }
 
-  /** Gives the keys below `prefix`, sorted. */
+  /** Returns the keys below `prefix`, sorted. */
   keysBelow(prefix: string): string[] {
     return [...this.documents.keys()].filter((key) => key.startsWith(prefix)).sort();
   }

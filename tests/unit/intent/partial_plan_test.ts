@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { IndexedDocuments } from "../../../lib/intent/indexed_documents.ts";
-import { planWish } from "../../../lib/intent/partial_plan.ts";
+import { planChange } from "../../../lib/intent/partial_plan.ts";
 import { planIntent } from "../../../lib/intent/plan.ts";
 import type { Plan } from "../../../lib/intent/plan/operation.ts";
-import type { Wish } from "../../../lib/intent/plan/desired_intent.ts";
+import type { Change } from "../../../lib/intent/plan/desired_intent.ts";
 import { parseIntent } from "../../../lib/intent/schema.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { network, vlanTenant } from "./files.ts";
@@ -43,7 +43,7 @@ const part = (text: string, picks: readonly number[]) => {
 };
 
 Deno.test("planWish() gives what planIntent() gives, whether it looks at all or at a part", () => {
-  const mode = fc.constantFrom<Wish["mode"]>("add", "add", "add", "replace", "delete");
+  const mode = fc.constantFrom<Change["mode"]>("add", "add", "add", "replace", "delete");
   let changing = 0;
   fc.assert(
     fc.property(anyIntent, anyIntent, fc.boolean(), fc.array(fc.nat(9), { minLength: 3 }), mode, (
@@ -57,7 +57,7 @@ Deno.test("planWish() gives what planIntent() gives, whether it looks at all or 
       store.wish("replace", from);
       const wish = { mode, intent: parseIntent(isDelta ? part(from, picks) : other).intent };
       const full = outcome(() => planIntent(store.documents, wish));
-      assertEquals(outcome(() => planWish(indexed(store), wish)), full);
+      assertEquals(outcome(() => planChange(indexed(store), wish)), full);
       if (isDelta && typeof full !== "string" && full.operations.length > 0) changing++;
     }),
     { numRuns: 300 },
@@ -71,7 +71,7 @@ Deno.test("planWish() costs no more for an endpoint in a store of ten thousand t
   const nets = Array.from({ length: 50 }, (_, n) => network(`n${n}`, names(`n${n}`)));
   store.wish("add", vlanTenant(nets, { Vlans: "11-100" }));
   const documents = indexed(store);
-  const wish: Wish = {
+  const wish: Change = {
     mode: "add",
     intent: parseIntent(JSON.stringify(vlanTenant([network("n7", ["more"])], { Vlans: "11-100" })))
       .intent,
@@ -83,7 +83,7 @@ Deno.test("planWish() costs no more for an endpoint in a store of ten thousand t
   };
   const least = (plan: () => Plan) => Math.min(...[1, 2, 3].map(() => timed(plan)));
   const [narrow, full] = [
-    least(() => planWish(documents, wish)),
+    least(() => planChange(documents, wish)),
     least(() => planIntent(documents, wish)),
   ];
   assert(narrow < full / 3, `${narrow} ms of ${full} ms`);

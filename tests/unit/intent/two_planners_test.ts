@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { planCommits, resolveChecks } from "../../../lib/intent/plan_commits.ts";
 import { planIntent } from "../../../lib/intent/plan.ts";
-import type { Wish } from "../../../lib/intent/plan/desired_intent.ts";
+import type { Change } from "../../../lib/intent/plan/desired_intent.ts";
 import { parseIntent } from "../../../lib/intent/schema.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { brokenOnTheWay, brokenPromises } from "./check_store.ts";
@@ -10,7 +10,7 @@ import { MemoryStore } from "./memory_store.ts";
 import { anyIntent } from "./random_intents.ts";
 
 /** Brings a wish about, one commit a step; plans again where somebody else was faster. */
-function* bringAbout(store: MemoryStore, wish: Wish): Generator<void> {
+function* bringAbout(store: MemoryStore, wish: Change): Generator<void> {
   const plan = () => {
     try {
       return planIntent(store.documents, wish);
@@ -35,7 +35,7 @@ function* bringAbout(store: MemoryStore, wish: Wish): Generator<void> {
 }
 
 Deno.test("two planners that know nothing of each other break no promise, whoever is faster", () => {
-  const mode = fc.constantFrom<Wish["mode"]>("add", "replace", "delete");
+  const mode = fc.constantFrom<Change["mode"]>("add", "replace", "delete");
   const wish = fc.tuple(mode, anyIntent);
   fc.assert(
     fc.property(anyIntent, wish, wish, fc.infiniteStream(fc.boolean()), (base, one, two, turns) => {

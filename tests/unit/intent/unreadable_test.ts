@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/a
 import fc from "fast-check";
 import { auditClaims } from "../../../lib/intent/audit.ts";
 import { planIntent } from "../../../lib/intent/plan.ts";
-import type { Wish } from "../../../lib/intent/plan/desired_intent.ts";
+import type { Change } from "../../../lib/intent/plan/desired_intent.ts";
 import { whyUnreadable } from "../../../lib/intent/readable.ts";
 import { parseIntent } from "../../../lib/intent/schema.ts";
 import { Fault } from "../../../lib/util/errors.ts";
@@ -10,7 +10,7 @@ import { network, vlanTenant } from "./files.ts";
 import { MemoryStore } from "./memory_store.ts";
 import { anyIntent } from "./random_intents.ts";
 
-const wish = (file: object, mode: Wish["mode"] = "add"): Wish => ({
+const wish = (file: object, mode: Change["mode"] = "add"): Change => ({
   mode,
   intent: parseIntent(JSON.stringify(file)).intent,
 });
@@ -119,7 +119,7 @@ Deno.test("auditClaims() names what cannot be read, and draws no conclusions fro
 });
 
 Deno.test("no plan touches what cannot be read, whatever it is and whatever is wished", () => {
-  const mode = fc.constantFrom<Wish["mode"]>("add", "replace", "delete");
+  const mode = fc.constantFrom<Change["mode"]>("add", "replace", "delete");
   const spoil = fc.constantFrom<(value: unknown) => unknown>(
     (value) => ({ ...value as object, schema: 3 }),
     () => "text",

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { lines } from "../../../lib/kube/read_lines.ts";
+import { readLines } from "../../../lib/kube/read_lines.ts";
 
 const FOR_EVER = new AbortController().signal;
 
@@ -19,7 +19,7 @@ Deno.test("lines() gives the same lines however the stream is cut, also within a
   const sizes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 });
   await fc.assert(fc.asyncProperty(fc.array(line), sizes, async (wanted, sizes) => {
     const bytes = new TextEncoder().encode(wanted.map((text) => `${text}\n`).join(""));
-    const got = await Array.fromAsync(lines(streamOf(bytes, sizes), FOR_EVER));
+    const got = await Array.fromAsync(readLines(streamOf(bytes, sizes), FOR_EVER));
     assertEquals(
       got,
       wanted.map((text) => text.replace(/^\uFEFF/, "")).filter((text) => text !== ""),
@@ -29,5 +29,5 @@ Deno.test("lines() gives the same lines however the stream is cut, also within a
 
 Deno.test("lines() leaves out what is cut off at the end", async () => {
   const bytes = new TextEncoder().encode("whole\nhal");
-  assertEquals(await Array.fromAsync(lines(streamOf(bytes, [4]), FOR_EVER)), ["whole"]);
+  assertEquals(await Array.fromAsync(readLines(streamOf(bytes, [4]), FOR_EVER)), ["whole"]);
 });

@@ -9,7 +9,7 @@ import { packetsOf, type RandomWorld } from "./random_worlds.ts";
 
 const [ALLOWED, FIRST_IN] = [30, 22];
 
-/** Gives a sentence for each packet on which they differ; `what` narrows it to one of the two. */
+/** Returns a sentence for each packet on which they differ; `what` narrows it to one of the two. */
 export function disagreements(
   world: RandomWorld,
   { model, flows }: Built,

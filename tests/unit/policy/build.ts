@@ -41,7 +41,7 @@ export function change({ model, flows }: Built, was: RandomWorld, is: RandomWorl
   flows.changes();
 }
 
-/** Gives a test's endpoint as the model wants it. */
+/** Returns a test's endpoint as the model wants it. */
 export function endpointOf(one: PlacedEndpoint): Endpoint {
   const { id, tenant, group, namespace, labels, ports, tag } = one;
   return {
@@ -52,12 +52,12 @@ export function endpointOf(one: PlacedEndpoint): Endpoint {
   };
 }
 
-/** Gives the MAC of a test's endpoint. */
+/** Returns the MAC of a test's endpoint. */
 export function macOf({ id }: { readonly id: string }): string {
   return `02:02:00:00:00:${id.replace(/\D/g, "").padStart(2, "0").slice(-2)}`;
 }
 
-/** Gives a test's packet as the model wants it. */
+/** Returns a test's packet as the model wants it. */
 export function packetOf(packet: TestPacket): Packet {
   return {
     ...packet.from ? { from: packet.from.id } : {},

@@ -47,7 +47,7 @@ function tenantWith(rules: readonly unknown[]): TenantRecord {
   } as unknown as TenantRecord;
 }
 
-/** Gives what model and tables say of a question from app's pod to web's. */
+/** Returns what model and tables say of a question from app's pod to web's. */
 function judgesOf(rules: readonly Rule[]) {
   const flows = new HostFlows();
   const model = new PolicyModel(flows);

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
-import { DropBook } from "../../../lib/policy/drop_aggregator.ts";
+import { DropAggregator } from "../../../lib/policy/drop_aggregator.ts";
 
 Deno.test("DropBook tells a kind when it comes, and once an interval while it goes on", () => {
-  const book = new DropBook();
+  const book = new DropAggregator();
   const take = (key: string) => book.take(key, () => `words of ${key}`);
   assertEquals([take("a"), take("a"), take("b"), take("a")], [
     "words of a",
@@ -19,7 +19,7 @@ Deno.test("DropBook tells a kind when it comes, and once an interval while it go
 });
 
 Deno.test("DropBook makes words of 100 kinds and counts the rest, whatever comes", () => {
-  const book = new DropBook();
+  const book = new DropAggregator();
   let made = 0;
   const told = Array.from(
     { length: 100_000 },

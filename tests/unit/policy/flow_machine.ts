@@ -31,7 +31,7 @@ export class FlowMachine {
     for (const flows of this.#tables.values()) flows.sort((a, b) => b.priority - a.priority);
   }
 
-  /** Gives the table where the packet ends: that of the allowed, or of the denied. */
+  /** Returns the table where the packet ends: that of the allowed, or of the denied. */
   run(registers: Registers, first = 20): number {
     for (let table = first;; table = this.#find(table, registers).next) {
       if (table >= 30) return table;

@@ -30,7 +30,7 @@ export class Dice {
     this.#state = seed | 0;
   }
 
-  /** Gives a whole number below `limit`. */
+  /** Returns a whole number below `limit`. */
   below(limit: number): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let t = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
@@ -60,7 +60,7 @@ const PLACES = [
 const SUBNETS = { n1: "10.1.1.0/24", n2: "10.1.2.0/24" };
 const GROUPS = ["red", "green"];
 
-/** Gives a world. */
+/** Returns a world. */
 export function randomWorld(dice: Dice): RandomWorld {
   return {
     endpoints: Array.from({ length: 9 }, (_, n) => randomEndpoint(dice, n)),
@@ -73,7 +73,7 @@ export function randomWorld(dice: Dice): RandomWorld {
   };
 }
 
-/** Gives endpoint number `n`, which has the same address each time in the same place. */
+/** Returns endpoint number `n`, which has the same address each time in the same place. */
 export function randomEndpoint(dice: Dice, n: number): PlacedEndpoint {
   const { tenant, network, tag, prefix } = PLACES[n % PLACES.length]!;
   return {
@@ -94,7 +94,7 @@ export function randomEndpoint(dice: Dice, n: number): PlacedEndpoint {
   };
 }
 
-/** Gives a NetworkPolicy. */
+/** Returns a NetworkPolicy. */
 export function randomPolicy(dice: Dice, name: string): NetworkPolicy {
   const types = dice.one([["Ingress"], ["Egress"], ["Ingress", "Egress"], undefined] as const);
   return {
@@ -225,7 +225,7 @@ function randomRule(dice: Dice, id: string): ContivRule {
   };
 }
 
-/** Gives every packet that may tell a difference: each pair and some strangers, each service. */
+/** Returns every packet that may tell a difference: each pair and some strangers, each service. */
 export function packetsOf({ endpoints }: RandomWorld): (TestPacket & { readonly tag: number })[] {
   const pairs = endpoints.flatMap((from) => [
     ...endpoints.filter((to) => to.id !== from.id && to.tenant === from.tenant)

@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import type { Endpoint, NetworkPolicy } from "../../../lib/policy/input.ts";
 import { PolicyModel } from "../../../lib/policy/model.ts";
 import { rulesOfNetworkPolicy } from "../../../lib/policy/network_policy.ts";
-import { rulesOfUntold } from "../../../lib/policy/unknown_labels.ts";
+import { rulesOfUnknownLabels } from "../../../lib/policy/unknown_labels.ts";
 import { verdictOf } from "../../../lib/policy/verdict.ts";
 
 const common = { tenant: "t", ports: [], here: { tag: 7, mac: "02:02:0a:01:01:01" } };
@@ -25,12 +25,12 @@ const policy = (name: string, spec: Partial<NetworkPolicy>): NetworkPolicy => ({
 });
 const any = [{}];
 
-/** Gives whether `from` may begin something with `to`. */
+/** Reports whether `from` may begin something with `to`. */
 function mayPass(policies: readonly NetworkPolicy[], from: Endpoint, to: Endpoint): boolean {
   const model = new PolicyModel();
   for (const one of [known, untold, elsewhere]) model.setEndpoint(one);
   for (const one of policies) model.setRules(one.name, rulesOfNetworkPolicy(one).rules);
-  for (const [namespace, rules] of rulesOfUntold(policies)) {
+  for (const [namespace, rules] of rulesOfUnknownLabels(policies)) {
     model.setRules(`untold ${namespace}`, rules);
   }
   const packet = {
@@ -102,7 +102,7 @@ for (const [what, policies, from, to, isAllowed] of cases) {
 }
 
 Deno.test("rulesOfUntold() asks for what any policy of the namespace asks for", () => {
-  const rules = rulesOfUntold([
+  const rules = rulesOfUnknownLabels([
     policy("a", {}),
     policy("b", { policyTypes: ["Egress"] }),
     { ...policy("c", {}), namespace: "two" },

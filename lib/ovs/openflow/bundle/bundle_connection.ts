@@ -18,8 +18,8 @@
 import { Fault } from "../../../util/errors.ts";
 import type { Kept } from "../../transport/reconnecting.ts";
 import { helloMessage, type Message, message, MessageStream, T } from "../messages.ts";
-import { timedOut, within } from "../../../util/async/deadline.ts";
-import { openWire, type Wire } from "../../transport/unix_stream.ts";
+import { timedOut, withDeadline } from "../../../util/async/deadline.ts";
+import { openUnixStream, type UnixStream } from "../../transport/unix_stream.ts";
 import type { FlowChange } from "./flow_mod.ts";
 import {
   addMessage,
@@ -35,9 +35,9 @@ const LATE = `${WHO} did not take a bundle of flows over`;
 
 /** Connects to `<bridge>.mgmt` at `path`; gives the connection when the switch has greeted, too. */
 export async function openBundles(path: string, endMs: number): Promise<BundleConnection> {
-  const connection = new BundleConnection(await openWire(path, WHO));
+  const connection = new BundleConnection(await openUnixStream(path, WHO));
   try {
-    await within(endMs, `${WHO} did not greet`, connection.greet());
+    await withDeadline(endMs, `${WHO} did not greet`, connection.greet());
     return connection;
   } catch (error) {
     connection.close();
@@ -56,7 +56,7 @@ interface Bundle {
 export class BundleConnection implements Kept {
   /** Resolves once, with the reason, when the connection is over. */
   readonly ended: Promise<Fault>;
-  readonly #wire: Wire;
+  readonly #wire: UnixStream;
   readonly #replies = new Map<number, PromiseWithResolvers<void>>();
   readonly #greeted = Promise.withResolvers<void>();
   #underWay: Bundle | undefined;
@@ -67,7 +67,7 @@ export class BundleConnection implements Kept {
   #nextXid = 1;
   #why: Fault | undefined;
 
-  constructor(wire: Wire) {
+  constructor(wire: UnixStream) {
     this.#wire = wire;
     const stream = new MessageStream();
     void wire.read((chunk) => stream.push(chunk).forEach((one) => this.#handle(one)));
@@ -88,7 +88,7 @@ export class BundleConnection implements Kept {
 
   /** Resolves when it is known what became of all bundles so far. Faults: timeout. */
   async settled(endMs: number): Promise<void> {
-    await within(endMs, `${WHO} did not say what became of a bundle of flows`, this.#settled);
+    await withDeadline(endMs, `${WHO} did not say what became of a bundle of flows`, this.#settled);
   }
 
   /**
@@ -105,7 +105,7 @@ export class BundleConnection implements Kept {
       await this.#transact(changes, endMs);
     })();
     this.#settled = work.catch(() => {});
-    await within(endMs, LATE, work);
+    await withDeadline(endMs, LATE, work);
   }
 
   /** Ends the connection; what is under way fails. Repeatable. */

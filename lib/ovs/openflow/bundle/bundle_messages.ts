@@ -12,22 +12,22 @@ const COMMITTED = 5;
 const ATOMIC_AND_ORDERED = 0b11;
 const HEAD_BYTES = 12;
 
-/** Gives the message that begins the bundle `id`. */
+/** Returns the message that begins the bundle `id`. */
 export function openMessage(xid: number, id: number): Uint8Array {
   return control(xid, id, OPEN);
 }
 
-/** Gives the message that ends the bundle: what is in it is done. */
+/** Returns the message that ends the bundle: what is in it is done. */
 export function commitMessage(xid: number, id: number): Uint8Array {
   return control(xid, id, COMMIT);
 }
 
-/** Gives the message that ends the bundle: nothing of it is done. */
+/** Returns the message that ends the bundle: nothing of it is done. */
 export function discardMessage(xid: number, id: number): Uint8Array {
   return control(xid, id, DISCARD);
 }
 
-/** Gives the message that puts `inner` into the bundle; it gets the same xid. */
+/** Returns the message that puts `inner` into the bundle; it gets the same xid. */
 export function addMessage(xid: number, id: number, inner: Uint8Array): Uint8Array {
   const whole = message(T.experimenter, xid, ...head(ADD_MESSAGE, id, 0), inner);
   viewOf(whole).setUint32(whole.length - inner.length + 4, xid);

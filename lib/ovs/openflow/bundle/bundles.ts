@@ -1,7 +1,7 @@
 // The quick way for a bundle of flows, as long as there is one: over a connection that is kept open. It
 // is opened when it is wanted for the first time; a host without policies has none.
 
-import { Keeper } from "../../transport/reconnecting.ts";
+import { Reconnecting } from "../../transport/reconnecting.ts";
 import { type BundleConnection, openBundles } from "./bundle_connection.ts";
 import { encodeChange } from "./flow_mod.ts";
 
@@ -14,7 +14,7 @@ const MOST_LINES = 500;
 /** Bundles for one bridge. */
 export class Bundles {
   readonly #path: string;
-  #keeper: Keeper<BundleConnection> | undefined;
+  #keeper: Reconnecting<BundleConnection> | undefined;
   #isClosed = false;
 
   /** `path` is that of `<bridge>.mgmt`. */
@@ -48,7 +48,7 @@ export class Bundles {
 
   #connection(): BundleConnection | undefined {
     if (this.#isClosed) return undefined;
-    this.#keeper ??= new Keeper({
+    this.#keeper ??= new Reconnecting({
       open: () => openBundles(this.#path, performance.now() + OPEN_MS),
       onReady: () => {},
       onLost: () => {},

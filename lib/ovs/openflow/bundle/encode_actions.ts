@@ -49,7 +49,7 @@ interface Bits {
   readonly count: number;
 }
 
-/** Gives the instructions for these actions in their order; undefined where one is not known. */
+/** Returns the instructions for these actions in their order; undefined where one is not known. */
 export function encodeActions(words: readonly string[]): EncodedActions | undefined {
   if (words.length === 1 && words[0] === "drop") return { bytes: new Uint8Array(0), form: "drop" };
   // In OpenFlow 1.3 a meter is an instruction of its own, before the actions.

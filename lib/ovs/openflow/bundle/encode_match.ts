@@ -50,7 +50,7 @@ const ORDER = [
   ...["pkt_mark", "ct_state", "ct_nw_proto"],
 ];
 
-/** Gives the match of these words, each `name=value` or a protocol; undefined where one is not known. */
+/** Returns the match of these words, each `name=value` or a protocol; undefined where one is not known. */
 export function encodeMatch(words: readonly string[]): EncodedMatch | undefined {
   const [protocol, ...others] = words.filter((word) => word in PROTOCOLS);
   if (others.length > 0) return undefined;

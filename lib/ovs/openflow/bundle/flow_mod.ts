@@ -19,7 +19,7 @@ export interface FlowChange {
 const LIMIT_BYTES = 0xffff - 64;
 const [ADD, DELETE_STRICT] = [0, 4];
 
-/** Gives the message for a line of planFlows; undefined where something in it is not known. */
+/** Returns the message for a line of planFlows; undefined where something in it is not known. */
 export function encodeChange(line: string): FlowChange | undefined {
   const words = flowWordsOf(line);
   const match = words && encodeMatch(words.match);

@@ -22,7 +22,7 @@ const LINE = new RegExp(
 export const TABLES = 254;
 const PRIORITIES = 0x1_0000;
 
-/** Gives the words of a line; undefined where it is not one of ours. */
+/** Returns the words of a line; undefined where it is not one of ours. */
 export function flowWordsOf(line: string): FlowWords | undefined {
   const { add, set, has, table = "0", priority, match = "", actions } = LINE.exec(line)?.groups ??
     {};
@@ -48,7 +48,7 @@ function actionsOf(text: string): string[] {
   return text.match(/[^,(]+(?:\([^)]*\))?/g) ?? [];
 }
 
-/** Gives a number as ovs-ofctl writes it, where it is less than `limit`; 010 would be 8 for it. */
+/** Returns a number as ovs-ofctl writes it, where it is less than `limit`; 010 would be 8 for it. */
 export function numberOf(text: string, limit: number): number | undefined {
   const isNumber = /^(?:0x[0-9a-f]+|0|[1-9]\d*)$/.test(text);
   const value = Number(text);

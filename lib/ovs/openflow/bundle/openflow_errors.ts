@@ -29,7 +29,7 @@ const EXTENSION = 0xffff;
 const BUNDLE_FAILED = 2300;
 const BUNDLE_ERRORS = 16;
 
-/** Gives the reason that an ERROR tells. */
+/** Returns the reason that an ERROR tells. */
 export function refusalOf({ body }: Message): string {
   if (body.length < 4) return "an error without a reason";
   const view = viewOf(body);

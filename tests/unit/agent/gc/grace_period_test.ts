@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Garbage } from "../../../../lib/agent/gc/grace_period.ts";
+import { GracePeriod } from "../../../../lib/agent/gc/grace_period.ts";
 
 const GRACE_MS = 25_000;
 
@@ -49,7 +49,7 @@ const cases: readonly { name: string; looks: readonly Look[] }[] = [
 for (const { name, looks } of cases) {
   Deno.test(`isDue() ${name}`, () => {
     let now = 0;
-    const garbage = new Garbage(GRACE_MS, () => now);
+    const garbage = new GracePeriod(GRACE_MS, () => now);
     for (const [nowMs, isAlive, isDue] of looks) {
       now = nowMs;
       assertEquals(garbage.isDue("a", isAlive ? "alive" : "missing"), isDue, `at ${nowMs}`);
@@ -59,7 +59,7 @@ for (const { name, looks } of cases) {
 
 Deno.test("nextDueMs() asks for a look every ten seconds while something is marked", () => {
   let now = 0;
-  const garbage = new Garbage(GRACE_MS, () => now);
+  const garbage = new GracePeriod(GRACE_MS, () => now);
   assertEquals(garbage.nextDueMs(), undefined);
   garbage.isDue("a", "missing");
   assertEquals(garbage.nextDueMs(), 10_000);
@@ -70,12 +70,12 @@ Deno.test("nextDueMs() asks for a look every ten seconds while something is mark
 });
 
 Deno.test("isDue() waits for nothing where namespace and runtime agree that it ended", () => {
-  assertEquals(new Garbage(GRACE_MS, () => 0).isDue("a", "dead"), true);
+  assertEquals(new GracePeriod(GRACE_MS, () => 0).isDue("a", "dead"), true);
 });
 
 Deno.test("Garbage, hastened, releases what is marked and missing once more, and nothing that is back", () => {
   let now = 0;
-  const garbage = new Garbage(GRACE_MS, () => now);
+  const garbage = new GracePeriod(GRACE_MS, () => now);
   for (const id of ["gone", "back"]) assertEquals(garbage.isDue(id, "missing"), false);
   now = 5_000;
   garbage.isDue("gone", "missing");

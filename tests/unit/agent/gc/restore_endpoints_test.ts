@@ -1,11 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { planRevival } from "../../../../lib/agent/gc/restore_endpoints.ts";
+import { planRestoration } from "../../../../lib/agent/gc/restore_endpoints.ts";
 import { attachmentOf, documentsOf, endpointOf } from "../pods/dynamic_records.ts";
 
 const web = attachmentOf("web", "10.9.0.1");
 
 Deno.test("planRevival() rebuilds a lost endpoint and its claim from its pod's attachment", () => {
-  const part = planRevival(documentsOf({ attachments: [web] }), web);
+  const part = planRestoration(documentsOf({ attachments: [web] }), web);
   assertEquals<unknown>(part?.writes[0]?.value, {
     ...endpointOf("web", "10.9.0.1"),
     dynamic: { pod: "web", rule: "rebuilt from its attachment" },
@@ -28,6 +28,6 @@ const no: readonly (readonly [string, ReturnType<typeof documentsOf>, typeof web
 
 for (const [what, documents, one] of no) {
   Deno.test(`planRevival() does nothing where ${what}`, () => {
-    assertEquals(planRevival(documents, one), undefined);
+    assertEquals(planRestoration(documents, one), undefined);
   });
 }

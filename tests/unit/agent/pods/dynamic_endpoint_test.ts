@@ -1,22 +1,22 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
-  type Arriving,
   networkFor,
-  planArrival,
+  type NewPod,
+  planDynamicEndpoint,
   skipOf,
   stayingChoices,
 } from "../../../../lib/agent/pods/dynamic_endpoint.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { attachmentOf, documentsOf, endpointOf, HOUR, unknown } from "./dynamic_records.ts";
 
-function arrive(documents: ReturnType<typeof documentsOf>, more: Partial<Arriving> = {}) {
+function arrive(documents: ReturnType<typeof documentsOf>, more: Partial<NewPod> = {}) {
   const arriving = {
     ...{ host: "host1", pod: unknown("web"), interface: "eth0", isTaking: () => false, tries: 0 },
     ...more,
   };
   const choice = networkFor(documents, arriving.pod);
   if (!choice.network) throw new Error(choice.why);
-  return planArrival(documents, choice, arriving);
+  return planDynamicEndpoint(documents, choice, arriving);
 }
 
 const LAST = "10.9.0.5"; // .6 is the gateway

@@ -1,7 +1,7 @@
 // Documents of a default network with endpoints that set-ups made, for tests.
 
 import type { EndpointRecord } from "../../../../lib/intent/records.ts";
-import { nothingOf } from "../../../../lib/agent/pods/pod_metadata.ts";
+import { unknownPod } from "../../../../lib/agent/pods/pod_metadata.ts";
 
 export const HOUR = 3_600_000;
 
@@ -15,7 +15,7 @@ export const network = {
   ...{ subnet: "10.9.0.0/29", subnetBy: "pool", gateway: "10.9.0.6", default: true },
 };
 
-/** Gives the endpoint of pod default/NAME. */
+/** Returns the endpoint of pod default/NAME. */
 export function endpointOf(name: string, address: string, more: object = {}): EndpointRecord {
   return {
     ...{ schema: 1, tenant: "t", network: "blue", container: `default~${name}` },
@@ -25,7 +25,7 @@ export function endpointOf(name: string, address: string, more: object = {}): En
   };
 }
 
-/** Gives the attachment of pod default/NAME. */
+/** Returns the attachment of pod default/NAME. */
 export function attachmentOf(name: string, address: string, more: object = {}) {
   return {
     ...{ schema: 1, id: `id-${name}`, host: "host1", tenant: "t", network: "blue" },
@@ -36,7 +36,7 @@ export function attachmentOf(name: string, address: string, more: object = {}) {
   };
 }
 
-/** Gives the documents of a network and of these endpoints, with their claims. */
+/** Returns the documents of a network and of these endpoints, with their claims. */
 export function documentsOf(
   { holdAddress, endpoints = [], attachments = [], more = {} }: {
     readonly holdAddress?: number;
@@ -59,4 +59,4 @@ export function documentsOf(
   return new Map(Object.entries(all).map(([key, value]) => [key, { value, revision: 5 }]));
 }
 
-export const unknown = (name: string, namespace = "default") => nothingOf({ namespace, name });
+export const unknown = (name: string, namespace = "default") => unknownPod({ namespace, name });

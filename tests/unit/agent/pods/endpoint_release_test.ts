@@ -1,12 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { planDeparture } from "../../../../lib/agent/pods/endpoint_release.ts";
+import { planRelease } from "../../../../lib/agent/pods/endpoint_release.ts";
 import { attachmentOf, documentsOf, endpointOf } from "./dynamic_records.ts";
 
 const KEY = "endpoints/t/blue/default~web";
 const web = attachmentOf("web", "10.9.0.1");
 const mine = endpointOf("web", "10.9.0.1");
 const leave = (parts: Parameters<typeof documentsOf>[0], gone = [web]) =>
-  planDeparture(documentsOf({ endpoints: [mine], attachments: [web], ...parts }), gone, 1_000);
+  planRelease(documentsOf({ endpoints: [mine], attachments: [web], ...parts }), gone, 1_000);
 
 Deno.test("planDeparture() ends an endpoint and its claim where the network holds no address", () => {
   for (const holdAddress of [undefined, 0]) {
@@ -55,5 +55,5 @@ Deno.test("planDeparture() leaves a claim that is another's", () => {
   const more = { "claims/ip/t/blue/10.9.0.1": { schema: 1, owner: "endpoints/t/blue/x" } };
   const documents = documentsOf({ endpoints: [mine], attachments: [web] });
   documents.set("claims/ip/t/blue/10.9.0.1", { value: Object.values(more)[0], revision: 9 });
-  assertEquals(planDeparture(documents, [web], 1_000).writes, [{ key: KEY, value: undefined }]);
+  assertEquals(planRelease(documents, [web], 1_000).writes, [{ key: KEY, value: undefined }]);
 });

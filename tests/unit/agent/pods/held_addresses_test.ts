@@ -1,5 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { isOver, lostEndpoints, nextEndMs } from "../../../../lib/agent/pods/held_addresses.ts";
+import {
+  isExpired,
+  nextExpiryMs,
+  orphanedEndpoints,
+} from "../../../../lib/agent/pods/held_addresses.ts";
 import { attachmentOf, documentsOf, endpointOf, HOUR } from "./dynamic_records.ts";
 
 const alive = endpointOf("web", "10.9.0.1");
@@ -7,25 +11,25 @@ const held = endpointOf("gone", "10.9.0.2", { heldSince: HOUR });
 const documents = documentsOf({ holdAddress: 60, endpoints: [alive, held] });
 
 Deno.test("isOver() counts from when the address was held, by what HoldAddress says now", () => {
-  assertEquals(isOver(documents, held, HOUR + 59_999), false);
-  assertEquals(isOver(documents, held, HOUR + 60_000), true);
-  assertEquals(isOver(documentsOf({ holdAddress: 0, endpoints: [held] }), held, HOUR), true);
-  assertEquals(isOver(documentsOf({ endpoints: [held] }), held, HOUR), true);
+  assertEquals(isExpired(documents, held, HOUR + 59_999), false);
+  assertEquals(isExpired(documents, held, HOUR + 60_000), true);
+  assertEquals(isExpired(documentsOf({ holdAddress: 0, endpoints: [held] }), held, HOUR), true);
+  assertEquals(isExpired(documentsOf({ endpoints: [held] }), held, HOUR), true);
   const orphan = new Map([...documents].filter(([key]) => !key.startsWith("networks/")));
-  assertEquals(isOver(orphan, held, HOUR), true);
+  assertEquals(isExpired(orphan, held, HOUR), true);
 });
 
 Deno.test("isOver() never ends a living pod's address, however far a clock jumps", () => {
   for (const nowMs of [-HOUR, 0, Date.now(), Number.MAX_SAFE_INTEGER, Infinity]) {
-    assertEquals(isOver(documents, alive, nowMs), false);
+    assertEquals(isExpired(documents, alive, nowMs), false);
   }
-  assertEquals(isOver(documents, held, -HOUR), false);
+  assertEquals(isExpired(documents, held, -HOUR), false);
 });
 
 Deno.test("nextEndMs() tells how long the next held address has left", () => {
-  assertEquals(nextEndMs(documents, HOUR), 60_000);
-  assertEquals(nextEndMs(documents, 2 * HOUR), 0);
-  assertEquals(nextEndMs(documentsOf({ endpoints: [alive] }), HOUR), Infinity);
+  assertEquals(nextExpiryMs(documents, HOUR), 60_000);
+  assertEquals(nextExpiryMs(documents, 2 * HOUR), 0);
+  assertEquals(nextExpiryMs(documentsOf({ endpoints: [alive] }), HOUR), Infinity);
 });
 
 Deno.test("lostEndpoints() gives this host's endpoints without attachment, neither held nor elsewhere", () => {
@@ -36,5 +40,5 @@ Deno.test("lostEndpoints() gives this host's endpoints without attachment, neith
     { ...endpointOf("far", "10.9.0.4"), bound: { host: "host2", generation: 1 } },
   ];
   const all = documentsOf({ endpoints, attachments: [attachmentOf("web", "10.9.0.1")] });
-  assertEquals(lostEndpoints(all, "host1").map(({ container }) => container), ["default~lost"]);
+  assertEquals(orphanedEndpoints(all, "host1").map(({ container }) => container), ["default~lost"]);
 });

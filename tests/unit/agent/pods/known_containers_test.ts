@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Containers, KUBELETS_TURN_MS } from "../../../../lib/agent/pods/known_containers.ts";
-import { Once } from "../../../../lib/util/log_dedup.ts";
-import { Departed } from "../../../../lib/agent/pods/torn_down.ts";
+import { LogDedup } from "../../../../lib/util/log_dedup.ts";
+import { TornDown } from "../../../../lib/agent/pods/torn_down.ts";
 
 const pod = (id: string) => ({ id, name: `k8s_${id}`, pod: { namespace: "prod", name: id } });
 const plain = (id: string) => ({ id, name: id });
@@ -54,7 +54,7 @@ Deno.test("Containers: what proved to be no sandbox is not acted for until it is
 });
 
 Deno.test("Departed knows sandboxes by 12 digits or more, until they are set up again", () => {
-  const departed = new Departed();
+  const departed = new TornDown();
   const id = "0123456789abcdef".repeat(4);
   departed.add(id.slice(0, 12));
   assert(departed.has(id) && !departed.has("f".repeat(64)));
@@ -65,7 +65,7 @@ Deno.test("Departed knows sandboxes by 12 digits or more, until they are set up 
 });
 
 Deno.test("Once says what is wrong once, and again when it is wrong in another way or anew", () => {
-  const once = new Once();
+  const once = new LogDedup();
   const said = ["x", "x", "y", "x"].map((words) => once.isNew("a", words));
   assertEquals(said, [true, false, true, true]);
   assertEquals([once.forget("a"), once.forget("a")], [true, false]);

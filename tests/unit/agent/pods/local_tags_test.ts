@@ -7,7 +7,7 @@ import { MemoryStore } from "../../intent/memory_store.ts";
 
 type Documents = ReadonlyMap<string, Document>;
 
-/** Gives the documents of a tenant with VXLAN networks a and b, and VLAN network c. */
+/** Returns the documents of a tenant with VXLAN networks a and b, and VLAN network c. */
 function documentsWith(vlans: string): Documents {
   const store = new MemoryStore();
   const networks = [network("a"), network("b"), network("c", [], { PktTagType: "vlan" })];

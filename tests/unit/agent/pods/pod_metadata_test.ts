@@ -1,17 +1,17 @@
 import { assertEquals } from "@std/assert";
-import { knowsNothing, withContainerLabels } from "../../../../lib/agent/pods/pod_metadata.ts";
+import { noPodMetadata, withContainerLabels } from "../../../../lib/agent/pods/pod_metadata.ts";
 import { UNKNOWN } from "../../../../lib/util/selectors.ts";
 
 const pod = { namespace: "default", name: "web" };
 
 Deno.test("knowsNothing tells that all is unknown, not that there is none", async () => {
-  const known = await knowsNothing.of(pod);
+  const known = await noPodMetadata.of(pod);
   assertEquals(known.labels, UNKNOWN);
   assertEquals(known.namespaceAnnotations, UNKNOWN);
 });
 
 Deno.test("withContainerLabels() adds what a container's labels tell, and does not take it for all", async () => {
-  const known = withContainerLabels(await knowsNothing.of(pod), {
+  const known = withContainerLabels(await noPodMetadata.of(pod), {
     app: "web",
     "annotation.io.contiv.network": "red",
   });
@@ -22,7 +22,7 @@ Deno.test("withContainerLabels() adds what a container's labels tell, and does n
 
 Deno.test("withContainerLabels() adds nothing to labels that are known whole", async () => {
   const whole = { values: { app: "db" }, isWhole: true };
-  const known = { ...await knowsNothing.of(pod), labels: whole };
+  const known = { ...await noPodMetadata.of(pod), labels: whole };
   assertEquals(withContainerLabels(known, { app: "web", x: "y" }).labels, whole);
   assertEquals(withContainerLabels(known, undefined), known);
 });

@@ -138,7 +138,7 @@ class Chance {
   }
 }
 
-/** Gives the list with another one of that name, or without it. */
+/** Returns the list with another one of that name, or without it. */
 function changed<T extends { readonly namespace: string; readonly name: string }>(
   dice: Dice,
   list: readonly T[],

@@ -3,7 +3,12 @@
 import { assertEquals } from "@std/assert";
 import { Compiler } from "../../../../lib/agent/policy/compiler.ts";
 import { intervalLines } from "../../../../lib/agent/policy/drop_log.ts";
-import { type Drop, dropOf, dropWords, keyOf } from "../../../../lib/agent/policy/drop_message.ts";
+import {
+  type Drop,
+  dropMessage,
+  dropOf,
+  keyOf,
+} from "../../../../lib/agent/policy/drop_message.ts";
 import { parseAddress } from "../../../../lib/ipam/subnets.ts";
 import { rulesOfTenant } from "../../../../lib/policy/contiv.ts";
 import { rulesOfNetworkPolicy } from "../../../../lib/policy/network_policy.ts";
@@ -56,7 +61,7 @@ function drop(compiler: Compiler, policy: string, more: Partial<Drop> = {}): Dro
 Deno.test("dropWords() names both pods, the policy and the rule that denied", () => {
   const compiler = compilerWith();
   assertEquals(
-    dropWords(compiler, drop(compiler, "t/p1")),
+    dropMessage(compiler, drop(compiler, "t/p1")),
     "tcp t/app 10.1.1.2 -> t/web 10.1.1.1:8080 by contiv policy t/p1 (rule 7 of group web)",
   );
 });
@@ -64,7 +69,7 @@ Deno.test("dropWords() names both pods, the policy and the rule that denied", ()
 Deno.test("dropWords() says of a default deny which policy isolates the pod, by the tenant of the tag", () => {
   const compiler = compilerWith();
   assertEquals(
-    dropWords(compiler, drop(compiler, "u/closed", { protocol: 17, port: 53 })),
+    dropMessage(compiler, drop(compiler, "u/closed", { protocol: 17, port: 53 })),
     "udp u/app 10.1.1.2 -> u/web 10.1.1.1:53 by kubernetes policy u/closed (isolated for ingress)",
   );
 });
@@ -73,32 +78,32 @@ Deno.test("dropWords() says what it knows: addresses of nobody, protocols withou
   const compiler = compilerWith();
   const source = parseAddress("192.0.2.7");
   assertEquals(
-    dropWords(compiler, drop(compiler, "u/closed", { source, protocol: 1, port: 0 })),
+    dropMessage(compiler, drop(compiler, "u/closed", { source, protocol: 1, port: 0 })),
     "icmp 192.0.2.7 -> u/web 10.1.1.1 by kubernetes policy u/closed (isolated for ingress)",
   );
   assertEquals(
-    dropWords(compiler, drop(compiler, "u/closed", { protocol: 47, port: 0 })),
+    dropMessage(compiler, drop(compiler, "u/closed", { protocol: 47, port: 0 })),
     "protocol 47 u/app 10.1.1.2 -> u/web 10.1.1.1 by kubernetes policy u/closed (isolated for ingress)",
   );
   // The model would say something else by now: only the policy is told.
   assertEquals(
-    dropWords(compiler, drop(compiler, "t/p1", { protocol: 17 })),
+    dropMessage(compiler, drop(compiler, "t/p1", { protocol: 17 })),
     "udp t/app 10.1.1.2 -> t/web 10.1.1.1:8080 by contiv policy t/p1",
   );
   const gone = drop(compiler, "t/p1", { policyNumber: 1, tag: 9 });
   assertEquals(
-    dropWords(compiler, gone),
+    dropMessage(compiler, gone),
     "tcp 10.1.1.2 -> 10.1.1.1:8080 by a policy that is no longer there",
   );
   assertEquals(
-    dropWords(undefined, gone),
+    dropMessage(undefined, gone),
     "tcp 10.1.1.2 -> 10.1.1.1:8080 by a policy that is no longer there",
   );
 });
 
 Deno.test("dropWords() is one line, whatever a pod is called", () => {
   const compiler = compilerWith("web\n2026 error forged", "app\r\u001b[2J");
-  const words = dropWords(compiler, drop(compiler, "u/closed"));
+  const words = dropMessage(compiler, drop(compiler, "u/closed"));
   // deno-lint-ignore no-control-regex -- the very characters that must not be there
   assertEquals(/[\u0000-\u001f]/.test(words), false, JSON.stringify(words));
 });

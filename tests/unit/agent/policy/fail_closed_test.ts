@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import {
-  closingLines,
+  failClosedFlows,
   isShutLine,
   shutLine,
   tagsIn,
@@ -29,11 +29,11 @@ const lines = [
 
 Deno.test("closingLines() drops all from and to the guarded endpoints, above all other lines", () => {
   const start = "cookie=0x6b38000600000000, table=10, priority=60,ip,reg0=0x64";
-  assertEquals(closingLines(lines, new Set([100])), [
+  assertEquals(failClosedFlows(lines, new Set([100])), [
     `${start},nw_dst=10.9.0.1 actions=drop`,
     `${start},nw_src=10.9.0.1 actions=drop`,
   ]);
-  assertEquals(closingLines(lines, new Set([101])), []);
+  assertEquals(failClosedFlows(lines, new Set([101])), []);
 });
 
 Deno.test("tagsIn() and tagOfLine() find the networks of lines", () => {

@@ -1,17 +1,17 @@
 // What stays closed, and what does not, when the switch does not answer.
 
 import { assertEquals, assertRejects } from "@std/assert";
-import { Once } from "../../../../lib/util/log_dedup.ts";
-import { PolicyKeeper } from "../../../../lib/agent/policy/policy_enforcer.ts";
+import { LogDedup } from "../../../../lib/util/log_dedup.ts";
+import { PolicyEnforcer } from "../../../../lib/agent/policy/policy_enforcer.ts";
 import { TELL_AND_DROP } from "../../../../lib/ovs/policy_tables/drop_watch.ts";
-import { PolicedTags } from "../../../../lib/agent/policy/policy_vlans.ts";
+import { PolicyVlans } from "../../../../lib/agent/policy/policy_vlans.ts";
 import type { World } from "../../../../lib/agent/world.ts";
 import { keys } from "../../../../lib/intent/records.ts";
-import type { RenewingTables } from "../../../../lib/ovs/policy_tables/megaflow_flush.ts";
+import type { FlushingTables } from "../../../../lib/ovs/policy_tables/megaflow_flush.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 
 /** A switch's policy tables in memory, which may refuse to answer. */
-class FakeTables implements RenewingTables {
+class FakeTables implements FlushingTables {
   lines = new Set<string>();
   isAway = false;
 
@@ -98,11 +98,11 @@ function worldWith({ isGuarded }: { readonly isGuarded: boolean }) {
   const note = (words: string) => void said.push(words);
   const parts = {
     host: "h",
-    mirror: { documents, away: undefined },
+    store: { documents, away: undefined },
     tags: { tagOf: () => 100 },
     switch: { reguard: () => Promise.resolve(void reguards++) },
     fabric: { ensure: () => Promise.resolve() },
-    once: new Once(),
+    logDedup: new LogDedup(),
     log: { error: note, info: note, warn: note },
   };
   return { world: parts as unknown as World, said, reguards: () => reguards };
@@ -110,8 +110,8 @@ function worldWith({ isGuarded }: { readonly isGuarded: boolean }) {
 
 Deno.test("a host without policies leaves its guards as they are, whether or not the switch answers", async () => {
   const { world, reguards } = worldWith({ isGuarded: false });
-  const [tables, policed] = [new FakeTables(), new PolicedTags()];
-  const keeper = new PolicyKeeper(tables, policed);
+  const [tables, policed] = [new FakeTables(), new PolicyVlans()];
+  const keeper = new PolicyEnforcer(tables, policed);
   tables.isAway = true;
   await assertRejects(() => keeper.ensure(world), Fault, "no answer");
   assertEquals(policed.has(100), false);
@@ -123,8 +123,8 @@ Deno.test("a host without policies leaves its guards as they are, whether or not
 
 Deno.test("a host with policies is closed until the switch has answered once", async () => {
   const { world, said, reguards } = worldWith({ isGuarded: true });
-  const [tables, policed] = [new FakeTables(), new PolicedTags()];
-  const keeper = new PolicyKeeper(tables, policed);
+  const [tables, policed] = [new FakeTables(), new PolicyVlans()];
+  const keeper = new PolicyEnforcer(tables, policed);
   tables.isAway = true;
   await assertRejects(() => keeper.ensure(world), Fault, "no answer");
   assertEquals([policed.has(100), policed.has(101)], [true, true]);
@@ -140,10 +140,10 @@ Deno.test("a host with policies is closed until the switch has answered once", a
 Deno.test("what is not known keeps what the switch has, and closes where it has nothing", async () => {
   const { world } = worldWith({ isGuarded: true });
   const tables = new FakeTables();
-  await new PolicyKeeper(tables, new PolicedTags()).ensure(world);
+  await new PolicyEnforcer(tables, new PolicyVlans()).ensure(world);
   const before = [...tables.lines];
-  const policed = new PolicedTags();
-  const next = new PolicyKeeper(tables, policed);
+  const policed = new PolicyVlans();
+  const next = new PolicyEnforcer(tables, policed);
   next.setKube("pending");
   await assertRejects(() => next.ensure(world), Fault, "not known yet");
   assertEquals([...tables.lines], before);
@@ -159,11 +159,11 @@ Deno.test("drops are told where it is asked for and the switch has a meter; else
   const tables = new FakeTables();
   const dropLine = () => [...tables.lines].filter((line) => line.includes(",reg5="));
   const actionsOf = ([line = ""]: string[]) => line.split(" actions=")[1];
-  await new PolicyKeeper(tables, new PolicedTags()).ensure(world);
+  await new PolicyEnforcer(tables, new PolicyVlans()).ensure(world);
   const plain = [...tables.lines].sort();
   assertEquals([actionsOf(dropLine()), tables.meters], ["drop", 0]);
 
-  const telling = new PolicyKeeper(tables, new PolicedTags(), { tellsDrops: true });
+  const telling = new PolicyEnforcer(tables, new PolicyVlans(), { tellsDrops: true });
   await telling.ensure(world);
   assertEquals([dropLine().length, actionsOf(dropLine()), tables.meters], [1, TELL_AND_DROP, 1]);
   tables.hasMeters = false;
@@ -177,13 +177,13 @@ Deno.test("drops are told where it is asked for and the switch has a meter; else
   await telling.ensure(world, { isFresh: true });
   assertEquals([actionsOf(dropLine()), said.at(-1)], [TELL_AND_DROP, "drops are logged again"]);
 
-  await new PolicyKeeper(tables, new PolicedTags()).ensure(world);
+  await new PolicyEnforcer(tables, new PolicyVlans()).ensure(world);
   assertEquals([[...tables.lines].sort(), tables.meters], [plain, 0]);
 });
 
-/** Gives the pod's network another name, as if its tag had gone to another network. */
-function renameNetwork({ mirror }: World, from: string, to: string): void {
-  const documents = mirror.documents as unknown as Map<string, { value: Record<string, unknown> }>;
+/** Returns the pod's network another name, as if its tag had gone to another network. */
+function renameNetwork({ store }: World, from: string, to: string): void {
+  const documents = store.documents as unknown as Map<string, { value: Record<string, unknown> }>;
   for (const [key, one] of [...documents]) {
     if (!/^(networks|endpoints|attachments)/.test(key)) continue;
     documents.delete(key);
@@ -196,19 +196,19 @@ function renameNetwork({ mirror }: World, from: string, to: string): void {
 Deno.test("a zone is emptied when its tag gets another network, behind closed doors, and at no other time", async () => {
   const { world } = worldWith({ isGuarded: true });
   const tables = new FakeTables();
-  const keeper = new PolicyKeeper(tables, new PolicedTags());
+  const keeper = new PolicyEnforcer(tables, new PolicyVlans());
   await keeper.ensure(world);
   const all = tables.lines.size;
   assertEquals(tables.done, ["empty 100", `0 to ${all}`]);
   tables.done.length = 0;
   await keeper.ensure(world, { isFresh: true });
-  await new PolicyKeeper(tables, new PolicedTags()).ensure(world);
+  await new PolicyEnforcer(tables, new PolicyVlans()).ensure(world);
   assertEquals(tables.done.filter((what) => what.startsWith("empty")), []);
   tables.lines.clear(); // a new ovs-vswitchd, whose kernel has kept what it tracked
   keeper.recheck();
   await keeper.ensure(world);
   assertEquals(tables.done.filter((what) => what.startsWith("empty")), []);
-  const another = new PolicyKeeper(tables, new PolicedTags());
+  const another = new PolicyEnforcer(tables, new PolicyVlans());
   for (const [one, from, to] of [[keeper, "n", "m"], [another, "m", "k"]] as const) {
     renameNetwork(world, from, to);
     tables.done.length = 0;
@@ -225,8 +225,8 @@ Deno.test("a zone is emptied when its tag gets another network, behind closed do
 
 Deno.test("a zone that cannot be emptied keeps its network closed, and it is said", async () => {
   const { world, said } = worldWith({ isGuarded: true });
-  const [tables, policed] = [new FakeTables(), new PolicedTags()];
-  const keeper = new PolicyKeeper(tables, policed);
+  const [tables, policed] = [new FakeTables(), new PolicyVlans()];
+  const keeper = new PolicyEnforcer(tables, policed);
   tables.keepsZones = true;
   await assertRejects(() => keeper.ensure(world), Fault, "zone refused");
   assertEquals(policed.has(100), true);

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { IntentStore } from "../../../../lib/agent/store/apply.ts";
-import { Mirror } from "../../../../lib/agent/store/store_cache.ts";
+import { StoreCache } from "../../../../lib/agent/store/store_cache.ts";
 import type { Check, Write } from "../../../../lib/store/store.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { brokenPromises } from "../../intent/check_store.ts";
@@ -37,7 +37,7 @@ const intentOf = (endpoints: number, note = ""): string =>
   });
 
 const open = async (store: MemoryStore) =>
-  new IntentStore(await Mirror.load(store), () => "2026-11-26T00:00:00Z");
+  new IntentStore(await StoreCache.load(store), () => "2026-11-26T00:00:00Z");
 
 const below = (store: MemoryStore, prefix: string) =>
   [...store.entries.keys()].filter((key) => key.startsWith(prefix));

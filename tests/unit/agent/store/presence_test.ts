@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Mirror } from "../../../../lib/agent/store/store_cache.ts";
+import { StoreCache } from "../../../../lib/agent/store/store_cache.ts";
 import { Presence } from "../../../../lib/agent/store/presence.ts";
 import type { PresenceRecord } from "../../../../lib/intent/records.ts";
 import type { Check, Entry, Store, Write } from "../../../../lib/store/store.ts";
@@ -39,7 +39,7 @@ async function agent(
   instance: string,
   { takeOver = false, meanwhile = () => Promise.resolve() } = {},
 ): Promise<Presence> {
-  return new Presence(await Mirror.load(store), {
+  return new Presence(await StoreCache.load(store), {
     self: { host: "h1", instance, version: "1" },
     beatMs: 10_000,
     takeOver,

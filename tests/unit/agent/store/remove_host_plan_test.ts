@@ -2,7 +2,11 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { auditClaims } from "../../../../lib/intent/audit.ts";
 import type { EndpointRecord } from "../../../../lib/intent/records.ts";
-import { firstCommit, knownHosts, planLoss } from "../../../../lib/agent/store/remove_host_plan.ts";
+import {
+  firstCommit,
+  knownHosts,
+  planHostRemoval,
+} from "../../../../lib/agent/store/remove_host_plan.ts";
 import { attachmentOf, documentsOf, endpointOf } from "../pods/dynamic_records.ts";
 
 const KEY = "endpoints/t/blue/default~web";
@@ -15,7 +19,7 @@ const named: EndpointRecord = {
 const dbHere = attachmentOf("db", "10.9.0.2", { endpoint: "db", generation: 3 });
 
 type Parts = Parameters<typeof documentsOf>[0];
-const lose = (parts: Parts, host = "host1") => planLoss(documentsOf(parts), host, 1_000);
+const lose = (parts: Parts, host = "host1") => planHostRemoval(documentsOf(parts), host, 1_000);
 const said = (parts: Parts, host?: string) =>
   lose(parts, host).map(({ act: { act, endpoint, address, pod, pinned } }) =>
     [act, endpoint, address, pod || "-", ...pinned ? ["pinned"] : []].join(" ")
@@ -107,7 +111,7 @@ function applied(documents: ReturnType<typeof documentsOf>, host: string) {
   const now = new Map(documents);
   let commits = 0;
   for (;; commits++) {
-    const losses = firstCommit(planLoss(now, host, 1_000), 1);
+    const losses = firstCommit(planHostRemoval(now, host, 1_000), 1);
     if (losses.length === 0) return { now, commits };
     const operations = losses.flatMap(({ checks, writes }) => [...checks, ...writes]).length;
     assert(operations < 100, `${operations} operations`);
@@ -166,7 +170,7 @@ Deno.test("planLoss(), committed in parts, leaves nothing of the host and record
           .map(({ name, why }) => `${name} ${why}`);
       const before = new Set(differences(documents));
       const { now } = applied(documents, "host1");
-      assertEquals(planLoss(now, "host1", 1_000), []);
+      assertEquals(planHostRemoval(now, "host1", 1_000), []);
       assertEquals([...now.keys()].filter((key) => key.startsWith("attachments/host1/")), []);
       assertEquals(differences(now).filter((one) => !before.has(one)), []);
       for (const { endpoint: { container, address, dynamic } } of places) {

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { type GiveUp, giveUpHost } from "../../../../lib/agent/store/remove_host.ts";
-import { Mirror } from "../../../../lib/agent/store/store_cache.ts";
+import { removeHost, type RemoveHostOptions } from "../../../../lib/agent/store/remove_host.ts";
+import { StoreCache } from "../../../../lib/agent/store/store_cache.ts";
 import type { PresenceRecord } from "../../../../lib/intent/records.ts";
 import type { Check, Json, Write } from "../../../../lib/store/store.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
@@ -38,8 +38,8 @@ async function storeOf(count: number, sign0: Write | undefined = sign(7)): Promi
   return store;
 }
 
-async function giveUp(store: Store, more: Partial<GiveUp> = {}) {
-  return await giveUpHost(await Mirror.load(store), {
+async function giveUp(store: Store, more: Partial<RemoveHostOptions> = {}) {
+  return await removeHost(await StoreCache.load(store), {
     ...{ host: "host1", isDry: false, isForced: false, wallMs: () => 1_000 },
     pause: () => Promise.resolve(),
     ...more,
@@ -91,7 +91,7 @@ Deno.test("giveUpHost() changes nothing where it is only asked what it would do"
 Deno.test("giveUpHost() refuses this host, one that nothing names, and one without any sign of life", async () => {
   const store = await storeOf(1, undefined);
   store.entries.delete(SIGN);
-  const refused = async (more: Partial<GiveUp>) =>
+  const refused = async (more: Partial<RemoveHostOptions>) =>
     (await assertRejects(() => giveUp(store, more), Fault)).code;
   assertEquals(await refused({ self: "host1" }), "conflict");
   assertEquals(await refused({ host: "host9" }), "not_found");

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { Mirror } from "../../../../lib/agent/store/store_cache.ts";
+import { StoreCache } from "../../../../lib/agent/store/store_cache.ts";
 import { repairClaims } from "../../../../lib/agent/store/repair_claims.ts";
 import { MemoryStore } from "./memory_store.ts";
 
@@ -8,7 +8,7 @@ const leak = (owner: string) => ({ key: "claims/vni/7", value: { schema: 1, owne
 async function broken() {
   const store = new MemoryStore();
   await store.commit([], [leak("networks/t/gone")]);
-  return { store, mirror: await Mirror.load(store) };
+  return { store, mirror: await StoreCache.load(store) };
 }
 
 Deno.test("repairClaims() acts on what differs at two looks", async () => {

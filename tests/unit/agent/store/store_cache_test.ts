@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Mirror } from "../../../../lib/agent/store/store_cache.ts";
+import { StoreCache } from "../../../../lib/agent/store/store_cache.ts";
 import type { Change } from "../../../../lib/store/store.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { MemoryStore } from "./memory_store.ts";
@@ -11,7 +11,7 @@ const change = (key: string, value: Change["value"], revision: number): Change =
 });
 
 /** Lets the mirror follow what the store tells; gives how often it rang. */
-async function follow(mirror: Mirror, store: MemoryStore): Promise<number> {
+async function follow(mirror: StoreCache, store: MemoryStore): Promise<number> {
   const ended = new AbortController();
   store.onDrained = () => ended.abort();
   let rings = 0;
@@ -20,7 +20,7 @@ async function follow(mirror: Mirror, store: MemoryStore): Promise<number> {
 }
 
 Deno.test("Mirror shows its own commit at once", async () => {
-  const mirror = await Mirror.load(new MemoryStore());
+  const mirror = await StoreCache.load(new MemoryStore());
   await mirror.commit(() => ({
     checks: [{ key: "a", revision: 0 }],
     writes: [{ key: "a", value: 1 }],
@@ -30,7 +30,7 @@ Deno.test("Mirror shows its own commit at once", async () => {
 
 Deno.test("Mirror asks again with what is new after a conflict", async () => {
   const store = new MemoryStore();
-  const mirror = await Mirror.load(store);
+  const mirror = await StoreCache.load(store);
   await store.commit([], [{ key: "n", value: 41 }]);
   await mirror.commit((documents) => {
     const n = documents.get("n");
@@ -43,14 +43,14 @@ Deno.test("Mirror asks again with what is new after a conflict", async () => {
 });
 
 Deno.test("Mirror gives up on a store that never comes to rest", async () => {
-  const mirror = await Mirror.load(new MemoryStore());
+  const mirror = await StoreCache.load(new MemoryStore());
   const never = () => ({ checks: [{ key: "n", revision: 9 }], writes: [] });
   await assertRejects(() => mirror.commit(never), Fault, "does not come to rest");
 });
 
 Deno.test("Mirror takes no older news of a key that it deleted itself", async () => {
   const store = new MemoryStore();
-  const mirror = await Mirror.load(store);
+  const mirror = await StoreCache.load(store);
   await mirror.commit(() => ({ checks: [], writes: [{ key: "a", value: 1 }] }));
   await mirror.commit(() => ({ checks: [], writes: [{ key: "a", value: undefined }] }));
   store.batches = [{ kind: "changes", changes: [change("a", 1, 1)], revision: 1 }];
@@ -60,7 +60,7 @@ Deno.test("Mirror takes no older news of a key that it deleted itself", async ()
 
 Deno.test("Mirror lists again when the watch has lost its revisions", async () => {
   const store = new MemoryStore();
-  const mirror = await Mirror.load(store);
+  const mirror = await StoreCache.load(store);
   await mirror.commit(() => ({ checks: [], writes: [{ key: "old", value: 1 }] }));
   await store.commit([], [{ key: "old", value: undefined }, { key: "new", value: 2 }]);
   store.batches = [{ kind: "compacted", revision: 2 }];
@@ -72,7 +72,7 @@ Deno.test("reload() believes a store that was restored from before what is known
   const store = new MemoryStore();
   await store.commit([], [{ key: "a", value: 1 }, { key: "b", value: 1 }]);
   for (let n = 0; n < 5; n++) await store.commit([], [{ key: "a", value: n }]);
-  const mirror = await Mirror.load(store);
+  const mirror = await StoreCache.load(store);
   store.entries.clear();
   store.revision = 2;
   store.entries.set("c", { key: "c", value: 7, revision: 2 });
@@ -84,7 +84,7 @@ Deno.test("reload() believes a store that was restored from before what is known
 Deno.test("reload() misses what was deleted by hand, also of the last revision", async () => {
   const store = new MemoryStore();
   await store.commit([], [{ key: "a", value: 1 }, { key: "b", value: 1 }]);
-  const mirror = await Mirror.load(store);
+  const mirror = await StoreCache.load(store);
   store.entries.delete("b");
   await mirror.reload();
   assertEquals([...mirror.documents.keys()], ["a"]);

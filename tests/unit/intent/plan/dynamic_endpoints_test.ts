@@ -125,7 +125,7 @@ Deno.test("a plan that was made before a pod arrived does not delete or move its
   }
 });
 
-/** Gives a store's networks, each with a free address of its own. */
+/** Returns a store's networks, each with a free address of its own. */
 function roomIn(store: MemoryStore): [path: string, address: string][] {
   return store.keysBelow("networks/").flatMap((key) => {
     const { tenant, name, subnet } = store.get(key) as unknown as NetworkRecord;

@@ -3,9 +3,9 @@
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import {
   bitOf,
+  flushFlow,
+  flushing,
   nextBit,
-  renewalLine,
-  renewing,
 } from "../../../../lib/ovs/policy_tables/megaflow_flush.ts";
 import { planFlows } from "../../../../lib/ovs/ports/antispoof_flows.ts";
 import type { PolicyTables } from "../../../../lib/ovs/policy_tables/policy_tables.ts";
@@ -48,7 +48,7 @@ class Lines {
 
 Deno.test("a change of lines asks for another bit than the one before, in one bundle with it", async () => {
   const lines = new Lines();
-  const tables = renewing(lines.tables, () => true);
+  const tables = flushing(lines.tables, () => true);
   await tables.change([], [POLICY]);
   const before = lines.bits;
   await tables.change([POLICY], [OTHER]);
@@ -60,10 +60,10 @@ Deno.test("a change of lines asks for another bit than the one before, in one bu
 
 Deno.test("where nothing changes nothing is renewed, nor where the datapath needs none", async () => {
   const lines = new Lines();
-  const tables = renewing(lines.tables, () => true);
+  const tables = flushing(lines.tables, () => true);
   await tables.change([POLICY], [POLICY]);
   assertEquals(lines.bundles, []);
-  const other = renewing(lines.tables, () => false);
+  const other = flushing(lines.tables, () => false);
   await other.change([], [POLICY]);
   await other.renew();
   assertEquals([...lines.lines], [POLICY]);
@@ -71,7 +71,7 @@ Deno.test("where nothing changes nothing is renewed, nor where the datapath need
 
 Deno.test("all bits are used in turn, and come round", async () => {
   const lines = new Lines();
-  const tables = renewing(lines.tables, () => true);
+  const tables = flushing(lines.tables, () => true);
   const seen: (number | undefined)[] = [];
   for (let n = 0; n < 40; n++) {
     await tables.renew();
@@ -83,22 +83,22 @@ Deno.test("all bits are used in turn, and come round", async () => {
 
 Deno.test("what another agent, or a change without an answer, has left is found in the switch", async () => {
   const lines = new Lines();
-  lines.lines.add(renewalLine(7));
-  const tables = renewing(lines.tables, () => true);
+  lines.lines.add(flushFlow(7));
+  const tables = flushing(lines.tables, () => true);
   await tables.change([], [POLICY]);
   assertEquals(lines.bits, [8]);
   lines.refuses = true;
   await assertRejects(() => tables.renew(), Fault);
   lines.refuses = false;
-  lines.lines.delete(renewalLine(8));
-  lines.lines.add(renewalLine(9)); // it was done after all
+  lines.lines.delete(flushFlow(8));
+  lines.lines.add(flushFlow(9)); // it was done after all
   await tables.renew();
   assertEquals(lines.bits, [10]);
 });
 
 Deno.test("at the end the switch has been waited for, and nothing is left", async () => {
   const lines = new Lines();
-  const tables = renewing(lines.tables, () => true);
+  const tables = flushing(lines.tables, () => true);
   await tables.change([], [POLICY]);
   await tables.change([POLICY], []);
   assertEquals(lines.bits.length, 1);
@@ -114,5 +114,5 @@ Deno.test("a flow is read as the switch prints it", () => {
     "cookie=0x6b38000600000000, priority=65535,pkt_mark=0x80000000/0x80000000,reg15=0x1 actions=drop";
   assertEquals(bitOf(printed), 31);
   assertEquals(bitOf(POLICY), undefined);
-  assert(renewalLine(31).includes("pkt_mark=0x80000000/0x80000000"));
+  assert(flushFlow(31).includes("pkt_mark=0x80000000/0x80000000"));
 });

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Batch } from "../../../../lib/util/async/group_commit.ts";
-import type { Driver } from "../../../../lib/ovs/ports/port_driver.ts";
+import { GroupCommit } from "../../../../lib/util/async/group_commit.ts";
+import type { PortDriver } from "../../../../lib/ovs/ports/port_driver.ts";
 import { PortChanges } from "../../../../lib/ovs/ports/port_changes.ts";
 import { refuseSharedTag } from "../../../../lib/ovs/ports/port_spec.ts";
-import type { Mirror } from "../../../../lib/ovs/ovsdb/port_rows.ts";
+import type { RowCache } from "../../../../lib/ovs/ovsdb/port_rows.ts";
 import type { PortSpec } from "../../../../lib/ovs/switch.ts";
 import type { Job } from "../../../../lib/ovs/ovsdb/transaction.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
@@ -47,7 +47,7 @@ for (const { what, other, isRefused } of refusals) {
 }
 
 /** Rows that follow the commits; `forward` decides how an arrival ends. */
-function changesWith(forward: Driver["forward"]) {
+function changesWith(forward: PortDriver["forward"]) {
   const rows = new Map<string, PortSpec>();
   const commit = (jobs: readonly Job[]): Promise<number | undefined> => {
     for (const job of jobs) {
@@ -62,15 +62,15 @@ function changesWith(forward: Driver["forward"]) {
       rows.has(name) ? { uuid: name, row: rows.get(name), requested: 1 } : undefined,
     has: (name: string) => rows.has(name),
     numbers: () => new Set(),
-  } as unknown as Mirror;
+  } as unknown as RowCache;
   const dropped: number[] = [];
   const driver = {
     rows: () => Promise.resolve(mirror),
     gone: () => Promise.resolve(),
     dropFlows: (numbers: readonly number[]) => Promise.resolve(void dropped.push(...numbers)),
     forward,
-  } as unknown as Driver;
-  return { changes: new PortChanges(OPTIONS, driver, new Batch(commit)), rows, dropped };
+  } as unknown as PortDriver;
+  return { changes: new PortChanges(OPTIONS, driver, new GroupCommit(commit)), rows, dropped };
 }
 
 const inTime = () => ({ endMs: performance.now() + 1_000, leftNothing: () => {} });

@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
   type Member,
-  parseOverlay,
+  parseTunnel,
   vtepsOf,
   withoutOwn,
 } from "../../../../lib/ovs/tunnel/desired_tunnel.ts";
@@ -26,7 +26,7 @@ const bad = [
 for (const { name, part, member: wrong, why } of bad) {
   Deno.test(`parseOverlay() refuses ${name}`, () => {
     const networks = [{ ...network, ...part, members: [{ ...member, ...wrong }] }];
-    assertThrows(() => parseOverlay({ localIp, hosts: [], networks }), Fault, why);
+    assertThrows(() => parseTunnel({ localIp, hosts: [], networks }), Fault, why);
   });
 }
 
@@ -42,7 +42,7 @@ const twice = [
 for (const { name, networks } of twice) {
   Deno.test(`parseOverlay() refuses ${name}`, () => {
     assertEquals(
-      assertThrows(() => parseOverlay({ localIp, hosts: [], networks }), Fault).code,
+      assertThrows(() => parseTunnel({ localIp, hosts: [], networks }), Fault).code,
       "usage",
     );
   });
@@ -50,7 +50,7 @@ for (const { name, networks } of twice) {
 
 Deno.test("parseOverlay() writes MACs as Open vSwitch does", () => {
   const members = [{ ...member, mac: "02:02:0A:05:05:02" }];
-  const { networks } = parseOverlay({ localIp, hosts: [], networks: [{ ...network, members }] });
+  const { networks } = parseTunnel({ localIp, hosts: [], networks: [{ ...network, members }] });
   assertEquals(networks[0]?.members[0]?.mac, "02:02:0a:05:05:02");
 });
 

@@ -5,8 +5,8 @@ import {
   OUR_COOKIES,
   planFlows,
 } from "../../../../lib/ovs/ports/antispoof_flows.ts";
-import { learnedCookieOf, overlayFlows } from "../../../../lib/ovs/tunnel/tunnel_flows.ts";
-import type { Member, OverlayNetwork } from "../../../../lib/ovs/tunnel/desired_tunnel.ts";
+import { learnedCookieOf, tunnelFlows } from "../../../../lib/ovs/tunnel/tunnel_flows.ts";
+import type { Member, TunnelNetwork } from "../../../../lib/ovs/tunnel/desired_tunnel.ts";
 
 const PORTS = { patch: 1, tunnel: 2 };
 const [H2, H3] = ["192.168.77.2", "192.168.77.3"];
@@ -15,11 +15,11 @@ function member(n: number, vtep: string): Member {
   return { ip: `10.5.5.${n}`, mac: `02:02:0a:05:05:0${n}`, vtep };
 }
 
-const flowsOf = (networks: readonly OverlayNetwork[], hosts: readonly string[] = []) =>
-  overlayFlows({ networks, hosts }, PORTS);
+const flowsOf = (networks: readonly TunnelNetwork[], hosts: readonly string[] = []) =>
+  tunnelFlows({ networks, hosts }, PORTS);
 
 /** Shortens lines to what a person asks of them. */
-function told(networks: readonly OverlayNetwork[], hosts: readonly string[] = []): string[] {
+function told(networks: readonly TunnelNetwork[], hosts: readonly string[] = []): string[] {
   return flowsOf(networks, hosts).map((line) =>
     line.replace(/^cookie=\S+, /, "")
       .replace(/move:NXM_OF_ETH_SRC.*?->arp_spa,IN_PORT/, "answer")
@@ -37,7 +37,7 @@ const ARRIVED = "table=1, priority=100,tun_id=0x3e9,vlan_tci=0x0000/0x1fff" +
 const WRAP = "pop_vlan,set_field:0x3e9->tun_id";
 const cases: {
   name: string;
-  networks: OverlayNetwork[];
+  networks: TunnelNetwork[];
   hosts?: readonly string[];
   want: string[];
 }[] = [

@@ -1,6 +1,6 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import type { LinkRow, Links } from "../../../../lib/ovs/ovsdb/link_rows.ts";
-import { planNoOverlay, planOverlay } from "../../../../lib/ovs/tunnel/tunnel_rows.ts";
+import { planNoTunnel, planTunnel } from "../../../../lib/ovs/tunnel/tunnel_rows.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 
 const place = { bridge: "contivBridge", tunnelBridge: "contivTunnel", owner: "h1" };
@@ -58,17 +58,17 @@ const right: Links = {
 };
 
 Deno.test("planOverlay() does nothing when all is right", () => {
-  assertEquals(planOverlay(right, wish, place), []);
+  assertEquals(planTunnel(right, wish, place), []);
 });
 
 Deno.test("planOverlay() follows a changed tunnel address in the one row that has it", () => {
-  const words = planOverlay(right, { ...wish, localIp: "192.168.77.9" }, place).join(" ");
+  const words = planTunnel(right, { ...wish, localIp: "192.168.77.9" }, place).join(" ");
   assertStringIncludes(words, "options:local_ip=192.168.77.9");
   assertEquals(words.match(/ -- |^-- /g)?.length, 1);
 });
 
 Deno.test("planOverlay() changes the patch's tags alone when a network came", () => {
-  const words = planOverlay(right, { ...wish, localTags: [2002, 2001] }, place).join(" ");
+  const words = planTunnel(right, { ...wish, localTags: [2002, 2001] }, place).join(" ");
   assertEquals(
     words,
     "-- clear Port contivPatchTun tag -- set Port contivPatchTun vlan_mode=trunk trunks=2001,2002",
@@ -76,7 +76,7 @@ Deno.test("planOverlay() changes the patch's tags alone when a network came", ()
 });
 
 Deno.test("planOverlay() makes bridge and ports in one transaction, secure from the first moment", () => {
-  const words = planOverlay(
+  const words = planTunnel(
     { ...right, links: [], bridges: right.bridges.slice(0, 1) },
     wish,
     place,
@@ -111,13 +111,13 @@ const refused = [
 ];
 for (const { name, seen, want } of refused) {
   Deno.test(`planOverlay() refuses ${name}`, () => {
-    assertThrows(() => planOverlay(seen, wish, place), Fault, want);
+    assertThrows(() => planTunnel(seen, wish, place), Fault, want);
   });
 }
 
 Deno.test("planNoOverlay() removes ours, and never the uplink", () => {
   const links = [...right.links, link({ name: "up0", kind: "uplink", bridge: "contivBridge" })];
-  const words = planNoOverlay({ ...right, links }, place).join(" ");
+  const words = planNoTunnel({ ...right, links }, place).join(" ");
   assertEquals(words.includes("up0"), false);
   assertStringIncludes(words, "del-br contivTunnel");
 });
@@ -125,5 +125,5 @@ Deno.test("planNoOverlay() removes ours, and never the uplink", () => {
 Deno.test("planNoOverlay() keeps a bridge on which somebody else has a port", () => {
   const guest = bridge("contivTunnel", "h1", ["contivPatchInt", "contivVxlan", "guest"]);
   const seen = { ...right, bridges: [right.bridges[0]!, guest] };
-  assertThrows(() => planNoOverlay(seen, place), Fault, "1 of its ports are not ours");
+  assertThrows(() => planNoTunnel(seen, place), Fault, "1 of its ports are not ours");
 });

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import type { LinkRow } from "../../../../lib/ovs/ovsdb/link_rows.ts";
 import { trunkFlows, trunksFor } from "../../../../lib/ovs/uplink/trunk.ts";
-import { planUplink, type UplinkWish } from "../../../../lib/ovs/uplink/uplink.ts";
+import { type DesiredUplink, planUplink } from "../../../../lib/ovs/uplink/uplink.ts";
 import { LINK_COOKIES, OUR_COOKIES } from "../../../../lib/ovs/ports/antispoof_flows.ts";
 
 const place = { bridge: "contivBridge", owner: "h1" };
@@ -21,7 +21,7 @@ const row: LinkRow = {
 const wish = { device: "up0", tags: [120, 110] };
 const SET = "-- clear Port up0 tag -- set Port up0 vlan_mode=trunk";
 
-const cases: { name: string; links: LinkRow[]; wish?: UplinkWish; want: string }[] = [
+const cases: { name: string; links: LinkRow[]; wish?: DesiredUplink; want: string }[] = [
   { name: "does nothing when all is right", links: [row], wish, want: "" },
   {
     name: "adds the port as a trunk from its first moment",

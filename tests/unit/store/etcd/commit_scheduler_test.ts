@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
-import { Turns, type Uses } from "../../../../lib/store/etcd/commit_scheduler.ts";
+import { CommitScheduler, type Uses } from "../../../../lib/store/etcd/commit_scheduler.ts";
 
 const writing = (...keys: string[]): Uses => ({ checks: [], writes: keys });
 
 Deno.test("take() runs work on one key in the order it was asked, on others at once", async () => {
-  const turns = new Turns();
+  const turns = new CommitScheduler();
   const seen: string[] = [];
   const gate = Promise.withResolvers<void>();
   const work = (name: string, wait?: Promise<void>) => async () => {
@@ -26,7 +26,7 @@ Deno.test("take() runs work on one key in the order it was asked, on others at o
 });
 
 Deno.test("take() goes on after work that failed", async () => {
-  const turns = new Turns();
+  const turns = new CommitScheduler();
   const failing = turns.take(writing("a"), () => Promise.reject(new Error("no")));
   const next = turns.take(writing("a"), () => Promise.resolve("done"));
   assertEquals(await failing.catch((error: Error) => error.message), "no");
@@ -34,7 +34,7 @@ Deno.test("take() goes on after work that failed", async () => {
 });
 
 Deno.test("take() runs no more than 32 at once, and all in the end", async () => {
-  const turns = new Turns();
+  const turns = new CommitScheduler();
   let [running, most, done] = [0, 0, 0];
   const work = async () => {
     most = Math.max(most, ++running);
@@ -47,7 +47,7 @@ Deno.test("take() runs no more than 32 at once, and all in the end", async () =>
 });
 
 Deno.test("take() lets those that only check a key run at once, between its writers", async () => {
-  const turns = new Turns();
+  const turns = new CommitScheduler();
   const seen: string[] = [];
   const gate = Promise.withResolvers<void>();
   const work = (name: string, wait?: Promise<void>) => async () => {

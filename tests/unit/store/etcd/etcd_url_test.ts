@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { parsePlace, readAccess } from "../../../../lib/store/etcd/etcd_url.ts";
+import { parseEtcdUrl, readAccess } from "../../../../lib/store/etcd/etcd_url.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 
 const places:
@@ -12,7 +12,7 @@ const places:
 
 for (const [url, isSecure, endpoints, root] of places) {
   Deno.test(`parsePlace() reads ${url}`, () => {
-    assertEquals(parsePlace(url), { isSecure, endpoints: endpoints.split(" "), root });
+    assertEquals(parseEtcdUrl(url), { isSecure, endpoints: endpoints.split(" "), root });
   });
 }
 
@@ -26,7 +26,7 @@ const cases = [
 
 for (const { options, says } of cases) {
   Deno.test(`readAccess() refuses ${JSON.stringify(options)} for etcd://`, async () => {
-    const wanted = () => readAccess(parsePlace("etcd://h1:2379"), options);
+    const wanted = () => readAccess(parseEtcdUrl("etcd://h1:2379"), options);
     const fault = await assertRejects(wanted, Fault, says);
     assertEquals(fault.code, "usage");
   });

@@ -1,10 +1,10 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Shared } from "../../../../lib/util/async/coalesced.ts";
+import { Coalesced } from "../../../../lib/util/async/coalesced.ts";
 
 /** Work that ends when it is told to. */
 function slow() {
   const ends: PromiseWithResolvers<void>[] = [];
-  const shared = new Shared(() => {
+  const shared = new Coalesced(() => {
     ends.push(Promise.withResolvers<void>());
     return ends.at(-1)!.promise;
   });

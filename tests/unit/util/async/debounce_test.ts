@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { AfterWork } from "../../../../lib/util/async/debounce.ts";
+import { Debounce } from "../../../../lib/util/async/debounce.ts";
 
 Deno.test("after work: one chore for all the work until then, another for what comes later", async () => {
   let [done, wake] = [0, () => {}];
-  using chore = new AfterWork(() => {
+  using chore = new Debounce(() => {
     done++;
     wake();
   }, 5);

@@ -1,9 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Bell } from "../../../../lib/util/async/notifier.ts";
-import { Queue } from "../../../../lib/util/async/keyed_queue.ts";
+import { Notifier } from "../../../../lib/util/async/notifier.ts";
+import { KeyedQueue } from "../../../../lib/util/async/keyed_queue.ts";
 
 Deno.test("Queue runs work for one key in order and for two keys side by side", async () => {
-  const queue = new Queue();
+  const queue = new KeyedQueue();
   const seen: string[] = [];
   const gate = Promise.withResolvers<void>();
   const first = queue.run("a", async () => {
@@ -18,7 +18,7 @@ Deno.test("Queue runs work for one key in order and for two keys side by side", 
 });
 
 Deno.test("Queue goes on after work that failed, and is idle in the end", async () => {
-  const queue = new Queue();
+  const queue = new KeyedQueue();
   const failing = queue.run("a", () => Promise.reject(new Error("no")));
   const next = queue.run("a", () => Promise.resolve(2));
   await assertRejects(() => failing, Error, "no");
@@ -27,19 +27,19 @@ Deno.test("Queue goes on after work that failed, and is idle in the end", async 
 });
 
 Deno.test("Bell makes one look of many rings, and remembers one that nobody waited for", async () => {
-  const bell = new Bell();
+  const bell = new Notifier();
   const { signal } = new AbortController();
-  bell.ring();
-  bell.ring();
-  await bell.rung({ withinMs: 60_000, signal });
-  const waiting = bell.rung({ withinMs: 60_000, signal });
-  bell.ring();
+  bell.notify();
+  bell.notify();
+  await bell.wait({ withinMs: 60_000, signal });
+  const waiting = bell.wait({ withinMs: 60_000, signal });
+  bell.notify();
   await waiting;
 });
 
 Deno.test("Bell stops waiting when its signal aborts", async () => {
   const ended = new AbortController();
-  const waiting = new Bell().rung({ withinMs: 60_000, signal: ended.signal });
+  const waiting = new Notifier().wait({ withinMs: 60_000, signal: ended.signal });
   ended.abort();
   await waiting;
 });
