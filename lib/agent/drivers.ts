@@ -63,7 +63,7 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
   stack.defer(() => links.close());
   const policed = new PolicyVlans();
   const place = {
-    policed,
+    policyVlans: policed,
     ovsdb: options.ovsdb,
     rundir: options.ovsRundir,
     bridge: options.bridge,

@@ -55,7 +55,7 @@ export function openFabric(options: FabricOptions): Fabric {
     tunnel: new OvsTools({ ...options, bridge: tunnelBridge }),
     neighbours: new VtepNeighbours(rundir, host),
     place,
-    policed: options.policed,
+    policed: options.policyVlans,
   };
   const turns = new NameLock();
   const inTurn = async <T>(work: (endMs: number) => Promise<T>): Promise<T> => {
@@ -65,7 +65,9 @@ export function openFabric(options: FabricOptions): Fabric {
   };
   return {
     setUplink: (wish) =>
-      inTurn((endMs) => setUplink({ tools, host, place, policed: options.policed }, wish, endMs)),
+      inTurn((endMs) =>
+        setUplink({ tools, host, place, policed: options.policyVlans }, wish, endMs)
+      ),
     setOverlay: (wish) => inTurn((endMs) => setTunnel(overlay, wish, endMs)),
     flowCounts: () => flowCounts({ rundir, bridge, tunnelBridge }, performance.now() + limitMs),
     checkVtep: (ip) => checkVtep(ip, { tools, host, place, endMs: performance.now() + limitMs }),

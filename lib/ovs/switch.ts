@@ -53,8 +53,8 @@ export interface SwitchOptions {
   readonly datapath?: Datapath;
   /** Limit of one call. @default 8000 */
   readonly limitMs?: number;
-  /** Access tags whose frames policies judge; it may change, see `reguard`. @default none */
-  readonly policed?: TagSet;
+  /** Access tags whose frames policies judge; it may change, see `refreshAntispoofFlows`. @default none */
+  readonly policyVlans?: TagSet;
 }
 
 /**
@@ -85,7 +85,7 @@ export interface Switch {
    */
   syncPorts(specs: readonly PortSpec[]): Promise<void>;
   /** Makes the guard flows of all ports follow `policed` as it is now. */
-  reguard(): Promise<void>;
+  refreshAntispoofFlows(): Promise<void>;
   /** Rings "look again": rows were changed by others, or a lost connection is back. Gives the end of it. */
   onChange(ring: () => void): () => void;
   /** Tells which connections are up, at once. */

@@ -39,7 +39,7 @@ export class PolicyHandover {
     const words = this.#policed.words();
     if (words === this.#told) return;
     this.#told = "";
-    await world.switch.reguard();
+    await world.switch.refreshAntispoofFlows();
     await world.fabric.ensure(world, { isFresh: true });
     await this.#tables.renew();
     await this.#checkTrunks();

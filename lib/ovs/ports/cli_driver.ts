@@ -73,7 +73,7 @@ class VsctlDriver implements PortDriver {
         fix: "see whether the link exists and no other bridge has it",
       });
     }
-    const lines = antispoofFlows(seen, spec, this.#options.policed).map((flow) =>
+    const lines = antispoofFlows(seen, spec, this.#options.policyVlans).map((flow) =>
       `add ${flowText(flow)}`
     );
     if (seen !== ofport) lines.unshift(deletion(ofport));

@@ -177,7 +177,7 @@ class FastDriver implements PortDriver {
     { spec, ofport, committed }: Arrival,
     endMs: number,
   ): Promise<void> {
-    const { policed } = this.#options;
+    const { policyVlans: policed } = this.#options;
     let check = connection.addFlows(antispoofFlows(ofport, spec, policed));
     await withDeadline(endMs, "ovsdb-server did not commit", committed);
     const seen = await this.#waits.until(spec.name, () => this.#portOf(connection, spec.name), {
@@ -287,7 +287,7 @@ class FastDriver implements PortDriver {
   }
 
   #guard(connection: OpenFlowConnection, guarded: Guarded, ofport: number): void {
-    connection.addFlows(antispoofFlows(ofport, guarded, this.#options.policed));
+    connection.addFlows(antispoofFlows(ofport, guarded, this.#options.policyVlans));
   }
 
   #countFlows(): number {

@@ -135,7 +135,7 @@ class PortSwitch implements Switch {
         const { row, requested } = rows.port(spec.name) ?? {};
         const ofport = row?.ofport ?? requested;
         if (ofport === undefined || this.#removing.has(spec.name)) return [];
-        return antispoofFlows(ofport, spec, this.#options.policed);
+        return antispoofFlows(ofport, spec, this.#options.policyVlans);
       });
       await this.#tools.syncFlows([...BASE_FLOWS, ...guards], { endMs, isKept });
     } finally {
@@ -143,10 +143,10 @@ class PortSwitch implements Switch {
     }
   }
 
-  async reguard(): Promise<void> {
+  async refreshAntispoofFlows(): Promise<void> {
     const endMs = this.#end();
     const rows = await this.#driver.rows(endMs);
-    const { policed } = this.#options;
+    const { policyVlans: policed } = this.#options;
     // One that is on its way may have been sent with the guards of before.
     const arriving = [...this.#changes.arriving].flatMap(([number, spec]) =>
       antispoofFlows(number, spec, policed)
@@ -177,7 +177,7 @@ class PortSwitch implements Switch {
     const ofport = row?.ofport ?? requested;
     if (ofport === undefined || !row?.mac || !row.addresses) return [];
     const { mac, addresses, tag } = row;
-    return antispoofFlows(ofport, { mac, addresses, tag }, this.#options.policed);
+    return antispoofFlows(ofport, { mac, addresses, tag }, this.#options.policyVlans);
   }
 
   #end(): number {

@@ -100,7 +100,7 @@ function worldWith({ isGuarded }: { readonly isGuarded: boolean }) {
     host: "h",
     store: { documents, away: undefined },
     tags: { tagOf: () => 100 },
-    switch: { reguard: () => Promise.resolve(void reguards++) },
+    switch: { refreshAntispoofFlows: () => Promise.resolve(void reguards++) },
     fabric: { ensure: () => Promise.resolve() },
     logDedup: new LogDedup(),
     log: { error: note, info: note, warn: note },
