@@ -1,5 +1,6 @@
-// What the agent needs of this host's Open vSwitch, in rows and ports. The drivers below it (fast.ts,
-// vsctl.ts) keep the same promises by other means, and run the same tests.
+// What the agent needs of this host's Open vSwitch, in rows and ports. The drivers below it
+// (ports/socket_driver.ts, ports/cli_driver.ts) keep the same promises by other means, and pass the same
+// tests (tests/contract/switch_contract.ts), as does the one in memory for unit tests of the agent.
 
 import type { TagSet } from "./ports/antispoof_flows.ts";
 

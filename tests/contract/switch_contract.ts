@@ -1,0 +1,273 @@
+// What every Switch promises, as one suite: ports and their anti-spoofing flows, whole or not at all,
+// and nothing of anybody else's. A driver's test calls it with a bench of its own.
+
+import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
+import type { PortSpec, Switch } from "../../lib/ovs/switch.ts";
+import { antispoofFlows, flowText } from "../../lib/ovs/ports/antispoof_flows.ts";
+import { Fault, type FaultCode } from "../../lib/util/errors.ts";
+
+/** A bridge without ports, and what a test does around the Switch; disposing removes it. */
+export interface SwitchBench extends AsyncDisposable {
+  readonly switch: Switch;
+  /** The Switch's `policyVlans`; a test changes it. */
+  readonly policyVlans: Set<number>;
+  /** Makes a link, so that a port of that name can be added. */
+  addLink(name: string): Promise<void>;
+  /** Adds a port as another program would. */
+  addForeignPort(name: string): Promise<void>;
+  /** Lists all ports of the bridge, whoever added them. */
+  portNames(): Promise<string[]>;
+  /** Sets the tag of a port of ours as an operator would. */
+  tagByHand(name: string, tag: number): Promise<void>;
+  /** Removes a port of ours as an operator would. */
+  removeByHand(name: string): Promise<void>;
+  /** Returns the anti-spoofing flows of all ports as flowText() writes them, sorted. */
+  flows(): Promise<string[]>;
+  /** Deletes all flows, as an operator would. */
+  deleteFlows(): Promise<void>;
+}
+
+type Step = (bench: SwitchBench) => Promise<void>;
+type Declare = (words: string, step: Step) => void;
+
+/** Notifications come this late at most: one driver polls every two seconds. */
+const NOTIFY_MS = 10_000;
+
+/** Declares the tests of a Switch for the driver `name`. */
+export function switchContract(name: string, open: () => Promise<SwitchBench>): void {
+  const promise = (words: string, step: Step) =>
+    Deno.test(`${name}: ${words}`, async () => {
+      await using bench = await open();
+      await bench.switch.ensureBridge();
+      await step(bench);
+    });
+  declareAdding(promise);
+  declareRefusals(promise);
+  declareRemoval(promise);
+  declareTags(promise);
+  declareFlows(promise);
+  declareNotification(promise);
+}
+
+/** Returns a port of network `tenant/red`, with number `n` in name, MAC and address. */
+function specOf(n: number, more: Partial<PortSpec> = {}): PortSpec {
+  return {
+    name: `swp${n}`,
+    tag: 101,
+    mac: `02:02:0a:01:01:0${n}`,
+    addresses: [`10.1.1.${n}`],
+    externalIds: { tenant: "tenant", network: "red", pod: `pod "${n}"` },
+    ...more,
+  };
+}
+
+/** Adds a port with a link of its own. */
+async function add(bench: SwitchBench, spec: PortSpec): Promise<void> {
+  await bench.addLink(spec.name);
+  await bench.switch.addPort(spec);
+}
+
+/** Asserts that rows and flows are exactly those of `specs`, as the policy VLANs are now. */
+async function assertPorts(bench: SwitchBench, specs: readonly PortSpec[]): Promise<void> {
+  const rows = new Map((await bench.switch.ports()).map((row) => [row.name, row]));
+  assertEquals([...rows.keys()].sort(), specs.map(({ name }) => name).sort());
+  for (const spec of specs) {
+    const { ofport, ...row } = rows.get(spec.name)!;
+    assertEquals(row, spec);
+    assert(ofport !== undefined && ofport > 0, `${spec.name} has no OpenFlow number`);
+  }
+  const flows = specs.flatMap((spec) =>
+    antispoofFlows(rows.get(spec.name)!.ofport!, spec, bench.policyVlans).map(flowText)
+  );
+  assertEquals(await bench.flows(), flows.sort());
+}
+
+async function assertFault(work: Promise<unknown>, code: FaultCode): Promise<void> {
+  const fault = await assertRejects(() => work, Fault);
+  assertEquals([fault.code, fault.message], [code, fault.message]);
+}
+
+function declareAdding(promise: Declare): void {
+  promise("ensureBridge() returns the datapath and keeps ports", async (bench) => {
+    await add(bench, specOf(1));
+    assertEquals(await bench.switch.ensureBridge(), "netdev");
+    await assertPorts(bench, [specOf(1)]);
+  });
+
+  promise("addPort() leaves one row and its anti-spoofing flows", async (bench) => {
+    const two = specOf(2, { addresses: ["10.1.1.2", "10.1.1.22"] });
+    await add(bench, specOf(1));
+    await add(bench, two);
+    await assertPorts(bench, [specOf(1), two]);
+    assertEquals(bench.switch.state(), { ovsdb: "up", openflow: "up" });
+  });
+
+  promise("addPort() replaces a port of ours, with its flows", async (bench) => {
+    await add(bench, specOf(1));
+    await bench.switch.addPort(specOf(1));
+    await assertPorts(bench, [specOf(1)]);
+    const other = specOf(1, { tag: 102, mac: "02:02:0a:01:01:09", addresses: ["10.1.1.9"] });
+    await bench.switch.addPort(other);
+    await assertPorts(bench, [other]);
+  });
+
+  promise("addPort() for many ports at once adds them all, numbered apart", async (bench) => {
+    const specs = [1, 2, 3, 4, 5, 6].map((n) => specOf(n));
+    for (const { name } of specs) await bench.addLink(name);
+    await Promise.all(specs.map((spec) => bench.switch.addPort(spec)));
+    await assertPorts(bench, specs);
+    const numbers = (await bench.switch.ports()).map(({ ofport }) => ofport);
+    assertEquals(new Set(numbers).size, specs.length);
+  });
+
+  promise("addPort() twice at once for one name leaves one port", async (bench) => {
+    await bench.addLink("swp1");
+    await Promise.all([bench.switch.addPort(specOf(1)), bench.switch.addPort(specOf(1))]);
+    await assertPorts(bench, [specOf(1)]);
+  });
+
+  promise("a MAC in capitals is stored in lower case", async (bench) => {
+    await add(bench, specOf(1, { mac: "02:02:0A:01:01:01" }));
+    await assertPorts(bench, [specOf(1)]);
+  });
+}
+
+function declareRefusals(promise: Declare): void {
+  const wrong: readonly [string, Partial<PortSpec>][] = [
+    ["a name that no link can have", { name: "no link's name" }],
+    ["a tag out of range", { tag: 4095 }],
+    ["a multicast MAC", { mac: "01:02:0a:01:01:01" }],
+    ["an address with a prefix", { addresses: ["10.1.1.1/24"] }],
+  ];
+  for (const [words, more] of wrong) {
+    promise(`addPort() rejects ${words} and leaves nothing`, async (bench) => {
+      await assertFault(bench.switch.addPort(specOf(1, more)), "usage");
+      await assertPorts(bench, []);
+    });
+  }
+
+  promise("addPort() without a link fails and leaves nothing; with one it works", async (bench) => {
+    await assertFault(bench.switch.addPort(specOf(1)), "failed");
+    await assertPorts(bench, []);
+    await add(bench, specOf(1));
+    await assertPorts(bench, [specOf(1)]);
+  });
+
+  promise("addPort() never replaces another program's port", async (bench) => {
+    await bench.addForeignPort("swp1");
+    await assertFault(bench.switch.addPort(specOf(1)), "conflict");
+    assertEquals(await bench.portNames(), ["swp1"]);
+    await assertPorts(bench, []);
+  });
+
+  promise("addPort() refuses a VLAN that another network still uses", async (bench) => {
+    await add(bench, specOf(1));
+    await bench.addLink("swp2");
+    const other = specOf(2, { externalIds: { tenant: "tenant", network: "blue" } });
+    await assertFault(bench.switch.addPort(other), "unavailable");
+    await assertPorts(bench, [specOf(1)]);
+  });
+}
+
+function declareRemoval(promise: Declare): void {
+  promise("removePorts() removes rows and flows; absent ports are a success", async (bench) => {
+    for (const n of [1, 2, 3]) await add(bench, specOf(n));
+    await bench.switch.removePorts(["swp1", "swp3", "swp9"]);
+    await assertPorts(bench, [specOf(2)]);
+    await bench.switch.removePorts(["swp1"]);
+    await bench.switch.removePorts([]);
+    await assertPorts(bench, [specOf(2)]);
+  });
+
+  promise("removePorts() leaves another program's port", async (bench) => {
+    await bench.addForeignPort("swp1");
+    await bench.switch.removePorts(["swp1"]);
+    assertEquals(await bench.portNames(), ["swp1"]);
+  });
+
+  promise("a removed port can be added again at once", async (bench) => {
+    await add(bench, specOf(1));
+    const [before] = await bench.switch.ports();
+    await bench.switch.removePorts(["swp1"]);
+    await bench.switch.addPort(specOf(1));
+    await assertPorts(bench, [specOf(1)]);
+    const [after] = await bench.switch.ports();
+    assertNotEquals(after?.ofport, before?.ofport);
+  });
+}
+
+function declareTags(promise: Declare): void {
+  promise("setTag() moves a port; its flows follow the policy VLANs", async (bench) => {
+    bench.policyVlans.add(102);
+    await add(bench, specOf(1));
+    await bench.switch.setTag("swp1", 102);
+    await assertPorts(bench, [specOf(1, { tag: 102 })]);
+    assert((await bench.flows()).some((flow) => flow.includes("goto_table")));
+    await bench.switch.setTag("swp1", 101);
+    await assertPorts(bench, [specOf(1)]);
+  });
+
+  promise("setTag() of an absent port is not_found, of an invalid tag usage", async (bench) => {
+    await assertFault(bench.switch.setTag("swp1", 102), "not_found");
+    await add(bench, specOf(1));
+    await assertFault(bench.switch.setTag("swp1", 0), "usage");
+    await assertPorts(bench, [specOf(1)]);
+  });
+}
+
+function declareFlows(promise: Declare): void {
+  promise("syncPorts() restores flows that an operator deleted", async (bench) => {
+    const specs = [specOf(1), specOf(2)];
+    for (const spec of specs) await add(bench, spec);
+    await bench.deleteFlows();
+    assertEquals(await bench.flows(), []);
+    await bench.switch.syncPorts([...specs, specOf(3)]);
+    await assertPorts(bench, specs);
+  });
+
+  promise("syncPorts() removes flows of ports whose row is gone", async (bench) => {
+    await add(bench, specOf(1));
+    await add(bench, specOf(2));
+    await bench.removeByHand("swp1");
+    await bench.switch.syncPorts([specOf(2)]);
+    await assertPorts(bench, [specOf(2)]);
+  });
+
+  promise("syncPorts() keeps the flows of a port that it was not given", async (bench) => {
+    await add(bench, specOf(1));
+    await add(bench, specOf(2));
+    await bench.switch.syncPorts([specOf(1)]);
+    await assertPorts(bench, [specOf(1), specOf(2)]);
+  });
+
+  promise("refreshAntispoofFlows() follows the policy VLANs of now", async (bench) => {
+    const specs = [specOf(1), specOf(2, { tag: 102 })];
+    for (const spec of specs) await add(bench, spec);
+    for (const tags of [[101], [101, 102], []]) {
+      bench.policyVlans.clear();
+      tags.forEach((tag) => bench.policyVlans.add(tag));
+      await bench.switch.refreshAntispoofFlows();
+      await assertPorts(bench, specs);
+    }
+  });
+}
+
+function declareNotification(promise: Declare): void {
+  promise("onChange() notifies when another program moves a port of ours", async (bench) => {
+    await add(bench, specOf(1));
+    const { promise: notified, resolve } = Promise.withResolvers<void>();
+    let stopped = 0;
+    const stopOther = bench.switch.onChange(() => stopped++);
+    stopOther();
+    const stop = bench.switch.onChange(resolve);
+    await bench.tagByHand("swp1", 102);
+    const timer = setTimeout(resolve, NOTIFY_MS);
+    const startMs = performance.now();
+    await notified;
+    clearTimeout(timer);
+    stop();
+    assert(performance.now() - startMs < NOTIFY_MS, "no notification");
+    assertEquals(stopped, 0);
+    assertEquals((await bench.switch.ports()).map(({ tag }) => tag), [102]);
+  });
+}

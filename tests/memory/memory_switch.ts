@@ -1,0 +1,160 @@
+// The agent's Switch in memory, for unit tests: rows and anti-spoofing flows as the real drivers leave
+// them (tests/contract/switch_contract.ts runs over all three), a list of the calls, and faults that a
+// test injects. Frames do not exist here.
+
+import { antispoofFlows, flowText } from "../../lib/ovs/ports/antispoof_flows.ts";
+import { parsePort, parseTag, refuseSharedTag } from "../../lib/ovs/ports/port_spec.ts";
+import type { PortRow, PortSpec, Switch, SwitchState } from "../../lib/ovs/switch.ts";
+import { Fault } from "../../lib/util/errors.ts";
+
+/** Methods of a Switch that a test can make fail or hang. */
+export type SwitchCall = Exclude<keyof Switch, "onChange" | "state" | "close">;
+
+/** When an injected fault comes: before anything is changed, or with all done, as if the answer was lost. */
+export type FaultMoment = "before" | "after";
+
+/** A Switch without Open vSwitch. */
+export class MemorySwitch implements Switch {
+  /** Calls so far, each as its method and the ports it names: `addPort cv1`, `removePorts cv1 cv2`. */
+  readonly calls: string[] = [];
+  /** Our ports, by name; a test may change them as an operator would, then call `notify()`. */
+  readonly rows = new Map<string, PortRow>();
+  /** Names of ports that others have added. */
+  readonly foreign = new Set<string>();
+  /** Names for which no link exists: Open vSwitch cannot open their ports. */
+  readonly missingLinks = new Set<string>();
+  /** What `state()` returns. */
+  connections: SwitchState = { ovsdb: "up", openflow: "up" };
+  readonly #policyVlans: ReadonlySet<number>;
+  readonly #flowsByNumber = new Map<number, string[]>();
+  readonly #injected: { call: SwitchCall; moment: FaultMoment; work: () => Promise<void> }[] = [];
+  readonly #listeners = new Set<() => void>();
+  #nextNumber = 1_000;
+  #isClosed = false;
+
+  constructor(policyVlans: ReadonlySet<number> = new Set()) {
+    this.#policyVlans = policyVlans;
+  }
+
+  /** Makes the next call of `call` fail with `fault`. */
+  failNext(call: SwitchCall, fault: Fault, moment: FaultMoment = "before"): void {
+    this.#injected.push({ call, moment, work: () => Promise.reject(fault) });
+  }
+
+  /** Makes the next call of `call` hang until the returned function is called. */
+  hangNext(call: SwitchCall, moment: FaultMoment = "before"): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#injected.push({ call, moment, work: () => promise });
+    return resolve;
+  }
+
+  /** Returns all anti-spoofing flows, sorted. */
+  flows(): string[] {
+    return [...this.#flowsByNumber.values()].flat().sort();
+  }
+
+  /** Drops all flows, as a restart of ovs-vswitchd does. */
+  loseFlows(): void {
+    this.#flowsByNumber.clear();
+  }
+
+  /** Notifies the listeners: rows were changed by others, or a lost connection is back. */
+  notify(): void {
+    this.#listeners.forEach((listener) => listener());
+  }
+
+  ensureBridge(): Promise<string> {
+    return this.#call("ensureBridge", [], () => "netdev");
+  }
+
+  ports(): Promise<PortRow[]> {
+    return this.#call("ports", [], () => [...this.rows.values()]);
+  }
+
+  addPort(desired: PortSpec): Promise<void> {
+    return this.#call("addPort", [desired.name], () => {
+      const spec = parsePort(desired);
+      if (this.foreign.has(spec.name)) {
+        throw new Fault("conflict", `port ${spec.name} not added: it is not ours`);
+      }
+      this.#remove(spec.name);
+      refuseSharedTag([...this.rows.values()], spec);
+      if (this.missingLinks.has(spec.name)) {
+        throw new Fault("failed", `port ${spec.name} not added: Open vSwitch could not open it`);
+      }
+      this.rows.set(spec.name, { ...spec, ofport: this.#nextNumber++ });
+      this.#setFlows(spec.name);
+    });
+  }
+
+  removePorts(names: readonly string[]): Promise<void> {
+    return this.#call("removePorts", names, () => names.forEach((name) => this.#remove(name)));
+  }
+
+  setTag(name: string, tag: number): Promise<void> {
+    return this.#call("setTag", [name], () => {
+      parseTag(name, tag);
+      const row = this.rows.get(name);
+      if (!row) throw new Fault("not_found", `port ${name} not retagged`);
+      this.rows.set(name, { ...row, tag });
+      this.#setFlows(name);
+    });
+  }
+
+  syncPorts(specs: readonly PortSpec[]): Promise<void> {
+    return this.#call("syncPorts", specs.map(({ name }) => name), () => {
+      const numbers = new Set([...this.rows.values()].map(({ ofport }) => ofport));
+      for (const number of this.#flowsByNumber.keys()) {
+        if (!numbers.has(number)) this.#flowsByNumber.delete(number);
+      }
+      specs.map(parsePort).forEach((spec) => this.#setFlows(spec.name, spec));
+    });
+  }
+
+  refreshAntispoofFlows(): Promise<void> {
+    return this.#call("refreshAntispoofFlows", [], () => {
+      for (const name of this.rows.keys()) this.#setFlows(name);
+    });
+  }
+
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  state(): SwitchState {
+    return this.connections;
+  }
+
+  close(): Promise<void> {
+    this.#isClosed = true;
+    return Promise.resolve();
+  }
+
+  async #call<T>(call: SwitchCall, names: readonly string[], work: () => T): Promise<T> {
+    this.calls.push([call, ...names].join(" "));
+    await this.#inject(call, "before");
+    if (this.#isClosed) throw new Fault("unavailable", "the switch is closed");
+    const result = work();
+    await this.#inject(call, "after");
+    return result;
+  }
+
+  async #inject(call: SwitchCall, moment: FaultMoment): Promise<void> {
+    const at = this.#injected.findIndex((one) => one.call === call && one.moment === moment);
+    if (at >= 0) await this.#injected.splice(at, 1)[0]!.work();
+  }
+
+  #remove(name: string): void {
+    this.#flowsByNumber.delete(this.rows.get(name)?.ofport ?? 0);
+    this.rows.delete(name);
+  }
+
+  #setFlows(name: string, spec: Partial<PortSpec> | undefined = this.rows.get(name)): void {
+    const ofport = this.rows.get(name)?.ofport;
+    if (ofport === undefined || !spec?.mac || !spec.addresses) return;
+    const { mac, addresses, tag } = spec;
+    const flows = antispoofFlows(ofport, { mac, addresses, tag }, this.#policyVlans);
+    this.#flowsByNumber.set(ofport, flows.map(flowText));
+  }
+}
