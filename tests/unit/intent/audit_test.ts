@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { auditClaims, poolsInUse } from "../../../lib/intent/audit.ts";
-import { MemoryStore } from "./memory_store.ts";
+import { IntentDatabase } from "./intent_database.ts";
 
 /** A store with two networks of one tenant, and an endpoint in each. */
-function filled(): MemoryStore {
-  const store = new MemoryStore();
+function filled(): IntentDatabase {
+  const store = new IntentDatabase();
   const network = (Name: string) => ({ Name, Endpoints: [{ Container: `${Name}1` }] });
   store.wish("add", {
     Tenants: [{
@@ -25,7 +25,7 @@ Deno.test("auditClaims() finds nothing after an apply", () => {
   assertEquals(auditClaims(filled().documents), []);
 });
 
-const spoils: readonly (readonly [string, (store: MemoryStore) => void, readonly string[]])[] = [
+const spoils: readonly (readonly [string, (store: IntentDatabase) => void, readonly string[]])[] = [
   [
     "a claim that is gone",
     (store) => store.documents.delete(ADDRESS),

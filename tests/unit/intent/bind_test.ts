@@ -5,7 +5,7 @@ import { planBindings } from "../../../lib/intent/plan.ts";
 import { parseBindings } from "../../../lib/intent/schema.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { network, vlanTenant } from "./files.ts";
-import { MemoryStore } from "./memory_store.ts";
+import { IntentDatabase } from "./intent_database.ts";
 
 const SANDBOX = "0123456789abcdef".repeat(4);
 
@@ -17,8 +17,8 @@ const pod = (name: string, more: object = {}) => ({
   ...more,
 });
 
-function storeWith(file: unknown, bindings?: readonly object[]): MemoryStore {
-  const store = new MemoryStore();
+function storeWith(file: unknown, bindings?: readonly object[]): IntentDatabase {
+  const store = new IntentDatabase();
   store.wish("add", file);
   if (bindings) {
     store.apply(planBindings(store.documents, parseBindings(JSON.stringify(bindings))));
@@ -26,7 +26,7 @@ function storeWith(file: unknown, bindings?: readonly object[]): MemoryStore {
   return store;
 }
 
-const chosen = (store: MemoryStore, placement: ReturnType<typeof pod>, taken: string[] = []) =>
+const chosen = (store: IntentDatabase, placement: ReturnType<typeof pod>, taken: string[] = []) =>
   chooseEndpoints(store.documents, placement, { taken })
     .map(({ endpoint, interface: name }) => `${endpoint.tenant}/${endpoint.network} ${name}`);
 

@@ -4,21 +4,21 @@ import { auditClaims } from "../../../lib/intent/audit.ts";
 import { planRepairs } from "../../../lib/intent/claim_repair.ts";
 import { brokenPromises } from "./check_store.ts";
 import { network, vlanTenant } from "./files.ts";
-import { MemoryStore } from "./memory_store.ts";
+import { IntentDatabase } from "./intent_database.ts";
 import { anyIntent } from "./random_intents.ts";
 
-function storeWith(...containers: string[]): MemoryStore {
-  const store = new MemoryStore();
+function storeWith(...containers: string[]): IntentDatabase {
+  const store = new IntentDatabase();
   store.wish("add", vlanTenant([network("a", containers)]));
   return store;
 }
 
-const repairs = (store: MemoryStore) =>
+const repairs = (store: IntentDatabase) =>
   planRepairs(store.documents).map(({ act, claim, why }) => `${act} ${claim}: ${why}`);
 
-function repair(store: MemoryStore): void {
+function repair(store: IntentDatabase): void {
   for (const { checks, writes } of planRepairs(store.documents)) {
-    if (writes.length > 0) store.commit(checks, writes);
+    if (writes.length > 0) store.mustCommit(checks, writes);
   }
 }
 
@@ -122,7 +122,7 @@ Deno.test("a repair makes any store whole again whose claims were lost, invented
   const harm = fc.tuple(fc.constantFrom("lose", "invent", "rob"), fc.nat());
   fc.assert(
     fc.property(anyIntent, fc.array(harm, { minLength: 1, maxLength: 6 }), (text, harms) => {
-      const store = new MemoryStore();
+      const store = new IntentDatabase();
       store.wish("replace", text);
       for (const [what, n] of harms) {
         const claims = store.keysBelow("claims/");
@@ -149,7 +149,7 @@ Deno.test("a repair's checks fail where somebody else was faster", () => {
   store.put({ "endpoints/one/a/gone": { schema: 1 } });
   let conflict = "";
   try {
-    store.commit(first.checks, first.writes);
+    store.mustCommit(first.checks, first.writes);
   } catch (error) {
     conflict = String(error);
   }

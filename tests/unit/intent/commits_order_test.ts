@@ -6,14 +6,14 @@ import { parseIntent } from "../../../lib/intent/schema.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { brokenOnTheWay, brokenPromises } from "./check_store.ts";
 import { network, vlanTenant } from "./files.ts";
-import { MemoryStore } from "./memory_store.ts";
+import { IntentDatabase } from "./intent_database.ts";
 import { anyIntent } from "./random_intents.ts";
 
 const wishOf = (text: string) => ({ mode: "replace", intent: parseIntent(text).intent }) as const;
 
 /** Does `commits` in any order that they allow, as `choose` has it; at most `stopAfter` of them. */
 function doInAnyOrder(
-  store: MemoryStore,
+  store: IntentDatabase,
   commits: readonly PlanCommit[],
   { choose, stopAfter = Infinity }: {
     readonly choose: (count: number) => number;
@@ -27,7 +27,7 @@ function doInAnyOrder(
       return revisions[at] === undefined && before.every((one) => revisions[one] !== undefined);
     });
     const [at, commit] = ready[choose(ready.length)]!;
-    revisions[at] = store.commit(resolveChecks(commit, revisions), commit.writes);
+    revisions[at] = store.mustCommit(resolveChecks(commit, revisions), commit.writes);
     assertEquals(brokenOnTheWay(store.documents), []);
   }
 }
@@ -37,7 +37,7 @@ Deno.test("commits of a plan may be done in any order that `after` allows, and c
   let free = 0;
   fc.assert(
     fc.property(anyIntent, anyIntent, choices, fc.nat(30), (from, to, numbers, stopAfter) => {
-      const store = new MemoryStore();
+      const store = new IntentDatabase();
       store.wish("replace", from);
       const wish = wishOf(to);
       const choose = (count: number) => {

@@ -6,15 +6,15 @@ import { parseBindings } from "../../../lib/intent/schema.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { bindings, intents } from "../../fixtures/intents.ts";
 import { network, vlanTenant } from "./files.ts";
-import { MemoryStore } from "./memory_store.ts";
+import { IntentDatabase } from "./intent_database.ts";
 
-function storeWith(file: unknown): MemoryStore {
-  const store = new MemoryStore();
+function storeWith(file: unknown): IntentDatabase {
+  const store = new IntentDatabase();
   store.wish("add", file);
   return store;
 }
 
-function namesBelow(store: MemoryStore, prefix: string): string[] {
+function namesBelow(store: IntentDatabase, prefix: string): string[] {
   return store.keysBelow(prefix).map((key) => key.slice(prefix.length));
 }
 

@@ -8,7 +8,7 @@ import type { Change } from "../../../lib/intent/plan/desired_intent.ts";
 import { parseIntent } from "../../../lib/intent/schema.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { network, vlanTenant } from "./files.ts";
-import { MemoryStore } from "./memory_store.ts";
+import { IntentDatabase } from "./intent_database.ts";
 import { anyIntent } from "./random_intents.ts";
 
 function outcome(plan: () => Plan): Plan | string {
@@ -20,7 +20,7 @@ function outcome(plan: () => Plan): Plan | string {
   }
 }
 
-const indexed = (store: MemoryStore) => {
+const indexed = (store: IntentDatabase) => {
   const documents = new IndexedDocuments();
   for (const [key, document] of store.documents) documents.set(key, document);
   return documents;
@@ -53,7 +53,7 @@ Deno.test("planWish() gives what planIntent() gives, whether it looks at all or 
       picks,
       mode,
     ) => {
-      const store = new MemoryStore();
+      const store = new IntentDatabase();
       store.wish("replace", from);
       const wish = { mode, intent: parseIntent(isDelta ? part(from, picks) : other).intent };
       const full = outcome(() => planIntent(store.documents, wish));
@@ -66,7 +66,7 @@ Deno.test("planWish() gives what planIntent() gives, whether it looks at all or 
 });
 
 Deno.test("planWish() costs no more for an endpoint in a store of ten thousand than a part of them all", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   const names = (prefix: string) => Array.from({ length: 200 }, (_, n) => `${prefix}p${n}`);
   const nets = Array.from({ length: 50 }, (_, n) => network(`n${n}`, names(`n${n}`)));
   store.wish("add", vlanTenant(nets, { Vlans: "11-100" }));

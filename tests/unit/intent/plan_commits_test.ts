@@ -5,16 +5,16 @@ import { parseIntent } from "../../../lib/intent/schema.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { brokenPromises } from "./check_store.ts";
 import { network, vlanTenant } from "./files.ts";
-import { MemoryStore } from "./memory_store.ts";
+import { IntentDatabase } from "./intent_database.ts";
 
-const planOf = (store: MemoryStore, file: object, mode: "add" | "replace" = "add") =>
+const planOf = (store: IntentDatabase, file: object, mode: "add" | "replace" = "add") =>
   planIntent(store.documents, { mode, intent: parseIntent(JSON.stringify(file)).intent });
 
 const many = (count: number, prefix = "c") => Array.from({ length: count }, (_, n) => prefix + n);
 
 Deno.test("planCommits() keeps each commit within ninety checks and writes and 480 KiB", () => {
   const labels = { Labels: { note: "ä".repeat(30_000) } };
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   const endpoints = many(100).map((Container) => ({ Container, ...labels }));
   const plan = planOf(
     store,
@@ -35,22 +35,22 @@ Deno.test("planCommits() keeps each commit within ninety checks and writes and 4
 });
 
 Deno.test("planCommits() fills commits: a thousand endpoints take fewer than fifty", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   const plan = planOf(store, vlanTenant([network("a", many(1000))], { AllocSubnetLen: 20 }));
   assert([...planCommits(plan)].length < 50);
 });
 
 Deno.test("planCommits() can be gone through twice", () => {
-  const commits = planCommits(planOf(new MemoryStore(), vlanTenant([network("a", ["c"])])));
+  const commits = planCommits(planOf(new IntentDatabase(), vlanTenant([network("a", ["c"])])));
   assertEquals([...commits], [...commits]);
 });
 
 Deno.test("planCommits() gives nothing for an empty plan", () => {
-  assertEquals([...planCommits(planOf(new MemoryStore(), {}))], []);
+  assertEquals([...planCommits(planOf(new IntentDatabase(), {}))], []);
 });
 
 Deno.test("resolveChecks() fills in the revisions of earlier commits, and faults without them", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   const plan = planOf(store, vlanTenant([network("a", ["c"])]));
   const [tenant, net, endpoint] = [...planCommits(plan, { groups: 1 })];
   assert(tenant && net && endpoint);
@@ -63,7 +63,7 @@ Deno.test("resolveChecks() fills in the revisions of earlier commits, and faults
 });
 
 Deno.test("a commit fails where somebody else was faster, and a new plan goes on from there", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   const file = vlanTenant([network("a", ["c1", "c2"])]);
   const late = planOf(store, file);
   store.wish("add", vlanTenant([network("b", ["c"])]));
@@ -74,7 +74,7 @@ Deno.test("a commit fails where somebody else was faster, and a new plan goes on
 });
 
 Deno.test("two plans for networks of one tenant do not both pass, however their subnets lie", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   store.wish("add", vlanTenant([]));
   const wide = planOf(
     store,
@@ -89,7 +89,7 @@ Deno.test("two plans for networks of one tenant do not both pass, however their 
 });
 
 Deno.test("two plans do not both give one VLAN to networks of two tenants", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   store.wish("add", vlanTenant([]));
   store.wish("add", vlanTenant([], { Name: "two" }));
   const first = planOf(store, vlanTenant([network("a")]));
@@ -99,7 +99,7 @@ Deno.test("two plans do not both give one VLAN to networks of two tenants", () =
 });
 
 Deno.test("an endpoint does not come into a network that goes at the same time", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   store.wish("add", vlanTenant([network("a")]));
   const late = planOf(store, vlanTenant([network("a", ["c"])]));
   store.wish("replace", vlanTenant([]));
@@ -107,7 +107,7 @@ Deno.test("an endpoint does not come into a network that goes at the same time",
 });
 
 Deno.test("a network does not go while an endpoint comes that the plan has not seen", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   store.wish("add", vlanTenant([network("a")]));
   const late = planOf(store, vlanTenant([]), "replace");
   store.wish("add", vlanTenant([network("a", ["c"])]));
@@ -115,7 +115,7 @@ Deno.test("a network does not go while an endpoint comes that the plan has not s
 });
 
 Deno.test("a tenant does not go while a network comes that the plan has not seen", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   store.wish("add", vlanTenant([]));
   const late = planOf(store, {}, "replace");
   store.wish("add", vlanTenant([network("a")]));
@@ -123,7 +123,7 @@ Deno.test("a tenant does not go while a network comes that the plan has not seen
 });
 
 Deno.test("a subnet does not move while an endpoint's address is fixed in the old one", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   store.wish("add", vlanTenant([network("a", ["c"])]));
   const late = planOf(store, vlanTenant([network("a", [], { SubnetCIDR: "10.0.0.0/24" })]));
   store.wish("add", vlanTenant([network("a", [{ Container: "c", IpAddress: "11.1.0.9" }])]));
@@ -133,7 +133,7 @@ Deno.test("a subnet does not move while an endpoint's address is fixed in the ol
 Deno.test("planCommits() refuses a ring of addresses that is too long, before the first commit", () => {
   const ring = (shift: number) =>
     many(40).map((Container, n) => ({ Container, IpAddress: `11.1.0.${(n + shift) % 40 + 1}` }));
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   store.wish("add", vlanTenant([network("a", ring(0))]));
   const plan = planOf(store, vlanTenant([network("a", ring(1))]));
   const fault = assertThrows(() => planCommits(plan), Fault);
@@ -144,7 +144,7 @@ Deno.test("planCommits() refuses a ring of addresses that is too long, before th
 });
 
 Deno.test("replacing every endpoint of a large network goes through: what goes hands on in pairs", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   const file = (prefix: string) => vlanTenant([network("a", many(254, prefix))]);
   store.wish("replace", file("c"));
   const plan = planOf(store, file("d"), "replace");
@@ -156,7 +156,7 @@ Deno.test("replacing every endpoint of a large network goes through: what goes h
 });
 
 Deno.test("a full network whose endpoints are all moved by fixed ones does not tie them together", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   store.wish("add", vlanTenant([network("a", many(100))]));
   const fixed = many(50, "d").map((Container, n) => ({ Container, IpAddress: `11.1.0.${n + 1}` }));
   const plan = planOf(store, vlanTenant([network("a", [...many(100), ...fixed])]));

@@ -3,11 +3,11 @@ import { planBindings } from "../../../lib/intent/plan.ts";
 import { parseBindings } from "../../../lib/intent/schema.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { attachment, network, vlanTenant } from "./files.ts";
-import { MemoryStore } from "./memory_store.ts";
+import { IntentDatabase } from "./intent_database.ts";
 
 /** A store with pod c attached to network one/a at 11.1.0.1 on host1. */
-function withLivePod(): MemoryStore {
-  const store = new MemoryStore();
+function withLivePod(): IntentDatabase {
+  const store = new IntentDatabase();
   store.wish("add", { ...host, ...vlanTenant([network("a", ["c"])]) });
   store.put(attachment("one/a/c"));
   return store;

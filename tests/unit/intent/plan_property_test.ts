@@ -6,7 +6,7 @@ import { planIntent } from "../../../lib/intent/plan.ts";
 import { parseIntent } from "../../../lib/intent/schema.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { brokenOnTheWay, brokenPromises } from "./check_store.ts";
-import { MemoryStore } from "./memory_store.ts";
+import { IntentDatabase } from "./intent_database.ts";
 import { anyIntent } from "./random_intents.ts";
 
 const read = (text: string): Intent => parseIntent(text).intent;
@@ -29,14 +29,14 @@ function expected(intent: Intent, before: Intent): Intent {
   return { hosts: byName(intent.hosts), tenants: byName(tenants), hostBindings: [] };
 }
 
-function storeWith(text: string): MemoryStore {
-  const store = new MemoryStore();
+function storeWith(text: string): IntentDatabase {
+  const store = new IntentDatabase();
   store.wish("replace", text);
   return store;
 }
 
 /** Plans and applies; false where the pools of the new intent have no room left beside what stays. */
-function replace(store: MemoryStore, text: string, limits = {}): boolean {
+function replace(store: IntentDatabase, text: string, limits = {}): boolean {
   try {
     const plan = planIntent(store.documents, { mode: "replace", intent: read(text) });
     store.apply(plan, { limits, after: () => assertEquals(brokenOnTheWay(store.documents), []) });

@@ -6,22 +6,22 @@ import { parseBindings, parseIntent } from "../../../lib/intent/schema.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { brokenPromises } from "./check_store.ts";
 import { network, vlanTenant } from "./files.ts";
-import { MemoryStore } from "./memory_store.ts";
+import { IntentDatabase } from "./intent_database.ts";
 
-function storeWith(...files: readonly unknown[]): MemoryStore {
-  const store = new MemoryStore();
+function storeWith(...files: readonly unknown[]): IntentDatabase {
+  const store = new IntentDatabase();
   for (const file of files) store.wish("add", file);
   return store;
 }
 
-const addressOf = (store: MemoryStore, path: string) => store.get(`endpoints/${path}`)?.address;
-const tagOf = (store: MemoryStore, path: string) => store.get(`networks/${path}`)?.tag;
-const subnetOf = (store: MemoryStore, path: string) => store.get(`networks/${path}`)?.subnet;
+const addressOf = (store: IntentDatabase, path: string) => store.get(`endpoints/${path}`)?.address;
+const tagOf = (store: IntentDatabase, path: string) => store.get(`networks/${path}`)?.tag;
+const subnetOf = (store: IntentDatabase, path: string) => store.get(`networks/${path}`)?.subnet;
 
 for (const [name, text] of Object.entries({ ...intents, exampleIntent })) {
   const addition = name === "addDeleteEndpoint";
   Deno.test(`planIntent() creates the original's ${name}, and finds it done the second time`, () => {
-    const store = addition ? storeWith(intents.multipleVxlans) : new MemoryStore();
+    const store = addition ? storeWith(intents.multipleVxlans) : new IntentDatabase();
     store.wish("add", text);
     assertEquals(brokenPromises(store.documents), []);
     assertEquals(store.wish("add", text).operations, []);
@@ -195,7 +195,7 @@ const refused: readonly (readonly [string, unknown, string, ...string[]])[] = [
 
 for (const [name, file, code, ...says] of refused) {
   Deno.test(`planIntent() refuses ${name}, and nothing is written`, () => {
-    const store = new MemoryStore();
+    const store = new IntentDatabase();
     const fault = assertThrows(() => store.wish("add", file), Fault);
     assertEquals(fault.code, code);
     for (const words of says) assertStringIncludes(fault.message, words);
@@ -224,7 +224,7 @@ Deno.test("a group that is still named is not deleted, and its users are told", 
 });
 
 Deno.test("a policy that no group has is warned of", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   const { warnings } = store.wish("add", vlanTenant([], { Policies: [{ Name: "p" }] }));
   assertEquals(warnings, ["policy one/p guards nobody: no group has it"]);
 });
@@ -539,7 +539,7 @@ Deno.test("what a file adds is checked against what it does not name: default ne
 });
 
 /** Applies object by object and looks at the store after each. */
-function replaceSlowly(store: MemoryStore, file: object): void {
+function replaceSlowly(store: IntentDatabase, file: object): void {
   const { intent } = parseIntent(JSON.stringify(file));
   const plan = planIntent(store.documents, { mode: "replace", intent });
   const after = () => assertEquals(brokenPromises(store.documents), []);

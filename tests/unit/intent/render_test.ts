@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { renderPlan } from "../../../lib/intent/render.ts";
 import { network, vlanTenant } from "./files.ts";
-import { MemoryStore } from "./memory_store.ts";
+import { IntentDatabase } from "./intent_database.ts";
 
 Deno.test("renderPlan() shows what comes, changes and goes, in the file's words", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   const created = store.wish("add", vlanTenant([network("a", [{ Container: "c", Host: "h1" }])]));
   assertEquals(renderPlan(created), [
     "+ tenant one",
@@ -32,13 +32,13 @@ Deno.test("renderPlan() shows what comes, changes and goes, in the file's words"
 });
 
 Deno.test("renderPlan() says that there is nothing to change, after the warnings", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   const plan = store.wish("delete", { Tenants: [{ Name: "ghost" }] });
   assertEquals(renderPlan(plan), ["! tenant ghost is not there", "nothing to change"]);
 });
 
 Deno.test("renderPlan() keeps each value on one line", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   const labels = { Container: "c", Labels: { a: "x\n\u001b[31m".repeat(99) } };
   const lines = renderPlan(store.wish("add", vlanTenant([network("a", [labels])])));
   assertEquals(lines.filter((line) => /\p{Cc}/u.test(line) || line.length > 120), []);

@@ -6,11 +6,11 @@ import type { Change } from "../../../lib/intent/plan/desired_intent.ts";
 import { parseIntent } from "../../../lib/intent/schema.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { brokenOnTheWay, brokenPromises } from "./check_store.ts";
-import { MemoryStore } from "./memory_store.ts";
+import { IntentDatabase } from "./intent_database.ts";
 import { anyIntent } from "./random_intents.ts";
 
 /** Brings a wish about, one commit a step; plans again where somebody else was faster. */
-function* bringAbout(store: MemoryStore, wish: Change): Generator<void> {
+function* bringAbout(store: IntentDatabase, wish: Change): Generator<void> {
   const plan = () => {
     try {
       return planIntent(store.documents, wish);
@@ -25,7 +25,7 @@ function* bringAbout(store: MemoryStore, wish: Change): Generator<void> {
     const revisions: number[] = [];
     try {
       for (const commit of planCommits(now, { groups: 2 })) {
-        revisions.push(store.commit(resolveChecks(commit, revisions), commit.writes));
+        revisions.push(store.mustCommit(resolveChecks(commit, revisions), commit.writes));
         yield;
       }
     } catch (error) {
@@ -39,7 +39,7 @@ Deno.test("two planners that know nothing of each other break no promise, whoeve
   const wish = fc.tuple(mode, anyIntent);
   fc.assert(
     fc.property(anyIntent, wish, wish, fc.infiniteStream(fc.boolean()), (base, one, two, turns) => {
-      const store = new MemoryStore();
+      const store = new IntentDatabase();
       store.wish("replace", base);
       const planners = [one, two].map(([mode, text]) =>
         bringAbout(store, { mode, intent: parseIntent(text).intent, force: true })

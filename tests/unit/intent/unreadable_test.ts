@@ -7,7 +7,7 @@ import { whyUnreadable } from "../../../lib/intent/readable.ts";
 import { parseIntent } from "../../../lib/intent/schema.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { network, vlanTenant } from "./files.ts";
-import { MemoryStore } from "./memory_store.ts";
+import { IntentDatabase } from "./intent_database.ts";
 import { anyIntent } from "./random_intents.ts";
 
 const wish = (file: object, mode: Change["mode"] = "add"): Change => ({
@@ -15,7 +15,7 @@ const wish = (file: object, mode: Change["mode"] = "add"): Change => ({
   intent: parseIntent(JSON.stringify(file)).intent,
 });
 
-const newer = (store: MemoryStore, key: string) =>
+const newer = (store: IntentDatabase, key: string) =>
   store.put({ [key]: { ...store.get(key), schema: 3, color: "red" } });
 
 Deno.test("whyUnreadable() takes this schema and the next, and names what is wrong with all else", () => {
@@ -36,7 +36,7 @@ Deno.test("whyUnreadable() takes this schema and the next, and names what is wro
 });
 
 Deno.test("planIntent() leaves a newer endpoint alone, says so, and does the rest of the file", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   store.wish("add", vlanTenant([network("a", ["c1", "c2"])]));
   newer(store, "endpoints/one/a/c1");
   const before = store.get("endpoints/one/a/c1");
@@ -50,7 +50,7 @@ Deno.test("planIntent() leaves a newer endpoint alone, says so, and does the res
 });
 
 Deno.test("planIntent() gives nobody a number whose claim it cannot read, and moves nobody from it", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   store.wish("add", vlanTenant([network("a", ["c1"])]));
   store.put({
     "claims/ip/one/a/11.1.0.1": { schema: 3, owners: ["endpoints/one/a/c1"] },
@@ -64,7 +64,7 @@ Deno.test("planIntent() gives nobody a number whose claim it cannot read, and mo
 });
 
 Deno.test("planIntent() keeps a newer network's subnet in its tenant's list, and out of others' hands", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   store.wish("add", vlanTenant([network("a")]));
   newer(store, "networks/one/a");
   store.wish("add", vlanTenant([network("b", ["c"])]));
@@ -80,7 +80,7 @@ Deno.test("planIntent() keeps a newer network's subnet in its tenant's list, and
 });
 
 Deno.test("planIntent() changes no subnets of a tenant whose list it cannot read", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   store.wish("add", vlanTenant([network("a")]));
   newer(store, "subnets/one");
   const plan = () => planIntent(store.documents, wish(vlanTenant([network("b")])));
@@ -90,7 +90,7 @@ Deno.test("planIntent() changes no subnets of a tenant whose list it cannot read
 });
 
 Deno.test("planIntent() keeps the schema and the unknown fields of a record one version ahead", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   store.wish("add", vlanTenant([network("a", ["c"])]));
   for (const key of ["tenants/one", "networks/one/a", "endpoints/one/a/c"]) {
     store.put({ [key]: { ...store.get(key), schema: 2, color: "red" } });
@@ -104,7 +104,7 @@ Deno.test("planIntent() keeps the schema and the unknown fields of a record one 
 });
 
 Deno.test("auditClaims() names what cannot be read, and draws no conclusions from it", () => {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   store.wish("add", vlanTenant([network("a", ["c1", "c2"])]));
   for (const key of ["networks/one/a", "endpoints/one/a/c1", "claims/ip/one/a/11.1.0.2"]) {
     newer(store, key);
@@ -140,7 +140,7 @@ Deno.test("no plan touches what cannot be read, whatever it is and whatever is w
         picks,
         spoil,
       ) => {
-        const store = new MemoryStore();
+        const store = new IntentDatabase();
         store.wish("replace", from);
         const all = [...store.documents.keys()];
         if (all.length === 0) return;

@@ -3,13 +3,13 @@ import { LocalTags } from "../../../../lib/agent/pods/local_tags.ts";
 import type { Document } from "../../../../lib/agent/store/store_cache.ts";
 import type { NetworkRecord } from "../../../../lib/intent/records.ts";
 import { network, vlanTenant } from "../../intent/files.ts";
-import { MemoryStore } from "../../intent/memory_store.ts";
+import { IntentDatabase } from "../../intent/intent_database.ts";
 
 type Documents = ReadonlyMap<string, Document>;
 
 /** Returns the documents of a tenant with VXLAN networks a and b, and VLAN network c. */
 function documentsWith(vlans: string): Documents {
-  const store = new MemoryStore();
+  const store = new IntentDatabase();
   const networks = [network("a"), network("b"), network("c", [], { PktTagType: "vlan" })];
   const file = vlanTenant(networks, {
     ...{ DefaultNetType: "vxlan", Vxlans: "10001-12000", Vlans: vlans },

@@ -1,21 +1,19 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { IntentStore } from "../../../../lib/agent/store/apply.ts";
 import { StoreCache } from "../../../../lib/agent/store/store_cache.ts";
-import type { Check, Write } from "../../../../lib/store/store.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
+import { MemoryStore } from "../../../memory/memory_store.ts";
 import { brokenPromises } from "../../intent/check_store.ts";
-import { MemoryStore } from "./memory_store.ts";
 
 /** A store that is gone after so many commits, as for a writer that is killed. */
 class MortalStore extends MemoryStore {
   commitsLeft = Infinity;
   commits = 0;
 
-  override commit(checks: readonly Check[], writes: readonly Write[]) {
-    if (this.commitsLeft-- <= 0) return Promise.reject(new Fault("unavailable", "killed"));
+  override beforeCommit = () => {
+    if (this.commitsLeft-- <= 0) throw new Fault("unavailable", "killed");
     this.commits++;
-    return super.commit(checks, writes);
-  }
+  };
 }
 
 const intentOf = (endpoints: number, note = ""): string =>
@@ -39,12 +37,10 @@ const intentOf = (endpoints: number, note = ""): string =>
 const open = async (store: MemoryStore) =>
   new IntentStore(await StoreCache.load(store), () => "2026-11-26T00:00:00Z");
 
-const below = (store: MemoryStore, prefix: string) =>
-  [...store.entries.keys()].filter((key) => key.startsWith(prefix));
+const below = (store: MemoryStore, prefix: string) => store.database.keysBelow(prefix);
 
 const states = (store: MemoryStore) =>
-  [...store.entries.values()].filter(({ key }) => key.startsWith("revisions/"))
-    .map(({ value }) => (value as { readonly state: string }).state);
+  below(store, "revisions/").map((key) => store.database.get(key)?.state);
 
 Deno.test("apply() keeps a long request beside its revision while it is applied, and not after", async () => {
   const store = new MortalStore();
@@ -77,7 +73,7 @@ for (const [what, endpoints] of [["short", 40], ["long", 250]] as const) {
       const all = below(store, "tenants/").length === 0 ? 0 : 3 * endpoints;
       if (all > 0) begun++;
       assertEquals(count, all, `cut after ${cut} commits`);
-      assertEquals(brokenPromises(store.entries), []);
+      assertEquals(brokenPromises(store.database.documents), []);
       assertEquals(states(store).includes("applying"), false);
       assertEquals(below(store, "requests/"), []);
     }
@@ -109,6 +105,6 @@ Deno.test("two applies at once on one store both come true, with a revision each
   // The second tenant wants VLANs too: after a conflict it plans anew.
   assertEquals(answers.map((one) => one.revision).sort(), [1, 2]);
   assertEquals(below(store, "endpoints/").length, 1_500);
-  assertEquals(brokenPromises(store.entries), []);
+  assertEquals(brokenPromises(store.database.documents), []);
   assertEquals(states(store), ["done", "done"]);
 });

@@ -2,36 +2,9 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { StoreCache } from "../../../../lib/agent/store/store_cache.ts";
 import { Presence } from "../../../../lib/agent/store/presence.ts";
 import type { PresenceRecord } from "../../../../lib/intent/records.ts";
-import type { Check, Entry, Store, Write } from "../../../../lib/store/store.ts";
+import type { Store } from "../../../../lib/store/store.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
-
-/** A store in memory that several agents open. */
-class SharedStore implements Store {
-  readonly #entries = new Map<string, Entry>();
-  #revision = 0;
-
-  get(key: string) {
-    return Promise.resolve(this.#entries.get(key));
-  }
-  list() {
-    return Promise.resolve({ entries: [...this.#entries.values()], revision: this.#revision });
-  }
-  commit(checks: readonly Check[], writes: readonly Write[]) {
-    const bad = checks.find(({ key, revision }) =>
-      (this.#entries.get(key)?.revision ?? 0) !== revision
-    );
-    if (bad) return Promise.resolve({ done: false as const, conflict: bad.key });
-    this.#revision++;
-    for (const { key, value = null } of writes) {
-      this.#entries.set(key, { key, value, revision: this.#revision });
-    }
-    return Promise.resolve({ done: true as const, revision: this.#revision });
-  }
-  async *watch() {}
-  close() {
-    return Promise.resolve();
-  }
-}
+import { MemoryStore } from "../../../memory/memory_store.ts";
 
 /** An agent of host h1 with that state folder; while it waits, `meanwhile` happens. */
 async function agent(
@@ -53,7 +26,7 @@ const recordIn = async (store: Store) =>
   (await store.get("agents/h1"))?.value as unknown as PresenceRecord | undefined;
 
 Deno.test("Presence takes a label that nobody had, and says what its host carries", async () => {
-  const store = new SharedStore();
+  const store = new MemoryStore();
   await (await agent(store, "a")).take();
   assertEquals(await recordIn(store), {
     schema: 1,
@@ -69,7 +42,7 @@ Deno.test("Presence takes a label that nobody had, and says what its host carrie
 });
 
 Deno.test("Presence takes its own label again at once", async () => {
-  const store = new SharedStore();
+  const store = new MemoryStore();
   await (await agent(store, "a")).take();
   const meanwhile = () => Promise.reject(new Error("it waited"));
   await (await agent(store, "a", { meanwhile })).take();
@@ -78,7 +51,7 @@ Deno.test("Presence takes its own label again at once", async () => {
 
 for (const takeOver of [false, true]) {
   Deno.test(`Presence refuses the label of a living agent, take-over ${takeOver}`, async () => {
-    const store = new SharedStore();
+    const store = new MemoryStore();
     const first = await agent(store, "a");
     await first.take();
     const second = await agent(store, "b", { takeOver, meanwhile: () => first.beat() });
@@ -89,7 +62,7 @@ for (const takeOver of [false, true]) {
 }
 
 Deno.test("Presence takes a silent agent's label only when it is told to", async () => {
-  const store = new SharedStore();
+  const store = new MemoryStore();
   await (await agent(store, "a")).take();
   const timid = await agent(store, "b");
   await assertRejects(() => timid.take(), Fault, "belongs to another state folder");
@@ -98,7 +71,7 @@ Deno.test("Presence takes a silent agent's label only when it is told to", async
 });
 
 Deno.test("Presence takes the label of a host that was given up, which says nothing of it then", async () => {
-  const store = new SharedStore();
+  const store = new MemoryStore();
   await (await agent(store, "a")).take();
   const { value, key } = (await store.get("agents/h1"))!;
   await store.commit([], [{ key, value: { ...value as object, lost: true } }]);
@@ -110,7 +83,7 @@ Deno.test("Presence takes the label of a host that was given up, which says noth
 });
 
 Deno.test("Presence refuses a host that was given up and speaks again", async () => {
-  const store = new SharedStore();
+  const store = new MemoryStore();
   const first = await agent(store, "a");
   await first.take();
   const { value, key } = (await store.get("agents/h1"))!;
@@ -120,7 +93,7 @@ Deno.test("Presence refuses a host that was given up and speaks again", async ()
 });
 
 Deno.test("Presence says so when its label was taken over while it was silent", async () => {
-  const store = new SharedStore();
+  const store = new MemoryStore();
   const first = await agent(store, "a");
   await first.take();
   await (await agent(store, "b", { takeOver: true })).take();

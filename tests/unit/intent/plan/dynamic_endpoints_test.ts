@@ -7,7 +7,7 @@ import { parseIntent } from "../../../../lib/intent/schema.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { brokenPromises } from "../check_store.ts";
 import { attachment, network, vlanTenant } from "../files.ts";
-import { MemoryStore } from "../memory_store.ts";
+import { IntentDatabase } from "../intent_database.ts";
 import { anyIntent } from "../random_intents.ts";
 
 /** The documents of an endpoint that a set-up made, with its pod where it is not held. */
@@ -34,8 +34,8 @@ function dynamic(path: string, address: string, heldSince?: number): Record<stri
   };
 }
 
-function storeWith(file: unknown, ...documents: Record<string, unknown>[]): MemoryStore {
-  const store = new MemoryStore();
+function storeWith(file: unknown, ...documents: Record<string, unknown>[]): IntentDatabase {
+  const store = new IntentDatabase();
   store.wish("add", file);
   for (const one of documents) store.put(one);
   return store;
@@ -43,7 +43,7 @@ function storeWith(file: unknown, ...documents: Record<string, unknown>[]): Memo
 
 const SMALL = { SubnetCIDR: "10.0.0.0/29" }; // six addresses
 const file = vlanTenant([network("a", ["c"], SMALL)]);
-const changes = (store: MemoryStore, mode: "add" | "replace" | "delete", wish: unknown) =>
+const changes = (store: IntentDatabase, mode: "add" | "replace" | "delete", wish: unknown) =>
   store.wish(mode, wish).operations.map(({ verb, kind, name }) => `${verb} ${kind} ${name}`);
 
 Deno.test("no apply touches an endpoint that a set-up made", () => {
@@ -126,7 +126,7 @@ Deno.test("a plan that was made before a pod arrived does not delete or move its
 });
 
 /** Returns a store's networks, each with a free address of its own. */
-function roomIn(store: MemoryStore): [path: string, address: string][] {
+function roomIn(store: IntentDatabase): [path: string, address: string][] {
   return store.keysBelow("networks/").flatMap((key) => {
     const { tenant, name, subnet } = store.get(key) as unknown as NetworkRecord;
     const base = subnet.split("/")[0]?.split(".") ?? [];
