@@ -125,10 +125,22 @@ for (const [name, AttachUUID, count] of ids) {
   Deno.test(`S8: a sandbox is found by AttachUUID in any namespace: ${name}`, () => {
     const store = storeWith(vlanTenant([network("a", [{ Container: "myPod1", AttachUUID }])]));
     assertEquals(chosen(store, pod("other", { namespace: "elsewhere" })).length, count);
+    // Looked at because of its name, in a namespace that is not served: only the id counts.
+    assertEquals(chosen(store, pod("myPod1", { namespace: "elsewhere" })).length, count);
     const bound = storeWith(vlanTenant([network("a", ["myPod1"])]), [
       { Container: "myPod1", Host: "host1", AttachUUID },
     ]);
     assertEquals(chosen(bound, pod("other", { namespace: "elsewhere" })).length, count);
+  });
+}
+
+for (const [length, count] of [[12, 1], [11, 0], [4, 0]] as const) {
+  Deno.test(`a sandbox known by ${length} digits of its id ${count ? "is" : "is not"} the bound one`, () => {
+    const bound = { Container: "myPod1", AttachUUID: SANDBOX };
+    const store = storeWith(vlanTenant([network("a", [bound])]));
+    const sandbox = SANDBOX.slice(0, length);
+    assertEquals(chosen(store, pod("other", { namespace: "elsewhere", sandbox })).length, count);
+    assertEquals(chosen(store, pod("myPod1", { namespace: "elsewhere", sandbox })).length, count);
   });
 }
 

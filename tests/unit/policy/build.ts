@@ -52,9 +52,11 @@ export function endpointOf(one: PlacedEndpoint): Endpoint {
   };
 }
 
-/** Returns the MAC of a test's endpoint. */
+/** Returns the MAC of a test's endpoint: another one for each id. */
 export function macOf({ id }: { readonly id: string }): string {
-  return `02:02:00:00:00:${id.replace(/\D/g, "").padStart(2, "0").slice(-2)}`;
+  const number = [...id].reduce((sum, one) => (sum * 31 + one.charCodeAt(0)) % 2 ** 32, 7);
+  const bytes = number.toString(16).padStart(8, "0").match(/../g) ?? [];
+  return ["02", "02", ...bytes].join(":");
 }
 
 /** Returns a test's packet as the model wants it. */

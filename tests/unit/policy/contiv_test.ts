@@ -3,12 +3,13 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { tenantPolicies } from "../../../lib/agent/policy/policy_records.ts";
 import type { TenantRecord } from "../../../lib/intent/records.ts";
+import { parseAddress } from "../../../lib/ipam/subnets.ts";
 import { rulesOfTenant } from "../../../lib/policy/contiv.ts";
 import { HostFlows } from "../../../lib/policy/flows/host_flows.ts";
 import { PolicyModel } from "../../../lib/policy/model.ts";
 import type { Rule } from "../../../lib/policy/rules.ts";
 import { verdictOf } from "../../../lib/policy/verdict.ts";
-import { FlowMachine } from "./flow_machine.ts";
+import { HostBridge } from "./host_bridge.ts";
 
 const cases: readonly { name: string; rule: Readonly<Record<string, unknown>>; says: string }[] = [
   { name: "a range of ports", rule: { Protocol: "tcp", Port: "8000-8010" }, says: "Port" },
@@ -52,18 +53,28 @@ function judgesOf(rules: readonly Rule[]) {
   const flows = new HostFlows();
   const model = new PolicyModel(flows);
   const common = { tenant: "t", labels: {}, ports: [] };
-  const here = { tag: 100, mac: "02:02:00:00:00:01" };
-  model.setEndpoint({ ...common, id: "web", address: 1, group: "web", here });
-  model.setEndpoint({ ...common, id: "app", address: 2, group: "app" });
+  const [web, app] = [{ tag: 100, mac: "02:02:00:00:00:01", ip: "10.1.0.1" }, "10.1.0.2"];
+  model.setEndpoint({
+    ...common,
+    id: "web",
+    address: parseAddress(web.ip),
+    group: "web",
+    here: { tag: web.tag, mac: web.mac },
+  });
+  model.setEndpoint({ ...common, id: "app", address: parseAddress(app), group: "app" });
   model.setRules("contiv t", rules);
   flows.changes();
-  const machine = new FlowMachine(flows.lines());
+  const bridge = new HostBridge([web], { flows: flows.lines(), policed: flows.tags });
   return (protocol: number, port: number) => {
-    const packet = { from: "app", to: "web", source: 2, destination: 1, protocol };
-    const { isAllowed } = verdictOf(model, { ...packet, destinationPort: port });
-    const asked = protocol * 0x1_0000 + port;
-    const registers = { reg0: 100, reg1: 2, reg2: 1, reg3: asked, reg9: 0 };
-    return [isAllowed, machine.run(registers)];
+    const packet = {
+      ...{ from: "app", to: "web", protocol, destinationPort: port },
+      ...{ source: parseAddress(app), destination: parseAddress(web.ip) },
+    };
+    const outcome = bridge.pass({
+      ...{ to: web, tag: web.tag, fromIp: app, toIp: web.ip },
+      ...{ protocol, fromPort: 40_000, toPort: port },
+    });
+    return [verdictOf(model, packet).isAllowed, outcome];
   };
 }
 
@@ -83,7 +94,7 @@ for (const { name, rule, says } of cases) {
       const asks = judgesOf(read.rules);
       for (const port of [80, 4_464, 8_000, 8_005, 9_000]) {
         for (const protocol of [1, 6, 7, 17]) {
-          assertEquals(asks(protocol, port), [false, 31], `${Action}: ${protocol} ${port}`);
+          assertEquals(asks(protocol, port), [false, "dropped"], `${Action}: ${protocol} ${port}`);
         }
       }
     }

@@ -1,47 +1,74 @@
-// A switch as far as the rules' tables need one: it reads the lines themselves, and finds the flow that
-// matches, conjunctive matches included (ovs-fields(7), "Conjunctive Match Fields").
+// A switch as far as policies need one. It reads the flows' text, starts at table 0 like a real bridge, finds
+// the flow that matches (conjunctive matches included: ovs-fields(7), "Conjunctive Match Fields"), and
+// follows its actions through registers and connection tracker until the frame is forwarded or dropped.
 
-/** Registers of a packet, by name. */
-export type Registers = Readonly<Record<string, number>>;
+import { type Connections, ctFields } from "./connections.ts";
 
-interface Flow {
-  readonly priority: number;
-  readonly fields: readonly {
-    readonly name: string;
-    readonly value: number;
-    readonly mask: number;
-  }[];
-  readonly conjId: number | undefined;
-  readonly parts: readonly { readonly id: number; readonly k: number; readonly n: number }[];
-  readonly next: number;
+/** Fields of a frame and registers, `nwSrc` for what ovs-ofctl calls nw_src; an absent one is 0. */
+export type Fields = Readonly<Record<string, number>>;
+
+/** Where a frame ends. */
+export type Outcome = "forwarded" | "dropped";
+
+interface Match {
+  readonly name: string;
+  /** As two numbers: a MAC address has more bits than bit operations of JavaScript. */
+  readonly value: Halves;
+  readonly mask: Halves;
 }
 
-/** Tables of flows that lead to others by resubmit. */
+interface Halves {
+  readonly high: number;
+  readonly low: number;
+}
+
+interface Flow {
+  readonly text: string;
+  readonly priority: number;
+  readonly matches: readonly Match[];
+  readonly conjId: number | undefined;
+  readonly parts: readonly { readonly id: number; readonly k: number; readonly n: number }[];
+  readonly actions: readonly string[];
+}
+
+const EVERY_BIT = 0xffff_ffff_ffff;
+
+/** Tables of flows. */
 export class FlowMachine {
   readonly #tables = new Map<number, Flow[]>();
 
-  constructor(lines: readonly string[]) {
-    for (const line of lines) {
-      const [, table = "", priority = "", match = "", actions = ""] =
-        /table=(\d+), priority=(\d+)(?:,(\S+))? actions=(.*)$/.exec(line) ?? [];
-      const flows = this.#tables.get(Number(table)) ?? [];
-      flows.push(flowOf(Number(priority), match, actions));
-      this.#tables.set(Number(table), flows);
+  constructor(flows: readonly string[]) {
+    for (const text of flows) {
+      const [, table = "0", priority = "", match = "", actions = ""] =
+        /^cookie=0x[0-9a-f]+,(?: table=(\d+),)? priority=(\d+)(?:,(\S+))? actions=(.*)$/
+          .exec(text) ?? [];
+      if (actions === "") throw new Error(`not a flow: ${text}`);
+      const list = this.#tables.get(Number(table)) ?? [];
+      list.push(flowOf({ text, priority: Number(priority), match, actions }));
+      this.#tables.set(Number(table), list);
     }
-    for (const flows of this.#tables.values()) flows.sort((a, b) => b.priority - a.priority);
+    for (const list of this.#tables.values()) list.sort((a, b) => b.priority - a.priority);
   }
 
-  /** Returns the table where the packet ends: that of the allowed, or of the denied. */
-  run(registers: Registers, first = 20): number {
-    for (let table = first;; table = this.#find(table, registers).next) {
-      if (table >= 30) return table;
+  /** Returns where a frame ends that enters at table 0; `connections` is the connection tracker. */
+  run(frame: Fields, connections: Connections): Outcome {
+    const fields: Record<string, number> = { ...frame };
+    for (let table: number | undefined = 0, hops = 0; table !== undefined; hops++) {
+      if (hops > 30) throw new Error(`a loop at table ${table}`);
+      let next: number | undefined;
+      for (const action of this.#find(table, fields).actions) {
+        if (action === "NORMAL") return "forwarded";
+        if (action !== "drop") next = apply(action, fields, connections) ?? next;
+      }
+      table = next;
     }
+    return "dropped";
   }
 
-  #find(table: number, registers: Registers): Flow {
+  #find(table: number, fields: Fields): Flow {
     const flows = this.#tables.get(table) ?? [];
-    const matching = flows.filter((flow) =>
-      flow.fields.every(({ name, value, mask }) => ((registers[name]! & mask) >>> 0) === value)
+    const matching = flows.filter(({ matches }) =>
+      matches.every((match) => isMatch(match, fields[match.name] ?? 0))
     );
     for (const priority of new Set(matching.map((flow) => flow.priority))) {
       const here = matching.filter((flow) => flow.priority === priority);
@@ -56,23 +83,144 @@ export class FlowMachine {
       if (!whole) throw new Error(`table ${table} has no conj_id=${id} of priority ${priority}`);
       return whole;
     }
-    throw new Error(`table ${table} has no flow for ${JSON.stringify(registers)}`);
+    throw new Error(`table ${table} has no flow for ${JSON.stringify(fields)}`);
   }
 }
 
-function flowOf(priority: number, match: string, actions: string): Flow {
-  const words = match.split(",").filter(Boolean);
-  const conjId = words.find((word) => word.startsWith("conj_id="));
+function isMatch({ value, mask }: Match, field: number): boolean {
+  const { high, low } = halves(field);
+  return (high & mask.high) === value.high && ((low & mask.low) >>> 0) === value.low;
+}
+
+function halves(value: number): Halves {
+  return { high: Math.floor(value / 2 ** 32), low: value >>> 0 };
+}
+
+function flowOf(
+  { text, priority, match, actions }: {
+    readonly text: string;
+    readonly priority: number;
+    readonly match: string;
+    readonly actions: string;
+  },
+): Flow {
+  const terms = match.split(",").filter(Boolean);
+  const conjId = terms.find((term) => term.startsWith("conj_id="));
   return {
+    text,
     priority,
-    fields: words.filter((word) => /^reg\d=/.test(word)).map((word) => {
-      const [, name = "", value, mask = "0xffffffff"] = /^(reg\d)=([^/]+)(?:\/(.*))?$/.exec(word) ??
-        [];
-      return { name, value: Number(value), mask: Number(mask) };
-    }),
+    matches: terms.filter((term) => term !== conjId).flatMap(matchesOf),
     conjId: conjId === undefined ? undefined : Number(conjId.slice("conj_id=".length)),
     parts: [...actions.matchAll(/conjunction\((\d+),(\d+)\/(\d+)\)/g)]
       .map(([, id, k, n]) => ({ id: Number(id), k: Number(k), n: Number(n) })),
-    next: Number(/resubmit\(,(\d+)\)/.exec(actions)?.[1] ?? 99),
+    // Commas within brackets belong to an action.
+    actions: actions.split(/,(?![^(]*\))/),
   };
+}
+
+/** What a protocol's name in a match says. */
+const PROTOCOLS: Readonly<Record<string, Fields>> = {
+  arp: { ethType: 0x806 },
+  ip: { ethType: 0x800 },
+  ipv6: { ethType: 0x86dd },
+  icmp: { ethType: 0x800, nwProto: 1 },
+  tcp: { ethType: 0x800, nwProto: 6 },
+  udp: { ethType: 0x800, nwProto: 17 },
+  sctp: { ethType: 0x800, nwProto: 132 },
+};
+const FLAGS: Readonly<Record<string, Fields>> = {
+  ctState: { new: 1, est: 2, rel: 4, rpl: 8, inv: 16, trk: 32 },
+  tcpFlags: { fin: 1, syn: 2, rst: 4, ack: 16 },
+};
+
+function matchesOf(term: string): Match[] {
+  const [word = "", written] = term.split("=");
+  const name = camelCase(word);
+  if (written === undefined) {
+    const fields = PROTOCOLS[name];
+    if (!fields) throw new Error(`unknown match ${term}`);
+    return Object.entries(fields).map(([name, value]) => matchOf(name, value, EVERY_BIT));
+  }
+  const flags = FLAGS[name];
+  if (flags) {
+    const signs = [...written.matchAll(/([+-])(\w+)/g)]
+      .map(([, sign, flag = ""]) => ({ isSet: sign === "+", bit: flags[flag]! }));
+    const sum = (bits: typeof signs) => bits.reduce((all, { bit }) => all | bit, 0);
+    return [matchOf(name, sum(signs.filter(({ isSet }) => isSet)), sum(signs))];
+  }
+  const [value = "", mask] = written.split("/");
+  return [matchOf(name, numberOf(value), mask === undefined ? EVERY_BIT : numberOf(mask))];
+}
+
+function camelCase(name: string): string {
+  return name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function matchOf(name: string, value: number, mask: number): Match {
+  return { name, value: halves(value), mask: halves(mask) };
+}
+
+/** Returns a number, a dotted address or a MAC address as a number. */
+export function numberOf(text: string): number {
+  if (text.includes(":")) return Number(`0x${text.replaceAll(":", "")}`);
+  return text.includes(".")
+    ? text.split(".").reduce((sum, byte) => sum * 256 + Number(byte), 0)
+    : Number(text);
+}
+
+/** Fields by the names that actions have for them. */
+const NXM: Readonly<Record<string, string>> = {
+  NXM_OF_IP_SRC: "nwSrc",
+  NXM_OF_IP_DST: "nwDst",
+  NXM_OF_IP_PROTO: "nwProto",
+  NXM_OF_TCP_SRC: "tpSrc",
+  NXM_OF_TCP_DST: "tpDst",
+  NXM_OF_UDP_SRC: "tpSrc",
+  NXM_OF_UDP_DST: "tpDst",
+  OXM_OF_SCTP_SRC: "tpSrc",
+  OXM_OF_SCTP_DST: "tpDst",
+  NXM_NX_CT_NW_SRC: "ctNwSrc",
+  NXM_NX_CT_NW_DST: "ctNwDst",
+  NXM_NX_CT_NW_PROTO: "ctNwProto",
+  NXM_NX_CT_TP_DST: "ctTpDst",
+};
+
+function fieldOf(nxm: string): string {
+  const name = NXM[nxm] ?? /^NXM_NX_(REG\d)$/.exec(nxm)?.[1]?.toLowerCase();
+  if (name === undefined) throw new Error(`unknown field ${nxm}`);
+  return name;
+}
+
+/** Does one action; returns the table that it leads to. */
+function apply(
+  action: string,
+  fields: Record<string, number>,
+  connections: Connections,
+): number | undefined {
+  const table = /^resubmit\(,(\d+)\)$|^goto_table:(\d+)$/.exec(action);
+  if (table) return Number(table[1] ?? table[2]);
+  const set = /^set_field:(\w+)->(reg\d)$/.exec(action);
+  if (set) {
+    fields[set[2]!] = Number(set[1]);
+    return undefined;
+  }
+  const copied = /^(?:move:(\w+)\[\]|load:(\w+))->(\w+)\[(?:(\d+)\.\.(\d+))?\]$/.exec(action);
+  if (copied) {
+    const [, from, value, to = "", first = "0", last = "31"] = copied;
+    const field = fieldOf(to);
+    const number = from === undefined ? Number(value) : fields[fieldOf(from)] ?? 0;
+    fields[field] = withBits(fields[field] ?? 0, number, [Number(first), Number(last)]);
+    return undefined;
+  }
+  const ct = /^ct\((?:table=(\d+)|(commit)),zone=NXM_NX_REG0\[0\.\.15\]\)$/.exec(action);
+  if (!ct) throw new Error(`unknown action ${action}`);
+  const zone = (fields.reg0 ?? 0) & 0xffff;
+  if (ct[2]) connections.commit(zone, fields);
+  else Object.assign(fields, ctFields(connections, zone, fields));
+  return ct[1] === undefined ? undefined : Number(ct[1]);
+}
+
+function withBits(old: number, value: number, [first, last]: [number, number]): number {
+  const mask = (2 ** (last - first + 1) - 1) * 2 ** first;
+  return ((old & ~mask) | ((value * 2 ** first) & mask)) >>> 0;
 }

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { LocalTags } from "../../../../lib/agent/pods/local_tags.ts";
 import type { Document } from "../../../../lib/agent/store/store_cache.ts";
 import type { NetworkRecord } from "../../../../lib/intent/records.ts";
+import type { PortRow } from "../../../../lib/ovs/switch.ts";
 import { network, vlanTenant } from "../../intent/files.ts";
 import { IntentDatabase } from "../../intent/intent_database.ts";
 
@@ -62,4 +63,36 @@ Deno.test("a network keeps its tag where no other is left, and loses it to the o
   assertEquals([tags.tagOf(wide, a), tags.tagOf(wide, b)], [4094, 4093]);
   wide.set("claims/vlan/4093", wide.get("claims/vlan/1")!);
   assertEquals([tags.tagOf(wide, a), tags.tagOf(wide, b)], [4094, undefined]);
+});
+
+const portOf = (name: string, tag?: number): PortRow => ({
+  ...{ name: `cv${name}`, ofport: 1, externalIds: { tenant: "one", network: name } },
+  ...tag === undefined ? {} : { tag },
+} as PortRow);
+
+Deno.test("restore() takes over the tags of ports, as after a restart, and leaves out those that say none", () => {
+  const documents = documentsWith("1-10");
+  const tags = new LocalTags();
+  tags.restore([portOf("a", 2000), portOf("b"), { ...portOf("b", 3000), externalIds: {} }]);
+  const given = ["a", "b"].map((name) => tags.tagOf(documents, networkIn(documents, name)));
+  assertEquals(given, [2000, 4094]);
+});
+
+Deno.test("restore() does not overwrite a tag that is in use", () => {
+  const documents = documentsWith("1-10");
+  const tags = new LocalTags();
+  const a = networkIn(documents, "a");
+  assertEquals(tags.tagOf(documents, a), 4094);
+  tags.restore([portOf("a", 2000)]);
+  assertEquals(tags.tagOf(documents, a), 4094);
+});
+
+Deno.test("prune() forgets the tag of a network that is gone, so another may have it", () => {
+  const documents = new Map(documentsWith("1-10"));
+  const tags = new LocalTags();
+  const [a, b] = [networkIn(documents, "a"), networkIn(documents, "b")];
+  assertEquals(tags.tagOf(documents, a), 4094);
+  documents.delete("networks/one/a");
+  tags.prune(documents);
+  assertEquals(tags.tagOf(documents, b), 4094);
 });

@@ -33,6 +33,10 @@ function row(id: string, parts: Partial<PortRow> = {}): PortRow {
   return { ...attachmentToPort(attachment(id), 7), ofport: 3, ...parts };
 }
 
+function without(ids: PortRow["externalIds"], key: string): PortRow["externalIds"] {
+  return Object.fromEntries(Object.entries(ids).filter(([name]) => name !== key));
+}
+
 function asText(steps: readonly Step[]): string {
   return steps.map((step) =>
     step.do === "detach" ? `detach ${step.name}` : `${step.do} ${step.attachment.id}`
@@ -102,6 +106,20 @@ const cases = [
     name: "mends a row that tells of another address",
     wanted: [{ ...a, attachment: attachment("a", "11.1.0.9/24") }],
     rows: [row("a")],
+    ends: ["cva"],
+    want: "port a",
+  },
+  {
+    name: "mends a row that has an external id of somebody else",
+    wanted: [a],
+    rows: [row("a", { externalIds: { ...row("a").externalIds, "iface-id": "other" } })],
+    ends: ["cva"],
+    want: "port a",
+  },
+  {
+    name: "mends a row that lacks one of our external ids",
+    wanted: [a],
+    rows: [row("a", { externalIds: without(row("a").externalIds, "sandbox") })],
     ends: ["cva"],
     want: "port a",
   },
