@@ -2,20 +2,16 @@
 // at how full it is.
 
 import type { PoolUse } from "../../lib/intent/audit.ts";
+import { tenantWith } from "../fixtures/tenant.ts";
 import type { LabAgent } from "./agent.ts";
 
 /** Returns an intent of tenant `t` with VLANs, whose networks are `networks`. */
 export function tenantOf(networks: readonly object[], more: object = {}): unknown {
   return {
-    Tenants: [{
-      Name: "t",
-      DefaultNetType: "vlan",
-      SubnetPool: "10.9.0.0/16",
-      AllocSubnetLen: 24,
-      Vlans: "100-200",
+    Tenants: [tenantWith({
       ...more,
       Networks: networks,
-    }],
+    })],
   };
 }
 

@@ -1,6 +1,7 @@
 // One simulated host for a test: a folder, an Open vSwitch, an agent of the built file, and pods.
 
 import { run } from "../../lib/util/run.ts";
+import { tenantWith } from "../fixtures/tenant.ts";
 import { LabAgent } from "./agent.ts";
 import { type Ovs, startOvs } from "./ovs.ts";
 import { makePod, type Pod } from "./pod.ts";
@@ -39,17 +40,14 @@ export async function startHost(intent: unknown, ...flags: string[]): Promise<Ho
 /** An intent with one VLAN network `blue` of tenant `t` that names pods pod0, pod1, … */
 export function intentOf(pods: number, subnetPool = "10.9.0.0/16"): unknown {
   return {
-    Tenants: [{
-      Name: "t",
-      DefaultNetType: "vlan",
+    Tenants: [tenantWith({
       SubnetPool: subnetPool,
       AllocSubnetLen: 16,
-      Vlans: "100-200",
       Networks: [{
         Name: "blue",
         Endpoints: Array.from({ length: pods }, (_, n) => ({ Container: `pod${n}` })),
       }],
-    }],
+    })],
   };
 }
 

@@ -2,6 +2,7 @@
 // hosts; policies come from an intent, or as Kubernetes objects over the agents' sockets.
 
 import { askAgent } from "../../lib/agent/client.ts";
+import { tenantWith } from "../fixtures/tenant.ts";
 import { askAll, type Cell, type Question } from "./truth.ts";
 import type { KubeNamespace, KubePod, NetworkPolicy } from "../../lib/policy/input.ts";
 import type { LabAgent } from "./agent.ts";
@@ -124,17 +125,13 @@ export function worldIntent(
   );
   return {
     Hosts: hosts,
-    Tenants: [{
-      Name: "t",
+    Tenants: [tenantWith({
       DefaultNetType: encap,
-      SubnetPool: "10.9.0.0/16",
-      AllocSubnetLen: 24,
-      Vlans: "100-200",
       Vxlans: "10001-10100",
       Namespaces: NAMESPACES,
       Groups: groups,
       Policies: policies,
       Networks: [{ Name: "blue", Endpoints: endpoints }],
-    }],
+    })],
   };
 }

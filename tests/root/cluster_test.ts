@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { run } from "../../lib/util/run.ts";
+import { tenantWith } from "../fixtures/tenant.ts";
 import { startCluster } from "../lab/cluster.ts";
 import { MANAGEMENT_ADDRESS, managementAddress } from "../lab/cluster/fabric.ts";
 import { UNDERLAY, vtepOf } from "../lab/cluster/host.ts";
@@ -9,14 +10,10 @@ import { sniff } from "../lab/cluster/sniff.ts";
 import { waitFor } from "../lab/wait.ts";
 
 const INTENT = {
-  Tenants: [{
-    Name: "t",
-    DefaultNetType: "vlan",
-    SubnetPool: "10.9.0.0/16",
+  Tenants: [tenantWith({
     AllocSubnetLen: 16,
-    Vlans: "100-200",
     Networks: [{ Name: "blue", Endpoints: [{ Container: "a" }, { Container: "b" }] }],
-  }],
+  })],
 };
 
 /** Pings from inside a namespace; throws without an answer. */

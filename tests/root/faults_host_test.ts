@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { run } from "../../lib/util/run.ts";
 import { intents } from "../fixtures/intents.ts";
+import { tenantWith } from "../fixtures/tenant.ts";
 import { type Host, intentOf, startHost, worldOf } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -169,17 +170,14 @@ const ALIKE = {
 };
 
 function tenantOf(name: string, vlans: string, networks: [string, string[]][]): unknown {
-  return {
+  return tenantWith({
     Name: name,
-    DefaultNetType: "vlan",
-    SubnetPool: "10.9.0.0/16",
-    AllocSubnetLen: 24,
     Vlans: vlans,
     Networks: networks.map(([Name, pods]) => ({
       Name,
       Endpoints: pods.map((Container) => ({ Container })),
     })),
-  };
+  });
 }
 
 Deno.test("S33: link names fit the kernel and are never alike, whatever the intent's names", async () => {

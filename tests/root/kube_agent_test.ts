@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { HealthAnswer, KubeHealth } from "../../lib/agent/api.ts";
 import { askAgent } from "../../lib/agent/client.ts";
+import { tenantWith } from "../fixtures/tenant.ts";
 import { type Ended } from "../lab/agent.ts";
 import { FILE, type Host, intentOf, startHost } from "../lab/host.ts";
 import type { Kube } from "../lab/kube.ts";
@@ -97,14 +98,9 @@ Deno.test("a pod that was made again under its name is not told its predecessor'
 
 /** Two networks that name no pod. */
 const BY_LABEL = {
-  Tenants: [{
-    Name: "t",
-    DefaultNetType: "vlan",
-    SubnetPool: "10.9.0.0/16",
-    AllocSubnetLen: 24,
-    Vlans: "100-200",
+  Tenants: [tenantWith({
     Networks: [{ Name: "blue" }, { Name: "red" }],
-  }],
+  })],
 };
 
 Deno.test("a pod's label chooses its network, and none is guessed while it cannot be known", async () => {

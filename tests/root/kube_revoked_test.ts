@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { KubeHealth } from "../../lib/agent/api.ts";
 import { rbacManifest } from "../../lib/kube/rbac.ts";
+import { tenantWith } from "../fixtures/tenant.ts";
 import { type Host, startHost } from "../lab/host.ts";
 import { type Kube, startKube } from "../lab/kube.ts";
 import { isGood } from "../lab/kube_account.ts";
@@ -16,15 +17,13 @@ const LIMIT = { limitMs: 60_000 };
 
 /** Pod `named` needs no label; all others get what they ask for, or the default network. */
 const INTENT = {
-  Tenants: [{
-    ...{ Name: "t", DefaultNetType: "vlan", SubnetPool: "10.9.0.0/16", AllocSubnetLen: 24 },
-    Vlans: "100-200",
+  Tenants: [tenantWith({
     Networks: [
       { Name: "blue", Endpoints: [{ Container: "named" }] },
       { Name: "red" },
       { Name: "rest", Default: true },
     ],
-  }],
+  })],
 };
 const RED = { labels: { "io.contiv.network": "red" } };
 

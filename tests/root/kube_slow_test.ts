@@ -3,6 +3,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { KubeHealth } from "../../lib/agent/api.ts";
+import { tenantWith } from "../fixtures/tenant.ts";
 import type { Ended } from "../lab/agent.ts";
 import { type Host, startHost } from "../lab/host.ts";
 import type { Kube } from "../lab/kube.ts";
@@ -31,12 +32,7 @@ Deno.test.afterAll(() => kube.stop());
 
 /** Pods pod0 to pod9 are named; all others need labels. */
 const INTENT = {
-  Tenants: [{
-    Name: "t",
-    DefaultNetType: "vlan",
-    SubnetPool: "10.9.0.0/16",
-    AllocSubnetLen: 24,
-    Vlans: "100-200",
+  Tenants: [tenantWith({
     Networks: [
       {
         Name: "named",
@@ -45,7 +41,7 @@ const INTENT = {
       { Name: "blue" },
       { Name: "red" },
     ],
-  }],
+  })],
 };
 
 function labels(network: string): Record<string, string> {

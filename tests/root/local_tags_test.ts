@@ -2,19 +2,20 @@
 // the one that has it is gone; and until then nobody else suffers.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { tenantWith } from "../fixtures/tenant.ts";
 import { type Host, startHost } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
 import { waitFor } from "../lab/wait.ts";
 
 function tenantOf(networks: readonly string[]) {
-  return {
-    ...{ Name: "t", DefaultNetType: "vxlan", SubnetPool: "10.9.0.0/16", AllocSubnetLen: 24 },
+  return tenantWith({
+    DefaultNetType: "vxlan",
     ...{ Vlans: "1-4093", Vxlans: "10001-10100" },
     Networks: networks.map((Name) => ({
       Name,
       Endpoints: [{ Container: `one-${Name}` }, { Container: `two-${Name}` }],
     })),
-  };
+  });
 }
 
 const intentWith = (...networks: string[]) => ({ Tenants: [tenantOf(networks)] });

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { run } from "../../lib/util/run.ts";
+import { tenantWith } from "../fixtures/tenant.ts";
 import { type Host, startHost } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
 import { sniff } from "../lab/cluster/sniff.ts";
@@ -21,12 +22,7 @@ const OTHER_ONLY = [
 
 function intentWith(rules: readonly unknown[]): unknown {
   return {
-    Tenants: [{
-      Name: "t",
-      DefaultNetType: "vlan",
-      SubnetPool: "10.9.0.0/16",
-      AllocSubnetLen: 24,
-      Vlans: "100-200",
+    Tenants: [tenantWith({
       Groups: [
         { Name: "web", Network: "blue", Policies: ["p1"] },
         ...["app", "other"].map((Name) => ({ Name, Network: "blue" })),
@@ -36,7 +32,7 @@ function intentWith(rules: readonly unknown[]): unknown {
         Name: "blue",
         Endpoints: ["web", "app", "other"].map((name) => ({ Container: name, Group: name })),
       }],
-    }],
+    })],
   };
 }
 

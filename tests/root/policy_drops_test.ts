@@ -4,6 +4,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { askAgent } from "../../lib/agent/client.ts";
 import { bitOf } from "../../lib/ovs/policy_tables/megaflow_flush.ts";
 import { run } from "../../lib/util/run.ts";
+import { tenantWith } from "../fixtures/tenant.ts";
 import { type Host, startHost } from "../lab/host.ts";
 import { startCluster } from "../lab/cluster.ts";
 import { vtepOf } from "../lab/cluster/host.ts";
@@ -30,12 +31,10 @@ function intentWith({ encap = "vlan", hosts = [], pinned = {} }: {
   });
   return {
     Hosts: hosts,
-    Tenants: [{
-      Name: "t",
+    Tenants: [tenantWith({
       DefaultNetType: encap,
-      SubnetPool: "10.9.0.0/16",
       AllocSubnetLen: 16,
-      ...{ Vlans: "100-200", Vxlans: "10001-10100" },
+      Vxlans: "10001-10100",
       Groups: [
         { Name: "web", Network: "blue", Policies: ["p1"] },
         { Name: "app", Network: "blue" },
@@ -45,7 +44,7 @@ function intentWith({ encap = "vlan", hosts = [], pinned = {} }: {
         Name: "blue",
         Endpoints: [endpoint("web", "web"), endpoint("app", "app"), endpoint("other")],
       }],
-    }],
+    })],
   };
 }
 

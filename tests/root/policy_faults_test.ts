@@ -4,18 +4,14 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { askAgent } from "../../lib/agent/client.ts";
 import type { HealthAnswer } from "../../lib/agent/api.ts";
+import { tenantWith } from "../fixtures/tenant.ts";
 import { type Host, startHost } from "../lab/host.ts";
 import { Talker } from "../lab/talk.ts";
 import { waitFor } from "../lab/wait.ts";
 
 function intentWith(rules: readonly unknown[], group = true): unknown {
   return {
-    Tenants: [{
-      Name: "t",
-      DefaultNetType: "vlan",
-      SubnetPool: "10.9.0.0/16",
-      AllocSubnetLen: 24,
-      Vlans: "100-200",
+    Tenants: [tenantWith({
       Groups: [
         { Name: "web", Network: "blue", Policies: ["p1"] },
         { Name: "app", Network: "blue" },
@@ -33,7 +29,7 @@ function intentWith(rules: readonly unknown[], group = true): unknown {
         },
         { Name: "red", Endpoints: [{ Container: "far1" }, { Container: "far2" }] },
       ],
-    }],
+    })],
   };
 }
 

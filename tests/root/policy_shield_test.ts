@@ -3,24 +3,20 @@
 
 import { assertEquals } from "@std/assert";
 import { run } from "../../lib/util/run.ts";
+import { tenantWith } from "../fixtures/tenant.ts";
 import { sniff } from "../lab/cluster/sniff.ts";
 import { type Host, startHost } from "../lab/host.ts";
 import { waitFor } from "../lab/wait.ts";
 
 const INTENT = {
-  Tenants: [{
-    Name: "t",
-    DefaultNetType: "vlan",
-    SubnetPool: "10.9.0.0/16",
-    AllocSubnetLen: 24,
-    Vlans: "100-200",
+  Tenants: [tenantWith({
     Groups: [{ Name: "web", Network: "blue", Policies: ["p1"] }],
     Policies: [{ Name: "p1", Rules: [{ Id: "1", Direction: "in", Action: "deny" }] }],
     Networks: [{
       Name: "blue",
       Endpoints: [{ Container: "web", Group: "web" }, { Container: "other" }],
     }],
-  }],
+  })],
 };
 
 const WEB = { mac: "02:02:0a:09:00:01", ip: "10.9.0.1" };

@@ -1,18 +1,14 @@
 // contiv's groups and policies, with real traffic on one host.
 
 import { assertEquals } from "@std/assert";
+import { tenantWith } from "../fixtures/tenant.ts";
 import { type Host, startHost } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
 import { Talker } from "../lab/talk.ts";
 
 const PORTS = { tcp: [8000, 8001], udp: [53] };
 
-const TENANT = {
-  Name: "t",
-  DefaultNetType: "vlan",
-  SubnetPool: "10.9.0.0/16",
-  AllocSubnetLen: 24,
-  Vlans: "100-200",
+const TENANT = tenantWith({
   Groups: [
     { Name: "web", Network: "blue", Policies: ["p1"] },
     { Name: "app", Network: "blue" },
@@ -40,7 +36,7 @@ const TENANT = {
       { Container: "other" },
     ],
   }],
-};
+});
 
 async function talkers(host: Host, names: readonly string[]) {
   const pods: Pod[] = [];

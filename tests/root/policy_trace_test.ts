@@ -2,6 +2,7 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { run } from "../../lib/util/run.ts";
+import { tenantWith } from "../fixtures/tenant.ts";
 import { startCluster } from "../lab/cluster.ts";
 import { vtepOf } from "../lab/cluster/host.ts";
 import { startHost } from "../lab/host.ts";
@@ -16,11 +17,9 @@ const RULES = [
 ];
 
 function tenant(name: string, rules: readonly unknown[], encap = "vlan") {
-  return {
+  return tenantWith({
     Name: name,
     DefaultNetType: encap,
-    SubnetPool: "10.9.0.0/16",
-    AllocSubnetLen: 24,
     Vlans: name === "t" ? "100-200" : "300-400",
     Vxlans: name === "t" ? "10001-10100" : "20001-20100",
     Namespaces: [name],
@@ -34,7 +33,7 @@ function tenant(name: string, rules: readonly unknown[], encap = "vlan") {
         { Container: "other", Namespace: name },
       ],
     }],
-  };
+  });
 }
 
 Deno.test("trace says allowed or denied, by which rule, and that the switch does the same", async () => {

@@ -2,6 +2,7 @@
 // another network, nothing that was tracked before makes a packet an answer there.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { tenantWith } from "../fixtures/tenant.ts";
 import { sniff } from "../lab/cluster/sniff.ts";
 import { type Host, startHost } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
@@ -11,11 +12,8 @@ const [ASKING, ASKED] = [40_000, 50_000];
 
 function intentWith(network: string, encap: string): unknown {
   return {
-    Tenants: [{
-      Name: "t",
+    Tenants: [tenantWith({
       DefaultNetType: encap,
-      SubnetPool: "10.9.0.0/16",
-      AllocSubnetLen: 24,
       // One VLAN is left for hosts to tag VXLAN networks locally: whichever comes next gets it.
       ...{ Vlans: "1-4093", Vxlans: "10001-10100" },
       Groups: [{ Name: `shut-${network}`, Network: network, Policies: ["p1"] }],
@@ -27,7 +25,7 @@ function intentWith(network: string, encap: string): unknown {
           { Container: `asked-${network}` },
         ],
       }],
-    }],
+    })],
   };
 }
 

@@ -3,6 +3,7 @@
 
 import { assert, assertMatch } from "@std/assert";
 import { run } from "../../lib/util/run.ts";
+import { tenantWith } from "../fixtures/tenant.ts";
 import { startHost } from "../lab/host.ts";
 import type { Ovs } from "../lab/ovs.ts";
 import { makePod, type Pod } from "../lab/pod.ts";
@@ -17,17 +18,14 @@ const FLOOD = ["-q", "-i0.01", "-c400", "-W1"];
 const VAIN_FLOOD = ["-q", "-i0.01", "-w5"];
 
 const INTENT = {
-  Tenants: [{
-    Name: "t",
-    DefaultNetType: "vlan",
+  Tenants: [tenantWith({
     SubnetPool: "10.8.0.0/15",
     AllocSubnetLen: 16,
-    Vlans: "100-200",
     Networks: [
       { Name: "blue", Endpoints: [{ Container: "pod0" }, { Container: "pod1" }] },
       { Name: "red", Endpoints: [{ Container: "stranger" }] },
     ],
-  }],
+  })],
 };
 
 /** Connects a pod to the hand-made bridge. */
