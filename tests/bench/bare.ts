@@ -1,5 +1,5 @@
-// The floor of a port: a row inserted into Open vSwitch by an open connection, until a packet of the
-// pod behind it comes back. The link is there before, the neighbours are known, nothing else is done.
+// The lower bound for adding a port: from inserting its row into OVSDB, on an open connection, to the
+// first answered ping of the pod behind it. The link and the ARP entries exist before; nothing else is done.
 
 import { run } from "../../lib/util/run.ts";
 import { openOvsdb, OvsdbConnection } from "../../lib/ovs/ovsdb/ovsdb_connection.ts";
@@ -8,7 +8,7 @@ import type { Ovs } from "../lab/ovs.ts";
 const BRIDGE = "bare";
 const PEER = "10.8.0.1";
 
-/** A bridge beside ours, with one peer that answers. */
+/** A second bridge with one peer that answers pings. */
 export class Bare implements AsyncDisposable {
   readonly #ovs: Ovs;
   readonly #db: OvsdbConnection;
@@ -27,18 +27,18 @@ export class Bare implements AsyncDisposable {
     return bare;
   }
 
-  /** Returns the milliseconds from the insert to the first answered packet. */
+  /** Returns the milliseconds from the insert to the first answered ping. */
   async insert(): Promise<number> {
     const n = ++this.#count % 200 + 2;
     const [netns, name] = [`bare${n}`, `b${n}`];
     await makePair(netns, name, `10.8.0.${n}/16`);
-    await meet(netns, "barepeer", n);
+    await addNeighbours(netns, "barepeer", n);
     const ping = new Deno.Command("ip", {
       args: ["netns", "exec", netns, "ping", "-n", "-D", "-i", "0.002", "-w", "10", PEER],
       stdout: "piped",
       stderr: "null",
     }).spawn();
-    // Let the pings run before the port is there, so that the first one after it is the proof.
+    // The pings start before the port exists, so the first answer shows when it forwards.
     await new Promise((done) => setTimeout(done, 60));
     const start = performance.timeOrigin + performance.now();
     await this.#db.transact(insertOf(name), 5_000);
@@ -65,8 +65,8 @@ async function makePair(netns: string, name: string, address: string): Promise<v
   await run("ip", ["-n", netns, "link", "set", "eth0", "up"]);
 }
 
-/** Makes both know each other's MAC: a lost ARP request would be repeated only after a second. */
-async function meet(netns: string, peer: string, n: number): Promise<void> {
+/** Adds static ARP entries on both sides: a lost ARP request would be repeated only after one second. */
+async function addNeighbours(netns: string, peer: string, n: number): Promise<void> {
   const macOf = async (name: string) =>
     (JSON.parse(await run("ip", ["-n", name, "-j", "link", "show", "eth0"])) as {
       address: string;
@@ -105,5 +105,5 @@ async function firstAnswer(stdout: ReadableStream<Uint8Array>): Promise<number> 
     const found = /\[(\d+\.\d+)\] \d+ bytes from/.exec(text);
     if (found) return Number(found[1]) * 1_000;
   }
-  throw new Error("the bare port never forwarded");
+  throw new Error("the bare port did not forward");
 }

@@ -1,5 +1,5 @@
-// All figures of the README's table from one run, whole processes interleaved: within a round each is
-// measured once, so that a slow moment of the machine falls on all alike.
+// Measures setup, teardown and status against an empty script and a reference CNI plugin. Each measurement
+// is a whole process. A round measures each of them once, so a slow moment of the machine affects all.
 
 import { createPool, lowestFreeAddress } from "../../lib/ipam/addresses.ts";
 import { parseSubnet } from "../../lib/ipam/subnets.ts";
@@ -39,8 +39,12 @@ async function must(host: Host, verb: "setup" | "teardown" | "status", pod: Pod)
   if (code !== 0) throw new Error(`${verb} ended with ${code}: ${err}`);
 }
 
-/** The same without the door: what a host pays where the header cannot ask the agent by itself. */
-async function byFace(host: Host, verb: "setup" | "teardown" | "status", pod: Pod): Promise<void> {
+/** The same without the door: the cost where the launcher cannot ask the agent itself. */
+async function withoutDoor(
+  host: Host,
+  verb: "setup" | "teardown" | "status",
+  pod: Pod,
+): Promise<void> {
   host.agent.env.K8CONTIVNET_DOOR = "none";
   try {
     await must(host, verb, pod);
@@ -63,12 +67,12 @@ async function round(host: Host, peer: Peer, bare: Bare, ports: number): Promise
   note(samples, at("teardown"), await timed(() => must(host, "teardown", pod)));
   note(samples, at("peer DEL"), await timed(() => peer.call("DEL", other.id)));
   for (const verb of ["setup", "status", "teardown"] as const) {
-    const ms = await timed(() => byFace(host, verb, again));
+    const ms = await timed(() => withoutDoor(host, verb, again));
     note(samples, at(`${verb} without the door`), ms);
   }
 }
 
-/** Connects pods until both bridges have `count` ports. */
+/** Attaches pods until both bridges have `count` ports. */
 async function fill(host: Host, peer: Peer, pods: Pod[], others: Pod[], count: number) {
   while (pods.length < count) {
     const names = Array.from(
@@ -88,10 +92,10 @@ async function fill(host: Host, peer: Peer, pods: Pod[], others: Pod[], count: n
 
 async function burst(host: Host, peer: Peer): Promise<void> {
   const names = Array.from({ length: BURST }, (_, n) => `pod${n}`);
-  await using crowd = new AsyncDisposableStack();
+  await using stack = new AsyncDisposableStack();
   const pods = await Promise.all(names.map((name) => makePod(name)));
   const others = await Promise.all(names.map((name) => makePod(name)));
-  for (const pod of [...pods, ...others]) crowd.use(pod);
+  for (const pod of [...pods, ...others]) stack.use(pod);
   note(samples, `${BURST} empty scripts`, await timed(() => Promise.all(names.map(emptyScript))));
   note(
     samples,
@@ -107,7 +111,7 @@ async function burst(host: Host, peer: Peer): Promise<void> {
   for (const other of others) await peer.call("DEL", other.id);
 }
 
-/** Notes what is resident `times` times, a second apart: the median and the worst of the seconds that follow. */
+/** Samples the resident memory of process `pid` `times` times, one second apart. */
 async function memory(name: string, pid: number, times = 1): Promise<void> {
   for (let n = 0; n < times; n++) {
     if (n > 0) await new Promise((done) => setTimeout(done, 1_000));
@@ -173,7 +177,7 @@ async function main(): Promise<void> {
   const peer = new Peer(host.dir);
   await using bare = await Bare.start(host.ovs);
   await memory("agent after its first start, MB", host.agent.pid);
-  // From the second start on, V8 finds its code in the cache: so an agent is for the most of its life.
+  // From the second start on, V8 loads its code from the cache. This is an agent's usual state.
   await host.agent.stop();
   await host.agent.start();
   await memory("agent idle, MB", host.agent.pid, MEMORY_SAMPLES);

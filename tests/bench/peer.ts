@@ -1,6 +1,7 @@
-// The neighbour: Debian's containernetworking-plugins, bridge with host-local, as a runtime calls it.
+// The plugin to compare with: Debian's containernetworking-plugins, bridge with host-local IPAM, called as
+// a container runtime calls it.
 
-/** Calls of the reference plugin on a Linux bridge of its own. */
+/** Calls the reference plugin, which uses a Linux bridge of its own. */
 export class Peer {
   readonly #config: string;
 

@@ -1,5 +1,5 @@
-// From a label that changes at a real API server to the first packet that the switch treats by the new
-// rule, among 500 pods of one host under 20 policies. The way is opened and shut by turns.
+// Measures the delay from a label change at a real API server to the first packet handled by the new rule,
+// with 500 pods on one host and 20 policies. Traffic is allowed and denied in alternation.
 
 import type { Host } from "../lab/host.ts";
 import type { Kube } from "../lab/kube.ts";
@@ -11,7 +11,7 @@ const TICK = new URL("tick.ts", import.meta.url).pathname;
 const LIMIT_MS = 10_000;
 const ALL = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies";
 
-/** Returns the network of that many pods, which are named in it. */
+/** Returns a network with an endpoint for each of `count` pods. */
 export function labelsNetwork(count: number): unknown {
   return {
     Name: "many",
@@ -22,18 +22,18 @@ export function labelsNetwork(count: number): unknown {
 const appOf = (n: number) => `app${n % POLICIES}`;
 const select = (app: string) => ({ matchLabels: { app } });
 
-/** Pods of one host whose labels change. pod0 hears pods of app1, as each app hears the next one. */
+/** Pods on one host and their labels. Each app accepts traffic from the next one: pod0 (app0) from app1. */
 export class Labels {
   readonly #kube: Kube;
-  readonly #heard: AsyncIterator<string>;
-  #isOpen = true;
+  readonly #lines: AsyncIterator<string>;
+  #isAllowed = true;
 
-  private constructor(kube: Kube, heard: AsyncIterator<string>) {
+  private constructor(kube: Kube, lines: AsyncIterator<string>) {
     this.#kube = kube;
-    this.#heard = heard;
+    this.#lines = lines;
   }
 
-  /** Sets the pods up, puts the policies in force, and lets pod1 speak to pod0. */
+  /** Sets up the pods, creates the policies, and starts datagrams from pod1 to pod0. */
   static async start(
     { kube, host, count }: { readonly kube: Kube; readonly host: Host; readonly count: number },
     stack: AsyncDisposableStack,
@@ -52,12 +52,12 @@ export class Labels {
         ),
       );
     }
-    const [hearing, speaking] = pods as [Pod, Pod];
-    const hear = tick(stack, hearing, "hear");
-    const labels = new Labels(kube, linesOf(hear));
+    const [receiver, sender] = pods as [Pod, Pod];
+    const receiving = tick(stack, receiver, "receive");
+    const labels = new Labels(kube, linesOf(receiving));
     await labels.#next((line) => line === "ready");
-    tick(stack, speaking, "send", await host.agent.addressOf(hearing));
-    await labels.#next((line) => line.startsWith("open"));
+    tick(stack, sender, "send", await host.agent.addressOf(receiver));
+    await labels.#next((line) => line.startsWith("allowed"));
     for (let n = 0; n < POLICIES; n++) {
       await kube.ask("POST", ALL, {
         metadata: { name: `p${n}` },
@@ -71,51 +71,54 @@ export class Labels {
     return labels;
   }
 
-  /** Changes the speaker's label; gives the milliseconds since it was asked for, and since the answer. */
-  async change(): Promise<{ readonly asked: number; readonly answered: number }> {
-    this.#isOpen = !this.#isOpen;
+  /** Changes the sender's label; returns the milliseconds to the packet since the request and since its answer. */
+  async change(): Promise<{ readonly sinceRequest: number; readonly sinceAnswer: number }> {
+    this.#isAllowed = !this.#isAllowed;
     const before = epochNow();
-    await this.#kube.label("default", "pod1", { app: this.#isOpen ? "app1" : "other" });
+    await this.#kube.label("default", "pod1", { app: this.#isAllowed ? "app1" : "other" });
     const after = epochNow();
-    const kind = this.#isOpen ? "open" : "shut";
+    const kind = this.#isAllowed ? "allowed" : "denied";
     const line = await this.#next((line) => {
       return line.startsWith(kind) && Number(line.slice(kind.length)) > before;
     });
     const at = Number(line.slice(kind.length));
-    return { asked: at - before, answered: at - after };
+    return { sinceRequest: at - before, sinceAnswer: at - after };
   }
 
-  /** Opens and shuts the way once. */
+  /** Denies and allows the traffic once. */
   async round(samples: Samples): Promise<void> {
-    for (const what of ["shut", "open"]) {
-      const { asked, answered } = await this.change();
-      note(samples, "label to packet, ms", asked);
-      note(samples, `label to packet (${what}), ms`, asked);
-      note(samples, "label's answer to packet, ms", answered);
-      note(samples, "label's change at the API server alone, ms", asked - answered);
+    for (const what of ["denied", "allowed"]) {
+      const { sinceRequest, sinceAnswer } = await this.change();
+      note(samples, "label change to packet, ms", sinceRequest);
+      note(samples, `label change to packet (${what}), ms`, sinceRequest);
+      note(samples, "API server's answer to packet, ms", sinceAnswer);
+      note(samples, "label change at the API server alone, ms", sinceRequest - sinceAnswer);
     }
   }
 
-  async #next(isIt: (line: string) => boolean): Promise<string> {
+  async #next(matches: (line: string) => boolean): Promise<string> {
     const end = AbortSignal.timeout(LIMIT_MS);
-    const late = new Promise<never>((_, reject) => {
-      end.addEventListener("abort", () => reject(new Error("no packet shows the new rule")));
+    const timeout = new Promise<never>((_, reject) => {
+      end.addEventListener(
+        "abort",
+        () => reject(new Error("no packet shows the new rule in time")),
+      );
     });
     while (true) {
-      const { value, done } = await Promise.race([this.#heard.next(), late]);
+      const { value, done } = await Promise.race([this.#lines.next(), timeout]);
       if (done) throw new Error("the pod's program has ended");
-      if (isIt(value)) return value;
+      if (matches(value)) return value;
     }
   }
 }
 
 const epochNow = () => performance.timeOrigin + performance.now();
 
-function tick(stack: AsyncDisposableStack, pod: Pod, ...words: string[]): Deno.ChildProcess {
+function tick(stack: AsyncDisposableStack, pod: Pod, ...args: string[]): Deno.ChildProcess {
   const child = new Deno.Command("ip", {
     args: [
       ...["netns", "exec", pod.id, Deno.execPath(), "run", "--no-config", "--no-check"],
-      ...["--cached-only", "--unstable-net", "--allow-net", TICK, ...words],
+      ...["--cached-only", "--unstable-net", "--allow-net", TICK, ...args],
     ],
     stdin: "null",
     stdout: "piped",

@@ -1,12 +1,11 @@
 #!/bin/sh
-# run.sh [ROUNDS]: measures the built file against its floors and its neighbour, in one interleaved run
-# inside the lab. run.sh fabric [ROUNDS]: what crossing hosts costs. run.sh scale [ROUNDS]: what a large
-# store and many hosts cost. run.sh policy [ROUNDS]: what policies cost, to compile, to packets, and from
-# a label to the packet. Each writes its samples beside itself and its table into README.md. Needs root.
+# run.sh [ROUNDS]: compares the built file with an empty script and a reference CNI plugin, inside the lab.
+# run.sh fabric|scale|policy [ROUNDS]: measures traffic between hosts; a large store and many hosts; or
+# policies. Each writes its samples beside itself and its tables into RESULTS.md. Needs root.
 set -eu
 cd "$(dirname "$0")/../.."
 bench=bench
 case ${1-} in fabric | scale | policy) bench=$1; shift ;; esac
 [ -x dist/k8contivnet ] || { echo "run.sh: dist/k8contivnet is missing; run ./install.sh build" >&2; exit 1; }
 tests/lab/in_lab.sh deno run -A "tests/bench/$bench.ts" "$@"
-exec deno fmt -q README.md
+exec deno fmt -q tests/bench/RESULTS.md

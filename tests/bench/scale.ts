@@ -1,6 +1,6 @@
-// What a large store costs: an intent of 10,000 endpoints in 50 networks planned and applied to a real
-// etcd of one member, an agent that starts with it, set-up's share that could grow with it, and hosts
-// that join at the same time.
+// Measures a large store: planning an intent of 10,000 endpoints in 50 networks and applying it to a real
+// etcd with one member, starting an agent with it, the part of a set-up that could grow with it, and many
+// hosts that join at the same time.
 
 import { planClaim } from "../../lib/agent/pods/claim.ts";
 import { planFabric } from "../../lib/agent/fabric/plan_fabric.ts";
@@ -39,10 +39,10 @@ function intentOf(endpoints: number): unknown {
   };
 }
 
-/** Runs the file; notes how long it took and the most memory that it had. */
-async function command(name: string, ...words: string[]): Promise<void> {
+/** Runs the executable; records how long it took and its peak memory. */
+async function command(name: string, ...args: string[]): Promise<void> {
   const child = new Deno.Command(FILE, {
-    args: words,
+    args,
     stdin: "null",
     stdout: "null",
     stderr: "null",
@@ -51,11 +51,11 @@ async function command(name: string, ...words: string[]): Promise<void> {
   const timer = setInterval(() => peak = Math.max(peak, memoryOf(child.pid, "VmHWM")), 5);
   const ms = await timed(async () => {
     const { success } = await child.status;
-    if (!success) throw new Error(`${words.join(" ")} failed`);
+    if (!success) throw new Error(`${args.join(" ")} failed`);
   });
   clearInterval(timer);
   note(samples, name, ms);
-  note(samples, `${name}, memory`, peak);
+  note(samples, `${name}, peak memory, MB`, peak);
 }
 
 function memoryOf(pid: number, field: "VmHWM" | "VmRSS"): number {
@@ -63,11 +63,11 @@ function memoryOf(pid: number, field: "VmHWM" | "VmRSS"): number {
     const text = Deno.readTextFileSync(`/proc/${pid}/status`);
     return Number(new RegExp(`${field}:\\s+(\\d+)`).exec(text)?.[1] ?? 0) / 1_024;
   } catch {
-    return 0; // it has just ended
+    return 0; // the process has just ended
   }
 }
 
-/** One round: an empty store, the whole intent, and an agent that finds it there. */
+/** One round: an empty store, the whole intent, and an agent that starts with it. */
 async function round(
   dir: string,
   etcd: Etcd,
@@ -85,18 +85,18 @@ async function round(
     ...{ file: FILE, dir: `${dir}/agent${n}`, ovs },
     flags: ["--store", etcdUrl],
   });
-  const knowsAll = async () => {
+  const hasAll = async () => {
     return (await agent.call("get", "endpoints", "big/n7/n7p7", "-o", "name")).code === 0;
   };
   const ms = await timed(() => {
     agent.spawn();
-    return waitFor("the agent to know all", knowsAll, { limitMs: 20_000, everyMs: 10 });
+    return waitFor("the agent to have all endpoints", hasAll, { limitMs: 20_000, everyMs: 10 });
   });
   note(samples, "agent's start", ms);
-  note(samples, "agent, memory", memoryOf(agent.pid, "VmRSS"));
+  note(samples, "agent's memory, MB", memoryOf(agent.pid, "VmRSS"));
 }
 
-/** The part of a set-up that looks at records: choose, claim, fabric. */
+/** Measures the part of a set-up that reads records: choose endpoints, plan the claim, plan the fabric. */
 async function lookups(url: string, name: string): Promise<void> {
   const store = await openStore(url);
   const { documents } = await StoreCache.load(store);
@@ -116,11 +116,11 @@ async function lookups(url: string, name: string): Promise<void> {
     planClaim(documents, place, choices, { newId: () => "0", mtuOf: () => 1_450 });
     planFabric(documents, { host: "host1" }, () => 1);
   };
-  // Long enough for V8 to have collected what reading them has left.
+  // Warm up until V8 has collected the garbage that loading the records left.
   for (let n = 0; n < 20_000; n++) work();
   for (let n = 0; n < 20; n++) {
     const ms = await timed(() => {
-      for (let times = 0; times < 100; times++) work();
+      for (let repeat = 0; repeat < 100; repeat++) work();
       return Promise.resolve();
     });
     note(samples, name, ms / 100 * 1_000);
@@ -130,35 +130,36 @@ async function lookups(url: string, name: string): Promise<void> {
 async function crowds(etcd: Etcd): Promise<void> {
   for (const hosts of [250, 500, 1_000]) {
     const { tookMs, tries } = await gatherCrowd(etcd.url(`/crowd${hosts}`), hosts);
-    note(samples, `a host's joining among ${hosts}`, tookMs / hosts);
-    note(samples, `tries an address among ${hosts}`, tries);
+    note(samples, `join, per host, ${hosts} hosts`, tookMs / hosts);
+    note(samples, `attempts per address, ${hosts} hosts`, tries);
   }
 }
 
 function ratios(): Ratio[] {
   const p50 = (name: string) => quantile(samples, name, 0.5);
   return [
-    { what: "10,000 endpoints: plan, s", value: p50("plan") / 1_000, goal: 1 },
+    { what: "plan 10,000 endpoints, s", value: p50("plan") / 1_000, goal: 1 },
     { what: "apply to etcd, s", value: p50("apply") / 1_000, goal: 3 },
     { what: "apply to SQLite, s", value: p50("apply to SQLite") / 1_000 },
-    { what: "apply's memory at most, MB", value: p50("apply, memory"), goal: 300 },
+    { what: "peak memory of apply, MB", value: p50("apply, peak memory, MB"), goal: 300 },
     {
-      what: "agent's start until it answers with all, s",
+      what: "agent's start until it answers with all endpoints, s",
       value: p50("agent's start") / 1_000,
       goal: 2,
     },
     {
-      what: "set-up's look-ups at 10,000 ÷ at 50 endpoints",
-      value: p50("look-ups at 10,000, µs") / p50("look-ups at 50, µs"),
+      what: "a set-up's record reads, 10,000 ÷ 50 endpoints",
+      value: p50("record reads with 10,000 endpoints, µs") /
+        p50("record reads with 50 endpoints, µs"),
     },
     {
-      what: "a host's joining among 1,000 ÷ among 250",
-      value: p50("a host's joining among 1000") / p50("a host's joining among 250"),
+      what: "join per host, 1,000 ÷ 250 hosts",
+      value: p50("join, per host, 1000 hosts") / p50("join, per host, 250 hosts"),
       goal: 1.5,
     },
     {
-      what: "tries for an address among 1,000",
-      value: p50("tries an address among 1000"),
+      what: "attempts per address, 1,000 hosts",
+      value: p50("attempts per address, 1000 hosts"),
       goal: 3,
     },
   ];
@@ -176,9 +177,9 @@ async function main(): Promise<void> {
   samples.clear();
   for (let n = 0; n < ROUNDS; n++) await round(dir, etcd, ovs, n);
   await command("small", "apply", "-f", `${dir}/small.json`, "--store", etcd.url("/small"));
-  for (const name of ["small", "small, memory"]) samples.delete(name);
-  await lookups(etcd.url("/scale0"), "look-ups at 10,000, µs");
-  await lookups(etcd.url("/small"), "look-ups at 50, µs");
+  for (const name of ["small", "small, peak memory, MB"]) samples.delete(name);
+  await lookups(etcd.url("/scale0"), "record reads with 10,000 endpoints, µs");
+  await lookups(etcd.url("/small"), "record reads with 50 endpoints, µs");
   await crowds(etcd);
   await report("scale", "scale_samples.json", { samples, ratios: ratios() });
 }

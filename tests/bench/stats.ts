@@ -1,6 +1,6 @@
-// Samples, their quantiles, and the table that is made of them.
+// Samples, their quantiles, and the tables made from them.
 
-/** Milliseconds (or MB) by what was measured, such as `setup@100`. */
+/** Samples by what was measured, such as `setup@100`: milliseconds unless the name has another unit. */
 export type Samples = Map<string, number[]>;
 
 /** Adds one sample. */
@@ -18,24 +18,24 @@ export function quantile(samples: Samples, name: string, q: number): number {
   return value;
 }
 
-/** Returns the times that whole runs of `work` took, one after the other. */
+/** Runs `work` once and returns how many milliseconds it took. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await work();
   return performance.now() - start;
 }
 
-/** One line of the table of ratios. */
+/** One row of the table of ratios. */
 export interface Ratio {
   readonly what: string;
   readonly value: number;
-  /** What it may be at most, or must be at least. Neither: printed only. */
+  /** The goal: at most `goal`, or at least `least`. With neither, the ratio is shown for information. */
   readonly goal?: number;
   readonly least?: number;
 }
 
 function verdictOf({ value, goal, least }: Ratio): string {
-  if (goal === undefined && least === undefined) return "printed | ";
+  if (goal === undefined && least === undefined) return "– | ";
   const words = goal === undefined ? `at least ${least}` : `at most ${goal}`;
   const isMet = value <= (goal ?? Infinity) && value >= (least ?? -Infinity);
   return `${words} | ${isMet ? "met" : "**missed**"}`;
@@ -53,11 +53,11 @@ export function tables(samples: Samples, ratios: readonly Ratio[]): string {
     `| ${ratio.what} | ${ratio.value.toFixed(2)} | ${verdictOf(ratio)} |`
   );
   return [
-    "| ratio of p50s | measured | goal | |",
+    "| figure (from medians) | measured | goal | |",
     "|---|---|---|---|",
     ...lines,
     "",
-    "| whole process, ms (memory: MB) @ ports | p50 | p90 | samples |",
+    "| measurement (ms unless stated) | p50 | p90 | samples |",
     "|---|---|---|---|",
     ...rows,
   ].join("\n");

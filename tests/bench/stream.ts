@@ -1,18 +1,18 @@
-// One TCP stream, from inside a pod: `serve BYTES` takes one and confirms it; `send IP BYTES` sends one
+// One TCP stream, run inside a pod: `serve BYTES` receives one and confirms it; `send IP BYTES` sends one
 // and prints the milliseconds until it was confirmed.
 
 const PORT = 5_001;
-const [verb, ...words] = Deno.args;
+const [verb, ...args] = Deno.args;
 
 async function serve(bytes: number): Promise<void> {
   using listener = Deno.listen({ hostname: "0.0.0.0", port: PORT });
   console.log("listening");
   using conn = await listener.accept();
   const chunk = new Uint8Array(1 << 20);
-  for (let got = 0; got < bytes;) {
+  for (let received = 0; received < bytes;) {
     const count = await conn.read(chunk);
-    if (count === null) throw new Error(`the stream ended after ${got} bytes`);
-    got += count;
+    if (count === null) throw new Error(`the stream ended after ${received} bytes`);
+    received += count;
   }
   await conn.write(new Uint8Array(1));
 }
@@ -28,5 +28,5 @@ async function send(hostname: string, bytes: number): Promise<void> {
   console.log(performance.now() - start);
 }
 
-if (verb === "serve") await serve(Number(words[0]));
-else await send(words[0] ?? "", Number(words[1]));
+if (verb === "serve") await serve(Number(args[0]));
+else await send(args[0] ?? "", Number(args[1]));

@@ -1,20 +1,20 @@
-// How much one stream of TCP carries from pod to pod.
+// Measures the throughput of one TCP stream from pod to pod.
 
 import type { Pod } from "../lab/pod.ts";
 
 const BYTES = 100 * 1024 * 1024;
 const STREAM = new URL("stream.ts", import.meta.url).pathname;
 
-function inPod(pod: Pod, ...words: string[]): Deno.ChildProcess {
+function inPod(pod: Pod, ...args: string[]): Deno.ChildProcess {
   return new Deno.Command("ip", {
-    args: ["netns", "exec", pod.id, Deno.execPath(), "run", "-A", "--no-check", STREAM, ...words],
+    args: ["netns", "exec", pod.id, Deno.execPath(), "run", "-A", "--no-check", STREAM, ...args],
     stdout: "piped",
     stderr: "inherit",
     signal: AbortSignal.timeout(60_000),
   }).spawn();
 }
 
-/** Returns MB/s of one stream. */
+/** Returns the throughput of one stream in MB/s. */
 export async function throughput(
   from: Pod,
   to: Pod,
@@ -23,7 +23,7 @@ export async function throughput(
 ): Promise<number> {
   const server = inPod(to, "serve", String(bytes));
   const reader = server.stdout.getReader();
-  await reader.read(); // it listens
+  await reader.read(); // the server listens
   const { stdout } = await inPod(from, "send", ip, String(bytes)).output();
   await reader.cancel();
   await server.status;
