@@ -62,7 +62,7 @@ export function routeTaken(gateway: string, netns: string): Fault {
 
 /** Says that host end and interface are not the two ends of one pair. */
 export function notPaired(hostEnd: string, name: string, netns: string): Fault {
-  return new Fault("conflict", `${hostEnd} and ${name} in ${oneLine(netns, 60)} are no pair`, {
+  return new Fault("conflict", `${hostEnd} and ${name} in ${oneLine(netns, 60)} are not a pair`, {
     why: "one of them was removed, renamed or moved",
     fix: `remove ${hostEnd} and make the pair again`,
   });

@@ -32,6 +32,8 @@ export interface LabSandbox extends AsyncDisposable {
   spec(parts?: Partial<PairSpec>): PairSpec;
   /** Runs a command inside. */
   run(cmd: string, ...args: string[]): Promise<string>;
+  /** Returns all links inside. */
+  links(): Promise<SeenLink[]>;
   /** Returns the link of that name inside. */
   link(name?: string): Promise<SeenLink | undefined>;
 }
@@ -50,6 +52,7 @@ export async function makeSandbox(): Promise<LabSandbox> {
     inode,
     spec: (parts = {}) => ({ ...pairFor(netns, inode), ...parts }),
     run: inside,
+    links: () => seenLinks(inside),
     link: async (wanted = "eth0") => (await seenLinks(inside)).find((link) => link.name === wanted),
     [Symbol.asyncDispose]: async () => {
       await run("ip", ["netns", "del", name]).catch(() => {});
@@ -118,7 +121,8 @@ async function seenLinks(inside: Inside): Promise<SeenLink[]> {
   }));
 }
 
-function pairFor(netns: string, netnsInode: number): PairSpec {
+/** Returns a pair for the namespace at `netns`. */
+export function pairFor(netns: string, netnsInode: number): PairSpec {
   const id = randomHex(11);
   return {
     hostEnd: `cv${id}`,
