@@ -37,7 +37,7 @@ export class Namespaces {
 
   /** Returns the sandbox `id` whose namespace is at `path`. Faults: usage, when `path` cannot be one. */
   async findGiven(id: string, path: string): Promise<Sandbox | undefined> {
-    checkPath(path);
+    checkNetnsPath(path);
     const namespace = await this.find(path);
     return namespace && { ...namespace, id, isRunning: true };
   }
@@ -99,7 +99,8 @@ function pidIn(path: string): number | undefined {
   return pid === undefined ? undefined : Number(pid);
 }
 
-function checkPath(path: string): void {
+/** Faults: usage, when `path` cannot be the path of a network namespace. */
+export function checkNetnsPath(path: string): void {
   const isPath = /^(\/[\w.:@+-]+)+$/.test(path) && path.length < 4096 &&
     !path.split("/").some((part) => part === "." || part === "..");
   if (isPath && (!CLOSED.test(path) || OF_PROCESS.test(path))) return;

@@ -1,25 +1,24 @@
 // Sandboxes without a container runtime: named namespaces, given paths, processes.
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { openRuntimes } from "../../lib/runtimes/open_runtimes.ts";
-import { Fault } from "../../lib/util/errors.ts";
 import { run } from "../../lib/util/run.ts";
+import { startNamespacesBench } from "../contract/docker_bench.ts";
+import { namespacesContract } from "../contract/runtimes_contract.ts";
 import { randomHex } from "../lab/pod.ts";
 import { waitFor } from "../lab/wait.ts";
 
 const runtimes = openRuntimes({ docker: "none" });
 
-Deno.test("the host's own namespace is recognised under any name", async () => {
-  await using named = await nameNamespace("attach", String(Deno.pid));
-  assertEquals((await runtimes.findSandbox(named.id))?.isHostNetwork, true);
+namespacesContract("a real host", startNamespacesBench);
+
+Deno.test("the host's own namespace is recognised by the path of a process", async () => {
   for (const pid of [1, Deno.pid]) {
     assertEquals((await runtimes.findSandbox("x", `/proc/${pid}/ns/net`))?.isHostNetwork, true);
   }
-  await using other = await nameNamespace("add");
-  assertEquals((await runtimes.findSandbox(other.id))?.isHostNetwork, false);
 });
 
-Deno.test("what only looks like a namespace is none", async () => {
+Deno.test("what only looks like a namespace is not one", async () => {
   const id = randomHex(12);
   const path = `/run/netns/${id}`;
   await Deno.writeTextFile(path, "");
@@ -30,31 +29,6 @@ Deno.test("what only looks like a namespace is none", async () => {
     assertEquals(await runtimes.isAlive({ netns: path, netnsInode: ino ?? 0 }), false);
   } finally {
     await Deno.remove(path);
-  }
-});
-
-Deno.test("a given path is taken as it is, with the caller's id", async () => {
-  await using named = await nameNamespace("add");
-  const netns = `/run/netns/${named.id}`;
-  const found = await runtimes.findSandbox("0123456789ab", netns);
-  assertEquals(found?.id, "0123456789ab");
-  assertEquals(found?.netns, netns);
-  assertEquals(await runtimes.findSandbox("x", "/run/netns/missing"), undefined);
-  assertEquals(await runtimes.findSandbox("x", `${netns}/below`), undefined);
-});
-
-Deno.test("a given path that cannot be a namespace's is refused", async () => {
-  const paths = [
-    "netns",
-    "/",
-    "/run/../etc/passwd",
-    "/proc/self/ns/net",
-    "/proc/0/ns/net",
-    "/proc/1/ns/mnt",
-  ];
-  for (const path of [...paths, "/sys/x", "/run/a b", "/run/a\0b", "/run/$(id)"]) {
-    const fault = await assertRejects(() => runtimes.findSandbox("x", path), Fault, "namespace");
-    assertEquals(fault.code, "usage", path);
   }
 });
 
