@@ -49,6 +49,31 @@ Deno.test("planCommits() gives nothing for an empty plan", () => {
   assertEquals([...planCommits(planOf(new IntentDatabase(), {}))], []);
 });
 
+Deno.test("an endpoint's commit waits for a network's before it, though they have no key in common", () => {
+  const store = new IntentDatabase();
+  store.wish("add", vlanTenant([network("a")]));
+  const plan = planOf(store, vlanTenant([network("a", ["c"]), network("b")]));
+  const commits = [...planCommits(plan, { groups: 1 })];
+  assertEquals(commits.map(({ objects }) => objects), [["network one/b"], ["endpoint one/a/c"]]);
+  assertEquals(commits.map(({ after }) => after), [undefined, [0]]);
+});
+
+Deno.test("a new endpoint's commit checks that its network is as it was seen", () => {
+  const store = new IntentDatabase();
+  store.wish("add", vlanTenant([network("a")]));
+  const revision = store.documents.get("networks/one/a")!.revision;
+  const [operation] = planOf(store, vlanTenant([network("a", ["c"])])).operations;
+  assertEquals(operation?.checks.find(({ key }) => key === "networks/one/a")?.revision, revision);
+});
+
+Deno.test("a tenant's list of subnets is deleted together with its last network", () => {
+  const store = new IntentDatabase();
+  store.wish("add", vlanTenant([network("a")]));
+  assert(store.documents.has("subnets/one"));
+  store.wish("delete", { Tenants: [{ Name: "one", Networks: [{ Name: "a" }] }] });
+  assert(!store.documents.has("subnets/one"));
+});
+
 Deno.test("resolveChecks() fills in the revisions of earlier commits, and faults without them", () => {
   const store = new IntentDatabase();
   const plan = planOf(store, vlanTenant([network("a", ["c"])]));

@@ -589,6 +589,13 @@ Deno.test("a network that no longer fits into its subnet gets a larger one where
   assertEquals(subnetOf(store, "one/a")?.toString().endsWith("/28"), true);
 });
 
+Deno.test("a network moves to the block in which a file fixes an address, where the pool has its subnet", () => {
+  const store = storeWith(vlanTenant([network("a", ["c"])]));
+  assertEquals(subnetOf(store, "one/a"), "11.1.0.0/24");
+  store.wish("add", vlanTenant([network("a", [{ Container: "c", IpAddress: "11.1.7.9" }])]));
+  assertEquals(subnetOf(store, "one/a"), "11.1.7.0/24");
+});
+
 Deno.test("AllocRange and Reserve steer what is chosen", () => {
   const more = { AllocRange: "11.1.0.100-11.1.0.110", Reserve: ["11.1.0.100"] };
   const fixed = { Container: "c2", IpAddress: "11.1.0.7" };

@@ -158,6 +158,12 @@ Deno.test("freeSubnets() gives what trying every block gives", () => {
   }));
 });
 
+Deno.test("freeSubnets() gives no block that is larger than its pool", () => {
+  const pool = parseSubnet("10.0.0.0/24");
+  assertEquals([...freeSubnets(pool, 23, [])], []);
+  assertEquals([...freeSubnets(pool, 23, [parseSubnet("10.0.0.0/30")])], []);
+});
+
 Deno.test("overlap() is true of a subnet and its parts only", () => {
   const [wide, narrow, other] = ["11.1.0.0/16", "11.1.7.0/24", "11.2.0.0/16"].map((text) =>
     parseSubnet(text)
@@ -168,4 +174,6 @@ Deno.test("overlap() is true of a subnet and its parts only", () => {
     false,
   ]);
   assertEquals([subnetHolds(wide, narrow), subnetHolds(narrow, wide)], [true, false]);
+  const first = parseSubnet("11.1.0.0/24");
+  assertEquals([subnetHolds(wide, first), subnetHolds(first, wide)], [true, false]);
 });

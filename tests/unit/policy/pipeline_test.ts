@@ -39,7 +39,7 @@ function bridgeWith(rules: readonly ContivRule[]) {
     flows: flows.lines(),
     policed: flows.tags,
   });
-  return { bridge, web: web!, app: app!, other: other! };
+  return { bridge, flows: flows.lines(), web: web!, app: app!, other: other! };
 }
 
 type Ports = readonly [fromPort: number, toPort: number];
@@ -98,6 +98,24 @@ Deno.test("a pod cannot send from another pod's address to pass its policy", () 
   const asked = tcp([40_000, 80])(app, web);
   assertEquals(bridge.pass({ ...asked, fromIp: "10.1.1.3" }), "dropped");
   assertEquals(bridge.pass(asked), "forwarded");
+});
+
+Deno.test("a network that is handed to the policy tables before its flows are there is closed", () => {
+  const { web } = bridgeWith([]);
+  const other = bridgeWith([denyAll("in")]);
+  const late = { ...web, tag: 12, ip: "10.1.2.1" };
+  const bridge = new HostBridge([web, late], { flows: other.flows, policed: new Set([11, 12]) });
+  const arriving = (tag: number) =>
+    bridge.pass({
+      tag,
+      fromIp: "10.1.2.2",
+      toIp: "10.1.2.1",
+      protocol: 17,
+      fromPort: 1,
+      toPort: 2,
+    });
+  assertEquals(arriving(11), "forwarded");
+  assertEquals(arriving(12), "dropped");
 });
 
 // --- connections

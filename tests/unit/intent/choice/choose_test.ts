@@ -95,6 +95,15 @@ const chosen: readonly (readonly [what: string, pod: KnownPod, want: string])[] 
     "one/red: label io.contiv.network=red of the pod",
   ],
   [
+    "its own tenant's default, whatever tenant and network its namespace names",
+    pod({
+      labels: asks({ tenant: "one" }),
+      namespaceLabels: asks({ tenant: "two", network: "green" }),
+    }),
+    "one/blue: label io.contiv.tenant=one of the pod, " +
+    "default network of tenant one for namespace default",
+  ],
+  [
     "what its namespace says where it says nothing",
     pod({ namespaceAnnotations: asks({ network: "red" }) }),
     "one/red: annotation io.contiv.network=red of namespace default",

@@ -1,0 +1,492 @@
+// Faults that unit tests must notice. Each one is put into a copy of the code by itself; one of its tests must
+// then fail (see run.ts). A new mutant is one entry here. `from` occurs exactly once in its file, which the
+// run checks, so that this list cannot rot.
+
+/** One deliberate fault. */
+export interface Mutant {
+  /** What the program would do wrong. */
+  readonly fault: string;
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+  /** Tests of which at least one must fail. */
+  readonly tests: readonly string[];
+}
+
+type Entry = readonly [fault: string, from: string, to: string];
+
+function mutantsOf(file: string, tests: readonly string[], entries: readonly Entry[]): Mutant[] {
+  return entries.map(([fault, from, to]) => ({ fault, file, from, to, tests }));
+}
+
+const RANGES = ["tests/unit/ipam/ranges_test.ts"];
+const SUBNETS = ["tests/unit/ipam/subnets_test.ts"];
+const ADDRESSES = ["tests/unit/ipam/addresses_test.ts"];
+const BIND = ["tests/unit/intent/bind_test.ts"];
+const PLAN = ["tests/unit/intent/plan_test.ts"];
+const LIVE = ["tests/unit/intent/plan_live_test.ts"];
+const COMMITS = ["tests/unit/intent/plan_commits_test.ts"];
+const CHOICE = ["tests/unit/intent/choice/choose_test.ts"];
+const FILE = ["tests/unit/intent/schema_test.ts", "tests/unit/intent/file/parse_json_test.ts"];
+const POLICY = ["tests/unit/policy/model_property_test.ts"];
+const PIPELINE = ["tests/unit/policy/pipeline_test.ts"];
+
+/** All mutants. */
+export const mutants: readonly Mutant[] = [
+  // --- ipam
+
+  ...mutantsOf("lib/ipam/ranges.ts", RANGES, [
+    [
+      "ranges that touch are not merged",
+      "range.first <= before.last + 1",
+      "range.first < before.last",
+    ],
+    ["a range inside another one cuts it short", "Math.max(before.last, range.last)", "range.last"],
+    ["the last id of a range is never given", "id <= last; id++", "id < last; id++"],
+    [
+      "ids below the start are never given again",
+      "return further ?? freeIds(ranges, isUsed)",
+      "return further ?? freeIds(ranges, isUsed, start)",
+    ],
+    [
+      "a range of VNIs may be one longer",
+      "range.last - range.first > VNI_SPAN",
+      "range.last - range.first > VNI_SPAN + 1",
+    ],
+  ]),
+  ...mutantsOf("lib/ipam/subnets.ts", SUBNETS, [
+    ["256 is a byte of an address", "byte < 256", "byte <= 256"],
+    ["a byte may begin with a zero", "/^(0|[1-9]\\d{0,2})$/", "/^\\d{1,3}$/"],
+    [
+      "host bits are cut off without a word",
+      'if (subnet.base === address || hostBits === "cut")',
+      "if (true)",
+    ],
+    [
+      "a larger subnet is held by a smaller one",
+      "outer.length <= inner.length && subnetHas",
+      "subnetHas",
+    ],
+    [
+      "the next free block is not aligned",
+      "Math.ceil((lastOf(one) + 1) / size) * size",
+      "lastOf(one) + 1",
+    ],
+    [
+      "a block may reach beyond the pool",
+      "base + size <= end; base += size) yield { base, length };\n}",
+      "base < end; base += size) yield { base, length };\n}",
+    ],
+  ]),
+  ...mutantsOf("lib/ipam/addresses.ts", ADDRESSES, [
+    ["network and broadcast address are given", "subnet.length >= 31 ? 0 : 1", "0"],
+    [
+      "a /31 keeps both of its addresses",
+      "subnet.length >= 31 ? 0 : 1",
+      "subnet.length >= 32 ? 0 : 1",
+    ],
+    [
+      "the gateway is given",
+      "...(gateway === undefined ? [] : [{ first: gateway, last: gateway }]),",
+      "",
+    ],
+    ["reserved addresses are given", "...reserve,", ""],
+    [
+      "the range to choose from is not heeded",
+      "allocRange ? intersect(hosts, allocRange) : hosts",
+      "hosts",
+    ],
+    ["the gateway may be an endpoint's fixed address", "if (address === gateway)", "if (false)"],
+    [
+      "the address before a reserved range is left out",
+      "last: gap.first - 1",
+      "last: gap.first - 2",
+    ],
+  ]),
+
+  // --- intent
+
+  ...mutantsOf("lib/intent/bind.ts", BIND, [
+    ["an AttachUUID of few digits is taken for an id", "{12,64}", "{1,64}"],
+    ["a sandbox of few digits is taken for any that begins so", "sandbox.length >= 12 && ", ""],
+    [
+      "an endpoint's own namespace is not heeded",
+      "return endpoint.namespace === namespace;",
+      "return true;",
+    ],
+    [
+      "a tenant without namespaces serves all",
+      '(tenant?.namespaces ?? ["default"]).includes(namespace)',
+      "tenant?.namespaces?.includes(namespace) ?? true",
+    ],
+    ["the intent's host beats a pin", "return pin?.host ?? host;", "return host ?? pin?.host;"],
+    ["two endpoints share one interface name", "if (names.has(name)) {", "if (false) {"],
+    ["a free interface name is used twice", "names.add(name);\n    return", "return"],
+  ]),
+  ...mutantsOf("lib/intent/plan/choose_addresses.ts", [...PLAN, ...LIVE], [
+    [
+      "an address that another endpoint fixes is given twice",
+      "const holder = owners.get(address) ?? foreign.get(address);",
+      "const holder = foreign.get(address);",
+    ],
+    [
+      "an address of a pod that is about to go is given at once",
+      "owners.has(address) || foreign.has(address) || held.has(address)",
+      "owners.has(address) || foreign.has(address)",
+    ],
+    [
+      "an endpoint does not keep its address",
+      "record ? parseAddress(record.address) : heldBy.get(key)",
+      "heldBy.get(key)",
+    ],
+  ]),
+  ...mutantsOf("lib/intent/plan/choose_subnets.ts", PLAN, [
+    [
+      "subnets of one tenant may overlap",
+      "one.owner !== key && overlap(one.subnet, subnet)",
+      "false",
+    ],
+    [
+      "a subnet from the pool leaves a fixed address out",
+      "kept && fixed.every((address) => subnetHas(kept, address))",
+      "kept",
+    ],
+  ]),
+  ...mutantsOf("lib/intent/plan/choose_tags.ts", PLAN, [
+    [
+      "a fixed tag may be another network's",
+      "if (holder !== undefined) throw isTaken(`${tagWord(encap)} ${tag}`, key, holder);",
+      "",
+    ],
+    [
+      "a tag outside of the pool is kept though it is asked about",
+      "if (!isInPool && isAskedAbout(choosing, key, tenant.name)) return undefined;",
+      "",
+    ],
+  ]),
+  ...mutantsOf("lib/intent/plan/consistency.ts", PLAN, [
+    ["a tenant may have two default networks", "if (!isDefault) continue;", "continue;"],
+    [
+      "two endpoints of a network may have one MAC address",
+      "if (endpoint.mac === undefined) continue;",
+      "continue;",
+    ],
+    [
+      "an endpoint may be in a group of another network",
+      "if (group?.Network === endpoint.network) continue;",
+      "if (group) continue;",
+    ],
+  ]),
+  ...mutantsOf("lib/intent/plan/deletions.ts", [...PLAN, ...LIVE], [
+    [
+      "a network goes from under its endpoints",
+      "(one) => networks.has(networkKeyOf(one)),",
+      "() => false,",
+    ],
+    [
+      "a host goes from under its pods",
+      "refuseUnderPods(attachments.filter(isStaying), hostKeyOf",
+      "refuseUnderPods([], hostKeyOf",
+    ],
+  ]),
+  ...mutantsOf("lib/intent/plan/changes.ts", [...PLAN, ...LIVE, ...COMMITS], [
+    ["the subnet of live pods moves", ', subnet: "SubnetCIDR" }', " }"],
+    ["the address of a live pod moves", 'endpoint: { address: "IpAddress" }', "endpoint: {}"],
+    [
+      "a claim stays when its record goes",
+      "...releases.filter((claim) => !given.has(claim)).map((key) => write(key, undefined)),",
+      "",
+    ],
+    [
+      "a child does not check that its parent is there",
+      "...(after && parent ? [check(parent)] : []),",
+      "",
+    ],
+  ]),
+  ...mutantsOf("lib/intent/plan/order.ts", [...PLAN, ...COMMITS], [
+    [
+      "a claim is taken before it is released",
+      "if (other !== undefined) bundles.join(other, node);",
+      "",
+    ],
+    [
+      "children come before their parents, and go after them",
+      'if (verb !== "delete") return [[above, node]];',
+      'if (verb !== "delete") return [[node, above]];',
+    ],
+    [
+      "an overlapping subnet does not wait for the one that goes",
+      'if (drafts[from]?.verb === "delete") edges.push([from, to]);',
+      'if (drafts[from]?.verb === "delete") continue;',
+    ],
+  ]),
+  ...mutantsOf("lib/intent/plan_commits.ts", [
+    ...COMMITS,
+    "tests/unit/intent/commits_order_test.ts",
+  ], [
+    [
+      "a commit checks what an earlier one of the plan has changed",
+      "checks.set(check.key, last ? checkOf(check.key, last) : check);",
+      "checks.set(check.key, check);",
+    ],
+    [
+      "an endpoint's commit does not wait for its network's",
+      "if (!isApart) order.close(commit);",
+      "",
+    ],
+    ["an empty list of subnets is written", "value: list.size > 0 ? value : undefined", "value"],
+  ]),
+  ...mutantsOf("lib/intent/plan/commit_batches.ts", COMMITS, [
+    [
+      "a commit holds more than a store takes",
+      "load.checks.size + load.writes.size <= limits.operations",
+      "true",
+    ],
+    ["a commit is longer than a store takes", "totalBytes(load) <= limits.bytes", "true"],
+  ]),
+  ...mutantsOf("lib/intent/choice/choose.ts", CHOICE, [
+    [
+      "a namespace uses a network that is not for it",
+      "throw mayNot(pod, asking,",
+      "void mayNot(pod, asking,",
+    ],
+    [
+      "a pod of which the labels are not known is taken by a selector",
+      "isSure: !each.includes(undefined)",
+      "isSure: true",
+    ],
+    [
+      "the first of two selectors takes a pod",
+      "if (taking.length > 1) throw",
+      "if (taking.length > 9) throw",
+    ],
+    [
+      "a default network takes pods before selectors do",
+      "if (taking[0]) return",
+      "if (taking[0] && !networks.some((one) => one.default)) return",
+    ],
+  ]),
+  ...mutantsOf("lib/intent/choice/requested_network.ts", CHOICE, [
+    [
+      "a namespace's word beats its pod's",
+      "tenant: own.tenant ?? shared.tenant",
+      "tenant: shared.tenant ?? own.tenant",
+    ],
+    [
+      "a label and an annotation may differ",
+      "if (label && annotation && label !== annotation) {",
+      "if (false) {",
+    ],
+  ]),
+  ...mutantsOf("lib/intent/file/check.ts", FILE, [
+    [
+      "subnets of one file may overlap",
+      'if (other) {\n      throw new Fault("usage", `${at(index)}.SubnetCIDR',
+      'if (false) {\n      throw new Fault("usage", `${at(index)}.SubnetCIDR',
+    ],
+    ["a tunnel address may be a multicast", "first > 0 && first < 224", "first > 0"],
+  ]),
+  ...mutantsOf("lib/intent/file/fold.ts", FILE, [
+    [
+      "a key that is given in two spellings is read once",
+      "if (earlier) throw givenTwice",
+      "if (false) throw givenTwice",
+    ],
+    ["a strict reading ignores unknown keys", "if (notes.strict) throw", "if (false) throw"],
+  ]),
+  ...mutantsOf("lib/intent/file/parse_json.ts", FILE, [
+    ["a key that stands twice in an object is read once", 'if (keys.has(key)) return "twice";', ""],
+  ]),
+  ...mutantsOf("lib/intent/file/policy_rules.ts", FILE, [
+    [
+      "a port of no protocol is read",
+      'if (Port > 0 && Protocol !== "tcp" && Protocol !== "udp") {',
+      "if (false) {",
+    ],
+  ]),
+
+  // --- policy: the compiler
+
+  ...mutantsOf("lib/policy/network_policy.ts", POLICY, [
+    [
+      "policyTypes leaves egress out by default",
+      'return egress.length > 0 ? ["in", "out"] : ["in"]',
+      'return ["in"]',
+    ],
+    [
+      "a pod selector finds pods of every namespace",
+      "const only = namespaceSelector ? undefined : namespace;",
+      "const only = undefined;",
+    ],
+  ]),
+  ...mutantsOf("lib/policy/flows/rule_parts.ts", POLICY, [
+    [
+      "exceptions of a block are forgotten",
+      "blockWithout(peer.block, peer.excepts)",
+      "[peer.block]",
+    ],
+  ]),
+  ...mutantsOf("lib/policy/flows/host_flows.ts", POLICY, [
+    [
+      "peers of another tenant with the same address get in",
+      "if (peer.tenant !== active.tenant || !isNamed",
+      "if (!isNamed",
+    ],
+    [
+      "allow goes before deny at one priority",
+      '(action === "deny" ? 1 : 0)',
+      '(action === "allow" ? 1 : 0)',
+    ],
+  ]),
+  ...mutantsOf("lib/policy/blocks.ts", POLICY, [
+    [
+      "the last port of a range is left out",
+      "for (let at = first; at <= last;)",
+      "for (let at = first; at < last;)",
+    ],
+  ]),
+  ...mutantsOf("lib/policy/groups.ts", POLICY, [
+    [
+      "a change of labels keeps old members",
+      "if (known && !(isSame && now.has(group))) this.#leave(group, known);",
+      "if (known && !isSame && !now.has(group)) this.#leave(group, known);",
+    ],
+  ]),
+
+  // --- policy: the pipeline
+
+  ...mutantsOf("lib/policy/flows/pipeline.ts", PIPELINE, [
+    ["IPv6 reaches a guarded pod", '    [entry(30, `ipv6,reg0=${hex(tag)}`), "drop"],\n', ""],
+    [
+      "a frame to another address reaches a guarded pod",
+      '    [entry(30, `ip,reg0=${hex(tag)},dl_dst=${mac}`), "drop"],\n',
+      "",
+    ],
+    [
+      "multicast reaches a guarded pod",
+      "dl_dst=01:00:00:00:00:00/01:00:00:00:00:00",
+      "dl_dst=ff:ff:ff:ff:ff:ff",
+    ],
+    [
+      "TCP of unknown direction needs only one of them",
+      "${TCP_TURNED},load:0x1->NXM_NX_REG8[],${JUDGE}",
+      "${TCP_TURNED},${JUDGE}",
+    ],
+    [
+      "the other direction is judged again and again",
+      "`load:0->NXM_NX_REG8[],${TCP_ASKED},${JUDGE}`",
+      "`${TCP_ASKED},${JUDGE}`",
+    ],
+    [
+      "an answer of TCP is judged as a question",
+      '"tp_src=" + LOW, "tp_dst=" + HIGH, `${TCP_TURNED}',
+      '"tp_src=" + LOW, "tp_dst=" + HIGH, `${TCP_ASKED}',
+    ],
+    [
+      "a datagram that may be an answer is remembered",
+      "`${UDP_ASKED},${JUDGE}`",
+      "`${UDP_ASKED},${REMEMBER},${JUDGE}`",
+    ],
+    [
+      "what a guarded pod sends is not judged",
+      "    [entry(20, `ip,reg0=${hex(tag)},nw_src=${address}`), GO(TABLES.track)],\n",
+      "",
+    ],
+    [
+      "a known connection passes whatever the rules say now",
+      '`${asked(...TRACKED, `${protocol(number)},${port("NXM_NX_CT_TP_DST[]")}`)},${JUDGE}`',
+      "GO(TABLES.allowed)",
+    ],
+    [
+      "a network that is handed over early is open",
+      '[TABLES.entry, 0, "", "drop"]',
+      '[TABLES.entry, 0, "", "NORMAL"]',
+    ],
+    [
+      "denied packets are forwarded",
+      "->NXM_NX_REG5[],${GO(TABLES.denied)}",
+      "->NXM_NX_REG5[],${GO(TABLES.allowed)}",
+    ],
+    ["connections are not remembered", "`ct(commit,${ZONE}),NORMAL`", '"NORMAL"'],
+  ]),
+
+  // --- agent
+
+  ...mutantsOf("lib/agent/pods/steps.ts", ["tests/unit/agent/pods/steps_test.ts"], [
+    ["a port with foreign external_ids is taken for ours", "...Object.keys(row.externalIds)]", "]"],
+    [
+      "attaching comes before detaching",
+      '[\n    ...strays.map((name): Step => ({ do: "detach", name, why: "no attachment has it" })),\n    ...wanted.flatMap((one) => stepsOf(one, { rowByName, ends, podEnds })),\n  ]',
+      '[\n    ...wanted.flatMap((one) => stepsOf(one, { rowByName, ends, podEnds })),\n    ...strays.map((name): Step => ({ do: "detach", name, why: "no attachment has it" })),\n  ]',
+    ],
+    ["a port that Open vSwitch could not open is left so", "row.ofport === undefined || ", ""],
+    [
+      "a pair of which the pod end is gone stays",
+      'if (podEnds.get(name) === "gone")',
+      "if (podEnds.get(name) === undefined && podEnds.has(name))",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/pods/local_tags.ts", ["tests/unit/agent/pods/local_tags_test.ts"], [
+    ["restore() overwrites a tag that is in use", "if (!this.#tagByNetwork.has(key)) this", "this"],
+    [
+      "two networks share a local tag",
+      "if (!isTaken(tag) && !this.#isHeldByOther(tag, key)) return tag;",
+      "if (!isTaken(tag)) return tag;",
+    ],
+    ["a local tag may be a tenant's VLAN", "(tag) => isPooled(tag) || isClaimed(tag)", "isClaimed"],
+    [
+      "a local tag stays where a VLAN network has it",
+      "(isMine && !isClaimed(held) ? held : undefined)",
+      "(isMine ? held : undefined)",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/pods/claim.ts", ["tests/unit/agent/pods/claim_test.ts"], [
+    [
+      "an older sandbox keeps an endpoint that a newer one claims",
+      "(one.sandbox === place.sandbox ||\n      chosen.has(keys.endpoint(one.tenant, one.network, one.endpoint)))",
+      "one.sandbox === place.sandbox",
+    ],
+    ["each interface has a default route", "gateway && isFirst", "gateway"],
+    [
+      "an endpoint that moves stays in its generation",
+      "return (bound?.generation ?? 0) + 1;",
+      "return bound?.generation ?? 1;",
+    ],
+    [
+      "a claim does not check its network",
+      "if (!checks.some((check) => check.key === networkKey)) {",
+      "if (false) {",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/gc/grace_period.ts", ["tests/unit/agent/gc/grace_period_test.ts"], [
+    [
+      "a clock that jumps ahead ends the grace time",
+      "Math.min(Math.max(seenAt - mark.seenAt, 0), LONGEST_STEP_MS)",
+      "Math.max(seenAt - mark.seenAt, 0)",
+    ],
+    [
+      "a clock that jumps back counts",
+      "Math.max(seenAt - mark.seenAt, 0)",
+      "Math.abs(seenAt - mark.seenAt)",
+    ],
+    [
+      "a sandbox that came back is still counted as missing",
+      "this.#marks.delete(id);\n      return false;",
+      "return false;",
+    ],
+    [
+      "a sandbox is released when it is missing for the first time",
+      "mark !== undefined && missingMs >= this.#graceMs",
+      "missingMs >= this.#graceMs || mark === undefined",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/pods/endpoint_release.ts", [
+    "tests/unit/agent/pods/endpoint_release_test.ts",
+  ], [
+    [
+      "an endpoint of a pod that lives elsewhere by now is released",
+      "if (endpoint.bound?.host !== host || endpoint.bound.generation !== generation) return false;",
+      "",
+    ],
+  ]),
+];
