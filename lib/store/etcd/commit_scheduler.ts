@@ -6,7 +6,7 @@
 const MOST_AT_ONCE = 32;
 
 /** What a commit does with keys. */
-export interface Uses {
+export interface CommitKeys {
   readonly checks: readonly string[];
   readonly writes: readonly string[];
 }
@@ -25,7 +25,7 @@ export class CommitScheduler {
   #running = 0;
 
   /** Runs `work` when all that was asked before and meets it in a key has ended. */
-  async take<T>(uses: Uses, work: () => Promise<T>): Promise<T> {
+  async run<T>(uses: CommitKeys, work: () => Promise<T>): Promise<T> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const before = this.#lineUp(uses, promise);
     try {
@@ -37,7 +37,7 @@ export class CommitScheduler {
     }
   }
 
-  #lineUp({ checks, writes }: Uses, mine: Promise<void>): Promise<void>[] {
+  #lineUp({ checks, writes }: CommitKeys, mine: Promise<void>): Promise<void>[] {
     const before: Promise<void>[] = [];
     const written = new Set(writes);
     for (const key of written) {
@@ -55,7 +55,7 @@ export class CommitScheduler {
     return before;
   }
 
-  #leave({ checks, writes }: Uses, mine: Promise<void>): void {
+  #leave({ checks, writes }: CommitKeys, mine: Promise<void>): void {
     for (const key of [...checks, ...writes]) {
       const last = this.#lastByKey.get(key);
       if (!last) continue;

@@ -5,11 +5,11 @@ import { Fault } from "../../util/errors.ts";
 import { closedFault, etcdFault, otherClusterFault } from "./etcd_faults.ts";
 import { readPassword } from "./etcd_url.ts";
 import {
-  type Answer,
   CODE,
+  type EtcdRequest,
+  type EtcdResponse,
   type Header,
   type Method,
-  type Question,
   type Transport,
   TransportError,
 } from "./transport.ts";
@@ -17,7 +17,7 @@ import {
 /** One member and the way to it. */
 export interface Member {
   readonly endpoint: string;
-  readonly wire: Transport;
+  readonly transport: Transport;
 }
 
 /** Who logs in, when etcd has users. */
@@ -30,7 +30,7 @@ export interface Login {
 const PAUSE_MS = 40;
 
 /** Thrown where a call may have happened or not, after the member was left. */
-export class Undecided extends Error {
+export class OutcomeUnknown extends Error {
   override readonly name = "Undecided";
 }
 
@@ -65,17 +65,17 @@ export class EtcdCluster {
    * Asks until somebody answers, at most until `until`. Only for what may be asked twice. Faults:
    * unavailable (all are down, or refused), timeout.
    */
-  ask(method: Method, question: Question, until = this.until()): Promise<Answer> {
+  ask(method: Method, question: EtcdRequest, until = this.deadline()): Promise<EtcdResponse> {
     return this.#ask(method, question, until, false);
   }
 
   /** Asks just once. Throws Undecided where it may have happened; faults where it did not. */
-  askOnce(method: Method, question: Question, until: number): Promise<Answer> {
+  askOnce(method: Method, question: EtcdRequest, until: number): Promise<EtcdResponse> {
     return this.#ask(method, question, until, true);
   }
 
   /** Returns the end of a call that begins now, by the clock of performance. */
-  until(): number {
+  deadline(): number {
     return performance.now() + this.limitMs;
   }
 
@@ -92,13 +92,13 @@ export class EtcdCluster {
   }
 
   /** Takes note of what went wrong with `member`: the next call goes elsewhere or logs in again. */
-  note(member: Member, error: TransportError): void {
-    if (error.wantsLogin) this.#token = undefined;
+  recordFailure(member: Member, error: TransportError): void {
+    if (error.needsLogin) this.#token = undefined;
     else if (member === this.current) this.#at = (this.#at + 1) % this.members.length;
   }
 
   /** Faults where an answer of `member` comes from another cluster than the first one did. */
-  check(member: Member, header: Header | null | undefined): void {
+  checkCluster(member: Member, header: Header | null | undefined): void {
     const id = header?.["cluster_id"];
     if (id === undefined) return;
     this.#id ??= id;
@@ -111,17 +111,22 @@ export class EtcdCluster {
   }
 
   /** Faults once the cluster is closed. */
-  refuseClosed(): void {
+  throwIfClosed(): void {
     if (this.closing.aborted) throw closedFault();
   }
 
   /** Ends all calls. */
   close(): void {
     this.#closing.abort();
-    for (const { wire } of this.members) wire.close();
+    for (const { transport: wire } of this.members) wire.close();
   }
 
-  async #ask(method: Method, question: Question, until: number, once: boolean): Promise<Answer> {
+  async #ask(
+    method: Method,
+    question: EtcdRequest,
+    until: number,
+    once: boolean,
+  ): Promise<EtcdResponse> {
     let unsent = 0;
     let told: TransportError | undefined;
     for (let tries = 1;; tries++) {
@@ -129,36 +134,43 @@ export class EtcdCluster {
       const isCut = until - performance.now() < this.tryMs;
       try {
         const answer = await this.#try(member, method, question, until);
-        this.check(member, answer.header);
+        this.checkCluster(member, answer.header);
         return answer;
       } catch (error) {
         if (!(error instanceof TransportError)) throw error;
         unsent = error.isUnsent ? unsent + 1 : 0;
         // Of a try that had not its full time, that it was late says nothing.
-        if (!told || !isCut || error.code !== CODE.late) told = error;
+        if (!told || !isCut || error.code !== CODE.deadlineExceeded) told = error;
         await this.#mayGoOn(member, error, { tries, unsent, until, once, told });
       }
     }
   }
 
-  async #try(member: Member, method: Method, question: Question, until: number): Promise<Answer> {
-    this.refuseClosed();
+  async #try(
+    member: Member,
+    method: Method,
+    question: EtcdRequest,
+    until: number,
+  ): Promise<EtcdResponse> {
+    this.throwIfClosed();
     const token = await this.token(member);
     const limitMs = Math.min(this.tryMs, until - performance.now());
-    if (limitMs <= 0) throw new TransportError(CODE.late, "gave no answer in time", true);
-    return await member.wire.call(method, question, { token, limitMs });
+    if (limitMs <= 0) {
+      throw new TransportError(CODE.deadlineExceeded, "gave no answer in time", true);
+    }
+    return await member.transport.call(method, question, { token, limitMs });
   }
 
   // Returns where another try makes sense, and throws what to say otherwise.
   async #mayGoOn(member: Member, error: TransportError, round: Round): Promise<void> {
     const { tries, unsent, until, once, told } = round;
-    this.refuseClosed();
-    this.note(member, error);
-    if (once && error.isUndecided) throw new Undecided(error.message, { cause: error });
+    this.throwIfClosed();
+    this.recordFailure(member, error);
+    if (once && error.isOutcomeUnknown) throw new OutcomeUnknown(error.message, { cause: error });
     const areAllDown = unsent >= this.members.length;
     const isOver = performance.now() + PAUSE_MS >= until;
-    const relogin = error.wantsLogin && this.#login !== undefined && tries < MOST_LOGINS;
-    if (isOver || !(relogin || error.isPassing) || areAllDown) {
+    const relogin = error.needsLogin && this.#login !== undefined && tries < MOST_LOGINS;
+    if (isOver || !(relogin || error.isTransient) || areAllDown) {
       throw etcdFault(member.endpoint, told, this.limitMs);
     }
     if (!error.isUnsent) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
@@ -170,8 +182,8 @@ export class EtcdCluster {
     const options = { token: undefined, limitMs: this.tryMs };
     const question = { name: user, password };
     try {
-      const { token, header } = await member.wire.call("auth/authenticate", question, options);
-      this.check(member, header);
+      const { token, header } = await member.transport.call("auth/authenticate", question, options);
+      this.checkCluster(member, header);
       if (token) return token;
     } catch (error) {
       // What was to follow the login has not been sent.

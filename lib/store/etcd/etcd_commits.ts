@@ -2,20 +2,26 @@
 
 import { Fault } from "../../util/errors.ts";
 import type { Check, CommitResult, Write } from "../store.ts";
-import { type EtcdCluster, Undecided } from "./etcd_cluster.ts";
-import { undecidedFault } from "./etcd_faults.ts";
+import { type EtcdCluster, OutcomeUnknown } from "./etcd_cluster.ts";
+import { outcomeUnknownFault } from "./etcd_faults.ts";
 import { type EtcdKeys, fromJson, revisionOf, wasWrittenAt } from "./etcd_keys.ts";
 import {
+  commitIdIn,
   type IdempotencyKey,
   IdempotencyKeys,
-  isAsLeft,
-  wordIn,
-  writeMark,
+  isUnchanged,
+  writeCommitId,
 } from "./idempotency_keys.ts";
-import { type Answer, CODE, type KeyValue, type Question, TransportError } from "./transport.ts";
+import {
+  CODE,
+  type EtcdRequest,
+  type EtcdResponse,
+  type KeyValue,
+  TransportError,
+} from "./transport.ts";
 
 /** A commit whose documents are already bytes; `value` undefined deletes. */
-export interface Prepared {
+export interface PreparedCommit {
   readonly checks: readonly {
     readonly name: string;
     readonly key: Uint8Array;
@@ -25,11 +31,11 @@ export interface Prepared {
 }
 
 /** Returns a commit as etcd takes it; the caller may go on changing its documents. */
-export function prepare(
+export function prepareCommit(
   keys: EtcdKeys,
   checks: readonly Check[],
   writes: readonly Write[],
-): Prepared {
+): PreparedCommit {
   return {
     checks: checks.map(({ key, revision }) => ({ name: key, key: keys.bytes(key), revision })),
     writes: writes.map(({ key, value }) => ({
@@ -58,8 +64,8 @@ export class EtcdCommits {
   }
 
   /** Does `commit`. Faults: unavailable, timeout. */
-  async do(commit: Prepared): Promise<CommitResult> {
-    const until = this.#cluster.until();
+  async do(commit: PreparedCommit): Promise<CommitResult> {
+    const until = this.#cluster.deadline();
     const isWriting = commit.writes.some(({ value }) => value !== undefined);
     if (!isWriting) return await this.#delete(commit, until);
     return await this.#write(commit, until);
@@ -70,7 +76,7 @@ export class EtcdCommits {
     return this.#marks.remove(limitMs);
   }
 
-  #write(commit: Prepared, until: number): Promise<CommitResult> {
+  #write(commit: PreparedCommit, until: number): Promise<CommitResult> {
     return this.#marks.use(async (mark) => {
       const word = crypto.randomUUID();
       while (true) {
@@ -81,7 +87,7 @@ export class EtcdCommits {
   }
 
   async #tryWrite(
-    commit: Prepared,
+    commit: PreparedCommit,
     mark: IdempotencyKey,
     word: string,
     until: number,
@@ -94,7 +100,7 @@ export class EtcdCommits {
       return { done: true, revision: mark.revision };
     } catch (error) {
       if (this.#isLeaseGone(error)) return undefined;
-      if (!(error instanceof Undecided)) throw error;
+      if (!(error instanceof OutcomeUnknown)) throw error;
       return await this.#settle(mark, word, until);
     }
   }
@@ -113,8 +119,8 @@ export class EtcdCommits {
         if (this.#isLeaseGone(error)) continue;
         // Also where all are down: etcd may be back in time.
         const isOver = performance.now() + PAUSE_MS >= until;
-        if (isOver && error instanceof Fault) throw undecidedFault(error);
-        if (!(error instanceof Undecided || error instanceof Fault)) throw error;
+        if (isOver && error instanceof Fault) throw outcomeUnknownFault(error);
+        if (!(error instanceof OutcomeUnknown || error instanceof Fault)) throw error;
         await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       }
     }
@@ -122,7 +128,7 @@ export class EtcdCommits {
 
   #isLeaseGone(error: unknown): boolean {
     const cause = error instanceof Fault ? error.cause : undefined;
-    const isGone = cause instanceof TransportError && cause.code === CODE.missing;
+    const isGone = cause instanceof TransportError && cause.code === CODE.notFound;
     if (isGone) this.#marks.forgetLease();
     return isGone;
   }
@@ -131,7 +137,7 @@ export class EtcdCommits {
    * A commit that only deletes must take no revision when there is nothing to delete, so it cannot
    * write a mark always: what is there is looked up first, and then checked like all else.
    */
-  async #delete(commit: Prepared, until: number): Promise<CommitResult> {
+  async #delete(commit: PreparedCommit, until: number): Promise<CommitResult> {
     while (true) {
       const look = await this.#cluster.ask("kv/txn", lookQuestion(commit), until);
       const pairs = pairsIn(look);
@@ -156,19 +162,19 @@ function isSame(a: Uint8Array, b: Uint8Array): boolean {
 }
 
 function writeQuestion(
-  { checks, writes }: Prepared,
+  { checks, writes }: PreparedCommit,
   mark: IdempotencyKey,
   word: string,
   lease: string,
-): Question {
+): EtcdRequest {
   return {
-    compare: [...checks.map(({ key, revision }) => wasWrittenAt(key, revision)), isAsLeft(mark)],
-    success: [...writes.map(writeOperation), writeMark(mark, word, lease)],
+    compare: [...checks.map(({ key, revision }) => wasWrittenAt(key, revision)), isUnchanged(mark)],
+    success: [...writes.map(writeOperation), writeCommitId(mark, word, lease)],
     failure: [...checks, mark].map(readOperation),
   };
 }
 
-function lookQuestion({ checks, writes }: Prepared): Question {
+function lookQuestion({ checks, writes }: PreparedCommit): EtcdRequest {
   return {
     compare: checks.map(({ key, revision }) => wasWrittenAt(key, revision)),
     success: writes.map(readOperation),
@@ -176,31 +182,36 @@ function lookQuestion({ checks, writes }: Prepared): Question {
   };
 }
 
-function settleQuestion(mark: IdempotencyKey, word: string, lease: string): Question {
+function settleQuestion(mark: IdempotencyKey, word: string, lease: string): EtcdRequest {
   return {
-    compare: [isAsLeft(mark)],
-    success: [writeMark(mark, word, lease)],
+    compare: [isUnchanged(mark)],
+    success: [writeCommitId(mark, word, lease)],
     failure: [readOperation(mark)],
   };
 }
 
-function writeOperation({ key, value }: Prepared["writes"][number]): Question {
+function writeOperation({ key, value }: PreparedCommit["writes"][number]): EtcdRequest {
   return value ? { "request_put": { key, value } } : { "request_delete_range": { key } };
 }
 
-function readOperation({ key }: { readonly key: Uint8Array }): Question {
+function readOperation({ key }: { readonly key: Uint8Array }): EtcdRequest {
   return { "request_range": { key } };
 }
 
-function pairsIn({ responses = [] }: Answer): (KeyValue | undefined)[] {
+function pairsIn({ responses = [] }: EtcdResponse): (KeyValue | undefined)[] {
   return responses.map((response) => response["response_range"]?.kvs?.[0]);
 }
 
-function revisionIn({ header }: Answer): number {
+function revisionIn({ header }: EtcdResponse): number {
   return Number(header?.revision ?? 0);
 }
 
-function whyNot(commit: Prepared, mark: IdempotencyKey, word: string, answer: Answer): Ended {
+function whyNot(
+  commit: PreparedCommit,
+  mark: IdempotencyKey,
+  word: string,
+  answer: EtcdResponse,
+): Ended {
   const pairs = pairsIn(answer);
   const left = mark.revision;
   const done = readMark(mark, word, pairs.at(-1));
@@ -213,11 +224,11 @@ function whyNot(commit: Prepared, mark: IdempotencyKey, word: string, answer: An
 // A mark with the commit's word in it: it was done after all. The mark is then known again.
 function readMark(mark: IdempotencyKey, word: string, pair: KeyValue | undefined): Ended {
   mark.revision = revisionOf(pair);
-  return wordIn(pair) === word ? { done: true, revision: mark.revision } : undefined;
+  return commitIdIn(pair) === word ? { done: true, revision: mark.revision } : undefined;
 }
 
 function conflictIn(
-  { checks }: Prepared,
+  { checks }: PreparedCommit,
   pairs: readonly (KeyValue | undefined)[],
 ): CommitResult | undefined {
   const broken = checks.find(({ revision }, at) => revisionOf(pairs[at]) !== revision);

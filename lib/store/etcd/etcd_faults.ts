@@ -6,7 +6,7 @@ import { CODE, type TransportError } from "./transport.ts";
 /** Returns what `endpoint` did last as a Fault of the store. */
 export function etcdFault(endpoint: string, error: TransportError, limitMs: number): Fault {
   const [why, fix] = sentence(endpoint, error);
-  const isLate = error.code === CODE.late;
+  const isLate = error.code === CODE.deadlineExceeded;
   const late = `nothing came within ${limitMs} ms: ${why}`;
   return new Fault(isLate ? "timeout" : "unavailable", "etcd store cannot be used", {
     why: isLate ? late : why,
@@ -16,7 +16,7 @@ export function etcdFault(endpoint: string, error: TransportError, limitMs: numb
 }
 
 /** Returns the Fault of a commit of which is not known whether it was done. */
-export function undecidedFault(fault: Fault): Fault {
+export function outcomeUnknownFault(fault: Fault): Fault {
   return new Fault(fault.code, "etcd store may have taken a commit or not", {
     why: fault.why,
     fix: "read again before the next try",
@@ -120,7 +120,7 @@ function sentence(endpoint: string, error: TransportError): [why: string, fix: s
   for (const [words, why, fix] of SENTENCES) {
     if (words.test(error.message)) return [`${place}: ${why}`, fix];
   }
-  if (error.code === CODE.late) {
+  if (error.code === CODE.deadlineExceeded) {
     return [`${place} does not answer`, "see whether etcd is alive there"];
   }
   return [`${place} says "${oneLine(error.message, 60)}"`, "see etcd's log"];

@@ -1,7 +1,7 @@
 // How documents lie in etcd: keys below one root, values as JSON text.
 
 import type { Change, Entry, Json } from "../store.ts";
-import type { Bytes, KeyValue, Question } from "./transport.ts";
+import type { Bytes, EtcdRequest, KeyValue } from "./transport.ts";
 
 const encoder = new TextEncoder();
 // Without ignoreBOM a first U+FEFF would be lost.
@@ -29,7 +29,7 @@ export class EtcdKeys {
    * Returns the bytes of a mark of a commit. No document's key holds a NUL, so it meets none, and a
    * user who may write below the root may write it.
    */
-  mark(name: string): Uint8Array {
+  idempotencyKey(name: string): Uint8Array {
     return this.bytes(`\0${name}`);
   }
 
@@ -93,7 +93,7 @@ export function nextKey(key: Bytes): Uint8Array {
 }
 
 /** Returns a comparison that holds while `key` was last written at `revision`; 0 means absent. */
-export function wasWrittenAt(key: Uint8Array, revision: number): Question {
+export function wasWrittenAt(key: Uint8Array, revision: number): EtcdRequest {
   return { key, target: TARGET_MOD, result: RESULT_EQUAL, "mod_revision": String(revision) };
 }
 

@@ -22,13 +22,13 @@ import {
   type Write,
 } from "../store.ts";
 import { EtcdCluster, type Member } from "./etcd_cluster.ts";
-import { EtcdCommits, prepare } from "./etcd_commits.ts";
+import { EtcdCommits, prepareCommit } from "./etcd_commits.ts";
 import { closedFault } from "./etcd_faults.ts";
 import { EtcdKeys } from "./etcd_keys.ts";
-import { list } from "./list_pages.ts";
+import { listPages } from "./list_pages.ts";
 import { type Access, type EtcdUrl, parseEtcdUrl, readAccess } from "./etcd_url.ts";
 import { CommitScheduler } from "./commit_scheduler.ts";
-import { watch } from "./etcd_watch.ts";
+import { watchEtcd } from "./etcd_watch.ts";
 import type { Transport } from "./transport.ts";
 
 // How long close() may take to remove marks; their lease does it otherwise.
@@ -44,7 +44,7 @@ export async function openEtcd(url: string, options: OpenOptions = {}): Promise<
   const limitMs = options.limitMs ?? 5_000;
   const members = await Promise.all(place.endpoints.map(async (endpoint): Promise<Member> => ({
     endpoint,
-    wire: await openWire(endpoint, place, access, limitMs),
+    transport: await openTransport(endpoint, place, access, limitMs),
   })));
   const { user, passwordFile } = access;
   const login = user !== undefined && passwordFile !== undefined
@@ -53,7 +53,7 @@ export async function openEtcd(url: string, options: OpenOptions = {}): Promise<
   return new EtcdStore(new EtcdCluster(members, login, limitMs), new EtcdKeys(place.root));
 }
 
-async function openWire(
+async function openTransport(
   endpoint: string,
   place: EtcdUrl,
   access: Access,
@@ -94,23 +94,23 @@ class EtcdStore implements Store {
     prefix: string,
     onPage?: (page: readonly Entry[]) => void,
   ): Promise<{ entries: Entry[]; revision: number }> {
-    return this.#do(() => list(this.#cluster, this.#keys, prefix, onPage));
+    return this.#do(() => listPages(this.#cluster, this.#keys, prefix, onPage));
   }
 
   async commit(checks: readonly Check[], writes: readonly Write[]): Promise<CommitResult> {
     if (this.#closing) throw closedFault();
     checkCommitLimits(checks, writes);
-    const prepared = prepare(this.#keys, checks, writes);
+    const prepared = prepareCommit(this.#keys, checks, writes);
     const uses = {
       checks: checks.map(({ key }) => key),
       writes: writes.map(({ key }) => key),
     };
-    return await this.#do(() => this.#turns.take(uses, () => this.#commits.do(prepared)));
+    return await this.#do(() => this.#turns.run(uses, () => this.#commits.do(prepared)));
   }
 
   async *watch(prefix: string, revision: number, signal: AbortSignal): AsyncIterable<WatchBatch> {
     if (this.#closing) throw closedFault();
-    yield* watch(this.#cluster, this.#keys, prefix, revision, signal);
+    yield* watchEtcd(this.#cluster, this.#keys, prefix, revision, signal);
   }
 
   close(): Promise<void> {

@@ -5,7 +5,7 @@ import type { Change, WatchBatch } from "../store.ts";
 import type { EtcdCluster, Member } from "./etcd_cluster.ts";
 import { etcdFault } from "./etcd_faults.ts";
 import type { EtcdKeys } from "./etcd_keys.ts";
-import { CODE, TransportError, type WatchAnswer } from "./transport.ts";
+import { CODE, TransportError, type WatchResponse } from "./transport.ts";
 
 const PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
@@ -25,7 +25,7 @@ interface Course {
 }
 
 /** Tells changes below `prefix` after `revision`, as Store.watch() promises. */
-export async function* watch(
+export async function* watchEtcd(
   cluster: EtcdCluster,
   keys: EtcdKeys,
   prefix: string,
@@ -34,7 +34,7 @@ export async function* watch(
 ): AsyncIterable<WatchBatch> {
   const course: Course = { prefix, signal, revision, failures: 0 };
   while (!signal.aborted) {
-    cluster.refuseClosed();
+    cluster.throwIfClosed();
     const member = cluster.current;
     try {
       for await (const batch of follow(cluster, keys, course, member)) {
@@ -55,14 +55,14 @@ async function standBack(
   member: Member,
   error: unknown,
 ): Promise<void> {
-  cluster.refuseClosed();
+  cluster.throwIfClosed();
   if (!(error instanceof TransportError)) throw error;
   // Refused for good, which no waiting changes; all else may pass.
-  const isDenied = error.code === CODE.denied && course.failures >= MOST_DENIALS;
-  if (isDenied || (error.code === CODE.invalid && !error.wantsLogin)) {
+  const isDenied = error.code === CODE.permissionDenied && course.failures >= MOST_DENIALS;
+  if (isDenied || (error.code === CODE.invalidArgument && !error.needsLogin)) {
     throw etcdFault(member.endpoint, error, cluster.limitMs);
   }
-  cluster.note(member, error);
+  cluster.recordFailure(member, error);
   const pause = Math.min(PAUSE_MS * 2 ** course.failures++, LONGEST_PAUSE_MS);
   await sleep(pause, AbortSignal.any([course.signal, cluster.closing]));
 }
@@ -88,8 +88,8 @@ async function* follow(
   };
   const parts: Change[] = [];
   try {
-    for await (const answer of member.wire.watch(question(keys, course), options)) {
-      cluster.check(member, answer.header);
+    for await (const answer of member.transport.watch(question(keys, course), options)) {
+      cluster.checkCluster(member, answer.header);
       guard.heard();
       const batch = read(keys, course, parts, answer);
       course.failures = 0;
@@ -115,7 +115,7 @@ function read(
   keys: EtcdKeys,
   course: Course,
   parts: Change[],
-  answer: WatchAnswer,
+  answer: WatchResponse,
 ): WatchBatch | undefined {
   if (answer.canceled) return readEnd(answer);
   for (const { type, kv } of answer.events ?? []) {
@@ -136,12 +136,15 @@ function isDelete(type: string | undefined): boolean {
   return type?.toUpperCase() === "DELETE";
 }
 
-function readEnd(answer: WatchAnswer): WatchBatch {
+function readEnd(answer: WatchResponse): WatchBatch {
   const revision = Number(answer["compact_revision"] ?? 0);
   if (revision > 0) return { kind: "compacted", revision };
   const words = answer["cancel_reason"] || "ended the watch";
   // Of a login that has run out, etcd 3.4 says the same as of one that may not look.
-  throw new TransportError(/denied|auth/.test(words) ? CODE.denied : CODE.unavailable, words);
+  throw new TransportError(
+    /denied|auth/.test(words) ? CODE.permissionDenied : CODE.unavailable,
+    words,
+  );
 }
 
 /**
@@ -183,7 +186,7 @@ class Guard implements Disposable {
       this.#mute = now > this.#course.revision ? this.#mute + 1 : 0;
       if (this.#mute >= MUTE_LOOKS) throw new TransportError(CODE.unavailable, "tells nothing");
     } catch (error) {
-      if (error instanceof TransportError && !error.wantsLogin) this.reason = error;
+      if (error instanceof TransportError && !error.needsLogin) this.reason = error;
       if (this.reason || !(error instanceof TransportError)) this.#stop.abort();
     }
   }
@@ -193,8 +196,8 @@ class Guard implements Disposable {
 async function readRevision(cluster: EtcdCluster, keys: EtcdKeys, member: Member): Promise<number> {
   const options = { token: await cluster.token(member), limitMs: cluster.tryMs };
   const question = { key: keys.bytes(""), "keys_only": true };
-  const { header } = await member.wire.call("kv/range", question, options);
-  cluster.check(member, header);
+  const { header } = await member.transport.call("kv/range", question, options);
+  cluster.checkCluster(member, header);
   return Number(header?.revision ?? 0);
 }
 

@@ -3,14 +3,14 @@
 
 import { piecesOf, readText, unlessAborted } from "../../util/body.ts";
 import {
-  type Answer,
   type CallOptions,
   CODE,
+  type EtcdRequest,
+  type EtcdResponse,
   type Method,
-  type Question,
   type Transport,
 } from "./transport.ts";
-import { TransportError, type WatchAnswer } from "./transport.ts";
+import { TransportError, type WatchResponse } from "./transport.ts";
 
 /** What a connection to a member by TLS needs, PEM. */
 export interface TlsFiles {
@@ -45,7 +45,7 @@ class Gateway implements Transport {
     });
   }
 
-  async call(method: Method, question: Question, options: CallOptions): Promise<Answer> {
+  async call(method: Method, question: EtcdRequest, options: CallOptions): Promise<EtcdResponse> {
     const limit = AbortSignal.timeout(options.limitMs);
     const signal = AbortSignal.any([limit, this.#stop.signal]);
     try {
@@ -54,14 +54,14 @@ class Gateway implements Transport {
       if (!response.ok) throw refusal(text, response.status);
       return JSON.parse(text);
     } catch (error) {
-      throw this.#wireError(error, limit, options.limitMs);
+      throw this.#transportError(error, limit, options.limitMs);
     }
   }
 
   async *watch(
-    question: Question,
+    question: EtcdRequest,
     options: CallOptions & { readonly signal: AbortSignal },
-  ): AsyncIterable<WatchAnswer> {
+  ): AsyncIterable<WatchResponse> {
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), options.limitMs);
     const signal = AbortSignal.any([limit.signal, options.signal, this.#stop.signal]);
@@ -77,7 +77,7 @@ class Gateway implements Transport {
       }
       throw new TransportError(CODE.unavailable, "ended the watch");
     } catch (error) {
-      throw this.#wireError(error, limit.signal, options.limitMs);
+      throw this.#transportError(error, limit.signal, options.limitMs);
     } finally {
       clearTimeout(timer);
     }
@@ -90,7 +90,7 @@ class Gateway implements Transport {
 
   #post(
     path: string,
-    question: Question,
+    question: EtcdRequest,
     token: string | undefined,
     signal: AbortSignal,
   ): Promise<Response> {
@@ -109,11 +109,11 @@ class Gateway implements Transport {
     return unlessAborted(answer, signal);
   }
 
-  #wireError(error: unknown, limit: AbortSignal, limitMs: number): TransportError {
+  #transportError(error: unknown, limit: AbortSignal, limitMs: number): TransportError {
     if (error instanceof TransportError) return error;
     if (limit.aborted) {
       return new TransportError(
-        CODE.late,
+        CODE.deadlineExceeded,
         `gave no answer in ${Math.round(limitMs)} ms`,
         false,
         error,
@@ -162,7 +162,7 @@ function gatewayError(
   return new TransportError(grpcCode ?? code ?? CODE.unknown, message ?? error ?? "gave no reason");
 }
 
-function watchAnswer(line: string): WatchAnswer {
+function watchAnswer(line: string): WatchResponse {
   const { result, error } = JSON.parse(line);
   if (error) throw gatewayError(error);
   return result ?? {};

@@ -6,10 +6,16 @@
 import { type CallOptions as GrpcOptions, Metadata } from "@grpc/grpc-js";
 import { Host } from "etcd3/lib/connection-pool.js";
 import type { TlsFiles } from "./gateway.ts";
-import { LimitedTls, targetName, TLS_LATE } from "./grpc_tls.ts";
+import { LimitedTls, targetName, TLS_TIMEOUT } from "./grpc_tls.ts";
 import { AsyncQueue } from "../../util/async/async_queue.ts";
-import { type Answer, type CallOptions, CODE, type Method, type Question } from "./transport.ts";
-import { type Transport, TransportError, type WatchAnswer } from "./transport.ts";
+import {
+  type CallOptions,
+  CODE,
+  type EtcdRequest,
+  type EtcdResponse,
+  type Method,
+} from "./transport.ts";
+import { type Transport, TransportError, type WatchResponse } from "./transport.ts";
 
 /** Returns the way to the member at `endpoint` (`HOST:PORT`); a TLS handshake may take `limitMs`. */
 export function grpcTransport(endpoint: string, tls: TlsFiles, limitMs: number): Transport {
@@ -34,15 +40,15 @@ const CALLS: Readonly<Record<Method, readonly [service: ServiceName, call: strin
 };
 
 type ServiceName = "KV" | "Lease" | "Auth" | "Watch";
-type Done = (error: Error | null, answer: Answer) => void;
-type Call = (question: Question, token: Metadata, options: GrpcOptions, done: Done) => void;
+type Done = (error: Error | null, answer: EtcdResponse) => void;
+type Call = (question: EtcdRequest, token: Metadata, options: GrpcOptions, done: Done) => void;
 
 /** A watch's stream, as far as it is used. */
 interface Stream {
-  on(event: "data", told: (answer: WatchAnswer) => void): void;
+  on(event: "data", told: (answer: WatchResponse) => void): void;
   on(event: "error", told: (error: Error) => void): void;
   on(event: "end", told: () => void): void;
-  write(question: Question): void;
+  write(question: EtcdRequest): void;
   cancel(): void;
 }
 
@@ -65,33 +71,33 @@ class Grpc implements Transport {
     this.#host = new Host(endpoint, this.#tls, { ...GRPC_OPTIONS, ...name });
   }
 
-  async call(method: Method, question: Question, options: CallOptions): Promise<Answer> {
+  async call(method: Method, question: EtcdRequest, options: CallOptions): Promise<EtcdResponse> {
     this.#refuseClosed();
     const [name, call] = CALLS[method];
     const service = this.#host.getServiceClient(name) as unknown as Service;
     const deadline = Date.now() + options.limitMs;
-    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const { promise, resolve, reject } = Promise.withResolvers<EtcdResponse>();
     service[call]!(question, metadataOf(options), { deadline }, (error, answer) => {
-      if (error) reject(wireError(error, options.limitMs));
+      if (error) reject(transportError(error, options.limitMs));
       else resolve(answer);
     });
     return await promise;
   }
 
   async *watch(
-    question: Question,
+    question: EtcdRequest,
     options: CallOptions & { readonly signal: AbortSignal },
-  ): AsyncIterable<WatchAnswer> {
+  ): AsyncIterable<WatchResponse> {
     this.#refuseClosed();
     const service = this.#host.getServiceClient("Watch") as unknown as WatchService;
     const stream = service.watch(metadataOf(options));
-    const queue = new AsyncQueue<WatchAnswer>();
+    const queue = new AsyncQueue<WatchResponse>();
     const timer = setTimeout(() => queue.fail(late(options.limitMs)), options.limitMs);
     const signal = AbortSignal.any([options.signal, this.#stop.signal]);
     const onAbort = () => queue.fail(new TransportError(CODE.unavailable, "was left"));
     signal.addEventListener("abort", onAbort);
     stream.on("data", (answer) => queue.push(answer));
-    stream.on("error", (error) => queue.fail(wireError(error, options.limitMs)));
+    stream.on("error", (error) => queue.fail(transportError(error, options.limitMs)));
     stream.on("end", () => queue.fail(new TransportError(CODE.unavailable, "ended the watch")));
     stream.write({ "create_request": question });
     try {
@@ -127,17 +133,19 @@ function metadataOf({ token }: CallOptions): Metadata {
 }
 
 function late(limitMs: number): TransportError {
-  return new TransportError(CODE.late, `gave no answer in ${Math.round(limitMs)} ms`);
+  return new TransportError(CODE.deadlineExceeded, `gave no answer in ${Math.round(limitMs)} ms`);
 }
 
 // The message begins with the code's number and name.
-function wireError(error: Error, limitMs: number): TransportError {
+function transportError(error: Error, limitMs: number): TransportError {
   const [, code, own = error.message] = /^(\d+) [A-Z_]+: (.*)$/s.exec(error.message) ?? [];
-  if (Number(code) === CODE.late) return late(limitMs);
+  if (Number(code) === CODE.deadlineExceeded) return late(limitMs);
   const [, last] = /^No connection established\. Last error: (.*?)(?:\. Resolution note:|$)/s
     .exec(own) ?? [];
-  const isTlsLate = last?.includes(TLS_LATE) ?? false;
-  if (isTlsLate) return new TransportError(CODE.late, "gave no answer in time", true, error);
+  const isTlsLate = last?.includes(TLS_TIMEOUT) ?? false;
+  if (isTlsLate) {
+    return new TransportError(CODE.deadlineExceeded, "gave no answer in time", true, error);
+  }
   const isUnsent = last !== undefined || own.startsWith("Name resolution failed");
   const words = (last ?? own).replace(/^Error:? /, "");
   return new TransportError(

@@ -9,7 +9,7 @@ type Connector = ReturnType<ChannelCredentials["_createSecureConnector"]>;
 type ConnectorParts = Parameters<ChannelCredentials["_createSecureConnector"]>;
 
 /** What gRPC is told where a handshake came to no end. */
-export const TLS_LATE = "no TLS in time";
+export const TLS_TIMEOUT = "no TLS in time";
 
 /**
  * Returns the channel options for a server at `host`. Deno 2.9.6 takes no IP address as the name of a
@@ -53,7 +53,7 @@ export class LimitedTls extends ChannelCredentials {
     return {
       connect: async (socket: Socket) => {
         this.#keep(socket);
-        const timer = setTimeout(() => socket.destroy(new Error(TLS_LATE)), this.#limitMs);
+        const timer = setTimeout(() => socket.destroy(new Error(TLS_TIMEOUT)), this.#limitMs);
         try {
           return await inner.connect(socket);
         } finally {

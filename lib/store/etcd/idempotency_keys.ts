@@ -6,7 +6,7 @@
 
 import { type EtcdKeys, fromJson, revisionOf, toText, wasWrittenAt } from "./etcd_keys.ts";
 import type { EtcdCluster } from "./etcd_cluster.ts";
-import type { KeyValue, Question } from "./transport.ts";
+import type { EtcdRequest, KeyValue } from "./transport.ts";
 
 /** A mark as this client left it. */
 export interface IdempotencyKey {
@@ -36,7 +36,7 @@ export class IdempotencyKeys {
   /** Runs `work` with a mark that no other commit uses. One whose state is not known is given up. */
   async use<T>(work: (mark: IdempotencyKey) => Promise<T>): Promise<T> {
     const mark = this.#free.pop() ??
-      { key: this.#keys.mark(`${this.#client}/${this.#made++}`), revision: 0 };
+      { key: this.#keys.idempotencyKey(`${this.#client}/${this.#made++}`), revision: 0 };
     const result = await work(mark);
     this.#free.push(mark);
     return result;
@@ -79,16 +79,16 @@ export class IdempotencyKeys {
 }
 
 /** Returns the write of `mark` with `word`. */
-export function writeMark({ key }: IdempotencyKey, word: string, lease: string): Question {
+export function writeCommitId({ key }: IdempotencyKey, word: string, lease: string): EtcdRequest {
   return { "request_put": { key, value: fromJson(word), lease } };
 }
 
 /** Returns the comparison that `mark` is as its client left it. */
-export function isAsLeft({ key, revision }: IdempotencyKey): Question {
+export function isUnchanged({ key, revision }: IdempotencyKey): EtcdRequest {
   return wasWrittenAt(key, revision);
 }
 
 /** Returns the word in a mark; undefined where there is none. */
-export function wordIn(pair: KeyValue | undefined): string | undefined {
+export function commitIdIn(pair: KeyValue | undefined): string | undefined {
   return pair && revisionOf(pair) > 0 ? JSON.parse(toText(pair.value)) : undefined;
 }

@@ -4,7 +4,7 @@ import { Fault } from "../../util/errors.ts";
 import type { Entry } from "../store.ts";
 import type { EtcdCluster } from "./etcd_cluster.ts";
 import { type EtcdKeys, nextKey } from "./etcd_keys.ts";
-import { type Answer, CODE, TransportError } from "./transport.ts";
+import { CODE, type EtcdResponse, TransportError } from "./transport.ts";
 
 const PAGE = 2_000;
 
@@ -12,7 +12,7 @@ const PAGE = 2_000;
 type OnPage = (page: readonly Entry[]) => void;
 
 /** Returns all documents below `prefix`, and the revision of this very view. Faults as Cluster.ask(). */
-export async function list(
+export async function listPages(
   cluster: EtcdCluster,
   keys: EtcdKeys,
   prefix: string,
@@ -71,7 +71,10 @@ function sent(): Promise<void> {
 }
 
 // Undefined: too long for one message, so ask for fewer.
-async function readPage(ask: () => Promise<Answer>, limit: number): Promise<Answer | undefined> {
+async function readPage(
+  ask: () => Promise<EtcdResponse>,
+  limit: number,
+): Promise<EtcdResponse | undefined> {
   try {
     return await ask();
   } catch (error) {

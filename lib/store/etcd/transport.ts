@@ -18,22 +18,22 @@ export interface KeyValue {
 }
 
 /** Any answer; which fields are there depends on what was asked. */
-export interface Answer {
+export interface EtcdResponse {
   readonly header?: Header | null;
   readonly kvs?: readonly KeyValue[];
   readonly more?: boolean;
   readonly succeeded?: boolean;
-  readonly responses?: readonly { readonly "response_range"?: Answer | null }[];
+  readonly responses?: readonly { readonly "response_range"?: EtcdResponse | null }[];
   /** Lease. */
   readonly ID?: string;
   readonly token?: string;
 }
 
 /** Anything asked: fields as in etcd's rpc.proto, keys and values as bytes. */
-export type Question = { readonly [field: string]: unknown };
+export type EtcdRequest = { readonly [field: string]: unknown };
 
 /** One message of a watch. */
-export interface WatchAnswer {
+export interface WatchResponse {
   readonly header?: Header | null;
   readonly created?: boolean;
   readonly canceled?: boolean;
@@ -62,14 +62,14 @@ export interface CallOptions {
   readonly limitMs: number;
 }
 
-/** One way to one member. Throws WireError only. */
+/** One way to one member. Throws TransportError only. */
 export interface Transport {
-  call(method: Method, question: Question, options: CallOptions): Promise<Answer>;
+  call(method: Method, question: EtcdRequest, options: CallOptions): Promise<EtcdResponse>;
   /** Returns the watch's messages until `signal` aborts; the first must come within `limitMs`. */
   watch(
-    question: Question,
+    question: EtcdRequest,
     options: CallOptions & { readonly signal: AbortSignal },
-  ): AsyncIterable<WatchAnswer>;
+  ): AsyncIterable<WatchResponse>;
   /** Ends all calls and connections. */
   close(): void;
 }
@@ -78,11 +78,11 @@ export interface Transport {
 export const CODE = {
   canceled: 1,
   unknown: 2,
-  invalid: 3,
-  late: 4,
-  missing: 5,
-  denied: 7,
-  exhausted: 8,
+  invalidArgument: 3,
+  deadlineExceeded: 4,
+  notFound: 5,
+  permissionDenied: 7,
+  resourceExhausted: 8,
   outOfRange: 11,
   internal: 13,
   unavailable: 14,
@@ -90,7 +90,12 @@ export const CODE = {
 } as const;
 
 // With canceled and internal, gRPC tells of connections that broke in use.
-const PASSING: readonly number[] = [CODE.unavailable, CODE.late, CODE.canceled, CODE.internal];
+const PASSING: readonly number[] = [
+  CODE.unavailable,
+  CODE.deadlineExceeded,
+  CODE.canceled,
+  CODE.internal,
+];
 // What a stopping or busy server says. It has no code of its own in etcd 3.4.
 const PASSING_WORDS = /raft: stopped|server stopped|context canceled|too many requests/;
 
@@ -102,29 +107,29 @@ export class TransportError extends Error {
 
   constructor(code: number, words: string, isUnsent = false, cause?: unknown) {
     super(words, { cause });
-    this.name = "WireError";
+    this.name = "TransportError";
     this.code = code;
     this.isUnsent = isUnsent;
   }
 
   /** Another member, or the same one later, may do what was asked. */
-  get isPassing(): boolean {
+  get isTransient(): boolean {
     return PASSING.includes(this.code) || PASSING_WORDS.test(this.message);
   }
 
   /** The login is no longer known, as after a restart: log in again. etcd refused without a look. */
-  get wantsLogin(): boolean {
+  get needsLogin(): boolean {
     return this.code === CODE.unauthenticated ||
       /user name is empty|revision of auth store is old|invalid auth token/.test(this.message);
   }
 
   /** It may have happened or not. */
-  get isUndecided(): boolean {
-    return this.isPassing && !this.isUnsent && !/too many requests/.test(this.message);
+  get isOutcomeUnknown(): boolean {
+    return this.isTransient && !this.isUnsent && !/too many requests/.test(this.message);
   }
 
   /** The answer was too long for the way it takes. */
   get isTooLong(): boolean {
-    return this.code === CODE.exhausted && /larger than max/.test(this.message);
+    return this.code === CODE.resourceExhausted && /larger than max/.test(this.message);
   }
 }

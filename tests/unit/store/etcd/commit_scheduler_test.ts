@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { CommitScheduler, type Uses } from "../../../../lib/store/etcd/commit_scheduler.ts";
+import { type CommitKeys, CommitScheduler } from "../../../../lib/store/etcd/commit_scheduler.ts";
 
-const writing = (...keys: string[]): Uses => ({ checks: [], writes: keys });
+const writing = (...keys: string[]): CommitKeys => ({ checks: [], writes: keys });
 
 Deno.test("take() runs work on one key in the order it was asked, on others at once", async () => {
   const turns = new CommitScheduler();
@@ -12,10 +12,10 @@ Deno.test("take() runs work on one key in the order it was asked, on others at o
     seen.push(name);
   };
   const all = [
-    turns.take(writing("a", "b"), work("first", gate.promise)),
-    turns.take(writing("b"), work("second")),
-    turns.take(writing("c"), work("other")),
-    turns.take(writing("a"), work("third")),
+    turns.run(writing("a", "b"), work("first", gate.promise)),
+    turns.run(writing("b"), work("second")),
+    turns.run(writing("c"), work("other")),
+    turns.run(writing("a"), work("third")),
   ];
   await all[2];
   assertEquals(seen, ["other"]);
@@ -27,8 +27,8 @@ Deno.test("take() runs work on one key in the order it was asked, on others at o
 
 Deno.test("take() goes on after work that failed", async () => {
   const turns = new CommitScheduler();
-  const failing = turns.take(writing("a"), () => Promise.reject(new Error("no")));
-  const next = turns.take(writing("a"), () => Promise.resolve("done"));
+  const failing = turns.run(writing("a"), () => Promise.reject(new Error("no")));
+  const next = turns.run(writing("a"), () => Promise.resolve("done"));
   assertEquals(await failing.catch((error: Error) => error.message), "no");
   assertEquals(await next, "done");
 });
@@ -42,7 +42,7 @@ Deno.test("take() runs no more than 32 at once, and all in the end", async () =>
     running--;
     done++;
   };
-  await Promise.all(Array.from({ length: 100 }, (_, n) => turns.take(writing(`${n}`), work)));
+  await Promise.all(Array.from({ length: 100 }, (_, n) => turns.run(writing(`${n}`), work)));
   assertEquals([most, done], [32, 100]);
 });
 
@@ -54,12 +54,12 @@ Deno.test("take() lets those that only check a key run at once, between its writ
     await wait;
     seen.push(name);
   };
-  const checking: Uses = { checks: ["a"], writes: [] };
+  const checking: CommitKeys = { checks: ["a"], writes: [] };
   const all = [
-    turns.take(checking, work("slow check", gate.promise)),
-    turns.take(checking, work("quick check")),
-    turns.take({ checks: ["a"], writes: ["a"] }, work("write")),
-    turns.take(checking, work("late check")),
+    turns.run(checking, work("slow check", gate.promise)),
+    turns.run(checking, work("quick check")),
+    turns.run({ checks: ["a"], writes: ["a"] }, work("write")),
+    turns.run(checking, work("late check")),
   ];
   await all[1];
   assertEquals(seen, ["quick check"]);
