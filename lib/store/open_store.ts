@@ -1,28 +1,28 @@
-// Which driver a store's URL means.
+// Opens a store by its URL: chooses the driver and loads it.
 
 import { Fault, oneLine } from "../util/errors.ts";
 import type { Store } from "./store.ts";
 
-/** Options of opening. */
+/** Options of openStore(). */
 export interface OpenOptions {
-  /** A call that the store does not answer faults after this. @default 5000 */
+  /** A call without an answer faults after this. @default 5000 */
   readonly limitMs?: number | undefined;
-  /** PEM file of the authorities that sign etcd's certificates; the system's when absent. */
+  /** PEM file of the authorities that sign etcd's certificates; those of the system when absent. */
   readonly etcdCa?: string | undefined;
-  /** PEM file of the certificate to show to etcd; with it goes `etcdKey`. */
+  /** PEM file of the client certificate for etcd; requires `etcdKey`. */
   readonly etcdCert?: string | undefined;
   /** PEM file of the key of `etcdCert`. */
   readonly etcdKey?: string | undefined;
-  /** User of etcd; with it goes `etcdPasswordFile`. */
+  /** User of etcd; requires `etcdPasswordFile`. */
   readonly etcdUser?: string | undefined;
-  /** File that holds nothing but the password of `etcdUser`; read at each login. */
+  /** File that contains only the password of `etcdUser`; read at each login. */
   readonly etcdPasswordFile?: string | undefined;
 }
 
 /**
  * Opens the store at `url`: `sqlite:PATH`, or `etcd://HOST:PORT,HOST:PORT/PREFIX`, with TLS
- * `etcds://…`. An etcd may be down: only the first call asks it. Faults: usage (no such kind of URL), and those of the
- * driver. The driver is loaded only here.
+ * `etcds://…`. etcd may be down: the first call connects to it. Faults: usage (unknown kind of URL), and
+ * those of the driver. Only the driver in use is loaded.
  */
 export async function openStore(url: string, options: OpenOptions = {}): Promise<Store> {
   const scheme = /^([a-z]+):/.exec(url)?.[1];
@@ -38,7 +38,7 @@ export async function openStore(url: string, options: OpenOptions = {}): Promise
   // The URL itself is not repeated: it may carry a password.
   throw new Fault(
     "usage",
-    `store "${oneLine(scheme ?? url.slice(0, 20), 20)}" is of no known kind`,
+    `store "${oneLine(scheme ?? url.slice(0, 20), 20)}" is not of a known kind`,
     {
       fix: "write sqlite:PATH or etcd://HOST:2379",
     },

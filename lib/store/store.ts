@@ -1,5 +1,6 @@
 // The store's contract: JSON documents by key, commits that are all or nothing, watches that miss
-// nothing. sqlite.ts and etcd/driver.ts are its drivers; tests/contract runs one suite against each.
+// no change. sqlite/sqlite.ts and etcd/etcd_store.ts are its drivers, tests/memory has one for unit tests;
+// tests/contract is the suite that each of them passes.
 
 import { Fault, oneLine } from "../util/errors.ts";
 
@@ -36,7 +37,7 @@ export type CommitResult =
   | { readonly done: true; readonly revision: number }
   | { readonly done: false; readonly conflict: string };
 
-/** A changed key as a watch tells it; `value` undefined means deleted. */
+/** A changed key as a watch reports it; `value` undefined means deleted. */
 export interface Change {
   readonly key: string;
   readonly value: Json | undefined;
@@ -44,8 +45,8 @@ export interface Change {
 }
 
 /**
- * What a watch gives, in the order of revisions: all changes of one or more whole commits (a commit
- * is never split between two batches), or word that the wanted revisions are no longer kept.
+ * What a watch yields, in the order of revisions: all changes of one or more whole commits (a commit
+ * is never split between two batches), or `compacted`: the store no longer keeps the changes asked for.
  * After `compacted` the watch ends: list again and watch from the list's revision.
  */
 export type WatchBatch =
@@ -58,14 +59,14 @@ export const COMMIT_OPERATIONS = 100;
 /** Most bytes of one commit's keys and values as UTF-8 JSON (etcd's default is 1.5 MiB a request). */
 export const COMMIT_BYTES = 512 * 1024;
 
-/** One store, whatever keeps it. Every call ends within the driver's time limit or faults. */
+/** A store, whatever its driver. Every call ends or faults within the driver's time limit. */
 export interface Store {
   /** Returns the document at `key`, undefined when there is none. */
   get(key: string): Promise<Entry | undefined>;
   /**
-   * Returns all documents whose key starts with `prefix`, by key order, and the store's revision. A driver
-   * that reads page by page shows each to `onPage`, so that work on it costs no time; of what it had to
-   * read anew it shows both. What counts is what is given in the end.
+   * Returns all documents whose key starts with `prefix`, in key order, and the store's revision. A driver
+   * that reads in pages passes each page to `onPage` while it waits for the next one, so that processing
+   * takes no extra time. It passes pages twice if it has to read them again: only the result counts.
    */
   list(
     prefix: string,
@@ -73,13 +74,13 @@ export interface Store {
   ): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }>;
   /** Applies all `writes` if all `checks` hold. Faults: usage (limits), unavailable, timeout. */
   commit(checks: readonly Check[], writes: readonly Write[]): Promise<CommitResult>;
-  /** Tells changes under `prefix` after `revision`, until `signal` aborts (then it just ends). */
+  /** Yields changes below `prefix` after `revision` until `signal` aborts, which ends it without a fault. */
   watch(prefix: string, revision: number, signal: AbortSignal): AsyncIterable<WatchBatch>;
-  /** Ends all use; later calls fault. Repeatable. */
+  /** Closes the store: later calls fault. May be repeated. */
   close(): Promise<void>;
 }
 
-/** Faults (usage) if a commit is over the limits, writes one key twice, or a key is empty or no text. */
+/** Faults (usage) if a commit exceeds the limits, writes a key twice, or has a key that is empty or not valid text. */
 export function checkCommitLimits(checks: readonly Check[], writes: readonly Write[]): void {
   const operations = checks.length + writes.length;
   if (operations > COMMIT_OPERATIONS) {
@@ -88,10 +89,10 @@ export function checkCommitLimits(checks: readonly Check[], writes: readonly Wri
     });
   }
   for (const { key } of [...checks, ...writes]) {
-    // Both would be changed on their way through a driver, and then name another document.
+    // Drivers would replace such characters, and the key would name another document.
     if (key.isWellFormed() && !key.includes("\0")) continue;
-    throw new Fault("usage", `commit names key "${oneLine(key, 60)}", which is no text`, {
-      why: "it holds a NUL or half a character",
+    throw new Fault("usage", `commit names key "${oneLine(key, 60)}", which is not valid text`, {
+      why: "it contains a NUL or half a surrogate pair",
     });
   }
   let bytes = 0;

@@ -84,7 +84,12 @@ for (const { way, tls, withCertificate } of ways) {
     const strange = { address: "127.0.0.1", user: "root", serverUseOnly: false };
     const { ca } = await makeCertificates(other, strange);
     const options = { ...accessTo(etcd, { withCertificate }), etcdCa: ca };
-    await assertFaults(etcd.url(), options, "unavailable", "signed by a stranger; see --etcd-ca");
+    await assertFaults(
+      etcd.url(),
+      options,
+      "unavailable",
+      "signed by an unknown authority; check --etcd-ca",
+    );
   });
 
   Deno.test(`P1: by ${way}, a certificate for another address is named`, async () => {
@@ -115,31 +120,36 @@ for (const { way, tls, withCertificate } of ways) {
   });
 }
 
-Deno.test("an etcd that wants a certificate says so to one who has none", async () => {
+Deno.test("an etcd that requires a certificate reports so to a client without one", async () => {
   await using etcd = await lab({ tls: "mutual" });
   await assertFaults(etcd.url(), accessTo(etcd), "unavailable", "--etcd-cert and --etcd-key");
 });
 
-Deno.test("a wrong password is refused, and is in no message", async () => {
+Deno.test("a wrong password is rejected and is in no message", async () => {
   await using etcd = await lab({ password: "right" });
   await Deno.writeTextFile(etcd.passwordFile, SECRET);
   const options = accessTo(etcd, { password: SECRET });
-  await assertFaults(etcd.url(), options, "unavailable", "it refuses user and password");
+  await assertFaults(etcd.url(), options, "unavailable", "it rejects user and password");
 });
 
-Deno.test("an etcd with users says so to one who does not log in", async () => {
+Deno.test("an etcd with users reports so to a client that does not log in", async () => {
   await using etcd = await lab({ password: "right" });
-  await assertFaults(etcd.url(), {}, "unavailable", "it wants a user and a password");
+  await assertFaults(etcd.url(), {}, "unavailable", "it requires a user and a password");
 });
 
-Deno.test("a user who may not use the prefix is told so", async () => {
+Deno.test("a user without access to the prefix is reported", async () => {
   await using etcd = await lab({ password: "right" });
   await etcd.ctl("user", "add", "guest:right");
   const options = { ...accessTo(etcd, { password: "right" }), etcdUser: "guest" };
-  await assertFaults(etcd.url(), options, "unavailable", "its user may not use the store's keys");
+  await assertFaults(
+    etcd.url(),
+    options,
+    "unavailable",
+    "its user has no access to the store's keys",
+  );
 });
 
-Deno.test("a user who may use nothing but the prefix can do all", async () => {
+Deno.test("a user with access to the prefix only can use the store", async () => {
   await using etcd = await lab({ password: "right" });
   const root = "/contiv.io/k8contivnet/v1/";
   await etcd.ctl("user", "add", "agent:right");
@@ -157,31 +167,31 @@ Deno.test("a user who may use nothing but the prefix can do all", async () => {
     break;
   }
   await store.close();
-  assertEquals([...(await etcd.read(root)).keys()], [], "close() leaves no marks");
+  assertEquals([...(await etcd.read(root)).keys()], [], "close() leaves no idempotency keys");
 });
 
-Deno.test("what is no etcd is named as such", async () => {
+Deno.test("a server that is not etcd is reported as such", async () => {
   await using server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     () => new Response("<html>hello</html>"),
   );
   const url = `etcd://127.0.0.1:${server.addr.port}`;
-  await assertFaults(url, {}, "unavailable", "what answers there is no etcd");
+  await assertFaults(url, {}, "unavailable", "the server there is not etcd");
 });
 
-Deno.test("an etcd with TLS says so to one who comes without", async () => {
+Deno.test("an etcd with TLS is reported to a client without TLS", async () => {
   await using etcd = await lab({ tls: "server" });
   const url = etcd.url().replace("etcds:", "etcd:");
   await assertFaults(url, {}, "unavailable", "it closes the connection");
 });
 
-Deno.test("an etcd without TLS says so to one who comes with it", async () => {
+Deno.test("an etcd without TLS is reported to a client with TLS", async () => {
   await using etcd = await lab();
   const url = etcd.url().replace("etcd:", "etcds:");
   await assertFaults(url, {}, "unavailable", "write etcd:// without TLS");
 });
 
-Deno.test("a stranger's record is given as text and never overwritten by a create", async () => {
+Deno.test("a value that is not JSON is returned as text and never overwritten by a create", async () => {
   await using etcd = await lab();
   await etcd.ctl("put", "/contiv.io/k8contivnet/v1/a", "no json");
   await using stack = new AsyncDisposableStack();

@@ -108,7 +108,7 @@ Deno.test("a commit that cannot be decided in time says so", async () => {
   const fault = await assertRejects(
     () => put(store, "a", 1),
     Fault,
-    "may have taken a commit or not",
+    "may or may not have applied a commit",
   );
   assert(fault.message.length <= 200, fault.message);
   proxy.mode = "open";
@@ -121,7 +121,7 @@ Deno.test("a commit whose member died before its answer is not told as never don
   // Over a connection that was used before, which fetch would use once more by itself.
   proxy.mode = "lose-answers";
   proxy.refuse();
-  await assertRejects(() => put(store, "a", 1), Fault, "may have taken a commit or not");
+  await assertRejects(() => put(store, "a", 1), Fault, "may or may not have applied a commit");
   assertEquals((await straight.get("a"))?.value, 1);
 });
 

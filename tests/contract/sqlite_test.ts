@@ -39,7 +39,7 @@ Deno.test("a folder or file that others may write to is refused", async () => {
     const { mode } = await Deno.stat(path);
     for (const open of [0o020, 0o002]) {
       await Deno.chmod(path, mode! | open);
-      await refuses("unavailable", "others may write", () => openSqlite(bench.path));
+      await refuses("unavailable", "other users may write", () => openSqlite(bench.path));
       await Deno.chmod(path, mode!);
     }
   }
@@ -84,7 +84,7 @@ Deno.test("what is no database is refused and not touched", async () => {
   ) {
     const path = `${bench.folder}/${name}`;
     await Deno.writeTextFile(path, text, { mode: 0o600 });
-    await refusesUntouched(path, "no SQLite database");
+    await refusesUntouched(path, "not a SQLite database");
   }
 });
 

@@ -73,7 +73,7 @@ Deno.test("a user without rights gets a sentence, and leaves the store as it was
   assertEquals(
     said,
     `store folder ${disk.path} refused: user 0 owns it, this is user 65534; ` +
-      "give it to the one who runs us",
+      "chown it to the user that runs k8contivnet",
   );
 });
 

@@ -1,72 +1,72 @@
-// Whose turn it is: commits of one client that meet in a key are done in the order in which they were
-// asked, though each goes by a connection of its own; the others side by side. Two that only check a
-// key do not meet in it.
+// Orders the commits of one client: commits that share a key run in the order in which they were
+// requested, though each uses a connection of its own; all others run in parallel. Two commits that only
+// check a key do not share it.
 
 // Enough to keep etcd busy, few enough for its connections.
-const MOST_AT_ONCE = 32;
+const MAX_PARALLEL = 32;
 
-/** What a commit does with keys. */
+/** The keys that a commit checks and writes. */
 export interface CommitKeys {
   readonly checks: readonly string[];
   readonly writes: readonly string[];
 }
 
-/** The last that were asked with a key. */
-interface Last {
+/** The latest commits that share a key. */
+interface Latest {
   writer: Promise<void> | undefined;
-  /** Those that checked it since. */
+  /** Commits that checked it since. */
   readonly checkers: Set<Promise<void>>;
 }
 
-/** Lets work on the same keys happen in order, and not too much at once. */
+/** Runs work on the same keys in order, and limits how much runs in parallel. */
 export class CommitScheduler {
-  readonly #lastByKey = new Map<string, Last>();
+  readonly #latestByKey = new Map<string, Latest>();
   readonly #waiting: (() => void)[] = [];
   #running = 0;
 
-  /** Runs `work` when all that was asked before and meets it in a key has ended. */
+  /** Runs `work` once all earlier work that shares a key with it has ended. */
   async run<T>(uses: CommitKeys, work: () => Promise<T>): Promise<T> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const before = this.#lineUp(uses, promise);
+    const before = this.#enqueue(uses, promise);
     try {
       await Promise.all(before);
-      return await this.#atOnce(work);
+      return await this.#withinLimit(work);
     } finally {
-      this.#leave(uses, promise);
+      this.#dequeue(uses, promise);
       resolve();
     }
   }
 
-  #lineUp({ checks, writes }: CommitKeys, mine: Promise<void>): Promise<void>[] {
+  #enqueue({ checks, writes }: CommitKeys, mine: Promise<void>): Promise<void>[] {
     const before: Promise<void>[] = [];
     const written = new Set(writes);
     for (const key of written) {
-      const last = this.#lastByKey.get(key);
+      const last = this.#latestByKey.get(key);
       before.push(...last?.checkers ?? [], ...last?.writer ? [last.writer] : []);
-      this.#lastByKey.set(key, { writer: mine, checkers: new Set() });
+      this.#latestByKey.set(key, { writer: mine, checkers: new Set() });
     }
     for (const key of checks) {
       if (written.has(key)) continue;
-      const last = this.#lastByKey.get(key) ?? { writer: undefined, checkers: new Set() };
+      const last = this.#latestByKey.get(key) ?? { writer: undefined, checkers: new Set() };
       if (last.writer) before.push(last.writer);
       last.checkers.add(mine);
-      this.#lastByKey.set(key, last);
+      this.#latestByKey.set(key, last);
     }
     return before;
   }
 
-  #leave({ checks, writes }: CommitKeys, mine: Promise<void>): void {
+  #dequeue({ checks, writes }: CommitKeys, mine: Promise<void>): void {
     for (const key of [...checks, ...writes]) {
-      const last = this.#lastByKey.get(key);
+      const last = this.#latestByKey.get(key);
       if (!last) continue;
       last.checkers.delete(mine);
       if (last.writer === mine) last.writer = undefined;
-      if (!last.writer && last.checkers.size === 0) this.#lastByKey.delete(key);
+      if (!last.writer && last.checkers.size === 0) this.#latestByKey.delete(key);
     }
   }
 
-  async #atOnce<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#running >= MOST_AT_ONCE) {
+  async #withinLimit<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#running >= MAX_PARALLEL) {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     } else {
       this.#running++;
@@ -74,7 +74,7 @@ export class CommitScheduler {
     try {
       return await work();
     } finally {
-      // Who waits takes the place over; it is never free in between.
+      // A waiting commit takes over the slot, so that no other gets in between.
       const next = this.#waiting.shift();
       if (next) next();
       else this.#running--;

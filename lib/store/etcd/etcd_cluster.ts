@@ -1,5 +1,5 @@
-// All members as one: asks the one that answered last, goes to the next when it does not, logs in
-// again when etcd has forgotten us, and makes sure that it is the same cluster all the time.
+// All members of one etcd cluster: asks the member that answered last and moves to the next one when it
+// does not answer, logs in again when etcd has lost our token, and checks that the cluster stays the same.
 
 import { Fault } from "../../util/errors.ts";
 import { closedFault, etcdFault, otherClusterFault } from "./etcd_faults.ts";
@@ -14,22 +14,22 @@ import {
   TransportError,
 } from "./transport.ts";
 
-/** One member and the way to it. */
+/** One member and the transport to it. */
 export interface Member {
   readonly endpoint: string;
   readonly transport: Transport;
 }
 
-/** Who logs in, when etcd has users. */
+/** The user that logs in, if etcd has users. */
 export interface Login {
   readonly user: string;
   readonly passwordFile: string;
 }
 
-// How long to leave a cluster alone that is between two leaders.
+// Pause between two tries, such as while the cluster elects a leader.
 const PAUSE_MS = 40;
 
-/** Thrown where a call may have happened or not, after the member was left. */
+/** Thrown where a call may or may not have been done, and the member no longer answers. */
 export class OutcomeUnknown extends Error {
   override readonly name = "Undecided";
 }
@@ -37,7 +37,7 @@ export class OutcomeUnknown extends Error {
 /** A cluster of one or more members. */
 export class EtcdCluster {
   readonly members: readonly Member[];
-  /** A call that gets no answer faults after this. */
+  /** A call without an answer faults after this. */
   readonly limitMs: number;
   readonly #login: Login | undefined;
   #at = 0;
@@ -51,7 +51,7 @@ export class EtcdCluster {
     this.limitMs = limitMs;
   }
 
-  /** Most time for one try with one member: what is left is enough for each other one. */
+  /** Time limit of one try with one member: leaves enough time to try each of the others. */
   get tryMs(): number {
     return this.limitMs / (this.members.length + 1);
   }
@@ -62,24 +62,24 @@ export class EtcdCluster {
   }
 
   /**
-   * Asks until somebody answers, at most until `until`. Only for what may be asked twice. Faults:
-   * unavailable (all are down, or refused), timeout.
+   * Asks until a member answers, at most until `until`. Only for requests that may be repeated. Faults:
+   * unavailable (all members are down, or it was refused), timeout.
    */
-  ask(method: Method, question: EtcdRequest, until = this.deadline()): Promise<EtcdResponse> {
-    return this.#ask(method, question, until, false);
+  ask(method: Method, request: EtcdRequest, until = this.deadline()): Promise<EtcdResponse> {
+    return this.#ask(method, request, until, false);
   }
 
-  /** Asks just once. Throws Undecided where it may have happened; faults where it did not. */
-  askOnce(method: Method, question: EtcdRequest, until: number): Promise<EtcdResponse> {
-    return this.#ask(method, question, until, true);
+  /** Asks once. Throws OutcomeUnknown if it may have been done; faults if it was not done. */
+  askOnce(method: Method, request: EtcdRequest, until: number): Promise<EtcdResponse> {
+    return this.#ask(method, request, until, true);
   }
 
-  /** Returns the end of a call that begins now, by the clock of performance. */
+  /** Returns when a call that begins now must end, in performance.now()'s time. */
   deadline(): number {
     return performance.now() + this.limitMs;
   }
 
-  /** Returns a token, undefined where nobody logs in. */
+  /** Returns a token; undefined without a login. */
   async token(member: Member): Promise<string | undefined> {
     if (!this.#login) return undefined;
     this.#token ??= this.#logIn(this.#login, member);
@@ -91,13 +91,13 @@ export class EtcdCluster {
     }
   }
 
-  /** Takes note of what went wrong with `member`: the next call goes elsewhere or logs in again. */
+  /** Records what failed at `member`: the next call uses another member or logs in again. */
   recordFailure(member: Member, error: TransportError): void {
     if (error.needsLogin) this.#token = undefined;
     else if (member === this.current) this.#at = (this.#at + 1) % this.members.length;
   }
 
-  /** Faults where an answer of `member` comes from another cluster than the first one did. */
+  /** Faults if an answer of `member` comes from another cluster than the first answer did. */
   checkCluster(member: Member, header: Header | null | undefined): void {
     const id = header?.["cluster_id"];
     if (id === undefined) return;
@@ -118,30 +118,36 @@ export class EtcdCluster {
   /** Ends all calls. */
   close(): void {
     this.#closing.abort();
-    for (const { transport: wire } of this.members) wire.close();
+    for (const { transport } of this.members) transport.close();
   }
 
   async #ask(
     method: Method,
-    question: EtcdRequest,
+    request: EtcdRequest,
     until: number,
     once: boolean,
   ): Promise<EtcdResponse> {
-    let unsent = 0;
-    let told: TransportError | undefined;
+    let unreachable = 0;
+    let reported: TransportError | undefined;
     for (let tries = 1;; tries++) {
       const member = this.current;
-      const isCut = until - performance.now() < this.tryMs;
+      const isShortened = until - performance.now() < this.tryMs;
       try {
-        const answer = await this.#try(member, method, question, until);
-        this.checkCluster(member, answer.header);
-        return answer;
+        const response = await this.#try(member, method, request, until);
+        this.checkCluster(member, response.header);
+        return response;
       } catch (error) {
         if (!(error instanceof TransportError)) throw error;
-        unsent = error.isUnsent ? unsent + 1 : 0;
-        // Of a try that had not its full time, that it was late says nothing.
-        if (!told || !isCut || error.code !== CODE.deadlineExceeded) told = error;
-        await this.#mayGoOn(member, error, { tries, unsent, until, once, told });
+        unreachable = error.isUnsent ? unreachable + 1 : 0;
+        // That a try with less than its full time was late means nothing.
+        if (!reported || !isShortened || error.code !== CODE.deadlineExceeded) reported = error;
+        await this.#throwUnlessRetryable(member, error, {
+          tries,
+          unreachable,
+          until,
+          once,
+          reported,
+        });
       }
     }
   }
@@ -149,61 +155,65 @@ export class EtcdCluster {
   async #try(
     member: Member,
     method: Method,
-    question: EtcdRequest,
+    request: EtcdRequest,
     until: number,
   ): Promise<EtcdResponse> {
     this.throwIfClosed();
     const token = await this.token(member);
     const limitMs = Math.min(this.tryMs, until - performance.now());
     if (limitMs <= 0) {
-      throw new TransportError(CODE.deadlineExceeded, "gave no answer in time", true);
+      throw new TransportError(CODE.deadlineExceeded, "did not answer in time", true);
     }
-    return await member.transport.call(method, question, { token, limitMs });
+    return await member.transport.call(method, request, { token, limitMs });
   }
 
-  // Returns where another try makes sense, and throws what to say otherwise.
-  async #mayGoOn(member: Member, error: TransportError, round: Round): Promise<void> {
-    const { tries, unsent, until, once, told } = round;
+  // Returns if another try makes sense; otherwise throws what to report.
+  async #throwUnlessRetryable(
+    member: Member,
+    error: TransportError,
+    attempt: Attempt,
+  ): Promise<void> {
+    const { tries, unreachable, until, once, reported } = attempt;
     this.throwIfClosed();
     this.recordFailure(member, error);
     if (once && error.isOutcomeUnknown) throw new OutcomeUnknown(error.message, { cause: error });
-    const areAllDown = unsent >= this.members.length;
+    const areAllDown = unreachable >= this.members.length;
     const isOver = performance.now() + PAUSE_MS >= until;
-    const relogin = error.needsLogin && this.#login !== undefined && tries < MOST_LOGINS;
+    const relogin = error.needsLogin && this.#login !== undefined && tries < MAX_LOGINS;
     if (isOver || !(relogin || error.isTransient) || areAllDown) {
-      throw etcdFault(member.endpoint, told, this.limitMs);
+      throw etcdFault(member.endpoint, reported, this.limitMs);
     }
     if (!error.isUnsent) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
 
   async #logIn({ user, passwordFile }: Login, member: Member): Promise<string> {
-    // Read each time: a new password needs no restart.
+    // Read at each login: a new password needs no restart.
     const password = await readPassword(passwordFile);
     const options = { token: undefined, limitMs: this.tryMs };
-    const question = { name: user, password };
+    const request = { name: user, password };
     try {
-      const { token, header } = await member.transport.call("auth/authenticate", question, options);
+      const { token, header } = await member.transport.call("auth/authenticate", request, options);
       this.checkCluster(member, header);
       if (token) return token;
     } catch (error) {
-      // What was to follow the login has not been sent.
+      // The request that needs the login has not been sent.
       throw error instanceof TransportError
         ? new TransportError(error.code, error.message, true, error)
         : error;
     }
-    throw new Fault("unavailable", `etcd at ${member.endpoint} gave no token`);
+    throw new Fault("unavailable", `etcd at ${member.endpoint} returned no token`);
   }
 }
 
-interface Round {
+interface Attempt {
   readonly tries: number;
-  /** So many members in a row could not be reached at all. */
-  readonly unsent: number;
+  /** How many members in a row could not be reached at all. */
+  readonly unreachable: number;
   readonly until: number;
   readonly once: boolean;
-  /** What to say when it was the last try. */
-  readonly told: TransportError;
+  /** The error to report if this was the last try. */
+  readonly reported: TransportError;
 }
 
-// A token is lost with its member; one that is refused again and again is refused for a reason.
-const MOST_LOGINS = 10;
+// A token is lost when its member restarts; one that is refused again and again is refused for a reason.
+const MAX_LOGINS = 10;

@@ -1,4 +1,4 @@
-// Commits: one transaction of etcd each, and the way to know how it ended when its answer is lost.
+// Commits: one etcd transaction each, and how to find out its outcome when its answer is lost.
 
 import { Fault } from "../../util/errors.ts";
 import type { Check, CommitResult, Write } from "../store.ts";
@@ -20,7 +20,7 @@ import {
   TransportError,
 } from "./transport.ts";
 
-/** A commit whose documents are already bytes; `value` undefined deletes. */
+/** A commit with its documents as bytes; `value` undefined deletes. */
 export interface PreparedCommit {
   readonly checks: readonly {
     readonly name: string;
@@ -30,7 +30,7 @@ export interface PreparedCommit {
   readonly writes: readonly { readonly key: Uint8Array; readonly value: Uint8Array | undefined }[];
 }
 
-/** Returns a commit as etcd takes it; the caller may go on changing its documents. */
+/** Returns a commit for etcd; the caller may change its documents later. */
 export function prepareCommit(
   keys: EtcdKeys,
   checks: readonly Check[],
@@ -45,79 +45,79 @@ export function prepareCommit(
   };
 }
 
-// How long to wait between two looks at how a commit ended.
+// Pause between two tries to find out the outcome of a commit.
 const PAUSE_MS = 50;
-// Names what is checked besides the caller's checks; no document has this key.
+// Names the checks added to those of the caller; no document has this key.
 const OWN_CHECK = "\0";
 
-/** How one try ended; undefined: nothing happened, and the next try may. */
-type Ended = CommitResult | undefined;
+/** Outcome of one try; undefined: it was not applied, and may be tried again. */
+type Outcome = CommitResult | undefined;
 
-/** Does commits, each at most once. */
+/** Applies commits, each at most once. */
 export class EtcdCommits {
   readonly #cluster: EtcdCluster;
-  readonly #marks: IdempotencyKeys;
+  readonly #keys: IdempotencyKeys;
 
   constructor(cluster: EtcdCluster, keys: EtcdKeys) {
     this.#cluster = cluster;
-    this.#marks = new IdempotencyKeys(cluster, keys);
+    this.#keys = new IdempotencyKeys(cluster, keys);
   }
 
-  /** Does `commit`. Faults: unavailable, timeout. */
-  async do(commit: PreparedCommit): Promise<CommitResult> {
+  /** Applies `commit`. Faults: unavailable, timeout. */
+  async apply(commit: PreparedCommit): Promise<CommitResult> {
     const until = this.#cluster.deadline();
     const isWriting = commit.writes.some(({ value }) => value !== undefined);
     if (!isWriting) return await this.#delete(commit, until);
     return await this.#write(commit, until);
   }
 
-  /** Removes what this client left in etcd besides documents. */
+  /** Removes the idempotency keys of this client. */
   close(limitMs: number): Promise<void> {
-    return this.#marks.remove(limitMs);
+    return this.#keys.remove(limitMs);
   }
 
   #write(commit: PreparedCommit, until: number): Promise<CommitResult> {
-    return this.#marks.use(async (mark) => {
-      const word = crypto.randomUUID();
+    return this.#keys.use(async (key) => {
+      const commitId = crypto.randomUUID();
       while (true) {
-        const ended = await this.#tryWrite(commit, mark, word, until);
-        if (ended) return ended;
+        const outcome = await this.#tryWrite(commit, key, commitId, until);
+        if (outcome) return outcome;
       }
     });
   }
 
   async #tryWrite(
     commit: PreparedCommit,
-    mark: IdempotencyKey,
-    word: string,
+    key: IdempotencyKey,
+    commitId: string,
     until: number,
-  ): Promise<Ended> {
-    const question = writeQuestion(commit, mark, word, await this.#marks.lease());
+  ): Promise<Outcome> {
+    const request = writeRequest(commit, key, commitId, await this.#keys.lease());
     try {
-      const answer = await this.#cluster.askOnce("kv/txn", question, until);
-      if (!answer.succeeded) return whyNot(commit, mark, word, answer);
-      mark.revision = revisionIn(answer);
-      return { done: true, revision: mark.revision };
+      const response = await this.#cluster.askOnce("kv/txn", request, until);
+      if (!response.succeeded) return outcomeOf(commit, key, commitId, response);
+      key.revision = revisionIn(response);
+      return { done: true, revision: key.revision };
     } catch (error) {
-      if (this.#isLeaseGone(error)) return undefined;
+      if (this.#isLeaseExpired(error)) return undefined;
       if (!(error instanceof OutcomeUnknown)) throw error;
-      return await this.#settle(mark, word, until);
+      return await this.#invalidate(key, commitId, until);
     }
   }
 
-  // Takes the mark for itself: from then on the commit, wherever it is, can no longer be done.
-  async #settle(mark: IdempotencyKey, word: string, until: number): Promise<Ended> {
+  // Writes the idempotency key: after that the commit, wherever it is, can no longer be applied.
+  async #invalidate(key: IdempotencyKey, commitId: string, until: number): Promise<Outcome> {
     const own = crypto.randomUUID();
     while (true) {
       try {
-        const question = settleQuestion(mark, own, await this.#marks.lease());
-        const answer = await this.#cluster.askOnce("kv/txn", question, until);
-        if (!answer.succeeded) return readMark(mark, word, pairsIn(answer)[0]);
-        mark.revision = revisionIn(answer);
+        const request = invalidateRequest(key, own, await this.#keys.lease());
+        const response = await this.#cluster.askOnce("kv/txn", request, until);
+        if (!response.succeeded) return readOutcome(key, commitId, pairsIn(response)[0]);
+        key.revision = revisionIn(response);
         return undefined;
       } catch (error) {
-        if (this.#isLeaseGone(error)) continue;
-        // Also where all are down: etcd may be back in time.
+        if (this.#isLeaseExpired(error)) continue;
+        // Also if all members are down: etcd may be back in time.
         const isOver = performance.now() + PAUSE_MS >= until;
         if (isOver && error instanceof Fault) throw outcomeUnknownFault(error);
         if (!(error instanceof OutcomeUnknown || error instanceof Fault)) throw error;
@@ -126,32 +126,32 @@ export class EtcdCommits {
     }
   }
 
-  #isLeaseGone(error: unknown): boolean {
+  #isLeaseExpired(error: unknown): boolean {
     const cause = error instanceof Fault ? error.cause : undefined;
-    const isGone = cause instanceof TransportError && cause.code === CODE.notFound;
-    if (isGone) this.#marks.forgetLease();
-    return isGone;
+    const isExpired = cause instanceof TransportError && cause.code === CODE.notFound;
+    if (isExpired) this.#keys.forgetLease();
+    return isExpired;
   }
 
   /**
-   * A commit that only deletes must take no revision when there is nothing to delete, so it cannot
-   * write a mark always: what is there is looked up first, and then checked like all else.
+   * A commit that only deletes must take no revision if there is nothing to delete, so it cannot always
+   * write an idempotency key: it reads the keys to delete first, and then checks them as well.
    */
   async #delete(commit: PreparedCommit, until: number): Promise<CommitResult> {
     while (true) {
-      const look = await this.#cluster.ask("kv/txn", lookQuestion(commit), until);
-      const pairs = pairsIn(look);
-      if (!look.succeeded) return conflictIn(commit, pairs) ?? failed();
+      const current = await this.#cluster.ask("kv/txn", readRequest(commit), until);
+      const pairs = pairsIn(current);
+      if (!current.succeeded) return conflictIn(commit, pairs) ?? failed();
       const found = commit.writes.flatMap(({ key }, at) => {
         const revision = revisionOf(pairs[at]);
         return revision > 0 ? [{ name: OWN_CHECK, key, revision }] : [];
       });
-      if (found.length === 0) return { done: true, revision: revisionIn(look) };
+      if (found.length === 0) return { done: true, revision: revisionIn(current) };
       const seen = found.filter(({ key }) =>
         !commit.checks.some((check) => isSame(check.key, key))
       );
       const result = await this.#write({ ...commit, checks: [...commit.checks, ...seen] }, until);
-      // Somebody wrote in between what was to be deleted: look again.
+      // Another client wrote a key to delete in between: read again.
       if (result.done || result.conflict !== OWN_CHECK) return result;
     }
   }
@@ -161,20 +161,20 @@ function isSame(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }
 
-function writeQuestion(
+function writeRequest(
   { checks, writes }: PreparedCommit,
-  mark: IdempotencyKey,
-  word: string,
+  key: IdempotencyKey,
+  commitId: string,
   lease: string,
 ): EtcdRequest {
   return {
-    compare: [...checks.map(({ key, revision }) => wasWrittenAt(key, revision)), isUnchanged(mark)],
-    success: [...writes.map(writeOperation), writeCommitId(mark, word, lease)],
-    failure: [...checks, mark].map(readOperation),
+    compare: [...checks.map(({ key, revision }) => wasWrittenAt(key, revision)), isUnchanged(key)],
+    success: [...writes.map(writeOperation), writeCommitId(key, commitId, lease)],
+    failure: [...checks, key].map(readOperation),
   };
 }
 
-function lookQuestion({ checks, writes }: PreparedCommit): EtcdRequest {
+function readRequest({ checks, writes }: PreparedCommit): EtcdRequest {
   return {
     compare: checks.map(({ key, revision }) => wasWrittenAt(key, revision)),
     success: writes.map(readOperation),
@@ -182,11 +182,11 @@ function lookQuestion({ checks, writes }: PreparedCommit): EtcdRequest {
   };
 }
 
-function settleQuestion(mark: IdempotencyKey, word: string, lease: string): EtcdRequest {
+function invalidateRequest(key: IdempotencyKey, commitId: string, lease: string): EtcdRequest {
   return {
-    compare: [isUnchanged(mark)],
-    success: [writeCommitId(mark, word, lease)],
-    failure: [readOperation(mark)],
+    compare: [isUnchanged(key)],
+    success: [writeCommitId(key, commitId, lease)],
+    failure: [readOperation(key)],
   };
 }
 
@@ -206,25 +206,25 @@ function revisionIn({ header }: EtcdResponse): number {
   return Number(header?.revision ?? 0);
 }
 
-function whyNot(
+function outcomeOf(
   commit: PreparedCommit,
-  mark: IdempotencyKey,
-  word: string,
-  answer: EtcdResponse,
-): Ended {
-  const pairs = pairsIn(answer);
-  const left = mark.revision;
-  const done = readMark(mark, word, pairs.at(-1));
+  key: IdempotencyKey,
+  commitId: string,
+  response: EtcdResponse,
+): Outcome {
+  const pairs = pairsIn(response);
+  const expected = key.revision;
+  const done = readOutcome(key, commitId, pairs.at(-1));
   if (done) return done;
   const conflict = conflictIn(commit, pairs);
-  // Either a check did not hold or the mark was not as left; anything else is a broken promise.
-  return conflict ?? (mark.revision === left ? failed() : undefined);
+  // Either a check did not hold or the idempotency key had changed; anything else is a bug.
+  return conflict ?? (key.revision === expected ? failed() : undefined);
 }
 
-// A mark with the commit's word in it: it was done after all. The mark is then known again.
-function readMark(mark: IdempotencyKey, word: string, pair: KeyValue | undefined): Ended {
-  mark.revision = revisionOf(pair);
-  return commitIdIn(pair) === word ? { done: true, revision: mark.revision } : undefined;
+// The idempotency key contains the commit id if the commit was applied. Its revision is then known again.
+function readOutcome(key: IdempotencyKey, commitId: string, pair: KeyValue | undefined): Outcome {
+  key.revision = revisionOf(pair);
+  return commitIdIn(pair) === commitId ? { done: true, revision: key.revision } : undefined;
 }
 
 function conflictIn(
@@ -236,5 +236,5 @@ function conflictIn(
 }
 
 function failed(): never {
-  throw new Fault("failed", "etcd refused a commit and gave no reason");
+  throw new Fault("failed", "etcd refused a commit and reported no reason");
 }

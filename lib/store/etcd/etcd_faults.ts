@@ -1,13 +1,14 @@
-// What goes wrong with etcd, as sentences with a way out. No password, token or key is in any.
+// Turns errors of etcd into Faults that say what is wrong and how to fix it, without any password, token
+// or key.
 
 import { Fault, oneLine } from "../../util/errors.ts";
 import { CODE, type TransportError } from "./transport.ts";
 
-/** Returns what `endpoint` did last as a Fault of the store. */
+/** Returns the last error of `endpoint` as a Fault of the store. */
 export function etcdFault(endpoint: string, error: TransportError, limitMs: number): Fault {
   const [why, fix] = sentence(endpoint, error);
   const isLate = error.code === CODE.deadlineExceeded;
-  const late = `nothing came within ${limitMs} ms: ${why}`;
+  const late = `no answer within ${limitMs} ms: ${why}`;
   return new Fault(isLate ? "timeout" : "unavailable", "etcd store cannot be used", {
     why: isLate ? late : why,
     fix,
@@ -15,9 +16,9 @@ export function etcdFault(endpoint: string, error: TransportError, limitMs: numb
   });
 }
 
-/** Returns the Fault of a commit of which is not known whether it was done. */
+/** Returns the Fault of a commit of which it is unknown whether it was applied. */
 export function outcomeUnknownFault(fault: Fault): Fault {
-  return new Fault(fault.code, "etcd store may have taken a commit or not", {
+  return new Fault(fault.code, "etcd store may or may not have applied a commit", {
     why: fault.why,
     fix: "read again before the next try",
     cause: fault,
@@ -29,74 +30,74 @@ export function closedFault(): Fault {
   return new Fault("unavailable", "etcd store is closed");
 }
 
-/** Returns the Fault of an address behind which another cluster answers than before. */
+/** Returns the Fault of an address at which another cluster answers than before. */
 export function otherClusterFault(endpoint: string, was: string, is: string): Fault {
   const hex = (id: string) => BigInt(id).toString(16);
   return new Fault("unavailable", "etcd store cannot be used", {
-    why: `at ${endpoint} answers cluster ${hex(is)}, not ${hex(was)} as before`,
-    fix: "see the address; restart k8contivnet if the cluster was made anew",
+    why: `cluster ${hex(is)} answers at ${endpoint}, not ${hex(was)} as before`,
+    fix: "check the address; restart k8contivnet if the cluster was re-created",
   });
 }
 
-// The words of etcd and of TLS, matched here and nowhere else. First match wins.
+// Messages of etcd and of TLS, matched here and nowhere else. The first match wins.
 const SENTENCES: readonly (readonly [RegExp, why: string, fix: string])[] = [
   [
     /UnknownIssuer|BadSignature|self.signed|unable to (get|verify)/i,
-    "its certificate is signed by a stranger",
-    "see --etcd-ca",
+    "its certificate is signed by an unknown authority",
+    "check --etcd-ca",
   ],
   [
     /not valid for name|ALTNAME_INVALID/,
     "its certificate is for another name",
-    "use a name or address that the certificate holds",
+    "use a name or address that the certificate contains",
   ],
   [/Expired|CERT_HAS_EXPIRED/, "its certificate has expired", "renew it"],
   [
     /fatal alert|certificate required|bad certificate|unknown ca/i,
-    "it refuses our certificate",
-    "see --etcd-cert and --etcd-key",
+    "it rejects our certificate",
+    "check --etcd-cert and --etcd-key",
   ],
   [
     /invalid peer certificate|CERT_/,
     "its certificate is not valid",
-    "see --etcd-ca and the clocks",
+    "check --etcd-ca and the clocks",
   ],
   [
     /authentication failed/,
-    "it refuses user and password",
-    "see --etcd-user and --etcd-password-file",
+    "it rejects user and password",
+    "check --etcd-user and --etcd-password-file",
   ],
   [
     /user name is empty|CommonName of client/,
-    "it wants a user and a password",
-    "give --etcd-user and --etcd-password-file",
+    "it requires a user and a password",
+    "set --etcd-user and --etcd-password-file",
   ],
-  [/authentication is not enabled/, "it knows no users", "leave --etcd-user out"],
+  [/authentication is not enabled/, "it has no authentication enabled", "omit --etcd-user"],
   [
     /permission denied/,
-    "its user may not use the store's keys",
+    "its user has no access to the store's keys",
     "grant the user a role that reads and writes the prefix",
   ],
   [
     /client preface|code = Unavailable desc = (all SubConns|transport)/,
     "its JSON gateway is broken by its own certificate",
-    "give --etcd-cert and --etcd-key, or renew the server's with clientAuth",
+    "set --etcd-cert and --etcd-key, or renew the server's with clientAuth",
   ],
   [
     /database space exceeded/,
-    "its space is used up",
+    "its database quota is exceeded",
     "compact and defragment etcd, then disarm its alarm",
   ],
-  [/connection refused|ECONNREFUSED/i, "connection refused", "see whether etcd runs there"],
+  [/connection refused|ECONNREFUSED/i, "connection refused", "check whether etcd runs there"],
   [
     /dns error|Name resolution|ENOTFOUND|lookup/i,
     "its name cannot be resolved",
-    "see the store's URL",
+    "check the store's URL",
   ],
   [
     /no leader|leader changed|timed out|raft|server stopped/,
     "the cluster has no majority",
-    "see etcd's other members",
+    "check etcd's other members",
   ],
   [
     /tls handshake|corrupt message|wrong version number|packet length/i,
@@ -104,24 +105,24 @@ const SENTENCES: readonly (readonly [RegExp, why: string, fix: string])[] = [
     "write etcd:// without TLS",
   ],
   [
-    /HTTP\/1\.x|malformed HTTP|not as etcd does|what is no JSON|invalid HTTP version/i,
-    "what answers there is no etcd",
-    "see the store's URL",
+    /HTTP\/1\.x|malformed HTTP|not as etcd does|invalid JSON|invalid HTTP version/i,
+    "the server there is not etcd",
+    "check the store's URL",
   ],
   [
     /closed before|reset|broken pipe/i,
     "it closes the connection",
-    "see etcd's log, and whether it wants etcds://",
+    "check etcd's log, and whether it requires etcds://",
   ],
 ];
 
 function sentence(endpoint: string, error: TransportError): [why: string, fix: string] {
   const place = oneLine(endpoint, 40);
-  for (const [words, why, fix] of SENTENCES) {
-    if (words.test(error.message)) return [`${place}: ${why}`, fix];
+  for (const [pattern, why, fix] of SENTENCES) {
+    if (pattern.test(error.message)) return [`${place}: ${why}`, fix];
   }
   if (error.code === CODE.deadlineExceeded) {
-    return [`${place} does not answer`, "see whether etcd is alive there"];
+    return [`${place} does not answer`, "check whether etcd is running there"];
   }
-  return [`${place} says "${oneLine(error.message, 60)}"`, "see etcd's log"];
+  return [`${place} says "${oneLine(error.message, 60)}"`, "check etcd's log"];
 }

@@ -1,4 +1,4 @@
-// How documents lie in etcd: keys below one root, values as JSON text.
+// How documents are stored in etcd: keys below one root, values as JSON text.
 
 import type { Change, Entry, Json } from "../store.ts";
 import type { Bytes, EtcdRequest, KeyValue } from "./transport.ts";
@@ -7,11 +7,11 @@ const encoder = new TextEncoder();
 // Without ignoreBOM a first U+FEFF would be lost.
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-// Compare's enumerations by number: their names are spelt one way in etcd and another in etcd3.
+// Compare's enumerations by number: etcd and etcd3 spell their names differently.
 const RESULT_EQUAL = 0;
 const TARGET_MOD = 2;
 
-/** Returns where documents' keys lie below `root`, as bytes, and back. */
+/** Converts keys of documents to keys of etcd below `root`, and back. */
 export class EtcdKeys {
   readonly #root: string;
 
@@ -26,14 +26,14 @@ export class EtcdKeys {
   }
 
   /**
-   * Returns the bytes of a mark of a commit. No document's key holds a NUL, so it meets none, and a
-   * user who may write below the root may write it.
+   * Returns the bytes of an idempotency key. No document's key contains a NUL, so it meets none, and a
+   * user with write access below the root may write it.
    */
   idempotencyKey(name: string): Uint8Array {
     return this.bytes(`\0${name}`);
   }
 
-  /** Returns the range of all documents whose key starts with `prefix`; never a mark. */
+  /** Returns the range of all documents whose key starts with `prefix`; never an idempotency key. */
   range(prefix: string): { readonly key: Uint8Array; readonly "range_end": Uint8Array } {
     const start = this.bytes(prefix);
     return {
@@ -42,7 +42,7 @@ export class EtcdKeys {
     };
   }
 
-  /** Returns what etcd holds at a key as an entry. */
+  /** Returns a key-value pair of etcd as an entry. */
   entry(pair: KeyValue): Entry {
     return { key: this.#text(pair), value: toJson(pair.value), revision: revisionOf(pair) };
   }
@@ -58,7 +58,7 @@ export class EtcdKeys {
   }
 }
 
-/** Returns a document as etcd holds it. */
+/** Returns a document as etcd stores it. */
 export function fromJson(value: Json): Uint8Array {
   return encoder.encode(JSON.stringify(value));
 }
@@ -68,23 +68,23 @@ export function revisionOf(pair: KeyValue | undefined): number {
   return Number(pair?.["mod_revision"] ?? 0);
 }
 
-/** Returns bytes that came in as bytes. */
+/** Returns received bytes as bytes. */
 export function toBytes(bytes: Bytes): Uint8Array {
   return typeof bytes === "string" ? Uint8Array.fromBase64(bytes) : bytes;
 }
 
-const NO_ASCII = /[\x80-\xff]/;
+const NOT_ASCII = /[\x80-\xff]/;
 
-/** Returns bytes that came in as text. */
+/** Returns received bytes as text. */
 export function toText(bytes: Bytes | undefined): string {
   if (bytes === undefined) return "";
   if (typeof bytes !== "string") return decoder.decode(bytes);
-  // A large store is many of these, nearly all of them plain: atob() alone is twice as quick.
+  // A large store has many of these, nearly all of them ASCII: atob() alone is twice as fast.
   const text = atob(bytes);
-  return NO_ASCII.test(text) ? decoder.decode(toBytes(bytes)) : text;
+  return NOT_ASCII.test(text) ? decoder.decode(toBytes(bytes)) : text;
 }
 
-/** Returns the key right behind `key` in etcd's order. */
+/** Returns the next possible key after `key` in etcd's order. */
 export function nextKey(key: Bytes): Uint8Array {
   const bytes = toBytes(key);
   const next = new Uint8Array(bytes.length + 1);
@@ -104,7 +104,7 @@ function nextPrefix(start: Uint8Array): Uint8Array {
   return end;
 }
 
-// A stranger's text is no reason to lose sight of all else: whoever reads the record says so.
+// One value that is not JSON must not hide all others: whatever reads the document reports it.
 function toJson(bytes: Bytes | undefined): Json {
   const text = toText(bytes);
   try {

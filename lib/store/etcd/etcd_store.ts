@@ -1,15 +1,17 @@
 // The store in etcd, for many hosts.
 //
-// What is here and why. Two ways lead to a member, with one code above them (wire.ts):
-// - gateway.ts, etcd's JSON gateway by fetch, carries all but the next. Measured on Deno 2.9.6 with
-//   etcd 3.4 against etcd3 1.1.2: calls equally fast (1.1 ms a get, 1.6 ms a transaction), but a
-//   process that asks once 47 ms and 32 MB against 269 ms and 63 MB, and every call ends at its limit.
-// - grpc.ts, etcd3, where a client certificate is given: etcd's gateway takes no login by one, and is
-//   broken by a server certificate that is not for use as a client's.
-// Of etcd3's parts those are used that keep their promises; for the others see grpc.ts.
+// There are two transports to a member, with the same code above them (transport.ts):
+// - gateway.ts: etcd's JSON gateway by fetch, for everything except client certificates. Measured on Deno
+//   2.9.6 with etcd 3.4 against etcd3 1.1.2: calls are equally fast (1.1 ms a get, 1.6 ms a transaction),
+//   but a process that makes one call takes 47 ms and 32 MB instead of 269 ms and 63 MB, and every call
+//   ends at its time limit.
+// - grpc.ts: etcd3, if a client certificate is configured. etcd's gateway accepts no login by client
+//   certificate, and does not work with a server certificate that is not valid for client use.
+// Only those parts of etcd3 are used which work reliably; for the others see grpc.ts.
 //
-// cluster.ts makes one of the members: limits, the next member, logins. commits.ts and marks.ts do a
-// commit at most once, also when its answer is lost. watch.ts takes a broken watch up again.
+// etcd_cluster.ts treats all members as one: time limits, the next member, logins. etcd_commits.ts and
+// idempotency_keys.ts apply a commit at most once, also when its answer is lost. etcd_watch.ts resumes a
+// broken watch.
 
 import type { OpenOptions } from "../open_store.ts";
 import {
@@ -31,31 +33,31 @@ import { CommitScheduler } from "./commit_scheduler.ts";
 import { watchEtcd } from "./etcd_watch.ts";
 import type { Transport } from "./transport.ts";
 
-// How long close() may take to remove marks; their lease does it otherwise.
-const FAREWELL_MS = 500;
+// How long close() may take to remove idempotency keys; otherwise their lease expires.
+const CLOSE_MS = 500;
 
 /**
- * Opens the store at `url`; etcd itself is not asked yet, so it may be down. Faults: usage (URL,
+ * Opens the store at `url`; nothing is sent to etcd yet, so it may be down. Faults: usage (URL,
  * options, files), and from the first call on unavailable and timeout.
  */
 export async function openEtcd(url: string, options: OpenOptions = {}): Promise<Store> {
-  const place = parseEtcdUrl(url);
-  const access = await readAccess(place, options);
+  const target = parseEtcdUrl(url);
+  const access = await readAccess(target, options);
   const limitMs = options.limitMs ?? 5_000;
-  const members = await Promise.all(place.endpoints.map(async (endpoint): Promise<Member> => ({
+  const members = await Promise.all(target.endpoints.map(async (endpoint): Promise<Member> => ({
     endpoint,
-    transport: await openTransport(endpoint, place, access, limitMs),
+    transport: await openTransport(endpoint, target, access, limitMs),
   })));
   const { user, passwordFile } = access;
   const login = user !== undefined && passwordFile !== undefined
     ? { user, passwordFile }
     : undefined;
-  return new EtcdStore(new EtcdCluster(members, login, limitMs), new EtcdKeys(place.root));
+  return new EtcdStore(new EtcdCluster(members, login, limitMs), new EtcdKeys(target.root));
 }
 
 async function openTransport(
   endpoint: string,
-  place: EtcdUrl,
+  target: EtcdUrl,
   access: Access,
   limitMs: number,
 ): Promise<Transport> {
@@ -64,14 +66,14 @@ async function openTransport(
     return grpcTransport(endpoint, access, limitMs);
   }
   const { gatewayTransport } = await import("./gateway.ts");
-  return gatewayTransport(endpoint, place.isSecure ? access : undefined);
+  return gatewayTransport(endpoint, target.isSecure ? access : undefined);
 }
 
 class EtcdStore implements Store {
   readonly #cluster: EtcdCluster;
   readonly #keys: EtcdKeys;
   readonly #commits: EtcdCommits;
-  readonly #turns = new CommitScheduler();
+  readonly #scheduler = new CommitScheduler();
   readonly #pending = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
 
@@ -83,7 +85,7 @@ class EtcdStore implements Store {
 
   get(key: string): Promise<Entry | undefined> {
     return this.#do(async () => {
-      // What is no text would find the key that its replacement names.
+      // Such characters would be replaced, and the key would find another document.
       if (!key.isWellFormed() || key.includes("\0")) return undefined;
       const { kvs } = await this.#cluster.ask("kv/range", { key: this.#keys.bytes(key) });
       return kvs?.[0] && this.#keys.entry(kvs[0]);
@@ -101,11 +103,11 @@ class EtcdStore implements Store {
     if (this.#closing) throw closedFault();
     checkCommitLimits(checks, writes);
     const prepared = prepareCommit(this.#keys, checks, writes);
-    const uses = {
+    const keys = {
       checks: checks.map(({ key }) => key),
       writes: writes.map(({ key }) => key),
     };
-    return await this.#do(() => this.#turns.run(uses, () => this.#commits.do(prepared)));
+    return await this.#do(() => this.#scheduler.run(keys, () => this.#commits.apply(prepared)));
   }
 
   async *watch(prefix: string, revision: number, signal: AbortSignal): AsyncIterable<WatchBatch> {
@@ -128,10 +130,10 @@ class EtcdStore implements Store {
     }
   }
 
-  // What was asked before is still done, each within its limit.
+  // Calls made before are still finished, each within its time limit.
   async #end(): Promise<void> {
     await Promise.allSettled(this.#pending);
-    await this.#commits.close(FAREWELL_MS);
+    await this.#commits.close(CLOSE_MS);
     this.#cluster.close();
   }
 }

@@ -1,26 +1,26 @@
-// Where an etcd store is and how one logs in to it: its URL and options, read strictly.
+// Parses the URL and the login options of an etcd store, strictly.
 
 import { Fault, systemWords } from "../../util/errors.ts";
 import type { OpenOptions } from "../open_store.ts";
 
-/** Where an etcd store is. */
+/** A parsed etcd URL. */
 export interface EtcdUrl {
   readonly isSecure: boolean;
   /** `HOST:PORT` of each member. */
   readonly endpoints: readonly string[];
-  /** All keys lie below this; begins with a slash, ends without one. */
+  /** All keys are below this; begins with a slash, ends without one. */
   readonly root: string;
 }
 
 const DEFAULT_ROOT = "/contiv.io/k8contivnet/v1";
 const FIX = "write etcd://HOST:2379,HOST:2379/PREFIX, or etcds:// for TLS";
 
-/** Returns what `url` names. Faults: usage. The URL is never repeated: it may carry a password. */
+/** Parses `url`. Faults: usage, without repeating the URL, as it may contain a password. */
 export function parseEtcdUrl(url: string): EtcdUrl {
   const [, scheme, members = "", path = ""] = /^(etcds?):\/\/([^/?#]*)(\/[^?#]*)?$/.exec(url) ?? [];
-  if (scheme === undefined) throw wrong("is no etcd URL");
+  if (scheme === undefined) throw wrong("is not an etcd URL");
   if (members.includes("@")) {
-    throw wrong("carries a user", "give --etcd-user and --etcd-password-file");
+    throw wrong("contains a user", "set --etcd-user and --etcd-password-file");
   }
   const endpoints = members.split(",").map(parseEndpoint);
   if (new Set(endpoints).size < endpoints.length) throw wrong("names a member twice");
@@ -31,22 +31,22 @@ function parseEndpoint(text: string): string {
   const [, host = "", port = ""] = /^(\[[0-9a-fA-F:.]+\]|[\w.-]+):([0-9]{1,5})$/.exec(text) ?? [];
   const number = Number(port);
   if (host !== "" && number >= 1 && number <= 65_535) return `${host.toLowerCase()}:${number}`;
-  throw wrong("has a member that is no HOST:PORT");
+  throw wrong("has a member that is not HOST:PORT");
 }
 
 function parseRoot(path: string): string {
   const root = path.replace(/\/$/, "");
   if (root === "") return DEFAULT_ROOT;
-  // What would look alike and be another key is refused: escapes, empty parts, `.` and `..`.
+  // Refuses what would look the same but be another key: escapes, empty parts, `.` and `..`.
   if (/^(\/(?!\.\.?(\/|$))[\w.:-]+)+$/.test(root)) return root;
-  throw wrong("has a prefix of other characters than letters, digits, . _ : - and /");
+  throw wrong("has a prefix with characters other than letters, digits, . _ : - and /");
 }
 
 function wrong(why: string, fix = FIX): Fault {
   return new Fault("usage", "store's URL refused", { why: `it ${why}`, fix });
 }
 
-/** What a connection and a login need, PEM texts read. */
+/** Contents of the files and options that a connection and a login need. */
 export interface Access {
   readonly ca: string | undefined;
   readonly cert: string | undefined;
@@ -55,15 +55,15 @@ export interface Access {
   readonly passwordFile: string | undefined;
 }
 
-/** Reads the files that `options` name. Faults: usage (options that do not fit, unreadable files). */
-export async function readAccess(place: EtcdUrl, options: OpenOptions): Promise<Access> {
+/** Reads the files that `options` name. Faults: usage (options that do not go together, unreadable files). */
+export async function readAccess(url: EtcdUrl, options: OpenOptions): Promise<Access> {
   const { etcdCa, etcdCert, etcdKey, etcdUser, etcdPasswordFile } = options;
-  together("etcd-cert", etcdCert, "etcd-key", etcdKey);
-  together("etcd-user", etcdUser, "etcd-password-file", etcdPasswordFile);
-  if (!place.isSecure && (etcdCa ?? etcdCert) !== undefined) {
+  requireBoth("etcd-cert", etcdCert, "etcd-key", etcdKey);
+  requireBoth("etcd-user", etcdUser, "etcd-password-file", etcdPasswordFile);
+  if (!url.isSecure && (etcdCa ?? etcdCert) !== undefined) {
     throw new Fault("usage", "certificates refused", {
       why: "the store's URL is etcd://, without TLS",
-      fix: "write etcds://, or leave --etcd-ca, --etcd-cert and --etcd-key out",
+      fix: "write etcds://, or omit --etcd-ca, --etcd-cert and --etcd-key",
     });
   }
   const [ca, cert, key] = await Promise.all([
@@ -75,19 +75,24 @@ export async function readAccess(place: EtcdUrl, options: OpenOptions): Promise<
   return { ca, cert, key, user: etcdUser, passwordFile: etcdPasswordFile };
 }
 
-/** Returns the password in `file`, without the end of its line. Faults: usage. */
+/** Returns the password in `file`, without a newline at its end. Faults: usage. */
 export async function readPassword(file: string): Promise<string> {
   const password = (await readText("etcd-password-file", file)).replace(/\r?\n$/, "");
   if (password !== "") return password;
   throw new Fault("usage", `--etcd-password-file ${file} refused`, { why: "it is empty" });
 }
 
-function together(one: string, a: string | undefined, other: string, b: string | undefined): void {
+function requireBoth(
+  one: string,
+  a: string | undefined,
+  other: string,
+  b: string | undefined,
+): void {
   if ((a === undefined) === (b === undefined)) return;
-  const [given, missing] = a === undefined ? [other, one] : [one, other];
-  throw new Fault("usage", `--${given} refused`, {
-    why: `it is of no use without --${missing}`,
-    fix: `give --${missing} too`,
+  const [present, missing] = a === undefined ? [other, one] : [one, other];
+  throw new Fault("usage", `--${present} refused`, {
+    why: `it requires --${missing}`,
+    fix: `set --${missing} too`,
   });
 }
 
@@ -100,7 +105,7 @@ async function readPem(
   const text = await readText(option, file);
   if (new RegExp(`-----BEGIN [A-Z ]*${kind}-----`).test(text)) return text;
   throw new Fault("usage", `--${option} ${file} refused`, {
-    why: `it holds no ${kind.toLowerCase()} in PEM`,
+    why: `it contains no ${kind.toLowerCase()} in PEM format`,
   });
 }
 
@@ -110,7 +115,7 @@ async function readText(option: string, file: string): Promise<string> {
   } catch (cause) {
     throw new Fault("usage", `--${option} ${file} cannot be read`, {
       why: `"${systemWords(cause)}"`,
-      fix: "see its path and mode",
+      fix: "check its path and mode",
       cause,
     });
   }

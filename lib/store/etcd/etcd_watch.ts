@@ -1,5 +1,5 @@
-// Watches: a stream from one member, taken up again from the last commit that was told whenever it
-// breaks, stands still or is refused.
+// Watches: a stream from one member, resumed after the last reported commit whenever it breaks, stalls
+// or is refused.
 
 import type { Change, WatchBatch } from "../store.ts";
 import type { EtcdCluster, Member } from "./etcd_cluster.ts";
@@ -8,23 +8,23 @@ import type { EtcdKeys } from "./etcd_keys.ts";
 import { CODE, TransportError, type WatchResponse } from "./transport.ts";
 
 const PAUSE_MS = 50;
-const LONGEST_PAUSE_MS = 1_000;
-// A stream that told nothing at so many looks in a row, while the store went on, is made anew: its
-// connection may be gone without a word. Else, the changes were another prefix's.
-const MUTE_LOOKS = 12;
-const MOST_DENIALS = 5;
+const MAX_PAUSE_MS = 1_000;
+// A stream that was silent at this many checks in a row, while the store's revision rose, is reopened:
+// its connection may have been lost without notice. Otherwise the changes were below other prefixes.
+const MAX_SILENT_CHECKS = 12;
+const MAX_DENIALS = 5;
 
-/** Where one watch has got to. */
-interface Course {
+/** Progress of one watch. */
+interface Progress {
   readonly prefix: string;
   readonly signal: AbortSignal;
-  /** All changes up to here have been told. */
+  /** All changes up to this revision have been reported. */
   revision: number;
-  /** How often in a row no stream came about. */
+  /** How often in a row no stream could be opened. */
   failures: number;
 }
 
-/** Tells changes below `prefix` after `revision`, as Store.watch() promises. */
+/** Yields changes below `prefix` after `revision`, as Store.watch() promises. */
 export async function* watchEtcd(
   cluster: EtcdCluster,
   keys: EtcdKeys,
@@ -32,148 +32,148 @@ export async function* watchEtcd(
   revision: number,
   signal: AbortSignal,
 ): AsyncIterable<WatchBatch> {
-  const course: Course = { prefix, signal, revision, failures: 0 };
+  const progress: Progress = { prefix, signal, revision, failures: 0 };
   while (!signal.aborted) {
     cluster.throwIfClosed();
     const member = cluster.current;
     try {
-      for await (const batch of follow(cluster, keys, course, member)) {
+      for await (const batch of follow(cluster, keys, progress, member)) {
         if (signal.aborted) return;
         yield batch;
         if (batch.kind === "compacted") return;
       }
     } catch (error) {
       if (signal.aborted) return;
-      await standBack(cluster, course, member, error);
+      await recover(cluster, progress, member, error);
     }
   }
 }
 
-async function standBack(
+async function recover(
   cluster: EtcdCluster,
-  course: Course,
+  progress: Progress,
   member: Member,
   error: unknown,
 ): Promise<void> {
   cluster.throwIfClosed();
   if (!(error instanceof TransportError)) throw error;
-  // Refused for good, which no waiting changes; all else may pass.
-  const isDenied = error.code === CODE.permissionDenied && course.failures >= MOST_DENIALS;
+  // Refused permanently: waiting does not help. Everything else may be temporary.
+  const isDenied = error.code === CODE.permissionDenied && progress.failures >= MAX_DENIALS;
   if (isDenied || (error.code === CODE.invalidArgument && !error.needsLogin)) {
     throw etcdFault(member.endpoint, error, cluster.limitMs);
   }
   cluster.recordFailure(member, error);
-  const pause = Math.min(PAUSE_MS * 2 ** course.failures++, LONGEST_PAUSE_MS);
-  await sleep(pause, AbortSignal.any([course.signal, cluster.closing]));
+  const pause = Math.min(PAUSE_MS * 2 ** progress.failures++, MAX_PAUSE_MS);
+  await sleep(pause, AbortSignal.any([progress.signal, cluster.closing]));
 }
 
 async function* follow(
   cluster: EtcdCluster,
   keys: EtcdKeys,
-  course: Course,
+  progress: Progress,
   member: Member,
 ): AsyncIterable<WatchBatch> {
-  const ended = AbortSignal.any([course.signal, cluster.closing]);
-  const now = await before(ended, readRevision(cluster, keys, member));
-  // From a future that only another store can have had.
-  if (course.revision > now) {
+  const ended = AbortSignal.any([progress.signal, cluster.closing]);
+  const now = await unlessAborted(ended, readRevision(cluster, keys, member));
+  // A revision that only another store can have had.
+  if (progress.revision > now) {
     yield { kind: "compacted", revision: now };
     return;
   }
-  using guard = new Guard(cluster, keys, course, member);
+  using monitor = new Monitor(cluster, keys, progress, member);
   const options = {
     token: await cluster.token(member),
     limitMs: cluster.tryMs,
-    signal: AbortSignal.any([ended, guard.signal]),
+    signal: AbortSignal.any([ended, monitor.signal]),
   };
   const parts: Change[] = [];
   try {
-    for await (const answer of member.transport.watch(question(keys, course), options)) {
-      cluster.checkCluster(member, answer.header);
-      guard.heard();
-      const batch = read(keys, course, parts, answer);
-      course.failures = 0;
+    for await (const response of member.transport.watch(watchRequest(keys, progress), options)) {
+      cluster.checkCluster(member, response.header);
+      monitor.received();
+      const batch = read(keys, progress, parts, response);
+      progress.failures = 0;
       if (batch) yield batch;
     }
   } catch (error) {
-    throw guard.reason ?? error;
+    throw monitor.reason ?? error;
   }
 }
 
-function question(keys: EtcdKeys, { prefix, revision }: Course) {
+function watchRequest(keys: EtcdKeys, { prefix, revision }: Progress) {
   return {
     ...keys.range(prefix),
     "start_revision": String(revision + 1),
     "progress_notify": true,
-    // Many changes at once come in pieces that pass etcd's limit of a message.
+    // Large sets of changes come in fragments, each below etcd's limit of a message.
     fragment: true,
   };
 }
 
-/** Returns what `answer` adds, undefined while that is nothing whole. */
+/** Returns the changes that `response` completes; undefined if there are none. */
 function read(
   keys: EtcdKeys,
-  course: Course,
+  progress: Progress,
   parts: Change[],
-  answer: WatchResponse,
+  response: WatchResponse,
 ): WatchBatch | undefined {
-  if (answer.canceled) return readEnd(answer);
-  for (const { type, kv } of answer.events ?? []) {
+  if (response.canceled) return readEnd(response);
+  for (const { type, kv } of response.events ?? []) {
     if (kv) parts.push(keys.change(isDelete(type), kv));
   }
-  // A piece may end in the middle of a commit.
-  if (answer.fragment) return undefined;
-  const changes = parts.splice(0).filter(({ revision }) => revision > course.revision);
+  // A fragment may end in the middle of a commit.
+  if (response.fragment) return undefined;
+  const changes = parts.splice(0).filter(({ revision }) => revision > progress.revision);
   const last = changes.at(-1)?.revision;
-  // Without events it says that all is told up to the revision in its head.
-  const told = answer.created ? course.revision : Number(answer.header?.revision ?? 0);
-  course.revision = Math.max(course.revision, last ?? told);
+  // A response without events means that everything up to the revision in its header was sent.
+  const sent = response.created ? progress.revision : Number(response.header?.revision ?? 0);
+  progress.revision = Math.max(progress.revision, last ?? sent);
   return last === undefined ? undefined : { kind: "changes", changes, revision: last };
 }
 
-// The names of enumerations are spelt one way in etcd and another in etcd3.
+// etcd and etcd3 spell the names of enumerations differently.
 function isDelete(type: string | undefined): boolean {
   return type?.toUpperCase() === "DELETE";
 }
 
-function readEnd(answer: WatchResponse): WatchBatch {
-  const revision = Number(answer["compact_revision"] ?? 0);
+function readEnd(response: WatchResponse): WatchBatch {
+  const revision = Number(response["compact_revision"] ?? 0);
   if (revision > 0) return { kind: "compacted", revision };
-  const words = answer["cancel_reason"] || "ended the watch";
-  // Of a login that has run out, etcd 3.4 says the same as of one that may not look.
+  const reason = response["cancel_reason"] || "ended the watch";
+  // etcd 3.4 says the same of an expired login as of one without access.
   throw new TransportError(
-    /denied|auth/.test(words) ? CODE.permissionDenied : CODE.unavailable,
-    words,
+    /denied|auth/.test(reason) ? CODE.permissionDenied : CODE.unavailable,
+    reason,
   );
 }
 
 /**
- * Looks at the member beside the stream: a member that stands still, or that has lost the others,
- * says nothing on the stream either, and neither does a connection that is gone without a word.
+ * Probes the member of a stream: a member that hangs or has lost its quorum sends nothing on the stream,
+ * and neither does a connection that was lost without notice.
  */
-class Guard implements Disposable {
+class Monitor implements Disposable {
   readonly #stop = new AbortController();
   readonly #timer: ReturnType<typeof setInterval>;
-  readonly #look: () => Promise<number>;
-  readonly #course: Course;
-  #mute = 0;
-  /** Why the stream was given up. */
+  readonly #readRevision: () => Promise<number>;
+  readonly #progress: Progress;
+  #silentChecks = 0;
+  /** Why the stream was aborted. */
   reason: TransportError | undefined;
 
-  constructor(cluster: EtcdCluster, keys: EtcdKeys, course: Course, member: Member) {
-    this.#course = course;
-    this.#look = () => readRevision(cluster, keys, member);
+  constructor(cluster: EtcdCluster, keys: EtcdKeys, progress: Progress, member: Member) {
+    this.#progress = progress;
+    this.#readRevision = () => readRevision(cluster, keys, member);
     this.#timer = setInterval(() => void this.#check(), cluster.limitMs);
   }
 
-  /** Aborts when the stream is to be given up. */
+  /** Aborts when the stream must be reopened. */
   get signal(): AbortSignal {
     return this.#stop.signal;
   }
 
-  /** Takes note of a sign of life. */
-  heard(): void {
-    this.#mute = 0;
+  /** Records that the stream has sent something. */
+  received(): void {
+    this.#silentChecks = 0;
   }
 
   [Symbol.dispose](): void {
@@ -182,9 +182,11 @@ class Guard implements Disposable {
 
   async #check(): Promise<void> {
     try {
-      const now = await this.#look();
-      this.#mute = now > this.#course.revision ? this.#mute + 1 : 0;
-      if (this.#mute >= MUTE_LOOKS) throw new TransportError(CODE.unavailable, "tells nothing");
+      const now = await this.#readRevision();
+      this.#silentChecks = now > this.#progress.revision ? this.#silentChecks + 1 : 0;
+      if (this.#silentChecks >= MAX_SILENT_CHECKS) {
+        throw new TransportError(CODE.unavailable, "sends no changes");
+      }
     } catch (error) {
       if (error instanceof TransportError && !error.needsLogin) this.reason = error;
       if (this.reason || !(error instanceof TransportError)) this.#stop.abort();
@@ -192,23 +194,23 @@ class Guard implements Disposable {
   }
 }
 
-// Asked of this one member, which has to ask the majority: a member without it gives no answer.
+// Asks this one member, which has to ask the majority: a member without quorum does not response.
 async function readRevision(cluster: EtcdCluster, keys: EtcdKeys, member: Member): Promise<number> {
   const options = { token: await cluster.token(member), limitMs: cluster.tryMs };
-  const question = { key: keys.bytes(""), "keys_only": true };
-  const { header } = await member.transport.call("kv/range", question, options);
+  const request = { key: keys.bytes(""), "keys_only": true };
+  const { header } = await member.transport.call("kv/range", request, options);
   cluster.checkCluster(member, header);
   return Number(header?.revision ?? 0);
 }
 
-// Gives what `wanted` gives, or throws when `signal` aborts first.
-async function before<T>(signal: AbortSignal, wanted: Promise<T>): Promise<T> {
+// Resolves as `result` does, or throws when `signal` aborts first.
+async function unlessAborted<T>(signal: AbortSignal, result: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(new TransportError(CODE.unavailable, "was left"));
+  const onAbort = () => reject(new TransportError(CODE.unavailable, "was aborted"));
   signal.addEventListener("abort", onAbort);
   if (signal.aborted) onAbort();
   try {
-    return await Promise.race([wanted, promise]);
+    return await Promise.race([result, promise]);
   } finally {
     signal.removeEventListener("abort", onAbort);
   }

@@ -1,5 +1,5 @@
 // One member by etcd's JSON gateway (https://etcd.io/docs/v3.4/dev-guide/api_grpc_gateway/): base64
-// for bytes, text for 64-bit numbers, what is zero or empty is left out, one message a line.
+// for bytes, text for 64-bit numbers, zero and empty fields are omitted, one message a line.
 
 import { piecesOf, readText, unlessAborted } from "../../util/body.ts";
 import {
@@ -12,7 +12,7 @@ import {
 } from "./transport.ts";
 import { TransportError, type WatchResponse } from "./transport.ts";
 
-/** What a connection to a member by TLS needs, PEM. */
+/** What a TLS connection to a member needs, as PEM texts. */
 export interface TlsFiles {
   readonly ca: string | undefined;
   readonly cert: string | undefined;
@@ -26,7 +26,7 @@ interface GatewayError {
   readonly "grpc_code"?: number;
 }
 
-/** Returns the way to the member at `endpoint` (`HOST:PORT`); `tls` undefined is plain HTTP. */
+/** Returns the transport to the member at `endpoint` (`HOST:PORT`); `tls` undefined is plain HTTP. */
 export function gatewayTransport(endpoint: string, tls: TlsFiles | undefined): Transport {
   return new Gateway(`${tls ? "https" : "http"}://${endpoint}/v3/`, tls);
 }
@@ -40,18 +40,18 @@ class Gateway implements Transport {
     this.#base = base;
     this.#client = Deno.createHttpClient({
       ...tls?.ca === undefined ? {} : { caCerts: [tls.ca] },
-      // A connection for each call under way: a long answer holds up no other.
+      // One connection for each call in progress: a long answer delays no other.
       http2: false,
     });
   }
 
-  async call(method: Method, question: EtcdRequest, options: CallOptions): Promise<EtcdResponse> {
+  async call(method: Method, request: EtcdRequest, options: CallOptions): Promise<EtcdResponse> {
     const limit = AbortSignal.timeout(options.limitMs);
     const signal = AbortSignal.any([limit, this.#stop.signal]);
     try {
-      const response = await this.#post(method, question, options.token, signal);
+      const response = await this.#post(method, request, options.token, signal);
       const text = await readText(response.body, signal);
-      if (!response.ok) throw refusal(text, response.status);
+      if (!response.ok) throw errorOf(text, response.status);
       return JSON.parse(text);
     } catch (error) {
       throw this.#transportError(error, limit, options.limitMs);
@@ -59,21 +59,21 @@ class Gateway implements Transport {
   }
 
   async *watch(
-    question: EtcdRequest,
+    request: EtcdRequest,
     options: CallOptions & { readonly signal: AbortSignal },
   ): AsyncIterable<WatchResponse> {
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), options.limitMs);
     const signal = AbortSignal.any([limit.signal, options.signal, this.#stop.signal]);
     try {
-      const create = { "create_request": question };
+      const create = { "create_request": request };
       const response = await this.#post("watch", create, options.token, signal);
       if (!response.ok || !response.body) {
-        throw refusal(await readText(response.body, signal), response.status);
+        throw errorOf(await readText(response.body, signal), response.status);
       }
       for await (const line of lines(response.body, signal)) {
         clearTimeout(timer);
-        yield watchAnswer(line);
+        yield watchResponse(line);
       }
       throw new TransportError(CODE.unavailable, "ended the watch");
     } catch (error) {
@@ -90,14 +90,14 @@ class Gateway implements Transport {
 
   #post(
     path: string,
-    question: EtcdRequest,
+    request: EtcdRequest,
     token: string | undefined,
     signal: AbortSignal,
   ): Promise<Response> {
-    const text = JSON.stringify(question, bytesAsBase64);
-    // Deno 2.9.6 sends a body of text once more, by itself, where a connection that was used before
-    // closes without an answer, and then tells only of the second time: a transaction that was done
-    // would look as if it had never been sent. A Blob is sent once.
+    const text = JSON.stringify(request, bytesAsBase64);
+    // Deno 2.9.6 silently repeats a request with a text body if a reused connection closes without an
+    // answer, and then reports only the second try: a transaction that was applied would look as if it
+    // had never been sent. A Blob is sent once.
     const answer = fetch(this.#base + path, {
       method: "POST",
       body: path === "kv/txn" ? new Blob([text]) : text,
@@ -114,13 +114,13 @@ class Gateway implements Transport {
     if (limit.aborted) {
       return new TransportError(
         CODE.deadlineExceeded,
-        `gave no answer in ${Math.round(limitMs)} ms`,
+        `did not answer in ${Math.round(limitMs)} ms`,
         false,
         error,
       );
     }
     if (error instanceof SyntaxError) {
-      return new TransportError(CODE.unknown, "gave what is no JSON", false, error);
+      return new TransportError(CODE.unknown, "answered with invalid JSON", false, error);
     }
     return transportError(error);
   }
@@ -130,25 +130,25 @@ function bytesAsBase64(_: string, value: unknown): unknown {
   return value instanceof Uint8Array ? value.toBase64() : value;
 }
 
-// Deno 2.9.6 says what happened in the error's cause. Where no connection was made it names the step
-// Connect; an alert is a server's refusal of our certificate, before it reads anything.
+// Deno 2.9.6 says what happened in the error's cause. If no connection was made it names the step
+// Connect; a fatal alert is a server's rejection of our certificate, before it reads anything.
 const UNSENT = /client error \(Connect\)|dns error|received fatal alert|are blocked/;
 
 function transportError(error: unknown): TransportError {
   const { cause = error } = error instanceof Error ? error : {};
-  const words = cause instanceof Error ? cause.message : String(cause);
-  const own = words.replace(/^error sending request .*?: client error \(\w+\): /, "");
-  // A server without TLS either closes the connection in order or resets it, as the moment has it.
-  const isHandshake = /\(Connect\): (?!tcp connect).*(reset|closed|broken pipe)/i.test(words);
-  const told = isHandshake ? `tls handshake: ${own}` : own;
-  return new TransportError(CODE.unavailable, told, UNSENT.test(words), error);
+  const text = cause instanceof Error ? cause.message : String(cause);
+  const own = text.replace(/^error sending request .*?: client error \(\w+\): /, "");
+  // A server without TLS either closes the connection or resets it, depending on timing.
+  const isHandshake = /\(Connect\): (?!tcp connect).*(reset|closed|broken pipe)/i.test(text);
+  const message = isHandshake ? `tls handshake: ${own}` : own;
+  return new TransportError(CODE.unavailable, message, UNSENT.test(text), error);
 }
 
-function refusal(text: string, status: number): TransportError {
+function errorOf(text: string, status: number): TransportError {
   try {
     return gatewayError(JSON.parse(text));
   } catch {
-    // No etcd: a proxy, or another server.
+    // Not etcd: a proxy, or another server.
     return new TransportError(
       CODE.unknown,
       `answered with HTTP status ${status}, not as etcd does`,
@@ -159,10 +159,13 @@ function refusal(text: string, status: number): TransportError {
 function gatewayError(
   { message, error, code, "grpc_code": grpcCode }: GatewayError,
 ): TransportError {
-  return new TransportError(grpcCode ?? code ?? CODE.unknown, message ?? error ?? "gave no reason");
+  return new TransportError(
+    grpcCode ?? code ?? CODE.unknown,
+    message ?? error ?? "no reason reported",
+  );
 }
 
-function watchAnswer(line: string): WatchResponse {
+function watchResponse(line: string): WatchResponse {
   const { result, error } = JSON.parse(line);
   if (error) throw gatewayError(error);
   return result ?? {};

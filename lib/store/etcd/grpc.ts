@@ -1,7 +1,7 @@
-// One member by gRPC, through etcd3: the way for logins by client certificate, which etcd's gateway
-// does not take. Of etcd3 1.1.2 this uses what knows etcd's messages and services, per host. Its
-// pool above that is not used: it repeats a call with a forgotten token for ever, its breaker goes on
-// refusing for 5 s after etcd is back, and its login drops the channel's options.
+// One member by gRPC, through etcd3: for logins by client certificate, which etcd's gateway does not
+// accept. Of etcd3 1.1.2 only the part is used that implements etcd's messages and services for one host.
+// Its connection pool is not used: it repeats a call with an expired token forever, its circuit breaker
+// still refuses calls for 5 s after etcd is back, and its login drops the channel's options.
 
 import { type CallOptions as GrpcOptions, Metadata } from "@grpc/grpc-js";
 import { Host } from "etcd3/lib/connection-pool.js";
@@ -17,12 +17,12 @@ import {
 } from "./transport.ts";
 import { type Transport, TransportError, type WatchResponse } from "./transport.ts";
 
-/** Returns the way to the member at `endpoint` (`HOST:PORT`); a TLS handshake may take `limitMs`. */
+/** Returns the transport to the member at `endpoint` (`HOST:PORT`); a TLS handshake may take `limitMs`. */
 export function grpcTransport(endpoint: string, tls: TlsFiles, limitMs: number): Transport {
   return new Grpc(endpoint, tls, limitMs);
 }
 
-// A member that is back is asked again at once, not after gRPC's backoff of up to two minutes.
+// A member that is back is used again at once, not after gRPC's backoff of up to two minutes.
 const GRPC_OPTIONS = {
   "grpc.initial_reconnect_backoff_ms": 50,
   "grpc.max_reconnect_backoff_ms": 500,
@@ -40,19 +40,19 @@ const CALLS: Readonly<Record<Method, readonly [service: ServiceName, call: strin
 };
 
 type ServiceName = "KV" | "Lease" | "Auth" | "Watch";
-type Done = (error: Error | null, answer: EtcdResponse) => void;
-type Call = (question: EtcdRequest, token: Metadata, options: GrpcOptions, done: Done) => void;
+type Done = (error: Error | null, response: EtcdResponse) => void;
+type Call = (request: EtcdRequest, token: Metadata, options: GrpcOptions, done: Done) => void;
 
-/** A watch's stream, as far as it is used. */
+/** The used part of a watch's stream. */
 interface Stream {
-  on(event: "data", told: (answer: WatchResponse) => void): void;
-  on(event: "error", told: (error: Error) => void): void;
-  on(event: "end", told: () => void): void;
-  write(question: EtcdRequest): void;
+  on(event: "data", listener: (response: WatchResponse) => void): void;
+  on(event: "error", listener: (error: Error) => void): void;
+  on(event: "end", listener: () => void): void;
+  write(request: EtcdRequest): void;
   cancel(): void;
 }
 
-/** etcd's services as gRPC makes them at run time from etcd3's .proto files. */
+/** etcd's services as gRPC creates them at run time from etcd3's .proto files. */
 interface Service {
   readonly [call: string]: Call;
 }
@@ -71,35 +71,35 @@ class Grpc implements Transport {
     this.#host = new Host(endpoint, this.#tls, { ...GRPC_OPTIONS, ...name });
   }
 
-  async call(method: Method, question: EtcdRequest, options: CallOptions): Promise<EtcdResponse> {
+  async call(method: Method, request: EtcdRequest, options: CallOptions): Promise<EtcdResponse> {
     this.#refuseClosed();
     const [name, call] = CALLS[method];
     const service = this.#host.getServiceClient(name) as unknown as Service;
     const deadline = Date.now() + options.limitMs;
     const { promise, resolve, reject } = Promise.withResolvers<EtcdResponse>();
-    service[call]!(question, metadataOf(options), { deadline }, (error, answer) => {
+    service[call]!(request, metadataOf(options), { deadline }, (error, response) => {
       if (error) reject(transportError(error, options.limitMs));
-      else resolve(answer);
+      else resolve(response);
     });
     return await promise;
   }
 
   async *watch(
-    question: EtcdRequest,
+    request: EtcdRequest,
     options: CallOptions & { readonly signal: AbortSignal },
   ): AsyncIterable<WatchResponse> {
     this.#refuseClosed();
     const service = this.#host.getServiceClient("Watch") as unknown as WatchService;
     const stream = service.watch(metadataOf(options));
     const queue = new AsyncQueue<WatchResponse>();
-    const timer = setTimeout(() => queue.fail(late(options.limitMs)), options.limitMs);
+    const timer = setTimeout(() => queue.fail(timeoutError(options.limitMs)), options.limitMs);
     const signal = AbortSignal.any([options.signal, this.#stop.signal]);
-    const onAbort = () => queue.fail(new TransportError(CODE.unavailable, "was left"));
+    const onAbort = () => queue.fail(new TransportError(CODE.unavailable, "was aborted"));
     signal.addEventListener("abort", onAbort);
-    stream.on("data", (answer) => queue.push(answer));
+    stream.on("data", (response) => queue.push(response));
     stream.on("error", (error) => queue.fail(transportError(error, options.limitMs)));
     stream.on("end", () => queue.fail(new TransportError(CODE.unavailable, "ended the watch")));
-    stream.write({ "create_request": question });
+    stream.write({ "create_request": request });
     try {
       while (true) {
         yield await queue.next();
@@ -112,13 +112,13 @@ class Grpc implements Transport {
     }
   }
 
-  // Not by Host.close(), which gives a connection that is under way one second more.
+  // Not Host.close(), which waits one more second for a connection that is being opened.
   close(): void {
     this.#stop.abort();
     for (const name of ["KV", "Lease", "Auth", "Watch"] as const) {
       this.#host.getServiceClient(name).close();
     }
-    this.#tls.endAll();
+    this.#tls.closeAll();
   }
 
   #refuseClosed(): void {
@@ -132,19 +132,19 @@ function metadataOf({ token }: CallOptions): Metadata {
   return metadata;
 }
 
-function late(limitMs: number): TransportError {
-  return new TransportError(CODE.deadlineExceeded, `gave no answer in ${Math.round(limitMs)} ms`);
+function timeoutError(limitMs: number): TransportError {
+  return new TransportError(CODE.deadlineExceeded, `did not answer in ${Math.round(limitMs)} ms`);
 }
 
-// The message begins with the code's number and name.
+// The message begins with the number and name of the code.
 function transportError(error: Error, limitMs: number): TransportError {
   const [, code, own = error.message] = /^(\d+) [A-Z_]+: (.*)$/s.exec(error.message) ?? [];
-  if (Number(code) === CODE.deadlineExceeded) return late(limitMs);
+  if (Number(code) === CODE.deadlineExceeded) return timeoutError(limitMs);
   const [, last] = /^No connection established\. Last error: (.*?)(?:\. Resolution note:|$)/s
     .exec(own) ?? [];
-  const isTlsLate = last?.includes(TLS_TIMEOUT) ?? false;
-  if (isTlsLate) {
-    return new TransportError(CODE.deadlineExceeded, "gave no answer in time", true, error);
+  const isTlsTimeout = last?.includes(TLS_TIMEOUT) ?? false;
+  if (isTlsTimeout) {
+    return new TransportError(CODE.deadlineExceeded, "did not answer in time", true, error);
   }
   const isUnsent = last !== undefined || own.startsWith("Name resolution failed");
   const words = (last ?? own).replace(/^Error:? /, "");

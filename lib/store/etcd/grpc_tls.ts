@@ -1,4 +1,5 @@
-// TLS for gRPC as etcd's members want it: to addresses without a name, with a limit, and with an end.
+// TLS for gRPC as etcd needs it: to servers known by IP address, with a handshake time limit, and with all
+// connections closed at the end.
 
 import { Buffer } from "node:buffer";
 import type { Socket } from "node:net";
@@ -8,19 +9,19 @@ import type { TlsFiles } from "./gateway.ts";
 type Connector = ReturnType<ChannelCredentials["_createSecureConnector"]>;
 type ConnectorParts = Parameters<ChannelCredentials["_createSecureConnector"]>;
 
-/** What gRPC is told where a handshake came to no end. */
-export const TLS_TIMEOUT = "no TLS in time";
+/** Error that gRPC gets when a handshake does not end in time. */
+export const TLS_TIMEOUT = "TLS handshake timed out";
 
 /**
- * Returns the channel options for a server at `host`. Deno 2.9.6 takes no IP address as the name of a
- * TLS server, which gRPC gives it. With a dot behind it is a name, and the check of the certificate,
- * which drops the dot, still compares the address.
+ * Returns the channel options for a server at `host`. gRPC passes an IP address as the TLS server name,
+ * which Deno 2.9.6 does not accept. With a dot at its end it is a name, and the check of the
+ * certificate, which drops the dot, still compares the address.
  */
 export function targetName(host: string): Record<string, string> {
   return /^[0-9.]+$/.test(host) ? { "grpc.ssl_target_name_override": `${host}.` } : {};
 }
 
-/** gRPC's TLS, whose handshakes end in time and whose connections can all be ended at once. */
+/** gRPC's TLS with a time limit for handshakes, which can close all its connections at once. */
 export class LimitedTls extends ChannelCredentials {
   readonly #inner: ChannelCredentials;
   readonly #limitMs: number;
@@ -33,8 +34,8 @@ export class LimitedTls extends ChannelCredentials {
     this.#limitMs = limitMs;
   }
 
-  /** Ends all connections, also those that still shake hands. */
-  endAll(): void {
+  /** Closes all connections, also those in a handshake. */
+  closeAll(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
 
@@ -46,13 +47,13 @@ export class LimitedTls extends ChannelCredentials {
     return other === this;
   }
 
-  // gRPC itself waits for ever for a server that takes the connection and never speaks; each try
-  // would leave one more socket (grpc-js 1.14).
+  // gRPC itself waits forever for a server that accepts the connection and never answers; each try would
+  // leak one more socket (grpc-js 1.14).
   _createSecureConnector(...parts: ConnectorParts): Connector {
     const inner = this.#inner._createSecureConnector(...parts);
     return {
       connect: async (socket: Socket) => {
-        this.#keep(socket);
+        this.#track(socket);
         const timer = setTimeout(() => socket.destroy(new Error(TLS_TIMEOUT)), this.#limitMs);
         try {
           return await inner.connect(socket);
@@ -66,7 +67,7 @@ export class LimitedTls extends ChannelCredentials {
     };
   }
 
-  #keep(socket: Socket): void {
+  #track(socket: Socket): void {
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
   }

@@ -8,10 +8,10 @@ import { CODE, type EtcdResponse, TransportError } from "./transport.ts";
 
 const PAGE = 2_000;
 
-/** Is shown each page, so that its work goes on beside etcd's. */
+/** Gets each page while etcd prepares the next one. */
 type OnPage = (page: readonly Entry[]) => void;
 
-/** Returns all documents below `prefix`, and the revision of this very view. Faults as Cluster.ask(). */
+/** Returns all documents below `prefix`, and the revision of the same snapshot. Faults as EtcdCluster.ask(). */
 export async function listPages(
   cluster: EtcdCluster,
   keys: EtcdKeys,
@@ -38,8 +38,8 @@ async function listOnce(
   const entries: Entry[] = [];
   let [start, revision, limit] = [key, "0", PAGE];
   const ask = () => {
-    const question = { key: start, "range_end": end, revision, limit: String(limit) };
-    return readPage(() => cluster.ask("kv/range", question), limit);
+    const request = { key: start, "range_end": end, revision, limit: String(limit) };
+    return readPage(() => cluster.ask("kv/range", request), limit);
   };
   let asked = ask();
   while (true) {
@@ -57,7 +57,7 @@ async function listOnce(
       asked = ask();
       await sent();
     }
-    // All this takes as long as etcd takes for the next page, and is done meanwhile.
+    // This takes as long as etcd takes for the next page, and runs at the same time.
     const read = kvs.map((pair) => keys.entry(pair));
     onPage(read);
     entries.push(...read);
@@ -65,12 +65,12 @@ async function listOnce(
   }
 }
 
-/** Resolves when what was just asked is on its way: a turn of the event loop. */
+/** Resolves when the last request has been sent: after one turn of the event loop. */
 function sent(): Promise<void> {
   return new Promise((done) => setTimeout(done, 0));
 }
 
-// Undefined: too long for one message, so ask for fewer.
+// Undefined: too long for one message; ask for fewer.
 async function readPage(
   ask: () => Promise<EtcdResponse>,
   limit: number,

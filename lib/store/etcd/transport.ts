@@ -1,10 +1,10 @@
-// What is said to one etcd member, whichever way: the messages of etcd's API v3 as far as they are
-// used here, and what can go wrong underway. gateway.ts and grpc.ts are the two ways.
+// The transport to one etcd member: the messages of etcd's API v3 that are used here, and how a call can
+// fail. gateway.ts and grpc.ts are the two transports.
 
-/** Bytes as they come in: text in base64 from the gateway, bytes from gRPC. */
+/** Bytes as received: base64 text from the gateway, bytes from gRPC. */
 export type Bytes = string | Uint8Array;
 
-/** Heads each answer; 64-bit numbers are decimal text. */
+/** Header of each response; 64-bit numbers are decimal text. */
 export interface Header {
   readonly "cluster_id"?: string;
   readonly revision?: string;
@@ -17,7 +17,7 @@ export interface KeyValue {
   readonly "mod_revision"?: string;
 }
 
-/** Any answer; which fields are there depends on what was asked. */
+/** Any response; which fields are present depends on the request. */
 export interface EtcdResponse {
   readonly header?: Header | null;
   readonly kvs?: readonly KeyValue[];
@@ -29,7 +29,7 @@ export interface EtcdResponse {
   readonly token?: string;
 }
 
-/** Anything asked: fields as in etcd's rpc.proto, keys and values as bytes. */
+/** Any request: fields as in etcd's rpc.proto, keys and values as bytes. */
 export type EtcdRequest = { readonly [field: string]: unknown };
 
 /** One message of a watch. */
@@ -39,7 +39,7 @@ export interface WatchResponse {
   readonly canceled?: boolean;
   readonly "compact_revision"?: string;
   readonly "cancel_reason"?: string;
-  /** More of the same is to come in the next message. */
+  /** The next message continues this one. */
   readonly fragment?: boolean;
   readonly events?: readonly {
     /** `DELETE` or `Delete`; anything else is a put. */
@@ -48,7 +48,7 @@ export interface WatchResponse {
   }[];
 }
 
-/** Calls used here; the names are those of the gateway's paths. */
+/** The calls used here, named as the gateway's paths. */
 export type Method =
   | "kv/range"
   | "kv/txn"
@@ -56,25 +56,25 @@ export type Method =
   | "lease/revoke"
   | "auth/authenticate";
 
-/** What goes with a call. */
+/** Options of a call. */
 export interface CallOptions {
   readonly token: string | undefined;
   readonly limitMs: number;
 }
 
-/** One way to one member. Throws TransportError only. */
+/** A transport to one member. Throws TransportError only. */
 export interface Transport {
-  call(method: Method, question: EtcdRequest, options: CallOptions): Promise<EtcdResponse>;
+  call(method: Method, request: EtcdRequest, options: CallOptions): Promise<EtcdResponse>;
   /** Returns the watch's messages until `signal` aborts; the first must come within `limitMs`. */
   watch(
-    question: EtcdRequest,
+    request: EtcdRequest,
     options: CallOptions & { readonly signal: AbortSignal },
   ): AsyncIterable<WatchResponse>;
-  /** Ends all calls and connections. */
+  /** Ends all calls and closes all connections. */
   close(): void;
 }
 
-/** gRPC's codes, as far as they are told apart: https://grpc.io/docs/guides/status-codes/ */
+/** gRPC's codes, as far as they are distinguished: https://grpc.io/docs/guides/status-codes/ */
 export const CODE = {
   canceled: 1,
   unknown: 2,
@@ -89,46 +89,46 @@ export const CODE = {
   unauthenticated: 16,
 } as const;
 
-// With canceled and internal, gRPC tells of connections that broke in use.
-const PASSING: readonly number[] = [
+// gRPC reports connections that broke during a call as canceled or internal.
+const TRANSIENT: readonly number[] = [
   CODE.unavailable,
   CODE.deadlineExceeded,
   CODE.canceled,
   CODE.internal,
 ];
-// What a stopping or busy server says. It has no code of its own in etcd 3.4.
-const PASSING_WORDS = /raft: stopped|server stopped|context canceled|too many requests/;
+// Messages of a stopping or busy server, which have no code of their own in etcd 3.4.
+const TRANSIENT_MESSAGES = /raft: stopped|server stopped|context canceled|too many requests/;
 
-/** What went wrong with one call to one member. */
+/** Why one call to one member failed. */
 export class TransportError extends Error {
   readonly code: number;
-  /** No byte of the question has reached etcd: nothing can have happened. */
+  /** No byte of the request has reached etcd: nothing can have been done. */
   readonly isUnsent: boolean;
 
-  constructor(code: number, words: string, isUnsent = false, cause?: unknown) {
-    super(words, { cause });
+  constructor(code: number, message: string, isUnsent = false, cause?: unknown) {
+    super(message, { cause });
     this.name = "TransportError";
     this.code = code;
     this.isUnsent = isUnsent;
   }
 
-  /** Another member, or the same one later, may do what was asked. */
+  /** Another member, or the same one later, may succeed. */
   get isTransient(): boolean {
-    return PASSING.includes(this.code) || PASSING_WORDS.test(this.message);
+    return TRANSIENT.includes(this.code) || TRANSIENT_MESSAGES.test(this.message);
   }
 
-  /** The login is no longer known, as after a restart: log in again. etcd refused without a look. */
+  /** The token is no longer known, as after a restart: log in again. Nothing was done. */
   get needsLogin(): boolean {
     return this.code === CODE.unauthenticated ||
       /user name is empty|revision of auth store is old|invalid auth token/.test(this.message);
   }
 
-  /** It may have happened or not. */
+  /** It may or may not have been done. */
   get isOutcomeUnknown(): boolean {
     return this.isTransient && !this.isUnsent && !/too many requests/.test(this.message);
   }
 
-  /** The answer was too long for the way it takes. */
+  /** The response was too long for this transport. */
   get isTooLong(): boolean {
     return this.code === CODE.resourceExhausted && /larger than max/.test(this.message);
   }

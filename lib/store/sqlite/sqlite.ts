@@ -1,7 +1,7 @@
 // The store in one SQLite file: for one host, by one or more processes at once.
-// node:sqlite is synchronous, so each use of it is one short transaction; what has to wait (for
-// another process's lock, for changes) waits outside of it. Commits asked at the same time share
-// one transaction and its fsync.
+// node:sqlite is synchronous, so each use of it is one short transaction; waiting (for the lock of
+// another process, for changes) happens outside of it. Commits requested at the same time share one
+// transaction and its fsync.
 
 import type { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
@@ -20,19 +20,19 @@ import { openDatabase, resolveStorePath } from "./sqlite_file.ts";
 import { type GroupResult, type PreparedCommit, Rows } from "./sqlite_rows.ts";
 import { type Watcher, Watchers } from "./sqlite_watch.ts";
 
-/** How a SQLite store is used. */
+/** Options of openSqlite(). */
 export interface SqliteOptions {
   /** A call that finds the store locked by another process faults after this. @default 5000 */
   readonly limitMs?: number;
-  /** So many revisions back a watch may begin. @default 10000 */
+  /** How many revisions back a watch may begin. @default 10000 */
   readonly keepRevisions?: number;
 }
 
-// Commits of one transaction: bounds how long the event loop stands still.
+// Most commits of one transaction: limits how long the event loop is blocked.
 const GROUP = 64;
 
 /**
- * Opens the store in the file `path`, made (0600) if missing; its folder must be there and private.
+ * Opens the store in the file `path`, created (0600) if missing; its folder must exist and be private.
  * Faults: unavailable (folder, owner, mode, damage, newer schema, disk), timeout (locked).
  */
 export async function openSqlite(path: string, options: SqliteOptions = {}): Promise<Store> {
@@ -83,7 +83,7 @@ class SqliteStore implements Store {
   async commit(checks: readonly Check[], writes: readonly Write[]): Promise<CommitResult> {
     if (this.#closing) throw closedFault(this.#path);
     checkCommitLimits(checks, writes);
-    // Copied and made text now: the caller may go on changing its documents.
+    // Copied and serialized now: the caller may change its documents later.
     const commit = {
       checks: checks.map((check) => ({ ...check })),
       writes: writes.map(({ key, value }) => ({
@@ -117,8 +117,8 @@ class SqliteStore implements Store {
   }
 
   async #end(): Promise<void> {
-    await this.#flushing; // what was asked before is still done
-    this.#watchers.wakeAll(); // each finds the store closed, and says so
+    await this.#flushing; // commits requested before are still done
+    this.#watchers.wakeAll(); // each finds the store closed and faults
     this.#db.close();
   }
 
@@ -129,8 +129,8 @@ class SqliteStore implements Store {
     });
   }
 
-  // Without this look, a file that was removed under us would take commits until we end, and then
-  // be gone with all of them.
+  // Without this check, commits would go on into a file that somebody has removed, and be lost with it
+  // when this process ends.
   #use<T>(work: () => T): T {
     if (inodeOf(this.#path) !== this.#inode) throw replacedFault(this.#path);
     return work();
@@ -140,7 +140,7 @@ class SqliteStore implements Store {
     const page = this.#rows.readLog(watcher.prefix, watcher.revision);
     if (page.kind === "compacted") return page;
     const { changes, revision } = page;
-    // Somebody else wrote, and no commit of a store: the file was changed by hand.
+    // Another connection wrote, but no commit of a store: the file was changed by hand.
     const isByHand = watcher.isForeign && changes.length === 0 && revision === watcher.revision;
     watcher.isForeign = false;
     if (isByHand) return { kind: "compacted", revision };
@@ -150,37 +150,37 @@ class SqliteStore implements Store {
   }
 
   async #flush(): Promise<void> {
-    await turn(); // whoever asks meanwhile comes along
+    await turn(); // commits requested meanwhile join this group
     while (this.#queue.length > 0) {
       const group = this.#queue.slice(0, GROUP);
       try {
         const done = this.#use(() => this.#rows.commit(group.map(({ commit }) => commit)));
         this.#queue = this.#queue.slice(group.length);
-        this.#tell(group, done);
+        this.#settle(group, done);
       } catch (error) {
-        if (isBusy(error)) await this.#standBack(error);
-        else this.#drop(new Set(group), storeFault(this.#path, error));
+        if (isBusy(error)) await this.#waitForLock(error);
+        else this.#reject(new Set(group), storeFault(this.#path, error));
       }
       await turn();
     }
     this.#flushing = undefined;
   }
 
-  #tell(group: readonly Pending[], { results, before, after }: GroupResult): void {
+  #settle(group: readonly Pending[], { results, before, after }: GroupResult): void {
     for (const [at, result] of results.entries()) group[at]?.resolve(result);
     if (after === before) return;
     const writes = group.flatMap(({ commit }, at) => results[at]?.done ? commit.writes : []);
     this.#watchers.committed(before + 1, after, writes.map(({ key }) => key));
   }
 
-  async #standBack(error: unknown): Promise<void> {
+  async #waitForLock(error: unknown): Promise<void> {
     const now = performance.now();
-    const late = this.#queue.filter(({ until }) => until <= now);
-    this.#drop(new Set(late), lockedFault(this.#path, this.#limitMs, error));
+    const expired = this.#queue.filter(({ until }) => until <= now);
+    this.#reject(new Set(expired), lockedFault(this.#path, this.#limitMs, error));
     await pause();
   }
 
-  #drop(refused: ReadonlySet<Pending>, fault: Fault): void {
+  #reject(refused: ReadonlySet<Pending>, fault: Fault): void {
     this.#queue = this.#queue.filter((pending) => !refused.has(pending));
     for (const { reject } of refused) reject(fault);
   }
@@ -199,7 +199,7 @@ async function retryBusy<T>(path: string, limitMs: number, work: () => T): Promi
   }
 }
 
-// Locks are held for about a millisecond; chance keeps two waiters from meeting again and again.
+// Locks are held for about a millisecond; the random part keeps two waiters from colliding again and again.
 function pause(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 1 + Math.random() * 8));
 }

@@ -1,4 +1,4 @@
-// What SQLite and the disk below it say when something is wrong, as sentences with a way out.
+// Turns errors of SQLite and of the file system into Faults that say what is wrong and how to fix it.
 
 import { Fault, type FaultCode, oneLine } from "../../util/errors.ts";
 
@@ -8,26 +8,26 @@ const LOCKED = 6;
 const SENTENCES: Readonly<Record<number, readonly [why: string, fix: string]>> = {
   3: ["access is denied", "run as the file's owner"],
   8: ["it cannot be written", "make the file and its folder writable"],
-  10: ["the disk does not do as told", "see the kernel's log and the disk's free space"],
+  10: ["the disk reports an I/O error", "check the kernel log and the free space of the disk"],
   11: ["the file is damaged", "move it away and apply the intent again"],
   13: ["the disk is full", "free some space"],
-  14: ["the file cannot be opened", "see that its folder is there and writable"],
-  26: ["it is no SQLite database", "move it away or give another --store"],
+  14: ["the file cannot be opened", "check that its folder exists and is writable"],
+  26: ["it is not a SQLite database", "move it away or choose another --store"],
 };
 
-// errno names as Deno gives them in `code`.
+// errno names as Deno reports them in `code`.
 const ERRNO: Readonly<Record<string, readonly [why: string, fix: string]>> = {
-  ENOENT: ["its folder is not there", "make the folder (mode 0700) or give another --store"],
-  ENOTDIR: ["its folder is no folder", "give another --store"],
-  ELOOP: ["its folder is a loop of links", "give another --store"],
+  ENOENT: ["its folder does not exist", "create the folder (mode 0700) or choose another --store"],
+  ENOTDIR: ["its folder is not a directory", "choose another --store"],
+  ELOOP: ["its folder is a loop of links", "choose another --store"],
   EACCES: ["access is denied", "run as root or as the folder's owner"],
   EPERM: ["access is denied", "run as root or as the folder's owner"],
-  EROFS: ["the file system is read-only", "mount it writable or give another --store"],
+  EROFS: ["the file system is read-only", "mount it writable or choose another --store"],
   ENOSPC: ["the disk is full", "free some space"],
   EDQUOT: ["the disk quota is used up", "free some space"],
 };
 
-/** Reports whether another connection holds the lock that was wanted: the call may be repeated. */
+/** Reports whether another connection holds the lock: the call may be repeated. */
 export function isBusy(error: unknown): boolean {
   const code = primaryCode(error);
   return code === BUSY || code === LOCKED;
@@ -46,7 +46,7 @@ export function storeFault(path: string, error: unknown): Fault {
 /** Returns the Fault of a call that found the store at `path` locked for `limitMs`. */
 export function lockedFault(path: string, limitMs: number, cause: unknown): Fault {
   const why = `another process kept it locked for ${limitMs} ms`;
-  return fault("timeout", path, why, "see which one with fuser, and try again", cause);
+  return fault("timeout", path, why, "find it with fuser, and try again", cause);
 }
 
 /** Returns the Fault of a call to a store that was closed. */
@@ -72,7 +72,7 @@ function fault(
   return new Fault(code, `store ${path} cannot be used`, { why, fix, cause });
 }
 
-// node:sqlite gives `errcode`, extended in its upper bits, on errors of prepared statements only.
+// node:sqlite sets `errcode`, extended in its upper bits, on errors of prepared statements only.
 function primaryCode(error: unknown): number | undefined {
   if (!(error instanceof Error) || !("errcode" in error)) return undefined;
   return typeof error.errcode === "number" ? error.errcode & 0xff : undefined;

@@ -1,5 +1,5 @@
-// The SQLite file: whose it is, whether it is a store of ours, how it is opened. Nothing is written
-// to a file that is not ours or that a newer release wrote.
+// The SQLite file: checks owner, mode and identity, then opens it. Nothing is written to a file that
+// is not a store of ours or that a newer release wrote.
 
 import { DatabaseSync } from "node:sqlite";
 import { Fault, oneLine } from "../../util/errors.ts";
@@ -7,17 +7,17 @@ import { Fault, oneLine } from "../../util/errors.ts";
 /** Schema version that this build reads and writes (`PRAGMA user_version`). */
 export const FILE_SCHEMA = 1;
 
-// "k8cn" (`PRAGMA application_id`), so that another program's database is never taken for a store.
+// "k8cn" (`PRAGMA application_id`), so that the database of another program is never taken for a store.
 const APPLICATION_ID = 0x6b38636e;
 
-// How long SQLite itself waits for a lock. Short, as that wait stops the whole event loop; what is
-// left of the caller's limit is waited for outside.
+// How long SQLite itself waits for a lock. Short, as that wait blocks the event loop; the rest of the
+// caller's limit is waited for outside.
 const LOCK_WAIT_MS = 10;
 
 const LOG_LIMIT_BYTES = 8 * 1024 * 1024;
 
 // `changes` is the log that watches read, and the revision counter: its last revision is the
-// store's. Keys are compared byte by byte, which is the order of their code points.
+// store's. Keys are compared as bytes, which is the order of their code points.
 const SCHEMA = [
   `CREATE TABLE documents (
     key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL, revision INTEGER NOT NULL
@@ -30,7 +30,7 @@ const SCHEMA = [
   `PRAGMA user_version = ${FILE_SCHEMA}`,
 ];
 
-/** Returns the absolute path that the store file `path` has, links in its folder resolved. */
+/** Returns the absolute path of the store file `path`, with links in its folder resolved. */
 export function resolveStorePath(path: string): string {
   const cut = path.lastIndexOf("/");
   const name = path.slice(cut + 1);
@@ -44,14 +44,14 @@ export function resolveStorePath(path: string): string {
 }
 
 /**
- * Opens the store file at `path` (absolute), made with mode 0600 if missing. Faults: unavailable,
- * when folder or file are not private, or the file is no store or one of a newer release.
+ * Opens the store file at `path` (absolute), created with mode 0600 if missing. Faults: unavailable,
+ * if folder or file are not private, or the file is not a store or one of a newer release.
  */
 export function openDatabase(path: string): DatabaseSync {
-  guardFiles(path);
+  ensurePrivate(path);
   const db = new DatabaseSync(path, { timeout: LOCK_WAIT_MS });
   try {
-    const isFresh = inOneLook(db, () => checkIdentity(db, path));
+    const isFresh = inOneSnapshot(db, () => checkIdentity(db, path));
     prepareFile(db, path);
     if (isFresh) createSchema(db, path);
     checkIntegrity(db, path);
@@ -62,40 +62,40 @@ export function openDatabase(path: string): DatabaseSync {
   }
 }
 
-function guardFiles(path: string): void {
-  guard(path.slice(0, path.lastIndexOf("/")) || "/", "folder", Deno.statSync);
-  for (const file of [path, `${path}-wal`, `${path}-shm`]) guardFile(file, file === path);
+function ensurePrivate(path: string): void {
+  checkOwner(path.slice(0, path.lastIndexOf("/")) || "/", "folder", Deno.statSync);
+  for (const file of [path, `${path}-wal`, `${path}-shm`]) checkFile(file, file === path);
   try {
-    // Never an open of an existing file: closing it again would drop the locks that another
-    // connection of this very process holds (https://sqlite.org/howtocorrupt.html, 2.2).
+    // Never opens an existing file: closing it again would drop the locks that another connection
+    // of this process holds (https://sqlite.org/howtocorrupt.html, 2.2).
     Deno.openSync(path, { createNew: true, write: true, mode: 0o600 }).close();
   } catch (error) {
     if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
   }
 }
 
-function guardFile(path: string, isDatabase: boolean): void {
+function checkFile(path: string, isDatabase: boolean): void {
   let info: Deno.FileInfo;
   try {
-    info = guard(path, "file", Deno.lstatSync);
+    info = checkOwner(path, "file", Deno.lstatSync);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return;
     throw error;
   }
-  // SQLite takes a file with less than its smallest page for an empty one, and would overwrite it.
-  if (isDatabase && info.size > 0 && info.size < 512) throw noDatabase(path);
+  // SQLite takes a file smaller than its smallest page for an empty one, and would overwrite it.
+  if (isDatabase && info.size > 0 && info.size < 512) throw notADatabase(path);
   if (((info.mode ?? 0) & 0o077) !== 0) Deno.chmodSync(path, 0o600);
 }
 
-function noDatabase(path: string): Fault {
+function notADatabase(path: string): Fault {
   return new Fault("unavailable", `store ${path} refused`, {
-    why: "it is no SQLite database",
-    fix: "move it away or give another --store",
+    why: "it is not a SQLite database",
+    fix: "move it away or choose another --store",
   });
 }
 
-// Whoever else could write here could exchange the store, and with it what this host does as root.
-function guard(
+// Anyone else with write access could replace the store, and so decide what this host does as root.
+function checkOwner(
   path: string,
   kind: "folder" | "file",
   stat: (path: string) => Deno.FileInfo,
@@ -105,22 +105,22 @@ function guard(
   const refuse = (why: string, fix: string) =>
     new Fault("unavailable", `store ${kind} ${path} refused`, { why, fix });
   if (kind === "file" && !info.isFile) {
-    throw refuse("it is no regular file", "give --store the file itself");
+    throw refuse("it is not a regular file", "point --store at the file itself");
   }
   if (info.uid !== mine) {
     throw refuse(
       `user ${info.uid} owns it, this is user ${mine}`,
-      "give it to the one who runs us",
+      "chown it to the user that runs k8contivnet",
     );
   }
   if (((info.mode ?? 0) & 0o022) !== 0) {
-    throw refuse("others may write to it", `chmod go-w ${path}`);
+    throw refuse("other users may write to it", `chmod go-w ${path}`);
   }
   return info;
 }
 
-/** Reads all at one moment: another process may be making the store between two reads. */
-function inOneLook<T>(db: DatabaseSync, read: () => T): T {
+/** Reads in one snapshot: another process may be creating the store between two reads. */
+function inOneSnapshot<T>(db: DatabaseSync, read: () => T): T {
   db.prepare("BEGIN").run();
   try {
     return read();
@@ -137,7 +137,7 @@ function checkIdentity(db: DatabaseSync, path: string): boolean {
   if (id !== APPLICATION_ID) {
     throw new Fault("unavailable", `store ${path} refused`, {
       why: "it is another program's SQLite database",
-      fix: "give another --store",
+      fix: "choose another --store",
     });
   }
   if (schema !== FILE_SCHEMA) {
@@ -157,14 +157,14 @@ function prepareFile(db: DatabaseSync, path: string): void {
       fix: "put it on a local disk",
     });
   }
-  // An answered claim survives a power cut: each commit is on the disk before it is answered.
+  // A claim that was answered survives a power failure: each commit is on the disk before it is answered.
   pragmaOf(db, "synchronous = FULL");
   pragmaOf(db, `journal_size_limit = ${LOG_LIMIT_BYTES}`);
 }
 
 function createSchema(db: DatabaseSync, path: string): void {
   db.prepare("BEGIN IMMEDIATE").run();
-  // Looked at again under the lock: another process may have been first.
+  // Checked again under the lock: another process may have been first.
   const statements = checkIdentity(db, path) ? SCHEMA : [];
   for (const statement of statements) db.prepare(statement).run();
   db.prepare("COMMIT").run();
@@ -180,6 +180,6 @@ function checkIntegrity(db: DatabaseSync, path: string): void {
   });
 }
 
-function pragmaOf(db: DatabaseSync, words: string): unknown {
-  return Object.values(db.prepare(`PRAGMA ${words}`).get() ?? {})[0];
+function pragmaOf(db: DatabaseSync, pragma: string): unknown {
+  return Object.values(db.prepare(`PRAGMA ${pragma}`).get() ?? {})[0];
 }

@@ -22,12 +22,12 @@ export type Page =
   | {
     readonly kind: "page";
     readonly changes: readonly Change[];
-    /** All changes up to here have been told. */
+    /** The log was read up to this revision. */
     readonly revision: number;
     readonly hasMore: boolean;
   };
 
-// More than one commit can hold, so that a page always has room for one whole commit.
+// More than a commit can contain, so that a page always has room for a whole commit.
 const PAGE_ROWS = 200;
 
 /** Reads and writes documents and the log; throws what node:sqlite throws. */
@@ -51,11 +51,11 @@ export class Rows {
   /** Returns the document at `key`. */
   get(key: string): Entry | undefined {
     const row = this.#sql.get.get(key);
-    // A key that is no text (a lone surrogate) would find the one that its replacement names.
+    // A lone surrogate in a key is replaced on its way to SQLite: the key would find another document.
     return row?.key === key ? toEntry(row) : undefined;
   }
 
-  /** Returns the documents below `prefix` and the revision of this very view. */
+  /** Returns the documents below `prefix` and the revision of the same snapshot. */
   list(prefix: string): { entries: Entry[]; revision: number } {
     return this.#inTransaction("BEGIN", () => ({
       entries: this.#sql.list.all(prefix, prefixEnd(prefix)).map(toEntry),
@@ -67,14 +67,14 @@ export class Rows {
   readLog(prefix: string, after: number): Page {
     return this.#inTransaction("BEGIN", () => {
       const { first, last } = this.#log();
-      // From behind what is kept, or from a future that only another store can have had.
+      // Older than what is kept, or newer than the last revision, which only another store can have had.
       if (after < first - 1 || after > last) return { kind: "compacted", revision: last };
       const rows = this.#sql.changes.all(after, prefix, prefixEnd(prefix), PAGE_ROWS + 1);
       return toPage(rows.map(toChange), last);
     });
   }
 
-  /** Does `commits` in order in one transaction; each one's checks see those before it. */
+  /** Does `commits` in order in one transaction; the checks of each see those before it. */
   commit(commits: readonly PreparedCommit[]): GroupResult {
     return this.#inTransaction("BEGIN IMMEDIATE", () => {
       const before = this.#log().last;
@@ -105,7 +105,7 @@ export class Rows {
     return Number(this.#sql.revisionOf.get(key)?.revision ?? 0);
   }
 
-  // Two statements: SQLite answers min() or max() from the index, but walks all rows for both.
+  // Two statements: SQLite answers min() or max() alone from the index, but both together by a full scan.
   #log(): { first: number; last: number } {
     const last = Number(this.#sql.last.get()?.revision ?? 0);
     return { first: Number(this.#sql.first.get()?.revision ?? last + 1), last };
@@ -124,7 +124,7 @@ export class Rows {
   }
 }
 
-/** Returns what is greater than all keys that start with `prefix`, and than nothing else. */
+/** Returns the smallest bound above all keys that start with `prefix`. */
 export function prefixEnd(prefix: string): string | Uint8Array {
   const points = [...prefix];
   while (points.at(-1) === "\u{10ffff}") points.pop();
@@ -139,7 +139,7 @@ type Row = Record<string, unknown>;
 type Statements = ReturnType<typeof prepare>;
 
 function prepare(db: DatabaseSync) {
-  const sql = (words: string): StatementSync => db.prepare(words);
+  const sql = (text: string): StatementSync => db.prepare(text);
   return {
     "BEGIN": sql("BEGIN"),
     "BEGIN IMMEDIATE": sql("BEGIN IMMEDIATE"),
@@ -167,7 +167,7 @@ function prepare(db: DatabaseSync) {
 
 function toPage(changes: Change[], last: number): Page {
   if (changes.length <= PAGE_ROWS) return { kind: "page", changes, revision: last, hasMore: false };
-  // The last commit may go on behind this page: it is left for the next one.
+  // The last commit may continue beyond this page: it is left for the next one.
   const cut = changes.at(-1)?.revision;
   const whole = changes.filter(({ revision }) => revision !== cut);
   return { kind: "page", changes: whole, revision: whole.at(-1)?.revision ?? last, hasMore: true };
@@ -185,7 +185,7 @@ function toChange({ key, value, revision }: Row): Change {
   };
 }
 
-// A stranger's text is no reason to lose sight of all else: whoever reads the record says so.
+// One value that is not JSON must not hide all others: whatever reads the document reports it.
 function parse(text: unknown): Json {
   try {
     return JSON.parse(String(text));

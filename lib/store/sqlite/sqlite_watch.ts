@@ -1,35 +1,35 @@
-// Who watches, and what wakes them. A watcher pulls its changes from the log by itself; here is only
-// known that there may be some, so a slow one costs no memory and none can miss anything.
+// The watchers of a SQLite store and what wakes them. Each watcher reads its changes from the log; here
+// it is only recorded that there may be some, so a slow watcher costs no memory and none misses a change.
 
-/** How soon another process's commit is seen. One look costs 3 µs (November 2026). */
+/** How often commits of other processes are polled for. One poll costs 3 µs (November 2026). */
 export const POLL_MS = 250;
 
-/** One watch: what it wants, and up to where it has told all. */
+/** One watch: its prefix and how far it has read the log. */
 export interface Watcher {
   readonly prefix: string;
-  /** All changes below `prefix` up to here have been told. */
+  /** All changes below `prefix` up to this revision have been reported. */
   revision: number;
-  /** The log may hold changes behind `revision`, or cannot be read: look. */
+  /** The log may contain changes after `revision`, or cannot be read: read it. */
   isBehind: boolean;
-  /** Another connection has written since the last look. */
+  /** Another connection has written since the last read. */
   isForeign: boolean;
   wake(): void;
 }
 
-/** Wakes watchers on commits of this connection at once, on others' within POLL_MS. */
+/** Wakes watchers on commits of this connection at once, on those of others within POLL_MS. */
 export class Watchers {
   readonly #all = new Set<Watcher>();
-  readonly #look: () => number;
+  readonly #readVersion: () => number;
   #timer: ReturnType<typeof setInterval> | undefined;
   #version = 0;
   #seen = -1;
 
-  /** Polls `look`, a number that changes when another connection has committed. */
-  constructor(look: () => number) {
-    this.#look = look;
+  /** Polls `readVersion`, a number that changes when another connection has committed. */
+  constructor(readVersion: () => number) {
+    this.#readVersion = readVersion;
   }
 
-  /** Adds a watcher of `prefix` that has been told all up to `revision`. */
+  /** Adds a watcher of `prefix` that knows everything up to `revision`. */
   add(prefix: string, revision: number): Watcher {
     const watcher = { prefix, revision, isBehind: true, isForeign: false, wake: () => {} };
     this.#all.add(watcher);
@@ -45,24 +45,24 @@ export class Watchers {
     this.#timer = undefined;
   }
 
-  /** Takes note of own commits `first` to `last` that wrote `keys`. */
+  /** Records the commits `first` to `last` of this connection, which wrote `keys`. */
   committed(first: number, last: number, keys: readonly string[]): void {
-    // A gap: another connection committed in between, and its keys are not known here.
+    // A gap: another connection committed in between, with unknown keys.
     const hasGap = first !== this.#seen + 1;
     this.#seen = last;
     for (const watcher of this.#all) {
-      if (hasGap || keys.some((key) => key.startsWith(watcher.prefix))) awaken(watcher);
-      // Else it would fall behind what the log keeps while only others' keys change.
+      if (hasGap || keys.some((key) => key.startsWith(watcher.prefix))) wakeUp(watcher);
+      // Otherwise it would fall behind what the log keeps while only other keys change.
       else if (!watcher.isBehind) watcher.revision = last;
     }
   }
 
-  /** Lets all watchers look at the log. */
+  /** Makes all watchers read the log. */
   wakeAll(): void {
-    for (const watcher of this.#all) awaken(watcher);
+    for (const watcher of this.#all) wakeUp(watcher);
   }
 
-  /** Returns when `watcher` has to look or `signal` aborts. */
+  /** Returns when `watcher` has to read the log or `signal` aborts. */
   async wait(watcher: Watcher, signal: AbortSignal): Promise<void> {
     if (watcher.isBehind || signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -75,19 +75,19 @@ export class Watchers {
 
   #poll(): void {
     try {
-      const version = this.#look();
+      const version = this.#readVersion();
       if (version === this.#version) return;
       const isFirst = this.#version === 0;
       this.#version = version;
       for (const watcher of this.#all) watcher.isForeign ||= !isFirst;
     } catch {
-      // What is wrong is told to each watcher by its own look at the log.
+      // Each watcher gets the error from its own read of the log.
     }
     this.wakeAll();
   }
 }
 
-function awaken(watcher: Watcher): void {
+function wakeUp(watcher: Watcher): void {
   watcher.isBehind = true;
   watcher.wake();
 }

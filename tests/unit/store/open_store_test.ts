@@ -4,16 +4,16 @@ import { prefixEnd } from "../../../lib/store/sqlite/sqlite_rows.ts";
 import { Fault, type FaultCode } from "../../../lib/util/errors.ts";
 
 const cases: readonly (readonly [url: string, code: FaultCode, says: string])[] = [
-  ["etcds://user:secret@h1:2379", "usage", "carries a user"],
-  ["etcd:/h1:2379", "usage", "is no etcd URL"],
-  ["etcd://h1:2379?token=secret", "usage", "is no etcd URL"],
-  ["etcd://h1:2379/a#secret", "usage", "is no etcd URL"],
-  ["etcd://", "usage", "no HOST:PORT"],
-  ["etcd://h1", "usage", "no HOST:PORT"],
-  ["etcd://h1:0", "usage", "no HOST:PORT"],
-  ["etcd://h1:65536", "usage", "no HOST:PORT"],
-  ["etcd://h1:2379,", "usage", "no HOST:PORT"],
-  ["etcd://h1:2379, h2:2379", "usage", "no HOST:PORT"],
+  ["etcds://user:secret@h1:2379", "usage", "contains a user"],
+  ["etcd:/h1:2379", "usage", "is not an etcd URL"],
+  ["etcd://h1:2379?token=secret", "usage", "is not an etcd URL"],
+  ["etcd://h1:2379/a#secret", "usage", "is not an etcd URL"],
+  ["etcd://", "usage", "not HOST:PORT"],
+  ["etcd://h1", "usage", "not HOST:PORT"],
+  ["etcd://h1:0", "usage", "not HOST:PORT"],
+  ["etcd://h1:65536", "usage", "not HOST:PORT"],
+  ["etcd://h1:2379,", "usage", "not HOST:PORT"],
+  ["etcd://h1:2379, h2:2379", "usage", "not HOST:PORT"],
   ["etcd://h1:2379,H1:2379", "usage", "names a member twice"],
   ["etcd://h1:2379/a//b", "usage", "prefix"],
   ["etcd://h1:2379/a/../b", "usage", "prefix"],
@@ -47,7 +47,7 @@ const ends: readonly (readonly [prefix: string, end: string | Uint8Array])[] = [
 ];
 
 for (const [prefix, end] of ends) {
-  Deno.test(`prefixEnd() of ${JSON.stringify(prefix)} is the next key of no such start`, () => {
+  Deno.test(`prefixEnd() of ${JSON.stringify(prefix)} is the first key without this prefix`, () => {
     assertEquals(prefixEnd(prefix), end);
   });
 }

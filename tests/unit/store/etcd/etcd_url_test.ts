@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { parseEtcdUrl, readAccess } from "../../../../lib/store/etcd/etcd_url.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 
-const places:
+const urls:
   readonly (readonly [url: string, isSecure: boolean, endpoints: string, root: string])[] = [
     ["etcd://h1:2379", false, "h1:2379", "/contiv.io/k8contivnet/v1"],
     ["etcd://h1:2379/", false, "h1:2379", "/contiv.io/k8contivnet/v1"],
@@ -10,17 +10,17 @@ const places:
     ["etcd://[::1]:2379/x", false, "[::1]:2379", "/x"],
   ];
 
-for (const [url, isSecure, endpoints, root] of places) {
-  Deno.test(`parsePlace() reads ${url}`, () => {
+for (const [url, isSecure, endpoints, root] of urls) {
+  Deno.test(`parseEtcdUrl() reads ${url}`, () => {
     assertEquals(parseEtcdUrl(url), { isSecure, endpoints: endpoints.split(" "), root });
   });
 }
 
 const cases = [
-  { options: { etcdCert: "c" }, says: "--etcd-cert refused: it is of no use without --etcd-key" },
+  { options: { etcdCert: "c" }, says: "--etcd-cert refused: it requires --etcd-key" },
   { options: { etcdKey: "k" }, says: "--etcd-key refused" },
-  { options: { etcdUser: "u" }, says: "without --etcd-password-file" },
-  { options: { etcdPasswordFile: "p" }, says: "without --etcd-user" },
+  { options: { etcdUser: "u" }, says: "it requires --etcd-password-file" },
+  { options: { etcdPasswordFile: "p" }, says: "it requires --etcd-user" },
   { options: { etcdCa: "ca" }, says: "the store's URL is etcd://, without TLS" },
 ];
 
