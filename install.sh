@@ -1,10 +1,10 @@
 #!/bin/bash
-# Sets k8contivnet up: for a trial, for its tests, or on a minion. "./install.sh -h" says how.
+# Sets up k8contivnet for a trial, for its tests, or on a minion. See "./install.sh -h".
 set -euo pipefail
 umask 022
 
 DENO_VERSION=2.9.6
-# Of the executable in npm's @deno/linux-x64-glibc@2.9.6.
+# Checksum of the executable in npm's @deno/linux-x64-glibc@2.9.6.
 DENO_X64_SHA256=bceb5b6a6239b0b010418406d8c77a508f67cf4337d94288f1c19fe71304aab0
 
 TRY_TOOLS=(
@@ -14,7 +14,7 @@ TEST_TOOLS=(
   etcd:etcd-server etcdctl:etcd-client dockerd:docker.io busybox:busybox-static
   /usr/lib/cni/bridge:containernetworking-plugins tcpdump:tcpdump jq:jq openssl:openssl sysctl:procps
 )
-# What tests/kube/build.sh builds an API server and a kubectl with, once.
+# Tools for tests/kube/build.sh, which builds an API server and a kubectl once.
 KUBE_TOOLS=(
   /usr/lib/go-1.19/bin/go:golang-1.19-go dpkg-source:dpkg-dev
   /usr/share/gocode/src/github.com/modern-go/reflect2:golang-github-modern-go-reflect2-dev
@@ -24,18 +24,18 @@ usage() {
   cat <<'END'
 usage: ./install.sh COMMAND
 
-  try        build, then run the main job on this machine alone, in namespaces of its own
-  lab        build, then give a shell among many hosts in such namespaces; "./install.sh lab --help"
-  test       build, then run all tests there; "./install.sh test tests/root/x_test.ts" runs some
-  build      leave dist/k8contivnet built from this tree
-  install    put dist/k8contivnet in its place on this minion
-               --dry-run     say what would be done, do nothing
-               --uninstall   remove what install put there, and the cache; state and intent stay
-               --cni         also as CNI plugin, its configuration last
-               --root DIR    below DIR instead of /
+  try        build, then attach pods and ping between them, in namespaces of its own
+  lab        build, then open a shell among many hosts in such namespaces; see "./install.sh lab --help"
+  test       build, then run all tests in such namespaces; "./install.sh test tests/root/x_test.ts" runs some
+  build      build dist/k8contivnet from this tree
+  install    install dist/k8contivnet on this minion
+               --dry-run     print what would be done, and do nothing
+               --uninstall   remove what install created, and the cache; state and intent stay
+               --cni         install it as a CNI plugin, too
+               --root DIR    install below DIR instead of /
 
-try, lab, test and build bring what is missing (Debian packages, Deno into .cache/) and say so before;
-sudo is asked for only where root is needed.
+try, lab, test and build install what is missing (Debian packages; Deno into .cache/) and say so first.
+They use sudo only where root is needed.
 
 examples:
   ./install.sh try
@@ -59,13 +59,13 @@ as_root() {
   elif command -v sudo >/dev/null; then
     sudo "$@"
   else
-    fail "root is needed for \"$1\", and there is no sudo; run this as root"
+    fail "\"$1\" needs root, and there is no sudo; run this as root"
   fi
 }
 
-# ---- what is missing
+# ---- missing packages
 
-# Prints the packages of the TOOL:PACKAGE words whose tool (a command, or a file) is not here.
+# Takes TOOL:PACKAGE arguments and prints the packages of tools (commands or files) that are missing.
 missing_packages() {
   local word
   for word in "$@"; do
@@ -73,18 +73,18 @@ missing_packages() {
   done
 }
 
-# Brings the packages of the TOOL:PACKAGE words whose tool is not here.
-bring_tools() {
+# Takes TOOL:PACKAGE arguments and installs the packages of tools that are missing.
+install_tools() {
   local packages
   mapfile -t packages < <(missing_packages "$@")
   [ "${#packages[@]}" -gt 0 ] || return 0
-  command -v apt-get >/dev/null || fail "please install what Debian calls ${packages[*]}"
+  command -v apt-get >/dev/null || fail "there is no apt-get; install these yourself (Debian package names): ${packages[*]}"
   say "installing Debian packages: ${packages[*]} (their services are not started)"
-  bring_packages "${packages[@]}"
+  install_packages "${packages[@]}"
 }
 
-# Installs packages without starting their services: they would touch this machine's network.
-bring_packages() {
+# Installs packages without starting their services, which would change this machine's network.
+install_packages() {
   local policy=/usr/sbin/policy-rc.d
   if [ ! -e "$policy" ]; then
     to_remove=$policy
@@ -95,13 +95,13 @@ bring_packages() {
   clean_up
 }
 
-# Removes the policy if it is ours; also at an early end.
+# Removes policy-rc.d if this script created it. Also runs when the script ends early.
 clean_up() {
   [ -z "$to_remove" ] || as_root rm -f "$to_remove"
   to_remove=
 }
 
-# Ends what was started in the background and is not done: with its children, a session of its own.
+# Stops the background build, if it still runs. It has a session of its own, so its children end, too.
 stop_build() {
   [ -z "$kube_build" ] || kill -- "-$kube_build" 2>/dev/null || :
 }
@@ -115,15 +115,15 @@ apt_update() { as_root apt-get update -q </dev/null >"$log" 2>&1 || { tail -n 3 
 
 # ---- Deno
 
-# Puts a Deno that this project is built with first on the PATH.
-bring_deno() {
+# Puts a Deno of the right version first on the PATH, and installs it if it is missing.
+ensure_deno() {
   local bin=$PWD/.cache/deno/bin
   if is_deno "$(command -v deno || :)"; then return; fi
   if ! is_deno "$bin/deno"; then
     mkdir -p "$bin"
     deno_from_npm || deno_from_release || deno_from_apt ||
-      fail "Deno $DENO_VERSION cannot be had; put it on the PATH and run this again"
-    is_deno "$bin/deno" || fail "what was fetched as Deno $DENO_VERSION does not run here"
+      fail "Deno $DENO_VERSION could not be installed; put it on the PATH and run this again"
+    is_deno "$bin/deno" || fail "the installed Deno $DENO_VERSION does not run on this machine"
   fi
   PATH=$bin:$PATH
 }
@@ -144,16 +144,16 @@ deno_from_npm() {
   ln -sfn "../../../$file" .cache/deno/bin/deno
 }
 
-# Deno's own release; its checksum is the one that is published beside it.
+# Downloads Deno's own release and checks it against the checksum published beside it.
 deno_from_release() {
   local name url
   name=deno-$(uname -m)-unknown-linux-gnu.zip
   url=https://github.com/denoland/deno/releases/download/v$DENO_VERSION/$name
   if ! command -v curl >/dev/null || ! command -v unzip >/dev/null; then
     command -v apt-get >/dev/null || return 1
-    bring_tools curl:curl unzip:unzip /etc/ssl/certs/ca-certificates.crt:ca-certificates
+    install_tools curl:curl unzip:unzip /etc/ssl/certs/ca-certificates.crt:ca-certificates
   fi
-  say "fetching Deno $DENO_VERSION from its release into .cache/deno"
+  say "downloading Deno $DENO_VERSION from its release into .cache/deno"
   curl -fsSL --connect-timeout 10 --max-time 600 -o ".cache/deno/$name" "$url" \
     -o ".cache/deno/$name.sha256sum" "$url.sha256sum" || return 1
   local sum
@@ -165,21 +165,21 @@ deno_from_release() {
 
 deno_from_apt() {
   command -v apt-get >/dev/null || return 1
-  bring_tools npm:npm /etc/ssl/certs/ca-certificates.crt:ca-certificates
+  install_tools npm:npm /etc/ssl/certs/ca-certificates.crt:ca-certificates
   deno_from_npm
 }
 
 # ---- build, try, test
 
 build() {
-  bring_deno
+  ensure_deno
   sh .ci/build.sh
 }
 
-# Runs the words in the lab as root, with this user's Deno and its cache. There this folder is seen as
-# /run/house, so that a test can act as somebody who may not enter root's home; and the one file
-# unpacks into the lab's own /run, so that nothing of it stays on the machine. In a lab within a lab
-# the name of this folder is covered by the new /run: mount takes it by where we stand.
+# Runs a command in the lab as root, with this user's Deno and its cache. In the lab, this folder is
+# mounted at /run/house, so that a test can run as a user who may not enter root's home. The built file
+# unpacks into the lab's own /run, so nothing of it stays on the machine. In a lab within a lab, the new
+# /run hides this folder's path; so mount gets it as ".", the working directory.
 in_lab() {
   [ -c /dev/net/tun ] || fail "no /dev/net/tun, which Open vSwitch needs; try \"modprobe tun\""
   local cache=${DENO_DIR:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/deno} code=0
@@ -193,15 +193,15 @@ in_lab() {
 }
 
 try() {
-  bring_tools "${TRY_TOOLS[@]}"
+  install_tools "${TRY_TOOLS[@]}"
   build
   deno cache --quiet tests/lab/try.ts
   in_lab deno run -A --no-check tests/lab/try.ts dist/k8contivnet
 }
 
-# Its standard output is that of the command that runs among the hosts.
+# Its standard output is only that of the command that runs among the hosts.
 lab() {
-  bring_tools "${TRY_TOOLS[@]}" "${TEST_TOOLS[@]}" >&2
+  install_tools "${TRY_TOOLS[@]}" "${TEST_TOOLS[@]}" >&2
   build >&2
   deno cache --quiet tests/lab/lab.ts
   in_lab sh -c 'mkdir /run/tmp; TMPDIR=/run/tmp exec deno run -A --no-check tests/lab/lab.ts "$@"' \
@@ -265,7 +265,7 @@ lane() {
     n=$((n + 1))
     mkdir "$1/$n" 2>/dev/null || continue
     start=$SECONDS code=0
-    # shellcheck disable=SC2086 -- a word a suite
+    # shellcheck disable=SC2086 # one word per suite
     NO_COLOR=1 in_lab deno test -A --no-check $group </dev/null >"$1/$n/log" 2>&1 || code=$?
     printf '%s\n' "$code $((SECONDS - start)) $group" >"$1/$n/end"
     flock "$1/groups" cat "$1/$n/log"
@@ -307,7 +307,7 @@ start_kube_build() {
   grep -rqs -F lab/kube.ts -- "$@" || return 0
   export K8CONTIVNET_KUBE=${K8CONTIVNET_KUBE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/k8contivnet/kube}
   [ ! -x "$K8CONTIVNET_KUBE/kube-apiserver" ] || [ ! -x "$K8CONTIVNET_KUBE/kubectl" ] || return 0
-  bring_tools "${KUBE_TOOLS[@]}"
+  install_tools "${KUBE_TOOLS[@]}"
   say "building kube-apiserver and kubectl from Debian's source in the background, once, into $K8CONTIVNET_KUBE"
   mkdir -p "$K8CONTIVNET_KUBE"
   setsid nice tests/kube/build.sh >/dev/null 2>"$K8CONTIVNET_KUBE/build.log" </dev/null &
@@ -316,9 +316,9 @@ start_kube_build() {
 
 run_tests() {
   local alone
-  bring_tools "${TRY_TOOLS[@]}" "${TEST_TOOLS[@]}"
+  install_tools "${TRY_TOOLS[@]}" "${TEST_TOOLS[@]}"
   start_kube_build "$@"
-  bring_deno
+  ensure_deno
   [ $# -gt 0 ] || count tests/unit deno test
   if sh .ci/build.sh; then
     # The lab has no network: what the tests import is fetched here.
@@ -352,43 +352,43 @@ CNI_CONFIG=/etc/cni/net.d/10-k8contivnet.conflist
 LINKS=(/usr/local/bin/{k8contivnet,netplugin,netdcli,kubectl-contiv})
 CNI_LINK=/opt/cni/bin/k8contivnet
 
-# Says what is done, and does it unless this is a dry run: WORDS -- COMMAND.
+# Prints what is done, and does it unless this is a dry run: act MESSAGE -- COMMAND...
 act() {
-  local words=$1
+  local message=$1
   shift 2
-  echo "${dry:+would }$words"
+  echo "${dry:+would }$message"
   [ -n "$dry" ] || "$@"
 }
 
 has_systemd() { [ -x "$root/usr/lib/systemd/systemd" ] || [ -x "$root/lib/systemd/systemd" ]; }
 
-# Runs systemctl where this is the machine itself and systemd is its init.
+# Runs systemctl, if this installs to the machine itself and systemd is its init.
 systemctl_here() {
   [ -z "$root" ] && [ -d /run/systemd/system ] || return 0
   act "run systemctl $*" -- systemctl "$@"
 }
 
-# Refuses where something that is not ours stands in the way. Nothing has been changed by then.
+# Fails if one of the paths has something that is not ours. Nothing has been changed by then.
 check_places() {
   local link name
   for name in "$root$FOLDER" "$root$PLUGINS/exec"; do
-    [ ! -h "$name" ] || fail "$name is a link, which kubelets skip; make it a real folder"
+    [ ! -h "$name" ] || fail "$name is a symbolic link, which kubelets skip; replace it with a real folder"
   done
   if [ -d "$root$FOLDER" ]; then
     for name in "$root$FOLDER"/* "$root$FOLDER"/.[!.]*; do
       [ ! -e "$name" ] && [ ! -h "$name" ] || [ "$name" = "$root$FILE" ] ||
-        fail "$name is in the plugin's folder and not ours; move it away"
+        fail "$name is in the plugin's folder but not installed by k8contivnet; move it away"
     done
   fi
   if [ -e "$root$FILE" ] || [ -h "$root$FILE" ]; then
-    is_ours "$root$FILE" || fail "$root$FILE is not ours; move it away"
+    is_ours "$root$FILE" || fail "$root$FILE was not installed by k8contivnet; move it away"
   fi
   for link in "${LINKS[@]}" "$CNI_LINK"; do
     [ ! -e "$root$link" ] && [ ! -h "$root$link" ] || is_our_link "$link" ||
-      fail "$root$link is not ours; move it away"
+      fail "$root$link was not installed by k8contivnet; move it away"
   done
   for name in "$root$UNIT" "$root$CNI_CONFIG"; do
-    [ ! -e "$name" ] || is_ours "$name" || fail "$name is not ours; move it away"
+    [ ! -e "$name" ] || is_ours "$name" || fail "$name was not installed by k8contivnet; move it away"
   done
 }
 
@@ -396,7 +396,7 @@ is_ours() { [ -f "$1" ] && head -c 400 "$1" | grep -aqE '^#.*k8contivnet|"type":
 
 is_our_link() { [ -h "$root$1" ] && [ "$(readlink "$root$1")" = "$FILE" ]; }
 
-# Puts a copy of file $1 at $2, by a temporary one beside and a rename.
+# Copies file $1 to $2 with mode $3, by a temporary file beside it and a rename.
 place() {
   local new
   mkdir -p "$root${2%/*}"
@@ -407,8 +407,8 @@ place() {
   mv -f "$new" "$root$2"
 }
 
-# Puts the file in the plugin's folder. A kubelet that starts meanwhile sees the folder with the file
-# or not at all: beside it, and in it, there is never anything else.
+# Puts the file in the plugin's folder. A kubelet that starts meanwhile sees either the folder with the
+# file, or no folder; it never sees anything else beside or in it.
 place_plugin() {
   local new
   mkdir -p "$root$PLUGINS/exec"
@@ -432,26 +432,26 @@ link_to_plugin() {
 same() { cmp -s "$1" "$root$2"; }
 
 install_here() {
-  [ -f dist/k8contivnet ] || fail "dist/k8contivnet is not there; run \"./install.sh build\" first"
+  [ -f dist/k8contivnet ] || fail "dist/k8contivnet is missing; run \"./install.sh build\" first"
   check_places
   local changed='' link
   if ! same dist/k8contivnet "$FILE"; then
     changed=yes
-    act "put the file at $root$FILE" -- place_plugin
+    act "install the file at $root$FILE" -- place_plugin
   fi
   for link in "${LINKS[@]}"; do
     is_our_link "$link" || act "link $root$link to it" -- link_to_plugin "$link"
   done
   if has_systemd && ! same .ci/k8contivnet.service "$UNIT"; then
-    act "put the unit at $root$UNIT" -- place .ci/k8contivnet.service "$UNIT" 644
+    act "install the unit at $root$UNIT" -- place .ci/k8contivnet.service "$UNIT" 644
     systemctl_here daemon-reload
   fi
   [ -z "$changed" ] || ! has_systemd || systemctl_here try-restart k8contivnet
   if [ -n "$cni" ]; then
     is_our_link "$CNI_LINK" || act "link $root$CNI_LINK to it" -- link_to_plugin "$CNI_LINK"
-    # Last: runtimes take a configuration up as soon as it is there.
+    # Last, because container runtimes use a configuration as soon as it is there.
     [ -e "$root$CNI_CONFIG" ] ||
-      act "put the CNI configuration at $root$CNI_CONFIG" -- \
+      act "install the CNI configuration at $root$CNI_CONFIG" -- \
         place <(cni_config) "$CNI_CONFIG" 644
   fi
   [ -n "$dry" ] || echo "installed; start the agent with \"systemctl enable --now k8contivnet\"" \
@@ -474,11 +474,11 @@ uninstall_here() {
   [ ! -d "$root$FOLDER" ] || act "remove $root$FOLDER" -- remove_plugin
   [ ! -d "$root/var/cache/k8contivnet" ] ||
     act "remove $root/var/cache/k8contivnet" -- rm -rf "$root/var/cache/k8contivnet"
-  [ -n "$dry" ] || echo "uninstalled; state in /var/lib/k8contivnet and settings are left, if any"
+  [ -n "$dry" ] || echo "uninstalled; state in /var/lib/k8contivnet and settings in /etc/default/k8contivnet are kept, if any"
 }
 
-# Takes the plugin's folder away whole, as a kubelet stumbles over an empty one, and the folders above
-# it that are empty then.
+# Removes the plugin's folder in one step, because a kubelet fails on an empty one, and then the empty
+# folders above it.
 remove_plugin() {
   local old
   old=$(mktemp -d "$root$PLUGINS/.k8contivnet.XXXXXX")
@@ -499,7 +499,7 @@ install_command() {
         [ -n "${1+${1#--root=}}" ] || fail "--root needs a folder"
         root=$(cd "$given" && realpath -m -- "${1#--root=}")
         ;;
-      *) fail "unknown word \"$1\"; see \"./install.sh -h\"" ;;
+      *) fail "unknown argument \"$1\"; see \"./install.sh -h\"" ;;
     esac
     shift
   done

@@ -1,7 +1,7 @@
 #!/bin/sh
-# build.sh: makes dist/k8contivnet, the one file to drop: a shell header and, compressed, the program.
-# The program is what "deno compile" makes, where its base runtime can be had, else Deno itself with
-# the bundle. K8CONTIVNET_FORM=elf or deno insists on one. Same sources and tools, same bytes.
+# build.sh: builds dist/k8contivnet, the file to install: a shell launcher and, compressed, the program.
+# The program is the executable of "deno compile" if its base runtime is available, else Deno with the
+# bundled code. K8CONTIVNET_FORM=elf or deno requires one of them. The build is reproducible.
 set -eu
 cd "$(dirname "$0")/.."
 header_size=16384
@@ -18,24 +18,24 @@ trap 'exit 1' HUP INT TERM
 stage=$work/stage
 mkdir "$stage"
 
-# Not $(command -v deno): that may be npm's wrapper, a script.
-# shellcheck disable=SC2046 -- three words
+# Not $(command -v deno), which may be npm's wrapper script.
+# shellcheck disable=SC2046 # three words
 set -- $(deno eval --quiet 'import c from "./deno.json" with { type: "json" };
   console.log(Deno.execPath(), Deno.build.arch, c.version)')
 deno=$1 machine=$2 version=$3
-[ "$(head -c 4 "$deno" | tail -c 3)" = ELF ] || fail "$deno is no executable of Linux"
+[ "$(head -c 4 "$deno" | tail -c 3)" = ELF ] || fail "$deno is not a Linux executable"
 permissions=$(sed '/^#/d' .ci/permissions | tr '\n' ' ')
 flags="--cached-only --no-check --no-config --no-lock --no-npm --no-remote --no-prompt --quiet"
 
-# Succeeds when the compiled form exists and says the same as the bundle.
+# Succeeds if the compiled form can be built and prints the same help as the bundle.
 elf_works() {
   [ "${K8CONTIVNET_FORM-}" != deno ] || return 1
   rm -f dist/k8contivnet.elf
-  sh .ci/compile.sh 60 2>"$work/words" || return 1
-  # shellcheck disable=SC2086 -- one word per flag
-  want=$(DENO_DIR=$work/run "$deno" run $flags $permissions "$work/app/main.js" help </dev/null) &&
-    said=$(env -i PATH="$PATH" timeout 20 dist/k8contivnet.elf help </dev/null 2>&1) || return 1
-  [ "$said" = "$want" ]
+  sh .ci/compile.sh 60 2>"$work/output" || return 1
+  # shellcheck disable=SC2086 # one word per flag
+  expected=$(DENO_DIR=$work/run "$deno" run $flags $permissions "$work/app/main.js" help </dev/null) &&
+    printed=$(env -i PATH="$PATH" timeout 20 dist/k8contivnet.elf help </dev/null 2>&1) || return 1
+  [ "$printed" = "$expected" ]
 }
 
 deno run -A .ci/bundle.ts "$work/app"
@@ -43,9 +43,10 @@ if elf_works; then
   content="the executable of deno compile"
   cp dist/k8contivnet.elf "$stage/k8contivnet"
   probe="k8contivnet help" files=k8contivnet
+  # shellcheck disable=SC2016 # for the launcher to expand
   become='exec "$k8c_dir/k8contivnet"'
 else
-  [ "${K8CONTIVNET_FORM-}" != elf ] || fail "the compiled form cannot be made: $(cat "$work/words")"
+  [ "${K8CONTIVNET_FORM-}" != elf ] || fail "the compiled form cannot be built: $(cat "$work/output")"
   content="Deno and the program"
   cp "$deno" "$stage/deno"
   mv "$work/app" "$stage/app"
@@ -64,9 +65,9 @@ sed -e "s|@VERSION@|$version|; s|@CONTENT@|$content|; s|@KEY@|$key|g; s|@SUM@|$s
   -e "s|@FILES@|$files|g; s|@PROBE@.|${probe%% *}\" ${probe#* }|; s|@BECOME@|$become|" \
   -e "s|@GLIBC@|${glibc#GLIBC_}|g; s|@MACHINE@|$machine|; s|@OFFSET@|$((header_size + 1))|" \
   .ci/launcher.sh >"$work/header"
-! grep -n '@[A-Z]*@' "$work/header" || fail "the header has words left to fill in"
+! grep -n '@[A-Z]*@' "$work/header" || fail "the launcher has a placeholder without a value"
 rest=$((header_size - $(wc -c <"$work/header")))
-[ "$rest" -ge 0 ] || fail "the header is longer than $header_size bytes"
+[ "$rest" -ge 0 ] || fail "the launcher is longer than $header_size bytes"
 
 {
   cat "$work/header"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# compile.sh [SECONDS]: makes dist/k8contivnet.elf, the bare executable of "deno compile". Its base
-# runtime comes from DENORT_BIN, Deno's cache or Deno's download site, within SECONDS (120).
+# compile.sh [SECONDS]: builds dist/k8contivnet.elf with "deno compile". Its base runtime comes from
+# DENORT_BIN, Deno's cache, or Deno's download site within SECONDS (default: 120).
 set -eu
 cd "$(dirname "$0")/.."
 mkdir -p dist
@@ -11,15 +11,15 @@ trap 'exit 1' HUP INT TERM
 deno run -A .ci/bundle.ts "$work/app"
 include=
 [ ! -d "$work/app/proto" ] || include="--include $work/app/proto"
-# No code cache: it would be a file with a guessable name in /tmp.
-# shellcheck disable=SC2046,SC2086 -- one word per flag
+# Without a code cache, which would be a file with a guessable name in /tmp.
+# shellcheck disable=SC2046,SC2086 # one word per flag
 if ! timeout "${1:-120}" deno compile --quiet --no-check --no-lock --no-code-cache --no-prompt \
   $(sed '/^#/d' .ci/permissions) $include --output "$work/elf" "$work/app/main.js" \
-  2>"$work/words" || [ ! -s "$work/elf" ]; then
-  if grep -qiE 'base binary|denort|download|dns|timed out' "$work/words" || [ ! -s "$work/words" ]; then
-    echo "compile: the base runtime cannot be had; set DENORT_BIN, or use \"deno task build\"" >&2
+  2>"$work/output" || [ ! -s "$work/elf" ]; then
+  if grep -qiE 'base binary|denort|download|dns|timed out' "$work/output" || [ ! -s "$work/output" ]; then
+    echo "compile: the base runtime is not available; set DENORT_BIN, or use \"deno task build\"" >&2
   else
-    cat "$work/words" >&2
+    cat "$work/output" >&2
   fi
   exit 1
 fi

@@ -1,10 +1,10 @@
 #!/bin/bash
-# Builds a real kube-apiserver, which Debian does not ship as a binary, and its kubectl, from Debian 12's
-# source package "kubernetes" with Debian's Go, once, into $K8CONTIVNET_KUBE (default: below the user's
-# cache folder). Debian's own kubectl crashes as often as not where it writes a map: see reflect2 below.
-#   build.sh          builds unless they are there; prints the folder that has both
-#   build.sh --wait   waits for a build that is under way, and starts none
-# Two at once do the work once. No root is needed; the machine's own apt state stays as it is.
+# Builds kube-apiserver, which Debian does not ship as a binary, and kubectl from Debian 12's source
+# package "kubernetes" with Debian's Go, into $K8CONTIVNET_KUBE (default: in the user's cache folder).
+# Debian's own kubectl crashes about every second time when it writes a map: see reflect2 below.
+#   build.sh          builds both if one is missing; prints the folder that has them
+#   build.sh --wait   waits for a running build, and starts none
+# Simultaneous calls build once. No root is needed; the machine's own apt state stays unchanged.
 set -euo pipefail
 umask 022
 
@@ -19,7 +19,7 @@ fail() {
   exit 1
 }
 
-# ---- Debian's source, by package lists of our own: the machine's have no sources, as a rule
+# ---- Debian's source, by package lists of our own: the machine's usually have no sources
 
 private_apt() {
   (cd "$work/apt" && apt-get -qq -o Dir::Etc::SourceList="$work/apt/none" \
@@ -27,12 +27,12 @@ private_apt() {
     -o Dir::Cache="$work/apt/cache" -o APT::Sandbox::User=root "$@" </dev/null >&2)
 }
 
-# Gives Debian's own places as sources: lines "deb ..." as "deb-src ...", stanzas by their "Types:".
+# Adds the source packages of Debian's repositories: from "deb ..." lines and from stanzas with "Types:".
 add_sources() {
-  local list parts file SourceList='' SourceParts=''
+  local file SourceList='' SourceParts=''
   eval "$(apt-config shell SourceList Dir::Etc::sourcelist/f SourceParts Dir::Etc::sourceparts/d)"
   for file in "$SourceList" "$SourceParts"*.list "$SourceParts"*.sources; do
-    [ -f "$file" ] && grep -qiE 'debian|bookworm' "$file" || continue
+    if [ ! -f "$file" ] || ! grep -qiE 'debian|bookworm' "$file"; then continue; fi
     sed -E 's/^deb[[:space:]]/deb-src /; s/^Types:.*/Types: deb-src/' "$file" \
       >"$work/apt/parts/$(basename "$file")"
   done
@@ -41,24 +41,24 @@ add_sources() {
 fetch_source() {
   mkdir -p "$work"/apt/{parts,lists/partial,cache/archives/partial} "$work/go/src/k8s.io"
   add_sources
-  private_apt update || say "not all package lists were fetched; going on with the others"
+  private_apt update || say "some package lists could not be downloaded; continuing with the others"
   private_apt source --download-only kubernetes
   dpkg-source --no-check -x "$work"/apt/kubernetes_"${VERSION%.*}".*.dsc \
     "$work/go/src/k8s.io/kubernetes" >&2
 }
 
-# ---- its build
+# ---- build
 
-# The source was written for Go 1.15. Since Go 1.18 a map's iterator is made otherwise, which reflect2
-# knows from its 1.0.2 on; older ones crash. Debian has that one as a package.
-renew_reflect2() {
+# The source was written for Go 1.15. Go 1.18 changed the iterator of maps; reflect2 supports it since
+# 1.0.2, and older versions crash. Debian has 1.0.2 as a package.
+replace_reflect2() {
   local old=vendor/github.com/modern-go/reflect2
   rm -rf "$old"
   cp -rL /usr/share/gocode/src/github.com/modern-go/reflect2 "$old"
 }
 
-# The API's description is not in the source: the build makes it from the types. Half of vendor/k8s.io
-# are links, which -R follows.
+# The API's description is not in the source: the build generates it from the types. Half of
+# vendor/k8s.io are symbolic links, which -R follows.
 generate_openapi() {
   local folders
   go build -o "$work/openapi-gen" ./vendor/k8s.io/kube-openapi/cmd/openapi-gen
@@ -70,7 +70,8 @@ generate_openapi() {
     -r "$work/violations"
 }
 
-# The compiler collects its garbage less often, and writes nothing for debuggers: a quarter less work.
+# With less frequent garbage collection and without debug information, compiling takes a quarter less
+# time.
 compile() {
   local stamp=k8s.io/kubernetes/vendor/k8s.io/component-base/version
   export PATH=/usr/lib/go-1.19/bin:$PATH GOPATH=$work/go GOCACHE=$work/gocache TMPDIR=$work/tmp \
@@ -78,20 +79,20 @@ compile() {
     GOGC=400
   mkdir -p "$work/tmp" "$work/bin"
   cd "$work/go/src/k8s.io/kubernetes"
-  renew_reflect2
+  replace_reflect2
   generate_openapi
-  # providerless: without the clouds, which are half of the work.
+  # providerless: without the cloud providers, which are half of the work.
   go build -trimpath -gcflags=all=-dwarf=false -tags providerless -o "$work/bin/" -ldflags \
     "-s -w -X $stamp.gitVersion=v$VERSION -X $stamp.gitMajor=1 -X $stamp.gitMinor=20" \
     ./cmd/kube-apiserver ./cmd/kubectl
-  # The one that is waited for comes last.
+  # Tests wait for this one, so it comes last.
   mv "$work/bin/kubectl" "$kept/kubectl"
   mv "$work/bin/kube-apiserver" "$kept/kube-apiserver"
 }
 
 build() {
   local before=$SECONDS
-  say "building kube-apiserver and kubectl $VERSION into $kept; it takes some minutes, and 2 GB for a while"
+  say "building kube-apiserver and kubectl $VERSION into $kept; this takes some minutes and, temporarily, 2 GB"
   rm -rf "$work"
   mkdir -p "$work"
   trap 'cd /; rm -rf "$work"' EXIT

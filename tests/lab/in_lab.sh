@@ -1,6 +1,8 @@
 #!/bin/sh
 # in_lab.sh COMMAND...: runs COMMAND as root in network, mount and process namespaces of its own.
-# Whatever it makes (links, bridges, namespaces, servers, files in /run) ends with it, also by kill -9.
+# All that it creates (links, bridges, namespaces, servers, files in /run) ends with it, also by kill -9.
+#
+# shellcheck disable=SC2016 # the inner shells expand these
 set -eu
 
 fail() {
@@ -9,7 +11,7 @@ fail() {
 }
 
 [ $# -gt 0 ] || { echo "usage: in_lab.sh COMMAND..." >&2; exit 2; }
-[ "$(id -u)" = 0 ] || fail "root is needed to make namespaces; use sudo"
+[ "$(id -u)" = 0 ] || fail "creating namespaces needs root; use sudo"
 
 lab='
   mount -t tmpfs -o mode=755 tmpfs /run
@@ -24,14 +26,14 @@ if unshare --mount --propagation private true 2>/dev/null; then
     sh -c "$lab" lab "$@"
 fi
 
-# In a chroot / is no mount point: its propagation cannot be changed, and "ip netns" refuses to work.
-# So the lab gets a root that is one. What is mounted must not be seen out here; this tries it.
+# In a chroot, / is not a mount point: its propagation cannot be changed, and "ip netns" does not work.
+# So the lab gets a root that is a mount point. First a test that its mounts are not visible outside.
 sign=/mnt/k8contivnet-lab.$$
 unshare --mount --propagation unchanged sh -c 'mount -t tmpfs tmpfs /mnt && : >"$1"' lab "$sign" ||
-  fail "no mount namespace can be made here; root with CAP_SYS_ADMIN is needed"
+  fail "no mount namespace can be created here; this needs root with CAP_SYS_ADMIN"
 if [ -e "$sign" ]; then
   umount /mnt
-  fail "mounts in this chroot are seen outside of it; enter it by \"unshare --mount chroot ...\""
+  fail "mounts in this chroot are visible outside of it; enter it by \"unshare --mount chroot ...\""
 fi
 exec unshare --net --mount --pid --fork --kill-child --mount-proc --propagation unchanged sh -c '
   mount --rbind / /mnt && mount --make-rprivate /mnt

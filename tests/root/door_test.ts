@@ -10,7 +10,7 @@ import { waitFor } from "../lab/wait.ts";
 
 /** With this a call can only be answered by the door: the exec face has no cache to start from. */
 const DOOR_ONLY = { K8CONTIVNET_CACHE: "nowhere" };
-const NO_DOOR = /^k8contivnet: cache folder "nowhere" is no absolute path/;
+const NO_DOOR = /^k8contivnet: cache folder "nowhere" is not an absolute path/;
 
 const doorOf = (host: Host) => `${host.agent.socket}.door`;
 

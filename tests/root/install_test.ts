@@ -128,24 +128,32 @@ Deno.test("install replaces an older file while that runs", async () => {
 });
 
 const obstacles: readonly (readonly [what: string, make: string, says: RegExp])[] = [
-  ["the plugin's folder is a link", `mkdir x; ln -s x $EXEC/k8contivnet`, /is a link/],
+  ["the plugin's folder is a link", `mkdir x; ln -s x $EXEC/k8contivnet`, /is a symbolic link/],
   [
     "the plugin's folder has another file",
     `mkdir -p $EXEC/k8contivnet; touch $EXEC/k8contivnet/.other`,
-    /\.other is in the plugin's folder and not ours/,
+    /\.other is in the plugin's folder but not installed by k8contivnet/,
   ],
   [
     "a stranger's file has its name",
     `mkdir -p $EXEC/k8contivnet; echo x >$EXEC/k8contivnet/k8contivnet`,
-    /is not ours; move it away/,
+    /was not installed by k8contivnet; move it away/,
   ],
-  ["a stranger's command has a link's name", `touch usr/local/bin/netplugin`, /is not ours/],
+  [
+    "a stranger's command has a link's name",
+    `touch usr/local/bin/netplugin`,
+    /was not installed by k8contivnet/,
+  ],
   [
     "a stranger's link has a link's name",
     `ln -s /bin/true usr/local/bin/netdcli`,
-    /netdcli is not ours/,
+    /netdcli was not installed by k8contivnet/,
   ],
-  ["a stranger's unit has its name", `echo "[Unit]" >${UNIT}`, /service is not ours/],
+  [
+    "a stranger's unit has its name",
+    `echo "[Unit]" >${UNIT}`,
+    /service was not installed by k8contivnet/,
+  ],
 ];
 
 for (const [what, make, says] of obstacles) {
@@ -164,14 +172,14 @@ for (const [what, make, says] of obstacles) {
   });
 }
 
-Deno.test("install.sh -h shows examples, and a wrong word is told", async () => {
+Deno.test("install.sh -h shows examples, and a wrong argument is reported", async () => {
   const help = await installSh("-h");
   assertEquals(help.code, 0);
   assertStringIncludes(help.out, "examples:");
   assertEquals((await installSh("install", "-h")).out, help.out);
   assertEquals((await installSh()).code, 2);
   assertEquals((await installSh("tset")).code, 2);
-  assertMatch((await installSh("install", "--rot", "x")).err, /unknown word "--rot"/);
+  assertMatch((await installSh("install", "--rot", "x")).err, /unknown argument "--rot"/);
   assertMatch((await installSh("install", "--root")).err, /--root needs a folder/);
 });
 

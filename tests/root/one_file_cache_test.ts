@@ -119,7 +119,7 @@ Deno.test("a file that is replaced while it starts runs as the new one", async (
   await using dir = await tempDir();
   await writeVariant(`${dir}/old`, "echo old");
   await writeVariant(`${dir}/file`, `echo new "$@" "\${K8CONTIVNET_AGAIN-}"`);
-  const header = (await Deno.readTextFile(`${dir}/old`)).slice(0, 12_000).trimEnd();
+  const header = (await Deno.readTextFile(`${dir}/old`)).slice(0, 16_000).trimEnd();
   const env = { K8CONTIVNET_CACHE: `${dir}/cache` };
   // The old header at work on a path that holds the new file by now.
   const ended = await start(["/bin/sh", "-c", header, `${dir}/file`, "a b"], { env });
@@ -165,16 +165,28 @@ Deno.test("an upgrade removes no program that still runs", async () => {
 
 /** What is wrong with a warm cache at `dir/cache`, how it comes to be, and what is said then. */
 const spoilt: readonly (readonly [what: string, spoil: string, says: RegExp])[] = [
-  ["belongs to somebody else", `chown ${OTHER} $1/cache`, /belongs to somebody else/],
-  ["has a program folder of somebody else", `chown ${OTHER} $1/cache/$2`, /belongs to somebody/],
-  ["has a program of somebody else", `chown ${OTHER} $1/cache/$2/$3`, /belongs to somebody else/],
-  ["is a link", "mv $1/cache $1/real; ln -s real $1/cache", /is a link/],
-  ["is empty and others may write it", "rm -r $1/cache/$2; chmod 707 $1/cache", /by others/],
-  ["is empty and its group may write it", "rm -r $1/cache/$2; chmod 770 $1/cache", /by others/],
+  ["is owned by another user", `chown ${OTHER} $1/cache`, /is owned by another user/],
+  [
+    "has a program folder of another user",
+    `chown ${OTHER} $1/cache/$2`,
+    /is owned by another user/,
+  ],
+  ["has a program of another user", `chown ${OTHER} $1/cache/$2/$3`, /is owned by another user/],
+  ["is a link", "mv $1/cache $1/real; ln -s real $1/cache", /is a symbolic link/],
+  [
+    "is empty and others may write it",
+    "rm -r $1/cache/$2; chmod 707 $1/cache",
+    /other users may write to/,
+  ],
+  [
+    "is empty and its group may write it",
+    "rm -r $1/cache/$2; chmod 770 $1/cache",
+    /other users may write to/,
+  ],
   [
     "is empty and lies where everybody may rename it",
     "rm -r $1/cache/$2; chmod 777 $1",
-    /may be written by everybody/,
+    /all users may write to/,
   ],
 ];
 
@@ -191,19 +203,19 @@ for (const [what, spoil, says] of spoilt) {
   });
 }
 
-Deno.test("a cache folder that is no absolute path is refused", async () => {
+Deno.test("a cache folder that is not an absolute path is refused", async () => {
   const { code, err } = await start([DIST, "help"], { env: { K8CONTIVNET_CACHE: "here" } });
   assertEquals(code, 1);
-  assertMatch(err, /^k8contivnet: cache folder "here" is no absolute path; [^\n]+\n$/);
+  assertMatch(err, /^k8contivnet: cache folder "here" is not an absolute path; [^\n]+\n$/);
 });
 
 const places: readonly (readonly [what: string, options: string, says: RegExp])[] = [
-  ["that is full", "size=5m", /stopped; see that it has 200 MB of room/],
-  ["where programs may not run", "noexec", /does not let programs run; set K8CONTIVNET_CACHE/],
+  ["that is full", "size=5m", /failed; check that it has 200 MB of free space/],
+  ["where programs may not run", "noexec", /programs may not run in .*; set K8CONTIVNET_CACHE/],
 ];
 
 for (const [what, options, says] of places) {
-  Deno.test(`a place ${what} is told in one sentence, and nothing is left there`, async () => {
+  Deno.test(`a place ${what} is reported in one sentence, and nothing is left there`, async () => {
     await using dir = await tempDir();
     await Deno.mkdir(`${dir}/cache`);
     const { code, out, err } = await mounted(
