@@ -73,17 +73,12 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
   };
   const ovs = openSwitch(options.ovsDriver, place);
   stack.defer(() => ovs.close());
-  const tables = openPolicyTables(
-    place,
-    options.ovsDriver === "vsctl" ? "command" : "connection",
-  );
-  stack.defer(() => tables.close());
   const runtimes = openRuntimes({ docker: options.docker });
   return {
     switch: limited("Open vSwitch", hooked("switch", ovs, ["onChange", "state", "close"]), limitMs),
     fabric: limited("Open vSwitch", hooked("fabric", openFabric(place)), limitMs),
     // Its bundles have a limit of their own, as they may be thousands of flows.
-    policyTables: hooked("policies", tables, ["close"]),
+    policyTables: hooked("policies", openPolicyTables(place)),
     policed,
     links: limited("the kernel", hooked("links", links, ["close"]), limitMs),
     runtimes: limited("the container runtime", hooked("runtimes", runtimes, ["follow"]), limitMs),

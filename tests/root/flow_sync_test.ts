@@ -9,7 +9,7 @@ import {
   flowText,
 } from "../../lib/ovs/ports/antispoof_flows.ts";
 import { OvsTools } from "../../lib/ovs/transport/ovs_tools.ts";
-import { FlowBridges, OURS, soon } from "../lab/flow_bridges.ts";
+import { FlowBridge, soon } from "../lab/flow_bridge.ts";
 
 const SURE_MS = 2_000;
 
@@ -19,15 +19,15 @@ function guards(port: number): readonly Flow[] {
 }
 
 Deno.test("flows that somebody deletes, adds, exchanges or loses are made as wanted, the exchanged ones soon", async () => {
-  await using bridges = await FlowBridges.start();
-  const tools = new OvsTools({ ...bridges.place(), sureMs: SURE_MS });
+  await using bridge = await FlowBridge.start();
+  const tools = new OvsTools({ ...bridge.place, sureMs: SURE_MS });
   const want = [...BASE_FLOWS, ...guards(1_001), ...guards(1_002)];
   const sync = (flows: readonly Flow[]) =>
     tools.syncFlows(flows, { endMs: soon(), isKept: () => false });
   const hand = (...words: string[]) =>
-    bridges.tools(OURS).ofctl(words[0]!, words.slice(1), { endMs: soon() });
+    bridge.tools.ofctl(words[0]!, words.slice(1), { endMs: soon() });
   const isAsWanted = async (flows: readonly Flow[], what: string) =>
-    assertEquals(await bridges.flows(OURS), flows.map(flowText).sort(), what);
+    assertEquals(await bridge.flows(), flows.map(flowText).sort(), what);
   await sync(want);
   await isAsWanted(want, "at first");
   await sync(want);
@@ -43,12 +43,12 @@ Deno.test("flows that somebody deletes, adds, exchanges or loses are made as wan
   await sync(want);
   await isAsWanted(want, "and again");
   await hand("mod-flows", "--strict", "priority=110,udp,in_port=1001,tp_src=67,actions=NORMAL");
-  assertNotEquals(await bridges.flows(OURS), want.map(flowText).sort());
+  assertNotEquals(await bridge.flows(), want.map(flowText).sort());
   await new Promise((done) => setTimeout(done, SURE_MS));
   await sync(want);
   await isAsWanted(want, "one exchanged");
-  await bridges.ovs.killVswitchd();
-  await bridges.ovs.startVswitchd();
+  await bridge.ovs.killVswitchd();
+  await bridge.ovs.startVswitchd();
   await sync(want);
   await isAsWanted(want, "all lost");
 });

@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { openPolicyTables, type PolicyTables } from "../../lib/ovs/policy_tables/policy_tables.ts";
 import { flushing } from "../../lib/ovs/policy_tables/megaflow_flush.ts";
 import { run } from "../../lib/util/run.ts";
-import { FlowBridges, OURS } from "../lab/flow_bridges.ts";
+import { BRIDGE, FlowBridge } from "../lab/flow_bridge.ts";
 import { makePod, type Pod } from "../lab/pod.ts";
 
 const line = (net: string, actions = "NORMAL", priority = 100) =>
@@ -15,29 +15,27 @@ const [inNarrow, inWide] = [(n: number) => `10.${n}.2.2`, (n: number) => `10.${n
 const OTHER = "10.99.0.2";
 
 /** Puts a pod with these addresses on a port of our bridge. */
-async function connect(bridges: FlowBridges, pod: Pod, port: string, addresses: string[]) {
+async function connect(bridge: FlowBridge, pod: Pod, port: string, addresses: string[]) {
   await run("ip", ["link", "add", port, "type", "veth", "peer", "eth0", "netns", pod.id]);
   for (const address of addresses) {
     await run("ip", ["-n", pod.id, "address", "add", `${address}/8`, "dev", "eth0"]);
   }
   await run("ip", ["-n", pod.id, "link", "set", "eth0", "up"]);
   await run("ip", ["link", "set", port, "up"]);
-  await bridges.ovs.vsctl("add-port", OURS, port);
+  await bridge.ovs.vsctl("add-port", BRIDGE, port);
 }
 
 /** Two pods, the second with all addresses; all but what goes to them is forwarded. */
 async function startTwo(stack: AsyncDisposableStack) {
-  const bridges = stack.use(await FlowBridges.start());
+  const bridge = stack.use(await FlowBridge.start());
   const [asking, asked] = [stack.use(await makePod("asking")), stack.use(await makePod("asked"))];
-  await connect(bridges, asking, "p1", ["10.77.0.1"]);
-  await connect(bridges, asked, "p2", [OTHER, ...NETS.flatMap((n) => [inNarrow(n), inWide(n)])]);
+  await connect(bridge, asking, "p1", ["10.77.0.1"]);
+  await connect(bridge, asked, "p2", [OTHER, ...NETS.flatMap((n) => [inNarrow(n), inWide(n)])]);
   const base = ["priority=1,arp,actions=NORMAL", "priority=1,ip,nw_dst=10.77.0.1,actions=NORMAL"];
   await run("ovs-ofctl", [
-    ...["-OOpenFlow13", "add-flows", `unix:${bridges.ovs.rundir}/${OURS}.mgmt`, "-"],
+    ...["-OOpenFlow13", "add-flows", `unix:${bridge.ovs.rundir}/${BRIDGE}.mgmt`, "-"],
   ], { stdin: `${base.join("\n")}\n` });
-  const tables = openPolicyTables(bridges.place());
-  stack.defer(() => tables.close());
-  return { asking, tables };
+  return { asking, tables: openPolicyTables(bridge.place) };
 }
 
 /**

@@ -27,7 +27,7 @@ export const T = {
 
 const [PORT_ANY, GROUP_ANY, NO_BUFFER] = [0xffff_ffff, 0xffff_ffff, 0xffff_ffff];
 /** Port that stands for what a learning switch does. */
-export const PORT_NORMAL = 0xffff_fffa;
+const PORT_NORMAL = 0xffff_fffa;
 /** Highest number of a real port; above it are the reserved ones. */
 const PORT_MAX = 0xffff_ff00;
 const [AGGREGATE, PORT_DESC] = [2, 13];
@@ -172,17 +172,15 @@ export class MessageStream {
 }
 
 /** What a FLOW_MOD says before match and instructions. */
-export interface FlowModHead {
+interface FlowModHead {
   readonly command: number;
   readonly cookie: bigint;
   readonly mask: bigint;
-  /** @default 0 */
-  readonly table?: number;
   readonly priority: number;
 }
 
 /** Returns a FLOW_MOD without limits of time and without flags. */
-export function flowModMessage(
+function flowModMessage(
   xid: number,
   head: FlowModHead,
   rest: readonly Uint8Array[],
@@ -193,7 +191,7 @@ export function flowModMessage(
     ...[
       u64(head.cookie),
       u64(head.mask),
-      u8(head.table ?? 0),
+      u8(0),
       u8(head.command),
       u32(0),
       u16(head.priority),
@@ -216,7 +214,7 @@ function setRegisterAction(value: number): Uint8Array {
 }
 
 /** Returns the action that sends a frame out at `port`. */
-export function outputAction(port: number): Uint8Array {
+function outputAction(port: number): Uint8Array {
   return bytes(u16(0), u16(16), u32(port), u16(0), new Uint8Array(6));
 }
 
@@ -241,13 +239,13 @@ function oxm(field: number, value: Uint8Array): Uint8Array {
 }
 
 /** Returns a match of fields that are bytes already. */
-export function matchOf(fields: Uint8Array): Uint8Array {
+function matchOf(fields: Uint8Array): Uint8Array {
   const size = 4 + fields.length;
   return bytes(u16(1), u16(size), fields, new Uint8Array(-size & 7));
 }
 
 /** Returns the instruction to do these actions at once. */
-export function applyActions(...actions: readonly Uint8Array[]): Uint8Array {
+function applyActions(...actions: readonly Uint8Array[]): Uint8Array {
   const size = actions.reduce((sum, action) => sum + action.length, 8);
   return bytes(u16(4), u16(size), u32(0), ...actions);
 }
