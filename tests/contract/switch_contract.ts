@@ -2,9 +2,10 @@
 // and nothing of anybody else's. A driver's test calls it with a bench of its own.
 
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
-import type { PortSpec, Switch } from "../../lib/ovs/switch.ts";
+import type { PortRow, PortSpec, Switch } from "../../lib/ovs/switch.ts";
 import { antispoofFlows, flowText } from "../../lib/ovs/ports/antispoof_flows.ts";
 import { Fault, type FaultCode } from "../../lib/util/errors.ts";
+import { waitFor } from "../lab/wait.ts";
 
 /** A bridge without ports, and what a test does around the Switch; disposing removes it. */
 export interface SwitchBench extends AsyncDisposable {
@@ -67,18 +68,25 @@ async function add(bench: SwitchBench, spec: PortSpec): Promise<void> {
   await bench.switch.addPort(spec);
 }
 
+/** Returns our rows when each has its OpenFlow number: a port may forward a moment before. */
+async function numberedRows({ switch: bridge }: SwitchBench): Promise<PortRow[]> {
+  let rows: PortRow[] = [];
+  await waitFor("rows with OpenFlow numbers", async () => {
+    rows = await bridge.ports();
+    return rows.every(({ ofport }) => ofport !== undefined);
+  });
+  return rows;
+}
+
 /** Asserts that rows and flows are exactly those of `specs`, as the policy VLANs are now. */
 async function assertPorts(bench: SwitchBench, specs: readonly PortSpec[]): Promise<void> {
-  const rows = new Map((await bench.switch.ports()).map((row) => [row.name, row]));
+  const rows = new Map((await numberedRows(bench)).map((row) => [row.name, row]));
   assertEquals([...rows.keys()].sort(), specs.map(({ name }) => name).sort());
-  for (const spec of specs) {
+  const flows = specs.flatMap((spec) => {
     const { ofport, ...row } = rows.get(spec.name)!;
     assertEquals(row, spec);
-    assert(ofport !== undefined && ofport > 0, `${spec.name} has no OpenFlow number`);
-  }
-  const flows = specs.flatMap((spec) =>
-    antispoofFlows(rows.get(spec.name)!.ofport!, spec, bench.policyVlans).map(flowText)
-  );
+    return antispoofFlows(ofport!, spec, bench.policyVlans).map(flowText);
+  });
   assertEquals(await bench.flows(), flows.sort());
 }
 
@@ -116,7 +124,7 @@ function declareAdding(promise: Declare): void {
     for (const { name } of specs) await bench.addLink(name);
     await Promise.all(specs.map((spec) => bench.switch.addPort(spec)));
     await assertPorts(bench, specs);
-    const numbers = (await bench.switch.ports()).map(({ ofport }) => ofport);
+    const numbers = (await numberedRows(bench)).map(({ ofport }) => ofport);
     assertEquals(new Set(numbers).size, specs.length);
   });
 
@@ -187,11 +195,11 @@ function declareRemoval(promise: Declare): void {
 
   promise("a removed port can be added again at once", async (bench) => {
     await add(bench, specOf(1));
-    const [before] = await bench.switch.ports();
+    const [before] = await numberedRows(bench);
     await bench.switch.removePorts(["swp1"]);
     await bench.switch.addPort(specOf(1));
     await assertPorts(bench, [specOf(1)]);
-    const [after] = await bench.switch.ports();
+    const [after] = await numberedRows(bench);
     assertNotEquals(after?.ofport, before?.ofport);
   });
 }
