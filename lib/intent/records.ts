@@ -1,7 +1,7 @@
 // The stored documents: what each key below the store's prefix holds, and how keys are spelled.
 // Every document carries `schema`; readers keep fields that they do not know.
 
-import type { LabelSelector } from "../util/selectors.ts";
+import type { LabelSelector } from "../util/label_selectors.ts";
 
 /** Schema version that is written. */
 export const SCHEMA = 1;

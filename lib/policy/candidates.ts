@@ -7,7 +7,7 @@
 
 import type { MemberSpec } from "./groups.ts";
 import type { Endpoint } from "./input.ts";
-import { type Label, requiredLabel } from "./label_selectors.ts";
+import { type Label, requiredLabel } from "../util/label_selectors.ts";
 
 /** Endpoints and sets by the value of one label. */
 interface LabelIndex<T> {

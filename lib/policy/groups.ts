@@ -4,12 +4,12 @@ import { Candidates } from "./candidates.ts";
 import type { Endpoint } from "./input.ts";
 import { Namespaces } from "./namespaces.ts";
 import {
-  isEmpty,
+  isEmptySelector,
   type Labels,
-  type Selector,
+  type LabelSelector,
   selectorKey,
   selectorMatches,
-} from "./label_selectors.ts";
+} from "../util/label_selectors.ts";
 
 /** What makes an endpoint a member. */
 export type MemberSpec =
@@ -20,9 +20,9 @@ export type MemberSpec =
     readonly kind: "pods";
     /** Either one namespace, or those that the selector finds; all where both are absent. */
     readonly namespace?: string | undefined;
-    readonly namespaceSelector?: Selector | undefined;
+    readonly namespaceSelector?: LabelSelector | undefined;
     /** All where absent. */
-    readonly podSelector?: Selector | undefined;
+    readonly podSelector?: LabelSelector | undefined;
   };
 
 /** A set of endpoints. */
@@ -156,7 +156,9 @@ export class Groups {
     }
     const { podSelector } = spec;
     if (!podSelector) return true;
-    return endpoint.isUntold ? isEmpty(podSelector) : selectorMatches(podSelector, endpoint.labels);
+    return endpoint.isUntold
+      ? isEmptySelector(podSelector)
+      : selectorMatches(podSelector, endpoint.labels);
   }
 
   #enter(group: Group, endpoint: Endpoint): void {
@@ -191,7 +193,7 @@ function keyOf(spec: MemberSpec): string {
   if (spec.kind === "group") return `group ${spec.tenant}/${spec.group}`;
   if (spec.kind === "untold") return `untold ${spec.namespace}`;
   const { namespace, namespaceSelector, podSelector } = spec;
-  const keyOfSelector = (selector?: Selector) => selector ? selectorKey(selector) : "*";
+  const keyOfSelector = (selector?: LabelSelector) => selector ? selectorKey(selector) : "*";
   const selectors = `${keyOfSelector(namespaceSelector)} ${keyOfSelector(podSelector)}`;
   return `pods ${selectors} ${namespace === undefined ? "*" : `=${namespace}`}`;
 }

@@ -1,6 +1,6 @@
 // What policies speak of, as plain data: whoever knows a store or an API server fills it in.
 
-import type { Labels, Selector } from "./label_selectors.ts";
+import type { Labels, LabelSelector } from "../util/label_selectors.ts";
 
 /** A named port of a pod's containers. */
 export interface ContainerPort {
@@ -64,7 +64,7 @@ export type KubeProtocol = "TCP" | "UDP" | "SCTP";
 export interface NetworkPolicy {
   readonly namespace: string;
   readonly name: string;
-  readonly podSelector: Selector;
+  readonly podSelector: LabelSelector;
   readonly policyTypes?: readonly ("Ingress" | "Egress")[];
   readonly ingress?: readonly {
     readonly from?: readonly KubePeer[];
@@ -78,8 +78,8 @@ export interface NetworkPolicy {
 
 /** `NetworkPolicyPeer`: either a block, or one or both selectors. */
 export interface KubePeer {
-  readonly podSelector?: Selector;
-  readonly namespaceSelector?: Selector;
+  readonly podSelector?: LabelSelector;
+  readonly namespaceSelector?: LabelSelector;
   readonly ipBlock?: { readonly cidr: string; readonly except?: readonly string[] };
 }
 

@@ -4,7 +4,7 @@
 import { type Group, Groups } from "./groups.ts";
 import type { Endpoint } from "./input.ts";
 import { isVoid, type Rule } from "./rules.ts";
-import type { Labels } from "./label_selectors.ts";
+import type { Labels } from "../util/label_selectors.ts";
 
 /** A rule with the sets that it speaks of. */
 export interface BoundRule {

@@ -1,7 +1,12 @@
 // Which namespaces a selector finds. Most selectors ask for one by its name's label: they are found by
 // it, without asking each namespace.
 
-import { type Labels, requiredLabel, type Selector, selectorMatches } from "./label_selectors.ts";
+import {
+  type Labels,
+  type LabelSelector,
+  requiredLabel,
+  selectorMatches,
+} from "../util/label_selectors.ts";
 
 /** Namespaces that are known, by their labels. */
 export class Namespaces {
@@ -24,13 +29,13 @@ export class Namespaces {
   }
 
   /** Reports whether `selector` finds it; one that is not known is not found even by "all". */
-  isSelected(name: string, selector: Selector): boolean {
+  isSelected(name: string, selector: LabelSelector): boolean {
     const labels = this.#labels.get(name);
     return labels !== undefined && selectorMatches(selector, labels);
   }
 
   /** Returns the names of all that `selector` finds. */
-  select(selector: Selector): string[] {
+  select(selector: LabelSelector): string[] {
     const label = requiredLabel(selector);
     const names = label ? this.#byLabel.get(textOf(label.key, label.value)) : this.#labels.keys();
     return [...names ?? []].filter((name) => this.isSelected(name, selector));

@@ -4,7 +4,7 @@ import type { KnownPod } from "../../intent/choice/requested_network.ts";
 import type { PodName } from "../../intent/dynamic.ts";
 import type { Pairs } from "../../kube/objects.ts";
 import { Fault } from "../../util/errors.ts";
-import { type Marks, UNKNOWN } from "../../util/selectors.ts";
+import { type KnownLabels, UNKNOWN } from "../../util/label_selectors.ts";
 import type { PodMetadata } from "../pods/pod_metadata.ts";
 import type { ClusterSync, PodFacts } from "./cluster_sync.ts";
 
@@ -44,6 +44,6 @@ function knownFrom({ namespace, name }: PodName, { pod, namespace: around }: Pod
   };
 }
 
-function marksOf(values: Pairs | undefined): Marks {
-  return values ? { values, isWhole: true } : UNKNOWN;
+function marksOf(values: Pairs | undefined): KnownLabels {
+  return values ? { values, isComplete: true } : UNKNOWN;
 }

@@ -83,7 +83,7 @@ async function moved(
   try {
     const known = await knownOf();
     // What only a part is known of may have been known better when the pod was set up.
-    if (!known.labels.isWhole) return [];
+    if (!known.labels.isComplete) return [];
     const choice = networkFor(documents, known);
     if (!choice.network) return [`nothing chooses a network for it by now; ${stays}`];
     const { tenant, name } = choice.network;
@@ -119,7 +119,7 @@ async function whyChosen({ documents, knownOf, host }: Asker): Promise<Omit<WhyA
   const none = { places: [], notes: [] };
   try {
     const known = await knownOf();
-    const notes = known.labels.isWhole ? [] : ["its labels are not all known here"];
+    const notes = known.labels.isComplete ? [] : ["its labels are not all known here"];
     const choice = networkFor(documents, known);
     if (!choice.network) {
       const reason = `no endpoint names it, and ${choice.why}`;

@@ -4,7 +4,7 @@
 
 import type { KnownPod } from "../../intent/choice/requested_network.ts";
 import type { PodName } from "../../intent/dynamic.ts";
-import { type Marks, UNKNOWN } from "../../util/selectors.ts";
+import { type KnownLabels, UNKNOWN } from "../../util/label_selectors.ts";
 
 /** A pod that is asked about. */
 type Asked = PodName & { readonly uid?: string | undefined };
@@ -67,7 +67,7 @@ export function withContainerLabels(
   };
 }
 
-function withSome(marks: Marks, some: readonly (readonly [string, string])[]): Marks {
-  if (marks.isWhole || some.length === 0) return marks;
-  return { values: { ...Object.fromEntries(some), ...marks.values }, isWhole: false };
+function withSome(marks: KnownLabels, some: readonly (readonly [string, string])[]): KnownLabels {
+  if (marks.isComplete || some.length === 0) return marks;
+  return { values: { ...Object.fromEntries(some), ...marks.values }, isComplete: false };
 }

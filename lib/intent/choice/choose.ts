@@ -5,7 +5,7 @@
 // wish beyond that is refused, never bent; what cannot be told for lack of labels chooses nothing.
 
 import { Fault } from "../../util/errors.ts";
-import { selects } from "../../util/selectors.ts";
+import { selectorMatchesKnown } from "../../util/label_selectors.ts";
 import type { NetworkRecord, TenantRecord } from "../records.ts";
 import {
   type KnownPod,
@@ -137,8 +137,8 @@ function selectedBy(networks: readonly NetworkRecord[], pod: KnownPod) {
     const { podSelector, namespaceSelector } = network;
     if (!podSelector && !namespaceSelector) return [];
     const each = [
-      podSelector ? selects(podSelector, pod.labels) : true,
-      namespaceSelector ? selects(namespaceSelector, pod.namespaceLabels) : true,
+      podSelector ? selectorMatchesKnown(podSelector, pod.labels) : true,
+      namespaceSelector ? selectorMatchesKnown(namespaceSelector, pod.namespaceLabels) : true,
     ];
     return each.includes(false) ? [] : [{ network, isSure: !each.includes(undefined) }];
   });

@@ -1,16 +1,16 @@
 // What a pod's labels and annotations, and those of its namespace, ask for. Pure.
 
 import { Fault, oneLine } from "../../util/errors.ts";
-import { markOf, type Marks } from "../../util/selectors.ts";
+import { type KnownLabels, knownValue } from "../../util/label_selectors.ts";
 
 /** A pod, and what is known of it. */
 export interface KnownPod {
   readonly namespace: string;
   readonly name: string;
-  readonly labels: Marks;
-  readonly annotations: Marks;
-  readonly namespaceLabels: Marks;
-  readonly namespaceAnnotations: Marks;
+  readonly labels: KnownLabels;
+  readonly annotations: KnownLabels;
+  readonly namespaceLabels: KnownLabels;
+  readonly namespaceAnnotations: KnownLabels;
 }
 
 /** Keys of labels and annotations; the original's since 2016. */
@@ -49,9 +49,14 @@ export function requestedBy(pod: KnownPod): RequestedNetwork {
   };
 }
 
-function saidBy(pod: KnownPod, labels: Marks, annotations: Marks, whose: string): RequestedNetwork {
+function saidBy(
+  pod: KnownPod,
+  labels: KnownLabels,
+  annotations: KnownLabels,
+  whose: string,
+): RequestedNetwork {
   const word = (key: string): Word | undefined => {
-    const [label, annotation] = [markOf(labels, key), markOf(annotations, key)];
+    const [label, annotation] = [knownValue(labels, key), knownValue(annotations, key)];
     if (label && annotation && label !== annotation) {
       throw new Fault("conflict", `pod ${titleOf(pod)} is asked into two places`, {
         why: `${key} of ${whose} is ${said(label)} as label, ${said(annotation)} as annotation`,

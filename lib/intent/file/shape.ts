@@ -4,7 +4,7 @@
 import * as z from "zod/mini";
 import { parseVlanRanges, parseVniRange, rangesToText, VLANS, VNIS } from "../../ipam/ranges.ts";
 import { Fault } from "../../util/errors.ts";
-import { isLabelKey } from "../../util/selectors.ts";
+import { isLabelKey } from "../../util/label_selectors.ts";
 import type { NAMES } from "./fields.ts";
 import { group, policy } from "./policy.ts";
 import {

@@ -12,7 +12,7 @@ import {
 } from "../../ipam/subnets.ts";
 import { parseDuration } from "../../util/durations.ts";
 import { Fault, faultFrom, oneLine } from "../../util/errors.ts";
-import { isLabelKey, isLabelValue } from "../../util/selectors.ts";
+import { isLabelKey, isLabelValue } from "../../util/label_selectors.ts";
 import { isLinkName, LONG_NAME_LIMIT, NAME_LIMIT, parseName } from "../../util/names.ts";
 
 /** Returns a schema of texts that `parse` reads; its Fault becomes the issue. */

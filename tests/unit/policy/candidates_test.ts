@@ -5,7 +5,7 @@ import { Candidates } from "../../../lib/policy/candidates.ts";
 import type { MemberSpec } from "../../../lib/policy/groups.ts";
 import type { Endpoint } from "../../../lib/policy/input.ts";
 import { Namespaces } from "../../../lib/policy/namespaces.ts";
-import { type Selector, selectorMatches } from "../../../lib/policy/label_selectors.ts";
+import { type LabelSelector, selectorMatches } from "../../../lib/util/label_selectors.ts";
 import { endpointOf } from "./build.ts";
 import { Dice, randomEndpoint } from "./random_worlds.ts";
 
@@ -86,7 +86,7 @@ Deno.test("Candidates.endpointsFor() gives only those with the label that a set 
 
 Deno.test("Namespaces.select() finds what asking each namespace finds", () => {
   const dice = new Dice(3);
-  const selectors: readonly Selector[] = [
+  const selectors: readonly LabelSelector[] = [
     {},
     { matchLabels: { team: "blue" } },
     { matchLabels: { team: "blue", name: "a" } },

@@ -10,7 +10,7 @@ import type {
   NetworkPolicy,
   TenantPolicies,
 } from "../../../lib/policy/input.ts";
-import type { Selector } from "../../../lib/policy/label_selectors.ts";
+import type { LabelSelector } from "../../../lib/util/label_selectors.ts";
 
 /** A pod's place as the tests have it. */
 export interface TestEndpoint {
@@ -162,7 +162,7 @@ function isPort(port: KubePort, packet: TestPacket, receiver: TestEndpoint | und
   return packet.toPort >= port.port && packet.toPort <= (port.endPort ?? port.port);
 }
 
-function fits(selector: Selector, labels: Readonly<Record<string, string>>): boolean {
+function fits(selector: LabelSelector, labels: Readonly<Record<string, string>>): boolean {
   for (const [key, value] of Object.entries(selector.matchLabels ?? {})) {
     if (labels[key] !== value) return false;
   }

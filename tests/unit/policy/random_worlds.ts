@@ -7,7 +7,7 @@ import type {
   NetworkPolicy,
   TenantPolicies,
 } from "../../../lib/policy/input.ts";
-import type { Selector } from "../../../lib/policy/label_selectors.ts";
+import type { LabelSelector } from "../../../lib/util/label_selectors.ts";
 import type { TestEndpoint, TestPacket, TestWorld } from "./evaluator.ts";
 
 /** An endpoint with the network that it is in: two tenants have the same addresses. */
@@ -121,7 +121,7 @@ export function randomPolicy(dice: Dice, name: string): NetworkPolicy {
   };
 }
 
-function randomSelector(dice: Dice): Selector {
+function randomSelector(dice: Dice): LabelSelector {
   if (dice.chance(30)) return {};
   return {
     ...dice.chance(60) ? { matchLabels: { app: dice.one(["web", "db", "cache"]) } } : {},

@@ -15,7 +15,7 @@ const ask = (
     ...more,
   }, { namespace: "default", name });
 
-const whole = (values: Record<string, string>) => ({ labels: { values, isWhole: true } });
+const whole = (values: Record<string, string>) => ({ labels: { values, isComplete: true } });
 
 const RED = {
   "networks/t/red": {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { noPodMetadata, withContainerLabels } from "../../../../lib/agent/pods/pod_metadata.ts";
-import { UNKNOWN } from "../../../../lib/util/selectors.ts";
+import { UNKNOWN } from "../../../../lib/util/label_selectors.ts";
 
 const pod = { namespace: "default", name: "web" };
 
@@ -15,13 +15,13 @@ Deno.test("withContainerLabels() adds what a container's labels tell, and does n
     app: "web",
     "annotation.io.contiv.network": "red",
   });
-  assertEquals(known.labels, { values: { app: "web" }, isWhole: false });
-  assertEquals(known.annotations, { values: { "io.contiv.network": "red" }, isWhole: false });
+  assertEquals(known.labels, { values: { app: "web" }, isComplete: false });
+  assertEquals(known.annotations, { values: { "io.contiv.network": "red" }, isComplete: false });
   assertEquals(known.namespaceLabels, UNKNOWN);
 });
 
 Deno.test("withContainerLabels() adds nothing to labels that are known whole", async () => {
-  const whole = { values: { app: "db" }, isWhole: true };
+  const whole = { values: { app: "db" }, isComplete: true };
   const known = { ...await noPodMetadata.of(pod), labels: whole };
   assertEquals(withContainerLabels(known, { app: "web", x: "y" }).labels, whole);
   assertEquals(withContainerLabels(known, undefined), known);

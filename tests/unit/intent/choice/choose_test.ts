@@ -4,7 +4,7 @@ import type { KnownPod } from "../../../../lib/intent/choice/requested_network.t
 import { chooseNetwork, type Offer } from "../../../../lib/intent/choice/choose.ts";
 import type { NetworkRecord, TenantRecord } from "../../../../lib/intent/records.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
-import { NONE, UNKNOWN } from "../../../../lib/util/selectors.ts";
+import { NONE, UNKNOWN } from "../../../../lib/util/label_selectors.ts";
 
 const tenant = (name: string, more: Partial<TenantRecord> = {}): TenantRecord => ({
   ...{ schema: 1, name, defaultNetType: "vlan", subnetPool: "11.1.0.0/16", allocSubnetLen: 24 },
@@ -20,7 +20,7 @@ const network = (path: string, more: Partial<NetworkRecord> = {}): NetworkRecord
   };
 };
 
-const marks = (values: Record<string, string>) => ({ values, isWhole: true });
+const marks = (values: Record<string, string>) => ({ values, isComplete: true });
 
 const pod = (more: Partial<KnownPod> = {}): KnownPod => ({
   ...{ namespace: "default", name: "web-1" },
@@ -288,7 +288,7 @@ const word = fc.constantFrom("one", "two", "three", "blue", "red", "green", "fro
 const key = fc.constantFrom("tenant", "network", "net-group").map((one) => `io.contiv.${one}`);
 const anyMarks = fc.record({
   values: fc.dictionary(fc.oneof(key, fc.constantFrom("app", "env")), word, { maxKeys: 2 }),
-  isWhole: fc.boolean(),
+  isComplete: fc.boolean(),
 });
 const rarely = fc.oneof({ arbitrary: fc.constant(NONE), weight: 3 }, anyMarks);
 const anyPod = fc.record({
@@ -326,8 +326,8 @@ Deno.test("chooseNetwork() puts no pod into a network that its namespace may not
 Deno.test("chooseNetwork() gives by selector only what stays right once all labels are known", () => {
   fc.assert(
     fc.property(anyPod, anyMarks, (one, more) => {
-      const known = { ...one, labels: { values: one.labels.values, isWhole: false } };
-      const whole = { values: { ...more.values, ...one.labels.values }, isWhole: true };
+      const known = { ...one, labels: { values: one.labels.values, isComplete: false } };
+      const whole = { values: { ...more.values, ...one.labels.values }, isComplete: true };
       let choice;
       try {
         choice = chooseNetwork(SHOP, { ...known, annotations: NONE });

@@ -4,12 +4,12 @@ import {
   isLabelValue,
   type LabelSelector,
   NONE,
-  selects,
+  selectorMatchesKnown,
   UNKNOWN,
-} from "../../../lib/util/selectors.ts";
+} from "../../../lib/util/label_selectors.ts";
 
-const WHOLE = { values: { app: "web", tier: "" }, isWhole: true };
-const PART = { values: { app: "web" }, isWhole: false };
+const WHOLE = { values: { app: "web", tier: "" }, isComplete: true };
+const PART = { values: { app: "web" }, isComplete: false };
 
 const is = (
   operator: "In" | "NotIn" | "Exists" | "DoesNotExist",
@@ -40,9 +40,9 @@ const cases: readonly (readonly [LabelSelector, ...(boolean | undefined)[]])[] =
 ];
 
 for (const [selector, ...want] of cases) {
-  Deno.test(`selects() tells what ${JSON.stringify(selector)} takes, and where nobody can tell`, () => {
+  Deno.test(`selectorMatchesKnown() says what ${JSON.stringify(selector)} matches, and where that is not known`, () => {
     const marks = [WHOLE, PART, NONE, UNKNOWN];
-    assertEquals(marks.map((one) => selects(selector, one)), want);
+    assertEquals(marks.map((one) => selectorMatchesKnown(selector, one)), want);
   });
 }
 
