@@ -3,9 +3,7 @@
 
 import { ChangedKeys } from "./changed_keys.ts";
 import { folderOf, whyUnreadable } from "./readable.ts";
-import type { AttachmentRecord, Documents, EndpointRecord } from "./records.ts";
-
-type Document = Documents extends ReadonlyMap<string, infer T> ? T : never;
+import type { AttachmentRecord, Document, Documents, EndpointRecord } from "./records.ts";
 
 /** Names of the groups in which documents are found. */
 export const groups = {

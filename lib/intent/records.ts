@@ -212,5 +212,12 @@ export const keys = {
   requestPart: (n: number, part: number) => `${REQUESTS}${String(n).padStart(9, "0")}/${part}`,
 } as const;
 
-/** All documents of a store by key, with the revision that each was last written at. */
-export type Documents = ReadonlyMap<string, { readonly value: unknown; readonly revision: number }>;
+/** A document of the store. */
+export interface Document {
+  readonly value: unknown;
+  /** The store's revision at which it was last written. */
+  readonly revision: number;
+}
+
+/** Documents of a store by key. */
+export type Documents = ReadonlyMap<string, Document>;

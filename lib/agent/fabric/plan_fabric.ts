@@ -8,6 +8,7 @@
 import { readableAt } from "../../intent/readable.ts";
 import {
   type AttachmentRecord,
+  type Documents,
   type HostRecord,
   keys,
   type NetworkRecord,
@@ -21,10 +22,7 @@ import {
   findNetwork,
   hostsOf,
 } from "../store/documents.ts";
-import type { Document } from "../store/store_cache.ts";
 import { bareAddress } from "../pods/port_external_ids.ts";
-
-type Documents = ReadonlyMap<string, Document>;
 
 /** What the agent was told by flags; beats the intent's record of this host. */
 export interface FabricOptions {

@@ -6,7 +6,13 @@
 import { refusalOf } from "../../ipam/addresses.ts";
 import { parseAddress, parseSubnet } from "../../ipam/subnets.ts";
 import { dynamicName } from "../../intent/dynamic.ts";
-import { type AttachmentRecord, type EndpointRecord, keys, SCHEMA } from "../../intent/records.ts";
+import {
+  type AttachmentRecord,
+  type Documents,
+  type EndpointRecord,
+  keys,
+  SCHEMA,
+} from "../../intent/records.ts";
 import { nameOf } from "../../intent/plan/stored.ts";
 import { poolOf } from "../../intent/field_rules.ts";
 import type { Json } from "../../store/store.ts";
@@ -21,10 +27,7 @@ import {
   findEndpoint,
   findNetwork,
 } from "../store/documents.ts";
-import type { Document } from "../store/store_cache.ts";
 import type { World } from "../world.ts";
-
-type Documents = ReadonlyMap<string, Document>;
 
 /** Rebuilds the lost endpoints of this host's living pods. */
 export async function restoreEndpoints(world: World, rows: readonly PortRow[]): Promise<void> {

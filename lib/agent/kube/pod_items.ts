@@ -1,9 +1,8 @@
 // What `get pods` shows: each pod that is in a network of ours, on any host of the store, and each
 // other pod of this host that Kubernetes knows. Pure.
 
-import type { AttachmentRecord } from "../../intent/records.ts";
+import type { AttachmentRecord, Documents } from "../../intent/records.ts";
 import { allAttachments } from "../store/documents.ts";
-import type { Document } from "../store/store_cache.ts";
 import type { PodItem } from "../api.ts";
 import { bareAddress } from "../pods/port_external_ids.ts";
 import type { World } from "../world.ts";
@@ -29,7 +28,7 @@ export function podItems({ store, host, kube }: World): PodItem[] {
 
 /** Returns the pods that a store alone tells; `nodeOf` names a host's node. */
 export function podItemsOf(
-  documents: ReadonlyMap<string, Document>,
+  documents: Documents,
   nodeOf: (host: string) => string = (host) => host,
 ): PodItem[] {
   const ready = allAttachments(documents).filter(({ state }) => state === "ready");

@@ -2,6 +2,7 @@
 
 import {
   type AttachmentRecord,
+  type Documents,
   type EndpointRecord,
   keys,
   type NetworkRecord,
@@ -12,9 +13,6 @@ import { whyUnreadable } from "../../intent/readable.ts";
 import { Fault } from "../../util/errors.ts";
 import type { Check, Json, Write } from "../../store/store.ts";
 import { attachmentKey, attachmentsIn, attachmentsOf, findNetwork } from "../store/documents.ts";
-import type { Document } from "../store/store_cache.ts";
-
-type Documents = ReadonlyMap<string, Document>;
 
 /** The sandbox as the claim needs it. */
 export interface Place {

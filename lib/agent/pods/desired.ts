@@ -1,16 +1,15 @@
 // From an attachment's record to what the switch should have of it: adds this host's access tag.
 
-import type { AttachmentRecord } from "../../intent/records.ts";
+import type { AttachmentRecord, Documents } from "../../intent/records.ts";
 import { Fault } from "../../util/errors.ts";
 import { findNetwork } from "../store/documents.ts";
-import type { Document } from "../store/store_cache.ts";
 import type { Desired } from "./steps.ts";
 import type { World } from "../world.ts";
 
 /** Returns `attachment` with its access tag on this host. Faults: not_found, exhausted. */
 export function desiredOf(
   world: World,
-  documents: ReadonlyMap<string, Document>,
+  documents: Documents,
   attachment: AttachmentRecord,
 ): Desired {
   const network = findNetwork(documents, attachment);

@@ -16,7 +16,13 @@ import {
   type Offer,
 } from "../../intent/choice/choose.ts";
 import { dynamicName } from "../../intent/dynamic.ts";
-import { type EndpointRecord, keys, type NetworkRecord, SCHEMA } from "../../intent/records.ts";
+import {
+  type Documents,
+  type EndpointRecord,
+  keys,
+  type NetworkRecord,
+  SCHEMA,
+} from "../../intent/records.ts";
 import { nameOf } from "../../intent/plan/stored.ts";
 import { poolOf } from "../../intent/field_rules.ts";
 import type { Check, Write } from "../../store/store.ts";
@@ -28,9 +34,6 @@ import {
   networksOf,
   tenantsOf,
 } from "../store/documents.ts";
-import type { Document } from "../store/store_cache.ts";
-
-type Documents = ReadonlyMap<string, Document>;
 
 /** Who arrives, and what planArrival() is told of the moment. */
 export interface NewPod {

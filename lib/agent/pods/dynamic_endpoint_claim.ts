@@ -4,6 +4,7 @@
 import type { KnownPod } from "../../intent/choice/requested_network.ts";
 import type { NoChoice } from "../../intent/choice/choose.ts";
 import type { PodName } from "../../intent/dynamic.ts";
+import type { Documents } from "../../intent/records.ts";
 import type { Sandbox } from "../../runtimes/runtime.ts";
 import { Fault } from "../../util/errors.ts";
 import type { World } from "../world.ts";
@@ -12,8 +13,6 @@ import { type DynamicEndpoint, networkFor, planDynamicEndpoint } from "./dynamic
 import type { Claim } from "./claim.ts";
 import { planRelease } from "./endpoint_release.ts";
 import { withContainerLabels } from "./pod_metadata.ts";
-
-type Documents = World["store"]["documents"];
 
 /** Tells what is known of a pod. Faults: unavailable, timeout. */
 export async function metadataOf(

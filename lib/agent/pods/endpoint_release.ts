@@ -2,12 +2,14 @@
 // return where its network says so, else gone together with its address's claim. Pure; goes into the
 // commit that deletes the attachment, so that no crash leaves one without the other.
 
-import { type AttachmentRecord, type EndpointRecord, keys } from "../../intent/records.ts";
+import {
+  type AttachmentRecord,
+  type Documents,
+  type EndpointRecord,
+  keys,
+} from "../../intent/records.ts";
 import type { Check, Json, Write } from "../../store/store.ts";
 import { attachmentsOf, endpointKeyOf, findEndpoint, findNetwork } from "../store/documents.ts";
-import type { Document } from "../store/store_cache.ts";
-
-type Documents = ReadonlyMap<string, Document>;
 
 /** A part of a commit. */
 export interface Part {

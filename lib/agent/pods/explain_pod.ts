@@ -4,15 +4,17 @@
 import { namedEndpoints } from "../../intent/bind.ts";
 import type { KnownPod } from "../../intent/choice/requested_network.ts";
 import { dynamicName, heldUntil, type PodName } from "../../intent/dynamic.ts";
-import { type AttachmentRecord, type EndpointRecord, keys } from "../../intent/records.ts";
+import {
+  type AttachmentRecord,
+  type Documents,
+  type EndpointRecord,
+  keys,
+} from "../../intent/records.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { WhyAnswer, WhyPlace } from "../api.ts";
 import { allAttachments, findEndpoint } from "../store/documents.ts";
-import type { Document } from "../store/store_cache.ts";
 import { networkFor, planDynamicEndpoint } from "./dynamic_endpoint.ts";
 import { bareAddress } from "./port_external_ids.ts";
-
-type Documents = ReadonlyMap<string, Document>;
 
 /** What is known where the question is asked. */
 export interface Asker {

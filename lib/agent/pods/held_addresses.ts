@@ -6,16 +6,13 @@
 // gives the pod its address. So a clock that jumps ends a courtesy early; no pod that lives loses by it.
 
 import { heldUntil } from "../../intent/dynamic.ts";
-import { type EndpointRecord, keys } from "../../intent/records.ts";
+import { type Documents, type EndpointRecord, keys } from "../../intent/records.ts";
 import { faultFrom } from "../../util/errors.ts";
 import { pause } from "../../util/async/pause.ts";
 import { GracePeriod } from "../gc/grace_period.ts";
 import { attachmentsOf, endpointKeyOf, endpointsOf } from "../store/documents.ts";
-import type { Document } from "../store/store_cache.ts";
 import type { World } from "../world.ts";
 import { deleting } from "./endpoint_release.ts";
-
-type Documents = ReadonlyMap<string, Document>;
 
 const LOOK_MS = 2_000;
 const SHORTEST_MS = 20;

@@ -2,12 +2,9 @@
 // so it is known again after a restart; moved when a VLAN network claims the same number.
 
 import { parseVlanRanges } from "../../ipam/ranges.ts";
-import { keys, type NetworkRecord } from "../../intent/records.ts";
+import { type Documents, keys, type NetworkRecord } from "../../intent/records.ts";
 import type { PortRow } from "../../ovs/switch.ts";
 import { tenantsOf } from "../store/documents.ts";
-import type { Document } from "../store/store_cache.ts";
-
-type Documents = ReadonlyMap<string, Document>;
 
 // Highest first: intents count their VLANs up from small numbers, so clashes are rare.
 const HIGHEST = 4_094;

@@ -1,12 +1,11 @@
 // The MTU of pods' interfaces, from what the tunnel links of this and all other hosts carry. Measured at
 // each look, not at each set-up: asking the kernel about 500 links costs more than a set-up's own links.
 
-import type { NetworkRecord } from "../../intent/records.ts";
+import type { Documents, NetworkRecord } from "../../intent/records.ts";
 import type { Links } from "../../net/links.ts";
 import { networkMtu } from "../../net/mtu.ts";
 import type { Log } from "../../util/log.ts";
 import { hostsOf, presencesOf } from "../store/documents.ts";
-import type { Document } from "../store/store_cache.ts";
 
 /** Knows the MTU of each network on this host. */
 export class Mtus {
@@ -28,7 +27,7 @@ export class Mtus {
   }
 
   /** Measures the links that have a tunnel address of the intent's hosts. */
-  async measure(documents: ReadonlyMap<string, Document>): Promise<void> {
+  async measure(documents: Documents): Promise<void> {
     const addresses = tunnelAddresses(documents);
     const mtus = await Promise.all(addresses.map((address) => this.#links.linkMtu(address)));
     this.#own = mtus.filter((mtu) => mtu !== undefined);
@@ -38,7 +37,7 @@ export class Mtus {
   }
 
   /** Measures if the intent names other tunnel addresses than at the last time. */
-  async follow(documents: ReadonlyMap<string, Document>): Promise<void> {
+  async follow(documents: Documents): Promise<void> {
     // An intent and its first pod may come quicker than the look between them.
     if (tunnelAddresses(documents).join() !== this.#measured) await this.measure(documents);
   }
@@ -62,6 +61,6 @@ export class Mtus {
   }
 }
 
-function tunnelAddresses(documents: ReadonlyMap<string, Document>): string[] {
+function tunnelAddresses(documents: Documents): string[] {
   return hostsOf(documents).flatMap(({ vtepIp }) => vtepIp ? [vtepIp] : []);
 }

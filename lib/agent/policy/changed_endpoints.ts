@@ -2,15 +2,19 @@
 // here whose network got another access tag. Found without a walk where it is known which records changed.
 
 import { readableAt } from "../../intent/readable.ts";
-import type { AttachmentRecord, EndpointRecord, NetworkRecord } from "../../intent/records.ts";
+import type {
+  AttachmentRecord,
+  Documents,
+  EndpointRecord,
+  NetworkRecord,
+} from "../../intent/records.ts";
 import { keys } from "../../intent/records.ts";
 import { attachmentsOf, endpointKeyOf, findNetwork } from "../store/documents.ts";
-import type { Document } from "../store/store_cache.ts";
 import { AttachmentIndex } from "./attachment_index.ts";
 
 /** What there is to follow. */
 export interface EndpointInput {
-  readonly documents: ReadonlyMap<string, Document>;
+  readonly documents: Documents;
   /** Keys of the documents that changed; undefined where that may be any. */
   readonly changed: ReadonlySet<string> | undefined;
   /** Pods `namespace/name` that came, changed or went. */

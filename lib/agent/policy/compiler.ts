@@ -3,7 +3,12 @@
 
 import { Follower } from "../../intent/indexed_documents.ts";
 import { readableAt } from "../../intent/readable.ts";
-import type { AttachmentRecord, NetworkRecord, TenantRecord } from "../../intent/records.ts";
+import type {
+  AttachmentRecord,
+  Documents,
+  NetworkRecord,
+  TenantRecord,
+} from "../../intent/records.ts";
 import { rulesOfTenant } from "../../policy/contiv.ts";
 import { HostFlows } from "../../policy/flows/host_flows.ts";
 import { DROP } from "../../policy/flows/pipeline.ts";
@@ -12,7 +17,6 @@ import type { KubeNamespace, KubePod, NetworkPolicy } from "../../policy/input.t
 import { PolicyModel } from "../../policy/model.ts";
 import { rulesOfNetworkPolicy } from "../../policy/network_policy.ts";
 import { rulesOfUnknownLabels } from "../../policy/unknown_labels.ts";
-import type { Document } from "../store/store_cache.ts";
 import { podNameOf } from "./attachment_index.ts";
 import { ChangedEndpoints } from "./changed_endpoints.ts";
 import { policyEndpoint, subnetsByTenant, tenantPolicies } from "./policy_records.ts";
@@ -27,7 +31,7 @@ export interface KubeObjects {
 
 /** What the compiler is told. */
 export interface CompilerInput {
-  readonly documents: ReadonlyMap<string, Document>;
+  readonly documents: Documents;
   readonly kube: KubeObjects | undefined;
   readonly host: string;
   readonly tagOf: (network: NetworkRecord) => number | undefined;
@@ -35,7 +39,6 @@ export interface CompilerInput {
 
 const NOTHING: KubeObjects = { namespaces: [], pods: [], policies: [] };
 
-type Documents = CompilerInput["documents"];
 type Changed = ReadonlySet<string> | undefined;
 
 const fullName = ({ namespace, name }: KubePod | NetworkPolicy) => `${namespace}/${name}`;

@@ -1,8 +1,7 @@
 // What `get policies` shows: each policy, whom it guards here, and what it has dropped here.
 
-import type { TenantRecord } from "../../intent/records.ts";
+import type { Documents, TenantRecord } from "../../intent/records.ts";
 import { tenantsOf } from "../store/documents.ts";
-import type { Document } from "../store/store_cache.ts";
 import type { World } from "../world.ts";
 import type { Compiler } from "./compiler.ts";
 
@@ -21,7 +20,7 @@ export interface PolicyItem {
 }
 
 /** Returns contiv's policies as the records tell them, with nothing that only a host knows. */
-export function contivItems(documents: ReadonlyMap<string, Document>): PolicyItem[] {
+export function contivItems(documents: Documents): PolicyItem[] {
   return tenantsOf(documents).flatMap((
     { name: tenant, groups = [], policies = [] }: TenantRecord,
   ) =>

@@ -2,6 +2,7 @@
 
 import {
   type AttachmentRecord,
+  type Documents,
   type EndpointRecord,
   keys,
   type TenantRecord,
@@ -21,11 +22,8 @@ import {
   networksOf,
   tenantsOf,
 } from "../store/documents.ts";
-import type { Document } from "../store/store_cache.ts";
 import { bareAddress } from "../pods/port_external_ids.ts";
 import { whyUnsupported } from "./unsupported_rules.ts";
-
-type Documents = ReadonlyMap<string, Document>;
 
 /** Reports whether any tenant has a policy that a group uses. */
 export function hasPolicies(documents: Documents): boolean {

@@ -1,6 +1,6 @@
 // What `get KIND` shows of the mirror. Pure.
 
-import type { HostRecord, NetworkRecord, TenantRecord } from "../../intent/records.ts";
+import type { Documents, HostRecord, NetworkRecord, TenantRecord } from "../../intent/records.ts";
 import { auditClaims, poolsInUse } from "../../intent/audit.ts";
 import { Fault } from "../../util/errors.ts";
 import {
@@ -14,11 +14,8 @@ import {
 import { attachmentItem, endpointItem, unmatchedItem } from "./items.ts";
 import { type Item, named } from "./item_names.ts";
 import { contivItems } from "../policy/policy_items.ts";
-import type { Document } from "../store/store_cache.ts";
 import { podItems } from "../kube/pod_items.ts";
 import type { World } from "../world.ts";
-
-type Documents = ReadonlyMap<string, Document>;
 
 /** Kinds that `get` knows. */
 export const KINDS = [

@@ -4,6 +4,7 @@ import { documentsIn, groups } from "../../intent/indexed_documents.ts";
 import { readableAt, whyUnreadable } from "../../intent/readable.ts";
 import {
   type AttachmentRecord,
+  type Documents,
   type EndpointRecord,
   type HostRecord,
   keys,
@@ -11,9 +12,6 @@ import {
   type PresenceRecord,
   type TenantRecord,
 } from "../../intent/records.ts";
-import type { Document } from "./store_cache.ts";
-
-type Documents = ReadonlyMap<string, Document>;
 
 function find<T>(documents: Documents, group: string): T[] {
   return documentsIn<T>(documents, group).map(([, value]) => value);

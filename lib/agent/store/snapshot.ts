@@ -3,10 +3,10 @@
 
 import { faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
-import type { Document } from "./store_cache.ts";
+import type { Document, Documents } from "../../intent/records.ts";
 
 /** Documents by key, as a mirror has them. */
-export type Known = ReadonlyMap<string, Document>;
+export type Known = Documents;
 
 /** Keeps the file up to date. */
 export class Snapshot {

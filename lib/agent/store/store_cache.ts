@@ -1,18 +1,17 @@
 // The agent's copy of the store in memory: decisions read it, commits check revisions, so a copy that
 // lags can only cost another try, never a wrong write. A watch keeps it fresh.
 
-import { type Document, VersionedMap } from "./versioned_map.ts";
+import { VersionedMap } from "./versioned_map.ts";
 import { PendingWrites } from "./pending_writes.ts";
 import { pause } from "../../util/async/pause.ts";
 import type { Check, CommitResult, Entry, Store, Write } from "../../store/store.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import { Coalesced } from "../../util/async/coalesced.ts";
-
-export type { Document };
+import type { Documents } from "../../intent/records.ts";
 
 /** What a change of the store should be, given what is there; undefined when nothing is to be done. */
 export type Change = (
-  documents: ReadonlyMap<string, Document>,
+  documents: Documents,
 ) => { readonly checks: readonly Check[]; readonly writes: readonly Write[] } | undefined;
 
 const TRIES = 20;
@@ -48,7 +47,7 @@ export class StoreCache {
    * Reads the whole store; where it does not answer, takes `known` for it until follow() has read it.
    * Faults: what says more than that the store is away.
    */
-  static async open(store: Store, known: ReadonlyMap<string, Document>): Promise<StoreCache> {
+  static async open(store: Store, known: Documents): Promise<StoreCache> {
     const mirror = new StoreCache(store);
     try {
       await mirror.reload();
@@ -101,7 +100,7 @@ export class StoreCache {
     return this.#copy.revision;
   }
 
-  get documents(): ReadonlyMap<string, Document> {
+  get documents(): Documents {
     return this.#copy.documents;
   }
 

@@ -2,7 +2,7 @@
 // else. They are left alone; all else goes on.
 
 import { unreadableRecords } from "../../intent/audit.ts";
-import { type Documents } from "../../intent/records.ts";
+import type { Documents } from "../../intent/records.ts";
 import { oneLine } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 

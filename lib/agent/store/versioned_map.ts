@@ -4,12 +4,6 @@
 import { IndexedDocuments } from "../../intent/indexed_documents.ts";
 import type { Entry, Json } from "../../store/store.ts";
 
-/** One document with the revision it was last written at. */
-export interface Document {
-  readonly value: unknown;
-  readonly revision: number;
-}
-
 /** A write as a list, a watch or an own commit tells it. */
 export interface VersionedWrite {
   readonly key: string;

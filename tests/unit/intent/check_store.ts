@@ -1,8 +1,9 @@
 // Says what is wrong with a store's documents, from its own reading of them: it shares no code with
 // the planner.
 
+import type { Documents } from "../../../lib/intent/records.ts";
+
 type Fields = Readonly<Record<string, unknown>>;
-type Documents = ReadonlyMap<string, { readonly value: unknown }>;
 
 /** Returns every broken promise: claims that records do not imply, double use, orphans, overlaps. */
 export function brokenPromises(documents: Documents): string[] {

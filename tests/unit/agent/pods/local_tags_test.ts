@@ -1,12 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { LocalTags } from "../../../../lib/agent/pods/local_tags.ts";
-import type { Document } from "../../../../lib/agent/store/store_cache.ts";
-import type { NetworkRecord } from "../../../../lib/intent/records.ts";
+import type { Documents, NetworkRecord } from "../../../../lib/intent/records.ts";
 import type { PortRow } from "../../../../lib/ovs/switch.ts";
 import { network, vlanTenant } from "../../intent/files.ts";
 import { IntentDatabase } from "../../intent/intent_database.ts";
-
-type Documents = ReadonlyMap<string, Document>;
 
 /** Returns the documents of a tenant with VXLAN networks a and b, and VLAN network c. */
 function documentsWith(vlans: string): Documents {
