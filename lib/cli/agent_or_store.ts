@@ -1,4 +1,4 @@
-// Whom a command asks: the local agent, or with --store a store directly.
+// What answers a command: the local agent, or with --store a store directly.
 
 import type {
   GcAnswer,
@@ -18,21 +18,25 @@ import type { OpenOptions } from "../store/open_store.ts";
 import { Fault } from "../util/errors.ts";
 import type { Target } from "./shell.ts";
 
-// Two and a half heartbeats, which may be minutes, and then as long as an apply.
+// The limits end a hang. gc: two and a half heartbeats, which may be minutes, and then an apply of thousands
+// of objects; the others that change something: such an apply.
 const GC_MS = 1_800_000;
+const CHANGE_MS = 300_000;
+const LIST_MS = 30_000;
+const HEALTH_MS = 5_000;
 
 /** Returns the agent at `socket` (else K8CONTIVNET_SOCKET, else the default) as a target. */
 export function agentTarget(socket: string | undefined): Target {
   const path = socket ?? (Deno.env.get("K8CONTIVNET_SOCKET") || DEFAULT_SOCKET);
   type Body = GcRequest | IntentRequest | RepairRequest | TraceRequest | WhyRequest;
-  const ask = <T>(way: string, body: Body, limitMs = 300_000) =>
+  const ask = <T>(way: string, body: Body, limitMs = CHANGE_MS) =>
     askAgent<T>({ socket: path, path: `/v1/${way}`, body, limitMs });
   return {
     plan: (request) => ask<PlanAnswer>("plan", request),
     apply: (request) => ask<PlanAnswer>("apply", request),
     repair: (request) => ask<RepairAnswer>("repair", request),
     gc: (request) => ask<GcAnswer>("gc", request, GC_MS),
-    health: () => askAgent({ socket: path, method: "GET", path: "/v1/health", limitMs: 5_000 }),
+    health: () => askAgent({ socket: path, method: "GET", path: "/v1/health", limitMs: HEALTH_MS }),
     why: (pod) => ask<WhyAnswer>("why", pod),
     trace: (request) => ask<TraceAnswer>("trace", request),
     list: (kind, name) => {
@@ -41,7 +45,7 @@ export function agentTarget(socket: string | undefined): Target {
         socket: path,
         method: "GET",
         path: `/v1/${kind}${which}`,
-        limitMs: 30_000,
+        limitMs: LIST_MS,
       });
     },
   };
@@ -59,7 +63,7 @@ export async function storeTarget(
     { IntentStore, planRequest },
     { recordItems },
     { explainPod },
-    { noPodMetadata: knowsNothing },
+    { noPodMetadata },
     { podItemsOf },
   ] = await Promise.all([
     import("../store/open_store.ts"),
@@ -72,49 +76,51 @@ export async function storeTarget(
   ]);
   const store = await openStore(url, withEnvironment(options));
   stack.defer(() => store.close());
-  const mirror = await StoreCache.load(store);
-  const intents = new IntentStore(mirror, () => new Date().toISOString());
+  const cache = await StoreCache.load(store);
+  const intents = new IntentStore(cache, () => new Date().toISOString());
   return {
-    plan: (request) => Promise.resolve(planRequest(mirror.documents, request).answer),
+    plan: (request) => Promise.resolve(planRequest(cache.documents, request).answer),
     apply: (request) => intents.apply(request),
     repair: async ({ dryRun = false }) => {
       const { repairClaims } = await import("../agent/store/repair_claims.ts");
       const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
-      return await repairClaims(mirror, { isDry: dryRun, pause });
+      return await repairClaims(cache, { isDry: dryRun, pause });
     },
     gc: async ({ host, dryRun = false, force = false }) => {
       if (host === undefined) {
-        throw new Fault("usage", "what a host looks for in vain is known to its agent", {
-          fix: "leave --store out, or add --host HOST",
+        throw new Fault("usage", "only the agent of a host knows which of its sandboxes are gone", {
+          fix: "run it without --store, or add --host HOST",
         });
       }
       const { removeHost } = await import("../agent/store/remove_host.ts");
-      return await removeHost(mirror, {
+      return await removeHost(cache, {
         ...{ host, isDry: dryRun, isForced: force },
         pause: (ms) => new Promise<void>((done) => setTimeout(done, ms)),
         wallMs: Date.now,
       });
     },
     health: () => {
-      throw new Fault("usage", "status is an agent's", { fix: "leave --store out" });
+      throw new Fault("usage", "status needs the agent of this host", {
+        fix: "run it without --store",
+      });
     },
     why: (pod) => {
-      const { documents } = mirror;
-      return explainPod({ documents, knownOf: () => knowsNothing.of(pod), host: "" }, pod);
+      const { documents } = cache;
+      return explainPod({ documents, knownOf: () => noPodMetadata.of(pod), host: "" }, pod);
     },
     list: (kind, name) => {
       if (kind === "pods") {
-        return Promise.resolve(podItemsOf(mirror.documents).map((item) => ({ ...item })));
+        return Promise.resolve(podItemsOf(cache.documents).map((item) => ({ ...item })));
       }
-      if (kind !== "attachments") return Promise.resolve(recordItems(mirror.documents, kind, name));
-      throw new Fault("usage", "attachments are known to each host's agent", {
-        fix: "leave --store out",
+      if (kind !== "attachments") return Promise.resolve(recordItems(cache.documents, kind, name));
+      throw new Fault("usage", "only the agent of a host knows its attachments", {
+        fix: "run it without --store",
       });
     },
   };
 }
 
-/** Adds what the agent's environment says where no option does: one file serves both. */
+/** Fills missing options from the environment that the agent reads: one file configures both. */
 function withEnvironment(given: OpenOptions): OpenOptions {
   const env = (name: string) => Deno.env.get(`K8CONTIVNET_ETCD_${name}`) || undefined;
   return {

@@ -1,15 +1,15 @@
-// `apply`, `plan`, `delete`, `bind`: change the intent that the store holds, or say what would change.
+// `apply`, `plan`, `delete`, `bind`: change the intent in the store, or show what would change.
 
 import type { IntentRequest, PlanAnswer } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../util/names.ts";
 import { readIntentFile } from "./read_intent_file.ts";
-import { type Output, paint, printLines } from "./output.ts";
+import { paint, printLines } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
 
 export const apply: Command = {
   usage: "apply -f FILE [--prune] [--dry-run] [--strict] [--force]\n" +
-    "  adds and updates what FILE says; --prune also deletes what it does not say\n" +
+    "  adds and updates what FILE describes; --prune also deletes everything else\n" +
     "  e.g. k8contivnet apply -f intent.json",
   run: async (shell) => {
     const mode = shell.options.prune ? "replace" : "add";
@@ -19,7 +19,7 @@ export const apply: Command = {
 
 export const plan: Command = {
   usage: "plan -f FILE [--prune] [--strict]\n" +
-    "  says what apply would change, and changes nothing\n" +
+    "  shows what apply would change, and changes nothing\n" +
     "  e.g. k8contivnet plan -f intent.json",
   run: async (shell) => {
     const mode = shell.options.prune ? "replace" : "add";
@@ -41,7 +41,7 @@ export const bind: Command = {
   run: async (shell) => {
     const [pod, host, id, ...rest] = shell.words;
     if (!pod || !host || rest.length > 0) {
-      throw new Fault("usage", `bind got ${shell.words.length} words`, {
+      throw new Fault("usage", `bind got ${shell.words.length} arguments`, {
         why: "it takes 2 or 3",
         fix: "bind POD HOST [ID]",
       });
@@ -56,14 +56,16 @@ export const bind: Command = {
   },
 };
 
+/** Returns the request for the file of -f. Faults: usage; those of readIntentFile(). */
 async function requestOf(shell: Shell, mode: IntentRequest["mode"]): Promise<IntentRequest> {
   const { file, force, strict } = shell.options;
   if (!file || shell.words.length > 0) {
-    throw new Fault("usage", "the intent's file is missing", { fix: "-f FILE, or -f - for stdin" });
+    throw new Fault("usage", "no intent file is given", { fix: "add -f FILE, or -f - for stdin" });
   }
   return { mode, text: await readIntentFile(file), force, strict };
 }
 
+/** Applies the request, or plans it with --dry-run, and prints what came of it. */
 async function change(shell: Shell, request: IntentRequest): Promise<void> {
   if (shell.options.dryRun) {
     show(shell, await shell.target.plan(request), "would change");
@@ -72,8 +74,10 @@ async function change(shell: Shell, request: IntentRequest): Promise<void> {
   }
 }
 
+/** How each change is marked, as in a diff. */
 const SIGNS = { create: ["+", "green"], update: ["~", "yellow"], delete: ["-", "red"] } as const;
 
+/** Prints operations to stdout, warnings and the summary to stderr. */
 function show({ options, output }: Shell, answer: PlanAnswer, done: string): void {
   for (const warning of answer.warnings) output.words(`warning: ${warning}`);
   if (options.format === "json") return output.data(JSON.stringify(answer, null, 2));
@@ -82,10 +86,10 @@ function show({ options, output }: Shell, answer: PlanAnswer, done: string): voi
     return [paint(output, color, `${sign} ${kind} ${name}`), ...lines.map((line) => `    ${line}`)];
   });
   printLines(output, text);
-  output.words(summary(output, answer, done));
+  output.words(summary(answer, done));
 }
 
-function summary(_: Output, { operations, revision }: PlanAnswer, done: string): string {
+function summary({ operations, revision }: PlanAnswer, done: string): string {
   if (operations.length === 0) return "nothing to change";
   const objects = operations.length === 1 ? "1 object" : `${operations.length} objects`;
   return `${done}: ${objects}${revision === undefined ? "" : `, revision ${revision}`}`;

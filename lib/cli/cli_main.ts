@@ -1,4 +1,4 @@
-// The operator's tool: finds the command, reads the options that all share, runs it, says its Fault.
+// The operator's tool: finds the command, parses the options that all share, runs it, prints its Fault.
 
 import { parseArgs } from "@std/cli/parse-args";
 import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
@@ -8,7 +8,7 @@ import type { Command, CommonOptions, Shell, Target } from "./shell.ts";
 import { nearest } from "./nearest.ts";
 import type { OpenOptions } from "../store/open_store.ts";
 
-/** Commands by name; each is loaded when it is called. */
+/** The commands by name; each is loaded when it is called. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   apply: async () => (await import("./change.ts")).apply,
   plan: async () => (await import("./change.ts")).plan,
@@ -27,25 +27,25 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 
 const HELP = `k8contivnet: pods on their own VLANs and VXLANs, from one intent file
 
-  apply -f FILE      add and update what the intent says      plan -f FILE    what would change
+  apply -f FILE      add and update what FILE describes       plan -f FILE    show what would change
   delete -f FILE     delete what it names                     bind POD HOST   pin a pod's endpoints
   get KIND           hosts tenants networks endpoints attachments policies pods
-  why POD            which rule put it where, or why nowhere
-  trace SRC DST      may these two pods talk, by which rule, and does the switch agree
-  ipam show          how full the pools are                   ipam check      records against claims
-  gc                 release what is gone now                 gc --host HOST  of a host that is lost
+  why POD            which rule put it into which network, or why it is in none
+  trace SRC DST      may these two pods communicate, by which rule, and does the switch agree
+  ipam show          usage of the address pools               ipam check      compare records with claims
+  gc                 release what is gone from this host now  gc --host HOST  from a host that is lost
   intent example     an intent to start from                  intent check FILE
-  status             how this host's agent is
-  kube rbac|status   rights in Kubernetes, how it is known    pods            as kubectl contiv pods
+  status             state of this host's agent
+  kube rbac|status   permissions in Kubernetes, cluster state pods            as kubectl contiv pods
   netplugin          the host agent                           netdcli         the original's tool
   init setup teardown status   a kubelet's calls ("k8contivnet help setup")
-  version            what this file is
+  version            version of this file
 
-COMMAND -h tells more. Common options: -o table|wide|json|name, --socket PATH, --store URL, --no-color
+COMMAND -h prints its details. Common options: -o table|wide|json|name, --socket PATH, --store URL, --no-color
 With --store etcd[s]://… also --etcd-ca, --etcd-cert, --etcd-key, --etcd-user, --etcd-password-file
 exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict or exhausted, 5 unavailable, 6 timed out`;
 
-/** Runs one command; gives the exit code. */
+/** Runs one command; returns the exit code, of FAULT_CODES. */
 export async function cliMain(args: readonly string[]): Promise<number> {
   const [name = "help", ...rest] = args;
   await using stack = new AsyncDisposableStack();
@@ -59,6 +59,7 @@ export async function cliMain(args: readonly string[]): Promise<number> {
   }
 }
 
+/** Runs the command `name`. Faults: usage; those of the command. */
 async function dispatch(
   name: string,
   args: readonly string[],
@@ -78,7 +79,7 @@ async function dispatch(
       "netdcli",
       ...["init", "setup", "teardown", "status"],
     ]);
-    throw new Fault("usage", `there is no command "${name.slice(0, 60)}"`, {
+    throw new Fault("usage", `"${name.slice(0, 60)}" is not a command`, {
       fix: near ? `did you mean ${near}?` : 'see "k8contivnet help"',
     });
   }
@@ -93,12 +94,14 @@ async function dispatch(
   await command.run(shell);
 }
 
+/** Prints the help of a command, or the overview. */
 async function help(name: string | undefined, output: Output): Promise<void> {
   const load = name === undefined ? undefined : COMMANDS[name];
   if (!load) return output.data(HELP);
   output.data(`k8contivnet ${(await load()).usage}`);
 }
 
+/** Prints version and build. */
 function version({ format }: CommonOptions, output: Output): void {
   const { os, arch } = Deno.build;
   const facts = { version: VERSION, deno: Deno.version.deno, os, arch, glibc: "2.27 or newer" };
@@ -108,6 +111,7 @@ function version({ format }: CommonOptions, output: Output): void {
   );
 }
 
+/** The parsed command line. */
 interface Options {
   readonly words: readonly string[];
   readonly common: CommonOptions;
@@ -119,9 +123,10 @@ interface Options {
 }
 
 const KUBE_FLAGS = ["namespace", "kubeconfig", "context"] as const;
-// The same as the agent's.
+// The same as those of netplugin.
 const ETCD_FLAGS = ["etcd-ca", "etcd-cert", "etcd-key", "etcd-user", "etcd-password-file"] as const;
 
+/** Parses arguments and options. Faults: usage. */
 function parseOptions(args: readonly string[]): Options {
   const parsed = parseArgs([...args], {
     string: [
@@ -152,12 +157,14 @@ function parseOptions(args: readonly string[]): Options {
     default: { color: true, output: "table" },
     unknown: (arg, key) => {
       if (key === undefined) return;
-      throw new Fault("usage", `there is no option ${arg.slice(0, 60)}`, { fix: "see -h" });
+      throw new Fault("usage", `unknown option ${arg.slice(0, 60)}`, { fix: "see -h" });
     },
   });
   const format = parsed.output;
   if (!isFormat(format)) {
-    throw new Fault("usage", `-o cannot be "${format}"`, { fix: "table, wide, json or name" });
+    throw new Fault("usage", `-o "${format.slice(0, 60)}" is not a format`, {
+      fix: "use table, wide, json or name",
+    });
   }
   return {
     words: parsed._.map(String),
@@ -196,6 +203,7 @@ function isFormat(format: string): format is CommonOptions["format"] {
   return ["table", "wide", "json", "name"].includes(format);
 }
 
+/** Opens what answers the command; loaded late, as `intent` and `pods` need neither. */
 async function lazyTarget(options: Options, stack: AsyncDisposableStack): Promise<Target> {
   const { agentTarget, storeTarget } = await import("./agent_or_store.ts");
   return options.store

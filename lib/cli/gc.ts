@@ -1,5 +1,5 @@
-// `gc`: releases what this host's agent looks for in vain; `gc --host HOST`: gives up what a host has in
-// the store that never comes back.
+// `gc`: releases this host's attachments whose sandboxes are gone; `gc --host HOST`: removes from the store
+// what a host has there that is lost for good.
 
 import type { GcAct, GcAnswer } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
@@ -9,14 +9,15 @@ import type { Command } from "./shell.ts";
 
 export const gc: Command = {
   usage: "gc [--host HOST [--force]] [--dry-run] [-o table|json|name]\n" +
-    "  without --host: pods of this host that have gone without a word are released now, where they\n" +
-    "  are missing once more, and not only after their grace time.\n" +
-    "  --host: for a host that is gone for good. Frees the addresses that set-ups took there, or holds\n" +
-    "  them for their pods where the network says so, and unbinds the intent's endpoints, which keep\n" +
-    "  their addresses, so that their pods may be set up elsewhere. Looks for two and a half heartbeats\n" +
-    "  and is refused where the host's agent is alive; may be cut off, repeated, or run twice at once.\n" +
-    "  Nobody can see whether pods of a host without an agent still use their addresses: you say so.\n" +
-    "  --force: also a host that has never given a sign of life, as one with a store of its own\n" +
+    "  without --host: releases pods of this host that disappeared without a teardown now, after one\n" +
+    "  more check, instead of at the end of their grace period.\n" +
+    "  --host: for a host that is lost for good. Releases the addresses that were allocated there at\n" +
+    "  set-up, or holds them for their pods where the network is configured so, and unbinds the intent's\n" +
+    "  endpoints, which keep their addresses, so that their pods can be set up elsewhere. Watches for two\n" +
+    "  and a half heartbeats and refuses if the host's agent is alive. Can be interrupted, repeated, or\n" +
+    "  run twice at once. Whether pods of a host without an agent still use their addresses cannot be\n" +
+    "  seen from here: by running this you confirm that they do not.\n" +
+    "  --force: also for a host that has never sent a heartbeat, such as one with a store of its own\n" +
     "  e.g. k8contivnet gc --host host3 --dry-run",
   run: async ({ words, options, output, target }) => {
     const { host, dryRun, force, format } = options;
@@ -28,35 +29,38 @@ export const gc: Command = {
     }
     if (host !== undefined) {
       parseName("host", host, LONG_NAME_LIMIT);
-      output.words(`looking whether host ${host} is silent`);
+      output.words(`watching for heartbeats of host ${host}`);
     }
     const answer = await target.gc({ ...host === undefined ? {} : { host }, dryRun, force });
     const { acts, left } = answer;
     if (format === "json") output.data(JSON.stringify(answer, null, 2));
     else if (format === "name") printLines(output, acts.map(({ endpoint }) => endpoint));
     else printLines(output, acts.map((act) => lineOf(act, dryRun)));
-    for (const key of left) output.words(`record ${key} is left alone: it cannot be read`);
+    for (const key of left) output.words(`record ${key} left in place: it cannot be read`);
     output.words(ending(answer, dryRun));
   },
 };
 
-const WORDS = {
+/** Each act, in the present for --dry-run and in the past. */
+const VERBS = {
   release: ["release", "released"],
   hold: ["hold", "held"],
   unbind: ["unbind", "unbound"],
   forget: ["forget", "forgotten"],
 } as const;
 
+/** Returns one act as a line. */
 function lineOf({ act, endpoint, address, pod, pinned, dueMs }: GcAct, isDry: boolean): string {
-  const [now, past] = WORDS[act];
-  const whose = pod === "" ? "" : `, of pod ${pod}`;
-  const pin = pinned ? "; pinned to that host: k8contivnet bind moves it" : "";
+  const [now, past] = VERBS[act];
+  const owner = pod === "" ? "" : `, of pod ${pod}`;
+  const pin = pinned ? "; pinned to that host, use k8contivnet bind to move it" : "";
   const due = dueMs === undefined ? "" : `, by itself in ${Math.ceil(dueMs / 1_000)} s`;
-  return `${isDry ? `would ${now}` : past} ${endpoint} ${address}${whose}${pin}${due}`;
+  return `${isDry ? `would ${now}` : past} ${endpoint} ${address}${owner}${pin}${due}`;
 }
 
+/** Returns the last line: the host and how many acts there were. */
 function ending({ host, lastSeen, acts }: GcAnswer, isDry: boolean): string {
   const seen = lastSeen === undefined ? "" : `, last seen at ${lastSeen}`;
   const count = acts.length === 0 ? "nothing" : String(acts.length);
-  return `host ${host}${seen}: ${count} ${isDry ? "to be given up" : "given up"}`;
+  return `host ${host}${seen}: ${count} ${isDry ? "to be removed" : "removed"}`;
 }

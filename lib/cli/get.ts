@@ -1,4 +1,5 @@
-// `get KIND [NAME]`: what the agent or the store knows, as a table or JSON.
+// `get KIND [NAME]`: what the agent or the store knows, as a table, as JSON or as names. A column is one line
+// in COLUMNS, or in WIDE when only `-o wide` shows it.
 
 import { Fault } from "../util/errors.ts";
 import type { PodItem } from "../agent/api.ts";
@@ -7,22 +8,26 @@ import { printLines, table } from "./output.ts";
 import { showPods } from "./pods.ts";
 import type { Command, Shell } from "./shell.ts";
 
-/** A column: its head and what it shows of an item. */
+/** A column: its head, and the text of its cell for an item. */
 type Column = readonly [head: string, cell: (item: Item) => string];
 
+/** Shows a field of the item; a list joined by commas, `-` for nothing. */
 const text = (key: string) => (item: Item): string => {
   const value = item[key];
   if (value === undefined || value === "" || value === null) return "-";
   return Array.isArray(value) ? value.join(",") || "-" : String(value);
 };
 
+/** Shows the pod as `NAMESPACE/NAME`. */
 const podOf = (item: Item): string => {
   const pod = item.pod as { namespace: string; name: string };
   return `${pod.namespace}/${pod.name}`;
 };
 
-const short = (item: Item): string => String(item.sandbox).slice(0, 12);
+/** Shows the first 12 digits of the sandbox id, as `docker ps` does. */
+const shortSandbox = (item: Item): string => String(item.sandbox).slice(0, 12);
 
+/** The columns of each kind, in order. */
 const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
   hosts: [["NAME", text("name")], ["UPLINK", text("intf")], ["VTEP", text("vtepIp")]],
   tenants: [
@@ -55,7 +60,7 @@ const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
     ["ADDRESS", text("addresses")],
     ["VLAN", (item) => item.vlan === 0 ? "-" : String(item.vlan)],
     ["STATE", text("state")],
-    ["SANDBOX", short],
+    ["SANDBOX", shortSandbox],
     ["REASON", text("reason")],
   ],
   policies: [
@@ -68,6 +73,7 @@ const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
   ],
 };
 
+/** The columns that `-o wide` adds at the end. */
 const WIDE: Readonly<Record<string, readonly Column[]>> = {
   attachments: [["HOST", text("host")], ["MAC", text("mac")]],
   endpoints: [["NAMESPACE", text("namespace")], ["GENERATION", text("generation")], [
@@ -80,30 +86,34 @@ const KINDS = [...Object.keys(COLUMNS), "pods"];
 
 export const get: Command = {
   usage: "get KIND [NAME] [-o table|wide|json|name] [-n NAMESPACE | -A]\n" +
-    `  kinds: ${KINDS.join(", ")}; of pods those in NAMESPACE (default), or all\n` +
+    `  kinds: ${KINDS.join(", ")}; pods are those of NAMESPACE ("default"), or of all with -A\n` +
     "  e.g. k8contivnet get attachments -o json",
   run: async (shell) => {
     const [word, name, ...rest] = shell.words;
     const kind = KINDS.find((one) =>
       one === word || one === `${word}s` || one.replace(/ies$/, "y") === word
     );
-    if (!kind || rest.length > 0) {
-      throw new Fault("usage", word ? `there is no kind "${word}"` : "get lacks a kind", {
-        fix: `kinds: ${KINDS.join(", ")}`,
+    if (!kind) {
+      const what = word ? `"${word.slice(0, 60)}" is not a kind` : "get needs a kind";
+      throw new Fault("usage", what, { fix: `kinds: ${KINDS.join(", ")}` });
+    }
+    if (rest.length > 0) {
+      throw new Fault("usage", `get got ${shell.words.length} arguments`, {
+        fix: "get KIND [NAME]",
       });
     }
-    const told = await shell.target.list(kind, name);
+    const listed = await shell.target.list(kind, name);
     if (kind === "pods") {
       const { namespace = "default", allNamespaces } = shell.options;
       const within = allNamespaces || name?.includes("/") ? undefined : namespace;
-      const pods = told as unknown as readonly PodItem[];
+      const pods = listed as unknown as readonly PodItem[];
       return showPods(shell, pods, { namespace: within, name });
     }
-    const items = named(told, name); // an agent of an older file gives all
+    const items = named(listed, name); // an agent of an older version returns all
     if (name !== undefined && items.length === 0) {
       throw new Fault(
         "not_found",
-        `no ${kind.replace(/ies$/, "y").replace(/s$/, "")} is named "${name}"`,
+        `there is no ${kind.replace(/ies$/, "y").replace(/s$/, "")} "${name.slice(0, 60)}"`,
         {
           fix: `see k8contivnet get ${kind}`,
         },
@@ -113,6 +123,7 @@ export const get: Command = {
   },
 };
 
+/** Prints the items in the format that the options name. */
 function show({ options, output }: Shell, kind: string, items: readonly Item[]): void {
   if (options.format === "json") return output.data(JSON.stringify(items, null, 2));
   if (options.format === "name") {

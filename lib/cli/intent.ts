@@ -1,4 +1,4 @@
-// `intent example|schema|check FILE`: help with writing an intent; asks no agent.
+// `intent example|schema|check FILE`: help with writing an intent; works without an agent.
 
 import { Fault } from "../util/errors.ts";
 import { readIntentFile } from "./read_intent_file.ts";
@@ -6,7 +6,7 @@ import type { Command } from "./shell.ts";
 
 export const intent: Command = {
   usage: "intent example | schema | check FILE [--strict]\n" +
-    "  prints an intent to start from, the JSON schema, or what is wrong with FILE (- is stdin)\n" +
+    "  prints an intent to start from, the JSON schema, or the errors of FILE (- is stdin)\n" +
     "  e.g. k8contivnet intent check intent.json",
   run: async ({ words: [word, file], options, output }) => {
     const { intentSchema, parseIntent } = await import("../intent/schema.ts");

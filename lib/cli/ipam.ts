@@ -1,4 +1,4 @@
-// `ipam show|check`: how full the pools of addresses are, and whether records and claims agree.
+// `ipam show|check`: usage of the address pools, and whether records and claims agree.
 
 import type { Difference, PoolUse } from "../intent/audit.ts";
 import { Fault } from "../util/errors.ts";
@@ -7,10 +7,10 @@ import type { Command, Shell } from "./shell.ts";
 
 export const ipam: Command = {
   usage: "ipam show [TENANT/NETWORK] | check [--repair [--dry-run]] [-o table|json|name]\n" +
-    "  show: how full each network's pool is, and what is held for pods that may come back;\n" +
-    "  check: every claim against the record that holds it, ends with 1 where they differ, and names\n" +
-    "  each; --repair releases claims that no record holds and rebuilds missing ones, after looking\n" +
-    "  twice; what a pod has at this moment is kept\n" +
+    "  show: usage of each network's pool, and the addresses held for pods that may come back;\n" +
+    "  check: compares every claim with the record that owns it, lists the differences, and exits with 1\n" +
+    "  if there are any; --repair releases claims without a record and rebuilds missing ones, each after\n" +
+    "  a second check; what a pod has at this moment is kept\n" +
     "  e.g. k8contivnet ipam show tenant-one/orange",
   run: async (shell) => {
     const [word, name, ...rest] = shell.words;
@@ -24,12 +24,13 @@ export const ipam: Command = {
   },
 };
 
+/** Prints the pools, of one network or all, and their held addresses. */
 async function show({ target, options, output }: Shell, name: string | undefined): Promise<void> {
   const pools = await target.list("pools") as unknown as readonly PoolUse[];
   const nameOf = ({ tenant, network }: PoolUse) => `${tenant}/${network}`;
   const wanted = name === undefined ? pools : pools.filter((pool) => nameOf(pool) === name);
   if (name !== undefined && wanted.length === 0) {
-    throw new Fault("not_found", `no network is named "${name.slice(0, 60)}"`, {
+    throw new Fault("not_found", `there is no network "${name.slice(0, 60)}"`, {
       fix: "see k8contivnet ipam show",
     });
   }
@@ -49,6 +50,7 @@ async function show({ target, options, output }: Shell, name: string | undefined
   }
 }
 
+/** Prints the differences. Faults: failed, if there are any. */
 async function check({ target, options, output }: Shell): Promise<void> {
   const found = await target.list("differences") as unknown as readonly Difference[];
   if (options.format === "json") output.data(JSON.stringify(found, null, 2));
@@ -64,6 +66,7 @@ async function check({ target, options, output }: Shell): Promise<void> {
 
 const DONE = { release: "released", rebuild: "rebuilt", keep: "kept" } as const;
 
+/** Prints what was repaired, or would be. Faults: failed, if differences are left. */
 async function repair({ target, options, output }: Shell): Promise<void> {
   const { dryRun, format } = options;
   const { acts, left } = await target.repair({ dryRun });
@@ -77,6 +80,6 @@ async function repair({ target, options, output }: Shell): Promise<void> {
   }
   for (const { name, why } of left.slice(0, 20)) output.words(`${name}: ${why}`);
   throw new Fault("failed", `${left.length} differences ${dryRun ? "found" : "are left"}`, {
-    fix: dryRun ? "leave --dry-run out" : "apply the intent again, and check again",
+    fix: dryRun ? "run it without --dry-run" : "apply the intent again, and check again",
   });
 }

@@ -1,5 +1,5 @@
-// `kube rbac|status`: the rights that agents need in Kubernetes, and how well this host's agent knows
-// its cluster.
+// `kube rbac|status`: the permissions that agents need in Kubernetes, and how much of its cluster this host's
+// agent knows.
 
 import { Fault } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName } from "../util/names.ts";
@@ -7,8 +7,8 @@ import type { Command, Shell } from "./shell.ts";
 
 export const kube: Command = {
   usage: "kube rbac [-n NAMESPACE] | status [-o table|json]\n" +
-    "  rbac: prints account and rights of the agents, in NAMESPACE (kube-system); status: how well\n" +
-    "  this host's agent knows its cluster, ends with 5 where it does not\n" +
+    "  rbac: prints the service account of the agents and its permissions, for NAMESPACE (kube-system);\n" +
+    "  status: what this host's agent knows of its cluster; exits with 5 if the API server is unreachable\n" +
     "  e.g. k8contivnet kube rbac | kubectl apply -f -",
   run: async (shell) => {
     const [word, ...rest] = shell.words;
@@ -21,16 +21,18 @@ export const kube: Command = {
   },
 };
 
+/** Prints the manifest for `kubectl apply -f -`. */
 async function rbac({ options, output }: Shell): Promise<void> {
   const { rbacManifest } = await import("../kube/rbac.ts");
   const namespace = parseName("namespace", options.namespace ?? "kube-system", LONG_NAME_LIMIT);
   output.data(rbacManifest(namespace));
 }
 
+/** Prints the state of the agent's informers. Faults: unavailable, without a cluster or an API server. */
 async function status({ target, options, output }: Shell): Promise<void> {
   const { kube } = await target.health();
   if (!kube) {
-    throw new Fault("unavailable", "agent knows no cluster", {
+    throw new Fault("unavailable", "the agent has no cluster", {
       fix: "start it with --kubeconfig FILE",
     });
   }
@@ -40,10 +42,12 @@ async function status({ target, options, output }: Shell): Promise<void> {
       `${kube.pods} pods of node ${kube.node}`,
       `${kube.namespaces} namespaces`,
       `${kube.policies} policies`,
-      `${kube.peers} pods for their selectors`,
+      `${kube.peers} pods for policy selectors`,
     ];
     output.data(`${kube.state}${kube.server ? ` at ${kube.server}` : ""}: ${held.join(", ")}`);
   }
   if (kube.state === "up") return;
-  throw new Fault("unavailable", "Kubernetes is away, what was known stays", { why: kube.why });
+  throw new Fault("unavailable", "API server unreachable, cached objects stay in use", {
+    why: kube.why,
+  });
 }

@@ -1,15 +1,15 @@
 // "Did you mean": the known word nearest to what was typed.
 
-/** Returns the word of `known` that is at most a third of its letters away from `typed`. */
+/** Returns the word of `known` nearest to `typed`, if at most a third of its letters differ. */
 export function nearest(typed: string, known: readonly string[]): string | undefined {
   const ranked = known
-    .map((word) => ({ word, away: distance(typed.slice(0, 40), word) }))
-    .filter(({ word, away }) => away <= Math.max(1, Math.floor(word.length / 3)))
-    .sort((a, b) => a.away - b.away);
+    .map((word) => ({ word, edits: distance(typed.slice(0, 40), word) }))
+    .filter(({ word, edits }) => edits <= Math.max(1, Math.floor(word.length / 3)))
+    .sort((a, b) => a.edits - b.edits);
   return ranked[0]?.word;
 }
 
-/** Changes from one word to the other: a letter too many, too few or another, or two exchanged. */
+/** Returns how many edits lead from one word to the other: insert, delete, replace, swap two neighbours. */
 function distance(from: string, to: string): number {
   const rows = [Array.from({ length: to.length + 1 }, (_, at) => at)];
   const at = (i: number, j: number) => rows[i]?.[j] ?? Infinity;

@@ -1,17 +1,18 @@
-// The one place where commands print: data to stdout, words to stderr, tables, colours.
+// The one place where commands print: data to stdout, messages to stderr, tables, colours.
 
 import { unicodeWidth } from "@std/cli/unicode-width";
 
-/** Where a command's words go; tests hand in their own. */
+/** Where a command prints; tests pass their own. */
 export interface Output {
-  /** Data, with its newline. */
+  /** Prints data to stdout; a newline is added where it is missing. */
   readonly data: (text: string) => void;
-  /** One line of words. */
+  /** Prints one line of a message to stderr. */
   readonly words: (line: string) => void;
+  /** Whether data may carry ANSI colours. */
   readonly hasColor: boolean;
 }
 
-/** Returns the process's own output. Colour only where a person looks and NO_COLOR is not set. */
+/** Returns the output of this process. Coloured only on a terminal and without NO_COLOR. */
 export function processOutput(wantsColor: boolean): Output {
   const noColor = Deno.env.get("NO_COLOR") || Deno.env.get("TERM") === "dumb";
   return {
@@ -26,24 +27,24 @@ function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string
   try {
     for (let done = 0; done < bytes.length;) done += stream.writeSync(bytes.subarray(done));
   } catch (error) {
-    // The reader had enough, as `| head` has.
+    // The reader closed the pipe, as `| head` does.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
 }
 
 const COLORS = { green: 32, yellow: 33, red: 31, dim: 2, bold: 1 } as const;
 
-/** Returns `text` in a colour where the output has any. */
+/** Returns `text` in a colour, where the output has colours. */
 export function paint({ hasColor }: Output, color: keyof typeof COLORS, text: string): string {
   return hasColor ? `\x1b[${COLORS[color]}m${text}\x1b[0m` : text;
 }
 
-/** Prints lines in one write: of a large plan there are tens of thousands. */
+/** Prints lines in one write: a large plan has tens of thousands. */
 export function printLines({ data }: Output, lines: readonly string[]): void {
   if (lines.length > 0) data(lines.join("\n"));
 }
 
-/** Returns rows as aligned columns under their heads, two blanks apart. */
+/** Returns rows as aligned columns below their heads, two blanks apart; wide characters count twice. */
 export function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [heads, ...rows];
   const widths = heads.map((_, column) =>

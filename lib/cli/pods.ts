@@ -1,5 +1,5 @@
-// `pods`, which linked as kubectl-contiv is `kubectl contiv pods`: pods and their addresses in our
-// networks as the API server tells them, by the user's own kubeconfig. `get pods` asks the agent.
+// `pods`, linked as kubectl-contiv also `kubectl contiv pods`: pods and their addresses in our networks, read
+// from the API server with the user's own kubeconfig. `get pods` asks the agent instead.
 
 import type { PodItem } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
@@ -9,12 +9,12 @@ import type { Command, Shell } from "./shell.ts";
 export const pods: Command = {
   usage:
     "pods [NAME] [-n NAMESPACE | -A] [-o table|json|name] [--kubeconfig FILE] [--context NAME]\n" +
-    "  pods with their networks and addresses, as the API server has them\n" +
+    "  pods with their networks and addresses, as recorded in the API server\n" +
     "  e.g. kubectl contiv pods -A",
   run: async (shell) => {
     const [name, ...rest] = shell.words;
     if (rest.length > 0) {
-      throw new Fault("usage", `pods got ${shell.words.length} words`, { fix: "pods [NAME]" });
+      throw new Fault("usage", `pods got ${shell.words.length} arguments`, { fix: "pods [NAME]" });
     }
     const { accessSource } = await import("../kube/access.ts");
     const { kubeconfig, context, allNamespaces } = shell.options;
@@ -25,13 +25,13 @@ export const pods: Command = {
   },
 };
 
-/** As kubectl finds its own. */
+/** Returns the path of the kubeconfig that kubectl uses: the first in KUBECONFIG, else ~/.kube/config. */
 function ownKubeconfig(): string {
   const [first] = (Deno.env.get("KUBECONFIG") ?? "").split(":").filter((path) => path !== "");
   return first ?? `${Deno.env.get("HOME") ?? ""}/.kube/config`;
 }
 
-/** Prints the pods of a namespace (of all when absent) and a name. Faults: not_found. */
+/** Prints the pods of a namespace (of all without one) with that name (all without one). Faults: not_found. */
 export function showPods(
   { options, output }: Shell,
   all: readonly PodItem[],
@@ -46,8 +46,8 @@ export function showPods(
   );
   const where = namespace === undefined ? "" : ` in namespace ${namespace}`;
   if (name !== undefined && items.length === 0) {
-    throw new Fault("not_found", `no pod is named "${name.slice(0, 60)}"${where}`, {
-      fix: "-n NAMESPACE, or -A for all",
+    throw new Fault("not_found", `there is no pod "${name.slice(0, 60)}"${where}`, {
+      fix: "add -n NAMESPACE, or -A for all namespaces",
     });
   }
   if (options.format === "json") return output.data(JSON.stringify(items, null, 2));

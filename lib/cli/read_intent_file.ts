@@ -1,9 +1,9 @@
-// Reads what a user names on the command line: a file, or `-` for standard input.
+// Reads the file that a user names on the command line, or standard input for `-`.
 
 import { INTENT_BYTES } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
 
-/** Returns the text of an intent file. Faults: not_found, usage (no UTF-8, empty, too long), failed. */
+/** Returns the text of an intent file. Faults: not_found, usage (not UTF-8, empty, longer than INTENT_BYTES), failed. */
 export async function readIntentFile(path: string): Promise<string> {
   const text = decode(path, await readBytes(path));
   if (text.trim() !== "") return text;
@@ -20,14 +20,14 @@ async function readBytes(path: string): Promise<Uint8Array> {
     if (cause instanceof Fault) throw cause;
     const isMissing = cause instanceof Deno.errors.NotFound;
     throw new Fault(isMissing ? "not_found" : "failed", `intent file ${path} cannot be read`, {
-      why: isMissing ? "there is no such file" : "it is a folder, or may not be read",
+      why: isMissing ? "there is no such file" : "it is a folder, or not readable",
       fix: "name a JSON file, or - for standard input",
       cause,
     });
   }
 }
 
-/** Reads to the end, or until it is too much. */
+/** Reads to the end. Faults: usage, beyond INTENT_BYTES. */
 async function readStream(
   path: string,
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
@@ -37,7 +37,7 @@ async function readStream(
   for await (const chunk of stream) {
     length += chunk.length;
     if (length > INTENT_BYTES) {
-      throw new Fault("usage", `intent ${path} is refused`, {
+      throw new Fault("usage", `intent ${path} is too large`, {
         why: `it has more than ${INTENT_BYTES / 2 ** 20} MB`,
         fix: "apply it in parts, tenant by tenant",
       });

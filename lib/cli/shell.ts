@@ -1,4 +1,4 @@
-// What a command is handed: its words, its options, where to print, and whom to ask.
+// What a command is called with: its arguments, its options, where it prints, and what answers it.
 
 import type {
   GcAnswer,
@@ -15,45 +15,62 @@ import type {
 } from "../agent/api.ts";
 import type { Output } from "./output.ts";
 
-/** Answers a command: the local agent over its socket, or a store directly. */
+/**
+ * Answers commands: the local agent over its socket, or a store directly (agent_or_store.ts). All methods
+ * fail with the Faults of the one that answers; unavailable or timeout when it does not.
+ */
 export interface Target {
+  /** Returns what `apply` would change. */
   plan(request: IntentRequest): Promise<PlanAnswer>;
+  /** Applies an intent, all of it or nothing. */
   apply(request: IntentRequest): Promise<PlanAnswer>;
+  /** Makes claims agree with records. */
   repair(request: RepairRequest): Promise<RepairAnswer>;
+  /** Releases what is gone from this host, or from a host that is lost. */
   gc(request: GcRequest): Promise<GcAnswer>;
-  /** Faults (usage) where no agent is asked. */
+  /** Returns the agent's state. Faults: usage, from a store. */
   health(): Promise<HealthAnswer>;
+  /** Returns which rule puts a pod where. */
   why(pod: WhyRequest): Promise<WhyAnswer>;
+  /** Returns the items of a kind of `get`, as JSON objects; only those of that name where it is given. */
   list(kind: string, name?: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
-  /** Absent where there is no switch to ask. */
+  /** Traces a packet through policies and switch. Absent from a store. */
   trace?(request: TraceRequest): Promise<TraceAnswer>;
 }
 
-/** Options that every command knows. */
+/** The options of all commands, parsed; a command reads those that it knows. */
 export interface CommonOptions {
   readonly format: "table" | "wide" | "json" | "name";
+  /** Go ahead where the target would refuse for safety. */
   readonly force: boolean;
+  /** Unknown fields of an intent are errors, not warnings. */
   readonly strict: boolean;
+  /** Delete what the file does not name. */
   readonly prune: boolean;
+  /** Report what would be done, change nothing. */
   readonly dryRun: boolean;
+  /** Of `ipam check`. */
   readonly repair: boolean;
-  /** File of -f. */
+  /** Of -f: a path, or `-` for standard input. */
   readonly file: string | undefined;
-  /** Of -n; the commands that know namespaces say which one it is when absent. */
+  /** Of -n; each command that has namespaces has a default of its own. */
   readonly namespace: string | undefined;
   readonly allNamespaces: boolean;
+  /** Path; only of `pods`. */
   readonly kubeconfig: string | undefined;
+  /** Of the kubeconfig. */
   readonly context: string | undefined;
-  /** Ports, as written, and protocol of `trace`. */
+  /** Of `trace`: a port as it was typed. */
   readonly tcp: string | undefined;
   readonly udp: string | undefined;
   readonly icmp: boolean;
-  /** Of `gc`. */
+  /** Of `gc`: the label of a host. */
   readonly host: string | undefined;
 }
 
-/** What a command is handed. */
+/** Everything that a command works with; a test passes its own. */
 export interface Shell {
+  /** The arguments after the command's name, without options. */
   readonly words: readonly string[];
   readonly options: CommonOptions;
   readonly output: Output;
@@ -62,7 +79,8 @@ export interface Shell {
 
 /** One command. */
 export interface Command {
-  /** One line each: how it is called, what it does, an example. */
+  /** The help text: the synopsis, what the command does (indented by two blanks), an example. */
   readonly usage: string;
+  /** Runs it; a Fault becomes the message and the exit code. */
   readonly run: (shell: Shell) => Promise<void> | void;
 }

@@ -1,4 +1,4 @@
-// `trace SRC DST`: may these two talk, by which rule, and does the switch agree?
+// `trace SRC DST`: may these two communicate, by which rule, and does the switch agree?
 
 import type { TraceAnswer, TraceRequest } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
@@ -9,29 +9,32 @@ export const trace: Command = {
   usage: "trace SRC DST [--tcp PORT | --udp PORT | --icmp] [-o json]\n" +
     "  SRC: pod as NAMESPACE/NAME, its name, or its address; DST: the same, or any address\n" +
     "  prints allowed or denied, with the rule that decides, and what the switch itself does;\n" +
-    "  ends with 1 where the two differ\n" +
+    "  exits with 1 if the two differ\n" +
     "  e.g. k8contivnet trace default/app default/web --tcp 8000",
   run: async (shell) => {
     const request = requestOf(shell);
     if (!shell.target.trace) {
-      throw new Fault("usage", "trace asks the agent, not a store", { fix: "leave --store out" });
+      throw new Fault("usage", "trace needs the agent of this host", {
+        fix: "run it without --store",
+      });
     }
     const answer = await shell.target.trace(request);
     show(shell, request, answer);
     if (answer.isAgreed) return;
     throw new Fault("failed", "policies and switch do not agree", {
-      why: "what is in force is not what the policies say",
+      why: "the installed flows are not what the policies say",
       fix: "see the agent's log, and report it",
     });
   },
 };
 
+/** Reads the arguments. Faults: usage. */
 function requestOf({ words, options }: Shell): TraceRequest {
   const [source, destination, ...rest] = words;
   const { tcp, udp, icmp } = options;
   const given = [tcp !== undefined, udp !== undefined, icmp === true].filter(Boolean).length;
   if (!source || !destination || rest.length > 0 || given > 1) {
-    throw new Fault("usage", `trace got ${words.length} words`, {
+    throw new Fault("usage", `trace got ${words.length} arguments`, {
       why: "it takes two pods, and one of --tcp, --udp, --icmp",
       fix: "k8contivnet trace default/app default/web --tcp 8000",
     });
@@ -44,12 +47,12 @@ function requestOf({ words, options }: Shell): TraceRequest {
 function portOf(text: string): number {
   const port = Number(text);
   if (/^\d+$/.test(text) && port >= 1 && port <= 65_535) return port;
-  throw new Fault("usage", `"${text.slice(0, 20)}" is no port`, {
-    why: "1 to 65535 are",
+  throw new Fault("usage", `port "${text.slice(0, 20)}" is out of range (1-65535)`, {
     fix: "--tcp 8000",
   });
 }
 
+/** Prints the verdict, what the policies say, and what the switch does. */
 function show({ options, output }: Shell, request: TraceRequest, answer: TraceAnswer): void {
   if (options.format === "json") return output.data(JSON.stringify(answer, null, 2));
   const { model, source, destination } = answer;

@@ -1,4 +1,4 @@
-// `why POD`: which rule put a pod where, or why nowhere.
+// `why POD`: which rule puts a pod into which network, or why it is in none.
 
 import type { WhyAnswer } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
@@ -8,8 +8,8 @@ import type { Command, Shell } from "./shell.ts";
 
 export const why: Command = {
   usage: "why [NAMESPACE/]POD [-o table|json|name]\n" +
-    "  says which rule put the pod into which network, with which address, or why it has none;\n" +
-    "  of a pod that is not there yet, where it would go\n" +
+    "  shows which rule put the pod into which network, with which address, or why it is in none;\n" +
+    "  for a pod that does not exist yet, where it would go\n" +
     "  e.g. k8contivnet why shop/web-1",
   run: async (shell) => {
     const [word, ...rest] = shell.words;
@@ -31,20 +31,22 @@ export const why: Command = {
   },
 };
 
-const WORDS: Readonly<Record<WhyAnswer["state"], string>> = {
+/** Each state as the predicate of a sentence. */
+const STATES: Readonly<Record<WhyAnswer["state"], string>> = {
   attached: "is attached",
   expected: "is not attached; its set-up would give it",
   nowhere: "has no network",
   refused: "would be refused",
 };
 
+/** Prints the state, where the pod is or would be, and what else is known. */
 function show({ options, output }: Shell, answer: WhyAnswer): void {
   if (options.format === "json") return output.data(JSON.stringify(answer, null, 2));
   const nameOf = ({ tenant, network }: WhyAnswer["places"][number]) => `${tenant}/${network}`;
   if (options.format === "name") return answer.places.forEach((one) => output.data(nameOf(one)));
   const { pod, state, places, reason, notes } = answer;
   const ending = reason ? `: ${reason}` : "";
-  output.data(`pod ${pod.namespace}/${pod.name} ${WORDS[state]}${ending}`);
+  output.data(`pod ${pod.namespace}/${pod.name} ${STATES[state]}${ending}`);
   if (places.length > 0) {
     const cell = (text: string) => text || "-";
     const rows = places.map((one) => [

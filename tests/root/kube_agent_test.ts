@@ -169,7 +169,7 @@ Deno.test("while the API server is away pods are set up and stay connected, and 
   }, { limitMs: 60_000 });
   assertMatch(
     away.err,
-    /^k8contivnet: Kubernetes is away, what was known stays: API server [^\n]+$/,
+    /^k8contivnet: API server unreachable, cached objects stay in use: API server [^\n]+$/,
   );
   await host.agent.verb("teardown", one);
   assert(await two.pings("10.9.0.2"));
@@ -185,7 +185,10 @@ Deno.test("while the API server is away pods are set up and stay connected, and 
     const told = await Promise.all(["pod0", "pod1", "pod2"].map(statusOf));
     return told[0] === "none" && told[1] !== "none" && told[2] !== "none";
   }, { limitMs: 60_000 });
-  assertStringIncludes(await host.agent.logText(), "Kubernetes is away, what was known stays");
+  assertStringIncludes(
+    await host.agent.logText(),
+    "API server unreachable, cached objects stay in use",
+  );
   await removePods("pod0", "pod1", "pod2");
 });
 
@@ -243,7 +246,7 @@ Deno.test("get pods, and kubectl contiv pods, show addresses beside pods", async
   assertEquals([none.code, none.out, none.err], [0, "", "no pods in namespace kube-system"]);
   const unknown = await kubectl("pods", "nobody");
   assertEquals(unknown.code, 3);
-  assertMatch(unknown.err, /^k8contivnet: no pod is named "nobody" in namespace default; /);
+  assertMatch(unknown.err, /^k8contivnet: there is no pod "nobody" in namespace default; /);
   await removePods("pod0", "stranger");
 });
 
@@ -292,7 +295,7 @@ Deno.test("an agent without a cluster says so", async () => {
   await using host = await startHost(intentOf(1));
   const { code, err } = await host.agent.call("kube", "status");
   assertEquals(code, 5);
-  assertMatch(err, /agent knows no cluster; start it with --kubeconfig FILE/);
+  assertMatch(err, /the agent has no cluster; start it with --kubeconfig FILE/);
   const question = { socket: host.agent.socket, method: "GET", path: "/v1/health" } as const;
   assertEquals((await askAgent<HealthAnswer>(question)).kube, undefined);
 });

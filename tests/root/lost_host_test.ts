@@ -95,7 +95,7 @@ Deno.test("a lost host's addresses are given again; when it comes back, its pods
     "release t/blue/default~web-2 10.9.0.2, of pod default/web-2",
     `unbind t/red/db-1 ${dbAddress}, of pod default/db-1`,
     "unbind t/red/db-2 10.9.1.2, of pod default/db-2",
-    "unbind t/red/db-3 10.9.1.3, of pod default/db-3; pinned to that host: k8contivnet bind moves it",
+    "unbind t/red/db-3 10.9.1.3, of pod default/db-3; pinned to that host, use k8contivnet bind to move it",
   ];
   const dry = await gc(one, "--dry-run");
   assertEquals([dry.code, linesOf(dry.out)], [0, want.map((line) => `would ${line}`)]);
@@ -103,7 +103,7 @@ Deno.test("a lost host's addresses are given again; when it comes back, its pods
   const done = await gc(one);
   const past = (line: string) => line.replace("release", "released").replace("unbind", "unbound");
   assertEquals([done.code, linesOf(done.out)], [0, want.map(past)]);
-  assertMatch(done.err, /host host3, last seen at 20\S+Z: 5 given up/);
+  assertMatch(done.err, /host host3, last seen at 20\S+Z: 5 removed/);
   assertEquals((await poolOf(one.agent)).used, 0);
   await assertAudit(one.agent);
   // Once more is nothing more, and by the store alone, too.
@@ -215,7 +215,7 @@ Deno.test("gc without a host releases at once what is missing there, and nobody 
   assertEquals(await host.agent.call("gc", "--dry-run", "-o", "json"), {
     code: 0,
     out: `${JSON.stringify({ host: "host1", acts: [], left: [] }, null, 2)}\n`,
-    err: "host host1: nothing to be given up",
+    err: "host host1: nothing to be removed",
   });
   const began = performance.now();
   for (const pod of [web!, db!]) await pod[Symbol.asyncDispose]();
@@ -239,7 +239,7 @@ Deno.test("gc without a host releases at once what is missing there, and nobody 
   ]]);
   assert(performance.now() - began < 55_000, "they had gone by themselves");
   assertEquals((await ready(cluster)).map(({ sandbox }) => sandbox), [alive!.id]);
-  assertEquals((await host.agent.call("gc")).err, "host host1: nothing given up");
+  assertEquals((await host.agent.call("gc")).err, "host host1: nothing removed");
   await assertNoDuplicates(cluster);
 });
 

@@ -159,7 +159,7 @@ export class ClusterSync {
     // What came in the list was told before all of it was known.
     if (isUp) ringForLatecomers(world);
     if (isUp) log.info("Kubernetes is known", { server: this.cluster.server });
-    else if (why !== "") log.warn(`Kubernetes is away, what was known stays: ${why}`);
+    else if (why !== "") log.warn(`API server unreachable, cached objects stay in use: ${why}`);
     this.#annotator.bell.notify();
   }
 }

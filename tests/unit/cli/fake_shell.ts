@@ -1,0 +1,36 @@
+// A command's shell without a process: what it prints is kept, and the target answers from the test.
+
+import { type CommonOptions, type Shell, type Target } from "../../../lib/cli/shell.ts";
+
+const OPTIONS: CommonOptions = {
+  ...{ format: "table", force: false, strict: false, prune: false, dryRun: false, repair: false },
+  ...{ file: undefined, namespace: undefined, allNamespaces: false, kubeconfig: undefined },
+  ...{ context: undefined, tcp: undefined, udp: undefined, icmp: false, host: undefined },
+};
+
+/** A shell and what its command has printed, line by line. */
+export interface FakeShell extends Shell {
+  readonly stdout: string[];
+  readonly stderr: string[];
+}
+
+/** Returns a shell whose target has only the methods of `target`. */
+export function fakeShell(
+  words: readonly string[],
+  target: Partial<Target>,
+  options: Partial<CommonOptions> = {},
+): FakeShell {
+  const [stdout, stderr]: [string[], string[]] = [[], []];
+  return {
+    words,
+    options: { ...OPTIONS, ...options },
+    output: {
+      data: (text) => void stdout.push(...text.split("\n")),
+      words: (line) => void stderr.push(line),
+      hasColor: false,
+    },
+    target: target as Target,
+    stdout,
+    stderr,
+  };
+}
