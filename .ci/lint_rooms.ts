@@ -28,6 +28,27 @@ const ROOMS: ReadonlyMap<string, Room> = new Map<string, Room>([
   ["util", { rooms: [], packages: [] }],
 ]);
 
+/**
+ * Rooms within a room, and what each imports from that room beside itself: other rooms in it, or single
+ * files. Files of the room itself (a room without a name here) may import all of its rooms.
+ */
+const INNER_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
+  ["intent/choice", ["intent"]],
+  ["intent/examples", []],
+  ["intent/file", ["intent"]],
+  ["intent/plan", ["intent", "intent/file"]],
+  ["net/iproute", ["net"]],
+  ["net/netlink", ["net"]],
+  ["policy/flows", ["policy"]],
+  ["runtimes/docker", ["runtimes"]],
+  ["store/etcd", ["store"]],
+  ["store/sqlite", ["store"]],
+  ["util/async", ["util"]],
+]);
+
+/** Rooms whose rooms are not in the table. */
+const FREE_INSIDE: readonly string[] = ["agent", "ovs"];
+
 /** Rooms that a package belongs to; a package that is not named here may be used by any driver. */
 const OWNERS: ReadonlyMap<string, readonly string[]> = new Map([
   ["zod", ["intent"]],
@@ -59,39 +80,55 @@ function roomOf(place: string): string {
   return place.startsWith("lib/") ? place.split("/")[1] ?? "" : place;
 }
 
-/** What one import asks for; `lazy` is `import()`, `typeOnly` leaves nothing at run time. */
-interface Wish {
+/** Returns the folder of `place` below lib/: `ovs/ports`, or `ovs` for a file of the room itself. */
+function innerRoomOf(place: string): string {
+  return place.split("/").slice(1, -1).join("/");
+}
+
+/** What one import asks for: `lazy` is `import()`, `typeOnly` leaves nothing at run time. */
+interface Import {
   readonly source: string;
   readonly lazy: boolean;
   readonly typeOnly: boolean;
 }
 
-/** Says why `place` may not have what `wish` asks for; undefined when it may. */
-function refusal(place: string, wish: Wish): string | undefined {
-  if (!/^(\.{0,2}\/|file:)/.test(wish.source)) return packageRefusal(place, wish);
-  const target = new URL(wish.source, `file:///${place}`).pathname.slice(1);
+/** Returns why `place` may not have what `asked` asks for; undefined when it may. */
+function refusal(place: string, asked: Import): string | undefined {
+  if (!/^(\.{0,2}\/|file:)/.test(asked.source)) return packageRefusal(place, asked);
+  const target = new URL(asked.source, `file:///${place}`).pathname.slice(1);
   if (target === "deno.json") return undefined; // the version
   const no = `${place} may not import ${target}`;
-  if (place === "main.ts") return mainMayImport(target, wish) ? undefined : no;
+  if (place === "main.ts") return mainMayImport(target, asked) ? undefined : no;
   const room = ROOMS.get(roomOf(place));
   if (!room) return `${place} is in no room of the table`;
   if (!target.startsWith("lib/")) return no;
   const other = roomOf(target);
-  const allowed = other === roomOf(place) || other === "util" || room.rooms.includes(other);
-  return allowed && thinMayImport(place, target, wish) ? undefined : no;
+  const allowed = other === roomOf(place)
+    ? innerMayImport(place, target)
+    : other === "util" || room.rooms.includes(other);
+  return allowed && thinMayImport(place, target, asked) ? undefined : no;
 }
 
-function mainMayImport(target: string, { lazy }: Wish): boolean {
+/** Reports whether `place` may import `target` of the same room. */
+function innerMayImport(place: string, target: string): boolean {
+  const inner = innerRoomOf(place);
+  if (inner === roomOf(place) || inner === innerRoomOf(target)) return true;
+  if (FREE_INSIDE.includes(roomOf(place))) return true;
+  const allowed = INNER_ROOMS.get(inner) ?? [];
+  return allowed.some((each) => each === innerRoomOf(target) || `lib/${each}` === target);
+}
+
+function mainMayImport(target: string, { lazy }: Import): boolean {
   return /^lib\/util\//.test(target) || (lazy && /^lib\/(faces|cli)\//.test(target));
 }
 
-function thinMayImport(place: string, target: string, { typeOnly }: Wish): boolean {
+function thinMayImport(place: string, target: string, { typeOnly }: Import): boolean {
   if (!THIN.test(place) || THIN_MAY_IMPORT.test(target)) return true;
   if (place.startsWith("lib/agent/")) return typeOnly;
   return target.startsWith("lib/faces/") && !FACES_OF_THE_ORIGINAL.test(target);
 }
 
-function packageRefusal(place: string, { source }: Wish): string | undefined {
+function packageRefusal(place: string, { source }: Import): string | undefined {
   if (source.startsWith("https:") || source.startsWith("http:")) return `${source} has no version`;
   const no = `${place} may not import ${source}`;
   if (THIN.test(place) || place === "main.ts") return no;
