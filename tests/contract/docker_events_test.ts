@@ -15,8 +15,9 @@ import {
   tempFolder,
 } from "../lab/docker_stub.ts";
 import { waitFor } from "../lab/wait.ts";
+import { scaled } from "../lab/limits.ts";
 
-const LIMIT_MS = 200;
+const LIMIT_MS = scaled(400);
 // No stream here lasts long enough to be a good one, however slow the machine.
 const PAUSES = { shortestMs: 10, longestMs: 80, goodMs: 10_000 };
 

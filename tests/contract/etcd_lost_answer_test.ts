@@ -9,6 +9,7 @@ import { type Proxy, startProxy } from "../lab/proxy.ts";
 import { waitFor } from "../lab/wait.ts";
 import { startEtcdBench } from "./etcd_bench.ts";
 import { put } from "./store_contract.ts";
+import { scaled } from "../lab/limits.ts";
 
 const ROOT = "/contiv.io/k8contivnet/v1";
 
@@ -25,7 +26,7 @@ async function startLossy(limitMs = 2_000): Promise<Lossy> {
   const stack = new AsyncDisposableStack();
   const bench = stack.use(await startEtcdBench());
   const proxy = stack.use(startProxy(bench.etcd.endpoints[0]!));
-  const store = await openStore(`etcd://${proxy.endpoint}`, { limitMs });
+  const store = await openStore(`etcd://${proxy.endpoint}`, { limitMs: scaled(limitMs) });
   stack.defer(() => store.close());
   await put(store, "warm", 1); // its lease is there: what is lost is a commit's answer
   return {
@@ -131,7 +132,7 @@ Deno.test("a commit that a hung member wakes up with is not done after it was gi
   for (const member of [0, 1, 2]) {
     const others = etcd.endpoints.filter((_, at) => at !== member);
     const url = `etcd://${[etcd.endpoints[member], ...others].join(",")}`;
-    const store = await openStore(url, { limitMs: 3_000 });
+    const store = await openStore(url, { limitMs: scaled(3_000) });
     await using _ = { [Symbol.asyncDispose]: () => store.close() };
     await put(store, "n", 0);
     etcd.freeze(member);

@@ -7,8 +7,9 @@ import { openSqlite } from "../../lib/store/sqlite/sqlite.ts";
 import { Fault, type FaultCode } from "../../lib/util/errors.ts";
 import { type SqliteBench, startSqlite } from "./sqlite_bench.ts";
 import { put, range } from "./store_contract.ts";
+import { hangSignal, scaled } from "../lab/limits.ts";
 
-const LIMIT_MS = 300;
+const LIMIT_MS = scaled(900);
 
 Deno.test("the store's files are private whatever the umask", async () => {
   const umask = Deno.umask(0);
@@ -175,7 +176,7 @@ Deno.test("the store works with leave to read, to write and to ask for the user,
   const flags = ["--no-lock", "--no-prompt", "--allow-read", "--allow-write", "--allow-sys=uid"];
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["run", ...flags, writer, ...words],
-    signal: AbortSignal.timeout(20_000),
+    signal: hangSignal(20_000),
   }).output();
   assert(success, new TextDecoder().decode(stderr));
   assertEquals((await (await bench.another()).get("/n"))?.value, 3);
@@ -218,7 +219,7 @@ Deno.test("an open store that nobody watches keeps no process alive", async () =
   await put(bench.store, "/a", 1);
   const { success, stdout } = await new Deno.Command(Deno.execPath(), {
     args: ["eval", "--no-lock", script],
-    signal: AbortSignal.timeout(10_000),
+    signal: hangSignal(10_000),
   }).output();
   assert(success);
   assertEquals(new TextDecoder().decode(stdout).trim(), "1");

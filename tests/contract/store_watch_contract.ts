@@ -4,11 +4,12 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Fault } from "../../lib/util/errors.ts";
 import type { Change, Json, Store, WatchBatch, Write } from "../../lib/store/store.ts";
 import { put, range, type StoreBench } from "./store_contract.ts";
+import { patient, scaled } from "../lab/limits.ts";
 
 type Step = (bench: StoreBench) => Promise<void>;
 type Declare = (words: string, step: Step) => void;
 
-/** Most time a watch may take to tell a commit, by whomever. */
+/** In what time a watch reports a commit, whichever client made it. */
 const SEEN_MS = 1_000;
 
 /** Declares the tests of watch for the driver `name`. */
@@ -168,10 +169,15 @@ function declareConcurrent(promise: Declare): void {
   promise("another client's commit is seen within 1 s", async (bench) => {
     const other = await bench.another();
     await using watch = follow(bench.store, "/w/", await put(bench.store, "/w/0", 0));
+    const times: number[] = [];
     for (const n of range(3)) {
       await put(other, "/w/1", n);
+      const start = performance.now();
       assertEquals((await watch.take(1)).map(({ value }) => value), [n]);
+      times.push(performance.now() - start);
     }
+    // The machine may be busy for a moment: one that polls more seldom is late each time.
+    assert(Math.min(...times) < scaled(SEEN_MS), `after ${times} ms`);
   });
 
   promise(
@@ -306,7 +312,8 @@ async function all(watch: AsyncIterable<WatchBatch>): Promise<WatchBatch[]> {
 
 async function within<T>(wanted: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error(`nothing came within ${SEEN_MS} ms`)), SEEN_MS);
+  const limitMs = patient(SEEN_MS);
+  const timer = setTimeout(() => reject(new Error(`nothing came within ${limitMs} ms`)), limitMs);
   try {
     return await Promise.race([wanted, promise]);
   } finally {

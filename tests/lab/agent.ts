@@ -6,6 +6,7 @@ import { Fault } from "../../lib/util/errors.ts";
 import type { Ovs } from "./ovs.ts";
 import type { Pod } from "./pod.ts";
 import { waitFor } from "./wait.ts";
+import { hangSignal } from "./limits.ts";
 
 /** How one call ended. */
 export interface Ended {
@@ -119,7 +120,7 @@ export class LabAgent implements AsyncDisposable {
         ...env,
       },
       stdin: "null",
-      signal: AbortSignal.timeout(90_000),
+      signal: hangSignal(90_000),
     }).output();
     const decoder = new TextDecoder();
     return { code, out: decoder.decode(stdout), err: decoder.decode(stderr).trim() };

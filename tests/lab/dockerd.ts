@@ -1,8 +1,9 @@
 // A private Docker: containerd and dockerd without bridge and iptables, for use inside in_lab.sh.
 // The lab's /sys has no cgroups mounted, which Docker needs: they are mounted here.
 
-import { run } from "../../lib/util/run.ts";
+import { run } from "./run.ts";
 import { type Server, startServer } from "./server.ts";
+import { hangSignal } from "./limits.ts";
 
 const CGROUPS = "/sys/fs/cgroup";
 // All of the machine's labs share its cgroups: what is ours is below this one, and removed.
@@ -190,7 +191,7 @@ async function exists(path: string): Promise<boolean> {
 
 async function answersPing(path: string): Promise<boolean> {
   using client = Deno.createHttpClient({ proxy: { transport: "unix", path } });
-  const signal = AbortSignal.timeout(1_000);
+  const signal = hangSignal(1_000);
   try {
     return (await (await fetch("http://localhost/_ping", { client, signal })).text()) === "OK";
   } catch {

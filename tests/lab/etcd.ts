@@ -1,7 +1,7 @@
 // A private etcd of one or more members: plain or TLS, with or without passwords, with etcdctl as a
 // reader that shares no code with ours. Each member can be killed, frozen and started again.
 
-import { run } from "../../lib/util/run.ts";
+import { run } from "./run.ts";
 import { type Certificates, makeCertificates } from "./etcd_files.ts";
 import { type Server, startServer } from "./server.ts";
 import { waitFor } from "./wait.ts";

@@ -1,6 +1,6 @@
 // The certificates of a lab's etcd: a certificate authority of its own, one server and one client.
 
-import { run } from "../../lib/util/run.ts";
+import { run } from "./run.ts";
 
 /** Paths of a lab's certificates and keys, all PEM. */
 export interface Certificates {

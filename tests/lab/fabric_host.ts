@@ -5,7 +5,7 @@ import { type Fabric, type FabricOptions, openFabric } from "../../lib/ovs/fabri
 import type { DesiredTunnel } from "../../lib/ovs/tunnel/desired_tunnel.ts";
 import { openSwitch } from "../../lib/ovs/ports/open_switch.ts";
 import type { PortSpec, Switch } from "../../lib/ovs/switch.ts";
-import { run } from "../../lib/util/run.ts";
+import { run } from "./run.ts";
 import { type Ovs, startOvs } from "./ovs.ts";
 import { makePod, type Pod } from "./pod.ts";
 

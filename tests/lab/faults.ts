@@ -1,7 +1,7 @@
 // Faults injected into the agent of a lab, by the names that the agent itself gives to its outside
 // steps: see lib/agent/fault_injection.ts.
 
-import { run } from "../../lib/util/run.ts";
+import { run } from "./run.ts";
 import { type Host, worldOf, type WorldSets } from "./host.ts";
 import { waitFor } from "./wait.ts";
 

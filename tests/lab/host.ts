@@ -1,7 +1,7 @@
 // One simulated host for a test: a folder, an Open vSwitch, an agent of the built file, and pods.
 
-import { run } from "../../lib/util/run.ts";
 import { tenantWith } from "../fixtures/tenant.ts";
+import { run } from "./run.ts";
 import { LabAgent } from "./agent.ts";
 import { type Ovs, startOvs } from "./ovs.ts";
 import { makePod, type Pod } from "./pod.ts";

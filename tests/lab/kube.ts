@@ -2,13 +2,14 @@
 // else of Kubernetes runs: no controller, no scheduler; tests name a pod's node themselves. The real
 // kubectl is the reader that shares no code with ours.
 
-import { run } from "../../lib/util/run.ts";
+import { run } from "./run.ts";
 import { type Etcd, type EtcdOptions, startEtcd } from "./etcd.ts";
 import { type Certificates, makeCertificates } from "./etcd_files.ts";
 import { type Server, startServer } from "./server.ts";
 import { waitFor } from "./wait.ts";
 import { AUDIT_POLICY, type AuditedRequest, readAudit } from "./kube_audit.ts";
 import { signToken, type TokenClaims } from "./kube_token.ts";
+import { hangSignal } from "./limits.ts";
 
 const BUILD = new URL("../kube/build.sh", import.meta.url).pathname;
 // The build of a whole test run may still be under way.
@@ -293,7 +294,7 @@ ${lines.join("\n")}
       const response = await fetch(`${this.url}/readyz`, {
         client: await this.#http(),
         headers: { authorization: `Bearer ${this.adminToken}` },
-        signal: AbortSignal.timeout(2_000),
+        signal: hangSignal(2_000),
       });
       await response.body?.cancel();
       return response.ok;

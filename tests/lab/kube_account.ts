@@ -2,7 +2,7 @@
 // it: files that are links through `..data`, which is swapped as a whole when the token is renewed. The
 // latter only in the lab, whose /run is its own.
 
-import { run } from "../../lib/util/run.ts";
+import { run } from "./run.ts";
 import { FILE } from "./host.ts";
 import { type Kube, type KubeOptions, startKube } from "./kube.ts";
 import type { TokenClaims } from "./kube_token.ts";

@@ -1,7 +1,7 @@
 // Tokens of service accounts, signed as the API server signs them, so that a test can have one that
 // ends in a second; the API itself gives none below ten minutes.
 
-import { run } from "../../lib/util/run.ts";
+import { run } from "./run.ts";
 
 /** What a token says beside whose it is. */
 export interface TokenClaims {

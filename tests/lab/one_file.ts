@@ -1,7 +1,8 @@
 // Variants of the one file for tests: the real header of dist/k8contivnet with a payload of its own,
 // so that what the header does can be seen without waiting for 100 MB to be unpacked.
 
-import { run } from "../../lib/util/run.ts";
+import { run } from "./run.ts";
+import { hangSignal } from "./limits.ts";
 
 /** Bytes of the header; build.sh fills it up to this. */
 export const HEADER_SIZE = 16_384;
@@ -103,7 +104,7 @@ export async function start(
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
-    signal: AbortSignal.timeout(60_000),
+    signal: hangSignal(60_000),
     ...(uid === undefined ? {} : { uid, gid: uid }),
   }).spawn();
   const writer = child.stdin.getWriter();

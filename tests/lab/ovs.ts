@@ -1,7 +1,7 @@
 // A private Open vSwitch: ovsdb-server and ovs-vswitchd with the userspace datapath, in the
 // namespaces of the caller or in a named one. Many can run side by side, each in its own folder.
 
-import { run } from "../../lib/util/run.ts";
+import { run } from "./run.ts";
 import { isListening, type Server, startServer } from "./server.ts";
 import { waitFor } from "./wait.ts";
 

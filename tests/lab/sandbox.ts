@@ -2,7 +2,7 @@
 // owes nothing to our own drivers.
 
 import type { PairSpec } from "../../lib/net/links.ts";
-import { run } from "../../lib/util/run.ts";
+import { run } from "./run.ts";
 import { randomHex } from "./pod.ts";
 
 /** One link as `ip -j -d` tells of it. */

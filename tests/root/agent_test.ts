@@ -1,12 +1,13 @@
 // The agent's own life: starts, stops, refusals, and what it finds when it comes back.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { LabAgent } from "../lab/agent.ts";
 import { FILE, type Host, intentOf, startHost, worldOf } from "../lab/host.ts";
 import { startOvs } from "../lab/ovs.ts";
 import { makePod } from "../lab/pod.ts";
 import { waitFor } from "../lab/wait.ts";
+import { lostPings } from "../lab/pings.ts";
 
 /** Starts a second agent with these flags after the usual ones; gives its code and last line. */
 async function refused(host: Host, ...flags: string[]): Promise<{ code: number; line: string }> {
@@ -39,11 +40,11 @@ Deno.test("SIGTERM ends the agent with 0, and pods stay connected while it is aw
   const [one, two] = [await host.pod("pod0"), await host.pod("pod1")];
   await host.agent.setup(one);
   await host.agent.setup(two);
-  const pinging = one.run("ping", "-q", "-i0.02", "-c150", "-W4", "10.9.0.2");
+  const pinging = lostPings(one, "10.9.0.2", { count: 150 });
   assertEquals(await host.agent.stop(), 0);
-  assert(await two.pings("10.9.0.1"));
+  assert(await two.reaches("10.9.0.1"));
   await host.agent.start();
-  assertMatch((await pinging).text, / 0% packet loss/);
+  assertEquals(await pinging, []);
 });
 
 Deno.test("after kill -9 and a restart the world is the same set as before", async () => {
@@ -69,7 +70,7 @@ Deno.test("a store that was lost is rebuilt from the rows of Open vSwitch", asyn
   database.close();
   await host.agent.start();
   assertEquals(await host.agent.attachments(), before);
-  assert(await one.pings("10.9.0.2"));
+  assert(await one.reaches("10.9.0.2"));
 });
 
 Deno.test("what somebody broke while the agent was away is mended at its start", async () => {
@@ -96,7 +97,7 @@ Deno.test("what somebody broke while the agent was away is mended at its start",
     return links.join() === before.links.join() && ports.join() === before.ports.join() &&
       attachments.join() === before.attachments.join();
   });
-  for (const pod of pods.slice(1)) assert(await pod.pings("10.9.0.1"), pod.name);
+  for (const pod of pods.slice(1)) assert(await pod.reaches("10.9.0.1"), pod.name);
 });
 
 Deno.test("an endpoint's pod that is gone is released after the grace time, not before", async () => {

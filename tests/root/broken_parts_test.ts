@@ -1,7 +1,7 @@
 // A part that is broken or away: an exit code, one sentence that names it, and nothing left.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { LabAgent } from "../lab/agent.ts";
 import { FILE, type Host, intentOf, startHost, worldOf } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
@@ -36,7 +36,7 @@ Deno.test("ovs-vswitchd stopped: setup ends in time with a sentence, and nothing
     { limitMs: 30_000 },
   );
   await host.agent.setup(pod);
-  assert(await pod.pings("10.9.0.1"));
+  assert(await pod.reaches("10.9.0.1"));
 });
 
 Deno.test("ovsdb-server killed: setup ends with 5 or 6, and works again when it is back", async () => {
@@ -48,7 +48,7 @@ Deno.test("ovsdb-server killed: setup ends with 5 or 6, and works again when it 
   assertEquals((await host.agent.attachments()).length, 1);
   await host.ovs.startOvsdb();
   await host.agent.setup(pod);
-  assert(await pod.pings("10.9.0.1"));
+  assert(await pod.reaches("10.9.0.1"));
 });
 
 Deno.test("a sandbox that dies in the middle of setup leaves nothing", async () => {

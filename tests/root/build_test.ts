@@ -1,7 +1,7 @@
 // Same sources, same tools: same bytes, wherever the checkout lies.
 
 import { assertEquals } from "@std/assert";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { tempDir } from "../lab/one_file.ts";
 
 const house = new URL("../..", import.meta.url).pathname;

@@ -1,8 +1,8 @@
 // The lab of many hosts: what every test with more than one host relies on.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { run } from "../../lib/util/run.ts";
 import { tenantWith } from "../fixtures/tenant.ts";
+import { run } from "../lab/run.ts";
 import { startCluster } from "../lab/cluster.ts";
 import { MANAGEMENT_ADDRESS, managementAddress } from "../lab/cluster/fabric.ts";
 import { UNDERLAY, vtepOf } from "../lab/cluster/host.ts";

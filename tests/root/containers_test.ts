@@ -33,7 +33,7 @@ Deno.test("a container that an endpoint names is connected when it starts and re
   await none.has("eth0 10.9.0.1/16");
   await standard.has("eth0 10.9.0.2/16");
   await waitFor("both to be ready", async () => (await attached(host)).length === 2);
-  assert(await none.pings("10.9.0.2"));
+  assert(await none.reaches("10.9.0.2"));
   await none.remove();
   await dockerd.docker("kill", standard.id);
   // The grace time is a minute: this is sooner.
@@ -196,12 +196,12 @@ Deno.test("docker restart and docker pause keep address and network", async () =
   for (let n = 0; n < 3; n++) {
     await dockerd.docker("restart", "-t", "0", two.id);
     await two.has("eth0 10.9.0.2/16");
-    assert(await one.pings("10.9.0.2"), `restart ${n}`);
-    assert(await two.pings("10.9.0.1"), `restart ${n}`);
+    assert(await one.reaches("10.9.0.2"), `restart ${n}`);
+    assert(await two.reaches("10.9.0.1"), `restart ${n}`);
   }
   const before = await worldOf(host);
   await dockerd.docker("pause", two.id);
-  assert(await one.pings("10.9.0.2"), "paused"); // the kernel answers
+  assert(await one.reaches("10.9.0.2"), "paused"); // the kernel answers
   await dockerd.docker("unpause", two.id);
   assertEquals(await worldOf(host), before);
   assertEquals(await attached(host), [
@@ -235,7 +235,7 @@ Deno.test("several endpoints of one container: eth0, net1, one default route, an
   );
   const one = await startContainer(dockerd, "myContainer1");
   await one.has("eth0 11.1.0.1/24");
-  assert(await one.pings("11.1.0.2"));
+  assert(await one.reaches("11.1.0.2"));
   assertEquals((await attached(host)).length, 3);
   await two.remove();
   await waitFor("both of it to be gone", async () => {

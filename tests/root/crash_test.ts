@@ -7,6 +7,7 @@ import type { Pod } from "../lab/pod.ts";
 import { openFiles } from "../lab/files.ts";
 import { randomFrom } from "../lab/random.ts";
 import { waitFor } from "../lab/wait.ts";
+import { lostPings } from "../lab/pings.ts";
 
 Deno.test("200 rounds of setup and teardown leave ports, links, claims and files as they were", async () => {
   await using host = await startHost(intentOf(3));
@@ -53,15 +54,14 @@ Deno.test("kill -9 of the agent at 20 moments of a burst: all wanted is there, n
     await using crowd = new AsyncDisposableStack();
     const pods: Pod[] = [];
     for (let n = 2; n < 10; n++) pods.push(crowd.use(await host.pod(`pod${n}`)));
-    const pinging = one.run("ping", "-q", "-i0.02", "-c150", "-W4", "10.9.0.2");
+    const pinging = lostPings(one, "10.9.0.2", { count: 150 });
     const burst = pods.map((pod) => host.agent.verb("setup", pod));
     if (moment < AFTER_COMMIT) await killBetweenCommitAndReady(host);
     else await killAfter(host, random() * 120);
     await host.agent.start();
     assertAllDone(await Promise.all(burst));
     await assertAsWanted(host, [one, two, ...pods]);
-    const { text } = await pinging;
-    assert(/ 0% packet loss/.test(text), `moment ${moment}: ${text}`);
+    assertEquals(await pinging, [], `pings lost at moment ${moment}`);
     for (const pod of pods) assertEquals((await host.agent.verb("teardown", pod)).code, 0);
   }
 });
@@ -104,6 +104,6 @@ async function assertAsWanted(host: Host, pods: readonly Pod[]): Promise<void> {
   assertEquals(ours.length, pods.length);
   assertEquals(world.ports.filter((name) => name.includes("cv")).length, pods.length);
   for (const pod of pods.slice(1)) {
-    assert(await pod.pings("10.9.0.1"), `${pod.name} does not reach pod0`);
+    assert(await pod.reaches("10.9.0.1"), `${pod.name} does not reach pod0`);
   }
 }

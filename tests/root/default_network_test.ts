@@ -8,8 +8,9 @@ import type { LabAgent } from "../lab/agent.ts";
 import { applyOn, assertAudit, blue, poolOf, tenantOf } from "../lab/default_network.ts";
 import { startDockerd } from "../lab/dockerd.ts";
 import { startHost, worldOf } from "../lab/host.ts";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { waitFor } from "../lab/wait.ts";
+import { lostPings } from "../lab/pings.ts";
 
 async function why(agent: LabAgent, pod: string): Promise<WhyAnswer> {
   const { code, out, err } = await agent.call("why", pod, "-o", "json");
@@ -28,7 +29,7 @@ Deno.test("pods that nothing names are connected in their tenant's default netwo
   await Promise.all(pods.map((pod) => agent.setup(pod)));
   const addresses = await Promise.all(pods.map((pod) => agent.addressOf(pod)));
   assertEquals([...addresses].sort(), ["10.9.0.2", "10.9.0.3", "10.9.0.4"]);
-  for (const address of addresses) assert(await named.pings(address), `no way to ${address}`);
+  for (const address of addresses) assert(await named.reaches(address), `no way to ${address}`);
   await assertAudit(agent);
   // Asked again, and after the agent's end, it is the same.
   await agent.setup(pods[0]!);
@@ -54,12 +55,12 @@ Deno.test("applying an intent leaves such pods alone, and their network is not d
   await agent.setup(pod);
   const pinging = await host.pod("web-2");
   await agent.setup(pinging);
-  const away = pinging.run("ping", "-q", "-i0.02", "-c100", "-W4", await agent.addressOf(pod));
+  const lost = lostPings(pinging, await agent.addressOf(pod), { count: 100 });
   assertStringIncludes((await applyOn(agent, intent, "--prune")).err, "nothing to change");
   const without = await applyOn(agent, tenantOf([]), "--prune");
   assertEquals(without.code, 4, without.out);
   assertMatch(without.err, /network t\/blue is not deleted: it has endpoints default~web-1/);
-  assertMatch((await away).text, / 0% packet loss/);
+  assertEquals(await lost, []);
   const forced = await applyOn(agent, tenantOf([]), "--prune", "--force");
   assertEquals(forced.code, 0, forced.err);
   await waitFor(
@@ -73,7 +74,7 @@ Deno.test("applying an intent leaves such pods alone, and their network is not d
     "the pods to be connected",
     async () => (await agent.attachments()).every(({ state }) => state === "ready"),
   );
-  assert(await pod.pings(await agent.addressOf(pinging)));
+  assert(await pod.reaches(await agent.addressOf(pinging)));
 });
 
 Deno.test("a pod that came before its default network is connected when that comes; an endpoint that comes later moves nothing", async () => {
@@ -196,7 +197,7 @@ Deno.test("a lost record of a living pod's endpoint is rebuilt, and no packet is
   await agent.setup(one);
   await agent.setup(two);
   const address = await agent.addressOf(two);
-  const pinging = one.run("ping", "-q", "-i0.02", "-c250", "-W4", address);
+  const pinging = lostPings(one, address, { count: 250 });
   // First the record and its claim; then all that the store knew of the pod.
   for (const lost of ["key NOT LIKE 'attachments/%'", "true"]) {
     await agent.stop("SIGKILL");
@@ -207,7 +208,7 @@ Deno.test("a lost record of a living pod's endpoint is rebuilt, and no packet is
     assertEquals(await agent.addressOf(two), address);
     await assertAudit(agent);
   }
-  assertMatch((await pinging).text, / 0% packet loss/);
+  assertEquals(await pinging, []);
   assertStringIncludes(await agent.logText(), "endpoint rebuilt");
 });
 

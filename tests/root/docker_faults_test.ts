@@ -1,7 +1,7 @@
 // What Docker and its callers do wrong, and what pods notice of it: nothing.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { startContainer } from "../lab/container.ts";
 import { startDouble, startLone } from "../lab/docker_double.ts";
 import { startDockerHost } from "../lab/docker_host.ts";
@@ -9,6 +9,8 @@ import { type Answer, json, never, serveDocker, tempFolder } from "../lab/docker
 import { type Host, intentOf, startHost, worldOf } from "../lab/host.ts";
 import { randomHex } from "../lab/pod.ts";
 import { waitFor } from "../lab/wait.ts";
+import { FACTOR, patient } from "../lab/limits.ts";
+import { lostPings } from "../lab/pings.ts";
 
 /** Dockers that are of no use; each is started at a path, or makes something else there. */
 const BROKEN: readonly {
@@ -53,7 +55,7 @@ for (const { words, make, code } of BROKEN) {
     const [one, two] = [await host.pod("pod0"), await host.pod("pod1")];
     await host.agent.setup(one);
     await host.agent.setup(two);
-    assert(await one.pings("10.9.0.2"));
+    assert(await one.reaches("10.9.0.2"));
     const unknown = await host.agent.callWith(
       { K8CONTIVNET_SETUP_SECONDS: "1" },
       ...["setup", "default", "pod0", randomHex(64)],
@@ -65,7 +67,7 @@ for (const { words, make, code } of BROKEN) {
     const before = await cpuMs(host);
     await new Promise((done) => setTimeout(done, 2_000));
     const ms = await cpuMs(host) - before;
-    assert(ms < 600, `the agent took ${ms} ms of 2000 for waiting`);
+    assert(ms < 600 * FACTOR, `the agent took ${ms} ms of 2000 for waiting`);
     assertEquals((await host.agent.verb("teardown", one)).code, 0);
     const log = await host.agent.logText();
     assertEquals(log.match(/runtime is not heard|there is no Docker/g)?.length, 1, log);
@@ -229,18 +231,19 @@ Deno.test("connected pods notice nothing of a Docker that hangs, is killed and c
   const infra = await startContainer(dockerd, "k8s_POD_pod2_default_u-1_0");
   assertEquals((await agent.call("setup", "default", "pod2", infra.id)).code, 0);
   const pid = await one.pid();
-  const pinging = run("nsenter", [
-    ...[`--net=/proc/${pid}/ns/net`, "--"],
-    ...["ping", "-q", "-i0.05", "-c200", "-W4", "10.9.0.2"],
-  ], { limitMs: 60_000 });
+  const pinging = lostPings(
+    ["nsenter", `--net=/proc/${pid}/ns/net`, "--"],
+    "10.9.0.2",
+    { count: 200, everySeconds: 0.05 },
+  );
   dockerd.freeze();
   const started = performance.now();
   assertStringIncludes((await agent.call("status", "default", "pod2", infra.id)).out, "10.9.0.3");
   assertEquals((await agent.call("teardown", "default", "pod2", infra.id)).code, 0);
-  assert(performance.now() - started < 10_000);
+  assert(performance.now() - started < patient(5_000));
   await dockerd.kill();
   await dockerd.start();
-  assertMatch(await pinging, / 0% packet loss/);
+  assertEquals(await pinging, []);
   // Heard again: the next one is connected without anybody's help.
   const late = await startContainer(dockerd, "pod3");
   await late.has("eth0 10.9.0.4/16");

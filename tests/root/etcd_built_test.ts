@@ -3,7 +3,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { openStore } from "../../lib/store/open_store.ts";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { accessTo } from "../contract/etcd_bench.ts";
 import { startEtcd } from "../lab/etcd.ts";
 import { DIST } from "../lab/one_file.ts";

@@ -7,6 +7,7 @@ import { type Host, intentOf, startHost } from "../lab/host.ts";
 import type { Ended } from "../lab/agent.ts";
 import { waitFor } from "../lab/wait.ts";
 import type { Pod } from "../lab/pod.ts";
+import { FACTOR, scaled } from "../lab/limits.ts";
 
 /** One host with a pod that stays and one that is set up and torn down, over and over. */
 interface Stage {
@@ -24,7 +25,7 @@ type Verb = typeof VERBS[number];
 const ONCE = { K8CONTIVNET_SETUP_SECONDS: "0.1", K8CONTIVNET_DOOR: "none" };
 
 async function onStage(work: (stage: Stage) => Promise<void>): Promise<void> {
-  await using host = await startHost(intentOf(2), "--call-limit", "0.5");
+  await using host = await startHost(intentOf(2), "--call-limit", `${FACTOR}`);
   const [peer, pod] = [await host.pod("pod0"), await host.pod("pod1")];
   await host.agent.setup(peer);
   const faulty = await FaultyAgent.restart(host);
@@ -54,7 +55,7 @@ async function done({ agent }: Host, verb: Verb, pod: Pod): Promise<void> {
 /** What holds between two cases: only the peer is there, and it is served. */
 async function clean({ host, pod, peer, before }: Stage, step: string): Promise<void> {
   await done(host, "setup", pod);
-  assert(await pod.pings("10.9.0.1"), `after ${step} the pod does not reach its peer`);
+  assert(await pod.reaches("10.9.0.1"), `after ${step} the pod does not reach its peer`);
   assertEquals((await host.agent.attachments()).map(({ state }) => state), ["ready", "ready"]);
   await done(host, "teardown", pod);
   await becomes(host, before);
@@ -95,7 +96,7 @@ async function judge(stage: Stage, step: string, { code, out, err }: Ended): Pro
     assertEquals(code, 0, err);
     return await becomes(host, before);
   }
-  if (code === 0) return assert(await pod.pings("10.9.0.1"), "0 without a network");
+  if (code === 0) return assert(await pod.reaches("10.9.0.1"), "0 without a network");
   assert(code === 5 || code === 6, `exit code ${code}: ${err}`);
   assert(err.length > 0 && err.length <= 200 && !err.includes("\n"), err);
   // A claim whose answer was lost is the store's all the same: a look makes it true, as a whole.
@@ -138,7 +139,7 @@ for (const mode of ["fail", "lose", "hang"]) {
       const cases = await playAll(stage, mode, [...setup, ...teardown], async (verb) => {
         const started = performance.now();
         const ended = await host.agent.callWith(ONCE, verb, pod.namespace, pod.name, pod.id);
-        assert(performance.now() - started < 60_000, "no answer within 60 s");
+        assert(performance.now() - started < scaled(60_000), "no answer within 60 s");
         return ended;
       });
       console.log(`fault cases: ${cases} (${mode})`);

@@ -1,7 +1,7 @@
 // Faults of the original in what hosts agree on, by their numbers: each test fails on what it did.
 
 import { assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { type Cluster, startCluster } from "../lab/cluster.ts";
 import type { ClusterHost } from "../lab/cluster/host.ts";
 import { deltaOf, intentOf } from "../lab/scenarios/scenario.ts";

@@ -1,7 +1,7 @@
 // Faults of the original that show on one host, by their numbers: each test fails on what it did.
 
 import { assert, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { intents } from "../fixtures/intents.ts";
 import { tenantWith } from "../fixtures/tenant.ts";
 import { type Host, intentOf, startHost, worldOf } from "../lab/host.ts";
@@ -45,10 +45,10 @@ Deno.test("S1: an agent that starts with endpoints attached serves them, and the
   for (const signal of ["SIGKILL", "SIGTERM"] as const) {
     await host.agent.stop(signal);
     await host.agent.start();
-    assert(await one!.pings("10.9.0.2"));
+    assert(await one!.reaches("10.9.0.2"));
   }
   const [third] = await setUp(host, "pod2");
-  assert(await third!.pings("10.9.0.1"));
+  assert(await third!.reaches("10.9.0.1"));
 });
 
 Deno.test("S3: setup never says 0 while the pod has no network, and says it when the first ping is answered", async () => {
@@ -62,7 +62,7 @@ Deno.test("S3: setup never says 0 while the pod has no network, and says it when
   assert(!(await pod.run("ip", "link", "show", "eth0")).text.includes("eth0:"));
   await host.ovs.startVswitchd();
   await host.agent.setup(pod);
-  assert(await pod.pings("10.9.0.1"));
+  assert(await pod.reaches("10.9.0.1"));
 });
 
 Deno.test("S6: setting an endpoint again and again leaves it one port", async () => {

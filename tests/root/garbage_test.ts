@@ -2,12 +2,13 @@
 // lies. How long a grace time is, a second pod tells: it is really gone, and its release is the clock.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { startCluster } from "../lab/cluster.ts";
 import { type Host, intentOf, startHost, worldOf } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
 import { intentOf as vxlanIntentOf } from "../lab/scenarios/scenario.ts";
 import { waitFor } from "../lab/wait.ts";
+import { lostPings } from "../lab/pings.ts";
 
 const GRACE = ["--grace", "2"];
 const LIMITS = { limitMs: 60_000 };
@@ -57,7 +58,7 @@ Deno.test("Docker says that the container is gone: the pod stays while its names
     await graceHasPassed(host, "pod2");
     assertEquals((await host.agent.attachments()).length, 2);
     assertEquals(await rowIdsOf(host), rows);
-    assert(await pod.pings("10.9.0.1"));
+    assert(await pod.reaches("10.9.0.1"));
   } finally {
     await liar.shutdown();
     await Deno.remove(dir, { recursive: true });
@@ -77,7 +78,7 @@ Deno.test("a namespace's name is missing for a moment: marked, found again, and 
   await waitFor("the mark's end", says("sandbox is back pod=default/pod1"), LIMITS);
   await graceHasPassed(host, "pod2");
   assertEquals((await host.agent.attachments()).length, 2);
-  assert(await pod.pings("10.9.0.1"));
+  assert(await pod.reaches("10.9.0.1"));
 });
 
 Deno.test("what is left of a namespace's mount is no sandbox: released after the grace time, and no name of ours is left", async () => {
@@ -125,7 +126,7 @@ Deno.test("the store answers empty: pods go on, on this host and between hosts, 
   const rows = await rowIdsOf(h1);
   const records = await etcd.read("/lab/");
   for (const key of records.keys()) if (key.startsWith("/lab/agents/")) records.delete(key);
-  const pinging = one.run("ping", "-q", "-i0.05", "-c150", "-W4", address);
+  const pinging = lostPings(one, address, { count: 150, everySeconds: 0.05 });
   await etcd.ctl("del", "--prefix", "/lab/");
   for (const { agent } of [h1, h2]) {
     await waitFor(
@@ -137,14 +138,14 @@ Deno.test("the store answers empty: pods go on, on this host and between hosts, 
   // A restart meanwhile believes it no more than a running agent does.
   await h1.agent.stop("SIGKILL");
   await h1.agent.start();
-  assertMatch((await pinging).text, / 0% packet loss/);
+  assertEquals(await pinging, []);
   assertEquals(await rowIdsOf(h1), rows);
   await etcd.write(records);
   await waitFor("the record to be as before", async () => {
     return JSON.stringify(await h1.agent.attachments()) === JSON.stringify(before);
   }, LIMITS);
   assertEquals(await rowIdsOf(h1), rows);
-  assert(await one.pings(address));
+  assert(await one.reaches(address));
 });
 
 Deno.test("an agent that stood still for longer than the grace time does not take that for the sandbox's absence", async () => {
@@ -169,5 +170,5 @@ Deno.test("an agent that stood still for longer than the grace time does not tak
   await waitFor("the mark's end", async () => {
     return (await host.agent.logText()).includes("sandbox is back pod=default/pod1");
   }, LIMITS);
-  assert(await pod.pings("10.9.0.1"));
+  assert(await pod.reaches("10.9.0.1"));
 });

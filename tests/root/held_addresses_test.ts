@@ -41,7 +41,7 @@ Deno.test("a pod that comes back gets its address again, and nobody else gets it
   await agent.setup(again);
   assertEquals(await agent.addressOf(again), address);
   assertEquals((await poolOf(agent)).held, []);
-  assert(await peer.pings(address));
+  assert(await peer.reaches(address));
   await assertAudit(agent);
 });
 

@@ -1,7 +1,7 @@
 // What install.sh leaves on a minion, file by file, and how it counts tests.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { DIST, type Ended, start, tempDir, writeVariant } from "../lab/one_file.ts";
 import { waitFor } from "../lab/wait.ts";
 

@@ -6,6 +6,7 @@ import type { Kube } from "../lab/kube.ts";
 import { agentKubeconfig, startKubeWithRbac } from "../lab/kube_account.ts";
 import { follow } from "../lab/kube_cluster.ts";
 import { waitFor } from "../lab/wait.ts";
+import { patient } from "../lab/limits.ts";
 
 const PODS = 5_000;
 const PODS_HERE = 100;
@@ -47,7 +48,7 @@ Deno.test("5,000 pods with 100,000 labels are known within 110 MB, and a label's
   times.sort((a, b) => a - b);
   const [p50 = 0, p90 = 0] = [times[20], times[36]];
   console.log(`label's change: p50 ${p50.toFixed(1)} ms, p90 ${p90.toFixed(1)} ms`);
-  assert(p50 < 100, `it takes ${p50} ms`);
+  assert(p50 < patient(100), `it takes ${p50} ms`);
 });
 
 /** Makes the pods, several at once; 500 of them on node-1. */

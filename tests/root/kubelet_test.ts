@@ -2,7 +2,7 @@
 // thing that a kubelet does; what it does is in tests/lab/kubelet.ts.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { type DockerHost, startDockerHost } from "../lab/docker_host.ts";
 import { intentOf, worldOf } from "../lab/host.ts";
 import { type Era, ERAS, Kubelet, type KubeletPod } from "../lab/kubelet.ts";
@@ -68,7 +68,7 @@ async function addsPods({ kubelet, era, host }: Stage): Promise<void> {
   assertEquals(one.setup, { code: 0, out: "", err: "" });
   await one.infra.has("eth0 10.9.0.1/16");
   await two.infra.has("eth0 10.9.0.2/16");
-  assert(await one.infra.pings("10.9.0.2"));
+  assert(await one.infra.reaches("10.9.0.2"));
   // 0.15 knows no status, and publishes what Docker says.
   assertEquals(
     [one.podIp, two.podIp],
@@ -99,7 +99,7 @@ async function takesOver({ kubelet, dockerd }: Stage): Promise<void> {
   const old = await kubelet.replaceInfra(pod, { isOldRunning: true });
   await pod.infra.has("eth0 10.9.0.1/16");
   await old.has();
-  assert(await peer.infra.pings("10.9.0.1"));
+  assert(await peer.infra.reaches("10.9.0.1"));
   await kubelet.deletePods([pod, peer]);
   await dockerd.docker("kill", old.id);
   assertEquals(kubelet.failures, []);

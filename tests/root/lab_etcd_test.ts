@@ -1,7 +1,7 @@
 // The lab's etcd: what tests of the store build on.
 
 import { assertEquals, assertRejects } from "@std/assert";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { startEtcd } from "../lab/etcd.ts";
 
 Deno.test("a plain etcd keeps what it was told over a kill, and leaves no folder", async () => {

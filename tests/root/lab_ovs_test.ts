@@ -1,7 +1,7 @@
 // The lab's own Open vSwitch: what every other test with one relies on.
 
 import { assertEquals, assertNotEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { startOvs } from "../lab/ovs.ts";
 
 Deno.test("a lab switch forwards between two namespaces, also after kill -9 of ovs-vswitchd", async () => {

@@ -1,7 +1,8 @@
 // `deno task lab` as a person has it: many hosts, a command or a shell among them, nothing after it.
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
+import { hangSignal } from "../lab/limits.ts";
 
 const HOUSE = new URL("../..", import.meta.url).pathname;
 const LIMIT_MS = 180_000;
@@ -14,7 +15,7 @@ async function lab(words: readonly string[], keys = "") {
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
-    signal: AbortSignal.timeout(LIMIT_MS),
+    signal: hangSignal(LIMIT_MS),
   }).spawn();
   const writer = child.stdin.getWriter();
   const fed = writer.write(new TextEncoder().encode(keys)).then(() => writer.close());

@@ -5,7 +5,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { Links } from "../../lib/net/links.ts";
 import { openLinks } from "../../lib/net/open_links.ts";
 import { Fault, type FaultCode } from "../../lib/util/errors.ts";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { randomHex } from "../lab/pod.ts";
 import { inodeOf, makeSandbox } from "../lab/sandbox.ts";
 

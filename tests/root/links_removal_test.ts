@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { openLinks } from "../../lib/net/open_links.ts";
 import { Fault } from "../../lib/util/errors.ts";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { linkHere, makeSandbox } from "../lab/sandbox.ts";
 
 for (const driver of ["netlink", "ip"] as const) {

@@ -3,7 +3,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { openLinks } from "../../lib/net/open_links.ts";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { kernelBench } from "../contract/kernel_links_bench.ts";
 import { linksContract } from "../contract/links_contract.ts";
 import { linkHere, makeSandbox } from "../lab/sandbox.ts";

@@ -51,7 +51,7 @@ Deno.test("a set-up that finds no local VLAN leaves nothing and holds nobody up,
   assertMatch(refused.err, /no local VLAN left for t\/green: /);
   assertEquals(await ready(host), [one.id]);
   await host.agent.setup(two);
-  assert(await one.pings(await host.agent.addressOf(two)));
+  assert(await one.reaches(await host.agent.addressOf(two)));
   await cut(host, "blue");
   await waitFor("the VLAN to be free", async () => {
     const { code, err } = await host.agent.verb("setup", late);
@@ -97,16 +97,16 @@ Deno.test("a network keeps its last local VLAN until a network claims it, and th
       .filter(({ network }) => network === "green").every(({ state }) => state === wanted);
   // Both VLANs that hosts have are taken, and one of them is a tenant's from now on.
   await apply();
-  assert(await oneBlue.pings(blueIp) && await oneGreen.pings(greenIp), "what was there goes on");
+  assert(await oneBlue.reaches(blueIp) && await oneGreen.pings(greenIp), "what was there goes on");
   await apply(red);
   for (const pod of [oneRed, twoRed]) await host.agent.setup(pod);
-  assert(await oneRed.pings(await host.agent.addressOf(twoRed)));
+  assert(await oneRed.reaches(await host.agent.addressOf(twoRed)));
   await waitFor("green's pods to be said to have no VLAN", () => states("failed"));
   assert(!await oneGreen.pings(greenIp), "green is cut off");
-  assert(await oneBlue.pings(blueIp), "blue is not concerned");
+  assert(await oneBlue.reaches(blueIp), "blue is not concerned");
   assertMatch(await host.agent.logText(), /attach failed: no local VLAN left for t\/green/);
   for (const pod of [oneRed, twoRed]) await host.agent.verb("teardown", pod);
   await cut(host, "red");
   await waitFor("green's pods to be back", () => states("ready"), { limitMs: 30_000 });
-  assert(await oneGreen.pings(greenIp));
+  assert(await oneGreen.reaches(greenIp));
 });

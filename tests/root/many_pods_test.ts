@@ -2,7 +2,7 @@
 // tries for long, and a host takes no longer because there are more. Checked by etcdctl and jq.
 
 import { assert, assertEquals } from "@std/assert";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { gatherCrowd } from "../lab/crowd.ts";
 import { type Etcd, startEtcd } from "../lab/etcd.ts";
 

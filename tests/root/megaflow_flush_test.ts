@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { openPolicyTables, type PolicyTables } from "../../lib/ovs/policy_tables/policy_tables.ts";
 import { flushing } from "../../lib/ovs/policy_tables/megaflow_flush.ts";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { BRIDGE, FlowBridge } from "../lab/flow_bridge.ts";
 import { makePod, type Pod } from "../lab/pod.ts";
 

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { openRuntimes } from "../../lib/runtimes/open_runtimes.ts";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { startNamespacesBench } from "../contract/docker_bench.ts";
 import { namespacesContract } from "../contract/runtimes_contract.ts";
 import { randomHex } from "../lab/pod.ts";

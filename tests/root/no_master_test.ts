@@ -2,7 +2,7 @@
 // when some are killed and etcd is restarted. Checked by etcdctl and jq, which know nothing of us.
 
 import { assert, assertEquals } from "@std/assert";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { type Etcd, startEtcd } from "../lab/etcd.ts";
 import { FILE } from "../lab/host.ts";
 

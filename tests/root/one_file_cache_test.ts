@@ -14,7 +14,7 @@ import {
   writeVariant,
 } from "../lab/one_file.ts";
 import { waitFor } from "../lab/wait.ts";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 
 const OTHER = 61234;
 

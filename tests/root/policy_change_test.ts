@@ -1,8 +1,8 @@
 // Policies that change, and parts that restart, under live connections.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { run } from "../../lib/util/run.ts";
 import { tenantWith } from "../fixtures/tenant.ts";
+import { run } from "../lab/run.ts";
 import { type Host, startHost } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
 import { sniff } from "../lab/cluster/sniff.ts";

@@ -3,8 +3,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { askAgent } from "../../lib/agent/client.ts";
 import { bitOf } from "../../lib/ovs/policy_tables/megaflow_flush.ts";
-import { run } from "../../lib/util/run.ts";
 import { tenantWith } from "../fixtures/tenant.ts";
+import { run } from "../lab/run.ts";
 import { type Host, startHost } from "../lab/host.ts";
 import { startCluster } from "../lab/cluster.ts";
 import { vtepOf } from "../lab/cluster/host.ts";
@@ -140,7 +140,7 @@ Deno.test("across hosts the host that drops tells of the pod on the other one", 
   const [ip, from] = [await two.agent.addressOf(web), await one.agent.addressOf(other)];
   await using _server = await Talker.start(web, { tcp: [80] });
   await using stranger = await Talker.start(other, {});
-  assert(await other.pings(ip), "the overlay does not work");
+  assert(await other.reaches(ip), "the overlay does not work");
   assert(!await stranger.asks("tcp", ip, 80));
   await waitFor("the line", async () => (await droppedLines(two)).length > 0);
   assertStringIncludes(

@@ -2,8 +2,8 @@
 // neighbour claims to be an answer.
 
 import { assertEquals } from "@std/assert";
-import { run } from "../../lib/util/run.ts";
 import { tenantWith } from "../fixtures/tenant.ts";
+import { run } from "../lab/run.ts";
 import { sniff } from "../lab/cluster/sniff.ts";
 import { type Host, startHost } from "../lab/host.ts";
 import { waitFor } from "../lab/wait.ts";

@@ -4,7 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { wordOfTrace } from "../../lib/agent/policy/trace_packet.ts";
 import { openControl } from "../../lib/ovs/transport/appctl.ts";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { startOvs } from "../lab/ovs.ts";
 import { build, macOf } from "../unit/policy/build.ts";
 import { mayArrive, mayLeave, type TestPacket } from "../unit/policy/evaluator.ts";

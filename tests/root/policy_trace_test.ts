@@ -1,8 +1,8 @@
 // `trace`: the model's word and the switch's, side by side.
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { run } from "../../lib/util/run.ts";
 import { tenantWith } from "../fixtures/tenant.ts";
+import { run } from "../lab/run.ts";
 import { startCluster } from "../lab/cluster.ts";
 import { vtepOf } from "../lab/cluster/host.ts";
 import { startHost } from "../lab/host.ts";

@@ -48,7 +48,7 @@ async function allMeet(host: Host, pods: readonly Pod[]): Promise<void> {
   for (const [from, to] of pairs) {
     const address = addresses.get(to.id);
     assert(address, `${to.name} has no address`);
-    assert(await from.pings(address), `${from.name} -> ${to.name} (${address}) was not answered`);
+    assert(await from.reaches(address), `${from.name} -> ${to.name} (${address}) was not answered`);
   }
 }
 

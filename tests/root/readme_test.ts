@@ -2,6 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { FILE, startHost } from "../lab/host.ts";
+import { hangSignal } from "../lab/limits.ts";
 
 /** Returns the commands of the README's `sh` blocks that call this program, in order. */
 async function commands(): Promise<string[]> {
@@ -23,7 +24,7 @@ Deno.test("the README's commands do what it says, in its order", async () => {
       args: ["-c", line],
       cwd: dir,
       env: { PATH: `${dir}/bin:${Deno.env.get("PATH")}`, K8CONTIVNET_SOCKET: host.agent.socket },
-      signal: AbortSignal.timeout(60_000),
+      signal: hangSignal(60_000),
     }).output();
     const decoder = new TextDecoder();
     return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };

@@ -6,6 +6,7 @@ import { type Cluster, startCluster } from "../lab/cluster.ts";
 import { intentOf } from "../lab/scenarios/scenario.ts";
 import { FILE } from "../lab/host.ts";
 import { waitFor } from "../lab/wait.ts";
+import { lostPings } from "../lab/pings.ts";
 
 const BEAT = ["--heartbeat", "1"];
 const INTENT = intentOf("vteps", { orange: ["c1", "c2", "c3"] });
@@ -22,7 +23,7 @@ Deno.test("an agent that starts while etcd is away serves what it knew, and join
   assertStringIncludes(await host.agent.logText(), "store is away, serving what is known");
   const status = await host.agent.verb("status", one!);
   assertEquals(JSON.parse(status.out).ip, await host.agent.addressOf(one!));
-  assert(await one!.pings(await host.agent.addressOf(two!)));
+  assert(await one!.reaches(await host.agent.addressOf(two!)));
   // What needs a claim waits for etcd, and is done when it is there.
   const pending = host.agent.verb("setup", three!);
   await etcd.start(0);
@@ -35,7 +36,7 @@ Deno.test("an agent that starts while etcd is away serves what it knew, and join
     "ready",
     "ready",
   ]);
-  assert(await three!.pings(await host.agent.addressOf(one!)));
+  assert(await three!.reaches(await host.agent.addressOf(one!)));
 });
 
 /** An agent on host 2 that takes itself for host 1. */
@@ -92,14 +93,14 @@ Deno.test("etcd away for a while costs connected pods nothing, and what was aske
   ];
   await h1.agent.setup(one);
   await h2.agent.setup(two);
-  const pinging = one.run("ping", "-q", "-i0.02", "-c200", "-W4", await h2.agent.addressOf(two));
+  const pinging = lostPings(one, await h2.agent.addressOf(two), { count: 200 });
   await etcd.kill();
   const pending = h3.agent.verb("setup", three);
   assertEquals((await h1.agent.verb("status", one)).code, 0);
   await etcd.start(0);
   assertEquals((await pending).code, 0);
-  assertMatch((await pinging).text, / 0% packet loss/);
-  assert(await three.pings(await h1.agent.addressOf(one)));
+  assertEquals(await pinging, []);
+  assert(await three.reaches(await h1.agent.addressOf(one)));
 });
 
 Deno.test("while etcd is away, a pod is set up whose endpoint is this host's, no other, and etcd is told later", async () => {
@@ -114,7 +115,7 @@ Deno.test("while etcd is away, a pod is set up whose endpoint is this host's, no
   // Its container is replaced, as kubelets do it; and one that was torn down comes back.
   const fresh = await h1.pod("myContainer1");
   assertEquals(await h1.agent.verb("setup", fresh), { code: 0, out: "", err: "" });
-  assert(await fresh.pings(await h2.agent.addressOf(peer)), "the first ping between hosts");
+  assert(await fresh.reaches(await h2.agent.addressOf(peer)), "the first ping between hosts");
   assertEquals(await h2.agent.verb("teardown", peer), { code: 0, out: "", err: "" });
   const again = await h2.pod("myContainer2");
   assertEquals(await h2.agent.verb("setup", again), { code: 0, out: "", err: "" });
@@ -134,7 +135,7 @@ Deno.test("while etcd is away, a pod is set up whose endpoint is this host's, no
   const told = await etcd.ctl("get", "--prefix", "--keys-only", "/lab/attachments/");
   const keys = told.split("\n").filter(Boolean).map((key) => key.slice("/lab/attachments/".length));
   assertEquals(keys.sort(), [`host1/${fresh.id}/eth0`, `host2/${again.id}/eth0`]);
-  assert(await again.pings(await h1.agent.addressOf(fresh)));
+  assert(await again.reaches(await h1.agent.addressOf(fresh)));
 });
 
 Deno.test("two hosts that set one pod up while etcd is away never share its address", async () => {

@@ -4,7 +4,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { openSqlite } from "../../lib/store/sqlite/sqlite.ts";
 import type { Store } from "../../lib/store/store.ts";
 import { Fault } from "../../lib/util/errors.ts";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 
 const NOBODY = 65_534;
 

@@ -2,7 +2,7 @@
 // has a bridge of its own.
 
 import { openSwitch } from "../../lib/ovs/ports/open_switch.ts";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { type SwitchBench, switchContract } from "../contract/switch_contract.ts";
 import type { DriverName } from "../lab/fabric_host.ts";
 import { type Ovs, startOvs } from "../lab/ovs.ts";

@@ -60,7 +60,7 @@ for (const [name, etcd] of [["SQLite", 0], ["etcd", 1]] as const) {
     const [one, three] = [await host.pod("myContainer1"), await host.pod("myContainer3")];
     await agent.setup(one);
     await agent.setup(three);
-    assert(await three.pings(await agent.addressOf(one)));
+    assert(await three.reaches(await agent.addressOf(one)));
     const bound = (await read(cluster)).get("endpoints/tenant-one/orange/myContainer3") as Record<
       string,
       Json

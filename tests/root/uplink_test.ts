@@ -6,7 +6,7 @@ import { type Ovs, startOvs } from "../lab/ovs.ts";
 import { sniff } from "../lab/sniff.ts";
 import { waitFor } from "../lab/wait.ts";
 import { Fault } from "../../lib/util/errors.ts";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 
 const DRIVERS: readonly DriverName[] = ["jsonrpc", "vsctl"];
 const [BLUE, RED, LOCAL] = [110, 120, 2_001];
@@ -53,8 +53,8 @@ for (const driver of DRIVERS) {
         await host.fabric.setUplink({ device: "up0", tags: [RED, BLUE] });
       }
       await using atBlue = await sniff(blue2.id, "eth0");
-      assert(await red1.pings("10.8.8.2"), "first ping of red");
-      assert(await blue1.pings("10.8.8.2"), "first ping of blue");
+      assert(await red1.reaches("10.8.8.2"), "first ping of red");
+      assert(await blue1.reaches("10.8.8.2"), "first ping of blue");
       assertStringIncludes((await red1.run("ip", "neigh")).text, red2.mac);
       assertStringIncludes((await blue1.run("ip", "neigh")).text, blue2.mac);
       await atBlue.seen(/10\.8\.8\.2 > 10\.8\.8\.1: ICMP echo reply/);
@@ -87,13 +87,13 @@ for (const driver of DRIVERS) {
       const wish = { device: "up0", tags: [BLUE] };
       await one.fabric.setUplink(wish);
       await two.fabric.setUplink(wish);
-      assert(await a.pings(b.ip));
+      assert(await a.reaches(b.ip));
       await one.ovs.killVswitchd();
       await one.ovs.startVswitchd();
       assertEquals(await b.pings(a.ip), false);
       await one.switch.syncPorts([a.spec]);
       await one.fabric.setUplink(wish);
-      assert(await b.pings(a.ip));
+      assert(await b.reaches(a.ip));
     });
   });
 }
@@ -110,7 +110,7 @@ Deno.test("no tags, no traffic: the trunk is never empty, and pods of the host t
     assertEquals(await trunksOf(one, "up0"), "[4095]");
     await using wire = await sniff(one.name, "up0", "vlan");
     assertEquals(await a!.pings(b!.ip), false);
-    assert(await a!.pings(c!.ip));
+    assert(await a!.reaches(c!.ip));
     await b!.pings(a!.ip);
     await wire.seen(/who-has 10\.8\.8\.1 tell 10\.8\.8\.2/);
     assertEquals(wire.lines.filter((line) => line.includes("tell 10.8.8.1")), []);
@@ -160,7 +160,7 @@ Deno.test("a pod cannot send in another's name by the uplink", async () => {
   await withFabric("jsonrpc", async (one, two) => {
     const [a, b] = [await podOf(one, BLUE, 1), await podOf(two, BLUE, 2)];
     for (const host of [one, two]) await host.fabric.setUplink({ device: "up0", tags: [BLUE] });
-    assert(await a.pings(b.ip));
+    assert(await a.reaches(b.ip));
     await a.run("ip", "address", "add", "10.8.8.7/24", "dev", "eth0");
     const spoofed = await a.run("ping", "-c1", "-W1", "-I", "10.8.8.7", b.ip);
     assertEquals(spoofed.code, 1);

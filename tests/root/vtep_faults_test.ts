@@ -2,7 +2,7 @@
 // served all the same.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { run } from "../../lib/util/run.ts";
+import { run } from "../lab/run.ts";
 import { type Cluster, startCluster } from "../lab/cluster.ts";
 import { intentOf } from "../lab/scenarios/scenario.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -20,7 +20,7 @@ async function localPodsMeet(cluster: Cluster): Promise<void> {
   const [one, two] = [await host.pod("myContainer1"), await host.pod("myContainer2")];
   await host.agent.setup(one);
   await host.agent.setup(two);
-  assert(await one.pings(await host.agent.addressOf(two)), "the first ping on one host");
+  assert(await one.reaches(await host.agent.addressOf(two)), "the first ping on one host");
 }
 
 async function saysOnce({ agent }: { agent: { logText(): Promise<string> } }, words: RegExp) {
@@ -68,7 +68,7 @@ Deno.test("a host whose tunnel address nobody answers for is named, and all othe
   await h3.agent.setup(three);
   await h2.agent.setup(two);
   await h1.agent.setup(one);
-  assert(await one.pings(await h2.agent.addressOf(two)), "the first ping between hosts");
+  assert(await one.reaches(await h2.agent.addressOf(two)), "the first ping between hosts");
   await saysOnce(h1, /overlay: tunnel address 192\.168\.2\.77 does not answer/);
 });
 

@@ -2,7 +2,7 @@
 // reach etcd, and a wire that carries VXLAN; in a namespace of its own, so that its devices go with it,
 // an Open vSwitch that stands for a data centre's VLAN switch.
 
-import { run } from "../../../lib/util/run.ts";
+import { run } from "../run.ts";
 import { type Ovs, startOvs } from "../ovs.ts";
 
 /** Where everything of the lab that is not a host is reached by the hosts: etcd, above all. */

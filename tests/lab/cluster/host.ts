@@ -1,7 +1,7 @@
 // One simulated host of a cluster: a network namespace with its own Open vSwitch, underlay bridge,
 // agent and folder. Its pods are named namespaces; which host a pod is on is which agent is asked.
 
-import { run } from "../../../lib/util/run.ts";
+import { run } from "../run.ts";
 import { LabAgent } from "../agent.ts";
 import { type Ovs, startOvs } from "../ovs.ts";
 import { makePod, type Pod } from "../pod.ts";

@@ -1,6 +1,7 @@
 // What passes at a link, as tcpdump sees it: the proof that something did not arrive.
 
 import { waitFor } from "../wait.ts";
+import { hangSignal } from "../limits.ts";
 
 /** A listening tcpdump. */
 export interface Sniffer extends AsyncDisposable {
@@ -24,7 +25,7 @@ export async function sniff(netns: string, link: string, filter: string): Promis
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
-    signal: AbortSignal.timeout(LIMIT_MS),
+    signal: hangSignal(LIMIT_MS),
   }).spawn();
   const [out, err] = [gather(child.stdout), gather(child.stderr)];
   let ended = false;

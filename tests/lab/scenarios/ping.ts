@@ -7,7 +7,7 @@ import { waitFor } from "../wait.ts";
 /** The first packet is answered, and it was `target` that got it; throws otherwise. */
 export async function reaches(from: Pod, address: string, target: Pod): Promise<void> {
   await using sniffer = await sniff(target.id, "any", "icmp");
-  if (!await from.pings(address)) throw new Error(`${address} did not answer`);
+  if (!await from.reaches(address)) throw new Error(`${address} did not answer`);
   await sniffer.hears("echo request");
 }
 

@@ -2,7 +2,7 @@
 // to the belief of it.
 
 import { assertEquals } from "@std/assert";
-import { run } from "../../../lib/util/run.ts";
+import { run } from "../run.ts";
 import { oneOf } from "../random.ts";
 import type { Soak } from "./soak.ts";
 

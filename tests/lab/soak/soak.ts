@@ -2,7 +2,7 @@
 // change both; after each the world is held against the belief.
 
 import { assert, assertEquals } from "@std/assert";
-import { run } from "../../../lib/util/run.ts";
+import { run } from "../run.ts";
 import { type Cluster, startCluster } from "../cluster.ts";
 import type { ClusterHost } from "../cluster/host.ts";
 import { type Dockerd, startDockerd } from "../dockerd.ts";
