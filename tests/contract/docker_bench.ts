@@ -3,6 +3,7 @@
 
 import { openRuntimes } from "../../lib/runtimes/open_runtimes.ts";
 import { run } from "../../lib/util/run.ts";
+import { scaled } from "../lab/limits.ts";
 import { type Dockerd, startDockerd } from "../lab/dockerd.ts";
 import { randomHex } from "../lab/pod.ts";
 import type { NewContainer, RuntimesBench } from "./runtimes_contract.ts";
@@ -37,7 +38,7 @@ export async function startDockerBench(): Promise<RuntimesBench> {
   return {
     ...NAMESPACES,
     runtimes: openRuntimes({ docker: dockerd.address }),
-    impatient: openRuntimes({ docker: dockerd.address, limitMs: 300 }),
+    impatient: openRuntimes({ docker: dockerd.address, limitMs: scaled(1_000) }),
     startContainer: (container) => dockerd.runContainer(...flagsOf(container)),
     killContainer: async (id) => void await dockerd.docker("kill", id),
     restartContainer: async (id) => {

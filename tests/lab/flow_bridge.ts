@@ -3,12 +3,13 @@
 import { ensureMeter } from "../../lib/ovs/policy_tables/drop_watch.ts";
 import type { SwitchOptions } from "../../lib/ovs/switch.ts";
 import { OvsTools } from "../../lib/ovs/transport/ovs_tools.ts";
+import { patient } from "./limits.ts";
 import { type Ovs, startOvs } from "./ovs.ts";
 
 export const BRIDGE = "flows";
 
-/** Returns the time in `ms`, as deadlines are passed. */
-export const soon = (ms = 10_000) => performance.now() + ms;
+/** Returns the time in `ms`, as deadlines are passed; by default when something that hangs is given up. */
+export const soon = (ms = patient(10_000)) => performance.now() + ms;
 
 /** The bridge; its Open vSwitch ends with the test. */
 export class FlowBridge implements AsyncDisposable {

@@ -2,7 +2,14 @@
 // than the one on which it was chosen, or busy, must pass as well. What judges speed is the benchmark.
 
 /** How slow this machine was at the start of the run, 1 where it is as fast as the reference or not measured. */
-export const FACTOR = Math.max(1, Number(Deno.env.get("K8CONTIVNET_TEST_FACTOR") ?? 1) || 1);
+export const FACTOR = Math.max(1, Number(measured()) || 1);
+
+/** Returns what install.sh has measured; unit tests may not read the environment, and do not wait for others. */
+function measured(): string | undefined {
+  const name = "env", variable = "K8CONTIVNET_TEST_FACTOR";
+  const { state } = Deno.permissions.querySync({ name, variable });
+  return state === "granted" ? Deno.env.get(variable) : undefined;
+}
 
 /** Returns a time limit that is itself part of what is tested: `ms` on the reference machine. */
 export function scaled(ms: number): number {
