@@ -39,8 +39,8 @@ export interface Drivers {
   readonly switch: Switch;
   readonly fabric: Fabric;
   readonly policyTables: PolicyTables;
-  /** What guards of ports and trunks go by; whoever keeps the policies sets it. */
-  readonly policed: PolicyVlans;
+  /** Access tags under policy, which the switch's flows follow; the policy enforcer sets them. */
+  readonly policyVlans: PolicyVlans;
   readonly links: Links;
   readonly runtimes: Runtimes;
 }
@@ -61,9 +61,9 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
   const limitMs = limitOf(options);
   const links = openLinks({ driver: options.linkDriver, aliasPrefix: ALIAS_PREFIX });
   stack.defer(() => links.close());
-  const policed = new PolicyVlans();
+  const policyVlans = new PolicyVlans();
   const place = {
-    policyVlans: policed,
+    policyVlans,
     ovsdb: options.ovsdb,
     rundir: options.ovsRundir,
     bridge: options.bridge,
@@ -79,7 +79,7 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
     fabric: limited("Open vSwitch", hooked("fabric", openFabric(place)), limitMs),
     // Its bundles have a limit of their own, as they may be thousands of flows.
     policyTables: hooked("policies", openPolicyTables(place)),
-    policed,
+    policyVlans,
     links: limited("the kernel", hooked("links", links, ["close"]), limitMs),
     runtimes: limited("the container runtime", hooked("runtimes", runtimes, ["follow"]), limitMs),
   };

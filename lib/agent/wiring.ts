@@ -1,76 +1,228 @@
-// Puts together what the agent works with on this host. Nothing is asked of anybody yet.
+// Composes the agent of this host: creates what it is made of and hands each part just what it works with.
+// Nothing is asked of the outside yet. Only this file and main.ts know all parts.
 
-import { returnFreeMemory } from "../util/memory.ts";
+import type { FlushingTables } from "../ovs/policy_tables/megaflow_flush.ts";
 import { flushing } from "../ovs/policy_tables/megaflow_flush.ts";
-import type { Log } from "../util/log.ts";
-import { Containers } from "./pods/known_containers.ts";
-import { openDrivers } from "./drivers.ts";
-import { clusterPodMetadata } from "./kube/cluster_pod_metadata.ts";
+import { Backoff } from "../util/async/backoff.ts";
 import { Debounce } from "../util/async/debounce.ts";
+import { KeyedQueue } from "../util/async/keyed_queue.ts";
 import { Notifier } from "../util/async/notifier.ts";
+import { type Clock, systemClock } from "../util/clock.ts";
+import type { Log } from "../util/log.ts";
+import { LogDedup } from "../util/log_dedup.ts";
+import { returnFreeMemory } from "../util/memory.ts";
+import type { PodRequest, TraceRequest } from "./api.ts";
+import type { Drivers } from "./drivers.ts";
 import { FabricSync } from "./fabric/fabric_sync.ts";
 import { GracePeriod } from "./gc/grace_period.ts";
-import { LogDedup } from "../util/log_dedup.ts";
-import { Backoff } from "../util/async/backoff.ts";
-import { KeyedQueue } from "../util/async/keyed_queue.ts";
-import { type AgentOptions, isShared } from "./options.ts";
-import { TornDown } from "./pods/torn_down.ts";
-import { noPodMetadata } from "./pods/pod_metadata.ts";
+import { clusterPodMetadata } from "./kube/cluster_pod_metadata.ts";
+import type { ClusterSync } from "./kube/cluster_sync.ts";
+import { podItems } from "./kube/pod_items.ts";
+import type { AgentOptions } from "./options.ts";
+import { applyClaim, type ApplyClaimDeps } from "./pods/apply_claim.ts";
+import { metadataOf } from "./pods/dynamic_endpoint_claim.ts";
+import { explainPod } from "./pods/explain_pod.ts";
+import { Containers } from "./pods/known_containers.ts";
+import { attachLatePods } from "./pods/late_attach.ts";
+import { LinkRemovals } from "./pods/link_removals.ts";
 import { LocalTags } from "./pods/local_tags.ts";
 import { Mtus } from "./pods/mtus.ts";
-import { LinkRemovals } from "./pods/link_removals.ts";
+import { createPlumbing } from "./pods/plumbing.ts";
+import { noPodMetadata } from "./pods/pod_metadata.ts";
+import type { Sandboxes } from "./pods/sandboxes.ts";
+import { type SetupDeps, setupPod } from "./pods/setup.ts";
+import { teardownPod } from "./pods/teardown.ts";
+import { TornDown } from "./pods/torn_down.ts";
 import { UnmatchedPods } from "./pods/unmatched_pods.ts";
 import { PolicyEnforcer } from "./policy/policy_enforcer.ts";
+import { checkPods } from "./reconcile/drift_watch.ts";
+import { reconcileOnce } from "./reconcile/reconcile.ts";
+import { listItems } from "./server/list_items.ts";
+import { answerVerb } from "./server/pod_verbs.ts";
+import type { IntentStore } from "./store/apply.ts";
 import type { StoreCache } from "./store/store_cache.ts";
-import { randomId, type World } from "./world.ts";
 
-const TIDY_MS = 2_000;
+const MEMORY_TRIM_MS = 2_000;
 
-/** Returns the world; `stack` closes it. */
-export function openWorld(
-  options: AgentOptions,
-  mirror: StoreCache,
-  log: Log,
-  stack: AsyncDisposableStack,
-): World {
-  const drivers = openDrivers(options, stack);
-  const now = () => performance.now();
-  const tables = flushing(drivers.policyTables, () => world.datapath === "netdev");
-  const world: World = {
-    host: options.hostLabel,
-    store: mirror,
-    isShared: isShared(options),
-    switch: drivers.switch,
-    fabric: new FabricSync(drivers.fabric, {
-      host: options.hostLabel,
+/** What the agent is composed of. */
+export interface AgentParts {
+  readonly options: Pick<
+    AgentOptions,
+    "hostLabel" | "uplink" | "vtepIp" | "isUplinkForced" | "logsDrops" | "graceMs" | "onUnmatched"
+  >;
+  readonly drivers: Drivers;
+  readonly store: StoreCache;
+  readonly intents: IntentStore;
+  readonly log: Log;
+  /** Whether a cluster is configured; it is followed a moment after the agent's start. */
+  readonly hasCluster?: boolean;
+  /** @default systemClock */
+  readonly clock?: Clock;
+}
+
+/** Composes the agent; `stack` disposes of what it holds. */
+export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDisposableStack) {
+  const { options, drivers, store, intents, log, clock = systemClock } = parts;
+  const host = options.hostLabel;
+  const { switch: ovs, links, runtimes } = drivers;
+
+  // Signals.
+  const [reconcileSignal, fabricSignal] = [new Notifier(), new Notifier()];
+  const memoryTrim = new Debounce(returnFreeMemory, MEMORY_TRIM_MS);
+  stack.defer(() => memoryTrim[Symbol.dispose]());
+
+  // State of this process.
+  const tags = new LocalTags();
+  const mtus = new Mtus(links, log);
+  const logDedup = new LogDedup();
+  const backoff = new Backoff();
+  const gracePeriod = new GracePeriod(options.graceMs, clock.now);
+  const addressesInFlight = new Set<string>();
+  const sandboxes: Sandboxes = {
+    queue: new KeyedQueue(),
+    unmatched: new UnmatchedPods(),
+    tornDown: new TornDown(),
+    containers: new Containers(),
+  };
+  const cluster: { sync?: ClusterSync } = {};
+  const podMetadata = parts.hasCluster ? clusterPodMetadata(() => cluster.sync) : noPodMetadata;
+
+  // Links and ports, uplink and tunnels, policies.
+  const linkRemovals = new LinkRemovals(links, log, () => reconcileSignal.notify());
+  const plumbing = createPlumbing({
+    ...{ host, store, switch: ovs, links, linkRemovals, log, reconcileSignal },
+  });
+  const fabric = new FabricSync({
+    ...{ host, store, driver: drivers.fabric, links, tags, log },
+    flags: {
+      host,
       uplink: options.uplink,
       vtepIp: options.vtepIp,
       isForced: options.isUplinkForced,
-    }),
-    policies: new PolicyEnforcer(tables, drivers.policed, { tellsDrops: options.logsDrops }),
-    links: drivers.links,
-    runtimes: drivers.runtimes,
-    tags: new LocalTags(),
-    mtus: new Mtus(drivers.links, log),
-    datapath: "netdev",
-    linkRemovals: new LinkRemovals(drivers.links, log, () => world.reconcileSignal.notify()),
-    unmatched: new UnmatchedPods(),
-    containers: new Containers(),
-    tornDown: new TornDown(),
-    logDedup: new LogDedup(),
-    backoff: new Backoff(),
-    gracePeriod: new GracePeriod(options.graceMs, now),
-    queue: new KeyedQueue(),
-    reconcileSignal: new Notifier(),
-    fabricSignal: new Notifier(),
-    memoryTrim: stack.use(new Debounce(returnFreeMemory, TIDY_MS)),
-    log,
-    onUnmatched: options.onUnmatched,
-    podMetadata: options.kube ? clusterPodMetadata(() => world.kube) : noPodMetadata,
-    addressesInFlight: new Set(),
-    now,
-    wallMs: () => Date.now(),
-    newId: randomId,
+    },
+  });
+  const tables: FlushingTables = flushing(
+    drivers.policyTables,
+    () => plumbing.datapath === "netdev",
+  );
+  const policies = new PolicyEnforcer({
+    ...{ host, store, tables, vlans: drivers.policyVlans, switch: ovs, fabric, tags },
+    ...{ log, logDedup, logsDrops: options.logsDrops },
+  });
+
+  // Pods.
+  const claimDeps: ApplyClaimDeps = {
+    ...{ store, plumbing, tags, policies, fabric, clock, log, reconcileSignal },
   };
-  return world;
+  const setupDeps: SetupDeps = {
+    ...{ host, store, runtimes, plumbing, sandboxes, podMetadata, clock, log },
+    planning: { mtus, addressesInFlight, newId: randomId },
+    applyClaim: (claim) => applyClaim(claimDeps, claim),
+    onUnmatched: options.onUnmatched,
+  };
+  const setUpLate = (pod: PodRequest) => setupPod(setupDeps, pod, { isLate: true });
+  const tearDown = (pod: PodRequest) =>
+    teardownPod(
+      {
+        ...{ host, store, plumbing, sandboxes, clock, log, fabricSignal },
+        policySignal: policies.signal,
+      },
+      pod,
+    );
+  const verbs = {
+    ...{ host, store, tags, sandboxes, memoryTrim, tearDown },
+    setUp: (pod: PodRequest) => setupPod(setupDeps, pod),
+  };
+  const lateAttach = {
+    ...{ host, store, sandboxes, clock, log, logDedup, podMetadata, backoff, setUpLate },
+  };
+
+  // The reconcile loop and what watches beside it.
+  const reconcileDeps = {
+    ...{ host, store, plumbing, runtimes, sandboxes, gracePeriod, setUpLate, clock, log, logDedup },
+    networks: { tags, mtus, policies, fabric },
+    attachLatePods: () => attachLatePods(lateAttach),
+  };
+  const podChecks = {
+    ...{ host, store, links, plumbing, runtimes, tags, sandboxes, gracePeriod, log },
+    reconcileSignal,
+  };
+
+  return {
+    ...{ store, policies, sandboxes, mtus, cluster },
+    signals: { reconcile: reconcileSignal, fabric: fabricSignal, policies: policies.signal },
+    memoryTrim,
+    tearDown,
+    answerVerb: (...args: VerbArguments) => answerVerb(verbs, ...args),
+    loops: {
+      reconcile: {
+        reconcileOnce: () => reconcileOnce(reconcileDeps),
+        ...{ gracePeriod, reconcileSignal, memoryTrim, log },
+      },
+      fabric: { fabric, fabricSignal, memoryTrim },
+      heldAddresses: { host, store, clock, log },
+      runtime: {
+        ...{ host, store, runtimes, sandboxes, clock, log, logDedup },
+        ...{ reconcileSignal, memoryTrim },
+      },
+      drift: {
+        checkPods: (...args: CheckArguments) => checkPods(podChecks, ...args),
+        ...{ fabric, reconcileSignal, log },
+      },
+    },
+    /** What following a cluster works with, but for the folder of its state. */
+    clusterDeps: {
+      ...{ host, store, runtimes, policies, log, reconcileSignal, memoryTrim },
+      unmatched: sandboxes.unmatched,
+    },
+    server: {
+      ...{ store, intents, policies, verbs, log, reconcileSignal, memoryTrim },
+      gc: {
+        ...{ host, store, gracePeriod, clock, log, reconcileSignal, fabricSignal },
+        policySignal: policies.signal,
+      },
+      listItems: (kind: string, name?: string) =>
+        listItems(
+          {
+            ...{ host, store, tags, unmatched: sandboxes.unmatched },
+            podItems: () => podItems({ host, store }, nodeOf(cluster.sync)),
+          },
+          kind,
+          name,
+        ),
+      explainPod: (pod: { readonly namespace: string; readonly name: string }) => {
+        const left = sandboxes.unmatched.list().find((one) =>
+          one.pod.namespace === pod.namespace && one.pod.name === pod.name
+        );
+        return explainPod({
+          documents: store.documents,
+          knownOf: () => metadataOf(podMetadata, pod, left?.labels),
+          host,
+          leftWhy: left?.reason,
+        }, pod);
+      },
+      // Loaded with the first trace: it brings the policy compiler.
+      tracePacket: async (request: TraceRequest) => {
+        const { tracePacket } = await import("./policy/trace_packet.ts");
+        return await tracePacket({ host, store, policies, switch: ovs, fabric, tags }, request);
+      },
+    },
+  };
+}
+
+/** The composed agent. */
+export type Agent = ReturnType<typeof wireAgent>;
+
+type Tail<T> = T extends [unknown, ...infer Rest] ? Rest : never;
+type VerbArguments = Tail<Parameters<typeof answerVerb>>;
+type CheckArguments = Tail<Parameters<typeof checkPods>>;
+
+function nodeOf(sync: ClusterSync | undefined) {
+  return sync && { nodeName: sync.nodeName, pods: sync.cluster.pods.objects };
+}
+
+/** Returns 11 random hex digits: 44 bits, enough for the attachments of one host. */
+function randomId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(6));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("").slice(0, 11);
 }

@@ -131,7 +131,7 @@ Deno.test("the agent starts without Open vSwitch, says so, and serves when it is
   await host.agent.stop();
   await host.ovs.stop();
   await host.agent.start();
-  assertStringIncludes(await host.agent.logText(), "Open vSwitch is away");
+  assertStringIncludes(await host.agent.logText(), "Open vSwitch unreachable");
   const { code, err } = await host.agent.callWith(
     { K8CONTIVNET_SETUP_SECONDS: "1" },
     "setup",

@@ -209,7 +209,7 @@ Deno.test("a lost record of a living pod's endpoint is rebuilt, and no packet is
     await assertAudit(agent);
   }
   assertEquals(await pinging, []);
-  assertStringIncludes(await agent.logText(), "endpoint rebuilt");
+  assertStringIncludes(await agent.logText(), "endpoint restored");
 });
 
 const MOMENTS = 8;

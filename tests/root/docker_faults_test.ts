@@ -70,7 +70,7 @@ for (const { words, make, code } of BROKEN) {
     assert(ms < 600 * FACTOR, `the agent took ${ms} ms of 2000 for waiting`);
     assertEquals((await host.agent.verb("teardown", one)).code, 0);
     const log = await host.agent.logText();
-    assertEquals(log.match(/runtime is not heard|there is no Docker/g)?.length, 1, log);
+    assertEquals(log.match(/container runtime unreachable|no Docker:/g)?.length, 1, log);
   });
 }
 

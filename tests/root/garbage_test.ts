@@ -73,7 +73,11 @@ Deno.test("a namespace's name is missing for a moment: marked, found again, and 
   await using held = await holder(pod);
   await run("ip", ["netns", "del", pod.id]);
   const says = (words: string) => async () => (await host.agent.logText()).includes(words);
-  await waitFor("the mark", says("sandbox is missing, looked for again pod=default/pod1"), LIMITS);
+  await waitFor(
+    "the mark",
+    says("sandbox is missing, grace period begins pod=default/pod1"),
+    LIMITS,
+  );
   await run("ip", ["netns", "attach", pod.id, String(held.pid)]);
   await waitFor("the mark's end", says("sandbox is back pod=default/pod1"), LIMITS);
   await graceHasPassed(host, "pod2");
@@ -131,7 +135,7 @@ Deno.test("the store answers empty: pods go on, on this host and between hosts, 
   for (const { agent } of [h1, h2]) {
     await waitFor(
       "the agent to doubt it",
-      async () => (await agent.logText()).includes("store is blank: attached pods are left"),
+      async () => (await agent.logText()).includes("store is empty: attached pods are left"),
       LIMITS,
     );
   }
@@ -156,7 +160,7 @@ Deno.test("an agent that stood still for longer than the grace time does not tak
   await using held = await holder(pod);
   await run("ip", ["netns", "del", pod.id]);
   await waitFor("the mark", async () => {
-    return (await host.agent.logText()).includes("looked for again pod=default/pod1");
+    return (await host.agent.logText()).includes("grace period begins pod=default/pod1");
   }, LIMITS);
   Deno.kill(host.agent.pid, "SIGSTOP");
   await new Promise((done) => setTimeout(done, 16_000)); // a clock that jumps, as the agent sees it

@@ -77,7 +77,7 @@ Deno.test("a full pool takes what was held longest, never what a pod has", async
   assertEquals((await agent.verb("teardown", one!)).code, 0);
   await agent.setup(four!);
   assertEquals(await agent.addressOf(four!), addresses[1]);
-  assertStringIncludes(await agent.logText(), "pool full: an address is held no longer");
+  assertStringIncludes(await agent.logText(), "pool full: a held address is reused");
   await agent.setup(one!);
   assertEquals(await agent.addressOf(one!), addresses[0]);
   const { code, err } = await agent.verb("setup", five!);

@@ -130,7 +130,7 @@ Deno.test("a lost host's addresses are given again; when it comes back, its pods
   assert(!await hasLink(alive!) && !await hasLink(db1!));
   await waitFor("db-3", () => db3!.pings("10.9.1.2"), LIMIT);
   await assertNoDuplicates(cluster);
-  assertStringIncludes(await three.agent.logText(), "pod has lost its place");
+  assertStringIncludes(await three.agent.logText(), "pod has lost its endpoint");
 
   // As soon as an address is free, the pod that still runs there has it.
   const free = await one.agent.addressOf(web3!);

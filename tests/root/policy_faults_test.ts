@@ -87,7 +87,7 @@ for (const { name, table, limit } of KINDS) {
     assertMatch(await problemOf(host) ?? "", /refused/);
     const { out } = await host.agent.call("status");
     assertMatch(out, /^policies +not in force: .*refused/m);
-    assertStringIncludes(await host.agent.logText(), "policies are not in force as they should be");
+    assertStringIncludes(await host.agent.logText(), "policies are not enforced as they should be");
     await waitFor("nobody to reach it", async () => !await stranger.asks("tcp", ip, 80));
     const next = await host.pod("web2");
     const { code } = await host.agent.callWith(
@@ -107,7 +107,7 @@ for (const { name, table, limit } of KINDS) {
     assert(await friend.asks("tcp", ip, 80, { limitMs: 5_000 }));
     assert(!await stranger.asks("tcp", ip, 80));
     await host.agent.setup(next);
-    assertStringIncludes(await host.agent.logText(), "policies are in force again");
+    assertStringIncludes(await host.agent.logText(), "policies are enforced again");
   });
 }
 

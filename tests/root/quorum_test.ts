@@ -72,7 +72,7 @@ Deno.test("without a majority agents serve what they know, say so, and write it 
     await waitFor("the agent to notice", async () => (await statusOf(agent)).storeAway, {
       limitMs: 30_000,
     });
-    assertStringIncludes(await agent.logText(), "store does not answer, serving what is known");
+    assertStringIncludes(await agent.logText(), "store unreachable, serving what is known");
   }
   assertStringIncludes((await h1.agent.call("status")).out, "is away: ");
   assertEquals(JSON.parse((await h1.agent.verb("status", old)).out).ip, "11.1.0.1");
@@ -91,7 +91,7 @@ Deno.test("without a majority agents serve what they know, say so, and write it 
       const { storeAway, held } = await statusOf(agent);
       return storeAway === undefined && held === 0;
     }, { limitMs: 30_000 });
-    assertStringIncludes(await agent.logText(), "store answers again");
+    assertStringIncludes(await agent.logText(), "store reachable again");
   }
   const keys = await told(etcd);
   assertEquals(

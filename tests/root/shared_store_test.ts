@@ -20,7 +20,7 @@ Deno.test("an agent that starts while etcd is away serves what it knew, and join
   await host.agent.stop();
   await etcd.kill();
   await host.agent.start();
-  assertStringIncludes(await host.agent.logText(), "store is away, serving what is known");
+  assertStringIncludes(await host.agent.logText(), "store unreachable, serving what is known");
   const status = await host.agent.verb("status", one!);
   assertEquals(JSON.parse(status.out).ip, await host.agent.addressOf(one!));
   assert(await one!.reaches(await host.agent.addressOf(two!)));
@@ -29,7 +29,7 @@ Deno.test("an agent that starts while etcd is away serves what it knew, and join
   await etcd.start(0);
   assertEquals((await pending).code, 0);
   await waitFor("the agent to join", async () => {
-    return (await host.agent.logText()).includes("store is back");
+    return (await host.agent.logText()).includes("store joined");
   });
   assertEquals((await host.agent.attachments()).map((item) => item.state), [
     "ready",

@@ -1,126 +1,134 @@
-// Keeps both fabrics as the records say. What cannot be had (an uplink that is refused, a tunnel
-// address that is not there) never stands in the way of pods on this host: it is said once.
+// Keeps uplink and tunnels as the records say. What cannot be had (an uplink that is refused, a tunnel
+// address that does not exist) never stops pods on this host from being attached: it is logged once.
 
 import { type HostRecord, keys } from "../../intent/records.ts";
+import type { Links } from "../../net/links.ts";
 import type { Fabric } from "../../ovs/fabric.ts";
 import { VtepFault } from "../../ovs/tunnel/vtep.ts";
-import { Fault, faultFrom } from "../../util/errors.ts";
-import { isBlank } from "../store/documents.ts";
-import type { World } from "../world.ts";
+import type { Debounce } from "../../util/async/debounce.ts";
 import { KeyedQueue } from "../../util/async/keyed_queue.ts";
+import type { Notifier } from "../../util/async/notifier.ts";
+import { Fault, faultFrom } from "../../util/errors.ts";
+import type { Log } from "../../util/log.ts";
+import type { LocalTags } from "../pods/local_tags.ts";
+import { type HostView, isBlank } from "../store/documents.ts";
 import { type DesiredFabric, type FabricOptions, planFabric } from "./plan_fabric.ts";
 
-/** What the operator says of this host's way to others. */
+/** What the operator's flags say of this host's way to others. */
 export interface FabricFlags extends FabricOptions {
   /** Take an uplink that carries the default route. */
   readonly isForced: boolean;
 }
 
+/** What the fabric is kept with. */
+export interface FabricDeps extends HostView {
+  readonly driver: Fabric;
+  readonly flags: FabricFlags;
+  readonly links: Pick<Links, "defaultRouteLinks">;
+  readonly tags: Pick<LocalTags, "tagOf">;
+  readonly log: Log;
+}
+
 // A host without uplink and overlay has no flows of theirs.
 const NOTHING = JSON.stringify({ uplink: undefined, overlay: undefined });
 
-/** Makes the fabrics as wished. */
+/** Makes uplink and tunnels as desired, one change after the other. */
 export class FabricSync {
-  readonly #fabric: Fabric;
-  readonly #flags: FabricFlags;
-  readonly #said = new Map<string, string>();
-  readonly #turns = new KeyedQueue();
-  #made = "";
-  /** How many flows there were when all had been made. */
+  readonly #deps: FabricDeps;
+  readonly #problems = new Map<string, string>();
+  readonly #queue = new KeyedQueue();
+  /** What was installed last, as JSON; empty where not all of it was. */
+  #installed = "";
+  /** How many flows there were then. */
   #counts = "";
 
-  constructor(fabric: Fabric, flags: FabricFlags) {
-    this.#fabric = fabric;
-    this.#flags = flags;
+  constructor(deps: FabricDeps) {
+    this.#deps = deps;
   }
 
   /** Returns the device to the VLAN fabric; undefined where there is none. */
-  uplinkOf({ store: { documents }, host }: World): string | undefined {
+  get uplink(): string | undefined {
+    const { store: { documents }, host, flags } = this.#deps;
     const record = documents.get(keys.host(host))?.value as HostRecord | undefined;
-    return this.#flags.uplink ?? record?.intf;
+    return flags.uplink ?? record?.intf;
   }
 
-  /** Makes both fabrics as the records say now; with `isFresh` also when they said so before. */
-  ensure(world: World, { isFresh = false } = {}): Promise<void> {
+  /** Makes uplink and tunnels as the records say now; with `isFresh`, even if they said so before. */
+  ensure({ isFresh = false } = {}): Promise<void> {
     // One after another: what an earlier call is still making is not there yet, or not gone yet.
-    return this.#turns.run("fabric", () => this.#ensure(world, isFresh));
+    return this.#queue.run("fabric", () => this.#ensure(isFresh));
   }
 
-  /** Reports whether flows have come or gone since all was made; told once. */
-  isDisturbed(): Promise<boolean> {
-    return this.#turns.run("fabric", async () => {
+  /** Reports whether the number of flows has changed since they were installed; reported once. */
+  hasDrifted(): Promise<boolean> {
+    return this.#queue.run("fabric", async () => {
       if (this.#counts === "") return false;
-      const counts = await this.#fabric.flowCounts();
-      const isDisturbed = counts !== this.#counts;
+      const counts = await this.#deps.driver.flowCounts();
+      const hasDrifted = counts !== this.#counts;
       this.#counts = counts;
-      return isDisturbed;
+      return hasDrifted;
     });
   }
 
-  async #ensure(world: World, isFresh: boolean): Promise<void> {
-    const documents = world.store.documents;
-    const wish = planFabric(
-      documents,
-      this.#flags,
-      (network) => world.tags.tagOf(documents, network),
-    );
-    // A store that was lost says nothing of who lives elsewhere: what there is stays.
+  async #ensure(isFresh: boolean): Promise<void> {
+    const { store: { documents }, flags, tags, driver } = this.#deps;
+    const desired = planFabric(documents, flags, (network) => tags.tagOf(documents, network));
+    // A lost store says nothing of pods elsewhere: what is installed stays.
     if (isBlank(documents)) return;
-    const words = JSON.stringify(wish);
-    if (words === this.#made && !isFresh) return;
+    const json = JSON.stringify(desired);
+    if (json === this.#installed && !isFresh) return;
     const done = [
-      await this.#try(world, "uplink", () => this.#ensureUplink(world, wish)),
-      await this.#try(world, "overlay", () => this.#ensureOverlay(wish)),
+      await this.#try("uplink", () => this.#ensureUplink(desired)),
+      await this.#try("overlay", () => this.#ensureTunnels(desired)),
     ];
-    this.#made = done.every(Boolean) ? words : "";
-    this.#counts = this.#made === "" || this.#made === NOTHING
+    this.#installed = done.every(Boolean) ? json : "";
+    this.#counts = this.#installed === "" || this.#installed === NOTHING
       ? ""
-      : await this.#fabric.flowCounts().catch(() => "");
+      : await driver.flowCounts().catch(() => "");
   }
 
-  async #ensureUplink(world: World, { uplink }: DesiredFabric): Promise<Fault | undefined> {
-    if (uplink && !this.#flags.isForced) {
-      const taken = await world.links.defaultRouteLinks();
+  async #ensureUplink({ uplink }: DesiredFabric): Promise<Fault | undefined> {
+    const { flags, links, driver } = this.#deps;
+    if (uplink && !flags.isForced) {
+      const taken = await links.defaultRouteLinks();
       if (taken.includes(uplink.device)) return carriesDefaultRoute(uplink.device);
     }
-    await this.#fabric.setUplink(uplink);
+    await driver.setUplink(uplink);
     return undefined;
   }
 
-  /** Returns what is wrong with an overlay that is in place. */
-  async #ensureOverlay({ overlay }: DesiredFabric): Promise<Fault | undefined> {
-    const { unreachable, own } = await this.#fabric.setOverlay(overlay);
+  /** Returns what is wrong with tunnels that are in place. */
+  async #ensureTunnels({ overlay }: DesiredFabric): Promise<Fault | undefined> {
+    const { driver } = this.#deps;
+    const { unreachable, own } = await driver.setOverlay(overlay);
     if (!overlay || overlay.networks.length === 0) return undefined;
-    const problem = await this.#fabric.checkVtep(overlay.localIp);
+    const problem = await driver.checkVtep(overlay.localIp);
     if (problem) return problem;
     if (own.length > 0) return sameAddress(overlay.localIp);
-    return unreachable.length > 0 ? silent(unreachable) : undefined;
+    return unreachable.length > 0 ? unreachableVteps(unreachable) : undefined;
   }
 
-  /** Reports whether all was done that can be; says what is wrong once, and again when it changes. */
-  async #try(
-    world: World,
-    what: string,
-    work: () => Promise<Fault | undefined>,
-  ): Promise<boolean> {
+  /** Reports whether all was done that can be; logs a problem once, and again when it changes. */
+  async #try(part: string, work: () => Promise<Fault | undefined>): Promise<boolean> {
     try {
-      this.#say(world, what, await work());
+      this.#report(part, await work());
       return true;
     } catch (error) {
       const fault = faultFrom(error);
-      this.#say(world, what, fault);
-      // Somebody has to do something about these; a set-up need not try them again each time.
+      this.#report(part, fault);
+      // These need an operator; a set-up need not repeat the try each time.
       return ["conflict", "usage", "not_found"].includes(fault.code);
     }
   }
 
-  #say({ log }: World, what: string, fault: Fault | undefined): void {
-    const words = fault?.message ?? "";
-    const said = this.#said.get(what) ?? "";
-    this.#said.set(what, words);
-    if (words === said) return;
-    if (!fault) return log.info(`${what} works again`);
-    log.error(`${what}: ${words}`);
+  #report(part: string, fault: Fault | undefined): void {
+    const { log } = this.#deps;
+    const message = fault?.message ?? "";
+    const before = this.#problems.get(part) ?? "";
+    this.#problems.set(part, message);
+    if (message === before) return;
+    if (!fault) return log.info(`${part} works again`);
+    log.error(`${part}: ${message}`);
     if (fault instanceof VtepFault) {
       for (const command of fault.commands) log.info(`to mend it, as root: ${command}`);
     }
@@ -141,7 +149,7 @@ function sameAddress(vtep: string): Fault {
   });
 }
 
-function silent(vteps: readonly string[]): Fault {
+function unreachableVteps(vteps: readonly string[]): Fault {
   return new Fault(
     "unavailable",
     `tunnel address ${vteps.slice(0, 3).join(", ")} does not answer`,
@@ -152,12 +160,22 @@ function silent(vteps: readonly string[]): Fault {
   );
 }
 
-/** Follows rings of the fabrics' bell until `signal` aborts. */
-export async function syncFabric(world: World, signal: AbortSignal): Promise<void> {
+/** What the loop works with. */
+export interface SyncFabricDeps {
+  readonly fabric: Pick<FabricSync, "ensure">;
+  readonly fabricSignal: Notifier;
+  readonly memoryTrim: Pick<Debounce, "note">;
+}
+
+/** Makes uplink and tunnels as desired after each notification, until `signal` aborts. */
+export async function syncFabric(
+  { fabric, fabricSignal, memoryTrim }: SyncFabricDeps,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
-    await world.fabricSignal.wait({ withinMs: 60_000, signal });
+    await fabricSignal.wait({ withinMs: 60_000, signal });
     if (signal.aborted) return;
-    await world.fabric.ensure(world);
-    world.memoryTrim.note();
+    await fabric.ensure();
+    memoryTrim.note();
   }
 }

@@ -1,27 +1,42 @@
-// `gc` of this host: what the agent has been looking for in vain goes now, not after its grace time. Each
-// was missing at a look before, and is looked for once more: one missing answer releases nobody.
+// `gc` of this host: what the reconcile loop has marked as garbage is released now, not after the grace
+// period. Each sandbox was missing once before, and is checked once more: one missing answer releases
+// nothing.
 
 import type { AttachmentRecord } from "../../intent/records.ts";
 import { nameOf } from "../../intent/plan/stored.ts";
+import type { Notifier } from "../../util/async/notifier.ts";
 import type { GcAct, GcAnswer } from "../api.ts";
 import { bareAddress } from "../pods/port_external_ids.ts";
-import { attachmentsOf, endpointKeyOf, findEndpoint, findNetwork } from "../store/documents.ts";
+import {
+  attachmentsOf,
+  endpointKeyOf,
+  findEndpoint,
+  findNetwork,
+  type HostView,
+} from "../store/documents.ts";
 import { unreadableOf } from "../store/remove_host_plan.ts";
-import type { World } from "../world.ts";
+import type { GracePeriod } from "./grace_period.ts";
+
+/** What a local collection works with. */
+export interface CollectLocalDeps extends HostView {
+  readonly gracePeriod: Pick<GracePeriod, "left" | "hasten" | "isMarked">;
+  /** Notified for the reconciliation that does the work. */
+  readonly reconcileSignal: Pick<Notifier, "notify">;
+}
 
 const [LIMIT_MS, EVERY_MS] = [20_000, 50];
 
-/** Releases what is marked as garbage and says what that was; with `isDry` says what waits for it. */
+/** Releases what is marked as garbage and returns what that was; with `isDry`, what is marked. */
 export async function collectLocal(
-  world: World,
+  deps: CollectLocalDeps,
   { isDry, pause }: { readonly isDry: boolean; readonly pause: (ms: number) => Promise<void> },
 ): Promise<GcAnswer> {
-  const { host, gracePeriod, reconcileSignal } = world;
-  const left = unreadableOf(world.store.documents, host);
+  const { host, store, gracePeriod, reconcileSignal } = deps;
+  const left = unreadableOf(store.documents, host);
   const due = gracePeriod.left();
-  const marked = mine(world).filter(({ id }) => due.has(id));
-  // Told now: the release may take the endpoint along.
-  const acts = new Map(marked.map((one) => [one.id, actOf(world, one)]));
+  const marked = attachmentsOf(store.documents, host).filter(({ id }) => due.has(id));
+  // Described now: the release may delete the endpoint, too.
+  const acts = new Map(marked.map((one) => [one.id, actOf(deps, one)]));
   if (isDry) {
     return {
       host,
@@ -29,26 +44,23 @@ export async function collectLocal(
       left,
     };
   }
+  const present = () => new Set(attachmentsOf(store.documents, host).map(({ id }) => id));
   const waiting = new Set(gracePeriod.hasten());
   reconcileSignal.notify();
   for (let waitedMs = 0; waiting.size > 0 && waitedMs < LIMIT_MS; waitedMs += EVERY_MS) {
     await pause(EVERY_MS);
-    const present = new Set(mine(world).map(({ id }) => id));
-    for (const id of waiting) if (!present.has(id) || !gracePeriod.isMarked(id)) waiting.delete(id);
+    const ids = present();
+    for (const id of waiting) if (!ids.has(id) || !gracePeriod.isMarked(id)) waiting.delete(id);
   }
-  const present = new Set(mine(world).map(({ id }) => id));
-  return { host, acts: [...acts].flatMap(([id, act]) => present.has(id) ? [] : [act]), left };
+  const ids = present();
+  return { host, acts: [...acts].flatMap(([id, act]) => ids.has(id) ? [] : [act]), left };
 }
 
-function mine({ store, host }: World): AttachmentRecord[] {
-  return attachmentsOf(store.documents, host);
-}
-
-function actOf({ store: { documents } }: World, one: AttachmentRecord): GcAct {
+function actOf({ store: { documents } }: HostView, one: AttachmentRecord): GcAct {
   const isHeld = (findNetwork(documents, one)?.holdAddress ?? 0) > 0;
-  const isMade = findEndpoint(documents, one)?.dynamic !== undefined;
+  const isDynamic = findEndpoint(documents, one)?.dynamic !== undefined;
   return {
-    act: !isMade ? "forget" : isHeld ? "hold" : "release",
+    act: !isDynamic ? "forget" : isHeld ? "hold" : "release",
     endpoint: nameOf(endpointKeyOf(one)),
     address: one.addresses.map(bareAddress).join(","),
     pod: `${one.pod.namespace}/${one.pod.name}`,

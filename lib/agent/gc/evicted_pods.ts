@@ -1,31 +1,40 @@
-// Pods that have lost their place while this host was away: an operator has given the host up
-// (`gc --host`), and it came back after all. Their ports go, as no record has them; a pod that lives on
-// is connected again as one that came before its endpoint, where nobody else has its place by now.
+// Pods that lost their endpoint while this host was away: an operator removed the host (`gc --host`), and
+// it came back after all. Their ports go, as no record has them; a pod that still runs is attached again
+// like one that started before its endpoint was written, where nobody else has the endpoint by now.
 
 import type { PortRow } from "../../ovs/switch.ts";
+import type { Runtimes } from "../../runtimes/runtime.ts";
+import type { Log } from "../../util/log.ts";
 import { attachmentFromPort } from "../pods/port_external_ids.ts";
-import { attachmentsIn, findEndpoint } from "../store/documents.ts";
-import type { World } from "../world.ts";
+import type { Sandboxes } from "../pods/sandboxes.ts";
+import { attachmentsIn, findEndpoint, type HostView } from "../store/documents.ts";
 
-const WHY = "its place was given up while this host was away";
+/** What noting evicted pods works with. */
+export interface EvictedPodsDeps extends HostView {
+  readonly runtimes: Pick<Runtimes, "findSandbox">;
+  readonly sandboxes: Pick<Sandboxes, "unmatched" | "tornDown">;
+  readonly log: Pick<Log, "warn">;
+}
 
-/** Remembers the living pods of ports that were taken away, so that they are connected again. */
-export async function noteEvicted(world: World, rows: readonly PortRow[]): Promise<void> {
-  const { store: { documents }, host, tornDown, unmatched, runtimes, log } = world;
+const WHY = "its endpoint was released while this host was away";
+
+/** Remembers the running pods of ports that were removed, so that they are attached again. */
+export async function noteEvicted(deps: EvictedPodsDeps, rows: readonly PortRow[]): Promise<void> {
+  const { store: { documents }, host, sandboxes: { tornDown, unmatched }, runtimes, log } = deps;
   for (const row of rows) {
-    const told = attachmentFromPort(row);
-    if (!told || told.host !== host || tornDown.has(told.sandbox)) continue;
-    if (attachmentsIn(documents, host, told.sandbox).length > 0) continue;
-    // Who is bound somewhere has its place there.
-    if (findEndpoint(documents, told)?.bound) continue;
-    // One that cannot be asked about now is found out by whoever connects it.
-    const sandbox = await runtimes.findSandbox(told.sandbox)
+    const evicted = attachmentFromPort(row);
+    if (!evicted || evicted.host !== host || tornDown.has(evicted.sandbox)) continue;
+    if (attachmentsIn(documents, host, evicted.sandbox).length > 0) continue;
+    // An endpoint that is bound has its pod elsewhere.
+    if (findEndpoint(documents, evicted)?.bound) continue;
+    // If the runtime does not answer now, the set-up will find out.
+    const sandbox = await runtimes.findSandbox(evicted.sandbox)
       .catch(() => ({ isRunning: true, labels: undefined }));
     if (!sandbox?.isRunning) continue;
-    unmatched.add({ ...told.pod, sandbox: told.sandbox }, WHY, sandbox.labels);
-    log.warn("pod has lost its place", {
-      pod: `${told.pod.namespace}/${told.pod.name}`,
-      address: told.addresses.join(","),
+    unmatched.add({ ...evicted.pod, sandbox: evicted.sandbox }, WHY, sandbox.labels);
+    log.warn("pod has lost its endpoint", {
+      pod: `${evicted.pod.namespace}/${evicted.pod.name}`,
+      address: evicted.addresses.join(","),
       why: WHY,
     });
   }

@@ -1,7 +1,7 @@
-// Endpoints that set-ups made have no file to be applied from again. Where such a record is lost while
-// its pod lives, it is rebuilt from what is left of the pod: its attachment, or its port's row.
+// Dynamic endpoints, which set-ups create, are in no file that could be applied again. If such a record is
+// lost while its pod runs, it is restored from the pod's attachment or its port's row.
 //
-// No command deletes such a record but together with its network, so one that lacks is damage.
+// A command deletes such a record only together with its network, so a missing one is damage.
 
 import { refusalOf } from "../../ipam/addresses.ts";
 import { parseAddress, parseSubnet } from "../../ipam/subnets.ts";
@@ -17,8 +17,10 @@ import { nameOf } from "../../intent/plan/stored.ts";
 import { poolOf } from "../../intent/field_rules.ts";
 import type { Json } from "../../store/store.ts";
 import type { PortRow } from "../../ovs/switch.ts";
+import type { Runtimes } from "../../runtimes/runtime.ts";
+import type { Log } from "../../util/log.ts";
 import type { Part } from "../pods/endpoint_release.ts";
-import { observe } from "../pods/apply_claim.ts";
+import type { Plumbing } from "../pods/plumbing.ts";
 import { attachmentFromPort, bareAddress, hostEndOf } from "../pods/port_external_ids.ts";
 import {
   attachmentKey,
@@ -26,36 +28,51 @@ import {
   endpointKeyOf,
   findEndpoint,
   findNetwork,
+  type HostView,
 } from "../store/documents.ts";
-import type { World } from "../world.ts";
+import type { StoreCache } from "../store/store_cache.ts";
+import type { Sandboxes } from "../pods/sandboxes.ts";
 
-/** Rebuilds the lost endpoints of this host's living pods. */
-export async function restoreEndpoints(world: World, rows: readonly PortRow[]): Promise<void> {
-  const { documents } = world.store;
-  const recorded = attachmentsOf(documents, world.host);
-  const told = rows.flatMap((row) => attachmentFromPort(row) ?? [])
-    .filter((one) => one.host === world.host && !documents.has(attachmentKey(one)));
-  for (const one of [...recorded, ...told]) {
+/** What restoring endpoints works with. */
+export interface RestoreEndpointsDeps extends HostView {
+  readonly store: Pick<StoreCache, "documents" | "commit">;
+  readonly plumbing: Pick<Plumbing, "observe">;
+  readonly runtimes: Pick<Runtimes, "isAlive">;
+  readonly sandboxes: Pick<Sandboxes, "queue">;
+  readonly log: Pick<Log, "warn">;
+}
+
+/** Restores the lost endpoints of this host's running pods. */
+export async function restoreEndpoints(
+  deps: RestoreEndpointsDeps,
+  rows: readonly PortRow[],
+): Promise<void> {
+  const { host, store: { documents }, sandboxes } = deps;
+  const recorded = attachmentsOf(documents, host);
+  const unrecorded = rows.flatMap((row) => attachmentFromPort(row) ?? [])
+    .filter((one) => one.host === host && !documents.has(attachmentKey(one)));
+  for (const one of [...recorded, ...unrecorded]) {
     if (!planRestoration(documents, one)) continue;
-    // In the sandbox's turn and looked at again: a teardown may have taken all of it meanwhile.
-    await world.queue.run(one.sandbox, () => revive(world, one));
+    // Checked again in the sandbox's turn: a teardown may have removed all of it meanwhile.
+    await sandboxes.queue.run(one.sandbox, () => restore(deps, one));
   }
 }
 
-async function revive(world: World, one: AttachmentRecord): Promise<void> {
-  const isThere = world.store.documents.has(attachmentKey(one)) ||
-    (await observe(world, (name) => name === hostEndOf(one))).rows.length > 0;
-  if (!isThere || !await world.runtimes.isAlive(one)) return;
-  const isDone = await world.store.commit((documents) => planRestoration(documents, one));
+async function restore(deps: RestoreEndpointsDeps, one: AttachmentRecord): Promise<void> {
+  const { store, plumbing, runtimes, log } = deps;
+  const isHere = store.documents.has(attachmentKey(one)) ||
+    (await plumbing.observe((name) => name === hostEndOf(one))).rows.length > 0;
+  if (!isHere || !await runtimes.isAlive(one)) return;
+  const isDone = await store.commit((documents) => planRestoration(documents, one));
   if (!isDone) return;
-  world.log.warn("endpoint rebuilt: its record was lost under its pod", {
+  log.warn("endpoint restored: its record was lost under its pod", {
     pod: `${one.pod.namespace}/${one.pod.name}`,
     network: `${one.tenant}/${one.network}`,
     address: one.addresses.map(bareAddress).join(","),
   });
 }
 
-/** Returns what rebuilds the endpoint; undefined where it is not lost, or its address is another's. */
+/** Returns the commit that restores the endpoint; undefined where it is not lost, or its address is taken. */
 export function planRestoration(documents: Documents, one: AttachmentRecord): Part | undefined {
   const { pod, tenant, network: name, host, generation } = one;
   const network = findNetwork(documents, one);

@@ -1,49 +1,67 @@
-// When not to believe what is seen: a sandbox that is missing, a runtime that does not answer, a store
-// that is blank. Nobody is cut off and nothing released on one such word.
+// When not to believe what is observed: a sandbox that is missing, a runtime that does not answer, a store
+// that is empty. Nothing is detached or released on one such answer.
 
 import type { AttachmentRecord } from "../../intent/records.ts";
-import type { SandboxState } from "./sandbox_liveness.ts";
+import type { Runtimes } from "../../runtimes/runtime.ts";
 import { faultFrom } from "../../util/errors.ts";
+import type { Log } from "../../util/log.ts";
 import { attachmentFromPort } from "../pods/port_external_ids.ts";
-import { isBlank } from "../store/documents.ts";
-import type { World } from "../world.ts";
 import type { Actual } from "../pods/steps.ts";
+import { type HostView, isBlank } from "../store/documents.ts";
+import type { GracePeriod } from "./grace_period.ts";
+import type { SandboxState } from "./sandbox_liveness.ts";
+
+/** What asking about sandboxes works with. */
+export interface AliveDeps {
+  readonly runtimes: Pick<Runtimes, "isAlive">;
+  readonly log: Pick<Log, "warn">;
+}
 
 /**
- * Reports whether nothing is to be done because the store is blank while pods of ours live here: it
- * was lost, or lies for a moment. They are left as they are; what comes back to the store rings.
+ * Reports whether nothing is to be done because the store is empty while pods of ours run here: it was
+ * lost, or answers wrongly for a moment. They are left as they are; what comes back to the store causes
+ * another reconciliation.
  */
-export async function isStoreLost(world: World, { rows }: Actual): Promise<boolean> {
-  if (!isBlank(world.store.documents)) return false;
-  const told = rows.flatMap((row) => attachmentFromPort(row) ?? []);
-  const alive = await Promise.all(told.map((one) => isThere(world, one)));
+export async function isStoreLost(
+  deps: AliveDeps & { readonly store: HostView["store"]; readonly log: Pick<Log, "error"> },
+  { rows }: Actual,
+): Promise<boolean> {
+  if (!isBlank(deps.store.documents)) return false;
+  const attached = rows.flatMap((row) => attachmentFromPort(row) ?? []);
+  const alive = await Promise.all(attached.map((one) => isAliveOrUnknown(deps, one)));
   const pods = alive.filter(Boolean).length;
   if (pods === 0) return false;
-  world.log.error("store is blank: attached pods are left as they are; restore it", { pods });
+  deps.log.error("store is empty: attached pods are left as they are; restore it", { pods });
   return true;
 }
 
-/** Reports whether a sandbox is there, or cannot be asked about now: no answer is no proof. */
-export async function isThere(world: World, one: AttachmentRecord): Promise<boolean> {
+/** Reports whether a sandbox is alive, or cannot be asked about now: no answer is no proof. */
+export async function isAliveOrUnknown(
+  { runtimes, log }: AliveDeps,
+  one: AttachmentRecord,
+): Promise<boolean> {
   try {
-    return await world.runtimes.isAlive(one);
+    return await runtimes.isAlive(one);
   } catch (error) {
-    world.log.warn(`sandbox not asked about: ${faultFrom(error).message}`);
+    log.warn(`sandbox state unknown: ${faultFrom(error).message}`);
     return true;
   }
 }
 
-/** Marks a sandbox that is missing; reports whether it is to be released. */
+/** Marks a sandbox that is missing; reports whether its attachment is to be released now. */
 export function isGarbage(
-  { gracePeriod, log }: World,
+  { gracePeriod, log }: {
+    readonly gracePeriod: Pick<GracePeriod, "isMarked" | "isDue">;
+    readonly log: Pick<Log, "info">;
+  },
   one: AttachmentRecord,
-  fate: SandboxState,
+  state: SandboxState,
 ): boolean {
   const wasMarked = gracePeriod.isMarked(one.id);
-  const isDue = gracePeriod.isDue(one.id, fate);
+  const isDue = gracePeriod.isDue(one.id, state);
   const isMarked = gracePeriod.isMarked(one.id);
   const pod = `${one.pod.namespace}/${one.pod.name}`;
-  if (isMarked && !wasMarked) log.info("sandbox is missing, looked for again", { pod });
+  if (isMarked && !wasMarked) log.info("sandbox is missing, grace period begins", { pod });
   if (!isMarked && wasMarked) log.info("sandbox is back", { pod });
   return isDue;
 }

@@ -1,13 +1,19 @@
-// The agent's side of Kubernetes: follows the cluster beside everything else, says when it cannot, and
-// lets others know of changes. Nothing that needs no label waits for it.
+// Follows the cluster's objects, logs when the API server is unreachable, and notifies others of changes.
+// Only what needs labels waits for it.
 
 import { ClusterCache, type ClusterState } from "../../kube/cluster_cache.ts";
 import type { KubeChange } from "../../kube/informers.ts";
 import type { PodName } from "../../intent/dynamic.ts";
 import type { HostPod, KubeNamespace } from "../../kube/objects.ts";
 import type { KubeHealth } from "../api.ts";
-import type { World } from "../world.ts";
-import { attachmentsOf } from "../store/documents.ts";
+import type { Runtimes } from "../../runtimes/runtime.ts";
+import type { Debounce } from "../../util/async/debounce.ts";
+import type { Notifier } from "../../util/async/notifier.ts";
+import type { Log } from "../../util/log.ts";
+import type { UnmatchedPods } from "../pods/unmatched_pods.ts";
+import type { PolicyEnforcer } from "../policy/policy_enforcer.ts";
+import { attachmentsOf, type HostView } from "../store/documents.ts";
+import type { StoreCache } from "../store/store_cache.ts";
 import { Annotator } from "./annotator.ts";
 import type { KubeOptions } from "./kube_options.ts";
 import { PolicyFeed } from "./policy_feed.ts";
@@ -18,17 +24,29 @@ export interface PodFacts {
   readonly namespace: KubeNamespace | undefined;
 }
 
+/** What following the cluster works with. */
+export interface ClusterSyncDeps extends HostView {
+  readonly store: Pick<StoreCache, "documents" | "unreachable">;
+  readonly stateDir: string;
+  readonly runtimes: Pick<Runtimes, "findSandbox">;
+  readonly policies: Pick<PolicyEnforcer, "setKube">;
+  readonly unmatched: Pick<UnmatchedPods, "list">;
+  readonly reconcileSignal: Pick<Notifier, "notify">;
+  readonly memoryTrim: Pick<Debounce, "note">;
+  readonly log: Log;
+}
+
 /** Which pod is meant. */
-interface PodWish {
+interface PodQuery {
   readonly namespace: string;
   readonly name: string;
   readonly uid?: string | undefined;
 }
 
-// A watch tells of a pod before a kubelet can have started it; what takes longer is no reason to wait.
+// A watch reports a pod before a kubelet can have started it; what takes longer is not waited for.
 const SETTLE_MS = 1_000;
 
-/** Kubernetes as the agent has it. */
+/** The cluster as the agent follows it. */
 export class ClusterSync {
   readonly cluster: ClusterCache;
   readonly nodeName: string;
@@ -38,15 +56,18 @@ export class ClusterSync {
   readonly #feed: PolicyFeed;
   readonly #listeners = new Set<(change: KubeChange) => void>();
 
-  constructor({ access, nodeName }: KubeOptions, stateDir: string, world: World) {
+  readonly #deps: ClusterSyncDeps;
+
+  constructor({ access, nodeName }: KubeOptions, deps: ClusterSyncDeps) {
     this.nodeName = nodeName;
+    this.#deps = deps;
     this.cluster = new ClusterCache({
       access,
       node: nodeName,
-      onChange: (change) => this.#changed(change, world),
-      onState: (state) => this.#say(state, world),
+      onChange: (change) => this.#changed(change),
+      onState: (state) => this.#report(state),
     });
-    const { store, runtimes, log, host } = world;
+    const { store, runtimes, log, host, stateDir, policies } = deps;
     this.#attachments = `attachments/${host}/`;
     this.#annotator = new Annotator({
       cluster: this.cluster,
@@ -57,7 +78,7 @@ export class ClusterSync {
     this.#feed = new PolicyFeed({
       cluster: this.cluster,
       stateDir,
-      take: (kube) => world.policies.setKube(kube),
+      take: (kube) => policies.setKube(kube),
       log,
     });
   }
@@ -67,8 +88,8 @@ export class ClusterSync {
     this.#listeners.add(listener);
   }
 
-  /** The document of this key has changed. */
-  news(key: string): void {
+  /** Notes that the document of this key has changed. */
+  documentChanged(key: string): void {
     if (key.startsWith(this.#attachments)) this.#annotator.bell.notify();
   }
 
@@ -76,40 +97,41 @@ export class ClusterSync {
    * Returns what the API server knows of a pod: what it does not have is undefined, as is a pod of
    * another UID where one is given. Faults: unavailable, timeout, where it cannot be asked.
    */
-  async factsOf(wish: PodWish): Promise<PodFacts> {
+  async factsOf(query: PodQuery): Promise<PodFacts> {
     const [pod, namespace] = await Promise.all([
-      this.cluster.lookUp(wish),
-      this.cluster.lookUpNamespace(wish.namespace),
+      this.cluster.lookUp(query),
+      this.cluster.lookUpNamespace(query.namespace),
     ]);
     return { pod, namespace };
   }
 
-  /** Returns what the watches have told of a pod; undefined while they do not tell. Asks nobody. */
+  /** Returns what the watches have reported of a pod; undefined while the API server is unreachable. Never asks it. */
   factsAtHand({ namespace, name }: PodName): PodFacts | undefined {
     const { state, pods, namespaces } = this.cluster;
     if (!state.isUp) return undefined;
     return { pod: pods.find(namespace, name), namespace: namespaces.find("", namespace) };
   }
 
-  /** See PodKnowledge. */
-  async settle({ namespace, name, uid }: PodWish): Promise<string | undefined> {
+  /** See PodMetadata. */
+  async settle({ namespace, name, uid }: PodQuery): Promise<string | undefined> {
     const { cluster } = this;
-    const isGuarded = [...cluster.policies.objects].some((policy) =>
+    const isSelectable = [...cluster.policies.objects].some((policy) =>
       policy.namespace === namespace
     );
-    if (!isGuarded || !cluster.state.isUp) return uid;
-    const told = uid ??
+    if (!isSelectable || !cluster.state.isUp) return uid;
+    const knownUid = uid ??
       (await cluster.lookUp({ namespace, name }, SETTLE_MS).catch(() => undefined))?.uid;
-    if (told === undefined) return undefined;
-    await this.#told(() =>
-      cluster.pods.find(namespace, name, told) ?? cluster.peers.find(namespace, name, told)
+    if (knownUid === undefined) return undefined;
+    await this.#known(() =>
+      cluster.pods.find(namespace, name, knownUid) ??
+        cluster.peers.find(namespace, name, knownUid)
     );
     await this.#feed.flush();
-    return told;
+    return knownUid;
   }
 
   /** Waits a moment until `find` finds something. */
-  async #told(find: () => unknown): Promise<void> {
+  async #known(find: () => unknown): Promise<void> {
     if (find()) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const look = () => void (find() && resolve());
@@ -142,28 +164,29 @@ export class ClusterSync {
     await Promise.all([this.cluster.keep(signal), this.#annotator.keep(signal)]);
   }
 
-  #changed(change: KubeChange, world: World): void {
+  #changed(change: KubeChange): void {
     for (const listener of this.#listeners) listener(change);
     this.#feed.note();
     if (change.kind === "pod") this.#annotator.seen((change.after ?? change.before)?.uid ?? "");
-    // Who has no network may be asked into one by now.
-    const isAsked = change.kind === "pod" || change.kind === "namespace";
-    if (isAsked && change.after) ringForLatecomers(world);
+    // An unmatched pod may be selected by a network now.
+    const isRelevant = change.kind === "pod" || change.kind === "namespace";
+    if (isRelevant && change.after) this.#notifyIfUnmatched();
   }
 
-  #say({ isUp, why }: ClusterState, world: World): void {
-    const { log, memoryTrim } = world;
-    // Lists of many pods have passed through; what they took goes back to the host.
+  #report({ isUp, why }: ClusterState): void {
+    const { log, memoryTrim } = this.#deps;
+    // Lists of many pods have passed through; their memory goes back to the host.
     memoryTrim.note();
     if (isUp) this.#feed.note();
-    // What came in the list was told before all of it was known.
-    if (isUp) ringForLatecomers(world);
-    if (isUp) log.info("Kubernetes is known", { server: this.cluster.server });
-    else if (why !== "") log.warn(`API server unreachable, cached objects stay in use: ${why}`);
+    // What came in the list was reported before all of it was known.
+    if (isUp) this.#notifyIfUnmatched();
+    if (isUp) log.info("API server reachable", { server: this.cluster.server });
+    else if (why !== "") log.warn(`API server unreachable, what was known stays: ${why}`);
     this.#annotator.bell.notify();
   }
-}
 
-function ringForLatecomers({ unmatched, reconcileSignal }: World): void {
-  if (unmatched.list().length > 0) reconcileSignal.notify();
+  #notifyIfUnmatched(): void {
+    const { unmatched, reconcileSignal } = this.#deps;
+    if (unmatched.list().length > 0) reconcileSignal.notify();
+  }
 }

@@ -2,19 +2,25 @@
 // other pod of this host that Kubernetes knows. Pure.
 
 import type { AttachmentRecord, Documents } from "../../intent/records.ts";
-import { allAttachments } from "../store/documents.ts";
+import { allAttachments, type HostView } from "../store/documents.ts";
+import type { HostPod } from "../../kube/objects.ts";
 import type { PodItem } from "../api.ts";
 import { bareAddress } from "../pods/port_external_ids.ts";
-import type { World } from "../world.ts";
 
-/** Returns the pods by namespace and name. */
-export function podItems({ store, host, kube }: World): PodItem[] {
+/** This host's node, as the API server has it. */
+export interface NodePods {
+  readonly nodeName: string;
+  readonly pods: Iterable<HostPod>;
+}
+
+/** Returns the pods by namespace and name; `node` where a cluster is known. */
+export function podItems({ store, host }: HostView, node: NodePods | undefined): PodItem[] {
   const attached = podItemsOf(
     store.documents,
-    (label) => label === host ? kube?.nodeName ?? label : label,
+    (label) => label === host ? node?.nodeName ?? label : label,
   );
   const known = new Set(attached.map(({ namespace, name }) => `${namespace}/${name}`));
-  const others = [...kube?.cluster.pods.objects ?? []]
+  const others = [...node?.pods ?? []]
     .filter(({ namespace, name }) => !known.has(`${namespace}/${name}`))
     .map(({ namespace, name, addresses, node }): PodItem => ({
       namespace,
@@ -26,7 +32,7 @@ export function podItems({ store, host, kube }: World): PodItem[] {
   return [...attached, ...others].sort(byName);
 }
 
-/** Returns the pods that a store alone tells; `nodeOf` names a host's node. */
+/** Returns the pods that are in the store alone; `nodeOf` names a host's node. */
 export function podItemsOf(
   documents: Documents,
   nodeOf: (host: string) => string = (host) => host,

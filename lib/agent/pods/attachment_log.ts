@@ -1,30 +1,44 @@
-// The one line that the log has for each attachment that is made or taken away.
+// The one log line for each attachment that is made or removed.
 
 import type { AttachmentRecord } from "../../intent/records.ts";
-import type { LogFields } from "../../util/log.ts";
-import type { World } from "../world.ts";
+import type { Clock } from "../../util/clock.ts";
+import type { Log, LogFields } from "../../util/log.ts";
 import { bareAddress } from "./port_external_ids.ts";
 
-/** Says that an attachment works, `startedMs` being when the work for it began. */
-export function logAttached(world: World, one: AttachmentRecord, startedMs: number): void {
-  world.log.info("attached", fieldsOf(world, one, startedMs));
+/** What the line is written with. */
+export interface AttachmentLogDeps {
+  readonly log: Pick<Log, "info">;
+  readonly clock: Pick<Clock, "now">;
 }
 
-/** Says that an attachment's port is gone; `why` where nobody asked for it by a teardown. */
+/** Logs that an attachment works; `startedMs` is when the work for it began (monotonic). */
+export function logAttached(
+  deps: AttachmentLogDeps,
+  one: AttachmentRecord,
+  startedMs: number,
+): void {
+  deps.log.info("attached", fieldsOf(deps, one, startedMs));
+}
+
+/** Logs that an attachment's port is removed, and `why` where it was not a teardown. */
 export function logDetached(
-  world: World,
+  deps: AttachmentLogDeps,
   one: AttachmentRecord,
   startedMs: number,
   why?: string,
 ): void {
-  world.log.info("detached", { ...fieldsOf(world, one, startedMs), why });
+  deps.log.info("detached", { ...fieldsOf(deps, one, startedMs), why });
 }
 
-function fieldsOf({ now }: World, one: AttachmentRecord, startedMs: number): LogFields {
+function fieldsOf(
+  { clock }: AttachmentLogDeps,
+  one: AttachmentRecord,
+  startedMs: number,
+): LogFields {
   return {
     pod: `${one.pod.namespace}/${one.pod.name}`,
     network: `${one.tenant}/${one.network}`,
     address: one.addresses.map(bareAddress).join(","),
-    ms: Math.round((now() - startedMs) * 10) / 10,
+    ms: Math.round((clock.now() - startedMs) * 10) / 10,
   };
 }

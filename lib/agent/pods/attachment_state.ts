@@ -1,27 +1,29 @@
-// Says in an attachment's record how it is; where it says so already, nothing is written.
+// Records the state of an attachment; where the record says so already, nothing is written.
 
 import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Json } from "../../store/store.ts";
 import { attachmentKey } from "../store/documents.ts";
-import type { World } from "../world.ts";
+import type { StoreCache } from "../store/store_cache.ts";
 
-/** As mark, with what is wrong; a store that is away is told by the next look. */
+type Commits = Pick<StoreCache, "commit">;
+
+/** Records `failed` and why. An unreachable store learns it from the next reconciliation. */
 export function setAttachmentFailed(
-  world: World,
+  store: Commits,
   one: AttachmentRecord,
   reason: string,
 ): Promise<void> {
-  return setAttachmentState(world, one, "failed", reason).catch(() => {});
+  return setAttachmentState(store, one, "failed", reason).catch(() => {});
 }
 
-/** Marks the attachment, unless another one has taken its place. */
+/** Records `state`, unless another attachment has taken its place. Faults: those of the store. */
 export async function setAttachmentState(
-  world: World,
+  store: Commits,
   one: AttachmentRecord,
   state: "ready" | "failed",
   reason?: string,
 ): Promise<void> {
-  await world.store.commit((documents) => {
+  await store.commit((documents) => {
     const key = attachmentKey(one);
     const document = documents.get(key);
     const now = document?.value as AttachmentRecord | undefined;

@@ -3,22 +3,26 @@
 import type { AttachmentRecord, Documents } from "../../intent/records.ts";
 import { Fault } from "../../util/errors.ts";
 import { findNetwork } from "../store/documents.ts";
+import type { LocalTags } from "./local_tags.ts";
 import type { Desired } from "./steps.ts";
-import type { World } from "../world.ts";
 
 /** Returns `attachment` with its access tag on this host. Faults: not_found, exhausted. */
 export function desiredOf(
-  world: World,
+  tags: Pick<LocalTags, "tagOf">,
   documents: Documents,
   attachment: AttachmentRecord,
 ): Desired {
   const network = findNetwork(documents, attachment);
   if (!network) {
-    throw new Fault("not_found", `network ${attachment.tenant}/${attachment.network} is gone`, {
-      fix: "apply an intent that has it",
-    });
+    throw new Fault(
+      "not_found",
+      `network ${attachment.tenant}/${attachment.network} does not exist`,
+      {
+        fix: "apply an intent that defines it",
+      },
+    );
   }
-  const tag = world.tags.tagOf(documents, network);
+  const tag = tags.tagOf(documents, network);
   if (tag !== undefined) return { attachment, tag };
   throw new Fault("exhausted", `no local VLAN left for ${network.tenant}/${network.name}`, {
     why: "tenants' Vlans and networks take all of 1-4094",

@@ -1,5 +1,5 @@
-// A pod on its way into the network that is chosen for it: asks once what is known of it, decides anew
-// for each try of its commit, and keeps this host's other set-ups off its address meanwhile.
+// The endpoint of a pod that no endpoint names: asks once what is known of the pod, decides anew for each
+// try of its commit, and meanwhile keeps this host's other set-ups off the address it has chosen.
 
 import type { KnownPod } from "../../intent/choice/requested_network.ts";
 import type { NoChoice } from "../../intent/choice/choose.ts";
@@ -7,16 +7,22 @@ import type { PodName } from "../../intent/dynamic.ts";
 import type { Documents } from "../../intent/records.ts";
 import type { Sandbox } from "../../runtimes/runtime.ts";
 import { Fault } from "../../util/errors.ts";
-import type { World } from "../world.ts";
-import { endpointKeyOf } from "../store/documents.ts";
+import { endpointKeyOf, type HostView } from "../store/documents.ts";
 import { type DynamicEndpoint, networkFor, planDynamicEndpoint } from "./dynamic_endpoint.ts";
 import type { Claim } from "./claim.ts";
 import { planRelease } from "./endpoint_release.ts";
-import { withContainerLabels } from "./pod_metadata.ts";
+import { type PodMetadata, withContainerLabels } from "./pod_metadata.ts";
 
-/** Tells what is known of a pod. Faults: unavailable, timeout. */
+/** What a dynamic endpoint is chosen with. */
+export interface DynamicEndpointDeps extends HostView {
+  readonly podMetadata: Pick<PodMetadata, "of">;
+  /** Keys of the address claims that this host's set-ups are about to commit. */
+  readonly addressesInFlight: Set<string>;
+}
+
+/** Returns what is known of a pod. Faults: unavailable, timeout. */
 export async function metadataOf(
-  { podMetadata }: World,
+  podMetadata: Pick<PodMetadata, "of">,
   pod: PodName & { readonly uid?: string | undefined },
   labels: Sandbox["labels"],
 ): Promise<KnownPod> {
@@ -24,40 +30,41 @@ export async function metadataOf(
 }
 
 /**
- * Returns the pod on its way, or why no network is for it. Faults: as chooseNetwork(); unavailable,
- * timeout, where it cannot be told what is known of the pod.
+ * Returns the claim for a pod's network, or why no network is for it. Faults: as chooseNetwork();
+ * unavailable, timeout, where the pod's metadata cannot be had.
  */
 export async function claimDynamicEndpoint(
-  world: World,
+  deps: DynamicEndpointDeps,
   { pod, sandbox, interface: name }: {
     readonly pod: PodName;
     readonly sandbox: Sandbox;
     readonly interface: string;
   },
 ): Promise<DynamicEndpointClaim | NoChoice> {
-  const known = await metadataOf(world, { ...pod, uid: sandbox.pod?.uid }, sandbox.labels);
-  const choice = networkFor(world.store.documents, known);
-  return choice.network ? new DynamicEndpointClaim(world, known, name) : choice;
+  const uid = sandbox.pod?.uid;
+  const known = await metadataOf(deps.podMetadata, { ...pod, uid }, sandbox.labels);
+  const choice = networkFor(deps.store.documents, known);
+  return choice.network ? new DynamicEndpointClaim(deps, known, name) : choice;
 }
 
-/** A pod that has a network to go to. */
+/** An endpoint about to be created for a pod. */
 export class DynamicEndpointClaim implements Disposable {
-  readonly #world: World;
+  readonly #deps: DynamicEndpointDeps;
   readonly #pod: KnownPod;
   readonly #interface: string;
   #claim: string | undefined;
   #tries = 0;
   #displaced: DynamicEndpoint["displaced"];
 
-  constructor(world: World, pod: KnownPod, name: string) {
-    this.#world = world;
+  constructor(deps: DynamicEndpointDeps, pod: KnownPod, name: string) {
+    this.#deps = deps;
     this.#pod = pod;
     this.#interface = name;
   }
 
   /** Returns what the commit needs on these documents. Faults: as chooseNetwork(); exhausted. */
   plan(documents: Documents): DynamicEndpoint {
-    const { host, addressesInFlight } = this.#world;
+    const { host, addressesInFlight } = this.#deps;
     this[Symbol.dispose]();
     const choice = networkFor(documents, this.#pod);
     if (!choice.network) {
@@ -67,17 +74,17 @@ export class DynamicEndpointClaim implements Disposable {
         fix: 'see "k8contivnet why", and set the pod up again',
       });
     }
-    const arrival = planDynamicEndpoint(documents, choice, {
+    const endpoint = planDynamicEndpoint(documents, choice, {
       host,
       pod: this.#pod,
       interface: this.#interface,
       isTaking: (claim) => addressesInFlight.has(claim),
       tries: this.#tries++,
     });
-    this.#claim = arrival.claim;
-    this.#displaced = arrival.displaced;
-    if (arrival.claim) addressesInFlight.add(arrival.claim);
-    return arrival;
+    this.#claim = endpoint.claim;
+    this.#displaced = endpoint.displaced;
+    if (endpoint.claim) addressesInFlight.add(endpoint.claim);
+    return endpoint;
   }
 
   /** Endpoint whose held address this pod has taken, by the last plan. */
@@ -85,24 +92,23 @@ export class DynamicEndpointClaim implements Disposable {
     return this.#displaced;
   }
 
-  /** Lets go of the address that was about to be taken. */
+  /** Releases the address that was about to be claimed. */
   [Symbol.dispose](): void {
-    if (this.#claim) this.#world.addressesInFlight.delete(this.#claim);
+    if (this.#claim) this.#deps.addressesInFlight.delete(this.#claim);
     this.#claim = undefined;
   }
 }
 
-/** Adds to a claim what its pod's endpoint takes, and what those leave that it drops. */
+/** Adds to a claim what its pod's dynamic endpoint needs, and the release of those that it drops. */
 export function withDynamicEndpoint(
   documents: Documents,
   claim: Claim,
-  arrival: DynamicEndpoint | undefined,
+  endpoint: DynamicEndpoint | undefined,
   nowMs: number,
 ): Claim {
   const kept = new Set(claim.attachments.map(endpointKeyOf));
   const dropped = claim.stale.filter((one) => !kept.has(endpointKeyOf(one)));
-  const departure = planRelease(documents, dropped, nowMs);
-  const parts = [claim, ...(arrival ? [arrival] : []), departure];
+  const parts = [claim, ...endpoint ? [endpoint] : [], planRelease(documents, dropped, nowMs)];
   const checks = new Map(parts.flatMap((one) => one.checks.map((check) => [check.key, check])));
   const writes = new Map(parts.flatMap((one) => one.writes.map((write) => [write.key, write])));
   return { ...claim, checks: [...checks.values()], writes: [...writes.values()] };

@@ -1,126 +1,141 @@
-// Hears what happens to containers and lists them; asks for a look only where one would do something:
-// a look takes time that set-ups would have to wait for, and a kubelet's host has many events.
+// Follows the container runtime's events and lists its sandboxes. Asks for a reconciliation only where
+// there is work: it takes time that set-ups would wait for, and a kubelet's host has many events.
 
-import type { News } from "../../runtimes/runtime.ts";
-import { faultFrom } from "../../util/errors.ts";
-import { attachmentsIn } from "../store/documents.ts";
-import type { World } from "../world.ts";
+import type { News, Runtimes } from "../../runtimes/runtime.ts";
+import type { Debounce } from "../../util/async/debounce.ts";
 import { Notifier } from "../../util/async/notifier.ts";
 import { pause } from "../../util/async/pause.ts";
+import type { Clock } from "../../util/clock.ts";
+import { faultFrom } from "../../util/errors.ts";
+import type { Log } from "../../util/log.ts";
+import type { LogDedup } from "../../util/log_dedup.ts";
+import { attachmentsIn, type HostView } from "../store/documents.ts";
 import { latePods } from "./late_attach.ts";
+import type { Sandboxes } from "./sandboxes.ts";
 
-// A burst of events is one list.
+/** What following the runtime works with. */
+export interface FollowRuntimeDeps extends HostView {
+  readonly runtimes: Pick<Runtimes, "follow" | "listSandboxes">;
+  readonly sandboxes: Pick<Sandboxes, "unmatched" | "tornDown" | "containers">;
+  readonly clock: Pick<Clock, "now">;
+  readonly log: Log;
+  readonly logDedup: LogDedup;
+  readonly reconcileSignal: Pick<Notifier, "notify">;
+  readonly memoryTrim: Pick<Debounce, "note">;
+}
+
+// A burst of events leads to one list.
 const GATHER_MS = 50;
 const IDLE_MS = 30_000;
 const RETRY_MS = 1_000;
 
 /** Follows the runtime until `signal` aborts; never throws. */
-export async function followRuntime(world: World, signal: AbortSignal): Promise<void> {
-  const ear = new Ear(world);
-  world.runtimes.follow(signal, (news) => ear.hear(news));
+export async function followRuntime(deps: FollowRuntimeDeps, signal: AbortSignal): Promise<void> {
+  const follower = new RuntimeFollower(deps);
+  deps.runtimes.follow(signal, (event) => follower.handle(event));
   let retryMs = RETRY_MS;
   while (!signal.aborted) {
-    await ear.bell.wait({ withinMs: ear.isStale ? retryMs : IDLE_MS, signal });
+    await follower.signal.wait({ withinMs: follower.isStale ? retryMs : IDLE_MS, signal });
     await pause(GATHER_MS, signal);
     if (signal.aborted) break;
-    if (!ear.isStale) continue;
-    const isDone = await ear.act().catch((error) => {
-      const words = faultFrom(error).message;
-      if (world.logDedup.isNew("containers", words)) world.log.error(`containers: ${words}`);
-      return false; // whatever it was must not make the agent deaf
+    if (!follower.isStale) continue;
+    const isDone = await follower.refresh().catch((error) => {
+      const { message } = faultFrom(error);
+      if (deps.logDedup.isNew("containers", message)) deps.log.error(`containers: ${message}`);
+      return false; // whatever it was, events must still be followed
     });
-    world.memoryTrim.note();
+    deps.memoryTrim.note();
     retryMs = isDone ? RETRY_MS : Math.min(IDLE_MS, retryMs * 2);
   }
 }
 
-/** What was heard since the last list. */
-class Ear {
-  readonly bell = new Notifier();
-  /** The list is older than what was heard. */
+/** The events since the last list. */
+class RuntimeFollower {
+  readonly signal = new Notifier();
+  /** Whether the list is older than the events. */
   isStale = false;
-  readonly #world: World;
+  readonly #deps: FollowRuntimeDeps;
   readonly #touched = new Set<string>();
   #isOpen = false;
-  /** Opened, and not looked at since. */
+  /** The stream was opened, and nothing was reconciled since. */
   #isReopened = false;
 
-  constructor(world: World) {
-    this.#world = world;
+  constructor(deps: FollowRuntimeDeps) {
+    this.#deps = deps;
   }
 
-  hear(news: News): void {
-    if (news.kind === "lost") return this.#lose(news);
+  handle(event: News): void {
+    if (event.kind === "lost") return this.#lose(event);
     this.isStale = true;
-    if (news.kind === "opened") return this.#open();
-    const { kind, sandbox, role } = news;
+    if (event.kind === "opened") return this.#open();
+    const { kind, sandbox, role } = event;
     this.#touched.add(sandbox);
-    // It begins a new life, whatever was asked for its last one.
-    if (kind === "started" && role === "plain") this.#world.tornDown.delete(sandbox);
+    // A plain container that starts has a new life, whatever was asked for its last one.
+    if (kind === "started" && role === "plain") this.#deps.sandboxes.tornDown.delete(sandbox);
     // A pod that starts is its kubelet's for a while, one that ends was torn down: the next list
     // will do.
-    if (role !== "infra" || this.#isAttached(sandbox)) this.bell.notify();
+    if (role !== "infra" || this.#isAttached(sandbox)) this.signal.notify();
   }
 
-  /** Lists and rings for a look where there is work; reports whether the list is fresh. */
-  async act(): Promise<boolean> {
+  /** Lists, and notifies the reconcile loop where there is work; reports whether the list is fresh. */
+  async refresh(): Promise<boolean> {
     this.isStale = false;
     const touched = [...this.#touched];
     this.#touched.clear();
     const isFresh = await this.#list();
     if (!isFresh) this.isStale = true;
-    else if (this.#isOpen) this.#sayHeard();
+    else if (this.#isOpen) this.#logReachable();
     const isWork = this.#isReopened || touched.some((id) => this.#isAttached(id)) ||
-      latePods(this.#world).length > 0;
+      latePods(this.#deps).length > 0;
     this.#isReopened = false;
-    if (isWork) this.#world.reconcileSignal.notify();
+    if (isWork) this.#deps.reconcileSignal.notify();
     return isFresh;
   }
 
   async #list(): Promise<boolean> {
-    const { runtimes, containers, unmatched, now, log, logDedup } = this.#world;
+    const { runtimes, sandboxes: { containers, unmatched }, clock, log, logDedup } = this.#deps;
     try {
       const listed = await runtimes.listSandboxes();
-      if (!listed) return true; // the stream will tell when there is a runtime again
+      if (!listed) return true; // the event stream reports when there is a runtime again
       const isAttached = (id: string) => this.#isAttached(id);
-      // Nobody tears down what nothing connected: it is forgotten when it ends.
-      for (const id of containers.take(listed, { now: now(), isAttached })) {
+      // Nothing tears down what nothing attached: it is forgotten when it ends.
+      for (const id of containers.take(listed, { now: clock.now(), isAttached })) {
         unmatched.remove(id);
         logDedup.forget(`late ${id}`);
       }
       if (logDedup.forget("list")) log.info("containers are listed again");
       return true;
     } catch (error) {
-      const words = faultFrom(error).message;
-      if (logDedup.isNew("list", words)) log.warn(`containers are not listed: ${words}`);
+      const { message } = faultFrom(error);
+      if (logDedup.isNew("list", message)) log.warn(`containers cannot be listed: ${message}`);
       return false;
     }
   }
 
   #isAttached(sandbox: string): boolean {
-    const { store, host } = this.#world;
+    const { store, host } = this.#deps;
     return attachmentsIn(store.documents, host, sandbox).length > 0;
   }
 
   #open(): void {
     this.#isOpen = true;
     this.#isReopened = true;
-    this.bell.notify();
+    this.signal.notify();
   }
 
-  /** Not at once: one that answers and lists nothing, or ends each stream, is still of no use. */
-  #sayHeard(): void {
-    const { logDedup, log } = this.#world;
-    if (logDedup.forget("runtime")) log.info("container runtime is heard again");
+  /** Not at once: a runtime that accepts the stream and cannot list is still of no use. */
+  #logReachable(): void {
+    const { logDedup, log } = this.#deps;
+    if (logDedup.forget("runtime")) log.info("container runtime reachable again");
   }
 
-  /** Said once for an outage: it is told again for each try. */
+  /** Logged once for an outage, of which each try is reported here. */
   #lose({ fault }: News & { readonly kind: "lost" }): void {
     this.#isOpen = false;
-    const { containers, logDedup, log } = this.#world;
-    containers.missStart();
+    const { sandboxes, logDedup, log } = this.#deps;
+    sandboxes.containers.missStart();
     if (!logDedup.isNew("runtime", fault?.message ?? "")) return;
-    if (fault) log.warn(`container runtime is not heard: ${fault.message}`);
-    else log.info("there is no Docker: only pods that are set up, and named namespaces, are seen");
+    if (fault) log.warn(`container runtime unreachable: ${fault.message}`);
+    else log.info("no Docker: only pods that are set up, and named namespaces, are known");
   }
 }

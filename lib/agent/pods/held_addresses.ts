@@ -1,67 +1,83 @@
-// Ends endpoints that set-ups made and that nobody needs any more: those whose address was held for a
-// pod that did not come back in time, by whichever agent sees it first; and on this host one without
-// any attachment, which only somebody's hand in the store leaves, after the grace time.
+// Deletes dynamic endpoints that are not needed any more: those whose address was held for a pod that did
+// not come back in time, by whichever agent sees it first; and on this host, after the grace period, those
+// without any attachment, which only a manual change of the store leaves.
 //
-// Only what is marked as held ends by the clock, and a set-up takes the mark away in the commit that
-// gives the pod its address. So a clock that jumps ends a courtesy early; no pod that lives loses by it.
+// Only what is marked as held expires by the clock, and a set-up removes the mark in the commit that
+// assigns the address to its pod. So a clock that jumps ends a courtesy early; no running pod is affected.
 
 import { heldUntil } from "../../intent/dynamic.ts";
 import { type Documents, type EndpointRecord, keys } from "../../intent/records.ts";
-import { faultFrom } from "../../util/errors.ts";
 import { pause } from "../../util/async/pause.ts";
+import type { Clock } from "../../util/clock.ts";
+import { faultFrom } from "../../util/errors.ts";
+import type { Log } from "../../util/log.ts";
 import { GracePeriod } from "../gc/grace_period.ts";
-import { attachmentsOf, endpointKeyOf, endpointsOf } from "../store/documents.ts";
-import type { World } from "../world.ts";
+import { attachmentsOf, endpointKeyOf, endpointsOf, type HostView } from "../store/documents.ts";
+import type { StoreCache } from "../store/store_cache.ts";
 import { deleting } from "./endpoint_release.ts";
 
-const LOOK_MS = 2_000;
+/** What expiry works with. */
+export interface HeldAddressesDeps extends HostView {
+  readonly store: Pick<StoreCache, "documents" | "commit" | "unreachable">;
+  readonly clock: Clock;
+  readonly log: Pick<Log, "info" | "warn">;
+}
+
+const PERIOD_MS = 2_000;
 const SHORTEST_MS = 20;
 
-/** Ends what is over until `signal` aborts. */
+/** Deletes what has expired, until `signal` aborts. */
 export async function expireHeldAddresses(
-  world: World,
+  deps: HeldAddressesDeps,
   graceMs: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const lost = new GracePeriod(graceMs, world.now);
-  let said = "";
+  const { store, clock, log } = deps;
+  const orphans = new GracePeriod(graceMs, clock.now);
+  let lastProblem = "";
   while (!signal.aborted) {
-    const nextMs = nextExpiryMs(world.store.documents, world.wallMs());
-    await pause(Math.max(SHORTEST_MS, Math.min(LOOK_MS, nextMs)), signal);
-    // Without the store, what is known of it may be long over.
-    if (signal.aborted || world.store.unreachable) continue;
-    const words = await endAll(world, lost).then(() => "", (error) => faultFrom(error).message);
-    if (words !== "" && words !== said) world.log.warn(`held addresses stay for now: ${words}`);
-    said = words;
+    const nextMs = nextExpiryMs(store.documents, clock.wallMs());
+    await pause(Math.max(SHORTEST_MS, Math.min(PERIOD_MS, nextMs)), signal);
+    // While the store is unreachable, what is known of it may be out of date.
+    if (signal.aborted || store.unreachable) continue;
+    const problem = await deleteExpired(deps, orphans)
+      .then(() => "", (error) => faultFrom(error).message);
+    if (problem !== "" && problem !== lastProblem) {
+      log.warn(`held addresses stay for now: ${problem}`);
+    }
+    lastProblem = problem;
   }
 }
 
-async function endAll(world: World, lost: GracePeriod): Promise<void> {
-  const { store, log } = world;
+/** Deletes once what has expired; `orphans` measures the grace period of those without attachment. */
+export async function deleteExpired(
+  { store, host, clock, log }: HeldAddressesDeps,
+  orphans: GracePeriod,
+): Promise<void> {
   const { documents } = store;
-  const over = endpointsOf(documents).filter((one) => isExpired(documents, one, world.wallMs()));
-  const orphans = orphanedEndpoints(documents, world.host);
-  lost.keepOnly(new Set(orphans.map(keyOf)));
-  const due = orphans.filter((one) => lost.isDue(keyOf(one), "missing"));
-  for (const endpoint of [...over, ...due]) {
+  const expired = endpointsOf(documents).filter((one) => isExpired(documents, one, clock.wallMs()));
+  const orphaned = orphanedEndpoints(documents, host);
+  orphans.keepOnly(new Set(orphaned.map(keyOf)));
+  const due = orphaned.filter((one) => orphans.isDue(keyOf(one), "missing"));
+  for (const endpoint of [...expired, ...due]) {
     const key = keyOf(endpoint);
-    const isEnded = await store.commit((now) => {
+    const isDeleted = await store.commit((now) => {
       const present = now.get(key)?.value as EndpointRecord | undefined;
-      const isStillDue = present && (isExpired(now, present, world.wallMs()) ||
-        orphanedEndpoints(now, world.host).some((one) => keyOf(one) === key));
+      const isStillDue = present && (isExpired(now, present, clock.wallMs()) ||
+        orphanedEndpoints(now, host).some((one) => keyOf(one) === key));
       return isStillDue ? deleting(now, key) : undefined;
     });
-    if (!isEnded) continue;
+    if (!isDeleted) continue;
     log.info("address released", {
       address: endpoint.address,
       network: `${endpoint.tenant}/${endpoint.network}`,
       pod: `${endpoint.namespace}/${endpoint.dynamic?.pod}`,
-      why: due.includes(endpoint) ? "nothing is attached to it" : "its time is over",
+      why: due.includes(endpoint) ? "it has no attachment" : "its hold time is over",
     });
   }
 }
 
-/** Returns the milliseconds until the next held address is over; infinite where none is held. */
+/** Returns the milliseconds until the next held address expires; infinite where none is held. */
 export function nextExpiryMs(documents: Documents, nowMs: number): number {
   const ends = endpointsOf(documents).map((one) => heldUntil(documents, one) ?? Infinity);
   return Math.max(0, ends.reduce((a, b) => Math.min(a, b), Infinity) - nowMs);
@@ -73,7 +89,7 @@ export function isExpired(documents: Documents, endpoint: EndpointRecord, nowMs:
   return until !== undefined && until <= nowMs;
 }
 
-/** Returns the endpoints that were made for pods of `host` and have no attachment. */
+/** Returns the dynamic endpoints of `host` that have no attachment. */
 export function orphanedEndpoints(documents: Documents, host: string): EndpointRecord[] {
   const made = endpointsOf(documents).filter(({ dynamic, bound }) =>
     dynamic && dynamic.heldSince === undefined && bound?.host === host

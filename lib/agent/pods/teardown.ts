@@ -1,48 +1,66 @@
-// Disconnects one pod, tells its address, and tells what has lost its place. Work for one sandbox is
-// serialised by the caller.
+// Detaches one pod, and answers what its address is. The caller serialises the work for one sandbox.
 
 import { type AttachmentRecord, keys } from "../../intent/records.ts";
+import type { Notifier } from "../../util/async/notifier.ts";
+import type { Clock } from "../../util/clock.ts";
+import type { Log } from "../../util/log.ts";
 import type { PodRequest, StatusAnswer, TeardownAnswer } from "../api.ts";
-import { attachmentsIn, findEndpoint } from "../store/documents.ts";
-import type { World } from "../world.ts";
-import { detach } from "./attach.ts";
-import { releaseAttachments } from "./apply_claim.ts";
-import { bareAddress, hostEndOf } from "./port_external_ids.ts";
+import { attachmentsIn, findEndpoint, type HostView } from "../store/documents.ts";
 import { logDetached } from "./attachment_log.ts";
+import type { Plumbing } from "./plumbing.ts";
+import { bareAddress, hostEndOf } from "./port_external_ids.ts";
+import { releaseAttachments, type ReleaseDeps } from "./release.ts";
+import type { Sandboxes } from "./sandboxes.ts";
 
-/** Disconnects a pod. One that is unknown or gone is success. Faults: unavailable, timeout. */
-export async function teardownPod(world: World, request: PodRequest): Promise<TeardownAnswer> {
-  const started = world.now();
-  world.tornDown.add(request.sandbox);
-  world.unmatched.remove(request.sandbox);
-  const present = attachmentsIn(world.store.documents, world.host, request.sandbox);
+/** What a teardown works with. */
+export interface TeardownDeps extends HostView, ReleaseDeps {
+  readonly store: ReleaseDeps["store"];
+  readonly plumbing: Pick<Plumbing, "detach">;
+  readonly sandboxes: Pick<Sandboxes, "queue" | "unmatched" | "tornDown">;
+  readonly clock: Clock;
+  readonly log: Pick<Log, "info">;
+  /** Notified when peers or policies may be affected. */
+  readonly fabricSignal: Pick<Notifier, "notify">;
+  readonly policySignal: Pick<Notifier, "notify">;
+}
+
+/** Detaches a pod. An unknown or finished one is success. Faults: unavailable, timeout. */
+export async function teardownPod(
+  deps: TeardownDeps,
+  request: PodRequest,
+): Promise<TeardownAnswer> {
+  const started = deps.clock.now();
+  const { host, store, plumbing, sandboxes } = deps;
+  sandboxes.tornDown.add(request.sandbox);
+  sandboxes.unmatched.remove(request.sandbox);
+  const present = attachmentsIn(store.documents, host, request.sandbox);
   if (present.length === 0) return { released: 0 };
-  // The port first: what is cut off in between is a record without a port, which the repeated
-  // teardown, or the grace time of a sandbox that is gone, takes away.
-  const { linksGone } = await detach(world, present.map(hostEndOf));
+  // The port first: a crash in between leaves a record without a port, which a repeated teardown, or
+  // garbage collection, releases.
+  const { linksGone } = await plumbing.detach(present.map(hostEndOf));
   // Whatever comes next for this sandbox finds it empty.
-  void world.queue.run(request.sandbox, () => linksGone);
-  await releaseAttachments(world, present);
-  world.fabricSignal.notify();
-  world.policies.signal.notify();
-  for (const one of present) logDetached(world, one, started);
+  void sandboxes.queue.run(request.sandbox, () => linksGone);
+  await releaseAttachments(deps, present);
+  deps.fabricSignal.notify();
+  deps.policySignal.notify();
+  for (const one of present) logDetached(deps, one, started);
   return { released: present.length };
 }
 
-/** Tells the pod's address: that of eth0, or of its first interface. Not known: nothing. */
-export function statusOfPod(world: World, request: PodRequest): StatusAnswer {
-  const ready = attachmentsIn(world.store.documents, world.host, request.sandbox)
+/** Returns the pod's address: that of eth0, or of its first interface; nothing where it has none. */
+export function statusOfPod({ host, store }: HostView, request: PodRequest): StatusAnswer {
+  const ready = attachmentsIn(store.documents, host, request.sandbox)
     .filter((one) => one.state === "ready")
     .sort((a, b) => a.interface < b.interface ? -1 : 1);
   const [address] = ready[0]?.addresses ?? [];
   return address ? { ip: bareAddress(address) } : {};
 }
 
-/** Reports whether the endpoint of an attachment still wants it here, in this generation. */
-export function isStillBound(world: World, one: AttachmentRecord): boolean {
-  const endpoint = findEndpoint(world.store.documents, one);
-  return endpoint !== undefined && endpoint.bound?.host === world.host &&
+/** Reports whether the endpoint of an attachment is still bound to it, in its generation. */
+export function isStillBound({ host, store }: HostView, one: AttachmentRecord): boolean {
+  const endpoint = findEndpoint(store.documents, one);
+  return endpoint !== undefined && endpoint.bound?.host === host &&
     endpoint.bound.generation === one.generation &&
     one.addresses.map(bareAddress).includes(endpoint.address) &&
-    world.store.documents.has(keys.network(one.tenant, one.network));
+    store.documents.has(keys.network(one.tenant, one.network));
 }

@@ -1,20 +1,25 @@
-// What should be in force by the records and by what Kubernetes says, as lines. The compiler is loaded
-// with the first policy.
+// The flows that the policy tables should have by the records and by what Kubernetes says. The compiler is
+// loaded with the first policy.
 
-import type { World } from "../world.ts";
 import type { Compiler } from "./compiler.ts";
-import { hasPolicies } from "./policy_records.ts";
-import type { KubeInput } from "./kube_input.ts";
 import type { DropLogging } from "./drop_logging.ts";
+import type { KubeInput } from "./kube_input.ts";
+import type { PolicyDeps } from "./policy_deps.ts";
+import { hasPolicies } from "./policy_records.ts";
 
-/** The wish, up to date as of the last `lines()`. */
+/** What the flows are compiled with. */
+export type DesiredFlowsDeps = Pick<PolicyDeps, "host" | "store" | "tags" | "log">;
+
+/** The desired flows, up to date as of the last `flows()`. */
 export class DesiredFlows {
-  readonly #telling: DropLogging;
+  readonly #deps: DesiredFlowsDeps;
+  readonly #dropLogging: DropLogging;
   #compiler: Compiler | undefined;
-  #misread: ReadonlySet<string> = new Set();
+  #problems: ReadonlySet<string> = new Set();
 
-  constructor(telling: DropLogging) {
-    this.#telling = telling;
+  constructor(deps: DesiredFlowsDeps, dropLogging: DropLogging) {
+    this.#deps = deps;
+    this.#dropLogging = dropLogging;
   }
 
   /** Model and flows; undefined where there is no policy. */
@@ -22,21 +27,21 @@ export class DesiredFlows {
     return this.#compiler;
   }
 
-  /** Tags of the networks that policies are about. */
+  /** Tags of the networks that policies apply to. */
   get tags(): ReadonlySet<number> {
     return this.#compiler?.flows.tags ?? new Set<number>();
   }
 
-  /** Reports whether nobody has asked for a policy yet, nor does now. */
-  isNone({ documents }: World["store"], kube: KubeInput): boolean {
-    return !this.#compiler && kube === "none" && !hasPolicies(documents);
+  /** Reports whether there has been no policy since the agent's start, and is none now. */
+  isNone(kube: KubeInput): boolean {
+    return !this.#compiler && kube === "none" && !hasPolicies(this.#deps.store.documents);
   }
 
-  /** Returns the lines; where `isFresh` the switch may have lost everything. */
-  async lines(world: World, kube: KubeInput, isFresh: boolean): Promise<string[]> {
-    const { documents } = world.store;
-    if (this.isNone(world.store, kube)) return [];
-    const drop = await this.#telling.actions(world, isFresh);
+  /** Returns the flows; with `isFresh` the switch may have lost everything. */
+  async flows(kube: KubeInput, isFresh: boolean): Promise<string[]> {
+    if (this.isNone(kube)) return [];
+    const { host, store: { documents }, tags } = this.#deps;
+    const drop = await this.#dropLogging.actions(isFresh);
     if (this.#compiler?.drop !== drop) {
       const { Compiler } = await import("./compiler.ts");
       this.#compiler = new Compiler(drop);
@@ -46,21 +51,22 @@ export class DesiredFlows {
       compiler.update({
         documents,
         kube: typeof kube === "string" ? undefined : kube,
-        host: world.host,
-        tagOf: (network) => world.tags.tagOf(documents, network),
+        host,
+        tagOf: (network) => tags.tagOf(documents, network),
       });
     } catch (error) {
       // Half an update would pass for a whole one the next time.
       this.#compiler = undefined;
       throw error;
     }
-    this.#sayMisread(world, compiler.problems);
+    this.#logProblems(compiler.problems);
     return compiler.flows.lines();
   }
 
-  /** What of a policy is not understood is told once, as long as it stays so. */
-  #sayMisread({ log }: World, problems: readonly string[]): void {
-    for (const problem of problems) if (!this.#misread.has(problem)) log.warn(problem);
-    this.#misread = new Set(problems);
+  /** What is not understood in a policy is logged once, as long as it stays so. */
+  #logProblems(problems: readonly string[]): void {
+    const { log } = this.#deps;
+    for (const problem of problems) if (!this.#problems.has(problem)) log.warn(problem);
+    this.#problems = new Set(problems);
   }
 }

@@ -1,31 +1,35 @@
-// Logs what policies drop on this host. Loaded only where it is asked for.
+// Logs what policies drop on this host. Loaded only with --log-drops.
 
 import { SURELY_TOLD, watchDrops } from "../../ovs/policy_tables/drop_watch.ts";
 import type { PacketIn } from "../../ovs/openflow/packet_in.ts";
 import type { SwitchOptions } from "../../ovs/switch.ts";
 import { DropAggregator, type Interval } from "../../policy/drop_aggregator.ts";
-import type { World } from "../world.ts";
+import type { Log } from "../../util/log.ts";
+import type { PolicyEnforcer } from "./policy_enforcer.ts";
 import { dropMessage, dropOf, keyOf } from "./drop_message.ts";
 
 const INTERVAL_S = 10;
 
 /** Logs drops until it is disposed. */
 export function logDrops(
-  { log, policies }: Pick<World, "logDedup" | "log" | "logDedup" | "policies">,
+  { log, policies }: {
+    readonly log: Pick<Log, "info">;
+    readonly policies: Pick<PolicyEnforcer, "known">;
+  },
   place: Pick<SwitchOptions, "rundir" | "bridge">,
 ): Disposable {
-  const book = new DropAggregator();
+  const drops = new DropAggregator();
   let timer: ReturnType<typeof setInterval> | undefined;
   const turn = () => {
-    for (const line of intervalLines(book.turn())) log.info(line);
-    if (!book.isEmpty) return;
+    for (const line of intervalLines(drops.turn())) log.info(line);
+    if (!drops.isEmpty) return;
     clearInterval(timer);
     timer = undefined;
   };
   const watch = watchDrops(place, (packet: PacketIn) => {
     const drop = dropOf(packet);
-    const words = book.take(keyOf(drop), () => dropMessage(policies.known, drop));
-    if (words !== undefined) log.info(`dropped ${words}`);
+    const message = drops.take(keyOf(drop), () => dropMessage(policies.known, drop));
+    if (message !== undefined) log.info(`dropped ${message}`);
     timer ??= setInterval(turn, INTERVAL_S * 1_000);
   });
   return {
@@ -36,7 +40,7 @@ export function logDrops(
   };
 }
 
-/** Returns the lines at the end of an interval. Beyond what the switch surely tells, counts are the least. */
+/** Returns the log lines at the end of an interval. Beyond what the switch surely reports, counts are minima. */
 export function intervalLines({ more, others, heard }: Interval): string[] {
   const least = heard > SURELY_TOLD ? "at least " : "";
   const counted = (count: number) => `${least}${count} more in ${INTERVAL_S} s`;
@@ -44,7 +48,7 @@ export function intervalLines({ more, others, heard }: Interval): string[] {
     ...more.map(({ words, count }) => `dropped ${words}, ${counted(count)}`),
     ...others > 0
       ? [
-        `dropped packets of more kinds than are told apart, ${
+        `dropped packets of more kinds than are listed, ${
           counted(others)
         }; get policies counts all`,
       ]

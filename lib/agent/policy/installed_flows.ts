@@ -1,118 +1,113 @@
-// The lines of the policy tables as the switch has them, and the way from some to others: zones of the
-// tracker that change hands are emptied first, and whom a refused bundle is about is cut off.
+// The flows of the policy tables as the switch has them, and the way from one set to another: conntrack
+// zones that change owner are emptied first, and if the switch rejects a bundle, the endpoints it concerns
+// are isolated.
 
-import type { PolicyTables } from "../../ovs/policy_tables/policy_tables.ts";
-import type { World } from "../world.ts";
 import { failClosedFlows, tagsIn } from "./fail_closed.ts";
+import type { PolicyDeps } from "./policy_deps.ts";
 import type { PolicyHandover } from "./policy_handover.ts";
-import type { PolicyVlans } from "./policy_vlans.ts";
 
-/** What is in force. */
+/** The installed flows of the policy tables, one text each. */
 export class InstalledFlows {
-  readonly #tables: PolicyTables;
-  readonly #policed: PolicyVlans;
-  readonly #guards: PolicyHandover;
-  /** Lines that the switch has; undefined where only the switch knows. */
+  readonly #deps: Pick<PolicyDeps, "tables" | "vlans">;
+  readonly #handover: PolicyHandover;
+  /** Flows that the switch has; undefined where only the switch knows. */
   #have: ReadonlySet<string> | undefined;
-  /** Lines that tell whose the tracker's zones are, as they were in force last. */
+  /** Flows that say whose the conntrack zones are, as they were installed last. */
   #owners: ReadonlySet<string> = new Set();
-  #closed: ReadonlySet<number> = new Set();
+  #isolated: ReadonlySet<number> = new Set();
 
-  constructor(tables: PolicyTables, policed: PolicyVlans, guards: PolicyHandover) {
-    this.#tables = tables;
-    this.#policed = policed;
-    this.#guards = guards;
+  constructor(deps: Pick<PolicyDeps, "tables" | "vlans">, handover: PolicyHandover) {
+    this.#deps = deps;
+    this.#handover = handover;
   }
 
-  /** How many lines there are; undefined where only the switch knows. */
+  /** How many flows there are; undefined where only the switch knows. */
   get size(): number | undefined {
     return this.#have?.size;
   }
 
-  /** Tags of the networks that are cut off for want of their rules. */
-  get closed(): ReadonlySet<number> {
-    return this.#closed;
+  /** Tags of the networks that are isolated because their flows could not be installed. */
+  get isolated(): ReadonlySet<number> {
+    return this.#isolated;
   }
 
-  /** From now on only the switch knows what there is. */
-  forget(): void {
+  /** Makes the next `read()` ask the switch. */
+  invalidate(): void {
     this.#have = undefined;
   }
 
-  /** Returns the lines. */
-  async lines(): Promise<ReadonlySet<string>> {
-    return this.#have ?? this.#guards.take(await this.#tables.read());
+  /** Returns the flows. Faults: those of the switch, where it has to be asked. */
+  async read(): Promise<ReadonlySet<string>> {
+    return this.#have ?? this.#handover.take(await this.#deps.tables.read());
   }
 
-  /** Takes for known that these are there. */
-  note(lines: Iterable<string>): void {
-    this.#have = new Set(lines);
+  /** Notes that these are installed. */
+  note(flows: Iterable<string>): void {
+    this.#have = new Set(flows);
   }
 
-  /** Nobody is cut off any more. */
-  open(): void {
-    this.#closed = new Set();
+  /** Notes that no network is isolated any more. */
+  clearIsolated(): void {
+    this.#isolated = new Set();
   }
 
-  /** Turns `have` into `want`. Faults: those of the switch; then whom it is about is cut off. */
-  async change(
-    world: World,
-    have: ReadonlySet<string>,
-    want: readonly string[],
-  ): Promise<void> {
+  /**
+   * Turns `have` into `desired`. Faults: those of the switch; then the endpoints that the change concerns
+   * are isolated.
+   */
+  async change(have: ReadonlySet<string>, desired: readonly string[]): Promise<void> {
     try {
-      await this.#tables.change([...await this.#handOver(have, want)], want);
+      await this.#deps.tables.change([...await this.#emptyZones(have, desired)], desired);
     } catch (error) {
-      const wanted = new Set(want);
-      const fresh = want.filter((line) => !have.has(line));
-      const gone = [...have].filter((line) => !wanted.has(line));
-      const concerned = tagsIn([...fresh, ...gone]);
-      // Lines that are the same for all networks are about all of them.
-      const tags = concerned.size > 0 ? concerned : tagsIn(want);
-      await this.#close(world, { have: [...have], want, tags });
+      const kept = new Set(desired);
+      const added = desired.filter((flow) => !have.has(flow));
+      const removed = [...have].filter((flow) => !kept.has(flow));
+      const concerned = tagsIn([...added, ...removed]);
+      // Flows that are the same for all networks concern all of them.
+      const tags = concerned.size > 0 ? concerned : tagsIn(desired);
+      await this.#isolate({ have: [...have], desired, tags });
       throw error;
     }
   }
 
-  /** Empties the zones that change hands, whose lines go first; gives the lines that are left. */
-  async #handOver(
+  /** Empties the zones that change owner, whose flows go first; returns the flows that are left. */
+  async #emptyZones(
     have: ReadonlySet<string>,
-    want: readonly string[],
+    desired: readonly string[],
   ): Promise<ReadonlySet<string>> {
-    if (want.length === 0) {
+    if (desired.length === 0) {
       this.#owners = new Set();
       return have;
     }
+    const { tables } = this.#deps;
     const { handoverOf, ownersIn } = await import("./conntrack_zones.ts");
-    const { zones, doors } = handoverOf(have, want, this.#owners);
+    const { zones, doors } = handoverOf(have, desired, this.#owners);
     this.#owners = new Set();
-    if (doors.length > 0) await this.#tables.change(doors, []);
-    for (const zone of zones) await this.#tables.emptyZone(zone);
-    this.#owners = ownersIn(want);
-    const gone = new Set(doors);
-    return doors.length === 0 ? have : new Set([...have].filter((line) => !gone.has(line)));
+    if (doors.length > 0) await tables.change(doors, []);
+    for (const zone of zones) await tables.emptyZone(zone);
+    this.#owners = ownersIn(desired);
+    const removed = new Set(doors);
+    return doors.length === 0 ? have : new Set([...have].filter((flow) => !removed.has(flow)));
   }
 
-  /** Cuts off whom the refused lines are about; at worst their networks, which needs no flow at all. */
-  async #close(
-    world: World,
-    { have, want, tags }: {
+  /** Isolates the endpoints that the rejected flows concern; at worst their networks, without a flow. */
+  async #isolate(
+    { have, desired, tags }: {
       readonly have: readonly string[];
-      readonly want: readonly string[];
+      readonly desired: readonly string[];
       readonly tags: ReadonlySet<number>;
     },
   ): Promise<void> {
-    this.#closed = tags;
+    const { tables, vlans } = this.#deps;
+    this.#isolated = tags;
     try {
-      await this.#tables.change([], failClosedFlows(want, tags));
+      await tables.change([], failClosedFlows(desired, tags));
     } catch {
-      const theirs = have.filter((line) => line.includes("table=10,") && tagsIn([line]).size > 0)
-        .filter((line) => [...tagsIn([line])].every((tag) => tags.has(tag)));
-      await this.#tables.change(theirs, []).catch(() => {});
+      const theirs = have.filter((flow) => flow.includes("table=10,") && tagsIn([flow]).size > 0)
+        .filter((flow) => [...tagsIn([flow])].every((tag) => tags.has(tag)));
+      await tables.change(theirs, []).catch(() => {});
     }
-    if (!this.#policed.isEverything) {
-      this.#policed.set([...this.#policed.tags(), ...tags]);
-    }
-    await this.#guards.ensure(world).catch(() => {});
+    if (!vlans.isEverything) vlans.set([...vlans.tags(), ...tags]);
+    await this.#handover.ensure().catch(() => {});
   }
 }

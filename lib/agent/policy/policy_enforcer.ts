@@ -1,63 +1,65 @@
-// Keeps the policies of this host in force, and never lets anything through for want of a rule:
+// Enforces the policies of this host, and fails closed:
 //
-// - Rules come before the frames that they judge: the lines of a network are in their tables before its
-//   guards hand frames over to them, and a set-up waits for this before it adds the pod's port.
-// - A change of rules is one bundle. If the switch refuses it, those whom it is about are cut off.
-// - What is not known (an API server that has not been heard yet, a store that is away at start) changes
-//   nothing: what the switch has stays in force, and where it has nothing, nothing passes.
+// - Policy flows come before the frames they judge: a network's flows are in the policy tables before the
+//   anti-spoofing flows hand frames to them, and a set-up waits for this before it adds the pod's port.
+// - A change of rules is one bundle. If the switch rejects it, the endpoints it concerns are isolated.
+// - What is not known (an API server that has not answered yet, a store unreachable at start) changes
+//   nothing: what the switch has stays installed, and where it has nothing, nothing passes.
 //
-// A host without policies has none of this: no line, no tracker, and nothing of it is loaded.
+// A host without policies has none of this: no flow, no conntrack, and none of the code is loaded.
 
-import type { NetworkPolicy } from "../../policy/input.ts";
 import type { FlushingTables } from "../../ovs/policy_tables/megaflow_flush.ts";
-import { Fault, faultFrom } from "../../util/errors.ts";
-import { Notifier } from "../../util/async/notifier.ts";
+import type { NetworkPolicy } from "../../policy/input.ts";
 import { KeyedQueue } from "../../util/async/keyed_queue.ts";
-import type { World } from "../world.ts";
+import { Notifier } from "../../util/async/notifier.ts";
+import { Fault, faultFrom } from "../../util/errors.ts";
 import type { Compiler } from "./compiler.ts";
-import { PolicyHandover } from "./policy_handover.ts";
+import { DesiredFlows } from "./desired_flows.ts";
+import { DropLogging } from "./drop_logging.ts";
 import { InstalledFlows } from "./installed_flows.ts";
 import type { KubeInput } from "./kube_input.ts";
-import type { PolicyVlans } from "./policy_vlans.ts";
-import { DropLogging } from "./drop_logging.ts";
-import { DesiredFlows } from "./desired_flows.ts";
+import type { PolicyDeps } from "./policy_deps.ts";
+import { PolicyHandover } from "./policy_handover.ts";
 
 const RETRY_MS = 1_000;
-const LOOK_MS = 60_000;
+const PERIOD_MS = 60_000;
 
 /** The policies of this host. */
 export class PolicyEnforcer {
-  /** Rung when policies, or whom they are about, may have changed. */
+  /** Notified when policies, or the endpoints they select, may have changed. */
   readonly signal = new Notifier();
-  readonly policed: PolicyVlans;
-  readonly tables: FlushingTables;
-  readonly #turns = new KeyedQueue();
-  readonly #telling: DropLogging;
-  readonly #wish: DesiredFlows;
-  readonly #guards: PolicyHandover;
-  readonly #inForce: InstalledFlows;
+  readonly #deps: PolicyDeps;
+  readonly #queue = new KeyedQueue();
+  readonly #dropLogging: DropLogging;
+  readonly #desired: DesiredFlows;
+  readonly #handover: PolicyHandover;
+  readonly #installed: InstalledFlows;
   #kube: KubeInput = "none";
   #problem: Fault | undefined;
-  #said = "";
+  #logged = "";
 
-  constructor(tables: FlushingTables, policed: PolicyVlans, { tellsDrops = false } = {}) {
-    this.tables = tables;
-    this.policed = policed;
-    this.#telling = new DropLogging(tables, tellsDrops);
-    this.#wish = new DesiredFlows(this.#telling);
-    this.#guards = new PolicyHandover(tables, policed);
-    this.#inForce = new InstalledFlows(tables, policed, this.#guards);
+  constructor(deps: PolicyDeps) {
+    this.#deps = deps;
+    this.#dropLogging = new DropLogging(deps);
+    this.#desired = new DesiredFlows(deps, this.#dropLogging);
+    this.#handover = new PolicyHandover(deps);
+    this.#installed = new InstalledFlows(deps, this.#handover);
   }
 
-  /** Takes over what Kubernetes says now, and rings. */
+  /** The policy tables of the switch. */
+  get tables(): FlushingTables {
+    return this.#deps.tables;
+  }
+
+  /** Takes over what Kubernetes says now, and notifies. */
   setKube(kube: KubeInput): void {
     this.#kube = kube;
     this.signal.notify();
   }
 
-  /** Looks what the switch has at the next `ensure`, and rings: it may have lost everything. */
+  /** Reads the switch's flows at the next `ensure`, and notifies: it may have lost everything. */
   recheck(): void {
-    if (this.#wish.compiler) this.#inForce.forget();
+    if (this.#desired.compiler) this.#installed.invalidate();
     this.signal.notify();
   }
 
@@ -66,117 +68,126 @@ export class PolicyEnforcer {
     return typeof this.#kube === "string" ? [] : this.#kube.policies;
   }
 
-  /** What keeps policies from being in force; undefined where they are. */
+  /** What keeps policies from being enforced; undefined where they are. */
   get problem(): string | undefined {
     return this.#problem?.message;
   }
 
-  /** Model and flows as they were brought in force last; undefined where there is no policy. */
+  /** Model and flows as they were installed last; undefined where there is no policy. */
   get known(): Compiler | undefined {
-    return this.#wish.compiler;
+    return this.#desired.compiler;
   }
 
   /** Model and flows, up to date; undefined where there is no policy. */
-  async compiled(world: World): Promise<Compiler | undefined> {
-    await this.ensure(world).catch(() => {});
-    return this.#wish.compiler;
+  async compiled(): Promise<Compiler | undefined> {
+    await this.ensure().catch(() => {});
+    return this.#desired.compiler;
   }
 
   /**
-   * Brings the policies in force as they should be now; with `isFresh` whatever the switch was told
-   * before. Faults: those of the switch; then what could not be brought in force is cut off.
+   * Installs the policies as they should be now; with `isFresh`, compares with what the switch really has.
+   * Faults: those of the switch; then what could not be installed is isolated.
    */
-  ensure(world: World, { isFresh = false } = {}): Promise<void> {
-    if (this.#isIdle(world) && this.#inForce.size === 0) return Promise.resolve();
-    if (isFresh) this.#inForce.forget();
-    return this.#turns.run("policies", async () => {
+  ensure({ isFresh = false } = {}): Promise<void> {
+    if (this.#isIdle() && this.#installed.size === 0) return Promise.resolve();
+    if (isFresh) this.#installed.invalidate();
+    return this.#queue.run("policies", async () => {
       try {
-        await this.#ensure(world);
-        this.#say(world, undefined);
+        await this.#ensure();
+        this.#report(undefined);
       } catch (error) {
-        this.#inForce.forget();
-        // Guards that are made from now on are closed ones: they have to be made anew later.
-        if (this.policed.isEverything) this.#guards.distrust();
-        this.#say(world, faultFrom(error));
+        this.#installed.invalidate();
+        // Anti-spoofing flows made from now on are closed ones: they have to be made again later.
+        if (this.#deps.vlans.isEverything) this.#handover.invalidate();
+        this.#report(faultFrom(error));
         throw error;
       }
     });
   }
 
-  /** As ensure; faults only where networks with these tags are not guarded as they should be. */
-  async ensureFor(world: World, tags: () => readonly number[]): Promise<void> {
+  /** As ensure(); faults only where networks with these tags are not under their policies. */
+  async ensureFor(tags: () => readonly number[]): Promise<void> {
     try {
-      await this.ensure(world);
+      await this.ensure();
     } catch (error) {
-      if (this.#isIdle(world)) return;
-      const { closed } = this.#inForce;
-      if (closed.size === 0 || tags().some((tag) => closed.has(tag))) throw error;
+      if (this.#isIdle()) return;
+      const { isolated } = this.#installed;
+      if (isolated.size === 0 || tags().some((tag) => isolated.has(tag))) throw error;
     }
   }
 
-  #isIdle({ store }: World): boolean {
-    return this.#wish.isNone(store, this.#kube) && !this.#isUnknown(store);
+  #isIdle(): boolean {
+    return this.#desired.isNone(this.#kube) && !this.#isUnknown();
   }
 
-  #isUnknown({ unreachable, documents }: World["store"]): boolean {
-    return this.#kube === "pending" || (unreachable !== undefined && documents.size === 0);
+  #isUnknown(): boolean {
+    const { store } = this.#deps;
+    return this.#kube === "pending" ||
+      (store.unreachable !== undefined && store.documents.size === 0);
   }
 
-  async #ensure(world: World): Promise<void> {
-    // Without a policy a switch that does not answer is no reason to close anything.
-    if (this.#isIdle(world)) this.policed.set([]);
-    const isFresh = this.#inForce.size === undefined;
-    const have = await this.#inForce.lines();
-    if (this.#isUnknown(world.store)) return await this.#keepAsItIs(world, have);
-    const want = await this.#wish.lines(world, this.#kube, isFresh);
-    const now = this.#wish.tags;
-    if (!this.policed.isEverything) {
-      // Frames leave the tables before the tables' lines go.
-      this.policed.set(this.policed.tags().filter((tag) => now.has(tag)));
-      await this.#guards.ensure(world);
+  async #ensure(): Promise<void> {
+    const { vlans, tables } = this.#deps;
+    // Without a policy, a switch that does not answer is no reason to close anything.
+    if (this.#isIdle()) vlans.set([]);
+    const isFresh = this.#installed.size === undefined;
+    const have = await this.#installed.read();
+    if (this.#isUnknown()) return await this.#keepInstalled(have);
+    const desired = await this.#desired.flows(this.#kube, isFresh);
+    const tags = this.#desired.tags;
+    if (!vlans.isEverything) {
+      // Frames leave the tables before the tables' flows go.
+      vlans.set(vlans.tags().filter((tag) => tags.has(tag)));
+      await this.#handover.ensure();
     }
-    await this.#inForce.change(world, have, want);
-    if (isFresh) await this.#telling.tidy(have, want);
-    this.#inForce.note(want);
-    this.policed.set(now);
-    await this.#guards.ensure(world);
-    this.#inForce.open();
-    // What could not be tidied harms nobody, and no set-up fails for it: the next look tries again.
-    if (want.length === 0) await this.tables.rest().catch(() => {});
+    await this.#installed.change(have, desired);
+    if (isFresh) await this.#dropLogging.tidy(have, desired);
+    this.#installed.note(desired);
+    vlans.set(tags);
+    await this.#handover.ensure();
+    this.#installed.clearIsolated();
+    // What could not be tidied harms nothing, and no set-up fails for it: the next try tidies again.
+    if (desired.length === 0) await tables.rest().catch(() => {});
   }
 
-  /** Nothing is known: what the switch has been told before stays; if that is nothing, all is closed. */
-  async #keepAsItIs(world: World, have: ReadonlySet<string>): Promise<void> {
+  /** Nothing is known: what the switch has stays; where that is nothing, everything is closed. */
+  async #keepInstalled(have: ReadonlySet<string>): Promise<void> {
+    const { vlans } = this.#deps;
     const { tagOfLine } = await import("../../policy/flows/pipeline.ts");
-    const tags = [...have].flatMap((line) => tagOfLine(line) ?? []);
-    if (have.size === 0) this.policed.setEverything();
-    else this.policed.set(tags);
-    this.#inForce.note(have);
-    await this.#guards.ensure(world);
+    const tags = [...have].flatMap((flow) => tagOfLine(flow) ?? []);
+    if (have.size === 0) vlans.setEverything();
+    else vlans.set(tags);
+    this.#installed.note(have);
+    await this.#handover.ensure();
     throw new Fault("unavailable", "policies are not known yet", {
-      why: this.#kube === "pending" ? "the API server has not answered" : "the store is away",
-      fix: "what was in force before stays in force",
+      why: this.#kube === "pending"
+        ? "the API server has not answered"
+        : "the store is unreachable",
+      fix: "what was enforced before stays enforced",
     });
   }
 
-  #say({ log }: World, problem: Fault | undefined): void {
+  #report(problem: Fault | undefined): void {
+    const { log } = this.#deps;
     this.#problem = problem;
-    const words = problem?.message ?? "";
-    if (words !== this.#said) {
-      if (problem) log.error(`policies are not in force as they should be: ${words}`);
-      else if (this.#said !== "") log.info("policies are in force again");
+    const message = problem?.message ?? "";
+    if (message !== this.#logged) {
+      if (problem) log.error(`policies are not enforced as they should be: ${message}`);
+      else if (this.#logged !== "") log.info("policies are enforced again");
     }
-    this.#said = words;
+    this.#logged = message;
   }
 }
 
-/** Follows rings until `signal` aborts; tries again what failed. */
-export async function enforcePolicies(world: World, signal: AbortSignal): Promise<void> {
-  const { policies } = world;
+/** Installs policies after each notification until `signal` aborts; retries what failed. */
+export async function enforcePolicies(
+  policies: PolicyEnforcer,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
-    const withinMs = policies.problem === undefined ? LOOK_MS : RETRY_MS;
+    const withinMs = policies.problem === undefined ? PERIOD_MS : RETRY_MS;
     await policies.signal.wait({ withinMs, signal });
-    // What failed has been said.
-    if (!signal.aborted) await policies.ensure(world).catch(() => {});
+    // What failed has been logged.
+    if (!signal.aborted) await policies.ensure().catch(() => {});
   }
 }

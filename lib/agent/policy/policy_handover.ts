@@ -1,60 +1,62 @@
-// Guards of ports, and of what comes in from other hosts, follow the policed tags: which frames the
-// switch hands over to the policy tables. A trunk whose flows could not be made is shut until they are.
+// Hands frames over to the policy tables: the anti-spoofing flows of ports, and the flows for what comes in
+// from other hosts, follow the VLANs under policy. A trunk whose flows could not be made is closed until
+// they are.
 
-import type { FlushingTables } from "../../ovs/policy_tables/megaflow_flush.ts";
 import { Fault } from "../../util/errors.ts";
-import type { World } from "../world.ts";
 import { isShutLine, shutLine } from "./fail_closed.ts";
-import type { PolicyVlans } from "./policy_vlans.ts";
+import type { PolicyDeps } from "./policy_deps.ts";
 
-/** The switch's guards as they were made last. */
+/** What the hand-over works with. */
+export type PolicyHandoverDeps = Pick<PolicyDeps, "tables" | "vlans" | "switch" | "fabric">;
+
+/** The hand-over as it was installed last. */
 export class PolicyHandover {
-  readonly #tables: FlushingTables;
-  readonly #policed: PolicyVlans;
-  /** Which tags guards were told of last. */
-  #told = "";
-  /** Lines that stand in for trunks' flows that could not be made. */
-  #shut: readonly string[] = [];
+  readonly #deps: PolicyHandoverDeps;
+  /** VLANs that the installed flows hand over, as text. */
+  #installed = "";
+  /** Flows that close trunks whose own flows could not be made. */
+  #closing: readonly string[] = [];
 
-  constructor(tables: FlushingTables, policed: PolicyVlans) {
-    this.#tables = tables;
-    this.#policed = policed;
+  constructor(deps: PolicyHandoverDeps) {
+    this.#deps = deps;
   }
 
-  /** Takes its own of the lines that the switch has; gives the others. */
-  take(lines: readonly string[]): Set<string> {
-    this.#shut = lines.filter(isShutLine);
-    // They go when the fabrics have done their part, not with the next change of rules.
-    if (this.#shut.length > 0) this.distrust();
-    return new Set(lines.filter((line) => !isShutLine(line)));
+  /** Takes its own out of the flows that the switch has; returns the others. */
+  take(flows: readonly string[]): Set<string> {
+    this.#closing = flows.filter(isShutLine);
+    // They go when uplink and tunnels have done their part, not with the next change of rules.
+    if (this.#closing.length > 0) this.invalidate();
+    return new Set(flows.filter((flow) => !isShutLine(flow)));
   }
 
-  /** They have to be made anew, whatever they were told. */
-  distrust(): void {
-    this.#told = "unknown";
+  /** Makes the next `ensure()` install everything again. */
+  invalidate(): void {
+    this.#installed = "unknown";
   }
 
-  /** Makes them as the policed tags are now. Faults: those of the switch; trunks that are shut. */
-  async ensure(world: World): Promise<void> {
-    const words = this.#policed.words();
-    if (words === this.#told) return;
-    this.#told = "";
-    await world.switch.refreshAntispoofFlows();
-    await world.fabric.ensure(world, { isFresh: true });
-    await this.#tables.renew();
+  /** Installs it for the VLANs under policy now. Faults: those of the switch; trunks that are closed. */
+  async ensure(): Promise<void> {
+    const { vlans, switch: ovs, fabric, tables } = this.#deps;
+    const desired = vlans.words();
+    if (desired === this.#installed) return;
+    this.#installed = "";
+    await ovs.refreshAntispoofFlows();
+    await fabric.ensure({ isFresh: true });
+    await tables.renew();
     await this.#checkTrunks();
-    this.#told = words;
+    this.#installed = desired;
   }
 
-  /** The fabrics do what they can, and try again later: what they have not done is shut until then. */
+  /** Uplink and tunnels do what they can and try again later: what is not done is closed until then. */
   async #checkTrunks(): Promise<void> {
-    const open = (await this.#tables.openTrunks()).filter((tag) => this.#policed.has(tag));
-    const lines = open.map(shutLine);
-    await this.#tables.change(this.#shut, lines);
-    this.#shut = lines;
+    const { vlans, tables } = this.#deps;
+    const open = (await tables.openTrunks()).filter((tag) => vlans.has(tag));
+    const closing = open.map(shutLine);
+    await tables.change(this.#closing, closing);
+    this.#closing = closing;
     if (open.length === 0) return;
-    throw new Fault("failed", "frames of other hosts do not meet the policies yet", {
-      why: `VLAN ${open.slice(0, 3).join(", ")} of the bridge is shut for them until they do`,
+    throw new Fault("failed", "frames from other hosts bypass the policies", {
+      why: `VLAN ${open.slice(0, 3).join(", ")} of the bridge is closed for them until they do not`,
       fix: "see what the log says of uplink and overlay",
     });
   }

@@ -1,9 +1,10 @@
-// What `get policies` shows: each policy, whom it guards here, and what it has dropped here.
+// What `get policies` shows: each policy, how many endpoints it applies to here, and how many packets it
+// has dropped here.
 
 import type { Documents, TenantRecord } from "../../intent/records.ts";
 import { tenantsOf } from "../store/documents.ts";
-import type { World } from "../world.ts";
 import type { Compiler } from "./compiler.ts";
+import type { PolicyEnforcer } from "./policy_enforcer.ts";
 
 /** An item of GET /v1/policies. */
 export interface PolicyItem {
@@ -13,13 +14,13 @@ export interface PolicyItem {
   readonly rules: number;
   /** Groups that use it; of Kubernetes none. */
   readonly groups: readonly string[];
-  /** Endpoints on this host that it guards. */
+  /** Endpoints on this host that it applies to. */
   readonly guarded: number;
-  /** Packets dropped on this host since its flows are there. */
+  /** Packets dropped on this host since its flows were installed. */
   readonly drops: number;
 }
 
-/** Returns contiv's policies as the records tell them, with nothing that only a host knows. */
+/** Returns contiv's policies as the records have them, without what only a host knows. */
 export function contivItems(documents: Documents): PolicyItem[] {
   return tenantsOf(documents).flatMap((
     { name: tenant, groups = [], policies = [] }: TenantRecord,
@@ -37,11 +38,14 @@ export function contivItems(documents: Documents): PolicyItem[] {
 }
 
 /** Returns all policies, by source and name. */
-export async function policyItems(world: World): Promise<PolicyItem[]> {
-  const items = [...contivItems(world.store.documents), ...kubernetesItems(world)];
-  const compiler = await world.policies.compiled(world);
+export async function policyItems(
+  documents: Documents,
+  policies: PolicyEnforcer,
+): Promise<PolicyItem[]> {
+  const items = [...contivItems(documents), ...kubernetesItems(policies)];
+  const compiler = await policies.compiled();
   if (compiler) {
-    const drops = await world.policies.tables.drops();
+    const drops = await policies.tables.drops();
     const facts = factsOf(compiler, drops);
     for (const [at, item] of items.entries()) {
       items[at] = { ...item, ...facts.get(`${item.source} ${item.name}`) };
@@ -50,8 +54,8 @@ export async function policyItems(world: World): Promise<PolicyItem[]> {
   return items.sort((a, b) => `${a.source} ${a.name}` < `${b.source} ${b.name}` ? -1 : 1);
 }
 
-function kubernetesItems({ policies }: World): PolicyItem[] {
-  return policies.kubePolicies.map(({ namespace, name, ingress = [], egress = [] }) => ({
+function kubernetesItems({ kubePolicies }: PolicyEnforcer): PolicyItem[] {
+  return kubePolicies.map(({ namespace, name, ingress = [], egress = [] }) => ({
     name: `${namespace}/${name}`,
     source: "kubernetes",
     rules: ingress.length + egress.length,

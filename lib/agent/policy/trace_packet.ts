@@ -1,4 +1,4 @@
-// One packet, asked of both: the model, and the switch itself. They must say the same.
+// Traces one packet through both the model and the switch itself. They must agree.
 
 import { type AttachmentRecord, type EndpointRecord, keys } from "../../intent/records.ts";
 import { addressToText, parseAddress } from "../../ipam/subnets.ts";
@@ -10,11 +10,23 @@ import { Fault, oneLine } from "../../util/errors.ts";
 import type { TraceAnswer, TraceRequest, TraceWord } from "../api.ts";
 import { endpointsOf, findNetwork } from "../store/documents.ts";
 import { bareAddress, hostEndOf } from "../pods/port_external_ids.ts";
-import type { World } from "../world.ts";
+import type { Switch } from "../../ovs/switch.ts";
+import type { FabricSync } from "../fabric/fabric_sync.ts";
+import type { LocalTags } from "../pods/local_tags.ts";
+import type { HostView } from "../store/documents.ts";
+import type { PolicyEnforcer } from "./policy_enforcer.ts";
 import { Compiler } from "./compiler.ts";
 import { attachmentByEndpoint } from "./policy_records.ts";
 
-/** One end of the way: a pod's attachment, or an address of which nothing else is known. */
+/** What a trace works with. */
+export interface TraceDeps extends HostView {
+  readonly policies: Pick<PolicyEnforcer, "compiled" | "tables">;
+  readonly switch: Pick<Switch, "ports">;
+  readonly fabric: Pick<FabricSync, "uplink">;
+  readonly tags: Pick<LocalTags, "tagOf">;
+}
+
+/** One end of the path: a pod's attachment, or an address of which nothing else is known. */
 interface End {
   readonly address: string;
   readonly attachment?: AttachmentRecord;
@@ -22,13 +34,13 @@ interface End {
 }
 
 const CLIENT_PORT = 40_000;
-/** Stands for whoever is next on the way to an address that is no pod's. */
-const SOMEBODY = "02:00:00:00:00:01";
+/** Stands for the next hop to an address that is not a pod's. */
+const NEXT_HOP = "02:00:00:00:00:01";
 
-/** Asks both. Faults: not_found, where no such pod is attached; usage, where nobody can tell here. */
-export async function tracePacket(world: World, request: TraceRequest): Promise<TraceAnswer> {
-  const { from, to } = endsOf(world, request);
-  const compiler = await world.policies.compiled(world) ?? new Compiler();
+/** Traces through both. Faults: not_found, where no such pod is attached, or neither pod is on this host. */
+export async function tracePacket(deps: TraceDeps, request: TraceRequest): Promise<TraceAnswer> {
+  const { from, to } = endsOf(deps, request);
+  const compiler = await deps.policies.compiled() ?? new Compiler();
   const packet: Packet = {
     ...from.id === undefined ? {} : { from: from.id },
     ...to.id === undefined ? {} : { to: to.id },
@@ -40,11 +52,11 @@ export async function tracePacket(world: World, request: TraceRequest): Promise<
       : { sourcePort: CLIENT_PORT, destinationPort: request.port },
   };
   const model = verdictOf(compiler.model, packet);
-  const directions = directionsHere(world, from, to);
+  const directions = directionsHere(deps, from, to);
   if (directions.length === 0) throw elsewhere(from, to);
   const expected = verdictOf(compiler.model, packet, directions);
   const numbers = compiler.flows.policies;
-  const text = await world.policies.tables.trace(await flowOf(world, request, { from, to }));
+  const text = await deps.policies.tables.trace(await flowOf(deps, request, { from, to }));
   const seen = wordOfTrace(text, (number) => numbers.get(number)?.policy);
   return {
     source: nameOf(from),
@@ -55,7 +67,7 @@ export async function tracePacket(world: World, request: TraceRequest): Promise<
   };
 }
 
-function directionsHere({ host }: World, from: End, to: End): Direction[] {
+function directionsHere({ host }: HostView, from: End, to: End): Direction[] {
   return [
     ...from.attachment?.host === host ? ["out" as const] : [],
     ...to.attachment?.host === host ? ["in" as const] : [],
@@ -63,8 +75,8 @@ function directionsHere({ host }: World, from: End, to: End): Direction[] {
 }
 
 /** Of several interfaces the two that share a network are meant. */
-function endsOf(world: World, { source, destination }: TraceRequest): { from: End; to: End } {
-  const [sources, destinations] = [findEnds(world, source), findEnds(world, destination)];
+function endsOf(view: HostView, { source, destination }: TraceRequest): { from: End; to: End } {
+  const [sources, destinations] = [findEnds(view, source), findEnds(view, destination)];
   if (sources.length === 0) throw unknown(source);
   for (const from of sources) {
     const to = destinations.find((one) => isSameNetwork(from, one));
@@ -77,11 +89,11 @@ function endsOf(world: World, { source, destination }: TraceRequest): { from: En
   if (!to) throw unknown(destination);
   throw new Fault("not_found", `${source} and ${destination} share no network`, {
     why: `one is in ${networkOf(from)}, the other in ${networkOf(to)}`,
-    fix: "ask by the address that the way leads to",
+    fix: "use the destination's address on that path",
   });
 }
 
-function findEnds({ store: { documents } }: World, name: string): End[] {
+function findEnds({ store: { documents } }: HostView, name: string): End[] {
   const attachments = attachmentByEndpoint(documents);
   return endpointsOf(documents).flatMap((record: EndpointRecord): End[] => {
     const { tenant, network, container } = record;
@@ -99,9 +111,9 @@ function isSameNetwork({ attachment: a }: End, { attachment: b }: End): boolean 
   return a?.tenant === b?.tenant && a?.network === b?.network;
 }
 
-/** Returns the packet in ovs-ofctl's words, as it comes to this host's bridge. */
+/** Returns the packet in ovs-ofctl's syntax, as it enters this host's bridge. */
 async function flowOf(
-  world: World,
+  deps: TraceDeps,
   { protocol, port }: TraceRequest,
   { from, to }: { readonly from: End; readonly to: End },
 ): Promise<string> {
@@ -111,32 +123,32 @@ async function flowOf(
     icmp: "icmp_type=8,icmp_code=0",
   };
   return [
-    await entryOf(world, from, to),
+    await entryOf(deps, from, to),
     protocol,
-    `dl_src=${from.attachment?.mac ?? SOMEBODY},dl_dst=${to.attachment?.mac ?? SOMEBODY}`,
+    `dl_src=${from.attachment?.mac ?? NEXT_HOP},dl_dst=${to.attachment?.mac ?? NEXT_HOP}`,
     `nw_src=${from.address},nw_dst=${to.address},nw_ttl=64`,
     ports[protocol],
   ].join(",");
 }
 
-async function entryOf(world: World, from: End, to: End): Promise<string> {
-  const documents = world.store.documents;
-  if (from.attachment?.host === world.host) {
+async function entryOf(deps: TraceDeps, from: End, to: End): Promise<string> {
+  const { host, store: { documents }, fabric, tags } = deps;
+  if (from.attachment?.host === host) {
     const name = hostEndOf(from.attachment);
-    const row = (await world.switch.ports()).find((one) => one.name === name);
+    const row = (await deps.switch.ports()).find((one) => one.name === name);
     if (row?.ofport !== undefined) return `in_port=${row.ofport}`;
     throw new Fault("not_found", `${nameOf(from)} has no port on this host's bridge`, {
       fix: "see k8contivnet get attachments",
     });
   }
   const network = to.attachment && findNetwork(documents, to.attachment);
-  const trunk = network?.encap === "vxlan" ? PATCH_ON_INTEGRATION : world.fabric.uplinkOf(world);
-  const tag = network && world.tags.tagOf(documents, network);
+  const trunk = network?.encap === "vxlan" ? PATCH_ON_INTEGRATION : fabric.uplink;
+  const tag = network && tags.tagOf(documents, network);
   if (tag !== undefined && trunk) return `in_port=${trunk},dl_vlan=${tag}`;
   throw elsewhere(from, to);
 }
 
-/** Reads the last words of `ofproto/trace`: where the packet's way ends. */
+/** Reads from the output of `ofproto/trace` where the packet's path ends. */
 export function wordOfTrace(
   text: string,
   policyOf: (number: number) => string | undefined,

@@ -1,4 +1,4 @@
-// What `get KIND` shows of the mirror. Pure.
+// What `get KIND` shows of the store's documents. Pure.
 
 import type { Documents, HostRecord, NetworkRecord, TenantRecord } from "../../intent/records.ts";
 import { auditClaims, poolsInUse } from "../../intent/audit.ts";
@@ -8,29 +8,37 @@ import {
   endpointsOf,
   findNetwork,
   hostsOf,
+  type HostView,
   networksOf,
   tenantsOf,
 } from "../store/documents.ts";
 import { attachmentItem, endpointItem, unmatchedItem } from "./items.ts";
 import { type Item, named } from "./item_names.ts";
 import { contivItems } from "../policy/policy_items.ts";
-import { podItems } from "../kube/pod_items.ts";
-import type { World } from "../world.ts";
+import type { LocalTags } from "../pods/local_tags.ts";
+import type { UnmatchedPods } from "../pods/unmatched_pods.ts";
+import type { PodItem } from "../api.ts";
 
 /** Kinds that `get` knows. */
 export const KINDS = [
   ...["hosts", "tenants", "networks", "endpoints", "attachments", "policies"] as const,
 ];
 
-/** Returns the items of `kind` in order, or those that `name` names. Faults: not_found. */
-export function listItems(world: World, kind: string, name?: string): readonly Item[] {
-  const { documents } = world.store;
-  if (kind === "attachments") return sorted(named(attachmentItems(world), name));
-  if (kind === "pods") return podItems(world).map((item) => ({ ...item }));
-  return recordItems(documents, kind, name);
+/** What listing works with. */
+export interface ListItemsDeps extends HostView {
+  readonly tags: Pick<LocalTags, "tagOf">;
+  readonly unmatched: Pick<UnmatchedPods, "list">;
+  readonly podItems: () => readonly PodItem[];
 }
 
-/** Returns the items of a kind that the store alone can tell. Faults: not_found. */
+/** Returns the items of `kind` in order, or those that `name` names. Faults: not_found. */
+export function listItems(deps: ListItemsDeps, kind: string, name?: string): readonly Item[] {
+  if (kind === "attachments") return sorted(named(attachmentItems(deps), name));
+  if (kind === "pods") return deps.podItems().map((item) => ({ ...item }));
+  return recordItems(deps.store.documents, kind, name);
+}
+
+/** Returns the items of a kind that are in the store alone. Faults: not_found. */
 export function recordItems(documents: Documents, kind: string, name?: string): readonly Item[] {
   const items = named(recordsOf(documents, kind), name);
   return KINDS.some((one) => one === kind) ? sorted(items) : items;
@@ -61,7 +69,7 @@ function recordsOf(documents: Documents, kind: string): readonly Item[] {
   }
 }
 
-function attachmentItems({ store, host, tags, unmatched }: World): readonly Item[] {
+function attachmentItems({ store, host, tags, unmatched }: ListItemsDeps): readonly Item[] {
   const { documents } = store;
   const items = attachmentsOf(documents, host).map((one) => {
     const network = findNetwork(documents, one);

@@ -1,19 +1,28 @@
-// Teardowns that were asked for while the agent was away: a note each in the state folder.
+// Teardowns that were asked for while the agent was unreachable: one note each in the state folder.
 
 import { faultFrom } from "../../util/errors.ts";
+import type { Log } from "../../util/log.ts";
 import { isSandboxId } from "../../util/names.ts";
-import { teardownPod } from "../pods/teardown.ts";
-import type { World } from "../world.ts";
+import type { PodRequest } from "../api.ts";
 
-/** Handles the notes that are there; one that cannot be handled now stays for the next start. */
-export async function handleNotes(world: World, stateDir: string): Promise<void> {
+/** What handling notes works with. */
+export interface TeardownNotesDeps {
+  readonly stateDir: string;
+  readonly tearDown: (pod: PodRequest) => Promise<unknown>;
+  readonly log: Pick<Log, "warn">;
+}
+
+/** Handles the notes that are there; one that cannot be handled now stays for the next time. */
+export async function handleNotes(
+  { stateDir, tearDown, log }: TeardownNotesDeps,
+): Promise<void> {
   const dir = `${stateDir}/teardown`;
   for (const sandbox of await noteNames(dir)) {
     try {
-      await teardownPod(world, { namespace: "", name: "", sandbox });
+      await tearDown({ namespace: "", name: "", sandbox });
       await Deno.remove(`${dir}/${sandbox}`);
     } catch (error) {
-      world.log.warn(`teardown note kept: ${faultFrom(error).message}`, { sandbox });
+      log.warn(`teardown note kept: ${faultFrom(error).message}`, { sandbox });
     }
   }
 }

@@ -13,6 +13,13 @@ import {
   type TenantRecord,
 } from "../../intent/records.ts";
 
+/** This host, and the documents of its store. */
+export interface HostView {
+  /** This host's label. */
+  readonly host: string;
+  readonly store: { readonly documents: Documents };
+}
+
 function find<T>(documents: Documents, group: string): T[] {
   return documentsIn<T>(documents, group).map(([, value]) => value);
 }

@@ -32,13 +32,17 @@ export class StoreCache {
   #trouble: Fault | undefined;
   #onTrouble: (trouble: Fault | undefined) => void = () => {};
 
-  private constructor(store: Store) {
+  /** Whether other hosts use the store, too. */
+  readonly isShared: boolean;
+
+  private constructor(store: Store, isShared: boolean) {
     this.#store = store;
+    this.isShared = isShared;
   }
 
   /** Reads the whole store. */
   static async load(store: Store): Promise<StoreCache> {
-    const mirror = new StoreCache(store);
+    const mirror = new StoreCache(store, false);
     await mirror.reload();
     return mirror;
   }
@@ -47,8 +51,12 @@ export class StoreCache {
    * Reads the whole store; where it does not answer, takes `known` for it until follow() has read it.
    * Faults: what says more than that the store is away.
    */
-  static async open(store: Store, known: Documents): Promise<StoreCache> {
-    const mirror = new StoreCache(store);
+  static async open(
+    store: Store,
+    known: Documents,
+    { isShared = false } = {},
+  ): Promise<StoreCache> {
+    const mirror = new StoreCache(store, isShared);
     try {
       await mirror.reload();
     } catch (error) {

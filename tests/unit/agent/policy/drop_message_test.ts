@@ -128,6 +128,6 @@ Deno.test("intervalLines() says how many more, and where that is only the least"
   ]);
   assertEquals(intervalLines({ more, others: 900, heard: 1_000 }), [
     "dropped tcp a -> b:1 by contiv policy t/p, at least 17 more in 10 s",
-    "dropped packets of more kinds than are told apart, at least 900 more in 10 s; get policies counts all",
+    "dropped packets of more kinds than are listed, at least 900 more in 10 s; get policies counts all",
   ]);
 });

@@ -5,7 +5,7 @@ import { LogDedup } from "../../../../lib/util/log_dedup.ts";
 import { PolicyEnforcer } from "../../../../lib/agent/policy/policy_enforcer.ts";
 import { TELL_AND_DROP } from "../../../../lib/ovs/policy_tables/drop_watch.ts";
 import { PolicyVlans } from "../../../../lib/agent/policy/policy_vlans.ts";
-import type { World } from "../../../../lib/agent/world.ts";
+import type { PolicyDeps } from "../../../../lib/agent/policy/policy_deps.ts";
 import { keys } from "../../../../lib/intent/records.ts";
 import type { FlushingTables } from "../../../../lib/ovs/policy_tables/megaflow_flush.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
@@ -50,10 +50,23 @@ class FakeTables implements FlushingTables {
 
 const document = (value: unknown) => ({ value, revision: 1 });
 
+/** What the enforcer of a host does with it is recorded. */
+type Host = Omit<PolicyDeps, "tables" | "vlans" | "logsDrops">;
+
+/** Returns an enforcer of `host` on these tables. */
+function enforcerOf(
+  host: Host,
+  tables: FakeTables,
+  vlans: PolicyVlans = new PolicyVlans(),
+  { logsDrops = false } = {},
+): PolicyEnforcer {
+  return new PolicyEnforcer({ ...host, tables, vlans, logsDrops });
+}
+
 /** A host with one pod in network t/n, whose group has policy p where `isGuarded`. */
-function worldWith({ isGuarded }: { readonly isGuarded: boolean }) {
+function hostWith({ isGuarded }: { readonly isGuarded: boolean }) {
   const said: string[] = [];
-  let reguards = 0;
+  let refreshes = 0;
   const pod = { namespace: "default", name: "web" };
   const documents = new Map([
     [
@@ -96,93 +109,96 @@ function worldWith({ isGuarded }: { readonly isGuarded: boolean }) {
     ],
   ]);
   const note = (words: string) => void said.push(words);
-  const parts = {
+  const host: Host = {
     host: "h",
-    store: { documents, away: undefined },
+    store: {
+      documents: documents as unknown as Host["store"]["documents"],
+      unreachable: undefined,
+    },
     tags: { tagOf: () => 100 },
-    switch: { refreshAntispoofFlows: () => Promise.resolve(void reguards++) },
+    switch: { refreshAntispoofFlows: () => Promise.resolve(void refreshes++) },
     fabric: { ensure: () => Promise.resolve() },
     logDedup: new LogDedup(),
     log: { error: note, info: note, warn: note },
   };
-  return { world: parts as unknown as World, said, reguards: () => reguards };
+  return { host, said, refreshes: () => refreshes };
 }
 
-Deno.test("a host without policies leaves its guards as they are, whether or not the switch answers", async () => {
-  const { world, reguards } = worldWith({ isGuarded: false });
-  const [tables, policed] = [new FakeTables(), new PolicyVlans()];
-  const keeper = new PolicyEnforcer(tables, policed);
+Deno.test("a host without policies leaves its anti-spoofing flows as they are, whether or not the switch answers", async () => {
+  const { host, refreshes } = hostWith({ isGuarded: false });
+  const [tables, vlans] = [new FakeTables(), new PolicyVlans()];
+  const enforcer = enforcerOf(host, tables, vlans);
   tables.isAway = true;
-  await assertRejects(() => keeper.ensure(world), Fault, "no answer");
-  assertEquals(policed.has(100), false);
-  await keeper.ensureFor(world, () => [100]);
+  await assertRejects(() => enforcer.ensure(), Fault, "no answer");
+  assertEquals(vlans.has(100), false);
+  await enforcer.ensureFor(() => [100]);
   tables.isAway = false;
-  await keeper.ensure(world);
-  assertEquals([policed.has(100), reguards(), tables.lines.size], [false, 0, 0]);
+  await enforcer.ensure();
+  assertEquals([vlans.has(100), refreshes(), tables.lines.size], [false, 0, 0]);
 });
 
 Deno.test("a host with policies is closed until the switch has answered once", async () => {
-  const { world, said, reguards } = worldWith({ isGuarded: true });
-  const [tables, policed] = [new FakeTables(), new PolicyVlans()];
-  const keeper = new PolicyEnforcer(tables, policed);
+  const { host, said, refreshes } = hostWith({ isGuarded: true });
+  const [tables, vlans] = [new FakeTables(), new PolicyVlans()];
+  const enforcer = enforcerOf(host, tables, vlans);
   tables.isAway = true;
-  await assertRejects(() => keeper.ensure(world), Fault, "no answer");
-  assertEquals([policed.has(100), policed.has(101)], [true, true]);
-  await assertRejects(() => keeper.ensureFor(world, () => [101]), Fault);
+  await assertRejects(() => enforcer.ensure(), Fault, "no answer");
+  assertEquals([vlans.has(100), vlans.has(101)], [true, true]);
+  await assertRejects(() => enforcer.ensureFor(() => [101]), Fault);
   tables.isAway = false;
-  await keeper.ensure(world);
-  assertEquals([policed.has(100), policed.has(101), reguards()], [true, false, 1]);
-  assertEquals(said.at(-1), "policies are in force again");
-  await keeper.ensure(world);
-  assertEquals(reguards(), 1);
+  await enforcer.ensure();
+  assertEquals([vlans.has(100), vlans.has(101), refreshes()], [true, false, 1]);
+  assertEquals(said.at(-1), "policies are enforced again");
+  await enforcer.ensure();
+  assertEquals(refreshes(), 1);
 });
 
 Deno.test("what is not known keeps what the switch has, and closes where it has nothing", async () => {
-  const { world } = worldWith({ isGuarded: true });
+  const { host } = hostWith({ isGuarded: true });
   const tables = new FakeTables();
-  await new PolicyEnforcer(tables, new PolicyVlans()).ensure(world);
+  await enforcerOf(host, tables).ensure();
   const before = [...tables.lines];
-  const policed = new PolicyVlans();
-  const next = new PolicyEnforcer(tables, policed);
+  const vlans = new PolicyVlans();
+  const next = enforcerOf(host, tables, vlans);
   next.setKube("pending");
-  await assertRejects(() => next.ensure(world), Fault, "not known yet");
+  await assertRejects(() => next.ensure(), Fault, "not known yet");
   assertEquals([...tables.lines], before);
-  assertEquals([policed.has(100), policed.has(101)], [true, false]);
+  assertEquals([vlans.has(100), vlans.has(101)], [true, false]);
   tables.lines.clear();
   next.recheck();
-  await assertRejects(() => next.ensure(world, { isFresh: true }), Fault, "not known yet");
-  assertEquals([policed.has(100), policed.has(101)], [true, true]);
+  await assertRejects(() => next.ensure({ isFresh: true }), Fault, "not known yet");
+  assertEquals([vlans.has(100), vlans.has(101)], [true, true]);
 });
 
-Deno.test("drops are told where it is asked for and the switch has a meter; else only dropped", async () => {
-  const { world, said } = worldWith({ isGuarded: true });
+Deno.test("drops are logged with the flag where the switch has a meter; else packets are only dropped", async () => {
+  const { host, said } = hostWith({ isGuarded: true });
   const tables = new FakeTables();
   const dropLine = () => [...tables.lines].filter((line) => line.includes(",reg5="));
   const actionsOf = ([line = ""]: string[]) => line.split(" actions=")[1];
-  await new PolicyEnforcer(tables, new PolicyVlans()).ensure(world);
+  await enforcerOf(host, tables).ensure();
   const plain = [...tables.lines].sort();
   assertEquals([actionsOf(dropLine()), tables.meters], ["drop", 0]);
 
-  const telling = new PolicyEnforcer(tables, new PolicyVlans(), { tellsDrops: true });
-  await telling.ensure(world);
+  const logging = enforcerOf(host, tables, new PolicyVlans(), { logsDrops: true });
+  await logging.ensure();
   assertEquals([dropLine().length, actionsOf(dropLine()), tables.meters], [1, TELL_AND_DROP, 1]);
   tables.hasMeters = false;
-  telling.recheck();
-  for (let times = 0; times < 2; times++) await telling.ensure(world, { isFresh: true });
+  logging.recheck();
+  for (let times = 0; times < 2; times++) await logging.ensure({ isFresh: true });
   assertEquals([...tables.lines].sort(), plain);
   assertEquals(said.filter((words) => /drops/.test(words)), [
     "drops are not logged: meter refused",
   ]);
   tables.hasMeters = true;
-  await telling.ensure(world, { isFresh: true });
+  await logging.ensure({ isFresh: true });
   assertEquals([actionsOf(dropLine()), said.at(-1)], [TELL_AND_DROP, "drops are logged again"]);
 
-  await new PolicyEnforcer(tables, new PolicyVlans()).ensure(world);
+  await enforcerOf(host, tables).ensure();
   assertEquals([[...tables.lines].sort(), tables.meters], [plain, 0]);
 });
 
-/** Returns the pod's network another name, as if its tag had gone to another network. */
-function renameNetwork({ store }: World, from: string, to: string): void {
+/** Renames the pod's network, as if its tag had gone to another network. */
+function renameNetwork({ store }: Host, from: string, to: string): void {
   const documents = store.documents as unknown as Map<string, { value: Record<string, unknown> }>;
   for (const [key, one] of [...documents]) {
     if (!/^(networks|endpoints|attachments)/.test(key)) continue;
@@ -194,26 +210,26 @@ function renameNetwork({ store }: World, from: string, to: string): void {
 }
 
 Deno.test("a zone is emptied when its tag gets another network, behind closed doors, and at no other time", async () => {
-  const { world } = worldWith({ isGuarded: true });
+  const { host } = hostWith({ isGuarded: true });
   const tables = new FakeTables();
-  const keeper = new PolicyEnforcer(tables, new PolicyVlans());
-  await keeper.ensure(world);
+  const enforcer = enforcerOf(host, tables);
+  await enforcer.ensure();
   const all = tables.lines.size;
   assertEquals(tables.done, ["empty 100", `0 to ${all}`]);
   tables.done.length = 0;
-  await keeper.ensure(world, { isFresh: true });
-  await new PolicyEnforcer(tables, new PolicyVlans()).ensure(world);
+  await enforcer.ensure({ isFresh: true });
+  await enforcerOf(host, tables).ensure();
   assertEquals(tables.done.filter((what) => what.startsWith("empty")), []);
   tables.lines.clear(); // a new ovs-vswitchd, whose kernel has kept what it tracked
-  keeper.recheck();
-  await keeper.ensure(world);
+  enforcer.recheck();
+  await enforcer.ensure();
   assertEquals(tables.done.filter((what) => what.startsWith("empty")), []);
-  const another = new PolicyEnforcer(tables, new PolicyVlans());
-  for (const [one, from, to] of [[keeper, "n", "m"], [another, "m", "k"]] as const) {
-    renameNetwork(world, from, to);
+  const another = enforcerOf(host, tables);
+  for (const [one, from, to] of [[enforcer, "n", "m"], [another, "m", "k"]] as const) {
+    renameNetwork(host, from, to);
     tables.done.length = 0;
     const doors = [...tables.lines].filter((line) => /table=10, .*reg0=/.test(line));
-    await one.ensure(world, { isFresh: true });
+    await one.ensure({ isFresh: true });
     assertEquals(tables.done, [
       `${doors.length} to 0`,
       "empty 100",
@@ -224,17 +240,17 @@ Deno.test("a zone is emptied when its tag gets another network, behind closed do
 });
 
 Deno.test("a zone that cannot be emptied keeps its network closed, and it is said", async () => {
-  const { world, said } = worldWith({ isGuarded: true });
-  const [tables, policed] = [new FakeTables(), new PolicyVlans()];
-  const keeper = new PolicyEnforcer(tables, policed);
+  const { host, said } = hostWith({ isGuarded: true });
+  const [tables, vlans] = [new FakeTables(), new PolicyVlans()];
+  const enforcer = enforcerOf(host, tables, vlans);
   tables.keepsZones = true;
-  await assertRejects(() => keeper.ensure(world), Fault, "zone refused");
-  assertEquals(policed.has(100), true);
+  await assertRejects(() => enforcer.ensure(), Fault, "zone refused");
+  assertEquals(vlans.has(100), true);
   assertEquals([...tables.lines].filter((line) => !line.endsWith(" actions=drop")), []);
   assertEquals(tables.lines.size, 2);
-  assertEquals(said, ["policies are not in force as they should be: zone refused"]);
+  assertEquals(said, ["policies are not enforced as they should be: zone refused"]);
   tables.keepsZones = false;
-  await keeper.ensure(world);
-  assertEquals(said.at(-1), "policies are in force again");
+  await enforcer.ensure();
+  assertEquals(said.at(-1), "policies are enforced again");
   assertEquals([...tables.lines].filter((line) => line.includes("table=10, priority=60")), []);
 });

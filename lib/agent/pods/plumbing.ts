@@ -1,0 +1,167 @@
+// Carries out steps on this host's links and Open vSwitch ports, each with its undo, and observes what
+// is there. Everything that a step needs to know is in the step; what the intent says, it does not know.
+
+import type { AttachmentRecord } from "../../intent/records.ts";
+import type { Links, PodLink } from "../../net/links.ts";
+import type { Switch } from "../../ovs/switch.ts";
+import type { Notifier } from "../../util/async/notifier.ts";
+import { faultFrom } from "../../util/errors.ts";
+import type { Log } from "../../util/log.ts";
+import { attachmentsIn, type HostView } from "../store/documents.ts";
+import type { LinkRemovals } from "./link_removals.ts";
+import { attachmentToPair, attachmentToPort, hostEndOf } from "./port_external_ids.ts";
+import type { Actual, Desired, Step } from "./steps.ts";
+
+/** What plumbing works with. */
+export interface PlumbingDeps extends HostView {
+  readonly switch: Switch;
+  readonly links: Pick<
+    Links,
+    "createPair" | "removeLinks" | "ensurePodSide" | "hostEnds" | "podLinks"
+  >;
+  readonly linkRemovals: Pick<LinkRemovals, "add">;
+  readonly log: Log;
+  /** Notified where an undo has to be finished by the next reconciliation. */
+  readonly reconcileSignal: Pick<Notifier, "notify">;
+}
+
+/** A sandbox whose links are asked for. */
+export interface SandboxNetns {
+  readonly sandbox: string;
+  readonly netns: string;
+}
+
+/** The links and ports of this host's pods. Faults of all methods: those of the drivers. */
+export interface Plumbing {
+  /** Datapath of the bridge, `system` or `netdev`; `netdev` until the first `ensureBridge()`. */
+  readonly datapath: string;
+  /** Creates or corrects the bridge, and learns its datapath. */
+  ensureBridge(): Promise<void>;
+  /** Returns our rows and host ends as they are now, those whose name `isIncluded`. */
+  observe(isIncluded?: (name: string) => boolean): Promise<Actual>;
+  /** Carries out one step. On a Fault nothing of that step is left. Repeatable. */
+  apply(step: Step): Promise<void>;
+  /** Removes ports now; their links follow within milliseconds, which `linksGone` waits for. */
+  detach(names: readonly string[]): Promise<{ readonly linksGone: Promise<void> }>;
+  /** Makes the anti-spoofing flows of the ports among `present` exactly those of `desired`. */
+  syncFlows(desired: readonly Desired[], present: ReadonlySet<string>): Promise<void>;
+  /** Returns the links of a sandbox that are not ours, without the loopback. */
+  foreignLinks(sandbox: SandboxNetns): Promise<PodLink[]>;
+}
+
+// How long the answer to a caller waits for an undo. An unreachable Open vSwitch would take its whole
+// limit of 8 s for the undo, too.
+const UNDO_MS = 1_500;
+
+/** Creates the plumbing of this host. Nothing is asked of the drivers yet. */
+export function createPlumbing(deps: PlumbingDeps): Plumbing {
+  let datapath = "netdev";
+  const pairOf = async (attachment: AttachmentRecord) =>
+    attachmentToPair(attachment, {
+      // The userspace datapath forwards frames as they are: partial checksums would stay partial.
+      checksumOffload: datapath === "system",
+      hasForeign: attachment.gateway !== undefined && await hasForeignLink(deps, attachment),
+    });
+  const plumbing: Plumbing = {
+    get datapath() {
+      return datapath;
+    },
+    ensureBridge: async () => {
+      datapath = await deps.switch.ensureBridge();
+    },
+    observe: (isIncluded = () => true) => observe(deps, isIncluded),
+    apply: async (step) => {
+      switch (step.do) {
+        case "detach":
+          await deps.switch.removePorts([step.name]);
+          return await deps.linkRemovals.add([step.name]);
+        case "attach":
+          return await attach(deps, await pairOf(step.attachment), step);
+        case "port":
+          await deps.links.ensurePodSide(await pairOf(step.attachment));
+          return await deps.switch.addPort(attachmentToPort(step.attachment, step.tag));
+        case "pod":
+          return await deps.links.ensurePodSide(await pairOf(step.attachment));
+        case "retag":
+          return await deps.switch.setTag(hostEndOf(step.attachment), step.tag);
+      }
+    },
+    detach: async (names) => {
+      await deps.switch.removePorts(names);
+      return { linksGone: deps.linkRemovals.add(names) };
+    },
+    syncFlows: (desired, present) =>
+      deps.switch.syncPorts(
+        desired.filter(({ attachment }) => present.has(hostEndOf(attachment)))
+          .map(({ attachment, tag }) => attachmentToPort(attachment, tag)),
+      ),
+    foreignLinks: (sandbox) => foreignLinks(deps, sandbox),
+  };
+  return plumbing;
+}
+
+async function observe(
+  deps: PlumbingDeps,
+  isIncluded: (name: string) => boolean,
+): Promise<Actual> {
+  const [rows, ends] = await Promise.all([deps.switch.ports(), deps.links.hostEnds()]);
+  return {
+    rows: rows.filter((row) => isIncluded(row.name)),
+    hostEnds: ends.map((end) => end.name).filter(isIncluded),
+  };
+}
+
+async function attach(
+  deps: PlumbingDeps,
+  pair: ReturnType<typeof attachmentToPair>,
+  { attachment, tag }: Desired,
+): Promise<void> {
+  await using undo = new AsyncDisposableStack();
+  // Each undo is registered before its step: it also matters where the step succeeded and its answer
+  // was lost. A pair that stays would take the interface's name from the next try, and the next
+  // reconciliation would adopt the port.
+  undo.defer(() => withinUndoLimit(deps, deps.links.removeLinks([pair.hostEnd])));
+  await deps.links.createPair(pair);
+  undo.defer(() => withinUndoLimit(deps, deps.switch.removePorts([pair.hostEnd])));
+  await deps.switch.addPort(attachmentToPort(attachment, tag));
+  undo.move();
+}
+
+/**
+ * Waits for an undo, but not long: what it leaves, the next reconciliation removes as a stray, and the
+ * caller is better served by the reason of the failure.
+ */
+async function withinUndoLimit(
+  { log, reconcileSignal }: PlumbingDeps,
+  undoing: Promise<void>,
+): Promise<void> {
+  const undone = undoing.catch((error) => {
+    log.warn(`undo left to the next reconciliation: ${faultFrom(error).message}`);
+    reconcileSignal.notify();
+  });
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, UNDO_MS));
+  await Promise.race([undone, late]);
+  clearTimeout(timer);
+}
+
+/** Reports whether another owner's interface is up in the sandbox (docker0's eth0). */
+async function hasForeignLink(deps: PlumbingDeps, attachment: AttachmentRecord): Promise<boolean> {
+  const { sandbox, netns, pod } = attachment;
+  const foreign = (await foreignLinks(deps, { sandbox, netns })).find(({ isUp }) => isUp);
+  if (!foreign) return false;
+  deps.log.warn("foreign interface in the sandbox: no default route installed", {
+    pod: `${pod.namespace}/${pod.name}`,
+    interface: foreign.name,
+  });
+  return true;
+}
+
+async function foreignLinks(
+  { store, host, links }: PlumbingDeps,
+  { sandbox, netns }: SandboxNetns,
+): Promise<PodLink[]> {
+  const ours = attachmentsIn(store.documents, host, sandbox).map((one) => one.interface);
+  const all = await links.podLinks(netns);
+  return all.filter(({ name }) => name !== "lo" && !ours.includes(name));
+}

@@ -1,0 +1,46 @@
+// What a kubelet's verbs do, one after another for one sandbox: the one entry for the socket, the door and
+// teardown notes.
+
+import type { Debounce } from "../../util/async/debounce.ts";
+import { scope } from "../../util/fault_hooks.ts";
+import type { PodRequest, PodVerb, SetupAnswer, StatusAnswer, TeardownAnswer } from "../api.ts";
+import { desiredOf } from "../pods/desired.ts";
+import type { LocalTags } from "../pods/local_tags.ts";
+import type { Sandboxes } from "../pods/sandboxes.ts";
+import type { SetupResult } from "../pods/setup.ts";
+import { statusOfPod } from "../pods/teardown.ts";
+import type { HostView } from "../store/documents.ts";
+import { attachmentItem } from "./items.ts";
+
+/** What answering verbs works with. */
+export interface PodVerbsDeps extends HostView {
+  readonly setUp: (pod: PodRequest) => Promise<SetupResult>;
+  readonly tearDown: (pod: PodRequest) => Promise<TeardownAnswer>;
+  readonly tags: Pick<LocalTags, "tagOf">;
+  readonly sandboxes: Pick<Sandboxes, "queue">;
+  readonly memoryTrim: Pick<Debounce, "note">;
+}
+
+/** Does what a kubelet's verb asks, one after another for one sandbox. Faults: as setupPod(). */
+export async function answerVerb(
+  deps: PodVerbsDeps,
+  verb: PodVerb,
+  pod: PodRequest,
+): Promise<SetupAnswer | TeardownAnswer | StatusAnswer> {
+  if (verb === "status") return statusOfPod(deps, pod);
+  deps.memoryTrim.note();
+  const work = verb === "setup" ? () => setUp(deps, pod) : () => deps.tearDown(pod);
+  return await deps.sandboxes.queue.run<SetupAnswer | TeardownAnswer>(
+    pod.sandbox,
+    () => scope<SetupAnswer | TeardownAnswer>(verb, work),
+  );
+}
+
+async function setUp(
+  { setUp, tags, store: { documents } }: PodVerbsDeps,
+  pod: PodRequest,
+): Promise<SetupAnswer> {
+  const { outcome, attachments } = await setUp(pod);
+  const items = attachments.map((one) => attachmentItem(one, desiredOf(tags, documents, one).tag));
+  return { outcome, attachments: items };
+}

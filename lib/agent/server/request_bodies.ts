@@ -1,0 +1,119 @@
+// Reads the bodies of requests: JSON objects of a bounded size, each field checked.
+
+import { Fault } from "../../util/errors.ts";
+import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../../util/names.ts";
+import {
+  type BindRequest,
+  INTENT_BYTES,
+  type IntentRequest,
+  type PodRequest,
+  type TraceRequest,
+} from "../api.ts";
+
+// An intent inside a body is longer than by itself: each quote takes two bytes.
+const BODY_BYTES = 2 * INTENT_BYTES;
+
+/** A request's JSON object. */
+export type Body = Readonly<Record<string, unknown>>;
+
+/** Reads the body. Faults: usage, where it is not a JSON object or too long. */
+export async function readBody(request: Request): Promise<Body> {
+  const value = parseJson(await readText(request));
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
+  throw new Fault("usage", "request refused", {
+    why: "its body is not a JSON object",
+    fix: "use the k8contivnet commands",
+  });
+}
+
+/** Never reads more than the limit: a length that is announced may be wrong. */
+async function readText({ body, headers }: Request): Promise<string> {
+  const decoder = new TextDecoder();
+  let [text, bytes] = ["", Number(headers.get("content-length") ?? 0)];
+  if (bytes <= BODY_BYTES) {
+    bytes = 0;
+    for await (const chunk of body ?? []) {
+      bytes += chunk.length;
+      if (bytes > BODY_BYTES) break;
+      text += decoder.decode(chunk, { stream: true });
+    }
+  }
+  if (bytes <= BODY_BYTES) return text + decoder.decode();
+  throw new Fault("usage", "request refused", {
+    why: `its body is over ${BODY_BYTES} bytes`,
+    fix: "apply the intent in parts",
+  });
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Returns the pod and sandbox that a verb is about. Faults of all: usage. */
+export function podOf(body: Body): PodRequest {
+  return { ...podNameOf(body), sandbox: parseSandboxId(textOf(body, "sandbox")) };
+}
+
+/** Returns the pod's namespace and name. */
+export function podNameOf(body: Body): { namespace: string; name: string } {
+  return {
+    namespace: parseName("namespace", textOf(body, "namespace"), LONG_NAME_LIMIT),
+    name: parseName("pod name", textOf(body, "name"), LONG_NAME_LIMIT),
+  };
+}
+
+/** Returns the host's label. */
+export function hostOf(body: Body): string {
+  return parseName("host", textOf(body, "host"), LONG_NAME_LIMIT);
+}
+
+const MODES = ["add", "replace", "delete", "bindings"] as const;
+
+/** Returns the intent to plan or apply. */
+export function intentOf(body: Body): IntentRequest {
+  const mode = MODES.find((one) => one === body.mode);
+  if (!mode) throw new Fault("usage", "mode is not one of add, replace, delete, bindings");
+  return {
+    mode,
+    text: textOf(body, "text"),
+    force: body.force === true,
+    strict: body.strict === true,
+  };
+}
+
+/** Returns `bind POD HOST [ID]` as a bindings file of one line. */
+export function bindingOf(body: Body): IntentRequest {
+  const { pod, host, attachUuid } = body as unknown as BindRequest;
+  const binding = {
+    Container: parseName("pod", String(pod), LONG_NAME_LIMIT),
+    Host: parseName("host", String(host), LONG_NAME_LIMIT),
+    ...(attachUuid ? { AttachUUID: parseSandboxId(attachUuid) } : {}),
+  };
+  return { mode: "bindings", text: JSON.stringify([binding]) };
+}
+
+/** Returns the packet to trace. */
+export function traceOf(body: Body): TraceRequest {
+  const protocol = (["tcp", "udp", "icmp"] as const).find((one) => one === body.protocol);
+  if (!protocol) throw new Fault("usage", "protocol is not one of tcp, udp, icmp");
+  const port = Number(body.port ?? 0);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new Fault("usage", `port ${port} is out of range (0-65535)`);
+  }
+  return {
+    source: textOf(body, "source"),
+    destination: textOf(body, "destination"),
+    protocol,
+    port,
+  };
+}
+
+function textOf(body: Body, key: string): string {
+  const value = body[key];
+  if (typeof value === "string") return value;
+  throw new Fault("usage", `request lacks "${key}"`, { fix: "use the k8contivnet commands" });
+}
