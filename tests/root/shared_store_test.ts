@@ -129,7 +129,7 @@ Deno.test("while etcd is away, a pod is set up whose endpoint is this host's, no
   for (const { agent } of [h1, h2]) {
     await waitFor(
       "etcd to be told",
-      async () => (await agent.logText()).includes("store was told"),
+      async () => (await agent.logText()).includes("replayed set-ups"),
     );
   }
   const told = await etcd.ctl("get", "--prefix", "--keys-only", "/lab/attachments/");
