@@ -110,7 +110,10 @@ Deno.test("while etcd is away, no pod gets an address that was not its own; one 
   assertEquals(await agent.addressOf(fresh), address);
   assertEquals((await agent.verb("teardown", fresh)).code, 0);
   await etcd.start(0);
-  await waitFor("etcd to be told", async () => (await agent.logText()).includes("replayed set-ups"));
+  await waitFor(
+    "etcd to be told",
+    async () => (await agent.logText()).includes("replayed set-ups"),
+  );
   await agent.setup(gone);
   assertEquals((await poolOf(agent)).held.map(({ pod }) => pod), ["default/web-1"]);
   await assertAudit(agent);
