@@ -57,6 +57,11 @@ export function faultFrom(error: unknown): Fault {
   });
 }
 
+/** Reports whether `error` means that the other side did not answer, in time or at all. */
+export function isUnreachable(error: unknown): boolean {
+  return error instanceof Fault && (error.code === "unavailable" || error.code === "timeout");
+}
+
 /** Returns what the system said, without Deno's repetition of call and path. */
 export function systemWords(error: unknown): string {
   const words = error instanceof Error ? error.message : String(error);

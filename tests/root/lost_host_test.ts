@@ -75,7 +75,7 @@ Deno.test("a lost host's addresses are given again; when it comes back, its pods
     assertEquals([code, out], [4, ""]);
     assertMatch(
       err,
-      /host host3 is not given up: its agent is alive: .* at 20\S+Z by its clock; stop/,
+      /host host3 is not removed: its agent is alive: .* at 20\S+Z by its clock; stop/,
     );
   }
   const own = await gc(three);
@@ -337,7 +337,7 @@ Deno.test("a host without any sign of life is given up only by force", async () 
   for (const words of [[], ["--store", store]]) {
     const refused = await one.agent.call("gc", "--host", "host2", ...words);
     assertEquals(refused.code, 4);
-    assertMatch(refused.err, /has never given a sign of life in this store.*add --force/s);
+    assertMatch(refused.err, /has never written a heartbeat to this store.*add --force/s);
   }
   const given = await one.agent.call("gc", "--host", "host2", "--force", "--store", store);
   assertEquals(given.code, 0, given.err);

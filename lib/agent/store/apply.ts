@@ -1,5 +1,5 @@
-// Intent into the store: plans on the mirror's documents and commits what the plan says, framed by a
-// revision record. Used by the agent, and by commands that were given --store.
+// Applies intents to the store: plans on the cached documents and commits the plan, enclosed by a revision
+// record. Used by the agent, and by commands with --store.
 
 import { planCommits, resolveChecks } from "../../intent/plan_commits.ts";
 import { type Documents, keys } from "../../intent/records.ts";
@@ -21,14 +21,14 @@ import {
 } from "./revisions.ts";
 import { commitAll } from "./parallel_commits.ts";
 
-// Another writer makes a plan stale; that many times in a row only a store that is fought over does.
+// A plan gets stale when another client writes; this often in a row only under heavy contention.
 const TRIES = 30;
-// At most so many free addresses and revision numbers further on.
-const MOST_SKIPPED = 1_000;
+// Most free addresses and revision numbers to skip.
+const MAX_SKIP = 1_000;
 const PAUSE_MS = 10;
-const CROWDED = /^(claims\/ip|revisions)\//;
+const CONTENDED = /^(claims\/ip|revisions)\//;
 
-/** Returns the plan of a request on `documents`; for `skip` see Wish. Faults: as parseIntent() and planIntent(). */
+/** Returns the plan of a request on `documents`; for `skip` see DesiredIntent. Faults: as parseIntent() and planIntent(). */
 export function planRequest(
   documents: Documents,
   { mode, text, force = false, strict = false }: IntentRequest,
@@ -62,27 +62,27 @@ function planFile(
 
 /** Applies intents to one store, one at a time. */
 export class IntentStore {
-  readonly #mirror: StoreCache;
+  readonly #cache: StoreCache;
   readonly #clock: () => string;
-  readonly #chance: () => number;
+  readonly #random: () => number;
   readonly #queue = new KeyedQueue();
 
-  /** `chance` gives 0 up to 1, another one in each process: it keeps rivals apart. */
-  constructor(mirror: StoreCache, clock: () => string, chance: () => number = Math.random) {
-    this.#mirror = mirror;
+  /** `random` returns 0 up to 1; it differs in each process, which keeps competing clients apart. */
+  constructor(cache: StoreCache, clock: () => string, random: () => number = Math.random) {
+    this.#cache = cache;
     this.#clock = clock;
-    this.#chance = chance;
+    this.#random = random;
   }
 
-  /** Makes the request come true; gives what changed. A plan that others made stale is made anew. */
+  /** Applies the request and returns what changed. Plans again if other clients made the plan stale. */
   apply(request: IntentRequest): Promise<PlanAnswer> {
     return this.#queue.run("apply", () => this.#apply(request));
   }
 
-  /** Finishes what a crash cut off, oldest first; not where its request had not been kept whole. */
+  /** Finishes applies that a crash interrupted, oldest first, if their request was recorded completely. */
   async finishInterrupted(): Promise<{ readonly n: number; readonly isFinished: boolean }[]> {
     const ended: { n: number; isFinished: boolean }[] = [];
-    for (const left of interruptedRevisions(this.#mirror.documents)) {
+    for (const left of interruptedRevisions(this.#cache.documents)) {
       ended.push({ n: left.n, isFinished: await this.#finish(left) });
     }
     await this.#forgetRequests();
@@ -90,113 +90,113 @@ export class IntentStore {
   }
 
   async #finish(left: RevisionRecord): Promise<boolean> {
-    const request = findRequest(this.#mirror.documents, left);
+    const request = findRequest(this.#cache.documents, left);
     try {
       if (request) await this.apply(request);
       return request !== undefined;
     } catch (error) {
-      throw new Fault("failed", `revision ${left.n} was cut off and cannot be finished`, {
+      throw new Fault("failed", `revision ${left.n} was interrupted and cannot be finished`, {
         why: faultFrom(error).message,
         fix: "apply the intent again",
         cause: error,
       });
     } finally {
-      await this.#mirror.commit((documents) => {
+      await this.#cache.commit((documents) => {
         const key = keys.revision(left.n);
         const known = documents.get(key);
-        // Whoever had begun it may have been alive, and have ended it meanwhile.
+        // The client that began it may be alive and have finished it meanwhile.
         if ((known?.value as RevisionRecord | undefined)?.state !== "applying") return undefined;
-        const write = record({ ...left, state: "interrupted" });
+        const write = writeOf({ ...left, state: "interrupted" });
         return { checks: [{ key, revision: known?.revision ?? 0 }], writes: [write] };
       });
     }
   }
 
-  /** Removes the requests of applies that have ended. What is left by a crash goes the next time. */
+  /** Removes the requests of applies that have ended. What a crash leaves is removed the next time. */
   async #forgetRequests(): Promise<void> {
-    const { documents } = this.#mirror;
+    const { documents } = this.#cache;
     const open = new Set(interruptedRevisions(documents).map(({ n }) => n));
     const deletions = requestDeletions(documents, (n) => !open.has(n));
-    while (deletions.length > 0) await this.#mirror.tryCommit([], deletions.splice(0, 90));
+    while (deletions.length > 0) await this.#cache.tryCommit([], deletions.splice(0, 90));
   }
 
   async #apply(request: IntentRequest): Promise<PlanAnswer> {
-    const first = planRequest(this.#mirror.documents, request);
+    const first = planRequest(this.#cache.documents, request);
     if (first.plan.operations.length === 0) return first.answer;
-    const began = { at: this.#clock(), request, changes: first.plan.operations.length };
+    const started = { at: this.#clock(), request, changes: first.plan.operations.length };
     let skip = 0;
-    const frame = new Frame(() => nextRevision(this.#mirror.documents, began, skip));
+    const record = new ApplyRevision(() => nextRevision(this.#cache.documents, started, skip));
     let { plan } = first;
     for (let tries = 0; tries < TRIES; tries++) {
-      const conflict = await this.#commitAll(plan, frame, request);
+      const conflict = await this.#commitAll(plan, record, request);
       if (conflict === undefined) {
         await this.#forgetRequests();
-        return { ...first.answer, revision: frame.n };
+        return { ...first.answer, revision: record.n };
       }
-      await new Promise((done) => setTimeout(done, this.#chance() * PAUSE_MS * tries));
-      await this.#mirror.learn(conflict);
-      // Others take what we took: the same lowest free address, the same next number.
-      if (CROWDED.test(conflict)) skip = this.#skipFor(frame.n, tries);
-      ({ plan } = planRequest(this.#mirror.documents, request, skip));
+      await new Promise((done) => setTimeout(done, this.#random() * PAUSE_MS * tries));
+      await this.#cache.learn(conflict);
+      // Other clients choose what we chose: the same lowest free address, the same next number.
+      if (CONTENDED.test(conflict)) skip = this.#skipFor(record.n, tries);
+      ({ plan } = planRequest(this.#cache.documents, request, skip));
       if (plan.operations.length > 0) continue;
-      // Somebody else finished it; what we began is done all the same.
-      await this.#mirror.tryCommit([], [frame.write("done")]);
+      // Another client finished it; our revision is done all the same.
+      await this.#cache.tryCommit([], [record.write("done")]);
       await this.#forgetRequests();
-      return { ...first.answer, revision: frame.n };
+      return { ...first.answer, revision: record.n };
     }
-    throw new Fault("conflict", "intent not applied whole", {
-      why: "somebody else changes the store all the time",
+    throw new Fault("conflict", "intent not applied completely", {
+      why: "other clients keep changing the store",
       fix: "apply it again",
     });
   }
 
-  /** Returns how far to go on: the more, the more numbers others have taken since ours was tried. */
+  /** Returns how many to skip: the more, the more numbers others have taken since ours was tried. */
   #skipFor(tried: number, tries: number): number {
-    const rivals = Math.max(1, lastRevision(this.#mirror.documents) + 1 - tried);
-    return Math.floor(this.#chance() * Math.min(MOST_SKIPPED, rivals * 4 ** (tries + 1)));
+    const rivals = Math.max(1, lastRevision(this.#cache.documents) + 1 - tried);
+    return Math.floor(this.#random() * Math.min(MAX_SKIP, rivals * 4 ** (tries + 1)));
   }
 
-  /** Does the plan's commits; gives the key in which another writer was faster. */
+  /** Commits the plan; returns the key of the first conflict with another client. */
   async #commitAll(
     plan: Plan,
-    frame: Frame,
+    record: ApplyRevision,
     request: IntentRequest,
   ): Promise<string | undefined> {
     const commits = planCommits(plan);
-    if (commits.length > 1 && !await this.#keepRequest(frame, request)) {
-      return keys.revision(frame.n);
+    if (commits.length > 1 && !await this.#recordRequest(record, request)) {
+      return keys.revision(record.n);
     }
     return await commitAll(commits, async (commit, { isFirst, isLast, revisions }) => {
-      // Checked by all, so that who ends the frame ends them; written only by its ends, as whoever
-      // writes a key has to wait for all who check it.
-      const check = frame.check();
-      const write = isLast ? [frame.write("done")] : isFirst ? [frame.write("applying")] : [];
-      const result = await this.#mirror.tryCommit(
+      // Every commit checks the revision record, so that writing it stops them all; only the first and
+      // the last write it, as a write of a key waits for all commits that check the key.
+      const check = record.check();
+      const write = isLast ? [record.write("done")] : isFirst ? [record.write("applying")] : [];
+      const result = await this.#cache.tryCommit(
         [...resolveChecks(commit, revisions), check],
         [...commit.writes, ...write],
       );
-      if (result.done && write.length > 0) frame.written(result.revision);
+      if (result.done && write.length > 0) record.written(result.revision);
       return result;
     });
   }
 
-  /** Opens the frame with the whole request, if that is too long for the frame and not kept yet. */
-  async #keepRequest(frame: Frame, request: IntentRequest): Promise<boolean> {
-    if (frame.isOpen || !frame.hasParts()) return true;
-    const opened = await this.#mirror.tryCommit([frame.check()], [frame.write("applying")]);
+  /** Writes the revision record and the request, if the latter is too long for the record and not stored yet. */
+  async #recordRequest(record: ApplyRevision, request: IntentRequest): Promise<boolean> {
+    if (record.isOpen || !record.hasParts()) return true;
+    const opened = await this.#cache.tryCommit([record.check()], [record.write("applying")]);
     if (!opened.done) return false;
-    frame.written(opened.revision);
-    const kept = await Promise.all(
-      requestWrites(frame.n, request).map((write) =>
-        this.#mirror.tryCommit([frame.check()], [write])
+    record.written(opened.revision);
+    const stored = await Promise.all(
+      requestWrites(record.n, request).map((write) =>
+        this.#cache.tryCommit([record.check()], [write])
       ),
     );
-    return kept.every(({ done }) => done);
+    return stored.every(({ done }) => done);
   }
 }
 
-/** The revision record around an apply's commits: two applies at once never share one. */
-class Frame {
+/** The revision record of an apply in progress: two applies at once never share one. */
+class ApplyRevision {
   readonly #next: () => RevisionRecord;
   #record: RevisionRecord | undefined;
   #revision = 0;
@@ -209,7 +209,7 @@ class Frame {
     return this.#record?.n ?? 0;
   }
 
-  /** Whether it has been written. */
+  /** Reports whether it has been written. */
   get isOpen(): boolean {
     return this.#revision > 0;
   }
@@ -219,17 +219,17 @@ class Frame {
     return (this.#record ??= this.#next()).parts !== undefined;
   }
 
-  /** Returns what must hold: nobody has taken the number, or it is as we left it. */
+  /** Returns what must hold: the number is not in use, or the record is as we wrote it. */
   check(): Check {
-    // A number that was not written yet may have become another's meanwhile.
+    // Another client may have taken a number that was not written yet.
     if (!this.isOpen) this.#record = this.#next();
     return { key: keys.revision(this.n), revision: this.#revision };
   }
 
-  /** Returns the record's write, with the number that was checked last. */
+  /** Returns the write of the record, with the number that was checked last. */
   write(state: RevisionRecord["state"]): Write {
     const value = this.#record ??= this.#next();
-    return record({ ...value, state });
+    return writeOf({ ...value, state });
   }
 
   written(revision: number): void {
@@ -237,6 +237,6 @@ class Frame {
   }
 }
 
-function record(value: RevisionRecord): Write {
+function writeOf(value: RevisionRecord): Write {
   return { key: keys.revision(value.n), value: JSON.parse(JSON.stringify(value)) };
 }

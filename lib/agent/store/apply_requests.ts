@@ -1,5 +1,5 @@
-// The requests of applies that are under way, where their text is too long for the revision's record:
-// in documents of their own, so that anybody can finish what a crash cut off. They go when it is done.
+// Requests of applies in progress that are too long for the revision record: stored in documents of their
+// own, so that any agent can finish an apply that a crash interrupted. They are deleted when it is done.
 
 import { documentsIn, groups } from "../../intent/indexed_documents.ts";
 import { folderOf } from "../../intent/readable.ts";
@@ -7,7 +7,7 @@ import { type Documents, keys, REQUESTS, SCHEMA } from "../../intent/records.ts"
 import type { Write } from "../../store/store.ts";
 import type { IntentRequest } from "../api.ts";
 
-// UTF-16 units. In JSON within JSON each takes at most 3 bytes; a commit carries 512 KiB.
+// UTF-16 units. In JSON within JSON each takes at most 3 bytes; a commit can carry 512 KiB.
 const PART_LENGTH = 150_000;
 
 /** `requests/<n>/<part>` */
@@ -16,8 +16,8 @@ interface RequestPart {
   readonly text: string;
 }
 
-/** What a revision's record says of its request. */
-interface Asked {
+/** What a revision record contains of its request. */
+interface RecordedRequest {
   readonly n: number;
   readonly request?: IntentRequest;
   readonly parts?: number;
@@ -28,7 +28,7 @@ export function countParts(request: IntentRequest): number {
   return Math.ceil(JSON.stringify(request).length / PART_LENGTH);
 }
 
-/** Returns the documents of revision `n`'s request; each fits into a commit alone. */
+/** Returns the documents of the request of revision `n`; each fits into a commit of its own. */
 export function requestWrites(n: number, request: IntentRequest): Write[] {
   const text = JSON.stringify(request);
   return Array.from({ length: countParts(request) }, (_, part) => {
@@ -37,10 +37,10 @@ export function requestWrites(n: number, request: IntentRequest): Write[] {
   });
 }
 
-/** Finds the request of a revision; undefined where it was cut off before all of it was kept. */
+/** Finds the request of a revision; undefined if a crash came before all of it was stored. */
 export function findRequest(
   documents: Documents,
-  { n, request, parts = 0 }: Asked,
+  { n, request, parts = 0 }: RecordedRequest,
 ): IntentRequest | undefined {
   if (request || parts === 0) return request;
   const pieces = Array.from({ length: parts }, (_, part) => {
@@ -50,7 +50,7 @@ export function findRequest(
   return pieces.every((one) => one !== undefined) ? JSON.parse(pieces.join("")) : undefined;
 }
 
-/** Returns the deletions of what is kept for revisions that `isOver` says have ended. */
+/** Returns the deletions of the stored requests of all revisions for which `isOver` is true. */
 export function requestDeletions(documents: Documents, isOver: (n: number) => boolean): Write[] {
   return documentsIn(documents, groups.folder(folderOf(REQUESTS))).map(([key]) => key)
     .filter((key) => isOver(Number(key.split("/")[1])))

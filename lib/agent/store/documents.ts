@@ -1,4 +1,4 @@
-// Typed looks into the mirror's documents: what can be read of them.
+// Typed queries on the cached documents; they return only records that this version can read.
 
 import { documentsIn, groups } from "../../intent/indexed_documents.ts";
 import { readableAt, whyUnreadable } from "../../intent/readable.ts";
@@ -27,8 +27,8 @@ function find<T>(documents: Documents, group: string): T[] {
 const inFolder = <T>(documents: Documents, name: string) => find<T>(documents, groups.folder(name));
 
 /**
- * Reports whether the store holds nothing that anybody was told: a new one, or one that was lost.
- * Whatever was applied once leaves its revision, however much was deleted since.
+ * Reports whether the store contains nothing but agents' presence: it is new, or its content was lost.
+ * Every apply leaves its revision record, however much was deleted since.
  */
 export function isBlank(documents: Documents): boolean {
   for (const key of documents.keys()) if (!key.startsWith("agents/")) return false;
@@ -40,12 +40,12 @@ export function attachmentsOf(documents: Documents, host: string): AttachmentRec
   return find(documents, groups.attachmentsOn(host));
 }
 
-/** Returns the attachments of all hosts, by a walk through the store. */
+/** Returns the attachments of all hosts, by a scan of all documents. */
 export function allAttachments(documents: Documents): AttachmentRecord[] {
-  return walk(documents, "attachments/");
+  return scan(documents, "attachments/");
 }
 
-/** Returns the attachments in one sandbox of `host`, whose id may be given by 12 or more digits. */
+/** Returns the attachments in one sandbox of `host`, by 12 or more digits of its id. */
 export function attachmentsIn(
   documents: Documents,
   host: string,
@@ -63,12 +63,12 @@ export function attachmentsAt(
   return find(documents, groups.attachmentsAt(tenant, name));
 }
 
-/** Returns all endpoints, by a walk through the store. */
+/** Returns all endpoints, by a scan of all documents. */
 export function endpointsOf(documents: Documents): EndpointRecord[] {
-  return walk(documents, "endpoints/");
+  return scan(documents, "endpoints/");
 }
 
-function walk<T>(documents: Documents, prefix: string): T[] {
+function scan<T>(documents: Documents, prefix: string): T[] {
   return [...documents].filter(([key, { value }]) =>
     key.startsWith(prefix) && whyUnreadable(key, value) === undefined
   ).map(([, { value }]) => value as T);
@@ -79,17 +79,17 @@ export const networksOf = (documents: Documents) => inFolder<NetworkRecord>(docu
 export const presencesOf = (documents: Documents) => inFolder<PresenceRecord>(documents, "agents");
 export const hostsOf = (documents: Documents) => inFolder<HostRecord>(documents, "hosts");
 
-/** Key of an attachment's document. */
+/** Returns the key of an attachment's document. */
 export function attachmentKey({ host, sandbox, interface: name }: AttachmentRecord): string {
   return keys.attachment(host, sandbox, name);
 }
 
-/** Key of the endpoint's document that an attachment realises. */
+/** Returns the key of the endpoint of an attachment. */
 export function endpointKeyOf({ tenant, network, endpoint }: AttachmentRecord): string {
   return keys.endpoint(tenant, network, endpoint);
 }
 
-/** Finds the endpoint that an attachment realises. */
+/** Finds the endpoint of an attachment. */
 export function findEndpoint(
   documents: Documents,
   attachment: AttachmentRecord,

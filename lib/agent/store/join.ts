@@ -1,27 +1,27 @@
-// What an agent does first with its store, once it answers: takes its host label, finishes what an
-// earlier agent was cut off in, and applies the intents that it was started with.
+// The first steps of an agent once its store answers: takes its host label, finishes applies that were
+// interrupted, and applies the intents that it was started with.
 
 import { Fault, faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import type { IntentStore } from "./apply.ts";
 import type { Presence } from "./presence.ts";
 
-/** What joining needs. */
+/** What join() needs. */
 export interface JoinParts {
-  /** Undefined where the store is this host's alone. */
+  /** Undefined if the store belongs to this host alone. */
   readonly presence: Presence | undefined;
   readonly intents: IntentStore;
-  /** Texts of intents to apply, with the names to say in errors. */
+  /** Texts of intents to apply, with their names for errors. */
   readonly files: readonly { readonly name: string; readonly text: string }[];
   readonly log: Log;
 }
 
-/** Joins. Faults: conflict (the label is another's); what an intent's apply says. */
+/** Joins the store. Faults: conflict (another agent has the label), and those of an apply. */
 export async function join({ presence, intents, files, log }: JoinParts): Promise<void> {
   await presence?.take();
   for (const { n, isFinished } of await intents.finishInterrupted()) {
-    if (isFinished) log.info("finished an apply that was cut off", { revision: n });
-    else {log.warn("an apply was cut off and its intent is not known; apply it again", {
+    if (isFinished) log.info("finished an interrupted apply", { revision: n });
+    else {log.warn("an apply was interrupted and its intent is not recorded; apply it again", {
         revision: n,
       });}
   }

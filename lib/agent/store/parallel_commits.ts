@@ -1,14 +1,14 @@
-// Does a plan's commits, side by side where they do not depend on each other: etcd puts commits that
-// come together on its disk together. Pure but for the call that it is handed.
+// Runs the commits of a plan, in parallel where they do not depend on each other: etcd writes commits that
+// arrive together to its disk together. Pure except for the call that it is passed.
 
 import type { PlanCommit, PlanCommits } from "../../intent/plan_commits.ts";
 import type { CommitResult } from "../../store/store.ts";
 
-// Begun and not ended; each of them holds its documents in memory.
-const MOST_BEGUN = 64;
+// Commits in progress; each of them keeps its documents in memory.
+const MAX_PARALLEL = 64;
 
-/** Where in a plan a commit stands. */
-export interface Turn {
+/** The position of a commit in its plan. */
+export interface CommitPosition {
   readonly isFirst: boolean;
   readonly isLast: boolean;
   /** Revisions of the commits done so far, by number. */
@@ -16,14 +16,14 @@ export interface Turn {
 }
 
 /**
- * Does all `commits` by `tryOne`: the first alone before all others, the last alone after them, any
- * other as soon as what it waits for is done. Gives the key that the first conflict was about; then no
- * new one is begun, and what was begun has ended, as it has where `tryOne` throws. Throws what the
- * first one threw.
+ * Runs all `commits` by `commitOne`: the first alone before all others, the last alone after them, every
+ * other as soon as the commits that it waits for are done. Returns the key of the first conflict. After a
+ * conflict or an error it starts no more commits and waits for those in progress; then it throws the
+ * first error.
  */
 export async function commitAll(
   commits: PlanCommits,
-  tryOne: (commit: PlanCommit, turn: Turn) => Promise<CommitResult>,
+  commitOne: (commit: PlanCommit, position: CommitPosition) => Promise<CommitResult>,
 ): Promise<string | undefined> {
   const revisions: number[] = [];
   const ended: Promise<void>[] = [];
@@ -39,8 +39,8 @@ export async function commitAll(
     await Promise.all(before);
     if (isStopped()) return;
     try {
-      const turn = { isFirst: at === 0, isLast: at === commits.length - 1, revisions };
-      const result = await tryOne(commit, turn);
+      const position = { isFirst: at === 0, isLast: at === commits.length - 1, revisions };
+      const result = await commitOne(commit, position);
       if (result.done) revisions[at] = result.revision;
       else conflict ??= result.conflict;
     } catch (error) {
@@ -55,7 +55,7 @@ export async function commitAll(
     const one = run(commit, at, before).finally(() => running.delete(one));
     ended.push(one);
     running.add(one);
-    while (running.size >= MOST_BEGUN) await Promise.race(running);
+    while (running.size >= MAX_PARALLEL) await Promise.race(running);
   }
   await Promise.all(ended);
   if (failures.length > 0) throw failures[0];

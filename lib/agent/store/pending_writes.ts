@@ -1,16 +1,16 @@
-// What was done here while the store was away: told to it later, compared with what each record was
-// when it was done. Pure but for the two calls that it is handed.
+// Writes made on this host while the store was unreachable: replayed later, if the records that they were
+// based on have not changed. Pure except for the two calls that it is passed.
 
 import type { Check, CommitResult, Json, Write } from "../../store/store.ts";
 
-/** One change, with all that it was made from. */
+/** One change with the records that it was based on. */
 interface Group {
   /** Revision by key. */
   readonly checks: Map<string, number>;
   readonly writes: Map<string, Json | undefined>;
 }
 
-/** Changes that the store does not have yet, by what they belong to. */
+/** Changes that the store does not have yet, by group. */
 export class PendingWrites {
   readonly #groups = new Map<string, Group>();
 
@@ -18,17 +18,17 @@ export class PendingWrites {
     return this.#groups.size;
   }
 
-  /** Adds a change to `group`; what the group checked first counts, as nothing was written since. */
+  /** Adds a change to `group`; the first check of each key counts, as the store was not written since. */
   add(group: string, checks: readonly Check[], writes: readonly Write[]): void {
-    const held = this.#groups.get(group) ?? { checks: new Map(), writes: new Map() };
-    this.#groups.set(group, held);
+    const pending = this.#groups.get(group) ?? { checks: new Map(), writes: new Map() };
+    this.#groups.set(group, pending);
     for (const { key, revision } of checks) {
-      if (!held.checks.has(key)) held.checks.set(key, revision);
+      if (!pending.checks.has(key)) pending.checks.set(key, revision);
     }
-    for (const { key, value } of writes) held.writes.set(key, value);
+    for (const { key, value } of writes) pending.writes.set(key, value);
   }
 
-  /** Forgets a key that was written since, by whatever way. */
+  /** Forgets a key that has been written since. */
   forget(key: string): void {
     for (const [name, { writes }] of this.#groups) {
       writes.delete(key);
@@ -37,14 +37,15 @@ export class PendingWrites {
   }
 
   /**
-   * Tells the store, a group a commit, until all are told; gives the groups that have to yield, as
-   * their records moved meanwhile. Faults: of `commit`; what was not told stays.
+   * Commits each group; returns the groups that were dropped because their records have changed
+   * meanwhile, after calling `onDropped` with their keys. Faults: those of `commit`; the rest stays
+   * pending.
    */
   async replay(
     commit: (checks: readonly Check[], writes: readonly Write[]) => Promise<CommitResult>,
-    yielding: (keys: readonly string[]) => Promise<void>,
+    onDropped: (keys: readonly string[]) => Promise<void>,
   ): Promise<string[]> {
-    const yielded: string[] = [];
+    const dropped: string[] = [];
     for (const [name, { checks, writes }] of [...this.#groups]) {
       const result = await commit(
         [...checks].map(([key, revision]) => ({ key, revision })),
@@ -52,9 +53,9 @@ export class PendingWrites {
       );
       this.#groups.delete(name);
       if (result.done) continue;
-      yielded.push(name);
-      await yielding([...writes.keys()]);
+      dropped.push(name);
+      await onDropped([...writes.keys()]);
     }
-    return yielded;
+    return dropped;
   }
 }

@@ -1,9 +1,9 @@
-// Gives up a host that never comes back: `gc --host`. Nothing goes by its age alone: a person says
-// that the host is gone, and we look whether its agent is silent, as long as that takes.
+// Removes a host that never comes back: `gc --host`. Nothing is removed because of its age alone: the
+// operator says that the host is gone, and we check that its agent sends no heartbeats.
 //
-// First a mark goes into the host's own sign of life, and every commit checks that sign: an agent that
-// comes back writes it anew, and from then on nothing more of its host is given up. So it may be cut
-// off or run twice at any moment: whoever finds the mark goes on where the other one was.
+// First the host's own heartbeat record is marked as lost, and every commit checks that record: an agent
+// that comes back writes it, and from then on nothing more of its host is removed. So the removal may be
+// interrupted or run twice at any time: another one that finds the mark continues it.
 
 import { whyUnreadable } from "../../intent/readable.ts";
 import { keys, type PresenceRecord } from "../../intent/records.ts";
@@ -14,20 +14,20 @@ import { firstCommit, knownHosts, planHostRemoval, unreadableOf } from "./remove
 import type { StoreCache } from "./store_cache.ts";
 import { SILENT_BEATS } from "./presence.ts";
 
-// Of an agent that does not tell its interval, as none before this version did: longer than people make it.
+// For an agent that does not record its interval, as older versions: longer than any in use.
 const BEAT_MS = 60_000;
-const LOOKS = 10;
-// Each conflict means that somebody else has written; that many in a row only in a store that is fought over.
+const CHECKS = 10;
+// Each conflict means that another client has written; this many in a row only under heavy contention.
 const TRIES = 200;
 
-/** What is wanted. */
+/** Options of removeHost(). */
 export interface RemoveHostOptions {
   readonly host: string;
-  /** Host of the agent that is asked; absent where a store is opened directly. */
+  /** Host of the agent that runs this; absent if a command opened the store. */
   readonly self?: string;
-  /** Only say what would be done. */
+  /** Only report what would be done. */
   readonly isDry: boolean;
-  /** Also where the host has no sign of life at all. */
+  /** Also if the host has never written a heartbeat. */
   readonly isForced: boolean;
   readonly pause: (ms: number) => Promise<void>;
   /** Milliseconds of the epoch. */
@@ -35,116 +35,116 @@ export interface RemoveHostOptions {
 }
 
 /**
- * Returns up a host and says what that did. Repeatable. Faults: not_found, where nothing names it;
- * conflict, where it is alive, comes back meanwhile, or cannot be told from one that is; unavailable.
+ * Removes a host and reports what that did. Repeatable. Faults: not_found, if nothing names it;
+ * conflict, if it is alive or comes back meanwhile, or if that cannot be known; unavailable.
  */
-export async function removeHost(mirror: StoreCache, wish: RemoveHostOptions): Promise<GcAnswer> {
-  const { host, self, isDry, wallMs } = wish;
+export async function removeHost(cache: StoreCache, options: RemoveHostOptions): Promise<GcAnswer> {
+  const { host, self, isDry, wallMs } = options;
   if (host === self) {
-    throw new Fault("conflict", `host ${host} is not given up`, {
-      why: "it is this one, and its agent answers",
-      fix: `tear its pods down, or ask another host's agent when this one is gone`,
+    throw new Fault("conflict", `host ${host} is not removed`, {
+      why: "it is this host, and its agent is running",
+      fix: "tear down its pods, or ask the agent of another host when this one is gone",
     });
   }
-  await mirror.catchUp();
-  if (!knownHosts(mirror.documents).has(host)) throw unknownHost(mirror, host);
-  const silent = await silenceOf(mirror, wish);
-  const at = silent.record?.at;
+  await cache.catchUp();
+  if (!knownHosts(cache.documents).has(host)) throw unknownHostFault(cache, host);
+  const last = await lastHeartbeat(cache, options);
+  const at = last.record?.at;
   const answer = (acts: readonly GcAct[]): GcAnswer => ({
     host,
     ...at === undefined ? {} : { lastSeen: at },
     acts,
-    left: unreadableOf(mirror.documents, host),
+    left: unreadableOf(cache.documents, host),
   });
-  if (isDry) return answer(planHostRemoval(mirror.documents, host, wallMs()).map(({ act }) => act));
-  return answer(await release(mirror, wish, await mark(mirror, host, silent)));
+  if (isDry) return answer(planHostRemoval(cache.documents, host, wallMs()).map(({ act }) => act));
+  return answer(await release(cache, options, await markLost(cache, host, last)));
 }
 
-/** A host's sign of life as it was when nothing more came. */
-interface Silent {
-  /** Absent where there is none, which is the case at revision 0. */
+/** The last heartbeat of a host. */
+interface Heartbeat {
+  /** Absent if there is none, at revision 0. */
   readonly record: PresenceRecord | undefined;
   readonly revision: number;
 }
 
-/** Looks as long as it takes to hear an agent that lives. */
-async function silenceOf(
-  mirror: StoreCache,
+/** Watches the heartbeat of a host until a living agent would have written one; returns the last one. */
+async function lastHeartbeat(
+  cache: StoreCache,
   { host, isForced, pause }: RemoveHostOptions,
-): Promise<Silent> {
-  const first = await readSign(mirror, host);
+): Promise<Heartbeat> {
+  const first = await readHeartbeat(cache, host);
   if (!first.record && !isForced) {
-    throw new Fault("conflict", `host ${host} is not given up`, {
-      why: "it has never given a sign of life in this store, so nothing tells that it is gone",
-      fix: "see that no agent has that label, and add --force",
+    throw new Fault("conflict", `host ${host} is not removed`, {
+      why: "it has never written a heartbeat to this store, so nothing shows that it is gone",
+      fix: "make sure that no agent has that label, and add --force",
     });
   }
   if (!first.record || first.record.lost) return first;
   const limitMs = (first.record.everyMs ?? BEAT_MS) * SILENT_BEATS;
-  for (let looks = 0; looks < LOOKS; looks++) {
-    await pause(limitMs / LOOKS);
-    const now = await readSign(mirror, host);
-    if (now.record?.lost) return now; // by somebody who does the same
-    if (now.revision !== first.revision) throw isAlive(host, now.record);
+  for (let checks = 0; checks < CHECKS; checks++) {
+    await pause(limitMs / CHECKS);
+    const now = await readHeartbeat(cache, host);
+    if (now.record?.lost) return now; // by another removal of the same host
+    if (now.revision !== first.revision) throw aliveFault(host, now.record);
   }
   return first;
 }
 
-/** Marks the host as given up; from then on its sign of life must stay as it is. */
-async function mark(
-  mirror: StoreCache,
+/** Marks the host as lost and returns the revision of its record, which must not change from then on. */
+async function markLost(
+  cache: StoreCache,
   host: string,
-  { record, revision }: Silent,
+  { record, revision }: Heartbeat,
 ): Promise<number> {
   if (!record || record.lost) return revision;
   const key = keys.presence(host);
-  // What its links carried is no other host's concern any more.
+  // The MTU of its links no longer concerns other hosts.
   const { mtu: _, ...rest } = record;
   const value = { ...rest, lost: true } as unknown as Json;
-  const result = await mirror.tryCommit([{ key, revision }], [{ key, value }]);
+  const result = await cache.tryCommit([{ key, revision }], [{ key, value }]);
   if (result.done) return result.revision;
-  const now = await readSign(mirror, host);
+  const now = await readHeartbeat(cache, host);
   if (now.record?.lost) return now.revision;
-  throw isAlive(host, now.record);
+  throw aliveFault(host, now.record);
 }
 
 async function release(
-  mirror: StoreCache,
+  cache: StoreCache,
   { host, wallMs }: RemoveHostOptions,
-  sign: number,
+  markRevision: number,
 ): Promise<readonly GcAct[]> {
   const done: GcAct[] = [];
-  const fence: Check = { key: keys.presence(host), revision: sign };
+  const markCheck: Check = { key: keys.presence(host), revision: markRevision };
   for (let tries = 0; tries < TRIES;) {
-    const losses = firstCommit(planHostRemoval(mirror.documents, host, wallMs()), 1);
-    if (losses.length === 0) return done;
-    const result = await mirror.tryCommit(
-      [fence, ...losses.flatMap(({ checks }) => checks)],
-      losses.flatMap(({ writes }) => writes),
+    const removals = firstCommit(planHostRemoval(cache.documents, host, wallMs()), 1);
+    if (removals.length === 0) return done;
+    const result = await cache.tryCommit(
+      [markCheck, ...removals.flatMap(({ checks }) => checks)],
+      removals.flatMap(({ writes }) => writes),
     );
     if (result.done) {
-      done.push(...losses.map(({ act }) => act));
+      done.push(...removals.map(({ act }) => act));
       tries = 0;
       continue;
     }
-    if (result.conflict === fence.key) throw isBack(host, done.length);
-    await mirror.learn(result.conflict);
+    if (result.conflict === markCheck.key) throw cameBackFault(host, done.length);
+    await cache.learn(result.conflict);
     tries++;
   }
-  throw new Fault("conflict", "store does not come to rest", {
-    why: `${TRIES} commits in a row met a change by somebody else`,
+  throw new Fault("conflict", "store keeps changing", {
+    why: `${TRIES} commits in a row conflicted with changes by other clients`,
     fix: "try again",
   });
 }
 
-async function readSign(mirror: StoreCache, host: string): Promise<Silent> {
+async function readHeartbeat(cache: StoreCache, host: string): Promise<Heartbeat> {
   const key = keys.presence(host);
-  await mirror.refresh(key);
-  const document = mirror.documents.get(key);
+  await cache.refresh(key);
+  const document = cache.documents.get(key);
   const why = document && whyUnreadable(key, document.value);
   if (why !== undefined) {
-    throw new Fault("conflict", `host ${host} is not given up`, {
-      why: `its sign of life cannot be read: ${why}`,
+    throw new Fault("conflict", `host ${host} is not removed`, {
+      why: `its heartbeat record cannot be read: ${why}`,
       fix: "use a newer k8contivnet",
     });
   }
@@ -152,25 +152,25 @@ async function readSign(mirror: StoreCache, host: string): Promise<Silent> {
   return { record, revision: document?.revision ?? 0 };
 }
 
-function unknownHost(mirror: StoreCache, host: string): Fault {
-  const known = [...knownHosts(mirror.documents)].sort();
+function unknownHostFault(cache: StoreCache, host: string): Fault {
+  const known = [...knownHosts(cache.documents)].sort();
   return new Fault("not_found", `no host is named "${host}"`, {
     why: known.length > 0 ? `known: ${known.slice(0, 10).join(", ")}` : "no host is known",
-    fix: "see k8contivnet get hosts",
+    fix: "list them with k8contivnet get hosts",
   });
 }
 
-function isAlive(host: string, record: PresenceRecord | undefined): Fault {
-  return new Fault("conflict", `host ${host} is not given up`, {
-    why: `its agent is alive: it gave a sign of life while we looked, ${seenAt(record)}`,
-    fix: "stop it first if the host shall go",
+function aliveFault(host: string, record: PresenceRecord | undefined): Fault {
+  return new Fault("conflict", `host ${host} is not removed`, {
+    why: `its agent is alive: it wrote a heartbeat during the check, ${seenAt(record)}`,
+    fix: "stop it first if the host is to be removed",
   });
 }
 
-function isBack(host: string, count: number): Fault {
+function cameBackFault(host: string, count: number): Fault {
   return new Fault("conflict", `host ${host} has come back`, {
-    why: `its agent gave a sign of life after ${count} releases`,
-    fix: "nothing: it connects its pods anew, as far as their places are free",
+    why: `its agent wrote a heartbeat after ${count} releases`,
+    fix: "nothing to do: it attaches its pods again if their addresses are still free",
   });
 }
 

@@ -1,9 +1,11 @@
-// What a host that never comes back leaves in the store, and what gives it up. Pure.
+// Plans the removal of a host that never comes back: what it leaves in the store, and the changes that
+// remove it. Pure.
 //
-// An endpoint that an intent wrote owns its address from its apply to its deletion: it only loses its
-// binding, so that a set-up on any host takes it. One that a set-up made goes as at a teardown: held
-// for its pod where its network says so, else gone with its address's claim. Either way without the
-// host's name: should the host come back after all, what its pods had is not theirs by any record.
+// An endpoint of an intent owns its address from its apply to its deletion: it only loses its binding, so
+// that a set-up on any host can take it. An endpoint created by a set-up is released as at a teardown: its
+// address is held for its pod if its network says so, otherwise it is deleted with the claim of its
+// address. In both cases the host's name is removed: if the host comes back after all, no record assigns
+// to its pods what they had.
 
 import { documentsIn, groups } from "../../intent/indexed_documents.ts";
 import { nameOf } from "../../intent/plan/stored.ts";
@@ -19,40 +21,42 @@ import type { GcAct } from "../api.ts";
 import { type Part, releasing } from "../pods/endpoint_release.ts";
 import { attachmentKey, attachmentsOf, endpointKeyOf, endpointsOf } from "./documents.ts";
 
-/** One act that gives a part of a host up, with what must hold for it and what it writes. */
+/** The removal of one endpoint from a host, with its checks and writes. */
 export interface HostRemoval extends Part {
   readonly act: GcAct;
 }
 
-/** Returns what is to be given up of `host` at `nowMs` of the epoch, by endpoint. */
+/** Returns the removals of `host` at `nowMs` of the epoch, by endpoint. */
 export function planHostRemoval(documents: Documents, host: string, nowMs: number): HostRemoval[] {
   const attachments = Map.groupBy(attachmentsOf(documents, host), endpointKeyOf);
   const bound = endpointsOf(documents)
     .filter((one) => one.bound?.host === host && one.dynamic?.heldSince === undefined)
     .map(({ tenant, network, container }) => keys.endpoint(tenant, network, container));
   return [...new Set([...attachments.keys(), ...bound])].sort()
-    .map((key) => lossOf(documents, { host, key, nowMs, attachments: attachments.get(key) ?? [] }));
+    .map((key) =>
+      removalOf(documents, { host, key, nowMs, attachments: attachments.get(key) ?? [] })
+    );
 }
 
-/** Returns the first of `losses` that fit into one commit beside `more` checks and writes. */
-export function firstCommit(losses: readonly HostRemoval[], more: number): HostRemoval[] {
+/** Returns the first of `removals` that fit into one commit beside `more` checks and writes. */
+export function firstCommit(removals: readonly HostRemoval[], more: number): HostRemoval[] {
   const first: HostRemoval[] = [];
   let operations = more;
-  for (const loss of losses) {
-    operations += loss.checks.length + loss.writes.length;
+  for (const removal of removals) {
+    operations += removal.checks.length + removal.writes.length;
     if (operations > COMMIT_OPERATIONS) break;
-    first.push(loss);
+    first.push(removal);
   }
   return first;
 }
 
-/** Returns the keys of a host's records that this version cannot read: those stay. */
+/** Returns the keys of a host's records that this version cannot read: they stay. */
 export function unreadableOf(documents: Documents, host: string): string[] {
   return documentsIn(documents, groups.unreadable).map(([key]) => key)
     .filter((key) => folderOf(key) === "attachments" && key.split("/")[1] === host).sort();
 }
 
-/** Returns the labels that any record names: hosts of the intent, agents, places of pods. */
+/** Returns the host labels that any record names: hosts of the intent, agents, attachments, bindings. */
 export function knownHosts(documents: Documents): ReadonlySet<string> {
   const named = [...documents.keys()].map((key) => key.split("/"))
     .filter(([folder = ""]) => ["hosts", "agents", "attachments"].includes(folder))
@@ -63,19 +67,22 @@ export function knownHosts(documents: Documents): ReadonlySet<string> {
   return new Set([...named, ...bound]);
 }
 
-interface Leaving {
+interface EndpointOnHost {
   readonly host: string;
-  /** The endpoint's. */
+  /** Key of the endpoint. */
   readonly key: string;
   readonly nowMs: number;
   readonly attachments: readonly AttachmentRecord[];
 }
 
-function lossOf(documents: Documents, { host, key, nowMs, attachments }: Leaving): HostRemoval {
+function removalOf(
+  documents: Documents,
+  { host, key, nowMs, attachments }: EndpointOnHost,
+): HostRemoval {
   const endpoint = readableAt<EndpointRecord>(documents, key);
   const isHosts = endpoint?.bound?.host === host && endpoint.dynamic?.heldSince === undefined;
   const { verb, part } = endpoint && isHosts
-    ? endpointLoss(documents, key, endpoint, nowMs)
+    ? endpointRemoval(documents, key, endpoint, nowMs)
     : { verb: "forget" as const, part: { checks: [], writes: [] } };
   const [first] = attachments;
   const pod = first?.pod ??
@@ -95,7 +102,7 @@ function lossOf(documents: Documents, { host, key, nowMs, attachments }: Leaving
   };
 }
 
-function endpointLoss(
+function endpointRemoval(
   documents: Documents,
   key: string,
   endpoint: EndpointRecord,

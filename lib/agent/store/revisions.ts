@@ -1,4 +1,4 @@
-// The store's history of applies: a record each, which says whether it was done whole. Pure.
+// The history of applies: one record each, which says whether it was completed. Pure.
 
 import { documentsIn, groups } from "../../intent/indexed_documents.ts";
 import { type Documents, SCHEMA } from "../../intent/records.ts";
@@ -18,13 +18,13 @@ export interface RevisionRecord {
   /** Objects that the plan changed. */
   readonly changes: number;
   readonly state: "applying" | "done" | "interrupted";
-  /** What was asked for, where it is short enough to be kept for good. */
+  /** The request, if it is short enough to be stored in this record. */
   readonly request?: IntentRequest;
-  /** So many documents of requests.ts hold it otherwise, while it is applied. */
+  /** Otherwise the number of documents of apply_requests.ts that contain it while it is applied. */
   readonly parts?: number;
 }
 
-/** Returns the record of the next apply, its number `skip` further on than the next one. */
+/** Returns the record of the next apply, with `skip` numbers skipped. */
 export function nextRevision(
   documents: Documents,
   { at, request, changes }: {
@@ -47,12 +47,12 @@ export function nextRevision(
   };
 }
 
-/** Returns the highest number so far, 0 where there is none. */
+/** Returns the highest number so far, 0 if there is none. */
 export function lastRevision(documents: Documents): number {
   return revisionsOf(documents).reduce((most, { n }) => Math.max(most, n), 0);
 }
 
-/** Returns the applies that were begun and not finished, oldest first. */
+/** Returns the applies that were started and not finished, oldest first. */
 export function interruptedRevisions(documents: Documents): RevisionRecord[] {
   return revisionsOf(documents).filter((one) => one.state === "applying")
     .sort((a, b) => a.n - b.n);

@@ -1,29 +1,38 @@
-// What this host last knew of a shared store, in a file of the state folder: so that an agent that
-// starts while the store is away serves what it can. Never the truth, only the best that is known.
+// The last known content of a shared store, in a file of the state folder, so that an agent that starts
+// while the store is unreachable can serve it. It may be out of date.
 
 import { faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import type { Document, Documents } from "../../intent/records.ts";
 
-/** Documents by key, as a mirror has them. */
+/** Cached documents by key. */
 export type Known = Documents;
 
-/** Keeps the file up to date. */
+/** File access of Snapshot. */
+export interface SnapshotFiles {
+  read(path: string): Promise<string>;
+  /** Replaces the file at once, so that a crash leaves the old or the new text. */
+  replace(path: string, text: string): Promise<void>;
+}
+
+/** The snapshot file. */
 export class Snapshot {
   readonly #path: string;
   readonly #log: Log;
+  readonly #files: SnapshotFiles;
   #saved = -1;
   #hasFailed = false;
 
-  constructor(stateDir: string, log: Log) {
+  constructor(stateDir: string, log: Log, files: SnapshotFiles = stateFiles) {
     this.#path = `${stateDir}/known.json`;
     this.#log = log;
+    this.#files = files;
   }
 
-  /** Returns what was saved; undefined where nothing was, or it cannot be read. */
+  /** Returns what was saved; undefined if nothing was, or it cannot be read. */
   async load(): Promise<Known | undefined> {
     try {
-      const { documents } = JSON.parse(await Deno.readTextFile(this.#path));
+      const { documents } = JSON.parse(await this.#files.read(this.#path));
       return new Map(Object.entries(documents as Record<string, Document>));
     } catch {
       return undefined;
@@ -35,15 +44,22 @@ export class Snapshot {
     if (revision === this.#saved) return;
     try {
       const text = JSON.stringify({ documents: Object.fromEntries(documents) });
-      await Deno.writeTextFile(`${this.#path}.new`, text, { mode: 0o600 });
-      await Deno.rename(`${this.#path}.new`, this.#path);
+      await this.#files.replace(this.#path, text);
       this.#saved = revision;
       this.#hasFailed = false;
     } catch (error) {
       if (!this.#hasFailed) {
-        this.#log.warn(`known records not saved: ${faultFrom(error).message}`);
+        this.#log.warn(`snapshot of the store not saved: ${faultFrom(error).message}`);
       }
       this.#hasFailed = true;
     }
   }
 }
+
+const stateFiles: SnapshotFiles = {
+  read: (path) => Deno.readTextFile(path),
+  replace: async (path, text) => {
+    await Deno.writeTextFile(`${path}.new`, text, { mode: 0o600 });
+    await Deno.rename(`${path}.new`, path);
+  },
+};

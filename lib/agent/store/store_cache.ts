@@ -1,32 +1,32 @@
-// The agent's copy of the store in memory: decisions read it, commits check revisions, so a copy that
-// lags can only cost another try, never a wrong write. A watch keeps it fresh.
+// The agent's cache of the store: decisions read it and commits check revisions, so an outdated cache costs
+// another try at most, never a wrong write. A watch keeps it up to date.
 
 import { VersionedMap } from "./versioned_map.ts";
 import { PendingWrites } from "./pending_writes.ts";
 import { pause } from "../../util/async/pause.ts";
 import type { Check, CommitResult, Entry, Store, Write } from "../../store/store.ts";
-import { Fault, faultFrom } from "../../util/errors.ts";
+import { Fault, faultFrom, isUnreachable } from "../../util/errors.ts";
 import { Coalesced } from "../../util/async/coalesced.ts";
 import type { Documents } from "../../intent/records.ts";
 
-/** What a change of the store should be, given what is there; undefined when nothing is to be done. */
+/** Returns the change of the store for the given documents; undefined if there is nothing to do. */
 export type Change = (
   documents: Documents,
 ) => { readonly checks: readonly Check[]; readonly writes: readonly Write[] } | undefined;
 
 const TRIES = 20;
 const RETRY_MS = 1_000;
-// A watch tells within some milliseconds; reading all takes a quarter of a second for 20,000 documents.
-const TOLD_MS = 500;
-// Asked for only to hear the store's revision.
+// A watch takes a few milliseconds; reading everything a quarter of a second for 20,000 documents.
+const WATCH_MS = 500;
+// Listed only to get the store's revision.
 const NO_KEY = "none/";
 
-/** A copy of all documents of a store. */
+/** A cache of all documents of a store. */
 export class StoreCache {
   readonly #store: Store;
-  readonly #copy = new VersionedMap();
-  #away: Fault | undefined;
-  readonly #held = new PendingWrites();
+  readonly #map = new VersionedMap();
+  #unreachable: Fault | undefined;
+  readonly #pending = new PendingWrites();
   #isFollowing = false;
   readonly #catchingUp = new Coalesced(() => this.#catchUp());
   #trouble: Fault | undefined;
@@ -42,51 +42,51 @@ export class StoreCache {
 
   /** Reads the whole store. */
   static async load(store: Store): Promise<StoreCache> {
-    const mirror = new StoreCache(store, false);
-    await mirror.reload();
-    return mirror;
+    const cache = new StoreCache(store, false);
+    await cache.reload();
+    return cache;
   }
 
   /**
-   * Reads the whole store; where it does not answer, takes `known` for it until follow() has read it.
-   * Faults: what says more than that the store is away.
+   * Reads the whole store; if it is unreachable, uses `known` until follow() has read it. Faults: all
+   * except an unreachable store.
    */
   static async open(
     store: Store,
     known: Documents,
     { isShared = false } = {},
   ): Promise<StoreCache> {
-    const mirror = new StoreCache(store, isShared);
+    const cache = new StoreCache(store, isShared);
     try {
-      await mirror.reload();
+      await cache.reload();
     } catch (error) {
-      mirror.#away = awayFault(error);
-      for (const [key, document] of known) mirror.#copy.documents.set(key, document);
+      cache.#unreachable = unreachableFault(error);
+      for (const [key, document] of known) cache.#map.documents.set(key, document);
     }
-    return mirror;
+    return cache;
   }
 
-  /** Who is told the key of each change, whoever made it; cheap, as set-ups wait for it. */
-  set onChange(tell: (key: string) => void) {
-    this.#copy.onChange = tell;
+  /** Called with the key of each change, by any client; must be cheap, as set-ups wait for it. */
+  set onChange(listener: (key: string) => void) {
+    this.#map.onChange = listener;
   }
 
-  /** Why the store could not be read so far; undefined once it was. */
+  /** Why the store has not been read yet; undefined once it was. */
   get unreachable(): Fault | undefined {
-    return this.#away;
+    return this.#unreachable;
   }
 
-  /** Why the last call that the store did not answer failed; undefined since it has answered one. */
+  /** Why the store did not answer the last call; undefined once it answers again. */
   get trouble(): Fault | undefined {
     return this.#trouble;
   }
 
-  /** Lets `tell` hear when the store ceases to answer and when it answers again. */
-  onTrouble(tell: (trouble: Fault | undefined) => void): void {
-    this.#onTrouble = tell;
+  /** Calls `listener` when the store stops answering and when it answers again. */
+  onTrouble(listener: (trouble: Fault | undefined) => void): void {
+    this.#onTrouble = listener;
   }
 
-  /** Does a call of the store, and takes note of whether it answered. */
+  /** Calls the store, and records whether it answered. */
   async #ask<T>(work: () => Promise<T>): Promise<T> {
     try {
       const answer = await work();
@@ -95,7 +95,7 @@ export class StoreCache {
       return answer;
     } catch (error) {
       const fault = faultFrom(error);
-      if (!["unavailable", "timeout"].includes(fault.code)) throw error;
+      if (!isUnreachable(fault)) throw error;
       const isNew = !this.#trouble;
       this.#trouble = fault;
       if (isNew) this.#onTrouble(fault);
@@ -103,35 +103,35 @@ export class StoreCache {
     }
   }
 
-  /** Revision up to which all is known. */
+  /** Revision up to which everything is known. */
   get revision(): number {
-    return this.#copy.revision;
+    return this.#map.revision;
   }
 
   get documents(): Documents {
-    return this.#copy.documents;
+    return this.#map.documents;
   }
 
-  /** Makes the copy equal to what the store lists now. */
+  /** Makes the cache equal to what the store lists now. */
   async reload(): Promise<void> {
     const { entries, revision } = await this.#readAll();
-    if (this.#away) this.#copy.forget();
-    this.#away = undefined;
-    this.#copy.take(entries, revision);
+    if (this.#unreachable) this.#map.forget();
+    this.#unreachable = undefined;
+    this.#map.replaceAll(entries, revision);
   }
 
-  /** Lists all; where nothing is known yet, each page is taken over while the next one is awaited. */
+  /** Lists everything; if nothing is known yet, takes over each page while waiting for the next one. */
   async #readAll(): ReturnType<Store["list"]> {
-    if (this.#copy.documents.size > 0) return await this.#ask(() => this.#store.list(""));
-    // A list that was given up may still come in.
+    if (this.#map.documents.size > 0) return await this.#ask(() => this.#store.list(""));
+    // Pages of a list that has failed may still arrive.
     let isOver = false;
     const takeOver = (page: readonly Entry[]) => {
-      if (!isOver) page.forEach((entry) => this.#copy.note(entry));
+      if (!isOver) page.forEach((entry) => this.#map.merge(entry));
     };
     try {
       return await this.#ask(() => this.#store.list("", takeOver));
     } catch (error) {
-      this.#copy.documents.clear();
+      this.#map.documents.clear();
       throw error;
     } finally {
       isOver = true;
@@ -140,39 +140,39 @@ export class StoreCache {
 
   /** Tries until the store has been read once; false when `signal` aborts first. */
   async #readable(signal: AbortSignal): Promise<boolean> {
-    while (this.#away && !signal.aborted) {
+    while (this.#unreachable && !signal.aborted) {
       try {
         await this.reload();
       } catch (error) {
-        this.#away = awayFault(error);
+        this.#unreachable = unreachableFault(error);
         await pause(RETRY_MS, signal);
       }
     }
-    return !this.#away;
+    return !this.#unreachable;
   }
 
   /**
-   * Takes a change for done that the store, being away, could not be told. `group` names what it
-   * belongs to; tellHeld() tells it.
+   * Records a change in the cache that cannot be committed because the store is unreachable. `group`
+   * names what it belongs to; replayPending() commits it.
    */
   addPending(group: string, checks: readonly Check[], writes: readonly Write[]): void {
-    this.#held.add(group, checks, writes);
+    this.#pending.add(group, checks, writes);
     for (const { key, value } of writes) {
-      // The revision stays what it was: that is what the change is compared with later.
-      const revision = this.#copy.documents.get(key)?.revision ?? 0;
-      if (value === undefined) this.#copy.documents.delete(key);
-      else this.#copy.documents.set(key, { value, revision });
+      // The revision stays as it was: replaying compares with it.
+      const revision = this.#map.documents.get(key)?.revision ?? 0;
+      if (value === undefined) this.#map.documents.delete(key);
+      else this.#map.documents.set(key, { value, revision });
     }
   }
 
-  /** How many changes the store was not told yet. */
+  /** Number of changes that are not committed yet. */
   get pendingCount(): number {
-    return this.#held.size;
+    return this.#pending.size;
   }
 
-  /** Tells the store what was held; gives what has to yield to somebody's change meanwhile. */
+  /** Commits the pending changes; returns the groups dropped because other clients changed their records. */
   async replayPending(): Promise<string[]> {
-    return await this.#held.replay(
+    return await this.#pending.replay(
       (checks, writes) => this.tryCommit(checks, writes),
       async (keys) => {
         for (const key of keys) await this.refresh(key);
@@ -180,91 +180,90 @@ export class StoreCache {
     );
   }
 
-  /** Makes sure that all is known that was committed before this call, by whomever. */
+  /** Makes sure that everything is known that any client committed before this call. */
   catchUp(): Promise<void> {
     return this.#catchingUp.run();
   }
 
   async #catchUp(): Promise<void> {
     const { revision } = await this.#ask(() => this.#store.list(NO_KEY));
-    if (!await this.#isTold(revision)) await this.reload();
+    if (!await this.#isKnown(revision)) await this.reload();
   }
 
-  /** Makes sure that all is known up to the change of `key` that a commit has just met. */
+  /** Makes sure that everything is known up to the change of `key` with which a commit conflicted. */
   async learn(key: string): Promise<void> {
     const entry = await this.#ask(() => this.#store.get(key));
-    // Of a deletion it is not known when it was.
-    if (!entry || !await this.#isTold(entry.revision)) await this.reload();
+    // The revision of a deletion is unknown.
+    if (!entry || !await this.#isKnown(entry.revision)) await this.reload();
   }
 
-  /** Reports whether all up to `revision` is known, for which it waits a moment where a watch tells. */
-  async #isTold(revision: number): Promise<boolean> {
-    if (revision <= this.#copy.revision || !this.#isFollowing) {
-      return revision <= this.#copy.revision;
+  /** Reports whether everything up to `revision` is known; waits a moment if a watch is running. */
+  async #isKnown(revision: number): Promise<boolean> {
+    if (revision <= this.#map.revision || !this.#isFollowing) {
+      return revision <= this.#map.revision;
     }
-    return await this.#copy.reaches(revision, TOLD_MS);
+    return await this.#map.reaches(revision, WATCH_MS);
   }
 
-  /** Follows the store until `signal` aborts; rings after each batch with news of somebody else. */
-  async follow(signal: AbortSignal, ring: () => void): Promise<void> {
-    if (this.#away && await this.#readable(signal)) ring();
+  /** Follows the store until `signal` aborts; calls `notify` after each batch with changes of others. */
+  async follow(signal: AbortSignal, notify: () => void): Promise<void> {
+    if (this.#unreachable && await this.#readable(signal)) notify();
     this.#isFollowing = true;
     while (!signal.aborted) {
-      for await (const batch of this.#store.watch("", this.#copy.revision, signal)) {
+      for await (const batch of this.#store.watch("", this.#map.revision, signal)) {
         let isNews = batch.kind === "compacted";
         if (batch.kind === "compacted") await this.reload();
-        else for (const change of batch.changes) isNews = this.#copy.note(change) || isNews;
-        this.#copy.settle(batch.revision);
-        if (isNews) ring();
+        else for (const change of batch.changes) isNews = this.#map.merge(change) || isNews;
+        this.#map.settle(batch.revision);
+        if (isNews) notify();
       }
     }
     this.#isFollowing = false;
   }
 
   /**
-   * Commits what `change` wants of the documents as they are; after a conflict reads the key anew and
-   * asks again. Gives whether something was written. Faults: conflict after many tries.
+   * Commits what `change` returns for the current documents; after a conflict reads the key again and
+   * retries. Reports whether something was written. Faults: conflict after many tries.
    */
   async commit(change: Change): Promise<boolean> {
     for (let tries = 0; tries < TRIES; tries++) {
-      const wanted = change(this.#copy.documents);
-      if (!wanted) return false;
-      const result = await this.tryCommit(wanted.checks, wanted.writes);
+      const desired = change(this.#map.documents);
+      if (!desired) return false;
+      const result = await this.tryCommit(desired.checks, desired.writes);
       if (result.done) return true;
       await this.refresh(result.conflict);
     }
-    throw new Fault("conflict", "store does not come to rest", {
-      why: `${TRIES} commits in a row met a change by somebody else`,
+    throw new Fault("conflict", "store keeps changing", {
+      why: `${TRIES} commits in a row conflicted with changes by other clients`,
       fix: "try again",
     });
   }
 
-  /** Commits once and takes over what was written. */
+  /** Commits once and records what was written. */
   async tryCommit(checks: readonly Check[], writes: readonly Write[]): Promise<CommitResult> {
     const result = await this.#ask(() => this.#store.commit(checks, writes));
     if (!result.done) return result;
     for (const { key, value } of writes) {
-      this.#copy.note({ key, value, revision: result.revision });
-      // What was held of it is older.
-      this.#held.forget(key);
+      this.#map.merge({ key, value, revision: result.revision });
+      // A pending write of it is older.
+      this.#pending.forget(key);
     }
     return result;
   }
 
-  /** Reads one key anew; what was only held of it is forgotten. */
+  /** Reads one key again; forgets a pending write of it. */
   async refresh(key: string): Promise<void> {
     const entry: Entry | undefined = await this.#ask(() => this.#store.get(key));
-    if (!entry) this.#copy.documents.delete(key);
-    // A watch may have told of a later write meanwhile.
-    else if (entry.revision >= (this.#copy.documents.get(key)?.revision ?? 0)) {
-      this.#copy.documents.set(key, { value: entry.value, revision: entry.revision });
+    if (!entry) this.#map.documents.delete(key);
+    // A watch may have reported a later write meanwhile.
+    else if (entry.revision >= (this.#map.documents.get(key)?.revision ?? 0)) {
+      this.#map.documents.set(key, { value: entry.value, revision: entry.revision });
     }
   }
 }
 
-/** Returns the Fault of a store that does not answer; throws any other. */
-function awayFault(error: unknown): Fault {
-  const fault = faultFrom(error);
-  if (fault.code === "unavailable" || fault.code === "timeout") return fault;
+/** Returns the Fault of an unreachable store; throws any other. */
+function unreachableFault(error: unknown): Fault {
+  if (error instanceof Fault && isUnreachable(error)) return error;
   throw error;
 }

@@ -1,33 +1,33 @@
-// What is known of a store, in memory: each key's newest write, however often and in which order it is
-// told, by a list, a watch or an own commit. Pure.
+// The known content of a store: the newest write of each key, however often and in whatever order writes
+// arrive from lists, watches and own commits. Pure.
 
 import { IndexedDocuments } from "../../intent/indexed_documents.ts";
 import type { Entry, Json } from "../../store/store.ts";
 
-/** A write as a list, a watch or an own commit tells it. */
+/** A write as reported by a list, a watch or an own commit. */
 export interface VersionedWrite {
   readonly key: string;
   readonly value: Json | undefined;
   readonly revision: number;
 }
 
-/** A copy of documents that only ever moves on. */
+/** Documents of which no older write replaces a newer one. */
 export class VersionedMap {
   readonly documents = new IndexedDocuments();
-  /** Revision at which a key was deleted: an older write that the watch tells later is not news. */
+  /** Revision at which a key was deleted, to ignore older writes that the watch reports later. */
   readonly #deleted = new Map<string, number>();
   #revision = 0;
   readonly #onSettled = new Set<() => void>();
-  /** Is told the key of each change, whoever made it; cheap, as set-ups wait for it. */
+  /** Called with the key of each change, by any client; must be cheap, as set-ups wait for it. */
   onChange: ((key: string) => void) | undefined;
 
-  /** Revision up to which all is known. */
+  /** Revision up to which everything is known. */
   get revision(): number {
     return this.#revision;
   }
 
-  /** Takes a write over unless it is known already; reports whether it was new. */
-  note({ key, value, revision }: VersionedWrite): boolean {
+  /** Takes over a write unless it is older than what is known; reports whether it was new. */
+  merge({ key, value, revision }: VersionedWrite): boolean {
     const known = this.documents.get(key)?.revision ?? this.#deleted.get(key) ?? 0;
     if (revision <= known) return false;
     if (value === undefined) {
@@ -40,12 +40,12 @@ export class VersionedMap {
     return true;
   }
 
-  /** Makes the copy equal to a list of all that was there at `revision`. */
-  take(entries: readonly Entry[], revision: number): void {
-    // A store that was restored or made anew counts from a past that is not ours: what was known of
-    // the other one says nothing of this one.
+  /** Makes the map equal to a list of all documents at `revision`. */
+  replaceAll(entries: readonly Entry[], revision: number): void {
+    // A store that was restored or re-created has other revisions: what was known before does not apply
+    // to it.
     if (revision < this.#revision) this.forget();
-    for (const entry of entries) this.note(entry);
+    for (const entry of entries) this.merge(entry);
     if (this.documents.size > entries.length) this.#deleteAllBut(entries, revision);
     this.settle(revision);
   }
@@ -53,32 +53,32 @@ export class VersionedMap {
   #deleteAllBut(entries: readonly Entry[], revision: number): void {
     const listed = new Set(entries.map((entry) => entry.key));
     for (const [key, { revision: known }] of [...this.documents]) {
-      // Gone by hand, it may have been of the very last revision.
+      // A document deleted by hand may be of the last revision.
       if (!listed.has(key) && known <= revision) this.#delete(key, revision);
     }
   }
 
-  /** Everything up to `revision` has been told: what was deleted before it needs no memory. */
+  /** Records that everything up to `revision` is known: earlier deletions need not be remembered. */
   settle(revision: number): void {
     this.#revision = Math.max(this.#revision, revision);
     for (const [key, at] of this.#deleted) if (at <= this.#revision) this.#deleted.delete(key);
-    for (const look of this.#onSettled) look();
+    for (const check of this.#onSettled) check();
   }
 
-  /** Resolves with true once all up to `revision` is known, with false after `limitMs`. */
+  /** Resolves with true once everything up to `revision` is known, with false after `limitMs`. */
   async reaches(revision: number, limitMs: number): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const look = () => revision <= this.#revision && resolve();
+    const check = () => revision <= this.#revision && resolve();
     const timer = setTimeout(resolve, limitMs);
-    this.#onSettled.add(look);
-    look();
+    this.#onSettled.add(check);
+    check();
     await promise;
-    this.#onSettled.delete(look);
+    this.#onSettled.delete(check);
     clearTimeout(timer);
     return revision <= this.#revision;
   }
 
-  /** Forgets all: what was taken for the store's has revisions of who knows when. */
+  /** Forgets everything: the known revisions are not those of the store. */
   forget(): void {
     this.documents.clear();
     this.#deleted.clear();

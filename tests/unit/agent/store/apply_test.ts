@@ -5,8 +5,8 @@ import { Fault } from "../../../../lib/util/errors.ts";
 import { MemoryStore } from "../../../memory/memory_store.ts";
 import { brokenPromises } from "../../intent/check_store.ts";
 
-/** A store that is gone after so many commits, as for a writer that is killed. */
-class MortalStore extends MemoryStore {
+/** A store that fails after some commits, as for a client that is killed. */
+class FailingStore extends MemoryStore {
   commitsLeft = Infinity;
   commits = 0;
 
@@ -42,8 +42,8 @@ const below = (store: MemoryStore, prefix: string) => store.database.keysBelow(p
 const states = (store: MemoryStore) =>
   below(store, "revisions/").map((key) => store.database.get(key)?.state);
 
-Deno.test("apply() keeps a long request beside its revision while it is applied, and not after", async () => {
-  const store = new MortalStore();
+Deno.test("apply() stores a long request beside its revision only while it is applied", async () => {
+  const store = new FailingStore();
   const text = intentOf(400, 'ä\u{1f9ea}"\\'.repeat(30));
   assert(text.length > 200_000);
   store.commitsLeft = 12;
@@ -58,13 +58,13 @@ Deno.test("apply() keeps a long request beside its revision while it is applied,
 });
 
 for (const [what, endpoints] of [["short", 40], ["long", 250]] as const) {
-  Deno.test(`a ${what} apply that is killed after any commit is finished by who comes next, or had not begun`, async () => {
+  Deno.test(`a ${what} apply that is killed after any commit is finished by the next client, or had not begun`, async () => {
     const text = intentOf(endpoints);
-    const whole = new MortalStore();
+    const whole = new FailingStore();
     await (await open(whole)).apply({ mode: "add", text });
     let begun = 0;
     for (let cut = 0; cut < whole.commits; cut++) {
-      const store = new MortalStore();
+      const store = new FailingStore();
       store.commitsLeft = cut;
       await (await open(store)).apply({ mode: "add", text }).catch(() => {});
       store.commitsLeft = Infinity;
@@ -81,8 +81,8 @@ for (const [what, endpoints] of [["short", 40], ["long", 250]] as const) {
   });
 }
 
-Deno.test("finishInterrupted() finishes all that was cut off, and leaves alone what lives and ends meanwhile", async () => {
-  const store = new MortalStore();
+Deno.test("finishInterrupted() finishes every interrupted apply, once", async () => {
+  const store = new FailingStore();
   for (const endpoints of [60, 70]) {
     store.commitsLeft = 3;
     await (await open(store)).apply({ mode: "add", text: intentOf(endpoints) }).catch(() => {});
@@ -94,15 +94,15 @@ Deno.test("finishInterrupted() finishes all that was cut off, and leaves alone w
   assertEquals(await (await open(store)).finishInterrupted(), []);
 });
 
-Deno.test("two applies at once on one store both come true, with a revision each", async () => {
-  const store = new MortalStore();
+Deno.test("two applies at once on one store both succeed, with a revision each", async () => {
+  const store = new FailingStore();
   const [one, two] = [await open(store), await open(store)];
   const answers = await Promise.all([
     one.apply({ mode: "add", text: intentOf(250) }),
     two.apply({ mode: "add", text: intentOf(250).replaceAll('"Name":"t"', '"Name":"u"') })
       .catch((error) => error.message),
   ]);
-  // The second tenant wants VLANs too: after a conflict it plans anew.
+  // The second tenant needs VLANs, too: after a conflict it plans again.
   assertEquals(answers.map((one) => one.revision).sort(), [1, 2]);
   assertEquals(below(store, "endpoints/").length, 1_500);
   assertEquals(brokenPromises(store.database.documents), []);

@@ -6,7 +6,7 @@ import type { CommitResult } from "../../../../lib/store/store.ts";
 const commits = (...after: (readonly number[] | undefined)[]): PlanCommit[] =>
   after.map((one, at) => ({ objects: [`${at}`], after: one, checks: [], writes: [] }));
 
-/** Commits as the test lets them end; keeps what began and ended, in order. */
+/** Commits that end when the test says so; records their starts and ends, in order. */
 function recorder() {
   const seen: string[] = [];
   const gates = new Map<string, PromiseWithResolvers<CommitResult>>();
@@ -30,7 +30,7 @@ function recorder() {
   return { seen, tryOne, end };
 }
 
-Deno.test("commitAll() begins with the first alone, goes on side by side, and ends with the last alone", async () => {
+Deno.test("commitAll() runs the first commit alone, the others in parallel, and the last alone", async () => {
   const { seen, tryOne, end } = recorder();
   const all = commitAll(commits([], [], [], [1], []), tryOne);
   await end("0");
@@ -44,7 +44,7 @@ Deno.test("commitAll() begins with the first alone, goes on side by side, and en
   assertEquals(await all, undefined);
 });
 
-Deno.test("commitAll() lets a commit that comes after all wait for all, and others for it", async () => {
+Deno.test("commitAll() runs a commit that depends on all others alone", async () => {
   const { seen, tryOne, end } = recorder();
   const all = commitAll(commits([], [], undefined, [2], []), tryOne);
   await end("0");
@@ -55,7 +55,7 @@ Deno.test("commitAll() lets a commit that comes after all wait for all, and othe
   assertEquals(await all, undefined);
 });
 
-Deno.test("commitAll() begins nothing after a conflict, and ends when what was begun has ended", async () => {
+Deno.test("commitAll() starts nothing after a conflict, and waits for the commits in progress", async () => {
   const { seen, tryOne, end } = recorder();
   const all = commitAll(commits([], [], [], [1], []), tryOne);
   await end("0");
@@ -69,13 +69,13 @@ Deno.test("commitAll() begins nothing after a conflict, and ends when what was b
   assertEquals(seen, ["-2"]);
 });
 
-Deno.test("commitAll() throws what went wrong, once all that was begun has ended", async () => {
+Deno.test("commitAll() throws the first error after the commits in progress have ended", async () => {
   const { seen, tryOne, end } = recorder();
   const all = commitAll(commits([], [], [], []), tryOne);
   all.catch(() => {});
   await end("0");
-  await end("2", new Error("away"));
+  await end("2", new Error("unreachable"));
   await end("1");
-  await assertRejects(() => all, Error, "away");
+  await assertRejects(() => all, Error, "unreachable");
   assertEquals(seen, ["+0", "-0", "+1", "+2", "-2", "-1"]);
 });

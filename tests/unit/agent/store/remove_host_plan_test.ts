@@ -19,9 +19,9 @@ const named: EndpointRecord = {
 const dbHere = attachmentOf("db", "10.9.0.2", { endpoint: "db", generation: 3 });
 
 type Parts = Parameters<typeof documentsOf>[0];
-const lose = (parts: Parts, host = "host1") => planHostRemoval(documentsOf(parts), host, 1_000);
-const said = (parts: Parts, host?: string) =>
-  lose(parts, host).map(({ act: { act, endpoint, address, pod, pinned } }) =>
+const planned = (parts: Parts, host = "host1") => planHostRemoval(documentsOf(parts), host, 1_000);
+const summary = (parts: Parts, host?: string) =>
+  planned(parts, host).map(({ act: { act, endpoint, address, pod, pinned } }) =>
     [act, endpoint, address, pod || "-", ...pinned ? ["pinned"] : []].join(" ")
   );
 
@@ -30,20 +30,20 @@ const elsewhere: EndpointRecord = { ...web, bound: { host: "host2", generation: 
 const held = endpointOf("web", "10.9.0.1", { heldSince: 500 });
 
 const cases: readonly (readonly [string, Parts, readonly string[]])[] = [
-  ["nothing of a host that has nothing", {}, []],
+  ["nothing for a host that has nothing", {}, []],
   [
-    "a set-up's endpoint goes with its address",
+    "an endpoint created by a set-up is released with its address",
     { endpoints: [web], attachments: [webHere] },
     ["release t/blue/default~web 10.9.0.1 default/web"],
   ],
   [
-    "it is held where its network says so",
+    "it is held if its network says so",
     { endpoints: [web], attachments: [webHere], holdAddress: 60 },
     ["hold t/blue/default~web 10.9.0.1 default/web"],
   ],
-  ["what is held already goes on to be", { endpoints: [held], holdAddress: 60 }, []],
+  ["an endpoint that is held already stays held", { endpoints: [held], holdAddress: 60 }, []],
   [
-    "a set-up's endpoint without an attachment, which only damage leaves, goes, too",
+    "an endpoint created by a set-up is released also without an attachment",
     { endpoints: [web] },
     ["release t/blue/default~web 10.9.0.1 default/web"],
   ],
@@ -53,52 +53,52 @@ const cases: readonly (readonly [string, Parts, readonly string[]])[] = [
     ["unbind t/blue/db 10.9.0.2 default/db"],
   ],
   [
-    "so is one whose pod was torn down before",
+    "an intent's endpoint is unbound also after its pod was torn down",
     { endpoints: [named] },
     ["unbind t/blue/db 10.9.0.2 -"],
   ],
   [
-    "one that the intent wants there is told to be",
+    "an endpoint that the intent pins to the host is reported as pinned",
     { endpoints: [pinned] },
     ["unbind t/blue/db 10.9.0.2 - pinned"],
   ],
   [
-    "of an endpoint that has moved on only the attachment goes",
+    "only the attachment is removed of an endpoint bound to another host",
     { endpoints: [elsewhere], attachments: [webHere] },
     ["forget t/blue/default~web 10.9.0.1 default/web"],
   ],
   [
-    "so it does where the endpoint is gone",
+    "only the attachment is removed if the endpoint does not exist",
     { attachments: [webHere] },
     ["forget t/blue/default~web 10.9.0.1 default/web"],
   ],
 ];
 
 for (const [what, parts, want] of cases) {
-  Deno.test(`planLoss(): ${what}`, () => assertEquals(said(parts), want));
+  Deno.test(`planHostRemoval(): ${what}`, () => assertEquals(summary(parts), want));
 }
 
-Deno.test("planLoss() leaves other hosts alone", () => {
-  assertEquals(said({ endpoints: [web, named], attachments: [webHere, dbHere] }, "host2"), []);
+Deno.test("planHostRemoval() does not touch other hosts", () => {
+  assertEquals(summary({ endpoints: [web, named], attachments: [webHere, dbHere] }, "host2"), []);
 });
 
-Deno.test("planLoss() checks and writes each of the records that it is about", () => {
-  const [loss] = lose({ endpoints: [web], attachments: [webHere] });
-  assertEquals(loss?.checks, [
+Deno.test("planHostRemoval() checks and writes each record that it changes", () => {
+  const [removal] = planned({ endpoints: [web], attachments: [webHere] });
+  assertEquals(removal?.checks, [
     { key: "attachments/host1/5bweb/eth0", revision: 5 },
     { key: KEY, revision: 5 },
   ]);
-  assertEquals(loss?.writes.map(({ key, value }) => [key, value]), [
+  assertEquals(removal?.writes.map(({ key, value }) => [key, value]), [
     ["attachments/host1/5bweb/eth0", undefined],
     [KEY, undefined],
     ["claims/ip/t/blue/10.9.0.1", undefined],
   ]);
 });
 
-Deno.test("planLoss() leaves neither a held nor an intent's endpoint the host's name, and keeps all else", () => {
+Deno.test("planHostRemoval() removes the host's name from held and intent's endpoints, and nothing else", () => {
   const endpoints = [web, { ...named, pin: { host: "host1" }, future: 7 } as EndpointRecord];
-  const losses = lose({ endpoints, attachments: [webHere, dbHere], holdAddress: 60 });
-  const values = losses.flatMap(({ writes }) => writes.map(({ value }) => value))
+  const removals = planned({ endpoints, attachments: [webHere, dbHere], holdAddress: 60 });
+  const values = removals.flatMap(({ writes }) => writes.map(({ value }) => value))
     .filter((value) => value !== undefined);
   const { bound: _web, ...webNow } = web;
   const { bound: _db, ...dbNow } = endpoints[1]!;
@@ -106,26 +106,26 @@ Deno.test("planLoss() leaves neither a held nor an intent's endpoint the host's 
   assertEquals<unknown[]>(values, [dbNow, { ...webNow, dynamic }]);
 });
 
-/** Documents after losses were given up, a commit after the other. */
+/** Returns the documents after all removals, commit by commit. */
 function applied(documents: ReturnType<typeof documentsOf>, host: string) {
   const now = new Map(documents);
   let commits = 0;
   for (;; commits++) {
-    const losses = firstCommit(planHostRemoval(now, host, 1_000), 1);
-    if (losses.length === 0) return { now, commits };
-    const operations = losses.flatMap(({ checks, writes }) => [...checks, ...writes]).length;
+    const removals = firstCommit(planHostRemoval(now, host, 1_000), 1);
+    if (removals.length === 0) return { now, commits };
+    const operations = removals.flatMap(({ checks, writes }) => [...checks, ...writes]).length;
     assert(operations < 100, `${operations} operations`);
-    for (const { key, revision } of losses.flatMap(({ checks }) => checks)) {
+    for (const { key, revision } of removals.flatMap(({ checks }) => checks)) {
       assertEquals(now.get(key)?.revision, revision);
     }
-    for (const { key, value } of losses.flatMap(({ writes }) => writes)) {
+    for (const { key, value } of removals.flatMap(({ writes }) => writes)) {
       if (value === undefined) now.delete(key);
       else now.set(key, { value, revision: 6 } as never);
     }
   }
 }
 
-Deno.test("planLoss(), committed in parts, leaves nothing of the host and records that agree with claims", () => {
+Deno.test("planHostRemoval(), committed in parts, leaves nothing of the host and records that agree with claims", () => {
   const pod = fc.record({
     host: fc.constantFrom("host1", "host2"),
     isNamed: fc.boolean(),
@@ -144,7 +144,7 @@ Deno.test("planLoss(), committed in parts, leaves nothing of the host and record
       });
       const attachments = places.flatMap(({ endpoint, address, host }, n) => {
         const { isAttached, isNamed, isElsewhere } = pods[n]!;
-        // Where it went it is attached; what a set-up made is, wherever it is.
+        // A moved endpoint is attached where it went; one created by a set-up is always attached.
         const hosts = [
           ...isAttached || (!isNamed && !isElsewhere) ? [host] : [],
           ...isElsewhere ? ["host3"] : [],
@@ -184,7 +184,7 @@ Deno.test("planLoss(), committed in parts, leaves nothing of the host and record
   );
 });
 
-Deno.test("knownHosts() gives every label that a record names", () => {
+Deno.test("knownHosts() returns every label that a record names", () => {
   const more = { "hosts/a": { name: "a" }, "agents/b": { host: "b" } };
   const endpoints = [{ ...named, host: "c", pin: { host: "d" } }];
   const attachments = [attachmentOf("x", "10.9.0.3", { host: "e" })];
