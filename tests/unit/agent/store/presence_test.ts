@@ -6,7 +6,7 @@ import type { Store } from "../../../../lib/store/store.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { MemoryStore } from "../../../memory/memory_store.ts";
 
-/** An agent of host h1 with that state folder; while it waits, `meanwhile` happens. */
+/** Returns the presence of an agent of host h1 with that state folder; `meanwhile` runs while it waits. */
 async function agent(
   store: Store,
   instance: string,
@@ -25,7 +25,7 @@ async function agent(
 const recordIn = async (store: Store) =>
   (await store.get("agents/h1"))?.value as unknown as PresenceRecord | undefined;
 
-Deno.test("Presence takes a label that nobody had, and says what its host carries", async () => {
+Deno.test("take() takes a free label and records the MTU of its host", async () => {
   const store = new MemoryStore();
   await (await agent(store, "a")).take();
   assertEquals(await recordIn(store), {
@@ -41,7 +41,7 @@ Deno.test("Presence takes a label that nobody had, and says what its host carrie
   });
 });
 
-Deno.test("Presence takes its own label again at once", async () => {
+Deno.test("take() takes its own label again without waiting", async () => {
   const store = new MemoryStore();
   await (await agent(store, "a")).take();
   const meanwhile = () => Promise.reject(new Error("it waited"));
@@ -50,7 +50,7 @@ Deno.test("Presence takes its own label again at once", async () => {
 });
 
 for (const takeOver of [false, true]) {
-  Deno.test(`Presence refuses the label of a living agent, take-over ${takeOver}`, async () => {
+  Deno.test(`take() refuses the label of a living agent, take-over ${takeOver}`, async () => {
     const store = new MemoryStore();
     const first = await agent(store, "a");
     await first.take();
@@ -61,16 +61,16 @@ for (const takeOver of [false, true]) {
   });
 }
 
-Deno.test("Presence takes a silent agent's label only when it is told to", async () => {
+Deno.test("take() takes the label of a silent agent only with take-over", async () => {
   const store = new MemoryStore();
   await (await agent(store, "a")).take();
-  const timid = await agent(store, "b");
-  await assertRejects(() => timid.take(), Fault, "belongs to another state folder");
+  const second = await agent(store, "b");
+  await assertRejects(() => second.take(), Fault, "belongs to another state folder");
   await (await agent(store, "b", { takeOver: true })).take();
   assertEquals((await recordIn(store))?.instance, "b");
 });
 
-Deno.test("Presence takes the label of a host that was given up, which says nothing of it then", async () => {
+Deno.test("take() takes the label of a removed host and clears its mark", async () => {
   const store = new MemoryStore();
   await (await agent(store, "a")).take();
   const { value, key } = (await store.get("agents/h1"))!;
@@ -82,7 +82,7 @@ Deno.test("Presence takes the label of a host that was given up, which says noth
   ]);
 });
 
-Deno.test("Presence refuses a host that was given up and speaks again", async () => {
+Deno.test("take() refuses the label of a removed host whose agent sends heartbeats again", async () => {
   const store = new MemoryStore();
   const first = await agent(store, "a");
   await first.take();
@@ -92,10 +92,59 @@ Deno.test("Presence refuses a host that was given up and speaks again", async ()
   await assertRejects(() => second.take(), Fault, "is in use");
 });
 
-Deno.test("Presence says so when its label was taken over while it was silent", async () => {
+Deno.test("beat() faults after another agent has taken over the label", async () => {
   const store = new MemoryStore();
   const first = await agent(store, "a");
   await first.take();
   await (await agent(store, "b", { takeOver: true })).take();
   await assertRejects(() => first.beat(), Fault, "is in use");
+});
+
+Deno.test("take() and beat() refuse a record of a newer version and leave it as it is", async () => {
+  const store = new MemoryStore();
+  const one = await agent(store, "a");
+  store.database.put({ "agents/h1": { schema: 9, host: "h1" } });
+  for (const call of [() => one.take(), () => one.beat()]) {
+    const fault = await assertRejects(call, Fault, "its record cannot be read");
+    assertEquals(fault.code, "conflict");
+  }
+  assertEquals(store.database.get("agents/h1"), { schema: 9, host: "h1" });
+});
+
+Deno.test("beat() takes over a heartbeat whose answer was lost", async () => {
+  const store = new MemoryStore();
+  const one = await agent(store, "a");
+  await one.take();
+  store.failNext("commit", "answer lost");
+  await assertRejects(() => one.beat(), Fault, "in time");
+  assertEquals((await recordIn(store))?.beat, 2);
+  await one.beat();
+  assertEquals((await recordIn(store))?.beat, 3);
+});
+
+Deno.test("keep() goes on while the store is unreachable, and calls `then` only after a heartbeat", async () => {
+  const store = new MemoryStore();
+  const stop = new AbortController();
+  const seen: string[] = [];
+  let pauses = 0;
+  const one = await agent(store, "a", {
+    meanwhile: () => {
+      pauses++;
+      store.isUnreachable = pauses === 2 || pauses === 3;
+      if (pauses === 5) stop.abort();
+      return Promise.resolve();
+    },
+  });
+  await one.keep(stop.signal, () => Promise.resolve(void seen.push(`after pause ${pauses}`)));
+  assertEquals(seen, ["after pause 1", "after pause 4"]);
+  assertEquals((await recordIn(store))?.beat, 2);
+});
+
+Deno.test("keep() ends with a fault once another agent has taken over the label", async () => {
+  const store = new MemoryStore();
+  const first = await agent(store, "a");
+  await first.take();
+  await (await agent(store, "b", { takeOver: true })).take();
+  const keeping = first.keep(new AbortController().signal, () => Promise.resolve());
+  assertEquals((await assertRejects(() => keeping, Fault, "is in use")).code, "conflict");
 });
