@@ -2,7 +2,10 @@
 // (ports/socket_driver.ts, ports/cli_driver.ts) keep the same promises by other means, and pass the same
 // tests (tests/contract/switch_contract.ts), as does the one in memory for unit tests of the agent.
 
-import type { TagSet } from "./ports/antispoof_flows.ts";
+/** Some access tags. */
+export interface VlanSet {
+  has(tag: number): boolean;
+}
 
 /** One pod's place on the bridge, as it should be. */
 export interface PortSpec {
@@ -55,7 +58,7 @@ export interface SwitchOptions {
   /** Limit of one call. @default 8000 */
   readonly limitMs?: number;
   /** Access tags whose frames policies judge; it may change, see `refreshAntispoofFlows`. @default none */
-  readonly policyVlans?: TagSet;
+  readonly policyVlans?: VlanSet;
 }
 
 /**

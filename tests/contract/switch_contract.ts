@@ -3,7 +3,8 @@
 
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import type { PortRow, PortSpec, Switch } from "../../lib/ovs/switch.ts";
-import { antispoofFlows, flowText } from "../../lib/ovs/ports/antispoof_flows.ts";
+import { antispoofFlows } from "../../lib/ovs/ports/antispoof_flows.ts";
+import { flowText } from "../../lib/ovs/openflow/flow.ts";
 import { Fault, type FaultCode } from "../../lib/util/errors.ts";
 import { waitFor } from "../lab/wait.ts";
 

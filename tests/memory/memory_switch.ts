@@ -2,7 +2,8 @@
 // them (tests/contract/switch_contract.ts runs over all three), a list of the calls, and faults that a
 // test injects. Frames do not exist here.
 
-import { antispoofFlows, flowText } from "../../lib/ovs/ports/antispoof_flows.ts";
+import { antispoofFlows } from "../../lib/ovs/ports/antispoof_flows.ts";
+import { flowText } from "../../lib/ovs/openflow/flow.ts";
 import { parsePort, parseTag, refuseSharedTag } from "../../lib/ovs/ports/port_spec.ts";
 import type { PortRow, PortSpec, Switch, SwitchState } from "../../lib/ovs/switch.ts";
 import { Fault } from "../../lib/util/errors.ts";

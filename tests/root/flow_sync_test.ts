@@ -2,12 +2,8 @@
 // and for how long, on a real Open vSwitch.
 
 import { assertEquals, assertNotEquals } from "@std/assert";
-import {
-  antispoofFlows,
-  BASE_FLOWS,
-  type Flow,
-  flowText,
-} from "../../lib/ovs/ports/antispoof_flows.ts";
+import { antispoofFlows, BASE_FLOWS } from "../../lib/ovs/ports/antispoof_flows.ts";
+import { type Flow, flowText } from "../../lib/ovs/openflow/flow.ts";
 import { OvsTools } from "../../lib/ovs/transport/ovs_tools.ts";
 import { FlowBridge, soon } from "../lab/flow_bridge.ts";
 

@@ -5,7 +5,7 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { failClosedFlows, shutLine } from "../../lib/agent/policy/fail_closed.ts";
 import { TELL_AND_DROP } from "../../lib/ovs/policy_tables/drop_watch.ts";
 import { openPolicyTables } from "../../lib/ovs/policy_tables/policy_tables.ts";
-import { planFlows } from "../../lib/ovs/ports/antispoof_flows.ts";
+import { planFlows } from "../../lib/ovs/openflow/plan_flows.ts";
 import { DROP, placeOf } from "../../lib/policy/flows/pipeline.ts";
 import { Fault } from "../../lib/util/errors.ts";
 import { BRIDGE, FlowBridge, soon } from "../lab/flow_bridge.ts";

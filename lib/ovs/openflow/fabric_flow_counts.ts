@@ -1,8 +1,8 @@
-// How many flows of uplink and overlay there are on each bridge: cheap enough to be asked every few
+// How many flows of uplink and tunnel there are on each bridge: cheap enough to be asked every few
 // seconds, so that somebody's deletion is noticed without a look at each flow.
 
 import { countFlows } from "./flow_count.ts";
-import { LINK_COOKIES } from "../ports/antispoof_flows.ts";
+import { LINK_COOKIES } from "./cookies.ts";
 
 /** Returns the numbers in words that are the same as long as they are; a bridge that is away has none. */
 export async function flowCounts(
@@ -13,8 +13,8 @@ export async function flowCounts(
   },
   endMs: number,
 ): Promise<string> {
-  const { uplink, patch, overlay } = LINK_COOKIES;
-  const asks = [[bridge, [uplink, patch]], [tunnelBridge, [overlay]]] as const;
+  const { uplink, patch, tunnel } = LINK_COOKIES;
+  const asks = [[bridge, [uplink, patch]], [tunnelBridge, [tunnel]]] as const;
   const counts = await Promise.all(asks.map(async ([name, cookies]) => {
     const numbers = await countFlows(`${rundir}/${name}.mgmt`, cookies, endMs);
     return `${name} ${numbers?.join("+") ?? "away"}`;

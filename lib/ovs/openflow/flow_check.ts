@@ -3,7 +3,7 @@
 // again", which makes them right flow by flow. A flow that was exchanged for another one is left to
 // the timed look.
 
-import { OUR_COOKIES } from "../ports/antispoof_flows.ts";
+import { ANTISPOOF_COOKIES } from "./cookies.ts";
 import type { OpenFlowConnection } from "./openflow_connection.ts";
 import { withDeadline } from "../../util/async/deadline.ts";
 
@@ -46,7 +46,7 @@ export class FlowCheck implements Disposable {
     this.#isCounting = true;
     try {
       const endMs = performance.now() + LIMIT_MS;
-      const count = connection.countFlows(OUR_COOKIES);
+      const count = connection.countFlows(ANTISPOOF_COOKIES);
       this.#judge(await withDeadline(endMs, "ovs-vswitchd did not count", count));
     } catch {
       // A connection that broke rings by itself when it is back.

@@ -1,7 +1,7 @@
 // How many flows a bridge has, asked over its socket: a number takes some 1 ms of a processor, the flows
 // themselves by ovs-ofctl some 17 (3.1, November 2026).
 
-import type { CookieSet } from "../ports/antispoof_flows.ts";
+import type { CookieSet } from "./cookies.ts";
 import { OpenFlowConnection } from "./openflow_connection.ts";
 import { withDeadline } from "../../util/async/deadline.ts";
 import { openUnixStream } from "../transport/unix_stream.ts";

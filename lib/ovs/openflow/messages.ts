@@ -2,7 +2,7 @@
 // "OpenFlow Switch Specification 1.3.5", §7; names in capitals are its names without OFP.
 
 import { bytes, ipv4Bytes, macBytes, u16, u32, u64, u8, viewOf } from "./bytes.ts";
-import { type Flow, type Match, POLICY_TABLE } from "../ports/antispoof_flows.ts";
+import { type Flow, type Match, POLICY_TABLE } from "./flow.ts";
 
 const VERSION = 4;
 

@@ -2,7 +2,8 @@
 // and nothing of pods.
 
 import { Fault } from "../../util/errors.ts";
-import type { CookieSet, Flow } from "../ports/antispoof_flows.ts";
+import type { CookieSet } from "./cookies.ts";
+import type { Flow } from "./flow.ts";
 import * as openflow from "./messages.ts";
 import { withDeadline } from "../../util/async/deadline.ts";
 import { openUnixStream, type UnixStream } from "../transport/unix_stream.ts";

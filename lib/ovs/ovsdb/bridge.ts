@@ -3,7 +3,8 @@
 import { Fault } from "../../util/errors.ts";
 import { run } from "../../util/run.ts";
 import type { Ask } from "./select.ts";
-import { BASE_FLOWS, flowText } from "../ports/antispoof_flows.ts";
+import { BASE_FLOWS } from "../ports/antispoof_flows.ts";
+import { flowText } from "../openflow/flow.ts";
 import type { Columns } from "./ovsdb_connection.ts";
 import { membersOf, OWNER_KEY, recordFromMap, uuidsOf } from "./port_rows.ts";
 import type { Datapath, SwitchOptions } from "../switch.ts";

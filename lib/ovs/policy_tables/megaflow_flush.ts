@@ -13,7 +13,7 @@
 // megaflow. The next change asks for another bit instead, which none of them has. Nothing is lost by
 // it: the next packet of each connection is looked up in the tables once more.
 
-import { planFlows } from "../ports/antispoof_flows.ts";
+import { planFlows } from "../openflow/plan_flows.ts";
 import type { PolicyTables } from "./policy_tables.ts";
 import { withDeadline } from "../../util/async/deadline.ts";
 

@@ -9,7 +9,8 @@
 
 import { openControl } from "../transport/appctl.ts";
 import { ensureMeter, removeMeter } from "./drop_watch.ts";
-import { LINK_COOKIES, planFlows, POLICY_COOKIES } from "../ports/antispoof_flows.ts";
+import { LINK_COOKIES, POLICY_COOKIES } from "../openflow/cookies.ts";
+import { planFlows } from "../openflow/plan_flows.ts";
 import type { SwitchOptions } from "../switch.ts";
 import { OvsTools } from "../transport/ovs_tools.ts";
 

@@ -3,7 +3,9 @@
 // change over, which is the same point at which the fast driver's barrier is answered.
 
 import { Fault } from "../../util/errors.ts";
-import { antispoofFlows, BASE_FLOWS, cookieOf, type Flow, flowText } from "./antispoof_flows.ts";
+import { antispoofFlows, BASE_FLOWS } from "./antispoof_flows.ts";
+import { antispoofCookie } from "../openflow/cookies.ts";
+import { type Flow, flowText } from "../openflow/flow.ts";
 import { gratuitousArp } from "../openflow/messages.ts";
 import type { Arrival, DriverEvents, PortDriver } from "./port_driver.ts";
 import { createSwitch } from "./switch_ports.ts";
@@ -178,5 +180,5 @@ function wordsOf(job: Job, { bridge, owner }: SwitchOptions): string[] {
 }
 
 function deletion(ofport: number): string {
-  return `delete cookie=0x${cookieOf(ofport).toString(16)}/-1`;
+  return `delete cookie=0x${antispoofCookie(ofport).toString(16)}/-1`;
 }

@@ -1,6 +1,6 @@
 // What a way to Open vSwitch promises: over its sockets (fast.ts), or by its commands (vsctl.ts).
 
-import type { Flow } from "./antispoof_flows.ts";
+import type { Flow } from "../openflow/flow.ts";
 import type { RowCache } from "../ovsdb/port_rows.ts";
 import type { PortSpec, SwitchState } from "../switch.ts";
 import type { Job } from "../ovsdb/transaction.ts";

@@ -4,13 +4,9 @@ import { hooked } from "../../util/fault_hooks.ts";
 import { Fault } from "../../util/errors.ts";
 import { Announcer } from "./announcer.ts";
 import type { Arrival, DriverEvents, PortDriver } from "./port_driver.ts";
-import {
-  antispoofFlows,
-  BASE_FLOWS,
-  cookieOf,
-  type Flow,
-  WHOLE_COOKIE,
-} from "./antispoof_flows.ts";
+import { antispoofFlows, BASE_FLOWS } from "./antispoof_flows.ts";
+import { antispoofCookie, EXACT_COOKIE } from "../openflow/cookies.ts";
+import type { Flow } from "../openflow/flow.ts";
 import { FlowCheck } from "../openflow/flow_check.ts";
 import { Reconnecting } from "../transport/reconnecting.ts";
 import { type OpenFlowConnection, openOpenFlow } from "../openflow/openflow_connection.ts";
@@ -143,7 +139,7 @@ class FastDriver implements PortDriver {
   dropFlows(numbers: readonly number[]): Promise<void> {
     const connection = this.#openflow.current;
     for (const number of numbers) {
-      if (connection) connection.deleteFlows(cookieOf(number), WHOLE_COOKIE);
+      if (connection) connection.deleteFlows(antispoofCookie(number), EXACT_COOKIE);
       else this.#staleNumbers.add(number);
     }
     return Promise.resolve();
@@ -185,7 +181,7 @@ class FastDriver implements PortDriver {
       what: "ovs-vswitchd did not take the port over",
     });
     if (seen !== ofport) {
-      connection.deleteFlows(cookieOf(ofport), WHOLE_COOKIE);
+      connection.deleteFlows(antispoofCookie(ofport), EXACT_COOKIE);
       check = connection.addFlows(antispoofFlows(seen, spec, policed));
     }
     await withDeadline(endMs, "ovs-vswitchd did not finish the port", connection.barrier());
@@ -256,7 +252,7 @@ class FastDriver implements PortDriver {
 
   #openFlowReady(connection: OpenFlowConnection): void {
     for (const number of this.#staleNumbers) {
-      connection.deleteFlows(cookieOf(number), WHOLE_COOKIE);
+      connection.deleteFlows(antispoofCookie(number), EXACT_COOKIE);
     }
     this.#staleNumbers.clear();
     void this.#revalidation.prepare();
@@ -281,7 +277,7 @@ class FastDriver implements PortDriver {
     });
     // Two may have changed numbers: all old flows go before the first new one.
     for (const { guarded } of moved) {
-      connection.deleteFlows(cookieOf(guarded.ofport), WHOLE_COOKIE);
+      connection.deleteFlows(antispoofCookie(guarded.ofport), EXACT_COOKIE);
     }
     for (const { guarded, now } of moved) this.#guard(connection, guarded, now);
   }

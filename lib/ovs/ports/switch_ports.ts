@@ -6,7 +6,9 @@ import { Fault, faultFrom } from "../../util/errors.ts";
 import { GroupCommit } from "../../util/async/group_commit.ts";
 import { ensureBridge } from "../ovsdb/bridge.ts";
 import type { DriverEvents, PortDriver } from "./port_driver.ts";
-import { antispoofFlows, BASE_FLOWS, cookieOf, type Flow } from "./antispoof_flows.ts";
+import { antispoofFlows, BASE_FLOWS } from "./antispoof_flows.ts";
+import { antispoofCookie } from "../openflow/cookies.ts";
+import type { Flow } from "../openflow/flow.ts";
 import { PortChanges } from "./port_changes.ts";
 import { parsePort, parseTag } from "./port_spec.ts";
 import { withDriverDeadlines } from "./driver_deadlines.ts";
@@ -116,7 +118,7 @@ class PortSwitch implements Switch {
     const endMs = this.#end();
     const end = await this.#turns.take([SYNC], endMs);
     // Ports on their way have flows of their own accord, and maybe no spec here yet.
-    const kept = new Set([...this.#changes.arriving.keys()].map(cookieOf));
+    const kept = new Set([...this.#changes.arriving.keys()].map(antispoofCookie));
     try {
       const rows = await this.#driver.rows(endMs);
       const named = new Set(specs.map((spec) => spec.name));
@@ -127,7 +129,7 @@ class PortSwitch implements Switch {
           [
             ...this.#changes.arriving.keys(),
             ...rows.ports().flatMap(({ name, ofport }) => named.has(name) ? [] : ofport ?? []),
-          ].map(cookieOf),
+          ].map(antispoofCookie),
         );
         return kept.has(cookie) || late.has(cookie);
       };

@@ -4,13 +4,9 @@ import { Fault } from "../../util/errors.ts";
 import { run } from "../../util/run.ts";
 import { type Ask, selectRows } from "../ovsdb/select.ts";
 import { countFlows } from "../openflow/flow_count.ts";
-import {
-  type CookieSet,
-  type Flow,
-  flowText,
-  OUR_COOKIES,
-  planFlows,
-} from "../ports/antispoof_flows.ts";
+import { ANTISPOOF_COOKIES, type CookieSet } from "../openflow/cookies.ts";
+import { type Flow, flowText } from "../openflow/flow.ts";
+import { planFlows } from "../openflow/plan_flows.ts";
 import type { Columns, TableUpdates } from "../ovsdb/ovsdb_connection.ts";
 
 /** Where the tools find this Open vSwitch. */
@@ -103,7 +99,7 @@ export class OvsTools {
     want: readonly Flow[],
     { endMs, isKept }: { readonly endMs: number; readonly isKept: (cookie: bigint) => boolean },
   ): Promise<void> {
-    await this.syncLines(want.map(flowText), { endMs, isKept, cookies: OUR_COOKIES });
+    await this.syncLines(want.map(flowText), { endMs, isKept, cookies: ANTISPOOF_COOKIES });
   }
 
   /** Makes the flows under `cookies` exactly the lines `want`, written as flowText writes them. */

@@ -4,7 +4,8 @@
 // secure, no flows). The pods' own flows come back first; what leaves by the patch meets an empty
 // tunnel bridge and is dropped, until the next look has called this again.
 
-import { LEARNED_COOKIES, LINK_COOKIES, type TagSet } from "../ports/antispoof_flows.ts";
+import { LEARNED_COOKIES, LINK_COOKIES } from "../openflow/cookies.ts";
+import type { VlanSet } from "../switch.ts";
 import { findLinks, type Links, numberOf, ourBridge } from "../ovsdb/link_rows.ts";
 import {
   PATCH_ON_INTEGRATION,
@@ -37,7 +38,7 @@ export interface TunnelTools {
   readonly tunnel: OvsTools;
   readonly neighbours: VtepNeighbours;
   readonly place: TunnelPlace;
-  readonly policed?: TagSet | undefined;
+  readonly policed?: VlanSet | undefined;
 }
 
 /** Makes the overlay as wished. Faults: usage, conflict, not_found, failed, and those of tools. */
@@ -93,7 +94,7 @@ async function setFlows(
   await Promise.all([
     tunnel.syncLines(tunnelFlows({ networks, hosts }, ports), {
       endMs,
-      cookies: LINK_COOKIES.overlay,
+      cookies: LINK_COOKIES.tunnel,
     }),
     tools.syncLines(trunkFlows({ ofport, tags: localTags, cookies, policed }), { endMs, cookies }),
   ]);

@@ -19,7 +19,7 @@
 // One tunnel port serves all: destination and VNI are set per frame. A port per host and network, the
 // other way, makes ovs-vswitchd walk thousands of ports at each change.
 
-import { LEARNED_COOKIES, LINK_COOKIES } from "../ports/antispoof_flows.ts";
+import { LEARNED_COOKIES, LINK_COOKIES } from "../openflow/cookies.ts";
 import type { DesiredTunnel, Member, TunnelNetwork } from "./desired_tunnel.ts";
 import { vtepsOf } from "./desired_tunnel.ts";
 
@@ -111,7 +111,7 @@ function arpAnswer({ ip, mac }: Member): string {
 }
 
 function cookieOf(vni: number): string {
-  return `cookie=0x${(LINK_COOKIES.overlay.value | BigInt(vni)).toString(16)}`;
+  return `cookie=0x${(LINK_COOKIES.tunnel.value | BigInt(vni)).toString(16)}`;
 }
 
 function hex(value: number | bigint): string {

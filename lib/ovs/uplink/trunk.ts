@@ -1,7 +1,9 @@
 // A port of the integration bridge that carries several tags: the uplink, or the overlay's patch.
 // Which tags its row names, and what may come in by it. Pure.
 
-import { actionText, type CookieSet, onwards, type TagSet } from "../ports/antispoof_flows.ts";
+import { actionText, forwardAction } from "../openflow/flow.ts";
+import type { CookieSet } from "../openflow/cookies.ts";
+import type { VlanSet } from "../switch.ts";
 import type { LinkRow } from "../ovsdb/link_rows.ts";
 
 /**
@@ -34,12 +36,12 @@ export function trunkFlows(
     readonly ofport: number;
     readonly tags: readonly number[];
     readonly cookies: CookieSet;
-    readonly policed?: TagSet | undefined;
+    readonly policed?: VlanSet | undefined;
   },
 ): string[] {
   const cookie = `cookie=0x${cookies.value.toString(16)}`;
   return trunksFor(tags).filter((tag) => tag !== NO_TAG).map((tag) =>
     `${cookie}, priority=${PRIORITY},in_port=${ofport},dl_vlan=${tag}` +
-    ` actions=${actionText(onwards(tag, policed))}`
+    ` actions=${actionText(forwardAction(tag, policed))}`
   );
 }

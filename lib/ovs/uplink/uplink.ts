@@ -2,7 +2,8 @@
 
 import { Fault, oneLine } from "../../util/errors.ts";
 import { isLinkName } from "../../util/names.ts";
-import { LINK_COOKIES, type TagSet } from "../ports/antispoof_flows.ts";
+import { LINK_COOKIES } from "../openflow/cookies.ts";
+import type { VlanSet } from "../switch.ts";
 import { parseTag } from "../ports/port_spec.ts";
 import type { HostNet } from "../host_net.ts";
 import { findLinks, type Links, numberOf, ourBridge, ownerWords } from "../ovsdb/link_rows.ts";
@@ -30,7 +31,7 @@ export interface UplinkTools {
   readonly tools: OvsTools;
   readonly host: HostNet;
   readonly place: UplinkPlace;
-  readonly policed?: TagSet | undefined;
+  readonly policed?: VlanSet | undefined;
 }
 
 /** Makes the uplink as wished. Faults: usage, not_found, conflict, failed, and those of tools. */

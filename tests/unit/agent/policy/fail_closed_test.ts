@@ -7,7 +7,8 @@ import {
   shutLine,
   tagsIn,
 } from "../../../../lib/agent/policy/fail_closed.ts";
-import { POLICY_COOKIES, POLICY_TABLE } from "../../../../lib/ovs/ports/antispoof_flows.ts";
+import { POLICY_COOKIES } from "../../../../lib/ovs/openflow/cookies.ts";
+import { POLICY_TABLE } from "../../../../lib/ovs/openflow/flow.ts";
 import { dropsOf, openTagsOf } from "../../../../lib/ovs/policy_tables/policy_tables.ts";
 import {
   deniedLine,

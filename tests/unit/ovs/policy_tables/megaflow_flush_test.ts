@@ -7,7 +7,7 @@ import {
   flushing,
   nextBit,
 } from "../../../../lib/ovs/policy_tables/megaflow_flush.ts";
-import { planFlows } from "../../../../lib/ovs/ports/antispoof_flows.ts";
+import { planFlows } from "../../../../lib/ovs/openflow/plan_flows.ts";
 import type { PolicyTables } from "../../../../lib/ovs/policy_tables/policy_tables.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 

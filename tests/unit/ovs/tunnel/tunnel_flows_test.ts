@@ -1,10 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import {
+  ANTISPOOF_COOKIES,
   LEARNED_COOKIES,
   LINK_COOKIES,
-  OUR_COOKIES,
-  planFlows,
-} from "../../../../lib/ovs/ports/antispoof_flows.ts";
+} from "../../../../lib/ovs/openflow/cookies.ts";
+import { planFlows } from "../../../../lib/ovs/openflow/plan_flows.ts";
 import { learnedCookieOf, tunnelFlows } from "../../../../lib/ovs/tunnel/tunnel_flows.ts";
 import type { Member, TunnelNetwork } from "../../../../lib/ovs/tunnel/desired_tunnel.ts";
 
@@ -131,7 +131,9 @@ Deno.test("learnedCookieOf() tells networks and their local tags apart, and is n
   assertEquals(new Set(all).size, 4);
   const isLearned = (cookie: bigint) => (cookie & LEARNED_COOKIES.mask) === LEARNED_COOKIES.value;
   assert(all.every(isLearned));
-  assert(![OUR_COOKIES, ...Object.values(LINK_COOKIES)].some(({ value }) => isLearned(value)));
+  assert(
+    ![ANTISPOOF_COOKIES, ...Object.values(LINK_COOKIES)].some(({ value }) => isLearned(value)),
+  );
 });
 
 Deno.test("planFlows() of a member that moved names its flows only, and none twice", () => {

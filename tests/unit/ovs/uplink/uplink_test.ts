@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import type { LinkRow } from "../../../../lib/ovs/ovsdb/link_rows.ts";
 import { trunkFlows, trunksFor } from "../../../../lib/ovs/uplink/trunk.ts";
 import { type DesiredUplink, planUplink } from "../../../../lib/ovs/uplink/uplink.ts";
-import { LINK_COOKIES, OUR_COOKIES } from "../../../../lib/ovs/ports/antispoof_flows.ts";
+import { ANTISPOOF_COOKIES, LINK_COOKIES } from "../../../../lib/ovs/openflow/cookies.ts";
 
 const place = { bridge: "contivBridge", owner: "h1" };
 const row: LinkRow = {
@@ -75,7 +75,7 @@ Deno.test("trunkFlows() lets in the named tags and no other", () => {
 });
 
 Deno.test("LINK_COOKIES are apart from guards' and from each other, so that no sync takes others' flows", () => {
-  const all = [OUR_COOKIES, ...Object.values(LINK_COOKIES)];
+  const all = [ANTISPOOF_COOKIES, ...Object.values(LINK_COOKIES)];
   const meets = all.filter(({ value }) =>
     all.filter((set) => (value & set.mask) === (set.value & set.mask)).length !== 1
   );

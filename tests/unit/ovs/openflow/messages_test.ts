@@ -1,27 +1,9 @@
 import { assertEquals } from "@std/assert";
-import { planFlows } from "../../../../lib/ovs/ports/antispoof_flows.ts";
 import {
   countFlowsMessage,
   flowCountOf,
   MessageStream,
 } from "../../../../lib/ovs/openflow/messages.ts";
-
-const PLAIN = "cookie=0x6b38000100000001, priority=200,arp";
-
-for (
-  const head of [
-    PLAIN,
-    "cookie=0x6b38000100000001, reset_counts priority=200,arp",
-    "cookie=0x6b38000100000001, send_flow_rem check_overlap priority=200,arp",
-    "cookie=0x6b38000100000001, idle_timeout=60, hard_timeout=9, importance=3, priority=200,arp",
-  ]
-) {
-  Deno.test(`planFlows() deletes a stray by its match: ${head}`, () => {
-    assertEquals(planFlows([`${head} actions=drop`], []), [
-      "delete_strict cookie=0x6b38000100000001/-1, priority=200,arp",
-    ]);
-  });
-}
 
 Deno.test("flowCountOf() reads the number in the switch's answer, and no other message's", () => {
   // OpenFlow 1.3.5, §7.3.5.3: kind 2, then packets, bytes and the number.
