@@ -114,15 +114,6 @@ export function packetOutMessage(xid: number, inPort: number, frame: Uint8Array)
   return message(T.packetOut, xid, ...head, action, frame);
 }
 
-/** Returns the frame by which a pod tells its segment where its address is: an ARP request for itself. */
-export function gratuitousArp(mac: string, address: string): Uint8Array {
-  const [sha, spa] = [macBytes(mac), ipv4Bytes(address)];
-  const broadcast = new Uint8Array(6).fill(0xff);
-  const ethernet = [broadcast, sha, u16(0x0806)];
-  const fixed = [u16(1), u16(0x0800), u8(6), u8(4), u16(1)]; // RFC 826: Ethernet, IPv4, request
-  return bytes(...ethernet, ...fixed, sha, spa, new Uint8Array(6), spa);
-}
-
 /** Returns the ports of a PORT_STATUS or of a PORT_DESC reply. */
 export function portsOf({ type, body }: Message): SwitchPort[] {
   const start = 8; // reason or kind of multipart, and padding

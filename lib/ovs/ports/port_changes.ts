@@ -3,6 +3,7 @@
 
 import { Fault, faultFrom } from "../../util/errors.ts";
 import type { GroupCommit } from "../../util/async/group_commit.ts";
+import { GratuitousArp } from "./gratuitous_arp.ts";
 import type { PortDriver } from "./port_driver.ts";
 import { refuseSharedTag } from "./port_spec.ts";
 import type { RowCache } from "../ovsdb/port_rows.ts";
@@ -28,6 +29,9 @@ export class PortChanges {
   readonly #driver: PortDriver;
   readonly #batch: GroupCommit<Job, number | undefined>;
   readonly #waits = new ConditionWaits();
+  readonly #gratuitousArp = new GratuitousArp({
+    send: (port, frames) => this.#driver.sendFrames(port, frames, this.#end()),
+  });
   #nextNumber = Math.floor(Math.random() * NUMBERS);
   #isClosed = false;
 
@@ -57,9 +61,12 @@ export class PortChanges {
       const committed = this.#commitArrival({ do: "add", spec, ofport }, endMs);
       undo = () => this.#undo(spec.name, { ofport, committed });
       this.arriving.set(ofport, spec);
-      await this.#driver.forward({ spec, ofport, committed }, endMs);
+      const seen = await this.#gratuitousArp.during(() =>
+        this.#driver.forward({ spec, ofport, committed }, endMs)
+      );
       this.arriving.delete(ofport);
       leftNothing();
+      this.#gratuitousArp.announce({ ...spec, ofport: seen });
     } catch (error) {
       const undone = undo().finally(leftNothing);
       await withDeadline(performance.now() + UNDO_MS, "undo", undone).catch(() => {});
@@ -81,12 +88,13 @@ export class PortChanges {
     const theirs = ports.flatMap(({ row, requested }) =>
       [row.ofport ?? [], requested ?? []].flat()
     );
-    await this.#driver.dropFlows([...new Set([...numbers, ...theirs])], endMs);
+    await this.#driver.deleteFlows([...new Set([...numbers, ...theirs])], endMs);
   }
 
-  /** Returns undoing up. */
+  /** Gives undoing up. */
   close(): void {
     this.#isClosed = true;
+    this.#gratuitousArp.close();
     this.#waits.notifyAll();
   }
 

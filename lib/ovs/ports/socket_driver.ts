@@ -2,8 +2,7 @@
 
 import { hooked } from "../../util/fault_hooks.ts";
 import { Fault } from "../../util/errors.ts";
-import { Announcer } from "./announcer.ts";
-import type { Arrival, DriverEvents, PortDriver } from "./port_driver.ts";
+import type { Arrival, DriverEvents, NumberedPort, PortDriver } from "./port_driver.ts";
 import { antispoofFlows, BASE_FLOWS } from "./antispoof_flows.ts";
 import { antispoofCookie, EXACT_COOKIE } from "../openflow/cookies.ts";
 import type { Flow } from "../openflow/flow.ts";
@@ -55,7 +54,6 @@ class FastDriver implements PortDriver {
   readonly #waits = new ConditionWaits();
   readonly #ovsdb: Reconnecting<OvsdbConnection>;
   readonly #openflow: Reconnecting<OpenFlowConnection>;
-  readonly #announcer = new Announcer(() => this.#openflow.current);
   readonly #revalidation: RevalidatorWait;
   readonly #flowCheck: FlowCheck;
   /** How many flows there should be; undefined until they are counted for the rows as they are now. */
@@ -116,12 +114,12 @@ class FastDriver implements PortDriver {
     await this.#waits.until(CFG, look, { endMs, what });
   }
 
-  async forward(arrival: Arrival, endMs: number): Promise<void> {
+  async forward(arrival: Arrival, endMs: number): Promise<number> {
     arrival.committed.catch(() => {}); // awaited below, unless the connection fails first
     while (true) {
       const connection = await this.#openflow.get(endMs);
       try {
-        return await this.#announcer.during(() => this.#prove(connection, arrival, endMs));
+        return await this.#install(connection, arrival, endMs);
       } catch (error) {
         // A new ovs-vswitchd has no flow; all is sent again.
         if (!connection.why || performance.now() >= endMs) throw error;
@@ -136,7 +134,7 @@ class FastDriver implements PortDriver {
     await this.#waits.until(name, look, { endMs, what });
   }
 
-  dropFlows(numbers: readonly number[]): Promise<void> {
+  deleteFlows(numbers: readonly number[]): Promise<void> {
     const connection = this.#openflow.current;
     for (const number of numbers) {
       if (connection) connection.deleteFlows(antispoofCookie(number), EXACT_COOKIE);
@@ -152,6 +150,13 @@ class FastDriver implements PortDriver {
     check();
   }
 
+  async sendFrames({ name, ofport }: NumberedPort, frames: readonly Uint8Array[]): Promise<void> {
+    const connection = this.#openflow.current;
+    if (connection?.ports.get(name) !== ofport) return; // removed meanwhile
+    for (const frame of frames) connection.sendFrame(ofport, frame);
+    await connection.barrier();
+  }
+
   state(): SwitchState {
     return {
       ovsdb: this.#ovsdb.current ? "up" : "down",
@@ -161,18 +166,17 @@ class FastDriver implements PortDriver {
 
   close(): void {
     this.#flowCheck[Symbol.dispose]();
-    this.#announcer.close();
     this.#revalidation[Symbol.dispose]();
     this.#ovsdb.close();
     this.#openflow.close();
     this.#waits.notifyAll();
   }
 
-  async #prove(
+  async #install(
     connection: OpenFlowConnection,
     { spec, ofport, committed }: Arrival,
     endMs: number,
-  ): Promise<void> {
+  ): Promise<number> {
     const { policyVlans: policed } = this.#options;
     let check = connection.addFlows(antispoofFlows(ofport, spec, policed));
     await withDeadline(endMs, "ovsdb-server did not commit", committed);
@@ -191,7 +195,7 @@ class FastDriver implements PortDriver {
       "ovs-vswitchd did not revalidate",
       this.#revalidation.caughtUp(spec.mac),
     );
-    this.#announcer.announce({ ...spec, ofport: seen });
+    return seen;
   }
 
   #portOf(connection: OpenFlowConnection, name: string): number | undefined {

@@ -67,7 +67,8 @@ function changesWith(forward: PortDriver["forward"]) {
   const driver = {
     rows: () => Promise.resolve(mirror),
     gone: () => Promise.resolve(),
-    dropFlows: (numbers: readonly number[]) => Promise.resolve(void dropped.push(...numbers)),
+    deleteFlows: (numbers: readonly number[]) => Promise.resolve(void dropped.push(...numbers)),
+    sendFrames: () => Promise.resolve(),
     forward,
   } as unknown as PortDriver;
   return { changes: new PortChanges(OPTIONS, driver, new GroupCommit(commit)), rows, dropped };
@@ -76,7 +77,10 @@ function changesWith(forward: PortDriver["forward"]) {
 const inTime = () => ({ endMs: performance.now() + 1_000, leftNothing: () => {} });
 
 Deno.test("PortChanges.arrive() leaves a row and nothing on its way", async () => {
-  const { changes, rows } = changesWith(async ({ committed }) => void await committed);
+  const { changes, rows } = changesWith(async ({ committed, ofport }) => {
+    await committed;
+    return ofport;
+  });
   let isFree = false;
   await changes.arrive(SPEC, { ...inTime(), leftNothing: () => isFree = true });
   assertEquals([...rows.keys()], ["cv1"]);
@@ -109,7 +113,7 @@ Deno.test("PortChanges.arrive() says of a port that fails, until its row is gone
 
 Deno.test("PortChanges.arrive() refuses what is still another network's on its way", async () => {
   let go = () => {};
-  const held = new Promise<void>((resolve) => go = resolve);
+  const held = new Promise<number>((resolve) => go = () => resolve(1));
   const { changes } = changesWith(() => held);
   const first = changes.arrive({ ...SPEC, name: "cv2", externalIds: {} }, inTime());
   await assertRejects(
