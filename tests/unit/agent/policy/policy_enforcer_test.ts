@@ -7,46 +7,8 @@ import { TELL_AND_DROP } from "../../../../lib/ovs/policy_tables/drop_watch.ts";
 import { PolicyVlans } from "../../../../lib/agent/policy/policy_vlans.ts";
 import type { PolicyDeps } from "../../../../lib/agent/policy/policy_deps.ts";
 import { keys } from "../../../../lib/intent/records.ts";
-import type { FlushingTables } from "../../../../lib/ovs/policy_tables/megaflow_flush.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
-
-/** A switch's policy tables in memory, which may refuse to answer. */
-class FakeTables implements FlushingTables {
-  lines = new Set<string>();
-  isAway = false;
-
-  read = () => this.#answer([...this.lines]);
-  openTrunks = () => this.#answer([]);
-  drops = () => this.#answer(new Map<number, number>());
-  trace = () => this.#answer("");
-  revalidated = () => this.#answer(undefined);
-  renew = () => this.#answer(undefined);
-  rest = () => this.#answer(undefined);
-  hasMeters = true;
-  meters = 0;
-  ensureMeter = () => {
-    if (!this.hasMeters) return Promise.reject(new Fault("failed", "meter refused"));
-    this.meters = 1;
-    return this.#answer(undefined);
-  };
-  readonly done: string[] = [];
-  emptyZone = (zone: number) => {
-    if (this.keepsZones) return Promise.reject(new Fault("failed", "zone refused"));
-    return this.#answer(void this.done.push(`empty ${zone}`));
-  };
-  keepsZones = false;
-  removeMeter = () => this.#answer(void (this.meters = 0));
-  change = async (have: readonly string[], want: readonly string[]) => {
-    await this.#answer(undefined);
-    if (have.length + want.length > 0) this.done.push(`${have.length} to ${want.length}`);
-    for (const line of have) this.lines.delete(line);
-    for (const line of want) this.lines.add(line);
-  };
-
-  #answer<T>(value: T): Promise<T> {
-    return this.isAway ? Promise.reject(new Fault("timeout", "no answer")) : Promise.resolve(value);
-  }
-}
+import { MemoryPolicyTables } from "../../../memory/memory_policy_tables.ts";
 
 const document = (value: unknown) => ({ value, revision: 1 });
 
@@ -56,7 +18,7 @@ type Host = Omit<PolicyDeps, "tables" | "vlans" | "logsDrops">;
 /** Returns an enforcer of `host` on these tables. */
 function enforcerOf(
   host: Host,
-  tables: FakeTables,
+  tables: MemoryPolicyTables,
   vlans: PolicyVlans = new PolicyVlans(),
   { logsDrops = false } = {},
 ): PolicyEnforcer {
@@ -126,26 +88,26 @@ function hostWith({ isGuarded }: { readonly isGuarded: boolean }) {
 
 Deno.test("a host without policies leaves its anti-spoofing flows as they are, whether or not the switch answers", async () => {
   const { host, refreshes } = hostWith({ isGuarded: false });
-  const [tables, vlans] = [new FakeTables(), new PolicyVlans()];
+  const [tables, vlans] = [new MemoryPolicyTables(), new PolicyVlans()];
   const enforcer = enforcerOf(host, tables, vlans);
-  tables.isAway = true;
+  tables.isUnreachable = true;
   await assertRejects(() => enforcer.ensure(), Fault, "no answer");
   assertEquals(vlans.has(100), false);
   await enforcer.ensureFor(() => [100]);
-  tables.isAway = false;
+  tables.isUnreachable = false;
   await enforcer.ensure();
-  assertEquals([vlans.has(100), refreshes(), tables.lines.size], [false, 0, 0]);
+  assertEquals([vlans.has(100), refreshes(), tables.flows.size], [false, 0, 0]);
 });
 
 Deno.test("a host with policies is closed until the switch has answered once", async () => {
   const { host, said, refreshes } = hostWith({ isGuarded: true });
-  const [tables, vlans] = [new FakeTables(), new PolicyVlans()];
+  const [tables, vlans] = [new MemoryPolicyTables(), new PolicyVlans()];
   const enforcer = enforcerOf(host, tables, vlans);
-  tables.isAway = true;
+  tables.isUnreachable = true;
   await assertRejects(() => enforcer.ensure(), Fault, "no answer");
   assertEquals([vlans.has(100), vlans.has(101)], [true, true]);
   await assertRejects(() => enforcer.ensureFor(() => [101]), Fault);
-  tables.isAway = false;
+  tables.isUnreachable = false;
   await enforcer.ensure();
   assertEquals([vlans.has(100), vlans.has(101), refreshes()], [true, false, 1]);
   assertEquals(said.at(-1), "policies are enforced again");
@@ -155,16 +117,16 @@ Deno.test("a host with policies is closed until the switch has answered once", a
 
 Deno.test("what is not known keeps what the switch has, and closes where it has nothing", async () => {
   const { host } = hostWith({ isGuarded: true });
-  const tables = new FakeTables();
+  const tables = new MemoryPolicyTables();
   await enforcerOf(host, tables).ensure();
-  const before = [...tables.lines];
+  const before = [...tables.flows];
   const vlans = new PolicyVlans();
   const next = enforcerOf(host, tables, vlans);
   next.setKube("pending");
   await assertRejects(() => next.ensure(), Fault, "not known yet");
-  assertEquals([...tables.lines], before);
+  assertEquals([...tables.flows], before);
   assertEquals([vlans.has(100), vlans.has(101)], [true, false]);
-  tables.lines.clear();
+  tables.flows.clear();
   next.recheck();
   await assertRejects(() => next.ensure({ isFresh: true }), Fault, "not known yet");
   assertEquals([vlans.has(100), vlans.has(101)], [true, true]);
@@ -172,11 +134,11 @@ Deno.test("what is not known keeps what the switch has, and closes where it has 
 
 Deno.test("drops are logged with the flag where the switch has a meter; else packets are only dropped", async () => {
   const { host, said } = hostWith({ isGuarded: true });
-  const tables = new FakeTables();
-  const dropLine = () => [...tables.lines].filter((line) => line.includes(",reg5="));
+  const tables = new MemoryPolicyTables();
+  const dropLine = () => [...tables.flows].filter((line) => line.includes(",reg5="));
   const actionsOf = ([line = ""]: string[]) => line.split(" actions=")[1];
   await enforcerOf(host, tables).ensure();
-  const plain = [...tables.lines].sort();
+  const plain = [...tables.flows].sort();
   assertEquals([actionsOf(dropLine()), tables.meters], ["drop", 0]);
 
   const logging = enforcerOf(host, tables, new PolicyVlans(), { logsDrops: true });
@@ -185,7 +147,7 @@ Deno.test("drops are logged with the flag where the switch has a meter; else pac
   tables.hasMeters = false;
   logging.recheck();
   for (let times = 0; times < 2; times++) await logging.ensure({ isFresh: true });
-  assertEquals([...tables.lines].sort(), plain);
+  assertEquals([...tables.flows].sort(), plain);
   assertEquals(said.filter((words) => /drops/.test(words)), [
     "drops are not logged: meter refused",
   ]);
@@ -194,7 +156,7 @@ Deno.test("drops are logged with the flag where the switch has a meter; else pac
   assertEquals([actionsOf(dropLine()), said.at(-1)], [TELL_AND_DROP, "drops are logged again"]);
 
   await enforcerOf(host, tables).ensure();
-  assertEquals([[...tables.lines].sort(), tables.meters], [plain, 0]);
+  assertEquals([[...tables.flows].sort(), tables.meters], [plain, 0]);
 });
 
 /** Renames the pod's network, as if its tag had gone to another network. */
@@ -211,46 +173,46 @@ function renameNetwork({ store }: Host, from: string, to: string): void {
 
 Deno.test("a zone is emptied when its tag gets another network, behind closed doors, and at no other time", async () => {
   const { host } = hostWith({ isGuarded: true });
-  const tables = new FakeTables();
+  const tables = new MemoryPolicyTables();
   const enforcer = enforcerOf(host, tables);
   await enforcer.ensure();
-  const all = tables.lines.size;
-  assertEquals(tables.done, ["empty 100", `0 to ${all}`]);
-  tables.done.length = 0;
+  const all = tables.flows.size;
+  assertEquals(tables.changes, ["empty 100", `0 to ${all}`]);
+  tables.changes.length = 0;
   await enforcer.ensure({ isFresh: true });
   await enforcerOf(host, tables).ensure();
-  assertEquals(tables.done.filter((what) => what.startsWith("empty")), []);
-  tables.lines.clear(); // a new ovs-vswitchd, whose kernel has kept what it tracked
+  assertEquals(tables.changes.filter((what) => what.startsWith("empty")), []);
+  tables.flows.clear(); // a new ovs-vswitchd, whose kernel has kept what it tracked
   enforcer.recheck();
   await enforcer.ensure();
-  assertEquals(tables.done.filter((what) => what.startsWith("empty")), []);
+  assertEquals(tables.changes.filter((what) => what.startsWith("empty")), []);
   const another = enforcerOf(host, tables);
   for (const [one, from, to] of [[enforcer, "n", "m"], [another, "m", "k"]] as const) {
     renameNetwork(host, from, to);
-    tables.done.length = 0;
-    const doors = [...tables.lines].filter((line) => /table=10, .*reg0=/.test(line));
+    tables.changes.length = 0;
+    const doors = [...tables.flows].filter((line) => /table=10, .*reg0=/.test(line));
     await one.ensure({ isFresh: true });
-    assertEquals(tables.done, [
+    assertEquals(tables.changes, [
       `${doors.length} to 0`,
       "empty 100",
       `${all - doors.length} to ${all}`,
     ]);
-    assertEquals(tables.lines.size, all);
+    assertEquals(tables.flows.size, all);
   }
 });
 
 Deno.test("a zone that cannot be emptied keeps its network closed, and it is said", async () => {
   const { host, said } = hostWith({ isGuarded: true });
-  const [tables, vlans] = [new FakeTables(), new PolicyVlans()];
+  const [tables, vlans] = [new MemoryPolicyTables(), new PolicyVlans()];
   const enforcer = enforcerOf(host, tables, vlans);
   tables.keepsZones = true;
   await assertRejects(() => enforcer.ensure(), Fault, "zone refused");
   assertEquals(vlans.has(100), true);
-  assertEquals([...tables.lines].filter((line) => !line.endsWith(" actions=drop")), []);
-  assertEquals(tables.lines.size, 2);
+  assertEquals([...tables.flows].filter((line) => !line.endsWith(" actions=drop")), []);
+  assertEquals(tables.flows.size, 2);
   assertEquals(said, ["policies are not enforced as they should be: zone refused"]);
   tables.keepsZones = false;
   await enforcer.ensure();
   assertEquals(said.at(-1), "policies are enforced again");
-  assertEquals([...tables.lines].filter((line) => line.includes("table=10, priority=60")), []);
+  assertEquals([...tables.flows].filter((line) => line.includes("table=10, priority=60")), []);
 });

@@ -1,0 +1,38 @@
+// Uplink and tunnels in memory: what they were set to last.
+
+import type { Fabric } from "../../lib/ovs/fabric.ts";
+import type { DesiredTunnel } from "../../lib/ovs/tunnel/desired_tunnel.ts";
+import type { VtepFault } from "../../lib/ovs/tunnel/vtep.ts";
+import type { DesiredUplink } from "../../lib/ovs/uplink/uplink.ts";
+import { CallRecorder } from "./call_recorder.ts";
+
+/** A Fabric without Open vSwitch. */
+export class MemoryFabric implements Fabric {
+  /** The calls so far; also where a test injects faults. */
+  readonly recorder = new CallRecorder<Fabric>();
+  uplink: DesiredUplink | undefined;
+  overlay: DesiredTunnel | undefined;
+  /** What is wrong with the tunnel address. */
+  vtepFault: VtepFault | undefined;
+  /** How many flows there are, as text. */
+  counts = "1 1";
+
+  setUplink(desired: DesiredUplink | undefined): Promise<void> {
+    return this.recorder.run("setUplink", [desired], () => void (this.uplink = desired));
+  }
+
+  setOverlay(desired: DesiredTunnel | undefined) {
+    return this.recorder.run("setOverlay", [desired], () => {
+      this.overlay = desired;
+      return { unreachable: [], own: [] };
+    });
+  }
+
+  checkVtep(localIp: string): Promise<VtepFault | undefined> {
+    return this.recorder.run("checkVtep", [localIp], () => this.vtepFault);
+  }
+
+  flowCounts(): Promise<string> {
+    return this.recorder.run("flowCounts", [], () => this.counts);
+  }
+}
