@@ -1,6 +1,7 @@
 // No outside call may keep the agent waiting for ever. Each driver has limits of its own; this one is
 // around them, for what they cannot see: a kernel that holds its lock, a disk that is gone.
 
+import { withDeadline } from "../util/async/deadline.ts";
 import { Fault } from "../util/errors.ts";
 
 /** Returns `driver`; each promise of its methods settles within `limitMs`, with Fault timeout if need be. */
@@ -12,30 +13,13 @@ export function limited<T extends object>(what: string, driver: T, limitMs: numb
       return (...args: unknown[]) => {
         const result: unknown = member.apply(driver, args);
         if (!(result instanceof Promise)) return result;
-        return inTime(
-          result,
-          () =>
-            new Fault("timeout", `${what} gave no answer in ${limitMs} ms`, {
-              why: `${String(key)} hangs`,
-              fix: "see whether it is well; what was begun is taken back by the next look",
-            }),
-          limitMs,
-        );
+        const late = () =>
+          new Fault("timeout", `${what} gave no answer in ${limitMs} ms`, {
+            why: `${String(key)} hangs`,
+            fix: "see whether it is well; what was begun is taken back by the next look",
+          });
+        return withDeadline(performance.now() + limitMs, late, result);
       };
     },
   });
-}
-
-async function inTime<T>(work: Promise<T>, late: () => Fault, limitMs: number): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late()), limitMs);
-  });
-  // The loser may still fail later, when nobody listens any more.
-  work.catch(() => {});
-  try {
-    return await Promise.race([work, limit]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

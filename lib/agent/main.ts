@@ -3,7 +3,7 @@
 
 import { openLinkEvents } from "../net/open_links.ts";
 import { pause } from "../util/async/pause.ts";
-import { Fault, faultFrom, systemWords } from "../util/errors.ts";
+import { Fault, faultFrom, isUnreachable, systemWords } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
 import type { HealthAnswer } from "./api.ts";
 import { type Drivers, openDrivers, openLimitedStore } from "./drivers.ts";
@@ -221,7 +221,7 @@ async function reconcileFirst({ loops, signals }: Agent, log: Log): Promise<void
     await loops.reconcile.reconcileOnce();
   } catch (error) {
     const fault = faultFrom(error);
-    if (fault.code !== "unavailable" && fault.code !== "timeout") throw error;
+    if (!isUnreachable(fault)) throw error;
     log.warn(`Open vSwitch unreachable, serving what can be served: ${fault.message}`);
     signals.reconcile.notify();
   }

@@ -11,7 +11,7 @@ import {
   statusText,
 } from "../agent/api.ts";
 import { askAgent } from "../agent/client.ts";
-import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
+import { Fault, FAULT_CODES, faultFrom, isUnreachable } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../util/names.ts";
 
 /** What the face needs of the process, so that tests can be plain data. */
@@ -127,7 +127,7 @@ async function teardown(pod: PodRequest, io: ExecIo): Promise<void> {
     );
   } catch (error) {
     const fault = faultFrom(error);
-    if (fault.code !== "unavailable" && fault.code !== "timeout") throw fault;
+    if (!isUnreachable(fault)) throw fault;
     await leaveNote(pod, io.env("K8CONTIVNET_STATE_DIR") || DEFAULT_STATE_DIR);
   }
 }

@@ -3,7 +3,8 @@
 // die without a word: then it is closed and another one is made.
 
 import { Fault, oneLine } from "../util/errors.ts";
-import { readText, unlessAborted } from "../util/body.ts";
+import { unlessAborted } from "../util/async/unless_aborted.ts";
+import { readText } from "../util/body.ts";
 import type { Access } from "./access.ts";
 
 /** One question to the API server. */

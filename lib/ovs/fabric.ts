@@ -6,7 +6,7 @@
 
 import { OvsTools } from "./transport/ovs_tools.ts";
 import type { SwitchOptions } from "./switch.ts";
-import { NameLock } from "../util/async/name_lock.ts";
+import { KeyedQueue } from "../util/async/keyed_queue.ts";
 import { VtepNeighbours } from "./tunnel/vtep_neighbours.ts";
 import { setTunnel, type TunnelReport } from "./tunnel/tunnel.ts";
 import { checkVtep, type VtepFault } from "./tunnel/vtep.ts";
@@ -57,10 +57,10 @@ export function openFabric(options: FabricOptions): Fabric {
     place,
     policed: options.policyVlans,
   };
-  const turns = new NameLock();
+  const turns = new KeyedQueue();
   const inTurn = async <T>(work: (endMs: number) => Promise<T>): Promise<T> => {
     const endMs = performance.now() + limitMs;
-    const end = await turns.take([bridge], endMs);
+    const end = await turns.acquire([bridge], endMs);
     return await work(endMs).finally(end);
   };
   return {

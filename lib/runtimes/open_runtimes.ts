@@ -1,6 +1,6 @@
 // Asks this host's runtimes in turn: Docker where it is, then the named network namespaces.
 
-import { Fault, oneLine } from "../util/errors.ts";
+import { Fault, isUnreachable, oneLine } from "../util/errors.ts";
 import type { Container } from "./docker/responses.ts";
 import { Docker } from "./docker/docker.ts";
 import { follow } from "./docker/docker_events.ts";
@@ -49,7 +49,7 @@ class HostRuntimes implements Runtimes {
       const container = await this.#docker?.find(id);
       if (container) return await this.#sandboxOf(container);
     } catch (error) {
-      if (!isNoAnswer(error)) throw error;
+      if (!isUnreachable(error)) throw error;
       silent = error;
     }
     const named = await this.#namespaces.findNamed(id);
@@ -103,8 +103,4 @@ class HostRuntimes implements Runtimes {
     return (sandboxKey.startsWith("/") ? await this.#namespaces.find(sandboxKey) : undefined) ??
       await this.#namespaces.find(`/proc/${pid}/ns/net`);
   }
-}
-
-function isNoAnswer(error: unknown): boolean {
-  return error instanceof Fault && (error.code === "unavailable" || error.code === "timeout");
 }

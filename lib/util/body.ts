@@ -1,22 +1,10 @@
-// HTTP answers and their bodies under a signal that really ends them.
+// Bodies of HTTP responses, read under a signal that really ends the read.
 //
-// Deno 2.9.6 forgets fetch's signal when garbage is collected while only the body is held: an abort
-// then does nothing, and a read waits for ever. So what waits is ended here.
+// Deno 2.9.6 forgets the signal of a fetch when garbage is collected while only the body is referenced: an
+// abort then does nothing, and a read waits for ever. So the reads are ended here, and the wait for the
+// response by unlessAborted().
 
-/** Returns what `work` gives. Faults: of the work; the signal's reason, when it aborts first. */
-export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const end = () => reject(signal.reason);
-  if (signal.aborted) end();
-  signal.addEventListener("abort", end);
-  try {
-    return await Promise.race([work, promise]);
-  } finally {
-    signal.removeEventListener("abort", end);
-  }
-}
-
-/** Returns a body piece by piece. Faults: the signal's reason, when it aborts; what breaks the read. */
+/** Returns a body piece by piece. Faults: the signal's reason, when it aborts; of the read. */
 export async function* piecesOf(
   body: ReadableStream<Uint8Array>,
   signal: AbortSignal,
@@ -38,7 +26,7 @@ export async function* piecesOf(
   }
 }
 
-/** Returns a body as text, UTF-8. Faults: as piecesOf(), and where it is longer than `limit` characters. */
+/** Returns a body as text, UTF-8. Faults: as piecesOf(); an Error, beyond `limit` characters. */
 export async function readText(
   body: ReadableStream<Uint8Array> | null,
   signal: AbortSignal,

@@ -2,7 +2,7 @@
 // can harm nobody.
 
 import type { AttachmentRecord, Documents } from "../../intent/records.ts";
-import { Fault, faultFrom } from "../../util/errors.ts";
+import { Fault, faultFrom, isUnreachable } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import { findEndpoint, type HostView } from "../store/documents.ts";
 import type { StoreCache } from "../store/store_cache.ts";
@@ -36,11 +36,12 @@ export async function commitClaim(
     if (!claim) throw new Fault("failed", "claim was not planned");
     return { ...claim, pendingAs: undefined };
   } catch (error) {
-    const { code, message } = faultFrom(error);
-    if (!["unavailable", "timeout"].includes(code) || !store.isShared) throw error;
+    if (!isUnreachable(error) || !store.isShared) throw error;
     const local = plan(store.documents);
     if (!local.attachments.every((one) => isOurs(deps, one))) throw error;
-    log.warn(`store unreachable, set-up recorded for later: ${message}`, { pod: podName });
+    log.warn(`store unreachable, set-up recorded for later: ${faultFrom(error).message}`, {
+      pod: podName,
+    });
     store.addPending(podName, local.checks, local.writes);
     return { ...local, pendingAs: podName };
   }

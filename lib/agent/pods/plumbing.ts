@@ -5,6 +5,7 @@ import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Links, PodLink } from "../../net/links.ts";
 import type { Switch } from "../../ovs/switch.ts";
 import type { Notifier } from "../../util/async/notifier.ts";
+import { withDeadline } from "../../util/async/deadline.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import { attachmentsIn, type HostView } from "../store/documents.ts";
@@ -139,10 +140,7 @@ async function withinUndoLimit(
     log.warn(`undo left to the next reconciliation: ${faultFrom(error).message}`);
     reconcileSignal.notify();
   });
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, UNDO_MS));
-  await Promise.race([undone, late]);
-  clearTimeout(timer);
+  await withDeadline(performance.now() + UNDO_MS, "undo", undone).catch(() => {});
 }
 
 /** Reports whether another owner's interface is up in the sandbox (docker0's eth0). */

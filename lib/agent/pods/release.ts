@@ -3,7 +3,7 @@
 import type { AttachmentRecord, Documents } from "../../intent/records.ts";
 import type { Check, Write } from "../../store/store.ts";
 import type { Clock } from "../../util/clock.ts";
-import { faultFrom } from "../../util/errors.ts";
+import { isUnreachable } from "../../util/errors.ts";
 import { attachmentKey } from "../store/documents.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 import { planRelease } from "./endpoint_release.ts";
@@ -34,8 +34,7 @@ export async function releaseAttachments(
       await store.commit((documents) => plan(documents, batch));
     }
   } catch (error) {
-    const { code } = faultFrom(error);
-    if (!store.isShared || !["unavailable", "timeout"].includes(code)) throw error;
+    if (!store.isShared || !isUnreachable(error)) throw error;
     const byPod = Map.groupBy(attachments, ({ pod }) => `${pod.namespace}/${pod.name}`);
     for (const [name, ofPod] of byPod) {
       const release = plan(store.documents, ofPod);

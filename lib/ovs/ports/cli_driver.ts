@@ -7,7 +7,7 @@
 // 19 times as long as by sockets (5 against 95 ms on an empty bridge), 20 ports at once 35 to 50 times (27
 // against 1,400 ms; two busy cores, Open vSwitch 3.1, 2026-11).
 
-import { Fault } from "../../util/errors.ts";
+import { Fault, isUnreachable } from "../../util/errors.ts";
 import { antispoofFlows, BASE_FLOWS } from "./antispoof_flows.ts";
 import { antispoofCookie } from "../openflow/cookies.ts";
 import { type Flow, flowText } from "../openflow/flow.ts";
@@ -166,9 +166,7 @@ class VsctlDriver implements PortDriver {
       this.#state = { ...this.#state, [server]: "up" };
       return result;
     } catch (error) {
-      const isAway = error instanceof Fault &&
-        (error.code === "unavailable" || error.code === "timeout");
-      if (isAway) this.#state = { ...this.#state, [server]: "down" };
+      if (isUnreachable(error)) this.#state = { ...this.#state, [server]: "down" };
       throw error;
     }
   }

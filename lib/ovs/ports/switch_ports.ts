@@ -15,7 +15,7 @@ import type { RowCache } from "../ovsdb/port_rows.ts";
 import type { PortRow, PortSpec, Switch, SwitchOptions, SwitchState } from "../switch.ts";
 import type { OvsTools } from "../transport/ovs_tools.ts";
 import type { Job } from "../ovsdb/transaction.ts";
-import { NameLock } from "../../util/async/name_lock.ts";
+import { KeyedQueue } from "../../util/async/keyed_queue.ts";
 import { withDeadline } from "../../util/async/deadline.ts";
 
 const LIMIT_MS = 8_000;
@@ -34,7 +34,7 @@ class PortSwitch implements Switch {
   readonly #driver: PortDriver;
   readonly #batch: GroupCommit<Job, number | undefined>;
   readonly #changes: PortChanges;
-  readonly #turns = new NameLock();
+  readonly #turns = new KeyedQueue();
   readonly #rings = new Set<() => void>();
   readonly #removing = new Set<string>();
   #isRinging = false;
@@ -45,7 +45,7 @@ class PortSwitch implements Switch {
     this.#batch = new GroupCommit((jobs) => this.#driver.commit(jobs, this.#end()));
     const driver = open({
       changed: (names) => {
-        if ([...names].some((name) => !this.#turns.isTaken(name))) this.#ring();
+        if ([...names].some((name) => !this.#turns.isBusy(name))) this.#ring();
       },
       returned: () => this.#ring(),
     });
@@ -67,7 +67,7 @@ class PortSwitch implements Switch {
   async addPort(wish: PortSpec): Promise<void> {
     const spec = parsePort(wish);
     const endMs = this.#end();
-    const end = await this.#turns.take([spec.name], endMs);
+    const end = await this.#turns.acquire([spec.name], endMs);
     try {
       await this.#changes.arrive(spec, { endMs, leftNothing: end });
     } catch (error) {
@@ -78,7 +78,7 @@ class PortSwitch implements Switch {
   async removePorts(names: readonly string[]): Promise<void> {
     if (names.length === 0) return;
     const endMs = this.#end();
-    const end = await this.#turns.take([...new Set(names)], endMs);
+    const end = await this.#turns.acquire([...new Set(names)], endMs);
     names.forEach((name) => this.#removing.add(name));
     try {
       await this.#changes.drop(names, await this.#driver.rows(endMs), endMs);
@@ -93,7 +93,7 @@ class PortSwitch implements Switch {
   async setTag(name: string, tag: number): Promise<void> {
     parseTag(name, tag);
     const endMs = this.#end();
-    const end = await this.#turns.take([name], endMs);
+    const end = await this.#turns.acquire([name], endMs);
     try {
       const port = (await this.#driver.rows(endMs)).port(name);
       if (!port) {
@@ -115,7 +115,7 @@ class PortSwitch implements Switch {
   async syncPorts(wishes: readonly PortSpec[]): Promise<void> {
     const specs = wishes.map(parsePort);
     const endMs = this.#end();
-    const end = await this.#turns.take([SYNC], endMs);
+    const end = await this.#turns.acquire([SYNC], endMs);
     // Ports on their way have flows of their own accord, and maybe no spec here yet.
     const kept = new Set([...this.#changes.arriving.keys()].map(antispoofCookie));
     try {

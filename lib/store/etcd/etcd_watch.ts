@@ -1,6 +1,8 @@
 // Watches: a stream from one member, resumed after the last reported commit whenever it breaks, stalls
 // or is refused.
 
+import { pause } from "../../util/async/pause.ts";
+import { unlessAborted } from "../../util/async/unless_aborted.ts";
 import type { Change, WatchBatch } from "../store.ts";
 import type { EtcdCluster, Member } from "./etcd_cluster.ts";
 import { etcdFault } from "./etcd_faults.ts";
@@ -63,8 +65,8 @@ async function recover(
     throw etcdFault(member.endpoint, error, cluster.limitMs);
   }
   cluster.recordFailure(member, error);
-  const pause = Math.min(PAUSE_MS * 2 ** progress.failures++, MAX_PAUSE_MS);
-  await sleep(pause, AbortSignal.any([progress.signal, cluster.closing]));
+  const pauseMs = Math.min(PAUSE_MS * 2 ** progress.failures++, MAX_PAUSE_MS);
+  await pause(pauseMs, AbortSignal.any([progress.signal, cluster.closing]));
 }
 
 async function* follow(
@@ -74,7 +76,7 @@ async function* follow(
   member: Member,
 ): AsyncIterable<WatchBatch> {
   const ended = AbortSignal.any([progress.signal, cluster.closing]);
-  const now = await unlessAborted(ended, readRevision(cluster, keys, member));
+  const now = await unlessAborted(readRevision(cluster, keys, member), ended, wasAborted);
   // A revision that only another store can have had.
   if (progress.revision > now) {
     yield { kind: "compacted", revision: now };
@@ -203,26 +205,6 @@ async function readRevision(cluster: EtcdCluster, keys: EtcdKeys, member: Member
   return Number(header?.revision ?? 0);
 }
 
-// Resolves as `result` does, or throws when `signal` aborts first.
-async function unlessAborted<T>(signal: AbortSignal, result: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(new TransportError(CODE.unavailable, "was aborted"));
-  signal.addEventListener("abort", onAbort);
-  if (signal.aborted) onAbort();
-  try {
-    return await Promise.race([result, promise]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}
-
-async function sleep(ms: number, signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  const onAbort = () => resolve();
-  signal.addEventListener("abort", onAbort);
-  await promise;
-  clearTimeout(timer);
-  signal.removeEventListener("abort", onAbort);
+function wasAborted(): TransportError {
+  return new TransportError(CODE.unavailable, "was aborted");
 }

@@ -1,7 +1,8 @@
 // One member by etcd's JSON gateway (https://etcd.io/docs/v3.4/dev-guide/api_grpc_gateway/): base64
 // for bytes, text for 64-bit numbers, zero and empty fields are omitted, one message a line.
 
-import { piecesOf, readText, unlessAborted } from "../../util/body.ts";
+import { unlessAborted } from "../../util/async/unless_aborted.ts";
+import { piecesOf, readText } from "../../util/body.ts";
 import {
   type CallOptions,
   CODE,

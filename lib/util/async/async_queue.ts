@@ -1,24 +1,27 @@
-// What comes by events, for who takes it one after the other.
+// Items that arrive by callback, for a consumer that takes them one after the other.
+//
+// Own code: a ReadableStream, the standard queue of this kind, drops what is still queued when it is ended with
+// an error; here the items before the end must still be delivered.
 
-/** Items that came and were not yet taken, and how it ended. */
+/** Items that have arrived and were not yet taken, and how the queue ended. */
 export class AsyncQueue<T> {
   readonly #items: T[] = [];
   #end: Error | undefined;
   #wake = () => {};
 
-  /** Adds one. */
+  /** Adds an item; it must not be undefined. */
   push(item: T): void {
     this.#items.push(item);
     this.#wake();
   }
 
-  /** Ends it; what came before can still be taken. Only the first end counts. */
+  /** Ends the queue with `error`; earlier items can still be taken. Only the first end counts. */
   fail(error: Error): void {
     this.#end ??= error;
     this.#wake();
   }
 
-  /** Returns the next item; throws how it ended once all were taken. */
+  /** Returns the next item, as soon as there is one; throws the error of the end after the last one. */
   async next(): Promise<T> {
     while (true) {
       const item = this.#items.shift();

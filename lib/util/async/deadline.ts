@@ -1,17 +1,27 @@
-// Waiting with a limit: for a promise, and for a condition that others make true. Points in time are
-// `performance.now()` plus the limit, so that one limit covers all steps of a call.
+// Waiting with a limit: for a promise, and for a condition that other code makes true. Deadlines are points in
+// time, `performance.now()` plus the limit, so that one limit covers all steps of a call.
+//
+// Own code: @std/async/deadline and AbortSignal.timeout throw a TimeoutError that does not say what was waited
+// for; here the Fault does. And no timer is left when the work ends in time.
 
 import { Fault } from "../errors.ts";
 
-/** Returns what `work` gives, if by `endMs`. Faults: timeout, which begins with `what`. */
-export async function withDeadline<T>(endMs: number, what: string, work: Promise<T>): Promise<T> {
-  const startMs = performance.now();
+/**
+ * Returns the result of `work`, if it ends by `endMs`. Faults: of the work; timeout, whose message begins with
+ * `what`, or the one that `what` makes. The work itself goes on.
+ */
+export async function withDeadline<T>(
+  endMs: number,
+  what: string | ((limitMs: number) => Fault),
+  work: Promise<T>,
+): Promise<T> {
+  const limitMs = Math.max(0, endMs - performance.now());
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    const limitMs = Math.max(0, endMs - startMs);
-    timer = setTimeout(() => reject(timedOut(what, limitMs)), limitMs);
+    const end = () => reject(typeof what === "string" ? timedOut(what, limitMs) : what(limitMs));
+    timer = setTimeout(end, limitMs);
   });
-  // The loser may still fail later, when nobody listens any more.
+  // The loser may still fail later, when nothing waits for it any more.
   work.catch(() => {});
   try {
     return await Promise.race([work, late]);
@@ -20,27 +30,27 @@ export async function withDeadline<T>(endMs: number, what: string, work: Promise
   }
 }
 
-/** Makes the Fault of a wait that was in vain. */
+/** Returns the Fault of a wait for Open vSwitch that reached its limit. */
 export function timedOut(what: string, limitMs: number): Fault {
   return new Fault("timeout", `${what} within ${Math.round(limitMs)} ms`, {
     fix: "see whether ovs-vswitchd and ovsdb-server are running",
   });
 }
 
-/** Conditions under keys: a ring for a key makes those who wait there look again. */
+/** Waits for conditions, under keys: a notification of a key makes the waits there check again. */
 export class ConditionWaits {
-  readonly #byKey = new Map<string, Set<() => void>>();
+  readonly #checksByKey = new Map<string, Set<() => void>>();
 
   /**
-   * Returns the first result of `look` other than undefined; it looks now and at each ring of `key`.
-   * Faults: timeout, and what `look` throws.
+   * Returns the first result of `check` other than undefined; it is called now and at each notification of
+   * `key`. Faults: timeout, and what `check` throws.
    */
   until<T>(
     key: string,
-    look: () => T | undefined,
+    check: () => T | undefined,
     { endMs, what }: { readonly endMs: number; readonly what: string },
   ): Promise<T> {
-    const startMs = performance.now();
+    const limitMs = Math.max(0, endMs - performance.now());
     return new Promise((resolve, reject) => {
       const done = (settle: () => void) => {
         clearTimeout(timer);
@@ -49,37 +59,36 @@ export class ConditionWaits {
       };
       const again = () => {
         try {
-          const seen = look();
-          if (seen !== undefined) done(() => resolve(seen));
+          const result = check();
+          if (result !== undefined) done(() => resolve(result));
         } catch (error) {
           done(() => reject(error));
         }
       };
-      const limitMs = Math.max(0, endMs - startMs);
       const timer = setTimeout(() => done(() => reject(timedOut(what, limitMs))), limitMs);
       this.#join(key, again);
       again();
     });
   }
 
-  /** Makes those who wait at `key` look again. */
+  /** Makes the waits for `key` check again. */
   notify(key: string): void {
-    for (const again of [...this.#byKey.get(key) ?? []]) again();
+    for (const again of [...this.#checksByKey.get(key) ?? []]) again();
   }
 
-  /** Makes all look again. */
+  /** Makes all waits check again. */
   notifyAll(): void {
-    for (const key of [...this.#byKey.keys()]) this.notify(key);
+    for (const key of [...this.#checksByKey.keys()]) this.notify(key);
   }
 
   #join(key: string, again: () => void): void {
-    const set = this.#byKey.get(key) ?? new Set();
-    this.#byKey.set(key, set.add(again));
+    const set = this.#checksByKey.get(key) ?? new Set();
+    this.#checksByKey.set(key, set.add(again));
   }
 
   #leave(key: string, again: () => void): void {
-    const set = this.#byKey.get(key);
+    const set = this.#checksByKey.get(key);
     set?.delete(again);
-    if (set?.size === 0) this.#byKey.delete(key);
+    if (set?.size === 0) this.#checksByKey.delete(key);
   }
 }

@@ -1,24 +1,29 @@
-// A chore that work makes due: done a while later, once for all the work until then.
+// A task that other work makes due: run some time later, once for all the work until then.
+//
+// Own code: @std/async/debounce starts its delay anew with every call, so an agent that is never idle would
+// never run the task; here the first call sets the time.
 
-/** Runs `chore` some time after work. */
+/** Runs `task` at most once per `delayMs`, after the first note(). */
 export class Debounce implements Disposable {
-  readonly #chore: () => void;
+  readonly #task: () => void;
   readonly #delayMs: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(chore: () => void, delayMs: number) {
-    this.#chore = chore;
+  /** `task` must not throw. */
+  constructor(task: () => void, delayMs: number) {
+    this.#task = task;
     this.#delayMs = delayMs;
   }
 
-  /** Notes work; cheap, for every call. */
+  /** Makes the task due; cheap enough for every call. */
   note(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      this.#chore();
+      this.#task();
     }, this.#delayMs);
   }
 
+  /** Cancels what is due. */
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
   }

@@ -1,14 +1,14 @@
-// A level-triggered signal: many notifications become one wake-up. It carries no content, so whoever
-// wakes up looks at the state itself.
+// A level-triggered signal: many notifications become one wake-up. It carries no content, so whatever wakes up
+// checks the state itself. Own code: no library offers just this, and it is ten lines.
 
 import { pause } from "./pause.ts";
 
-/** Notified by whoever saw a change; waited for, again and again, by one loop. */
+/** Notified of every change; one loop waits for it, again and again. */
 export class Notifier {
   #isDue = false;
   #wake: (() => void) | undefined;
 
-  /** Wakes the waiter; without one, the next wait ends at once. */
+  /** Wakes the waiting loop; if none waits, the next wait ends at once. */
   notify(): void {
     this.#isDue = true;
     this.#wake?.();

@@ -1,7 +1,9 @@
-// A wait that ends with what it is part of, and leaves nothing behind: a signal that lasts for weeks
-// must not gather what was waited for.
+// A wait that ends with what it is part of and leaves nothing behind: a signal that lives for weeks must not
+// gather a listener for each wait.
+//
+// Own code: @std/async/delay rejects on abort, where every loop here simply ends, and cannot be woken early.
 
-/** Waits `ms`, or without limit; ends early when `signal` aborts or the callback given to `early` is called. */
+/** Waits `ms`, or without limit; ends early when `signal` aborts or the callback passed to `early` is called. */
 export async function pause(
   ms: number | undefined,
   signal: AbortSignal,

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { piecesOf, readText, unlessAborted } from "../../../lib/util/body.ts";
+import { unlessAborted } from "../../../lib/util/async/unless_aborted.ts";
+import { piecesOf, readText } from "../../../lib/util/body.ts";
 
 const encoder = new TextEncoder();
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Coalesced } from "../../../../lib/util/async/coalesced.ts";
 
-/** Work that ends when it is told to. */
+/** Work that ends when a test ends it. */
 function slow() {
   const ends: PromiseWithResolvers<void>[] = [];
   const shared = new Coalesced(() => {
@@ -13,7 +13,7 @@ function slow() {
 
 const turns = () => new Promise((done) => setTimeout(done, 0));
 
-Deno.test("Shared.run() does the work once for all who ask before it begins", async () => {
+Deno.test("run() does the work once for all who ask before it begins", async () => {
   const { shared, ends } = slow();
   const all = [shared.run(), shared.run(), shared.run()];
   await turns();
@@ -22,7 +22,7 @@ Deno.test("Shared.run() does the work once for all who ask before it begins", as
   await Promise.all(all);
 });
 
-Deno.test("Shared.run() does it once more for those who ask while it is under way", async () => {
+Deno.test("run() does it once more for those who ask while it is under way", async () => {
   const { shared, ends } = slow();
   const first = shared.run();
   await turns();
@@ -37,7 +37,7 @@ Deno.test("Shared.run() does it once more for those who ask while it is under wa
   await Promise.all(later);
 });
 
-Deno.test("Shared.run() goes on after work that failed", async () => {
+Deno.test("run() goes on after work that failed", async () => {
   const { shared, ends } = slow();
   const first = shared.run();
   await turns();

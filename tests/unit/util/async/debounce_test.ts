@@ -1,17 +1,17 @@
 import { assertEquals } from "@std/assert";
 import { Debounce } from "../../../../lib/util/async/debounce.ts";
 
-Deno.test("after work: one chore for all the work until then, another for what comes later", async () => {
+Deno.test("note() makes one task due for all work until then, and another for later work", async () => {
   let [done, wake] = [0, () => {}];
-  using chore = new Debounce(() => {
+  using debounce = new Debounce(() => {
     done++;
     wake();
   }, 5);
   for (const round of [1, 2]) {
     const { promise, resolve } = Promise.withResolvers<void>();
     wake = resolve;
-    chore.note();
-    chore.note();
+    debounce.note();
+    debounce.note();
     assertEquals(done, round - 1);
     await promise;
     assertEquals(done, round);

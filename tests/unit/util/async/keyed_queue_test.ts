@@ -1,8 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Notifier } from "../../../../lib/util/async/notifier.ts";
 import { KeyedQueue } from "../../../../lib/util/async/keyed_queue.ts";
+import { Fault } from "../../../../lib/util/errors.ts";
 
-Deno.test("Queue runs work for one key in order and for two keys side by side", async () => {
+Deno.test("run() runs work for one key in order and for two keys side by side", async () => {
   const queue = new KeyedQueue();
   const seen: string[] = [];
   const gate = Promise.withResolvers<void>();
@@ -17,29 +17,51 @@ Deno.test("Queue runs work for one key in order and for two keys side by side", 
   assertEquals(seen, ["b1", "a1", "a2"]);
 });
 
-Deno.test("Queue goes on after work that failed, and is idle in the end", async () => {
+Deno.test("run() goes on after work that failed, and the queue is idle in the end", async () => {
   const queue = new KeyedQueue();
   const failing = queue.run("a", () => Promise.reject(new Error("no")));
   const next = queue.run("a", () => Promise.resolve(2));
   await assertRejects(() => failing, Error, "no");
   assertEquals(await next, 2);
   await queue.idle();
+  assertEquals(queue.isBusy("a"), false);
 });
 
-Deno.test("Bell makes one look of many rings, and remembers one that nobody waited for", async () => {
-  const bell = new Notifier();
-  const { signal } = new AbortController();
-  bell.notify();
-  bell.notify();
-  await bell.wait({ withinMs: 60_000, signal });
-  const waiting = bell.wait({ withinMs: 60_000, signal });
-  bell.notify();
-  await waiting;
+Deno.test("acquire() waits for all of its keys, and keeps later work for each of them waiting", async () => {
+  const queue = new KeyedQueue();
+  const seen: string[] = [];
+  const releaseA = await queue.acquire(["a"]);
+  const both = queue.acquire(["a", "b"]).then((release) => {
+    seen.push("both");
+    return release;
+  });
+  const late = queue.run("b", () => Promise.resolve(seen.push("b")));
+  assertEquals([queue.isBusy("b"), seen], [true, []]);
+  releaseA();
+  const release = await both;
+  assertEquals(seen, ["both"]);
+  release();
+  await late;
+  await queue.idle();
 });
 
-Deno.test("Bell stops waiting when its signal aborts", async () => {
-  const ended = new AbortController();
-  const waiting = new Notifier().wait({ withinMs: 60_000, signal: ended.signal });
-  ended.abort();
-  await waiting;
+Deno.test("acquire() with the same keys in another order never deadlocks", async () => {
+  const queue = new KeyedQueue();
+  const orders = [["a", "b"], ["b", "a"], ["a", "b"]];
+  await Promise.all(orders.map(async (keys) => (await queue.acquire(keys))()));
+  await queue.idle();
+});
+
+Deno.test("acquire() gives up at its deadline, and lets later work have its turn", async () => {
+  const queue = new KeyedQueue();
+  const release = await queue.acquire(["a"]);
+  const fault = await assertRejects(() => queue.acquire(["a"], performance.now() + 5), Fault);
+  assertEquals([fault.code, fault.what], ["timeout", "earlier work on a did not end within 5 ms"]);
+  let isRun = false;
+  const later = queue.run("a", () => Promise.resolve(isRun = true));
+  await new Promise((done) => setTimeout(done, 5));
+  assertEquals(isRun, false);
+  release();
+  await later;
+  await queue.idle();
 });
