@@ -515,8 +515,9 @@ uninstall_here() {
   local path
   [ ! -e "$root$UNIT" ] || systemctl_here disable --now k8contivnet
   for path in "$CNI_CONFIG" "$CNI_LINK" "$UNIT" "${LINKS[@]}"; do
-    [ ! -e "$root$path" ] && [ ! -h "$root$path" ] ||
+    if [ -e "$root$path" ] || [ -h "$root$path" ]; then
       act "remove $root$path" -- rm -f "$root$path"
+    fi
   done
   [ ! -d "$root$FOLDER" ] || act "remove $root$FOLDER" -- remove_plugin
   [ ! -d "$root/var/cache/k8contivnet" ] ||
