@@ -51,7 +51,7 @@ const eventOf = (digit: string, action = "start") =>
     Actor: { ID: digit.repeat(64), Attributes: { name: `c${digit}`, image: "i", a: "b" } },
   });
 
-Deno.test("events are told one by one, however the stream is cut into pieces", async () => {
+Deno.test("events are reported one by one, however the stream is cut into pieces", async () => {
   const streams: HandStream[] = [];
   await using stub = await serveDocker((signal) => {
     streams.push(streamOf(signal));
@@ -84,7 +84,7 @@ Deno.test("only what is needed is asked for: starts, ends and new names", async 
 });
 
 for (const how of ["closed", "cut"] as const) {
-  Deno.test(`a stream that is ${how} is opened again, and that is told`, async () => {
+  Deno.test(`a stream that is ${how} is opened again, and that is reported`, async () => {
     const streams: HandStream[] = [];
     await using stub = await serveDocker((signal) => {
       streams.push(streamOf(signal));
@@ -138,7 +138,7 @@ Deno.test("a socket that is not there is waited for, and one that comes is follo
   });
 });
 
-Deno.test("what is no socket is told as what it is", async () => {
+Deno.test("a path that is not a socket is reported as what it is", async () => {
   await using folder = await tempFolder();
   await hear(folder.path, async ({ told }) => {
     const lost = await waitFor("lost", () => told.find((one) => one.kind === "lost"));
@@ -159,7 +159,7 @@ Deno.test("the end comes at once also after garbage was collected", async () => 
   assert(performance.now() - started.ms < 2_000);
 });
 
-Deno.test("ten thousand events at once are all told, and the end comes at once", async () => {
+Deno.test("ten thousand events at once are all reported, and the end comes at once", async () => {
   const text = `${eventOf("1")}\n`.repeat(10_000);
   await using stub = await serveDocker((signal) => streamOf(signal).response([text]));
   const started = { ms: 0 };

@@ -93,7 +93,7 @@ Deno.test("a Docker that does not speak HTTP is unavailable", async () => {
   await serving;
 });
 
-Deno.test("a Docker socket that nobody listens at is unavailable, a missing one is no Docker", async () => {
+Deno.test("a Docker socket without a listener is unavailable, a missing one is no Docker", async () => {
   await using folder = await tempFolder();
   const path = `${folder.path}/docker.sock`;
   assertEquals(await new Docker(path).find(ID), undefined);

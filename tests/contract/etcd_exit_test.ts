@@ -1,4 +1,4 @@
-// P5: a process that has closed its store ends by itself, and soon.
+// A process that has closed its store ends by itself, and soon.
 
 import { assert, assertEquals } from "@std/assert";
 import { fromFileUrl } from "@std/path";
@@ -23,7 +23,7 @@ const states: readonly (readonly [state: string, act: (etcd: Etcd) => unknown, l
 
 for (const [way, options] of ways) {
   for (const [state, act, limitMs] of states) {
-    Deno.test(`P5: by ${way}, a process ends by itself after close() while etcd ${state}`, async () => {
+    Deno.test(`by ${way}, a process ends by itself after close() while etcd ${state}`, async () => {
       await using bench = await startEtcdBench({ ...options, limitMs: scaled(500) });
       await act(bench.etcd);
       const { lines, lingeredMs } = await runClient(bench.etcd.url(), bench.options);

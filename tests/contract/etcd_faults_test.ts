@@ -72,7 +72,7 @@ for (const { way, tls, withCertificate } of ways) {
     assert(performance.now() - start < PATIENT_MS, "four calls within one limit");
   });
 
-  Deno.test(`P2: by ${way}, a hung etcd is a timeout at the limit`, async () => {
+  Deno.test(`by ${way}, a hung etcd is a timeout at the limit`, async () => {
     await using etcd = await lab({ tls });
     etcd.freeze();
     const says = `${etcd.endpoints[0]} does not answer`;
@@ -93,7 +93,7 @@ for (const { way, tls, withCertificate } of ways) {
     );
   });
 
-  Deno.test(`P1: by ${way}, a certificate for another address is named`, async () => {
+  Deno.test(`by ${way}, a certificate for another address is named`, async () => {
     await using etcd = await lab({ tls });
     const url = etcd.url().replace("127.0.0.1", "127.0.0.2");
     using _ = forward("127.0.0.2", etcd);

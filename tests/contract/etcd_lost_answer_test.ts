@@ -54,7 +54,7 @@ async function versionOf(etcd: Etcd, key: string): Promise<number> {
   return kvs?.[0]?.version ?? 0;
 }
 
-Deno.test("a commit that was done and whose answer was lost is told as done", async () => {
+Deno.test("a commit that was done and whose answer was lost is reported as done", async () => {
   await using lossy = await startLossy();
   const { etcd, proxy, store } = lossy;
   for (const lost of [1, 2, 3]) {
@@ -67,7 +67,7 @@ Deno.test("a commit that was done and whose answer was lost is told as done", as
   }
 });
 
-Deno.test("a conflict whose answer was lost is told as a conflict", async () => {
+Deno.test("a conflict whose answer was lost is reported as a conflict", async () => {
   await using lossy = await startLossy();
   const { etcd, proxy, store, straight } = lossy;
   await put(straight, "a", "other");
@@ -116,7 +116,7 @@ Deno.test("a commit that cannot be decided in time says so", async () => {
   assertEquals((await store.get("a"))?.value, 1);
 });
 
-Deno.test("a commit whose member died before its answer is not told as never done", async () => {
+Deno.test("a commit whose member died before its answer is not reported as never done", async () => {
   await using lossy = await startLossy(600);
   const { proxy, store, straight } = lossy;
   // Over a connection that was used before, which fetch would use once more by itself.

@@ -17,7 +17,7 @@ const ways: readonly (readonly [way: string, options: EtcdBenchOptions])[] = [
 ];
 
 for (const [way, options] of ways) {
-  Deno.test(`P2, P4: by ${way}, calls work at once when etcd is back, also with users on`, async () => {
+  Deno.test(`by ${way}, calls work at once when etcd is back, also with users on`, async () => {
     await using bench = await startEtcdBench({ ...options, limitMs: scaled(2_000) });
     const { store, etcd } = bench;
     await put(store, "a", 1);
@@ -34,7 +34,7 @@ for (const [way, options] of ways) {
     assert(Math.min(...times) < scaled(1_000), `after ${times} ms`);
   });
 
-  Deno.test(`P3: by ${way}, a watch goes on over restarts of etcd with users on`, async () => {
+  Deno.test(`by ${way}, a watch continues across restarts of etcd with users on`, async () => {
     await using bench = await startEtcdBench(options);
     const { store, etcd } = bench;
     await using seen = collect(store, await put(store, "w/0", 0));
@@ -46,7 +46,7 @@ for (const [way, options] of ways) {
     await seen.becomes(["w/1=1", "w/2=1", "w/1=2", "w/2=2", "w/1=3", "w/2=3"]);
   });
 
-  Deno.test(`by ${way}, a watch goes on after etcd stood still`, async () => {
+  Deno.test(`by ${way}, a watch continues after etcd was frozen`, async () => {
     await using bench = await startEtcdBench({ ...options, limitMs: scaled(1_000) });
     const { store, etcd } = bench;
     await using seen = collect(store, await put(store, "w/0", 0));
@@ -79,7 +79,7 @@ for (const [way, options] of ways) {
   });
 }
 
-Deno.test("P6: a commit makes a new lease when etcd has lost the old one", async () => {
+Deno.test("a commit makes a new lease when etcd has lost the old one", async () => {
   await using bench = await startEtcdBench();
   const { store, etcd } = bench;
   await put(store, "a", 1);
@@ -89,7 +89,7 @@ Deno.test("P6: a commit makes a new lease when etcd has lost the old one", async
   assertEquals(await store.get("a"), { key: "a", value: 2, revision });
 });
 
-Deno.test("without a majority calls fault in time, and all goes on when it is back", async () => {
+Deno.test("without a majority calls fault in time, and all works again when it is back", async () => {
   await using bench = await startEtcdBench({ members: 3, limitMs: scaled(2_000) });
   const { store, etcd } = bench;
   await using seen = collect(store, await put(store, "w/0", 0));
@@ -110,7 +110,7 @@ Deno.test("without a majority calls fault in time, and all goes on when it is ba
   await seen.becomes(["w/2=back"], (line) => line.startsWith("w/2"));
 });
 
-Deno.test("G4: a watch leaves a member that is gone without a word", async () => {
+Deno.test("a watch leaves a member that is gone without a word", async () => {
   await using bench = await startEtcdBench({ members: 3 });
   const { etcd } = bench;
   using proxy = startProxy(etcd.endpoints[0]!);
@@ -126,7 +126,7 @@ Deno.test("G4: a watch leaves a member that is gone without a word", async () =>
   await seen.becomes(["w/1=1", "w/1=2"]);
 });
 
-Deno.test("G4: a watch whose connection alone is gone without a word is made anew", async () => {
+Deno.test("a watch whose connection alone is gone without a word is made anew", async () => {
   await using bench = await startEtcdBench();
   using proxy = startProxy(bench.etcd.endpoints[0]!);
   const store = await openStore(`etcd://${proxy.endpoint}`, { limitMs: scaled(500) });

@@ -37,7 +37,7 @@ async function makeBenchSandbox(): Promise<BenchSandbox> {
       const end = ["link", "add", "name", hostEnd, "group", String(0x6b386376)];
       await run("ip", [...end, "type", "veth", "peer", "name", name, "netns", sandbox.netns]);
     },
-    // The kernel gives it a link-local address, and news of its carrier, a moment later.
+    // The kernel assigns it a link-local address, and news of its carrier, a moment later.
     settled: async (name) => {
       await waitFor("the link to settle", async () => {
         return (await sandbox.link(name))?.ipv6.length === 1;

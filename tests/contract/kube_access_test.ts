@@ -24,7 +24,7 @@ Deno.test.afterAll(() => kube.stop());
 
 const LIMIT = { limitMs: 30_000 };
 
-/** Asks for the pods of a node with a kubeconfig; gives the sentence that it ends with, if any. */
+/** Asks for the pods of a node with a kubeconfig; returns the sentence that it ends with, if any. */
 async function sentence(kubeconfig: string, node = "host1"): Promise<string> {
   try {
     using connection = new ApiConnection(await accessSource(kubeconfig)());
@@ -143,7 +143,7 @@ Deno.test("other ways that lead nowhere are each said in a sentence", async () =
   assertMatch(await sentence(stranger), /does not know us: 401/);
 });
 
-Deno.test("a right that is missing is said, all else goes on, and a new right is taken up", async () => {
+Deno.test("a missing right is reported, all else works, and a new right is used", async () => {
   await kube.kubectl("create", "serviceaccount", "some", "-n", "rights");
   await kube.kubectl("create", "clusterrole", "some", ...[
     "--verb=list,watch",
@@ -179,7 +179,7 @@ Deno.test("a right that is missing is said, all else goes on, and a new right is
   assertEquals(await kube.annotationOf("rights", "some", "a.b/c"), "x");
 });
 
-Deno.test("an annotation is written only over what it was told, in the pod of that UID", async () => {
+Deno.test("an annotation is written only over the known value, in the pod of that UID", async () => {
   const node = unusedName("node");
   const token = await kube.token("rights", "k8contivnet");
   await using followed = follow(kube, {

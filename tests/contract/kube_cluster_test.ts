@@ -66,7 +66,7 @@ Deno.test("a pod that was made again under its name is another one", async () =>
   assertEquals(await followed.cluster.lookUp({ namespace, name: "db-0", uid: old }), undefined);
 });
 
-Deno.test("what does not concern us is told to nobody", async () => {
+Deno.test("changes that do not concern this host are not reported", async () => {
   const { namespace, node } = await place();
   await kube.pod(namespace, "a", node);
   await using followed = follow(kube, { node });
@@ -117,7 +117,7 @@ Deno.test("a namespace that is deleted under its pods is known to be ending", as
   await waitFor("its pod's end", () => cluster.pods.size === 0, LIMIT);
 });
 
-Deno.test("a watch that ends by its time goes on with the next, and nothing is listed again", async () => {
+Deno.test("a watch that ends by its timeout is followed by the next, and nothing is listed again", async () => {
   const { namespace, node } = await place();
   await using followed = follow(kube, { node, watchSeconds: 2 });
   const { cluster } = followed;
@@ -132,7 +132,7 @@ Deno.test("a watch that ends by its time goes on with the next, and nothing is l
   assertEquals(followed.states.filter(({ isUp }) => !isUp), []);
 });
 
-Deno.test("a watch that has nothing to tell keeps up by bookmarks, and nothing is listed again", async () => {
+Deno.test("a watch without changes keeps up by bookmarks, and nothing is listed again", async () => {
   const { namespace, node } = await place();
   // A bookmark comes two seconds before a watch's end.
   await using followed = follow(kube, { node, watchSeconds: 4 });
@@ -151,7 +151,7 @@ Deno.test("a watch that has nothing to tell keeps up by bookmarks, and nothing i
   assertEquals(lists.length, 1);
 });
 
-Deno.test("what is known stays while the API server is away, and is right again when it is back", async () => {
+Deno.test("what is known stays while the API server is unreachable, and is right again when it is back", async () => {
   const { namespace, node } = await place();
   for (const name of ["stays", "goes", "changes"]) await kube.pod(namespace, name, node);
   using proxy = startProxy(kube.endpoint);
@@ -196,7 +196,7 @@ Deno.test("an API server that is killed under its watches is waited for, and sai
   await waitFor("the pod", () => cluster.pods.find(namespace, "a"), LIMIT);
 });
 
-Deno.test("an API server that stands still is noticed, and its changes are told when it goes on", async () => {
+Deno.test("an API server that is frozen is noticed, and its changes are reported when it continues", async () => {
   const { namespace, node } = await place();
   await using followed = follow(kube, { node });
   const { cluster } = followed;

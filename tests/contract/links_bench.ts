@@ -42,7 +42,7 @@ export interface BenchSandbox extends BenchNamespace, AsyncDisposable {
   spec(parts?: Partial<PairSpec>): PairSpec;
   /** Makes the pair of `spec` as far as a driver comes that is killed after its first step. */
   addHalfMadePair(spec: PairSpec): Promise<void>;
-  /** Resolves when a new link has what the kernel gives it a moment later. */
+  /** Resolves when a new link has what the kernel assigns it a moment later. */
   settled(name: string): Promise<void>;
   /** Deletes the namespace. */
   delete(): Promise<void>;

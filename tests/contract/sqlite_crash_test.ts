@@ -98,7 +98,7 @@ function spawn(path: string, what: string, number: number) {
   return { child, output: () => child.output() };
 }
 
-// Gives the numbers of the commits that were answered before the end.
+// Returns the numbers of the commits that were answered before the end.
 async function writeAndKill(bench: SqliteBench, first: number, afterMs: number): Promise<number[]> {
   const { child } = spawn(bench.path, "commits", first);
   const numbers: number[] = [];
@@ -115,7 +115,7 @@ async function writeAndKill(bench: SqliteBench, first: number, afterMs: number):
   return numbers;
 }
 
-// Gives the highest number of a commit that is there.
+// Returns the highest number of a commit that is there.
 async function checkWhole(
   store: Store,
   answered: readonly number[],

@@ -209,7 +209,7 @@ Deno.test("a file that is removed or replaced under its user is not written on",
   }
 });
 
-Deno.test("an open store that nobody watches keeps no process alive", async () => {
+Deno.test("an open store without a watch keeps no process alive", async () => {
   await using bench = await startSqlite();
   const module = new URL("../../lib/store/sqlite/sqlite.ts", import.meta.url).href;
   const script = `const { openSqlite } = await import("${module}");

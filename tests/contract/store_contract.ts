@@ -33,17 +33,17 @@ export function storeContract(name: string, start: () => Promise<StoreBench>): v
 type Declare = (words: string, step: Step) => void;
 
 function declareReads(promise: Declare): void {
-  promise("get() gives undefined where nothing was written", async ({ store }) => {
+  promise("get() returns undefined where nothing was written", async ({ store }) => {
     assertEquals(await store.get("/a/none"), undefined);
   });
 
-  promise("get() gives the document with the revision of its commit", async ({ store }) => {
+  promise("get() returns the document with the revision of its commit", async ({ store }) => {
     const value = { n: 1, text: "ä\u0000\u{1f600}", list: [null, true, -1.5], deep: { "": "" } };
     const revision = await put(store, "/a/1", value);
     assertEquals(await store.get("/a/1"), { key: "/a/1", value, revision });
   });
 
-  promise("list() gives only what starts with the prefix, in byte order", async ({ store }) => {
+  promise("list() returns only what starts with the prefix, in byte order", async ({ store }) => {
     for (const key of ["/b/2", "/b/10", "/b", "/b/", "/b/1/x", "/b0", "/a", "/B/1"]) {
       await put(store, key, key);
     }
@@ -52,7 +52,7 @@ function declareReads(promise: Declare): void {
     assertEquals(entries.map(({ value }) => value), ["/b/", "/b/1/x", "/b/10", "/b/2"]);
   });
 
-  promise("list() gives the store's revision also when nothing is there", async ({ store }) => {
+  promise("list() returns the store's revision also when nothing is there", async ({ store }) => {
     const revision = await put(store, "/a/1", 1);
     assertEquals(await store.list("/zz/"), { entries: [], revision });
   });
@@ -282,7 +282,7 @@ function declareClose(promise: Declare): void {
   });
 }
 
-/** Writes one document without a check; gives the revision. */
+/** Writes one document without a check; returns the revision. */
 export async function put(store: Store, key: string, value: Json): Promise<number> {
   const result = await store.commit([], [{ key, value }]);
   assert(result.done, `put of ${key}`);

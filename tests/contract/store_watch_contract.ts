@@ -27,7 +27,7 @@ export function watchContract(name: string, start: () => Promise<StoreBench>): v
 
 function declareContent(promise: Declare): void {
   promise(
-    "a watch tells what happened since its revision, then what happens",
+    "a watch reports what happened since its revision, then what happens",
     async ({ store }) => {
       const from = await put(store, "/w/0", 0);
       const first = await put(store, "/w/1", 1);
@@ -43,13 +43,13 @@ function declareContent(promise: Declare): void {
     },
   );
 
-  promise("a watch from revision 0 tells the whole life of a young store", async ({ store }) => {
+  promise("a watch from revision 0 reports the whole life of a young store", async ({ store }) => {
     for (const n of range(3)) await put(store, "/w/1", n);
     await using watch = follow(store, "/w/", 0);
     assertEquals((await watch.take(3)).map(({ value }) => value), [0, 1, 2]);
   });
 
-  promise("a watch tells only keys below its prefix", async ({ store }) => {
+  promise("a watch reports only keys below its prefix", async ({ store }) => {
     await using watch = follow(store, "/w/", (await store.list("")).revision);
     await store.commit([], [{ key: "/v", value: 1 }, { key: "/w/1", value: 1 }, {
       key: "/w",
@@ -60,7 +60,7 @@ function declareContent(promise: Declare): void {
     assertEquals((await watch.take(2)).map(({ key }) => key), ["/w/1", "/w/2"]);
   });
 
-  promise("deleting nothing and refused commits are not told", async ({ store }) => {
+  promise("deleting nothing and refused commits are not reported", async ({ store }) => {
     const revision = await put(store, "/w/1", 1);
     await using watch = follow(store, "/w/", revision);
     await store.commit([], [{ key: "/w/none", value: undefined }]);
@@ -81,7 +81,7 @@ function declareContent(promise: Declare): void {
     }
   });
 
-  promise("watching again from a batch's revision tells nothing twice", async ({ store }) => {
+  promise("watching again from a batch's revision reports nothing twice", async ({ store }) => {
     await put(store, "/w/1", 1);
     let revision = 0;
     const seen: Json[] = [];
@@ -114,7 +114,7 @@ function declareEnds(promise: Declare): void {
   });
 
   promise(
-    "close() ends a waiting watch with a fault, not as if all were told",
+    "close() ends a waiting watch with a fault, not as if all had been reported",
     async ({ store }) => {
       const told = Promise.withResolvers<void>();
       const read = async () => {
@@ -181,7 +181,7 @@ function declareConcurrent(promise: Declare): void {
   });
 
   promise(
-    "under random writers each watch tells each commit once, whole, in order",
+    "under random writers each watch reports each commit once, whole, in order",
     async (bench) => {
       const clients = [bench.store, await bench.another(), await bench.another()];
       const prefixes = ["/w/", "/w/a", "/w/b/", ""];

@@ -90,12 +90,12 @@ export class LabAgent implements AsyncDisposable {
     });
   }
 
-  /** Waits for the process to end by itself; gives its exit code. */
+  /** Waits for the process to end by itself; returns its exit code. */
   async stopped(): Promise<number> {
     return (await this.#process?.status)?.code ?? 0;
   }
 
-  /** Stops it as a supervisor does; gives its exit code. */
+  /** Stops it as a supervisor does; returns its exit code. */
   async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
     const child = this.#process;
     if (!child) return 0;

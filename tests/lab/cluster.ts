@@ -25,7 +25,7 @@ export interface ClusterOptions {
   readonly file?: string;
 }
 
-/** Starts a cluster; gives it when every agent answers and the intent is applied. */
+/** Starts a cluster; returns it when every agent answers and the intent is applied. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { hosts, fabric = "none", etcd: members = 1, mtu = 1500, intent } = options;
   await using stack = new AsyncDisposableStack();
@@ -67,7 +67,7 @@ class Machines implements AsyncDisposable {
     this.#parts = parts;
   }
 
-  /** Starts `count` more hosts side by side; gives them when their agents answer. */
+  /** Starts `count` more hosts side by side; returns them when their agents answer. */
   async add(count: number): Promise<ClusterHost[]> {
     const numbers = Array.from({ length: count }, () => ++this.#last);
     const started = await Promise.allSettled(numbers.map((n) => this.#start(n)));
@@ -141,7 +141,7 @@ export class Cluster implements AsyncDisposable {
     return found;
   }
 
-  /** Starts one host more and gives it when its agent answers. */
+  /** Starts one host more and returns it when its agent answers. */
   async join(): Promise<ClusterHost> {
     const [host] = await this.#machines.add(1);
     return host!;
@@ -155,7 +155,7 @@ export class Cluster implements AsyncDisposable {
     await host[Symbol.asyncDispose]();
   }
 
-  /** Hands a document to netdcli on a host, `-add-cfg` by default; gives how that ended. */
+  /** Hands a document to netdcli on a host, `-add-cfg` by default; returns how that ended. */
   async post(
     document: unknown,
     { flag = "-add-cfg", on = 1 }: { readonly flag?: string; readonly on?: number } = {},

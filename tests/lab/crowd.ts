@@ -33,7 +33,7 @@ const tenantOf = (networks: readonly unknown[]) => ({
   }],
 });
 
-/** Lets `hosts` hosts join in the store at `url`, which is empty; gives what it took them. */
+/** Lets `hosts` hosts join in the store at `url`, which is empty; returns what it took them. */
 export async function gatherCrowd(url: string, hosts: number): Promise<CrowdFigures> {
   await using stack = new AsyncDisposableStack();
   const tries = new Map<string, number>();

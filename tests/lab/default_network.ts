@@ -33,7 +33,7 @@ export async function assertAudit(agent: LabAgent): Promise<void> {
   if (code !== 0) throw new Error(`ipam check ended with ${code}: ${err}\n${out}`);
 }
 
-/** Applies an intent on the agent's host; gives how that ended. */
+/** Applies an intent on the agent's host; returns how that ended. */
 export async function applyOn(agent: LabAgent, intent: unknown, ...flags: string[]) {
   const file = await Deno.makeTempFile({ suffix: ".json" });
   try {

@@ -55,12 +55,12 @@ export class Dockerd implements AsyncDisposable {
     await this.docker("import", "-c", 'CMD ["/bin/busybox","sleep","100000"]', file, IMAGE);
   }
 
-  /** Runs the docker client on this daemon; gives its output. */
+  /** Runs the docker client on this daemon; returns its output. */
   docker(...words: string[]): Promise<string> {
     return run("docker", ["-H", `unix://${this.socket}`, ...words], { limitMs: 30_000 });
   }
 
-  /** Starts a container without network, or as `words` (flags of docker run) say; gives its id. */
+  /** Starts a container without network, or as `words` (flags of docker run) say; returns its id. */
   async runContainer(...words: string[]): Promise<string> {
     const network = words.some((word) => /^--net(work)?=/.test(word)) ? [] : ["--net=none"];
     return await this.docker("run", "--detach", ...network, ...words, IMAGE);

@@ -26,7 +26,7 @@ export interface EtcdOptions {
   readonly password?: string;
 }
 
-/** Starts an etcd in `dir` (made new, removed in the end) and gives it when it serves. */
+/** Starts an etcd in `dir` (made new, removed in the end) and returns it when it serves. */
 export async function startEtcd(dir: string, options: EtcdOptions = {}): Promise<Etcd> {
   await Deno.mkdir(dir, { recursive: true });
   const { members = 1, address = "127.0.0.1", tls = "none", serverUseOnly = false } = options;
@@ -140,13 +140,13 @@ export class Etcd implements AsyncDisposable {
     await waitFor("etcd to be healthy", look, { limitMs });
   }
 
-  /** Runs etcdctl with `words` on all members that run; gives its output. */
+  /** Runs etcdctl with `words` on all members that run; returns its output. */
   ctl(...words: string[]): Promise<string> {
     const up = this.endpoints.filter((_, member) => this.#servers[member] !== undefined);
     return this.ctlAt(up, ...words);
   }
 
-  /** Runs etcdctl with `words` on the members at `endpoints`; gives its output. */
+  /** Runs etcdctl with `words` on the members at `endpoints`; returns its output. */
   ctlAt(endpoints: readonly string[], ...words: string[]): Promise<string> {
     return this.#ctlNow(endpoints, words);
   }

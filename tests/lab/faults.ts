@@ -1,4 +1,4 @@
-// Faults injected into the agent of a lab, by the names that the agent itself gives to its outside
+// Faults injected into the agent of a lab, by the names that the agent itself has for its outside
 // steps: see lib/agent/fault_injection.ts.
 
 import { run } from "./run.ts";

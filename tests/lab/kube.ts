@@ -27,7 +27,7 @@ export interface KubeOptions {
   readonly etcd?: EtcdOptions;
 }
 
-/** Starts an API server in `dir` (made new, removed in the end) and gives it when it serves. */
+/** Starts an API server in `dir` (made new, removed in the end) and returns it when it serves. */
 export async function startKube(dir: string, options: KubeOptions = {}): Promise<Kube> {
   await Deno.mkdir(dir, { recursive: true });
   const { address = "127.0.0.1" } = options;
@@ -107,7 +107,7 @@ export class Kube implements AsyncDisposable {
     await this.kubeconfig("admin", { token: this.adminToken });
   }
 
-  /** Starts it; gives it when it is ready. */
+  /** Starts it; returns it when it is ready. */
   async start(): Promise<void> {
     if (this.#server) return;
     const { bin, files, port, options } = this.#parts;
@@ -161,7 +161,7 @@ export class Kube implements AsyncDisposable {
     Deno.kill(this.pid, "SIGCONT");
   }
 
-  /** Runs the real kubectl as the admin; gives its output. */
+  /** Runs the real kubectl as the admin; returns its output. */
   kubectl(...words: string[]): Promise<string> {
     return this.kubectlWith({}, ...words);
   }
@@ -175,7 +175,7 @@ export class Kube implements AsyncDisposable {
     ], { limitMs: 60_000, ...stdin === undefined ? {} : { stdin } });
   }
 
-  /** Sends one request as the admin; gives the answer's value. Throws for a refusal. */
+  /** Sends one request as the admin; returns the answer's value. Throws for a refusal. */
   async ask(method: string, path: string, body?: unknown): Promise<Record<string, unknown>> {
     const type = method === "PATCH" ? "application/merge-patch+json" : "application/json";
     const response = await fetch(`${this.url}${path}`, {
@@ -189,7 +189,7 @@ export class Kube implements AsyncDisposable {
     return JSON.parse(text);
   }
 
-  /** Makes a pod on `node`; gives its UID. */
+  /** Makes a pod on `node`; returns its UID. */
   async pod(namespace: string, name: string, node: string, more: PodParts = {}): Promise<string> {
     const { metadata } = await this.ask("POST", `/api/v1/namespaces/${namespace}/pods`, {
       metadata: { name, labels: more.labels ?? {}, annotations: more.annotations },
@@ -229,7 +229,7 @@ export class Kube implements AsyncDisposable {
     return await signToken(key, { issuer: ISSUER, namespace, account, uid, ...claims });
   }
 
-  /** Writes `NAME.kubeconfig` for a user's fields; gives its path. `server` is another way here. */
+  /** Writes `NAME.kubeconfig` for a user's fields; returns its path. `server` is another way here. */
   async kubeconfig(
     name: string,
     user: Readonly<Record<string, string>>,

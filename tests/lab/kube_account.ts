@@ -79,7 +79,7 @@ export async function placeAccount(
 }
 
 /**
- * Makes a pod of the account, and gives the token that the API server itself makes for it: it ends
+ * Makes a pod of the account, and returns the token that the API server itself makes for it: it ends
  * with the pod.
  */
 export async function podToken(

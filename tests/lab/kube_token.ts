@@ -1,5 +1,5 @@
 // Tokens of service accounts, signed as the API server signs them, so that a test can have one that
-// ends in a second; the API itself gives none below ten minutes.
+// ends in a second; the API itself makes none below ten minutes.
 
 import { run } from "./run.ts";
 

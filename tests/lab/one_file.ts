@@ -85,7 +85,7 @@ export interface Ended {
   readonly err: string;
 }
 
-/** Runs `words` with nothing but `env` and gives how it ended; killed after 60 s. */
+/** Runs `words` with nothing but `env` and returns how it ended; killed after 60 s. */
 export async function start(
   words: readonly string[],
   { env = {}, cwd = "/", stdin = "", uid }: {

@@ -17,7 +17,7 @@ export interface OvsOptions {
   readonly offersSystem?: boolean;
 }
 
-/** Starts an Open vSwitch in `dir` (made if missing; a database there is kept) and gives it when it works. */
+/** Starts an Open vSwitch in `dir` (made if missing; a database there is kept) and returns it when it works. */
 export async function startOvs(dir: string, options: OvsOptions = {}): Promise<Ovs> {
   await Deno.mkdir(dir, { recursive: true });
   const ovs = new Ovs(dir, options);
@@ -128,18 +128,18 @@ export class Ovs implements AsyncDisposable {
     return this.stop();
   }
 
-  /** Runs ovs-vsctl with `words` on this database; gives its output. */
+  /** Runs ovs-vsctl with `words` on this database; returns its output. */
   vsctl(...words: string[]): Promise<string> {
     return run("ovs-vsctl", [`--db=${this.db}`, "--timeout=10", ...words], { limitMs: 15_000 });
   }
 
-  /** Runs `ovs-ofctl verb <bridge> …` on a bridge of this switch; gives its output. */
+  /** Runs `ovs-ofctl verb <bridge> …` on a bridge of this switch; returns its output. */
   ofctl(verb: string, bridge: string, ...words: string[]): Promise<string> {
     const target = `unix:${this.rundir}/${bridge}.mgmt`;
     return run("ovs-ofctl", ["--timeout=10", verb, target, ...words], { limitMs: 15_000 });
   }
 
-  /** Runs ovs-appctl with `words` on ovs-vswitchd; gives its output. */
+  /** Runs ovs-appctl with `words` on ovs-vswitchd; returns its output. */
   async appctl(...words: string[]): Promise<string> {
     const target = await this.#findCtl();
     return run("ovs-appctl", ["--timeout=10", "-t", target, ...words], { limitMs: 15_000 });

@@ -10,7 +10,7 @@ export interface Pod extends AsyncDisposable {
   readonly name: string;
   /** Infra container id, 64 hex digits. */
   readonly id: string;
-  /** Runs a command inside; gives its exit code and what it printed. */
+  /** Runs a command inside; returns its exit code and what it printed. */
   run(cmd: string, ...args: string[]): Promise<{ code: number; text: string }>;
   /** Reports whether one ping is answered, however late: for tests that expect it. */
   reaches(address: string): Promise<boolean>;

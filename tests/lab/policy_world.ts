@@ -67,7 +67,7 @@ export class PolicyWorld implements AsyncDisposable {
     return new PolicyWorld(members, places, stack.move());
   }
 
-  /** Tells all agents what Kubernetes says; returns when it is in force. */
+  /** Passes to all agents what Kubernetes says; returns when it is in force. */
   async tell(policies: readonly NetworkPolicy[]): Promise<void> {
     const body = { namespaces: this.namespaces, pods: this.#pods(), policies };
     await Promise.all(
@@ -81,7 +81,7 @@ export class PolicyWorld implements AsyncDisposable {
     return NAMESPACES.map((name) => ({ name, labels: { ns: name } }));
   }
 
-  /** Asks every pod for every other one, by every port; gives what differs from `expected`. */
+  /** Asks every pod for every other one, by every port; returns what differs from `expected`. */
   async differences(expected: (question: Question) => boolean): Promise<Cell[]> {
     const cells = await askAll(this.members, PORTS, expected);
     return cells.filter(({ isAnswered, isExpected }) => isAnswered !== isExpected);

@@ -27,7 +27,7 @@ export interface Proxy extends Disposable {
   readonly arrivals: readonly number[];
   /** Takes no more connections: they are refused. What is open goes on. */
   refuse(): void;
-  /** Silences for ever the connections whose last request began with `words`; gives how many. */
+  /** Silences for ever the connections whose last request began with `words`; returns how many. */
   forget(words: string): number;
 }
 

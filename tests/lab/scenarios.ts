@@ -190,7 +190,7 @@ const TWO_HOSTS: readonly Omit<Scenario, "hosts">[] = [
       serve("c2", 1),
       attached("c2", "orange-c2"),
       attached("c2", "purple-c2"),
-      // The original started c3 on host 1, although it is bound to host 2, and it worked (S2).
+      // The original started c3 on host 1, although it is bound to host 2, and it worked: it did not ask which host an endpoint is bound to.
       refused("c3", 1),
       client("c3", 2, "ok", "orange-c2"),
       client("c4", 2, "ok", "purple-c2"),

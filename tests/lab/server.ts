@@ -11,7 +11,7 @@ export interface ServerOptions {
   readonly netns?: string | undefined;
   /** File that gets its standard error and output; also quoted where it does not come up. */
   readonly log: string;
-  /** Tells that it serves. */
+  /** Reports that it serves. */
   readonly isUp: () => boolean | Promise<boolean>;
   readonly limitMs?: number;
 }
@@ -25,7 +25,7 @@ export interface Server {
   kill(): Promise<void>;
 }
 
-/** Starts a server and gives it when it is up; throws with the end of its log otherwise. */
+/** Starts a server and returns it when it is up; throws with the end of its log otherwise. */
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { command, limitMs = 15_000 } = options;
   const child = spawn(options);
@@ -54,7 +54,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   return { pid: child.pid, stop, kill };
 }
 
-/** Tells whether somebody accepts connections at the unix socket `path`. */
+/** Reports whether somebody accepts connections at the unix socket `path`. */
 export async function isListening(path: string): Promise<boolean> {
   try {
     (await Deno.connect({ transport: "unix", path })).close();

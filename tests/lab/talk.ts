@@ -19,7 +19,7 @@ export class Talker implements AsyncDisposable {
     this.#writer = child.stdin.getWriter();
   }
 
-  /** Starts it; gives it when it listens on all ports. */
+  /** Starts it; returns it when it listens on all ports. */
   static async start(
     pod: Pod,
     { tcp = [], udp = [] }: { readonly tcp?: readonly number[]; readonly udp?: readonly number[] },

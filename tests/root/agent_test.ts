@@ -9,7 +9,7 @@ import { makePod } from "../lab/pod.ts";
 import { waitFor } from "../lab/wait.ts";
 import { lostPings } from "../lab/pings.ts";
 
-/** Starts a second agent with these flags after the usual ones; gives its code and last line. */
+/** Starts a second agent with these flags after the usual ones; returns its code and last line. */
 async function refused(host: Host, ...flags: string[]): Promise<{ code: number; line: string }> {
   const second = new LabAgent({ file: FILE, dir: `${host.dir}/second`, ovs: host.ovs });
   second.spawn(...flags);
@@ -35,7 +35,7 @@ Deno.test("the socket is root's alone from its first moment, and so is the state
   assertEquals((await Deno.stat(`${host.agent.stateDir}/store.db`)).mode! & 0o777, 0o600);
 });
 
-Deno.test("SIGTERM ends the agent with 0, and pods stay connected while it is away", async () => {
+Deno.test("SIGTERM ends the agent with 0, and pods stay connected while it is stopped", async () => {
   await using host = await startHost(intentOf(2));
   const [one, two] = [await host.pod("pod0"), await host.pod("pod1")];
   await host.agent.setup(one);
@@ -73,7 +73,7 @@ Deno.test("a store that was lost is rebuilt from the rows of Open vSwitch", asyn
   assert(await one.reaches("10.9.0.2"));
 });
 
-Deno.test("what somebody broke while the agent was away is mended at its start", async () => {
+Deno.test("what was broken while the agent was stopped is repaired at its start", async () => {
   await using host = await startHost(intentOf(4));
   const pods = [];
   for (const name of ["pod0", "pod1", "pod2", "pod3"]) {

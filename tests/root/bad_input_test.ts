@@ -51,12 +51,12 @@ const apply = (name: string, file: Case["file"], says: RegExp, code = 2): Case =
 
 const INTENTS: readonly Case[] = [
   apply("wrong type", intentWith({ AllocSubnetLen: "many" }), /Tenants\[0\]\.AllocSubnetLen/),
-  apply("S26: a single VLAN for a range", intentWith({ Vlans: "11" }), /"11".*11-11/),
+  apply("a single VLAN for a range", intentWith({ Vlans: "11" }), /"11".*11-11/),
   apply("range with two dashes", intentWith({ Vlans: "5--100" }), /5--100/),
   apply("range backwards", intentWith({ Vlans: "200-101" }), /200-101/),
   apply("range beyond 4095", intentWith({ Vlans: "101-5000" }), /101-5000/),
   apply(
-    "S25: negative prefix length",
+    "negative prefix length",
     intentWith({}, { SubnetCIDR: "10.0.0.0/-1" }),
     /10\.0\.0\.0\/-1/,
   ),
@@ -67,7 +67,7 @@ const INTENTS: readonly Case[] = [
     intentWith({ SubnetPool: "11.1.0.0/22", AllocSubnetLen: 20 }),
     /AllocSubnetLen|\/20|22/,
   ),
-  apply("S27: empty network name", intentWith({}, { Name: "" }), /Networks\[0\]\.Name/),
+  apply("empty network name", intentWith({}, { Name: "" }), /Networks\[0\]\.Name/),
   apply("name with a slash", intentWith({}, { Name: "a/b" }), /a\/b/),
   apply("name with dots", intentWith({}, { Name: "../up" }), /\.\.\/up/),
   apply("name with a blank", intentWith({}, { Name: "a b" }), /a b/),
@@ -103,7 +103,7 @@ const INTENTS: readonly Case[] = [
   apply("empty file", "", /empty/),
   apply("not UTF-8", new Uint8Array([0x7b, 0xff, 0xfe, 0x7d]), /UTF-8/),
   apply(
-    "S24: two fixed addresses alike",
+    "two fixed addresses alike",
     intentWith({}, {
       Endpoints: [{ Container: "a", IpAddress: "11.1.0.9" }, {
         Container: "b",

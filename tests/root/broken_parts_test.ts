@@ -19,7 +19,7 @@ async function assertFails(host: Host, pod: Pod, codes: readonly number[], says:
   assert(!err.includes("\n") && err.length <= 200, err);
 }
 
-Deno.test("ovs-vswitchd stopped: setup ends in time with a sentence, and nothing is left when it goes on", async () => {
+Deno.test("ovs-vswitchd stopped: setup ends in time with a sentence, and nothing is left when it continues", async () => {
   await using host = await startHost(intentOf(2));
   const [peer, pod] = [await host.pod("pod0"), await host.pod("pod1")];
   await host.agent.setup(peer);
@@ -87,7 +87,7 @@ Deno.test("a state folder that cannot be written is refused at the agent's start
   assert(line.length <= 200, line);
 });
 
-Deno.test("somebody who is not root gets a sentence, not the agent's socket", async () => {
+Deno.test("a user who is not root gets a sentence, not the agent's socket", async () => {
   await using host = await startHost(intentOf(1));
   const pod = await host.pod("pod0");
   const { code, stderr } = await new Deno.Command("setpriv", {

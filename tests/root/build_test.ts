@@ -6,7 +6,7 @@ import { tempDir } from "../lab/one_file.ts";
 
 const house = new URL("../..", import.meta.url).pathname;
 
-/** Builds a copy of this checkout at `folder` and gives the checksum of its file. */
+/** Builds a copy of this checkout at `folder` and returns the checksum of its file. */
 async function build(folder: string): Promise<string> {
   const copy = `mkdir -p "$2" && cd "$1" &&
     tar --exclude=./.git --exclude=./dist --exclude=./.cache -cf - . | tar -xf - -C "$2"`;

@@ -63,14 +63,14 @@ Deno.test("late binding: whichever comes last of container, agent and intent con
     await apply(host, intentOf(3));
     await early[1]!.has("eth0 10.9.0.3/16");
   });
-  await t.step("the agent, after a container that came while it was away", async () => {
+  await t.step("the agent, after a container that started while it was stopped", async () => {
     await apply(host, intentOf(4));
     await host.agent.stop();
     const late = await startContainer(dockerd, "pod3");
     await host.agent.start();
     await late.has("eth0 10.9.0.4/16");
   });
-  await t.step("the agent, after the end of a container while it was away", async () => {
+  await t.step("the agent, after the end of a container while it was stopped", async () => {
     await host.agent.stop();
     await dockerd.docker("kill", early[0]!.id);
     await host.agent.start();
@@ -135,7 +135,7 @@ Deno.test("scenario 23 with containers: the intent names pods, the bindings thei
   assertEquals(ids.sort(), [`myPod1 ${one.id}`, `myPod2 ${two.id}`]);
 });
 
-Deno.test("S2: a container whose endpoint belongs to another host gets nothing here, and its rightful owner keeps all", async () => {
+Deno.test("a container whose endpoint belongs to another host gets nothing here, and its rightful owner keeps all", async () => {
   await using at = await startDockerHost(intentOf(2));
   const { host, dockerd } = at;
   assertEquals((await host.agent.call("bind", "pod1", "host2")).code, 0);
@@ -158,7 +158,7 @@ Deno.test("S2: a container whose endpoint belongs to another host gets nothing h
   await stranger.has("eth0 10.9.0.2/16");
 });
 
-Deno.test("S11: starts that fail do not keep later containers from being connected", async () => {
+Deno.test("starts that fail do not keep later containers from being connected", async () => {
   const intent = intentOf(6) as { Tenants: { Networks: { Endpoints: unknown[] }[] }[] };
   const endpoints = intent.Tenants[0]!.Networks[0]!.Endpoints;
   for (const n of [0, 1]) endpoints[n] = { Container: `pod${n}`, Interface: "eth0" };
@@ -210,7 +210,7 @@ Deno.test("docker restart and docker pause keep address and network", async () =
   ]);
 });
 
-Deno.test("an infra container that somebody restarts is connected anew: no kubelet would do it", async () => {
+Deno.test("an infra container that is restarted by hand is connected again: no kubelet would do it", async () => {
   await using at = await startDockerHost(intentOf(1), { flags: ["--grace", "600"] });
   const { host, dockerd } = at;
   const infra = await startContainer(dockerd, "k8s_POD.6d00e006_pod0_default_u-1_0123abcd");
@@ -272,7 +272,7 @@ Deno.test("the log has one line for each attach and each detach", async () => {
   assertStringIncludes(lines[3]!, 'why="its sandbox is gone"');
 });
 
-Deno.test("what goes on failing is said once, no secret of a container is, and it works when it can", async () => {
+Deno.test("what fails repeatedly is reported once, no secret of a container is, and it works when it can", async () => {
   await using at = await startDockerHost(intentOf(3));
   const { host, dockerd } = at;
   const early = await startContainer(dockerd, "pod0");

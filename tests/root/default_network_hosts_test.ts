@@ -31,7 +31,7 @@ Deno.test("two hosts that set twenty pods up at once give each another address, 
   await assertAudit(last.host.agent);
 });
 
-Deno.test("two hosts race for a pool's last addresses: each is given once, the others are told that it is full", async () => {
+Deno.test("two hosts race for a pool's last addresses: each is assigned once, the others get the error that it is full", async () => {
   const tight = tenantOf([blue({ AllocRange: "10.9.0.1-10.9.0.5" })]);
   await using cluster = await startCluster({ hosts: 2, intent: tight });
   const ended = await Promise.all(
@@ -87,7 +87,7 @@ Deno.test("a network is never deleted in the moment when a pod arrives on anothe
   await assertAudit(one.agent);
 });
 
-Deno.test("while etcd is away, no pod gets an address that was not its own; one that lives here is set up anew", async () => {
+Deno.test("while etcd is unreachable, no pod gets an address that was not its own; one that lives here is set up again", async () => {
   const held = tenantOf([blue({ HoldAddress: "1h" })]);
   await using cluster = await startCluster({ hosts: 1, intent: held, flags: BEAT });
   const [host, etcd] = [cluster.host(1), cluster.etcd!];
@@ -111,7 +111,7 @@ Deno.test("while etcd is away, no pod gets an address that was not its own; one 
   assertEquals((await agent.verb("teardown", fresh)).code, 0);
   await etcd.start(0);
   await waitFor(
-    "etcd to be told",
+    "the record in etcd",
     async () => (await agent.logText()).includes("replayed set-ups"),
   );
   await agent.setup(gone);

@@ -177,7 +177,7 @@ Deno.test("labels that Docker keeps of a pod choose its network, and a refused c
   await assertAudit(agent);
 });
 
-Deno.test("garbage collection gives the address of a pod back that ended without a teardown", async () => {
+Deno.test("garbage collection releases the address of a pod that ended without a teardown", async () => {
   await using host = await startHost(tenantOf([blue()]), "--grace", "1");
   const { agent } = host;
   const pod = await host.pod("web-1");

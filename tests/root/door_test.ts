@@ -35,7 +35,7 @@ async function callBy(shell: readonly string[], host: Host, ...words: string[]):
 }
 
 for (const shell of [["/bin/dash"], ["/bin/bash"], ["/bin/busybox", "ash"]]) {
-  Deno.test(`${shell.join(" ")}: the header sets up, tells and tears down without a program`, async () => {
+  Deno.test(`${shell.join(" ")}: the header sets up, reports and tears down without a program`, async () => {
     await using host = await startHost(intentOf(1));
     const pod = await host.pod("pod0");
     const call = (verb: string) => callBy(shell, host, ...wordsOf(verb, pod));
@@ -126,7 +126,7 @@ for (const [what, change] of shut) {
   });
 }
 
-Deno.test("somebody without root gets the exec face's sentence, not the door's answer", async () => {
+Deno.test("a user without root gets the exec face's sentence, not the door's answer", async () => {
   await using host = await startHost(intentOf(1));
   const words = wordsOf("status", await host.pod("pod0"));
   const { code, stdout } = await new Deno.Command("setpriv", {

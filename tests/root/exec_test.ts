@@ -28,7 +28,7 @@ for (const way of ["door", "exec face"]) {
     assertStringIncludes(swapped.out, '"10.9.0.1"');
   });
 
-  Deno.test(`${way}: setup configures the pod: name, MAC, address, MTU, and the row tells whose it is`, async () => {
+  Deno.test(`${way}: setup configures the pod: name, MAC, address, MTU, and the row names its owner`, async () => {
     await using host = await start(intentOf(1));
     const pod = await host.pod("pod0");
     await host.agent.setup(pod);
@@ -81,7 +81,7 @@ for (const way of ["door", "exec face"]) {
     assertEquals(await host.agent.attachments(), []);
   });
 
-  Deno.test(`${way}: status of an unknown pod, and status while the agent is away, print nothing and end with 0`, async () => {
+  Deno.test(`${way}: status of an unknown pod, and status while the agent is stopped, print nothing and end with 0`, async () => {
     await using host = await start(intentOf(1));
     const nothing = { code: 0, out: "", err: "" };
     assertEquals(await host.agent.call("status", "default", "pod0", randomHex(64)), nothing);
@@ -89,7 +89,7 @@ for (const way of ["door", "exec face"]) {
     assertEquals(await host.agent.call("status", "default", "pod0", randomHex(64)), nothing);
   });
 
-  Deno.test(`${way}: init ends with 0, agent up or away, and says one line when it is away`, async () => {
+  Deno.test(`${way}: init ends with 0, agent running or stopped, and says one line when it is stopped`, async () => {
     await using host = await start(intentOf(1));
     assertEquals(await host.agent.call("init"), { code: 0, out: "", err: "" });
     await host.agent.stop();
@@ -98,7 +98,7 @@ for (const way of ["door", "exec face"]) {
     assertMatch(err, /^k8contivnet: agent at .*agent\.sock is not there: [^\n]+$/);
   });
 
-  Deno.test(`${way}: a teardown while the agent is away leaves a note that its next start handles`, async () => {
+  Deno.test(`${way}: a teardown while the agent is stopped leaves a note that its next start handles`, async () => {
     await using host = await start(intentOf(1));
     const pod = await host.pod("pod0");
     await host.agent.setup(pod);
@@ -111,7 +111,7 @@ for (const way of ["door", "exec face"]) {
     assertEquals(await Array.fromAsync(Deno.readDir(`${host.agent.stateDir}/teardown`)), []);
   });
 
-  Deno.test(`${way}: a setup that begins while the agent is away succeeds when the agent is back`, async () => {
+  Deno.test(`${way}: a setup that begins while the agent is stopped succeeds when the agent is back`, async () => {
     await using host = await start(intentOf(1));
     const pod = await host.pod("pod0");
     await host.agent.stop();
@@ -136,7 +136,7 @@ for (const way of ["door", "exec face"]) {
     assertMatch(err, /^k8contivnet: agent at \S+ is not there: [^\n]+$/);
   });
 
-  Deno.test(`${way}: S31: a pod that nothing names is left alone, and is shown as unmatched`, async () => {
+  Deno.test(`${way}: a pod that nothing names is left alone, and is shown as unmatched`, async () => {
     await using host = await start(intentOf(1));
     const pod = await host.pod("stranger");
     assertEquals((await host.agent.verb("setup", pod)).code, 0);
@@ -176,7 +176,7 @@ for (const way of ["door", "exec face"]) {
     await host.agent.setup(await host.pod("pod0"));
   });
 
-  Deno.test(`${way}: S8: a new infra container without a teardown of the old one takes the endpoint over`, async () => {
+  Deno.test(`${way}: a new infra container without a teardown of the old one takes the endpoint over`, async () => {
     await using host = await start(intentOf(2));
     const [old, peer] = [await host.pod("pod0"), await host.pod("pod1")];
     await host.agent.setup(old);

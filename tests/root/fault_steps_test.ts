@@ -62,7 +62,7 @@ async function clean({ host, pod, peer, before }: Stage, step: string): Promise<
   assertEquals((await host.agent.attachments()).map(({ sandbox }) => sandbox), [peer.id]);
 }
 
-/** Plays `mode` at each of `steps`; gives how many faults struck. A step may come only now and then. */
+/** Plays `mode` at each of `steps`; returns how many faults struck. A step may come only now and then. */
 async function playAll(
   stage: Stage,
   mode: string,

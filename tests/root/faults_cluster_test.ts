@@ -28,7 +28,7 @@ async function attachmentsOf({ hosts }: Cluster) {
 }
 
 for (const { etcd, store } of STORES) {
-  Deno.test(`S9: a pod that moves to another host keeps its address, and the old host keeps nothing (${store})`, async () => {
+  Deno.test(`a pod that moves to another host keeps its address, and the old host keeps nothing (${store})`, async () => {
     await using cluster = await startCluster({ hosts: 2, etcd, intent: LATE });
     const [one, two] = [cluster.host(1), cluster.host(2)];
     const old = await one.pod("myContainer1");
@@ -61,7 +61,7 @@ for (const { etcd, store } of STORES) {
     await keepsNothing(one);
   });
 
-  Deno.test(`S13: what was applied while an agent was away, or was starting, is known to it (${store})`, async () => {
+  Deno.test(`what was applied while an agent was stopped, or was starting, is known to it (${store})`, async () => {
     await using cluster = await startCluster({ hosts: 2, etcd, intent: LATE });
     const two = cluster.host(2);
     for (const signal of ["SIGKILL", "SIGTERM", "SIGKILL"] as const) {
@@ -75,7 +75,7 @@ for (const { etcd, store } of STORES) {
     await cluster.agree();
   });
 
-  Deno.test(`S30: agents of four hosts that are asked at once give no address, VLAN or subnet twice (${store})`, async () => {
+  Deno.test(`agents of four hosts that are asked at once give no address, VLAN or subnet twice (${store})`, async () => {
     await using cluster = await startCluster({ hosts: 4, etcd, intent: intentOf("alone", {}) });
     const posts = [1, 2, 3, 4].flatMap((on) =>
       [0, 1].map((half) => {
@@ -116,7 +116,7 @@ Deno.test("a pod that starts on one host just after its endpoint was applied on 
   }
 });
 
-Deno.test("S12: agents outlive restarts of etcd, of one member and of all", async () => {
+Deno.test("agents outlive restarts of etcd, of one member and of all", async () => {
   await using cluster = await startCluster({ hosts: 2, etcd: 3, intent: LATE });
   const pids = cluster.hosts.map(({ agent }) => agent.pid);
   for (const member of [0, 1, 2]) await cluster.etcd!.restart(member);
@@ -128,7 +128,7 @@ Deno.test("S12: agents outlive restarts of etcd, of one member and of all", asyn
   assertEquals(cluster.hosts.map(({ agent }) => agent.pid), pids);
 });
 
-Deno.test("S12: agents outlive keys that they do not know, and a record that cannot be read is named", async () => {
+Deno.test("agents outlive keys that they do not know, and a record that cannot be read is named", async () => {
   await using cluster = await startCluster({ hosts: 2, intent: LATE });
   const pids = cluster.hosts.map(({ agent }) => agent.pid);
   for (const key of ["config/", "config/eps/below/it", "x"]) {

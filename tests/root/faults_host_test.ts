@@ -8,7 +8,7 @@ import { type Host, intentOf, startHost, worldOf } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
 import { waitFor } from "../lab/wait.ts";
 
-/** Sets up pods of these names; gives them. */
+/** Sets up pods of these names; returns them. */
 async function setUp({ agent, pod }: Host, ...names: string[]): Promise<Pod[]> {
   const pods = [];
   for (const name of names) {
@@ -18,7 +18,7 @@ async function setUp({ agent, pod }: Host, ...names: string[]): Promise<Pod[]> {
   return pods;
 }
 
-/** Writes a document into the host's folder and hands it to netdcli; gives its words. */
+/** Writes a document into the host's folder and hands it to netdcli; returns its words. */
 async function netdcli({ agent, dir }: Host, flag: string, document: unknown): Promise<string> {
   const file = await Deno.makeTempFile({ dir, suffix: ".json" });
   const text = typeof document === "string" ? document : JSON.stringify(document);
@@ -39,7 +39,7 @@ async function countLinks(count: number): Promise<void> {
   await waitFor(`${count} links of ours`, async () => (await hostEnds()).length === count);
 }
 
-Deno.test("S1: an agent that starts with endpoints attached serves them, and the next one", async () => {
+Deno.test("an agent that starts with endpoints attached serves them, and the next one", async () => {
   await using host = await startHost(intentOf(3));
   const [one] = await setUp(host, "pod0", "pod1");
   for (const signal of ["SIGKILL", "SIGTERM"] as const) {
@@ -51,7 +51,7 @@ Deno.test("S1: an agent that starts with endpoints attached serves them, and the
   assert(await third!.reaches("10.9.0.1"));
 });
 
-Deno.test("S3: setup never says 0 while the pod has no network, and says it when the first ping is answered", async () => {
+Deno.test("setup never says 0 while the pod has no network, and says it when the first ping is answered", async () => {
   await using host = await startHost(intentOf(2));
   await setUp(host, "pod0");
   const pod = await host.pod("pod1");
@@ -65,7 +65,7 @@ Deno.test("S3: setup never says 0 while the pod has no network, and says it when
   assert(await pod.reaches("10.9.0.1"));
 });
 
-Deno.test("S6: setting an endpoint again and again leaves it one port", async () => {
+Deno.test("setting an endpoint again and again leaves it one port", async () => {
   await using host = await startHost(intentOf(2));
   const [pod] = await setUp(host, "pod0");
   const before = await worldOf(host);
@@ -77,7 +77,7 @@ Deno.test("S6: setting an endpoint again and again leaves it one port", async ()
   assertEquals(await worldOf(host), before);
 });
 
-Deno.test("S7: teardown takes the pod's link, its port, its flows and its record, and adds nothing", async () => {
+Deno.test("teardown takes the pod's link, its port, its flows and its record, and adds nothing", async () => {
   await using host = await startHost(intentOf(2));
   const [_, pod] = await setUp(host, "pod0", "pod1");
   const both = await worldOf(host);
@@ -93,7 +93,7 @@ Deno.test("S7: teardown takes the pod's link, its port, its flows and its record
   assert(one.flows.length < both.flows.length);
 });
 
-Deno.test("S10: attaching and detaching leave no name of a namespace behind", async () => {
+Deno.test("attaching and detaching leave no name of a namespace behind", async () => {
   await using host = await startHost(intentOf(3));
   const names = async () => (await run("ls", ["/run/netns"])).split("\n").sort();
   const pods = [await host.pod("pod0"), await host.pod("pod1"), await host.pod("pod2")];
@@ -107,7 +107,7 @@ Deno.test("S10: attaching and detaching leave no name of a namespace behind", as
 const REPEATED = ["multipleVlans", "mixedTenants", "multipleVxlans", "lateBindings"] as const;
 
 for (const name of REPEATED) {
-  Deno.test(`S16: the same -cfg a second time changes nothing: ${name}`, async () => {
+  Deno.test(`the same -cfg a second time changes nothing: ${name}`, async () => {
     await using host = await startHost(JSON.parse(intents[name]));
     await setUp(host, "myContainer1", "myContainer2");
     await netdcli(host, "-cfg", intents[name]);
@@ -119,7 +119,7 @@ for (const name of REPEATED) {
   });
 }
 
-Deno.test("S30: eight netdcli at once give no address twice, by the agent and on the store itself", async () => {
+Deno.test("eight netdcli at once give no address twice, by the agent and on the store itself", async () => {
   await using host = await startHost(intentOf(0));
   const part = (run: number) => ({
     Tenants: [{
@@ -150,7 +150,7 @@ Deno.test("S30: eight netdcli at once give no address twice, by the agent and on
 const SPELLINGS = [["-host-label=edge-7"], ["--host-label", "edge-7"], ["-host-label", "edge-7"]];
 
 for (const words of SPELLINGS) {
-  Deno.test(`S32: the host's label is what the agent was told: ${words.join(" ")}`, async () => {
+  Deno.test(`the host's label is what the agent was started with: ${words.join(" ")}`, async () => {
     await using host = await startHost(intentOf(1), ...words);
     // The original's scratch file, as somebody else may have left it for a shell to read.
     const before = await Deno.stat("/tmp/netdcli.cfg").catch(() => undefined);
@@ -180,7 +180,7 @@ function tenantOf(name: string, vlans: string, networks: [string, string[]][]): 
   });
 }
 
-Deno.test("S33: link names fit the kernel and are never alike, whatever the intent's names", async () => {
+Deno.test("link names fit the kernel and are never alike, whatever the intent's names", async () => {
   await using host = await startHost(ALIKE);
   const names = ["1-pod", "a-very-long-pod-name-that-fills-a-link-name", "pod", "1.92.0.2"];
   await setUp(host, ...names, "11.92.0.2");
@@ -191,7 +191,7 @@ Deno.test("S33: link names fit the kernel and are never alike, whatever the inte
   assertEquals(items.map(({ state }) => state), Array(5).fill("ready"));
 });
 
-Deno.test("the same container name in two tenants gives the pod both networks", async () => {
+Deno.test("the same container name in two tenants means both networks for the pod", async () => {
   await using host = await startHost({
     Tenants: [
       tenantOf("one", "11-20", [["net", ["pod", "peer1"]]]),
@@ -205,7 +205,7 @@ Deno.test("the same container name in two tenants gives the pod both networks", 
   assertNotEquals(items[0]?.vlan, items[1]?.vlan);
 });
 
-Deno.test("S31: a pod that is named but cannot be served never gets 0", async () => {
+Deno.test("a pod that is named but cannot be served never gets 0", async () => {
   await using host = await startHost(intentOf(1));
   await netdcli(host, "-host-bindings-cfg", [{ Container: "pod0", Host: "host9" }]);
   const pod = await host.pod("pod0");

@@ -18,7 +18,7 @@ async function tunnelOf({ ovs }: ClusterHost): Promise<string[]> {
 
 const VTEPS = [1, 2].map((n) => ({ Name: `host${n}`, VtepIp: `192.168.2.${n + 9}` }));
 
-Deno.test("S14: a deleted network leaves no port and no flow on the tunnel bridge, a deleted host none either", async () => {
+Deno.test("a deleted network leaves no port and no flow on the tunnel bridge, a deleted host none either", async () => {
   const empty = intentOf("vteps", {}) as object;
   await using cluster = await startCluster({ hosts: 2, fabric: "wire", intent: empty });
   const [one, two] = [cluster.host(1), cluster.host(2)];
@@ -44,7 +44,7 @@ Deno.test("S14: a deleted network leaves no port and no flow on the tunnel bridg
   await waitFor("nothing to name host2", async () => !`${await tunnelOf(one)}`.includes(two.vtep));
 });
 
-Deno.test("S15: frames of a VLAN network leave by the uplink alone, and arrive once", async () => {
+Deno.test("frames of a VLAN network leave by the uplink alone, and arrive once", async () => {
   const options = { hosts: 2, fabric: "both", intent: JSON.parse(intents.mixedTenants) } as const;
   await using cluster = await startCluster(options);
   const [one, two] = [cluster.host(1), cluster.host(2)];
@@ -70,7 +70,7 @@ Deno.test("S15: frames of a VLAN network leave by the uplink alone, and arrive o
 const WIRES = [{ wire: 1500, pod: 1450 }, { wire: 1600, pod: 1550 }];
 
 for (const { wire, pod: wanted } of WIRES) {
-  Deno.test(`S34: on a wire of ${wire} bytes a VXLAN's pod has an MTU of ${wanted}`, async () => {
+  Deno.test(`on a wire of ${wire} bytes a VXLAN's pod has an MTU of ${wanted}`, async () => {
     const intent = intentOf("vteps", { orange: ["c1"] });
     await using cluster = await startCluster({
       ...{ hosts: 1, fabric: "wire", etcd: 0, mtu: wire, intent },
@@ -82,7 +82,7 @@ for (const { wire, pod: wanted } of WIRES) {
   });
 }
 
-Deno.test("S34: the largest packet that a VXLAN's pod may send passes whole, one byte more does not", async () => {
+Deno.test("the largest packet that a VXLAN's pod may send passes whole, one byte more does not", async () => {
   const intent = intentOf("vteps", { orange: ["c1", "c2"] });
   await using cluster = await startCluster({ hosts: 2, fabric: "wire", intent });
   const [one, two] = [cluster.host(1), cluster.host(2)];
@@ -96,7 +96,7 @@ Deno.test("S34: the largest packet that a VXLAN's pod may send passes whole, one
   assertNotEquals((await ping(1423)).code, 0);
 });
 
-Deno.test("S33: names of tunnel ports fit the kernel and tell hosts apart", async () => {
+Deno.test("names of tunnel ports fit the kernel and differ by host", async () => {
   const intent = intentOf("vteps", { orange: ["c1"] });
   await using cluster = await startCluster({ hosts: 2, fabric: "wire", intent });
   for (const host of cluster.hosts) {

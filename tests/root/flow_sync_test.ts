@@ -14,7 +14,7 @@ function guards(port: number): readonly Flow[] {
   return antispoofFlows(port, { mac, addresses: [`10.9.0.${port - 1_000}`], tag: 7 }, undefined);
 }
 
-Deno.test("flows that somebody deletes, adds, exchanges or loses are made as wanted, the exchanged ones soon", async () => {
+Deno.test("flows that are deleted, added, replaced or lost are restored, the replaced ones soon", async () => {
   await using bridge = await FlowBridge.start();
   const tools = new OvsTools({ ...bridge.place, sureMs: SURE_MS });
   const want = [...BASE_FLOWS, ...guards(1_001), ...guards(1_002)];

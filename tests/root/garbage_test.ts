@@ -104,7 +104,7 @@ Deno.test("what is left of a namespace's mount is no sandbox: released after the
   await Deno.remove(`/run/netns/${pod.id}`);
 });
 
-Deno.test("the rows of Open vSwitch vanish while the agent is away: no address is released, all is made again", async () => {
+Deno.test("the rows of Open vSwitch vanish while the agent is stopped: no address is released, all is made again", async () => {
   await using host = await startHost(intentOf(2), ...GRACE);
   const pods = [await host.pod("pod0"), await host.pod("pod1")];
   for (const pod of pods) await host.agent.setup(pod);

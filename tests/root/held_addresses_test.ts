@@ -9,7 +9,7 @@ import { waitFor } from "../lab/wait.ts";
 const LONG = tenantOf([blue({ HoldAddress: "1h" })]);
 const BEAT = ["--heartbeat", "1"];
 
-Deno.test("a pod that comes back gets its address again, and nobody else gets it meanwhile", async () => {
+Deno.test("a pod that comes back gets its address again, and no other pod gets it meanwhile", async () => {
   await using host = await startHost(LONG);
   const { agent } = host;
   const [first, peer] = [await host.pod("web-1"), await host.pod("web-2")];

@@ -78,7 +78,7 @@ Deno.test("a pod's network status follows its attachments", async () => {
   await removePods("pod0");
 });
 
-Deno.test("a pod that was made again under its name is not told its predecessor's network", async () => {
+Deno.test("a pod that was created again under its name does not get its predecessor's network", async () => {
   await using host = await startNode();
   const pod = await startPod(host, "pod0");
   await host.agent.setup(pod);
@@ -151,7 +151,7 @@ Deno.test("a pod's label chooses its network, and none is guessed while it canno
   await removePods("chosen", "later", "plain", "unknown");
 });
 
-Deno.test("while the API server is away pods are set up and stay connected, and it is told later", async () => {
+Deno.test("while the API server is unreachable pods are set up and stay connected, and it is updated later", async () => {
   using proxy = startProxy(kube.endpoint);
   const config = await agentKubeconfig(kube, { name: "cut", endpoint: proxy.endpoint });
   await using host = await startNode(config);

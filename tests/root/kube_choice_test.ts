@@ -86,7 +86,7 @@ async function linksIn(pod: Pod): Promise<string[]> {
   return text.trim().split("\n").map((line) => line.split(/[\s@]/)[0]!);
 }
 
-Deno.test("what a pod may not have, or nobody has, is refused in a sentence; it is in no network", async (t) => {
+Deno.test("a network that a pod may not use, or that does not exist, is refused in a sentence; the pod is in no network", async (t) => {
   await using host = await startNode();
   for (const [n, [what, parts, code, words]] of REFUSED.entries()) {
     await t.step(what, async () => {
@@ -178,7 +178,7 @@ Deno.test("a pod without a network is asked for once by its set-up, and once mor
   for (const name of names) await kube.removePod("default", name);
 });
 
-Deno.test("a pod that waits for room in a full pool is not asked for at each look, and has what becomes free", async () => {
+Deno.test("a pod that waits for room in a full pool is not asked for at each reconciliation, and gets what becomes free", async () => {
   const tight = { Name: "blue", AllocRange: "10.1.0.1-10.1.0.2" };
   await using host = await startNode(kubeconfig, {
     Tenants: [tenant("one", 1, ["default"], [tight, { Name: "red" }])],

@@ -28,7 +28,7 @@ async function startPod(kube: Kube, host: Host, name: string, role: string): Pro
   return pod;
 }
 
-Deno.test("a NetworkPolicy is in force as the API server has it, and while that is away", async () => {
+Deno.test("a NetworkPolicy is in force as the API server has it, and while that is unreachable", async () => {
   await using kube = await startKubeWithRbac();
   const flags = ["--kubeconfig", await agentKubeconfig(kube), "--node-name", NODE];
   await using host = await startHost(intentOf(4), ...flags);

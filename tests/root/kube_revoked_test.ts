@@ -45,7 +45,7 @@ async function setUp(host: Host, { namespace, name, id }: Pod) {
   return await host.agent.callWith(env, "setup", namespace, name, id);
 }
 
-/** Makes the account anew, as its manifest does; gives a token of it. */
+/** Makes the account anew, as its manifest does; returns a token of it. */
 async function renewAccount(kube: Kube): Promise<string> {
   await kube.kubectlWith({ stdin: rbacManifest(SYSTEM) }, "apply", "-f", "-");
   return await kube.token(SYSTEM, "k8contivnet");

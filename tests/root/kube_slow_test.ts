@@ -86,7 +86,7 @@ async function setUp(host: Host, pod: Pod, seconds = "20"): Promise<Ended> {
   return await host.agent.callWith({ K8CONTIVNET_SETUP_SECONDS: seconds }, ...words);
 }
 
-Deno.test("a slow API server, and one that never answers, hold nobody up who needs no label", async () => {
+Deno.test("a slow API server, and one that never answers, delay no pod that needs no label", async () => {
   await using host = await startHost(INTENT);
   const [one, two, tried] = [
     await host.pod("pod0"),
@@ -165,7 +165,7 @@ Deno.test("a slow API server, and one that never answers, hold nobody up who nee
   for (const name of ["late", "unknown"]) await kube.removePod("default", name);
 });
 
-Deno.test("an agent that runs in a pod of the cluster goes on when its account's token is renewed", async () => {
+Deno.test("an agent that runs in a pod of the cluster continues when its account's token is renewed", async () => {
   const ours = { namespace: "kube-system", account: "k8contivnet" };
   const first = await podToken(kube, { ...ours, pod: "agent-1" });
   await using account = await placeAccount(kube, "kube-system", first);

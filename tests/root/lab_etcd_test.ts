@@ -4,7 +4,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { run } from "../lab/run.ts";
 import { startEtcd } from "../lab/etcd.ts";
 
-Deno.test("a plain etcd keeps what it was told over a kill, and leaves no folder", async () => {
+Deno.test("a plain etcd keeps its keys across a kill, and leaves no folder", async () => {
   const dir = await Deno.makeTempDir({ prefix: "k8contivnet-etcd-" });
   {
     await using etcd = await startEtcd(dir);

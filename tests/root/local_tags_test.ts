@@ -41,7 +41,7 @@ async function ready({ agent }: Host): Promise<string[]> {
   return items.map(({ sandbox }) => sandbox);
 }
 
-Deno.test("a set-up that finds no local VLAN leaves nothing and holds nobody up, and succeeds when one is free", async () => {
+Deno.test("a set-up that finds no local VLAN leaves nothing and delays no other pod, and succeeds when one is free", async () => {
   await using host = await startHost(intentWith("blue", "green"));
   const [one, two] = [await host.pod("one-blue"), await host.pod("two-blue")];
   const late = await host.pod("one-green");

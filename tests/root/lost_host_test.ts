@@ -63,7 +63,7 @@ async function hasLink(pod: Pod): Promise<boolean> {
   return (await pod.run("ip", "link", "show", "eth0")).code === 0;
 }
 
-Deno.test("a lost host's addresses are given again; when it comes back, its pods get what is free and nobody's", async () => {
+Deno.test("a lost host's addresses are assigned again; when it comes back, its pods get free addresses", async () => {
   await using cluster = await startCluster({ hosts: 3, intent: intentOf(), flags: BEAT });
   const [one, two, three] = [cluster.host(1), cluster.host(2), cluster.host(3)];
   const [dead, alive, db1, , db3] = await place(three, "web-1", "web-2", "db-1", "db-2", "db-3");
@@ -208,7 +208,7 @@ Deno.test("two hosts give up a third at once, and it comes back in the middle: n
   }
 });
 
-Deno.test("gc without a host releases at once what is missing there, and nobody who is alive", async () => {
+Deno.test("gc without a host releases at once what is missing there, and no pod that is alive", async () => {
   await using cluster = await startCluster({ hosts: 1, intent: intentOf() });
   const host = cluster.host(1);
   const [web, db, alive] = await place(host, "web-1", "db-1", "web-2");

@@ -58,6 +58,6 @@ Deno.test("1,000 hosts join at once: no address twice, at most 3 tries each, and
   console.log(
     `a host among 1,000 costs ${factor.toFixed(2)} times what it does among 250 (goal 1.5)`,
   );
-  // Wide, as a busy machine's moments differ; something that grows with the hosts gives 4.
+  // Wide, as a busy machine's moments differ; something that grows with the hosts comes to 4.
   assert(factor < 3, `${factor}`);
 });

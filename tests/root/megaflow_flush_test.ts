@@ -40,7 +40,7 @@ async function startTwo(stack: AsyncDisposableStack) {
 
 /**
  * Brings pairs of cached flows about that overlap, as each line is for more addresses than the one
- * before; then forbids the first of each pair, and narrows the second. Gives who is answered still.
+ * before; then forbids the first of each pair, and narrows the second. Returns who is answered still.
  * The datapath finds the second: it has known its mask for longer.
  */
 async function answeredAfter(asking: Pod, tables: PolicyTables): Promise<string[]> {

@@ -18,7 +18,7 @@ Deno.test("the host's own namespace is recognised by the path of a process", asy
   }
 });
 
-Deno.test("what only looks like a namespace is not one", async () => {
+Deno.test("what only resembles a namespace is not one", async () => {
   const id = randomHex(12);
   const path = `/run/netns/${id}`;
   await Deno.writeTextFile(path, "");

@@ -74,7 +74,7 @@ async function inVarCache(look: string, prepare = ":"): Promise<{ key: boolean; 
   return { key: out.split("\n").includes(key), out };
 }
 
-Deno.test("somebody without root and without HOME has a cache of his own in /tmp", async () => {
+Deno.test("a user without root and without HOME has a private cache in /tmp", async () => {
   await using dir = await tempDir();
   await Deno.chmod(`${dir}`, 0o755);
   const { key } = await writeVariant(`${dir}/file`, "echo works");

@@ -129,7 +129,7 @@ Deno.test("ovsdb-server does what it is asked and its answer is lost: setup and 
   }
 });
 
-Deno.test("etcd stands still: setup of a pod that is bound nowhere ends within 60 s, and works when it goes on", async () => {
+Deno.test("etcd is frozen: setup of a pod that is bound nowhere ends within 60 s, and works when etcd continues", async () => {
   const intent = vxlanIntentOf("vteps", { orange: ["c1", "c2"] });
   await using cluster = await startCluster({ hosts: 1, fabric: "wire", intent });
   const [host, etcd] = [cluster.host(1), cluster.etcd!];

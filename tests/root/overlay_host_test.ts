@@ -57,7 +57,7 @@ Deno.test("a foreign bridge or port in the overlay's place is refused, and not t
   });
 });
 
-Deno.test("a foreign tunnel that takes our frames is told, with what Open vSwitch says of it", async () => {
+Deno.test("a foreign tunnel that takes our frames is reported, with what Open vSwitch says of it", async () => {
   await withFabricHosts({ count: 1, driver: "jsonrpc" }, async (host) => {
     await host!.ovs.vsctl(
       ...["add-port", "underlay", "theirs", "--", "set", "interface", "theirs", "type=vxlan"],

@@ -104,7 +104,7 @@ for (const driver of DRIVERS) {
   });
 }
 
-Deno.test("ARP for a member is answered on its asker's host and told to that member alone", async () => {
+Deno.test("ARP for a member is answered on its asker's host and delivered to that member alone", async () => {
   await withFabricHosts({ count: 3, driver: "jsonrpc" }, async (one, two, three) => {
     const hosts = [one!, two!, three!];
     const placed = await Promise.all(hosts.map((host, n) => place(host, BLUE, n + 1)));
@@ -248,7 +248,7 @@ Deno.test("a host that changes its tunnel address is followed", async () => {
   });
 });
 
-Deno.test("setOverlay() tells ovs-vswitchd its neighbours again when that has forgotten them", async () => {
+Deno.test("setOverlay() restores the neighbours of ovs-vswitchd when that has forgotten them", async () => {
   await withFabricHosts({ count: 2, driver: "jsonrpc" }, async (one, two) => {
     const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
     const [a, b] = placed.map(({ pod }) => pod);
@@ -260,7 +260,7 @@ Deno.test("setOverlay() tells ovs-vswitchd its neighbours again when that has fo
   });
 });
 
-Deno.test("an address that answers no ARP is told, and delays the others but once", async () => {
+Deno.test("an address that answers no ARP is reported, and delays the others but once", async () => {
   await withFabricHosts({ count: 2, driver: "jsonrpc" }, async (one, two) => {
     const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
     const [a, b] = placed.map(({ pod }) => pod);

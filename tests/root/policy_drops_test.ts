@@ -123,7 +123,7 @@ for (const driver of ["jsonrpc", "vsctl"]) {
   });
 }
 
-Deno.test("across hosts the host that drops tells of the pod on the other one", async () => {
+Deno.test("across hosts the host that drops logs the pod on the other one", async () => {
   const label = (n: number) => `host${n}`;
   const intent = intentWith({
     encap: "vxlan",

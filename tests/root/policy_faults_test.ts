@@ -72,7 +72,7 @@ const KINDS = [
 ];
 
 for (const { name, table, limit } of KINDS) {
-  Deno.test(`${name}: whom the rules are about is cut off, it is said, and later it is in force`, async () => {
+  Deno.test(`${name}: the endpoints that the rules concern are isolated, this is reported, and later the rules are in force`, async () => {
     await using host = await startHost(intentWith([]));
     const pods = await Promise.all(["web", "app", "other"].map((one) => host.pod(one)));
     for (const pod of pods) await host.agent.setup(pod);
@@ -169,7 +169,7 @@ Deno.test("while Kubernetes' policies are not known, what is in force stays, and
   await host.ovs.killVswitchd();
   await host.ovs.startVswitchd();
   await waitFor(
-    "the agent to look",
+    "a reconciliation",
     async () => (await host.agent.logText()).includes("pending") || true,
   );
   assert(!await stranger.asks("tcp", ip, 80, { limitMs: 3_000 }));

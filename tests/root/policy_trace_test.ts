@@ -60,7 +60,7 @@ Deno.test("trace says allowed or denied, by which rule, and that the switch does
   assertEquals((await trace("other")).code, 2);
 });
 
-Deno.test("trace ends with 1 where somebody has changed the switch, and the next look mends it", async () => {
+Deno.test("trace ends with 1 where the switch was changed by hand, and the next reconciliation repairs it", async () => {
   await using host = await startHost({ Tenants: [tenant("t", RULES)] });
   for (const name of ["web", "app", "other"]) await host.agent.setup(await host.pod(name, "t"));
   const bridge = `unix:${host.ovs.rundir}/contivBridge.mgmt`;

@@ -57,7 +57,7 @@ async function addressByPod({ agent }: Host): Promise<Map<string, string>> {
   return new Map(items.map((item) => [item.sandbox, item.addresses[0]?.split("/")[0] ?? ""]));
 }
 
-Deno.test("S4: 40 setups one after the other connect 40 pods", async () => {
+Deno.test("40 setups one after the other connect 40 pods", async () => {
   await using host = await startHost(intentOf(40));
   const pods: Pod[] = [];
   for (let n = 0; n < 40; n++) {
@@ -69,7 +69,7 @@ Deno.test("S4: 40 setups one after the other connect 40 pods", async () => {
 });
 
 for (const count of [8, 50]) {
-  Deno.test(`S5: ${count} setups at once connect ${count} pods`, async () => {
+  Deno.test(`${count} setups at once connect ${count} pods`, async () => {
     await using host = await startHost(intentOf(count));
     const names = Array.from({ length: count }, (_, n) => `pod${n}`);
     const pods = await Promise.all(names.map((name) => host.pod(name)));

@@ -187,7 +187,7 @@ function intentWithGateway(): unknown {
   return intent;
 }
 
-Deno.test("whatever somebody breaks is mended within 5 s, and nothing else is touched", async (t) => {
+Deno.test("whatever is broken by hand is repaired within 5 s, and nothing else is touched", async (t) => {
   await using host = await startHost(intentWithGateway(), "--log-level", "debug");
   const pods = [await host.pod("pod0"), await host.pod("pod1"), await host.pod("pod2")];
   for (const pod of pods) await host.agent.setup(pod);

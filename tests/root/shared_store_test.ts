@@ -11,7 +11,7 @@ import { lostPings } from "../lab/pings.ts";
 const BEAT = ["--heartbeat", "1"];
 const INTENT = intentOf("vteps", { orange: ["c1", "c2", "c3"] });
 
-Deno.test("an agent that starts while etcd is away serves what it knew, and joins when etcd is back", async () => {
+Deno.test("an agent that starts while etcd is unreachable serves what it knew, and joins when etcd is back", async () => {
   await using cluster = await startCluster({ hosts: 1, fabric: "wire", intent: INTENT });
   const [host, etcd] = [cluster.host(1), cluster.etcd!];
   const [one, two, three] = await Promise.all([1, 2, 3].map((n) => host.pod(`myContainer${n}`)));
@@ -53,7 +53,7 @@ function impostor(cluster: Cluster, ...more: string[]): LabAgent {
   });
 }
 
-Deno.test("a host label belongs to one agent: a second is refused while the first lives, and after it unless told", async () => {
+Deno.test("a host label belongs to one agent: a second is refused while the first lives, and after it unless --take-over is given", async () => {
   await using cluster = await startCluster({ hosts: 2, flags: BEAT });
   const first = cluster.host(1).agent;
   await cluster.host(2).agent.stop();
@@ -78,7 +78,7 @@ Deno.test("a host label belongs to one agent: a second is refused while the firs
   assertEquals(await first.stopped(), 4);
 });
 
-Deno.test("etcd away for a while costs connected pods nothing, and what was asked meanwhile is done after", async () => {
+Deno.test("etcd unreachable for a while costs connected pods nothing, and what was asked meanwhile is done after", async () => {
   const intent = intentOf("vteps", { orange: ["c1", "c2", "c3"] }, 3);
   await using cluster = await startCluster({ hosts: 3, fabric: "wire", intent });
   const [h1, h2, h3] = [cluster.host(1), cluster.host(2), cluster.host(3)];
@@ -103,7 +103,7 @@ Deno.test("etcd away for a while costs connected pods nothing, and what was aske
   assert(await three.reaches(await h1.agent.addressOf(one)));
 });
 
-Deno.test("while etcd is away, a pod is set up whose endpoint is this host's, no other, and etcd is told later", async () => {
+Deno.test("while etcd is unreachable, a pod is set up if its endpoint is this host's, no other, and etcd is updated later", async () => {
   await using cluster = await startCluster({
     ...{ hosts: 2, fabric: "wire", intent: INTENT, flags: BEAT },
   });
@@ -128,7 +128,7 @@ Deno.test("while etcd is away, a pod is set up whose endpoint is this host's, no
   await etcd.start(0);
   for (const { agent } of [h1, h2]) {
     await waitFor(
-      "etcd to be told",
+      "the record in etcd",
       async () => (await agent.logText()).includes("replayed set-ups"),
     );
   }
@@ -138,7 +138,7 @@ Deno.test("while etcd is away, a pod is set up whose endpoint is this host's, no
   assert(await again.reaches(await h1.agent.addressOf(fresh)));
 });
 
-Deno.test("two hosts that set one pod up while etcd is away never share its address", async () => {
+Deno.test("two hosts that set one pod up while etcd is unreachable never share its address", async () => {
   await using cluster = await startCluster({
     ...{ hosts: 2, fabric: "wire", intent: INTENT, flags: BEAT },
   });

@@ -77,7 +77,7 @@ Deno.test("a user without rights gets a sentence, and leaves the store as it was
   );
 });
 
-// Writes until the disk is full; gives how many commits were answered.
+// Writes until the disk is full; returns how many commits were answered.
 async function fill(store: Store): Promise<number> {
   for (let n = 0;; n++) {
     try {

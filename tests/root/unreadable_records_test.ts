@@ -35,7 +35,7 @@ async function read(cluster: Cluster): Promise<Map<string, Json>> {
 }
 
 for (const [name, etcd] of [["SQLite", 0], ["etcd", 1]] as const) {
-  Deno.test(`${name}: what a newer version or a stranger wrote is named and left alone, and all else goes on`, async () => {
+  Deno.test(`${name}: records of a newer version or of another program are named and left alone, and all else works`, async () => {
     await using cluster = await startCluster({ hosts: 1, etcd, intent: INTENT });
     const { agent, ...host } = cluster.host(1);
     const before = await read(cluster);

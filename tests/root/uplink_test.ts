@@ -62,7 +62,7 @@ for (const driver of DRIVERS) {
     });
   });
 
-  Deno.test(`${driver}: a second setUplink() changes nothing; another wish moves, none removes`, async () => {
+  Deno.test(`${driver}: a second setUplink() changes nothing; another uplink moves it, none removes it`, async () => {
     await withFabric(driver, async (one) => {
       const before = await portsOf(one);
       await one.fabric.setUplink({ device: "up0", tags: [BLUE] });
@@ -142,7 +142,7 @@ Deno.test("no local tag leaves by the uplink, and a frame that comes in with one
   });
 });
 
-Deno.test("an uplink that somebody removes rings, and the next look brings it back", async () => {
+Deno.test("an uplink that is removed by hand is noticed, and the next reconciliation restores it", async () => {
   await withFabric("jsonrpc", async (one) => {
     const wish = { device: "up0", tags: [BLUE] };
     await one.fabric.setUplink(wish);

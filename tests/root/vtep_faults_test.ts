@@ -36,7 +36,7 @@ Deno.test("a tunnel address that this host does not have is said once, and pods 
   await saysOnce(cluster.host(1), /overlay: tunnel address 192\.168\.2\.99 is of no use: /);
 });
 
-Deno.test("a tunnel address that stands on the NIC itself is said with the commands that mend it", async () => {
+Deno.test("a tunnel address on the NIC itself is reported with the commands that repair it", async () => {
   const intent = withVteps({ host1: "192.168.2.10", host2: "192.168.2.11" });
   await using cluster = await startCluster({ hosts: 2, fabric: "wire" });
   const host = cluster.host(1);
@@ -52,7 +52,7 @@ Deno.test("a tunnel address that stands on the NIC itself is said with the comma
   assertMatch(commands.join("\n"), /ovs-vsctl .*add-br /);
 });
 
-Deno.test("a host whose tunnel address nobody answers for is named, and all others are reached", async () => {
+Deno.test("a host whose tunnel address does not answer is named, and all others are reached", async () => {
   const intent = withVteps({
     host1: "192.168.2.10",
     host2: "192.168.2.11",
@@ -72,7 +72,7 @@ Deno.test("a host whose tunnel address nobody answers for is named, and all othe
   await saysOnce(h1, /overlay: tunnel address 192\.168\.2\.77 does not answer/);
 });
 
-Deno.test("two hosts with one tunnel address are told so, and pods of this host meet", async () => {
+Deno.test("two hosts with one tunnel address report it, and pods of this host meet", async () => {
   const intent = withVteps({ host1: "192.168.2.10", host2: "192.168.2.10" });
   await using cluster = await startCluster({ hosts: 2, fabric: "wire", intent });
   const other = await cluster.host(2).pod("myContainer3");

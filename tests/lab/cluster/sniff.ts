@@ -15,7 +15,7 @@ export interface Sniffer extends AsyncDisposable {
 const LIMIT_MS = 120_000;
 const LIMIT_PACKETS = "2000";
 
-/** Listens at `link` of namespace `netns` (`any`: all links) and gives the sniffer once it hears. */
+/** Listens at `link` of namespace `netns` (`any`: all links) and returns the sniffer once it hears. */
 export async function sniff(netns: string, link: string, filter: string): Promise<Sniffer> {
   const child = new Deno.Command("nsenter", {
     args: [

@@ -29,7 +29,7 @@ const labels: readonly (readonly string[])[] = [
 ];
 
 for (const args of labels) {
-  Deno.test(`S32: parseFlags() reads the label from ${args.join(" ")}`, () => {
+  Deno.test(`parseFlags() reads the label from ${args.join(" ")}`, () => {
     assertEquals(parseFlags(args, nothing).get("host-label"), ["host1"]);
   });
 }

@@ -60,7 +60,7 @@ Deno.test("chooseEndpoints() faults where two endpoints want one interface name"
   assertEquals(assertThrows(() => chosen(store, pod("c")), Fault).code, "conflict");
 });
 
-Deno.test("S2: chooseEndpoints() says where a pod belongs that was placed on another host", () => {
+Deno.test("chooseEndpoints() says where a pod belongs that was placed on another host", () => {
   const store = storeWith(intents.oneHostVlan);
   const fault = assertThrows(() => chosen(store, pod("myContainer1", { host: "host2" })), Fault);
   assertEquals(fault.code, "conflict");
@@ -101,13 +101,13 @@ const namespaces: readonly (readonly [string, object, string, number])[] = [
 ];
 
 for (const [name, tenant, namespace, count] of namespaces) {
-  Deno.test(`S28: ${name}`, () => {
+  Deno.test(`${name}`, () => {
     const store = storeWith(vlanTenant([network("a", ["c"])], tenant));
     assertEquals(chosen(store, pod("c", { namespace })).length, count);
   });
 }
 
-Deno.test("S28: an endpoint's own namespace is the only one it serves", () => {
+Deno.test("an endpoint's own namespace is the only one it serves", () => {
   const own = [{ Container: "c", Namespace: "shop" }];
   const store = storeWith(vlanTenant([network("a", own)], { Namespaces: ["default"] }));
   assertEquals(chosen(store, pod("c", { namespace: "shop" })).length, 1);
@@ -122,7 +122,7 @@ const ids: readonly (readonly [string, string, number])[] = [
 ];
 
 for (const [name, AttachUUID, count] of ids) {
-  Deno.test(`S8: a sandbox is found by AttachUUID in any namespace: ${name}`, () => {
+  Deno.test(`a sandbox is found by AttachUUID in any namespace: ${name}`, () => {
     const store = storeWith(vlanTenant([network("a", [{ Container: "myPod1", AttachUUID }])]));
     assertEquals(chosen(store, pod("other", { namespace: "elsewhere" })).length, count);
     // Looked at because of its name, in a namespace that is not served: only the id counts.
@@ -144,7 +144,7 @@ for (const [length, count] of [[12, 1], [11, 0], [4, 0]] as const) {
   });
 }
 
-Deno.test("S8: a new infra container of the same pod is found by the pod's name, whatever the old id", () => {
+Deno.test("a new infra container of the same pod is found by the pod's name, whatever the old id", () => {
   const store = storeWith(vlanTenant([network("a", ["myPod1"])]), [
     { Container: "myPod1", Host: "host1", AttachUUID: "f".repeat(64) },
   ]);

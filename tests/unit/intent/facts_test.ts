@@ -26,7 +26,7 @@ const hosts: readonly { name: string; file: string; want: readonly string[] }[] 
 
 for (const { name, file, want } of hosts) {
   // The original made a network `infra` and endpoints `orange-host1` and `host1-native-intf` of them.
-  Deno.test(`S15: hosts make neither networks nor endpoints: ${name}`, () => {
+  Deno.test(`hosts make neither networks nor endpoints: ${name}`, () => {
     const store = storeWith(file);
     assertEquals(namesBelow(store, "hosts/"), want);
     const parts = [...namesBelow(store, "networks/"), ...namesBelow(store, "endpoints/")]
@@ -35,7 +35,7 @@ for (const { name, file, want } of hosts) {
   });
 }
 
-Deno.test("S15: the same file twice gives a VLAN network nothing of a tunnel", () => {
+Deno.test("the same file twice gives a VLAN network nothing of a tunnel", () => {
   const store = storeWith(intents.mixedTenants);
   const before = store.keysBelow("");
   assertEquals(store.wish("replace", intents.mixedTenants).operations, []);

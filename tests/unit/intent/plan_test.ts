@@ -229,7 +229,7 @@ Deno.test("a policy that no group has is warned of", () => {
   assertEquals(warnings, ["policy one/p guards nobody: no group has it"]);
 });
 
-Deno.test("S17: a deleted tenant can be created again", () => {
+Deno.test("a deleted tenant can be created again", () => {
   const store = storeWith(intents.twoHostVlan);
   store.wish("replace", intents.none);
   assertEquals([...store.documents.keys()], []);
@@ -237,7 +237,7 @@ Deno.test("S17: a deleted tenant can be created again", () => {
   assertEquals(tagOf(store, "tenant-one/orange"), 11);
 });
 
-Deno.test("S18: tenants whose VLAN pools overlap never get the same VLAN", () => {
+Deno.test("tenants whose VLAN pools overlap never get the same VLAN", () => {
   const store = storeWith(
     vlanTenant([network("a"), network("b")]),
     vlanTenant([network("a"), network("b")], { Name: "two", Vlans: "10-20" }),
@@ -246,7 +246,7 @@ Deno.test("S18: tenants whose VLAN pools overlap never get the same VLAN", () =>
   assertEquals(tags, [11, 12, 10, 13]);
 });
 
-Deno.test("S18: tenants whose VNI pools overlap never get the same VNI", () => {
+Deno.test("tenants whose VNI pools overlap never get the same VNI", () => {
   const vxlan = { DefaultNetType: "vxlan", Vxlans: "10001-10010" };
   const store = storeWith(
     vlanTenant([network("a")], vxlan),
@@ -255,7 +255,7 @@ Deno.test("S18: tenants whose VNI pools overlap never get the same VNI", () => {
   assertEquals([tagOf(store, "one/a"), tagOf(store, "two/a")], [10_001, 10_002]);
 });
 
-Deno.test("S19: an explicit tag is reserved, and is refused where another network has it", () => {
+Deno.test("an explicit tag is reserved, and is refused where another network has it", () => {
   const store = storeWith(
     vlanTenant([network("a", [], { PktTag: 12 }), network("b"), network("c")]),
   );
@@ -271,7 +271,7 @@ Deno.test("S19: an explicit tag is reserved, and is refused where another networ
   );
 });
 
-Deno.test("S19: an explicit tag outside of the pool never joins it", () => {
+Deno.test("an explicit tag outside of the pool never joins it", () => {
   const store = storeWith(vlanTenant([network("a", [], { PktTag: 300 })], { Vlans: "11-12" }));
   assertEquals(tagOf(store, "one/a"), 300);
   store.wish("delete", { Tenants: [{ Name: "one", Networks: [{ Name: "a" }] }] });
@@ -281,7 +281,7 @@ Deno.test("S19: an explicit tag outside of the pool never joins it", () => {
   assertThrows(more, Fault, "2 of 2 in Vlans 11-12 are in use");
 });
 
-Deno.test("S20: a PktTag without PktTagType is of the tenant's default type", () => {
+Deno.test("a PktTag without PktTagType is of the tenant's default type", () => {
   const store = storeWith(vlanTenant([network("a", [], { PktTag: "100" })]));
   assertEquals(store.get("networks/one/a")?.encap, "vlan");
   assertEquals(store.keysBelow("claims/vlan/"), ["claims/vlan/100"]);
@@ -291,7 +291,7 @@ Deno.test("S20: a PktTag without PktTagType is of the tenant's default type", ()
   assertEquals(vxlan.keysBelow("claims/vni/"), ["claims/vni/100000"]);
 });
 
-Deno.test("S21: a batch that fails leaves all as it was, and no address is given twice after it", () => {
+Deno.test("a batch that fails leaves all as it was, and no address is given twice after it", () => {
   const store = storeWith(vlanTenant([network("a", ["c1"])], { AllocSubnetLen: 29 }));
   const before = JSON.stringify([...store.documents]);
   const many = ["c2", "c3", "c4", "c5", "c6", "c7"];
@@ -305,7 +305,7 @@ Deno.test("S21: a batch that fails leaves all as it was, and no address is given
   assertEquals(store.keysBelow("claims/ip/").length, 6);
 });
 
-Deno.test("S22: the broadcast address is never given", () => {
+Deno.test("the broadcast address is never given", () => {
   const names = Array.from({ length: 254 }, (_, n) => `c${n}`);
   const store = storeWith(vlanTenant([network("a", names)]));
   assertEquals(addressOf(store, "one/a/c253"), "11.1.0.254");
@@ -313,7 +313,7 @@ Deno.test("S22: the broadcast address is never given", () => {
   assertStringIncludes(fault.message, "254 of 254 addresses in use");
 });
 
-Deno.test("S23: the gateway is never given, nor taken as a fixed address", () => {
+Deno.test("the gateway is never given, nor taken as a fixed address", () => {
   const gateway = { DefaultGw: "11.1.0.1" };
   const store = storeWith(vlanTenant([network("a", ["c1"], gateway)]));
   assertEquals(addressOf(store, "one/a/c1"), "11.1.0.2");
@@ -326,7 +326,7 @@ Deno.test("S23: the gateway is never given, nor taken as a fixed address", () =>
   );
 });
 
-Deno.test("S24: a fixed address given twice is refused, in one file and in two", () => {
+Deno.test("a fixed address given twice is refused, in one file and in two", () => {
   const fixed = (name: string) => ({ Container: name, IpAddress: "11.1.0.9" });
   assertThrows(
     () => storeWith(vlanTenant([network("a", [fixed("c1"), fixed("c2")])])),
@@ -342,7 +342,7 @@ Deno.test("S24: a fixed address given twice is refused, in one file and in two",
   assertStringIncludes(fault.message, "address 11.1.0.9 of one/a/c2 is taken: one/a/c1 has it");
 });
 
-Deno.test("S24: a fixed address goes with an explicit subnet as well as with a chosen one", () => {
+Deno.test("a fixed address goes with an explicit subnet as well as with a chosen one", () => {
   const fixed = (address: string) => [{ Container: "c", IpAddress: address }];
   const store = storeWith(vlanTenant([
     network("a", fixed("10.0.0.9"), { SubnetCIDR: "10.0.0.0/24" }),
@@ -354,7 +354,7 @@ Deno.test("S24: a fixed address goes with an explicit subnet as well as with a c
   assertEquals(subnetOf(store, "one/d"), "11.1.7.0/24");
 });
 
-Deno.test("S28: networks of one name in two tenants are two networks", () => {
+Deno.test("networks of one name in two tenants are two networks", () => {
   const store = storeWith(
     vlanTenant([network("a", ["c"])]),
     vlanTenant([network("a", ["c"])], { Name: "two" }),
@@ -367,7 +367,7 @@ const named = (networks?: readonly object[]) => ({
   Tenants: [{ Name: "one", Networks: networks }],
 });
 
-Deno.test("S29: a network with endpoints is not deleted, and they are named", () => {
+Deno.test("a network with endpoints is not deleted, and they are named", () => {
   const store = storeWith(vlanTenant([network("a", ["c1", "c2", "c3", "c4"])]));
   const fault = assertThrows(() => store.wish("delete", named([{ Name: "a" }])), Fault);
   assertEquals(fault.code, "conflict");
@@ -379,7 +379,7 @@ Deno.test("S29: a network with endpoints is not deleted, and they are named", ()
   assertThrows(() => store.wish("delete", named()), Fault, "tenant one is not deleted");
 });
 
-Deno.test("S29: what stands below a deleted thing goes with it when forced, so nothing is orphaned", () => {
+Deno.test("what stands below a deleted thing goes with it when forced, so nothing is orphaned", () => {
   const store = storeWith(vlanTenant([network("a", ["c1"]), network("b", ["c1"])]));
   store.wish("delete", named([{ Name: "a" }]), { force: true });
   assertEquals(store.keysBelow("endpoints/"), ["endpoints/one/b/c1"]);
@@ -387,13 +387,13 @@ Deno.test("S29: what stands below a deleted thing goes with it when forced, so n
   assertEquals([...store.documents.keys()], []);
 });
 
-Deno.test("S29: children that the same plan deletes do not count", () => {
+Deno.test("children that the same plan deletes do not count", () => {
   const store = storeWith(vlanTenant([network("a", ["c1"])]));
   store.wish("replace", {});
   assertEquals([...store.documents.keys()], []);
 });
 
-Deno.test("S35: nothing of a deleted network remains", () => {
+Deno.test("nothing of a deleted network remains", () => {
   const store = storeWith(vlanTenant([network("a", ["c"])]));
   store.wish("delete", named([network("a", ["c"])]));
   store.wish("delete", named([{ Name: "a" }]));

@@ -389,7 +389,7 @@ for (const [text, ...says] of refused) {
   });
 }
 
-Deno.test("S26: a VLAN range of one number is refused by its path, with the way to write it", () => {
+Deno.test("a VLAN range of one number is refused by its path, with the way to write it", () => {
   const fault = assertThrows(() => parseIntent(inTenant(`"Vlans":"11"`)), Fault);
   assertEquals(
     fault.message,
@@ -397,12 +397,12 @@ Deno.test("S26: a VLAN range of one number is refused by its path, with the way 
   );
 });
 
-Deno.test("S27: an empty network name is refused", () => {
+Deno.test("an empty network name is refused", () => {
   const text = inTenant(`"Networks":[{"Name":""}]`);
   assertThrows(() => parseIntent(text), Fault, "Tenants[0].Networks[0].Name is missing");
 });
 
-Deno.test("S25: a negative prefix length is refused at once", () => {
+Deno.test("a negative prefix length is refused at once", () => {
   assertThrows(() => parseIntent(inNetwork(`"SubnetCIDR":"10.0.0.0/-1"`)), Fault, "is no subnet");
 });
 

@@ -54,7 +54,7 @@ for (const { text, says } of refused) {
   });
 }
 
-Deno.test('S26: the range "11" is refused with the way to write it', () => {
+Deno.test('the range "11" is refused with the way to write it', () => {
   const fault = assertThrows(() => parseVlanRanges("11"), Fault);
   assertEquals(fault.message, '"11" is no VLAN range: a range is MIN-MAX; write "11-11"');
 });

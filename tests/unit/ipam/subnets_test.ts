@@ -66,7 +66,7 @@ for (const text of oddSubnets) {
   });
 }
 
-Deno.test("S25: a negative prefix length is refused", () => {
+Deno.test("a negative prefix length is refused", () => {
   assertStringIncludes(
     assertThrows(() => parseSubnet("10.0.0.0/-1"), Fault).message,
     "a prefix length from 0 to 32",

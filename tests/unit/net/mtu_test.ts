@@ -10,7 +10,7 @@ const cases = [
     want: 9000,
   },
   { name: "1500 for VLANs", encap: "vlan", vteps: [9000], want: 1500 },
-  { name: "S34: the tunnel link's less 50 for VXLANs", encap: "vxlan", vteps: [1500], want: 1450 },
+  { name: "the tunnel link's less 50 for VXLANs", encap: "vxlan", vteps: [1500], want: 1450 },
   { name: "the lowest of several tunnel links'", encap: "vxlan", vteps: [9000, 1460], want: 1410 },
 ] as const;
 

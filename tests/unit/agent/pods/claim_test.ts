@@ -86,7 +86,7 @@ Deno.test("planClaim() keeps an attachment that is there and right, and writes n
   assertEquals(again.writes, []);
 });
 
-Deno.test("S8: planClaim() lets a new infra container take over from the one it replaces", () => {
+Deno.test("planClaim() lets a new infra container take over from the one it replaces", () => {
   const { docs, bound, one } = withAttachment("ffffffffffff", "ready");
   const { stale, writes } = claim(docs, place, bound);
   assertEquals(stale.map((old) => old.id), [one?.id]);

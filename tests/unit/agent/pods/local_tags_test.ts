@@ -27,7 +27,7 @@ const pools: readonly { vlans: string; want: readonly number[] }[] = [
 ];
 
 for (const { vlans, want } of pools) {
-  Deno.test(`S18: local tags of VXLAN networks stay out of Vlans ${vlans}, and are never 0`, () => {
+  Deno.test(`local tags of VXLAN networks stay out of Vlans ${vlans}, and are never 0`, () => {
     const documents = documentsWith(vlans);
     const tags = new LocalTags();
     const given = ["a", "b", "c"].map((name) => tags.tagOf(documents, networkIn(documents, name)));
