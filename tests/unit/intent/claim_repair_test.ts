@@ -6,6 +6,7 @@ import { brokenPromises } from "./check_store.ts";
 import { network, vlanTenant } from "./files.ts";
 import { IntentDatabase } from "./intent_database.ts";
 import { anyIntent } from "./random_intents.ts";
+import { runs } from "../cases.ts";
 
 function storeWith(...containers: string[]): IntentDatabase {
   const store = new IntentDatabase();
@@ -137,7 +138,7 @@ Deno.test("a repair makes any store whole again whose claims were lost, invented
       assertEquals(auditClaims(store.documents), []);
       assertEquals(planRepairs(store.documents), []);
     }),
-    { numRuns: 150 },
+    runs(150),
   );
 });
 

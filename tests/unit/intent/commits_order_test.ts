@@ -8,6 +8,7 @@ import { brokenOnTheWay, brokenPromises } from "./check_store.ts";
 import { network, vlanTenant } from "./files.ts";
 import { IntentDatabase } from "./intent_database.ts";
 import { anyIntent } from "./random_intents.ts";
+import { cases, runs } from "../cases.ts";
 
 const wishOf = (text: string) => ({ mode: "replace", intent: parseIntent(text).intent }) as const;
 
@@ -56,9 +57,9 @@ Deno.test("commits of a plan may be done in any order that `after` allows, and c
       assertEquals(brokenPromises(store.documents), []);
       assertEquals(planIntent(store.documents, wish).operations, []);
     }),
-    { numRuns: 300 },
+    runs(300),
   );
-  assert(free > 300, `there was a choice ${free} times`);
+  assert(free > cases(300), `there was a choice ${free} times`);
 });
 
 Deno.test("planCommits() lets the endpoints of different networks go side by side", () => {

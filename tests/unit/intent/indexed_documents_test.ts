@@ -10,6 +10,7 @@ import {
   IndexedDocuments,
 } from "../../../lib/intent/indexed_documents.ts";
 import { Fault } from "../../../lib/util/errors.ts";
+import { cases, runs } from "../cases.ts";
 
 // Few names, so that the same are written, changed and deleted again and again.
 const name = fc.constantFrom("a", "b", "c");
@@ -121,7 +122,7 @@ Deno.test("IndexedDocuments finds what a walk finds, whatever was written and de
         assertEquals(looks(indexed), looks(plain));
       },
     ),
-    { numRuns: 500 },
+    runs(500),
   );
-  assert(found > 200, `${found}`);
+  assert(found > cases(200), `${found}`);
 });

@@ -10,6 +10,7 @@ import { Fault } from "../../../lib/util/errors.ts";
 import { network, vlanTenant } from "./files.ts";
 import { IntentDatabase } from "./intent_database.ts";
 import { anyIntent } from "./random_intents.ts";
+import { cases, runs } from "../cases.ts";
 
 function outcome(plan: () => Plan): Plan | string {
   try {
@@ -42,7 +43,7 @@ const part = (text: string, picks: readonly number[]) => {
   return JSON.stringify({ ...file, Tenants: tenants });
 };
 
-Deno.test("planWish() gives what planIntent() gives, whether it looks at all or at a part", () => {
+Deno.test("planChange() gives what planIntent() gives, whether it looks at all or at a part", () => {
   const mode = fc.constantFrom<Change["mode"]>("add", "add", "add", "replace", "delete");
   let changing = 0;
   fc.assert(
@@ -60,12 +61,12 @@ Deno.test("planWish() gives what planIntent() gives, whether it looks at all or 
       assertEquals(outcome(() => planChange(indexed(store), wish)), full);
       if (isDelta && typeof full !== "string" && full.operations.length > 0) changing++;
     }),
-    { numRuns: 300 },
+    runs(300),
   );
-  assert(changing > 30, `${changing}`);
+  assert(changing > cases(30), `${changing}`);
 });
 
-Deno.test("planWish() costs no more for an endpoint in a store of ten thousand than a part of them all", () => {
+Deno.test("planChange() costs no more for an endpoint in a store of ten thousand than a part of them all", () => {
   const store = new IntentDatabase();
   const names = (prefix: string) => Array.from({ length: 200 }, (_, n) => `${prefix}p${n}`);
   const nets = Array.from({ length: 50 }, (_, n) => network(`n${n}`, names(`n${n}`)));

@@ -8,6 +8,7 @@ import { Fault } from "../../../lib/util/errors.ts";
 import { brokenOnTheWay, brokenPromises } from "./check_store.ts";
 import { IntentDatabase } from "./intent_database.ts";
 import { anyIntent } from "./random_intents.ts";
+import { cases, runs } from "../cases.ts";
 
 const read = (text: string): Intent => parseIntent(text).intent;
 
@@ -58,9 +59,9 @@ Deno.test("planIntent() leads from any intent to any other, and then has nothing
       const again = planIntent(store.documents, { mode: "replace", intent: read(to) });
       assertEquals(again.operations, []);
     }),
-    { numRuns: 500 },
+    runs(500),
   );
-  assertEquals(short <= 2, true, `${short} of 500 pairs were short of room`);
+  assertEquals(short <= 2, true, `${short} pairs were short of room`);
 });
 
 Deno.test("planIntent() leads on from wherever a crash between two commits has left the store", () => {
@@ -81,7 +82,7 @@ Deno.test("planIntent() leads on from wherever a crash between two commits has l
       assertEquals(is, want);
       assertEquals(planIntent(store.documents, wish).operations, []);
     }),
-    { numRuns: 200 },
+    runs(200),
   );
 });
 
@@ -103,9 +104,9 @@ Deno.test("planIntent() adds any intent to any other so that adding it again cha
       assertEquals(brokenPromises(store.documents), []);
       assertEquals(planIntent(store.documents, wish).operations, []);
     }),
-    { numRuns: 150 },
+    runs(150),
   );
-  assertEquals(refused < 60, true, `${refused} of 150 pairs were refused`);
+  assertEquals(refused < cases(60), true, `${refused} pairs were refused`);
 });
 
 Deno.test("planIntent() deletes what it created and leaves nothing behind, not one claim", () => {
@@ -130,6 +131,6 @@ Deno.test("planIntent() deletes what it created and leaves nothing behind, not o
       }
       assertEquals([...store.documents.keys()], []);
     }),
-    { numRuns: 50 },
+    runs(50),
   );
 });

@@ -8,6 +8,7 @@ import { Fault } from "../../../lib/util/errors.ts";
 import { brokenOnTheWay, brokenPromises } from "./check_store.ts";
 import { IntentDatabase } from "./intent_database.ts";
 import { anyIntent } from "./random_intents.ts";
+import { runs } from "../cases.ts";
 
 /** Brings a wish about, one commit a step; plans again where somebody else was faster. */
 function* bringAbout(store: IntentDatabase, wish: Change): Generator<void> {
@@ -56,6 +57,6 @@ Deno.test("two planners that know nothing of each other break no promise, whoeve
       store.wish("replace", base);
       assertEquals(brokenPromises(store.documents), []);
     }),
-    { numRuns: 200 },
+    runs(200),
   );
 });

@@ -9,6 +9,7 @@ import { Fault } from "../../../lib/util/errors.ts";
 import { network, vlanTenant } from "./files.ts";
 import { IntentDatabase } from "./intent_database.ts";
 import { anyIntent } from "./random_intents.ts";
+import { cases, runs } from "../cases.ts";
 
 const wish = (file: object, mode: Change["mode"] = "add"): Change => ({
   mode,
@@ -159,7 +160,7 @@ Deno.test("no plan touches what cannot be read, whatever it is and whatever is w
         assertEquals(keys.map((key) => store.documents.get(key)), before);
       },
     ),
-    { numRuns: 250 },
+    runs(250),
   );
-  assert(applied > 60, `${applied} of 250`);
+  assert(applied > cases(60), `${applied}`);
 });

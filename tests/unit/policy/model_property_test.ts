@@ -4,18 +4,17 @@ import { assertEquals } from "@std/assert";
 import { disagreements } from "./agreement.ts";
 import { build, change } from "./build.ts";
 import { Dice, randomEndpoint, randomPolicy, randomWorld } from "./random_worlds.ts";
-
-const WORLDS = 80;
+import { cases } from "../cases.ts";
 
 Deno.test("model and flows agree with the evaluator on random policies", () => {
-  for (let seed = 1; seed <= WORLDS; seed++) {
+  for (let seed = 1; seed <= cases(80); seed++) {
     const world = randomWorld(new Dice(seed));
     assertEquals(disagreements(world, build(world)), [], `seed ${seed}`);
   }
 });
 
 Deno.test("model and flows agree with the evaluator after each change, one at a time", () => {
-  for (let seed = 1; seed <= 20; seed++) {
+  for (let seed = 1; seed <= cases(20); seed++) {
     const dice = new Dice(seed * 7_919);
     let world = randomWorld(dice);
     const built = build(world);

@@ -8,6 +8,7 @@ import {
   planHostRemoval,
 } from "../../../../lib/agent/store/remove_host_plan.ts";
 import { attachmentOf, documentsOf, endpointOf } from "../pods/dynamic_records.ts";
+import { runs } from "../../cases.ts";
 
 const KEY = "endpoints/t/blue/default~web";
 const web = endpointOf("web", "10.9.0.1");
@@ -180,7 +181,7 @@ Deno.test("planHostRemoval(), committed in parts, leaves nothing of the host and
         if (!dynamic) assert(now.has(key), "an intent's endpoint is gone");
       }
     }),
-    { numRuns: 60 },
+    runs(60),
   );
 });
 

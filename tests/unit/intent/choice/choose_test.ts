@@ -5,6 +5,7 @@ import { chooseNetwork, type Offer } from "../../../../lib/intent/choice/choose.
 import type { NetworkRecord, TenantRecord } from "../../../../lib/intent/records.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { NONE, UNKNOWN } from "../../../../lib/util/label_selectors.ts";
+import { cases, runs } from "../../cases.ts";
 
 const tenant = (name: string, more: Partial<TenantRecord> = {}): TenantRecord => ({
   ...{ schema: 1, name, defaultNetType: "vlan", subnetPool: "11.1.0.0/16", allocSubnetLen: 24 },
@@ -318,9 +319,9 @@ Deno.test("chooseNetwork() puts no pod into a network that its namespace may not
         );
       }
     }),
-    { numRuns: 2_000 },
+    runs(2_000),
   );
-  assert(places > 100, `${places} of 2000 pods got a place`);
+  assert(places > cases(100), `${places} pods got a place`);
 });
 
 Deno.test("chooseNetwork() gives by selector only what stays right once all labels are known", () => {
@@ -339,6 +340,6 @@ Deno.test("chooseNetwork() gives by selector only what stays right once all labe
       if (asked) return;
       assertEquals(chooseNetwork(SHOP, { ...known, annotations: NONE, labels: whole }), choice);
     }),
-    { numRuns: 1_000 },
+    runs(1_000),
   );
 });

@@ -2,6 +2,7 @@ import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { parseJson } from "../../../../lib/intent/file/parse_json.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
+import { runs } from "../../cases.ts";
 
 const wrong: readonly (readonly [string, string, string])[] = [
   [`{"a": }`, "line 1, column 7", 'a value is wanted, "}" stands there'],
@@ -54,7 +55,7 @@ Deno.test("parseJson() refuses just what JSON.parse refuses, but for keys that s
       const ours = outcome(() => parseJson("intent", text));
       if (ours !== undefined) assertEquals(ours, outcome(() => JSON.parse(text)));
     }),
-    { numRuns: 3000 },
+    runs(3000),
   );
 });
 

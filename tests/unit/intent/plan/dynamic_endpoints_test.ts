@@ -9,6 +9,7 @@ import { brokenPromises } from "../check_store.ts";
 import { attachment, network, vlanTenant } from "../files.ts";
 import { IntentDatabase } from "../intent_database.ts";
 import { anyIntent } from "../random_intents.ts";
+import { cases, runs } from "../../cases.ts";
 
 /** The documents of an endpoint that a set-up made, with its pod where it is not held. */
 function dynamic(path: string, address: string, heldSince?: number): Record<string, unknown> {
@@ -165,7 +166,7 @@ Deno.test("planIntent() leads from any intent to any other around the endpoints 
       assertEquals(said.filter((one) => one.includes("~")), []);
       assertEquals(store.wish("replace", to).operations, []);
     }),
-    { numRuns: 100 },
+    runs(100),
   );
-  assertEquals(done > 10, true, `${done} of 100 pairs went through`);
+  assertEquals(done > cases(10), true, `${done} pairs went through`);
 });
