@@ -85,7 +85,7 @@ k8c_ask() {
     # 124 means that timeout ended head. A teardown continues below, to leave a note for the agent.
     [ "$k8c_code" = 124 ] || return 0
     case $3 in
-      setup) k8c_answer="6 agent at ${1%.door} gave no answer in ${2}000 ms; see its log, and whether Open vSwitch is running" ;;
+      setup) k8c_answer="6 agent at ${1%.door} did not answer in ${2}000 ms; check its log, and whether Open vSwitch is running" ;;
       status) exit 0 ;;
       *) return 0 ;;
     esac

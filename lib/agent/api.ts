@@ -1,25 +1,25 @@
-// The agent's HTTP interface over its unix socket: paths below /v1, JSON bodies. Types, and the little
-// that all who ask say alike.
+// The agent's HTTP interface over its unix socket: paths below /v1, JSON bodies. Types, and the few
+// constants that all clients share.
 
 import type { AttachmentState } from "../intent/records.ts";
 import type { FaultCode } from "../util/errors.ts";
 
-/** Where the agent listens unless told otherwise. */
+/** Default path of the agent's socket. */
 export const DEFAULT_SOCKET = "/run/k8contivnet/agent.sock";
 
-/** Where everything durable on this host is kept unless told otherwise. */
+/** Default folder of the agent's persistent state. */
 export const DEFAULT_STATE_DIR = "/var/lib/k8contivnet";
 
 /**
- * Most bytes of an intent's text: some 80,000 endpoints, more than a /16 has addresses. Planning takes
- * about 30 times as much memory, and the agent's whole attention (16 MB: 600 MB and 45 s, 50 MB: 1.6 GB).
+ * Most bytes of an intent's text: about 80,000 endpoints, more than a /16 has addresses. Planning takes
+ * about 30 times as much memory and blocks the agent (16 MB: 600 MB and 45 s, 50 MB: 1.6 GB).
  */
 export const INTENT_BYTES = 8 * 1024 * 1024;
 
-/** What a kubelet asks for a pod. */
+/** What a kubelet requests for a pod. */
 export type PodVerb = "setup" | "teardown" | "status";
 
-/** Body of POST /v1/setup, /v1/teardown and /v1/status: a pod as the kubelet names it. */
+/** Body of POST /v1/setup, /v1/teardown and /v1/status: a pod as the kubelet identifies it. */
 export interface PodRequest {
   readonly namespace: string;
   readonly name: string;
@@ -27,7 +27,7 @@ export interface PodRequest {
   readonly sandbox: string;
 }
 
-/** Where a pod's set-up ended. */
+/** Result of a pod's set-up. */
 export type SetupOutcome = "ready" | "unmatched" | "host-network";
 
 /** Answer of /v1/setup. */
@@ -63,13 +63,13 @@ export interface AttachmentItem {
   /** CIDRs. */
   readonly addresses: readonly string[];
   readonly mac: string;
-  /** Access tag on this host; 0 where there is no port. */
+  /** Access tag on this host; 0 if there is no port. */
   readonly vlan: number;
   readonly state: AttachmentState | "unmatched";
   readonly reason: string;
 }
 
-/** Body of POST /v1/plan and /v1/apply: the text of an intent file and what is wanted of it. */
+/** Body of POST /v1/plan and /v1/apply: the text of an intent file and what to do with it. */
 export interface IntentRequest {
   readonly mode: "add" | "replace" | "delete" | "bindings";
   readonly text: string;
@@ -95,7 +95,7 @@ export interface PlannedOperation {
 
 /** Body of POST /v1/repair. */
 export interface RepairRequest {
-  /** Only say what would be done. */
+  /** Only report what would be done. */
   readonly dryRun?: boolean;
 }
 
@@ -107,7 +107,7 @@ export interface RepairAct {
   readonly why: string;
 }
 
-/** Answer of /v1/repair: what was done, and what still differs. */
+/** Answer of /v1/repair: what was done, and what is still wrong. */
 export interface RepairAnswer {
   readonly acts: readonly RepairAct[];
   readonly left: readonly { readonly name: string; readonly why: string }[];
@@ -115,36 +115,37 @@ export interface RepairAnswer {
 
 /** Body of POST /v1/gc. */
 export interface GcRequest {
-  /** Host that never comes back. Absent: what this host's agent looks for in vain is released now. */
+  /** Host that never comes back. Absent: sandboxes missing on this host are released now. */
   readonly host?: string;
-  /** Only say what would be done. */
+  /** Only report what would be done. */
   readonly dryRun?: boolean;
-  /** Also where the host has no sign of life at all. */
+  /** Also if the host has never written a heartbeat. */
   readonly force?: boolean;
 }
 
-/** What was given up of one endpoint, and of the attachments that it had on the host. */
+/** What was done with one endpoint and its attachments on the host. */
 export interface GcAct {
   /**
-   * release: the endpoint is gone, its address free. hold: the address waits for its pod. unbind: the
-   * intent's endpoint keeps its address, and any host may have it. forget: only an attachment is gone.
+   * release: the endpoint is deleted and its address free. hold: the address is held for its pod. unbind:
+   * the intent's endpoint keeps its address and may be used on any host. forget: only an attachment is
+   * deleted.
    */
   readonly act: "release" | "hold" | "unbind" | "forget";
   /** `tenant/network/container` */
   readonly endpoint: string;
   readonly address: string;
-  /** `namespace/name`; empty where no pod had it. */
+  /** `namespace/name`; empty if no pod had it. */
   readonly pod: string;
-  /** The intent, or `bind`, still wants it on that host. */
+  /** The intent or `bind` still pins it to that host. */
   readonly pinned?: boolean;
-  /** Only of this host, and only told: milliseconds after which it goes by itself. */
+  /** Only on this host and in a dry run: milliseconds until it is released without a request. */
   readonly dueMs?: number;
 }
 
 /** Answer of /v1/gc. */
 export interface GcAnswer {
   readonly host: string;
-  /** By that host's clock, ISO 8601; absent where it is not known. */
+  /** By that host's clock, ISO 8601; absent if unknown. */
   readonly lastSeen?: string;
   readonly acts: readonly GcAct[];
   /** Keys of the host's records that this version cannot read: they stay. */
@@ -167,16 +168,16 @@ export interface WhyRequest {
 /** Answer of /v1/why. */
 export interface WhyAnswer {
   readonly pod: WhyRequest;
-  /** expected: its set-up would end so; nowhere: nothing is for it; refused: its set-up would fail. */
+  /** expected: a set-up would attach it so; nowhere: no network is for it; refused: a set-up would fail. */
   readonly state: "attached" | "expected" | "nowhere" | "refused";
   readonly places: readonly WhyPlace[];
-  /** Why it is nowhere or refused; else empty. */
+  /** Why it is nowhere or refused; otherwise empty. */
   readonly reason: string;
-  /** What else is to be known. */
+  /** Further remarks. */
   readonly notes: readonly string[];
 }
 
-/** Where a pod is, or would be; what is not known is empty. */
+/** Where a pod is or would be; unknown fields are empty. */
 export interface WhyPlace {
   readonly tenant: string;
   readonly network: string;
@@ -185,11 +186,11 @@ export interface WhyPlace {
   readonly interface: string;
   readonly host: string;
   readonly state: AttachmentState | "";
-  /** What led it there. */
+  /** Why it is there. */
   readonly rule: string;
 }
 
-/** Body of POST /v1/trace: the first packet of something from one pod to another. */
+/** Body of POST /v1/trace: the first packet of a connection between two pods. */
 export interface TraceRequest {
   /** `NAMESPACE/NAME`, a name, or an address of a pod. */
   readonly source: string;
@@ -200,10 +201,10 @@ export interface TraceRequest {
   readonly port: number;
 }
 
-/** One side's word on a packet. */
+/** The verdict of policies or switch on a packet. */
 export interface TraceWord {
   readonly isAllowed: boolean;
-  /** What decided. */
+  /** What decides it. */
   readonly by: string;
 }
 
@@ -211,11 +212,11 @@ export interface TraceWord {
 export interface TraceAnswer {
   readonly source: string;
   readonly destination: string;
-  /** What the policies say, of all hosts. */
+  /** Verdict of the policies, for all hosts. */
   readonly model: TraceWord;
-  /** What this host's switch does; absent where it has no part in it. */
+  /** What this host's switch does; absent if the packet does not pass it. */
   readonly switch?: TraceWord & {
-    /** out: it judges what the source may send; in: what the destination may get. */
+    /** out: it decides what the source may send; in: what the destination may receive. */
     readonly directions: readonly ("out" | "in")[];
   };
   readonly isAgreed: boolean;
@@ -227,27 +228,27 @@ export interface HealthAnswer {
   readonly host: string;
   readonly pid: number;
   readonly store: string;
-  /** Why the store does not answer; then what was last known of it is served. Absent where it does. */
+  /** Why the store is unreachable; its last known content is used then. Absent while it answers. */
   readonly storeAway?: string;
-  /** Changes made while it was away that it was not told yet. */
+  /** Changes made while the store was unreachable that are not replayed yet. */
   readonly held: number;
-  /** Records of the store that this version cannot read, with the reason. They are left alone. */
+  /** Records of the store that this version cannot read, with the reason. They are left unchanged. */
   readonly unreadable: readonly string[];
   readonly ovsdb: "up" | "down";
   readonly openflow: "up" | "down";
   /** What keeps policies from being in force; absent where they are. */
   readonly policies?: string;
-  /** Absent where no cluster was named. */
+  /** Absent without a cluster. */
   readonly kube?: KubeHealth;
 }
 
-/** How well Kubernetes is known, and how much of it is held. */
+/** State of the connection to Kubernetes, and what is cached of it. */
 export interface KubeHealth {
   readonly state: "up" | "down";
-  /** Why it is down, as a sentence; empty where it is up. */
+  /** Why it is down, as a sentence; empty if it is up. */
   readonly why: string;
   readonly server: string;
-  /** Whose pods are this host's. */
+  /** The node that this host is. */
   readonly node: string;
   readonly pods: number;
   readonly namespaces: number;
@@ -256,18 +257,18 @@ export interface KubeHealth {
   readonly peers: number;
 }
 
-/** An item of GET /v1/pods: a pod, and where it is in our networks. */
+/** An item of GET /v1/pods: a pod and its networks. */
 export interface PodItem {
   readonly namespace: string;
   readonly name: string;
-  /** `tenant/network` of each interface; empty for a pod that is in none. */
+  /** `tenant/network` of each interface; empty for a pod without a network. */
   readonly networks: readonly string[];
   /** Without prefix length, in the order of the networks. */
   readonly ips: readonly string[];
   readonly node: string;
 }
 
-/** Body of every answer that is not 2xx: the parts of a Fault. */
+/** Body of every response that is not 2xx: the parts of a Fault. */
 export interface FaultBody {
   readonly code: FaultCode;
   readonly what: string;

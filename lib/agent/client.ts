@@ -1,11 +1,11 @@
-// Asks the agent one question over its unix socket. HTTP/1.1 by hand on a plain connection: on the
-// exec face `fetch` over a unix socket costs half an empty script's start-up more.
-// Imports nothing but util.
+// Sends one request to the agent over its unix socket. HTTP/1.1 written by hand on a plain connection: on
+// the exec face, `fetch` over a unix socket costs half the start-up of an empty script more.
+// Imports only util.
 
 import { Fault, type FaultCode } from "../util/errors.ts";
 
-/** One question. */
-export interface Question {
+/** One request. */
+export interface AgentRequest {
   readonly socket: string;
   readonly method?: "GET" | "POST";
   /** Path below the socket, e.g. `/v1/setup`. */
@@ -15,16 +15,16 @@ export interface Question {
   readonly limitMs?: number;
 }
 
-/** Returns the agent's answer. Faults: as the agent says; unavailable, timeout when it says nothing. */
-export async function askAgent<T>(question: Question): Promise<T> {
-  const { socket, limitMs = 60_000 } = question;
+/** Returns the agent's answer. Faults: those of the agent; unavailable or timeout if it does not answer. */
+export async function askAgent<T>(request: AgentRequest): Promise<T> {
+  const { socket, limitMs = 60_000 } = request;
   using connection = await connect(socket);
   let late = false;
   let timer: ReturnType<typeof setTimeout> | undefined;
   try {
-    await writeAll(connection.conn, requestBytes(question));
+    await writeAll(connection.conn, requestBytes(request));
     const response = readResponse(connection.conn);
-    const early = await Promise.race([response, moment()]);
+    const early = await Promise.race([response, shortPause()]);
     if (early) return readAnswer<T>(early);
     timer = setTimeout(() => {
       late = true;
@@ -33,14 +33,14 @@ export async function askAgent<T>(question: Question): Promise<T> {
     return readAnswer<T>(await response);
   } catch (cause) {
     if (late) {
-      throw new Fault("timeout", `agent at ${socket} gave no answer in ${limitMs} ms`, {
-        fix: "see its log, and whether Open vSwitch is running",
+      throw new Fault("timeout", `agent at ${socket} did not answer in ${limitMs} ms`, {
+        fix: "check its log, and whether Open vSwitch is running",
         cause,
       });
     }
     if (cause instanceof Fault) throw cause;
-    throw new Fault("unavailable", `agent at ${socket} went away before it answered`, {
-      fix: "see its log",
+    throw new Fault("unavailable", `agent at ${socket} closed the connection before it answered`, {
+      fix: "check its log",
       cause,
     });
   } finally {
@@ -49,11 +49,11 @@ export async function askAgent<T>(question: Question): Promise<T> {
 }
 
 /**
- * Passes half a millisecond or so. The first timer of a process takes Deno 2.9.6 4 ms, a fifth of an
- * empty script: it is only set where the answer is not there at once, beside the agent's work.
+ * Takes about half a millisecond. The first timer of a process costs 4 ms in Deno 2.9.6, a fifth of an
+ * empty script: so it is only set if the answer does not come at once, while the agent works.
  */
-async function moment(): Promise<undefined> {
-  for (let looks = 0; looks < 4; looks++) await Deno.lstat("/");
+async function shortPause(): Promise<undefined> {
+  for (let calls = 0; calls < 4; calls++) await Deno.lstat("/");
   return undefined;
 }
 
@@ -65,8 +65,8 @@ interface Connection extends Disposable {
 async function connect(path: string): Promise<Connection> {
   let open = true;
   const conn = await Deno.connect({ transport: "unix", path }).catch((cause) => {
-    throw new Fault("unavailable", `agent at ${path} is not there`, {
-      why: unreachable(cause),
+    throw new Fault("unavailable", `agent at ${path} is unreachable`, {
+      why: whyUnreachable(cause),
       fix: 'start "k8contivnet netplugin", or name its socket in K8CONTIVNET_SOCKET',
       cause,
     });
@@ -78,14 +78,14 @@ async function connect(path: string): Promise<Connection> {
   return { conn, close, [Symbol.dispose]: close };
 }
 
-function unreachable(cause: unknown): string {
+function whyUnreachable(cause: unknown): string {
   if (cause instanceof Deno.errors.NotFound) return "no such socket";
   if (cause instanceof Deno.errors.PermissionDenied) return "no permission; root is needed";
-  if (cause instanceof Deno.errors.ConnectionRefused) return "nobody listens";
+  if (cause instanceof Deno.errors.ConnectionRefused) return "nothing listens there";
   return "the connection was refused";
 }
 
-function requestBytes({ method = "POST", path, body }: Question): Uint8Array {
+function requestBytes({ method = "POST", path, body }: AgentRequest): Uint8Array {
   const encoder = new TextEncoder();
   const json = encoder.encode(body === undefined ? "" : JSON.stringify(body));
   const head = encoder.encode(
@@ -114,7 +114,7 @@ async function readResponse(conn: Deno.Conn): Promise<Response> {
     const response = parseResponse(got);
     if (response) return response;
     const n = await conn.read(chunk);
-    if (n === null) throw new Deno.errors.UnexpectedEof("the answer was cut off");
+    if (n === null) throw new Deno.errors.UnexpectedEof("the answer is incomplete");
     const longer = new Uint8Array(got.length + n);
     longer.set(got);
     longer.set(chunk.subarray(0, n), got.length);

@@ -1,5 +1,4 @@
-// The agent's drivers, opened in one place: each with an edge where a test may stand between, and with
-// the limit that no call of it exceeds.
+// Opens the agent's drivers: each with a hook for fault injection, and with a time limit for every call.
 
 import type { Links } from "../net/links.ts";
 import { openLinks } from "../net/open_links.ts";
@@ -16,7 +15,7 @@ import { limited } from "./limits.ts";
 import { ALIAS_PREFIX } from "./pods/port_external_ids.ts";
 import { PolicyVlans } from "./policy/policy_vlans.ts";
 
-/** Where the drivers find what they drive. */
+/** Options of the drivers. */
 export interface DriverOptions {
   readonly store: string;
   readonly storeOptions: OpenOptions;
@@ -26,15 +25,15 @@ export interface DriverOptions {
   readonly linkDriver: "auto" | "netlink" | "ip";
   readonly datapath: Datapath;
   readonly bridge: string;
-  /** Whose the rows of Open vSwitch are. */
+  /** Owner of the rows in Open vSwitch. */
   readonly hostLabel: string;
   /** `unix:PATH`, or `none`. */
   readonly docker: string;
-  /** Limit of one call to Open vSwitch; other calls end within it and a little more. */
+  /** Time limit of a call to Open vSwitch; other calls have a little more. */
   readonly callLimitMs: number;
 }
 
-/** The ways outside of one host. */
+/** The drivers of one host. */
 export interface Drivers {
   readonly switch: Switch;
   readonly fabric: Fabric;
@@ -45,14 +44,14 @@ export interface Drivers {
   readonly runtimes: Runtimes;
 }
 
-// An Open vSwitch that does not answer is told of by its own driver, with its undo of 1.5 s: the limit
-// around it is for what that does not see.
-const MORE_MS = 2_000;
+// The driver reports an Open vSwitch that does not answer, after its undo of 1.5 s: this limit is for what
+// the driver does not notice.
+const EXTRA_MS = 2_000;
 
 /** Opens the store. Faults: those of openStore(). */
 export async function openLimitedStore(options: DriverOptions): Promise<Store> {
   const store = await openStore(options.store, options.storeOptions);
-  // Its drivers limit each request; a list of a large store is many of them.
+  // Its driver limits each request; listing a large store takes many of them.
   return limited("store", hooked("store", store, ["watch", "close"]), 3 * limitOf(options));
 }
 
@@ -77,7 +76,7 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
   return {
     switch: limited("Open vSwitch", hooked("switch", ovs, ["onChange", "state", "close"]), limitMs),
     fabric: limited("Open vSwitch", hooked("fabric", openFabric(place)), limitMs),
-    // Its bundles have a limit of their own, as they may be thousands of flows.
+    // Its bundles have a time limit of their own, as they may be thousands of flows.
     policyTables: hooked("policies", openPolicyTables(place)),
     policyVlans,
     links: limited("the kernel", hooked("links", links, ["close"]), limitMs),
@@ -86,5 +85,5 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
 }
 
 function limitOf({ callLimitMs }: DriverOptions): number {
-  return callLimitMs + MORE_MS;
+  return callLimitMs + EXTRA_MS;
 }

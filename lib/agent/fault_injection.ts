@@ -1,20 +1,20 @@
-// Faults on demand, for tests: stands between the agent and the outside, tells every step that is made
-// there, and stops, fails, loses or hangs the one that is asked for. Loaded only where the agent's own
-// environment names a file in K8CONTIVNET_FAULT: who can set that could as well start another agent.
+// Fault injection, for tests: wraps the agent's drivers, logs every step that they make, and kills, fails,
+// loses or hangs the requested one. Loaded only if the agent's environment names a file in
+// K8CONTIVNET_FAULT: anyone who can set that could as well start another agent.
 //
-// A step is a call of a driver that gives a promise, or a command. Its name is
-// `SCOPE/DRIVER.METHOD#N`: the n-th such call within one setup, teardown or look. So the list of steps
-// is what the code really does: a test records it, and a new step is in it without anybody's doing.
+// A step is a call of a driver that returns a promise, or a command. Its name is
+// `SCOPE/DRIVER.METHOD#N`: the n-th such call within one setup, teardown or reconciliation. So the list
+// of steps is what the code really does: a test records it, and a new step is in it by itself.
 //
-// The file holds one line, `STEP:MODE`, and is removed when its step comes, just before the fault: a
-// test that finds it gone knows that its fault has struck. No file, no fault.
+// The file contains one line, `STEP:MODE`, and is removed when its step comes, just before the fault: so
+// a test sees that its fault was injected. No file, no fault.
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { Between } from "../util/fault_hooks.ts";
 import { Fault } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
 
-/** What may happen to a step. `lose`: it is done, and its answer does not come back. */
+/** What may happen to a step. `lose`: it is done, but its answer is lost. */
 export const MODES = ["kill-before", "kill-after", "fail", "lose", "hang"] as const;
 
 type Mode = typeof MODES[number];
@@ -24,9 +24,9 @@ interface Scope {
   readonly counts: Map<string, number>;
 }
 
-/** Returns who stands between, told what to do by the file at `path`. */
+/** Returns hooks that inject the fault in the file at `path`. */
 export function openFaults(path: string, log: Log): Between {
-  log.warn("FAULT INJECTION IS ON: this agent breaks itself on demand; never on a host in use", {
+  log.warn("FAULT INJECTION IS ENABLED: this agent fails on demand; never use it in production", {
     file: path,
   });
   return new Faults(path, log);
@@ -44,7 +44,7 @@ class Faults implements Between {
   }
 
   edge<T extends object>(name: string, driver: T, plain: readonly PropertyKey[]): T {
-    // Around an empty object: one that is frozen would let a proxy change nothing.
+    // Around an empty object: a proxy of a frozen object could not return other members.
     return new Proxy({} as T, {
       get: (_, key) => {
         const member: unknown = Reflect.get(driver, key, driver);
@@ -63,18 +63,18 @@ class Faults implements Between {
     const step = `${scope}/${name}#${n}`;
     this.#log.info(`outside step ${step}`);
     const mode = this.#takeMode(step);
-    return mode === undefined ? work() : play(mode, step, work);
+    return mode === undefined ? work() : inject(mode, step, work);
   }
 
   scope<T>(name: string, work: () => Promise<T>): Promise<T> {
     return this.#scopes.run({ name, counts: new Map() }, work);
   }
 
-  /** Returns what is to happen to `step`, once; undefined: nothing. */
+  /** Returns the fault for `step`, once; undefined for none. */
   #takeMode(step: string): Mode | undefined {
-    const wanted = readOwn(this.#path);
-    if (!wanted.startsWith(`${step}:`)) return undefined;
-    const mode = MODES.find((one) => wanted === `${step}:${one}`);
+    const line = readOwn(this.#path);
+    if (!line.startsWith(`${step}:`)) return undefined;
+    const mode = MODES.find((one) => line === `${step}:${one}`);
     if (mode === undefined) return undefined;
     Deno.removeSync(this.#path);
     this.#log.warn(`fault injected: ${step} ${mode}`);
@@ -82,7 +82,7 @@ class Faults implements Between {
   }
 }
 
-/** Returns the text of our own file at `path`; nothing where it is missing or somebody else's. */
+/** Returns the text of the file at `path`; empty if it is missing or belongs to another user. */
 function readOwn(path: string): string {
   try {
     const { uid, isFile } = Deno.lstatSync(path);
@@ -92,7 +92,7 @@ function readOwn(path: string): string {
   }
 }
 
-async function play<T>(mode: Mode, step: string, work: () => Promise<T>): Promise<T> {
+async function inject<T>(mode: Mode, step: string, work: () => Promise<T>): Promise<T> {
   if (mode === "kill-before") die();
   if (mode === "fail") throw injected(step);
   if (mode === "hang") return await new Promise<never>(() => {});
@@ -106,7 +106,7 @@ function injected(step: string): Fault {
   return new Fault("unavailable", `outside step ${step} failed`, { why: "a test asked for it" });
 }
 
-/** Ends this process as kill -9 does: Deno's own kill is for -A, which the packed file never gets. */
+/** Ends this process like kill -9: Deno's own kill needs -A, which the packed file never has. */
 function die(): void {
   const { symbols } = Deno.dlopen("libc.so.6", { raise: { parameters: ["i32"], result: "i32" } });
   symbols.raise(9);

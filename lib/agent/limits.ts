@@ -1,10 +1,10 @@
-// No outside call may keep the agent waiting for ever. Each driver has limits of its own; this one is
-// around them, for what they cannot see: a kernel that holds its lock, a disk that is gone.
+// No outside call may block the agent forever. Each driver has time limits of its own; this one encloses
+// them, for what they do not notice: a kernel that holds its lock, a disk that is gone.
 
 import { withDeadline } from "../util/async/deadline.ts";
 import { Fault } from "../util/errors.ts";
 
-/** Returns `driver`; each promise of its methods settles within `limitMs`, with Fault timeout if need be. */
+/** Returns `driver` whose promises all settle within `limitMs`, if necessary with Fault timeout. */
 export function limited<T extends object>(what: string, driver: T, limitMs: number): T {
   return new Proxy({} as T, {
     get: (_, key) => {
@@ -13,12 +13,12 @@ export function limited<T extends object>(what: string, driver: T, limitMs: numb
       return (...args: unknown[]) => {
         const result: unknown = member.apply(driver, args);
         if (!(result instanceof Promise)) return result;
-        const late = () =>
-          new Fault("timeout", `${what} gave no answer in ${limitMs} ms`, {
+        const timeoutFault = () =>
+          new Fault("timeout", `${what} did not answer in ${limitMs} ms`, {
             why: `${String(key)} hangs`,
-            fix: "see whether it is well; what was begun is taken back by the next look",
+            fix: "check whether it works; the next reconciliation undoes what was begun",
           });
-        return withDeadline(performance.now() + limitMs, late, result);
+        return withDeadline(performance.now() + limitMs, timeoutFault, result);
       };
     },
   });

@@ -1,22 +1,22 @@
-// What the agent is told when it is started.
+// The options of the agent.
 
 import type { DriverOptions } from "./drivers.ts";
 import type { KubeOptions } from "./kube/kube_options.ts";
 
-/** What the agent is told by flags, environment and file. */
+/** Options of the agent from flags, environment and configuration file. */
 export interface AgentOptions extends DriverOptions {
-  /** Texts of intents to apply at start, with the names to say in errors. */
+  /** Texts of intents to apply at start, with their names for errors. */
   readonly intents: readonly { readonly name: string; readonly text: string }[];
-  /** Milliseconds between two signs of life in a shared store. */
+  /** Milliseconds between two heartbeats in a shared store. */
   readonly beatMs: number;
-  /** Take the label of a host that is gone for good. */
+  /** Take over the label of a host that is gone for good. */
   readonly takeOver: boolean;
   readonly socket: string;
   readonly stateDir: string;
-  /** Device to the VLAN fabric; the intent's when absent. */
+  /** Device to the VLAN fabric; that of the intent when absent. */
   readonly uplink?: string;
   readonly isUplinkForced: boolean;
-  /** This host's tunnel address; the intent's when absent. */
+  /** This host's tunnel address; that of the intent when absent. */
   readonly vtepIp?: string;
   readonly onUnmatched: "ignore" | "fail";
   readonly graceMs: number;

@@ -196,9 +196,9 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
         );
         return explainPod({
           documents: store.documents,
-          knownOf: () => metadataOf(podMetadata, pod, left?.labels),
+          metadataOf: () => metadataOf(podMetadata, pod, left?.labels),
           host,
-          leftWhy: left?.reason,
+          unmatchedReason: left?.reason,
         }, pod);
       },
       // Loaded with the first trace: it brings the policy compiler.

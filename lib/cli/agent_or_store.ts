@@ -106,7 +106,7 @@ export async function storeTarget(
     },
     why: (pod) => {
       const { documents } = cache;
-      return explainPod({ documents, knownOf: () => noPodMetadata.of(pod), host: "" }, pod);
+      return explainPod({ documents, metadataOf: () => noPodMetadata.of(pod), host: "" }, pod);
     },
     list: (kind, name) => {
       if (kind === "pods") {

@@ -11,8 +11,8 @@ export interface Placement {
   readonly host: string;
   readonly namespace: string;
   readonly pod: string;
-  /** Id of its infra container. */
-  readonly sandbox: string;
+  /** Id of its infra container; absent for a pod that has none yet. */
+  readonly sandbox?: string | undefined;
 }
 
 /** An endpoint for a pod, and its interface's name there. */
@@ -60,7 +60,8 @@ export function matchesSwapped(documents: Documents, placement: Placement): bool
 function matching(documents: Documents, placement: Placement): EndpointRecord[] {
   const { pod, sandbox } = placement;
   // Whoever matches is in one of these.
-  const near = [groups.podName(pod), groups.uuid(pod), groups.shortUuid(sandbox)]
+  const bySandbox = sandbox === undefined ? [] : [groups.shortUuid(sandbox)];
+  const near = [groups.podName(pod), groups.uuid(pod), ...bySandbox]
     .flatMap((group) => documentsIn<EndpointRecord>(documents, group));
   return [...new Map(near).values()].filter((endpoint) =>
     isBoundTo(sandbox, endpoint) || isNamed(documents, placement, endpoint)
@@ -79,9 +80,9 @@ function isNamed(
 }
 
 /** Docker's short ids have 12 digits; anything shorter is a name. */
-function isBoundTo(sandbox: string, endpoint: EndpointRecord): boolean {
+function isBoundTo(sandbox: string | undefined, endpoint: EndpointRecord): boolean {
   const uuid = uuidOf(endpoint);
-  if (uuid === undefined || !/^[0-9a-f]{12,64}$/.test(uuid)) return false;
+  if (sandbox === undefined || uuid === undefined || !/^[0-9a-f]{12,64}$/.test(uuid)) return false;
   return sandbox.startsWith(uuid) || (sandbox.length >= 12 && uuid.startsWith(sandbox));
 }
 

@@ -416,8 +416,8 @@ export const mutants: readonly Mutant[] = [
     ["a port with foreign external_ids is taken for ours", "...Object.keys(row.externalIds)]", "]"],
     [
       "attaching comes before detaching",
-      '[\n    ...strays.map((name): Step => ({ do: "detach", name, why: "no attachment has it" })),\n    ...wanted.flatMap((one) => stepsOf(one, { rowByName, ends, podEnds })),\n  ]',
-      '[\n    ...wanted.flatMap((one) => stepsOf(one, { rowByName, ends, podEnds })),\n    ...strays.map((name): Step => ({ do: "detach", name, why: "no attachment has it" })),\n  ]',
+      '[\n    ...orphans.map((name): Step => ({ do: "detach", name, why: "no attachment has it" })),\n    ...desired.flatMap((one) => stepsOf(one, { rowByName, ends, podEnds })),\n  ]',
+      '[\n    ...desired.flatMap((one) => stepsOf(one, { rowByName, ends, podEnds })),\n    ...orphans.map((name): Step => ({ do: "detach", name, why: "no attachment has it" })),\n  ]',
     ],
     ["a port that Open vSwitch could not open is left so", "row.ofport === undefined || ", ""],
     [
@@ -460,24 +460,24 @@ export const mutants: readonly Mutant[] = [
   ]),
   ...mutantsOf("lib/agent/gc/grace_period.ts", ["tests/unit/agent/gc/grace_period_test.ts"], [
     [
-      "a clock that jumps ahead ends the grace time",
-      "Math.min(Math.max(seenAt - mark.seenAt, 0), LONGEST_STEP_MS)",
-      "Math.max(seenAt - mark.seenAt, 0)",
+      "a clock that jumps ahead ends the grace period",
+      "Math.min(Math.max(seenAt - before.seenAt, 0), MAX_STEP_MS)",
+      "Math.max(seenAt - before.seenAt, 0)",
     ],
     [
       "a clock that jumps back counts",
-      "Math.max(seenAt - mark.seenAt, 0)",
-      "Math.abs(seenAt - mark.seenAt)",
+      "Math.max(seenAt - before.seenAt, 0)",
+      "Math.abs(seenAt - before.seenAt)",
     ],
     [
       "a sandbox that came back is still counted as missing",
-      "this.#marks.delete(id);\n      return false;",
+      "this.#missing.delete(id);\n      return false;",
       "return false;",
     ],
     [
       "a sandbox is released when it is missing for the first time",
-      "mark !== undefined && missingMs >= this.#graceMs",
-      "missingMs >= this.#graceMs || mark === undefined",
+      "before !== undefined && missingMs >= this.#graceMs",
+      "missingMs >= this.#graceMs || before === undefined",
     ],
   ]),
   ...mutantsOf("lib/agent/pods/endpoint_release.ts", [

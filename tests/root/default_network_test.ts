@@ -105,7 +105,7 @@ Deno.test("a pod that came before its default network is connected when that com
     "attached",
     "default network of tenant t for namespace default",
   ]);
-  assertMatch(answer.notes.join(), /endpoint t\/red\/web-1 names it by now; .* set it up anew/);
+  assertMatch(answer.notes.join(), /endpoint t\/red\/web-1 names it now; .* set it up again/);
   assertEquals((await agent.verb("teardown", pod)).code, 0);
   await agent.setup(pod);
   assertEquals((await agent.attachments()).map(({ network }) => network), ["red"]);

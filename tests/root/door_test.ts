@@ -177,7 +177,7 @@ Deno.test("an agent that hangs: status is silent after 5 s, setup ends with 6, t
   assertEquals([setup.code, setup.out], [6, ""]);
   assertMatch(
     setup.err,
-    /^k8contivnet: agent at \S+agent\.sock gave no answer in 15000 ms; [^\n]+$/,
+    /^k8contivnet: agent at \S+agent\.sock did not answer in 15000 ms; [^\n]+$/,
   );
   assertMatch(teardown.err, NO_DOOR);
   assertEquals(await askers(host), []);

@@ -95,7 +95,7 @@ for (const way of ["door", "exec face"]) {
     await host.agent.stop();
     const { code, out, err } = await host.agent.call("init");
     assertEquals([code, out], [0, ""]);
-    assertMatch(err, /^k8contivnet: agent at .*agent\.sock is not there: [^\n]+$/);
+    assertMatch(err, /^k8contivnet: agent at .*agent\.sock is unreachable: [^\n]+$/);
   });
 
   Deno.test(`${way}: a teardown while the agent is stopped leaves a note that its next start handles`, async () => {
@@ -133,7 +133,7 @@ for (const way of ["door", "exec face"]) {
       pod.id,
     );
     assertEquals([code, out], [5, ""]);
-    assertMatch(err, /^k8contivnet: agent at \S+ is not there: [^\n]+$/);
+    assertMatch(err, /^k8contivnet: agent at \S+ is unreachable: [^\n]+$/);
   });
 
   Deno.test(`${way}: a pod that nothing names is left alone, and is shown as unmatched`, async () => {

@@ -125,7 +125,7 @@ Deno.test("a pod's label chooses its network, and none is guessed while it canno
   await waitFor("both to be known", async () => (await health(host)).pods === 2, LIMIT);
   assertEquals(await network(), "red");
   const why = await host.agent.call("why", "default/chosen");
-  assertStringIncludes(why.out, "it would go to t/blue by now");
+  assertStringIncludes(why.out, "it would be in t/blue now");
   // A label that comes later is as good: nobody sets the pod up again.
   await kube.pod("default", "plain", NODE);
   await host.agent.setup(await host.pod("plain"));

@@ -2,7 +2,7 @@
 // rejects, or does not take over in time, leaves nothing.
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { failClosedFlows, shutLine } from "../../lib/agent/policy/fail_closed.ts";
+import { failClosedFlows, trunkDropFlow } from "../../lib/agent/policy/fail_closed.ts";
 import { TELL_AND_DROP } from "../../lib/ovs/policy_tables/drop_watch.ts";
 import { openPolicyTables } from "../../lib/ovs/policy_tables/policy_tables.ts";
 import { planFlows } from "../../lib/ovs/openflow/plan_flows.ts";
@@ -25,7 +25,7 @@ function randomFlows(seed: number): string[] {
   const { flows } = build(randomWorld(dice), dice.chance(50) ? TELL_AND_DROP : DROP);
   const lines = flows.lines();
   const closing = dice.chance(30) ? failClosedFlows(lines, flows.tags) : [];
-  return [...lines, ...closing, ...dice.chance(30) ? [shutLine(1 + dice.below(4_094))] : []];
+  return [...lines, ...closing, ...dice.chance(30) ? [trunkDropFlow(1 + dice.below(4_094))] : []];
 }
 
 /** Lets the entry table take `limit` flows and no more. */

@@ -1,9 +1,9 @@
-// What this host should have of the fabrics: the VLANs that its uplink carries, and of each VXLAN
-// network who lives on which other host. Pure; derived whole from the records, so that a host that
-// joins, leaves or changes its tunnel address is followed by all.
+// The desired fabric of this host: the VLANs on its uplink, and for each VXLAN network the endpoints on other
+// hosts. Pure; derived from the records alone, so that all hosts follow one that joins, leaves or changes
+// its tunnel address.
 //
-// A host takes part in a network while it has an attachment there. Peers are told by attachments as
-// soon as they are claimed, before their pods are ready: so that the way is there when they are.
+// A host takes part in a network while it has an attachment there. Attachments of other hosts count as soon
+// as they are claimed, before their pods are ready, so that the path exists when they are.
 
 import { readableAt } from "../../intent/readable.ts";
 import {
@@ -24,20 +24,20 @@ import {
 } from "../store/documents.ts";
 import { bareAddress } from "../pods/port_external_ids.ts";
 
-/** What the agent was told by flags; beats the intent's record of this host. */
+/** Options from flags, which override the intent's record of this host. */
 export interface FabricOptions {
   readonly host: string;
   readonly uplink?: string | undefined;
   readonly vtepIp?: string | undefined;
 }
 
-/** What the switch should have of both fabrics; undefined where this host has no part in one. */
+/** Desired state of both fabrics in the switch; undefined for one that this host does not use. */
 export interface DesiredFabric {
   readonly uplink: DesiredUplink | undefined;
   readonly overlay: DesiredTunnel | undefined;
 }
 
-/** Returns the wish for this host; `tagOf` gives a network's access tag here, if it has one. */
+/** Returns the desired fabric of this host; `tagOf` returns the access tag of a network here, if any. */
 export function planFabric(
   documents: Documents,
   options: FabricOptions,
@@ -86,7 +86,7 @@ function overlayOf(
   });
 }
 
-/** Returns who lives on other hosts in `network`, in the order of their addresses. */
+/** Returns the endpoints of `network` on other hosts, ordered by address. */
 function membersElsewhere(documents: Documents, host: string, network: NetworkRecord): Member[] {
   const elsewhere = attachmentsAt(documents, network)
     .filter((one) => one.host !== host && isNewest(documents, one));
@@ -99,7 +99,7 @@ function membersElsewhere(documents: Documents, host: string, network: NetworkRe
 
 const orderOf = ({ ip, vtep }: Member) => `${ip} ${vtep}`;
 
-/** An endpoint that has moved on is no longer where its old attachment still is for a moment. */
+/** Reports whether an attachment is the newest of its endpoint: an old one may exist for a moment. */
 function isNewest(documents: Documents, one: AttachmentRecord): boolean {
   const bound = findEndpoint(documents, one)?.bound;
   return bound === undefined || (bound.host === one.host && bound.generation === one.generation);

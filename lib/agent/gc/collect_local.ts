@@ -19,7 +19,7 @@ import type { GracePeriod } from "./grace_period.ts";
 
 /** What a local collection works with. */
 export interface CollectLocalDeps extends HostView {
-  readonly gracePeriod: Pick<GracePeriod, "left" | "hasten" | "isMarked">;
+  readonly gracePeriod: Pick<GracePeriod, "remainingMs" | "expireAll" | "isMarked">;
   /** Notified for the reconciliation that does the work. */
   readonly reconcileSignal: Pick<Notifier, "notify">;
 }
@@ -33,7 +33,7 @@ export async function collectLocal(
 ): Promise<GcAnswer> {
   const { host, store, gracePeriod, reconcileSignal } = deps;
   const left = unreadableOf(store.documents, host);
-  const due = gracePeriod.left();
+  const due = gracePeriod.remainingMs();
   const marked = attachmentsOf(store.documents, host).filter(({ id }) => due.has(id));
   // Described now: the release may delete the endpoint, too.
   const acts = new Map(marked.map((one) => [one.id, actOf(deps, one)]));
@@ -45,7 +45,7 @@ export async function collectLocal(
     };
   }
   const present = () => new Set(attachmentsOf(store.documents, host).map(({ id }) => id));
-  const waiting = new Set(gracePeriod.hasten());
+  const waiting = new Set(gracePeriod.expireAll());
   reconcileSignal.notify();
   for (let waitedMs = 0; waiting.size > 0 && waitedMs < LIMIT_MS; waitedMs += EVERY_MS) {
     await pause(EVERY_MS);

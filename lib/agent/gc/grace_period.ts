@@ -1,20 +1,20 @@
-// Sandboxes that are gone: marked, looked at again and again, and released only when they were missing
-// at each look for the grace time. What counts is time in which somebody looked: a clock that jumps,
-// or an agent that was stopped for an hour, makes nobody's sandbox older.
+// The grace period of missing sandboxes: a sandbox is released only if it was missing at every check for
+// that long. Only time between checks counts: a clock that jumps, or an agent that was stopped for an
+// hour, does not shorten it.
 
 import type { SandboxState } from "./sandbox_liveness.ts";
 
-// So much counts between two looks at most; while something is marked they come at least as often.
-const LONGEST_STEP_MS = 10_000;
+// Most time that counts between two checks; while a sandbox is missing, checks come at least this often.
+const MAX_STEP_MS = 10_000;
 
-interface Mark {
+interface Missing {
   readonly missingMs: number;
   readonly seenAt: number;
 }
 
 /** Remembers for how long each attachment's sandbox has been missing. */
 export class GracePeriod {
-  readonly #marks = new Map<string, Mark>();
+  readonly #missing = new Map<string, Missing>();
   readonly #graceMs: number;
   readonly #now: () => number;
 
@@ -24,54 +24,54 @@ export class GracePeriod {
   }
 
   /**
-   * Notes what became of the sandbox of attachment `id`; reports whether it is to be released: one
-   * that is `dead` at once, any other that is not `alive` after the grace time.
+   * Records the state of the sandbox of attachment `id`; reports whether to release it: at once if it is
+   * `dead`, after the grace period if it is not `alive`.
    */
-  isDue(id: string, fate: SandboxState): boolean {
-    if (fate === "alive") {
-      this.#marks.delete(id);
+  isDue(id: string, state: SandboxState): boolean {
+    if (state === "alive") {
+      this.#missing.delete(id);
       return false;
     }
-    if (fate === "dead") return true;
-    const mark = this.#marks.get(id);
+    if (state === "dead") return true;
+    const before = this.#missing.get(id);
     const seenAt = this.#now();
-    const passed = mark ? Math.min(Math.max(seenAt - mark.seenAt, 0), LONGEST_STEP_MS) : 0;
-    const missingMs = (mark?.missingMs ?? 0) + passed;
-    this.#marks.set(id, { missingMs, seenAt });
-    return mark !== undefined && missingMs >= this.#graceMs;
+    const passed = before ? Math.min(Math.max(seenAt - before.seenAt, 0), MAX_STEP_MS) : 0;
+    const missingMs = (before?.missingMs ?? 0) + passed;
+    this.#missing.set(id, { missingMs, seenAt });
+    return before !== undefined && missingMs >= this.#graceMs;
   }
 
-  /** Reports whether the sandbox of attachment `id` was missing at the last look. */
+  /** Reports whether the sandbox of attachment `id` was missing at the last check. */
   isMarked(id: string): boolean {
-    return this.#marks.has(id);
+    return this.#missing.has(id);
   }
 
   /**
-   * Ends the grace time of what is marked; gives those ids. They are released at the next look if they
-   * are missing then, too.
+   * Ends the grace period of all missing sandboxes; returns their attachment ids. They are released at the
+   * next check if they are still missing.
    */
-  hasten(): string[] {
-    for (const [id, mark] of this.#marks) {
-      this.#marks.set(id, { ...mark, missingMs: this.#graceMs });
+  expireAll(): string[] {
+    for (const [id, mark] of this.#missing) {
+      this.#missing.set(id, { ...mark, missingMs: this.#graceMs });
     }
-    return [...this.#marks.keys()];
+    return [...this.#missing.keys()];
   }
 
-  /** Returns the milliseconds for which each marked sandbox still has to be missing, by attachment id. */
-  left(): ReadonlyMap<string, number> {
-    const left = ({ missingMs }: Mark) => Math.max(0, this.#graceMs - missingMs);
-    return new Map([...this.#marks].map(([id, mark]) => [id, left(mark)]));
+  /** Returns the remaining milliseconds of the grace period of each missing sandbox, by attachment id. */
+  remainingMs(): ReadonlyMap<string, number> {
+    const left = ({ missingMs }: Missing) => Math.max(0, this.#graceMs - missingMs);
+    return new Map([...this.#missing].map(([id, mark]) => [id, left(mark)]));
   }
 
-  /** Forgets all but `ids`: what is no attachment any more needs no mark. */
+  /** Forgets all but `ids`, the attachments that exist. */
   keepOnly(ids: ReadonlySet<string>): void {
-    for (const id of this.#marks.keys()) if (!ids.has(id)) this.#marks.delete(id);
+    for (const id of this.#missing.keys()) if (!ids.has(id)) this.#missing.delete(id);
   }
 
-  /** Returns the milliseconds until the next look is due; undefined while nothing is marked. */
+  /** Returns the milliseconds until the next check is due; undefined while nothing is missing. */
   nextDueMs(): number | undefined {
-    if (this.#marks.size === 0) return undefined;
-    const left = [...this.#marks.values()].map(({ missingMs }) => this.#graceMs - missingMs);
-    return Math.min(Math.max(0, Math.min(...left)), LONGEST_STEP_MS);
+    if (this.#missing.size === 0) return undefined;
+    const left = [...this.#missing.values()].map(({ missingMs }) => this.#graceMs - missingMs);
+    return Math.min(Math.max(0, Math.min(...left)), MAX_STEP_MS);
   }
 }

@@ -19,7 +19,7 @@ import type { Json } from "../../store/store.ts";
 import type { PortRow } from "../../ovs/switch.ts";
 import type { Runtimes } from "../../runtimes/runtime.ts";
 import type { Log } from "../../util/log.ts";
-import type { Part } from "../pods/endpoint_release.ts";
+import type { CommitPart } from "../pods/endpoint_release.ts";
 import type { Plumbing } from "../pods/plumbing.ts";
 import { attachmentFromPort, bareAddress, hostEndOf } from "../pods/port_external_ids.ts";
 import {
@@ -73,7 +73,10 @@ async function restore(deps: RestoreEndpointsDeps, one: AttachmentRecord): Promi
 }
 
 /** Returns the commit that restores the endpoint; undefined where it is not lost, or its address is taken. */
-export function planRestoration(documents: Documents, one: AttachmentRecord): Part | undefined {
+export function planRestoration(
+  documents: Documents,
+  one: AttachmentRecord,
+): CommitPart | undefined {
   const { pod, tenant, network: name, host, generation } = one;
   const network = findNetwork(documents, one);
   const address = one.addresses.map(bareAddress)[0];

@@ -1,4 +1,4 @@
-// Pods as the API server alone tells them: their network status has what agents have written there.
+// Pods from the API server alone: their network-status annotation has what agents have written there.
 
 import type { Access } from "../../kube/access.ts";
 import { ApiConnection } from "../../kube/api_connection.ts";
@@ -8,7 +8,7 @@ import { entriesIn, networkOfEntry } from "./network_status.ts";
 
 const PAGE = 500;
 
-/** Returns the pods of a namespace, of all when absent, by name. Faults: as Connection.ask(). */
+/** Returns the pods of a namespace, of all namespaces when absent, by name. Faults: as ApiConnection.ask(). */
 export async function podItemsFrom(
   access: Access,
   namespace: string | undefined,
@@ -30,7 +30,7 @@ export async function podItemsFrom(
   return items;
 }
 
-/** Returns a pod as an item; without networks of ours, its address is the one that its kubelet tells. */
+/** Returns a pod as an item; without networks of ours, with the address that its kubelet reports. */
 export function itemOf({ namespace, name, annotations, addresses, node }: HostPod): PodItem {
   const entries = (entriesIn(annotations[NETWORK_STATUS]) ?? [])
     .filter((entry) => networkOfEntry(entry.name) !== undefined);

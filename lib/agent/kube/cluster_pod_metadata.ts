@@ -1,4 +1,4 @@
-// What the API server knows of a pod, as set-ups ask for it.
+// Pod metadata from the API server, for set-ups.
 
 import type { KnownPod } from "../../intent/choice/requested_network.ts";
 import type { PodName } from "../../intent/dynamic.ts";
@@ -9,25 +9,25 @@ import type { PodMetadata } from "../pods/pod_metadata.ts";
 import type { ClusterSync, PodFacts } from "./cluster_sync.ts";
 
 /**
- * Returns the knowledge of an agent that was told of a cluster; `keeper` is there a moment after its
- * start. Of a pod that the API server does not have, only its namespace may be known.
+ * Returns the pod metadata of an agent with a cluster; `sync` returns undefined shortly after the start.
+ * Of a pod that the API server does not have, only its namespace may be known.
  */
-export function clusterPodMetadata(keeper: () => ClusterSync | undefined): PodMetadata {
+export function clusterPodMetadata(sync: () => ClusterSync | undefined): PodMetadata {
   return {
-    settle: (pod) => keeper()?.settle(pod) ?? Promise.resolve(pod.uid),
-    of: async (wish): Promise<KnownPod> => {
-      const { namespace, name } = wish;
-      const kube = keeper();
-      if (!kube) {
-        throw new Fault("unavailable", `labels of pod ${namespace}/${name} are not known`, {
-          why: "the agent has not asked the API server yet",
+    settle: (pod) => sync()?.settle(pod) ?? Promise.resolve(pod.uid),
+    of: async (pod): Promise<KnownPod> => {
+      const { namespace, name } = pod;
+      const cluster = sync();
+      if (!cluster) {
+        throw new Fault("unavailable", `labels of pod ${namespace}/${name} are unknown`, {
+          why: "the agent has not read the API server yet",
           fix: "try again",
         });
       }
-      return knownFrom(wish, await kube.factsOf(wish));
+      return knownFrom(pod, await cluster.factsOf(pod));
     },
     atHand: (pod) => {
-      const facts = keeper()?.factsAtHand(pod);
+      const facts = sync()?.factsAtHand(pod);
       return facts && knownFrom(pod, facts);
     },
   };
@@ -37,13 +37,13 @@ function knownFrom({ namespace, name }: PodName, { pod, namespace: around }: Pod
   return {
     namespace,
     name,
-    labels: marksOf(pod?.labels),
-    annotations: marksOf(pod?.annotations),
-    namespaceLabels: marksOf(around?.labels),
-    namespaceAnnotations: marksOf(around?.annotations),
+    labels: labelsFrom(pod?.labels),
+    annotations: labelsFrom(pod?.annotations),
+    namespaceLabels: labelsFrom(around?.labels),
+    namespaceAnnotations: labelsFrom(around?.annotations),
   };
 }
 
-function marksOf(values: Pairs | undefined): KnownLabels {
+function labelsFrom(values: Pairs | undefined): KnownLabels {
   return values ? { values, isComplete: true } : UNKNOWN;
 }

@@ -90,7 +90,7 @@ export class ClusterSync {
 
   /** Notes that the document of this key has changed. */
   documentChanged(key: string): void {
-    if (key.startsWith(this.#attachments)) this.#annotator.bell.notify();
+    if (key.startsWith(this.#attachments)) this.#annotator.notifier.notify();
   }
 
   /**
@@ -182,7 +182,7 @@ export class ClusterSync {
     if (isUp) this.#notifyIfUnmatched();
     if (isUp) log.info("API server reachable", { server: this.cluster.server });
     else if (why !== "") log.warn(`API server unreachable, what was known stays: ${why}`);
-    this.#annotator.bell.notify();
+    this.#annotator.notifier.notify();
   }
 
   #notifyIfUnmatched(): void {

@@ -1,11 +1,11 @@
-// What the agent is told of Kubernetes by its flags.
+// Options of the agent for Kubernetes.
 
 import { type AccessSource, accessSource } from "../../kube/access.ts";
 
-/** Which cluster, and who this host is in it. */
+/** The cluster, and this host's node in it. */
 export interface KubeOptions {
   readonly access: AccessSource;
-  /** Whose pods are this host's. */
+  /** Name of this host's node. */
   readonly nodeName: string;
 }
 

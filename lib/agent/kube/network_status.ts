@@ -1,13 +1,13 @@
-// What a pod's network status says beside it: the de-facto standard of k8snetworkplumbingwg, a list of
-// networks as JSON. Others may write there, too (Multus does): their entries stay. Pure.
+// The network-status annotation of a pod: the de-facto standard of k8snetworkplumbingwg, a JSON list of
+// networks. Other programs may write there, too (as Multus does): their entries are kept. Pure.
 
 import type { AttachmentRecord } from "../../intent/records.ts";
 import { bareAddress } from "../pods/port_external_ids.ts";
 
-/** Our entries' names begin so: what tells them from others'. */
+/** Prefix of the names of our entries, which distinguishes them from others. */
 const OURS = "k8contivnet/";
 
-/** An entry of the list, as the standard has it. */
+/** An entry of the list, as in the standard. */
 interface Entry {
   readonly name: string;
   readonly interface: string;
@@ -17,14 +17,14 @@ interface Entry {
   readonly dns: Readonly<Record<string, never>>;
 }
 
-/** Returns the network that an entry's name tells, as `tenant/network`; undefined for others' entries. */
+/** Returns the network of one of our entries by its name, as `tenant/network`; undefined for others. */
 export function networkOfEntry(name: unknown): string | undefined {
   return typeof name === "string" && name.startsWith(OURS) ? name.slice(OURS.length) : undefined;
 }
 
 /**
- * Returns what the annotation should be, with `attachments` for all that is ours in it: null for none;
- * undefined where it is so already, and where what is there cannot be read, which is not ours to mend.
+ * Returns the desired annotation, with our entries replaced by `attachments`: null for none; undefined if
+ * it needs no change, or if the present one cannot be parsed, which is not ours to repair.
  */
 export function statusChange(
   now: string | undefined,
@@ -34,16 +34,16 @@ export function statusChange(
   if (!entries) return undefined;
   const others = entries.filter(({ name }) => networkOfEntry(name) === undefined);
   const ours = entries.filter(({ name }) => networkOfEntry(name) !== undefined);
-  const wanted = attachments.map(entryOf).sort((a, b) => a.interface < b.interface ? -1 : 1);
-  if (JSON.stringify(ours) === JSON.stringify(wanted)) return undefined;
-  const all = [...others, ...wanted];
+  const desired = attachments.map(entryOf).sort((a, b) => a.interface < b.interface ? -1 : 1);
+  if (JSON.stringify(ours) === JSON.stringify(desired)) return undefined;
+  const all = [...others, ...desired];
   return all.length === 0 ? null : JSON.stringify(all);
 }
 
-/** An entry of anybody's. */
+/** An entry of any program. */
 export type AnyEntry = Readonly<Record<string, unknown>>;
 
-/** Returns the entries that an annotation has; undefined where it cannot be read. */
+/** Returns the entries of an annotation; undefined if it cannot be parsed. */
 export function entriesIn(text: string | undefined): readonly AnyEntry[] | undefined {
   if (text === undefined || text === "") return [];
   try {

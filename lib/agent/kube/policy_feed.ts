@@ -1,9 +1,10 @@
-// Hands what Kubernetes says of policies over to the policies of this host: all of it at a moment at
-// which all of it is known. While the API server is away, what was known last stays in force.
+// Passes the objects of Kubernetes to the policies of this host, all together once all are known. While the
+// API server is unreachable, the last known ones stay in force.
 //
-// Whether there were policies outlives the agent in a mark in the state folder. An agent that starts
-// with the mark and hears no API server waits with what it does not know closed; one without it has
-// nothing to wait for, so that a cluster without policies never suffers from an API server that is away.
+// A marker file in the state folder records whether there were policies, across restarts of the agent. An
+// agent that starts with the marker and does not reach the API server keeps unknown traffic closed; one
+// without it has nothing to wait for, so that a cluster without policies never suffers from an unreachable
+// API server.
 
 import type { ClusterCache } from "../../kube/cluster_cache.ts";
 import type { HostPod, KubePolicy, PeerPod } from "../../kube/objects.ts";
@@ -13,20 +14,20 @@ import type { Log } from "../../util/log.ts";
 import type { KubeObjects } from "../policy/compiler.ts";
 import type { KubeInput } from "../policy/kube_input.ts";
 
-const MARK = "kubernetes-policies";
+const MARKER = "kubernetes-policies";
 
-// One change is told twice, of this host's pods and of all pods, within a millisecond or so: it does not
-// wait longer. News that come by the hundred are taken at some distance. What is not complete yet is
-// asked for again.
+// A change is reported twice, for this host's pods and for all pods, within about a millisecond: so it waits
+// no longer. Hundreds of changes are handled in batches at this interval. Incomplete objects are tried
+// again after RETRY_MS.
 const [GATHER_MS, APART_MS, RETRY_MS] = [2, 20, 100];
 
-/** Returns what holds until the API server is heard; `stateDir` is the agent's. */
+/** Returns the input until the API server answers; `stateDir` is the agent's state folder. */
 export async function kubeAtStart(stateDir: string): Promise<KubeInput> {
-  const isMarked = await Deno.lstat(`${stateDir}/${MARK}`).then(() => true, () => false);
+  const isMarked = await Deno.lstat(`${stateDir}/${MARKER}`).then(() => true, () => false);
   return isMarked ? "pending" : "none";
 }
 
-/** What a feed works with. */
+/** What a feed needs. */
 export interface PolicyFeedOptions {
   readonly cluster: ClusterCache;
   readonly stateDir: string;
@@ -37,7 +38,7 @@ export interface PolicyFeedOptions {
 /** Feeds the policies of this host. */
 export class PolicyFeed implements Disposable {
   readonly #options: PolicyFeedOptions;
-  // The same object for the same policy: whoever takes it compares.
+  // The same object for the same policy, as the compiler compares by identity.
   readonly #read = new WeakMap<KubePolicy, NetworkPolicy>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isMarked: boolean | undefined;
@@ -49,13 +50,13 @@ export class PolicyFeed implements Disposable {
     this.#options = options;
   }
 
-  /** Something of pods, namespaces or policies may have changed. */
+  /** Records that pods, namespaces or policies may have changed. */
   note(afterMs = GATHER_MS): void {
     const apartMs = this.#fedAt + APART_MS - performance.now();
     this.#timer ??= setTimeout(() => this.#run(), Math.max(afterMs, apartMs));
   }
 
-  /** Feeds what waits to be fed; resolves when all that was told before is taken. */
+  /** Passes pending changes at once; resolves when everything recorded before is passed. */
   async flush(): Promise<void> {
     if (this.#timer !== undefined) this.#run();
     await this.#running;
@@ -66,7 +67,7 @@ export class PolicyFeed implements Disposable {
     this.#timer = undefined;
     this.#fedAt = performance.now();
     this.#running = this.#feed().catch((error) =>
-      this.#options.log.error(`policies of Kubernetes not taken: ${faultFrom(error).message}`)
+      this.#options.log.error(`Kubernetes policies not applied: ${faultFrom(error).message}`)
     );
   }
 
@@ -76,23 +77,23 @@ export class PolicyFeed implements Disposable {
 
   async #feed(): Promise<void> {
     const { cluster, take } = this.#options;
-    // Not up: it is told of when it is.
+    // A notification follows when it is up.
     if (!cluster.state.isUp) return;
     const hasPolicies = cluster.policies.size > 0;
-    // Allowing rules name pods of other hosts: without them a moment would be a cut.
+    // Allow rules name pods of other hosts: without those, allowed traffic would be interrupted.
     if (hasPolicies && !cluster.peers.isLive) return this.note(RETRY_MS);
-    // Before they are in force: a crash between the two leaves a mark too many, not one too few.
-    if (hasPolicies) await this.#mark(true);
+    // Before they are in force: a crash in between leaves a needless marker, not a missing one.
+    if (hasPolicies) await this.#setMarker(true);
     if (hasPolicies) take(this.#objects());
     else if (!this.#isNone) take("none");
     this.#isNone = !hasPolicies;
-    if (!hasPolicies) await this.#mark(false);
+    if (!hasPolicies) await this.#setMarker(false);
   }
 
   #objects(): KubeObjects {
     const { cluster } = this.#options;
     const pods = new Map<string, PeerPod | HostPod>();
-    // This host's own are known sooner and better.
+    // The pods of this host are known earlier and better.
     for (const pod of [...cluster.peers.objects, ...cluster.pods.objects]) {
       pods.set(`${pod.namespace}/${pod.name}`, pod);
     }
@@ -107,17 +108,17 @@ export class PolicyFeed implements Disposable {
     const { namespace, name, spec } = policy;
     const known = this.#read.get(policy);
     if (known) return known;
-    // The API server has checked it; what is not understood all the same is told by the compiler.
+    // The API server has validated it; the compiler reports what it does not support.
     const read = { podSelector: {}, ...spec, namespace, name } as unknown as NetworkPolicy;
     this.#read.set(policy, read);
     return read;
   }
 
-  async #mark(isWanted: boolean): Promise<void> {
-    if (this.#isMarked === isWanted) return;
-    const path = `${this.#options.stateDir}/${MARK}`;
-    if (isWanted) await Deno.writeTextFile(path, "");
+  async #setMarker(isNeeded: boolean): Promise<void> {
+    if (this.#isMarked === isNeeded) return;
+    const path = `${this.#options.stateDir}/${MARKER}`;
+    if (isNeeded) await Deno.writeTextFile(path, "");
     else await Deno.remove(path).catch(() => {});
-    this.#isMarked = isWanted;
+    this.#isMarked = isNeeded;
   }
 }

@@ -1,4 +1,4 @@
-// Which attachments a sandbox should have, and the one store transaction that says so. Pure.
+// Plans the attachments of a sandbox, and the one store commit that records them. Pure.
 
 import {
   type AttachmentRecord,
@@ -14,7 +14,7 @@ import { Fault } from "../../util/errors.ts";
 import type { Check, Json, Write } from "../../store/store.ts";
 import { attachmentKey, attachmentsIn, attachmentsOf, findNetwork } from "../store/documents.ts";
 
-/** The sandbox as the claim needs it. */
+/** The sandbox and its pod. */
 export interface Place {
   readonly host: string;
   readonly sandbox: string;
@@ -25,27 +25,27 @@ export interface Place {
   readonly podUid?: string | undefined;
 }
 
-/** What a claim decided. */
+/** A planned claim. */
 export interface Claim {
   readonly attachments: readonly AttachmentRecord[];
-  /** Whether none of them was there before: then nothing of them is on this host either. */
+  /** Whether all of them are new: then nothing of them exists on this host. */
   readonly isNew: boolean;
-  /** Attachments that yield: of these endpoints elsewhere on this host, or not wanted here any more. */
+  /** Attachments to delete: of these endpoints in other sandboxes, or no longer desired in this one. */
   readonly stale: readonly AttachmentRecord[];
   readonly checks: readonly Check[];
   readonly writes: readonly Write[];
 }
 
-/** What planClaim() is told of the world. */
+/** Options of planClaim(). */
 export interface ClaimOptions {
   readonly newId: () => string;
   readonly mtuOf: (network: NetworkRecord) => number;
 }
 
 /**
- * Returns the attachments of `choices` in `place`, keeping those that are there and still right, and
- * what to commit. The newest sandbox wins an endpoint: kubelets replace an infra container without
- * tearing the old one down.
+ * Returns the attachments of `choices` in `place`, keeping existing ones that are still right, and the
+ * commit. The newest sandbox gets an endpoint: kubelets replace an infra container without tearing down
+ * the old one.
  */
 export function planClaim(
   documents: Documents,
@@ -97,7 +97,7 @@ function attachmentFor(
     ...(place.podUid === undefined ? {} : { podUid: place.podUid }),
     interface: name,
     addresses: [`${endpoint.address}/${network.subnet.split("/")[1]}`],
-    // One default route a pod: that of its first interface.
+    // One default route per pod: that of its first interface.
     ...(gateway && isFirst ? { gateway } : {}),
     mac: endpoint.mac ?? macOf(endpoint.address),
     mtu: mtuOf(network),
@@ -106,8 +106,8 @@ function attachmentFor(
   };
 }
 
-// All that makes an attachment what it is. Fields that a newer version has added are its own.
-const ESSENCE = [
+// The fields in which attachments are compared. Fields added by a newer version do not count.
+const COMPARED = [
   "host",
   "tenant",
   "network",
@@ -125,13 +125,13 @@ const ESSENCE = [
   "generation",
 ] as const satisfies readonly (keyof AttachmentRecord)[];
 
-/** Returns the present attachment where it differs from `wanted` in nothing but its id and state. */
+/** Returns the present attachment if it differs from `desired` only in its id and state. */
 function keepOrRenew(
   present: readonly AttachmentRecord[],
-  wanted: AttachmentRecord,
+  desired: AttachmentRecord,
 ): AttachmentRecord {
-  const essence = (one: AttachmentRecord) => JSON.stringify(ESSENCE.map((field) => one[field]));
-  return present.find((one) => essence(one) === essence(wanted)) ?? wanted;
+  const text = (one: AttachmentRecord) => JSON.stringify(COMPARED.map((field) => one[field]));
+  return present.find((one) => text(one) === text(desired)) ?? desired;
 }
 
 function claimCommit(
@@ -153,7 +153,7 @@ function claimCommit(
     const key = attachmentKey(one);
     const known = documents.get(key);
     const why = known && whyUnreadable(key, known.value);
-    if (why !== undefined) throw standsInTheWay(key, why);
+    if (why !== undefined) throw unreadableFault(key, why);
     if (!writes.has(key)) checks.push({ key, revision: known?.revision ?? 0 });
     if (known?.value !== one) writes.set(key, { key, value: one as unknown as Json });
   }
@@ -161,7 +161,7 @@ function claimCommit(
     const key = endpointKey(endpoint);
     const networkKey = keys.network(endpoint.tenant, endpoint.network);
     checks.push({ key, revision: revisionOf(key) });
-    // Its subnet gives the address its length; two endpoints may share it.
+    // Its subnet determines the prefix length; two endpoints may share it.
     if (!checks.some((check) => check.key === networkKey)) {
       checks.push({ key: networkKey, revision: revisionOf(networkKey) });
     }
@@ -172,14 +172,14 @@ function claimCommit(
   return { checks, writes: [...writes.values()] };
 }
 
-function standsInTheWay(key: string, why: string): Fault {
-  return new Fault("conflict", `record ${key} stands in the way`, {
+function unreadableFault(key: string, why: string): Fault {
+  return new Fault("conflict", `record ${key} cannot be replaced`, {
     why,
-    fix: 'see "k8contivnet ipam check"',
+    fix: 'run "k8contivnet ipam check"',
   });
 }
 
-/** An endpoint that comes from another host, or is bound for the first time, is one generation on. */
+/** Returns the generation of an endpoint on `host`: one higher if it comes from another host or was unbound. */
 function generationAt(host: string, { bound }: EndpointRecord): number {
   if (bound?.host === host) return bound.generation;
   return (bound?.generation ?? 0) + 1;

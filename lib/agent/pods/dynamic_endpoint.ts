@@ -1,9 +1,9 @@
-// A pod that no endpoint names gets one in the network that is chosen for it: what that takes, in the
-// same commit as its attachment. Pure. The address is the one that it had, where that is held for it,
-// else the lowest free one.
+// Plans the endpoint of a pod that no endpoint names, in the network chosen for it and in the same commit as
+// its attachment. Pure. It gets the address that it had, if that is held for it, otherwise the lowest free
+// one.
 //
-// A full pool takes the address that has been held longest: to hold is a courtesy to a pod that may
-// never come back, and one that is here would have no network at all.
+// When the pool is full, the address held longest is reused: holding an address is a courtesy to a pod that
+// may never come back, while the new pod would have no network at all.
 
 import { freeAddresses, poolIsFull, refusalOf } from "../../ipam/addresses.ts";
 import { addressToText, parseAddress, parseSubnet } from "../../ipam/subnets.ts";
@@ -35,7 +35,7 @@ import {
   tenantsOf,
 } from "../store/documents.ts";
 
-/** Who arrives, and what planArrival() is told of the moment. */
+/** The new pod, and the circumstances that planDynamicEndpoint() needs. */
 export interface NewPod {
   readonly host: string;
   readonly pod: KnownPod;
@@ -43,23 +43,23 @@ export interface NewPod {
   readonly interface: string;
   /** Reports whether another set-up of this host is taking the address claim of this key. */
   readonly isTaking: (claim: string) => boolean;
-  /** How many commits have met somebody else's: then the next try is further on. */
+  /** How many commits conflicted with other hosts: the next try skips more addresses. */
   readonly tries: number;
 }
 
-/** What an arrival adds to the commit of its attachment. */
+/** What the endpoint adds to the commit of its attachment. */
 export interface DynamicEndpoint {
   readonly choice: Choice;
   readonly rule: string;
-  /** Key of its address's claim, where this arrival takes it. */
+  /** Key of the claim of its address, if it is newly taken. */
   readonly claim?: string;
   readonly checks: readonly Check[];
   readonly writes: readonly Write[];
-  /** Endpoint that had been held longest and gives its address to this one. */
+  /** Endpoint held longest, whose address this one gets. */
   readonly displaced?: EndpointRecord;
 }
 
-/** Returns what there is to choose from. */
+/** Returns the tenants and networks to choose from. */
 export function offerOf(documents: Documents): Offer {
   return { tenants: tenantsOf(documents), networks: networksOf(documents) };
 }
@@ -69,13 +69,13 @@ export function networkFor(documents: Documents, pod: KnownPod): NetworkChoice |
   return chooseNetwork(offerOf(documents), pod);
 }
 
-/** Returns what makes the pod's endpoint there. Faults: exhausted, where the pool has no address left. */
+/** Returns what creates the pod's endpoint in `network`. Faults: exhausted, if the pool has no address left. */
 export function planDynamicEndpoint(
   documents: Documents,
   { network, group, rule }: NetworkChoice,
-  arriving: NewPod,
+  newPod: NewPod,
 ): DynamicEndpoint {
-  const { pod } = arriving;
+  const { pod } = newPod;
   const { tenant, name } = network;
   const key = keys.endpoint(tenant, name, dynamicName(pod));
   const tenantKey = keys.tenant(tenant);
@@ -85,9 +85,9 @@ export function planDynamicEndpoint(
   if (known) {
     const { dynamic: _, group: _group, ...rest } = known;
     const endpoint = { ...rest, ...(group ? { group } : {}), dynamic };
-    return { choice: { endpoint, interface: arriving.interface }, rule, checks, writes: [] };
+    return { choice: { endpoint, interface: newPod.interface }, rule, checks, writes: [] };
   }
-  const taken = takeAddress(documents, network, arriving);
+  const taken = takeAddress(documents, network, newPod);
   const claim = keys.addressClaim(tenant, name, taken.address);
   const endpoint: EndpointRecord = {
     ...{ schema: SCHEMA, tenant, network: name, container: dynamicName(pod) },
@@ -97,7 +97,7 @@ export function planDynamicEndpoint(
   };
   const displacedKey = taken.displaced && endpointKeyOf(taken.displaced);
   return {
-    choice: { endpoint, interface: arriving.interface },
+    choice: { endpoint, interface: newPod.interface },
     rule,
     claim,
     ...(taken.displaced ? { displaced: taken.displaced } : {}),
@@ -144,7 +144,7 @@ function takeAddress(
   throw poolIsFull(pool);
 }
 
-/** Returns element `skip` of `list`, counted on from its start where it is shorter. */
+/** Returns element `skip` of `list`, modulo its length. */
 function pick<T>(list: Iterable<T>, skip: number): T | undefined {
   const passed: T[] = [];
   for (const one of list) {
@@ -154,8 +154,8 @@ function pick<T>(list: Iterable<T>, skip: number): T | undefined {
 }
 
 /**
- * Returns how many free addresses a host passes by: none at first. Who has met another host's commit looks
- * further on, each host elsewhere and each time in a wider range, so that many do not race for one key.
+ * Returns how many free addresses a host skips: none at first. After a conflict with another host it skips
+ * more, each host another number and each time from a wider range, so that they do not race for one key.
  */
 export function skipOf(host: string, tries: number): number {
   if (tries === 0) return 0;
@@ -170,12 +170,12 @@ function endpointKeyOf({ tenant, network, container }: EndpointRecord): string {
   return keys.endpoint(tenant, network, container);
 }
 
-/** Returns what a sandbox has of such endpoints already: its network does not move under it. */
+/** Returns the dynamic endpoints that a sandbox has already: a running pod keeps its network. */
 export function stayingChoices(documents: Documents, host: string, sandbox: string): Choice[] {
   return attachmentsIn(documents, host, sandbox).flatMap((one) => {
     const endpoint = findEndpoint(documents, one);
     if (!endpoint?.dynamic || !findNetwork(documents, one)) return [];
-    const isIts = endpoint.bound?.host === host && endpoint.bound.generation === one.generation;
-    return isIts ? [{ endpoint, interface: one.interface }] : [];
+    const isCurrent = endpoint.bound?.host === host && endpoint.bound.generation === one.generation;
+    return isCurrent ? [{ endpoint, interface: one.interface }] : [];
   });
 }

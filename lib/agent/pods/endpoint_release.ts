@@ -1,6 +1,6 @@
-// What becomes of an endpoint that a set-up made when its pod's attachment goes: held for the pod's
-// return where its network says so, else gone together with its address's claim. Pure; goes into the
-// commit that deletes the attachment, so that no crash leaves one without the other.
+// Plans the release of an endpoint created by a set-up when its attachment is deleted: it is held for the
+// pod's return if its network says so, otherwise deleted together with the claim of its address. Pure; part
+// of the commit that deletes the attachment, so that a crash never leaves one without the other.
 
 import {
   type AttachmentRecord,
@@ -12,19 +12,19 @@ import type { Check, Json, Write } from "../../store/store.ts";
 import { attachmentsOf, endpointKeyOf, findEndpoint, findNetwork } from "../store/documents.ts";
 
 /** A part of a commit. */
-export interface Part {
+export interface CommitPart {
   readonly checks: readonly Check[];
   readonly writes: readonly Write[];
 }
 
-/** Returns what `gone` leave behind, at `nowMs` of the epoch. */
+/** Returns the release of the endpoints of the attachments `gone`, at `nowMs` of the epoch. */
 export function planRelease(
   documents: Documents,
   gone: readonly AttachmentRecord[],
   nowMs: number,
-): Part {
+): CommitPart {
   const ids = new Set(gone.map(({ id }) => id));
-  const parts = new Map<string, Part>();
+  const parts = new Map<string, CommitPart>();
   for (const one of gone) {
     const endpoint = findEndpoint(documents, one);
     if (!endpoint?.dynamic || !isLast(documents, one, endpoint, ids)) continue;
@@ -37,14 +37,18 @@ export function planRelease(
   };
 }
 
-/** Returns what becomes of an endpoint that a set-up made when its pod has gone at `nowMs` of the epoch. */
-export function releasing(documents: Documents, endpoint: EndpointRecord, nowMs: number): Part {
+/** Returns the release of an endpoint created by a set-up whose pod is gone at `nowMs` of the epoch. */
+export function releasing(
+  documents: Documents,
+  endpoint: EndpointRecord,
+  nowMs: number,
+): CommitPart {
   const hold = findNetwork(documents, endpoint)?.holdAddress ?? 0;
   const key = keys.endpoint(endpoint.tenant, endpoint.network, endpoint.container);
   return hold > 0 ? holding(documents, key, endpoint, nowMs) : deleting(documents, key);
 }
 
-/** One that has moved on to another host, or another sandbox of this one, is no longer this one's. */
+/** Reports whether the attachment is the last of its endpoint, which may have moved to another sandbox. */
 function isLast(
   documents: Documents,
   { host, generation }: AttachmentRecord,
@@ -63,14 +67,14 @@ function holding(
   key: string,
   { group: _, ...endpoint }: EndpointRecord,
   nowMs: number,
-): Part {
+): CommitPart {
   const { pod, rule } = endpoint.dynamic ?? { pod: "", rule: "" };
   const value = { ...endpoint, dynamic: { pod, rule, heldSince: nowMs } };
   return { checks: [checkOf(documents, key)], writes: [{ key, value: value as unknown as Json }] };
 }
 
-/** Returns what ends the endpoint at `key`: it goes, and what it claims. */
-export function deleting(documents: Documents, key: string): Part {
+/** Returns the deletion of the endpoint at `key` and of its claim. */
+export function deleting(documents: Documents, key: string): CommitPart {
   const endpoint = documents.get(key)?.value as EndpointRecord | undefined;
   if (!endpoint) return { checks: [], writes: [] };
   const claim = keys.addressClaim(endpoint.tenant, endpoint.network, endpoint.address);

@@ -1,5 +1,5 @@
-// Why a pod is where it is, or would go where it would go, or nowhere. Asks the same functions as a
-// set-up does and changes nothing; a pod that nobody has seen yet is answered, too.
+// Explains why a pod is in its networks, or in which it would be after a set-up, or why in none. Uses the
+// same functions as a set-up and changes nothing; the pod need not exist yet.
 
 import { namedEndpoints } from "../../intent/bind.ts";
 import type { KnownPod } from "../../intent/choice/requested_network.ts";
@@ -16,38 +16,38 @@ import { allAttachments, findEndpoint } from "../store/documents.ts";
 import { networkFor, planDynamicEndpoint } from "./dynamic_endpoint.ts";
 import { bareAddress } from "./port_external_ids.ts";
 
-/** What is known where the question is asked. */
-export interface Asker {
+/** What explainPod() needs. */
+export interface ExplainContext {
   readonly documents: Documents;
-  /** Tells what is known of the pod. Faults: unavailable, timeout. */
-  readonly knownOf: () => Promise<KnownPod>;
-  /** Label of the host that is asked; empty where it is only a store. */
+  /** Returns the metadata of the pod. Faults: unavailable, timeout. */
+  readonly metadataOf: () => Promise<KnownPod>;
+  /** Label of this host; empty if only a store is used. */
   readonly host: string;
-  /** Why the pod, which is on this host, was left without a network; undefined where it was not. */
-  readonly leftWhy?: string | undefined;
+  /** Why the pod is on this host without a network; undefined if it is not. */
+  readonly unmatchedReason?: string | undefined;
 }
 
-/** Answers why `pod` is, or would be, where. */
-export async function explainPod(asker: Asker, pod: PodName): Promise<WhyAnswer> {
-  const { documents } = asker;
+/** Explains where `pod` is or would be, and why. */
+export async function explainPod(context: ExplainContext, pod: PodName): Promise<WhyAnswer> {
+  const { documents } = context;
   const attachments = allAttachments(documents)
     .filter((one) => one.pod.namespace === pod.namespace && one.pod.name === pod.name);
-  if (attachments.length > 0) return await whyAttached(asker, pod, attachments);
-  const named = namedEndpoints(documents, { ...pod, pod: pod.name, host: asker.host, sandbox: "" });
+  if (attachments.length > 0) return await whyAttached(context, pod, attachments);
+  const named = namedEndpoints(documents, { ...pod, pod: pod.name, host: context.host });
   const answer = named.length > 0
     ? { state: "expected" as const, places: named.map(namedPlace), reason: "", notes: [] }
-    : await whyChosen(asker);
-  const { leftWhy, host } = asker;
+    : await whyChosen(context);
+  const { unmatchedReason: leftWhy, host } = context;
   const left = leftWhy === undefined ? [] : [`it is on ${host} without a network: ${leftWhy}`];
   return { pod, ...answer, notes: [...left, ...answer.notes] };
 }
 
 async function whyAttached(
-  asker: Asker,
+  context: ExplainContext,
   pod: PodName,
   attachments: readonly AttachmentRecord[],
 ): Promise<WhyAnswer> {
-  const { documents } = asker;
+  const { documents } = context;
   const places = attachments.map((one): WhyPlace => {
     const endpoint = findEndpoint(documents, one);
     return {
@@ -67,32 +67,32 @@ async function whyAttached(
     state: "attached",
     places,
     reason: "",
-    notes: [...failed, ...await moved(asker, pod, places)],
+    notes: [...failed, ...await moved(context, pod, places)],
   };
 }
 
-/** What would be chosen now, where that is another network than the pod is in. */
+/** Returns notes if a set-up now would choose another network than the pod is in. */
 async function moved(
-  { documents, knownOf, host }: Asker,
+  { documents, metadataOf: knownOf, host }: ExplainContext,
   pod: PodName,
   places: readonly WhyPlace[],
 ): Promise<string[]> {
   const isDynamic = places.every(({ endpoint }) => endpoint === dynamicName(pod));
   if (!isDynamic) return [];
-  const stays = "a network does not move under a running pod: set it up anew";
-  const [named] = namedEndpoints(documents, { ...pod, pod: pod.name, host, sandbox: "" });
-  if (named) return [`endpoint ${placeOf(named)} names it by now; ${stays}`];
+  const stays = "a running pod keeps its network: set it up again";
+  const [named] = namedEndpoints(documents, { ...pod, pod: pod.name, host });
+  if (named) return [`endpoint ${placeOf(named)} names it now; ${stays}`];
   try {
     const known = await knownOf();
-    // What only a part is known of may have been known better when the pod was set up.
+    // Incomplete labels may have been complete when the pod was set up.
     if (!known.labels.isComplete) return [];
     const choice = networkFor(documents, known);
-    if (!choice.network) return [`nothing chooses a network for it by now; ${stays}`];
+    if (!choice.network) return [`no network is chosen for it now; ${stays}`];
     const { tenant, name } = choice.network;
     const isSame = places.some((one) => one.tenant === tenant && one.network === name);
-    return isSame ? [] : [`it would go to ${tenant}/${name} by now, by ${choice.rule}; ${stays}`];
+    return isSame ? [] : [`it would be in ${tenant}/${name} now, by ${choice.rule}; ${stays}`];
   } catch (error) {
-    return [`by now its set-up would be refused: ${faultFrom(error).message}`];
+    return [`a set-up would be refused now: ${faultFrom(error).message}`];
   }
 }
 
@@ -117,11 +117,13 @@ function placeOf({ tenant, network, container }: EndpointRecord): string {
   return `${tenant}/${network}/${container}`;
 }
 
-async function whyChosen({ documents, knownOf, host }: Asker): Promise<Omit<WhyAnswer, "pod">> {
+async function whyChosen(
+  { documents, metadataOf: knownOf, host }: ExplainContext,
+): Promise<Omit<WhyAnswer, "pod">> {
   const none = { places: [], notes: [] };
   try {
     const known = await knownOf();
-    const notes = known.labels.isComplete ? [] : ["its labels are not all known here"];
+    const notes = known.labels.isComplete ? [] : ["its labels are not completely known here"];
     const choice = networkFor(documents, known);
     if (!choice.network) {
       const reason = `no endpoint names it, and ${choice.why}`;
@@ -130,14 +132,14 @@ async function whyChosen({ documents, knownOf, host }: Asker): Promise<Omit<WhyA
     const arriving = { host, pod: known, interface: "", isTaking: () => false, tries: 0 };
     const { choice: { endpoint }, displaced } = planDynamicEndpoint(documents, choice, arriving);
     const place = { ...namedPlace(endpoint), host: "", rule: choice.rule };
-    const words = addressWords(documents, endpoint, displaced);
-    return { state: "expected", places: [place], reason: "", notes: [...words, ...notes] };
+    const addressNotes = notesOnAddress(documents, endpoint, displaced);
+    return { state: "expected", places: [place], reason: "", notes: [...addressNotes, ...notes] };
   } catch (error) {
     return { ...none, state: "refused", reason: faultFrom(error).message };
   }
 }
 
-function addressWords(
+function notesOnAddress(
   documents: Documents,
   { tenant, network, container, address }: EndpointRecord,
   displaced: EndpointRecord | undefined,
@@ -149,7 +151,7 @@ function addressWords(
     return [`${address} is held for it until ${new Date(until).toISOString()}`];
   }
   if (known) return [];
-  if (!displaced) return [`${address} is the lowest free address at this moment`];
+  if (!displaced) return [`${address} is the lowest free address now`];
   return [
     `the pool is full: ${address} is held for ${displaced.dynamic?.pod}, which would lose it`,
   ];

@@ -1,15 +1,15 @@
-// Links whose ports are gone are taken away after the answer: the kernel needs 20 ms for one, and
-// hardly more for fifty at once.
+// Links whose ports are removed are deleted after the answer: the kernel takes 20 ms for one, and hardly
+// more for fifty at once.
 
 import type { Links } from "../../net/links.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 
-// Long enough for a burst of teardowns to come together, short enough that a pod that is set up
-// again in the same sandbox hardly waits.
+// Long enough to collect a burst of teardowns, short enough that a new set-up in the same sandbox hardly
+// waits.
 const GATHER_MS = 25;
 
-/** Gathers links that are to go and removes them together. */
+/** Collects links to delete and deletes them together. */
 export class LinkRemovals {
   readonly #links: Links;
   readonly #log: Log;
@@ -17,14 +17,14 @@ export class LinkRemovals {
   #names: string[] = [];
   #round: Promise<void> | undefined;
 
-  /** `onLeft` is called when links were left for a look. */
+  /** Calls `onLeft` if links are left for the next reconciliation. */
   constructor(links: Links, log: Log, onLeft: () => void) {
     this.#links = links;
     this.#log = log;
     this.#onLeft = onLeft;
   }
 
-  /** Removes `names` soon; resolves when they are gone, or were left for the next look. */
+  /** Deletes `names` soon; resolves when they are deleted, or left for the next reconciliation. */
   add(names: readonly string[]): Promise<void> {
     if (names.length === 0) return Promise.resolve();
     this.#names.push(...names);

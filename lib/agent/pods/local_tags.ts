@@ -1,19 +1,19 @@
-// The host-local VLAN of each VXLAN network: it never leaves this host. Kept in the ports' rows,
-// so it is known again after a restart; moved when a VLAN network claims the same number.
+// The host-local VLAN of each VXLAN network, which never leaves this host. It is stored in the rows of the
+// ports, and so survives a restart; it changes when a VLAN network claims the same number.
 
 import { parseVlanRanges } from "../../ipam/ranges.ts";
 import { type Documents, keys, type NetworkRecord } from "../../intent/records.ts";
 import type { PortRow } from "../../ovs/switch.ts";
 import { tenantsOf } from "../store/documents.ts";
 
-// Highest first: intents count their VLANs up from small numbers, so clashes are rare.
+// Highest first: intents use their VLANs from small numbers on, so conflicts are rare.
 const HIGHEST = 4_094;
 
 /** Access tags of this host's networks. */
 export class LocalTags {
   readonly #tagByNetwork = new Map<string, number>();
 
-  /** Takes over what the ports' rows say of networks that have no tag here yet. */
+  /** Takes over the tags in the rows of ports, for networks without a tag here. */
   restore(rows: readonly PortRow[]): void {
     for (const { tag, externalIds: { tenant, network } } of rows) {
       if (!tag || !tenant || !network) continue;
@@ -24,7 +24,7 @@ export class LocalTags {
 
   /**
    * Returns the access tag of `network` on this host: its VLAN, or a local one outside every tenant's
-   * VLANs and every claimed one; undefined where none is left.
+   * VLANs and every claimed one; undefined if none is left.
    */
   tagOf(documents: Documents, network: NetworkRecord): number | undefined {
     if (network.encap === "vlan") return network.tag;
@@ -35,13 +35,13 @@ export class LocalTags {
     const isClaimed = (tag: number) => documents.has(keys.vlanClaim(tag));
     if (isMine && !isPooled(held) && !isClaimed(held)) return held;
     const free = this.#freeTag(key, (tag) => isPooled(tag) || isClaimed(tag)) ??
-      // Vlans that were widened over it are no reason to cut pods off: only a network that has it is.
+      // Vlans widened over the tag are no reason to isolate pods: only a network that claims it is.
       (isMine && !isClaimed(held) ? held : undefined);
     if (free !== undefined) this.#tagByNetwork.set(key, free);
     return free;
   }
 
-  /** Forgets networks that are no longer there. */
+  /** Forgets networks that no longer exist. */
   prune(documents: Documents): void {
     for (const key of this.#tagByNetwork.keys()) {
       if (!documents.has(key)) this.#tagByNetwork.delete(key);

@@ -1,5 +1,5 @@
-// The MTU of pods' interfaces, from what the tunnel links of this and all other hosts carry. Measured at
-// each look, not at each set-up: asking the kernel about 500 links costs more than a set-up's own links.
+// The MTU of pod interfaces, from the MTU of the tunnel links of all hosts. Measured at each reconciliation,
+// not at each set-up: reading 500 links from the kernel costs more than the links of a set-up.
 
 import type { Documents, NetworkRecord } from "../../intent/records.ts";
 import type { Links } from "../../net/links.ts";
@@ -7,7 +7,7 @@ import { networkMtu } from "../../net/mtu.ts";
 import type { Log } from "../../util/log.ts";
 import { hostsOf, presencesOf } from "../store/documents.ts";
 
-/** Knows the MTU of each network on this host. */
+/** The MTU of each network on this host. */
 export class Mtus {
   readonly #links: Links;
   readonly #log: Log;
@@ -21,7 +21,7 @@ export class Mtus {
     this.#log = log;
   }
 
-  /** Returns what this host's tunnel link carries, in bytes; undefined where it has none. */
+  /** MTU of this host's tunnel link in bytes; undefined without one. */
   get own(): number | undefined {
     return this.#own.length === 0 ? undefined : Math.min(...this.#own);
   }
@@ -31,18 +31,18 @@ export class Mtus {
     const addresses = tunnelAddresses(documents);
     const mtus = await Promise.all(addresses.map((address) => this.#links.linkMtu(address)));
     this.#own = mtus.filter((mtu) => mtu !== undefined);
-    // What each host's agent has measured; this one's own says the same as just now.
+    // What the agents of all hosts have measured; that of this host is the same as above.
     this.#others = presencesOf(documents).flatMap(({ mtu }) => mtu ?? []);
     this.#measured = addresses.join();
   }
 
   /** Measures if the intent names other tunnel addresses than at the last time. */
   async follow(documents: Documents): Promise<void> {
-    // An intent and its first pod may come quicker than the look between them.
+    // An intent and its first pod may both come before the next reconciliation.
     if (tunnelAddresses(documents).join() !== this.#measured) await this.measure(documents);
   }
 
-  /** Returns the MTU of `network` in bytes; warns once where it had to be assumed. */
+  /** Returns the MTU of `network` in bytes; warns once if it had to be assumed. */
   of(network: NetworkRecord): number {
     const { mtu, isAssumed } = networkMtu({
       encap: network.encap,

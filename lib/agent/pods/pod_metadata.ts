@@ -1,35 +1,35 @@
-// What is known of a pod beyond its name: labels and annotations, its own and its namespace's. Whoever
-// can ask an API server tells all of it; a runtime's container may have kept some; else nothing is
-// known, which is not the same as that there is none.
+// Metadata of a pod: labels and annotations, its own and those of its namespace. An API server has all of
+// them; the infra container of a runtime may have some; otherwise they are unknown, which is not the same
+// as empty.
 
 import type { KnownPod } from "../../intent/choice/requested_network.ts";
 import type { PodName } from "../../intent/dynamic.ts";
 import { type KnownLabels, UNKNOWN } from "../../util/label_selectors.ts";
 
-/** A pod that is asked about. */
-type Asked = PodName & { readonly uid?: string | undefined };
+/** A pod, with its UID if known. */
+type PodRef = PodName & { readonly uid?: string | undefined };
 
-/** Whoever knows pods. */
+/** A source of pod metadata. */
 export interface PodMetadata {
   /**
-   * Tells what is known of a pod. Where nobody can ever be asked, UNKNOWN marks: then only what needs
-   * no label is chosen. Faults: unavailable, timeout, where somebody could be asked and does not
-   * answer: then the set-up is refused, as a network chosen without the pod's labels may be wrong.
+   * Returns the metadata of a pod. Without an API server its labels are UNKNOWN: then only a network that
+   * needs no label is chosen. Faults: unavailable, timeout, if the API server is unreachable: then the
+   * set-up is refused, as a network chosen without the pod's labels may be wrong.
    */
-  of(pod: Asked): Promise<KnownPod>;
+  of(pod: PodRef): Promise<KnownPod>;
   /**
-   * Waits a moment for policies to know the pod, where some may be about it; gives its UID where that
-   * can be told. A pod that they do not know all the same is closed by them. Never throws.
+   * Waits a moment until policies know the pod, if some may concern it; returns its UID if known. A pod
+   * that they do not know even then is closed by them. Never throws.
    */
-  settle(pod: Asked): Promise<string | undefined>;
+  settle(pod: PodRef): Promise<string | undefined>;
   /**
-   * Tells what is at hand of the pod that has this name now, and asks nobody: good enough to see
-   * whether asking is worth it. undefined where what is at hand may be out of date.
+   * Returns the cached metadata of the pod with this name without a request: good enough to see whether a
+   * request is worthwhile. Undefined if the cache may be out of date.
    */
   atHand(pod: PodName): KnownPod | undefined;
 }
 
-/** The knowledge of an agent without an API server. */
+/** The pod metadata of an agent without an API server. */
 export const noPodMetadata: PodMetadata = {
   of: ({ namespace, name }) => Promise.resolve(unknownPod({ namespace, name })),
   settle: ({ uid }) => Promise.resolve(uid),
@@ -48,10 +48,10 @@ export function unknownPod({ namespace, name }: PodName): KnownPod {
   };
 }
 
-// Kubelets with dockershim keep a pod's annotations among its infra container's labels.
+// Kubelets with dockershim store a pod's annotations in the labels of its infra container.
 const ANNOTATION = "annotation.";
 
-/** Adds what the infra container's labels tell; what is known whole is not added to. */
+/** Adds the labels of the infra container to what is known; complete labels stay as they are. */
 export function withContainerLabels(
   known: KnownPod,
   container: Readonly<Record<string, string>> | undefined,
@@ -67,7 +67,7 @@ export function withContainerLabels(
   };
 }
 
-function withSome(marks: KnownLabels, some: readonly (readonly [string, string])[]): KnownLabels {
-  if (marks.isComplete || some.length === 0) return marks;
-  return { values: { ...Object.fromEntries(some), ...marks.values }, isComplete: false };
+function withSome(known: KnownLabels, some: readonly (readonly [string, string])[]): KnownLabels {
+  if (known.isComplete || some.length === 0) return known;
+  return { values: { ...Object.fromEntries(some), ...known.values }, isComplete: false };
 }

@@ -1,4 +1,4 @@
-// An attachment as its port's row tells it, and back: the agent can rebuild what it attached from
+// Converts an attachment to the external_ids of its port and back: the agent can restore its attachments from
 // Open vSwitch alone. Pure.
 
 import type { AttachmentRecord } from "../../intent/records.ts";
@@ -6,10 +6,10 @@ import { SCHEMA } from "../../intent/records.ts";
 import type { PairSpec } from "../../net/links.ts";
 import type { PortRow, PortSpec } from "../../ovs/switch.ts";
 
-/** Starts the alias of every host end of ours. */
+/** Prefix of the alias of each host end. */
 export const ALIAS_PREFIX = "k8contivnet:";
 
-/** Name of the host end of an attachment's link: 13 characters, unique by the attachment's id. */
+/** Returns the name of the host end of an attachment: 13 characters, unique by the attachment's id. */
 export function hostEndOf(attachment: { readonly id: string }): string {
   return `cv${attachment.id}`;
 }
@@ -45,7 +45,7 @@ export function attachmentToPort(attachment: AttachmentRecord, tag: number): Por
   };
 }
 
-/** Returns the attachment that a row of ours tells of; undefined when the row lacks a part of it. */
+/** Returns the attachment in the external_ids of a port; undefined if they are incomplete. */
 export function attachmentFromPort({ externalIds: ids }: PortRow): AttachmentRecord | undefined {
   const { attachment, host, tenant, network, endpoint, namespace, pod, sandbox, netns, mac } = ids;
   if (!attachment || !host || !tenant || !network || !endpoint || !namespace || !pod) {
@@ -91,7 +91,7 @@ export function attachmentToPair(
     mac,
     mtu,
     addresses,
-    // Somebody else's interface keeps its default route.
+    // An interface of another program keeps its default route.
     ...(gateway && !hasForeign ? { gateway } : {}),
     checksumOffload,
   };

@@ -1,10 +1,10 @@
-// Sandboxes that were torn down and may run for a while yet: kubelets end the infra container half a
-// minute after its teardown. Nobody but a new set-up connects them again.
+// Sandboxes that were torn down and may still run for a while: kubelets stop the infra container half a
+// minute after its teardown. Only a new set-up attaches them again.
 
-// Far more than are on their way out at one time.
+// Far more than are torn down at a time.
 const LIMIT = 1_000;
 
-// Teardowns may come with an id cut short.
+// Teardowns may use a shortened id.
 const DIGITS = 12;
 
 /** The latest 1,000 sandboxes whose teardown came after their last set-up. */

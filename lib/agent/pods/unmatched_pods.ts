@@ -1,14 +1,14 @@
-// Pods that came by and that nothing in the intent names: kept so that people can see them.
+// Pods that were set up without a network, kept for `get attachments` and a later attach.
 
 import type { PodRequest } from "../api.ts";
 
 const LIMIT = 1_000;
 
-/** A pod without a place. */
+/** A pod without a network. */
 export interface UnmatchedPod {
   readonly pod: PodRequest;
   readonly reason: string;
-  /** Labels of its infra container, where the runtime keeps some. */
+  /** Labels of its infra container, if the runtime has some. */
   readonly labels: Readonly<Record<string, string>> | undefined;
 }
 

@@ -1,16 +1,16 @@
-// Which attachment an endpoint has, and whose endpoints a pod has: found without a walk through the
-// store. It follows the attachments of all hosts, one at a time. Pure.
+// The attachments of all hosts by endpoint and by pod, found without a scan of the store. It follows
+// changes of attachments one at a time. Pure.
 
 import type { AttachmentRecord, EndpointRecord } from "../../intent/records.ts";
 import { endpointKeyOf } from "../store/documents.ts";
 
-/** Attachments of all hosts. */
+/** The attachments of all hosts. */
 export class AttachmentIndex {
   readonly #byKey = new Map<string, AttachmentRecord>();
   readonly #byEndpoint = new Map<string, readonly AttachmentRecord[]>();
   readonly #byPod = new Map<string, readonly AttachmentRecord[]>();
 
-  /** Takes over the document at `key`; gives the keys of the endpoints that it is or was about. */
+  /** Records the attachment at `key`; returns the keys of its present and former endpoint. */
   set(key: string, now: AttachmentRecord | undefined): string[] {
     const before = this.#byKey.get(key);
     if (now) this.#byKey.set(key, now);
@@ -24,7 +24,7 @@ export class AttachmentIndex {
     for (const map of [this.#byKey, this.#byEndpoint, this.#byPod]) map.clear();
   }
 
-  /** Returns the attachment of the endpoint at `key` where it is bound now. */
+  /** Returns the attachment of the endpoint at `key` on the host to which it is bound. */
   of(key: string, { bound }: EndpointRecord): AttachmentRecord | undefined {
     return this.#byEndpoint.get(key)?.findLast(({ host, generation }) =>
       bound?.host === host && bound.generation === generation
@@ -44,7 +44,7 @@ export function podNameOf({ pod }: AttachmentRecord): string {
 
 type Lists = Map<string, readonly AttachmentRecord[]>;
 
-/** Puts `now` where `before` is, or last; most lists have one member. */
+/** Replaces `before` by `now`, or appends it; most lists have one element. */
 function replaceIn(
   lists: Lists,
   nameOf: (one: AttachmentRecord) => string,

@@ -1,5 +1,5 @@
-// The policies of this host as flows, kept in step with the records and with what Kubernetes says.
-// Loaded only where there is a policy.
+// Compiles the policies of this host to flows, and keeps them up to date with the records and Kubernetes.
+// Loaded only if there is a policy.
 
 import { Follower } from "../../intent/indexed_documents.ts";
 import { readableAt } from "../../intent/readable.ts";
@@ -22,14 +22,14 @@ import { ChangedEndpoints } from "./changed_endpoints.ts";
 import { policyEndpoint, subnetsByTenant, tenantPolicies } from "./policy_records.ts";
 import { NamedList } from "./named_list.ts";
 
-/** What an API server says, all of it. */
+/** All objects of an API server that policies need. */
 export interface KubeObjects {
   readonly namespaces: readonly KubeNamespace[];
   readonly pods: readonly KubePod[];
   readonly policies: readonly NetworkPolicy[];
 }
 
-/** What the compiler is told. */
+/** Input of the compiler. */
 export interface CompilerInput {
   readonly documents: Documents;
   readonly kube: KubeObjects | undefined;
@@ -48,15 +48,15 @@ export class Compiler {
   readonly flows: HostFlows;
   readonly model: PolicyModel;
   readonly #problems = new Map<string, readonly string[]>();
-  /** What each endpoint, tenant, policy and namespace was made of; the records' by their keys. */
+  /** What each endpoint, tenant, policy and namespace was compiled from; records by their keys. */
   readonly #seen = new Map<string, readonly unknown[]>();
   readonly #follower = new Follower();
   readonly #namespaces = new NamedList<KubeNamespace>(({ name }) => name);
   readonly #policies = new NamedList<NetworkPolicy>(fullName);
   readonly #pods = new NamedList<KubePod>(fullName);
   readonly #endpoints = new ChangedEndpoints();
-  /** Namespaces that have policies. */
-  #untold: ReadonlySet<string> = new Set();
+  /** Namespaces with policies, which have rules for pods with unknown labels. */
+  #policedNamespaces: ReadonlySet<string> = new Set();
 
   /** `drop` is what the flows do with denied packets. */
   constructor(readonly drop: string = DROP) {
@@ -65,8 +65,8 @@ export class Compiler {
   }
 
   /**
-   * Follows `input`; gives the lines that changed. Costs what changed, and a glance at each object of
-   * Kubernetes; a walk over the records where nobody knows which of them changed.
+   * Follows `input`; returns the flows that changed. Costs what changed, and one comparison for each object
+   * of Kubernetes; a scan of all records if it is unknown which of them changed.
    */
   update({ documents, kube = NOTHING, host, tagOf }: CompilerInput): LineChanges {
     const changed = this.#follower.follow(documents);
@@ -86,7 +86,7 @@ export class Compiler {
     return this.flows.changes();
   }
 
-  /** What of the policies was not understood, one sentence each. */
+  /** Parts of the policies that are not supported, one sentence each. */
   get problems(): string[] {
     return [...this.#problems.values()].flat();
   }
@@ -100,7 +100,7 @@ export class Compiler {
     }
   }
 
-  /** Rules of contiv name networks, too: by their subnets. */
+  /** contiv's rules name networks, too, which count as their subnets. */
   #updateTenants(documents: Documents, changed: Changed): void {
     const isAbout = (key: string) => key.startsWith("tenants/") || key.startsWith("networks/");
     if (changed && ![...changed].some(isAbout)) return;
@@ -108,7 +108,7 @@ export class Compiler {
     for (const key of documents.keys()) {
       if (!key.startsWith("tenants/")) continue;
       const tenant = readableAt<TenantRecord>(documents, key);
-      // What cannot be read (any more) stays as it was known.
+      // An unreadable record keeps its last known content.
       if (!tenant) continue;
       const networks = subnets.get(tenant.name) ?? {};
       if (this.#isKnown(key, tenant, JSON.stringify(networks))) continue;
@@ -123,15 +123,15 @@ export class Compiler {
       const source = `kubernetes ${fullName(policy)}`;
       if (!this.#isKnown(source, policy)) this.#setRules(source, rulesOfNetworkPolicy(policy));
     }
-    if (fresh.length + gone.length > 0) this.#updateUntold(policies);
+    if (fresh.length + gone.length > 0) this.#updateUnknownLabels(policies);
   }
 
-  #updateUntold(policies: readonly NetworkPolicy[]): void {
+  #updateUnknownLabels(policies: readonly NetworkPolicy[]): void {
     const now = rulesOfUnknownLabels(policies);
-    for (const namespace of new Set([...this.#untold, ...now.keys()])) {
-      this.model.setRules(`untold ${namespace}`, now.get(namespace) ?? []);
+    for (const namespace of new Set([...this.#policedNamespaces, ...now.keys()])) {
+      this.model.setRules(`unknown labels ${namespace}`, now.get(namespace) ?? []);
     }
-    this.#untold = new Set(now.keys());
+    this.#policedNamespaces = new Set(now.keys());
   }
 
   #setRules(source: string, { rules, problems }: ReturnType<typeof rulesOfTenant>): void {
@@ -140,21 +140,21 @@ export class Compiler {
     else this.#problems.delete(source);
   }
 
-  /** A namesake of another UID is not the pod: that one has not been told yet, or not been told gone. */
+  /** A pod of the same name with another UID is not the pod: the cache is behind. */
   #podOf(attachment: AttachmentRecord): KubePod | undefined {
     const pod = this.#pods.get(podNameOf(attachment));
     const { podUid } = attachment;
     return pod && (podUid === undefined || pod.uid === podUid) ? pod : undefined;
   }
 
-  /** Reports whether `key` was made of exactly these things when it was looked at last. */
+  /** Reports whether `key` was last compiled from exactly these parts; records them. */
   #isKnown(key: string, ...parts: readonly unknown[]): boolean {
     const seen = this.#seen.get(key);
     this.#seen.set(key, parts);
     return seen !== undefined && seen.every((one, at) => one === parts[at]);
   }
 
-  /** Returns the keys of the records that were seen and are not there any more. */
+  /** Returns the keys of the records that no longer exist. */
   #goneFrom(documents: Documents, changed: Changed): Set<string> {
     const isGone = (key: string) => isRecord(key) && this.#seen.has(key) && !documents.has(key);
     return new Set([...changed ?? this.#seen.keys()].filter(isGone));
@@ -177,7 +177,7 @@ function isRecord(key: string): boolean {
   return key.startsWith("endpoints/") || key.startsWith("tenants/");
 }
 
-/** Returns the name under which the model has the rules of `key`. */
+/** Returns the name of the rules of `key` in the model. */
 function sourceOf(key: string): string {
   return key.startsWith("tenants/") ? `contiv ${key.slice("tenants/".length)}` : key;
 }

@@ -1,4 +1,4 @@
-// What is said of a dropped packet: who asked whom for what, and which rule denied it. Pure.
+// The log message of a dropped packet: its source, destination and service, and the rule that denied it. Pure.
 
 import { addressToText } from "../../ipam/subnets.ts";
 import type { PacketIn } from "../../ovs/openflow/packet_in.ts";
@@ -8,18 +8,18 @@ import { hasPorts, type Packet, verdictOf } from "../../policy/verdict.ts";
 import { oneLine } from "../../util/errors.ts";
 import type { Compiler } from "./compiler.ts";
 
-/** A packet that was dropped, as the registers of the policy tables tell it. */
+/** A dropped packet, from the registers of the policy tables. */
 export interface Drop {
   readonly policyNumber: number;
   readonly tag: number;
-  /** Who asked, and who was asked: an answer that is denied counts as what it answers. */
+  /** Client and server: a denied reply counts as the request that it answers. */
   readonly source: number;
   readonly destination: number;
   readonly protocol: number;
   readonly port: number;
 }
 
-/** Reads the registers; what they mean is told in policy/flows/pipeline.ts. */
+/** Reads the registers; policy/flows/pipeline.ts describes them. */
 export function dropOf({ cookie, registers }: PacketIn): Drop {
   const register = (number: number) => registers.get(number) ?? 0;
   return {
@@ -32,7 +32,7 @@ export function dropOf({ cookie, registers }: PacketIn): Drop {
   };
 }
 
-/** Returns the same text for drops that are told as one. */
+/** Returns a key that is the same for all drops counted together. */
 export function keyOf({ policyNumber, tag, source, destination, protocol, port }: Drop): string {
   return [policyNumber, tag, source, destination, protocol, port].join();
 }
@@ -45,12 +45,12 @@ export function dropMessage(compiler: Compiler | undefined, drop: Drop): string 
   const [from, to] = endsOf(compiler, tag, [source, destination]);
   const end = (one: Endpoint | undefined, address: number) =>
     [...nameOf(one), addressToText(address)].join(" ");
-  const asked = hasPorts(protocol) ? `:${port}` : "";
-  const ends = `${end(from, source)} -> ${end(to, destination)}${asked}`;
-  return `${name} ${ends} by ${policyWords(compiler, drop, { from, to })}`;
+  const service = hasPorts(protocol) ? `:${port}` : "";
+  const ends = `${end(from, source)} -> ${end(to, destination)}${service}`;
+  return `${name} ${ends} by ${policyText(compiler, drop, { from, to })}`;
 }
 
-/** Returns the endpoints with these addresses: addresses are a tenant's, and the tag tells which one's. */
+/** Returns the endpoints with these addresses in the tenant of the tag: addresses belong to a tenant. */
 function endsOf(
   compiler: Compiler | undefined,
   tag: number,
@@ -70,13 +70,13 @@ function nameOf(endpoint: Endpoint | undefined): string[] {
   return [oneLine(pod ? `${pod.namespace}/${pod.name}` : id)];
 }
 
-function policyWords(
+function policyText(
   compiler: Compiler | undefined,
   { policyNumber, source, destination, protocol, port }: Drop,
   { from, to }: { readonly from: Endpoint | undefined; readonly to: Endpoint | undefined },
 ): string {
   const policy = compiler?.flows.policies.get(policyNumber);
-  if (!compiler || !policy) return "a policy that is no longer there";
+  if (!compiler || !policy) return "a policy that no longer exists";
   const packet: Packet = {
     ...from ? { from: from.id } : {},
     ...to ? { to: to.id } : {},
@@ -84,9 +84,9 @@ function policyWords(
     ...hasPorts(protocol) ? { destinationPort: port } : {},
   };
   const { rule } = verdictOf(compiler.model, packet);
-  // The rules may have changed since: then only the policy is sure.
-  const isIt = rule?.action === "deny" && rule.tier === policy.tier &&
+  // The rules may have changed since: then only the policy is certain.
+  const isCurrent = rule?.action === "deny" && rule.tier === policy.tier &&
     rule.policy === policy.policy;
-  const label = isIt ? ` (${oneLine(rule.label)})` : "";
+  const label = isCurrent ? ` (${oneLine(rule.label)})` : "";
   return `${policy.tier} policy ${oneLine(policy.policy)}${label}`;
 }

@@ -1,8 +1,8 @@
-// What is done when the switch refuses a bundle of rules: the endpoints that they guard are cut off,
-// which needs few flows, until the rules are in force; and where a trunk goes round the policies, its
-// frames are dropped. Pure.
+// If the switch rejects a bundle of flows, the endpoints that it concerns are isolated, which needs only a
+// few flows, until the rules are installed; and the frames of a trunk that bypasses the policies are
+// dropped. Pure.
 
-/** Returns the access tags of the networks that any of `lines` is about. */
+/** Returns the access tags of the networks that `lines` concern. */
 export function tagsIn(lines: readonly string[]): Set<number> {
   return new Set(lines.flatMap((line) => {
     const tag = /[,=]reg0=(0x[0-9a-f]+)/.exec(line)?.[1];
@@ -10,7 +10,7 @@ export function tagsIn(lines: readonly string[]): Set<number> {
   }));
 }
 
-/** Returns lines that drop all from and to the guarded endpoints of these networks. */
+/** Returns flows that drop all traffic from and to the policed endpoints of these networks. */
 export function failClosedFlows(wanted: readonly string[], tags: ReadonlySet<number>): string[] {
   return wanted.flatMap((line) => {
     const found = /^(cookie=\S+ table=10, priority=)(?:20|40)(,ip,reg0=(\S+?),nw_\S+) actions=/
@@ -19,14 +19,14 @@ export function failClosedFlows(wanted: readonly string[], tags: ReadonlySet<num
   });
 }
 
-const SHUT = "cookie=0x6b38000600000000, priority=200,dl_vlan=";
+const TRUNK_DROP = "cookie=0x6b38000600000000, priority=200,dl_vlan=";
 
-/** Returns the line that drops what trunks bring in with that tag. */
-export function shutLine(tag: number): string {
-  return `${SHUT}${tag} actions=drop`;
+/** Returns the flow that drops frames from trunks with this tag. */
+export function trunkDropFlow(tag: number): string {
+  return `${TRUNK_DROP}${tag} actions=drop`;
 }
 
-/** Reports whether shutLine() gave that line. */
-export function isShutLine(line: string): boolean {
-  return line.startsWith(SHUT);
+/** Reports whether trunkDropFlow() returned this flow. */
+export function isTrunkDropFlow(line: string): boolean {
+  return line.startsWith(TRUNK_DROP);
 }

@@ -81,7 +81,7 @@ export class InstalledFlows {
     }
     const { tables } = this.#deps;
     const { handoverOf, ownersIn } = await import("./conntrack_zones.ts");
-    const { zones, doors } = handoverOf(have, desired, this.#owners);
+    const { zones, entryFlows: doors } = handoverOf(have, desired, this.#owners);
     this.#owners = new Set();
     if (doors.length > 0) await tables.change(doors, []);
     for (const zone of zones) await tables.emptyZone(zone);

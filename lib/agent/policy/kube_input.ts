@@ -1,10 +1,9 @@
-// What Kubernetes says of policies, and what stands in for an API server's word: the objects in one
-// request on the agent's socket.
+// The objects of Kubernetes that policies need. A request on the agent's socket may replace an API server.
 
 import type { KubeObjects } from "./compiler.ts";
 import { Fault } from "../../util/errors.ts";
 
-/** What Kubernetes says: all of it, nothing yet, or there is none. */
+/** All objects of Kubernetes; `pending` before they are known; `none` without policies of Kubernetes. */
 export type KubeInput = KubeObjects | "pending" | "none";
 
 /** Reads the body of POST /v1/kubernetes: `{"state"}`, or all objects. Faults: usage. */
@@ -28,8 +27,8 @@ function objectsOf(
     typeof one === "object" && one !== null &&
     names.every((name) => typeof Reflect.get(one, name) === "string");
   if (Array.isArray(list) && list.every(isGood)) return list;
-  throw new Fault("usage", `${kind} are refused`, {
-    why: `a list of objects with ${names.join(" and ")} is wanted`,
-    fix: "send what the Kubernetes API says",
+  throw new Fault("usage", `${kind} refused`, {
+    why: `a list of objects with ${names.join(" and ")} is required`,
+    fix: "send the objects of the Kubernetes API",
   });
 }

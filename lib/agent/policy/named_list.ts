@@ -1,15 +1,15 @@
-// A list that is told anew as a whole, of which mostly one thing is another than before. Things are
-// compared by identity: whoever tells them gives the same object for the same thing. Pure.
+// A list that is always passed as a whole, but of which mostly one element has changed. Elements are
+// compared by identity: the caller passes the same object for an unchanged element. Pure.
 
-/** What is another than before. */
+/** Differences between two versions of a list. */
 export interface ListChanges<T> {
-  /** Whatever came or changed, in the list's order. */
+  /** New and changed elements, in the order of the list. */
   readonly fresh: readonly T[];
-  /** Names that nothing has any more. */
+  /** Names that no element has any more. */
   readonly gone: readonly string[];
 }
 
-/** Follows a list of things that have names. */
+/** Follows a list of named elements. */
 export class NamedList<T> {
   readonly #nameOf: (one: T) => string;
   #list: readonly T[] = [];
@@ -19,28 +19,28 @@ export class NamedList<T> {
     this.#nameOf = nameOf;
   }
 
-  /** Returns what has the name; of namesakes the last one. */
+  /** Returns the element with this name; the last one of several. */
   get(name: string): T | undefined {
     return this.#byName.get(name);
   }
 
-  /** Takes over how the list is now. Where there are namesakes, more may be told as fresh than is. */
+  /** Takes over the new version of the list. With duplicate names, more may be reported as fresh than is. */
   follow(list: readonly T[]): ListChanges<T> {
     const { gone, fresh } = differences(this.#list, list);
     this.#list = list;
     const names = gone.map((one) => this.#nameOf(one));
     for (const name of names) this.#byName.delete(name);
     for (const one of fresh) this.#byName.set(this.#nameOf(one), one);
-    const hasNamesakes = this.#byName.size !== list.length;
-    if (hasNamesakes) this.#byName = new Map(list.map((one) => [this.#nameOf(one), one]));
+    const hasDuplicates = this.#byName.size !== list.length;
+    if (hasDuplicates) this.#byName = new Map(list.map((one) => [this.#nameOf(one), one]));
     return {
-      fresh: hasNamesakes ? [...this.#byName.values()] : fresh,
+      fresh: hasDuplicates ? [...this.#byName.values()] : fresh,
       gone: names.filter((name) => !this.#byName.has(name)),
     };
   }
 }
 
-/** Returns what only one of two lists has. */
+/** Returns the elements that only one of two lists has. */
 function differences<T>(before: readonly T[], now: readonly T[]): { gone: T[]; fresh: T[] } {
   const most = Math.min(before.length, now.length);
   let [head, tail] = [0, 0];

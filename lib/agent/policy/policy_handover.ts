@@ -3,7 +3,7 @@
 // they are.
 
 import { Fault } from "../../util/errors.ts";
-import { isShutLine, shutLine } from "./fail_closed.ts";
+import { isTrunkDropFlow, trunkDropFlow } from "./fail_closed.ts";
 import type { PolicyDeps } from "./policy_deps.ts";
 
 /** What the hand-over works with. */
@@ -23,10 +23,10 @@ export class PolicyHandover {
 
   /** Takes its own out of the flows that the switch has; returns the others. */
   take(flows: readonly string[]): Set<string> {
-    this.#closing = flows.filter(isShutLine);
+    this.#closing = flows.filter(isTrunkDropFlow);
     // They go when uplink and tunnels have done their part, not with the next change of rules.
     if (this.#closing.length > 0) this.invalidate();
-    return new Set(flows.filter((flow) => !isShutLine(flow)));
+    return new Set(flows.filter((flow) => !isTrunkDropFlow(flow)));
   }
 
   /** Makes the next `ensure()` install everything again. */
@@ -51,7 +51,7 @@ export class PolicyHandover {
   async #checkTrunks(): Promise<void> {
     const { vlans, tables } = this.#deps;
     const open = (await tables.openTrunks()).filter((tag) => vlans.has(tag));
-    const closing = open.map(shutLine);
+    const closing = open.map(trunkDropFlow);
     await tables.change(this.#closing, closing);
     this.#closing = closing;
     if (open.length === 0) return;

@@ -1,4 +1,4 @@
-// What policies are told of the records: groups, policies and endpoints. Pure.
+// Converts records to the input of policies: groups, policies and endpoints. Pure.
 
 import {
   type AttachmentRecord,
@@ -32,7 +32,7 @@ export function hasPolicies(documents: Documents): boolean {
   );
 }
 
-/** Returns what a tenant says of policies; the record keeps groups and policies as they were written. */
+/** Returns the policies of a tenant; the record contains groups and policies as they were written. */
 export function tenantPolicies(
   { name, groups = [], policies = [] }: TenantRecord,
   subnets: Readonly<Record<string, string>>,
@@ -53,7 +53,7 @@ export function tenantPolicies(
 
 type Written = Readonly<Record<string, unknown>>;
 
-/** A rule that does not say which way it means is one for both: it may deny. */
+/** A rule without a known direction counts for both: it may be meant to deny. */
 function rulesOf(rule: Written): ContivRule[] {
   const { Direction: direction, Id } = rule;
   if (direction === "in" || direction === "out") return [ruleOf(rule, direction, String(Id))];
@@ -74,7 +74,7 @@ function ruleOf(rule: Written, direction: Direction, id: string): ContivRule {
     block: text(`${far}IpAddress`),
     protocol: text("Protocol"),
     port: Number(rule.Port ?? 0),
-    // What is not clearly an allowance is none.
+    // Anything but "allow" denies.
     action: rule.Action === "allow" ? "allow" : "deny",
   };
 }
@@ -90,7 +90,7 @@ export function subnetsByTenant(documents: Documents): Map<string, Record<string
   return all;
 }
 
-/** Returns the attachment of each endpoint that has one, where its endpoint is bound now. */
+/** Returns the attachment of each endpoint on the host to which it is bound. */
 export function attachmentByEndpoint(documents: Documents): Map<string, AttachmentRecord> {
   const found = new Map<string, AttachmentRecord>();
   for (const one of allAttachments(documents)) {
@@ -101,7 +101,7 @@ export function attachmentByEndpoint(documents: Documents): Map<string, Attachme
   return found;
 }
 
-/** Returns an endpoint as policies know it; `tag` is its access tag where it is on this host. */
+/** Returns an endpoint as input of policies; `tag` is its access tag if it is on this host. */
 export function policyEndpoint(
   record: EndpointRecord,
   attachment: AttachmentRecord | undefined,

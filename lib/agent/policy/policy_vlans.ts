@@ -1,7 +1,7 @@
-// Which networks' frames are handed to the policy tables, by access tag. Guards of ports and trunks ask
-// it whenever they are made; who changes it makes them anew.
+// Which networks' frames go to the policy tables, by access tag. The flows of ports and trunks depend on it;
+// code that changes it must refresh them.
 
-/** Access tags under policies; all there are, as long as nobody knows. */
+/** Access tags under policy; all of them while that is unknown. */
 export class PolicyVlans {
   #tags: ReadonlySet<number> = new Set();
   #isEverything = true;
@@ -10,7 +10,7 @@ export class PolicyVlans {
     return this.#isEverything || this.#tags.has(tag);
   }
 
-  /** Whether nobody knows which, so that it is all. */
+  /** Reports whether it is unknown which, so that all tags count. */
   get isEverything(): boolean {
     return this.#isEverything;
   }

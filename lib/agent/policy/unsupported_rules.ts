@@ -1,6 +1,6 @@
-// Rules of a record that say more, or something else, than this version understands. They were checked
-// when they were applied, by the version that did it: in a cluster of two versions it may have been a
-// newer one. A field that is not known may narrow what is allowed. Pure.
+// Rules in records that this version does not support. They were validated when they were applied, by the
+// version that applied them, which may have been a newer one. An unknown field may restrict what is
+// allowed. Pure.
 
 const KNOWN = new Set([
   ...["Id", "Priority", "Direction", "Protocol", "Port", "Action"],
@@ -8,7 +8,7 @@ const KNOWN = new Set([
 ]);
 const PROTOCOL = /^(tcp|udp|icmp|igmp|\d{1,3})$/;
 
-/** Says what of a rule is not understood; undefined where all is. */
+/** Returns what is not supported in a rule; undefined if everything is. */
 export function whyUnsupported(rule: Readonly<Record<string, unknown>>): string | undefined {
   const { Direction, Action, Priority = 1, Port = 0, Protocol } = rule;
   const unknown = Object.keys(rule).find((key) => !KNOWN.has(key));

@@ -1,11 +1,11 @@
-// Which pods' own ends are to be looked at, and whether what is seen there is right. Pure.
+// Which pod ends to check after link events, and whether they are as desired. Pure.
 
 import type { AttachmentRecord } from "../../intent/records.ts";
 import type { LinkEvent } from "../../net/link_events.ts";
 import type { PodLink } from "../../net/links.ts";
 import { bareAddress, hostEndOf } from "../pods/port_external_ids.ts";
 
-/** Returns those of `attachments` that `events` may be about; all when the kernel lost some. */
+/** Returns the attachments that `events` may concern; all if the kernel lost events. */
 export function suspectsOf<T extends AttachmentRecord>(
   events: readonly LinkEvent[],
   attachments: readonly T[],
@@ -27,7 +27,7 @@ export function suspectsOf<T extends AttachmentRecord>(
   );
 }
 
-/** Returns what is wrong with the pod end among the links of its sandbox; undefined when nothing is. */
+/** Returns what is wrong with the pod end, given the links of its sandbox; undefined if nothing is. */
 export function wrongEnd(
   { interface: name, mac, mtu, addresses }: AttachmentRecord,
   links: readonly PodLink[],

@@ -1,11 +1,11 @@
-// The door: how the one file's shell header asks the agent, without starting a JavaScript engine. A
-// question is one line in a FIFO of ours; the answer is one line in a FIFO that the asker made and
-// holds open. What cannot be settled at once is answered with "again": the asker then starts the
-// exec face, which has the same meaning and repeats by itself.
+// The door: how the shell header of the one file asks the agent without starting a JavaScript engine. A
+// request is one line in a FIFO of the agent; the answer is one line in a FIFO that the client created
+// and keeps open. What cannot be answered at once is answered with "again": the client then starts the
+// exec face, which does the same and retries by itself.
 //
-// An asker is never left waiting by an agent that stops: `agent` names who answers, and is looked at
-// before and after a question; whoever asked before it was removed is told "again". One that was
-// killed is followed by an agent that tells all who wait there the same.
+// An agent that stops never leaves a client waiting: the file `agent` names the agent that answers, and
+// clients read it before and after a request; those that asked before it was removed get "again". After
+// an agent was killed, the next one answers "again" to all clients that still wait.
 
 import { startTimeOf } from "../../runtimes/proc.ts";
 import { FAULT_CODES, faultFrom, oneLine } from "../../util/errors.ts";
@@ -13,15 +13,15 @@ import type { Log } from "../../util/log.ts";
 import { run } from "../../util/run.ts";
 import { type PodRequest, type PodVerb, type StatusAnswer, statusText } from "../api.ts";
 
-/** Returns the door's folder for the agent's socket. */
+/** Returns the folder of the door for the agent's socket. */
 export function doorOf(socket: string): string {
   return `${socket}.door`;
 }
 
-/** Does what a verb asks; for `status` gives the address. Faults: as the verb's. */
+/** Executes a verb; returns the address for `status`. Faults: those of the verb. */
 export type Answerer = (verb: PodVerb, pod: PodRequest) => Promise<StatusAnswer>;
 
-// An asker that was killed before it asked leaves its FIFO; others wait a minute or so at most.
+// A client that was killed before its request leaves its FIFO; others wait for about a minute at most.
 const SWEEP_MS = 60_000;
 const LEFT_BEHIND_MS = 10 * SWEEP_MS;
 
@@ -33,17 +33,17 @@ export async function openDoor(
 ): Promise<AsyncDisposable> {
   const since = await startTimeOf(Deno.pid);
   makeFolder(path);
-  await Deno.remove(`${path}/agent`).catch(() => {}); // of an agent that was killed
+  await Deno.remove(`${path}/agent`).catch(() => {}); // left by an agent that was killed
   const ask = `${path}/ask`;
   const fresh = `${ask}.new`;
   await Deno.remove(fresh).catch(() => {});
   await run("nsenter", ["--", "mkfifo", "-m", "600", fresh]);
-  // Open for both: there is always a writer, so that reading never comes to an end, and a reader.
+  // Opened for both, so that there is always a writer, and reading never ends, and a reader.
   const file = await Deno.open(fresh, { read: true, write: true });
-  // Whoever asks from here on asks us; who asked before has made a FIFO, and is told there.
+  // Requests from here on come to us; clients with earlier requests have FIFOs and are answered there.
   await Deno.rename(fresh, ask);
   answerAll(path);
-  const reading = readQuestions(file, (line) => void answerQuestion(path, line, answerer, log));
+  const reading = readRequests(file, (line) => void answerRequest(path, line, answerer, log));
   await Deno.writeTextFile(`${path}/agent.new`, `${Deno.pid} ${since}\n`, { mode: 0o600 });
   await Deno.rename(`${path}/agent.new`, `${path}/agent`);
   const sweep = setInterval(() => answerAll(path, Date.now() - LEFT_BEHIND_MS), SWEEP_MS);
@@ -65,7 +65,7 @@ function makeFolder(path: string): void {
   try {
     Deno.mkdirSync(path, { mode: 0o700 });
   } catch (error) {
-    // Askers trust it by its owner; what lies there is looked at name by name.
+    // Clients trust it because of its owner; its entries are checked one by one.
     if (!(error instanceof Deno.errors.AlreadyExists) || !Deno.lstatSync(path).isDirectory) {
       throw error;
     }
@@ -73,7 +73,7 @@ function makeFolder(path: string): void {
   }
 }
 
-async function readQuestions(file: Deno.FsFile, take: (line: string) => void): Promise<void> {
+async function readRequests(file: Deno.FsFile, take: (line: string) => void): Promise<void> {
   const chunk = new Uint8Array(65_536);
   const decoder = new TextDecoder();
   let rest = "";
@@ -86,51 +86,51 @@ async function readQuestions(file: Deno.FsFile, take: (line: string) => void): P
   }
 }
 
-/** One question: `VERB NAMESPACE NAME SANDBOX ASKER`. */
-export interface Question {
-  /** Undefined where the asker's words are none of ours: a file of another version. */
-  readonly wish: { readonly verb: PodVerb; readonly pod: PodRequest } | undefined;
-  /** Name of the FIFO that the answer goes to. */
-  readonly asker: string;
+/** One request: `VERB NAMESPACE NAME SANDBOX REPLY`. */
+export interface DoorRequest {
+  /** Undefined if the request is unknown: the client is of another version. */
+  readonly command: { readonly verb: PodVerb; readonly pod: PodRequest } | undefined;
+  /** Name of the FIFO for the answer. */
+  readonly reply: string;
 }
 
 const WORD = "([A-Za-z0-9][A-Za-z0-9_.-]{0,252})";
-const WISH = new RegExp(`^(setup|teardown|status) ${WORD} ${WORD} ([0-9a-f]{12,64})$`);
+const COMMAND = new RegExp(`^(setup|teardown|status) ${WORD} ${WORD} ([0-9a-f]{12,64})$`);
 
-/** Reads a question; undefined where nobody can be answered. */
-export function parseQuestion(line: string): Question | undefined {
-  const [, words = "", asker] = /^(.*) ([1-9]\d{0,9})$/.exec(line) ?? [];
-  if (asker === undefined) return undefined;
-  const [, verb, namespace, name, sandbox] = WISH.exec(words) ?? [];
-  if (!verb || !namespace || !name || !sandbox || /\.\./.test(words)) {
-    return { wish: undefined, asker };
+/** Parses a request; undefined if there is no FIFO for an answer. */
+export function parseDoorRequest(line: string): DoorRequest | undefined {
+  const [, text = "", reply] = /^(.*) ([1-9]\d{0,9})$/.exec(line) ?? [];
+  if (reply === undefined) return undefined;
+  const [, verb, namespace, name, sandbox] = COMMAND.exec(text) ?? [];
+  if (!verb || !namespace || !name || !sandbox || /\.\./.test(text)) {
+    return { command: undefined, reply };
   }
-  return { wish: { verb: verb as PodVerb, pod: { namespace, name, sandbox } }, asker };
+  return { command: { verb: verb as PodVerb, pod: { namespace, name, sandbox } }, reply };
 }
 
-async function answerQuestion(
+async function answerRequest(
   path: string,
   line: string,
   answerer: Answerer,
   log: Log,
 ): Promise<void> {
-  const question = parseQuestion(line);
-  if (!question) return log.debug(`no question: "${oneLine(line)}"`);
-  const { wish, asker } = question;
-  const said = wish ? await answerTo(wish, answerer, log) : AGAIN;
+  const request = parseDoorRequest(line);
+  if (!request) return log.debug(`door: invalid request "${oneLine(line)}"`);
+  const { command, reply } = request;
+  const text = command ? await answerTo(command, answerer, log) : AGAIN;
   try {
-    answer(`${path}/${asker}`, said);
+    answer(`${path}/${reply}`, text);
   } catch (error) {
-    // The asker is gone; what it asked for is done all the same.
-    log.debug(`nobody waits for the answer: ${faultFrom(error).message}`);
+    // The client is gone; its request is done all the same.
+    log.debug(`door: answer not delivered: ${faultFrom(error).message}`);
   }
 }
 
 const AGAIN = "again";
 
-/** Returns the answer's line: exit code, then what the asker prints. */
+/** Returns the line of the answer: exit code, then what the client prints. */
 async function answerTo(
-  { verb, pod }: NonNullable<Question["wish"]>,
+  { verb, pod }: NonNullable<DoorRequest["command"]>,
   answerer: Answerer,
   log: Log,
 ): Promise<string> {
@@ -144,26 +144,26 @@ async function answerTo(
   }
 }
 
-/** Tells all who wait, or who are here since before `beforeMs`, to ask again by the exec face. */
+/** Answers "again" to all clients whose FIFOs were created before `beforeMs`. */
 function answerAll(path: string, beforeMs = Infinity): void {
   for (const { name } of [...Deno.readDirSync(path)]) {
     if (!/^\d+$/.test(name)) continue;
     try {
-      const made = Deno.lstatSync(`${path}/${name}`).mtime?.getTime() ?? 0;
-      if (made < beforeMs) answer(`${path}/${name}`, AGAIN);
+      const createdMs = Deno.lstatSync(`${path}/${name}`).mtime?.getTime() ?? 0;
+      if (createdMs < beforeMs) answer(`${path}/${name}`, AGAIN);
     } catch {
-      // The asker took it away itself; whatever else it is, the next sweep sees it again.
+      // The client removed it itself; anything else is found again by the next sweep.
     }
   }
 }
 
 /**
- * Answers the asker at `fifo`, whose name goes first: the next process of that number makes its own.
- * The asker holds the FIFO open, so the line stays there when we have closed it; where nobody holds
- * it any more, it is gone with it. Nothing here ever waits.
+ * Writes an answer to the FIFO of a client and removes its name first: the next process with that number
+ * creates its own. The client keeps the FIFO open, so the line stays there after we have closed it; if the
+ * client is gone, the line is lost with the FIFO. Nothing here ever waits.
  */
 function answer(fifo: string, line: string): void {
-  if (!Deno.lstatSync(fifo).isFifo) return; // nobody but root can have put it there
+  if (!Deno.lstatSync(fifo).isFifo) return; // only root can have created it
   const bytes = new TextEncoder().encode(`${line}\n`);
   using file = Deno.openSync(fifo, { read: true, write: true });
   Deno.removeSync(fifo);

@@ -1,6 +1,6 @@
-// The names by which people ask for an item of `get`. Pure.
+// The names of an item of `get`. Pure.
 
-/** One object as `get -o json` shows it. */
+/** One object as `get -o json` prints it. */
 export type Item = Readonly<Record<string, unknown>>;
 
 /** Returns the names of an item: its own, with its owners', and its pod's without and with namespace. */
@@ -15,7 +15,7 @@ export function namesOf(item: Item): string[] {
   ].filter((name) => typeof name === "string" && name !== "") as string[];
 }
 
-/** Returns the items that `name` names; all without one. */
+/** Returns the items that have the name `name`; all items without one. */
 export function named<T extends object>(
   items: readonly T[],
   name: string | undefined,

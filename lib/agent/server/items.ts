@@ -1,4 +1,4 @@
-// Records as the interface shows them: items of `get`. Pure.
+// Records as items of `get`. Pure.
 
 import type { AttachmentRecord, EndpointRecord } from "../../intent/records.ts";
 import type { AttachmentItem, PodRequest } from "../api.ts";
@@ -22,7 +22,7 @@ export function attachmentItem(one: AttachmentRecord, vlan: number): AttachmentI
   };
 }
 
-/** Returns a pod that nothing names as an item. */
+/** Returns a pod without a network as an item. */
 export function unmatchedItem(host: string, pod: PodRequest, reason: string): AttachmentItem {
   return {
     tenant: "",
@@ -49,10 +49,10 @@ export interface EndpointItem {
   readonly address: string;
   /** Host that it is pinned to; empty when none. */
   readonly host: string;
-  /** Where set-up last put it; empty when nowhere yet. */
+  /** Host that it is bound to; empty when none. */
   readonly boundTo: string;
   readonly generation: number;
-  /** What led its pod here; empty where the intent names it. */
+  /** Why its pod is here; empty if the intent names it. */
   readonly rule: string;
 }
 

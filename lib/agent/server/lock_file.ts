@@ -11,11 +11,11 @@ export async function lockFile(path: string, what: string): Promise<Disposable> 
       cause,
     });
   });
-  // A lock file is never removed: who has it open may still be waiting for its lock.
+  // A lock file is never removed: a process that has it open may still wait for its lock.
   if (await file.tryLock(true)) return { [Symbol.dispose]: () => file.close() };
   file.close();
   throw new Fault("conflict", `${what} is in use by another agent`, {
     why: `${path} is locked`,
-    fix: "stop that agent, or give this one folders of its own",
+    fix: "stop that agent, or configure separate folders for this one",
   });
 }

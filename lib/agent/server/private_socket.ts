@@ -1,31 +1,31 @@
-// The agent's unix socket: only root may use it, and only one agent may have it.
+// The agent's unix socket: only root may use it, and only one agent at a time.
 
 import { dirname } from "@std/path";
 import { Fault, systemWords } from "../../util/errors.ts";
 import { pause } from "../../util/async/pause.ts";
 import { lockFile } from "./lock_file.ts";
 
-/** A socket that is this agent's. */
+/** The socket of this agent. */
 export interface PrivateListener extends Disposable {
-  /** Serves requests on it until it is shut down; `broken` hears why it had to begin anew. */
+  /** Serves requests until it is shut down; calls `broken` with the reason each time it had to reopen. */
   serve(
     answer: (request: Request) => Promise<Response>,
     broken: (error: unknown) => void,
   ): { shutdown(): Promise<void> };
 }
 
-// A server ends for good when a connection cannot be taken: out of open files, mostly, which passes.
-const AGAIN_MS = 200;
+// A server ends when it cannot accept a connection: mostly because of too many open files, which passes.
+const REOPEN_MS = 200;
 
 /**
- * Takes the socket at `path`: mode 0600 from its first moment, a dead agent's one is replaced.
+ * Opens the socket at `path`, with mode 0600 from the start; replaces one left by a dead agent.
  * Faults: conflict (another agent has it), unavailable.
  */
 export async function listenPrivately(path: string): Promise<PrivateListener> {
   await Deno.mkdir(dirname(path), { recursive: true, mode: 0o700 }).catch((cause) => {
-    throw new Fault("unavailable", `folder of socket ${path} cannot be made`, {
+    throw new Fault("unavailable", `folder of socket ${path} cannot be created`, {
       why: systemWords(cause),
-      fix: "run as root, or give another --socket",
+      fix: "run as root, or choose another --socket",
       cause,
     });
   });
@@ -51,7 +51,7 @@ function keepServing(
       } catch (error) {
         server = undefined;
         broken(error);
-        await pause(AGAIN_MS, stopping.signal);
+        await pause(REOPEN_MS, stopping.signal);
       }
     }
   };
@@ -69,7 +69,7 @@ function serveOn(
   path: string,
   answer: (request: Request) => Promise<Response>,
 ): Deno.HttpServer<Deno.UnixAddr> {
-  // The lock is ours, so a socket file that is there belongs to nobody.
+  // We have the lock, so an existing socket file is not in use.
   try {
     Deno.removeSync(path);
   } catch (error) {

@@ -18,11 +18,11 @@ import {
 } from "../../intent/records.ts";
 import { COMMIT_OPERATIONS, type Json } from "../../store/store.ts";
 import type { GcAct } from "../api.ts";
-import { type Part, releasing } from "../pods/endpoint_release.ts";
+import { type CommitPart, releasing } from "../pods/endpoint_release.ts";
 import { attachmentKey, attachmentsOf, endpointKeyOf, endpointsOf } from "./documents.ts";
 
 /** The removal of one endpoint from a host, with its checks and writes. */
-export interface HostRemoval extends Part {
+export interface HostRemoval extends CommitPart {
   readonly act: GcAct;
 }
 
@@ -107,7 +107,7 @@ function endpointRemoval(
   key: string,
   endpoint: EndpointRecord,
   nowMs: number,
-): { readonly verb: GcAct["act"]; readonly part: Part } {
+): { readonly verb: GcAct["act"]; readonly part: CommitPart } {
   const { bound: _, ...unbound } = endpoint;
   if (!endpoint.dynamic) {
     const writes = [{ key, value: unbound as unknown as Json }];

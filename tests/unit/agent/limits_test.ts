@@ -36,7 +36,7 @@ Deno.test("limited() ends a call that hangs, with a sentence that names it", asy
   assertEquals(fault.code, "timeout");
   assertEquals(
     fault.message,
-    "Open vSwitch gave no answer in 5 ms: hang hangs; see whether it is well; " +
-      "what was begun is taken back by the next look",
+    "Open vSwitch did not answer in 5 ms: hang hangs; check whether it works; " +
+      "the next reconciliation undoes what was begun",
   );
 });

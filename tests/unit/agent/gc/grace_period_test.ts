@@ -79,8 +79,8 @@ Deno.test("Garbage, hastened, releases what is marked and missing once more, and
   for (const id of ["gone", "back"]) assertEquals(garbage.isDue(id, "missing"), false);
   now = 5_000;
   garbage.isDue("gone", "missing");
-  assertEquals([...garbage.left()], [["gone", 20_000], ["back", 25_000]]);
-  assertEquals(garbage.hasten(), ["gone", "back"]);
+  assertEquals([...garbage.remainingMs()], [["gone", 20_000], ["back", 25_000]]);
+  assertEquals(garbage.expireAll(), ["gone", "back"]);
   assertEquals([garbage.isDue("gone", "missing"), garbage.isDue("back", "alive")], [true, false]);
   assertEquals(garbage.isDue("back", "missing"), false);
   assertEquals(garbage.isDue("new", "missing"), false);

@@ -1,17 +1,17 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { type Asker, explainPod } from "../../../../lib/agent/pods/explain_pod.ts";
+import { type ExplainContext, explainPod } from "../../../../lib/agent/pods/explain_pod.ts";
 import type { KnownPod } from "../../../../lib/intent/choice/requested_network.ts";
 import { attachmentOf, documentsOf, endpointOf, HOUR, unknown } from "./dynamic_records.ts";
 
 const ask = (
-  documents: Asker["documents"],
+  documents: ExplainContext["documents"],
   name: string,
-  { known = {}, ...more }: Partial<Asker> & { known?: Partial<KnownPod> } = {},
+  { known = {}, ...more }: Partial<ExplainContext> & { known?: Partial<KnownPod> } = {},
 ) =>
   explainPod({
     documents,
     host: "host1",
-    knownOf: () => Promise.resolve({ ...unknown(name), ...known }),
+    metadataOf: () => Promise.resolve({ ...unknown(name), ...known }),
     ...more,
   }, { namespace: "default", name });
 
@@ -40,10 +40,10 @@ Deno.test("explainPod() tells the rule and place of an attached pod, and where i
   const { notes } = await ask(documents, "web", { known: whole({ app: "db" }) });
   assertMatch(
     notes.join(),
-    /would go to t\/red by now, by PodSelector of t\/red; a network does not/,
+    /would be in t\/red now, by PodSelector of t\/red; a running pod keeps/,
   );
   const refused = await ask(documents, "web", { known: whole({ "io.contiv.network": "x" }) });
-  assertMatch(refused.notes.join(), /by now its set-up would be refused: .* no network x/);
+  assertMatch(refused.notes.join(), /a set-up would be refused now: .* no network x/);
 });
 
 Deno.test("explainPod() tells of a pod that is not there yet which endpoint names it, and where that belongs", async () => {
@@ -64,12 +64,15 @@ Deno.test("explainPod() tells which address a pod would get, and why that one", 
   assertMatch(back.notes.join(), /10.9.0.4 is held for it until 1970-01-01T01:01:00/);
   const fresh = await ask(documentsOf(), "web");
   assertEquals(fresh.places[0]?.address, "10.9.0.1");
-  assertMatch(fresh.notes.join(), /10.9.0.1 is the lowest free .*its labels are not all known/);
+  assertMatch(
+    fresh.notes.join(),
+    /10.9.0.1 is the lowest free .*its labels are not completely known/,
+  );
 });
 
 Deno.test("explainPod() tells why a pod is nowhere, would be refused, or cannot be told of", async () => {
   const none = documentsOf({ more: { "networks/t/blue": RED["networks/t/red"] } });
-  const nowhere = await ask(none, "web", { leftWhy: "a reason" });
+  const nowhere = await ask(none, "web", { unmatchedReason: "a reason" });
   assertEquals([nowhere.state, nowhere.places], ["nowhere", []]);
   assertMatch(nowhere.reason, /^no endpoint names it, and no network of t is the default/);
   assertMatch(nowhere.notes.join(), /^it is on host1 without a network: a reason/);
@@ -77,7 +80,7 @@ Deno.test("explainPod() tells why a pod is nowhere, would be refused, or cannot 
   assertEquals(refused.state, "refused");
   assertMatch(refused.reason, /there is no network x/);
   const silent = await ask(documentsOf(), "web", {
-    knownOf: () => Promise.reject(new Error("API server does not answer")),
+    metadataOf: () => Promise.reject(new Error("API server does not answer")),
   });
   assertEquals(silent.state, "refused");
   assertMatch(silent.reason, /API server does not answer/);

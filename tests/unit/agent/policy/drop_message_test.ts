@@ -93,11 +93,11 @@ Deno.test("dropWords() says what it knows: addresses of nobody, protocols withou
   const gone = drop(compiler, "t/p1", { policyNumber: 1, tag: 9 });
   assertEquals(
     dropMessage(compiler, gone),
-    "tcp 10.1.1.2 -> 10.1.1.1:8080 by a policy that is no longer there",
+    "tcp 10.1.1.2 -> 10.1.1.1:8080 by a policy that no longer exists",
   );
   assertEquals(
     dropMessage(undefined, gone),
-    "tcp 10.1.1.2 -> 10.1.1.1:8080 by a policy that is no longer there",
+    "tcp 10.1.1.2 -> 10.1.1.1:8080 by a policy that no longer exists",
   );
 });
 

@@ -3,9 +3,9 @@
 import { assertEquals } from "@std/assert";
 import {
   failClosedFlows,
-  isShutLine,
-  shutLine,
+  isTrunkDropFlow,
   tagsIn,
+  trunkDropFlow,
 } from "../../../../lib/agent/policy/fail_closed.ts";
 import { POLICY_COOKIES } from "../../../../lib/ovs/openflow/cookies.ts";
 import { POLICY_TABLE } from "../../../../lib/ovs/openflow/flow.ts";
@@ -43,8 +43,8 @@ Deno.test("tagsIn() and tagOfLine() find the networks of lines", () => {
 });
 
 Deno.test("a shut trunk's line is known again", () => {
-  assertEquals(isShutLine(shutLine(100)), true);
-  assertEquals(lines.some(isShutLine), false);
+  assertEquals(isTrunkDropFlow(trunkDropFlow(100)), true);
+  assertEquals(lines.some(isTrunkDropFlow), false);
 });
 
 Deno.test("openTagsOf() finds what a trunk forwards past the policies", () => {
