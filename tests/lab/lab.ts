@@ -1,4 +1,4 @@
-// `deno task lab`: many hosts on this machine, and a shell, or one command, among them.
+// `./install.sh lab`: many hosts on this machine, and a shell, or one command, among them.
 // Run inside in_lab.sh: deno run -A tests/lab/lab.ts [--hosts N] [...] [COMMAND...]
 
 import { parseArgs } from "@std/cli/parse-args";
@@ -8,8 +8,8 @@ import { FILE } from "./host.ts";
 
 const USAGE = `lab [--hosts N] [--fabric wire|vlan-switch|both|none] [--etcd 0|1|3] [--intent FILE]
     [--mtu BYTES] [COMMAND...]
-  brings up N hosts (2), each with its own Open vSwitch and agent, applies FILE (the guide's
-  late_bindings), and gives a shell among them, or runs COMMAND there; then all of it goes`;
+  starts N hosts (default 2), each with its own Open vSwitch and agent, applies FILE (default: the
+  guide's late_bindings), and opens a shell among them, or runs COMMAND there; then removes everything`;
 
 const GUIDE = new URL(
   "../fixtures/intents/late_bindings/multiple_vxlan_nets.json",
@@ -18,7 +18,7 @@ const GUIDE = new URL(
 const FABRICS: readonly Fabric[] = ["wire", "vlan-switch", "both", "none"];
 const ETCDS = [0, 1, 3] as const;
 
-interface Wish {
+interface LabOptions {
   readonly hosts: number;
   readonly fabric: Fabric;
   readonly etcd: 0 | 1 | 3;
@@ -28,9 +28,9 @@ interface Wish {
   readonly command: readonly string[];
 }
 
-/** Returns what the words ask for; undefined where they ask for nothing that there is. */
-async function readWish(args: readonly string[]): Promise<Wish | undefined> {
-  // `deno task lab -- WORDS` hands the dashes on.
+/** Returns the options of the command line; undefined if one is not valid, or for --help. */
+async function parseOptions(args: readonly string[]): Promise<LabOptions | undefined> {
+  // `deno task lab -- ARGS` passes the dashes on.
   const given = parseArgs(args[0] === "--" ? args.slice(1) : [...args], {
     string: ["hosts", "fabric", "etcd", "intent", "mtu"],
     boolean: ["help"],
@@ -47,9 +47,9 @@ async function readWish(args: readonly string[]): Promise<Wish | undefined> {
   return { hosts, fabric, etcd, mtu, intent, command: given._.map(String) };
 }
 
-/** Puts the words of lab_words.sh on a path of their own. */
-async function makeWords(dir: string): Promise<string> {
-  const script = new URL("lab_words.sh", import.meta.url).pathname;
+/** Makes a folder for the PATH with the commands of lab_commands.sh. */
+async function makeCommands(dir: string): Promise<string> {
+  const script = new URL("lab_commands.sh", import.meta.url).pathname;
   for (const folder of ["bin", "pods"]) await Deno.mkdir(`${dir}/${folder}`);
   for (const name of ["k8contivnet", "netdcli", "on", "pod", "inside", "unpod"]) {
     await Deno.symlink(script, `${dir}/bin/${name}`);
@@ -59,7 +59,7 @@ async function makeWords(dir: string): Promise<string> {
   return `${dir}/bin`;
 }
 
-function tell({ hosts, etcd, dir }: Cluster, { fabric }: Wish): void {
+function describe({ hosts, etcd, dir }: Cluster, { fabric }: LabOptions): void {
   const rows = hosts.map(({ label, netns, vtep }) =>
     `  ${label.padEnd(8)}${netns.padEnd(6)}${vtep}`
   );
@@ -67,19 +67,19 @@ function tell({ hosts, etcd, dir }: Cluster, { fabric }: Wish): void {
 ${hosts.length} hosts are up, joined by: ${fabric}; store: ${etcd?.url("/lab") ?? "one file"}
   label   netns VTEP address
 ${rows.join("\n")}
-what each host has is below ${dir}/hN: ovs/, agent/agent.log, agent/agent.sock
+files of each host are in ${dir}/hN: ovs/, agent/agent.log, agent/agent.sock
 
-  k8contivnet get networks          asks the first host's agent; netdcli too
+  k8contivnet get networks          asks the first host's agent, as does netdcli
   on h2 k8contivnet get endpoints   on another host; also: on h2 ovs-vsctl show, on h2 ip address
-  pod h1 myContainer1               a pod, set up on that host as a kubelet does
+  pod h1 myContainer1               creates a pod and sets it up on that host, as a kubelet does
   inside myContainer1 ip address    in that pod; also: inside myContainer1 ping -c1 11.1.0.2
-  unpod myContainer1                its end
-nothing of this is left when the shell ends
+  unpod myContainer1                tears it down and deletes it
+everything is removed when the shell ends
 `);
 }
 
 async function runInside(cluster: Cluster, command: readonly string[]): Promise<number> {
-  const path = await makeWords(cluster.dir);
+  const path = await makeCommands(cluster.dir);
   const shell = ["bash", "--rcfile", `${cluster.dir}/bashrc`, "-i"];
   const [first = "bash", ...args] = command.length > 0 ? command : shell;
   const child = new Deno.Command(first, {
@@ -90,16 +90,16 @@ async function runInside(cluster: Cluster, command: readonly string[]): Promise<
 }
 
 async function main(): Promise<number> {
-  const wish = await readWish(Deno.args);
-  if (!wish) {
+  const options = await parseOptions(Deno.args);
+  if (!options) {
     console.error(USAGE);
     return 2;
   }
   // Keys that end a command in the shell must not end the lab around it.
   for (const signal of ["SIGINT", "SIGQUIT"] as const) Deno.addSignalListener(signal, () => {});
-  await using cluster = await startCluster(wish);
-  tell(cluster, wish);
-  return await runInside(cluster, wish.command);
+  await using cluster = await startCluster(options);
+  describe(cluster, options);
+  return await runInside(cluster, options.command);
 }
 
 Deno.exit(await main());

@@ -12,7 +12,7 @@ const GUIDE = new URL(
   import.meta.url,
 );
 
-/** A tenant whose subnet is that of the guide's tenant: overlapping is allowed, meeting is not. */
+/** A tenant with the same subnet as the guide's tenant: they may overlap, but never reach each other. */
 const SECOND_TENANT = {
   Tenants: [{
     Name: "tenant-two",
@@ -30,7 +30,7 @@ function say(line = ""): void {
   console.log(line);
 }
 
-/** Prints one expectation and how it went. */
+/** Prints one expectation and whether it is met. */
 function expectation(what: string, isMet: boolean): void {
   if (!isMet) failures++;
   say(`  ${isMet ? "ok    " : "FAILED"}  ${what}`);
@@ -96,19 +96,19 @@ async function showTraffic(agent: LabAgent, pods: readonly Pod[]): Promise<void>
   await ping(green1, green2, g2, true);
   await ping(green2, green1, g1, true);
 
-  say("\nbetween networks nothing passes, even where a route is made by hand:");
+  say("\nbetween networks nothing passes, even with a route added by hand:");
   for (const [from, to, address] of [[one, two, a2], [four, three, a3]] as const) {
     await from.run("ip", "route", "add", `${address}/32`, "dev", "eth0");
     await ping(from, to, address, false, ", with a route to it on eth0");
   }
 
-  say("\na pod that gives itself an address of the other network gains nothing:");
+  say("\na pod that adds an address of the other network to itself does not reach it:");
   const stolen = a2.replace(/\.\d+$/, ".77");
   await one.run("ip", "addr", "add", `${stolen}/24`, "dev", "eth0");
   await ping(one, four, a4, false, `, as ${stolen}`);
   await one.run("ip", "addr", "del", `${stolen}/24`, "dev", "eth0");
 
-  say("\ntenants with the same subnet do not meet:");
+  say("\ntenants with the same subnet do not reach each other:");
   expectation(`myContainer3 of tenant-one and green2 of tenant-two both are ${a3}`, a3 === g2);
   await three.run("ip", "link", "set", "eth0", "down");
   await ping(one, green2, g2, false, ": myContainer3 is down, and green2 is not for tenant-one");

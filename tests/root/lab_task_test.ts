@@ -59,7 +59,7 @@ Deno.test("a shell in the lab ends with its own code, and says what it can do", 
   const { code, out, err } = await lab(["--hosts", "1", "--etcd", "0"], keys);
   assertEquals(code, 3, err);
   assertStringIncludes(out, "192.168.2.10/24");
-  assertStringIncludes(err, "nothing of this is left when the shell ends");
+  assertStringIncludes(err, "everything is removed when the shell ends");
 });
 
 Deno.test("the lab with its defaults is two hosts that share an etcd", async () => {
