@@ -2,31 +2,12 @@
 // Everything is read anew for each connection: tokens, certificates and keys are renewed under us.
 
 import { Fault, oneLine, systemWords } from "../util/errors.ts";
+import type { Access, AccessOptions } from "./access_fields.ts";
 
-/** What a connection to an API server needs. */
-export interface Access {
-  /** `https://HOST:PORT` or `http://HOST:PORT`, with the path below it where there is one. */
-  readonly server: string;
-  /** PEM of the authorities that may sign the server's certificate; absent: the public ones. */
-  readonly ca?: string;
-  readonly token?: string;
-  /** PEM of our certificate and its key. */
-  readonly cert?: string;
-  readonly key?: string;
-  /** Namespace that a command means which names none. */
-  readonly namespace: string;
-}
+export type { Access, AccessOptions };
 
 /** Returns the way to the API server as it is now. Faults: usage, not_found, failed. */
 export type AccessSource = () => Promise<Access>;
-
-/** What the user says beside the kubeconfig. */
-export interface AccessOptions {
-  /** Takes a server that is not asked over TLS. */
-  readonly isInsecure?: boolean;
-  /** Another context than the kubeconfig's own. */
-  readonly context?: string | undefined;
-}
 
 /** What stands for a kubeconfig where we run in a pod of the cluster. */
 export const IN_CLUSTER = "in-cluster";

@@ -1,9 +1,14 @@
 // The one write that we make: an annotation of a pod. It goes through the pod's `status`, whose right
 // lets nobody change what the pod runs; the metadata are changed all the same.
 
-import type { AnnotationChange } from "./cluster_cache.ts";
 import { type ApiConnection, KubeRefusal } from "./api_connection.ts";
 import type { KubeObject } from "./objects.ts";
+
+/** What an annotation becomes, and what it must be before: `null` for nothing there. */
+export interface AnnotationChange {
+  readonly before: string | null;
+  readonly after: string | null;
+}
 
 const LIMIT_MS = 10_000;
 

@@ -4,7 +4,7 @@
 
 import { Fault, faultFrom } from "../util/errors.ts";
 import type { AccessSource } from "./access.ts";
-import { annotate } from "./annotate.ts";
+import { annotate, type AnnotationChange } from "./annotate.ts";
 import { ApiConnection, KubeRefusal } from "./api_connection.ts";
 import type { Informer } from "./informer.ts";
 import {
@@ -291,12 +291,6 @@ export class ClusterCache {
 
 /** The way to the API server is another one by now. */
 class Renewed extends Error {}
-
-/** What an annotation becomes, and what it must be before: `null` for nothing there. */
-export interface AnnotationChange {
-  readonly before: string | null;
-  readonly after: string | null;
-}
 
 // One key of etcd, read at its newest version: it shows that the API server and its etcd are well.
 const PULSE = { path: "/api/v1/namespaces?fieldSelector=metadata.name%3Ddefault&limit=1" };

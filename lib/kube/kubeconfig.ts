@@ -2,7 +2,7 @@
 // is one, as its parser has weight.
 
 import { Fault, oneLine } from "../util/errors.ts";
-import type { Access, AccessOptions } from "./access.ts";
+import type { Access, AccessOptions } from "./access_fields.ts";
 
 /** Files that a kubeconfig names, relative to its own folder. */
 export type AccessFiles = Readonly<Partial<Record<"ca" | "cert" | "key" | "token", string>>>;

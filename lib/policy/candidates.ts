@@ -5,7 +5,7 @@
 // A label is only looked at while a set asks for its key. Most labels mean nothing to policies, and many
 // differ from pod to pod: an index of all of them would be the greater part of the whole model.
 
-import type { MemberSpec } from "./groups.ts";
+import type { MemberSpec } from "./member_spec.ts";
 import type { Endpoint } from "./input.ts";
 import { type Label, requiredLabel } from "../util/label_selectors.ts";
 

@@ -1,6 +1,7 @@
 // Who belongs to what: sets of endpoints that rules speak of, kept as endpoints come, change and go.
 
 import { Candidates } from "./candidates.ts";
+import type { MemberSpec } from "./member_spec.ts";
 import type { Endpoint } from "./input.ts";
 import { Namespaces } from "./namespaces.ts";
 import {
@@ -10,20 +11,6 @@ import {
   selectorKey,
   selectorMatches,
 } from "../util/label_selectors.ts";
-
-/** What makes an endpoint a member. */
-export type MemberSpec =
-  | { readonly kind: "group"; readonly tenant: string; readonly group: string }
-  /** Pods whose labels nobody has told yet. */
-  | { readonly kind: "untold"; readonly namespace: string }
-  | {
-    readonly kind: "pods";
-    /** Either one namespace, or those that the selector finds; all where both are absent. */
-    readonly namespace?: string | undefined;
-    readonly namespaceSelector?: LabelSelector | undefined;
-    /** All where absent. */
-    readonly podSelector?: LabelSelector | undefined;
-  };
 
 /** A set of endpoints. */
 export interface Group {

@@ -7,7 +7,7 @@
 
 import type { Subnet } from "../ipam/subnets.ts";
 import type { Direction, Endpoint } from "./input.ts";
-import type { MemberSpec } from "./groups.ts";
+import type { MemberSpec } from "./member_spec.ts";
 
 /** Tiers in the order in which they are asked. */
 export const TIERS = ["contiv", "kubernetes"] as const;

@@ -1,23 +1,10 @@
 // Opens a store by its URL: chooses the driver and loads it.
 
 import { Fault, oneLine } from "../util/errors.ts";
+import type { OpenOptions } from "./open_options.ts";
 import type { Store } from "./store.ts";
 
-/** Options of openStore(). */
-export interface OpenOptions {
-  /** A call without an answer faults after this. @default 5000 */
-  readonly limitMs?: number | undefined;
-  /** PEM file of the authorities that sign etcd's certificates; those of the system when absent. */
-  readonly etcdCa?: string | undefined;
-  /** PEM file of the client certificate for etcd; requires `etcdKey`. */
-  readonly etcdCert?: string | undefined;
-  /** PEM file of the key of `etcdCert`. */
-  readonly etcdKey?: string | undefined;
-  /** User of etcd; requires `etcdPasswordFile`. */
-  readonly etcdUser?: string | undefined;
-  /** File that contains only the password of `etcdUser`; read at each login. */
-  readonly etcdPasswordFile?: string | undefined;
-}
+export type { OpenOptions };
 
 /**
  * Opens the store at `url`: `sqlite:PATH`, or `etcd://HOST:PORT,HOST:PORT/PREFIX`, with TLS

@@ -12,7 +12,7 @@ import type { Actual } from "../pods/steps.ts";
 import { isStillBound } from "../pods/teardown.ts";
 import { attachmentKey, attachmentsOf, endpointKeyOf, type HostView } from "../store/documents.ts";
 import type { StoreCache } from "../store/store_cache.ts";
-import { isAliveOrUnknown } from "./safety_checks.ts";
+import { isAliveOrUnknown } from "./sandbox_liveness.ts";
 
 /** What restoring attachments works with. */
 export interface RestoreAttachmentsDeps extends HostView {

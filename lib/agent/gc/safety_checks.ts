@@ -2,20 +2,12 @@
 // that is empty. Nothing is detached or released on one such answer.
 
 import type { AttachmentRecord } from "../../intent/records.ts";
-import type { Runtimes } from "../../runtimes/runtime.ts";
-import { faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import { attachmentFromPort } from "../pods/port_external_ids.ts";
 import type { Actual } from "../pods/steps.ts";
 import { type HostView, isBlank } from "../store/documents.ts";
 import type { GracePeriod } from "./grace_period.ts";
-import type { SandboxState } from "./sandbox_liveness.ts";
-
-/** What asking about sandboxes works with. */
-export interface AliveDeps {
-  readonly runtimes: Pick<Runtimes, "isAlive">;
-  readonly log: Pick<Log, "warn">;
-}
+import { type AliveDeps, isAliveOrUnknown, type SandboxState } from "./sandbox_liveness.ts";
 
 /**
  * Reports whether nothing is to be done because the store is empty while pods of ours run here: it was
@@ -33,19 +25,6 @@ export async function isStoreLost(
   if (pods === 0) return false;
   deps.log.error("store is empty: attached pods are left as they are; restore it", { pods });
   return true;
-}
-
-/** Reports whether a sandbox is alive, or cannot be asked about now: no answer is no proof. */
-export async function isAliveOrUnknown(
-  { runtimes, log }: AliveDeps,
-  one: AttachmentRecord,
-): Promise<boolean> {
-  try {
-    return await runtimes.isAlive(one);
-  } catch (error) {
-    log.warn(`sandbox state unknown: ${faultFrom(error).message}`);
-    return true;
-  }
 }
 
 /** Marks a sandbox that is missing; reports whether its attachment is to be released now. */

@@ -10,7 +10,12 @@ import type { LogDedup } from "../../util/log_dedup.ts";
 import type { PodRequest } from "../api.ts";
 import type { Sandboxes } from "../pods/sandboxes.ts";
 import { attachmentsIn, attachmentsOf, type HostView } from "../store/documents.ts";
-import { isAliveOrUnknown } from "./safety_checks.ts";
+
+/** What asking about sandboxes works with. */
+export interface AliveDeps {
+  readonly runtimes: Pick<Runtimes, "isAlive">;
+  readonly log: Pick<Log, "warn">;
+}
 
 /** What checking sandboxes works with. */
 export interface SandboxLivenessDeps extends HostView {
@@ -105,5 +110,18 @@ async function reattach(
       log.error(`pod ${pod.namespace}/${pod.name} was restarted and not connected: ${message}`);
     }
     return false;
+  }
+}
+
+/** Reports whether a sandbox is alive, or cannot be asked about now: no answer is no proof. */
+export async function isAliveOrUnknown(
+  { runtimes, log }: AliveDeps,
+  one: AttachmentRecord,
+): Promise<boolean> {
+  try {
+    return await runtimes.isAlive(one);
+  } catch (error) {
+    log.warn(`sandbox state unknown: ${faultFrom(error).message}`);
+    return true;
   }
 }

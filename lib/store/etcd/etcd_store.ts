@@ -13,7 +13,7 @@
 // idempotency_keys.ts apply a commit at most once, also when its answer is lost. etcd_watch.ts resumes a
 // broken watch.
 
-import type { OpenOptions } from "../open_store.ts";
+import type { OpenOptions } from "../open_options.ts";
 import {
   type Check,
   checkCommitLimits,

@@ -1,7 +1,7 @@
 // Parses the URL and the login options of an etcd store, strictly.
 
 import { Fault, systemWords } from "../../util/errors.ts";
-import type { OpenOptions } from "../open_store.ts";
+import type { OpenOptions } from "../open_options.ts";
 
 /** A parsed etcd URL. */
 export interface EtcdUrl {

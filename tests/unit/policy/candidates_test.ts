@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Candidates } from "../../../lib/policy/candidates.ts";
-import type { MemberSpec } from "../../../lib/policy/groups.ts";
+import type { MemberSpec } from "../../../lib/policy/member_spec.ts";
 import type { Endpoint } from "../../../lib/policy/input.ts";
 import { Namespaces } from "../../../lib/policy/namespaces.ts";
 import { type LabelSelector, selectorMatches } from "../../../lib/util/label_selectors.ts";
