@@ -2,13 +2,7 @@
 
 import { Fault } from "../../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../../util/names.ts";
-import {
-  type BindRequest,
-  INTENT_BYTES,
-  type IntentRequest,
-  type PodRequest,
-  type TraceRequest,
-} from "../api.ts";
+import { INTENT_BYTES, type IntentRequest, type PodRequest, type TraceRequest } from "../api.ts";
 
 // An intent inside a body is longer than by itself: each quote takes two bytes.
 const BODY_BYTES = 2 * INTENT_BYTES;
@@ -87,11 +81,10 @@ export function intentOf(body: Body): IntentRequest {
 
 /** Returns `bind POD HOST [ID]` as a bindings file of one line. */
 export function bindingOf(body: Body): IntentRequest {
-  const { pod, host, attachUuid } = body as unknown as BindRequest;
   const binding = {
-    Container: parseName("pod", String(pod), LONG_NAME_LIMIT),
-    Host: parseName("host", String(host), LONG_NAME_LIMIT),
-    ...(attachUuid ? { AttachUUID: parseSandboxId(attachUuid) } : {}),
+    Container: parseName("pod", textOf(body, "pod"), LONG_NAME_LIMIT),
+    Host: hostOf(body),
+    ...(body.attachUuid ? { AttachUUID: parseSandboxId(textOf(body, "attachUuid")) } : {}),
   };
   return { mode: "bindings", text: JSON.stringify([binding]) };
 }
