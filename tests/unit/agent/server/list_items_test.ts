@@ -1,0 +1,142 @@
+// What `get` lists of each kind: which records, in which order, and by which names.
+
+import { assertEquals, assertThrows } from "@std/assert";
+import { KINDS, recordItems } from "../../../../lib/agent/server/list_items.ts";
+import { Fault } from "../../../../lib/util/errors.ts";
+import { type MemoryAgent, startMemoryAgent, startPod } from "../../../memory/memory_agent.ts";
+
+type Item = Readonly<Record<string, unknown>>;
+
+const NETWORKS = [
+  { Name: "n", Endpoints: [{ Container: "web" }, { Container: "db", Namespace: "prod" }] },
+  { Name: "m", Endpoints: [{ Container: "web" }] },
+];
+
+async function startAgent(): Promise<MemoryAgent> {
+  const agent = await startMemoryAgent();
+  await agent.apply(NETWORKS, {
+    ...{ Namespaces: ["default", "prod"] },
+    Policies: [{ Name: "q", Rules: [] }, {
+      Name: "p",
+      Rules: [{ Id: "1", Direction: "in", Action: "deny" }],
+    }],
+    Groups: [{ Name: "g", Network: "n", Policies: ["p"] }],
+  });
+  return agent;
+}
+
+const list = ({ agent }: MemoryAgent, kind: string, name?: string): readonly Item[] =>
+  agent.server.listItems(kind, name);
+
+/** Returns one field of each item. */
+const column = (items: readonly Item[], field: string) => items.map((item) => item[field]);
+
+Deno.test("tenants and networks are their records without the schema's number, in order", async () => {
+  using agent = await startAgent();
+  assertEquals(column(list(agent, "networks"), "name"), ["m", "n"]);
+  assertEquals(column(list(agent, "tenants"), "name"), ["t"]);
+  for (const kind of ["hosts", "tenants", "networks"]) {
+    const items = list(agent, kind);
+    assertEquals(items.length > 0, true);
+    for (const item of items) assertEquals("schema" in item, false);
+  }
+});
+
+Deno.test("hosts are listed with what the intent says of them", async () => {
+  using agent = await startAgent();
+  assertEquals(list(agent, "hosts"), [{ name: "host1", intf: "eth9" }]);
+});
+
+Deno.test("endpoints are listed by their JSON, and one by its name, network or tenant", async () => {
+  using agent = await startAgent();
+  const names = (name?: string) =>
+    list(agent, "endpoints", name).map((one) => `${one.network}/${one.endpoint}`);
+  assertEquals(names(), ["m/web", "n/db", "n/web"]);
+  assertEquals(names("web"), ["m/web", "n/web"]);
+  assertEquals(names("t/n/web"), ["n/web"]);
+  assertEquals(names("nobody"), []);
+});
+
+Deno.test("policies are listed with their rules and groups", async () => {
+  using agent = await startAgent();
+  const items = list(agent, "policies").map(({ name, rules, groups }) => [name, rules, groups]);
+  assertEquals(items, [["t/p", 1, ["g"]], ["t/q", 0, []]]);
+});
+
+Deno.test("attachments are those of this host and its unmatched pods, by name of pod as well", async () => {
+  using agent = await startAgent();
+  const [web, stranger] = [startPod(agent.host, "web"), startPod(agent.host, "stranger")];
+  await agent.setUp(web);
+  await agent.setUp(stranger);
+  // Another host's is not ours to show.
+  const [mine] = agent.attachments();
+  const others = { ...mine, host: "host2", pod: { namespace: "default", name: "web" } };
+  agent.store.database.put({ [`attachments/host2/${web.sandbox}/eth0`]: others });
+  await agent.cache.catchUp();
+  const shown = (name?: string) =>
+    list(agent, "attachments", name).map((one) => [one.network, one.state, one.vlan, one.sandbox]);
+  assertEquals(shown(), [
+    ["", "unmatched", 0, stranger.sandbox],
+    ["m", "ready", 101, web.sandbox],
+    ["n", "ready", 100, web.sandbox],
+  ]);
+  assertEquals(shown("stranger"), [["", "unmatched", 0, stranger.sandbox]]);
+  assertEquals(shown("default/stranger").length, 1);
+  assertEquals(shown("default/web").length, 2);
+  assertEquals(shown("t/n/web").length, 1);
+});
+
+Deno.test("an attachment whose network is gone is listed without a tag", async () => {
+  using agent = await startAgent();
+  await agent.setUp(startPod(agent.host, "web"));
+  agent.store.database.put({ "networks/t/n": undefined });
+  await agent.cache.catchUp();
+  assertEquals(column(list(agent, "attachments"), "vlan"), [101, 0]);
+});
+
+Deno.test("pods are those with networks of ours, each once with all its addresses", async () => {
+  using agent = await startAgent();
+  await agent.setUp(startPod(agent.host, "web"));
+  await agent.setUp(startPod(agent.host, "stranger"));
+  assertEquals(list(agent, "pods"), [{
+    ...{ namespace: "default", name: "web", networks: ["t/m", "t/n"] },
+    ...{ ips: ["10.9.1.1", "10.9.0.1"], node: "host1" },
+  }]);
+});
+
+Deno.test("pools are counted by network, differences by key", async () => {
+  using agent = await startAgent();
+  const pools = list(agent, "pools").map(({ network, used, size }) => [network, used, size]);
+  assertEquals(pools, [["m", 1, 254], ["n", 2, 254]]);
+  assertEquals(list(agent, "differences"), []);
+  agent.store.database.put({ "claims/vni/7": { schema: 1, owner: "networks/t/gone" } });
+  await agent.cache.catchUp();
+  assertEquals(column(list(agent, "differences"), "name"), ["claims/vni/7"]);
+});
+
+Deno.test("an unknown kind is not_found, and the known ones are named", async () => {
+  using agent = await startAgent();
+  for (const kind of ["", "network", "Networks", "constructor"]) {
+    const fault = assertThrows(() => list(agent, kind), Fault, `"${kind}"`);
+    assertEquals([fault.code, fault.fix], ["not_found", `kinds: ${KINDS.join(", ")}`]);
+  }
+});
+
+Deno.test("recordItems() answers from a store alone, and knows nothing that only a host has", async () => {
+  using agent = await startAgent();
+  await agent.setUp(startPod(agent.host, "web"));
+  const { documents } = agent.cache;
+  for (const kind of ["hosts", "tenants", "networks", "endpoints", "policies"]) {
+    assertEquals(recordItems(documents, kind), list(agent, kind));
+  }
+  assertEquals(recordItems(documents, "attachments"), []);
+  assertEquals(column(recordItems(documents, "networks", "t/m"), "name"), ["m"]);
+});
+
+Deno.test("a record that this version cannot read is not listed", async () => {
+  using agent = await startAgent();
+  const newer = { schema: 99, tenant: "t", name: "z" };
+  agent.store.database.put({ "networks/t/z": newer, "networks/t/y": "nonsense" });
+  await agent.cache.catchUp();
+  assertEquals(column(list(agent, "networks"), "name"), ["m", "n"]);
+});
