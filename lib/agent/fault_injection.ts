@@ -25,14 +25,14 @@ interface Scope {
 }
 
 /** Returns hooks that inject the fault in the file at `path`. */
-export function openFaults(path: string, log: Log): Between {
+export function openFaultInjection(path: string, log: Log): Between {
   log.warn("FAULT INJECTION IS ENABLED: this agent fails on demand; never use it in production", {
     file: path,
   });
-  return new Faults(path, log);
+  return new FaultInjector(path, log);
 }
 
-class Faults implements Between {
+class FaultInjector implements Between {
   readonly #path: string;
   readonly #log: Log;
   readonly #scopes = new AsyncLocalStorage<Scope>();

@@ -20,8 +20,8 @@ export const pods: Command = {
     const { kubeconfig, context, allNamespaces } = shell.options;
     const access = await accessSource(kubeconfig ?? ownKubeconfig(), { context })();
     const namespace = allNamespaces ? undefined : shell.options.namespace ?? access.namespace;
-    const { podItemsFrom } = await import("../agent/kube/api_pod_items.ts");
-    showPods(shell, await podItemsFrom(access, namespace), { namespace, name });
+    const { apiPodItems } = await import("../agent/kube/api_pod_items.ts");
+    showPods(shell, await apiPodItems(access, namespace), { namespace, name });
   },
 };
 

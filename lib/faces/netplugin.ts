@@ -42,8 +42,8 @@ export async function netpluginMain(args: readonly string[]): Promise<number> {
 async function openFaults(log: Log): Promise<void> {
   const path = Deno.env.get("K8CONTIVNET_FAULT");
   if (!path) return;
-  const { openFaults } = await import("../agent/fault_injection.ts");
-  standBetween(openFaults(path, log));
+  const { openFaultInjection } = await import("../agent/fault_injection.ts");
+  standBetween(openFaultInjection(path, log));
 }
 
 function help(): string {

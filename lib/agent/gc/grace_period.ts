@@ -51,8 +51,8 @@ export class GracePeriod {
    * next check if they are still missing.
    */
   expireAll(): string[] {
-    for (const [id, mark] of this.#missing) {
-      this.#missing.set(id, { ...mark, missingMs: this.#graceMs });
+    for (const [id, missing] of this.#missing) {
+      this.#missing.set(id, { ...missing, missingMs: this.#graceMs });
     }
     return [...this.#missing.keys()];
   }
@@ -60,7 +60,7 @@ export class GracePeriod {
   /** Returns the remaining milliseconds of the grace period of each missing sandbox, by attachment id. */
   remainingMs(): ReadonlyMap<string, number> {
     const left = ({ missingMs }: Missing) => Math.max(0, this.#graceMs - missingMs);
-    return new Map([...this.#missing].map(([id, mark]) => [id, left(mark)]));
+    return new Map([...this.#missing].map(([id, missing]) => [id, left(missing)]));
   }
 
   /** Forgets all but `ids`, the attachments that exist. */

@@ -9,7 +9,7 @@ import { entriesIn, networkOfEntry } from "./network_status.ts";
 const PAGE = 500;
 
 /** Returns the pods of a namespace, of all namespaces when absent, by name. Faults: as ApiConnection.ask(). */
-export async function podItemsFrom(
+export async function apiPodItems(
   access: Access,
   namespace: string | undefined,
 ): Promise<PodItem[]> {
@@ -24,14 +24,14 @@ export async function podItemsFrom(
     const page = fieldsIn(await connection.askJson({ path: `/api/v1${place}/pods?${query}` }));
     const listed: unknown[] = Array.isArray(page.items) ? page.items : [];
     const pods = listed.map((one) => hostPodIn(one, shelf)).filter((one) => one !== undefined);
-    items.push(...pods.map(itemOf));
+    items.push(...pods.map(apiPodItem));
     next = String(fieldsIn(page.metadata).continue ?? "");
   } while (next !== "");
   return items;
 }
 
 /** Returns a pod as an item; without networks of ours, with the address that its kubelet reports. */
-export function itemOf({ namespace, name, annotations, addresses, node }: HostPod): PodItem {
+export function apiPodItem({ namespace, name, annotations, addresses, node }: HostPod): PodItem {
   const entries = (entriesIn(annotations[NETWORK_STATUS]) ?? [])
     .filter((entry) => networkOfEntry(entry.name) !== undefined);
   const ips = entries.flatMap((entry) => Array.isArray(entry.ips) ? entry.ips.map(String) : []);

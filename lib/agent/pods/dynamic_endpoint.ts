@@ -171,7 +171,7 @@ function endpointKeyOf({ tenant, network, container }: EndpointRecord): string {
 }
 
 /** Returns the dynamic endpoints that a sandbox has already: a running pod keeps its network. */
-export function stayingChoices(documents: Documents, host: string, sandbox: string): Choice[] {
+export function currentChoices(documents: Documents, host: string, sandbox: string): Choice[] {
   return attachmentsIn(documents, host, sandbox).flatMap((one) => {
     const endpoint = findEndpoint(documents, one);
     if (!endpoint?.dynamic || !findNetwork(documents, one)) return [];

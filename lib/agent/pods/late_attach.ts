@@ -14,7 +14,7 @@ import { faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import type { LogDedup } from "../../util/log_dedup.ts";
 import type { PodRequest } from "../api.ts";
-import { offerOf, stayingChoices } from "./dynamic_endpoint.ts";
+import { currentChoices, offerOf } from "./dynamic_endpoint.ts";
 import { type PodMetadata, withContainerLabels } from "./pod_metadata.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 import type { UnmatchedPod } from "./unmatched_pods.ts";
@@ -94,7 +94,7 @@ function namedAmong(
 function hasFreeEndpoint(deps: LatePodsDeps, pod: PodRequest): boolean {
   const { store: { documents }, host } = deps;
   // What was chosen for a running pod does not move under it.
-  if (stayingChoices(documents, host, pod.sandbox).length > 0) return false;
+  if (currentChoices(documents, host, pod.sandbox).length > 0) return false;
   const attachments = attachmentsOf(documents, host);
   const holderOf = ({ tenant, network, container }: EndpointRecord) =>
     attachments.find((one) => endpointKeyOf(one) === keys.endpoint(tenant, network, container));

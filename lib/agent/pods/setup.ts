@@ -16,7 +16,7 @@ import type { CommittedClaim } from "./apply_claim.ts";
 import { logAttached } from "./attachment_log.ts";
 import { type Claim, type Place, planClaim } from "./claim.ts";
 import { commitClaim } from "./commit_claim.ts";
-import { stayingChoices } from "./dynamic_endpoint.ts";
+import { currentChoices } from "./dynamic_endpoint.ts";
 import {
   claimDynamicEndpoint,
   type DynamicEndpointClaim,
@@ -193,7 +193,7 @@ function choose(deps: SetupDeps, { request, sandbox, taken }: Query) {
   const { host, store: { documents }, log } = deps;
   const given = sandbox.pod ?? { namespace: request.namespace, name: request.name };
   const pod = { namespace: given.namespace, name: given.name };
-  const staying = stayingChoices(documents, host, sandbox.id);
+  const staying = currentChoices(documents, host, sandbox.id);
   if (staying.length > 0) return { pod, choices: staying };
   const query = { host, namespace: pod.namespace, pod: pod.name, sandbox: sandbox.id };
   if (sandbox.pod || !matchesSwapped(documents, query)) {

@@ -14,26 +14,26 @@ export interface ZoneHandover {
 }
 
 /**
- * Returns what must be done before the flows `have` become `want`; nothing if all zones keep their networks.
+ * Returns what must be done before the flows `present` become `desired`; nothing if all zones keep their networks.
  * `former` are flows that a switch has lost: its connection tracker may have survived.
  */
-export function handoverOf(
-  have: ReadonlySet<string>,
-  want: readonly string[],
+export function planZoneHandover(
+  present: ReadonlySet<string>,
+  desired: readonly string[],
   former: ReadonlySet<string> = new Set(),
 ): ZoneHandover {
-  const zones = want.flatMap((line) =>
-    have.has(line) || former.has(line) ? [] : tagOfLine(line) ?? []
+  const zones = desired.flatMap((flow) =>
+    present.has(flow) || former.has(flow) ? [] : tagOfLine(flow) ?? []
   );
   if (zones.length === 0) return { zones, entryFlows: [] };
   const fresh = new Set(zones);
-  const entryFlows = [...have].filter((line) =>
-    line.includes(" table=10,") && [...tagsIn([line])].some((tag) => fresh.has(tag))
+  const entryFlows = [...present].filter((flow) =>
+    flow.includes(" table=10,") && [...tagsIn([flow])].some((tag) => fresh.has(tag))
   );
   return { zones, entryFlows };
 }
 
 /** Returns the flows that say to which network a zone belongs. */
-export function ownersIn(lines: readonly string[]): Set<string> {
-  return new Set(lines.filter((line) => tagOfLine(line) !== undefined));
+export function zoneOwners(flows: readonly string[]): Set<string> {
+  return new Set(flows.filter((flow) => tagOfLine(flow) !== undefined));
 }

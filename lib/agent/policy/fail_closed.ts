@@ -2,19 +2,19 @@
 // few flows, until the rules are installed; and the frames of a trunk that bypasses the policies are
 // dropped. Pure.
 
-/** Returns the access tags of the networks that `lines` concern. */
-export function tagsIn(lines: readonly string[]): Set<number> {
-  return new Set(lines.flatMap((line) => {
-    const tag = /[,=]reg0=(0x[0-9a-f]+)/.exec(line)?.[1];
+/** Returns the access tags of the networks that `flows` concern. */
+export function tagsIn(flows: readonly string[]): Set<number> {
+  return new Set(flows.flatMap((flow) => {
+    const tag = /[,=]reg0=(0x[0-9a-f]+)/.exec(flow)?.[1];
     return tag === undefined ? [] : [Number(tag)];
   }));
 }
 
 /** Returns flows that drop all traffic from and to the policed endpoints of these networks. */
-export function failClosedFlows(wanted: readonly string[], tags: ReadonlySet<number>): string[] {
-  return wanted.flatMap((line) => {
+export function failClosedFlows(desired: readonly string[], tags: ReadonlySet<number>): string[] {
+  return desired.flatMap((flow) => {
     const found = /^(cookie=\S+ table=10, priority=)(?:20|40)(,ip,reg0=(\S+?),nw_\S+) actions=/
-      .exec(line);
+      .exec(flow);
     return found && tags.has(Number(found[3])) ? [`${found[1]}60${found[2]} actions=drop`] : [];
   });
 }
@@ -27,6 +27,6 @@ export function trunkDropFlow(tag: number): string {
 }
 
 /** Reports whether trunkDropFlow() returned this flow. */
-export function isTrunkDropFlow(line: string): boolean {
-  return line.startsWith(TRUNK_DROP);
+export function isTrunkDropFlow(flow: string): boolean {
+  return flow.startsWith(TRUNK_DROP);
 }

@@ -80,12 +80,12 @@ export class InstalledFlows {
       return have;
     }
     const { tables } = this.#deps;
-    const { handoverOf, ownersIn } = await import("./conntrack_zones.ts");
-    const { zones, entryFlows: doors } = handoverOf(have, desired, this.#owners);
+    const { planZoneHandover, zoneOwners } = await import("./conntrack_zones.ts");
+    const { zones, entryFlows: doors } = planZoneHandover(have, desired, this.#owners);
     this.#owners = new Set();
     if (doors.length > 0) await tables.change(doors, []);
     for (const zone of zones) await tables.emptyZone(zone);
-    this.#owners = ownersIn(desired);
+    this.#owners = zoneOwners(desired);
     const removed = new Set(doors);
     return doors.length === 0 ? have : new Set([...have].filter((flow) => !removed.has(flow)));
   }

@@ -37,7 +37,7 @@ export class PolicyHandover {
   /** Installs it for the VLANs under policy now. Faults: those of the switch; trunks that are closed. */
   async ensure(): Promise<void> {
     const { vlans, switch: ovs, fabric, tables } = this.#deps;
-    const desired = vlans.words();
+    const desired = vlans.key();
     if (desired === this.#installed) return;
     this.#installed = "";
     await ovs.refreshAntispoofFlows();

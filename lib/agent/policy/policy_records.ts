@@ -63,9 +63,9 @@ function rulesOf(rule: Written): ContivRule[] {
 function ruleOf(rule: Written, direction: Direction, id: string): ContivRule {
   const far = direction === "in" ? "From" : "To";
   const text = (key: string) => rule[key] === undefined ? undefined : String(rule[key]);
-  const strange = whyUnsupported(rule);
+  const unsupported = whyUnsupported(rule);
   return {
-    ...strange === undefined ? {} : { strange },
+    ...unsupported === undefined ? {} : { strange: unsupported },
     id,
     priority: Number(rule.Priority ?? 1),
     direction,

@@ -29,7 +29,7 @@ export class PolicyVlans {
   }
 
   /** Returns the same text for the same tags. */
-  words(): string {
+  key(): string {
     return this.#isEverything ? "all" : [...this.#tags].sort((a, b) => a - b).join();
   }
 }

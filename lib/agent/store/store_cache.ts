@@ -87,7 +87,7 @@ export class StoreCache {
   }
 
   /** Calls the store, and records whether it answered. */
-  async #ask<T>(work: () => Promise<T>): Promise<T> {
+  async #call<T>(work: () => Promise<T>): Promise<T> {
     try {
       const answer = await work();
       if (this.#trouble) this.#onTrouble(undefined);
@@ -122,14 +122,14 @@ export class StoreCache {
 
   /** Lists everything; if nothing is known yet, takes over each page while waiting for the next one. */
   async #readAll(): ReturnType<Store["list"]> {
-    if (this.#map.documents.size > 0) return await this.#ask(() => this.#store.list(""));
+    if (this.#map.documents.size > 0) return await this.#call(() => this.#store.list(""));
     // Pages of a list that has failed may still arrive.
     let isOver = false;
     const takeOver = (page: readonly Entry[]) => {
       if (!isOver) page.forEach((entry) => this.#map.merge(entry));
     };
     try {
-      return await this.#ask(() => this.#store.list("", takeOver));
+      return await this.#call(() => this.#store.list("", takeOver));
     } catch (error) {
       this.#map.documents.clear();
       throw error;
@@ -186,13 +186,13 @@ export class StoreCache {
   }
 
   async #catchUp(): Promise<void> {
-    const { revision } = await this.#ask(() => this.#store.list(NO_KEY));
+    const { revision } = await this.#call(() => this.#store.list(NO_KEY));
     if (!await this.#isKnown(revision)) await this.reload();
   }
 
   /** Makes sure that everything is known up to the change of `key` with which a commit conflicted. */
   async learn(key: string): Promise<void> {
-    const entry = await this.#ask(() => this.#store.get(key));
+    const entry = await this.#call(() => this.#store.get(key));
     // The revision of a deletion is unknown.
     if (!entry || !await this.#isKnown(entry.revision)) await this.reload();
   }
@@ -241,7 +241,7 @@ export class StoreCache {
 
   /** Commits once and records what was written. */
   async tryCommit(checks: readonly Check[], writes: readonly Write[]): Promise<CommitResult> {
-    const result = await this.#ask(() => this.#store.commit(checks, writes));
+    const result = await this.#call(() => this.#store.commit(checks, writes));
     if (!result.done) return result;
     for (const { key, value } of writes) {
       this.#map.merge({ key, value, revision: result.revision });
@@ -253,7 +253,7 @@ export class StoreCache {
 
   /** Reads one key again; forgets a pending write of it. */
   async refresh(key: string): Promise<void> {
-    const entry: Entry | undefined = await this.#ask(() => this.#store.get(key));
+    const entry: Entry | undefined = await this.#call(() => this.#store.get(key));
     if (!entry) this.#map.documents.delete(key);
     // A watch may have reported a later write meanwhile.
     else if (entry.revision >= (this.#map.documents.get(key)?.revision ?? 0)) {

@@ -196,7 +196,7 @@ class Monitor implements Disposable {
   }
 }
 
-// Asks this one member, which has to ask the majority: a member without quorum does not response.
+// Asks this one member, which has to ask the majority: a member without quorum does not answer.
 async function readRevision(cluster: EtcdCluster, keys: EtcdKeys, member: Member): Promise<number> {
   const options = { token: await cluster.token(member), limitMs: cluster.tryMs };
   const request = { key: keys.bytes(""), "keys_only": true };

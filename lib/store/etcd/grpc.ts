@@ -147,10 +147,10 @@ function transportError(error: Error, limitMs: number): TransportError {
     return new TransportError(CODE.deadlineExceeded, "did not answer in time", true, error);
   }
   const isUnsent = last !== undefined || own.startsWith("Name resolution failed");
-  const words = (last ?? own).replace(/^Error:? /, "");
+  const message = (last ?? own).replace(/^Error:? /, "");
   return new TransportError(
     code === undefined ? CODE.unavailable : Number(code),
-    words,
+    message,
     isUnsent,
     error,
   );

@@ -25,7 +25,7 @@ export class IdempotencyKeys {
   readonly #keys: EtcdKeys;
   readonly #client = crypto.randomUUID();
   readonly #free: IdempotencyKey[] = [];
-  #made = 0;
+  #created = 0;
   #lease: { readonly id: Promise<string>; readonly until: number } | undefined;
 
   constructor(cluster: EtcdCluster, keys: EtcdKeys) {
@@ -36,7 +36,7 @@ export class IdempotencyKeys {
   /** Runs `work` with a key that no other commit uses. A key of unknown state is not used again. */
   async use<T>(work: (key: IdempotencyKey) => Promise<T>): Promise<T> {
     const key = this.#free.pop() ??
-      { key: this.#keys.idempotencyKey(`${this.#client}/${this.#made++}`), revision: 0 };
+      { key: this.#keys.idempotencyKey(`${this.#client}/${this.#created++}`), revision: 0 };
     const result = await work(key);
     this.#free.push(key);
     return result;

@@ -39,8 +39,8 @@ export function storeFault(path: string, error: unknown): Fault {
   const code = primaryCode(error);
   const known = code === undefined ? ERRNO[errnoName(error)] : SENTENCES[code];
   if (known) return fault("unavailable", path, ...known, error);
-  const words = error instanceof Error ? error.message : String(error);
-  return fault("failed", path, `"${oneLine(words, 60)}"`, undefined, error);
+  const message = error instanceof Error ? error.message : String(error);
+  return fault("failed", path, `"${oneLine(message, 60)}"`, undefined, error);
 }
 
 /** Returns the Fault of a call that found the store at `path` locked for `limitMs`. */

@@ -16,8 +16,8 @@ export interface GroupResult {
   readonly after: number;
 }
 
-/** What the log of changes holds after a revision, as far as one page goes. */
-export type Page =
+/** One page of the log of changes after a revision. */
+export type LogPage =
   | { readonly kind: "compacted"; readonly revision: number }
   | {
     readonly kind: "page";
@@ -64,7 +64,7 @@ export class Rows {
   }
 
   /** Returns the changes below `prefix` after revision `after`, never a part of a commit. */
-  readLog(prefix: string, after: number): Page {
+  readLog(prefix: string, after: number): LogPage {
     return this.#inTransaction("BEGIN", () => {
       const { first, last } = this.#log();
       // Older than what is kept, or newer than the last revision, which only another store can have had.
@@ -165,7 +165,7 @@ function prepare(db: DatabaseSync) {
   };
 }
 
-function toPage(changes: Change[], last: number): Page {
+function toPage(changes: Change[], last: number): LogPage {
   if (changes.length <= PAGE_ROWS) return { kind: "page", changes, revision: last, hasMore: false };
   // The last commit may continue beyond this page: it is left for the next one.
   const cut = changes.at(-1)?.revision;

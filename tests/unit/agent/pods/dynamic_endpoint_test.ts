@@ -1,10 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
+  currentChoices,
   networkFor,
   type NewPod,
   planDynamicEndpoint,
   skipOf,
-  stayingChoices,
 } from "../../../../lib/agent/pods/dynamic_endpoint.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { attachmentOf, documentsOf, endpointOf, HOUR, unknown } from "./dynamic_records.ts";
@@ -103,7 +103,7 @@ Deno.test("planArrival() spreads over all that is free where that is less than i
 
 Deno.test("stayingChoices() gives what a sandbox has of such an endpoint while that is its own", () => {
   const has = (endpoint: ReturnType<typeof endpointOf>) =>
-    stayingChoices(
+    currentChoices(
       documentsOf({ endpoints: [endpoint], attachments: [attachmentOf("web", "10.9.0.1")] }),
       "host1",
       "5bweb",
