@@ -1,5 +1,5 @@
 #!/bin/bash
-# Sets up k8contivnet for a trial, for its tests, or on a minion. See "./install.sh -h".
+# Sets up k8contivnet for a trial, for its tests, or on a host. See "./install.sh -h".
 set -euo pipefail
 umask 022
 
@@ -28,7 +28,7 @@ usage: ./install.sh COMMAND
   lab        build, then open a shell among many hosts in such namespaces; see "./install.sh lab --help"
   test       build, then run all tests in such namespaces; "./install.sh test tests/root/x_test.ts" runs some
   build      build dist/k8contivnet from this tree
-  install    install dist/k8contivnet on this minion
+  install    install dist/k8contivnet on this host
                --dry-run     print what would be done, and do nothing
                --uninstall   remove what install created, and the cache; state and intent stay
                --cni         install it as a CNI plugin, too
@@ -388,7 +388,7 @@ run_tests() {
   [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }
 
-# ---- install on a minion
+# ---- install on a host
 
 root='' dry='' cni=''
 PLUGINS=/usr/libexec/kubernetes/kubelet-plugins/net

@@ -1,4 +1,4 @@
-// What install.sh leaves on a minion, file by file, and how it counts tests.
+// What install.sh leaves on a host, file by file, and how it counts tests.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { run } from "../lab/run.ts";
@@ -16,8 +16,8 @@ function installSh(...words: string[]): Promise<Ended> {
   });
 }
 
-/** Makes the root of a minion: systemd, and a plugin of somebody else. */
-async function makeMinion(root: string): Promise<void> {
+/** Makes the root of a host: systemd, and the plugin of another program. */
+async function makeHostRoot(root: string): Promise<void> {
   for (const folder of ["usr/local/bin", "usr/lib/systemd", "etc/systemd/system"]) {
     await Deno.mkdir(`${root}/${folder}`, { recursive: true });
   }
@@ -40,7 +40,7 @@ function added(before: readonly string[], after: readonly string[]): string[] {
 
 Deno.test("install puts file, links and unit in their places, and nothing else", async () => {
   await using dir = await tempDir();
-  await makeMinion(`${dir}`);
+  await makeHostRoot(`${dir}`);
   const before = await snapshot(`${dir}`);
   const { code, err } = await installSh("install", "--root", `${dir}`);
   assertEquals({ code, err }, { code: 0, err: "" });
@@ -55,9 +55,9 @@ Deno.test("install puts file, links and unit in their places, and nothing else",
   await run("cmp", [DIST, `${dir}/${FILE}`]);
 });
 
-Deno.test("install --uninstall leaves the minion as it was before", async () => {
+Deno.test("install --uninstall leaves the host as it was before", async () => {
   await using dir = await tempDir();
-  await makeMinion(`${dir}`);
+  await makeHostRoot(`${dir}`);
   await Deno.mkdir(`${dir}/etc/cni/net.d`, { recursive: true });
   await Deno.mkdir(`${dir}/opt/cni/bin`, { recursive: true });
   const before = await snapshot(`${dir}`);
@@ -78,7 +78,7 @@ Deno.test("install without systemd brings no unit", async () => {
 
 Deno.test("install twice changes nothing the second time", async () => {
   await using dir = await tempDir();
-  await makeMinion(`${dir}`);
+  await makeHostRoot(`${dir}`);
   await installSh("install", "--cni", "--root", `${dir}`);
   const before = await snapshot(`${dir}`, true);
   const { code } = await installSh("install", "--cni", "--root", `${dir}`);
@@ -88,7 +88,7 @@ Deno.test("install twice changes nothing the second time", async () => {
 
 Deno.test("install --dry-run says what it would do and changes nothing", async () => {
   await using dir = await tempDir();
-  await makeMinion(`${dir}`);
+  await makeHostRoot(`${dir}`);
   const before = await snapshot(`${dir}`, true);
   const { code, out } = await installSh("install", "--dry-run", "--cni", "--root", `${dir}`);
   assertEquals(code, 0);
@@ -159,7 +159,7 @@ const obstacles: readonly (readonly [what: string, make: string, says: RegExp])[
 for (const [what, make, says] of obstacles) {
   Deno.test(`install refuses and changes nothing where ${what}`, async () => {
     await using dir = await tempDir();
-    await makeMinion(`${dir}`);
+    await makeHostRoot(`${dir}`);
     await run("sh", ["-ec", `cd "$1"; EXEC=${EXEC}; ${make}`, "sh", `${dir}`]);
     const before = await snapshot(`${dir}`, true);
     for (const more of [[], ["--uninstall"]]) {
