@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { bindings, intents } from "../../fixtures/intents.ts";
 import { exampleIntent } from "../../../lib/intent/examples/example.ts";
 import { planBindings, planIntent } from "../../../lib/intent/plan.ts";
@@ -704,19 +704,12 @@ Deno.test("a claim of a pod that has no endpoint is respected", () => {
   assertStringIncludes(fault.message, "host1/0123456789ab/eth0 has it");
 });
 
-Deno.test("planIntent() plans ten thousand endpoints, each at the price of one of a thousand", () => {
-  const leastMs = (count: number) => {
-    const names = Array.from({ length: count }, (_, n) => `c${n}`);
-    const { intent } = parseIntent(
-      JSON.stringify(vlanTenant([network("a", names)], { AllocSubnetLen: 16 })),
-    );
-    return Math.min(...[1, 2, 3].map(() => {
-      const started = performance.now();
-      assertEquals(planIntent(new Map(), { mode: "add", intent }).operations.length, count + 2);
-      return performance.now() - started;
-    }));
-  };
-  const [few, many] = [leastMs(1_000), leastMs(10_000)];
-  // Ten times as many; what is quadratic takes a hundred times as long.
-  assert(many < 40 * few, `${few} ms for a thousand, ${many} ms for ten thousand`);
+// How long that takes is the benchmark's matter (scale); what is quadratic would not end here either.
+Deno.test("planIntent() plans twenty thousand endpoints of one network, each with an address", () => {
+  const names = Array.from({ length: 20_000 }, (_, n) => `c${n}`);
+  const { intent } = parseIntent(
+    JSON.stringify(vlanTenant([network("a", names)], { AllocSubnetLen: 16 })),
+  );
+  const { operations } = planIntent(new Map(), { mode: "add", intent });
+  assertEquals(operations.length, names.length + 2);
 });
