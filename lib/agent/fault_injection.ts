@@ -1,20 +1,20 @@
-// Fault injection, for tests: wraps the agent's drivers, logs every step that they make, and kills, fails,
-// loses or hangs the requested one. Loaded only if the agent's environment names a file in
-// K8CONTIVNET_FAULT: anyone who can set that could as well start another agent.
+// Fault injection, for tests: logs every external call of the agent, and kills the agent at, fails, loses or
+// hangs the one that a test names. Loaded only if the agent's own environment names a file in
+// K8CONTIVNET_FAULT: whoever can set that could as well start another agent.
 //
-// A step is a call of a driver that returns a promise, or a command. Its name is
-// `SCOPE/DRIVER.METHOD#N`: the n-th such call within one setup, teardown or reconciliation. So the list
-// of steps is what the code really does: a test records it, and a new step is in it by itself.
+// An external call is a driver's method that returns a promise, or a command. Its name is
+// `SCOPE/DRIVER.METHOD#N`: the n-th such call within one setup, teardown or reconciliation. So the list of calls
+// is what the code really does: a test records it, and a new call is in it without further work.
 //
-// The file contains one line, `STEP:MODE`, and is removed when its step comes, just before the fault: so
-// a test sees that its fault was injected. No file, no fault.
+// The file holds one line, `CALL:MODE`, and is removed when that call comes, just before the fault: a test that
+// finds it gone knows that its fault was injected. No file, no fault.
 
 import { AsyncLocalStorage } from "node:async_hooks";
-import type { Between } from "../util/fault_hooks.ts";
+import type { FaultHooks } from "../util/fault_hooks.ts";
 import { Fault } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
 
-/** What may happen to a step. `lose`: it is done, but its answer is lost. */
+/** What may happen to a call. `lose`: it is made, and its result does not come back. */
 export const MODES = ["kill-before", "kill-after", "fail", "lose", "hang"] as const;
 
 type Mode = typeof MODES[number];
@@ -24,18 +24,19 @@ interface Scope {
   readonly counts: Map<string, number>;
 }
 
-/** Returns hooks that inject the fault in the file at `path`. */
-export function openFaultInjection(path: string, log: Log): Between {
+/** Returns the hooks that inject the faults which the file at `path` names. */
+export function openFaultInjection(path: string, log: Log): FaultHooks {
   log.warn("FAULT INJECTION IS ENABLED: this agent fails on demand; never use it in production", {
     file: path,
   });
-  return new FaultInjector(path, log);
+  return new FaultInjection(path, log);
 }
 
-class FaultInjector implements Between {
+class FaultInjection implements FaultHooks {
   readonly #path: string;
   readonly #log: Log;
   readonly #scopes = new AsyncLocalStorage<Scope>();
+  /** Of calls outside of all scopes. */
   readonly #others: Scope = { name: "agent", counts: new Map() };
 
   constructor(path: string, log: Log) {
@@ -43,46 +44,46 @@ class FaultInjector implements Between {
     this.#log = log;
   }
 
-  edge<T extends object>(name: string, driver: T, plain: readonly PropertyKey[]): T {
-    // Around an empty object: a proxy of a frozen object could not return other members.
+  hookDriver<T extends object>(name: string, driver: T, plain: readonly PropertyKey[]): T {
+    // Around an empty object: one that is frozen would let a proxy change nothing.
     return new Proxy({} as T, {
       get: (_, key) => {
         const member: unknown = Reflect.get(driver, key, driver);
         if (typeof member !== "function") return member;
         const call = (...args: unknown[]) => member.apply(driver, args);
         if (plain.includes(key)) return call;
-        return (...args: unknown[]) => this.step(`${name}.${String(key)}`, () => call(...args));
+        return (...args: unknown[]) => this.hookCall(`${name}.${String(key)}`, () => call(...args));
       },
     });
   }
 
-  step<T>(name: string, work: () => Promise<T>): Promise<T> {
+  hookCall<T>(name: string, work: () => Promise<T>): Promise<T> {
     const { name: scope, counts } = this.#scopes.getStore() ?? this.#others;
     const n = (counts.get(name) ?? 0) + 1;
     counts.set(name, n);
-    const step = `${scope}/${name}#${n}`;
-    this.#log.info(`outside step ${step}`);
-    const mode = this.#takeMode(step);
-    return mode === undefined ? work() : inject(mode, step, work);
+    const call = `${scope}/${name}#${n}`;
+    this.#log.info(`external call ${call}`);
+    const mode = this.#takeMode(call);
+    return mode === undefined ? work() : inject(mode, call, work);
   }
 
-  scope<T>(name: string, work: () => Promise<T>): Promise<T> {
+  inScope<T>(name: string, work: () => Promise<T>): Promise<T> {
     return this.#scopes.run({ name, counts: new Map() }, work);
   }
 
-  /** Returns the fault for `step`, once; undefined for none. */
-  #takeMode(step: string): Mode | undefined {
-    const line = readOwn(this.#path);
-    if (!line.startsWith(`${step}:`)) return undefined;
-    const mode = MODES.find((one) => line === `${step}:${one}`);
+  /** Returns what is to happen to `call`, once; undefined: nothing. */
+  #takeMode(call: string): Mode | undefined {
+    const wanted = readOwn(this.#path);
+    if (!wanted.startsWith(`${call}:`)) return undefined;
+    const mode = MODES.find((one) => wanted === `${call}:${one}`);
     if (mode === undefined) return undefined;
     Deno.removeSync(this.#path);
-    this.#log.warn(`fault injected: ${step} ${mode}`);
+    this.#log.warn(`fault injected: ${call} ${mode}`);
     return mode;
   }
 }
 
-/** Returns the text of the file at `path`; empty if it is missing or belongs to another user. */
+/** Returns the text of the file at `path`; nothing if it is missing or not owned by this user. */
 function readOwn(path: string): string {
   try {
     const { uid, isFile } = Deno.lstatSync(path);
@@ -92,21 +93,21 @@ function readOwn(path: string): string {
   }
 }
 
-async function inject<T>(mode: Mode, step: string, work: () => Promise<T>): Promise<T> {
+async function inject<T>(mode: Mode, call: string, work: () => Promise<T>): Promise<T> {
   if (mode === "kill-before") die();
-  if (mode === "fail") throw injected(step);
+  if (mode === "fail") throw injected(call);
   if (mode === "hang") return await new Promise<never>(() => {});
   const result = await work();
   if (mode === "kill-after") die();
-  if (mode === "lose") throw injected(step);
+  if (mode === "lose") throw injected(call);
   return result;
 }
 
-function injected(step: string): Fault {
-  return new Fault("unavailable", `outside step ${step} failed`, { why: "a test asked for it" });
+function injected(call: string): Fault {
+  return new Fault("unavailable", `external call ${call} failed`, { why: "a test asked for it" });
 }
 
-/** Ends this process like kill -9: Deno's own kill needs -A, which the packed file never has. */
+/** Ends this process as kill -9 does: Deno's own kill needs -A, which the packed file never has. */
 function die(): void {
   const { symbols } = Deno.dlopen("libc.so.6", { raise: { parameters: ["i32"], result: "i32" } });
   symbols.raise(9);

@@ -3,7 +3,7 @@
 import { dirname } from "@std/path";
 import type { AgentOptions } from "../agent/options.ts";
 import { runAgent } from "../agent/main.ts";
-import { standBetween } from "../util/fault_hooks.ts";
+import { installFaultHooks } from "../util/fault_hooks.ts";
 import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
 import { createLog, type Log, type LogLevel } from "../util/log.ts";
 import { isLinkName, isName, LONG_NAME_LIMIT, parseName } from "../util/names.ts";
@@ -25,7 +25,7 @@ export async function netpluginMain(args: readonly string[]): Promise<number> {
       level: one(flags, "log-level") as LogLevel,
       format: one(flags, "log-format") as "text" | "json",
     });
-    await openFaults(log);
+    await injectFaults(log);
     await runAgent(await optionsFrom(flags), log, stopSignal());
     return 0;
   } catch (error) {
@@ -38,12 +38,12 @@ export async function netpluginMain(args: readonly string[]): Promise<number> {
   }
 }
 
-/** For tests: an environment that names a file lets faults be injected. */
-async function openFaults(log: Log): Promise<void> {
+/** For tests: installs fault injection if the environment names its file. */
+async function injectFaults(log: Log): Promise<void> {
   const path = Deno.env.get("K8CONTIVNET_FAULT");
   if (!path) return;
   const { openFaultInjection } = await import("../agent/fault_injection.ts");
-  standBetween(openFaultInjection(path, log));
+  installFaultHooks(openFaultInjection(path, log));
 }
 
 function help(): string {

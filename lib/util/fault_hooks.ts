@@ -1,46 +1,47 @@
-// Where the program meets the outside. Every driver passes here once, when it is opened, and every
-// command when it is run: so that a test can stand between. Nobody else pays for it.
+// Where faults can be injected for tests: every call that leaves this process. Drivers are hooked once, when
+// they are opened, single calls (a command, a query) when they are made. Without installed hooks, which is
+// always but in tests, this costs one comparison per driver.
 
-/** Members of a driver that give no promise: they look at memory, or end its use. */
+/** Members of a driver that do not return a promise: they read memory, or end the driver's use. */
 export type Plain<T> = {
   [K in keyof T]: T[K] extends (...args: never[]) => Promise<unknown> ? never : K;
 }[keyof T];
 
-/** Somebody who stands between the program and the outside. */
-export interface Between {
-  /** Returns what is to be used in place of `driver`; all but its `plain` members are steps. */
-  edge<T extends object>(name: string, driver: T, plain: readonly PropertyKey[]): T;
-  /** Does one outside step. */
-  step<T>(name: string, work: () => Promise<T>): Promise<T>;
-  /** Does `work`, whose steps are told apart from others' by `name`. */
-  scope<T>(name: string, work: () => Promise<T>): Promise<T>;
+/** What injects faults between the program and everything outside of it. */
+export interface FaultHooks {
+  /** Returns what is used in place of `driver`; all of its methods but the `plain` ones are external calls. */
+  hookDriver<T extends object>(name: string, driver: T, plain: readonly PropertyKey[]): T;
+  /** Makes one external call by that name. */
+  hookCall<T>(name: string, call: () => Promise<T>): Promise<T>;
+  /** Does `work`; the names of its external calls begin with `scope`. */
+  inScope<T>(scope: string, work: () => Promise<T>): Promise<T>;
 }
 
-let between: Between | undefined;
+let installed: FaultHooks | undefined;
 
-/** Lets `somebody` stand between; what was opened before stays as it is. */
-export function standBetween(somebody: Between): void {
-  between = somebody;
+/** Installs `hooks` for all drivers that are opened, and all calls that are made, from now on. */
+export function installFaultHooks(hooks: FaultHooks): void {
+  installed = hooks;
 }
 
 /**
- * Returns `driver`, or what stands between it and us; its steps are `name.METHOD`. `plain` are the
- * methods that give no promise, and `close`, after which nothing is left to break.
+ * Returns `driver`, or what the installed hooks put in its place; its external calls are `name.METHOD`.
+ * `plain` are the methods that do not return a promise, and `close`, after which nothing can fail any more.
  */
 export function hooked<T extends object>(
   name: string,
   driver: T,
   plain: readonly (Plain<T> | "close")[] = [],
 ): T {
-  return between ? between.edge(name, driver, plain) : driver;
+  return installed ? installed.hookDriver(name, driver, plain) : driver;
 }
 
-/** Does an outside step that is no driver's method. */
-export function outsideStep<T>(name: string, work: () => Promise<T>): Promise<T> {
-  return between ? between.step(name, work) : work();
+/** Makes an external call that is not a method of a hooked driver. */
+export function hookedCall<T>(name: string, call: () => Promise<T>): Promise<T> {
+  return installed ? installed.hookCall(name, call) : call();
 }
 
-/** Does `work` under a name that tells its outside steps from others'. */
-export function scope<T>(name: string, work: () => Promise<T>): Promise<T> {
-  return between ? between.scope(name, work) : work();
+/** Does `work` under a name that tells its external calls from those of other work. */
+export function inScope<T>(scope: string, work: () => Promise<T>): Promise<T> {
+  return installed ? installed.inScope(scope, work) : work();
 }

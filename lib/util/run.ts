@@ -1,6 +1,6 @@
 // Runs outside commands: an argument array, a time limit, never a shell.
 
-import { outsideStep } from "./fault_hooks.ts";
+import { hookedCall } from "./fault_hooks.ts";
 import { Fault, oneLine } from "./errors.ts";
 
 /** Options of one run. */
@@ -17,7 +17,7 @@ export function run(
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<string> {
-  return outsideStep(`command.${cmd}`, () => runNow(cmd, args, options));
+  return hookedCall(`command.${cmd}`, () => runNow(cmd, args, options));
 }
 
 async function runNow(

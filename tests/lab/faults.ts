@@ -1,5 +1,5 @@
-// Faults injected into the agent of a lab, by the names that the agent itself has for its outside
-// steps: see lib/agent/fault_injection.ts.
+// Faults injected into the agent of a lab, by the names that the agent itself logs for its external calls: see
+// lib/agent/fault_injection.ts.
 
 import { run } from "./run.ts";
 import { type Host, worldOf, type WorldSets } from "./host.ts";
@@ -36,12 +36,12 @@ export class FaultyAgent {
     return await Deno.remove(this.#file).then(() => false, () => true);
   }
 
-  /** Returns the outside steps of one scope that `work` makes the agent do, each once, in order. */
+  /** Returns the external calls of one scope that `work` makes the agent do, each once, in order. */
   async steps(scope: string, work: () => Promise<unknown>): Promise<string[]> {
     const before = (await this.#host.agent.logText()).length;
     await work();
     const told = (await this.#host.agent.logText()).slice(before);
-    const names = [...told.matchAll(/ outside step (\S+)$/gm)].map(([, name]) => name ?? "");
+    const names = [...told.matchAll(/ external call (\S+)$/gm)].map(([, name]) => name ?? "");
     return [...new Set(names.filter((name) => name.startsWith(`${scope}/`)))];
   }
 }

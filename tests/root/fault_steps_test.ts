@@ -1,4 +1,4 @@
-// A fault before and after every outside step of a setup and of a teardown. Which steps there are is
+// A fault before and after every external call of a setup and of a teardown. Which steps there are is
 // recorded from the agent itself: one that is new is played without anybody's doing.
 
 import { assert, assertEquals } from "@std/assert";
@@ -114,7 +114,7 @@ async function becomesWhole({ host, pod, before }: Stage): Promise<void> {
 }
 
 for (const mode of ["kill-before", "kill-after"]) {
-  Deno.test(`${mode} of every outside step: what is wanted is there after a restart, and nothing else`, async () => {
+  Deno.test(`${mode} of every external call: what is wanted is there after a restart, and nothing else`, async () => {
     await onStage(async (stage) => {
       const { host, pod } = stage;
       const { setup, teardown } = await record(stage);
@@ -132,7 +132,7 @@ for (const mode of ["kill-before", "kill-after"]) {
 }
 
 for (const mode of ["fail", "lose", "hang"]) {
-  Deno.test(`${mode} at every outside step: one sentence in time, nothing is left, and the next setup works`, async () => {
+  Deno.test(`${mode} at every external call: one sentence in time, nothing is left, and the next setup works`, async () => {
     await onStage(async (stage) => {
       const { host, pod } = stage;
       const { setup, teardown } = await record(stage);

@@ -186,7 +186,10 @@ Deno.test("while the API server is unreachable pods are set up and stay connecte
     const told = await Promise.all(["pod0", "pod1", "pod2"].map(statusOf));
     return told[0] === "none" && told[1] !== "none" && told[2] !== "none";
   }, { limitMs: 60_000 });
-  assertStringIncludes(await host.agent.logText(), "API server unreachable, what was known stays");
+  assertStringIncludes(
+    await host.agent.logText(),
+    "API server unreachable, cached objects stay in use",
+  );
   await removePods("pod0", "pod1", "pod2");
 });
 

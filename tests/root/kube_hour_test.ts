@@ -117,7 +117,7 @@ Deno.test("watches that are cut for an hour let nothing through and cut nothing 
   ]);
   assertEquals(never.answered, 0);
   assertEquals(always.missed(), []);
-  assertMatch(await host.agent.logText(), /API server unreachable, what was known stays/);
+  assertMatch(await host.agent.logText(), /API server unreachable, cached objects stay in use/);
   // The ear was there all the time; and what is closed by now stays so.
   await kube.ask("DELETE", policyPath("x/shut"));
   await waitFor("the first answer", () => never.answered > 0, LIMIT);

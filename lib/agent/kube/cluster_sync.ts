@@ -181,7 +181,7 @@ export class ClusterSync {
     // What came in the list was reported before all of it was known.
     if (isUp) this.#notifyIfUnmatched();
     if (isUp) log.info("API server reachable", { server: this.cluster.server });
-    else if (why !== "") log.warn(`API server unreachable, what was known stays: ${why}`);
+    else if (why !== "") log.warn(`API server unreachable, cached objects stay in use: ${why}`);
     this.#annotator.notifier.notify();
   }
 

@@ -8,7 +8,7 @@ import type { Notifier } from "../../util/async/notifier.ts";
 import { pause } from "../../util/async/pause.ts";
 import type { Clock } from "../../util/clock.ts";
 import { faultFrom } from "../../util/errors.ts";
-import { scope } from "../../util/fault_hooks.ts";
+import { inScope } from "../../util/fault_hooks.ts";
 import type { Log } from "../../util/log.ts";
 import type { LogDedup } from "../../util/log_dedup.ts";
 import type { PodRequest } from "../api.ts";
@@ -82,7 +82,7 @@ export async function reconcile(deps: ReconcileLoopDeps, signal: AbortSignal): P
     await pause(GATHER_MS, signal);
     if (signal.aborted) return;
     let problem = "";
-    const failed = await scope("look", deps.reconcileOnce).catch((error) => {
+    const failed = await inScope("reconcile", deps.reconcileOnce).catch((error) => {
       problem = `reconciliation failed: ${faultFrom(error).message}`;
       return 1;
     });

@@ -2,7 +2,7 @@
 // teardown notes.
 
 import type { Debounce } from "../../util/async/debounce.ts";
-import { scope } from "../../util/fault_hooks.ts";
+import { inScope } from "../../util/fault_hooks.ts";
 import type { PodRequest, PodVerb, SetupAnswer, StatusAnswer, TeardownAnswer } from "../api.ts";
 import { desiredOf } from "../pods/desired.ts";
 import type { LocalTags } from "../pods/local_tags.ts";
@@ -32,7 +32,7 @@ export async function answerVerb(
   const work = verb === "setup" ? () => setUp(deps, pod) : () => deps.tearDown(pod);
   return await deps.sandboxes.queue.run<SetupAnswer | TeardownAnswer>(
     pod.sandbox,
-    () => scope<SetupAnswer | TeardownAnswer>(verb, work),
+    () => inScope<SetupAnswer | TeardownAnswer>(verb, work),
   );
 }
 

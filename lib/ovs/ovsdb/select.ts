@@ -1,7 +1,7 @@
 // Questions to the database over its socket. ovs-vsctl gives the same rows, and takes 50 ms of a
 // processor for it, most of them to be loaded (3.1, November 2026): too much for what each look asks.
 
-import { outsideStep } from "../../util/fault_hooks.ts";
+import { hookedCall } from "../../util/fault_hooks.ts";
 import { type Columns, openOvsdb } from "./ovsdb_connection.ts";
 
 /** Which rows: those of these names, else those with this external id, else all. */
@@ -22,7 +22,7 @@ export function selectRows(
   asks: readonly Ask[],
   endMs: number,
 ): Promise<Columns[][]> {
-  return outsideStep("ovsdb.ask", async () => {
+  return hookedCall("ovsdb.ask", async () => {
     const connection = await openOvsdb(address.replace(/^unix:/, ""));
     try {
       const selects = asks.map(selectsOf);
