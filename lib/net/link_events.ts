@@ -1,11 +1,11 @@
-// What the kernel tells of links without being asked, in this namespace and in those of the sandboxes
-// that have a link to it. Only what may mean that somebody changed a pod's side by hand.
+// Changes of links that the kernel reports, in this namespace and in those of the sandboxes that have a link to
+// it. Only those that may mean that a pod end was changed by hand.
 
-/** Something of a pod's side that may not be as it was made. */
+/** A change after which a pod end may differ from its spec. */
 export type LinkEvent =
-  /** An IPv4 address was taken away. */
+  /** An IPv4 address was removed. */
   | { readonly kind: "address"; readonly address: string }
-  /** A link was made or changed; what it is now. */
+  /** A link was added or changed; its present state. */
   | {
     readonly kind: "link";
     readonly name: string;
@@ -13,17 +13,17 @@ export type LinkEvent =
     readonly mtu: number;
     readonly isUp: boolean;
   }
-  /** A link was taken away. */
+  /** A link was removed. */
   | { readonly kind: "gone"; readonly name: string }
-  /** A default route by that gateway was taken away. */
+  /** A default route by that gateway was removed. */
   | { readonly kind: "route"; readonly gateway: string }
-  /** More happened than the kernel could keep: anything may have changed. */
+  /** More happened than the socket buffer could hold: anything may have changed. */
   | { readonly kind: "lost" };
 
-/** Events as they gather. */
+/** A subscription; events wait in the kernel until they are taken. */
 export interface LinkEvents {
-  /** Returns those since the last call, at once. */
+  /** Returns the events since the last call, without waiting. */
   take(): LinkEvent[];
-  /** Ends it. */
+  /** Ends the subscription. */
   close(): void;
 }

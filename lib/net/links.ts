@@ -1,30 +1,30 @@
-// What the agent needs of Linux links: pairs between this namespace and a sandbox's. Knows links
-// only; whose they are is told by an alias. Two drivers do the work: netlink/ (through libc, some
-// ten times quicker) and iproute/ (through `ip`, works everywhere).
+// What the agent needs of Linux links: veth pairs between this namespace and a sandbox's. This room knows links
+// only; their alias says whose they are. Two drivers: netlink/ (through libc, some ten times faster) and
+// iproute/ (through `ip`, works everywhere).
 
 /** One veth pair: the host end in this namespace, the pod end in a sandbox's. */
 export interface PairSpec {
   /** Name in this namespace, at most 15 characters. */
   readonly hostEnd: string;
-  /** Says whose link this is; begins with the prefix of openLinks(), cut at 255 characters. */
+  /** Identifies the owner; begins with the prefix of openLinks(), cut at 255 characters. */
   readonly alias: string;
   /** Absolute path of the sandbox's namespace: `/run/netns/NAME`, `/proc/PID/ns/net`. */
   readonly netns: string;
-  /** Inode number of that namespace: a process id may have been given to somebody else meanwhile. */
+  /** Inode number of that namespace: the process id in its path may belong to another process by now. */
   readonly netnsInode: number;
   /** Name of the pod end inside the sandbox. */
   readonly interface: string;
-  /** Of the pod end, `02:02:0b:01:00:02`. */
+  /** MAC address of the pod end, `02:02:0b:01:00:02`. */
   readonly mac: string;
-  /** Of both ends, in bytes. */
+  /** MTU of both ends, in bytes. */
   readonly mtu: number;
-  /** Of the pod end: IPv4 addresses with prefix length, `11.1.0.2/24`. */
+  /** IPv4 addresses of the pod end with prefix length, `11.1.0.2/24`. */
   readonly addresses: readonly string[];
-  /** Next hop of the sandbox's default route; no such route when absent. */
+  /** Next hop of the sandbox's default route; without it, no default route is added. */
   readonly gateway?: string | undefined;
   /**
-   * False: the pod end sums its own checksums, as Open vSwitch's userspace datapath needs. True:
-   * left as it is.
+   * False: the pod end computes its checksums in software, as Open vSwitch's userspace datapath needs. True: the
+   * kernel's default.
    */
   readonly checksumOffload: boolean;
 }
@@ -32,17 +32,17 @@ export interface PairSpec {
 /** One of our links in this namespace. */
 export interface HostEnd {
   readonly name: string;
-  /** Empty where the making of a pair was cut off half way; ensurePodSide() finishes it. */
+  /** Empty if the creation of the pair was interrupted; ensurePodSide() completes it. */
   readonly alias: string;
-  /** Switched on; says nothing about the other end. */
+  /** Administratively up (IFF_UP); says nothing about the other end. */
   readonly isUp: boolean;
   readonly mtu: number;
 }
 
-/** One link inside a sandbox, ours or not. */
+/** One link inside a sandbox, whether we created it or not. */
 export interface PodLink {
   readonly name: string;
-  /** Empty for a link without one. */
+  /** Empty for a link without a MAC address. */
   readonly mac: string;
   readonly mtu: number;
   readonly isUp: boolean;
@@ -50,29 +50,28 @@ export interface PodLink {
   readonly addresses: readonly string[];
 }
 
-/** Makes, repairs, finds and removes pairs. Any call may be repeated; calls may run side by side. */
+/** Creates, repairs, lists and removes pairs. All calls may be repeated and may run concurrently. */
 export interface Links {
   /** Which driver was opened. */
   readonly driver: "netlink" | "ip";
 
   /**
-   * Makes the pair of `spec`, both ends up, addresses and routes in place, or leaves nothing.
-   * Faults: usage (a value that can be no such thing), conflict (a name is taken, or the sandbox
-   * has another default route), not_found (the sandbox is gone or another), unavailable, timeout,
-   * failed.
+   * Creates the pair of `spec`, both ends up, with addresses and routes, or leaves nothing behind. Faults: usage
+   * (a value is not valid), conflict (a name is taken, or the sandbox has another default route), not_found (the
+   * sandbox is gone, or another one is at its place), unavailable, timeout, failed.
    */
   createPair(spec: PairSpec): Promise<void>;
 
   /**
-   * Puts right what was changed by hand on the existing pair of `spec`, at both ends, and finishes
-   * one that was cut off. Addresses that `spec` does not name stay. Faults: as createPair();
-   * conflict also when the two names are no pair: remove the host end and make the pair again.
+   * Repairs both ends of the existing pair of `spec`, and completes one whose creation was interrupted. Addresses
+   * that `spec` does not name stay. Faults: as createPair(); conflict also when the two names are not a pair:
+   * remove the host end and create the pair again.
    */
   ensurePodSide(spec: PairSpec): Promise<void>;
 
   /**
-   * Removes links of ours, all in one step; one that is not there is success. Faults: conflict
-   * when a link is not ours (it stays; all others are gone).
+   * Removes links of ours, all in one step; one that does not exist is success. Faults: conflict, when a link is
+   * not ours (it stays; all others are removed).
    */
   removeLinks(hostEnds: readonly string[]): Promise<void>;
 
@@ -80,17 +79,17 @@ export interface Links {
   hostEnds(): Promise<HostEnd[]>;
 
   /**
-   * Returns all links of a sandbox, but for the loopback. Faults: not_found, also where another
-   * namespace than `netnsInode`, when that is given, has its place.
+   * Returns all links of a sandbox except the loopback. Faults: not_found, also when `netnsInode` is given and
+   * another namespace is at the path.
    */
   podLinks(netns: string, netnsInode?: number): Promise<PodLink[]>;
 
-  /** Returns the MTU of this namespace's link that has the IPv4 `address`, undefined if none has. */
+  /** Returns the MTU of the link in this namespace that has the IPv4 `address`; undefined if none has. */
   linkMtu(address: string): Promise<number | undefined>;
 
-  /** Returns the names of this namespace's links that carry a default route, of IPv4 or IPv6. */
+  /** Returns the names of the links in this namespace that a default route uses, IPv4 or IPv6. */
   defaultRouteLinks(): Promise<string[]>;
 
-  /** Returns up what the driver holds open. */
+  /** Closes what the driver holds open. */
   close(): void;
 }

@@ -1,21 +1,21 @@
-// The MTU of a network's pods. Pure.
+// The MTU of a network's pods: Ethernet's, or the tunnel's less its overhead. Pure.
 
-/** Ethernet's usual payload, IEEE 802.3. */
+/** Ethernet's default payload, IEEE 802.3; bytes. */
 const ETHERNET_MTU = 1_500;
 
-/** RFC 7348 on IPv4: outer Ethernet 14, IP 20, UDP 8 and VXLAN 8 bytes. */
+/** Bytes that VXLAN over IPv4 adds (RFC 7348): outer Ethernet 14, IP 20, UDP 8, VXLAN 8. */
 const VXLAN_OVERHEAD = 50;
 
-/** What decides a network's MTU. */
+/** What a network's MTU depends on. */
 export interface MtuFacts {
   readonly encap: "vlan" | "vxlan";
-  /** What the intent says; beats all else. */
+  /** `Mtu` of the intent; takes precedence. */
   readonly override?: number | undefined;
-  /** MTUs of the links that carry tunnels, as far as they are known; bytes. */
+  /** MTUs of the known links that carry tunnels; bytes. */
   readonly vtepMtus: readonly number[];
 }
 
-/** Returns the MTU in bytes, and whether it had to be assumed for want of a known tunnel link. */
+/** Returns the MTU in bytes, and whether it is only assumed because no tunnel link is known. */
 export function networkMtu({ encap, override, vtepMtus }: MtuFacts): {
   readonly mtu: number;
   readonly isAssumed: boolean;

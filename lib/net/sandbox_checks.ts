@@ -1,17 +1,17 @@
-// Whether a sandbox is there, and what is said when it is not, or when a name in it is taken. Both
-// drivers say the same. Pure.
+// Whether a sandbox still exists, and the Faults when it does not, or when a name in it is taken: the same from
+// all drivers. Pure.
 
 import { Fault, oneLine } from "../util/errors.ts";
 
-/** A file's identity. */
+/** The identity of a file. */
 export interface Identity {
   readonly dev: number;
   readonly inode: number;
 }
 
 /**
- * Faults: not_found, when what was `found` at `netns` is no namespace, or not the one of `inode`:
- * the process id, or the name, belongs to somebody else now. `own` is this namespace.
+ * Checks what was `found` at `netns`. Faults: not_found, if it is not a namespace, or not the one of `inode`: then
+ * the process id or the name has been reused. `own` is this namespace.
  */
 export function checkIdentity(
   netns: string,
@@ -21,15 +21,15 @@ export function checkIdentity(
     readonly inode: number | undefined;
   },
 ): void {
-  if (!found) throw sandboxGone(netns, "nothing is there");
-  // All namespaces live in one file system of the kernel's own, and nothing else does.
-  if (found.dev !== own.dev) throw sandboxGone(netns, "no network namespace is there");
+  if (!found) throw sandboxGone(netns, "no such file");
+  // All namespaces, and nothing else, are files of one file system inside the kernel.
+  if (found.dev !== own.dev) throw sandboxGone(netns, "it is not a network namespace");
   if (inode !== undefined && found.inode !== inode) {
-    throw sandboxGone(netns, `namespace ${found.inode} has its place, ${inode} is wanted`);
+    throw sandboxGone(netns, `another namespace is there (inode ${found.inode}, not ${inode})`);
   }
 }
 
-/** Says that the sandbox at `netns` is no longer there. */
+/** Returns the Fault of a sandbox that no longer exists. */
 export function sandboxGone(netns: string, why: string, cause?: unknown): Fault {
   return new Fault("not_found", `sandbox ${oneLine(netns, 60)} is gone`, {
     why,
@@ -38,40 +38,41 @@ export function sandboxGone(netns: string, why: string, cause?: unknown): Fault 
   });
 }
 
-/** Says that this namespace has a link of that name already. */
+/** Returns the Fault of a host end whose name is taken. */
 export function hostEndTaken(name: string): Fault {
-  return new Fault("conflict", `link ${name} exists on this host already`, {
-    fix: `if nothing uses it, remove it with "ip link delete ${name}"`,
+  return new Fault("conflict", `link ${name} already exists on this host`, {
+    fix: `if it is not used, remove it with "ip link delete ${name}"`,
   });
 }
 
-/** Says that the sandbox has an interface of that name already. */
+/** Returns the Fault of an interface whose name is taken in the sandbox. */
 export function interfaceTaken(name: string, netns: string): Fault {
-  return new Fault("conflict", `interface ${name} exists in ${oneLine(netns, 60)} already`, {
-    fix: `name another interface, or remove it with "nsenter --net=… ip link delete ${name}"`,
+  return new Fault("conflict", `interface ${name} already exists in ${oneLine(netns, 60)}`, {
+    fix:
+      `choose another interface name, or remove it with "nsenter --net=… ip link delete ${name}"`,
   });
 }
 
-/** Says that the sandbox's default route goes elsewhere. */
+/** Returns the Fault of a sandbox that has another default route. */
 export function routeTaken(gateway: string, netns: string): Fault {
-  return new Fault("conflict", `default route by ${gateway} not set in ${oneLine(netns, 60)}`, {
-    why: "it has another one",
-    fix: "remove that one, or leave the gateway out",
+  return new Fault("conflict", `default route via ${gateway} not set in ${oneLine(netns, 60)}`, {
+    why: "there is another default route",
+    fix: "remove that one, or configure no gateway",
   });
 }
 
-/** Says that host end and interface are not the two ends of one pair. */
+/** Returns the Fault of a host end and an interface that are not the two ends of one pair. */
 export function notPaired(hostEnd: string, name: string, netns: string): Fault {
   return new Fault("conflict", `${hostEnd} and ${name} in ${oneLine(netns, 60)} are not a pair`, {
     why: "one of them was removed, renamed or moved",
-    fix: `remove ${hostEnd} and make the pair again`,
+    fix: `remove ${hostEnd} and create the pair again`,
   });
 }
 
-/** Says that links were not removed because others made them. */
+/** Returns the Fault of links that were not removed because they are not ours. */
 export function notOurs(names: readonly string[]): Fault {
   return new Fault("conflict", `links not removed: ${oneLine(names.join(", "), 80)}`, {
-    why: "they do not carry our alias",
-    fix: 'if nothing uses them, remove them with "ip link delete"',
+    why: "they do not have our alias",
+    fix: 'if they are not used, remove them with "ip link delete"',
   });
 }

@@ -3,9 +3,9 @@
 
 import { isName, LONG_NAME_LIMIT } from "../util/names.ts";
 import type { ListedContainer } from "./docker/responses.ts";
-import type { Told } from "./docker/docker_events.ts";
+import type { StreamEvent } from "./docker/docker_events.ts";
 import { podFromNaming, roleOf } from "./pod_names.ts";
-import type { ListedSandbox, News } from "./runtime.ts";
+import type { ListedSandbox, RuntimeEvent } from "./runtime.ts";
 
 /** Returns the containers that have a namespace of their own, as far as a list tells. */
 export function sandboxesIn(containers: readonly ListedContainer[]): ListedSandbox[] {
@@ -18,7 +18,7 @@ export function sandboxesIn(containers: readonly ListedContainer[]): ListedSandb
 }
 
 /** Returns what is worth telling: nothing of app containers. */
-export function newsFrom(told: Told): News | undefined {
+export function runtimeEventFrom(told: StreamEvent): RuntimeEvent | undefined {
   if (told.kind !== "event") return told;
   const { action, id, naming } = told.event;
   const kind = KINDS.get(action);

@@ -4,10 +4,10 @@ import { Fault, isUnreachable, oneLine } from "../util/errors.ts";
 import type { Container } from "./docker/responses.ts";
 import { Docker } from "./docker/docker.ts";
 import { follow } from "./docker/docker_events.ts";
-import { newsFrom, sandboxesIn } from "./listed_sandboxes.ts";
+import { runtimeEventFrom, sandboxesIn } from "./listed_sandboxes.ts";
 import { Namespaces } from "./netns.ts";
 import { podFromNaming } from "./pod_names.ts";
-import type { ListedSandbox, News, Runtimes, Sandbox, SandboxPlace } from "./runtime.ts";
+import type { ListedSandbox, RuntimeEvent, Runtimes, Sandbox, SandboxPlace } from "./runtime.ts";
 
 /** Where the runtimes are. */
 export interface RuntimesOptions {
@@ -67,10 +67,10 @@ class HostRuntimes implements Runtimes {
     return containers && sandboxesIn(containers);
   }
 
-  follow(signal: AbortSignal, tell: (news: News) => void): void {
+  follow(signal: AbortSignal, tell: (news: RuntimeEvent) => void): void {
     if (!this.#docker) return;
     void follow(this.#docker, signal, (told) => {
-      const news = newsFrom(told);
+      const news = runtimeEventFrom(told);
       if (news) tell(news);
     });
   }

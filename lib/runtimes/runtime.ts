@@ -49,7 +49,7 @@ export interface ListedSandbox {
 }
 
 /** What a runtime tells. It only says where to look: it may come late, twice, or not at all. */
-export type News =
+export type RuntimeEvent =
   /** From now on changes are told; what is there already is to be listed. */
   | { readonly kind: "opened" }
   /** Nothing is told until it is opened again; without a fault there is no such runtime here. */
@@ -77,5 +77,5 @@ export interface Runtimes {
    */
   listSandboxes(): Promise<readonly ListedSandbox[] | undefined>;
   /** Tells what happens until `signal` aborts, through all outages. `tell` must not throw. */
-  follow(signal: AbortSignal, tell: (news: News) => void): void;
+  follow(signal: AbortSignal, tell: (news: RuntimeEvent) => void): void;
 }

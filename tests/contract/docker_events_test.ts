@@ -3,7 +3,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { Docker } from "../../lib/runtimes/docker/docker.ts";
-import { follow, type Told } from "../../lib/runtimes/docker/docker_events.ts";
+import { follow, type StreamEvent } from "../../lib/runtimes/docker/docker_events.ts";
 import {
   type Answer,
   endless,
@@ -23,13 +23,13 @@ const PAUSES = { shortestMs: 10, longestMs: 80, goodMs: 10_000 };
 
 /** What a follower was told, and the streams that it opened. */
 interface Heard {
-  readonly told: Told[];
+  readonly told: StreamEvent[];
   readonly kinds: () => string[];
 }
 
 async function hear(path: string, work: (heard: Heard) => Promise<void>): Promise<void> {
   const stop = new AbortController();
-  const told: Told[] = [];
+  const told: StreamEvent[] = [];
   const following = follow(
     new Docker(path, LIMIT_MS),
     stop.signal,

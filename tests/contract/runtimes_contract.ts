@@ -2,7 +2,7 @@
 // restarted and renamed, and an outage of the runtime. Each test calls it with a bench of its own.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { News, Runtimes, Sandbox } from "../../lib/runtimes/runtime.ts";
+import type { RuntimeEvent, Runtimes, Sandbox } from "../../lib/runtimes/runtime.ts";
 import { Fault, type FaultCode } from "../../lib/util/errors.ts";
 import { randomHex } from "../lab/pod.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -79,7 +79,7 @@ export function namespacesContract(name: string, start: () => Promise<RuntimesBe
   promise("without a runtime nothing is listed, and nothing reported", async ({ runtimes }) => {
     assertEquals(await runtimes.listSandboxes(), undefined);
     const stop = new AbortController();
-    const news: News[] = [];
+    const news: RuntimeEvent[] = [];
     runtimes.follow(stop.signal, (one) => void news.push(one));
     await new Promise((done) => setTimeout(done, 20));
     stop.abort();
@@ -287,10 +287,10 @@ async function survivesKill(bench: RuntimesBench): Promise<void> {
 /** Follows `bench` during `work`, from its opening on; nothing is reported after the end. */
 async function followed(
   { runtimes }: RuntimesBench,
-  work: (news: readonly News[]) => Promise<void>,
+  work: (news: readonly RuntimeEvent[]) => Promise<void>,
 ): Promise<void> {
   const stop = new AbortController();
-  const news: News[] = [];
+  const news: RuntimeEvent[] = [];
   runtimes.follow(stop.signal, (one) => void news.push(one));
   try {
     await waitFor("the stream", () => news.some(({ kind }) => kind === "opened"));
@@ -300,7 +300,7 @@ async function followed(
   }
 }
 
-function eventOf(news: News): string {
+function eventOf(news: RuntimeEvent): string {
   return "sandbox" in news ? `${news.kind} ${news.sandbox} ${news.role}` : news.kind;
 }
 

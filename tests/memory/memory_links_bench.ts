@@ -1,6 +1,6 @@
 // The contract's bench for links in memory: a kernel of its own for each test.
 
-import { HALF_MADE_GROUP, isOnLink } from "../../lib/net/pair_spec.ts";
+import { INCOMPLETE_GROUP, isOnLink } from "../../lib/net/pair_spec.ts";
 import type {
   BenchNamespace,
   BenchSandbox,
@@ -89,7 +89,7 @@ function seen({ peer, addresses, isUp, alias, isHalfMade, ...link }: MemoryLink)
     name: link.name,
     flags: [...isUp ? ["UP"] : [], ...isUp && peer?.isUp ? ["LOWER_UP"] : []],
     mtu: link.mtu,
-    group: isHalfMade ? String(HALF_MADE_GROUP) : "default",
+    group: isHalfMade ? String(INCOMPLETE_GROUP) : "default",
     mac: link.mac,
     alias: alias === "" ? undefined : alias,
     addrGenMode: undefined,

@@ -5,7 +5,7 @@ import { checkNetnsPath } from "../../lib/runtimes/netns.ts";
 import { type Naming, podFromNaming, roleOf } from "../../lib/runtimes/pod_names.ts";
 import type {
   ListedSandbox,
-  News,
+  RuntimeEvent,
   Runtimes,
   Sandbox,
   SandboxPlace,
@@ -41,7 +41,7 @@ export class MemoryRuntimes implements Runtimes {
   readonly #kernel: MemoryKernel;
   readonly #hasDocker: boolean;
   readonly #containers = new Map<string, Container>();
-  readonly #followers = new Set<(news: News) => void>();
+  readonly #followers = new Set<(news: RuntimeEvent) => void>();
   #outage: Fault | undefined;
   #pids = 1_000;
 
@@ -82,11 +82,13 @@ export class MemoryRuntimes implements Runtimes {
     });
   }
 
-  follow(signal: AbortSignal, tell: (news: News) => void): void {
+  follow(signal: AbortSignal, tell: (news: RuntimeEvent) => void): void {
     if (!this.#hasDocker) return;
     this.#followers.add(tell);
     signal.addEventListener("abort", () => this.#followers.delete(tell));
-    const first: News = this.#outage ? { kind: "lost", fault: this.#outage } : { kind: "opened" };
+    const first: RuntimeEvent = this.#outage
+      ? { kind: "lost", fault: this.#outage }
+      : { kind: "opened" };
     queueMicrotask(() => this.#followers.has(tell) && tell(first));
   }
 

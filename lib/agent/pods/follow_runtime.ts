@@ -1,7 +1,7 @@
 // Follows the container runtime's events and lists its sandboxes. Asks for a reconciliation only where
 // there is work: it takes time that set-ups would wait for, and a kubelet's host has many events.
 
-import type { News, Runtimes } from "../../runtimes/runtime.ts";
+import type { RuntimeEvent, Runtimes } from "../../runtimes/runtime.ts";
 import type { Debounce } from "../../util/async/debounce.ts";
 import { Notifier } from "../../util/async/notifier.ts";
 import { pause } from "../../util/async/pause.ts";
@@ -64,7 +64,7 @@ class RuntimeFollower {
     this.#deps = deps;
   }
 
-  handle(event: News): void {
+  handle(event: RuntimeEvent): void {
     if (event.kind === "lost") return this.#lose(event);
     this.isStale = true;
     if (event.kind === "opened") return this.#open();
@@ -130,7 +130,7 @@ class RuntimeFollower {
   }
 
   /** Logged once for an outage, of which each try is reported here. */
-  #lose({ fault }: News & { readonly kind: "lost" }): void {
+  #lose({ fault }: RuntimeEvent & { readonly kind: "lost" }): void {
     this.#isOpen = false;
     const { sandboxes, logDedup, log } = this.#deps;
     sandboxes.containers.missStart();

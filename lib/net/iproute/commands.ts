@@ -1,4 +1,4 @@
-// Runs the commands of driver.ts, here or in a sandbox, and makes sure that it was the right one.
+// Runs the commands of the driver, in this namespace or in a sandbox, and verifies that it was the right sandbox.
 
 import { Fault } from "../../util/errors.ts";
 import { run, type RunOptions } from "../../util/run.ts";
@@ -34,8 +34,8 @@ export async function linksIn(netns: string): Promise<IpLink[]> {
   return parseIpLinks(await inSandbox(netns, ["ip", "-j", "address", "show"]));
 }
 
-/** Writes `0` to the host end's accept_ra; gives false where the link knows no IPv6. */
-export async function refuseRouters(hostEnd: string): Promise<boolean> {
+/** Sets accept_ra of the host end to 0; returns false if the link has no IPv6. */
+export async function disableRouterAdvertisements(hostEnd: string): Promise<boolean> {
   const folder = `/proc/sys/net/ipv6/conf/${hostEnd}`;
   try {
     await run("nsenter", ["--", "tee", `${folder}/accept_ra`], { stdin: "0" });
@@ -47,7 +47,10 @@ export async function refuseRouters(hostEnd: string): Promise<boolean> {
   }
 }
 
-/** Does `work` between two looks at the sandbox. Faults: not_found, rather than what `work` says. */
+/**
+ * Does `work`, and checks the identity of the sandbox before and after it. Faults: not_found, in preference to the
+ * error of `work`.
+ */
 export async function inSameSandbox<T>(
   { netns, netnsInode }: { readonly netns: string; readonly netnsInode?: number },
   work: () => Promise<T>,
@@ -56,25 +59,25 @@ export async function inSameSandbox<T>(
   try {
     return await work();
   } catch (error) {
-    // A namespace of another kind looks the same until one enters it.
+    // A namespace of another kind cannot be distinguished until it is entered.
     const isOther = !await canEnter(netns) && await canEnter(OWN);
-    throw isOther ? sandboxGone(netns, "no network namespace is there", error) : error;
+    throw isOther ? sandboxGone(netns, "it is not a network namespace", error) : error;
   } finally {
     await checkSandbox(netns, netnsInode);
   }
 }
 
 async function checkSandbox(netns: string, inode: number | undefined): Promise<void> {
-  // One command for both; it fails where nothing is at `netns`, and only then is the reason sought.
+  // One command for both; it fails if nothing is at `netns`, and only then is the reason determined.
   const [own, found] = await identify([OWN, netns]).catch(async (error) => {
     if (await isThere(netns)) throw error;
-    throw sandboxGone(netns, "nothing is there", error);
+    throw sandboxGone(netns, "no such file", error);
   });
-  if (!own) throw new Fault("failed", `stat of ${netns} gave no answer`, { fix: "look at /proc" });
+  if (!own) throw new Fault("failed", `stat of ${netns} printed nothing`, { fix: "check /proc" });
   checkIdentity(netns, { found, own, inode });
 }
 
-/** Returns each path's identity, in order. */
+/** Returns the identity of each path, in order. */
 async function identify(paths: readonly string[]): Promise<Identity[]> {
   // `nsenter` without a namespace only starts the command.
   const lines = await run("nsenter", ["--", "stat", "-L", "-c", "%d %i", ...paths]);

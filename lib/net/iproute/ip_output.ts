@@ -1,19 +1,19 @@
-// What `ip -j` prints, read into plain links. Pure.
+// Parses the JSON output of `ip -j`. Pure.
 
 import { Fault } from "../../util/errors.ts";
 
-/** One link as `ip -j address` or `ip -j link` tells of it. */
+/** One link of `ip -j address` or `ip -j link`. */
 export interface IpLink {
   readonly index: number;
   readonly name: string;
-  /** Empty where the link has none, or one that is no MAC. */
+  /** Empty if the link has no address, or one that is not a MAC. */
   readonly mac: string;
   readonly mtu: number;
   readonly isUp: boolean;
   readonly isLoopback: boolean;
-  /** Empty without one. */
+  /** Empty without an alias. */
   readonly alias: string;
-  /** Number, or the name that /etc/iproute2/group gives it. */
+  /** A number, or its name in /etc/iproute2/group. */
   readonly group: string;
   /** Index of the pair's other end, in the other end's namespace. */
   readonly peerIndex: number | undefined;
@@ -21,25 +21,25 @@ export interface IpLink {
   readonly addresses: readonly string[];
 }
 
-/** One route as `ip -j route` tells of it. */
+/** One route of `ip -j route`. */
 export interface IpRoute {
   readonly gateway: string | undefined;
-  /** Undefined where it goes several ways. */
+  /** Undefined for a multipath route. */
   readonly interface: string | undefined;
-  /** All links that it goes by. */
+  /** All links of its next hops. */
   readonly interfaces: readonly string[];
   readonly metric: number;
 }
 
 type Row = Readonly<Record<string, unknown>>;
 
-/** Reads the answer of `ip -j link` or `ip -j address`. Faults: failed. */
+/** Parses the output of `ip -j link` or `ip -j address`. Faults: failed. */
 export function parseIpLinks(json: string): IpLink[] {
-  // Links that a filter leaves out appear as empty objects.
+  // Links that a filter excludes appear as empty objects.
   return parseRows(json).filter((row) => typeof row.ifname === "string").map(rowToLink);
 }
 
-/** Reads the answer of `ip -j route`. Faults: failed. */
+/** Parses the output of `ip -j route`. Faults: failed. */
 export function parseIpRoutes(json: string): IpRoute[] {
   const deviceOf = ({ dev }: Row) => typeof dev === "string" ? [dev] : [];
   return parseRows(json).map((row) => ({
@@ -76,9 +76,9 @@ function parseRows(json: string): Row[] {
     const rows: unknown = JSON.parse(json);
     if (Array.isArray(rows)) return rows.filter(isRow);
   } catch {
-    // Said below.
+    // Reported below.
   }
-  throw new Fault("failed", "the answer of ip -j is no list", { fix: "see iproute2's version" });
+  throw new Fault("failed", "the output of ip -j is not a list", { fix: "see iproute2's version" });
 }
 
 function isRow(value: unknown): value is Row {

@@ -1,28 +1,35 @@
-// Links through iproute2, and ethtool for checksums: slower than netlink/ by some milliseconds a
-// pair, but needs nothing of the runtime but leave to start commands. Deno opens nothing below
-// /proc and /sys for a program without -A (seen with 2.9.6): commands do that too.
+// Links through iproute2, and ethtool for checksum offload: slower than netlink/ by some milliseconds per pair, but
+// it needs no permission except to start commands. Deno opens nothing below /proc and /sys without -A (seen with
+// 2.9.6): commands do that too.
 
 import { type IpLink, type IpRoute, parseIpLinks, parseIpRoutes } from "./ip_output.ts";
-import { inSameSandbox, inSandbox, ip, linksHere, linksIn, refuseRouters } from "./commands.ts";
+import {
+  disableRouterAdvertisements,
+  inSameSandbox,
+  inSandbox,
+  ip,
+  linksHere,
+  linksIn,
+} from "./commands.ts";
 import type { HostEnd, Links, PairSpec, PodLink } from "../links.ts";
 import { hostEndTaken, interfaceTaken, notOurs, notPaired, routeTaken } from "../sandbox_checks.ts";
 import {
   checkAliasPrefix,
   checkNetns,
-  HALF_MADE_GROUP,
+  INCOMPLETE_GROUP,
   isOnLink,
   parseAddress,
   parsePair,
   removalGroup,
 } from "../pair_spec.ts";
 
-// The kernel takes 20 ms to delete one link, and may be busy with hundreds of them.
+// The kernel takes 20 ms to delete one link, and may have hundreds of them to delete.
 const REMOVAL_LIMIT_MS = 30_000;
 
 /** Opens the driver. Faults: usage. */
 export function openIprouteLinks(aliasPrefix: string): Links {
   checkAliasPrefix(aliasPrefix);
-  // Async, so that a value that cannot be used is a refused promise too.
+  // Async, so that a value that is not valid rejects the promise too.
   return {
     driver: "ip",
     createPair: async (spec) => await createPair(parsePair(spec, aliasPrefix)),
@@ -50,7 +57,7 @@ async function createPair(spec: PairSpec): Promise<void> {
 async function addPair(spec: PairSpec): Promise<void> {
   const { hostEnd, netns, interface: name, mac } = spec;
   const peer = ["peer", "name", name, "address", mac, ...size(spec), "netns", netns];
-  const group = ["group", String(HALF_MADE_GROUP)];
+  const group = ["group", String(INCOMPLETE_GROUP)];
   try {
     await ip(["link", "add", "name", hostEnd, ...group, ...size(spec), "type", "veth", ...peer]);
   } catch (error) {
@@ -68,11 +75,11 @@ function size({ mtu }: PairSpec): string[] {
 async function setHostEnd({ hostEnd, alias }: PairSpec): Promise<void> {
   const settings = ["alias", alias, "group", "default"];
   // Without addrgenmode none the kernel gives an IPv6 address as soon as the link is up.
-  if (await refuseRouters(hostEnd)) settings.push("addrgenmode", "none");
+  if (await disableRouterAdvertisements(hostEnd)) settings.push("addrgenmode", "none");
   await ip(["link", "set", "dev", hostEnd, ...settings, "up"]);
 }
 
-/** Makes the pod end as wanted; `more` are further lines for `ip -batch`. */
+/** Configures the pod end as `spec` says; `more` are further lines for `ip -batch`. */
 async function setPodEnd(spec: PairSpec, more: readonly string[]): Promise<void> {
   const { netns, interface: name, mac, mtu } = spec;
   const setting = `/proc/sys/net/ipv4/conf/${name}/arp_notify`;
@@ -94,7 +101,7 @@ function addDefaultRoute({ gateway, addresses, interface: name }: PairSpec): str
   return [`route add default via ${gateway} dev ${name}${onLink}`];
 }
 
-/** Returns the line that is missing for the default route, if any. Faults: conflict. */
+/** Returns the line for `ip -batch` that adds a missing default route, if it is missing. Faults: conflict. */
 async function missingRoute(spec: PairSpec): Promise<string[]> {
   const { netns, interface: name, gateway } = spec;
   if (gateway === undefined) return [];
@@ -104,6 +111,7 @@ async function missingRoute(spec: PairSpec): Promise<string[]> {
   return isThere ? [] : addDefaultRoute(spec).map((line) => line.replace("add", "replace"));
 }
 
+/** Throws `error`, or the Fault of another default route where that is its cause. */
 async function orRouteTaken(error: unknown, { gateway, netns }: PairSpec): Promise<never> {
   const isTaken = gateway !== undefined && (await defaultRoutes(netns)).length > 0;
   throw isTaken ? routeTaken(gateway, netns) : error;
@@ -123,10 +131,10 @@ async function ensurePodSide(spec: PairSpec): Promise<void> {
     if (!host || !pod || host.peerIndex !== pod.index || pod.peerIndex !== host.index) {
       throw notPaired(hostEnd, name, netns);
     }
-    // Below 1280 bytes a link forgets its IPv6 settings, and would get an address with the new size.
+    // Below 1280 bytes a link loses its IPv6 settings, and would get an address with the new size.
     if (host.mtu !== spec.mtu) await ip(["link", "set", "dev", hostEnd, "down", ...size(spec)]);
     const isRight = host.isUp && host.alias === spec.alias && host.mtu === spec.mtu;
-    // Left alone when right: each change is an event that makes Open vSwitch look at all ports.
+    // Left alone when correct: each change is an event that makes Open vSwitch check all its ports.
     if (!isRight) await setHostEnd(spec);
     await setPodEnd(spec, []);
     const route = await missingRoute(spec);
@@ -146,15 +154,15 @@ async function removeLinks(names: readonly string[], aliasPrefix: string): Promi
   if (foreign.length > 0) throw notOurs(foreign);
 }
 
-/** Deletes links as one group: the kernel waits once for all, not once for each. */
+/** Deletes links as one group: the kernel waits once for all of them, not once for each. */
 async function deleteTogether(names: readonly string[], taken: readonly number[]): Promise<void> {
   const group = removalGroup(taken);
-  // -force goes on where a link went away by itself; whether all are gone is seen at the end.
-  const gathered = ip(["-force", "-batch", "-"], {
+  // -force continues if a link has disappeared by itself; whether all are gone is checked at the end.
+  const grouped = ip(["-force", "-batch", "-"], {
     stdin: names.map((name) => `link set dev ${name} group ${group}\n`).join(""),
     limitMs: REMOVAL_LIMIT_MS,
   });
-  await gathered.catch(() => {});
+  await grouped.catch(() => {});
   await ip(["link", "delete", "group", String(group)], { limitMs: REMOVAL_LIMIT_MS })
     .catch((error) => orAbsent(error, names));
 }
@@ -164,7 +172,7 @@ async function deleteLink(name: string): Promise<void> {
     .catch((error) => orAbsent(error, [name]));
 }
 
-/** Throws `error`, unless none of the links is left. */
+/** Throws `error`, unless none of the links exists any more. */
 async function orAbsent(error: unknown, names: readonly string[]): Promise<void> {
   if ((await linksHere()).some((link) => names.includes(link.name))) throw error;
 }
@@ -175,7 +183,7 @@ async function hostEnds(aliasPrefix: string): Promise<HostEnd[]> {
 }
 
 function isOurs({ alias, group }: IpLink, aliasPrefix: string): boolean {
-  return alias.startsWith(aliasPrefix) || (alias === "" && group === String(HALF_MADE_GROUP));
+  return alias.startsWith(aliasPrefix) || (alias === "" && group === String(INCOMPLETE_GROUP));
 }
 
 async function podLinks(netns: string, netnsInode?: number): Promise<PodLink[]> {

@@ -1,5 +1,6 @@
-// Numbers of <linux/rtnetlink.h>, <linux/if_link.h> and their like.
+// Constants of <linux/rtnetlink.h>, <linux/if_link.h> and related headers.
 
+/** Message types. */
 export const RTM = {
   newLink: 16,
   deleteLink: 17,
@@ -26,9 +27,12 @@ export const IFLA = {
   netnsFd: 28,
 } as const;
 
+/** Attributes of IFLA_LINKINFO. */
 export const IFLA_INFO = { kind: 1, data: 2 } as const;
 export const VETH_INFO_PEER = 1;
+/** Attributes of an address. */
 export const IFA = { address: 1, local: 2 } as const;
+/** Attributes of a route. */
 export const RTA = {
   destination: 1,
   outLink: 4,
@@ -37,9 +41,11 @@ export const RTA = {
   multipath: 9,
   table: 15,
 } as const;
+/** Address families. */
 export const AF = { inet: 2, inet6: 10 } as const;
+/** Flags of a link. */
 export const IFF = { up: 0x1, loopback: 0x8 } as const;
 export const RT_TABLE_MAIN = 254;
-export const RTPROT_BOOT = 3; // what `ip route` writes
+export const RTPROT_BOOT = 3; // as `ip route` sets it
 export const RTN_UNICAST = 1;
 export const RTNH_F_ONLINK = 4;

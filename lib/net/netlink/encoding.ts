@@ -1,25 +1,25 @@
-// Messages of rtnetlink as bytes: <linux/netlink.h>, <linux/rtnetlink.h>, <linux/if_link.h>. Pure.
-// Numbers are little-endian, as on every machine that Deno is built for.
+// Encodes and decodes rtnetlink messages: <linux/netlink.h>, <linux/rtnetlink.h>, <linux/if_link.h>. Pure.
+// Numbers are little-endian, as on every architecture that Deno is built for.
 
-/** Value of an attribute: 32 bits, text, bytes as they are, or attributes within. */
+/** Value of an attribute: a 32-bit number, text, raw bytes, or nested attributes. */
 export type AttributeValue = number | string | Uint8Array | readonly Attribute[];
 
 /** One attribute of a message: its type and value. */
 export type Attribute = readonly [type: number, value: AttributeValue];
 
-/** What is asked of the kernel, but for the sequence number. */
+/** A request without its sequence number. */
 export interface Request {
-  /** Names what is being done, for a Fault's sentence. */
+  /** Names the operation in a Fault. */
   readonly what: string;
   readonly type: number;
-  /** Besides REQUEST. */
+  /** In addition to NLM_F_REQUEST. */
   readonly flags: number;
   /** Fixed part, such as a struct ifinfomsg. */
   readonly header: Uint8Array;
   readonly attributes: readonly Attribute[];
 }
 
-/** One message of the kernel's. */
+/** One message from the kernel. */
 export interface Message {
   readonly type: number;
   readonly flags: number;
@@ -28,26 +28,26 @@ export interface Message {
   readonly body: Uint8Array;
 }
 
-/** How the kernel took a request: `errno` is 0 when it did what was asked. */
-export interface Verdict {
+/** The result of a request: `errno` is 0 for success. */
+export interface Ack {
   readonly errno: number;
-  /** The kernel's own words, where it has any. */
-  readonly words: string | undefined;
+  /** The kernel's message, if it sent one (extended ack). */
+  readonly text: string | undefined;
 }
 
 /** Flags of a message. */
 export const NLM_F = {
   request: 0x1,
   ack: 0x4,
-  /** The table changed while it was being told: what was told may not be true. */
+  /** The table changed during the dump, which may be inconsistent. */
   dumpInterrupted: 0x10,
   capped: 0x100,
   ackAttributes: 0x200,
-  /** Of a question: all rows. */
+  /** In a get request: all rows. */
   dump: 0x300,
-  /** Of a new thing: takes the place of the same one. */
+  /** In a new request: replace an existing object. */
   replace: 0x100,
-  /** Of a new thing: must not be there. */
+  /** In a new request: fail if the object exists. */
   exclusive: 0x200,
   create: 0x400,
 } as const;
@@ -58,21 +58,21 @@ export const NLMSG = { error: 2, done: 3 } as const;
 const HEADER_BYTES = 16;
 // Bits of an attribute's type that say how it is packed.
 const TYPE_MASK = 0x3fff;
-// Attribute of an error message that holds the kernel's words.
+// Attribute of an error message that holds the kernel's text.
 const NLMSGERR_ATTR_MSG = 1;
 
-/** Returns the bytes of `requests`, numbered from `sequence` on; `last` is or-ed to the last one's flags. */
+/** Returns the bytes of `requests`, numbered from `sequence` on; `lastFlags` are added to those of the last one. */
 export function encodeRequests(
   requests: readonly Request[],
   sequence: number,
-  last: number,
+  lastFlags: number,
 ): Uint8Array<ArrayBuffer> {
   const messages = requests.map(({ type, flags, header, attributes }, at) => {
     const body = encodeBody(header, attributes);
     const head = new DataView(new ArrayBuffer(HEADER_BYTES));
     head.setUint32(0, HEADER_BYTES + body.length, true);
     head.setUint16(4, type, true);
-    const more = at === requests.length - 1 ? last : 0;
+    const more = at === requests.length - 1 ? lastFlags : 0;
     head.setUint16(6, NLM_F.request | flags | more, true);
     head.setUint32(8, sequence + at, true);
     return pad(concat([new Uint8Array(head.buffer), body]));
@@ -80,7 +80,7 @@ export function encodeRequests(
   return concat(messages);
 }
 
-/** Returns the bytes of a fixed part with attributes after it. */
+/** Returns the bytes of a fixed part, followed by attributes. */
 export function encodeBody(
   header: Uint8Array,
   attributes: readonly Attribute[],
@@ -88,7 +88,7 @@ export function encodeBody(
   return concat([header, ...attributes.map(encodeAttribute)]);
 }
 
-/** Returns the messages in one answer of the kernel's; what is cut off at its end is left out. */
+/** Returns the messages in what one read returned; a truncated one at the end is left out. */
 export function decodeMessages(bytes: Uint8Array): Message[] {
   const messages: Message[] = [];
   const view = viewOf(bytes);
@@ -106,7 +106,7 @@ export function decodeMessages(bytes: Uint8Array): Message[] {
   return messages;
 }
 
-/** Returns the attributes from byte `from` of a body on, by type. */
+/** Returns the attributes that begin at byte `from` of a body, by type. */
 export function decodeAttributes(body: Uint8Array, from: number): Map<number, Uint8Array> {
   const found = new Map<number, Uint8Array>();
   const view = viewOf(body);
@@ -119,25 +119,27 @@ export function decodeAttributes(body: Uint8Array, from: number): Map<number, Ui
   return found;
 }
 
-/** Reads a message of type error, or one of type done, which ends a list with the same number. */
-export function decodeVerdict({ type, flags, body }: Message): Verdict {
+/** Decodes a message of type error, or of type done, which ends a dump and has the same number. */
+export function decodeAck({ type, flags, body }: Message): Ack {
   const errno = body.length < 4 ? 0 : Math.abs(viewOf(body).getInt32(0, true));
   if (type !== NLMSG.error || (flags & NLM_F.ackAttributes) === 0 || body.length < 20) {
-    return { errno, words: undefined };
+    return { errno, text: undefined };
   }
-  // The request follows, whole unless it is said to be cut down to its header.
-  const asked = (flags & NLM_F.capped) !== 0 ? HEADER_BYTES : viewOf(body).getUint32(4, true);
-  const words = decodeAttributes(body, 4 + asked).get(NLMSGERR_ATTR_MSG);
-  return { errno, words: words && decodeText(words) };
+  // The request follows, in full unless a flag says that only its header is repeated.
+  const requestBytes = (flags & NLM_F.capped) !== 0
+    ? HEADER_BYTES
+    : viewOf(body).getUint32(4, true);
+  const text = decodeAttributes(body, 4 + requestBytes).get(NLMSGERR_ATTR_MSG);
+  return { errno, text: text && decodeText(text) };
 }
 
-/** Returns the text of an attribute, up to its closing zero. */
+/** Returns the text of an attribute, up to its terminating zero. */
 export function decodeText(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
   return new TextDecoder().decode(end < 0 ? bytes : bytes.subarray(0, end));
 }
 
-/** Returns the number of 32 bits in an attribute; undefined where it has not as many. */
+/** Returns the 32-bit number in an attribute; undefined if it is shorter. */
 export function decodeNumber(bytes: Uint8Array | undefined): number | undefined {
   return bytes && bytes.length >= 4 ? viewOf(bytes).getUint32(0, true) : undefined;
 }
@@ -159,7 +161,7 @@ function encodeValue(value: AttributeValue): Uint8Array {
   return new Uint8Array(view.buffer);
 }
 
-/** NLMSG_ALIGN and NLA_ALIGN: everything begins at a multiple of four. */
+/** NLMSG_ALIGN and NLA_ALIGN: everything is aligned to four bytes. */
 function aligned(length: number): number {
   return (length + 3) & ~3;
 }

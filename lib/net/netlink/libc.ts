@@ -1,4 +1,4 @@
-// The few calls of libc that Linux links need and Deno does not make, and what `errno` says after.
+// The few libc functions that links need and Deno does not offer, with `errno` as an error.
 
 import { hooked, type Plain } from "../../util/fault_hooks.ts";
 import { Fault } from "../../util/errors.ts";
@@ -12,7 +12,7 @@ const SYMBOLS = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
-  // These two give a long; what is sent and received here fits the lower half.
+  // These two return a long; what is sent and received here fits its lower half.
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
   ioctl: { parameters: ["i32", "usize", "buffer"], result: "i32" },
@@ -26,7 +26,7 @@ const SYMBOLS = {
   errnoPlace: { name: "__errno_location", parameters: [], result: "pointer" },
 } as const;
 
-/** Calls of libc, by name. `sendOffThread` is send() on a thread of its own. */
+/** Functions of libc by name. `sendOffThread` is send() on a thread of its own. */
 export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
 /** Constants of <fcntl.h>, <sched.h>, <sys/stat.h>; the same on every machine Deno is built for. */
@@ -41,7 +41,7 @@ export const C = {
   statxInode: 0x100,
 } as const;
 
-/** Names of the numbers that `errno` takes here. */
+/** Names of the errno values that occur here. */
 export const ERRNO: ReadonlyMap<number, string> = new Map([
   [1, "EPERM"],
   [2, "ENOENT"],
@@ -71,13 +71,13 @@ export const ERRNO: ReadonlyMap<number, string> = new Map([
   [107, "ENOTCONN"],
 ]);
 
-// All but that one are done in this thread, and never wait.
+// All but that one run on this thread, and never block.
 const AT_ONCE = Object.keys(SYMBOLS).filter((name) => name !== "sendOffThread") as Plain<Libc>[];
 
 const EINTR = 4;
 let opened: Libc | undefined;
 
-/** Returns libc's calls; it stays open. Faults: unavailable, without leave or without glibc. */
+/** Returns the functions of libc, which stays open. Faults: unavailable, without permission or without glibc. */
 export function openLibc(): Libc {
   try {
     opened ??= hooked("netlink", Deno.dlopen("libc.so.6", SYMBOLS).symbols, AT_ONCE);
@@ -91,7 +91,7 @@ export function openLibc(): Libc {
   }
 }
 
-/** Reports whether libc may be called, and can be. */
+/** Reports whether libc may and can be called. */
 export function hasLibc(): boolean {
   if (Deno.permissions.querySync({ name: "ffi" }).state !== "granted") return false;
   try {
@@ -102,18 +102,18 @@ export function hasLibc(): boolean {
   }
 }
 
-/** A call that the kernel refused, or a request. */
+/** A system call or netlink request that the kernel refused. */
 export class Refusal extends Fault {
-  /** Why, as a number of <errno.h>. */
+  /** The reason, a value of <errno.h>. */
   readonly errno: number;
 
-  constructor(what: string, errno: number, words?: string) {
+  constructor(what: string, errno: number, kernelMessage?: string) {
     const name = ERRNO.get(errno) ?? `errno ${errno}`;
     const isDenied = name === "EPERM" || name === "EACCES";
-    // It passes when others have closed theirs.
+    // Temporary: other files will be closed.
     const isFull = name === "EMFILE" || name === "ENFILE";
     super(isFull ? "unavailable" : "failed", `${what} refused`, {
-      why: words ? `${name}, "${words}"` : name,
+      why: kernelMessage ? `${name}, "${kernelMessage}"` : name,
       fix: isDenied
         ? "run as root"
         : isFull
@@ -130,19 +130,19 @@ export class Refusal extends Fault {
 }
 
 /**
- * Makes `call` again while signals cut it off; gives what it gave. Faults: Refusal, when that is
- * negative. Nothing may run between a call and this: `errno` is of the thread's last call.
+ * Returns the result of `call`, which is repeated while signals interrupt it. Faults: Refusal, if the result is
+ * negative. Nothing may run between the call and the read of `errno`, which belongs to the thread's last call.
  */
 export function call(libc: Libc, what: string, call: () => number): number {
   while (true) {
-    const got = call();
-    if (got >= 0) return got;
+    const result = call();
+    if (result >= 0) return result;
     const errno = errnoOf(libc);
     if (errno !== EINTR) throw new Refusal(what, errno);
   }
 }
 
-/** Returns `text` as C has it, with a closing zero. */
+/** Returns `text` as a C string, with a terminating zero. */
 export function cString(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${text}\0`);
 }

@@ -1,6 +1,6 @@
-// Notifications of rtnetlink from all namespaces that this one has a link to, over one socket. It is
-// not waited for but emptied now and then: that costs one call of the kernel while nothing happens,
-// where a look into each sandbox costs ten.
+// Notifications of rtnetlink from all namespaces that this one has a link to, over one socket. It is polled from
+// time to time, not waited for: that costs one system call while nothing happens, where listing the links of each
+// sandbox costs ten.
 
 import type { LinkEvent, LinkEvents } from "../link_events.ts";
 import { bytesToAddress, decodeLinks } from "./replies.ts";
@@ -12,35 +12,35 @@ import { decodeAttributes, decodeMessages, decodeText, type Message } from "./en
 const AF_NETLINK = 16;
 const SOL_NETLINK = 270;
 const NETLINK_ADD_MEMBERSHIP = 1;
-/** Linux 4.2: namespaces that this one has an id of, which a veth pair across gives them. */
+/** Linux 4.2: all namespaces that have an id here, which a veth pair between the two assigns. */
 const NETLINK_LISTEN_ALL_NSID = 8;
 /** RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE. */
 const GROUPS = [1, 5, 7];
 const MSG_DONTWAIT = 0x40;
 
-// A notification is below 2 KB; the kernel gives one at a time.
-const ROOM_BYTES = 16_384;
+// A notification is below 2 KB; the kernel returns one at a time.
+const BUFFER_BYTES = 16_384;
 
-/** Starts to listen. Faults: Refusal. */
+/** Subscribes. Faults: Refusal. */
 export function openEvents(libc: Libc): LinkEvents {
   const socket = openSocket(libc);
   const set = (option: number, value: number) =>
-    call(libc, "listening for changes of links", () => {
+    call(libc, "subscription to link events", () => {
       return libc.setsockopt(socket.fd, SOL_NETLINK, option, new Uint8Array([value, 0, 0, 0]), 4);
     });
-  // A socket gets its address with its first question; this one never asks any, and without one the
-  // kernel takes it for the cause of each change, and does not tell it.
+  // A socket gets its address with its first request. This one never sends any, and without an address the kernel
+  // takes it for the originator of each change, and does not notify it.
   const address = new Uint8Array([AF_NETLINK, ...Array(11).fill(0)]); // struct sockaddr_nl
-  call(libc, "listening for changes of links", () => libc.bind(socket.fd, address, 12));
+  call(libc, "subscription to link events", () => libc.bind(socket.fd, address, 12));
   set(NETLINK_LISTEN_ALL_NSID, 1);
   for (const group of GROUPS) set(NETLINK_ADD_MEMBERSHIP, group);
-  const room = new Uint8Array(new ArrayBuffer(ROOM_BYTES));
+  const buffer = new Uint8Array(new ArrayBuffer(BUFFER_BYTES));
   const next = (): Uint8Array | undefined => {
-    const size = BigInt(room.length);
-    const length = call(libc, "change of links", () => {
-      return libc.recv(socket.fd, room, size, MSG_DONTWAIT);
+    const size = BigInt(buffer.length);
+    const length = call(libc, "read of link events", () => {
+      return libc.recv(socket.fd, buffer, size, MSG_DONTWAIT);
     });
-    return room.slice(0, length);
+    return buffer.slice(0, length);
   };
   return {
     take: () => takeAll(next),
@@ -57,14 +57,14 @@ function takeAll(next: () => Uint8Array | undefined): LinkEvent[] {
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       if (error.is("EAGAIN")) return events;
-      // The kernel had no room for more; what it kept follows.
+      // The socket buffer was full; what it holds follows.
       if (!error.is("ENOBUFS")) throw error;
       events.push({ kind: "lost" });
     }
   }
 }
 
-/** Returns what notifications mean. Pure. */
+/** Returns the events that notifications stand for. Pure. */
 export function decodeEvents(messages: readonly Message[]): LinkEvent[] {
   return messages.flatMap((message): LinkEvent[] => {
     const { type, body } = message;

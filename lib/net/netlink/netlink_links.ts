@@ -1,6 +1,6 @@
-// Links through rtnetlink, spoken over sockets of libc: no process is started, and one pair takes a
-// handful of messages. ovs-vswitchd looks at all its ports at each event of a link in its namespace,
-// so a host end is told of as seldom as can be: when it is made, comes up, and gets its carrier.
+// Links through rtnetlink, over sockets of libc: no process is started, and one pair takes a handful of messages.
+// ovs-vswitchd checks all its ports at each event of a link in its namespace, so a host end causes as few events
+// as possible: when it is created, comes up, and gets its carrier.
 
 import type { HostEnd, Links, PodLink } from "../links.ts";
 import { checkAliasPrefix, checkNetns, parseAddress, parsePair } from "../pair_spec.ts";
@@ -11,11 +11,11 @@ import { decodeDefaultRoutes } from "./replies.ts";
 import { AF, getRoutes } from "./requests.ts";
 import { addressesOf, inSandbox, linksOf, openHere } from "./session.ts";
 
-/** Opens the driver. Faults: usage; unavailable, where libc cannot be called. */
+/** Opens the driver. Faults: usage; unavailable, if libc cannot be called. */
 export function openNetlinkLinks(aliasPrefix: string): Links {
   checkAliasPrefix(aliasPrefix);
   const libc = openLibc();
-  // Async, so that a value that cannot be used is a refused promise too.
+  // Async, so that a value that is not valid rejects the promise too.
   return {
     driver: "netlink",
     createPair: async (spec) => await createPair(libc, parsePair(spec, aliasPrefix)),

@@ -1,6 +1,6 @@
-// Sockets in other network namespaces. A socket stays in the namespace that its thread was in when
-// it was made; so the thread goes there for that one call and comes back at once. All of it is one
-// synchronous block: nothing else of this process ever runs in a sandbox's namespace.
+// Sockets in other network namespaces. A socket belongs to the namespace that its thread was in when it was
+// created; so the thread enters the sandbox for that one call and returns at once. All of it is one synchronous
+// block: nothing else of this process ever runs in a sandbox's namespace.
 
 import { checkIdentity, type Identity, sandboxGone } from "../sandbox_checks.ts";
 import { C, call, cString, type Libc, Refusal } from "./libc.ts";
@@ -21,16 +21,16 @@ export class OpenFile implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    // Once only: by the second time the number may be another file's.
+    // Only once: the second time, the number may belong to another file.
     if (this.#isOpen) this.#libc.close(this.fd);
     this.#isOpen = false;
   }
 }
 
-/** Which sandbox is meant. */
+/** A sandbox by its namespace. */
 export interface SandboxPlace {
   readonly netns: string;
-  /** Any, when absent. */
+  /** Not checked when absent. */
   readonly netnsInode?: number;
 }
 
@@ -39,7 +39,7 @@ export function openFile(libc: Libc, path: string, flags: number): OpenFile {
   const name = cString(path);
   return new OpenFile(
     libc,
-    call(libc, `opening of ${path}`, () => libc.open(name, flags | C.closeOnExec, 0)),
+    call(libc, `open ${path}`, () => libc.open(name, flags | C.closeOnExec, 0)),
   );
 }
 
@@ -48,9 +48,9 @@ export function openOwnNamespace(libc: Libc): OpenFile {
   return openFile(libc, "/proc/thread-self/ns/net", C.readOnly);
 }
 
-/** Opens the sandbox's namespace. Faults: not_found, when it is gone or another. */
+/** Opens the sandbox's namespace. Faults: not_found, if it is gone, or another one is at its place. */
 export function openSandbox(libc: Libc, own: OpenFile, place: SandboxPlace): OpenFile {
-  // Opening a FIFO would wait for a writer.
+  // Without O_NONBLOCK, opening a FIFO would wait for a writer.
   const file = orGone(place.netns, () => openFile(libc, place.netns, C.readOnly | C.nonBlock));
   try {
     check(place, identityOf(libc, file), identityOf(libc, own));
@@ -61,12 +61,12 @@ export function openSandbox(libc: Libc, own: OpenFile, place: SandboxPlace): Ope
   }
 }
 
-/** Faults: not_found, when the sandbox is no longer at its place. */
+/** Checks that the sandbox is still at its place. Faults: not_found. */
 export function checkSandbox(libc: Libc, own: OpenFile, place: SandboxPlace): void {
   check(place, orGone(place.netns, () => identityOf(libc, place.netns)), identityOf(libc, own));
 }
 
-/** Makes a netlink socket in this thread's namespace. */
+/** Creates a netlink socket in this thread's namespace. */
 export function openSocket(libc: Libc): OpenFile {
   const type = SOCK_RAW | C.closeOnExec;
   return new OpenFile(
@@ -76,9 +76,8 @@ export function openSocket(libc: Libc): OpenFile {
 }
 
 /**
- * Makes a netlink socket in the namespace of `file`. Faults: not_found, when that is none. Ends the
- * process when the thread cannot come back to `own`: all that it would do from there on would be
- * done to a pod.
+ * Creates a netlink socket in the namespace of `file`. Faults: not_found, if that is not a network namespace. Ends
+ * the process if the thread cannot return to `own`: everything it did from then on would be done inside a pod.
  */
 export function openSocketIn(
   libc: Libc,
@@ -95,17 +94,17 @@ export function openSocketIn(
 
 function enter(libc: Libc, { fd }: OpenFile, netns: string): void {
   try {
-    call(libc, `entering of ${netns}`, () => libc.setns(fd, C.cloneNewNet));
+    call(libc, `enter ${netns}`, () => libc.setns(fd, C.cloneNewNet));
   } catch (error) {
-    // A namespace of another kind looks the same until one enters it.
+    // A namespace of another kind cannot be distinguished until it is entered.
     const isOther = error instanceof Refusal && error.is("EINVAL");
-    throw isOther ? sandboxGone(netns, "no network namespace is there", error) : error;
+    throw isOther ? sandboxGone(netns, "it is not a network namespace", error) : error;
   }
 }
 
 function die(libc: Libc): void {
-  const words = cString("k8contivnet: the way back from a pod's namespace is barred; stopping\n");
-  libc.write(2, words, BigInt(words.length - 1));
+  const text = cString("k8contivnet: cannot return from a pod's network namespace; stopping\n");
+  libc.write(2, text, BigInt(text.length - 1));
   libc.abort();
 }
 
@@ -113,13 +112,13 @@ function check({ netns, netnsInode }: SandboxPlace, found: Identity, own: Identi
   checkIdentity(netns, { found, own, inode: netnsInode });
 }
 
-/** Returns what a file, or what is at a path, is. Faults: Refusal. */
+/** Returns the identity of an open file, or of what is at a path. Faults: Refusal. */
 function identityOf(libc: Libc, of: OpenFile | string): Identity {
   const [fd, path, flags] = typeof of === "string" ? [C.atCwd, of, 0] : [of.fd, "", C.atEmptyPath];
-  // struct statx: the same on every machine, which struct stat is not.
+  // struct statx: unlike struct stat, the same on every architecture.
   const stat = new DataView(new ArrayBuffer(256));
   const [name, room] = [cString(path), new Uint8Array(stat.buffer)];
-  call(libc, `look at ${path || "a namespace"}`, () => {
+  call(libc, `stat ${path || "a namespace"}`, () => {
     return libc.statx(fd, name, flags, C.statxInode, room);
   });
   const [major, minor] = [stat.getUint32(136, true), stat.getUint32(140, true)];
@@ -130,8 +129,8 @@ function orGone<T>(netns: string, look: () => T): T {
   try {
     return look();
   } catch (error) {
-    // ESRCH: a process that ended; ENXIO: a socket's file; EACCES, EPERM stay what they are.
+    // ESRCH: the process ended; ENXIO: a socket's file. EACCES and EPERM are reported as they are.
     if (!(error instanceof Refusal && error.is("ENOENT", "ENOTDIR", "ESRCH", "ENXIO"))) throw error;
-    throw sandboxGone(netns, "nothing is there", error);
+    throw sandboxGone(netns, "no such file", error);
   }
 }

@@ -1,25 +1,25 @@
-// What the kernel tells of links, addresses and routes, in plain words. Pure.
+// Decodes the replies of the kernel about links, addresses and routes. Pure.
 
 import { AF, IFA, IFF, IFLA, RT_TABLE_MAIN, RTA, RTM, RTN_UNICAST } from "./constants.ts";
 import { decodeAttributes, decodeNumber, decodeText, type Message } from "./encoding.ts";
 
-/** One link as the kernel tells of it. */
+/** One link as the kernel reports it. */
 export interface KernelLink {
   readonly index: number;
   readonly name: string;
-  /** Empty where the link has none, or one that is no MAC. */
+  /** Empty if the link has no address, or one that is not a MAC. */
   readonly mac: string;
   readonly mtu: number;
   readonly isUp: boolean;
   readonly isLoopback: boolean;
-  /** Empty without one. */
+  /** Empty without an alias. */
   readonly alias: string;
   readonly group: number;
   /** Index of the pair's other end, in the other end's namespace. */
   readonly peerIndex: number | undefined;
 }
 
-/** One IPv4 address as the kernel tells of it. */
+/** One IPv4 address as the kernel reports it. */
 export interface KernelAddress {
   readonly linkIndex: number;
   /** With prefix length. */
@@ -28,9 +28,9 @@ export interface KernelAddress {
 
 /** One default route of the main table. */
 export interface KernelRoute {
-  /** Undefined where it goes several ways. */
+  /** Undefined for a multipath route. */
   readonly linkIndex: number | undefined;
-  /** All links that it goes by. */
+  /** All links of its next hops. */
   readonly linkIndexes: readonly number[];
   readonly gateway: string | undefined;
   readonly metric: number;
@@ -68,7 +68,7 @@ export function decodeAddresses(messages: readonly Message[]): KernelAddress[] {
     });
 }
 
-/** Returns the default routes of the main table among `messages`, IPv4's and IPv6's. */
+/** Returns the default routes of the main table among `messages`, IPv4 and IPv6. */
 export function decodeDefaultRoutes(messages: readonly Message[]): KernelRoute[] {
   return messages.filter(({ type, body }) => {
     return type === RTM.newRoute && body[1] === 0 && body[7] === RTN_UNICAST;
@@ -95,12 +95,12 @@ function bytesToMac(bytes: Uint8Array | undefined): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(":");
 }
 
-/** Returns an IPv4 address with dots. */
+/** Returns an IPv4 address in dotted notation. */
 export function bytesToAddress(bytes: Uint8Array | undefined): string {
   return [...bytes ?? []].join(".");
 }
 
-/** Reads a list of struct rtnexthop: length, flags, weight, then the link. */
+/** Reads a list of struct rtnexthop: length, flags, weight, link index. */
 function hopLinks(bytes: Uint8Array): number[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const links: number[] = [];

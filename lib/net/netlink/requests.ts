@@ -1,4 +1,4 @@
-// What is asked of the kernel about links, addresses and routes, in rtnetlink's words. Pure.
+// The rtnetlink requests for links, addresses and routes. Pure.
 
 import { parseCidr } from "../pair_spec.ts";
 import {
@@ -19,22 +19,22 @@ import { type Attribute, encodeBody, NLM_F, type Request } from "./encoding.ts";
 
 export { AF, IFLA } from "./constants.ts";
 
-/** What may be changed of a link; what is absent stays. */
+/** A change of a link; what is absent stays as it is. */
 export interface LinkChange {
   readonly isUp?: boolean;
   readonly attributes?: readonly Attribute[];
 }
 
-/** Settings of a link's IPv4: it announces its addresses when it comes up (IPV4_DEVCONF_ARP_NOTIFY). */
+/** IPv4 setting of a link: announce its addresses when it comes up (IPV4_DEVCONF_ARP_NOTIFY). */
 export const ARP_NOTIFY: Attribute = [IFLA.afSpec, [[AF.inet, [[1, [[22, 1]]]]]]];
 
-/** Settings of a link's IPv6: it makes no address of its own (IN6_ADDR_GEN_MODE_NONE). */
+/** IPv6 setting of a link: generate no address (IN6_ADDR_GEN_MODE_NONE). */
 export const NO_IPV6_ADDRESS: Attribute = [
   IFLA.afSpec,
   [[AF.inet6, [[8, new Uint8Array([1])]]]],
 ];
 
-/** Asks for a veth, both ends down; the peer appears in the namespace of file `netnsFd`. */
+/** Creates a veth pair, both ends down; the peer appears in the namespace of the file `netnsFd`. */
 export function newPair(
   { name, peer, mac, mtu, group, netnsFd }: {
     readonly name: string;
@@ -45,7 +45,7 @@ export function newPair(
     readonly netnsFd: number;
   },
 ): Request {
-  // The peer is told as a message within the message: a header first, attributes after it.
+  // The peer is a nested message: first a header, then attributes.
   const peerBody = encodeBody(linkHeader({}), [
     [IFLA.name, peer],
     [IFLA.mtu, mtu],
@@ -61,13 +61,13 @@ export function newPair(
       [IFLA.name, name],
       [IFLA.mtu, mtu],
       [IFLA.group, group],
-      // The alias is not taken here (seen with Linux 6.18), nor are IPv4's and IPv6's settings.
+      // The alias is ignored here (seen with Linux 6.18), and so are the settings of IPv4 and IPv6.
       [IFLA.linkInfo, [[IFLA_INFO.kind, "veth"], [IFLA_INFO.data, [[VETH_INFO_PEER, peerBody]]]]],
     ],
   };
 }
 
-/** Asks for all links, or for the one that is named so. */
+/** Lists all links, or gets the one of that name. */
 export function getLinks(name?: string): Request {
   return {
     what: name === undefined ? "list of links" : `link ${name}`,
@@ -78,7 +78,7 @@ export function getLinks(name?: string): Request {
   };
 }
 
-/** Asks for a change of the link; `what` names it in a Fault. */
+/** Changes a link; `what` names it in a Fault. */
 export function setLink(
   what: string,
   index: number,
@@ -88,13 +88,13 @@ export function setLink(
   return { what, type: RTM.setLink, flags: 0, header, attributes };
 }
 
-/** Asks for the end of one link. */
+/** Deletes one link. */
 export function deleteLink(name: string, index: number): Request {
   const header = linkHeader({ index });
   return { what: `removal of ${name}`, type: RTM.deleteLink, flags: 0, header, attributes: [] };
 }
 
-/** Asks for the end of all links of a group, in one step. */
+/** Deletes all links of a group, in one step. */
 export function deleteGroup(group: number): Request {
   return {
     what: `removal of group ${group}`,
@@ -105,7 +105,7 @@ export function deleteGroup(group: number): Request {
   };
 }
 
-/** Asks for an address on a link; one that is there already is success. */
+/** Adds an address to a link; success if it exists already. */
 export function putAddress(cidr: string, linkIndex: number): Request {
   const { address, prefixLength } = parseCidr(cidr);
   const header = new DataView(new ArrayBuffer(8)); // struct ifaddrmsg
@@ -122,7 +122,7 @@ export function putAddress(cidr: string, linkIndex: number): Request {
   };
 }
 
-/** Asks for all IPv4 addresses. */
+/** Lists all IPv4 addresses. */
 export function getAddresses(): Request {
   const header = new Uint8Array(8);
   header[0] = AF.inet;
@@ -130,14 +130,14 @@ export function getAddresses(): Request {
   return { what: "list of addresses", type, flags: NLM_F.dump, header, attributes: [] };
 }
 
-/** Asks for the default route by `gateway`; one that is there already is refused, or replaced. */
+/** Adds the default route via `gateway`; an existing one makes it fail, or is replaced. */
 export function putDefaultRoute(
   gateway: string,
   linkIndex: number,
   { isOnLink, replace }: { readonly isOnLink: boolean; readonly replace: boolean },
 ): Request {
   return {
-    what: `default route by ${gateway}`,
+    what: `default route via ${gateway}`,
     type: RTM.newRoute,
     flags: NLM_F.create | (replace ? NLM_F.replace : NLM_F.exclusive),
     // Without the flag a gateway outside of all subnets is refused.
@@ -146,7 +146,7 @@ export function putDefaultRoute(
   };
 }
 
-/** Asks for all routes, of IPv4 unless told otherwise. */
+/** Lists all routes of an address family. */
 export function getRoutes(family: number = AF.inet): Request {
   const header = new Uint8Array(12);
   header[0] = family;

@@ -1,4 +1,4 @@
-// Work in this namespace or in a sandbox's: the sockets for it, and what is asked over and over.
+// Work in this namespace or in a sandbox's: its sockets, and the common queries.
 
 import { type Libc, Refusal } from "./libc.ts";
 import { decodeAddresses, decodeLinks, type KernelAddress, type KernelLink } from "./replies.ts";
@@ -14,19 +14,22 @@ import {
 } from "./netns_sockets.ts";
 import { NetlinkSocket } from "./netlink_socket.ts";
 
-/** A sandbox while it is worked in. */
+/** A sandbox, open for work. */
 export interface Inside {
   readonly socket: NetlinkSocket;
   /** Its namespace. */
   readonly file: OpenFile;
 }
 
-/** Opens a socket of its own for each piece of work: answers of two never mix, and opening takes 20 µs. */
+/** Opens a socket in this namespace, one for each piece of work: their replies never mix, and it takes 20 µs. */
 export function openHere(libc: Libc): NetlinkSocket {
   return new NetlinkSocket(libc, openSocket(libc));
 }
 
-/** Does `work` between two looks at the sandbox. Faults: not_found, rather than what `work` says. */
+/**
+ * Does `work`, and checks the identity of the sandbox before and after it. Faults: not_found, in preference to the
+ * error of `work`.
+ */
 export async function inSandbox<T>(
   libc: Libc,
   place: SandboxPlace,
@@ -58,7 +61,7 @@ export async function findLink(
   name: string,
 ): Promise<KernelLink | undefined> {
   try {
-    return decodeLinks(await socket.ask(getLinks(name)))[0];
+    return decodeLinks(await socket.request(getLinks(name)))[0];
   } catch (error) {
     if (isRefusal(error, "ENODEV")) return undefined;
     throw error;

@@ -7,7 +7,7 @@ import { type ContainerEvent, parseEvent } from "./responses.ts";
 import type { Docker } from "./docker.ts";
 
 /** What a follower is told. */
-export type Told =
+export type StreamEvent =
   /** From now on every event is told; before it, anything may have happened. */
   | { readonly kind: "opened" }
   /** Nothing is told any more; without a fault there is no socket. Told again for each try. */
@@ -30,7 +30,7 @@ const LINE_LIMIT = 1024 * 1024;
 export async function follow(
   docker: Docker,
   signal: AbortSignal,
-  tell: (told: Told) => void,
+  tell: (told: StreamEvent) => void,
   { shortestMs, longestMs, goodMs }: Pauses = PAUSES,
 ): Promise<void> {
   for (let pauseMs = shortestMs; !signal.aborted;) {
@@ -48,7 +48,7 @@ export async function follow(
 async function followOnce(
   docker: Docker,
   signal: AbortSignal,
-  tell: (told: Told) => void,
+  tell: (told: StreamEvent) => void,
 ): Promise<Fault | undefined> {
   const stop = new AbortController();
   const end = () => stop.abort();

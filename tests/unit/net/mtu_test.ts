@@ -15,11 +15,11 @@ const cases = [
 ] as const;
 
 for (const { name, want, ...facts } of cases) {
-  Deno.test(`networkMtu() gives ${name}`, () => {
+  Deno.test(`networkMtu() returns ${name}`, () => {
     assertEquals(networkMtu({ ...facts, vtepMtus: facts.vteps }), { mtu: want, isAssumed: false });
   });
 }
 
-Deno.test("networkMtu() assumes 1450 where no tunnel link is known, and says so", () => {
+Deno.test("networkMtu() assumes 1450 if no tunnel link is known, and says so", () => {
   assertEquals(networkMtu({ encap: "vxlan", vtepMtus: [] }), { mtu: 1450, isAssumed: true });
 });

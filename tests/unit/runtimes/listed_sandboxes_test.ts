@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { newsFrom, sandboxesIn } from "../../../lib/runtimes/listed_sandboxes.ts";
+import { runtimeEventFrom, sandboxesIn } from "../../../lib/runtimes/listed_sandboxes.ts";
 
 const UID = "0f0a1d2c-3b4e-11e5-a151-feff819cdc9f";
 const POD = "io.kubernetes.pod.name";
@@ -94,10 +94,10 @@ Deno.test("newsFrom() tells nothing of app containers and of what is not needed"
   const app = { name: `k8s_main_web_default_${UID}_0`, labels: {} };
   const plain = { name: "web", labels: {} };
   const tell = (action: string, naming: typeof app | undefined) =>
-    newsFrom({ kind: "event", event: { action, id: ID, naming } });
+    runtimeEventFrom({ kind: "event", event: { action, id: ID, naming } });
   assertEquals(tell("start", app), undefined);
   assertEquals(tell("exec_start", plain), undefined);
   assertEquals(tell("start", plain), { kind: "started", sandbox: ID, role: "plain" });
   assertEquals(tell("die", undefined), { kind: "ended", sandbox: ID, role: "unknown" });
-  assertEquals(newsFrom({ kind: "opened" }), { kind: "opened" });
+  assertEquals(runtimeEventFrom({ kind: "opened" }), { kind: "opened" });
 });

@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 import {
+  decodeAck,
   decodeAttributes,
   decodeMessages,
   decodeNumber,
   decodeText,
-  decodeVerdict,
   encodeRequests,
   type Message,
   NLM_F,
@@ -23,12 +23,12 @@ const request = (parts: Partial<Request> = {}): Request => ({
 
 const hex = (bytes: Uint8Array) => bytes.toHex();
 
-Deno.test("encodeRequests() gives length, type, flags and number of each message", () => {
+Deno.test("encodeRequests() writes length, type, flags and sequence of each message", () => {
   const bytes = encodeRequests([request({ type: 19, flags: NLM_F.create })], 7, NLM_F.ack);
   assertEquals(hex(bytes.subarray(0, 16)), "20000000" + "1300" + "0504" + "07000000" + "00000000");
 });
 
-Deno.test("encodeRequests() marks only the last message", () => {
+Deno.test("encodeRequests() sets the ack flag on the last message only", () => {
   const messages = decodeMessages(encodeRequests([request(), request()], 3, NLM_F.ack));
   assertEquals(messages.map(({ flags, sequence }) => [flags, sequence]), [[1, 3], [5, 4]]);
 });
@@ -52,11 +52,11 @@ Deno.test("decodeAttributes() finds attributes within attributes", () => {
   assertEquals(decodeNumber(decodeAttributes(inner, 0).get(22)), 1);
 });
 
-Deno.test("decodeAttributes() takes the bits off that say how a type is packed", () => {
+Deno.test("decodeAttributes() ignores the flag bits of a type", () => {
   assertEquals([...decodeAttributes(Uint8Array.fromHex("08001a80" + "05000000"), 0).keys()], [26]);
 });
 
-Deno.test("decodeMessages() leaves out what is cut off or says a length that cannot be", () => {
+Deno.test("decodeMessages() leaves out truncated messages and impossible lengths", () => {
   const whole = encodeRequests([request(), request()], 1, 0);
   for (let length = 0; length < whole.length; length++) {
     assertEquals(decodeMessages(whole.subarray(0, length)).length, Math.floor(length / 32));
@@ -64,13 +64,13 @@ Deno.test("decodeMessages() leaves out what is cut off or says a length that can
   assertEquals(decodeMessages(new Uint8Array(64)), []);
 });
 
-Deno.test("decodeAttributes() ends at a length that cannot be", () => {
+Deno.test("decodeAttributes() ends at an impossible length", () => {
   assertEquals([...decodeAttributes(Uint8Array.fromHex("0300" + "0100" + "00"), 0)], []);
   assertEquals([...decodeAttributes(Uint8Array.fromHex("ff00" + "0100" + "00000000"), 0)], []);
 });
 
 const verdict = (parts: Partial<Message>) =>
-  decodeVerdict({
+  decodeAck({
     type: NLMSG.error,
     flags: 0,
     sequence: 1,
@@ -82,11 +82,11 @@ const words = "0a000100" + hex(new TextEncoder().encode("taken\0")) + "0000";
 
 for (
   const { name, parts, want } of [
-    { name: "success", parts: {}, want: { errno: 0, words: undefined } },
+    { name: "success", parts: {}, want: { errno: 0, text: undefined } },
     {
       name: "a bare refusal",
       parts: { body: Uint8Array.fromHex("efffffff" + asked) },
-      want: { errno: 17, words: undefined },
+      want: { errno: 17, text: undefined },
     },
     {
       name: "a refusal with the kernel's words after the request's header",
@@ -94,7 +94,7 @@ for (
         flags: NLM_F.ackAttributes | NLM_F.capped,
         body: Uint8Array.fromHex("efffffff" + asked.replace("10", "ff") + words),
       },
-      want: { errno: 17, words: "taken" },
+      want: { errno: 17, text: "taken" },
     },
     {
       name: "a refusal with the kernel's words after the whole request",
@@ -102,19 +102,19 @@ for (
         flags: NLM_F.ackAttributes,
         body: Uint8Array.fromHex("efffffff" + asked.replace("10", "14") + "00000000" + words),
       },
-      want: { errno: 17, words: "taken" },
+      want: { errno: 17, text: "taken" },
     },
     {
       name: "a list's end",
       parts: { type: NLMSG.done, body: Uint8Array.fromHex("00000000") },
-      want: { errno: 0, words: undefined },
+      want: { errno: 0, text: undefined },
     },
     {
       name: "a list's end without a number",
       parts: { type: NLMSG.done, body: new Uint8Array() },
-      want: { errno: 0, words: undefined },
+      want: { errno: 0, text: undefined },
     },
   ]
 ) {
-  Deno.test(`decodeVerdict() reads ${name}`, () => assertEquals(verdict(parts), want));
+  Deno.test(`decodeAck() reads ${name}`, () => assertEquals(verdict(parts), want));
 }

@@ -31,7 +31,7 @@ function told(type: number, header: string, attributes: readonly Attribute[]): M
 
 const linkHeader = (index: string, flags: string) => `00000100${index}${flags}00000000`;
 
-Deno.test("decodeLinks() gives what the kernel tells of a link", () => {
+Deno.test("decodeLinks() reads a link", () => {
   const link = told(NEW_LINK, linkHeader("05000000", "43100100"), [
     [1, Uint8Array.fromHex("02020b010002")],
     [3, "cv1\0"],
@@ -53,7 +53,7 @@ Deno.test("decodeLinks() gives what the kernel tells of a link", () => {
   }]);
 });
 
-Deno.test("decodeLinks() knows a loopback, a link that is down, and one that has no MAC", () => {
+Deno.test("decodeLinks() recognises a loopback, a link that is down, and one that has no MAC", () => {
   const [lo, tunnel] = decodeLinks([
     told(NEW_LINK, linkHeader("01000000", "49000100"), [[3, "lo\0"]]),
     told(NEW_LINK, linkHeader("02000000", "00000000"), [[3, "t0\0"], [
@@ -65,7 +65,7 @@ Deno.test("decodeLinks() knows a loopback, a link that is down, and one that has
   assertEquals([tunnel?.isUp, tunnel?.mac, tunnel?.alias], [false, "", ""]);
 });
 
-Deno.test("decodeAddresses() gives IPv4 addresses, the near end's of a point-to-point link", () => {
+Deno.test("decodeAddresses() returns IPv4 addresses, the near end's of a point-to-point link", () => {
   const four = told(NEW_ADDRESS, "0218800005000000", [
     [1, Uint8Array.of(10, 0, 0, 9)],
     [2, Uint8Array.of(11, 1, 0, 2)],
@@ -116,12 +116,12 @@ for (
     },
   ] as { name: string; header: string; attributes: Attribute[]; want: KernelRoute[] }[]
 ) {
-  Deno.test(`decodeDefaultRoutes() gives default routes ${name}`, () => {
+  Deno.test(`decodeDefaultRoutes() returns default routes ${name}`, () => {
     assertEquals(decodeDefaultRoutes([told(NEW_ROUTE, header, attributes)]), want);
   });
 }
 
-Deno.test("setLink() changes only what it is told to", () => {
+Deno.test("setLink() changes only what it names", () => {
   const flagsOf = (change: ask.LinkChange) => ask.setLink("x", 5, change).header.toHex();
   assertEquals(flagsOf({}), "00000000" + "05000000" + "00000000" + "00000000");
   assertEquals(flagsOf({ isUp: true }), "00000000" + "05000000" + "01000000" + "01000000");
