@@ -1,5 +1,4 @@
-// Network namespaces by path: named ones below /run/netns, those that a caller gives, and those of
-// processes.
+// Network namespaces by path: named ones below /run/netns, paths from the caller, and those of processes.
 
 import { Fault, oneLine } from "../util/errors.ts";
 import { isName } from "../util/names.ts";
@@ -11,20 +10,21 @@ export const NAMED = "/run/netns";
 
 const OF_PROCESS = /^\/proc\/([1-9]\d{0,9})(?:\/task\/\d+)?\/ns\/net$/;
 
-// What Deno does not open, and no namespace of a pod is.
+// Deno does not open these; a pod's namespace is never there but under /proc/PID.
 const CLOSED = /^\/(proc|sys)\//;
 
-/** A namespace that is there. */
+/** An existing namespace. */
 export interface Namespace {
   readonly netns: string;
   readonly netnsInode: number;
   readonly isHostNetwork: boolean;
-  /** Only where the path leads over a process id. */
+  /** Only if the path contains a process id. */
   readonly pid?: number;
+  /** Of process `pid`, in clock ticks after boot. */
   readonly startTime?: number;
 }
 
-/** Finds network namespaces; knows which one is the host's. */
+/** Finds network namespaces; recognises the host's own. */
 export class Namespaces {
   #host: Promise<Host> | undefined;
 
@@ -35,21 +35,21 @@ export class Namespaces {
     return namespace && { ...namespace, id, name: id, isRunning: true };
   }
 
-  /** Returns the sandbox `id` whose namespace is at `path`. Faults: usage, when `path` cannot be one. */
+  /** Returns the sandbox `id` whose namespace is at `path`. Faults: usage, if `path` is not valid. */
   async findGiven(id: string, path: string): Promise<Sandbox | undefined> {
     checkNetnsPath(path);
     const namespace = await this.find(path);
     return namespace && { ...namespace, id, isRunning: true };
   }
 
-  /** Returns the network namespace at `path`; undefined where there is none, or something else. */
+  /** Returns the network namespace at `path`; undefined if nothing or something else is there. */
   async find(path: string): Promise<Namespace | undefined> {
     const host = await this.#hostOnce();
     const pid = pidIn(path);
     if (pid === undefined && CLOSED.test(path)) return undefined;
     const found = pid === undefined ? await statOf(path) : await identify(path);
-    // All namespaces live in one file system of the kernel's own, and nothing else does. What
-    // `ip netns` or a runtime leaves behind after a reboot is an empty file on another one.
+    // All namespaces, and nothing else, are files of one file system inside the kernel. What `ip netns` or a runtime
+    // leaves behind after a reboot is an empty file on another one.
     if (found === undefined || found.dev !== host.dev) return undefined;
     const namespace = {
       netns: path,
@@ -61,7 +61,7 @@ export class Namespaces {
     return startTime === undefined ? undefined : { ...namespace, pid, startTime };
   }
 
-  /** Reports whether the namespace that was recorded is still at its place. */
+  /** Reports whether the recorded namespace is still at its path. */
   async isAlive({ netns, netnsInode, startTime }: SandboxPlace): Promise<boolean> {
     const found = await this.find(netns);
     return found?.netnsInode === netnsInode &&
@@ -69,25 +69,25 @@ export class Namespaces {
   }
 
   async #hostOnce(): Promise<Host> {
-    this.#host ??= lookAtHost();
+    this.#host ??= inspectHost();
     try {
       return await this.#host;
     } catch (error) {
-      this.#host = undefined; // the next one looks again
+      this.#host = undefined; // the next call tries again
       throw error;
     }
   }
 }
 
 interface Host {
-  /** Device of all namespaces. */
+  /** Device number of all namespaces. */
   readonly dev: number;
-  /** Namespaces that are the host's. */
+  /** Inode numbers of the host's namespaces. */
   readonly inodes: ReadonlySet<number>;
 }
 
-async function lookAtHost(): Promise<Host> {
-  // The agent stands in the host's namespace; process 1 too, where it may be looked at.
+async function inspectHost(): Promise<Host> {
+  // The agent runs in the host's namespace; process 1 too, if its namespace may be read.
   const own = await identify("/proc/self/ns/net");
   if (!own) throw new Fault("unavailable", "/proc is not mounted", { fix: "mount it" });
   const first = await identify("/proc/1/ns/net").catch(() => undefined);
@@ -104,8 +104,8 @@ export function checkNetnsPath(path: string): void {
   const isPath = /^(\/[\w.:@+-]+)+$/.test(path) && path.length < 4096 &&
     !path.split("/").some((part) => part === "." || part === "..");
   if (isPath && (!CLOSED.test(path) || OF_PROCESS.test(path))) return;
-  throw new Fault("usage", `namespace "${oneLine(path, 60)}" cannot be used`, {
-    fix: "give an absolute path as /run/netns/NAME or /proc/PID/ns/net",
+  throw new Fault("usage", `namespace "${oneLine(path, 60)}" is not valid`, {
+    fix: "use an absolute path such as /run/netns/NAME or /proc/PID/ns/net",
   });
 }
 

@@ -1,4 +1,4 @@
-// Asks this host's runtimes in turn: Docker where it is, then the named network namespaces.
+// The runtimes of this host, in this order: Docker, if there is one, then the named network namespaces.
 
 import { Fault, isUnreachable, oneLine } from "../util/errors.ts";
 import type { Container } from "./docker/responses.ts";
@@ -7,18 +7,25 @@ import { follow } from "./docker/docker_events.ts";
 import { runtimeEventFrom, sandboxesIn } from "./listed_sandboxes.ts";
 import { Namespaces } from "./netns.ts";
 import { podFromNaming } from "./pod_names.ts";
-import type { ListedSandbox, RuntimeEvent, Runtimes, Sandbox, SandboxPlace } from "./runtime.ts";
+import {
+  type ListedSandbox,
+  RUNTIME_LIMIT_MS,
+  type RuntimeEvent,
+  type Runtimes,
+  type Sandbox,
+  type SandboxPlace,
+} from "./runtime.ts";
 
-/** Where the runtimes are. */
+/** Where the runtimes are found. */
 export interface RuntimesOptions {
   /** `unix:PATH` of Docker's socket, or `none`. */
   readonly docker: string;
-  /** Docker answers within this. @default 3000 */
+  /** Milliseconds within which Docker has to answer. @default RUNTIME_LIMIT_MS */
   readonly limitMs?: number;
 }
 
-/** Returns the runtimes of this host; nothing is asked before the first call. Faults: usage. */
-export function openRuntimes({ docker, limitMs = 3_000 }: RuntimesOptions): Runtimes {
+/** Returns the runtimes of this host; nothing is opened before the first call. Faults: usage. */
+export function openRuntimes({ docker, limitMs = RUNTIME_LIMIT_MS }: RuntimesOptions): Runtimes {
   const path = parseDockerAddress(docker);
   return new HostRuntimes(path === undefined ? undefined : new Docker(path, limitMs));
 }
@@ -28,9 +35,9 @@ export function parseDockerAddress(address: string): string | undefined {
   if (address === "none") return undefined;
   const path = /^unix:(?:\/\/)?(\/[^\0]+)$/.exec(address)?.[1];
   if (path !== undefined && !path.startsWith("//")) return path;
-  throw new Fault("usage", `--docker "${oneLine(address, 60)}" cannot be used`, {
-    why: "only a unix socket is spoken to",
-    fix: "write unix:/var/run/docker.sock, or none",
+  throw new Fault("usage", `--docker "${oneLine(address, 60)}" is not valid`, {
+    why: "only unix sockets are supported",
+    fix: "use unix:/var/run/docker.sock, or none",
   });
 }
 
@@ -44,17 +51,17 @@ class HostRuntimes implements Runtimes {
 
   async findSandbox(id: string, netns?: string): Promise<Sandbox | undefined> {
     if (netns !== undefined && netns !== "") return await this.#namespaces.findGiven(id, netns);
-    let silent: unknown;
+    let outage: unknown;
     try {
       const container = await this.#docker?.find(id);
       if (container) return await this.#sandboxOf(container);
     } catch (error) {
       if (!isUnreachable(error)) throw error;
-      silent = error;
+      outage = error;
     }
     const named = await this.#namespaces.findNamed(id);
-    // "Nobody knows it" would be a guess while Docker does not answer.
-    if (!named && silent) throw silent;
+    // While Docker does not answer, "unknown" would be a guess.
+    if (!named && outage) throw outage;
     return named;
   }
 
@@ -67,11 +74,11 @@ class HostRuntimes implements Runtimes {
     return containers && sandboxesIn(containers);
   }
 
-  follow(signal: AbortSignal, tell: (news: RuntimeEvent) => void): void {
+  follow(signal: AbortSignal, report: (event: RuntimeEvent) => void): void {
     if (!this.#docker) return;
-    void follow(this.#docker, signal, (told) => {
-      const news = runtimeEventFrom(told);
-      if (news) tell(news);
+    void follow(this.#docker, signal, (streamed) => {
+      const event = runtimeEventFrom(streamed);
+      if (event) report(event);
     });
   }
 
@@ -79,9 +86,9 @@ class HostRuntimes implements Runtimes {
     const { id, pid, networkMode } = container;
     if (networkMode.startsWith("container:")) {
       const other = networkMode.slice("container:".length);
-      throw new Fault("usage", `container ${id.slice(0, 12)} is no sandbox`, {
+      throw new Fault("usage", `container ${id.slice(0, 12)} is not a sandbox`, {
         why: `it uses the network of container ${oneLine(other, 20)}`,
-        fix: "call with that one's id",
+        fix: "use the id of that container",
       });
     }
     const pod = podFromNaming(container);
@@ -97,8 +104,8 @@ class HostRuntimes implements Runtimes {
     return { ...namespace, ...known, pid, isRunning: true };
   }
 
-  // Docker's own file first: it belongs to the container, a process id to whoever has it. The file
-  // is missing below Docker 1.7, and empty where dockerd has a mount namespace of its own.
+  // Docker's own file first: it belongs to the container, while a process id may be reused. The file is missing below
+  // Docker 1.7, and empty if dockerd has a mount namespace of its own.
   async #namespaceOf({ sandboxKey, pid }: Container) {
     return (sandboxKey.startsWith("/") ? await this.#namespaces.find(sandboxKey) : undefined) ??
       await this.#namespaces.find(`/proc/${pid}/ns/net`);

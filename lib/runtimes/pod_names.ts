@@ -1,17 +1,17 @@
-// Which pod a Docker container is the infra container of: by the labels and names that kubelets have
-// given since 2015. Pure.
+// Which pod a Docker container is the infra container of: by the labels and names that kubelets have used since
+// 2015. Pure.
 
 import { isName, LONG_NAME_LIMIT } from "../util/names.ts";
 import type { PodName } from "./runtime.ts";
 
-/** A container's name and labels as Docker tells them. */
+/** A container's name and labels. */
 export interface Naming {
   /** With or without Docker's leading slash. */
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
 }
 
-// kubelet 0.17–1.1: "namespace/name"; 1.2 and later: the name alone, and the others beside it.
+// kubelet 0.17–1.1: "namespace/name"; 1.2 and later: the name alone, namespace and uid in labels of their own.
 const POD_NAME = "io.kubernetes.pod.name";
 const POD_NAMESPACE = "io.kubernetes.pod.namespace";
 const POD_UID = "io.kubernetes.pod.uid";
@@ -20,28 +20,28 @@ const CONTAINER_NAME = "io.kubernetes.container.name";
 // dockershim 1.6 and later, cri-dockerd: "podsandbox" or "container".
 const DOCKER_TYPE = "io.kubernetes.docker.type";
 
-// On what kubelets make; images may carry others.
+// Only kubelets set these; images may have other io.kubernetes labels.
 const KUBELETS = /^io\.kubernetes\.(pod|container|docker)\./;
 
-/** What a container is to a kubelet: `plain` is one that no kubelet made. */
+/** The role of a container in a pod: `plain` is one that no kubelet created. */
 export type Role = "infra" | "app" | "plain";
 
-/** Returns what a container is by its naming; the network mode of an app container says more. */
+/** Returns the role of a container by its name and labels; the network mode identifies further app containers. */
 export function roleOf(naming: Naming): Role {
   if (podFromNaming(naming)) return "infra";
-  const isKubelets = partsOf(naming.name) !== undefined ||
+  const isOfKubelet = partsOf(naming.name) !== undefined ||
     Object.keys(naming.labels).some((label) => KUBELETS.test(label));
-  return isKubelets ? "app" : "plain";
+  return isOfKubelet ? "app" : "plain";
 }
 
-/** Returns the pod whose infra container this is; undefined for app containers and strangers. */
+/** Returns the pod whose infra container this is; undefined for app containers and others. */
 export function podFromNaming({ name, labels }: Naming): PodName | undefined {
   const parts = partsOf(name);
   if (!isInfra(parts, labels)) return undefined;
   return podFromLabels(labels) ?? podFromParts(parts);
 }
 
-// One word against it is enough: an app container taken for a sandbox would move the pod's network.
+// One contradiction is enough: an app container taken for a sandbox would move the pod's network.
 function isInfra(parts: NameParts | undefined, labels: Naming["labels"]): boolean {
   const type = labels[DOCKER_TYPE];
   const container = labels[CONTAINER_NAME];
@@ -83,11 +83,11 @@ interface NameParts {
   readonly uid: string;
 }
 
-// k8s_POD.<hash>_<pod>_<ns>_<uid>_<8 hex> up to 1.2, k8s_POD_<pod>_<ns>_<uid>_<attempt> later. No
-// part may hold an underscore, so that a name has just one reading.
+// k8s_POD.<hash>_<pod>_<ns>_<uid>_<8 hex> up to 1.2, k8s_POD_<pod>_<ns>_<uid>_<attempt> later. No part may contain
+// an underscore, so that a name has just one interpretation.
 function partsOf(name: string): NameParts | undefined {
-  const words = name.replace(/^\//, "").split("_");
-  const [prefix, container = "", pod = "", namespace = "", uid = "", attempt] = words;
-  if (prefix !== "k8s" || words.length !== 6 || !attempt) return undefined;
+  const fields = name.replace(/^\//, "").split("_");
+  const [prefix, container = "", pod = "", namespace = "", uid = "", attempt] = fields;
+  if (prefix !== "k8s" || fields.length !== 6 || !attempt) return undefined;
   return { container: container.replace(/\.[0-9a-f]+$/, ""), pod, namespace, uid };
 }

@@ -1,32 +1,32 @@
-// What the agent asks of container runtimes: who is this sandbox, is it still there, which ones run,
-// and what happens to them.
+// What the agent needs of container runtimes: which pod a sandbox belongs to, whether it still exists, which
+// sandboxes are running, and events about them.
 
 import type { Fault } from "../util/errors.ts";
 
-/** A pod as its runtime names it. */
+/** A pod as its runtime names it; `uid` if the runtime knows it. */
 export interface PodName {
   readonly namespace: string;
   readonly name: string;
   readonly uid?: string;
 }
 
-/** A pod's network namespace, known by its infra container's id. */
+/** A pod's network namespace, identified by the id of its infra container. */
 export interface Sandbox {
-  /** In full, also where a shorter one was asked for. */
+  /** The full id, also if a prefix was asked for. */
   readonly id: string;
-  /** Path of the network namespace; empty where the sandbox does not run. */
+  /** Path of the network namespace; empty if the sandbox is not running. */
   readonly netns: string;
-  /** Its inode number; 0 where the sandbox does not run. */
+  /** Inode number of the namespace; 0 if the sandbox is not running. */
   readonly netnsInode: number;
   readonly pid?: number;
-  /** Only where `netns` leads over a process id: what tells it from a later process of that id. */
+  /** Start time of process `pid`, in clock ticks after boot; only if `netns` contains a process id, which may be reused. */
   readonly startTime?: number;
-  /** Its network is the host's own. */
+  /** Whether it shares the host's network. */
   readonly isHostNetwork: boolean;
   readonly isRunning: boolean;
-  /** Absent where the runtime does not know. */
+  /** Absent if the runtime does not know. */
   readonly pod?: PodName;
-  /** The container's labels, where the runtime keeps some: kubelets since 1.2 put the pod's there. */
+  /** The container's labels, if any: kubelets since 1.2 store the pod's namespace, name and uid there. */
   readonly labels?: Readonly<Record<string, string>>;
   /** The container's or the namespace's own name. */
   readonly name?: string;
@@ -39,43 +39,46 @@ export interface SandboxPlace {
   readonly startTime?: number | undefined;
 }
 
-/** A container that runs and has, or may have, a network namespace of its own. */
+/** A running container that has, or may have, a network namespace of its own. */
 export interface ListedSandbox {
-  /** In full. */
+  /** The full id. */
   readonly id: string;
   readonly name: string;
-  /** The pod whose infra container it is; absent for a container that no kubelet made. */
+  /** The pod whose infra container it is; absent for a container that no kubelet created. */
   readonly pod?: PodName;
 }
 
-/** What a runtime tells. It only says where to look: it may come late, twice, or not at all. */
+/** An event of a runtime. It is only a hint to check: it may come late, twice, or not at all. */
 export type RuntimeEvent =
-  /** From now on changes are told; what is there already is to be listed. */
+  /** From now on events are reported; sandboxes from before have to be listed. */
   | { readonly kind: "opened" }
-  /** Nothing is told until it is opened again; without a fault there is no such runtime here. */
+  /** No events until the next `opened`; without a fault, this host has no such runtime. */
   | { readonly kind: "lost"; readonly fault: Fault | undefined }
   | {
     readonly kind: "started" | "ended" | "renamed";
     readonly sandbox: string;
-    /** `unknown`: the runtime does not say; it may also be nothing that has a sandbox. */
+    /** `unknown`: the runtime does not say; the container may also share another one's sandbox. */
     readonly role: "infra" | "plain" | "unknown";
   };
+
+/** Milliseconds within which a runtime, or a command that reads /proc, has to answer. */
+export const RUNTIME_LIMIT_MS = 3_000;
 
 /** The runtimes of this host. Every promise settles within its limit. */
 export interface Runtimes {
   /**
-   * Returns the sandbox of `id`, undefined where nobody knows it. A path `netns` from the caller (CNI)
-   * is taken as it is. Faults: unavailable and timeout, when a runtime that may know it does not
-   * answer; usage, when `id` is a container in another one's sandbox, or `netns` is no namespace.
+   * Returns the sandbox of `id`, undefined if no runtime knows it. A path `netns` from the caller (CNI) is used as
+   * it is. Faults: unavailable and timeout, if a runtime that may know it does not answer; usage, if `id` is a
+   * container in another one's sandbox, or `netns` is not the path of a namespace.
    */
   findSandbox(id: string, netns?: string): Promise<Sandbox | undefined>;
-  /** Reports whether the namespace at `netns` is still the recorded one. Faults: when it cannot be told. */
+  /** Reports whether the namespace at `netns` is still the recorded one. Faults: if that cannot be determined. */
   isAlive(place: SandboxPlace): Promise<boolean>;
   /**
-   * Returns the sandboxes that run, without those in the host's network; undefined where there is no
-   * runtime that can list. Faults: unavailable, timeout.
+   * Returns the running sandboxes, without those in the host's network; undefined if no runtime here can list.
+   * Faults: unavailable, timeout.
    */
   listSandboxes(): Promise<readonly ListedSandbox[] | undefined>;
-  /** Tells what happens until `signal` aborts, through all outages. `tell` must not throw. */
-  follow(signal: AbortSignal, tell: (news: RuntimeEvent) => void): void;
+  /** Reports events until `signal` aborts, across all outages. `report` must not throw. */
+  follow(signal: AbortSignal, report: (event: RuntimeEvent) => void): void;
 }

@@ -38,22 +38,27 @@ const refusals: readonly {
     words: "answers rubbish",
     answer: () => new Response("\0\xff{"),
     code: "unavailable",
-    says: "none of Docker's",
+    says: "not one of Docker's",
   },
   {
     words: "answers another document",
     answer: () => json(200, [1]),
     code: "unavailable",
-    says: "none of Docker's",
+    says: "not one of Docker's",
   },
   {
     words: "knows several such ids",
     answer: () => json(500, { message: `Multiple IDs found with provided prefix: ${ID}` }),
     code: "conflict",
-    says: "in full",
+    says: "use the full id",
   },
   {
-    ...{ words: "sends no answer", answer: never, code: "timeout", says: "no answer in 200 ms" },
+    ...{
+      words: "sends no answer",
+      answer: never,
+      code: "timeout",
+      says: "did not answer within 200 ms",
+    },
     limitMs: LIMIT_MS,
   },
   {
@@ -61,7 +66,7 @@ const refusals: readonly {
       words: "sends half an answer",
       answer: half,
       code: "timeout",
-      says: "no answer in 200 ms",
+      says: "did not answer within 200 ms",
     },
     limitMs: LIMIT_MS,
   },
@@ -104,7 +109,7 @@ Deno.test("a Docker socket without a listener is unavailable, a missing one is n
   await faults("unavailable", path, () => new Docker(path).find(ID));
   await Deno.remove(path);
   await Deno.writeTextFile(path, "");
-  await faults("unavailable", "no socket", () => new Docker(path).find(ID));
+  await faults("unavailable", "not a socket", () => new Docker(path).find(ID));
 });
 
 Deno.test("a Docker that finds another container than was asked for is not believed", async () => {
@@ -187,7 +192,7 @@ Deno.test("a Docker that was exchanged for an older one is asked for its version
 
 Deno.test("a list is refused where it is none, and a missing socket has none", async () => {
   await using stub = await serveDocker(() => json(200, { message: "no list" }));
-  await faults("unavailable", "none of Docker's", () => new Docker(stub.path).list());
+  await faults("unavailable", "not one of Docker's", () => new Docker(stub.path).list());
   await using broken = await serveDocker(() => json(500, { message: "no disk" }));
   await faults("unavailable", "no disk", () => new Docker(broken.path).list());
   assertEquals(await new Docker("/nowhere/docker.sock").list(), undefined);

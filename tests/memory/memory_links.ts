@@ -41,7 +41,7 @@ export class MemoryLinks implements Links {
       // As with the real kernel, others act between the steps.
       await Promise.resolve();
       if (inside !== this.#sandboxAt(spec.netns, spec.netnsInode)) {
-        throw sandboxGone(spec.netns, "nothing is there");
+        throw sandboxGone(spec.netns, "no such file");
       }
       this.#setEnds(spec, inside);
     });

@@ -1,18 +1,18 @@
-// Which version of its API a Docker is spoken to in. Pure.
+// The version of Docker's API that is used. Pure.
 
-/** Newest version whose changes were read against what is read here (moby's history, 2026). */
+/** Newest version whose changes were checked against what is used here (moby's history, 2026). */
 const NEWEST = "1.54";
 
-/** Returns the start of a path for a daemon that says it has `offered`; empty where it says nothing. */
+/** Returns the prefix of paths for a daemon that offers version `offered`; empty if it does not say. */
 export function versionPrefix(offered: string | null, newest = NEWEST): string {
-  // Below 17.04 nothing is said, and a path without a version means the daemon's own newest.
+  // Below 17.04 it does not say, and a path without a version means the daemon's own newest.
   if (offered === null || !isVersion(offered)) return "";
   return `/v1.${Math.min(minorOf(offered), minorOf(newest))}`;
 }
 
-/** Reports whether a daemon refused the version of the call, as one that was exchanged may. */
-export function isVersionRefusal(status: number, words: string): boolean {
-  return status === 400 && /client version \S+ is too (old|new)/i.test(words);
+/** Reports whether a daemon refused the version of the request, as another version of it may. */
+export function isVersionRefusal(status: number, text: string): boolean {
+  return status === 400 && /client version \S+ is too (old|new)/i.test(text);
 }
 
 function isVersion(text: string): boolean {

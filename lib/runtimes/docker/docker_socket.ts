@@ -1,22 +1,22 @@
-// HTTP over Docker's unix socket: one question at a time, and one stream that stays open. Knows no
-// containers. Each question has a client of its own, so that none meets a connection that the daemon
-// has closed; only GETs are sent, which may be repeated.
+// HTTP over Docker's unix socket: single requests, and one stream that stays open. Knows nothing of containers. Each
+// request has a client of its own, so that none uses a connection that the daemon has closed; only GETs are sent,
+// which may be repeated.
 
 import { piecesOf, readText } from "../../util/body.ts";
 import { Fault, oneLine } from "../../util/errors.ts";
-import { messageIn } from "./responses.ts";
+import { errorMessageOf } from "./responses.ts";
 import { isVersionRefusal, versionPrefix } from "./api_version.ts";
 
-/** Longest answer that is read: some 1,500 bytes a container in a list, 10 KB for one inspected. */
-const ANSWER_BYTES = 16 * 1024 * 1024;
+/** Longest response that is read: some 1,500 bytes per container in a list, 10 KB for one inspected. */
+const RESPONSE_BYTES = 16 * 1024 * 1024;
 
-/** An answer in full. */
-export interface Answer {
+/** A complete response. */
+export interface DockerResponse {
   readonly status: number;
   readonly text: string;
 }
 
-/** The way to the Docker at one unix socket. */
+/** A client of the Docker at one unix socket. */
 export class DockerSocket {
   readonly #path: string;
   readonly #limitMs: number;
@@ -27,8 +27,8 @@ export class DockerSocket {
     this.#limitMs = limitMs;
   }
 
-  /** Reports whether the socket is there. Faults: unavailable, when something else is. */
-  async isThere(): Promise<boolean> {
+  /** Reports whether the socket exists. Faults: unavailable, if the path is something else. */
+  async exists(): Promise<boolean> {
     try {
       const { isSocket } = await Deno.stat(this.#path);
       if (isSocket) return true;
@@ -36,27 +36,27 @@ export class DockerSocket {
       if (error instanceof Deno.errors.NotFound) return false;
       throw this.unavailable(oneLine(String(error), 60), error);
     }
-    throw this.unavailable("it is no socket");
+    throw this.unavailable("it is not a socket");
   }
 
-  /** Gets `path`, which begins behind the version. Faults: unavailable, timeout. */
-  async ask(path: string): Promise<Answer> {
-    const answer = await this.#get(await this.#prefixOnce() + path);
-    if (!isVersionRefusal(answer.status, answer.text)) return answer;
-    // Another daemon answers than the one that was asked for its version.
+  /** Sends a GET of `path`, which begins after the version. Faults: unavailable, timeout. */
+  async get(path: string): Promise<DockerResponse> {
+    const response = await this.#get(await this.#prefixOnce() + path);
+    if (!isVersionRefusal(response.status, response.text)) return response;
+    // The daemon was replaced after it was asked for its version.
     this.#prefix = undefined;
     const again = await this.#get(await this.#prefixOnce() + path);
     if (!isVersionRefusal(again.status, again.text)) return again;
-    // One that knows only what is newer than this file: without a version it takes its own.
+    // It supports only versions newer than this file knows: without a version it uses its own.
     return await this.#get(path);
   }
 
   /**
-   * Opens a stream at `path`; its pieces end when the daemon ends it or `signal` aborts. Faults:
-   * unavailable, timeout, until it begins; later any error.
+   * Opens a stream at `path`; its pieces end when the daemon ends it or `signal` aborts. Faults: unavailable,
+   * timeout, until it begins; later any error.
    */
-  async open(path: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
-    // The daemon may be another one than the last time.
+  async openStream(path: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    // The daemon may have been replaced since the last time.
     this.#prefix = undefined;
     const full = await this.#prefixOnce() + path;
     using limit = new Limit(this.#limitMs);
@@ -66,8 +66,8 @@ export class DockerSocket {
     try {
       const response = await fetch(`http://localhost${full}`, { client, signal: limit.signal });
       if (response.status === 200 && response.body) return piecesOf(response.body, signal);
-      const words = await readText(response.body, limit.signal, ANSWER_BYTES);
-      throw this.unavailable(`it says "${oneLine(messageIn(words), 60)}"`);
+      const body = await readText(response.body, limit.signal, RESPONSE_BYTES);
+      throw this.unavailable(`it responded "${oneLine(errorMessageOf(body), 60)}"`);
     } catch (error) {
       throw this.#faultOf(error, limit.signal);
     } finally {
@@ -76,11 +76,11 @@ export class DockerSocket {
     }
   }
 
-  /** Says why this Docker is of no use now. */
+  /** Returns the Fault of a Docker that cannot be used now. */
   unavailable(why: string, cause?: unknown): Fault {
-    return new Fault("unavailable", `Docker at ${this.#path} cannot be asked`, {
+    return new Fault("unavailable", `Docker at ${this.#path} is unavailable`, {
       why,
-      fix: "start dockerd or give another --docker",
+      fix: "start dockerd, or set another --docker",
       cause,
     });
   }
@@ -90,7 +90,7 @@ export class DockerSocket {
     try {
       return await this.#prefix;
     } catch (error) {
-      this.#prefix = undefined; // the next one asks again
+      this.#prefix = undefined; // the next request asks again
       throw error;
     }
   }
@@ -100,7 +100,7 @@ export class DockerSocket {
     return versionPrefix(offered);
   }
 
-  async #get(path: string): Promise<Answer & { readonly offered: string | null }> {
+  async #get(path: string): Promise<DockerResponse & { readonly offered: string | null }> {
     using limit = new Limit(this.#limitMs);
     using client = this.#client();
     try {
@@ -108,7 +108,7 @@ export class DockerSocket {
       const offered = response.headers.get("api-version");
       return {
         status: response.status,
-        text: await readText(response.body, limit.signal, ANSWER_BYTES),
+        text: await readText(response.body, limit.signal, RESPONSE_BYTES),
         offered,
       };
     } catch (error) {
@@ -122,15 +122,15 @@ export class DockerSocket {
 
   #faultOf(error: unknown, signal: AbortSignal): Fault {
     if (error instanceof Fault) return error;
-    if (!signal.aborted) return this.unavailable("nobody speaks HTTP there", error);
-    return new Fault("timeout", `Docker gave no answer in ${this.#limitMs} ms`, {
-      fix: `see whether the daemon at ${this.#path} is well`,
+    if (!signal.aborted) return this.unavailable("it does not speak HTTP", error);
+    return new Fault("timeout", `Docker did not answer within ${this.#limitMs} ms`, {
+      fix: `check the daemon at ${this.#path}`,
       cause: error,
     });
   }
 }
 
-/** A time limit that its block ends. */
+/** A time limit that ends with its block. */
 class Limit extends AbortController implements Disposable {
   readonly #timer: ReturnType<typeof setTimeout>;
 

@@ -1,37 +1,37 @@
-// Docker's answers as plain data: one inspected container, a list, an event. Foreign text in; what is
-// no such thing gives undefined. Pure.
+// Parses Docker's responses: one inspected container, a list, an event. The text is foreign; undefined is returned
+// for what is not such a response. Pure.
 
 import type { Naming } from "../pod_names.ts";
 
-/** What is read of an inspected container. */
+/** The fields used of an inspected container. */
 export interface Container {
   /** 64 hex digits. */
   readonly id: string;
   readonly name: string;
-  /** 0 where it does not run. */
+  /** 0 if it is not running. */
   readonly pid: number;
   readonly labels: Readonly<Record<string, string>>;
   /** `default`, `none`, `host`, `container:ID` and others. */
   readonly networkMode: string;
-  /** File that holds its network namespace; empty where Docker keeps none. */
+  /** File of its network namespace; empty if Docker keeps none. */
   readonly sandboxKey: string;
 }
 
-/** What is read of a container in a list. */
+/** The fields used of a container in a list. */
 export interface ListedContainer extends Naming {
   readonly id: string;
-  /** Empty where the daemon does not say (below API 1.20). */
+  /** Empty if the daemon does not say (below API 1.20). */
   readonly networkMode: string;
 }
 
-/** What happened to a container. Name and labels are missing below API 1.22. */
+/** An event of a container. Name and labels are missing below API 1.22. */
 export interface ContainerEvent {
   readonly action: string;
   readonly id: string;
   readonly naming: Naming | undefined;
 }
 
-/** Returns the container of an inspect answer. */
+/** Returns the container of an inspect response. */
 export function parseContainer(text: string): Container | undefined {
   const root = recordIn(jsonIn(text));
   const state = recordIn(root?.State);
@@ -49,7 +49,7 @@ export function parseContainer(text: string): Container | undefined {
   };
 }
 
-/** Returns the containers of a list; what has no id in it is left out. */
+/** Returns the containers of a list; entries without a valid id are left out. */
 export function parseList(text: string): ListedContainer[] | undefined {
   const entries = jsonIn(text);
   if (!Array.isArray(entries)) return undefined;
@@ -66,7 +66,7 @@ export function parseList(text: string): ListedContainer[] | undefined {
   });
 }
 
-/** Returns the event of one line; undefined also for what is none of a container's. */
+/** Returns the event in one line; undefined also for events that are not about containers. */
 export function parseEvent(line: string): ContainerEvent | undefined {
   const event = recordIn(jsonIn(line));
   const actor = recordIn(event?.Actor);
@@ -79,12 +79,12 @@ export function parseEvent(line: string): ContainerEvent | undefined {
   return { action, id, naming: name === undefined ? undefined : { name, labels } };
 }
 
-/** Returns the daemon's own words in an answer that is a refusal. */
-export function messageIn(text: string): string {
+/** Returns the daemon's message in an error response. */
+export function errorMessageOf(text: string): string {
   return textIn(recordIn(jsonIn(text))?.message) || text;
 }
 
-// Links of old Dockers are names too, as /other/alias.
+// Links of old Docker releases are names too, such as /other/alias.
 function ownNameIn(value: unknown): string {
   const names = Array.isArray(value) ? value.map(textIn) : [];
   return (names.find((name) => name.lastIndexOf("/") === 0) ?? "").slice(1);
