@@ -80,7 +80,7 @@ Deno.test("a lost host's addresses are assigned again; when it comes back, its p
   }
   const own = await gc(three);
   assertEquals(own.code, 4);
-  assertStringIncludes(own.err, "it is this one, and its agent answers");
+  assertStringIncludes(own.err, "it is this host, and its agent is running");
   const unknown = await one.agent.call("gc", "--host", "host4");
   assertEquals(unknown.code, 3);
   assertMatch(unknown.err, /no host is named "host4": known: host1, host2, host3; see/);

@@ -227,7 +227,7 @@ Deno.test("an intent of 50 MB is refused in a sentence, by whichever way, and co
     assertEquals(code, 2, err);
     assertMatch(
       err,
-      /^(k8contivnet|netdcli): intent .*big\.json is refused: it has more than 8 MB; apply it in/,
+      /^(k8contivnet|netdcli): intent .*big\.json is too large: it has more than 8 MB; apply it in/,
     );
     assert(err.length <= 200 && !err.includes("\n"), err);
   }

@@ -86,7 +86,7 @@ for (const { name, table, limit } of KINDS) {
     await apply(host, intentWith(APP_ONLY));
     assertMatch(await problemOf(host) ?? "", /refused/);
     const { out } = await host.agent.call("status");
-    assertMatch(out, /^policies +not in force: .*refused/m);
+    assertMatch(out, /^policies +not installed: .*refused/m);
     assertStringIncludes(await host.agent.logText(), "policies are not enforced as they should be");
     await waitFor("nobody to reach it", async () => !await stranger.asks("tcp", ip, 80));
     const next = await host.pod("web2");

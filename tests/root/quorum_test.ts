@@ -74,7 +74,7 @@ Deno.test("without a majority agents serve what they know, say so, and write it 
     });
     assertStringIncludes(await agent.logText(), "store unreachable, serving what is known");
   }
-  assertStringIncludes((await h1.agent.call("status")).out, "is away: ");
+  assertStringIncludes((await h1.agent.call("status")).out, "unreachable: ");
   assertEquals(JSON.parse((await h1.agent.verb("status", old)).out).ip, "11.1.0.1");
   // Its container is replaced: the endpoint is bound here, so its set-up needs nobody.
   const fresh = await h1.pod("myContainer1");
