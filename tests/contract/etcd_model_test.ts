@@ -84,8 +84,9 @@ async function write(
       if (result.done) told.push({ writes, revision: result.revision });
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
-      if (error.what.includes("may or may not have applied a commit")) told.push({ writes, revision: undefined });
-      else assert(["unavailable", "timeout"].includes(error.code), error.message);
+      if (error.what.includes("may or may not have applied a commit")) {
+        told.push({ writes, revision: undefined });
+      } else assert(["unavailable", "timeout"].includes(error.code), error.message);
     }
   }
 }

@@ -61,7 +61,10 @@ Deno.test("a host label belongs to one agent: a second is refused while the firs
     const second = impostor(cluster, ...words);
     second.spawn();
     assertEquals(await second.stopped(), 4);
-    assertMatch(await second.logText(), /host label host1 is in use: [^\n]+; start this agent with another --host-label/);
+    assertMatch(
+      await second.logText(),
+      /host label host1 is in use: [^\n]+; start this agent with another --host-label/,
+    );
   }
   await first.stop("SIGKILL");
   const timid = impostor(cluster);
