@@ -1,10 +1,10 @@
-// bundle.ts OUTDIR: writes main.ts and all it loads as a few plain JavaScript files into OUTDIR.
-// What is imported lazily stays a file of its own, so that a face loads only what it uses. The same
-// sources give the same bytes, wherever the checkout and Deno's cache are.
+// bundle.ts OUTDIR: writes main.ts and all its imports as a few plain JavaScript files into OUTDIR.
+// Lazy imports stay files of their own, so a face loads only what it uses. The output is reproducible: it
+// does not depend on the paths of the checkout and of Deno's cache.
 
 import { basename, fromFileUrl, join } from "@std/path";
 
-const house = fromFileUrl(new URL("..", import.meta.url));
+const root = fromFileUrl(new URL("..", import.meta.url));
 
 if (import.meta.main) {
   const [outdir] = Deno.args;
@@ -27,7 +27,7 @@ async function bundle(outdir: string): Promise<void> {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["bundle", "--platform=deno", "--code-splitting", "--minify", `--outdir=${outdir}`]
       .concat("main.ts"),
-    cwd: house,
+    cwd: root,
     stdout: "null",
   }).output();
   if (!success) throw new Error(new TextDecoder().decode(stderr));
@@ -42,13 +42,13 @@ async function readFolder(folder: string): Promise<Map<string, string>> {
 }
 
 /**
- * Renames the files in the order in which main.js reaches them. The bundler's names carry a hash
- * that depends on where the sources lie.
+ * Renames the files in the order in which main.js reaches them. The bundler's names have a hash that
+ * depends on the path of the sources.
  */
 export function plainNames(files: ReadonlyMap<string, string>): Map<string, string> {
   const names = new Map([["main.js", "main.js"]]);
   const taken = new Set(names.values());
-  for (const old of names.keys()) { // grows while it is walked
+  for (const old of names.keys()) { // grows during the iteration
     for (const [, next] of (files.get(old) ?? "").matchAll(/["'`]\.\/([\w.-]+\.js)["'`]/g)) {
       if (!next || names.has(next) || !files.has(next)) continue;
       const stem = next.replace(/-[A-Z0-9]{8}\.js$/, "");
@@ -67,8 +67,8 @@ export function plainNames(files: ReadonlyMap<string, string>): Map<string, stri
 }
 
 /**
- * Puts the making of `require` off until it is called. The bundler makes it in a file that all faces
- * share, and Node's layer would cost each of them about 20 ms (Deno 2.9.6).
+ * Creates `require` only when it is called. The bundler creates it in a file that all faces share, and
+ * loading Node's compatibility layer would cost each of them about 20 ms (Deno 2.9.6).
  */
 export function lateRequire(files: Map<string, string>): void {
   const made = "__deno_internal_createRequire(import.meta.url)";
@@ -80,15 +80,15 @@ export function lateRequire(files: Map<string, string>): void {
       "",
     );
     if (bare === text) continue;
-    if (!bare.includes(made)) throw new Error("the bundler makes its require in a new way");
+    if (!bare.includes(made)) throw new Error("the bundler creates its require in a new way");
     files.set(name, bare.replace(made, late));
   }
 }
 
-/** Throws if a face that a pod waits for would load a `node:` module. */
+/** Throws if a face that a pod's setup waits for would load a `node:` module. */
 export function checkThin(files: ReadonlyMap<string, string>, thin: readonly string[]): void {
   const reached = new Set(thin.filter((name) => files.has(name)));
-  for (const name of reached) { // grows while it is walked
+  for (const name of reached) { // grows during the iteration
     const text = files.get(name) ?? "";
     for (const [, source = ""] of text.matchAll(/(?:\bfrom|\bimport)\s*"([^"]+)"/g)) {
       if (source.startsWith("node:")) throw new Error(`${name} loads ${source} at its start`);
@@ -98,15 +98,15 @@ export function checkThin(files: ReadonlyMap<string, string>, thin: readonly str
 }
 
 /**
- * Lets etcd3 find its .proto files beside the bundle; gives whether it is there at all. It looks
- * for them by __dirname, which a module does not have.
+ * Lets etcd3 find its .proto files beside the bundle; reports whether the bundle has etcd3 at all. It
+ * looks for them with __dirname, which a module does not have.
  */
 export function placeProtoFiles(files: Map<string, string>): boolean {
-  const wanted = "`${__dirname}/../proto/rpc.proto`";
+  const original = "`${__dirname}/../proto/rpc.proto`";
   let found = 0;
   for (const [name, text] of files) {
-    if (!text.includes(wanted)) continue;
-    files.set(name, text.replace(wanted, "`${import.meta.dirname}/proto/rpc.proto`"));
+    if (!text.includes(original)) continue;
+    files.set(name, text.replace(original, "`${import.meta.dirname}/proto/rpc.proto`"));
     found++;
   }
   const uses = [...files.values()].some((text) => text.includes("rpc.proto"));

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { checkThin, lateRequire, placeProtoFiles, plainNames } from "../../../.ci/bundle.ts";
 
-Deno.test("plainNames() gives names without hashes, in the order they are reached", () => {
+Deno.test("plainNames() returns names without hashes, in the order they are reached", () => {
   const bundle = (hash: string) =>
     new Map([
       [`main-ZZZZ${hash}.js`, `import"./chunk-AAAA${hash}.js";`],
@@ -23,7 +23,7 @@ Deno.test("plainNames() gives names without hashes, in the order they are reache
   assertEquals([...plainNames(bundle("9876"))], [...files]);
 });
 
-Deno.test("lateRequire() leaves no node: import, and a require that is made when called", () => {
+Deno.test("lateRequire() leaves no node: import, and a require that is created when called", () => {
   const files = new Map([[
     "chunk.js",
     `var h=1;import{createRequire as __deno_internal_createRequire} from "node:module";` +
@@ -34,7 +34,7 @@ Deno.test("lateRequire() leaves no node: import, and a require that is made when
   assertStringIncludes(files.get("chunk.js") ?? "", "var m=((name)=>");
 });
 
-Deno.test("lateRequire() throws when the bundler makes its require otherwise", () => {
+Deno.test("lateRequire() throws when the bundler creates its require in a new way", () => {
   const text = `import{createRequire as __deno_internal_createRequire} from "node:module";f();`;
   assertThrows(() => lateRequire(new Map([["chunk.js", text]])), Error, "in a new way");
 });
