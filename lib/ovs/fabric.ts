@@ -1,8 +1,8 @@
-// What leads from this host's bridge to other hosts: VLAN uplink and VXLAN overlay. Both drivers share
-// it: its changes are few, so ovs-vsctl and ovs-ofctl make them, as they make the bridge.
+// Links from this host's bridge to other hosts: VLAN uplink and VXLAN tunnel. Both drivers share them:
+// their changes are few, so ovs-vsctl and ovs-ofctl make them, as they make the bridge.
 //
-// Each call takes the whole wish and may be repeated at every look: it reads, and writes only what
-// differs, since each change of a row makes ovs-vswitchd walk all of its ports.
+// Each call takes the whole desired state and may be repeated in every reconciliation: it reads, and writes
+// only what differs, since each change of a row makes ovs-vswitchd walk all of its ports.
 
 import { OvsTools } from "./transport/ovs_tools.ts";
 import type { SwitchOptions } from "./switch.ts";
@@ -18,57 +18,57 @@ import { type DesiredUplink, setUplink } from "./uplink/uplink.ts";
 
 const LIMIT_MS = 8_000;
 
-/** What a Fabric must know beside its Switch. */
+/** What a Fabric needs in addition to the options of its Switch. */
 export interface FabricOptions extends SwitchOptions {
   /** @default "contivTunnel" */
   readonly tunnelBridge?: string;
-  /** Path of the network namespace that ovs-vswitchd runs in; our own when absent. */
+  /** Path of the network namespace of ovs-vswitchd. @default the agent's own */
   readonly netns?: string;
 }
 
-/** Ways to other hosts. Every call ends within its limit; calls are done one after another. */
+/** Links to other hosts. Every call ends within its limit; calls are done one after another. */
 export interface Fabric {
   /**
-   * Makes the uplink as wished; without a wish there is none. No tags, no traffic. The link is
-   * brought up. Faults: not_found, conflict where the device is somebody else's, usage, failed.
+   * Creates, changes or (without `desired`) removes the uplink. Without tags it carries no traffic. The
+   * link is brought up. Faults: not_found, usage, failed, conflict where the device is in use otherwise.
    */
-  setUplink(wish: DesiredUplink | undefined): Promise<void>;
+  setUplink(desired: DesiredUplink | undefined): Promise<void>;
   /**
-   * Makes the overlay as wished; without a wish there is none. When it returns, the first frame to
-   * a member arrives. Faults: conflict where bridge or ports are somebody else's, usage, failed.
+   * Creates, changes or (without `desired`) removes the tunnel. When it returns, the first frame to a
+   * member arrives. Faults: usage, failed, conflict where bridge or ports belong to another owner.
    */
-  setOverlay(wish: DesiredTunnel | undefined): Promise<TunnelReport>;
-  /** Returns why tunnels cannot use this address, with the commands that mend it; undefined if they can. */
+  setTunnel(desired: DesiredTunnel | undefined): Promise<TunnelReport>;
+  /** Returns why tunnels cannot use this address, with the commands that fix it; undefined if they can. */
   checkVtep(localIp: string): Promise<VtepFault | undefined>;
-  /** Returns how many flows of both there are, in words to be compared with earlier ones. */
+  /** Returns how many flows both have, as text that can be compared with an earlier one. */
   flowCounts(): Promise<string>;
 }
 
-/** Opens the Fabric of a bridge that `ensureBridge` has made. Nothing is to be closed. */
+/** Opens the Fabric of a bridge that `ensureBridge` has created. Nothing has to be closed. */
 export function openFabric(options: FabricOptions): Fabric {
   const { tunnelBridge = TUNNEL_BRIDGE, bridge, owner, rundir, limitMs = LIMIT_MS } = options;
   const tools = new OvsTools(options);
   const place = { bridge, tunnelBridge, owner };
   const host = new HostNet(options.netns);
-  const overlay = {
+  const tunnel = {
     tools,
-    tunnel: new OvsTools({ ...options, bridge: tunnelBridge }),
+    tunnelTools: new OvsTools({ ...options, bridge: tunnelBridge }),
     neighbours: new VtepNeighbours(rundir, host),
     place,
-    policed: options.policyVlans,
+    policyVlans: options.policyVlans,
   };
-  const turns = new KeyedQueue();
-  const inTurn = async <T>(work: (endMs: number) => Promise<T>): Promise<T> => {
+  const queue = new KeyedQueue();
+  const serialized = async <T>(work: (endMs: number) => Promise<T>): Promise<T> => {
     const endMs = performance.now() + limitMs;
-    const end = await turns.acquire([bridge], endMs);
+    const end = await queue.acquire([bridge], endMs);
     return await work(endMs).finally(end);
   };
   return {
-    setUplink: (wish) =>
-      inTurn((endMs) =>
-        setUplink({ tools, host, place, policed: options.policyVlans }, wish, endMs)
+    setUplink: (desired) =>
+      serialized((endMs) =>
+        setUplink({ tools, host, place, policyVlans: options.policyVlans }, desired, endMs)
       ),
-    setOverlay: (wish) => inTurn((endMs) => setTunnel(overlay, wish, endMs)),
+    setTunnel: (desired) => serialized((endMs) => setTunnel(tunnel, desired, endMs)),
     flowCounts: () => flowCounts({ rundir, bridge, tunnelBridge }, performance.now() + limitMs),
     checkVtep: (ip) => checkVtep(ip, { tools, host, place, endMs: performance.now() + limitMs }),
   };

@@ -1,5 +1,5 @@
-// The host's own links, addresses and neighbours, as far as Open vSwitch's uplink and tunnels depend
-// on them. Looks by `ip -j`; changes are two: a link brought up, a neighbour asked for.
+// The host's own links, addresses and neighbours, as far as uplink and tunnel depend on them. Reads by
+// `ip -j`; it changes two things: it brings a link up, and probes a neighbour.
 
 import { Fault } from "../util/errors.ts";
 import { run, type RunOptions } from "../util/run.ts";
@@ -9,7 +9,7 @@ export interface HostLink {
   readonly name: string;
   readonly isUp: boolean;
   readonly mtu: number;
-  /** What it is a port of. */
+  /** Bridge or bond that it is a port of. */
   readonly master: string | undefined;
 }
 
@@ -19,11 +19,11 @@ export interface HostAddress {
   readonly prefix: number;
 }
 
-/** One entry of the kernel's table of neighbours. */
+/** One entry of the kernel's neighbour table. */
 export interface Neighbour {
   readonly address: string;
   readonly device: string;
-  /** Absent while it has not answered. */
+  /** Absent until it has answered. */
   readonly mac: string | undefined;
 }
 
@@ -54,7 +54,7 @@ const COMMAND_LIMIT_MS = 2_000;
 export class HostNet {
   readonly #netns: string | undefined;
 
-  /** `netns` is the path of a namespace; our own when absent. */
+  /** `netns` is the path of a namespace; the agent's own when undefined. */
   constructor(netns: string | undefined) {
     this.#netns = netns;
   }
@@ -65,7 +65,7 @@ export class HostNet {
     return links.filter(({ ifname }) => ifname === name).map(linkOf)[0];
   }
 
-  /** Returns where `address` stands, undefined where no link has it. */
+  /** Returns the link and prefix of `address`, undefined where no link has it. */
   async address(address: string, endMs: number): Promise<HostAddress | undefined> {
     const links = await this.#list<IpLink>(["-4", "address", "show"], endMs);
     return links.flatMap((link) => {
@@ -76,15 +76,15 @@ export class HostNet {
 
   /** Returns the routes by a gateway that use `device`. */
   async gateways(device: string, endMs: number): Promise<HostRoute[]> {
-    const words = ["-4", "route", "show", "dev", device];
+    const args = ["-4", "route", "show", "dev", device];
     const routes = await this.#list<{ readonly dst: string; readonly gateway?: string }>(
-      words,
+      args,
       endMs,
     );
     return routes.flatMap(({ dst, gateway }) => gateway ? [{ to: dst, gateway }] : []);
   }
 
-  /** Returns all that the kernel knows of neighbours. */
+  /** Returns the kernel's neighbour table. */
   async neighbours(endMs: number): Promise<Neighbour[]> {
     const rows = await this.#list<IpNeighbour>(["-4", "neighbour", "show"], endMs);
     return rows.map(({ dst, dev, lladdr, state }) => ({
@@ -94,17 +94,17 @@ export class HostNet {
     }));
   }
 
-  /** Makes the kernel ask for these neighbours, without waiting for them. */
-  async askFor(hops: readonly { address: string; device: string }[], endMs: number): Promise<void> {
+  /** Makes the kernel send ARP requests for these neighbours, without waiting for their answers. */
+  async probe(hops: readonly { address: string; device: string }[], endMs: number): Promise<void> {
     if (hops.length === 0) return;
-    // "use" starts the same search that a packet would start, and changes nothing of an answer.
+    // "use" starts the same resolution that a packet would start, and keeps an answer that is there.
     const lines = hops.map(({ address, device }) =>
       `neighbour replace ${address} dev ${device} use\n`
     );
     try {
       await this.#ip(["-force", "-batch", "-"], endMs, lines.join(""));
     } catch (error) {
-      // One line of many was refused, as for a device that went; the others are done.
+      // One line of many was rejected, as for a removed device; the others are done.
       if (!(error instanceof Fault) || error.code !== "failed") throw error;
     }
   }
@@ -113,7 +113,7 @@ export class HostNet {
   async answeringForOthers(names: readonly string[], endMs: number): Promise<string[]> {
     if (names.length === 0) return [];
     const keys = ["all", ...names].map((name) => `net/ipv4/conf/${name}/arp_ignore`);
-    // sysctl reads in the namespace; Deno keeps /proc for -A.
+    // sysctl reads in the namespace; Deno allows /proc only with -A.
     const values = (await this.#inside("sysctl", ["-n", ...keys], endMs)).split("\n").map(Number);
     return names.filter((_, at) => Math.max(values[0] ?? 0, values[at + 1] ?? 0) === 0);
   }
@@ -123,19 +123,19 @@ export class HostNet {
     await this.#ip(["link", "set", "dev", name, "up"], endMs);
   }
 
-  async #list<T>(words: readonly string[], endMs: number): Promise<T[]> {
-    const text = await this.#ip(["-j", ...words], endMs);
-    return text === "" ? [] : JSON.parse(text) as T[]; // no rows are printed as nothing, or as []
+  async #list<T>(args: readonly string[], endMs: number): Promise<T[]> {
+    const text = await this.#ip(["-j", ...args], endMs);
+    return text === "" ? [] : JSON.parse(text) as T[]; // without rows ip prints nothing, or []
   }
 
-  #ip(words: readonly string[], endMs: number, stdin?: string): Promise<string> {
-    if (this.#netns !== undefined) return this.#inside("ip", words, endMs, stdin);
-    return run("ip", words, limitsOf(endMs, stdin));
+  #ip(args: readonly string[], endMs: number, stdin?: string): Promise<string> {
+    if (this.#netns !== undefined) return this.#inside("ip", args, endMs, stdin);
+    return run("ip", args, limitsOf(endMs, stdin));
   }
 
-  #inside(cmd: string, words: readonly string[], endMs: number, stdin?: string): Promise<string> {
+  #inside(cmd: string, args: readonly string[], endMs: number, stdin?: string): Promise<string> {
     const entry = this.#netns === undefined ? [] : [`--net=${this.#netns}`];
-    return run("nsenter", [...entry, "--", cmd, ...words], limitsOf(endMs, stdin));
+    return run("nsenter", [...entry, "--", cmd, ...args], limitsOf(endMs, stdin));
   }
 }
 

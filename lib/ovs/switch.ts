@@ -1,13 +1,13 @@
 // What the agent needs of this host's Open vSwitch, in rows and ports. The drivers below it
 // (ports/socket_driver.ts, ports/cli_driver.ts) keep the same promises by other means, and pass the same
-// tests (tests/contract/switch_contract.ts), as does the one in memory for unit tests of the agent.
+// tests (tests/contract/switch_contract.ts), as does the in-memory one for unit tests of the agent.
 
 /** Some access tags. */
 export interface VlanSet {
   has(tag: number): boolean;
 }
 
-/** One pod's place on the bridge, as it should be. */
+/** The desired port of one pod. */
 export interface PortSpec {
   /** Host end of the pod's link, at most 15 characters; it must exist when the port is added. */
   readonly name: string;
@@ -17,7 +17,7 @@ export interface PortSpec {
   readonly mac: string;
   /** Bare IPv4 addresses that the pod may use as source. */
   readonly addresses: readonly string[];
-  /** Kept on the port's row for people and for the agent's next start; `k8contivnet` is the driver's. */
+  /** Stored in the port's row, for people and for the agent's next start; key `k8contivnet` is the driver's. */
   readonly externalIds: Readonly<Record<string, string>>;
 }
 
@@ -25,13 +25,13 @@ export interface PortSpec {
 export interface PortRow {
   readonly name: string;
   readonly tag?: number;
-  /** OpenFlow number; absent until Open vSwitch has the port, and where it could not open the link. */
+  /** OpenFlow port number; absent until Open vSwitch has the port, and where it could not open the link. */
   readonly ofport?: number;
-  /** Open vSwitch's own words on a port that it could not open. */
+  /** Open vSwitch's error message for a port that it could not open. */
   readonly error?: string;
   readonly mac?: string;
   readonly addresses?: readonly string[];
-  /** As given in the spec: keys that the driver adds for itself are left out. */
+  /** As in the spec: keys that the driver adds for itself are left out. */
   readonly externalIds: Readonly<Record<string, string>>;
 }
 
@@ -41,10 +41,10 @@ export interface SwitchState {
   readonly openflow: "up" | "down";
 }
 
-/** Which datapath the bridge gets; `auto` takes the kernel's where it is there. */
+/** Datapath of the bridge; `auto` uses the kernel's where it exists. */
 export type Datapath = "auto" | "system" | "netdev";
 
-/** What a driver must know to reach one bridge of one Open vSwitch. */
+/** What a driver needs to reach one bridge of one Open vSwitch. */
 export interface SwitchOptions {
   /** `unix:PATH` of ovsdb-server's socket. */
   readonly ovsdb: string;
@@ -57,7 +57,7 @@ export interface SwitchOptions {
   readonly datapath?: Datapath;
   /** Limit of one call. @default 8000 */
   readonly limitMs?: number;
-  /** Access tags whose frames policies judge; it may change, see `refreshAntispoofFlows`. @default none */
+  /** Access tags whose frames go to the policy tables; they may change, see `refreshAntispoofFlows`. @default none */
   readonly policyVlans?: VlanSet;
 }
 
@@ -67,16 +67,17 @@ export interface SwitchOptions {
  */
 export interface Switch {
   /**
-   * Makes the bridge as it should be: owner, datapath, fail_mode=secure, drop by default. Repeatable;
-   * ports stay. Gives its datapath, `system` or `netdev`. Faults: conflict, where the bridge is somebody else's and has ports.
+   * Creates or corrects the bridge: owner, datapath, fail_mode=secure, drop by default. Repeatable;
+   * ports stay. Returns its datapath, `system` or `netdev`. Faults: conflict, where the bridge belongs to
+   * another owner and has ports.
    */
   ensureBridge(): Promise<string>;
   /** Returns our rows as they are now. */
   ports(): Promise<PortRow[]>;
   /**
-   * Adds the port; resolves when it forwards and its guard flows are in force, so that the first
-   * packet of the pod arrives. A port of ours with that name is replaced unless it is already as
-   * wanted and at work. On a Fault nothing is left: neither row nor flow.
+   * Adds the port; resolves when it forwards and its anti-spoofing flows are installed, so that the
+   * first packet of the pod arrives. A port of ours with that name is replaced. On a Fault nothing is
+   * left: neither row nor flow.
    */
   addPort(spec: PortSpec): Promise<void>;
   /** Removes rows and flows of these ports of ours. Absent ones are a success. */
@@ -84,16 +85,19 @@ export interface Switch {
   /** Moves a port to another access tag. Faults: not_found. */
   setTag(name: string, tag: number): Promise<void>;
   /**
-   * Makes all guard flows exactly those of `specs`, as far as these have a row, by difference, in one
-   * bundle. For the agent's start and after ovs-vswitchd was restarted; rows are not changed.
+   * Makes all anti-spoofing flows exactly those of `specs`, as far as these have a row, by difference, in
+   * one bundle. For the agent's start and after a restart of ovs-vswitchd; rows are not changed.
    */
   syncPorts(specs: readonly PortSpec[]): Promise<void>;
-  /** Makes the guard flows of all ports follow `policed` as it is now. */
+  /** Makes the anti-spoofing flows of all ports follow `policyVlans` as it is now. */
   refreshAntispoofFlows(): Promise<void>;
-  /** Rings "look again": rows were changed by others, or a lost connection is back. Gives the end of it. */
-  onChange(ring: () => void): () => void;
-  /** Tells which connections are up, at once. */
+  /**
+   * Calls `listener` when the agent should reconcile: another program changed rows, or a lost connection
+   * is back. Returns the function that ends this.
+   */
+  onChange(listener: () => void): () => void;
+  /** Returns which connections are up, without waiting. */
   state(): SwitchState;
-  /** Closes connections; calls under way end with a Fault. */
+  /** Closes connections; pending calls end with a Fault. */
   close(): Promise<void>;
 }

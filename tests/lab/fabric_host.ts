@@ -46,7 +46,7 @@ export async function setOverlays(
   hosts: readonly FabricHost[],
   placed: readonly Placed[],
 ): Promise<void> {
-  await Promise.all(hosts.map((host) => host.fabric.setOverlay(wishOf(host, placed, hosts))));
+  await Promise.all(hosts.map((host) => host.fabric.setTunnel(wishOf(host, placed, hosts))));
 }
 
 /** Runs `test` with hosts of their own, wired for tunnels. */

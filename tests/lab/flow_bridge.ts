@@ -26,7 +26,7 @@ export class FlowBridge implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  /** Starts it, with the meter that TELL_AND_DROP needs. */
+  /** Starts it, with the meter that REPORT_AND_DROP needs. */
   static async start(): Promise<FlowBridge> {
     await using stack = new AsyncDisposableStack();
     const dir = await Deno.makeTempDir({ prefix: "k8contivnet-test-" });

@@ -21,8 +21,8 @@ export class MemoryFabric implements Fabric {
     return this.recorder.run("setUplink", [desired], () => void (this.uplink = desired));
   }
 
-  setOverlay(desired: DesiredTunnel | undefined) {
-    return this.recorder.run("setOverlay", [desired], () => {
+  setTunnel(desired: DesiredTunnel | undefined) {
+    return this.recorder.run("setTunnel", [desired], () => {
       this.overlay = desired;
       return { unreachable: [], own: [] };
     });

@@ -61,11 +61,11 @@ export class MemoryPolicyTables implements FlushingTables {
     return this.#answer(undefined);
   }
 
-  renew(): Promise<void> {
+  flush(): Promise<void> {
     return this.#answer(undefined);
   }
 
-  rest(): Promise<void> {
+  removeFlushFlow(): Promise<void> {
     return this.#answer(undefined);
   }
 

@@ -16,7 +16,7 @@ function guards(port: number): readonly Flow[] {
 
 Deno.test("flows that are deleted, added, replaced or lost are restored, the replaced ones soon", async () => {
   await using bridge = await FlowBridge.start();
-  const tools = new OvsTools({ ...bridge.place, sureMs: SURE_MS });
+  const tools = new OvsTools({ ...bridge.place, trustMs: SURE_MS });
   const want = [...BASE_FLOWS, ...guards(1_001), ...guards(1_002)];
   const sync = (flows: readonly Flow[]) =>
     tools.syncFlows(flows, { endMs: soon(), isKept: () => false });

@@ -30,13 +30,13 @@ Deno.test("a foreign bridge or port in the overlay's place is refused, and not t
       "datapath_type=netdev",
     );
     const before = await rowsOf(host!);
-    const bridge = await assertRejects(() => host!.fabric.setOverlay(NOBODY), Fault);
+    const bridge = await assertRejects(() => host!.fabric.setTunnel(NOBODY), Fault);
     assertEquals(bridge.code, "conflict");
     assertStringIncludes(
       bridge.message,
-      "bridge contivTunnel refused: it was made by somebody else",
+      "bridge contivTunnel refused: it was not created by k8contivnet",
     );
-    await host!.fabric.setOverlay(undefined);
+    await host!.fabric.setTunnel(undefined);
     assertEquals(await rowsOf(host!), before);
     await vsctl("del-br", "contivTunnel");
     await vsctl(
@@ -49,10 +49,10 @@ Deno.test("a foreign bridge or port in the overlay's place is refused, and not t
       "contivVxlan",
       "type=internal",
     );
-    const port = await assertRejects(() => host!.fabric.setOverlay(NOBODY), Fault);
+    const port = await assertRejects(() => host!.fabric.setTunnel(NOBODY), Fault);
     assertEquals(port.code, "conflict");
     assertStringIncludes(port.message, "has a port contivVxlan already: it is on bridge underlay");
-    await host!.fabric.setOverlay(undefined);
+    await host!.fabric.setTunnel(undefined);
     assertStringIncludes(await vsctl("list-ports", "underlay"), "contivVxlan");
   });
 });
@@ -63,27 +63,27 @@ Deno.test("a foreign tunnel that takes our frames is reported, with what Open vS
       ...["add-port", "underlay", "theirs", "--", "set", "interface", "theirs", "type=vxlan"],
       ...["options:remote_ip=flow", "options:key=flow", `options:local_ip=${host!.vtep}`],
     );
-    const fault = await assertRejects(() => host!.fabric.setOverlay(NOBODY), Fault);
+    const fault = await assertRejects(() => host!.fabric.setTunnel(NOBODY), Fault);
     assertStringIncludes(fault.message, "Open vSwitch could not open link contivVxlan: ");
     await host!.ovs.vsctl("del-port", "theirs");
-    await host!.fabric.setOverlay(NOBODY);
+    await host!.fabric.setTunnel(NOBODY);
   });
 });
 
 Deno.test("an ovs-vswitchd that hangs holds no call up beyond its limit", async () => {
   await withFabricHosts({ count: 1, driver: "jsonrpc" }, async (host) => {
-    await host!.fabric.setOverlay(NOBODY);
+    await host!.fabric.setTunnel(NOBODY);
     const fabric = host!.openFabric({ limitMs: scaled(1_500) });
     Deno.kill(host!.ovs.vswitchdPid!, "SIGSTOP");
     try {
       const startMs = performance.now();
-      const fault = await assertRejects(() => fabric.setOverlay(NOBODY), Fault);
+      const fault = await assertRejects(() => fabric.setTunnel(NOBODY), Fault);
       assertEquals(fault.code, "timeout");
       assert(performance.now() - startMs < scaled(6_000));
     } finally {
       Deno.kill(host!.ovs.vswitchdPid!, "SIGCONT");
     }
-    await fabric.setOverlay(NOBODY);
+    await fabric.setTunnel(NOBODY);
   });
 });
 
@@ -106,7 +106,7 @@ Deno.test("an overlay that is wished no more goes without a trace, pods of the h
     const before = await rowsOf(one!);
     await setOverlays([one!, two!], placed);
     assert(await pods[0]!.pings(far.ip));
-    await one!.fabric.setOverlay(undefined);
+    await one!.fabric.setTunnel(undefined);
     assertEquals(await rowsOf(one!), before);
     const flows = await one!.ovs.ofctl("dump-flows", "contivBridge");
     assertEquals(/cookie=0x6b380003/.test(flows), false, "flows of the patch are left");
@@ -117,7 +117,7 @@ Deno.test("an overlay that is wished no more goes without a trace, pods of the h
 
 Deno.test("an overlay without networks lets nothing through, and its patch carries no tag", async () => {
   await withFabricHosts({ count: 1, driver: "jsonrpc" }, async (host) => {
-    await host!.fabric.setOverlay(NOBODY);
+    await host!.fabric.setTunnel(NOBODY);
     const trunks = await host!.ovs.vsctl("get", "Port", "contivPatchTun", "trunks");
     assertEquals(trunks, "[4095]");
     const flows = await host!.ovs.ofctl("dump-flows", "contivTunnel", "--no-stats");
@@ -144,7 +144,7 @@ Deno.test("checkVtep() says what is wrong, and its commands mend it until pods m
     const missing = await one!.fabric.checkVtep(`${UNDERLAY}.9`);
     assertStringIncludes(missing!.message, "no link of this host has it");
     const fault = await one!.fabric.checkVtep(one!.vtep);
-    assertStringIncludes(fault!.message, "it stands on nic0, where the userspace datapath cannot");
+    assertStringIncludes(fault!.message, "it is on nic0, where the userspace datapath cannot");
     for (const line of fault!.commands) await runLine(one!, line);
     assertEquals(await one!.fabric.checkVtep(one!.vtep), undefined);
     await setOverlays([one!, two!], placed);
@@ -159,7 +159,7 @@ Deno.test("checkVtep() finds a NIC that answers ARP for the bridge, and a bridge
     await host!.run("sysctl", "-qw", "net/ipv4/conf/nic0/arp_ignore=0");
     await host!.run("ip", "link", "set", "underlay", "down");
     const fault = await host!.fabric.checkVtep(host!.vtep);
-    assertStringIncludes(fault!.message, "nic0 answers ARP for it beside underlay");
+    assertStringIncludes(fault!.message, "nic0 also answers ARP for it, beside underlay");
     for (const line of fault!.commands) await runLine(host!, line);
     assertEquals(await host!.fabric.checkVtep(host!.vtep), undefined);
     await host!.ovs.vsctl("del-port", "underlay", "nic0");
@@ -185,8 +185,8 @@ Deno.test("a VTEP behind a router is reached by the first ping, too", async () =
       };
       placed.push({ host, pod: await host.pod("a", at), vni: VNI });
     }
-    const report = await one!.fabric.setOverlay(wishOf(one!, placed));
-    await two!.fabric.setOverlay(wishOf(two!, placed));
+    const report = await one!.fabric.setTunnel(wishOf(one!, placed));
+    await two!.fabric.setTunnel(wishOf(two!, placed));
     assertEquals(report.unreachable, []);
     assert(await placed[0]!.pod.pings("10.5.5.2"));
   });

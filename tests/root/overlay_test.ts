@@ -62,21 +62,21 @@ for (const driver of DRIVERS) {
     });
   });
 
-  Deno.test(`${driver}: a second setOverlay() changes neither rows nor flows, and ports do not grow`, async () => {
+  Deno.test(`${driver}: a second setTunnel() changes neither rows nor flows, and ports do not grow`, async () => {
     await withFabricHosts({ count: 2, driver }, async (one, two) => {
       const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
       await setOverlays([one!, two!], placed);
       const before = await worldOf(one!);
       const youngest = await youngestOf(one!);
-      await one!.fabric.setOverlay(wishOf(one!, placed));
+      await one!.fabric.setTunnel(wishOf(one!, placed));
       assertEquals(await worldOf(one!), before);
       assert(await youngestOf(one!) > youngest, "a flow came anew");
       for (let n = 200; n < 210; n++) {
         await two!.run("ip", "address", "add", `192.168.77.${n}/24`, "dev", "underlay");
       }
       const large = largeWish(one!, 10, 100);
-      const first = await timed(() => one!.fabric.setOverlay(large));
-      const again = await timed(() => one!.fabric.setOverlay(large));
+      const first = await timed(() => one!.fabric.setTunnel(large));
+      const again = await timed(() => one!.fabric.setTunnel(large));
       console.log(`10 networks of 100 members: ${first.ms} ms, again ${again.ms} ms`);
       assertEquals(first.result.unreachable, []);
       assert(first.ms < 2_000 && again.ms < 1_000);
@@ -85,7 +85,7 @@ for (const driver of DRIVERS) {
     });
   });
 
-  Deno.test(`${driver}: after a restart of ovs-vswitchd nothing passes until setOverlay(), then all`, async () => {
+  Deno.test(`${driver}: after a restart of ovs-vswitchd nothing passes until setTunnel(), then all`, async () => {
     await withFabricHosts({ count: 2, driver }, async (one, two) => {
       const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
       const [a, b] = placed.map(({ pod }) => pod);
@@ -96,7 +96,7 @@ for (const driver of DRIVERS) {
       assertEquals(await one!.ovs.ofctl("dump-flows", "contivTunnel", "--no-stats"), "");
       assertEquals(await b!.pings(a!.ip), false);
       await one!.switch.syncPorts([a!.spec]);
-      await one!.fabric.setOverlay(wishOf(one!, placed));
+      await one!.fabric.setTunnel(wishOf(one!, placed));
       await one!.ovs.appctl("revalidator/wait"); // the ping that did not pass is cached as dropped
       assert(await a!.reaches(b!.ip));
       assert(await b!.reaches(a!.ip));
@@ -135,7 +135,7 @@ Deno.test("a pod whose peer's host has not heard of it yet is answered from its 
     const peers = [await place(two!, BLUE, 2), await place(three!, BLUE, 3)];
     await setOverlays(hosts, peers);
     const fresh = await place(one!, BLUE, 1);
-    await one!.fabric.setOverlay(wishOf(one!, [fresh, ...peers], hosts));
+    await one!.fabric.setTunnel(wishOf(one!, [fresh, ...peers], hosts));
     for (const { pod } of peers) assert(await fresh.pod.reaches(pod.ip), `ping of ${pod.ip}`);
   });
 });
@@ -152,7 +152,7 @@ Deno.test("what was learned of a network is gone before its local tag is another
     assertEquals((await learned()).length > 0, true);
     const { localIp, hosts } = wishOf(one!, placed);
     const reused = { vni: RED, localTag: localTag(one!, BLUE), members: [] };
-    await one!.fabric.setOverlay({ localIp, hosts, networks: [reused] });
+    await one!.fabric.setTunnel({ localIp, hosts, networks: [reused] });
     assertEquals(await learned(), []);
   });
 });
@@ -196,7 +196,7 @@ Deno.test("a frame with a foreign VNI or from a VTEP of no host reaches no pod",
     const strangers = [await place(three!, BLUE, 3), await place(three!, RED, 4)];
     const [blue3, red4] = strangers.map(({ pod }) => pod);
     const lies = [...placed, { ...placed[0]!, vni: RED }, ...strangers];
-    await three!.fabric.setOverlay(wishOf(three!, lies));
+    await three!.fabric.setTunnel(wishOf(three!, lies));
     await using atA = await sniff(a!.id, "eth0");
     await using wire = await sniff(one!.name, "nic0", vniIs(BLUE));
     await using wireRed = await sniff(one!.name, "nic0", vniIs(RED));
@@ -248,13 +248,13 @@ Deno.test("a host that changes its tunnel address is followed", async () => {
   });
 });
 
-Deno.test("setOverlay() restores the neighbours of ovs-vswitchd when that has forgotten them", async () => {
+Deno.test("setTunnel() restores the neighbours of ovs-vswitchd when that has forgotten them", async () => {
   await withFabricHosts({ count: 2, driver: "jsonrpc" }, async (one, two) => {
     const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
     const [a, b] = placed.map(({ pod }) => pod);
     await setOverlays([one!, two!], placed);
     await one!.ovs.appctl("tnl/neigh/flush");
-    await one!.fabric.setOverlay(wishOf(one!, placed));
+    await one!.fabric.setTunnel(wishOf(one!, placed));
     assertStringIncludes(await one!.ovs.appctl("tnl/neigh/show"), two!.vtep);
     assert(await a!.reaches(b!.ip), "first ping");
   });
@@ -264,7 +264,7 @@ Deno.test("an address that answers no ARP is reported, and delays the others but
   await withFabricHosts({ count: 2, driver: "jsonrpc" }, async (one, two) => {
     const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
     const [a, b] = placed.map(({ pod }) => pod);
-    await two!.fabric.setOverlay(wishOf(two!, placed));
+    await two!.fabric.setTunnel(wishOf(two!, placed));
     const wish = wishOf(one!, placed);
     const lost = ["192.168.77.99", "203.0.113.9"].map((vtep, n) => ({
       ip: `10.5.5.9${n}`,
@@ -272,9 +272,9 @@ Deno.test("an address that answers no ARP is reported, and delays the others but
       vtep,
     }));
     const networks = wish.networks.map((one) => ({ ...one, members: [...one.members, ...lost] }));
-    const first = await timed(() => one!.fabric.setOverlay({ ...wish, networks }));
+    const first = await timed(() => one!.fabric.setTunnel({ ...wish, networks }));
     assert(await a!.reaches(b!.ip), "first ping");
-    const again = await timed(() => one!.fabric.setOverlay({ ...wish, networks }));
+    const again = await timed(() => one!.fabric.setTunnel({ ...wish, networks }));
     assertEquals(first.result.unreachable, lost.map(({ vtep }) => vtep));
     assertEquals(again.result.unreachable, first.result.unreachable);
     assert(first.ms < 3_000 && again.ms < 800, `${first.ms} and ${again.ms} ms`);

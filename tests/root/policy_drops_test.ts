@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { askAgent } from "../../lib/agent/client.ts";
-import { bitOf } from "../../lib/ovs/policy_tables/megaflow_flush.ts";
+import { flushBitOf } from "../../lib/ovs/policy_tables/megaflow_flush.ts";
 import { tenantWith } from "../fixtures/tenant.ts";
 import { run } from "../lab/run.ts";
 import { type Host, startHost } from "../lab/host.ts";
@@ -152,7 +152,7 @@ Deno.test("across hosts the host that drops logs the pod on the other one", asyn
 
 /** Returns all flows but the one that each change exchanges, so that nothing of before stays cached. */
 async function rulesOf(host: Host): Promise<string[]> {
-  return (await flowsOf(host)).filter((line) => bitOf(line) === undefined);
+  return (await flowsOf(host)).filter((line) => flushBitOf(line) === undefined);
 }
 
 Deno.test("the flag changes the lines that drop and nothing else, and a restart without it takes them back", async () => {

@@ -3,7 +3,7 @@
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { failClosedFlows, trunkDropFlow } from "../../lib/agent/policy/fail_closed.ts";
-import { TELL_AND_DROP } from "../../lib/ovs/policy_tables/drop_watch.ts";
+import { REPORT_AND_DROP } from "../../lib/ovs/policy_tables/drop_watch.ts";
 import { openPolicyTables } from "../../lib/ovs/policy_tables/policy_tables.ts";
 import { planFlows } from "../../lib/ovs/openflow/plan_flows.ts";
 import { DROP, placeOf } from "../../lib/policy/flows/pipeline.ts";
@@ -22,7 +22,7 @@ const range = (count: number) => Array.from({ length: count }, (_, n) => n);
 /** Returns flows of a random world as one of the agent's switches has them at some time. */
 function randomFlows(seed: number): string[] {
   const dice = new Dice(seed * 15_485_863);
-  const { flows } = build(randomWorld(dice), dice.chance(50) ? TELL_AND_DROP : DROP);
+  const { flows } = build(randomWorld(dice), dice.chance(50) ? REPORT_AND_DROP : DROP);
   const lines = flows.lines();
   const closing = dice.chance(30) ? failClosedFlows(lines, flows.tags) : [];
   return [...lines, ...closing, ...dice.chance(30) ? [trunkDropFlow(1 + dice.below(4_094))] : []];
@@ -82,9 +82,9 @@ Deno.test("a change leaves nothing where a table is full, and the fault says so"
 Deno.test("a change with a meter that does not exist leaves nothing, and the fault says so", async () => {
   await using bridge = await FlowBridge.start();
   const tables = openPolicyTables(bridge.place);
-  await tables.change([], [flowOf(1, TELL_AND_DROP)]);
+  await tables.change([], [flowOf(1, REPORT_AND_DROP)]);
   await tables.removeMeter();
-  const flows = [flowOf(2), flowOf(3, TELL_AND_DROP), flowOf(4)];
+  const flows = [flowOf(2), flowOf(3, REPORT_AND_DROP), flowOf(4)];
   const fault = await assertRejects(() => tables.change([], flows), Fault);
   assertMatch(fault.message, /METER/);
   assertEquals(await tables.read(), []);

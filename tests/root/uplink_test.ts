@@ -187,12 +187,12 @@ Deno.test("a device that is not there, or another's, is refused, and nothing is 
     const pod = await podOf(one, BLUE, 1);
     const before = await worldOf(one);
     const cases = [
-      { device: "nosuch0", want: "uplink nosuch0 is not there" },
+      { device: "nosuch0", want: "uplink nosuch0 does not exist" },
       { device: "up1", want: "it is a port of bridge theirs, and not our uplink" },
       { device: "up1p", want: "it is a port of kernelbr" },
       { device: pod.spec.name, want: "it is a port of bridge contivBridge, and not our uplink" },
-      { device: "a b", want: "the name is no link's" },
-      { device: "up0", tags: [4_095], want: "4095 is no access tag" },
+      { device: "a b", want: "it is not a valid link name" },
+      { device: "up0", tags: [4_095], want: "access tag 4095 is out of range" },
     ];
     for (const { device, tags = [BLUE], want } of cases) {
       const fault = await assertRejects(() => one.fabric.setUplink({ device, tags }), Fault);
@@ -204,7 +204,7 @@ Deno.test("a device that is not there, or another's, is refused, and nothing is 
 
 Deno.test("a tag that the overlay uses on this host is refused as a fabric VLAN", async () => {
   await withFabric("jsonrpc", async (one) => {
-    await one.fabric.setOverlay({
+    await one.fabric.setTunnel({
       localIp: one.vtep,
       hosts: [],
       networks: [{ vni: 1_001, localTag: LOCAL, members: [] }],
@@ -216,10 +216,10 @@ Deno.test("a tag that the overlay uses on this host is refused as a fabric VLAN"
     await one.fabric.setUplink({ device: "up0", tags: [BLUE] });
     const clash = { vni: 1_001, localTag: BLUE, members: [] };
     const back = await assertRejects(
-      () => one.fabric.setOverlay({ localIp: one.vtep, hosts: [], networks: [clash] }),
+      () => one.fabric.setTunnel({ localIp: one.vtep, hosts: [], networks: [clash] }),
       Fault,
     );
-    assertStringIncludes(back.message, "tag 110 is one that the uplink carries");
+    assertStringIncludes(back.message, "the uplink carries VLAN 110");
   });
 });
 

@@ -33,7 +33,7 @@ Deno.test("a tunnel address that this host does not have is said once, and pods 
   const intent = withVteps({ host1: "192.168.2.99", host2: "192.168.2.11" });
   await using cluster = await startCluster({ hosts: 2, fabric: "wire", intent });
   await localPodsMeet(cluster);
-  await saysOnce(cluster.host(1), /overlay: tunnel address 192\.168\.2\.99 is of no use: /);
+  await saysOnce(cluster.host(1), /overlay: tunnel address 192\.168\.2\.99 cannot be used: /);
 });
 
 Deno.test("a tunnel address on the NIC itself is reported with the commands that repair it", async () => {
@@ -46,7 +46,7 @@ Deno.test("a tunnel address on the NIC itself is reported with the commands that
   await ip("link", "set", "eth1", "up");
   await cluster.apply(intent);
   await localPodsMeet(cluster);
-  await saysOnce(host, /overlay: tunnel address 192\.168\.2\.10 is of no use: /);
+  await saysOnce(host, /overlay: tunnel address 192\.168\.2\.10 cannot be used: /);
   const commands = (await host.agent.logText()).split("\n")
     .flatMap((line) => /to mend it, as root: (.*)$/.exec(line)?.[1] ?? []);
   assertMatch(commands.join("\n"), /ovs-vsctl .*add-br /);

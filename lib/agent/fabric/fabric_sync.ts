@@ -100,7 +100,7 @@ export class FabricSync {
   /** Returns what is wrong with tunnels that are in place. */
   async #ensureTunnels({ overlay }: DesiredFabric): Promise<Fault | undefined> {
     const { driver } = this.#deps;
-    const { unreachable, own } = await driver.setOverlay(overlay);
+    const { unreachable, own } = await driver.setTunnel(overlay);
     if (!overlay || overlay.networks.length === 0) return undefined;
     const problem = await driver.checkVtep(overlay.localIp);
     if (problem) return problem;

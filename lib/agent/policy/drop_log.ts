@@ -1,6 +1,6 @@
 // Logs what policies drop on this host. Loaded only with --log-drops.
 
-import { SURELY_TOLD, watchDrops } from "../../ovs/policy_tables/drop_watch.ts";
+import { GUARANTEED_REPORTS, watchDrops } from "../../ovs/policy_tables/drop_watch.ts";
 import type { PacketIn } from "../../ovs/openflow/packet_in.ts";
 import type { SwitchOptions } from "../../ovs/switch.ts";
 import { DropAggregator, type Interval } from "../../policy/drop_aggregator.ts";
@@ -42,7 +42,7 @@ export function logDrops(
 
 /** Returns the log lines at the end of an interval. Beyond what the switch surely reports, counts are minima. */
 export function intervalLines({ more, others, heard }: Interval): string[] {
-  const least = heard > SURELY_TOLD ? "at least " : "";
+  const least = heard > GUARANTEED_REPORTS ? "at least " : "";
   const counted = (count: number) => `${least}${count} more in ${INTERVAL_S} s`;
   return [
     ...more.map(({ words, count }) => `dropped ${words}, ${counted(count)}`),

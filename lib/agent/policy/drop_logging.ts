@@ -1,7 +1,7 @@
 // Whether dropped packets are also reported to the agent. That needs the flag, and a meter in the switch:
 // where the meter cannot be had, packets are dropped all the same, and none is reported.
 
-import { TELL_AND_DROP } from "../../ovs/policy_tables/drop_watch.ts";
+import { REPORT_AND_DROP } from "../../ovs/policy_tables/drop_watch.ts";
 import { DROP } from "../../policy/flows/pipeline.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { PolicyDeps } from "./policy_deps.ts";
@@ -27,7 +27,7 @@ export class DropLogging {
     if (!logsDrops || !isFresh) return this.#actions;
     try {
       await tables.ensureMeter();
-      this.#actions = TELL_AND_DROP;
+      this.#actions = REPORT_AND_DROP;
       if (logDedup.forget(NAME)) log.info("drops are logged again");
     } catch (error) {
       this.#actions = DROP;

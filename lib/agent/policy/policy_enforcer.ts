@@ -147,7 +147,7 @@ export class PolicyEnforcer {
     await this.#handover.ensure();
     this.#installed.clearIsolated();
     // What could not be tidied harms nothing, and no set-up fails for it: the next try tidies again.
-    if (desired.length === 0) await tables.rest().catch(() => {});
+    if (desired.length === 0) await tables.removeFlushFlow().catch(() => {});
   }
 
   /** Nothing is known: what the switch has stays; where that is nothing, everything is closed. */

@@ -42,7 +42,7 @@ export class PolicyHandover {
     this.#installed = "";
     await ovs.refreshAntispoofFlows();
     await fabric.ensure({ isFresh: true });
-    await tables.renew();
+    await tables.flush();
     await this.#checkTrunks();
     this.#installed = desired;
   }

@@ -10,7 +10,7 @@ export function ipv4Bytes(address: string): Uint8Array {
   return Uint8Array.from(address.split("."), Number);
 }
 
-/** Returns the parts as one. */
+/** Returns the parts joined. */
 export function bytes(...parts: readonly Uint8Array[]): Uint8Array {
   const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
@@ -31,7 +31,7 @@ export function u8(value: number): Uint8Array {
   return Uint8Array.of(value);
 }
 
-/** Returns a number as 2 bytes, as OpenFlow has them: the highest first. */
+/** Returns a number as 2 bytes, in network byte order. */
 export function u16(value: number): Uint8Array {
   return Uint8Array.of(value >> 8, value);
 }

@@ -1,10 +1,10 @@
-// How many flows of uplink and tunnel there are on each bridge: cheap enough to be asked every few
-// seconds, so that somebody's deletion is noticed without a look at each flow.
+// How many flows of uplink and tunnel each bridge has: cheap enough to be counted every few seconds, so that
+// a deletion by another program is noticed without reading each flow.
 
 import { countFlows } from "./flow_count.ts";
 import { LINK_COOKIES } from "./cookies.ts";
 
-/** Returns the numbers in words that are the same as long as they are; a bridge that is away has none. */
+/** Returns the numbers as text, to be compared with an earlier one; an unreachable bridge has none. */
 export async function flowCounts(
   { rundir, bridge, tunnelBridge }: {
     readonly rundir: string;
@@ -17,7 +17,7 @@ export async function flowCounts(
   const asks = [[bridge, [uplink, patch]], [tunnelBridge, [tunnel]]] as const;
   const counts = await Promise.all(asks.map(async ([name, cookies]) => {
     const numbers = await countFlows(`${rundir}/${name}.mgmt`, cookies, endMs);
-    return `${name} ${numbers?.join("+") ?? "away"}`;
+    return `${name} ${numbers?.join("+") ?? "unreachable"}`;
   }));
   return counts.join(", ");
 }

@@ -1,7 +1,6 @@
-// Notices when flows are not those that should be there: somebody deleted or added some by hand, or a
-// removal failed half way. One number is asked for every now and then; a difference only says "look
-// again", which makes them right flow by flow. A flow that was exchanged for another one is left to
-// the timed look.
+// Notices when flows differ from the expected ones: an operator deleted or added some, or a removal failed
+// half way. They are only counted, from time to time; a difference triggers a reconciliation, which corrects
+// them flow by flow. A flow that was replaced by another one is left to the periodic reconciliation.
 
 import { ANTISPOOF_COOKIES } from "./cookies.ts";
 import type { OpenFlowConnection } from "./openflow_connection.ts";
@@ -12,23 +11,23 @@ const EVERY_MS = 1_000;
 const LIMIT_MS = 3_000;
 const [FIRST_PAUSE, LAST_PAUSE] = [2, 60];
 
-/** What a check works with. */
+/** What a FlowCheck works with. */
 export interface FlowCheckOptions {
   readonly connection: () => OpenFlowConnection | undefined;
-  /** How many base and guard flows there should be. */
-  readonly wanted: () => number;
-  /** Called when there are others twice in a row; while that stays so, ever more seldom. */
-  readonly differ: () => void;
+  /** How many base and anti-spoofing flows there should be. */
+  readonly expected: () => number;
+  /** Called when the number differs twice in a row; while that stays so, less and less often. */
+  readonly onDifference: () => void;
 }
 
-/** Counts now and then until it is disposed. */
+/** Counts from time to time until it is disposed. */
 export class FlowCheck implements Disposable {
   readonly #options: FlowCheckOptions;
   readonly #timer: ReturnType<typeof setInterval>;
   #isCounting = false;
   #seen = "";
-  /** Checks until a difference that stays is told again, and how many that will be the next time. */
-  #left = 0;
+  /** Checks until a lasting difference is reported again, and how many that will be the next time. */
+  #skip = 0;
   #pause = FIRST_PAUSE;
 
   constructor(options: FlowCheckOptions) {
@@ -47,26 +46,26 @@ export class FlowCheck implements Disposable {
     try {
       const endMs = performance.now() + LIMIT_MS;
       const count = connection.countFlows(ANTISPOOF_COOKIES);
-      this.#judge(await withDeadline(endMs, "ovs-vswitchd did not count", count));
+      this.#compare(await withDeadline(endMs, "ovs-vswitchd did not count its flows", count));
     } catch {
-      // A connection that broke rings by itself when it is back.
+      // A connection that broke notifies by itself when it is back.
     } finally {
       this.#isCounting = false;
     }
   }
 
-  #judge(count: number): void {
-    const wanted = this.#options.wanted();
-    // Ports that come or go are a difference for a moment; one that is the same twice is none of them.
-    const words = count === wanted ? "" : `${count} of ${wanted}`;
-    const isSame = words !== "" && words === this.#seen;
-    if (!isSame) [this.#left, this.#pause] = [0, FIRST_PAUSE];
-    else if (this.#left > 0) this.#left--;
+  #compare(count: number): void {
+    const expected = this.#options.expected();
+    // Ports that are being added or removed differ for a moment; the same difference twice is not due to them.
+    const difference = count === expected ? "" : `${count} of ${expected}`;
+    const isSame = difference !== "" && difference === this.#seen;
+    if (!isSame) [this.#skip, this.#pause] = [0, FIRST_PAUSE];
+    else if (this.#skip > 0) this.#skip--;
     else {
-      // The same numbers may be a new difference; one that no look mends is told ever more seldom.
-      [this.#left, this.#pause] = [this.#pause, Math.min(2 * this.#pause, LAST_PAUSE)];
-      this.#options.differ();
+      // The same numbers may be a new difference; one that no reconciliation fixes is reported less and less.
+      [this.#skip, this.#pause] = [this.#pause, Math.min(2 * this.#pause, LAST_PAUSE)];
+      this.#options.onDifference();
     }
-    this.#seen = words;
+    this.#seen = difference;
   }
 }

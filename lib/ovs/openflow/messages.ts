@@ -1,5 +1,5 @@
-// The few OpenFlow 1.3 messages that we speak, as bytes. Pure. Numbers are those of the
-// "OpenFlow Switch Specification 1.3.5", §7; names in capitals are its names without OFP.
+// The few OpenFlow 1.3 messages that we use, as bytes. Pure. Numbers are those of the "OpenFlow Switch
+// Specification 1.3.5", §7; names in capitals are its names without OFP.
 
 import { bytes, ipv4Bytes, macBytes, u16, u32, u64, u8, viewOf } from "./bytes.ts";
 import { type Flow, type Match, POLICY_TABLE } from "./flow.ts";
@@ -26,7 +26,7 @@ export const T = {
 } as const;
 
 const [PORT_ANY, GROUP_ANY, NO_BUFFER] = [0xffff_ffff, 0xffff_ffff, 0xffff_ffff];
-/** Port that stands for what a learning switch does. */
+/** Port number that means: forward as a learning switch does. */
 const PORT_NORMAL = 0xffff_fffa;
 /** Highest number of a real port; above it are the reserved ones. */
 const PORT_MAX = 0xffff_ff00;
@@ -42,7 +42,7 @@ export interface Message {
   readonly body: Uint8Array;
 }
 
-/** A port as the switch tells it: number and name, and whether it was removed. */
+/** A port as the switch reports it: number and name, and whether it was removed. */
 export interface SwitchPort {
   readonly ofport: number;
   readonly name: string;
@@ -61,8 +61,8 @@ export function helloMessage(xid: number): Uint8Array {
 }
 
 /**
- * Returns the two messages that ask for port changes: a connection to `<bridge>.mgmt` gets
- * asynchronous messages only after a miss_send_len other than zero; all but ports is masked out.
+ * Returns the two messages that subscribe to port changes: a connection to `<bridge>.mgmt` gets
+ * asynchronous messages only after a miss_send_len other than zero; all but port status is masked out.
  */
 export function watchPortsMessages(xid: number): Uint8Array {
   const allReasons = u32(0b111);
@@ -77,17 +77,17 @@ export function listPortsMessage(xid: number): Uint8Array {
   return message(T.multipartRequest, xid, u16(PORT_DESC), u16(0), u32(0));
 }
 
-/** Returns the request for the number of flows whose cookies are under `value` and `mask`. */
+/** Returns the request for the number of flows with a cookie that matches `value` under `mask`. */
 export function countFlowsMessage(xid: number, value: bigint, mask: bigint): Uint8Array {
   const where = [u8(ALL_TABLES), new Uint8Array(3), u32(PORT_ANY), u32(GROUP_ANY), u32(0)];
   const head = [u16(AGGREGATE), u16(0), u32(0)];
   return message(T.multipartRequest, xid, ...head, ...where, u64(value), u64(mask), matchBytes({}));
 }
 
-/** Returns the number of flows that an AGGREGATE reply tells; undefined of any other message. */
+/** Returns the number of flows in an AGGREGATE reply; undefined for any other message. */
 export function flowCountOf({ type, body }: Message): number | undefined {
   if (type !== T.multipartReply || viewOf(body).getUint16(0) !== AGGREGATE) return undefined;
-  return viewOf(body).getUint32(8 + 16); // behind packets and bytes
+  return viewOf(body).getUint32(8 + 16); // after packets and bytes
 }
 
 /** Returns the message that adds `flow`, in place of one with the same match and priority. */
@@ -139,11 +139,11 @@ export function errorText({ body }: Message): string {
   return `OpenFlow error ${view.getUint16(0)}/${view.getUint16(2)}`;
 }
 
-/** Cuts a stream of bytes into messages. */
+/** Splits a stream of bytes into messages. */
 export class MessageStream {
   #rest: Uint8Array = new Uint8Array(0);
 
-  /** Takes the next bytes and gives the messages that are whole now. */
+  /** Takes the next bytes and returns the messages that are complete now. */
   push(chunk: Uint8Array): Message[] {
     const all = this.#rest.length === 0 ? chunk : bytes(this.#rest, chunk);
     const view = viewOf(all);
@@ -162,7 +162,7 @@ export class MessageStream {
   }
 }
 
-/** What a FLOW_MOD says before match and instructions. */
+/** The part of a FLOW_MOD before match and instructions. */
 interface FlowModHead {
   readonly command: number;
   readonly cookie: bigint;
@@ -170,7 +170,7 @@ interface FlowModHead {
   readonly priority: number;
 }
 
-/** Returns a FLOW_MOD without limits of time and without flags. */
+/** Returns a FLOW_MOD without timeouts and flags. */
 function flowModMessage(
   xid: number,
   head: FlowModHead,
@@ -199,7 +199,7 @@ function instructions(action: Flow["action"]): Uint8Array[] {
   return [applyActions(setRegisterAction(action.tag)), goto];
 }
 
-/** Puts `value` into register 0: Nicira's match field class 1, field 0 (ovs-fields(7)). */
+/** Sets register 0 to `value`: Nicira's match field class 1, field 0 (ovs-fields(7)). */
 function setRegisterAction(value: number): Uint8Array {
   return bytes(u16(25), u16(16), u16(1), u8(0), u8(4), u32(value), u32(0));
 }
@@ -209,7 +209,7 @@ function outputAction(port: number): Uint8Array {
   return bytes(u16(0), u16(16), u32(port), u16(0), new Uint8Array(6));
 }
 
-// Fields in the order in which ovs-ofctl sends them; what a field needs comes before it.
+// Fields in the order in which ovs-ofctl sends them; prerequisites of a field come before it.
 function matchBytes(match: Match): Uint8Array {
   const { inPort, ethSrc, untagged, ipv4Src, arp, udpSrc } = match;
   const ethType = arp ? 0x0806 : ipv4Src !== undefined || udpSrc !== undefined ? 0x0800 : undefined;
@@ -229,13 +229,13 @@ function oxm(field: number, value: Uint8Array): Uint8Array {
   return bytes(u16(0x8000), u8(field << 1), u8(value.length), value);
 }
 
-/** Returns a match of fields that are bytes already. */
+/** Returns a match of encoded fields. */
 function matchOf(fields: Uint8Array): Uint8Array {
   const size = 4 + fields.length;
   return bytes(u16(1), u16(size), fields, new Uint8Array(-size & 7));
 }
 
-/** Returns the instruction to do these actions at once. */
+/** Returns the instruction that applies these actions immediately. */
 function applyActions(...actions: readonly Uint8Array[]): Uint8Array {
   const size = actions.reduce((sum, action) => sum + action.length, 8);
   return bytes(u16(4), u16(size), u32(0), ...actions);

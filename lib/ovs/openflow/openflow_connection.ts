@@ -1,5 +1,5 @@
-// One connection to a bridge's management socket: flows in, ports out. Knows what OpenFlow promises,
-// and nothing of pods.
+// One connection to a bridge's management socket: flows in, port changes out. Knows what OpenFlow guarantees,
+// and nothing about pods.
 
 import { Fault } from "../../util/errors.ts";
 import type { CookieSet } from "./cookies.ts";
@@ -8,26 +8,26 @@ import * as openflow from "./messages.ts";
 import { withDeadline } from "../../util/async/deadline.ts";
 import { openUnixStream, type UnixStream } from "../transport/unix_stream.ts";
 
-const WHO = "ovs-vswitchd";
-/** Id of messages whose refusal has no consequence: what is to be deleted is not there. */
+const SERVER = "ovs-vswitchd";
+/** Id of messages that may be rejected without consequence: the flow to delete does not exist. */
 const NO_REPLY = 0;
 
-/** Called for each port that came, changed or went, after `ports` tells so. */
-export type PortRing = (name: string) => void;
+/** Called for each port that was added, changed or removed, after `ports` was updated. */
+export type PortListener = (name: string) => void;
 
 /**
- * Connects to `<bridge>.mgmt` at `path`; gives the connection when it knows all ports. `first` may send
- * what the switch shall do before it lists them.
+ * Connects to `<bridge>.mgmt` at `path`; returns the connection when it has all ports. `first` may send
+ * messages that the switch should handle before it lists them.
  */
 export async function openOpenFlow(
   path: string,
-  { ring, endMs, first = () => {} }: {
-    readonly ring: PortRing;
+  { listener, endMs, first = () => {} }: {
+    readonly listener: PortListener;
     readonly endMs: number;
     readonly first?: (connection: OpenFlowConnection) => void;
   },
 ): Promise<OpenFlowConnection> {
-  const connection = new OpenFlowConnection(await openUnixStream(path, WHO), ring);
+  const connection = new OpenFlowConnection(await openUnixStream(path, SERVER), listener);
   try {
     connection.greet();
     first(connection);
@@ -40,7 +40,7 @@ export async function openOpenFlow(
 }
 
 interface Waiting {
-  /** Takes the number that the reply tells, where it tells one. */
+  /** Called with the number in the reply, where it has one. */
   readonly resolve: (count: number) => void;
   readonly reject: (fault: Fault) => void;
 }
@@ -51,20 +51,20 @@ export class OpenFlowConnection {
   readonly ended: Promise<Fault>;
   /** OpenFlow number of each port that the switch has now, by name. */
   readonly ports = new Map<string, number>();
-  readonly #wire: UnixStream;
-  readonly #ring: PortRing;
+  readonly #socket: UnixStream;
+  readonly #notify: PortListener;
   readonly #replies = new Map<number, Waiting>();
-  readonly #refused = new Map<number, Fault>();
+  readonly #rejected = new Map<number, Fault>();
   #barrier: Promise<unknown> | undefined;
   #nextXid = 1;
   #why: Fault | undefined;
 
-  constructor(wire: UnixStream, ring: PortRing) {
-    this.#wire = wire;
-    this.#ring = ring;
+  constructor(socket: UnixStream, listener: PortListener) {
+    this.#socket = socket;
+    this.#notify = listener;
     const stream = new openflow.MessageStream();
-    void wire.read((chunk) => stream.push(chunk).forEach((message) => this.#handle(message)));
-    this.ended = wire.ended.then((why) => {
+    void socket.read((chunk) => stream.push(chunk).forEach((message) => this.#handle(message)));
+    this.ended = socket.ended.then((why) => {
       this.#why = why;
       this.#replies.forEach(({ reject }) => reject(why));
       this.#replies.clear();
@@ -77,60 +77,60 @@ export class OpenFlowConnection {
     return this.#why;
   }
 
-  /** Greets the switch; nothing is sent before. */
+  /** Sends HELLO, which has to be the first message. */
   greet(): void {
-    this.#wire.send(openflow.helloMessage(this.#xid()));
+    this.#socket.send(openflow.helloMessage(this.#xid()));
   }
 
-  /** Asks for port changes, then for all ports, so that none is missed between. */
+  /** Subscribes to port changes, then lists all ports, so that none is missed in between. */
   async learnPorts(endMs: number): Promise<void> {
-    this.#wire.send(openflow.watchPortsMessages(NO_REPLY));
+    this.#socket.send(openflow.watchPortsMessages(NO_REPLY));
     const xid = this.#xid();
     const listed = this.#reply(xid);
-    this.#wire.send(openflow.listPortsMessage(xid));
-    await withDeadline(endMs, `${WHO} gave no list of its ports`, listed);
+    this.#socket.send(openflow.listPortsMessage(xid));
+    await withDeadline(endMs, `${SERVER} did not list its ports`, listed);
   }
 
-  /** Sends flows to add. What it gives throws, after the next barrier, where one was refused. */
+  /** Sends flows to add. The returned function, called after the next barrier, throws where one was rejected. */
   addFlows(flows: readonly Flow[]): () => void {
     const xid = this.#xid();
-    for (const flow of flows) this.#wire.send(openflow.addFlowMessage(xid, flow));
+    for (const flow of flows) this.#socket.send(openflow.addFlowMessage(xid, flow));
     return () => {
-      const fault = this.#refused.get(xid);
-      this.#refused.delete(xid);
+      const fault = this.#rejected.get(xid);
+      this.#rejected.delete(xid);
       if (fault) throw fault;
     };
   }
 
   /** Sends the deletion of all flows under that cookie. */
   deleteFlows(cookie: bigint, mask: bigint): void {
-    this.#wire.send(openflow.deleteFlowsMessage(NO_REPLY, cookie, mask));
+    this.#socket.send(openflow.deleteFlowsMessage(NO_REPLY, cookie, mask));
   }
 
-  /** Asks how many flows there are under these cookies; the limit is the caller's. */
+  /** Returns the number of flows under these cookies; the caller sets the deadline. */
   countFlows({ value, mask }: CookieSet): Promise<number> {
     const xid = this.#xid();
     const counted = this.#reply(xid);
-    this.#wire.send(openflow.countFlowsMessage(xid, value, mask));
+    this.#socket.send(openflow.countFlowsMessage(xid, value, mask));
     return counted;
   }
 
   /** Sends `frame` as if it had come in by the port `ofport`. */
   sendFrame(ofport: number, frame: Uint8Array): void {
-    this.#wire.send(openflow.packetOutMessage(NO_REPLY, ofport, frame));
+    this.#socket.send(openflow.packetOutMessage(NO_REPLY, ofport, frame));
   }
 
   /**
-   * Resolves when the switch has done all that was sent before; the limit is the caller's.
+   * Resolves when the switch has handled all that was sent before; the caller sets the deadline.
    * Faults: unavailable, when the connection drops.
    */
   barrier(): Promise<unknown> {
-    // Whoever asks in the same turn shares one: all of them have sent before it goes out.
+    // Callers in the same turn of the event loop share one: all of them have sent before it goes out.
     this.#barrier ??= Promise.resolve().then(() => {
       this.#barrier = undefined;
       const xid = this.#xid();
       const done = this.#reply(xid);
-      this.#wire.send(openflow.message(openflow.T.barrierRequest, xid));
+      this.#socket.send(openflow.message(openflow.T.barrierRequest, xid));
       return done;
     });
     return this.#barrier;
@@ -138,13 +138,15 @@ export class OpenFlowConnection {
 
   /** Ends the connection; waiting calls fail. Repeatable. */
   close(): void {
-    this.#wire.end(new Fault("unavailable", `${WHO} was left`, { why: "the agent stops" }));
+    this.#socket.end(
+      new Fault("unavailable", `connection to ${SERVER} closed`, { why: "the agent stops" }),
+    );
   }
 
   #handle(message: openflow.Message): void {
     const { type, xid, body } = message;
     const { T } = openflow;
-    if (type === T.echoRequest) this.#wire.send(openflow.message(T.echoReply, xid, body));
+    if (type === T.echoRequest) this.#socket.send(openflow.message(T.echoReply, xid, body));
     else if (type === T.portStatus) this.#takePorts(message);
     else if (type === T.barrierReply) this.#resolve(xid);
     else if (type === T.error) this.#takeError(message);
@@ -161,20 +163,20 @@ export class OpenFlowConnection {
     for (const { name, ofport, isGone } of openflow.portsOf(message)) {
       if (!isGone) this.ports.set(name, ofport);
       else if (this.ports.get(name) === ofport) this.ports.delete(name);
-      this.#ring(name);
+      this.#notify(name);
     }
   }
 
   #takeError(message: openflow.Message): void {
     const why = openflow.errorText(message);
-    const fault = new Fault("failed", `${WHO} refused a message`, {
+    const fault = new Fault("failed", `${SERVER} rejected a message`, {
       why,
-      fix: "see its log for what it says beside",
+      fix: "see the log of ovs-vswitchd",
     });
     const waiting = this.#replies.get(message.xid);
     this.#replies.delete(message.xid);
     if (waiting) waiting.reject(fault);
-    else if (message.xid !== NO_REPLY) this.#refused.set(message.xid, fault);
+    else if (message.xid !== NO_REPLY) this.#rejected.set(message.xid, fault);
   }
 
   #resolve(xid: number, count = 0): void {

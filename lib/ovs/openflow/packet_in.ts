@@ -1,12 +1,12 @@
-// Packets that a flow's `controller` action hands over, as OpenFlow 1.3 tells them ("OpenFlow Switch
-// Specification 1.3.5", §7.4.1). Pure. Of the packet nothing is read: pods wrote it. What is of use is
-// the flow's cookie, and the registers, which are in the message's match.
+// Packets that a flow's `controller` action sends to us, as OpenFlow 1.3 reports them ("OpenFlow Switch
+// Specification 1.3.5", §7.4.1). Pure. The packet itself is not read: pods wrote it. We use the flow's
+// cookie, and the registers, which are in the message's match.
 
 import { type Message, message, T } from "./messages.ts";
 
-/** What the flow said of a packet. */
+/** What is reported of a packet. */
 export interface PacketIn {
-  /** Cookie of the flow that handed it over. */
+  /** Cookie of the flow that sent it. */
   readonly cookie: bigint;
   /** Nicira's registers by number; those that are 0 are absent. */
   readonly registers: ReadonlyMap<number, number>;
@@ -25,7 +25,7 @@ const REGISTERS = 16;
  * Returns the messages after which a connection gets the packets of `controller(id=ID)`, and nothing
  * else: no port changes, no removed flows, and no packet of other ids.
  */
-export function hearPacketsMessages(xid: number, id: number): Uint8Array[] {
+export function subscribePacketsMessages(xid: number, id: number): Uint8Array[] {
   const words = (...values: number[]) => {
     const view = new DataView(new ArrayBuffer(4 * values.length));
     values.forEach((value, at) => view.setUint32(4 * at, value));
@@ -34,12 +34,12 @@ export function hearPacketsMessages(xid: number, id: number): Uint8Array[] {
   return [
     message(T.experimenter, xid, words(NICIRA, SET_CONTROLLER_ID, 0, id)),
     message(T.setAsync, xid, words(REASON_ACTION, REASON_ACTION, 0, 0, 0, 0)),
-    // Connections to `<bridge>.mgmt` get nothing unasked before this is other than zero.
+    // Connections to `<bridge>.mgmt` get no asynchronous message before this is other than zero.
     message(T.setConfig, xid, words(MISS_SEND_LEN)),
   ];
 }
 
-/** Returns what a PACKET_IN says; undefined of any other message, and of one that is cut or twisted. */
+/** Returns what a PACKET_IN reports; undefined for any other message, and for a malformed one. */
 export function packetInOf({ type, body }: Message): PacketIn | undefined {
   if (type !== T.packetIn || body.length < MATCH_AT + MATCH_HEAD) return undefined;
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);

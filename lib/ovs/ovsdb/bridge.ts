@@ -1,8 +1,8 @@
-// The bridge itself: made, adopted or corrected with ovs-vsctl, by both drivers. Not its ports.
+// The bridge itself: created, adopted or corrected with ovs-vsctl, for both drivers. Not its ports.
 
 import { Fault } from "../../util/errors.ts";
 import { run } from "../../util/run.ts";
-import type { Ask } from "./select.ts";
+import type { RowSelect } from "./select.ts";
 import { BASE_FLOWS } from "../ports/antispoof_flows.ts";
 import { flowText } from "../openflow/flow.ts";
 import type { Columns } from "./ovsdb_connection.ts";
@@ -10,14 +10,14 @@ import { membersOf, OWNER_KEY, recordFromMap, uuidsOf } from "./port_rows.ts";
 import type { Datapath, SwitchOptions } from "../switch.ts";
 import type { OvsTools } from "../transport/ovs_tools.ts";
 
-// A module that was loaded; one that is part of the kernel is only listed with its release.
+// A module that was loaded; one that is built into the kernel is only listed with its release.
 const LOADED = "/sys/module/openvswitch";
 const builtIn = () => `/lib/modules/${Deno.osRelease()}/modules.builtin`;
 
-/** OpenFlow versions of our bridges: 1.0 for people, whose ovs-ofctl asks by it; 1.3 is what we speak; 1.4 has bundles. */
+/** OpenFlow versions of our bridges: 1.0 is the default of ovs-ofctl for operators; we use 1.3; 1.4 has bundles. */
 export const PROTOCOLS = ["OpenFlow10", "OpenFlow13", "OpenFlow14"];
 
-/** A bridge as far as we set it. */
+/** The settings of a bridge that are ours. */
 export interface BridgeSettings {
   readonly datapath: string;
   readonly failMode: string | undefined;
@@ -25,7 +25,7 @@ export interface BridgeSettings {
   readonly owner: string | undefined;
 }
 
-const ASKS: readonly Ask[] = [
+const ASKS: readonly RowSelect[] = [
   { table: "Open_vSwitch", columns: ["datapath_types"] },
   {
     table: "Bridge",
@@ -33,13 +33,13 @@ const ASKS: readonly Ask[] = [
   },
 ];
 
-/** Makes the bridge as it should be; gives its datapath. Repeatable; ports stay. Faults: conflict, and those of tools. */
+/** Creates or corrects the bridge; returns its datapath. Repeatable; ports stay. Faults: conflict, and those of tools. */
 export async function ensureBridge(
   tools: OvsTools,
   { bridge, owner, datapath = "auto" }: SwitchOptions,
   endMs: number,
 ): Promise<string> {
-  const [roots = [], bridges = []] = await tools.ask(ASKS, endMs);
+  const [roots = [], bridges = []] = await tools.select(ASKS, endMs);
   const row = bridges.find(({ name }) => name === bridge);
   const has = row && settingsOf(row);
   if (row && has?.owner !== owner && membersOf(row.ports).length > 1) {
@@ -57,14 +57,14 @@ export async function ensureBridge(
     protocols: PROTOCOLS,
     owner,
   };
-  const words = planBridge(bridge, has, want);
-  if (words.length === 0) return want.datapath; // its base flow is looked after with the ports'
-  await tools.vsctl(words, endMs);
+  const args = planBridge(bridge, has, want);
+  if (args.length === 0) return want.datapath; // its base flow is synced with the ports' flows
+  await tools.vsctl(args, endMs);
   await tools.changeFlows(BASE_FLOWS.map((flow) => `add ${flowText(flow)}`), endMs);
   return want.datapath;
 }
 
-/** Returns the words of ovs-vsctl that turn `has` into `want`; none when it is so already. Pure. */
+/** Returns the arguments of ovs-vsctl that turn `has` into `want`; none where it is so already. Pure. */
 export function planBridge(
   bridge: string,
   has: BridgeSettings | undefined,
@@ -73,7 +73,7 @@ export function planBridge(
   const isSame = has && has.datapath === want.datapath && has.failMode === want.failMode &&
     has.owner === want.owner && want.protocols.every((name) => has.protocols.includes(name));
   if (isSame) return [];
-  // One transaction: the bridge is never there without its fail mode.
+  // One transaction: the bridge never exists without its fail mode.
   return [
     ...["--may-exist", "add-br", bridge, "--", "set", "Bridge", bridge],
     ...[`datapath_type=${want.datapath}`, `fail_mode=${want.failMode}`],
@@ -82,18 +82,18 @@ export function planBridge(
   ];
 }
 
-/** Returns the datapath of a bridge: the one asked for, the one it has, or the best one here. Pure. */
+/** Returns the datapath of a bridge: the requested one, the one it has, or the best one here. Pure. */
 export function chooseDatapath(
   asked: Datapath,
   { now, hasKernel }: { readonly now: string | undefined; readonly hasKernel: boolean },
 ): string {
   if (asked !== "auto") return asked;
-  // A bridge that works is not moved to another datapath: that would cut all of its ports.
+  // A working bridge is not moved to another datapath: that would cut all of its ports.
   if (now === "netdev" || (now === "system" && hasKernel)) return now;
   return hasKernel ? "system" : "netdev";
 }
 
-/** Returns a Bridge row as far as we set it. */
+/** Returns our settings of a Bridge row. */
 export function settingsOf(row: Columns): BridgeSettings {
   const [failMode] = membersOf(row.fail_mode) as string[];
   return {
@@ -109,18 +109,17 @@ function foreign(
   { owner, ports }: { readonly owner: string | undefined; readonly ports: number },
 ): Fault {
   const whose = owner === undefined
-    ? "it was made by somebody else"
+    ? "it was not created by k8contivnet"
     : `it belongs to host ${owner}`;
   return new Fault("conflict", `bridge ${bridge} refused`, {
     why: `${whose} and has ${ports} ports`,
-    fix: "give another --bridge, or remove its ports",
+    fix: "set another --bridge, or remove its ports",
   });
 }
 
-// Asked of commands, as Deno keeps /sys for -A; nsenter without a namespace only starts them.
+// By commands, as Deno allows /sys only with -A; nsenter without a namespace only starts them.
 async function hasKernelDatapath(): Promise<boolean> {
-  const says = (...words: string[]) =>
-    run("nsenter", ["--", ...words]).then(() => true, () => false);
+  const says = (...args: string[]) => run("nsenter", ["--", ...args]).then(() => true, () => false);
   return await says("test", "-d", LOADED) ||
     await says("grep", "-qs", "/openvswitch.ko", builtIn());
 }

@@ -1,9 +1,9 @@
-// Rows of links that are no pod's, as the database has them, and whose they are.
+// Rows of ports that are not for pods (uplink, patch, tunnel), as the database has them, with their owners.
 
 import { Fault } from "../../util/errors.ts";
 import type { Columns } from "./ovsdb_connection.ts";
 import { KIND_KEY, membersOf, ofportOf, OWNER_KEY, recordFromMap, uuidsOf } from "./port_rows.ts";
-import type { Ask } from "./select.ts";
+import type { RowSelect } from "./select.ts";
 import type { OvsTools } from "../transport/ovs_tools.ts";
 
 /** A port with its one interface. */
@@ -20,24 +20,24 @@ export interface LinkRow {
   readonly options: Readonly<Record<string, string>>;
   /** Absent until ovs-vswitchd has opened the link. */
   readonly ofport: number | undefined;
-  /** Open vSwitch's own words on a link that it could not open. */
+  /** Open vSwitch's error message for a link that it could not open. */
   readonly error: string | undefined;
 }
 
-/** Bridges and links of one look. */
+/** Bridges and links as of one moment. */
 export interface Links {
   readonly bridges: readonly Columns[];
   readonly links: readonly LinkRow[];
 }
 
-const BRIDGES: Ask = {
+const BRIDGES: RowSelect = {
   table: "Bridge",
   columns: ["name", "datapath_type", "fail_mode", "protocols", "ports", "external_ids"],
 };
 const PORT_COLUMNS = ["name", "tag", "trunks", "vlan_mode", "external_ids"];
 const INTERFACE_COLUMNS = ["name", "type", "options", "ofport", "error"];
 
-/** Looks for the links of these names, and for all of `kind`. */
+/** Returns the links of these names, and all of `kind`. */
 export async function findLinks(
   tools: OvsTools,
   { names, kind, endMs }: {
@@ -46,16 +46,16 @@ export async function findLinks(
     readonly endMs: number;
   },
 ): Promise<Links> {
-  const asks: Ask[] = [BRIDGES];
+  const selects: RowSelect[] = [BRIDGES];
   if (kind) {
     const externalId = { key: KIND_KEY, value: kind };
-    asks.push({ table: "Port", columns: PORT_COLUMNS, externalId });
+    selects.push({ table: "Port", columns: PORT_COLUMNS, externalId });
   }
   if (names.length > 0) {
-    asks.push({ table: "Port", columns: PORT_COLUMNS, names });
-    asks.push({ table: "Interface", columns: INTERFACE_COLUMNS, names });
+    selects.push({ table: "Port", columns: PORT_COLUMNS, names });
+    selects.push({ table: "Interface", columns: INTERFACE_COLUMNS, names });
   }
-  const [bridges = [], ...rest] = await tools.ask(asks, endMs);
+  const [bridges = [], ...rest] = await tools.select(selects, endMs);
   const links = names.length > 0 ? rest.pop() ?? [] : [];
   const ports = new Map(rest.flat().map((row) => [row.name as string, row]));
   return {
@@ -73,23 +73,23 @@ export function ourBridge(
 ): Columns {
   const row = bridges.find(({ name }) => name === bridge);
   if (row && recordFromMap(row.external_ids)[OWNER_KEY] === owner) return row;
-  throw new Fault("not_found", `bridge ${bridge} of host ${owner} is not there`, {
-    fix: "start the agent again, it makes the bridge",
+  throw new Fault("not_found", `bridge ${bridge} of host ${owner} does not exist`, {
+    fix: "restart the agent, it creates the bridge",
   });
 }
 
-/** Returns the OpenFlow number of a link. Faults: failed, with what Open vSwitch says of it. */
-export function numberOf(name: string, { links }: Links): number {
+/** Returns the OpenFlow number of a link. Faults: failed, with Open vSwitch's error message. */
+export function openFlowNumber(name: string, { links }: Links): number {
   const link = links.find((one) => one.name === name);
   if (link?.ofport !== undefined) return link.ofport;
   throw new Fault("failed", `Open vSwitch could not open link ${name}`, {
-    why: link?.error === undefined ? "ovs-vswitchd gave it no number" : `"${link.error}"`,
-    fix: "see whether the link exists and no other bridge has it",
+    why: link?.error === undefined ? "ovs-vswitchd assigned no port number" : `"${link.error}"`,
+    fix: "check that the link exists and that no other bridge has it",
   });
 }
 
-/** Returns the words of ovs-vsctl that mark a row as ours. */
-export function ownerWords(owner: string, kind: string): string[] {
+/** Returns the arguments of ovs-vsctl that mark a row as ours. */
+export function ownerArgs(owner: string, kind: string): string[] {
   return [
     `external_ids:${OWNER_KEY}=${JSON.stringify(owner)}`,
     `external_ids:${KIND_KEY}=${kind}`,

@@ -1,4 +1,4 @@
-// One connection to ovsdb-server: JSON-RPC 1.0 over a unix socket, RFC 7047. Knows no table.
+// One connection to ovsdb-server: JSON-RPC 1.0 over a unix socket, RFC 7047. Independent of the schema.
 
 import { Fault, oneLine } from "../../util/errors.ts";
 import { JsonStream } from "../transport/json_stream.ts";
@@ -6,7 +6,7 @@ import { openUnixStream, type UnixStream } from "../transport/unix_stream.ts";
 
 /** The database that Open vSwitch keeps its configuration in. */
 const DATABASE = "Open_vSwitch";
-const WHO = "ovsdb-server";
+const SERVER = "ovsdb-server";
 
 /** Columns of one row, in OVSDB's own notation. */
 export type Columns = Readonly<Record<string, unknown>>;
@@ -21,28 +21,28 @@ interface Pending {
   readonly reject: (fault: Fault) => void;
 }
 
-/** Connects to a server that speaks JSON-RPC at a unix socket; Faults name it as `who`. Faults: unavailable. */
-export async function openOvsdb(path: string, who = WHO): Promise<OvsdbConnection> {
-  return new OvsdbConnection(await openUnixStream(path, who), who);
+/** Connects to a JSON-RPC server at a unix socket; faults call it `server`. Faults: unavailable. */
+export async function openOvsdb(path: string, server = SERVER): Promise<OvsdbConnection> {
+  return new OvsdbConnection(await openUnixStream(path, server), server);
 }
 
 /** An open connection. Echo requests are answered at any time. */
 export class OvsdbConnection {
   /** Resolves once, with the reason, when the connection is over. */
   readonly ended: Promise<Fault>;
-  readonly #wire: UnixStream;
-  readonly #who: string;
+  readonly #socket: UnixStream;
+  readonly #server: string;
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
   #why: Fault | undefined;
   #take: (updates: TableUpdates) => void = () => {};
 
-  constructor(wire: UnixStream, who = WHO) {
-    this.#wire = wire;
-    this.#who = who;
+  constructor(socket: UnixStream, server = SERVER) {
+    this.#socket = socket;
+    this.#server = server;
     const stream = new JsonStream();
-    void wire.read((chunk) => stream.push(chunk).forEach((message) => this.#handle(message)));
-    this.ended = wire.ended.then((why) => {
+    void socket.read((chunk) => stream.push(chunk).forEach((message) => this.#handle(message)));
+    this.ended = socket.ended.then((why) => {
       this.#why = why;
       this.#pending.forEach(({ reject }) => reject(why));
       this.#pending.clear();
@@ -50,7 +50,7 @@ export class OvsdbConnection {
     });
   }
 
-  /** Calls `method` and gives its result. Faults: unavailable when the connection drops, timeout. */
+  /** Calls `method` and returns its result. Faults: unavailable when the connection drops, timeout. */
   call(method: string, params: readonly unknown[], limitMs: number): Promise<unknown> {
     if (this.#why) return Promise.reject(this.#why);
     const id = this.#nextId++;
@@ -58,8 +58,8 @@ export class OvsdbConnection {
       const timer = setTimeout(() => {
         this.#pending.delete(id);
         reject(
-          new Fault("timeout", `${this.#who} gave no answer to ${method} in ${limitMs} ms`, {
-            fix: "see whether it is running",
+          new Fault("timeout", `${this.#server} did not answer ${method} within ${limitMs} ms`, {
+            fix: "check that it is running",
           }),
         );
       }, limitMs);
@@ -73,19 +73,19 @@ export class OvsdbConnection {
   }
 
   /**
-   * Commits `operations`, all or none, and gives their results. Faults: conflict or failed when the
-   * server refused; unavailable and timeout leave open whether it was done: look before a repetition.
+   * Commits `operations`, all or none, and returns their results. Faults: conflict or failed when the
+   * server rejected them; unavailable and timeout leave open whether they were done: check before a retry.
    */
   async transact(operations: readonly Columns[], limitMs: number): Promise<Columns[]> {
     const results = await this.call("transact", [DATABASE, ...operations], limitMs);
-    if (!Array.isArray(results)) throw refusal({ error: "reply without results" }, WHO);
-    // A fault found only at the end, as a name taken twice, is one result more than operations.
+    if (!Array.isArray(results)) throw rejection({ error: "reply without results" }, SERVER);
+    // An error found only at the end, such as a duplicate name, is one result more than operations.
     const bad = results.find((result) => result && typeof result === "object" && result.error);
-    if (bad) throw refusal(bad, WHO);
+    if (bad) throw rejection(bad, SERVER);
     return results;
   }
 
-  /** Returns the present rows to `take`, then each change, as long as the connection lives. */
+  /** Passes the present rows to `take`, then each change, as long as the connection lasts. */
   async monitor(
     tables: Readonly<Record<string, readonly string[]>>,
     take: (updates: TableUpdates) => void,
@@ -104,9 +104,11 @@ export class OvsdbConnection {
     if (now && typeof now === "object") take(now as TableUpdates);
   }
 
-  /** Ends the connection; calls under way fail. Repeatable. */
+  /** Ends the connection; pending calls fail. Repeatable. */
   close(): void {
-    this.#wire.end(new Fault("unavailable", `${this.#who} was left`, { why: "the agent stops" }));
+    this.#socket.end(
+      new Fault("unavailable", `connection to ${this.#server} closed`, { why: "the agent stops" }),
+    );
   }
 
   #handle(message: unknown): void {
@@ -116,20 +118,24 @@ export class OvsdbConnection {
     const pending = this.#pending.get(id as number);
     if (!pending) return;
     this.#pending.delete(id as number);
-    if (error) pending.reject(refusal(error, this.#who));
+    if (error) pending.reject(rejection(error, this.#server));
     else pending.resolve(result);
   }
 
   #send(message: Columns): void {
-    this.#wire.send(new TextEncoder().encode(JSON.stringify(message)));
+    this.#socket.send(new TextEncoder().encode(JSON.stringify(message)));
   }
 }
 
-function refusal(error: unknown, who: string): Fault {
-  const { error: word, details } = typeof error === "object"
+function rejection(error: unknown, server: string): Fault {
+  const { error: text, details } = typeof error === "object"
     ? error as Record<string, unknown>
     : { error, details: undefined };
-  return new Fault(word === "constraint violation" ? "conflict" : "failed", `${who} refused`, {
-    why: `"${oneLine(`${word}${details ? `: ${details}` : ""}`, 140)}"`,
-  });
+  return new Fault(
+    text === "constraint violation" ? "conflict" : "failed",
+    `${server} rejected a request`,
+    {
+      why: `"${oneLine(`${text}${details ? `: ${details}` : ""}`, 140)}"`,
+    },
+  );
 }

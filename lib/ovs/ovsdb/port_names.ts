@@ -1,4 +1,4 @@
-// Names of ports that are ours and no pod's; a database has each name once.
+// Names of our ports that are not for pods; a name is unique in a database.
 
 /** End of the patch pair on the integration bridge. */
 export const PATCH_ON_INTEGRATION = "contivPatchTun";
@@ -6,7 +6,7 @@ export const PATCH_ON_INTEGRATION = "contivPatchTun";
 export const PATCH_ON_TUNNEL = "contivPatchInt";
 /** The one tunnel port. */
 export const VXLAN_PORT = "contivVxlan";
-/** The tunnel bridge, unless told otherwise. */
+/** Default name of the tunnel bridge. */
 export const TUNNEL_BRIDGE = "contivTunnel";
-/** What `external_ids` says of the uplink's port. */
+/** Kind of the uplink's port, in its `external_ids`. */
 export const UPLINK_KIND = "uplink";

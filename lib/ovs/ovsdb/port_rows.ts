@@ -1,24 +1,24 @@
-// Rows of Open vSwitch as OVSDB notates them (RFC 7047 §5.1), and which of them are ours. Pure.
+// Rows of Open vSwitch in the notation of OVSDB (RFC 7047 §5.1), and which of them are ours. Pure.
 
 import type { PortRow, PortSpec } from "../switch.ts";
 import type { Columns, TableUpdates } from "./ovsdb_connection.ts";
 
-/** Key of external_ids that says whose a row is: the host label. */
+/** Key of external_ids with the owner of a row: the host label. */
 export const OWNER_KEY = "k8contivnet";
-/** Key of external_ids on what is ours and no pod's: the uplink and the overlay's ports. */
+/** Key of external_ids on our ports that are not for pods: the uplink and the tunnel's ports. */
 export const KIND_KEY = "k8contivnet-kind";
 const MAC_KEY = "k8contivnet-mac";
 const ADDRESSES_KEY = "k8contivnet-addresses";
 
-/** Columns that a Mirror needs of each table. */
-export const MIRRORED: Readonly<Record<string, readonly string[]>> = {
+/** Columns that a RowCache needs of each table. */
+export const CACHED_COLUMNS: Readonly<Record<string, readonly string[]>> = {
   "Open_vSwitch": ["cur_cfg"],
   Bridge: ["name", "ports", "external_ids"],
   Port: ["name", "tag", "interfaces", "external_ids"],
   Interface: ["name", "ofport", "ofport_request", "error"],
 };
 
-/** Returns the members of a set; OVSDB writes a set of one as that one. */
+/** Returns the members of a set; OVSDB writes a set of one member as that member. */
 export function membersOf(datum: unknown): unknown[] {
   if (Array.isArray(datum) && datum[0] === "set") return datum[1] as unknown[];
   return datum === undefined ? [] : [datum];
@@ -39,7 +39,7 @@ export function uuidsOf(datum: unknown): string[] {
   return membersOf(datum).map((member) => (member as [string, string])[1]);
 }
 
-/** Returns what a port's row carries in external_ids: the caller's keys and ours. */
+/** Returns the external_ids of a port's row: the caller's keys and ours. */
 export function externalIdsOf(spec: PortSpec, owner: string): Record<string, string> {
   return {
     ...spec.externalIds,
@@ -67,23 +67,23 @@ export function portRowOf(port: Columns, link: Columns | undefined): PortRow {
   };
 }
 
-/** Returns the OpenFlow number of an interface; -1 in the row says that it could not be opened. */
+/** Returns the OpenFlow number of an interface; -1 in the row means that it could not be opened. */
 export function ofportOf(link: Columns | undefined): number | undefined {
   const [ofport] = membersOf(link?.ofport) as number[];
   return ofport !== undefined && ofport > 0 ? ofport : undefined;
 }
 
-/** A port of ours with what only drivers need. */
+/** A port of ours, with the fields that only drivers need. */
 export interface OurPort {
   readonly uuid: string;
   readonly row: PortRow;
-  /** OpenFlow number that was asked for when the port was added. */
+  /** OpenFlow number that was requested when the port was added. */
   readonly requested?: number;
 }
 
-/** The rows of one Open vSwitch as they are now, fed by a monitor. */
+/** The rows of one Open vSwitch as they are now, updated by a monitor. */
 export class RowCache {
-  /** Highest configuration that ovs-vswitchd has taken over. */
+  /** Highest configuration number that ovs-vswitchd has applied. */
   curCfg = 0;
   readonly #bridge: string;
   readonly #owner: string;
@@ -95,10 +95,10 @@ export class RowCache {
   constructor(bridge: string, owner: string) {
     this.#bridge = bridge;
     this.#owner = owner;
-    for (const table of Object.keys(MIRRORED)) this.#tables.set(table, new Map());
+    for (const table of Object.keys(CACHED_COLUMNS)) this.#tables.set(table, new Map());
   }
 
-  /** Takes changes over; gives the names of the ports and interfaces that they touch. */
+  /** Applies changes; returns the names of the ports and interfaces that they touch. */
   apply(updates: TableUpdates): Set<string> {
     const touched = new Set<string>();
     for (const [table, rows] of Object.entries(updates)) {
@@ -111,7 +111,7 @@ export class RowCache {
     return touched;
   }
 
-  /** Tells whose the bridge is: its owner's label, "" for nobody, undefined without a bridge. */
+  /** Owner of the bridge: a host label, "" without an owner, undefined without a bridge. */
   get bridgeOwner(): string | undefined {
     return this.#bridgeRow && (recordFromMap(this.#bridgeRow.external_ids)[OWNER_KEY] ?? "");
   }
@@ -136,14 +136,14 @@ export class RowCache {
     return { uuid, row: portRowOf(port, link), ...(requested !== undefined && { requested }) };
   }
 
-  /** Reports whether that is a port of ours that is no pod's, on whatever bridge. */
+  /** Reports whether that is a port of ours that is not for a pod, on any bridge. */
   hasLink(name: string): boolean {
     const port = this.#tables.get("Port")!.get(this.#byName.get(`Port ${name}`) ?? "");
     const ids = recordFromMap(port?.external_ids);
     return ids[OWNER_KEY] === this.#owner && ids[KIND_KEY] !== undefined;
   }
 
-  /** Reports whether any port or interface has that name, whoever made it, on whatever bridge. */
+  /** Reports whether any port or interface has that name, ours or not, on any bridge. */
   has(name: string): boolean {
     return this.#byName.has(`Port ${name}`) || this.#byName.has(`Interface ${name}`);
   }
@@ -153,7 +153,7 @@ export class RowCache {
     return this.#tables.get("Interface")!.get(this.#byName.get(`Interface ${name}`) ?? "");
   }
 
-  /** Returns all OpenFlow numbers that are taken or asked for, by anybody. */
+  /** Returns all OpenFlow numbers that are in use or requested, ours or not. */
   numbers(): Set<number> {
     const rows = [...this.#tables.get("Interface")!.values()];
     return new Set(

@@ -1,36 +1,36 @@
-// Which changes of rows are news to somebody: most that ovs-vswitchd writes are its answer to us.
+// Which changes of rows the agent has to know of: most changes by ovs-vswitchd are the result of our own.
 
 import type { RowCache } from "./port_rows.ts";
 import type { PortRow } from "../switch.ts";
 
-/** Remembers rows as they were told last. */
+/** Remembers rows as they were reported last. */
 export class RowChanges {
-  readonly #views = new Map<string, PortRow>();
+  readonly #known = new Map<string, PortRow>();
   readonly #links = new Set<string>();
 
-  /** Takes the rows as they are now for known. */
-  reset(mirror: RowCache): void {
-    this.#views.clear();
-    for (const row of mirror.ports()) this.#views.set(row.name, row);
+  /** Takes the present rows as known. */
+  reset(cache: RowCache): void {
+    this.#known.clear();
+    for (const row of cache.ports()) this.#known.set(row.name, row);
   }
 
-  /** Returns those of the names whose change is news. */
-  among(names: Iterable<string>, mirror: RowCache): string[] {
-    return [...names].filter((name) => this.#isLost(name, mirror) || this.#isNews(name, mirror));
+  /** Returns those of the names with a change that was not expected. */
+  among(names: Iterable<string>, cache: RowCache): string[] {
+    return [...names].filter((name) => this.#isLost(name, cache) || this.#isExternal(name, cache));
   }
 
-  // Uplink or overlay without a port of theirs; whoever made them knows that they came.
-  #isLost(name: string, mirror: RowCache): boolean {
-    if (!mirror.hasLink(name)) return this.#links.delete(name);
+  // A port of uplink or tunnel that is gone; that it came is known to the agent, which added it.
+  #isLost(name: string, cache: RowCache): boolean {
+    if (!cache.hasLink(name)) return this.#links.delete(name);
     this.#links.add(name);
     return false;
   }
 
-  // ovs-vswitchd writes a number into each new row, which is no news; another number later is.
-  #isNews(name: string, mirror: RowCache): boolean {
-    const [before, now] = [this.#views.get(name), mirror.port(name)?.row];
-    if (now) this.#views.set(name, now);
-    else this.#views.delete(name);
+  // ovs-vswitchd writes a number into each new row, which is expected; another number later is not.
+  #isExternal(name: string, cache: RowCache): boolean {
+    const [before, now] = [this.#known.get(name), cache.port(name)?.row];
+    if (now) this.#known.set(name, now);
+    else this.#known.delete(name);
     const bare = (row: PortRow | undefined) => JSON.stringify({ ...row, ofport: undefined });
     const isRenumbered = before?.ofport !== undefined && before.ofport !== now?.ofport;
     return isRenumbered || bare(before) !== bare(now);

@@ -23,26 +23,26 @@ export function operationsOf(
       added.push(["named-uuid", `port${index}`]);
       rest.push(...insertions(job, owner, index));
     } else if (job.do === "remove") removed.push(["uuid", job.uuid]);
-    else rest.push(tagging(job));
+    else rest.push(tagUpdate(job));
   });
   if (jobs.some((job) => job.do === "tag")) rest.push(...COUNTING);
   return [bridgeChange({ bridge, owner, added, removed }), ...rest];
 }
 
-/** Returns the number of the configuration that ovs-vswitchd has to reach, if that was asked for. */
+/** Returns the number of the configuration that ovs-vswitchd has to reach, if it was requested. */
 export function nextCfgOf(results: readonly Columns[]): number | undefined {
   const rows = results.at(-1)?.rows;
   const row = Array.isArray(rows) ? rows[0] as Columns : undefined;
   return typeof row?.next_cfg === "number" ? row.next_cfg : undefined;
 }
 
-// ovs-vswitchd sets cur_cfg to next_cfg when it has taken all over; the way of ovs-vsctl's own wait.
+// ovs-vswitchd sets cur_cfg to next_cfg when it has applied everything; ovs-vsctl waits in the same way.
 const COUNTING: readonly Columns[] = [
   { op: "mutate", table: "Open_vSwitch", where: [], mutations: [["next_cfg", "+=", 1]] },
   { op: "select", table: "Open_vSwitch", where: [], columns: ["next_cfg"] },
 ];
 
-// Rows of ports live as long as the bridge refers to them, so a removal is a change of the bridge.
+// Rows of ports exist as long as the bridge refers to them, so a removal is a change of the bridge.
 function bridgeChange(
   { bridge, owner, added, removed }: {
     readonly bridge: string;
@@ -85,6 +85,6 @@ function insertions(
   return [link, port];
 }
 
-function tagging({ uuid, tag }: Extract<Job, { do: "tag" }>): Columns {
+function tagUpdate({ uuid, tag }: Extract<Job, { do: "tag" }>): Columns {
   return { op: "update", table: "Port", where: [["_uuid", "==", ["uuid", uuid]]], row: { tag } };
 }

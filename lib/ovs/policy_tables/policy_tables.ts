@@ -1,11 +1,11 @@
 // The policy tables of a bridge as flows in text, and what the switch itself says of a packet. What the
 // flows mean is the policy room's matter.
 //
-// A change is one bundle of `ovs-ofctl add-flows --bundle`, which connects, sends and ends in four turns of
-// ovs-vswitchd's main loop. Until 0.1.0 a connection that stayed open did the same in one turn, with 750
-// lines that turned ovs-ofctl's text into OpenFlow bytes. From a label at the API server to the packet,
-// 500 pods, it took 17 ms by that and 28 ms by ovs-ofctl (p50 of 40 each, by turns; two busy cores, Open
-// vSwitch 3.1, 2026-11): the goal is 100 ms, so it went.
+// A change is one bundle of `ovs-ofctl add-flows --bundle`, which connects, sends and commits in four turns of
+// ovs-vswitchd's main loop. Until 0.1.0 an own connection that stayed open did the same in one turn, with 750
+// lines of code that encoded ovs-ofctl's text as OpenFlow bytes. From a label at the API server to the packet,
+// 500 pods, that took 17 ms and ovs-ofctl takes 28 ms (p50 of 40 each, alternating; two busy cores, Open
+// vSwitch 3.1, 2026-11): the goal is 100 ms, so the code was removed.
 
 import { openControl } from "../transport/appctl.ts";
 import { ensureMeter, removeMeter } from "./drop_watch.ts";
@@ -20,35 +20,35 @@ const COOKIES = `cookie=0x${POLICY_COOKIES.value.toString(16)}/0x${
   POLICY_COOKIES.mask.toString(16)
 }`;
 
-// Above are numbers of networks.
+// Higher ones are numbers of networks.
 const HIGHEST_POLICY = 0x7fff_ffff;
 
 // Uplink and patch: their kinds differ in the lowest bit.
 const TRUNKS = `table=0,cookie=0x${LINK_COOKIES.uplink.value.toString(16)}/0xfffffffe00000000`;
 
-/** Policy tables of one bridge. Faults of all: timeout, unavailable, failed. */
+/** Policy tables of one bridge. Faults of all calls: timeout, unavailable, failed. */
 export interface PolicyTables {
-  /** Returns the lines that are there. */
+  /** Returns the existing flows. */
   read(): Promise<string[]>;
-  /** Turns `have` into `want` in one bundle: all of it or nothing. */
-  change(have: readonly string[], want: readonly string[]): Promise<void>;
-  /** Returns the tags whose frames from other hosts are forwarded without the policies' word. */
+  /** Turns `existing` into `desired` in one bundle: all of it or nothing. */
+  change(existing: readonly string[], desired: readonly string[]): Promise<void>;
+  /** Returns the tags whose frames from other hosts are forwarded without the policy tables. */
   openTrunks(): Promise<number[]>;
-  /** Returns how many packets each policy has dropped, by its number. */
+  /** Returns how many packets each policy has dropped, by policy number. */
   drops(): Promise<ReadonlyMap<number, number>>;
-  /** Makes the connection tracker forget all of that zone. */
+  /** Removes all entries of that zone from the connection tracker. */
   emptyZone(zone: number): Promise<void>;
-  /** Makes the meter that TELL_AND_DROP needs: without it the switch refuses lines with that. */
+  /** Creates the meter that REPORT_AND_DROP needs: without it the switch rejects flows with that action. */
   ensureMeter(): Promise<void>;
-  /** Removes the meter; where there is none, that is a success. */
+  /** Removes the meter; an absent one is a success. */
   removeMeter(): Promise<void>;
-  /** Resolves when nothing is cached that was true only before this call. */
+  /** Resolves when no cached flow is older than this call. */
   revalidated(): Promise<void>;
-  /** Returns what `ofproto/trace` prints for a packet, whose flow is in ovs-ofctl's words. */
+  /** Returns what `ofproto/trace` prints for a packet, which is written as a flow of ovs-ofctl. */
   trace(flow: string): Promise<string>;
 }
 
-/** Opens the tables of a bridge that `ensureBridge` has made. Nothing has to be closed. */
+/** Opens the tables of a bridge that `ensureBridge` has created. Nothing has to be closed. */
 export function openPolicyTables(options: SwitchOptions): PolicyTables {
   const tools = new OvsTools(options);
   const { rundir, bridge } = options;
@@ -59,7 +59,7 @@ export function openPolicyTables(options: SwitchOptions): PolicyTables {
   };
   return {
     read: () => dump("--no-stats", COOKIES),
-    change: (have, want) => tools.changeFlows(planFlows(have, want), end()),
+    change: (existing, desired) => tools.changeFlows(planFlows(existing, desired), end()),
     openTrunks: async () => openTagsOf(await dump("--no-stats", TRUNKS)),
     drops: async () => dropsOf(await dump(COOKIES)),
     emptyZone: async (zone) => {
@@ -79,18 +79,18 @@ export function openPolicyTables(options: SwitchOptions): PolicyTables {
   };
 }
 
-/** Returns the tags of the trunks' lines that forward as a learning switch does. */
-export function openTagsOf(lines: readonly string[]): number[] {
-  return lines.flatMap((line) => {
-    const tag = /,dl_vlan=(\d+) actions=NORMAL$/.exec(line)?.[1];
+/** Returns the tags of the trunks' flows that forward as a learning switch does. */
+export function openTagsOf(flows: readonly string[]): number[] {
+  return flows.flatMap((flow) => {
+    const tag = /,dl_vlan=(\d+) actions=NORMAL$/.exec(flow)?.[1];
     return tag === undefined ? [] : [Number(tag)];
   });
 }
 
-/** Returns the packets of the lines that count for a policy, by its number. */
-export function dropsOf(lines: readonly string[]): Map<number, number> {
-  return new Map(lines.flatMap((line): [number, number][] => {
-    const [, cookie = "", packets = ""] = /^cookie=(0x[0-9a-f]+),.* n_packets=(\d+)/.exec(line) ??
+/** Returns the packet counts of the flows that count for a policy, by policy number. */
+export function dropsOf(flows: readonly string[]): Map<number, number> {
+  return new Map(flows.flatMap((flow): [number, number][] => {
+    const [, cookie = "", packets = ""] = /^cookie=(0x[0-9a-f]+),.* n_packets=(\d+)/.exec(flow) ??
       [];
     if (cookie === "") return [];
     const number = Number(BigInt(cookie) & ~POLICY_COOKIES.mask);

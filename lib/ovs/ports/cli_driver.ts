@@ -14,28 +14,34 @@ import { type Flow, flowText } from "../openflow/flow.ts";
 import type { Arrival, DriverEvents, NumberedPort, PortDriver } from "./port_driver.ts";
 import { createSwitch } from "./switch_ports.ts";
 import { RevalidatorWait } from "./revalidator_wait.ts";
-import { externalIdsOf, membersOf, MIRRORED, ofportOf, RowCache } from "../ovsdb/port_rows.ts";
+import {
+  CACHED_COLUMNS,
+  externalIdsOf,
+  membersOf,
+  ofportOf,
+  RowCache,
+} from "../ovsdb/port_rows.ts";
 import type { Switch, SwitchOptions, SwitchState } from "../switch.ts";
 import { OvsTools } from "../transport/ovs_tools.ts";
 import type { Job } from "../ovsdb/transaction.ts";
 import { timedOut } from "../../util/async/deadline.ts";
 
-/** How often rows are looked at for changes by others. */
-const LOOK_EVERY_MS = 2_000;
-const LOOK_LIMIT_MS = 5_000;
+/** How often rows are read for changes by other programs. */
+const POLL_EVERY_MS = 2_000;
+const POLL_LIMIT_MS = 5_000;
 const GONE_EVERY_MS = 20;
 
 /** Returns the Switch over commands. */
 export function openCliSwitch(options: SwitchOptions): Switch {
   const tools = new OvsTools(options);
-  return createSwitch(options, tools, (events) => new VsctlDriver(options, tools, events));
+  return createSwitch(options, tools, (events) => new CliDriver(options, tools, events));
 }
 
-class VsctlDriver implements PortDriver {
+class CliDriver implements PortDriver {
   readonly #options: SwitchOptions;
   readonly #tools: OvsTools;
   readonly #events: DriverEvents;
-  readonly #revalidation: RevalidatorWait;
+  readonly #revalidator: RevalidatorWait;
   #seen: string | undefined;
   #state: SwitchState = { ovsdb: "down", openflow: "down" };
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -45,22 +51,22 @@ class VsctlDriver implements PortDriver {
     this.#options = options;
     this.#tools = tools;
     this.#events = events;
-    this.#revalidation = new RevalidatorWait(options.rundir, () => void this.#nudge());
-    void this.#look();
+    this.#revalidator = new RevalidatorWait(options.rundir, () => void this.#nudge());
+    void this.#poll();
   }
 
   async rows(endMs: number): Promise<RowCache> {
-    const mirror = new RowCache(this.#options.bridge, this.#options.owner);
-    mirror.apply(await this.#note("ovsdb", this.#tools.list(MIRRORED, endMs)));
-    return mirror;
+    const cache = new RowCache(this.#options.bridge, this.#options.owner);
+    cache.apply(await this.#track("ovsdb", this.#tools.list(CACHED_COLUMNS, endMs)));
+    return cache;
   }
 
   async commit(jobs: readonly Job[], endMs: number): Promise<undefined> {
-    const words = jobs.flatMap((job) => ["--", ...wordsOf(job, this.#options)]);
-    // A removal is done when the row is gone; only the others need ovs-vswitchd's consent.
+    const args = jobs.flatMap((job) => ["--", ...argsOf(job, this.#options)]);
+    // A removal is done when the row is gone; only other jobs have to wait for ovs-vswitchd.
     const isRemoval = jobs.every((job) => job.do === "remove");
-    const waiting = isRemoval ? ["--no-wait"] : [];
-    await this.#note("ovsdb", this.#tools.vsctl([...waiting, ...words], endMs));
+    const noWait = isRemoval ? ["--no-wait"] : [];
+    await this.#track("ovsdb", this.#tools.vsctl([...noWait, ...args], endMs));
   }
 
   settled(): Promise<void> {
@@ -71,33 +77,33 @@ class VsctlDriver implements PortDriver {
     await committed;
     const rows = await this.rows(endMs);
     const link = rows.interface(spec.name);
-    const [words] = membersOf(link?.error) as string[];
+    const [message] = membersOf(link?.error) as string[];
     const seen = ofportOf(link);
-    if (words !== undefined || seen === undefined) {
+    if (message !== undefined || seen === undefined) {
       throw new Fault("failed", `Open vSwitch could not open link ${spec.name}`, {
-        why: words === undefined ? "ovs-vswitchd gave it no number" : `"${words}"`,
-        fix: "see whether the link exists and no other bridge has it",
+        why: message === undefined ? "ovs-vswitchd assigned no port number" : `"${message}"`,
+        fix: "check that the link exists and that no other bridge has it",
       });
     }
-    const lines = antispoofFlows(seen, spec, this.#options.policyVlans).map((flow) =>
+    const changes = antispoofFlows(seen, spec, this.#options.policyVlans).map((flow) =>
       `add ${flowText(flow)}`
     );
-    if (seen !== ofport) lines.unshift(deletion(ofport));
-    await this.#note("openflow", this.#tools.changeFlows(lines, endMs));
-    await this.#revalidation.caughtUp(spec.mac);
+    if (seen !== ofport) changes.unshift(deletion(ofport));
+    await this.#track("openflow", this.#tools.changeFlows(changes, endMs));
+    await this.#revalidator.caughtUp(spec.mac);
     return seen;
   }
 
   async gone(name: string, endMs: number): Promise<void> {
     const startMs = performance.now();
     while (true) {
-      const ports = await this.#note(
+      const ports = await this.#track(
         "openflow",
         this.#tools.ofctl("dump-ports-desc", [], { endMs }),
       );
       if (!ports.includes(`(${name}):`)) return;
       if (performance.now() >= endMs) {
-        const what = `ovs-vswitchd did not let go of the former port ${name}`;
+        const what = `ovs-vswitchd did not release the former port ${name}`;
         throw timedOut(what, endMs - startMs);
       }
       await new Promise((done) => setTimeout(done, GONE_EVERY_MS));
@@ -106,16 +112,16 @@ class VsctlDriver implements PortDriver {
 
   async deleteFlows(numbers: readonly number[], endMs: number): Promise<void> {
     try {
-      await this.#note("openflow", this.#tools.changeFlows(numbers.map(deletion), endMs));
+      await this.#track("openflow", this.#tools.changeFlows(numbers.map(deletion), endMs));
     } catch (error) {
-      // Flows live in ovs-vswitchd: where it does not run, there are none.
+      // Flows exist in ovs-vswitchd only: where it does not run, there are none.
       if (!(error instanceof Fault) || error.code !== "unavailable") throw error;
     }
   }
 
   async addFlows(flows: readonly Flow[], endMs: number): Promise<void> {
-    const lines = flows.map((flow) => `add ${flowText(flow)}`);
-    await this.#note("openflow", this.#tools.changeFlows(lines, endMs));
+    const changes = flows.map((flow) => `add ${flowText(flow)}`);
+    await this.#track("openflow", this.#tools.changeFlows(changes, endMs));
   }
 
   async sendFrames(
@@ -136,31 +142,31 @@ class VsctlDriver implements PortDriver {
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    this.#revalidation[Symbol.dispose]();
+    this.#revalidator[Symbol.dispose]();
   }
 
   async #nudge(): Promise<void> {
-    const lines = BASE_FLOWS.map((flow) => `add ${flowText(flow)}`);
-    // Without it the wait ends half a second later, by itself.
-    await this.#tools.changeFlows(lines, performance.now() + LOOK_LIMIT_MS).catch(() => {});
+    const changes = BASE_FLOWS.map((flow) => `add ${flowText(flow)}`);
+    // Without it the wait ends by itself, half a second later.
+    await this.#tools.changeFlows(changes, performance.now() + POLL_LIMIT_MS).catch(() => {});
   }
 
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     try {
       const before = this.#state;
-      const rows = await this.rows(performance.now() + LOOK_LIMIT_MS);
+      const rows = await this.rows(performance.now() + POLL_LIMIT_MS);
       const seen = JSON.stringify(rows.ports().map((row) => ({ ...row, ofport: undefined })));
-      if (this.#seen !== undefined && before.ovsdb === "down") this.#events.returned();
-      else if (this.#seen !== undefined && seen !== this.#seen) this.#events.returned();
+      if (this.#seen !== undefined && before.ovsdb === "down") this.#events.resync();
+      else if (this.#seen !== undefined && seen !== this.#seen) this.#events.resync();
       this.#seen = seen;
     } catch {
-      // #note has written it down; the next look tells when it is back.
+      // #track has recorded it; the next poll notices when it is back.
     }
-    if (!this.#isClosed) this.#timer = setTimeout(() => void this.#look(), LOOK_EVERY_MS);
+    if (!this.#isClosed) this.#timer = setTimeout(() => void this.#poll(), POLL_EVERY_MS);
   }
 
-  // Keeps the last that was seen of each server.
-  async #note<T>(server: keyof SwitchState, work: Promise<T>): Promise<T> {
+  // Records whether each server answered last.
+  async #track<T>(server: keyof SwitchState, work: Promise<T>): Promise<T> {
     try {
       const result = await work;
       this.#state = { ...this.#state, [server]: "up" };
@@ -172,7 +178,7 @@ class VsctlDriver implements PortDriver {
   }
 }
 
-function wordsOf(job: Job, { bridge, owner }: SwitchOptions): string[] {
+function argsOf(job: Job, { bridge, owner }: SwitchOptions): string[] {
   if (job.do === "remove") return ["--if-exists", "del-port", bridge, job.name];
   if (job.do === "tag") return ["set", "Port", job.name, `tag=${job.tag}`];
   const { spec, ofport } = job;

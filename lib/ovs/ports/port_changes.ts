@@ -1,5 +1,5 @@
-// What is done to ports: one arrives whole or leaves nothing, others are dropped. One change of a name
-// at a time is the caller's care.
+// Adds and removes ports: a port is added completely or leaves nothing. The caller makes sure that there is
+// one change per name at a time.
 
 import { Fault, faultFrom } from "../../util/errors.ts";
 import type { GroupCommit } from "../../util/async/group_commit.ts";
@@ -12,25 +12,25 @@ import type { Job } from "../ovsdb/transaction.ts";
 import { ConditionWaits, withDeadline } from "../../util/async/deadline.ts";
 
 const LIMIT_MS = 8_000;
-// A Fault waits this long for its undo, so that mostly nothing is left when the caller sees it.
+// A Fault waits this long for its undo, so that in most cases nothing is left when the caller gets it.
 const UNDO_MS = 1_500;
 const UNDO_PAUSE_MS = 500;
 
-// Numbers that we ask for: above those that ovs-vswitchd gives by itself, below OFPP_MAX (0xff00).
+// Numbers that we request: above those that ovs-vswitchd assigns by itself, below OFPP_MAX (0xff00).
 const [FIRST_NUMBER, NUMBERS] = [1_000, 64_000];
 
 /** Changes of the ports of one bridge. */
 export class PortChanges {
-  /** Ports that are on their way, by their OpenFlow numbers: until they forward, or are undone. */
+  /** Ports that are being added, by OpenFlow number: until they forward, or are undone. */
   readonly arriving = new Map<number, PortSpec>();
   /** Names of ports that are being undone. */
   readonly leaving = new Set<string>();
   readonly #options: SwitchOptions;
   readonly #driver: PortDriver;
-  readonly #batch: GroupCommit<Job, number | undefined>;
+  readonly #commits: GroupCommit<Job, number | undefined>;
   readonly #waits = new ConditionWaits();
   readonly #gratuitousArp = new GratuitousArp({
-    send: (port, frames) => this.#driver.sendFrames(port, frames, this.#end()),
+    send: (port, frames) => this.#driver.sendFrames(port, frames, this.#deadline()),
   });
   #nextNumber = Math.floor(Math.random() * NUMBERS);
   #isClosed = false;
@@ -42,12 +42,12 @@ export class PortChanges {
   ) {
     this.#options = options;
     this.#driver = driver;
-    this.#batch = batch;
+    this.#commits = batch;
   }
 
   /**
-   * Adds the port and calls `leftNothing` when no change of it is under way any more: with success, or
-   * when a failed one is undone, which may be after the Fault: a repetition finds a clean place.
+   * Adds the port and calls `leftNothing` when no change of it is pending any more: with success, or when
+   * a failed one is undone, which may be after the Fault: a retry then starts clean.
    */
   async arrive(
     spec: PortSpec,
@@ -55,7 +55,7 @@ export class PortChanges {
   ): Promise<void> {
     let undo: () => Promise<void> = () => Promise.resolve();
     try {
-      const rows = await this.#cleared(spec.name, endMs);
+      const rows = await this.#clearName(spec.name, endMs);
       refuseSharedTag([...rows.ports(), ...this.arriving.values()], spec);
       const ofport = this.#chooseNumber(rows);
       const committed = this.#commitArrival({ do: "add", spec, ofport }, endMs);
@@ -83,7 +83,7 @@ export class PortChanges {
   ): Promise<void> {
     const ports = names.flatMap((name) => rows.port(name) ?? []);
     const jobs = ports.map(({ uuid, row: { name } }): Job => ({ do: "remove", name, uuid }));
-    const done = Promise.all(jobs.map((job) => this.#batch.submit(job)));
+    const done = Promise.all(jobs.map((job) => this.#commits.submit(job)));
     await withDeadline(endMs, "no commit of the removal", done);
     const theirs = ports.flatMap(({ row, requested }) =>
       [row.ofport ?? [], requested ?? []].flat()
@@ -91,21 +91,21 @@ export class PortChanges {
     await this.#driver.deleteFlows([...new Set([...numbers, ...theirs])], endMs);
   }
 
-  /** Gives undoing up. */
+  /** Stops undoing. */
   close(): void {
     this.#isClosed = true;
     this.#gratuitousArp.close();
     this.#waits.notifyAll();
   }
 
-  // Nothing of that name may be left, neither in the database nor in ovs-vswitchd: it would take a
-  // row that comes back within one of its rounds for the old one, and keep the old link open.
-  async #cleared(name: string, endMs: number): Promise<RowCache> {
+  // Nothing of that name may be left, neither in the database nor in ovs-vswitchd: that would take a row that
+  // is re-created within one of its rounds for the old one, and keep the old link open.
+  async #clearName(name: string, endMs: number): Promise<RowCache> {
     const rows = await this.#driver.rows(endMs);
     if (rows.port(name)) await this.drop([name], rows, endMs);
     else if (rows.has(name)) {
       throw new Fault("conflict", `Open vSwitch has a port ${name} already`, {
-        why: `it is not one of host ${this.#options.owner} on bridge ${this.#options.bridge}`,
+        why: `it does not belong to host ${this.#options.owner} on bridge ${this.#options.bridge}`,
         fix: "remove it, or choose another name",
       });
     }
@@ -113,11 +113,11 @@ export class PortChanges {
     return await this.#driver.rows(endMs);
   }
 
-  // A commit whose answer was lost may have been done: look, and repeat it only when it was not.
+  // A commit whose answer was lost may have been done: check, and retry only if it was not.
   async #commitArrival(job: Extract<Job, { do: "add" }>, endMs: number): Promise<void> {
     while (true) {
       try {
-        await this.#batch.submit(job);
+        await this.#commits.submit(job);
         return;
       } catch (error) {
         if (faultFrom(error).code !== "unavailable" || this.#isClosed) throw error;
@@ -135,12 +135,12 @@ export class PortChanges {
     await committed.catch(() => {});
     while (!this.#isClosed) {
       try {
-        const endMs = this.#end();
+        const endMs = this.#deadline();
         const rows = await this.#driver.rows(endMs, { isFresh: true });
         await this.drop([name], rows, endMs, [ofport]);
         break;
       } catch {
-        // Open vSwitch is away: what is left there is removed when it is back.
+        // Open vSwitch is unreachable: what is left there is removed when it is back.
         await this.#pause();
       }
     }
@@ -148,7 +148,7 @@ export class PortChanges {
     this.arriving.delete(ofport);
   }
 
-  // Round and round, so that a number is not used again soon after its port went.
+  // Round robin, so that a number is not reused soon after its port was removed.
   #chooseNumber(rows: RowCache): number {
     const taken = rows.numbers();
     for (let tries = 0; tries < NUMBERS; tries++) {
@@ -164,7 +164,7 @@ export class PortChanges {
     await this.#waits.until("close", () => this.#isClosed || undefined, limit).catch(() => {});
   }
 
-  #end(): number {
+  #deadline(): number {
     return performance.now() + (this.#options.limitMs ?? LIMIT_MS);
   }
 }

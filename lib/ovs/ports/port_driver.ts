@@ -27,7 +27,7 @@ export interface DriverEvents {
   /** Rows of these names changed. */
   readonly changed: (names: Iterable<string>) => void;
   /** A lost connection is back, or flows differ from the desired ones. */
-  readonly returned: () => void;
+  readonly resync: () => void;
 }
 
 /** One way to Open vSwitch. Every call ends at `endMs` at the latest, with a Fault. */

@@ -1,4 +1,4 @@
-// What may be a port: checked before a name or address touches a row, a flow or a command. Pure.
+// Validates ports, before a name or address gets into a row, a flow or a command. Pure.
 
 import { Fault, oneLine } from "../../util/errors.ts";
 import { isLinkName } from "../../util/names.ts";
@@ -13,20 +13,32 @@ export function parsePort(spec: PortSpec): PortSpec {
   const { name, tag, addresses } = spec;
   const mac = spec.mac.toLowerCase();
   if (!isLinkName(name)) {
-    throw wrong(name, "the name is no link's", "give 1 to 15 of letters, digits, _ . -");
+    throw invalid(
+      name,
+      "it is not a valid link name",
+      "use 1 to 15 characters of letters, digits, _ . -",
+    );
   }
   parseTag(name, tag);
   if (!isUnicastMac(mac)) {
-    throw wrong(name, `"${oneLine(mac, 20)}" is no unicast MAC`, "write it as 02:02:0a:01:01:02");
+    throw invalid(
+      name,
+      `"${oneLine(mac, 20)}" is not a unicast MAC`,
+      "write it as 02:02:0a:01:01:02",
+    );
   }
   const bad = addresses.find((address) => !isIpv4(address));
   if (bad !== undefined) {
-    throw wrong(name, `"${oneLine(bad, 40)}" is no IPv4 address`, "write it as 10.1.1.2");
+    throw invalid(
+      name,
+      `"${oneLine(bad, 40)}" is not a valid IPv4 address`,
+      "write it as 10.1.1.2",
+    );
   }
   return { ...spec, mac };
 }
 
-/** Reports whether `mac`, in lower case, is the address of one station. */
+/** Reports whether `mac`, in lower case, is a unicast address other than zero. */
 export function isUnicastMac(mac: string): boolean {
   return MAC.test(mac) && parseInt(mac.slice(0, 2), 16) % 2 === 0 && !/^[0:]+$/.test(mac);
 }
@@ -36,20 +48,20 @@ export function isIpv4(address: string): boolean {
   return IPV4.test(address);
 }
 
-/** Returns `tag` back. Faults: usage, when no VLAN has it. */
+/** Returns `tag`. Faults: usage, when it is out of range. */
 export function parseTag(name: string, tag: number): number {
   if (Number.isInteger(tag) && tag >= 1 && tag <= 4094) return tag;
-  throw wrong(name, `${tag} is no access tag`, "give one from 1 to 4094");
+  throw invalid(name, `access tag ${tag} is out of range (1-4094)`, "use a tag from 1 to 4094");
 }
 
-function wrong(name: string, why: string, fix: string): Fault {
-  return new Fault("usage", `port "${oneLine(name, 40)}" refused`, { why, fix });
+function invalid(name: string, why: string, fix: string): Fault {
+  return new Fault("usage", `port "${oneLine(name, 40)}" rejected`, { why, fix });
 }
 
 /**
- * Refuses a port whose tag is another network's for the moment, as its ports are not moved yet: frames
- * would pass from one to the other. Networks are told apart by `tenant` and `network` of the external
- * ids. Faults: unavailable.
+ * Rejects a port whose tag is still used by another network, whose ports are not moved yet: frames would
+ * pass from one to the other. Networks are distinguished by `tenant` and `network` of the external ids.
+ * Faults: unavailable.
  */
 export function refuseSharedTag(
   others: readonly Pick<PortRow, "name" | "tag" | "externalIds">[],
@@ -61,8 +73,8 @@ export function refuseSharedTag(
   );
   if (!other) return;
   const owner = `${other.externalIds.tenant ?? "?"}/${other.externalIds.network ?? "?"}`;
-  throw new Fault("unavailable", `VLAN ${tag} is still ${owner}'s on this host`, {
+  throw new Fault("unavailable", `VLAN ${tag} is still used by ${owner} on this host`, {
     why: `port ${other.name} has it`,
-    fix: "try again; if it stays, see the agent's log",
+    fix: "try again; if it persists, see the agent's log",
   });
 }

@@ -1,63 +1,63 @@
-// Waits until the datapath has forgotten what it knew before a port came.
+// Waits until the datapath has dropped cached flows (megaflows) from before a port was added.
 //
-// The datapath forwards by flows that it has cached. Some are of a time when the port was not there:
-// an address that has just moved to it was nowhere, so what is for that address is dropped. The threads
-// of ovs-vswitchd that look at cached flows again do so some milliseconds after the change, while a
-// pod's first answer is on its way: 3 of 550 were lost so (Open vSwitch 3.1, two cores, 2026-11).
+// The datapath forwards by cached flows. Some are from a time when the port did not exist: an address that
+// has just moved to it was unknown, so frames for that address are dropped. The revalidator threads of
+// ovs-vswitchd check cached flows some milliseconds after the change, while a pod's first answer may be on
+// its way: 3 of 550 were lost in this way (Open vSwitch 3.1, two cores, 2026-11).
 //
-// A frame to a port is cached with its destination MAC, whether it is forwarded, flooded or dropped. So
-// where nothing is cached for the port's MAC nothing can be stale, and nobody waits: a look costs 1 to
+// A frame to a port is cached with its destination MAC, whether it is forwarded, flooded or dropped. So where
+// nothing is cached for the port's MAC nothing can be stale, and there is no wait: the check costs 1 to
 // 3 ms, a wait 7 ms at 1 port and 40 ms at 500.
 //
-// `revalidator/wait` (ovs-vswitchd's control socket) answers at the end of a round of theirs. A round
-// comes with each change of a flow, else twice a second: so one is nudged, when the wait is known to
-// stand. The first answer may be that of a round that had begun before: the second is not.
+// `revalidator/wait` (ovs-vswitchd's control socket) answers at the end of a revalidation round. A round
+// comes with each change of a flow, otherwise twice a second: so a flow is changed, once the wait has
+// surely begun. The first answer may be that of a round that had begun before: the second is not.
 
 import { hooked } from "../../util/fault_hooks.ts";
 import { Coalesced } from "../../util/async/coalesced.ts";
 import { type Control, openControl } from "../transport/appctl.ts";
 import { withDeadline } from "../../util/async/deadline.ts";
 
-// Beyond this the answer is the lesser evil: a round comes by itself half a second after the last.
+// Waiting longer is worse than going on: a round comes by itself half a second after the last.
 const LIMIT_MS = 600;
 const ROUNDS = 2;
-// A connection of before a restart of ovs-vswitchd is found broken when it is used.
+// A connection from before a restart of ovs-vswitchd turns out to be broken when it is used.
 const TRIES = 2;
-// ovs-vswitchd sees that a round has ended only when something else wakes it: else up to half a second
-// goes by, each tenth time or so.
-const POKE_MS = 10;
-// Each look goes through all that is cached; for more ports at once a wait is the lesser work.
-const LOOKS = 3;
+// ovs-vswitchd notices the end of a round only when something else wakes it: otherwise, about each tenth
+// time, up to half a second passes.
+const WAKE_MS = 10;
+// Each check reads all cached flows; for more ports at once a wait is less work.
+const CHECKS = 3;
 
-/** Looks and rounds of ovs-vswitchd's revalidators, shared by all who ask at once. */
+/** Checks and revalidation rounds of ovs-vswitchd, shared by concurrent calls. */
 export class RevalidatorWait implements Disposable {
   readonly #rundir: string;
   readonly #nudge: () => void;
   readonly #shared = new Coalesced(() => this.#settle());
-  /** MACs of those that share the next look. */
+  /** MACs of the calls that share the next check. */
   readonly #macs = new Set<string>();
   #control: Control | undefined;
   #isClosed = false;
 
-  /** `nudge` changes a flow to what it is. */
+  /** `nudge` sends a flow that exists already, which starts a round. */
   constructor(rundir: string, nudge: () => void) {
     this.#rundir = rundir;
     this.#nudge = nudge;
   }
 
   /**
-   * Resolves when nothing is cached that was true for frames to `mac` only before this call. Never
-   * faults: without an answer it ends in time.
+   * Resolves when no cached flow for frames to `mac` is older than this call. Never fails: without an answer
+   * it ends at its time limit.
    */
   caughtUp(mac: string): Promise<void> {
     this.#macs.add(mac);
     return this.#shared.run();
   }
 
-  /** Connects anew ahead of the first question: ovs-vswitchd has just come. */
+  /** Connects ahead of the first call, after ovs-vswitchd was started. */
   async prepare(): Promise<void> {
     this.#disconnect();
-    await this.#open().catch(() => {}); // the next question tries again, and lives with it
+    await this.#open().catch(() => {}); // the next call tries again, and ends without
   }
 
   [Symbol.dispose](): void {
@@ -78,14 +78,14 @@ export class RevalidatorWait implements Disposable {
       try {
         return await withDeadline(endMs, "ovs-vswitchd did not revalidate", this.#ask(macs, endMs));
       } catch {
-        // It was restarted, or has datapaths of two kinds, of which it waits for none.
+        // It was restarted, or has datapaths of two types: then it waits for none.
         this.#disconnect();
       }
     }
   }
 
   async #ask(macs: readonly string[], endMs: number): Promise<void> {
-    if (macs.length <= LOOKS && !await this.#isAnyCached(macs, endMs)) return;
+    if (macs.length <= CHECKS && !await this.#isAnyCached(macs, endMs)) return;
     for (let n = 0; n < ROUNDS; n++) await this.#round(endMs);
   }
 
@@ -101,8 +101,8 @@ export class RevalidatorWait implements Disposable {
     using waiter = await openControl(this.#rundir);
     const control = await this.#open();
     const waited = waiter.ask("revalidator/wait", [], endMs);
-    waited.catch(() => {}); // awaited below, unless the next question fails first
-    // Questions are taken in the order of their coming, over whichever connection.
+    waited.catch(() => {}); // awaited below, unless the next call fails first
+    // Calls are handled in the order in which they arrive, over any connection.
     await control.ask("version", [], endMs);
     this.#nudge();
     let isOver = false;
@@ -110,7 +110,7 @@ export class RevalidatorWait implements Disposable {
     over.catch(() => {});
     while (true) {
       let timer;
-      await Promise.race([over, new Promise((done) => timer = setTimeout(done, POKE_MS))]);
+      await Promise.race([over, new Promise((done) => timer = setTimeout(done, WAKE_MS))]);
       clearTimeout(timer);
       if (isOver) return;
       await control.ask("version", [], endMs);
@@ -120,7 +120,7 @@ export class RevalidatorWait implements Disposable {
   async #open(): Promise<Control> {
     if (this.#control) return this.#control;
     const control = hooked("control", await openControl(this.#rundir), [Symbol.dispose]);
-    const other = this.#control; // of a call that was quicker
+    const other = this.#control; // opened by a concurrent call
     if (!other && !this.#isClosed) return this.#control = control;
     control[Symbol.dispose]();
     return other ?? control;

@@ -1,4 +1,5 @@
-// The fast driver: one open connection to ovsdb-server for rows, one to ovs-vswitchd for flows.
+// The driver over sockets (`--ovs-driver jsonrpc`): one open connection to ovsdb-server for rows, one to
+// ovs-vswitchd for flows.
 
 import { hooked } from "../../util/fault_hooks.ts";
 import { Fault } from "../../util/errors.ts";
@@ -13,62 +14,62 @@ import { openOvsdb, type OvsdbConnection, type TableUpdates } from "../ovsdb/ovs
 import { createSwitch } from "./switch_ports.ts";
 import { RevalidatorWait } from "./revalidator_wait.ts";
 import { RowChanges } from "../ovsdb/row_changes.ts";
-import { membersOf, MIRRORED, RowCache } from "../ovsdb/port_rows.ts";
+import { CACHED_COLUMNS, membersOf, RowCache } from "../ovsdb/port_rows.ts";
 import type { Switch, SwitchOptions, SwitchState } from "../switch.ts";
 import { OvsTools } from "../transport/ovs_tools.ts";
 import { type Job, nextCfgOf, operationsOf } from "../ovsdb/transaction.ts";
 import { ConditionWaits, withDeadline } from "../../util/async/deadline.ts";
 
-/** Opening a connection, with the first look at all rows or ports, takes at most this. */
+/** Time limit to open a connection and read all rows or ports for the first time. */
 const OPEN_MS = 5_000;
 
 // No port can have these names.
 const CFG = "/cur_cfg";
 
-/** Returns the Switch over open connections, which are made and kept up in the background. */
+/** Returns the Switch over open connections, which are opened and re-opened in the background. */
 export function openSocketSwitch(options: SwitchOptions): Switch {
   const path = /^unix:(.+)$/.exec(options.ovsdb)?.[1];
   if (!path) {
-    throw new Fault("usage", `database address "${options.ovsdb}" refused`, {
-      why: "only a unix socket is spoken to",
-      fix: "give it as unix:/var/run/openvswitch/db.sock",
+    throw new Fault("usage", `database address "${options.ovsdb}" rejected`, {
+      why: "only unix sockets are supported",
+      fix: "write it as unix:/var/run/openvswitch/db.sock, or use --ovs-driver vsctl",
     });
   }
-  const open = (events: DriverEvents) => new FastDriver(path, options, events);
+  const open = (events: DriverEvents) => new SocketDriver(path, options, events);
   return createSwitch(options, new OvsTools(options), open);
 }
 
-/** A port whose row says what its guards let through. */
-interface Guarded {
+/** A port whose row has all that its anti-spoofing flows depend on. */
+interface ProtectedPort {
   readonly name: string;
   readonly mac: string;
   readonly addresses: readonly string[];
   readonly tag: number | undefined;
-  /** Number it had, or has asked for. */
+  /** OpenFlow number that it had, or that was requested. */
   readonly ofport: number;
 }
 
-class FastDriver implements PortDriver {
+class SocketDriver implements PortDriver {
   readonly #options: SwitchOptions;
   readonly #events: DriverEvents;
   readonly #waits = new ConditionWaits();
   readonly #ovsdb: Reconnecting<OvsdbConnection>;
   readonly #openflow: Reconnecting<OpenFlowConnection>;
-  readonly #revalidation: RevalidatorWait;
+  readonly #revalidator: RevalidatorWait;
   readonly #flowCheck: FlowCheck;
-  /** How many flows there should be; undefined until they are counted for the rows as they are now. */
-  #wantedFlows: number | undefined;
-  readonly #news = new RowChanges();
+  /** How many flows are expected; undefined until they are counted for the present rows. */
+  #expectedFlows: number | undefined;
+  readonly #rowChanges = new RowChanges();
   readonly #staleNumbers = new Set<number>();
-  #mirror: RowCache;
+  #cache: RowCache;
   #wasOvsdbUp = false;
   #wasOpenFlowUp = false;
 
   constructor(path: string, options: SwitchOptions, events: DriverEvents) {
     this.#options = options;
     this.#events = events;
-    this.#mirror = new RowCache(options.bridge, options.owner);
-    this.#revalidation = new RevalidatorWait(
+    this.#cache = new RowCache(options.bridge, options.owner);
+    this.#revalidator = new RevalidatorWait(
       options.rundir,
       () => void this.#openflow.current?.addFlows(BASE_FLOWS),
     );
@@ -84,16 +85,16 @@ class FastDriver implements PortDriver {
     });
     this.#flowCheck = new FlowCheck({
       connection: () => this.#openflow.current,
-      wanted: () => this.#wantedFlows ??= this.#countFlows(),
-      differ: () => this.#events.returned(),
+      expected: () => this.#expectedFlows ??= this.#countFlows(),
+      onDifference: () => this.#events.resync(),
     });
   }
 
   async rows(endMs: number, { isFresh = false } = {}): Promise<RowCache> {
     const connection = await this.#ovsdb.get(endMs);
-    // ovsdb-server answers in order, and tells changes before it answers what made them.
+    // ovsdb-server answers in order, and reports changes before it answers the requests that made them.
     if (isFresh) await connection.call("echo", [], endMs - performance.now());
-    return this.#mirror;
+    return this.#cache;
   }
 
   async commit(jobs: readonly Job[], endMs: number): Promise<number | undefined> {
@@ -102,15 +103,15 @@ class FastDriver implements PortDriver {
     const operations = operationsOf(jobs, { bridge, owner });
     const results = await connection.transact(operations, endMs - performance.now());
     if (results[0]?.count === 1) return nextCfgOf(results);
-    throw new Fault("not_found", `bridge ${bridge} of host ${owner} is not there`, {
-      fix: "start the agent again, it makes the bridge",
+    throw new Fault("not_found", `bridge ${bridge} of host ${owner} does not exist`, {
+      fix: "restart the agent, it creates the bridge",
     });
   }
 
   async settled(cfg: number | undefined, endMs: number): Promise<void> {
     if (cfg === undefined) return;
-    const what = "ovs-vswitchd did not take the change over";
-    const look = () => this.#mirror.curCfg >= cfg || undefined;
+    const what = "ovs-vswitchd did not apply the change";
+    const look = () => this.#cache.curCfg >= cfg || undefined;
     await this.#waits.until(CFG, look, { endMs, what });
   }
 
@@ -121,7 +122,7 @@ class FastDriver implements PortDriver {
       try {
         return await this.#install(connection, arrival, endMs);
       } catch (error) {
-        // A new ovs-vswitchd has no flow; all is sent again.
+        // A restarted ovs-vswitchd has no flow; all are sent again.
         if (!connection.why || performance.now() >= endMs) throw error;
       }
     }
@@ -129,7 +130,7 @@ class FastDriver implements PortDriver {
 
   async gone(name: string, endMs: number): Promise<void> {
     await this.#openflow.get(endMs);
-    const what = `ovs-vswitchd did not let go of the former port ${name}`;
+    const what = `ovs-vswitchd did not release the former port ${name}`;
     const look = () => this.#openflow.current?.ports.has(name) === false || undefined;
     await this.#waits.until(name, look, { endMs, what });
   }
@@ -146,7 +147,7 @@ class FastDriver implements PortDriver {
   async addFlows(flows: readonly Flow[], endMs: number): Promise<void> {
     const connection = await this.#openflow.get(endMs);
     const check = connection.addFlows(flows);
-    await withDeadline(endMs, "ovs-vswitchd did not take flows over", connection.barrier());
+    await withDeadline(endMs, "ovs-vswitchd did not apply flows", connection.barrier());
     check();
   }
 
@@ -166,7 +167,7 @@ class FastDriver implements PortDriver {
 
   close(): void {
     this.#flowCheck[Symbol.dispose]();
-    this.#revalidation[Symbol.dispose]();
+    this.#revalidator[Symbol.dispose]();
     this.#ovsdb.close();
     this.#openflow.close();
     this.#waits.notifyAll();
@@ -177,34 +178,34 @@ class FastDriver implements PortDriver {
     { spec, ofport, committed }: Arrival,
     endMs: number,
   ): Promise<number> {
-    const { policyVlans: policed } = this.#options;
-    let check = connection.addFlows(antispoofFlows(ofport, spec, policed));
+    const { policyVlans } = this.#options;
+    let check = connection.addFlows(antispoofFlows(ofport, spec, policyVlans));
     await withDeadline(endMs, "ovsdb-server did not commit", committed);
     const seen = await this.#waits.until(spec.name, () => this.#portOf(connection, spec.name), {
       endMs,
-      what: "ovs-vswitchd did not take the port over",
+      what: "ovs-vswitchd did not add the port",
     });
     if (seen !== ofport) {
       connection.deleteFlows(antispoofCookie(ofport), EXACT_COOKIE);
-      check = connection.addFlows(antispoofFlows(seen, spec, policed));
+      check = connection.addFlows(antispoofFlows(seen, spec, policyVlans));
     }
     await withDeadline(endMs, "ovs-vswitchd did not finish the port", connection.barrier());
     check();
     await withDeadline(
       endMs,
       "ovs-vswitchd did not revalidate",
-      this.#revalidation.caughtUp(spec.mac),
+      this.#revalidator.caughtUp(spec.mac),
     );
     return seen;
   }
 
   #portOf(connection: OpenFlowConnection, name: string): number | undefined {
     if (connection.why) throw connection.why;
-    const [words] = membersOf(this.#mirror.interface(name)?.error) as string[];
-    if (words !== undefined) {
+    const [message] = membersOf(this.#cache.interface(name)?.error) as string[];
+    if (message !== undefined) {
       throw new Fault("failed", `Open vSwitch could not open link ${name}`, {
-        why: `"${words}"`,
-        fix: "see whether the link exists and no other bridge has it",
+        why: `"${message}"`,
+        fix: "check that the link exists and that no other bridge has it",
       });
     }
     return connection.ports.get(name);
@@ -212,45 +213,49 @@ class FastDriver implements PortDriver {
 
   async #openOvsdb(path: string): Promise<OvsdbConnection> {
     const connection = hooked("ovsdb", await openOvsdb(path), ["close"]);
-    const mirror = new RowCache(this.#options.bridge, this.#options.owner);
+    const cache = new RowCache(this.#options.bridge, this.#options.owner);
     try {
-      await connection.monitor(MIRRORED, (updates) => this.#take(mirror, updates), OPEN_MS);
+      await connection.monitor(
+        CACHED_COLUMNS,
+        (updates) => this.#applyUpdates(cache, updates),
+        OPEN_MS,
+      );
     } catch (error) {
       connection.close();
       throw error;
     }
-    this.#mirror = mirror;
+    this.#cache = cache;
     return connection;
   }
 
-  #take(mirror: RowCache, updates: TableUpdates): void {
-    const bridgeOwner = mirror.bridgeOwner;
-    const touched = mirror.apply(updates);
-    this.#wantedFlows = undefined;
-    if (mirror !== this.#mirror) return; // the first look; nobody waits on it yet
-    const changed = this.#news.among(touched, mirror);
-    // Readers of the bridge's own row are told under its name.
-    if (mirror.bridgeOwner !== bridgeOwner) changed.push(this.#options.bridge);
+  #applyUpdates(cache: RowCache, updates: TableUpdates): void {
+    const bridgeOwner = cache.bridgeOwner;
+    const touched = cache.apply(updates);
+    this.#expectedFlows = undefined;
+    if (cache !== this.#cache) return; // the first read; nothing waits for it yet
+    const changed = this.#rowChanges.among(touched, cache);
+    // A change of the bridge's own row is reported under its name.
+    if (cache.bridgeOwner !== bridgeOwner) changed.push(this.#options.bridge);
     touched.forEach((name) => this.#waits.notify(name));
     this.#waits.notify(CFG);
     if (changed.length > 0) this.#events.changed(changed);
   }
 
   #ovsdbReady(): void {
-    this.#news.reset(this.#mirror);
+    this.#rowChanges.reset(this.#cache);
     this.#waits.notifyAll();
-    if (this.#wasOvsdbUp) this.#events.returned();
+    if (this.#wasOvsdbUp) this.#events.resync();
     this.#wasOvsdbUp = true;
   }
 
   async #openOpenFlow(): Promise<OpenFlowConnection> {
     const { rundir, bridge } = this.#options;
-    const ring = (name: string) => this.#waits.notify(name);
+    const listener = (name: string) => this.#waits.notify(name);
     const endMs = performance.now() + OPEN_MS;
     const first = (connection: OpenFlowConnection) => {
       if (this.#wasOpenFlowUp) this.#restore(connection);
     };
-    const connection = await openOpenFlow(`${rundir}/${bridge}.mgmt`, { ring, endMs, first });
+    const connection = await openOpenFlow(`${rundir}/${bridge}.mgmt`, { listener, endMs, first });
     return hooked("openflow", connection, ["addFlows", "deleteFlows", "sendFrame", "close"]);
   }
 
@@ -259,45 +264,48 @@ class FastDriver implements PortDriver {
       connection.deleteFlows(antispoofCookie(number), EXACT_COOKIE);
     }
     this.#staleNumbers.clear();
-    void this.#revalidation.prepare();
+    void this.#revalidator.prepare();
     if (this.#wasOpenFlowUp) this.#renumber(connection);
     this.#waits.notifyAll();
-    if (this.#wasOpenFlowUp) this.#events.returned();
+    if (this.#wasOpenFlowUp) this.#events.resync();
     this.#wasOpenFlowUp = true;
   }
 
-  // A new ovs-vswitchd drops everything. Rows carry all that guards need, so the flows are back
-  // before it has told its ports and the agent has looked; syncPorts then finds little to do.
+  // A restarted ovs-vswitchd has no flows and drops everything. Rows have all that anti-spoofing flows depend
+  // on, so these are back before it has listed its ports and the agent has reconciled; syncPorts then finds
+  // little to do.
   #restore(connection: OpenFlowConnection): void {
     connection.addFlows(BASE_FLOWS);
-    for (const guarded of this.#guarded()) this.#guard(connection, guarded, guarded.ofport);
-  }
-
-  // The numbers are ours to choose, unless somebody else's port had one first.
-  #renumber(connection: OpenFlowConnection): void {
-    const moved = this.#guarded().flatMap((guarded) => {
-      const now = connection.ports.get(guarded.name) ?? guarded.ofport;
-      return now === guarded.ofport ? [] : [{ guarded, now }];
-    });
-    // Two may have changed numbers: all old flows go before the first new one.
-    for (const { guarded } of moved) {
-      connection.deleteFlows(antispoofCookie(guarded.ofport), EXACT_COOKIE);
+    for (const port of this.#protectedPorts()) {
+      this.#addAntispoofFlows(connection, port, port.ofport);
     }
-    for (const { guarded, now } of moved) this.#guard(connection, guarded, now);
   }
 
-  #guard(connection: OpenFlowConnection, guarded: Guarded, ofport: number): void {
-    connection.addFlows(antispoofFlows(ofport, guarded, this.#options.policyVlans));
+  // We choose the numbers, unless a port of another program had one first.
+  #renumber(connection: OpenFlowConnection): void {
+    const moved = this.#protectedPorts().flatMap((port) => {
+      const now = connection.ports.get(port.name) ?? port.ofport;
+      return now === port.ofport ? [] : [{ port, now }];
+    });
+    // Two ports may have swapped numbers: all old flows are deleted before the first new one is added.
+    for (const { port } of moved) {
+      connection.deleteFlows(antispoofCookie(port.ofport), EXACT_COOKIE);
+    }
+    for (const { port, now } of moved) this.#addAntispoofFlows(connection, port, now);
+  }
+
+  #addAntispoofFlows(connection: OpenFlowConnection, port: ProtectedPort, ofport: number): void {
+    connection.addFlows(antispoofFlows(ofport, port, this.#options.policyVlans));
   }
 
   #countFlows(): number {
-    const guards = this.#guarded().map((guarded) => antispoofFlows(guarded.ofport, guarded).length);
-    return guards.reduce((sum, count) => sum + count, BASE_FLOWS.length);
+    const counts = this.#protectedPorts().map((port) => antispoofFlows(port.ofport, port).length);
+    return counts.reduce((sum, count) => sum + count, BASE_FLOWS.length);
   }
 
-  #guarded(): Guarded[] {
-    return this.#mirror.ports().flatMap(({ name, mac, addresses, tag }) => {
-      const { row, requested } = this.#mirror.port(name) ?? {};
+  #protectedPorts(): ProtectedPort[] {
+    return this.#cache.ports().flatMap(({ name, mac, addresses, tag }) => {
+      const { row, requested } = this.#cache.port(name) ?? {};
       const ofport = requested ?? row?.ofport;
       if (!mac || !addresses || ofport === undefined) return [];
       return [{ name, mac, addresses, tag, ofport }];

@@ -1,5 +1,5 @@
-// The promises of a Switch, over either driver: one change of a port at a time, nothing left after a
-// failure, rows of others never touched. Knows neither sockets nor commands.
+// A Switch over either driver: one change of a port at a time, nothing left after a failure, rows of other
+// programs never touched. Independent of sockets and commands.
 
 import { hooked } from "../../util/fault_hooks.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
@@ -19,7 +19,8 @@ import { KeyedQueue } from "../../util/async/keyed_queue.ts";
 import { withDeadline } from "../../util/async/deadline.ts";
 
 const LIMIT_MS = 8_000;
-/** Makes a Switch over the driver that `open` gives. */
+
+/** Returns a Switch over the driver that `open` returns. */
 export function createSwitch(
   options: SwitchOptions,
   tools: OvsTools,
@@ -32,42 +33,42 @@ class PortSwitch implements Switch {
   readonly #options: SwitchOptions;
   readonly #tools: OvsTools;
   readonly #driver: PortDriver;
-  readonly #batch: GroupCommit<Job, number | undefined>;
+  readonly #commits: GroupCommit<Job, number | undefined>;
   readonly #changes: PortChanges;
-  readonly #turns = new KeyedQueue();
-  readonly #rings = new Set<() => void>();
+  readonly #queue = new KeyedQueue();
+  readonly #listeners = new Set<() => void>();
   readonly #removing = new Set<string>();
-  #isRinging = false;
+  #isNotifying = false;
 
   constructor(options: SwitchOptions, tools: OvsTools, open: (events: DriverEvents) => PortDriver) {
     this.#options = options;
     this.#tools = tools;
-    this.#batch = new GroupCommit((jobs) => this.#driver.commit(jobs, this.#end()));
+    this.#commits = new GroupCommit((jobs) => this.#driver.commit(jobs, this.#deadline()));
     const driver = open({
       changed: (names) => {
-        if ([...names].some((name) => !this.#turns.isBusy(name))) this.#ring();
+        if ([...names].some((name) => !this.#queue.isBusy(name))) this.#notify();
       },
-      returned: () => this.#ring(),
+      resync: () => this.#notify(),
     });
     this.#driver = withDriverDeadlines(hooked("port-driver", driver, ["state", "close"]));
-    this.#changes = new PortChanges(options, this.#driver, this.#batch);
+    this.#changes = new PortChanges(options, this.#driver, this.#commits);
   }
 
   ensureBridge(): Promise<string> {
-    return ensureBridge(this.#tools, this.#options, this.#end());
+    return ensureBridge(this.#tools, this.#options, this.#deadline());
   }
 
   async ports(): Promise<PortRow[]> {
-    // A row whose port has failed and is on its way out tells of no port: nobody may adopt it.
+    // A row whose port has failed and is being removed is not reported: nobody should adopt it.
     const leaving = new Set(this.#changes.leaving);
-    const rows = (await this.#driver.rows(this.#end())).ports();
+    const rows = (await this.#driver.rows(this.#deadline())).ports();
     return rows.filter(({ name }) => !leaving.has(name) && !this.#changes.leaving.has(name));
   }
 
-  async addPort(wish: PortSpec): Promise<void> {
-    const spec = parsePort(wish);
-    const endMs = this.#end();
-    const end = await this.#turns.acquire([spec.name], endMs);
+  async addPort(desired: PortSpec): Promise<void> {
+    const spec = parsePort(desired);
+    const endMs = this.#deadline();
+    const end = await this.#queue.acquire([spec.name], endMs);
     try {
       await this.#changes.arrive(spec, { endMs, leftNothing: end });
     } catch (error) {
@@ -77,8 +78,8 @@ class PortSwitch implements Switch {
 
   async removePorts(names: readonly string[]): Promise<void> {
     if (names.length === 0) return;
-    const endMs = this.#end();
-    const end = await this.#turns.acquire([...new Set(names)], endMs);
+    const endMs = this.#deadline();
+    const end = await this.#queue.acquire([...new Set(names)], endMs);
     names.forEach((name) => this.#removing.add(name));
     try {
       await this.#changes.drop(names, await this.#driver.rows(endMs), endMs);
@@ -92,19 +93,22 @@ class PortSwitch implements Switch {
 
   async setTag(name: string, tag: number): Promise<void> {
     parseTag(name, tag);
-    const endMs = this.#end();
-    const end = await this.#turns.acquire([name], endMs);
+    const endMs = this.#deadline();
+    const end = await this.#queue.acquire([name], endMs);
     try {
       const port = (await this.#driver.rows(endMs)).port(name);
       if (!port) {
-        const why = `bridge ${this.#options.bridge} has no port of ours of that name`;
+        const why = `bridge ${this.#options.bridge} has no port of ours with that name`;
         throw new Fault("not_found", `port ${name} not retagged`, { why });
       }
       const job: Job = { do: "tag", name, uuid: port.uuid, tag };
-      const cfg = await withDeadline(endMs, "no commit of the tag", this.#batch.submit(job));
+      const cfg = await withDeadline(endMs, "no commit of the tag", this.#commits.submit(job));
       await this.#driver.settled(cfg, endMs);
-      // Its guards say by the tag which policies are asked.
-      await this.#driver.addFlows(this.#guardsOf(await this.#driver.rows(endMs), name), endMs);
+      // By the tag its anti-spoofing flows choose whether policies apply.
+      await this.#driver.addFlows(
+        this.#antispoofFlowsOf(await this.#driver.rows(endMs), name),
+        endMs,
+      );
     } catch (error) {
       throw named(`port ${name} not retagged`, error);
     } finally {
@@ -112,16 +116,16 @@ class PortSwitch implements Switch {
     }
   }
 
-  async syncPorts(wishes: readonly PortSpec[]): Promise<void> {
-    const specs = wishes.map(parsePort);
-    const endMs = this.#end();
-    const end = await this.#turns.acquire([SYNC], endMs);
-    // Ports on their way have flows of their own accord, and maybe no spec here yet.
+  async syncPorts(desired: readonly PortSpec[]): Promise<void> {
+    const specs = desired.map(parsePort);
+    const endMs = this.#deadline();
+    const end = await this.#queue.acquire([SYNC], endMs);
+    // Ports that are being added have installed their own flows, and may have no spec here yet.
     const kept = new Set([...this.#changes.arriving.keys()].map(antispoofCookie));
     try {
       const rows = await this.#driver.rows(endMs);
       const named = new Set(specs.map((spec) => spec.name));
-      // So have those that came since the specs were made: whoever added them looked after them.
+      // So have those that were added after the specs were made.
       let late: ReadonlySet<bigint> | undefined;
       const isKept = (cookie: bigint) => {
         late ??= new Set(
@@ -132,34 +136,34 @@ class PortSwitch implements Switch {
         );
         return kept.has(cookie) || late.has(cookie);
       };
-      const guards = specs.flatMap((spec) => {
+      const flows = specs.flatMap((spec) => {
         const { row, requested } = rows.port(spec.name) ?? {};
         const ofport = row?.ofport ?? requested;
         if (ofport === undefined || this.#removing.has(spec.name)) return [];
         return antispoofFlows(ofport, spec, this.#options.policyVlans);
       });
-      await this.#tools.syncFlows([...BASE_FLOWS, ...guards], { endMs, isKept });
+      await this.#tools.syncFlows([...BASE_FLOWS, ...flows], { endMs, isKept });
     } finally {
       end();
     }
   }
 
   async refreshAntispoofFlows(): Promise<void> {
-    const endMs = this.#end();
+    const endMs = this.#deadline();
     const rows = await this.#driver.rows(endMs);
-    const { policyVlans: policed } = this.#options;
-    // One that is on its way may have been sent with the guards of before.
+    const { policyVlans } = this.#options;
+    // The flows of a port that is being added may have been sent with the policy VLANs of before.
     const arriving = [...this.#changes.arriving].flatMap(([number, spec]) =>
-      antispoofFlows(number, spec, policed)
+      antispoofFlows(number, spec, policyVlans)
     );
     const names = rows.ports().map(({ name }) => name).filter((name) => !this.#removing.has(name));
-    const there = names.flatMap((name) => this.#guardsOf(rows, name));
-    await this.#driver.addFlows([...arriving, ...there], endMs);
+    const existing = names.flatMap((name) => this.#antispoofFlowsOf(rows, name));
+    await this.#driver.addFlows([...arriving, ...existing], endMs);
   }
 
-  onChange(ring: () => void): () => void {
-    this.#rings.add(ring);
-    return () => void this.#rings.delete(ring);
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   state(): SwitchState {
@@ -172,8 +176,8 @@ class PortSwitch implements Switch {
     return Promise.resolve();
   }
 
-  /** Returns the guards of a port that has a row, by what the row says. */
-  #guardsOf(rows: RowCache, name: string): Flow[] {
+  /** Returns the anti-spoofing flows of a port that has a row, by that row. */
+  #antispoofFlowsOf(rows: RowCache, name: string): Flow[] {
     const { row, requested } = rows.port(name) ?? {};
     const ofport = row?.ofport ?? requested;
     if (ofport === undefined || !row?.mac || !row.addresses) return [];
@@ -181,16 +185,16 @@ class PortSwitch implements Switch {
     return antispoofFlows(ofport, { mac, addresses, tag }, this.#options.policyVlans);
   }
 
-  #end(): number {
+  #deadline(): number {
     return performance.now() + (this.#options.limitMs ?? LIMIT_MS);
   }
 
-  #ring(): void {
-    if (this.#isRinging) return;
-    this.#isRinging = true;
+  #notify(): void {
+    if (this.#isNotifying) return;
+    this.#isNotifying = true;
     queueMicrotask(() => {
-      this.#isRinging = false;
-      this.#rings.forEach((ring) => ring());
+      this.#isNotifying = false;
+      this.#listeners.forEach((listener) => listener());
     });
   }
 }

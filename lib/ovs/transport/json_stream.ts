@@ -1,17 +1,17 @@
-// Cuts a stream of bytes into the JSON objects in it. OVSDB sends them one after another, with or
-// without blanks between (RFC 7047 §4), and the kernel cuts the stream wherever it likes.
+// Splits a stream of bytes into the JSON objects in it. OVSDB sends them one after another, with or without
+// blanks between (RFC 7047 §4), and the kernel splits the stream at any byte.
 
 import { Fault } from "../../util/errors.ts";
 
 const [OPEN, CLOSE, QUOTE, BACKSLASH] = [0x7b, 0x7d, 0x22, 0x5c];
 
-/** Longest object taken; a whole database of 1,000 ports takes some 0.5 MB. */
+/** Longest accepted object; a whole database of 1,000 ports takes some 0.5 MB. */
 const LIMIT_BYTES = 64 * 1024 * 1024;
 
 /**
- * Collects bytes until an object is whole. Brackets of arrays need no count: only objects come on
- * the outside, and all that may hide a brace is a string. Bytes of UTF-8 beyond ASCII never look
- * like one of the four characters.
+ * Collects bytes until an object is complete. Brackets of arrays need not be counted: the outermost value is
+ * always an object, and only a string can hide a brace. Bytes of UTF-8 beyond ASCII never equal one of the
+ * four characters.
  */
 export class JsonStream {
   #parts: Uint8Array[] = [];
@@ -20,7 +20,7 @@ export class JsonStream {
   #inString = false;
   #isEscaped = false;
 
-  /** Takes the next bytes and gives the objects that are whole now. Faults: failed, on garbage. */
+  /** Takes the next bytes and returns the objects that are complete now. Faults: failed, on invalid JSON. */
   push(chunk: Uint8Array): unknown[] {
     const whole: unknown[] = [];
     let start = 0;
@@ -42,7 +42,7 @@ export class JsonStream {
     }
     if (byte === OPEN) this.#depth++;
     else if (byte === CLOSE) return --this.#depth === 0;
-    else if (this.#depth === 0 && !isBlank(byte)) throw garbage();
+    else if (this.#depth === 0 && !isBlank(byte)) throw invalid();
     else if (byte === QUOTE) this.#inString = true;
     return false;
   }
@@ -50,8 +50,8 @@ export class JsonStream {
   #keep(part: Uint8Array): void {
     if (part.length === 0 || this.#depth === 0) return;
     this.#size += part.length;
-    if (this.#size > LIMIT_BYTES) throw garbage();
-    this.#parts.push(part.slice()); // the reader's buffer is filled again
+    if (this.#size > LIMIT_BYTES) throw invalid();
+    this.#parts.push(part.slice()); // the reader reuses its buffer
   }
 
   #take(last: Uint8Array): unknown {
@@ -67,7 +67,7 @@ export class JsonStream {
     try {
       return JSON.parse(new TextDecoder().decode(bytes));
     } catch (cause) {
-      throw garbage(cause);
+      throw invalid(cause);
     }
   }
 }
@@ -76,9 +76,9 @@ function isBlank(byte: number): boolean {
   return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 }
 
-function garbage(cause?: unknown): Fault {
-  return new Fault("failed", "ovsdb-server sent what is no JSON object", {
-    fix: "see whether another program listens at that socket",
+function invalid(cause?: unknown): Fault {
+  return new Fault("failed", "ovsdb-server sent something that is not a JSON object", {
+    fix: "check whether another program listens at that socket",
     cause,
   });
 }

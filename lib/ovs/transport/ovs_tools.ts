@@ -1,32 +1,32 @@
-// ovs-vsctl and ovs-ofctl on one Open vSwitch: always with a limit, always told where it is.
+// ovs-vsctl and ovs-ofctl on one Open vSwitch: always with a time limit and the address of its sockets.
 
 import { Fault } from "../../util/errors.ts";
 import { run } from "../../util/run.ts";
-import { type Ask, selectRows } from "../ovsdb/select.ts";
+import { type RowSelect, selectRows } from "../ovsdb/select.ts";
 import { countFlows } from "../openflow/flow_count.ts";
 import { ANTISPOOF_COOKIES, type CookieSet } from "../openflow/cookies.ts";
 import { type Flow, flowText } from "../openflow/flow.ts";
 import { planFlows } from "../openflow/plan_flows.ts";
 import type { Columns, TableUpdates } from "../ovsdb/ovsdb_connection.ts";
 
-/** Where the tools find this Open vSwitch. */
+/** Addresses of one Open vSwitch. */
 export interface OvsToolsOptions {
   /** `unix:PATH` of ovsdb-server's socket. */
   readonly ovsdb: string;
   readonly rundir: string;
   readonly bridge: string;
-  /** For so long flows that are as many as they were are taken for the same. @default 25000 */
-  readonly sureMs?: number;
+  /** How long flows whose number is unchanged are trusted to be unchanged. @default 25000 */
+  readonly trustMs?: number;
 }
 
-// For so long flows that were right, and are as many, are taken for the same: a look comes with each
-// change of a pod, and reading all flows is most of what it costs. Who exchanges a flow by hand without
-// changing their number waits so long for its correction, and for the look after that.
-const SURE_MS = 25_000;
+// Flows that were right and whose number is unchanged are trusted for this long: each change of a pod is
+// followed by a reconciliation, and reading all flows is most of its cost. A flow that an operator replaces
+// without changing their number is corrected by the first reconciliation after this time.
+const TRUST_MS = 25_000;
 
-/** Flows as they were made, or found, for a set of cookies. */
+/** Flows as they were installed, or found, for a set of cookies. */
 interface Synced {
-  readonly words: string;
+  readonly text: string;
   readonly atMs: number;
 }
 
@@ -43,68 +43,68 @@ export class OvsTools {
   }
 
   /** Runs ovs-vsctl. Faults: timeout, unavailable when the database does not answer, failed. */
-  async vsctl(words: readonly string[], endMs: number): Promise<string> {
-    const args = [`--db=${this.#options.ovsdb}`, "--no-syslog", ...words];
+  async vsctl(more: readonly string[], endMs: number): Promise<string> {
+    const args = [`--db=${this.#options.ovsdb}`, "--no-syslog", ...more];
     return await this.#run("ovs-vsctl", args, { endMs });
   }
 
   /** Runs `ovs-ofctl verb <bridge> …`. Faults: as vsctl. */
   async ofctl(
     verb: string,
-    words: readonly string[],
+    more: readonly string[],
     { endMs, stdin }: { readonly endMs: number; readonly stdin?: string },
   ): Promise<string> {
     const { rundir, bridge } = this.#options;
-    const args = [...OFCTL, verb, `unix:${rundir}/${bridge}.mgmt`, ...words];
+    const args = [...OFCTL, verb, `unix:${rundir}/${bridge}.mgmt`, ...more];
     return await this.#run("ovs-ofctl", args, { endMs, ...(stdin !== undefined && { stdin }) });
   }
 
-  /** Returns the rows of `tables` in one look, as a monitor would. */
+  /** Returns the rows of `tables` as of one moment, as a monitor would. */
   async list(
     tables: Readonly<Record<string, readonly string[]>>,
     endMs: number,
   ): Promise<TableUpdates> {
-    const words = Object.entries(tables).flatMap(([table, columns]) => [
+    const args = Object.entries(tables).flatMap(([table, columns]) => [
       "--",
       `--columns=${["_uuid", ...columns].join(",")}`,
       "list",
       table,
     ]);
-    const text = await this.vsctl(["--no-wait", "--format=json", ...words], endMs);
+    const text = await this.vsctl(["--no-wait", "--format=json", ...args], endMs);
     const lines = text.split("\n").filter(Boolean);
     return Object.fromEntries(
       Object.keys(tables).map((table, index) => [table, rowsFrom(lines[index] ?? "")]),
     );
   }
 
-  /** Returns the rows that each of `asks` means, in one look. Faults: unavailable, timeout, failed. */
-  ask(asks: readonly Ask[], endMs: number): Promise<Columns[][]> {
-    return selectRows(this.#options.ovsdb, asks, endMs);
+  /** Returns the rows of each of `selects`, as of one moment. Faults: unavailable, timeout, failed. */
+  select(selects: readonly RowSelect[], endMs: number): Promise<Columns[][]> {
+    return selectRows(this.#options.ovsdb, selects, endMs);
   }
 
   /**
-   * Sends lines as `planFlows` gives them in one bundle: all or none. No line, no call. Ports and tables
-   * are numbers there: to take names, ovs-ofctl would first ask for the features of all tables, 5 MB.
+   * Makes changes of planFlows() in one bundle: all or none. Without a change there is no call. Ports and
+   * tables are numbers there: for names, ovs-ofctl would first request the features of all tables, 5 MB.
    */
-  async changeFlows(lines: readonly string[], endMs: number): Promise<void> {
-    if (lines.length === 0) return;
+  async changeFlows(changes: readonly string[], endMs: number): Promise<void> {
+    if (changes.length === 0) return;
     await this.ofctl("add-flows", ["--bundle", "--no-names", "-"], {
       endMs,
-      stdin: `${lines.join("\n")}\n`,
+      stdin: `${changes.join("\n")}\n`,
     });
   }
 
-  /** Makes our guard flows exactly `want`, but for those under a cookie that `isKept`. */
+  /** Makes the anti-spoofing flows exactly `desired`, except those under a cookie that `isKept`. */
   async syncFlows(
-    want: readonly Flow[],
+    desired: readonly Flow[],
     { endMs, isKept }: { readonly endMs: number; readonly isKept: (cookie: bigint) => boolean },
   ): Promise<void> {
-    await this.syncLines(want.map(flowText), { endMs, isKept, cookies: ANTISPOOF_COOKIES });
+    await this.syncFlowTexts(desired.map(flowText), { endMs, isKept, cookies: ANTISPOOF_COOKIES });
   }
 
-  /** Makes the flows under `cookies` exactly the lines `want`, written as flowText writes them. */
-  async syncLines(
-    want: readonly string[],
+  /** Makes the flows under `cookies` exactly `desired`, in the text that flowText() writes. */
+  async syncFlowTexts(
+    desired: readonly string[],
     { endMs, cookies, isKept = () => false }: {
       readonly endMs: number;
       readonly cookies: CookieSet;
@@ -113,31 +113,31 @@ export class OvsTools {
   ): Promise<void> {
     const hex = (value: bigint) => `0x${value.toString(16)}`;
     const ours = `cookie=${hex(cookies.value)}/${hex(cookies.mask)}`;
-    const words = want.join("\n");
-    if (await this.#isSure(ours, words, { count: want.length, cookies, endMs })) return;
+    const wanted = desired.join("\n");
+    if (await this.#isTrusted(ours, wanted, { count: desired.length, cookies, endMs })) return;
     this.#synced.delete(ours);
     const atMs = performance.now();
-    const text = await this.ofctl("dump-flows", ["--no-stats", "--no-names", ours], { endMs });
-    const have = text.split("\n").map((line) => line.trim())
+    const dump = await this.ofctl("dump-flows", ["--no-stats", "--no-names", ours], { endMs });
+    const existing = dump.split("\n").map((line) => line.trim())
       .filter((line) => line.startsWith("cookie="))
       .filter((line) => !isKept(BigInt(line.slice("cookie=".length, line.indexOf(",")))));
-    await this.changeFlows(planFlows(have, want), endMs);
-    this.#synced.set(ours, { words, atMs });
+    await this.changeFlows(planFlows(existing, desired), endMs);
+    this.#synced.set(ours, { text: wanted, atMs });
   }
 
-  /** Reports whether flows are as wanted by all that can be known without reading them. */
-  async #isSure(
+  /** Reports whether flows are as desired, as far as their number and the last sync show. */
+  async #isTrusted(
     ours: string,
-    words: string,
+    text: string,
     { count, cookies, endMs }: {
       readonly count: number;
       readonly cookies: CookieSet;
       readonly endMs: number;
     },
   ): Promise<boolean> {
-    const { rundir, bridge, sureMs = SURE_MS } = this.#options;
+    const { rundir, bridge, trustMs = TRUST_MS } = this.#options;
     const synced = this.#synced.get(ours);
-    if (synced?.words !== words || performance.now() - synced.atMs > sureMs) return false;
+    if (synced?.text !== text || performance.now() - synced.atMs > trustMs) return false;
     const [counted] = await countFlows(`${rundir}/${bridge}.mgmt`, [cookies], endMs) ?? [];
     return counted === count;
   }
@@ -160,20 +160,22 @@ export class OvsTools {
     }
   }
 
-  // The one place that knows these tools' words.
+  // The only place that knows the error messages of these tools.
   #translated(command: string, error: unknown): unknown {
     if (!(error instanceof Fault) || error.code !== "failed") return error;
-    const words = error.why ?? "";
+    const message = error.why ?? "";
     const cause = error;
-    if (/Alarm clock/.test(words)) {
-      const fix = "see whether ovs-vswitchd and ovsdb-server are running";
-      return new Fault("timeout", `${command} gave no answer in time`, { fix, cause });
+    if (/Alarm clock/.test(message)) {
+      const fix = "check that ovs-vswitchd and ovsdb-server are running";
+      return new Fault("timeout", `${command} did not answer in time`, { fix, cause });
     }
-    if (/database connection failed|connecting to unix:|failed to connect to socket/.test(words)) {
+    if (
+      /database connection failed|connecting to unix:|failed to connect to socket/.test(message)
+    ) {
       const { ovsdb, rundir, bridge } = this.#options;
       const [place, more] = command === "ovs-vsctl"
         ? [ovsdb, ""]
-        : [rundir, `; if it runs, its log says why it has no bridge ${bridge}`];
+        : [rundir, `; if it runs, see its log for why it has no bridge ${bridge}`];
       const what = `Open vSwitch does not answer ${command} at ${place}`;
       return new Fault("unavailable", what, { fix: `start Open vSwitch${more}`, cause });
     }

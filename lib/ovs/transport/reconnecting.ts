@@ -1,21 +1,21 @@
-// Keeps one connection up: opens it, and after its end opens it again, with growing pauses.
+// Keeps one connection open: opens it, and re-opens it after its end, with growing pauses.
 
 import { Fault, faultFrom } from "../../util/errors.ts";
 
-// A restarted server is back in 0.1 to 0.5 s, and what pods send meanwhile is lost: it is asked all the
-// time, for 0.2 ms each. A host without one is asked once a second.
-const [FIRST_PAUSE_MS, LAST_PAUSE_MS, EAGER_MS] = [10, 1_000, 3_000];
+// A restarted server is back in 0.1 to 0.5 s, and what pods send meanwhile is lost: so it is tried every few
+// milliseconds, for 0.2 ms each. A host without a server is tried once a second.
+const [FIRST_PAUSE_MS, LAST_PAUSE_MS, RETRY_FAST_MS] = [10, 1_000, 3_000];
 
-/** A connection as far as it is kept. */
-export interface Kept {
+/** What a Reconnecting needs of a connection. */
+export interface Connection {
   /** Resolves once, with the reason, when the connection is over. */
   readonly ended: Promise<Fault>;
   close(): void;
 }
 
-/** What a Keeper works with. */
-export interface ReconnectingOptions<C extends Kept> {
-  /** Opens the connection and makes it ready for use, within a limit of its own. */
+/** What a Reconnecting works with. */
+export interface ReconnectingOptions<C extends Connection> {
+  /** Opens the connection and makes it ready for use, within its own time limit. */
   readonly open: () => Promise<C>;
   /** Called when an open connection was lost. */
   readonly onLost: () => void;
@@ -23,8 +23,8 @@ export interface ReconnectingOptions<C extends Kept> {
   readonly onReady: (connection: C) => void;
 }
 
-/** The one connection to a server, as long as `close` is not called. */
-export class Reconnecting<C extends Kept> implements Disposable {
+/** The one connection to a server, until `close` is called. */
+export class Reconnecting<C extends Connection> implements Disposable {
   readonly #options: ReconnectingOptions<C>;
   #current: C | undefined;
   #why: Fault | undefined;
@@ -46,8 +46,8 @@ export class Reconnecting<C extends Kept> implements Disposable {
   async get(endMs: number): Promise<C> {
     while (!this.#current) {
       const leftMs = endMs - performance.now();
-      if (this.#isClosed || leftMs <= 0) throw this.#fault();
-      await this.#change(leftMs);
+      if (this.#isClosed || leftMs <= 0) throw this.#whyDown();
+      await this.#nextChange(leftMs);
     }
     return this.#current;
   }
@@ -57,7 +57,7 @@ export class Reconnecting<C extends Kept> implements Disposable {
     this.#isClosed = true;
     this.#current?.close();
     this.#wake();
-    this.#tell();
+    this.#wakeWaiting();
   }
 
   /** Closes, so that `using` cleans up. */
@@ -66,27 +66,27 @@ export class Reconnecting<C extends Kept> implements Disposable {
   }
 
   async #run(): Promise<void> {
-    let [pauseMs, eagerUntilMs] = [FIRST_PAUSE_MS, 0];
+    let [pauseMs, retryFastUntilMs] = [FIRST_PAUSE_MS, 0];
     while (!this.#isClosed) {
       const startMs = performance.now();
-      await this.#live();
+      await this.#holdConnection();
       const nowMs = performance.now();
-      // A server that accepts and drops at once is asked as seldom as one that is not there.
+      // A server that accepts and drops at once is tried as rarely as one that does not run.
       if (nowMs - startMs > LAST_PAUSE_MS) {
-        [pauseMs, eagerUntilMs] = [FIRST_PAUSE_MS, nowMs + EAGER_MS];
+        [pauseMs, retryFastUntilMs] = [FIRST_PAUSE_MS, nowMs + RETRY_FAST_MS];
       }
       await this.#pause(pauseMs);
-      if (nowMs > eagerUntilMs) pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS);
+      if (nowMs > retryFastUntilMs) pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS);
     }
   }
 
-  async #live(): Promise<void> {
+  async #holdConnection(): Promise<void> {
     try {
       const connection = await this.#options.open();
       if (this.#isClosed) return connection.close();
       this.#current = connection;
       this.#options.onReady(connection);
-      this.#tell();
+      this.#wakeWaiting();
       this.#why = await connection.ended;
     } catch (error) {
       this.#why = faultFrom(error);
@@ -96,24 +96,24 @@ export class Reconnecting<C extends Kept> implements Disposable {
     this.#options.onLost();
   }
 
-  #fault(): Fault {
+  #whyDown(): Fault {
     return this.#why ?? new Fault("unavailable", "Open vSwitch has not answered yet");
   }
 
-  #tell(): void {
-    this.#waiting.forEach((tell) => tell());
+  #wakeWaiting(): void {
+    this.#waiting.forEach((wake) => wake());
     this.#waiting.clear();
   }
 
-  #change(limitMs: number): Promise<void> {
+  #nextChange(limitMs: number): Promise<void> {
     return new Promise((resolve) => {
-      const tell = () => {
+      const wake = () => {
         clearTimeout(timer);
-        this.#waiting.delete(tell);
+        this.#waiting.delete(wake);
         resolve();
       };
-      const timer = setTimeout(tell, limitMs);
-      this.#waiting.add(tell);
+      const timer = setTimeout(wake, limitMs);
+      this.#waiting.add(wake);
     });
   }
 

@@ -1,21 +1,21 @@
-// One unix stream to a server: chunks in, ordered writes out, one reason why it ended. Knows no
+// One unix stream to a server: chunks in, ordered writes out, one reason why it ended. Independent of the
 // protocol.
 
 import { bytes } from "../openflow/bytes.ts";
 import { Fault } from "../../util/errors.ts";
 
-/** Bytes that may wait for a server that does not read; a full bridge's flows take some 0.5 MB. */
+/** Bytes that may be queued for a server that does not read; a full bridge's flows take some 0.5 MB. */
 const BACKLOG_BYTES = 32 * 1024 * 1024;
 
 /** Connects to the unix socket at `path`. Faults: unavailable. */
-export async function openUnixStream(path: string, who: string): Promise<UnixStream> {
+export async function openUnixStream(path: string, server: string): Promise<UnixStream> {
   try {
-    return new UnixStream(await Deno.connect({ transport: "unix", path }), who);
+    return new UnixStream(await Deno.connect({ transport: "unix", path }), server);
   } catch (cause) {
     const isMissing = cause instanceof Deno.errors.NotFound ||
       cause instanceof Deno.errors.ConnectionRefused;
-    throw new Fault("unavailable", `${who} does not answer at ${path}`, {
-      why: isMissing ? "nobody listens there" : `"${(cause as Error).message}"`,
+    throw new Fault("unavailable", `${server} does not answer at ${path}`, {
+      why: isMissing ? "nothing listens there" : `"${(cause as Error).message}"`,
       fix: "start Open vSwitch",
       cause,
     });
@@ -27,30 +27,30 @@ export class UnixStream {
   /** Resolves once, with the reason, when the stream is over. */
   readonly ended: Promise<Fault>;
   readonly #conn: Deno.Conn;
-  readonly #who: string;
+  readonly #server: string;
   #queue: Uint8Array[] = [];
   #waiting = 0;
   #isWriting = false;
   #isEnded = false;
   #settle: (why: Fault) => void = () => {};
 
-  constructor(conn: Deno.Conn, who: string) {
+  constructor(conn: Deno.Conn, server: string) {
     this.#conn = conn;
-    this.#who = who;
+    this.#server = server;
     this.ended = new Promise((settle) => this.#settle = settle);
   }
 
-  /** Hands every chunk to `take`, which must copy what it keeps, until the stream ends. */
+  /** Passes every chunk to `take`, which must copy what it keeps, until the stream ends. */
   async read(take: (chunk: Uint8Array) => void): Promise<void> {
     const buffer = new Uint8Array(64 * 1024);
     try {
       while (!this.#isEnded) {
         const count = await this.#conn.read(buffer);
-        if (count === null) throw lost(this.#who, "it closed the connection");
+        if (count === null) throw lost(this.#server, "it closed the connection");
         take(buffer.subarray(0, count));
       }
     } catch (error) {
-      this.end(error instanceof Fault ? error : lost(this.#who, "the connection broke", error));
+      this.end(error instanceof Fault ? error : lost(this.#server, "the connection broke", error));
     }
   }
 
@@ -58,7 +58,7 @@ export class UnixStream {
   send(bytes: Uint8Array): void {
     if (this.#isEnded) return;
     this.#waiting += bytes.length;
-    if (this.#waiting > BACKLOG_BYTES) return this.end(lost(this.#who, "it reads no more"));
+    if (this.#waiting > BACKLOG_BYTES) return this.end(lost(this.#server, "it stopped reading"));
     this.#queue.push(bytes);
     if (this.#isWriting) return;
     this.#isWriting = true;
@@ -89,7 +89,7 @@ export class UnixStream {
         this.#waiting -= bytes.length;
       }
     } catch (error) {
-      this.end(lost(this.#who, "the connection broke", error));
+      this.end(lost(this.#server, "the connection broke", error));
     } finally {
       this.#isWriting = false;
     }
@@ -100,10 +100,10 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return parts.length === 1 ? parts[0]! : bytes(...parts);
 }
 
-function lost(who: string, why: string, cause?: unknown): Fault {
-  return new Fault("unavailable", `${who} is gone`, {
+function lost(server: string, why: string, cause?: unknown): Fault {
+  return new Fault("unavailable", `connection to ${server} lost`, {
     why,
-    fix: "see whether Open vSwitch is running",
+    fix: "check that Open vSwitch is running",
     cause,
   });
 }

@@ -1,23 +1,23 @@
-// Flows of the tunnel bridge. Pure; lines as `ovs-ofctl dump-flows --no-stats --no-names` prints them,
-// so that the difference to what is there can be told by text.
+// Flows of the tunnel bridge. Pure; as text in the form that `ovs-ofctl dump-flows --no-stats --no-names`
+// prints, so that they can be compared with the existing ones.
 //
 // Table 0, from the pods of this host:
-//   an ARP request for a member is answered on the spot, and told to that member alone: it then knows
-//   the asker, even where its own host has not yet heard of it
-//   a frame for a member's MAC goes to its VTEP and to no other
+//   an ARP request for a member is answered on the spot, and also sent to that member alone: it then knows
+//   the asker, even where its own host does not know the asker's record yet
+//   a frame for a member's MAC goes to its VTEP only
 //   any other unicast frame goes on to table 2, the rest to each VTEP with members
-// Table 0, out of the tunnel: only from VTEPs of the cluster's hosts, on to table 1.
-// Table 1 puts the local tag on, remembers in table 2 where the sender lives, and hands the frame to
-// the integration bridge; a VNI that nobody here has meets nothing and is dropped.
-// Table 2: unicast to who was heard of but is no known member yet; else as to all.
+// Table 0, from the tunnel: only from VTEPs of the cluster's hosts, on to table 1.
+// Table 1 adds the local tag, learns into table 2 behind which VTEP the sender is, and sends the frame to
+// the integration bridge; a VNI without pods here matches nothing and is dropped.
+// Table 2: unicast to a learned MAC that is not a known member yet; anything else is flooded.
 //
-// Why it remembers: a new pod's host may know its peers before they know it. Without it the first
-// answer to such a pod would be lost, until the records had reached the peer's host.
+// Why it learns: the host of a new pod may know the pod's peers before they know it. Without learning the
+// first answer to such a pod would be lost, until its record had reached the peer's host.
 //
-// The tunnel's frames can only go to the patch, and the patch's only into the tunnel or, as an answer,
-// back: no loop between hosts. The local tag is taken off before the tunnel and put on after it.
-// One tunnel port serves all: destination and VNI are set per frame. A port per host and network, the
-// other way, makes ovs-vswitchd walk thousands of ports at each change.
+// Frames from the tunnel can only go to the patch, and those from the patch only into the tunnel or, as
+// an answer, back: no loop between hosts. The local tag is removed before the tunnel and added after it.
+// One tunnel port serves all: destination and VNI are set per frame. The alternative, a port per host and
+// network, makes ovs-vswitchd walk thousands of ports at each change.
 
 import { LEARNED_COOKIES, LINK_COOKIES } from "../openflow/cookies.ts";
 import type { DesiredTunnel, Member, TunnelNetwork } from "./desired_tunnel.ts";
@@ -26,19 +26,19 @@ import { vtepsOf } from "./desired_tunnel.ts";
 const [ARP_PRIORITY, KNOWN_PRIORITY, UNICAST_PRIORITY, PASS_PRIORITY] = [300, 200, 150, 100];
 const [ARRIVED, LEARNED] = [1, 2];
 
-// Records reach all hosts within seconds; what is remembered is only needed until then.
-const REMEMBER_S = 60;
+// Records reach all hosts within seconds; what is learned is only needed until then.
+const LEARN_S = 60;
 
-// Bit 12 of an OpenFlow vlan_vid says that there is a tag (OpenFlow 1.3.5, §7.2.3.7).
+// Bit 12 of an OpenFlow vlan_vid means that the frame has a tag (OpenFlow 1.3.5, §7.2.3.7).
 const TAG_PRESENT = 0x1000;
 
-/** OpenFlow numbers of the tunnel bridge's two ports. */
+/** OpenFlow port numbers of the tunnel bridge's two ports. */
 export interface TunnelPorts {
   readonly patch: number;
   readonly tunnel: number;
 }
 
-/** Returns all flows of the tunnel bridge, but for those that it learns. */
+/** Returns all flows of the tunnel bridge, except those that it learns. */
 export function tunnelFlows(
   { networks, hosts }: Pick<DesiredTunnel, "networks" | "hosts">,
   ports: TunnelPorts,
@@ -55,7 +55,7 @@ export function tunnelFlows(
   ];
 }
 
-/** Returns the cookie under which a network's learned flows are found: they name VNI and local tag. */
+/** Returns the cookie of a network's learned flows: it contains VNI and local tag. */
 export function learnedCookieOf({ vni, localTag }: TunnelNetwork): bigint {
   return LEARNED_COOKIES.value | BigInt(localTag) << 32n | BigInt(vni);
 }
@@ -87,16 +87,16 @@ function networkFlows(network: TunnelNetwork, ports: TunnelPorts): string[] {
   ];
 }
 
-/** Remembers, from a frame that has its tag on already, where its sender lives. */
+/** Learns, from a frame that has its tag already, behind which VTEP its sender is. */
 function learn(network: TunnelNetwork): string {
-  return `learn(table=${LEARNED},idle_timeout=${REMEMBER_S},priority=${PASS_PRIORITY},` +
+  return `learn(table=${LEARNED},idle_timeout=${LEARN_S},priority=${PASS_PRIORITY},` +
     `cookie=${hex(learnedCookieOf(network))},NXM_OF_VLAN_TCI[0..11],` +
     "NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[],load:0->NXM_OF_VLAN_TCI[]," +
     "load:NXM_NX_TUN_ID[]->NXM_NX_TUN_ID[]," +
     "load:NXM_NX_TUN_IPV4_SRC[]->NXM_NX_TUN_IPV4_DST[],output:OXM_OF_IN_PORT[])";
 }
 
-// The request turned round: the asker becomes the target, the member the sender (RFC 826).
+// The request is turned into its answer: the asker becomes the target, the member the sender (RFC 826).
 function arpAnswer({ ip, mac }: Member): string {
   return [
     "move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[]",

@@ -1,9 +1,9 @@
-// Rows of the overlay: tunnel bridge, patch pair, tunnel port. Gives the words of ovs-vsctl that turn
-// what is there into what should be, all in one transaction. Pure.
+// Rows of the VXLAN tunnel: tunnel bridge, patch pair, tunnel port. Returns the arguments of ovs-vsctl that
+// turn the existing rows into the desired ones, all in one transaction. Pure.
 
 import { Fault } from "../../util/errors.ts";
 import { planBridge, PROTOCOLS, settingsOf } from "../ovsdb/bridge.ts";
-import { ourBridge, ownerWords } from "../ovsdb/link_rows.ts";
+import { ourBridge, ownerArgs } from "../ovsdb/link_rows.ts";
 import type { LinkRow, Links } from "../ovsdb/link_rows.ts";
 import {
   PATCH_ON_INTEGRATION,
@@ -18,46 +18,46 @@ import { OWNER_KEY, recordFromMap, uuidsOf } from "../ovsdb/port_rows.ts";
 /** IANA's port for VXLAN, RFC 7348 §5. */
 export const VXLAN_UDP_PORT = 4_789;
 
-/** Names of the overlay's ports. */
-export const OVERLAY_PORTS = [PATCH_ON_INTEGRATION, PATCH_ON_TUNNEL, VXLAN_PORT] as const;
+/** Names of the tunnel's ports. */
+export const TUNNEL_PORTS = [PATCH_ON_INTEGRATION, PATCH_ON_TUNNEL, VXLAN_PORT] as const;
 
-/** Where the overlay hangs, and whose it is. */
+/** Bridges of the tunnel, and the host label that owns them. */
 export interface TunnelPlace {
   readonly bridge: string;
   readonly tunnelBridge: string;
   readonly owner: string;
 }
 
-interface WantedLink {
+interface DesiredLink {
   readonly name: string;
   readonly bridge: string;
   readonly kind: string;
   readonly type: "patch" | "vxlan";
   readonly options: Readonly<Record<string, string>>;
-  /** Only the integration bridge knows tags. */
+  /** Only the integration bridge uses tags. */
   readonly trunks?: readonly number[];
 }
 
-/** Returns the words that make the overlay; none when all is so. Faults: conflict, not_found. */
+/** Returns the arguments that create or change the tunnel; none where it is right. Faults: conflict, not_found. */
 export function planTunnel(
   seen: Links,
-  wish: { readonly localIp: string; readonly localTags: readonly number[] },
+  desired: { readonly localIp: string; readonly localTags: readonly number[] },
   place: TunnelPlace,
 ): string[] {
   const { tunnelBridge, owner } = place;
   const integration = settingsOf(ourBridge(seen, place));
   refuseForeign(seen, place);
-  refuseClash(seen, wish.localTags, owner);
+  refuseClash(seen, desired.localTags, owner);
   const row = seen.bridges.find(({ name }) => name === tunnelBridge);
   const { datapath } = integration;
   const want = { datapath, failMode: "secure", protocols: PROTOCOLS, owner };
   return [
     ...planBridge(tunnelBridge, row && settingsOf(row), want),
-    ...wantedLinks(wish, place).flatMap((link) => planLink(seen, link, owner)),
+    ...desiredLinks(desired, place).flatMap((link) => planLink(seen, link, owner)),
   ];
 }
 
-/** Returns the words that remove the overlay; none when it is not there. Faults: conflict. */
+/** Returns the arguments that remove the tunnel; none where it does not exist. Faults: conflict. */
 export function planNoTunnel(seen: Links, { tunnelBridge, owner }: TunnelPlace): string[] {
   const row = seen.bridges.find(({ name }) => name === tunnelBridge);
   const ours = seen.links.filter((link) => isOurs(link, owner) && link.kind !== UPLINK_KIND);
@@ -69,10 +69,10 @@ export function planNoTunnel(seen: Links, { tunnelBridge, owner }: TunnelPlace):
   ];
 }
 
-function wantedLinks(
+function desiredLinks(
   { localIp, localTags }: { readonly localIp: string; readonly localTags: readonly number[] },
   { bridge, tunnelBridge }: TunnelPlace,
-): WantedLink[] {
+): DesiredLink[] {
   const patch = (peer: string) => ({ kind: "patch", type: "patch", options: { peer } }) as const;
   return [
     {
@@ -97,18 +97,18 @@ function wantedLinks(
   ];
 }
 
-function planLink({ links }: Links, want: WantedLink, owner: string): string[] {
+function planLink({ links }: Links, want: DesiredLink, owner: string): string[] {
   const { name, bridge, trunks } = want;
   const now = links.find((link) => link.name === name);
-  // What ovs-vswitchd could not open is made anew: it tries again only when a row changes.
+  // A port that ovs-vswitchd could not open is re-created: it tries again only when a row changes.
   const isThere = now?.bridge === bridge && now.error === undefined;
   const port = trunks ? ["vlan_mode=trunk", `trunks=${trunks.join(",")}`] : [];
-  const set = ["--", "set", "Interface", name, `type=${want.type}`, ...optionWords(want.options)];
+  const set = ["--", "set", "Interface", name, `type=${want.type}`, ...optionArgs(want.options)];
   if (!isThere) {
     const gone = now ? ["--", "del-port", name] : [];
     return [
       ...[...gone, "--", "add-port", bridge, name, ...port],
-      ...[...ownerWords(owner, want.kind), ...set],
+      ...[...ownerArgs(owner, want.kind), ...set],
     ];
   }
   const clear = ["--", "clear", "Port", name, "tag"];
@@ -118,11 +118,11 @@ function planLink({ links }: Links, want: WantedLink, owner: string): string[] {
   return [...trunk, ...hasSettings(now, want) ? [] : set];
 }
 
-function optionWords(options: Readonly<Record<string, string>>): string[] {
+function optionArgs(options: Readonly<Record<string, string>>): string[] {
   return Object.entries(options).map(([key, value]) => `options:${key}=${value}`);
 }
 
-function hasSettings(now: LinkRow, { type, options }: WantedLink): boolean {
+function hasSettings(now: LinkRow, { type, options }: DesiredLink): boolean {
   return now.type === type &&
     Object.entries(options).every(([key, value]) => now.options[key] === value);
 }
@@ -131,14 +131,14 @@ function isOurs(link: LinkRow, owner: string): boolean {
   return link.owner === owner && link.kind !== undefined;
 }
 
-// What has a local tag would leave by the uplink.
+// Frames with a local tag would leave by the uplink.
 function refuseClash({ links }: Links, localTags: readonly number[], owner: string): void {
   const uplink = links.find((link) => isOurs(link, owner) && link.kind === UPLINK_KIND);
   const clash = localTags.find((tag) => uplink?.trunks.includes(tag));
   if (clash === undefined) return;
   throw new Fault("conflict", `local tag ${clash} refused`, {
-    why: `tag ${clash} is one that the uplink carries`,
-    fix: "choose another local tag, or take that VLAN from the uplink first",
+    why: `the uplink carries VLAN ${clash}`,
+    fix: "choose another local tag, or remove that VLAN from the uplink first",
   });
 }
 
@@ -146,21 +146,21 @@ function refuseForeign({ bridges, links }: Links, { tunnelBridge, owner }: Tunne
   const row = bridges.find(({ name }) => name === tunnelBridge);
   const has = row && settingsOf(row).owner;
   if (row && has !== owner) {
-    const whose = has === undefined ? "was made by somebody else" : `belongs to host ${has}`;
+    const whose = has === undefined ? "was not created by k8contivnet" : `belongs to host ${has}`;
     throw new Fault("conflict", `bridge ${tunnelBridge} refused`, {
       why: `it ${whose}`,
-      fix: `if nobody needs it, remove it with "ovs-vsctl del-br ${tunnelBridge}"`,
+      fix: `if it is not needed, remove it with "ovs-vsctl del-br ${tunnelBridge}"`,
     });
   }
   const link = links.find((one) => !isOurs(one, owner));
   if (!link) return;
   throw new Fault("conflict", `Open vSwitch has a port ${link.name} already`, {
-    why: `it is on bridge ${link.bridge ?? "nobody"} and not of host ${owner}`,
+    why: `it is on bridge ${link.bridge ?? "(none)"} and does not belong to host ${owner}`,
     fix: `remove it with "ovs-vsctl del-port ${link.name}"`,
   });
 }
 
-// Others' ports would go with the bridge.
+// Ports of other programs would be removed with the bridge.
 function refuseGuests(
   row: Columns,
   { tunnelBridge, ours }: { readonly tunnelBridge: string; readonly ours: readonly LinkRow[] },

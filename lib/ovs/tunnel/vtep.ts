@@ -1,62 +1,62 @@
-// Whether tunnels can use this host's tunnel address. The userspace datapath wraps frames itself, and
-// does so only where the address stands on the own port of a netdev bridge that has the NIC as a
-// port; elsewhere its log says "native tunnel routing failed" and nothing leaves. The kernel's datapath
-// takes any address of the host. Nothing is moved from here: it would cut the host's own traffic.
+// Whether tunnels can use this host's tunnel address. The userspace datapath encapsulates frames itself, and
+// does so only where the address is on the internal port of a netdev bridge that has the NIC as a port;
+// elsewhere its log says "native tunnel routing failed" and nothing leaves. The kernel's datapath takes
+// any address of the host. The agent moves no address by itself: that would cut the host's own traffic.
 //
-// The NIC itself must keep silent: with arp_ignore=0 the kernel answers for any address of the host on
-// any link, so that a peer gets two answers, and frames for the NIC's MAC never meet the tunnel (seen
-// with Linux 6.18 and Open vSwitch 3.1: each second peer took the wrong one).
+// The NIC itself must not answer ARP: with arp_ignore=0 the kernel answers for any address of the host on
+// any link, so that a peer gets two answers, and frames for the NIC's MAC never reach the tunnel (seen
+// with Linux 6.18 and Open vSwitch 3.1: every second peer took the wrong one).
 
 import { Fault } from "../../util/errors.ts";
 import type { HostAddress, HostNet, HostRoute } from "../host_net.ts";
 import type { Columns } from "../ovsdb/ovsdb_connection.ts";
 import { uuidsOf } from "../ovsdb/port_rows.ts";
-import type { Ask } from "../ovsdb/select.ts";
+import type { RowSelect } from "../ovsdb/select.ts";
 import type { OvsTools } from "../transport/ovs_tools.ts";
 
-/** Name of the bridge that the commands make. */
+/** Name of the bridge that the commands create. */
 const UNDERLAY_BRIDGE = "contivUnderlay";
 
-/** Says what is wrong with a tunnel address. */
+/** Why a tunnel address cannot be used. */
 export class VtepFault extends Fault {
   /**
-   * Lines for a root shell that mend it until the next boot, in order; none where that needs a
-   * person's decision.
+   * Commands for a root shell that fix it until the next boot, in order; none where that needs an
+   * operator's decision.
    */
   readonly commands: readonly string[];
 
   constructor(address: string, why: string, fix: string, commands: readonly string[]) {
-    super("unavailable", `tunnel address ${address} is of no use`, { why, fix });
+    super("unavailable", `tunnel address ${address} cannot be used`, { why, fix });
     this.commands = commands;
   }
 }
 
-/** What decides. */
+/** What the decision depends on. */
 export interface VtepFacts {
   readonly address: string;
   readonly datapath: string;
   readonly place: HostAddress | undefined;
   readonly gateways: readonly HostRoute[];
-  /** Bridge with the link that has the address as a port, its own port or another. */
+  /** Bridge that has the link with the address as a port, internal or other. */
   readonly bridge: VtepBridge | undefined;
   /** NICs of that bridge that answer ARP for addresses of other links. */
-  readonly talkers: readonly string[];
+  readonly answeringNics: readonly string[];
 }
 
 /** A bridge as far as tunnels need it. */
 export interface VtepBridge {
   readonly name: string;
   readonly datapath: string;
-  /** Ours: pods' frames alone pass it, the host's own do not. */
+  /** Ours: only pods' frames pass it, the host's own do not. */
   readonly isForPods: boolean;
   readonly ports: readonly string[];
-  /** Ports that are links of the host, as NICs are. */
+  /** Ports that are links of the host, such as NICs. */
   readonly nics: readonly string[];
 }
 
-const BRIDGES: Ask = { table: "Bridge", columns: ["name", "datapath_type", "ports"] };
-const PORTS: Ask = { table: "Port", columns: ["name"] };
-const INTERFACES: Ask = { table: "Interface", columns: ["name", "type"] };
+const BRIDGES: RowSelect = { table: "Bridge", columns: ["name", "datapath_type", "ports"] };
+const PORTS: RowSelect = { table: "Port", columns: ["name"] };
+const INTERFACES: RowSelect = { table: "Interface", columns: ["name", "type"] };
 
 /** Returns what is wrong with the address, undefined when nothing is. Faults: those of tools. */
 export async function checkVtep(
@@ -70,7 +70,7 @@ export async function checkVtep(
 ): Promise<VtepFault | undefined> {
   const [place, tables] = await Promise.all([
     host.address(address, endMs),
-    tools.ask([BRIDGES, PORTS, INTERFACES], endMs),
+    tools.select([BRIDGES, PORTS, INTERFACES], endMs),
   ]);
   const bridges = bridgesOf(tables, [bridge, tunnelBridge]);
   const device = place?.link.name;
@@ -81,7 +81,7 @@ export async function checkVtep(
     place,
     gateways: device === undefined ? [] : await host.gateways(device, endMs),
     bridge: mine,
-    talkers: await host.answeringForOthers(mine?.nics ?? [], endMs),
+    answeringNics: await host.answeringForOthers(mine?.nics ?? [], endMs),
   });
 }
 
@@ -89,7 +89,7 @@ export async function checkVtep(
 export function judgeVtep(facts: VtepFacts): VtepFault | undefined {
   const { address, datapath, place, bridge } = facts;
   if (!place) {
-    const fix = 'give one of this host\'s with --vtep-ip, see "ip -4 address"';
+    const fix = 'set --vtep-ip to an address of this host, see "ip -4 address"';
     return new VtepFault(address, "no link of this host has it", fix, []);
   }
   const { name, isUp } = place.link;
@@ -98,11 +98,11 @@ export function judgeVtep(facts: VtepFacts): VtepFault | undefined {
     return isUp ? undefined : new VtepFault(address, `link ${name} is down`, BY_COMMANDS, up);
   }
   if (bridge?.isForPods) {
-    const why = `it stands on ${name}, a port of ${bridge.name}, which is for pods alone`;
-    return new VtepFault(address, why, "give tunnels a NIC or VLAN device of their own", []);
+    const why = `it is on ${name}, a port of ${bridge.name}, which is for pods only`;
+    return new VtepFault(address, why, "use a NIC or VLAN device of its own for tunnels", []);
   }
   if (name !== bridge?.name) {
-    const why = `it stands on ${name}, where the userspace datapath cannot use it`;
+    const why = `it is on ${name}, where the userspace datapath cannot use it`;
     return new VtepFault(address, why, BY_COMMANDS, movingCommands(facts, place));
   }
   if (bridge.datapath !== "netdev") {
@@ -114,21 +114,24 @@ export function judgeVtep(facts: VtepFacts): VtepFault | undefined {
     const fix = `add the NIC to it: "ovs-vsctl add-port ${name} NIC"`;
     return new VtepFault(address, `bridge ${name} has no NIC as a port`, fix, []);
   }
-  if (facts.talkers.length > 0) {
-    const why = `${facts.talkers.join(", ")} answers ARP for it beside ${name}`;
-    return new VtepFault(address, why, BY_COMMANDS, [...facts.talkers.map(silence), ...up]);
+  if (facts.answeringNics.length > 0) {
+    const why = `${facts.answeringNics.join(", ")} also answers ARP for it, beside ${name}`;
+    return new VtepFault(address, why, BY_COMMANDS, [
+      ...facts.answeringNics.map(silenceCommand),
+      ...up,
+    ]);
   }
   return isUp ? undefined : new VtepFault(address, `link ${name} is down`, BY_COMMANDS, up);
 }
 
-/** Returns the command that lets a link answer for its own addresses only. */
-function silence(name: string): string {
+/** Returns the command that makes a link answer ARP for its own addresses only. */
+function silenceCommand(name: string): string {
   return `sysctl -w net/ipv4/conf/${name}/arp_ignore=1`;
 }
 
-const BY_COMMANDS = "run the commands that go with this, at the host's console";
+const BY_COMMANDS = "run the commands printed with this, at the host's console";
 
-// The address goes from its link to the bridge's own port, and the routes by a gateway with it.
+// The address moves from its link to the bridge's internal port, with the routes by a gateway.
 function movingCommands(
   { address, gateways, bridge }: VtepFacts,
   { link, prefix }: HostAddress,
@@ -142,7 +145,7 @@ function movingCommands(
   const isNic = !bridge || bridge.nics.includes(link.name);
   return [
     ...bridge ? datapathCommands(bridge) : make,
-    ...isNic ? [`ip link set ${link.name} up`, silence(link.name)] : [],
+    ...isNic ? [`ip link set ${link.name} up`, silenceCommand(link.name)] : [],
     `ip link set ${to} up`,
     `ip address del ${address}/${prefix} dev ${link.name}`,
     `ip address add ${address}/${prefix} dev ${to}`,

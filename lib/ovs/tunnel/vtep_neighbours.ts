@@ -1,21 +1,21 @@
-// MAC addresses of the VTEPs, known before the first frame. On the userspace datapath Open vSwitch
-// finds them by itself only when a frame needs one, and drops that frame; the kernel's datapath keeps
-// frames meanwhile, and needs nothing of this.
+// MAC addresses of the VTEPs, resolved before the first frame. On the userspace datapath Open vSwitch
+// resolves them only when a frame needs one, and drops that frame; the kernel's datapath queues frames
+// meanwhile, and needs none of this.
 //
-// The kernel is made to ask (it knows routes and keeps its table fresh), and its answer is handed to
-// ovs-vswitchd, since that listens to answers only while its own entry is missing. Whoever does not
-// answer is waited for once, when it is new; later it is asked again in passing.
+// The kernel is made to send the ARP request (it knows routes and keeps its table fresh), and its answer is
+// passed to ovs-vswitchd, which reads answers only while its own entry is missing. A VTEP that does not
+// answer is waited for once, when it is new; later it is probed again without waiting.
 
 import type { HostNet, Neighbour } from "../host_net.ts";
 import { type Control, openControl } from "../transport/appctl.ts";
 
-/** ovs-vswitchd forgets an entry 15 minutes after its last use; this is well before. */
+/** ovs-vswitchd drops an entry 15 minutes after its last use; this is well before. */
 const RENEW_MS = 5 * 60_000;
-/** A peer in the same data centre answers within 1 ms; one that is there at all, within this. */
+/** A peer in the same data centre answers within 1 ms; any reachable one, within this. */
 const ANSWER_MS = 1_000;
-const LOOK_EVERY_MS = 10;
+const POLL_EVERY_MS = 10;
 
-/** Way from this host to a VTEP. */
+/** Next hop from this host to a VTEP. */
 interface Hop {
   readonly vtep: string;
   /** The VTEP itself, or the gateway to it. */
@@ -29,44 +29,44 @@ interface Entry {
   readonly atMs: number;
 }
 
-/** What is known of one Open vSwitch's VTEP neighbours. */
+/** The VTEP neighbours of one Open vSwitch. */
 export class VtepNeighbours {
   readonly #rundir: string;
   readonly #host: HostNet;
-  readonly #given = new Map<string, Entry>();
-  #tried: ReadonlySet<string> = new Set();
+  readonly #published = new Map<string, Entry>();
+  #probed: ReadonlySet<string> = new Set();
 
   constructor(rundir: string, host: HostNet) {
     this.#rundir = rundir;
     this.#host = host;
   }
 
-  /** Resolves these VTEPs; gives those that do not answer. Repeatable. Faults: those of tools. */
+  /** Resolves these VTEPs; returns those that do not answer. Repeatable. Faults: those of tools. */
   async resolve(vteps: readonly string[], endMs: number): Promise<string[]> {
     if (vteps.length === 0) return [];
     using control = await openControl(this.#rundir);
     const hops = await hopsTo(vteps, control, endMs);
-    const isNew = (hop: Hop) => !this.#tried.has(hop.address);
-    await this.#host.askFor(distinct(hops), endMs);
-    const known = await this.#answers(hops.filter(isNew), endMs);
-    await this.#give(hops, { known, control, endMs });
-    this.#tried = new Set(hops.map(({ address }) => address));
+    const isNew = (hop: Hop) => !this.#probed.has(hop.address);
+    await this.#host.probe(distinct(hops), endMs);
+    const known = await this.#waitForAnswers(hops.filter(isNew), endMs);
+    await this.#publish(hops, { known, control, endMs });
+    this.#probed = new Set(hops.map(({ address }) => address));
     const reached = new Set(hops.filter((hop) => known.has(keyOf(hop))).map(({ vtep }) => vtep));
     return vteps.filter((vtep) => !reached.has(vtep));
   }
 
-  /** Waits until all of `hops` have answered, at most ANSWER_MS; gives MACs of all known neighbours. */
-  async #answers(hops: readonly Hop[], endMs: number): Promise<Map<string, string>> {
-    const patienceMs = Math.min(endMs, performance.now() + ANSWER_MS);
+  /** Waits until all of `hops` have answered, at most ANSWER_MS; returns MACs of all known neighbours. */
+  async #waitForAnswers(hops: readonly Hop[], endMs: number): Promise<Map<string, string>> {
+    const waitUntilMs = Math.min(endMs, performance.now() + ANSWER_MS);
     while (true) {
       const known = macsOf(await this.#host.neighbours(endMs));
       const isDone = hops.every((hop) => known.has(keyOf(hop)));
-      if (isDone || performance.now() >= patienceMs) return known;
-      await new Promise((done) => setTimeout(done, LOOK_EVERY_MS));
+      if (isDone || performance.now() >= waitUntilMs) return known;
+      await new Promise((done) => setTimeout(done, POLL_EVERY_MS));
     }
   }
 
-  async #give(
+  async #publish(
     hops: readonly Hop[],
     { known, control, endMs }: {
       readonly known: ReadonlyMap<string, string>;
@@ -77,7 +77,7 @@ export class VtepNeighbours {
     const cached = cacheOf(await control.ask("tnl/neigh/show", [], endMs));
     const nowMs = performance.now();
     const stale = distinct(hops).filter((hop) => {
-      const [mac, given] = [known.get(keyOf(hop)), this.#given.get(keyOf(hop))];
+      const [mac, given] = [known.get(keyOf(hop)), this.#published.get(keyOf(hop))];
       if (mac === undefined) return false;
       const isFresh = given?.mac === mac && nowMs - given.atMs < RENEW_MS;
       return !isFresh || cached.get(keyOf(hop)) !== mac;
@@ -85,14 +85,14 @@ export class VtepNeighbours {
     await Promise.all(stale.map(async (hop) => {
       const mac = known.get(keyOf(hop))!;
       await control.ask("tnl/neigh/set", [hop.device, hop.address, mac], endMs);
-      this.#given.set(keyOf(hop), { mac, atMs: nowMs });
+      this.#published.set(keyOf(hop), { mac, atMs: nowMs });
     }));
-    // Frames met before that are remembered as dropped until the next round.
+    // Frames that came before are cached as dropped until the next round of the revalidators.
     if (stale.length > 0) await control.ask("revalidator/wait", [], endMs);
   }
 }
 
-/** Returns the way to each VTEP as ovs-vswitchd itself will take it; one without a way is left out. */
+/** Returns the next hop to each VTEP as ovs-vswitchd itself will use it; one without a route is left out. */
 async function hopsTo(vteps: readonly string[], control: Control, endMs: number): Promise<Hop[]> {
   const hops = await Promise.all(vteps.map(async (vtep) => {
     const route = await control.ask("ovs/route/lookup", [vtep], endMs).catch(() => "");
@@ -101,7 +101,7 @@ async function hopsTo(vteps: readonly string[], control: Control, endMs: number)
   return hops.flatMap((hop) => hop ?? []);
 }
 
-/** Returns the hop in an answer of `ovs/route/lookup`; undefined when there is none. Pure. */
+/** Returns the hop in an answer of `ovs/route/lookup`; undefined where there is none. Pure. */
 export function hopOf(vtep: string, route: string): Hop | undefined {
   const device = /^dev (\S+)/m.exec(route)?.[1];
   const gateway = /^gateway (\S+)/m.exec(route)?.[1];
@@ -110,7 +110,7 @@ export function hopOf(vtep: string, route: string): Hop | undefined {
   return { vtep, device, address: isDirect ? vtep : gateway.replace(/^::ffff:/, "") };
 }
 
-/** Returns MACs by bridge and address of what `tnl/neigh/show` prints. Pure. */
+/** Returns the MACs that `tnl/neigh/show` prints, by bridge and address. Pure. */
 export function cacheOf(text: string): Map<string, string> {
   const rows = text.split("\n").map((line) => /^(\S+)\s+([0-9a-f:]{17})\s+(\S+)/.exec(line));
   return new Map(

@@ -1,5 +1,5 @@
-// A port of the integration bridge that carries several tags: the uplink, or the overlay's patch.
-// Which tags its row names, and what may come in by it. Pure.
+// A port of the integration bridge that carries several tags: the uplink, or the patch to the tunnel bridge.
+// Which tags its row has, and which frames may come in by it. Pure.
 
 import { actionText, forwardAction } from "../openflow/flow.ts";
 import type { CookieSet } from "../openflow/cookies.ts";
@@ -7,9 +7,9 @@ import type { VlanSet } from "../switch.ts";
 import type { LinkRow } from "../ovsdb/link_rows.ts";
 
 /**
- * Stands in a trunk for "no tag at all". An empty column would mean all tags; IEEE 802.1Q, table 9-2,
- * reserves 4095, so that no frame and no access port ever has it. The port is kept with it rather than
- * taken out: the first network that comes costs one change of a row, and no link flaps meanwhile.
+ * Means "no tag at all" in a trunk. An empty column would mean all tags; IEEE 802.1Q, table 9-2, reserves
+ * 4095, so that no frame and no access port ever has it. The port is kept with it rather than removed:
+ * the first network then costs one change of a row, and no link flaps meanwhile.
  */
 export const NO_TAG = 4_095;
 
@@ -28,20 +28,21 @@ export function isTrunk(link: LinkRow, trunks: readonly number[]): boolean {
 }
 
 /**
- * Returns the flows of a trunk: what comes in with one of `tags` goes where a learning switch sends it,
- * or first to the policies where the tag is one of `policed`; the rest meets the bridge's base flow, which drops. What goes out is limited by the row's trunks.
+ * Returns the flows of a trunk: frames that come in with one of `tags` are forwarded as a learning switch
+ * does, or go to the policy tables first where the tag is one of `policyVlans`; all others meet the
+ * bridge's base flow, which drops. What goes out is limited by the row's trunks.
  */
 export function trunkFlows(
-  { ofport, tags, cookies, policed = new Set() }: {
+  { ofport, tags, cookies, policyVlans = new Set() }: {
     readonly ofport: number;
     readonly tags: readonly number[];
     readonly cookies: CookieSet;
-    readonly policed?: VlanSet | undefined;
+    readonly policyVlans?: VlanSet | undefined;
   },
 ): string[] {
   const cookie = `cookie=0x${cookies.value.toString(16)}`;
   return trunksFor(tags).filter((tag) => tag !== NO_TAG).map((tag) =>
     `${cookie}, priority=${PRIORITY},in_port=${ofport},dl_vlan=${tag}` +
-    ` actions=${actionText(forwardAction(tag, policed))}`
+    ` actions=${actionText(forwardAction(tag, policyVlans))}`
   );
 }

@@ -1,4 +1,4 @@
-// The uplink: a device of this host as trunk to the VLAN fabric, carrying exactly the wanted tags.
+// The uplink: a device of this host as trunk to the VLAN fabric, carrying exactly the desired tags.
 
 import { Fault, oneLine } from "../../util/errors.ts";
 import { isLinkName } from "../../util/names.ts";
@@ -6,12 +6,12 @@ import { LINK_COOKIES } from "../openflow/cookies.ts";
 import type { VlanSet } from "../switch.ts";
 import { parseTag } from "../ports/port_spec.ts";
 import type { HostNet } from "../host_net.ts";
-import { findLinks, type Links, numberOf, ourBridge, ownerWords } from "../ovsdb/link_rows.ts";
+import { findLinks, type Links, openFlowNumber, ourBridge, ownerArgs } from "../ovsdb/link_rows.ts";
 import { PATCH_ON_INTEGRATION, UPLINK_KIND } from "../ovsdb/port_names.ts";
 import { isTrunk, trunkFlows, trunksFor } from "./trunk.ts";
 import type { OvsTools } from "../transport/ovs_tools.ts";
 
-/** Which device leads to the VLAN fabric, and what it carries. */
+/** The device to the VLAN fabric, and the VLANs that it carries. */
 export interface DesiredUplink {
   readonly device: string;
   /** Fabric VLANs in use on this host, 1–4094; none means no traffic. */
@@ -20,7 +20,7 @@ export interface DesiredUplink {
 
 const COOKIES = LINK_COOKIES.uplink;
 
-/** Which bridge it is a port of, and whose. */
+/** The bridge that the uplink is a port of, and the host label that owns it. */
 export interface UplinkPlace {
   readonly bridge: string;
   readonly owner: string;
@@ -31,49 +31,65 @@ export interface UplinkTools {
   readonly tools: OvsTools;
   readonly host: HostNet;
   readonly place: UplinkPlace;
-  readonly policed?: VlanSet | undefined;
+  readonly policyVlans?: VlanSet | undefined;
 }
 
-/** Makes the uplink as wished. Faults: usage, not_found, conflict, failed, and those of tools. */
+/** Creates, changes or removes the uplink. Faults: usage, not_found, conflict, failed, and those of tools. */
 export async function setUplink(
-  { tools, host, place, policed }: UplinkTools,
-  wish: DesiredUplink | undefined,
+  { tools, host, place, policyVlans }: UplinkTools,
+  desired: DesiredUplink | undefined,
   endMs: number,
 ): Promise<void> {
-  if (wish) parseUplink(wish);
-  const names = wish ? [wish.device, PATCH_ON_INTEGRATION] : [];
+  if (desired) parseUplink(desired);
+  const names = desired ? [desired.device, PATCH_ON_INTEGRATION] : [];
   const seen = await findLinks(tools, { names, kind: UPLINK_KIND, endMs });
-  if (!wish && !hasUplink(seen, place.owner)) return;
-  if (!wish) await tools.syncLines([], { endMs, cookies: COOKIES }); // before its number is free
-  else await checkUplink(wish, { seen, host, place, endMs });
-  const words = planUplink(seen, wish, place);
-  if (words.length > 0) await tools.vsctl(words, endMs);
-  if (!wish) return;
-  const now = words.length > 0 ? await findLinks(tools, { names, endMs }) : seen;
-  const flows = { ofport: numberOf(wish.device, now), tags: wish.tags, cookies: COOKIES, policed };
-  await tools.syncLines(trunkFlows(flows), { endMs, cookies: COOKIES });
+  if (!desired && !hasUplink(seen, place.owner)) return;
+  if (!desired) await tools.syncFlowTexts([], { endMs, cookies: COOKIES }); // before its number is free
+  else await checkUplink(desired, { seen, host, place, endMs });
+  const args = planUplink(seen, desired, place);
+  if (args.length > 0) await tools.vsctl(args, endMs);
+  if (!desired) return;
+  const now = args.length > 0 ? await findLinks(tools, { names, endMs }) : seen;
+  const flows = {
+    ofport: openFlowNumber(desired.device, now),
+    tags: desired.tags,
+    cookies: COOKIES,
+    policyVlans,
+  };
+  await tools.syncFlowTexts(trunkFlows(flows), { endMs, cookies: COOKIES });
 }
 
-/** Returns the words of ovs-vsctl that bring the uplink to what is wished; none when it is so. Pure. */
+/** Returns the arguments of ovs-vsctl that make the uplink as desired; none where it is so. Pure. */
 export function planUplink(
   { links }: Pick<Links, "links">,
-  wish: DesiredUplink | undefined,
+  desired: DesiredUplink | undefined,
   { bridge, owner }: UplinkPlace,
 ): string[] {
   const ours = links.filter((link) => link.kind === UPLINK_KIND && link.owner === owner);
-  // What ovs-vswitchd could not open is made anew: it tries again only when a row changes.
+  // A port that ovs-vswitchd could not open is re-created: it tries again only when a row changes.
   const now = ours.find(({ name, bridge: on, error }) =>
-    name === wish?.device && on === bridge && error === undefined
+    name === desired?.device && on === bridge && error === undefined
   );
   const gone = ours.filter((link) => link !== now)
     .flatMap(({ name }) => ["--", "--if-exists", "del-port", name]);
-  if (!wish) return gone;
-  const trunks = trunksFor(wish.tags);
+  if (!desired) return gone;
+  const trunks = trunksFor(desired.tags);
   if (now && isTrunk(now, trunks)) return gone;
   const settings = ["vlan_mode=trunk", `trunks=${trunks.join(",")}`];
   const change = now
-    ? ["--", "clear", "Port", wish.device, "tag", "--", "set", "Port", wish.device, ...settings]
-    : ["--", "add-port", bridge, wish.device, ...settings, ...ownerWords(owner, UPLINK_KIND)];
+    ? [
+      "--",
+      "clear",
+      "Port",
+      desired.device,
+      "tag",
+      "--",
+      "set",
+      "Port",
+      desired.device,
+      ...settings,
+    ]
+    : ["--", "add-port", bridge, desired.device, ...settings, ...ownerArgs(owner, UPLINK_KIND)];
   return [...gone, ...change];
 }
 
@@ -84,8 +100,8 @@ function hasUplink({ links }: Links, owner: string): boolean {
 function parseUplink({ device, tags }: DesiredUplink): void {
   if (!isLinkName(device)) {
     throw new Fault("usage", `uplink "${oneLine(device, 40)}" refused`, {
-      why: "the name is no link's",
-      fix: "give 1 to 15 of letters, digits, _ . -",
+      why: "it is not a valid link name",
+      fix: "use 1 to 15 characters of letters, digits, _ . -",
     });
   }
   for (const tag of tags) parseTag(device, tag);
@@ -104,15 +120,15 @@ async function checkUplink(
   const patch = seen.links.find(({ name }) => name === PATCH_ON_INTEGRATION);
   const local = tags.find((tag) => patch?.trunks.includes(tag));
   if (local !== undefined) {
-    throw refused(device, `tag ${local} is a local one of a VXLAN network on this host`, {
-      fix: "give the overlay another local tag first",
+    throw refused(device, `VLAN ${local} is the local tag of a VXLAN network on this host`, {
+      fix: "change the local tag of that network first",
     });
   }
   const row = seen.links.find(({ name }) => name === device);
   if (row?.kind === UPLINK_KIND && row.owner === place.owner && row.ofport !== undefined) return;
   if (row && (row.kind !== UPLINK_KIND || row.owner !== place.owner)) {
-    const why = `it is a port of bridge ${row.bridge ?? "nobody"}, and not our uplink`;
-    throw refused(device, why, { fix: "remove that port, or give another --uplink" });
+    const why = `it is a port of bridge ${row.bridge ?? "(none)"}, and not our uplink`;
+    throw refused(device, why, { fix: "remove that port, or set another --uplink" });
   }
   await checkDevice(device, host, endMs);
 }
@@ -120,14 +136,14 @@ async function checkUplink(
 async function checkDevice(device: string, host: HostNet, endMs: number): Promise<void> {
   const link = await host.link(device, endMs);
   if (!link) {
-    throw new Fault("not_found", `uplink ${device} is not there`, {
+    throw new Fault("not_found", `uplink ${device} does not exist`, {
       why: "this host has no link of that name",
-      fix: 'give another --uplink, see "ip link"',
+      fix: 'set another --uplink, see "ip link"',
     });
   }
-  // ovs-system is how the kernel's datapath shows its own ports.
+  // The kernel's datapath shows its own ports with the master ovs-system.
   if (link.master !== undefined && link.master !== "ovs-system") {
-    const fix = `release it with "ip link set ${device} nomaster", or give another --uplink`;
+    const fix = `release it with "ip link set ${device} nomaster", or set another --uplink`;
     throw refused(device, `it is a port of ${link.master}`, { fix });
   }
   if (!link.isUp) await host.bringUp(device, endMs);

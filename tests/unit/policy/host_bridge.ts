@@ -56,7 +56,12 @@ export class HostBridge {
           antispoofFlows(ofportAt(at), { ...port, addresses: [port.ip] }, policed)
         ),
       ].map(flowText),
-      ...trunkFlows({ ofport: UPLINK, tags, cookies: { value: 1n, mask: 0n }, policed }),
+      ...trunkFlows({
+        ofport: UPLINK,
+        tags,
+        cookies: { value: 1n, mask: 0n },
+        policyVlans: policed,
+      }),
       ...flows,
     ]);
   }

@@ -3,7 +3,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { LogDedup } from "../../../../lib/util/log_dedup.ts";
 import { PolicyEnforcer } from "../../../../lib/agent/policy/policy_enforcer.ts";
-import { TELL_AND_DROP } from "../../../../lib/ovs/policy_tables/drop_watch.ts";
+import { REPORT_AND_DROP } from "../../../../lib/ovs/policy_tables/drop_watch.ts";
 import { PolicyVlans } from "../../../../lib/agent/policy/policy_vlans.ts";
 import type { PolicyDeps } from "../../../../lib/agent/policy/policy_deps.ts";
 import { keys } from "../../../../lib/intent/records.ts";
@@ -143,7 +143,7 @@ Deno.test("drops are logged with the flag where the switch has a meter; else pac
 
   const logging = enforcerOf(host, tables, new PolicyVlans(), { logsDrops: true });
   await logging.ensure();
-  assertEquals([dropLine().length, actionsOf(dropLine()), tables.meters], [1, TELL_AND_DROP, 1]);
+  assertEquals([dropLine().length, actionsOf(dropLine()), tables.meters], [1, REPORT_AND_DROP, 1]);
   tables.hasMeters = false;
   logging.recheck();
   for (let times = 0; times < 2; times++) await logging.ensure({ isFresh: true });
@@ -153,7 +153,7 @@ Deno.test("drops are logged with the flag where the switch has a meter; else pac
   ]);
   tables.hasMeters = true;
   await logging.ensure({ isFresh: true });
-  assertEquals([actionsOf(dropLine()), said.at(-1)], [TELL_AND_DROP, "drops are logged again"]);
+  assertEquals([actionsOf(dropLine()), said.at(-1)], [REPORT_AND_DROP, "drops are logged again"]);
 
   await enforcerOf(host, tables).ensure();
   assertEquals([[...tables.flows].sort(), tables.meters], [plain, 0]);

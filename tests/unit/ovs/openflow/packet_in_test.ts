@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { type Message, MessageStream } from "../../../../lib/ovs/openflow/messages.ts";
-import { hearPacketsMessages, packetInOf } from "../../../../lib/ovs/openflow/packet_in.ts";
+import { packetInOf, subscribePacketsMessages } from "../../../../lib/ovs/openflow/packet_in.ts";
 
 // As Open vSwitch 3.1 sent it: reg0=0x65, reg1=10.9.0.1, reg2=255.255.255.255, reg3=tcp:80, reg5=7.
 const RECORDED = "040a008a00000000ffffffff0038011f6b3800060000000700010034" +
@@ -63,7 +63,7 @@ Deno.test("packetInOf() gives nothing of other messages", () => {
 });
 
 Deno.test("hearPacketsMessages() asks for an id's packets, as the switch understood it", () => {
-  assertEquals(hearPacketsMessages(2, 0x6b38).map(hexOf), [
+  assertEquals(subscribePacketsMessages(2, 0x6b38).map(hexOf), [
     "04040018000000020000232000000014" + "0000000000006b38",
     "041c00200000000200000002000000020000000000000000" + "0000000000000000",
     "0409000c0000000200000080",

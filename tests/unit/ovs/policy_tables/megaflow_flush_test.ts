@@ -2,10 +2,10 @@
 
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import {
-  bitOf,
+  flushBitOf,
   flushFlow,
   flushing,
-  nextBit,
+  nextFlushBit,
 } from "../../../../lib/ovs/policy_tables/megaflow_flush.ts";
 import { planFlows } from "../../../../lib/ovs/openflow/plan_flows.ts";
 import type { PolicyTables } from "../../../../lib/ovs/policy_tables/policy_tables.ts";
@@ -42,7 +42,7 @@ class Lines {
   }
 
   get bits(): (number | undefined)[] {
-    return [...this.lines].map(bitOf).filter((bit) => bit !== undefined);
+    return [...this.lines].map(flushBitOf).filter((bit) => bit !== undefined);
   }
 }
 
@@ -65,7 +65,7 @@ Deno.test("where nothing changes nothing is renewed, nor where the datapath need
   assertEquals(lines.bundles, []);
   const other = flushing(lines.tables, () => false);
   await other.change([], [POLICY]);
-  await other.renew();
+  await other.flush();
   assertEquals([...lines.lines], [POLICY]);
 });
 
@@ -74,11 +74,11 @@ Deno.test("all bits are used in turn, and come round", async () => {
   const tables = flushing(lines.tables, () => true);
   const seen: (number | undefined)[] = [];
   for (let n = 0; n < 40; n++) {
-    await tables.renew();
+    await tables.flush();
     seen.push(...lines.bits);
   }
   assertEquals(seen, Array.from({ length: 40 }, (_, n) => n % 32));
-  assertEquals(nextBit([31, 0]), 1);
+  assertEquals(nextFlushBit([31, 0]), 1);
 });
 
 Deno.test("what another agent, or a change without an answer, has left is found in the switch", async () => {
@@ -88,11 +88,11 @@ Deno.test("what another agent, or a change without an answer, has left is found 
   await tables.change([], [POLICY]);
   assertEquals(lines.bits, [8]);
   lines.refuses = true;
-  await assertRejects(() => tables.renew(), Fault);
+  await assertRejects(() => tables.flush(), Fault);
   lines.refuses = false;
   lines.lines.delete(flushFlow(8));
   lines.lines.add(flushFlow(9)); // it was done after all
-  await tables.renew();
+  await tables.flush();
   assertEquals(lines.bits, [10]);
 });
 
@@ -102,17 +102,17 @@ Deno.test("at the end the switch has been waited for, and nothing is left", asyn
   await tables.change([], [POLICY]);
   await tables.change([POLICY], []);
   assertEquals(lines.bits.length, 1);
-  await tables.rest();
+  await tables.removeFlushFlow();
   assertEquals([[...lines.lines], lines.waits], [[], 1]);
   const { reads } = lines;
-  await tables.rest();
+  await tables.removeFlushFlow();
   assertEquals([lines.waits, lines.reads], [1, reads]);
 });
 
 Deno.test("a flow is read as the switch prints it", () => {
   const printed =
     "cookie=0x6b38000600000000, priority=65535,pkt_mark=0x80000000/0x80000000,reg15=0x1 actions=drop";
-  assertEquals(bitOf(printed), 31);
-  assertEquals(bitOf(POLICY), undefined);
+  assertEquals(flushBitOf(printed), 31);
+  assertEquals(flushBitOf(POLICY), undefined);
   assert(flushFlow(31).includes("pkt_mark=0x80000000/0x80000000"));
 });

@@ -119,7 +119,7 @@ Deno.test("PortChanges.arrive() refuses what is still another network's on its w
   await assertRejects(
     () => changes.arrive(SPEC, inTime()),
     Fault,
-    "VLAN 7 is still ?/?'s on this host",
+    "VLAN 7 is still used by ?/? on this host",
   );
   go();
   await first;

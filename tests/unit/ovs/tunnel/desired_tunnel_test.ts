@@ -12,19 +12,23 @@ const member: Member = { ip: "10.5.5.2", mac: "02:02:0a:05:05:02", vtep: "192.16
 const network = { vni: 1001, localTag: 2001, members: [member] };
 
 const bad = [
-  { name: "a VNI of zero", part: { vni: 0 }, why: "a VNI is 1 to 16777215" },
-  { name: "a VNI of 25 bits", part: { vni: 0x100_0000 }, why: "a VNI is 1 to 16777215" },
-  { name: "a tag of no VLAN", part: { localTag: 4095 }, why: "4095 is no access tag" },
-  { name: "an address that is none", member: { ip: "10.5.5" }, why: "no IPv4 address of a member" },
+  { name: "a VNI of zero", part: { vni: 0 }, why: "VNI is out of range (1-16777215)" },
+  { name: "a VNI of 25 bits", part: { vni: 0x100_0000 }, why: "VNI is out of range (1-16777215)" },
+  { name: "a tag of no VLAN", part: { localTag: 4095 }, why: "access tag 4095 is out of range" },
+  {
+    name: "an address that is none",
+    member: { ip: "10.5.5" },
+    why: "not a valid IPv4 address of a member",
+  },
   {
     name: "a VTEP with words behind",
     member: { vtep: "1.2.3.4 drop" },
-    why: "no VTEP of a member",
+    why: "not a valid VTEP of a member",
   },
-  { name: "a multicast MAC", member: { mac: "01:00:5e:00:00:01" }, why: "no unicast MAC" },
+  { name: "a multicast MAC", member: { mac: "01:00:5e:00:00:01" }, why: "not a unicast MAC" },
 ];
 for (const { name, part, member: wrong, why } of bad) {
-  Deno.test(`parseOverlay() refuses ${name}`, () => {
+  Deno.test(`parseTunnel() refuses ${name}`, () => {
     const networks = [{ ...network, ...part, members: [{ ...member, ...wrong }] }];
     assertThrows(() => parseTunnel({ localIp, hosts: [], networks }), Fault, why);
   });
@@ -40,7 +44,7 @@ const twice = [
   },
 ];
 for (const { name, networks } of twice) {
-  Deno.test(`parseOverlay() refuses ${name}`, () => {
+  Deno.test(`parseTunnel() refuses ${name}`, () => {
     assertEquals(
       assertThrows(() => parseTunnel({ localIp, hosts: [], networks }), Fault).code,
       "usage",
@@ -48,7 +52,7 @@ for (const { name, networks } of twice) {
   });
 }
 
-Deno.test("parseOverlay() writes MACs as Open vSwitch does", () => {
+Deno.test("parseTunnel() writes MACs as Open vSwitch does", () => {
   const members = [{ ...member, mac: "02:02:0A:05:05:02" }];
   const { networks } = parseTunnel({ localIp, hosts: [], networks: [{ ...network, members }] });
   assertEquals(networks[0]?.members[0]?.mac, "02:02:0a:05:05:02");

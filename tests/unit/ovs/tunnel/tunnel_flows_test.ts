@@ -83,10 +83,10 @@ const cases: {
 ];
 
 for (const { name, networks, hosts, want } of cases) {
-  Deno.test(`overlayFlows() ${name}`, () => assertEquals(told(networks, hosts), want));
+  Deno.test(`tunnelFlows() ${name}`, () => assertEquals(told(networks, hosts), want));
 }
 
-Deno.test("overlayFlows() floods once to a host with many members, and sends one MAC's frames once", () => {
+Deno.test("tunnelFlows() floods once to a host with many members, and sends one MAC's frames once", () => {
   const twins = [member(2, H2), { ...member(3, H2), mac: member(2, H2).mac }, member(4, H2)];
   const lines = told([{ vni: 7, localTag: 2001, members: twins }]);
   const flood = lines.find((line) => line.startsWith("priority=100,in_port=1"));
@@ -94,7 +94,7 @@ Deno.test("overlayFlows() floods once to a host with many members, and sends one
   assertEquals(lines.filter((line) => line.includes("dl_dst=02:")).length, 2);
 });
 
-Deno.test("overlayFlows() answers with the member's MAC, to the asker alone", () => {
+Deno.test("tunnelFlows() answers with the member's MAC, to the asker alone", () => {
   const lines = flowsOf([{ vni: 7, localTag: 9, members: [member(2, H2)] }]);
   const actions = lines.find((line) => line.includes(",arp,"))?.split(" actions=")[1];
   assertEquals(actions?.replace(/clone\(.*?\),/, "").split(","), [
@@ -109,7 +109,7 @@ Deno.test("overlayFlows() answers with the member's MAC, to the asker alone", ()
   ]);
 });
 
-Deno.test("overlayFlows() sends nothing from the tunnel into the tunnel, and lets key 0 in nowhere", () => {
+Deno.test("tunnelFlows() sends nothing from the tunnel into the tunnel, and lets key 0 in nowhere", () => {
   const members = [member(2, H2), member(3, H3)];
   const networks = [1, 2, 0xff_ffff].map((vni, n) => ({ vni, localTag: 2_000 + n, members }));
   const lines = flowsOf(networks);

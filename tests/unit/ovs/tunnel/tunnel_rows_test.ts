@@ -57,17 +57,17 @@ const right: Links = {
   links: [patch, back, tunnel],
 };
 
-Deno.test("planOverlay() does nothing when all is right", () => {
+Deno.test("planTunnel() does nothing when all is right", () => {
   assertEquals(planTunnel(right, wish, place), []);
 });
 
-Deno.test("planOverlay() follows a changed tunnel address in the one row that has it", () => {
+Deno.test("planTunnel() follows a changed tunnel address in the one row that has it", () => {
   const words = planTunnel(right, { ...wish, localIp: "192.168.77.9" }, place).join(" ");
   assertStringIncludes(words, "options:local_ip=192.168.77.9");
   assertEquals(words.match(/ -- |^-- /g)?.length, 1);
 });
 
-Deno.test("planOverlay() changes the patch's tags alone when a network came", () => {
+Deno.test("planTunnel() changes the patch's tags alone when a network came", () => {
   const words = planTunnel(right, { ...wish, localTags: [2002, 2001] }, place).join(" ");
   assertEquals(
     words,
@@ -75,7 +75,7 @@ Deno.test("planOverlay() changes the patch's tags alone when a network came", ()
   );
 });
 
-Deno.test("planOverlay() makes bridge and ports in one transaction, secure from the first moment", () => {
+Deno.test("planTunnel() makes bridge and ports in one transaction, secure from the first moment", () => {
   const words = planTunnel(
     { ...right, links: [], bridges: right.bridges.slice(0, 1) },
     wish,
@@ -96,7 +96,7 @@ const refused = [
       ...right,
       links: [...right.links, link({ name: "up0", kind: "uplink", trunks: [2001] })],
     },
-    want: "tag 2001 is one that the uplink carries",
+    want: "the uplink carries VLAN 2001",
   },
   {
     name: "another host's tunnel bridge",
@@ -110,19 +110,19 @@ const refused = [
   },
 ];
 for (const { name, seen, want } of refused) {
-  Deno.test(`planOverlay() refuses ${name}`, () => {
+  Deno.test(`planTunnel() refuses ${name}`, () => {
     assertThrows(() => planTunnel(seen, wish, place), Fault, want);
   });
 }
 
-Deno.test("planNoOverlay() removes ours, and never the uplink", () => {
+Deno.test("planNoTunnel() removes ours, and never the uplink", () => {
   const links = [...right.links, link({ name: "up0", kind: "uplink", bridge: "contivBridge" })];
   const words = planNoTunnel({ ...right, links }, place).join(" ");
   assertEquals(words.includes("up0"), false);
   assertStringIncludes(words, "del-br contivTunnel");
 });
 
-Deno.test("planNoOverlay() keeps a bridge on which somebody else has a port", () => {
+Deno.test("planNoTunnel() keeps a bridge on which somebody else has a port", () => {
   const guest = bridge("contivTunnel", "h1", ["contivPatchInt", "contivVxlan", "guest"]);
   const seen = { ...right, bridges: [right.bridges[0]!, guest] };
   assertThrows(() => planNoTunnel(seen, place), Fault, "1 of its ports are not ours");

@@ -19,7 +19,7 @@ const good: VtepFacts = {
   place: link("br0"),
   gateways: [],
   bridge: underlay,
-  talkers: [],
+  answeringNics: [],
 };
 const MOVE = [
   "ip address del 192.168.77.1/24 dev nic0",
@@ -47,7 +47,7 @@ const cases: { name: string; facts: Partial<VtepFacts>; why: string; commands?: 
   {
     name: "that it stands on the NIC beside its bridge",
     facts: { place: link("nic0"), gateways: [{ to: "default", gateway: "192.168.77.254" }] },
-    why: "it stands on nic0, where the userspace datapath cannot use it",
+    why: "it is on nic0, where the userspace datapath cannot use it",
     commands: [
       "ip link set nic0 up",
       "sysctl -w net/ipv4/conf/nic0/arp_ignore=1",
@@ -59,7 +59,7 @@ const cases: { name: string; facts: Partial<VtepFacts>; why: string; commands?: 
   {
     name: "that it stands on a NIC without a bridge",
     facts: { place: link("nic0"), bridge: undefined },
-    why: "it stands on nic0, where the userspace datapath cannot use it",
+    why: "it is on nic0, where the userspace datapath cannot use it",
     commands: [
       "ovs-vsctl --may-exist add-br contivUnderlay -- set Bridge contivUnderlay" +
       " datapath_type=netdev fail_mode=standalone -- --may-exist add-port contivUnderlay nic0" +
@@ -74,7 +74,7 @@ const cases: { name: string; facts: Partial<VtepFacts>; why: string; commands?: 
   {
     name: "that it stands on another port of the switch",
     facts: { place: link("in0") },
-    why: "it stands on in0, where the userspace datapath cannot use it",
+    why: "it is on in0, where the userspace datapath cannot use it",
     commands: [
       "ip link set br0 up",
       "ip address del 192.168.77.1/24 dev in0",
@@ -84,7 +84,7 @@ const cases: { name: string; facts: Partial<VtepFacts>; why: string; commands?: 
   {
     name: "that it stands on the pods' own bridge",
     facts: { place: link("nic0"), bridge: { ...underlay, isForPods: true } },
-    why: "it stands on nic0, a port of br0, which is for pods alone",
+    why: "it is on nic0, a port of br0, which is for pods only",
   },
   {
     name: "that its bridge has the kernel's datapath",
@@ -99,8 +99,8 @@ const cases: { name: string; facts: Partial<VtepFacts>; why: string; commands?: 
   },
   {
     name: "that the NIC answers, too",
-    facts: { talkers: ["nic0"] },
-    why: "nic0 answers ARP for it beside br0",
+    facts: { answeringNics: ["nic0"] },
+    why: "nic0 also answers ARP for it, beside br0",
     commands: ["sysctl -w net/ipv4/conf/nic0/arp_ignore=1"],
   },
 ];
