@@ -8,6 +8,7 @@ import type { Notifier } from "../../util/async/notifier.ts";
 import type { GcAct, GcAnswer } from "../api.ts";
 import { bareAddress } from "../pods/port_external_ids.ts";
 import {
+  attachmentKey,
   attachmentsOf,
   endpointKeyOf,
   findEndpoint,
@@ -36,13 +37,10 @@ export async function collectLocal(
   const due = gracePeriod.remainingMs();
   const marked = attachmentsOf(store.documents, host).filter(({ id }) => due.has(id));
   // Described now: the release may delete the endpoint, too.
-  const acts = new Map(marked.map((one) => [one.id, actOf(deps, one)]));
+  const described = marked.map((one) => ({ one, act: actOf(deps, one) }));
   if (isDry) {
-    return {
-      host,
-      acts: [...acts].map(([id, act]) => ({ ...act, dueMs: due.get(id) ?? 0 })),
-      left,
-    };
+    const acts = described.map(({ one, act }) => ({ ...act, dueMs: due.get(one.id) ?? 0 }));
+    return { host, acts, left };
   }
   const present = () => new Set(attachmentsOf(store.documents, host).map(({ id }) => id));
   const waiting = new Set(gracePeriod.expireAll());
@@ -52,8 +50,9 @@ export async function collectLocal(
     const ids = present();
     for (const id of waiting) if (!ids.has(id) || !gracePeriod.isMarked(id)) waiting.delete(id);
   }
-  const ids = present();
-  return { host, acts: [...acts].flatMap(([id, act]) => ids.has(id) ? [] : [act]), left };
+  // By key: a sandbox that was restarted meanwhile has its interface back, with another id.
+  const released = described.filter(({ one }) => !store.documents.has(attachmentKey(one)));
+  return { host, acts: released.map(({ act }) => act), left };
 }
 
 function actOf({ store: { documents } }: HostView, one: AttachmentRecord): GcAct {
