@@ -1,22 +1,23 @@
-// Chooses the face by how we are called, and loads only that one.
+// Chooses the face (lib/faces, lib/cli) by how the program was called, and loads only that one.
 
-/** Words that a kubelet's exec plugin is called with; `help` alone is the whole tool's. */
+/** Verbs with which a kubelet calls its exec plugin. */
 const EXEC_VERBS = ["init", "setup", "teardown", "status"];
 
 const [verb = "", ...rest] = Deno.args;
 
-/** `status` alone, or with an operator's option, asks about the agent and not about a pod. */
+/** Reports whether `status` is the operator's, about the agent, and not a kubelet's, about a pod. */
 function isOperatorsStatus(): boolean {
   const [first] = rest;
   return verb === "status" && (first === undefined || /^(-o|--output|--socket)/.test(first));
 }
 
-/** Name that the file was called by, through a link or not; handed on by its header. */
+/** Returns the name that the file was called by, through a link or not; its shell header passes it on. */
 function calledAs(): string {
   const path = Deno.env.get("K8CONTIVNET_ARGV0") ?? "";
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
+/** Runs the face; returns the exit code. */
 async function runFace(): Promise<number> {
   const isExec = EXEC_VERBS.includes(verb) && !isOperatorsStatus();
   if (isExec || (verb === "help" && EXEC_VERBS.includes(rest[0] ?? ""))) {

@@ -39,9 +39,9 @@ export const bind: Command = {
     "  pins the endpoints of POD to HOST, and to the container ID where given\n" +
     "  e.g. k8contivnet bind myPod1 host1",
   run: async (shell) => {
-    const [pod, host, id, ...rest] = shell.words;
+    const [pod, host, id, ...rest] = shell.args;
     if (!pod || !host || rest.length > 0) {
-      throw new Fault("usage", `bind got ${shell.words.length} arguments`, {
+      throw new Fault("usage", `bind got ${shell.args.length} arguments`, {
         why: "it takes 2 or 3",
         fix: "bind POD HOST [ID]",
       });
@@ -59,7 +59,7 @@ export const bind: Command = {
 /** Returns the request for the file of -f. Faults: usage; those of readIntentFile(). */
 async function requestOf(shell: Shell, mode: IntentRequest["mode"]): Promise<IntentRequest> {
   const { file, force, strict } = shell.options;
-  if (!file || shell.words.length > 0) {
+  if (!file || shell.args.length > 0) {
     throw new Fault("usage", "no intent file is given", { fix: "add -f FILE, or -f - for stdin" });
   }
   return { mode, text: await readIntentFile(file), force, strict };
@@ -79,14 +79,14 @@ const SIGNS = { create: ["+", "green"], update: ["~", "yellow"], delete: ["-", "
 
 /** Prints operations to stdout, warnings and the summary to stderr. */
 function show({ options, output }: Shell, answer: PlanAnswer, done: string): void {
-  for (const warning of answer.warnings) output.words(`warning: ${warning}`);
+  for (const warning of answer.warnings) output.message(`warning: ${warning}`);
   if (options.format === "json") return output.data(JSON.stringify(answer, null, 2));
   const text = answer.operations.flatMap(({ verb, kind, name, lines }) => {
     const [sign, color] = SIGNS[verb];
     return [paint(output, color, `${sign} ${kind} ${name}`), ...lines.map((line) => `    ${line}`)];
   });
   printLines(output, text);
-  output.words(summary(answer, done));
+  output.message(summary(answer, done));
 }
 
 function summary({ operations, revision }: PlanAnswer, done: string): string {

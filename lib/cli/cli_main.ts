@@ -54,7 +54,7 @@ export async function cliMain(args: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     const fault = faultFrom(error);
-    processOutput(false).words(`k8contivnet: ${fault.message}`);
+    processOutput(false).message(`k8contivnet: ${fault.message}`);
     return FAULT_CODES[fault.code].exit;
   }
 }
@@ -86,7 +86,7 @@ async function dispatch(
   const command = await load();
   if (options.isHelp) return output.data(`k8contivnet ${command.usage}`);
   const shell: Shell = {
-    words: options.words,
+    args: options.words,
     options: options.common,
     output,
     target: await lazyTarget(options, stack),

@@ -19,7 +19,7 @@ export const gc: Command = {
     "  seen from here: by running this you confirm that they do not.\n" +
     "  --force: also for a host that has never sent a heartbeat, such as one with a store of its own\n" +
     "  e.g. k8contivnet gc --host host3 --dry-run",
-  run: async ({ words, options, output, target }) => {
+  run: async ({ args: words, options, output, target }) => {
     const { host, dryRun, force, format } = options;
     if (words.length > 0 || host === "") {
       throw new Fault("usage", `gc got "${words.join(" ").slice(0, 60)}"`, {
@@ -29,15 +29,15 @@ export const gc: Command = {
     }
     if (host !== undefined) {
       parseName("host", host, LONG_NAME_LIMIT);
-      output.words(`watching for heartbeats of host ${host}`);
+      output.message(`watching for heartbeats of host ${host}`);
     }
     const answer = await target.gc({ ...host === undefined ? {} : { host }, dryRun, force });
     const { acts, left } = answer;
     if (format === "json") output.data(JSON.stringify(answer, null, 2));
     else if (format === "name") printLines(output, acts.map(({ endpoint }) => endpoint));
     else printLines(output, acts.map((act) => lineOf(act, dryRun)));
-    for (const key of left) output.words(`record ${key} left in place: it cannot be read`);
-    output.words(ending(answer, dryRun));
+    for (const key of left) output.message(`record ${key} left in place: it cannot be read`);
+    output.message(ending(answer, dryRun));
   },
 };
 

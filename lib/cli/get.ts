@@ -89,7 +89,7 @@ export const get: Command = {
     `  kinds: ${KINDS.join(", ")}; pods are those of NAMESPACE ("default"), or of all with -A\n` +
     "  e.g. k8contivnet get attachments -o json",
   run: async (shell) => {
-    const [word, name, ...rest] = shell.words;
+    const [word, name, ...rest] = shell.args;
     const kind = KINDS.find((one) =>
       one === word || one === `${word}s` || one.replace(/ies$/, "y") === word
     );
@@ -98,7 +98,7 @@ export const get: Command = {
       throw new Fault("usage", what, { fix: `kinds: ${KINDS.join(", ")}` });
     }
     if (rest.length > 0) {
-      throw new Fault("usage", `get got ${shell.words.length} arguments`, {
+      throw new Fault("usage", `get got ${shell.args.length} arguments`, {
         fix: "get KIND [NAME]",
       });
     }
@@ -129,7 +129,7 @@ function show({ options, output }: Shell, kind: string, items: readonly Item[]):
   if (options.format === "name") {
     return printLines(output, items.map((item) => namesOf(item)[1] ?? namesOf(item)[0] ?? ""));
   }
-  if (items.length === 0) return output.words(`no ${kind}`);
+  if (items.length === 0) return output.message(`no ${kind}`);
   const extra = options.format === "wide" ? WIDE[kind] ?? [] : [];
   const columns = [...COLUMNS[kind] ?? [], ...extra];
   output.data(

@@ -13,11 +13,11 @@ export const ipam: Command = {
     "  a second check; what a pod has at this moment is kept\n" +
     "  e.g. k8contivnet ipam show tenant-one/orange",
   run: async (shell) => {
-    const [word, name, ...rest] = shell.words;
+    const [word, name, ...rest] = shell.args;
     if (word === "show" && rest.length === 0) return await show(shell, name);
     const isCheck = word === "check" && name === undefined;
     if (isCheck) return await (shell.options.repair ? repair(shell) : check(shell));
-    throw new Fault("usage", `ipam got "${shell.words.join(" ").slice(0, 60)}"`, {
+    throw new Fault("usage", `ipam got "${shell.args.join(" ").slice(0, 60)}"`, {
       why: "it takes show [TENANT/NETWORK], or check",
       fix: "k8contivnet ipam show",
     });
@@ -58,7 +58,7 @@ async function check({ target, options, output }: Shell): Promise<void> {
   else if (found.length > 0) {
     output.data(table(["RECORD", "WHY"], found.map(({ name, why }) => [name, why])));
   }
-  if (found.length === 0) return output.words("records and claims agree");
+  if (found.length === 0) return output.message("records and claims agree");
   throw new Fault("failed", `${found.length} differences between records and claims`, {
     fix: "k8contivnet ipam check --repair",
   });
@@ -74,11 +74,11 @@ async function repair({ target, options, output }: Shell): Promise<void> {
   if (format === "json") output.data(JSON.stringify({ acts, left }, null, 2));
   else acts.forEach(({ act, claim, why }) => output.data(`${verb(act)} ${claim}: ${why}`));
   if (left.length === 0) {
-    return output.words(
+    return output.message(
       acts.length > 0 ? "records and claims agree now" : "records and claims agree",
     );
   }
-  for (const { name, why } of left.slice(0, 20)) output.words(`${name}: ${why}`);
+  for (const { name, why } of left.slice(0, 20)) output.message(`${name}: ${why}`);
   throw new Fault("failed", `${left.length} differences ${dryRun ? "found" : "are left"}`, {
     fix: dryRun ? "run it without --dry-run" : "apply the intent again, and check again",
   });

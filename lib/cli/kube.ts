@@ -11,10 +11,10 @@ export const kube: Command = {
     "  status: what this host's agent knows of its cluster; exits with 5 if the API server is unreachable\n" +
     "  e.g. k8contivnet kube rbac | kubectl apply -f -",
   run: async (shell) => {
-    const [word, ...rest] = shell.words;
+    const [word, ...rest] = shell.args;
     if (word === "rbac" && rest.length === 0) return await rbac(shell);
     if (word === "status" && rest.length === 0) return await status(shell);
-    throw new Fault("usage", `kube got "${shell.words.join(" ").slice(0, 60)}"`, {
+    throw new Fault("usage", `kube got "${shell.args.join(" ").slice(0, 60)}"`, {
       why: "it takes rbac, or status",
       fix: "k8contivnet kube status",
     });

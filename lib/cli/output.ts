@@ -7,7 +7,7 @@ export interface Output {
   /** Prints data to stdout; a newline is added where it is missing. */
   readonly data: (text: string) => void;
   /** Prints one line of a message to stderr. */
-  readonly words: (line: string) => void;
+  readonly message: (line: string) => void;
   /** Whether data may carry ANSI colours. */
   readonly hasColor: boolean;
 }
@@ -17,7 +17,7 @@ export function processOutput(wantsColor: boolean): Output {
   const noColor = Deno.env.get("NO_COLOR") || Deno.env.get("TERM") === "dumb";
   return {
     data: (text) => writeAll(Deno.stdout, text.endsWith("\n") ? text : `${text}\n`),
-    words: (line) => writeAll(Deno.stderr, `${line}\n`),
+    message: (line) => writeAll(Deno.stderr, `${line}\n`),
     hasColor: wantsColor && !noColor && Deno.stdout.isTerminal(),
   };
 }

@@ -12,9 +12,9 @@ export const pods: Command = {
     "  pods with their networks and addresses, as recorded in the API server\n" +
     "  e.g. kubectl contiv pods -A",
   run: async (shell) => {
-    const [name, ...rest] = shell.words;
+    const [name, ...rest] = shell.args;
     if (rest.length > 0) {
-      throw new Fault("usage", `pods got ${shell.words.length} arguments`, { fix: "pods [NAME]" });
+      throw new Fault("usage", `pods got ${shell.args.length} arguments`, { fix: "pods [NAME]" });
     }
     const { accessSource } = await import("../kube/access.ts");
     const { kubeconfig, context, allNamespaces } = shell.options;
@@ -54,7 +54,7 @@ export function showPods(
   if (options.format === "name") {
     return printLines(output, items.map((item) => `${item.namespace}/${item.name}`));
   }
-  if (items.length === 0) return output.words(`no pods${where}`);
+  if (items.length === 0) return output.message(`no pods${where}`);
   const rows = items.map((item) => [
     item.namespace,
     item.name,

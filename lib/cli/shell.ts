@@ -71,7 +71,7 @@ export interface CommonOptions {
 /** Everything that a command works with; a test passes its own. */
 export interface Shell {
   /** The arguments after the command's name, without options. */
-  readonly words: readonly string[];
+  readonly args: readonly string[];
   readonly options: CommonOptions;
   readonly output: Output;
   readonly target: Target;

@@ -20,7 +20,7 @@ export const status: Command = {
       ...health.policies ? [["policies", `not installed: ${health.policies}`]] : [],
       ...health.kube ? [["Kubernetes", kubeState(health.kube)]] : [],
     ]));
-    for (const line of health.unreadable) output.words(line);
+    for (const line of health.unreadable) output.message(line);
   },
 };
 

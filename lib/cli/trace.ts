@@ -29,7 +29,7 @@ export const trace: Command = {
 };
 
 /** Reads the arguments. Faults: usage. */
-function requestOf({ words, options }: Shell): TraceRequest {
+function requestOf({ args: words, options }: Shell): TraceRequest {
   const [source, destination, ...rest] = words;
   const { tcp, udp, icmp } = options;
   const given = [tcp !== undefined, udp !== undefined, icmp === true].filter(Boolean).length;

@@ -12,10 +12,10 @@ export const why: Command = {
     "  for a pod that does not exist yet, where it would go\n" +
     "  e.g. k8contivnet why shop/web-1",
   run: async (shell) => {
-    const [word, ...rest] = shell.words;
+    const [word, ...rest] = shell.args;
     const [first = "", second, ...more] = (word ?? "").split("/");
     if (!word || rest.length > 0 || more.length > 0) {
-      throw new Fault("usage", `why got "${shell.words.join(" ").slice(0, 60)}"`, {
+      throw new Fault("usage", `why got "${shell.args.join(" ").slice(0, 60)}"`, {
         why: "it takes one pod",
         fix: "k8contivnet why NAMESPACE/NAME",
       });

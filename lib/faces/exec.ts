@@ -1,7 +1,8 @@
 // The kubelet's exec network plugin: `init`, `setup`, `teardown`, `status`, `help`.
-// Kubelets call VERB NAMESPACE NAME ID, read stdout and stderr as one, set no time limit, and before
-// 1.2 never repeat a failed setup: so waiting and repeating happen here.
-// Start-up is what a pod pays: no npm package, no node: module, no subprocess.
+//
+// Kubelets call VERB NAMESPACE NAME ID, read stdout and stderr as one stream, set no time limit, and before 1.2 never
+// retry a failed setup: so waits and retries happen here. Every pod pays for the start-up of this file: no npm package,
+// no node: module, no subprocess.
 
 import {
   DEFAULT_SOCKET,
@@ -14,14 +15,17 @@ import { askAgent } from "../agent/client.ts";
 import { Fault, FAULT_CODES, faultFrom, isUnreachable } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../util/names.ts";
 
-/** What the face needs of the process, so that tests can be plain data. */
+/** What is used of the process; tests pass plain data. */
 export interface ExecIo {
+  /** Returns an environment variable. */
   readonly env: (name: string) => string | undefined;
+  /** Prints to stdout, without adding a newline. */
   readonly out: (text: string) => void;
+  /** Prints one line to stderr. */
   readonly err: (line: string) => void;
 }
 
-/** Returns the process's own streams and environment. */
+/** Returns streams and environment of this process. */
 export function processIo(): ExecIo {
   const write = (stream: { writeSync(bytes: Uint8Array): number }, text: string) => {
     const bytes = new TextEncoder().encode(text);
@@ -41,19 +45,19 @@ const HELP = `k8contivnet as a kubelet exec network plugin:
   k8contivnet teardown NAMESPACE NAME INFRA-CONTAINER-ID
   k8contivnet status   NAMESPACE NAME INFRA-CONTAINER-ID
 
-The namespace comes first, as kubelets call it. The agent does the work: "k8contivnet netplugin -h".
-Everything else the file can do: "k8contivnet -h".
+The namespace comes first, as kubelets pass it. The agent does the work: see "k8contivnet netplugin -h".
+For all other commands of this file see "k8contivnet -h".
 
 environment:
-  K8CONTIVNET_SOCKET         agent's socket (${DEFAULT_SOCKET})
-  K8CONTIVNET_STATE_DIR      where a teardown leaves a note while the agent is away (${DEFAULT_STATE_DIR})
-  K8CONTIVNET_SETUP_SECONDS  how long setup keeps trying (60)
-  K8CONTIVNET_DOOR           none: do not let the file's shell header ask the agent by itself
+  K8CONTIVNET_SOCKET         socket of the agent (${DEFAULT_SOCKET})
+  K8CONTIVNET_STATE_DIR      where teardown leaves a note if the agent is unreachable (${DEFAULT_STATE_DIR})
+  K8CONTIVNET_SETUP_SECONDS  seconds for which setup retries (60)
+  K8CONTIVNET_DOOR           none: the shell header of this file does not ask the agent by itself
 
 exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict or exhausted, 5 unavailable, 6 timed out
 `;
 
-/** Runs one verb and gives the exit code. */
+/** Runs one verb; returns the exit code, of FAULT_CODES. */
 export async function execMain(args: readonly string[], io: ExecIo): Promise<number> {
   try {
     await runVerb(args, io);
@@ -65,6 +69,7 @@ export async function execMain(args: readonly string[], io: ExecIo): Promise<num
   }
 }
 
+/** Runs one verb. Faults: usage; those of the agent. */
 async function runVerb(args: readonly string[], io: ExecIo): Promise<void> {
   const [verb = "help", ...words] = args;
   if (verb === "help" || words.includes("-h") || words.includes("--help")) return io.out(HELP);
@@ -75,10 +80,11 @@ async function runVerb(args: readonly string[], io: ExecIo): Promise<void> {
   return await status(pod, io);
 }
 
+/** Parses the three arguments of a verb. Faults: usage. */
 function parsePod(verb: string, words: readonly string[]): PodRequest {
   const [namespace, name, sandbox] = words;
   if (words.length !== 3 || !namespace || !name || !sandbox) {
-    throw new Fault("usage", `${verb} got ${words.length} words`, {
+    throw new Fault("usage", `${verb} got ${words.length} arguments`, {
       why: "it takes 3",
       fix: `k8contivnet ${verb} NAMESPACE NAME INFRA-CONTAINER-ID`,
     });
@@ -92,18 +98,31 @@ function parsePod(verb: string, words: readonly string[]): PodRequest {
 
 const socketOf = (io: ExecIo) => io.env("K8CONTIVNET_SOCKET") || DEFAULT_SOCKET;
 
-/** A failing init keeps a kubelet from starting: an agent that is away is only worth a line. */
+/** Never fails, as that would keep the kubelet from starting: an unreachable agent is only reported in a line. */
 async function init(io: ExecIo): Promise<void> {
   try {
-    await askAgent({ socket: socketOf(io), method: "GET", path: "/v1/health", limitMs: 2_000 });
+    await askAgent({
+      socket: socketOf(io),
+      method: "GET",
+      path: "/v1/health",
+      limitMs: INIT_LIMIT_MS,
+    });
   } catch (error) {
     io.err(`k8contivnet: ${faultFrom(error).message}`);
   }
 }
 
-/** An agent that is well has answered by then: Docker 3 s, Open vSwitch 8 s, undo 1.5 s. */
+/** Limit of the health check of `init`. */
+const INIT_LIMIT_MS = 2_000;
+/** An agent that works has answered by then: Docker 3 s, Open vSwitch 8 s, undo 1.5 s. */
 const ANSWER_MS = 15_000;
+/** For so long a teardown is retried. */
+const TEARDOWN_LIMIT_MS = 5_000;
+/** Limit of one attempt of a teardown. */
+const TEARDOWN_ANSWER_MS = 30_000;
+const STATUS_LIMIT_MS = 5_000;
 
+/** Retries until the pod is set up, for K8CONTIVNET_SETUP_SECONDS. Faults: of the agent. */
 async function setup(pod: PodRequest, io: ExecIo): Promise<void> {
   const seconds = Number(io.env("K8CONTIVNET_SETUP_SECONDS") ?? 60);
   const limitMs = Number.isFinite(seconds) && seconds > 0 ? seconds * 1_000 : 60_000;
@@ -117,13 +136,18 @@ async function setup(pod: PodRequest, io: ExecIo): Promise<void> {
     }));
 }
 
-const TEARDOWN_LIMIT_MS = 5_000;
-
+/** Tears the pod down, or leaves a note if the agent is unreachable. Faults: of the agent. */
 async function teardown(pod: PodRequest, io: ExecIo): Promise<void> {
   try {
     await repeatedly(
       TEARDOWN_LIMIT_MS,
-      () => askAgent({ socket: socketOf(io), path: "/v1/teardown", body: pod, limitMs: 30_000 }),
+      () =>
+        askAgent({
+          socket: socketOf(io),
+          path: "/v1/teardown",
+          body: pod,
+          limitMs: TEARDOWN_ANSWER_MS,
+        }),
     );
   } catch (error) {
     const fault = faultFrom(error);
@@ -132,7 +156,7 @@ async function teardown(pod: PodRequest, io: ExecIo): Promise<void> {
   }
 }
 
-/** A note that the agent handles at its start; written beside and renamed, so never half there. */
+/** Leaves a note that the agent handles at its start; renamed into place, so that it is never incomplete. */
 async function leaveNote(pod: PodRequest, stateDir: string): Promise<void> {
   const dir = `${stateDir}/teardown`;
   const path = `${dir}/${pod.sandbox}`;
@@ -142,26 +166,26 @@ async function leaveNote(pod: PodRequest, stateDir: string): Promise<void> {
     await Deno.rename(`${path}.new`, path);
   } catch (cause) {
     throw new Fault("unavailable", `teardown of ${pod.namespace}/${pod.name} is not done`, {
-      why: `the agent is away and no note can be left in ${dir}`,
+      why: `the agent is unreachable and no note can be written to ${dir}`,
       fix: "start the agent, then tear down again",
       cause,
     });
   }
 }
 
-/** An unknown pod, or an agent that is away, prints nothing: any other word breaks the kubelet's JSON. */
+/** Prints nothing for an unknown pod or an unreachable agent: the kubelet parses all output as JSON. */
 async function status(pod: PodRequest, io: ExecIo): Promise<void> {
   const answer = await askAgent<StatusAnswer>({
     socket: socketOf(io),
     path: "/v1/status",
     body: pod,
-    limitMs: 5_000,
+    limitMs: STATUS_LIMIT_MS,
   }).catch((): StatusAnswer => ({}));
   if (!answer.ip) return;
   io.out(statusText(answer.ip));
 }
 
-/** Repeats `attempt` while what it needs is unavailable, for `limitMs` in all. */
+/** Retries `attempt` while it fails as unavailable, for `limitMs` in all; it gets the time that is left. */
 async function repeatedly<T>(
   limitMs: number,
   attempt: (leftMs: number) => Promise<T>,

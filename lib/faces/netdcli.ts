@@ -1,5 +1,5 @@
-// The original's one-shot tool: four kinds of intent files, and `-oper get`. Its words, our answers:
-// output is JSON on stdout, words go to stderr. It asks the local agent, or with -store a store.
+// The one-shot tool of contiv/netplugin: four kinds of intent files, and `-oper get`. The flags are the original's, the
+// answers ours: JSON on stdout, messages on stderr. It calls the local agent, or with -store works on a store.
 
 import { parseArgs } from "@std/cli/parse-args";
 import type { IntentRequest } from "../agent/api.ts";
@@ -12,19 +12,19 @@ import { doubleDashes } from "./netplugin_flags.ts";
 
 const HELP = `netdcli: the intent tool of contiv/netplugin, kept for its users
 
-  netdcli -cfg FILE                 FILE is all that shall be: what it does not name is deleted
-  netdcli -add-cfg FILE             add and update what FILE says
+  netdcli -cfg FILE                 make FILE the whole intent: what it does not name is deleted
+  netdcli -add-cfg FILE             add and update what FILE describes
   netdcli -del-cfg FILE             delete the endpoints in FILE; networks named without endpoints;
                                     tenants named without networks
   netdcli -host-bindings-cfg FILE   pin endpoints to hosts and containers
   netdcli -oper get -construct network|endpoint|global ID
 
-FILE is JSON, - is standard input. -tenant NAME narrows get; -socket PATH or -store URL name whom to
-ask. "k8contivnet apply", "plan" and "get" do the same and more.
+FILE is JSON, - is standard input. -tenant NAME restricts get; -socket PATH selects the agent, -store URL a store.
+"k8contivnet apply", "plan" and "get" do the same and more.
 
 example: netdcli -cfg intent.json`;
 
-// In the original's order of precedence.
+/** Flag and mode of apply, in the original's order of precedence. */
 const MODES = [
   ["host-bindings-cfg", "bindings"],
   ["cfg", "replace"],
@@ -32,13 +32,14 @@ const MODES = [
   ["add-cfg", "add"],
 ] as const;
 
+/** Kinds of `get` by the original's `-construct`. */
 const KINDS: Readonly<Record<string, string>> = {
   network: "networks",
   endpoint: "endpoints",
   global: "tenants",
 };
 
-/** Runs netdcli; gives the exit code. */
+/** Runs netdcli; returns the exit code, of FAULT_CODES. */
 export async function netdcliMain(args: readonly string[]): Promise<number> {
   await using stack = new AsyncDisposableStack();
   const output = processOutput(false);
@@ -47,11 +48,12 @@ export async function netdcliMain(args: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     const fault = faultFrom(error);
-    output.words(`netdcli: ${fault.message}`);
+    output.message(`netdcli: ${fault.message}`);
     return FAULT_CODES[fault.code].exit;
   }
 }
 
+/** Runs the command line. Faults: usage; those of the target. */
 async function dispatch(
   args: readonly string[],
   output: Output,
@@ -63,7 +65,7 @@ async function dispatch(
   const target = store ? await storeTarget(store, {}, stack) : agentTarget(socket);
   const [word, ...rest] = flags.names;
   if (!word || rest.length > 0) {
-    throw new Fault("usage", `netdcli got ${flags.names.length} names`, {
+    throw new Fault("usage", `netdcli got ${flags.names.length} arguments`, {
       why: "it takes one file or id",
       fix: "see netdcli -help",
     });
@@ -72,8 +74,9 @@ async function dispatch(
   await get(target, { ...flags, id: word }, output);
 }
 
-/** What the command line says. */
+/** The parsed command line. */
 interface Flags {
+  /** Arguments that are not flags: a file or an id. */
   readonly names: readonly string[];
   readonly mode: IntentRequest["mode"] | undefined;
   readonly isHelp: boolean;
@@ -84,6 +87,7 @@ interface Flags {
   readonly socket: string | undefined;
 }
 
+/** Parses flags with one or two dashes. Faults: usage. */
 function parse(args: readonly string[]): Flags {
   const { _, ...given } = parseArgs(doubleDashes(args), {
     boolean: ["host-bindings-cfg", "cfg", "del-cfg", "add-cfg", "help"],
@@ -91,7 +95,7 @@ function parse(args: readonly string[]): Flags {
     alias: { help: "h" },
     unknown: (arg, key) => {
       if (key === undefined) return;
-      throw new Fault("usage", `netdcli has no flag ${arg.slice(0, 60)}`, {
+      throw new Fault("usage", `unknown flag ${arg.slice(0, 60)}`, {
         fix: "see netdcli -help",
       });
     },
@@ -101,38 +105,44 @@ function parse(args: readonly string[]): Flags {
   return { names: _.map(String), mode, isHelp: given.help, oper, construct, tenant, store, socket };
 }
 
+/** Applies an intent file and prints what changed, to stderr. */
 async function applyFile(target: Target, request: IntentRequest, output: Output): Promise<void> {
   const { operations, warnings } = await target.apply(request);
-  for (const warning of warnings) output.words(`warning: ${warning}`);
-  for (const { verb, kind, name } of operations) output.words(`${verb} ${kind} ${name}`);
+  for (const warning of warnings) output.message(`warning: ${warning}`);
+  for (const { verb, kind, name } of operations) output.message(`${verb} ${kind} ${name}`);
 }
 
+/** Prints the object that `-oper get` names as JSON. Faults: usage, not_found. */
 async function get(
   target: Target,
-  wish: Pick<Flags, "oper" | "construct" | "tenant"> & { readonly id: string },
+  query: Pick<Flags, "oper" | "construct" | "tenant"> & { readonly id: string },
   output: Output,
 ): Promise<void> {
-  const kind = KINDS[wish.construct ?? ""];
-  if (wish.oper !== "get" || !kind) {
-    throw new Fault("usage", `netdcli cannot do -oper ${wish.oper ?? ""} on this`, {
-      why: "only get of network, endpoint and global is left of it",
-      fix: 'change the intent with "k8contivnet apply"',
-    });
+  const kind = KINDS[query.construct ?? ""];
+  if (query.oper !== "get" || !kind) {
+    throw new Fault(
+      "usage",
+      `-oper ${query.oper ?? ""} -construct ${query.construct ?? ""} is not supported`,
+      {
+        why: "only get of network, endpoint and global is",
+        fix: 'change the intent with "k8contivnet apply"',
+      },
+    );
   }
   const items = await target.list(kind);
-  const found = items.filter((item) => isMeant(item, wish.id, wish.tenant));
+  const found = items.filter((item) => isNamed(item, query.id, query.tenant));
   if (found.length === 0) {
-    throw new Fault("not_found", `no ${wish.construct} "${wish.id}"`, {
+    throw new Fault("not_found", `no ${query.construct} "${query.id}"`, {
       fix: `see k8contivnet get ${kind}`,
     });
   }
-  // The original's readers look for the key IpAddress.
+  // Readers of the original's output expect the key IpAddress.
   const shown = found.map((item) => item.address ? { ...item, IpAddress: item.address } : item);
   output.data(JSON.stringify(shown.length === 1 ? shown[0] : shown, null, 2));
 }
 
-/** The original named an endpoint `<network>-<container>`. */
-function isMeant(item: Readonly<Record<string, unknown>>, id: string, tenant?: string): boolean {
+/** Reports whether `id` names the item; the original named an endpoint `<network>-<container>`. */
+function isNamed(item: Readonly<Record<string, unknown>>, id: string, tenant?: string): boolean {
   if (tenant && (item.tenant ?? item.name) !== tenant) return false;
   return item.endpoint === undefined ? item.name === id : `${item.network}-${item.endpoint}` === id;
 }

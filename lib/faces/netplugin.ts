@@ -1,4 +1,4 @@
-// The host agent's face: flags in, agent run until SIGTERM or SIGINT.
+// The command line of the host agent: parses the flags and runs the agent until SIGTERM or SIGINT.
 
 import { dirname } from "@std/path";
 import type { AgentOptions } from "../agent/options.ts";
@@ -10,7 +10,7 @@ import { isLinkName, isName, LONG_NAME_LIMIT, parseName } from "../util/names.ts
 import { VERSION } from "../util/version.ts";
 import { FLAGS, type FlagValues, isSet, parseFlags } from "./netplugin_flags.ts";
 
-/** Runs the agent; gives the exit code. */
+/** Runs the agent; returns the exit code, of FAULT_CODES. */
 export async function netpluginMain(args: readonly string[]): Promise<number> {
   if (args.some((arg) => ["-h", "--help", "-help"].includes(arg))) {
     console.log(help());
@@ -50,44 +50,48 @@ function help(): string {
   const lines = FLAGS.map(({ name, value, fallback, help }) =>
     `  --${name} ${value}`.padEnd(34) + `${help}${fallback ? ` (${fallback})` : ""}`
   );
-  return `k8contivnet netplugin [flags]: keeps this host's Open vSwitch as the intent says
+  return `k8contivnet netplugin [flags]: configures this host's Open vSwitch as the intent says
 
 ${lines.join("\n")}
 
-Each flag is also environment K8CONTIVNET_<FLAG>, e.g. K8CONTIVNET_HOST_LABEL, and a key of --config.
+Each flag can also be set by the environment variable K8CONTIVNET_<FLAG>, e.g. K8CONTIVNET_HOST_LABEL, or as a
+key of the --config file.
 Runs in the foreground, logs to standard error, stops on SIGTERM.
 
 example: k8contivnet netplugin --host-label host1 --intent intent.json`;
 }
 
+/** Returns the last value of a flag; empty if it is not set. */
 function one(flags: FlagValues, name: string): string {
   return flags.get(name)?.at(-1) ?? "";
 }
 
+/** Returns the last value of a flag, if it is set. */
 function maybe(flags: FlagValues, name: string): string | undefined {
   return flags.get(name)?.at(-1);
 }
 
-/** Returns a flag's seconds in milliseconds. Faults: usage. */
+/** Returns a flag in seconds as milliseconds. Faults: usage. */
 function secondsIn(flags: FlagValues, name: string): number {
   const ms = Number(one(flags, name)) * 1_000;
   if (ms >= 0 && ms < 86_400_000) return ms;
-  throw new Fault("usage", `--${name} "${one(flags, name)}" is no number of seconds`, {
-    fix: "give 0 to 86399",
+  throw new Fault("usage", `--${name} "${one(flags, name)}" is out of range (0-86399 s)`, {
+    fix: "use a number of seconds",
   });
 }
 
+/** Returns the options of the agent. Faults: usage; those of readIntentFile(). */
 async function optionsFrom(flags: FlagValues): Promise<AgentOptions> {
   const stateDir = one(flags, "state-dir");
   const ovsdb = one(flags, "ovsdb");
   const bridge = one(flags, "bridge");
   const [uplink, vtepIp] = [one(flags, "uplink"), one(flags, "vtep-ip")];
   if (!ovsdb.startsWith("unix:")) {
-    throw new Fault("usage", `--ovsdb "${ovsdb}" is no unix socket`, { fix: "unix:PATH" });
+    throw new Fault("usage", `--ovsdb "${ovsdb}" is not a unix socket`, { fix: "use unix:PATH" });
   }
   if (!isName(bridge, 15)) {
-    throw new Fault("usage", `--bridge "${bridge}" cannot be a bridge's name`, {
-      fix: "at most 15 letters and digits",
+    throw new Fault("usage", `--bridge "${bridge}" is not a valid bridge name`, {
+      fix: "use at most 15 letters and digits",
     });
   }
   return {
@@ -105,7 +109,7 @@ async function optionsFrom(flags: FlagValues): Promise<AgentOptions> {
       etcdUser: maybe(flags, "etcd-user"),
       etcdPasswordFile: maybe(flags, "etcd-password-file"),
     },
-    // Without a pause it would write to etcd all the time.
+    // Without a lower limit it would write to etcd all the time.
     beatMs: Math.max(1_000, secondsIn(flags, "heartbeat")),
     takeOver: isSet(flags, "take-over"),
     socket: one(flags, "socket"),
@@ -129,12 +133,12 @@ async function optionsFrom(flags: FlagValues): Promise<AgentOptions> {
   };
 }
 
-/** Loaded only where a cluster is named. */
+/** Returns the options for Kubernetes, whose code is loaded only with --kubeconfig. Faults: usage. */
 async function kubeFrom(flags: FlagValues): Promise<Pick<AgentOptions, "kube">> {
   const [kubeconfig, node] = [maybe(flags, "kubeconfig"), maybe(flags, "node-name")];
   if (kubeconfig === undefined) {
     if (node === undefined) return {};
-    throw new Fault("usage", "--node-name says nothing without --kubeconfig", {
+    throw new Fault("usage", "--node-name needs --kubeconfig", {
       fix: "add --kubeconfig FILE",
     });
   }
@@ -149,20 +153,22 @@ async function kubeFrom(flags: FlagValues): Promise<Pick<AgentOptions, "kube">> 
   };
 }
 
+/** Checks the name of the uplink. Faults: usage. */
 function parseLink(name: string): string {
   if (isLinkName(name)) return name;
-  throw new Fault("usage", `--uplink "${name.slice(0, 40)}" is no link's name`, {
-    fix: "1 to 15 letters, digits, _ . -",
+  throw new Fault("usage", `--uplink "${name.slice(0, 40)}" is not a valid link name`, {
+    fix: "use 1 to 15 letters, digits, _ . -",
   });
 }
 
+/** Checks the tunnel address, without leading zeros in the result. Faults: usage. */
 function parseVtep(address: string): string {
   const octets = address.split(".");
   const isAddress = octets.length === 4 &&
     octets.every((one) => /^\d{1,3}$/.test(one) && Number(one) < 256);
   if (isAddress) return octets.map(Number).join(".");
-  throw new Fault("usage", `--vtep-ip "${address.slice(0, 40)}" is no IPv4 address`, {
-    fix: "as 192.168.2.10",
+  throw new Fault("usage", `--vtep-ip "${address.slice(0, 40)}" is not a valid IPv4 address`, {
+    fix: "use one such as 192.168.2.10",
   });
 }
 
@@ -171,6 +177,7 @@ async function readIntent(name: string): Promise<{ name: string; text: string }>
   return { name, text: await readIntentFile(name) };
 }
 
+/** Returns a signal that aborts on SIGTERM and SIGINT. */
 function stopSignal(): AbortSignal {
   const stopping = new AbortController();
   for (const name of ["SIGTERM", "SIGINT"] as const) {

@@ -1,18 +1,20 @@
-// The agent's flags: each also as environment K8CONTIVNET_<FLAG> and as key of --config FILE;
-// flag beats environment beats file. Go-style single dashes are taken everywhere.
+// The flags of the agent, each also as environment variable K8CONTIVNET_<FLAG> and as a key of the --config file; a flag
+// takes precedence over the environment, and that over the file. Go-style single dashes are accepted everywhere.
 
 import { parseArgs } from "@std/cli/parse-args";
 import { Fault } from "../util/errors.ts";
 
-/** One flag: its default, and what -h says of it. */
+/** One flag, with its default and its help text. */
 export interface Flag {
   readonly name: string;
-  /** What its value is called; empty where it takes none. */
+  /** Placeholder of its value in the help, or the allowed values `a|b`; empty for a flag without a value. */
   readonly value: string;
+  /** Default value. */
   readonly fallback?: string;
   readonly help: string;
 }
 
+/** All flags, in the order of the help. */
 export const FLAGS: readonly Flag[] = [
   { name: "host-label", value: "NAME", help: "this host's name in the intent (default: hostname)" },
   { name: "intent", value: "FILE", help: "apply this intent at start; repeatable; - is stdin" },
@@ -21,23 +23,23 @@ export const FLAGS: readonly Flag[] = [
     value: "URL",
     help: "sqlite:PATH, or etcd[s]://H1:2379,H2:2379/PREFIX (default: sqlite:<state-dir>/store.db)",
   },
-  { name: "etcd-ca", value: "FILE", help: "authorities that sign etcd's certificates" },
-  { name: "etcd-cert", value: "FILE", help: "certificate to show to etcd, with --etcd-key" },
-  { name: "etcd-key", value: "FILE", help: "its key" },
-  { name: "etcd-user", value: "NAME", help: "user of etcd, with --etcd-password-file" },
-  { name: "etcd-password-file", value: "FILE", help: "holds nothing but the password" },
+  { name: "etcd-ca", value: "FILE", help: "CA certificates for etcd" },
+  { name: "etcd-cert", value: "FILE", help: "client certificate for etcd, with --etcd-key" },
+  { name: "etcd-key", value: "FILE", help: "its private key" },
+  { name: "etcd-user", value: "NAME", help: "etcd user, with --etcd-password-file" },
+  { name: "etcd-password-file", value: "FILE", help: "file with nothing but the password" },
   {
     name: "heartbeat",
     value: "SECONDS",
     fallback: "10",
-    help: "how often this host says in etcd that it is there",
+    help: "interval of this host's heartbeat in etcd",
   },
-  { name: "take-over", value: "", help: "take the label of a host that is gone for good" },
+  { name: "take-over", value: "", help: "take over the label of a host that is lost for good" },
   {
     name: "socket",
     value: "PATH",
     fallback: "/run/k8contivnet/agent.sock",
-    help: "agent's socket",
+    help: "socket of the agent",
   },
   {
     name: "state-dir",
@@ -56,22 +58,26 @@ export const FLAGS: readonly Flag[] = [
     name: "ovs-driver",
     value: "jsonrpc|vsctl",
     fallback: "jsonrpc",
-    help: "how ports are made: over the sockets, or by ovs-vsctl and ovs-ofctl",
+    help: "how ports are created: over OVSDB and OpenFlow, or by ovs-vsctl and ovs-ofctl",
   },
   {
     name: "link-driver",
     value: "auto|netlink|ip",
     fallback: "auto",
-    help: "how links are made: over netlink, or by ip; auto: netlink where libc can be called",
+    help: "how links are created: over netlink, or by ip; auto: netlink if libc can be called",
   },
   { name: "datapath", value: "auto|system|netdev", fallback: "auto", help: "kernel or userspace" },
   { name: "bridge", value: "NAME", fallback: "contivBridge", help: "integration bridge" },
-  { name: "uplink", value: "IFACE", help: "trunk to the VLAN fabric (default: the intent's Intf)" },
-  { name: "uplink-force", value: "", help: "take an uplink that carries the default route" },
+  {
+    name: "uplink",
+    value: "IFACE",
+    help: "trunk link to the VLAN fabric (default: Intf of the intent)",
+  },
+  { name: "uplink-force", value: "", help: "accept an uplink that has the default route" },
   {
     name: "vtep-ip",
     value: "ADDR",
-    help: "this host's tunnel address (default: the intent's VtepIp)",
+    help: "tunnel address of this host (default: VtepIp of the intent)",
   },
   {
     name: "docker",
@@ -83,36 +89,50 @@ export const FLAGS: readonly Flag[] = [
     name: "unmatched",
     value: "ignore|fail",
     fallback: "ignore",
-    help: "what setup does for a pod that nothing names",
+    help: "what setup does for a pod that no network or endpoint matches",
   },
   {
     name: "kubeconfig",
     value: "FILE",
-    help: "Kubernetes' API server and our rights there, or in-cluster (default: none)",
+    help: "kubeconfig for the API server, or in-cluster (default: none)",
   },
-  { name: "node-name", value: "NAME", help: "this host's node there (default: the host label)" },
-  { name: "kube-insecure", value: "", help: "take an API server that is not asked over TLS" },
-  { name: "grace", value: "SECONDS", fallback: "60", help: "how long a sandbox may be missing" },
+  {
+    name: "node-name",
+    value: "NAME",
+    help: "name of this host's node in Kubernetes (default: the host label)",
+  },
+  { name: "kube-insecure", value: "", help: "accept an API server without TLS" },
+  {
+    name: "grace",
+    value: "SECONDS",
+    fallback: "60",
+    help: "how long a sandbox may be missing before it is released",
+  },
   {
     name: "call-limit",
     value: "SECONDS",
     fallback: "8",
-    help: "how long one call to Open vSwitch may take; others a little longer",
+    help: "time limit of one call to Open vSwitch; other calls have a little more",
   },
   {
     name: "log-drops",
     value: "",
-    help: "log what policies drop: who asked whom, by which policy; rate limited",
+    help: "log packets dropped by policies: source, destination, policy; rate limited",
   },
-  { name: "log-level", value: "error|warn|info|debug", fallback: "info", help: "" },
-  { name: "log-format", value: "text|json", fallback: "text", help: "" },
+  {
+    name: "log-level",
+    value: "error|warn|info|debug",
+    fallback: "info",
+    help: "least severe level that is logged",
+  },
+  { name: "log-format", value: "text|json", fallback: "text", help: "format of the log" },
   { name: "config", value: "FILE", help: "JSON object with these flags as keys" },
 ];
 
 /** Values of flags by name; `intent` may have several. */
 export type FlagValues = ReadonlyMap<string, readonly string[]>;
 
-/** What parseFlags() is told of the process. */
+/** What parseFlags() reads besides the arguments. */
 export interface FlagSources {
   readonly env: (name: string) => string | undefined;
   readonly readFile: (path: string) => string;
@@ -136,6 +156,7 @@ export function doubleDashes(args: readonly string[]): string[] {
   return args.map((arg) => /^-[a-z][a-z-]/.test(arg) ? `-${arg}` : arg);
 }
 
+/** Parses the arguments. Faults: usage. */
 function fromArguments(args: readonly string[]): Map<string, string[]> {
   const names = FLAGS.map((flag) => flag.name);
   const isBare = (name: string) => FLAGS.find((flag) => flag.name === name)?.value === "";
@@ -145,7 +166,7 @@ function fromArguments(args: readonly string[]): Map<string, string[]> {
     collect: names.filter((name) => !isBare(name)),
     unknown: (arg) => {
       const near = names.find((name) => arg.replace(/^-+/, "").startsWith(name.slice(0, 4)));
-      throw new Fault("usage", `netplugin has no flag ${arg}`, {
+      throw new Fault("usage", `unknown flag ${arg}`, {
         fix: near ? `did you mean --${near}? see netplugin -h` : "see netplugin -h",
       });
     },
@@ -156,13 +177,14 @@ function fromArguments(args: readonly string[]): Map<string, string[]> {
     if (given === true) values.set(name, ["yes"]);
     if (!Array.isArray(given) || given.length === 0) continue;
     if (given.includes("")) {
-      throw new Fault("usage", `flag --${name} lacks its value`, { fix: "see netplugin -h" });
+      throw new Fault("usage", `flag --${name} needs a value`, { fix: "see netplugin -h" });
     }
     values.set(name, given);
   }
   return values;
 }
 
+/** Returns the flags that the environment sets. */
 function fromEnvironment(env: FlagSources["env"]): Map<string, string[]> {
   const values = new Map<string, string[]>();
   for (const { name } of FLAGS) {
@@ -172,6 +194,7 @@ function fromEnvironment(env: FlagSources["env"]): Map<string, string[]> {
   return values;
 }
 
+/** Returns the flags of a --config file. Faults: usage. */
 function fromFile(path: string, { readFile }: FlagSources): Map<string, string[]> {
   const wrong = (why: string) =>
     new Fault("usage", `config ${path} refused`, { why, fix: "see netplugin -h for the keys" });
@@ -179,14 +202,14 @@ function fromFile(path: string, { readFile }: FlagSources): Map<string, string[]
   try {
     parsed = JSON.parse(readFile(path));
   } catch (cause) {
-    throw wrong(cause instanceof SyntaxError ? "it is no JSON" : "it cannot be read");
+    throw wrong(cause instanceof SyntaxError ? "it is not JSON" : "it cannot be read");
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
-    throw wrong("it is no JSON object");
+    throw wrong("it is not a JSON object");
   }
   const values = new Map<string, string[]>();
   for (const [key, value] of Object.entries(parsed)) {
-    if (!FLAGS.some((flag) => flag.name === key)) throw wrong(`there is no flag "${key}"`);
+    if (!FLAGS.some((flag) => flag.name === key)) throw wrong(`unknown flag "${key}"`);
     values.set(key, (Array.isArray(value) ? value : [value]).map(String));
   }
   return values;
@@ -197,10 +220,10 @@ export function isSet(flags: FlagValues, name: string): boolean {
   return ["yes", "true", "1"].includes(flags.get(name)?.at(-1) ?? "");
 }
 
-/** A flag whose value is written `a|b` takes only those. */
+/** Checks a flag with allowed values `a|b`. Faults: usage. */
 function checkChoice({ name, value }: Flag, given: string | undefined): void {
   if (given === undefined || !value.includes("|") || value.split("|").includes(given)) return;
-  throw new Fault("usage", `flag --${name} cannot be "${given}"`, {
-    fix: `one of ${value.split("|").join(", ")}`,
+  throw new Fault("usage", `flag --${name} "${given}" is not valid`, {
+    fix: `use one of ${value.split("|").join(", ")}`,
   });
 }

@@ -1,37 +1,37 @@
-// Where the API server is and who we are to it, as a kubeconfig or a pod's own service account says.
-// Everything is read anew for each connection: tokens, certificates and keys are renewed under us.
+// URL of the API server and our credentials, from a kubeconfig or the service account of a pod. Everything is read
+// again for each connection, as tokens, certificates and keys are renewed in place.
 
 import { Fault, oneLine, systemWords } from "../util/errors.ts";
 import type { Access, AccessOptions } from "./access_fields.ts";
 
 export type { Access, AccessOptions };
 
-/** Returns the way to the API server as it is now. Faults: usage, not_found, failed. */
+/** Reads URL and credentials as they are now. Faults: usage, not_found, failed. */
 export type AccessSource = () => Promise<Access>;
 
-/** What stands for a kubeconfig where we run in a pod of the cluster. */
+/** Value of `--kubeconfig` in a pod of the cluster. */
 export const IN_CLUSTER = "in-cluster";
 
 const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-// The ways out where a file is not there or is of no use.
-const NAME = "name the right file in --kubeconfig";
-const MOUNT = "let the pod have its account (automountServiceAccountToken)";
+// The ways out if a file is missing or not usable.
+const NAME = "set --kubeconfig to the right file";
+const MOUNT = "mount the service account into the pod (automountServiceAccountToken)";
 
 /** Returns the source for `--kubeconfig`: a file, or `in-cluster`. */
 export function accessSource(kubeconfig: string, options: AccessOptions = {}): AccessSource {
   return kubeconfig === IN_CLUSTER ? () => inCluster() : () => accessFromFile(kubeconfig, options);
 }
 
-/** Returns the access of a pod's service account. Faults: usage, where this is no pod of a cluster. */
+/** Returns the access of a pod's service account. Faults: usage, if this is not a pod of a cluster. */
 async function inCluster(): Promise<Access> {
   const [host, port] = ["HOST", "PORT"].map((name) =>
     Deno.env.get(`KUBERNETES_SERVICE_${name}`) || ""
   );
   if (!host || !port) {
-    throw new Fault("usage", "there is no cluster around us", {
+    throw new Fault("usage", "not running in a Kubernetes pod", {
       why: "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set",
-      fix: "name a kubeconfig, or run in a pod",
+      fix: "set --kubeconfig to a file, or run in a pod",
     });
   }
   return {
@@ -68,14 +68,14 @@ async function accessFromFile(path: string, options: AccessOptions): Promise<Acc
   };
 }
 
-/** Reads a token: an empty file is one that is being written. Faults: not_found, failed. */
+/** Reads a token. Faults: not_found; failed, also for an empty file, which is being written. */
 async function readToken(what: string, path: string, fix: string): Promise<string> {
   const token = (await readPart(what, path, fix)).trim();
   if (token !== "") return token;
   throw new Fault("failed", `${what} ${oneLine(path, 80)} is empty`, { fix });
 }
 
-/** Reads a file of the way to the API server. Faults: not_found, failed. */
+/** Reads one file. Faults: not_found, failed. */
 async function readPart(what: string, path: string, fix: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);

@@ -1,10 +1,10 @@
-// The one write that we make: an annotation of a pod. It goes through the pod's `status`, whose right
-// lets nobody change what the pod runs; the metadata are changed all the same.
+// The only write to the API server: an annotation of a pod. It patches the subresource `status`, as the permission for
+// that allows no change of what the pod runs; the metadata can be changed there all the same.
 
 import { type ApiConnection, KubeRefusal } from "./api_connection.ts";
 import type { KubeObject } from "./objects.ts";
 
-/** What an annotation becomes, and what it must be before: `null` for nothing there. */
+/** The new value of an annotation and the value that it must have before; `null` for none. */
 export interface AnnotationChange {
   readonly before: string | null;
   readonly after: string | null;
@@ -13,8 +13,8 @@ export interface AnnotationChange {
 const LIMIT_MS = 10_000;
 
 /**
- * Changes one annotation of the pod of that UID, if it is what `before` says. Faults: KubeRefusal
- * (conflict where pod or annotation is another by now, missing), unavailable, timeout.
+ * Changes one annotation of the pod of that UID, if its value is `before`. Faults: KubeRefusal (conflict, if pod or
+ * annotation has changed; missing), unavailable, timeout.
  */
 export async function annotate(
   connection: ApiConnection,
@@ -30,18 +30,18 @@ export async function annotate(
     body: { type: "application/json-patch+json", text: patchText(uid, key, change, isFirst) },
   } as const);
   try {
-    await connection.askJson(patch(false), LIMIT_MS);
+    await connection.requestJson(patch(false), LIMIT_MS);
   } catch (error) {
     const mayBeFirst = error instanceof KubeRefusal && error.refusal === "conflict" &&
       change.before === null && change.after !== null;
     if (!mayBeFirst) throw error;
-    await connection.askJson(patch(true), LIMIT_MS);
+    await connection.requestJson(patch(true), LIMIT_MS);
   }
 }
 
 /**
- * Returns the patch as RFC 6902: the server refuses all of it where a test does not hold. A pod without
- * any annotation has no place for one (`isFirst`); which it is, is not known beforehand.
+ * Returns the JSON patch (RFC 6902), which the server refuses as a whole if a test fails. A pod without annotations
+ * needs another patch (`isFirst`), because there is no object to add one to; which is the case is not known before.
  */
 export function patchText(
   uid: string,
@@ -59,7 +59,7 @@ export function patchText(
       { op: "add", path: all, value: { [key]: after } },
     ]);
   }
-  // What is not there tests as null.
+  // A test of a missing value for null succeeds.
   const isBefore = { op: "test", path, value: before };
   const change = after === null ? { op: "remove", path } : { op: "add", path, value: after };
   return JSON.stringify([isPod, isBefore, change]);

@@ -1,13 +1,13 @@
-// One connection to an API server: HTTPS with our certificate or token, limits on every wait, and
-// answers as Faults with a sentence each. HTTP/2 carries all requests over one connection, which may
-// die without a word: then it is closed and another one is made.
+// One connection to an API server: HTTPS with our certificate or token, a limit on every wait, and every failure as a
+// Fault. HTTP/2 carries all requests over one connection, which may die silently: then it is closed and another one is
+// opened.
 
 import { Fault, oneLine } from "../util/errors.ts";
 import { unlessAborted } from "../util/async/unless_aborted.ts";
 import { readText } from "../util/body.ts";
 import type { Access } from "./access.ts";
 
-/** One question to the API server. */
+/** One request to the API server. */
 export interface KubeRequest {
   readonly method?: "GET" | "PATCH";
   /** Path and query below the server. */
@@ -16,23 +16,24 @@ export interface KubeRequest {
   readonly signal?: AbortSignal;
 }
 
-const LIMIT_MS = 30_000;
-// Of an answer that is no success, only its words are wanted.
-const FAULT_BYTES = 64 * 1024;
-const WORDS_MS = 5_000;
+/** Milliseconds within which the API server has to respond. */
+export const REQUEST_LIMIT_MS = 30_000;
+// Of an error response, only the message is needed.
+const ERROR_BYTES = 64 * 1024;
+const ERROR_BODY_MS = 5_000;
 
-/** Which kind of refusal the API server gave: what a caller does about it differs. */
+/** The kinds of error responses that callers handle differently. */
 export type Refusal = "unauthorized" | "forbidden" | "missing" | "conflict" | "expired" | "other";
 
-/** The API server's refusal; `reason` is its own word, as "NotFound". */
+/** An error response of the API server, with its HTTP status. */
 export class KubeRefusal extends Fault {
   readonly refusal: Refusal;
   readonly status: number;
 
   constructor(status: number, message: string, server: string) {
     const refusal = refusalOf(status);
-    const [code, why, fix] = WORDS[refusal];
-    super(code, `API server ${server} ${why}`, {
+    const [code, what, fix] = REFUSALS[refusal];
+    super(code, `API server ${server} ${what}`, {
       why: `${status} "${oneLine(message, 90)}"`,
       fix,
     });
@@ -41,12 +42,17 @@ export class KubeRefusal extends Fault {
   }
 }
 
-const WORDS: Readonly<Record<Refusal, readonly [Fault["code"], string, string | undefined]>> = {
-  unauthorized: ["unavailable", "does not know us", "renew the kubeconfig's token or certificate"],
-  forbidden: ["failed", "does not let us", 'apply what "k8contivnet kube rbac" prints'],
+/** Code, predicate and way out of each kind. */
+const REFUSALS: Readonly<Record<Refusal, readonly [Fault["code"], string, string | undefined]>> = {
+  unauthorized: [
+    "unavailable",
+    "rejects our credentials",
+    "renew the token or certificate in the kubeconfig",
+  ],
+  forbidden: ["failed", "denies us permission", 'apply the output of "k8contivnet kube rbac"'],
   missing: ["not_found", "does not have it", undefined],
-  conflict: ["conflict", "has it otherwise by now", undefined],
-  expired: ["conflict", "has forgotten that version", undefined],
+  conflict: ["conflict", "has a newer version of it", undefined],
+  expired: ["conflict", "no longer has that resourceVersion", undefined],
   other: ["unavailable", "refused", undefined],
 };
 
@@ -59,13 +65,13 @@ function refusalOf(status: number): Refusal {
   return status === 410 ? "expired" : "other";
 }
 
-/** A connection that lasts until close(). */
+/** A connection, until close(). */
 export class ApiConnection implements Disposable {
   #access: Access;
   readonly #client: Deno.HttpClient;
   readonly #closing = new AbortController();
 
-  /** Makes no request yet. Faults: usage, where certificate or key is none. */
+  /** Sends nothing yet. Faults: usage, if certificate or key is not valid. */
   constructor(access: Access) {
     this.#access = access;
     const { ca, cert, key } = access;
@@ -75,19 +81,20 @@ export class ApiConnection implements Disposable {
         ...cert === undefined || key === undefined ? {} : { cert, key },
       });
     } catch (cause) {
-      throw new Fault("usage", `no connection to ${access.server} can be made`, {
+      throw new Fault("usage", `cannot connect to ${access.server}`, {
         why: `"${oneLine(String(cause instanceof Error ? cause.message : cause), 80)}"`,
-        fix: "see certificates and key in the kubeconfig",
+        fix: "check certificates and key in the kubeconfig",
         cause,
       });
     }
   }
 
+  /** URL of the API server. */
   get server(): string {
     return this.#access.server;
   }
 
-  /** Takes a renewed token over; false where more has changed, which takes another connection. */
+  /** Applies a renewed token; returns false if more has changed, which needs another connection. */
   renew(access: Access): boolean {
     const { token: _, ...rest } = access;
     const { token: _old, ...before } = this.#access;
@@ -97,19 +104,19 @@ export class ApiConnection implements Disposable {
   }
 
   /**
-   * Returns an answer whose status is 2xx, when its head is there. Faults: KubeRefusal; unavailable,
-   * timeout. Who goes on reading the body limits that by `signal`.
+   * Returns a response of status 2xx, as soon as its headers are there. Faults: KubeRefusal; unavailable, timeout. The
+   * read of its body is limited by `signal` only.
    */
-  async ask(
+  async request(
     { method = "GET", path, body, signal }: KubeRequest,
-    limitMs = LIMIT_MS,
+    limitMs = REQUEST_LIMIT_MS,
   ): Promise<Response> {
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(), limitMs);
     const signals = [late.signal, this.#closing.signal, ...signal ? [signal] : []];
     try {
       const ends = AbortSignal.any(signals);
-      const answer = fetch(`${this.server}${path}`, {
+      const response = fetch(`${this.server}${path}`, {
         method,
         client: this.#client,
         signal: ends,
@@ -124,11 +131,11 @@ export class ApiConnection implements Disposable {
         },
         ...body ? { body: body.text } : {},
       });
-      const response = await unlessAborted(answer, ends);
-      if (response.ok) return response;
-      throw new KubeRefusal(response.status, await messageOf(response), this.server);
+      const received = await unlessAborted(response, ends);
+      if (received.ok) return received;
+      throw new KubeRefusal(received.status, await messageOf(received), this.server);
     } catch (error) {
-      // The caller's own limit may be the same, and be over first.
+      // The caller's own limit may be the same, and expire first.
       const isLate = late.signal.aborted || (error as Error)?.name === "TimeoutError";
       throw this.faultOf(error, isLate ? limitMs : undefined);
     } finally {
@@ -136,12 +143,12 @@ export class ApiConnection implements Disposable {
     }
   }
 
-  /** Returns the answer's JSON value. Faults: as ask(); the limit is for the whole. */
-  async askJson(request: KubeRequest, limitMs = LIMIT_MS): Promise<unknown> {
+  /** Returns the JSON of a response. Faults: as ask(); the limit includes the body. */
+  async requestJson(request: KubeRequest, limitMs = REQUEST_LIMIT_MS): Promise<unknown> {
     const late = AbortSignal.timeout(limitMs);
     const signal = request.signal ? AbortSignal.any([request.signal, late]) : late;
     try {
-      const { body } = await this.ask({ ...request, signal }, limitMs);
+      const { body } = await this.request({ ...request, signal }, limitMs);
       return JSON.parse(await readText(body, signal));
     } catch (error) {
       throw this.faultOf(error, late.aborted ? limitMs : undefined);
@@ -152,19 +159,23 @@ export class ApiConnection implements Disposable {
   faultOf(error: unknown, limitMs?: number): Fault {
     if (error instanceof Fault) return error;
     if (limitMs !== undefined) {
-      return new Fault("timeout", `API server ${this.server} gave no answer in ${limitMs} ms`, {
-        cause: error,
-      });
+      return new Fault(
+        "timeout",
+        `API server ${this.server} did not respond within ${limitMs} ms`,
+        {
+          cause: error,
+        },
+      );
     }
-    const [why, fix] = transportWords(error);
-    return new Fault("unavailable", `API server ${this.server} cannot be asked`, {
+    const [why, fix] = transportReason(error);
+    return new Fault("unavailable", `API server ${this.server} is unreachable`, {
       why,
       fix,
       cause: error,
     });
   }
 
-  /** Ends all that is under way. Repeatable. */
+  /** Ends all requests. May be repeated. */
   close(): void {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
@@ -176,68 +187,71 @@ export class ApiConnection implements Disposable {
   }
 }
 
+/** Returns the message of an error response. */
 async function messageOf(response: Response): Promise<string> {
-  const late = AbortSignal.timeout(WORDS_MS);
-  const text = await readText(response.body, late, FAULT_BYTES).catch(() => "");
+  const late = AbortSignal.timeout(ERROR_BODY_MS);
+  const text = await readText(response.body, late, ERROR_BYTES).catch(() => "");
   try {
     const { message } = JSON.parse(text);
     if (typeof message === "string") return message;
   } catch {
-    // Some refusals are plain text, of a proxy for instance.
+    // Some error responses are plain text, of a proxy for instance.
   }
   return text || response.statusText;
 }
 
-/** What Deno 2.9 says of a failed request, in our words; the text is its only part that tells. */
-function transportWords(error: unknown): [why: string, fix: string | undefined] {
-  const text = wordsOf(error);
+/** Returns why a request failed; Deno 2.9 has that in the text of the error only. */
+function transportReason(error: unknown): [why: string, fix: string | undefined] {
+  const text = chainText(error);
   const known = TRANSPORT.find(([pattern]) => pattern.test(text));
   if (known) return [known[1], known[2]];
-  // The address is said already.
+  // The address is in the message already.
   return [`"${oneLine(text.replace(/^.*client error \(\w+\): /s, ""), 90)}"`, undefined];
 }
 
+/** Patterns of Deno's texts, with reason and way out. */
 const TRANSPORT: readonly (readonly [RegExp, string, string | undefined])[] = [
   [
     /UnknownIssuer|CaUsedAsEndEntity|BadSignature/,
-    "another authority than the kubeconfig's has signed its certificate",
-    "give that cluster's certificate-authority",
+    "its certificate is not signed by the certificate-authority of the kubeconfig",
+    "set the certificate-authority of that cluster",
   ],
   [
     /NotValidForName|not valid for name/,
     "its certificate is for another name",
-    "name the server as it does",
+    "use the server name of its certificate",
   ],
   [
     /certificate:? ?(Expired|NotValidYet|expired|not valid yet)/,
-    "its certificate is not valid now",
-    "see both clocks",
+    "its certificate has expired or is not yet valid",
+    "check both clocks",
   ],
   [
     /InvalidContentType|invalid HTTP version/,
-    "it does not speak TLS there, or nothing else",
-    "see http and https in the kubeconfig's server",
+    "one side speaks TLS and the other does not",
+    "check http and https in the server of the kubeconfig",
   ],
   [
     /CertificateRequired|BadCertificate|CertificateUnknown|AlertReceived/,
-    "it does not take our certificate",
-    "give one of that cluster",
+    "it rejects our certificate",
+    "use a certificate of that cluster",
   ],
-  [/Connection refused/, "nobody listens there", "see whether it is running"],
-  [/dns error|lookup address/, "its name is not known", "see the kubeconfig's server"],
-  [/unreachable/, "there is no way to it", "see this host's network"],
-  [/AbortError|aborted/, "the connection was ended", undefined],
+  [/Connection refused/, "connection refused", "check whether it is running"],
+  [/dns error|lookup address/, "its name cannot be resolved", "check the server in the kubeconfig"],
+  [/unreachable/, "there is no route to it", "check this host's network"],
+  [/AbortError|aborted/, "the request was aborted", undefined],
   [
     /connection closed|body from connection|Connection reset|Broken pipe|IncompleteMessage|GoAway/i,
-    "it ended the connection",
+    "it closed the connection",
     undefined,
   ],
 ];
 
-function wordsOf(error: unknown): string {
-  const words: string[] = [];
-  for (let at = error; at instanceof Error && words.length < 5; at = at.cause) {
-    words.push(`${at.name}: ${at.message}`);
+/** Returns the texts of an error and its causes. */
+function chainText(error: unknown): string {
+  const texts: string[] = [];
+  for (let at = error; at instanceof Error && texts.length < 5; at = at.cause) {
+    texts.push(`${at.name}: ${at.message}`);
   }
-  return words.length === 0 ? String(error) : words.join(": ");
+  return texts.length === 0 ? String(error) : texts.join(": ");
 }

@@ -1,6 +1,6 @@
-// A cluster as this host needs to know it: its own pods, namespaces, policies, and, while there are
-// policies, every pod's labels. Kept right over anything that happens to the API server or to the way
-// there; what is known stays while nobody can be asked.
+// The cache of a cluster that this host needs: its own pods, namespaces, policies and, while there are policies, the
+// labels of all pods. It recovers from everything that happens to the API server or the network; the cached objects
+// stay in use while the API server is unreachable.
 
 import { Fault, faultFrom } from "../util/errors.ts";
 import type { AccessSource } from "./access.ts";
@@ -8,12 +8,12 @@ import { annotate, type AnnotationChange } from "./annotate.ts";
 import { ApiConnection, KubeRefusal } from "./api_connection.ts";
 import type { Informer } from "./informer.ts";
 import {
+  activeInformers,
+  type AnyInformer,
   createInformers,
-  type Followed,
   type Informers,
-  kindsOf,
   type KubeChange,
-  wantsPeers,
+  needsPeers,
 } from "./informers.ts";
 import {
   fieldsIn,
@@ -24,41 +24,43 @@ import {
   type KubePolicy,
   namespaceIn,
   type PeerPod,
-  Shelf,
+  StringPool,
   versionIn,
 } from "./objects.ts";
 import { ServerProbe } from "./server_probe.ts";
 import { pause } from "../util/async/pause.ts";
 import { Notifier } from "../util/async/notifier.ts";
 
-/** How a cluster is followed. */
+/** How a cluster is watched. */
 export interface ClusterOptions {
   readonly access: AccessSource;
-  /** Whose pods are this host's. */
+  /** Name of the node whose pods are this host's. */
   readonly node: string;
-  /** Is told each change of what is kept, one by one, before anybody is asked again. */
+  /** Called for each change of the cache, one by one, before the next request. */
   readonly onChange?: (change: KubeChange) => void;
-  /** Is told when it has become known, or is not known any more, what the API server has. */
+  /** Called when the cache has become up to date, or is no longer. */
   readonly onState?: (state: ClusterState) => void;
-  /** Milliseconds of the shortest and longest wait before another connection. @default [200, 10000] */
+  /** Shortest and longest pause before a reconnect, in milliseconds. @default [200, 10000] */
   readonly backoffMs?: readonly [number, number];
-  /** Milliseconds between two questions whether the way is still there. @default 20000 */
-  readonly pulseMs?: number;
-  /** Seconds that a watch lasts. @default 300 */
+  /** Milliseconds between two probes of the connection. @default 20000 */
+  readonly probeMs?: number;
+  /** Timeout of a watch in seconds. @default 300 */
   readonly watchSeconds?: number;
 }
 
-/** Whether what is known is what the API server has. */
+/** Whether the cache is up to date. */
 export interface ClusterState {
   readonly isUp: boolean;
-  /** Why not, as a sentence; empty where it is up, and before the first try. */
+  /** Why not, as a sentence; empty if it is, and before the first attempt. */
   readonly why: string;
 }
 
-// A right that is missing is given by hand: no need to ask often.
+// A missing permission is granted by hand: no need to retry often.
 const DENIED_MS = 5_000;
+/** Limit of one lookup for a set-up. */
+const LOOKUP_MS = 5_000;
 
-/** A followed cluster. */
+/** A cluster's informers over one connection at a time. */
 export class ClusterCache {
   readonly pods: Informer<HostPod>;
   readonly namespaces: Informer<KubeNamespace>;
@@ -67,6 +69,7 @@ export class ClusterCache {
   readonly peers: Informer<PeerPod>;
   readonly #options: ClusterOptions;
   readonly #kinds: Informers;
+  /** Why a kind may not be listed, by its title. */
   readonly #denied = new Map<string, string>();
   readonly #waiting = new Set<() => void>();
   #connection: ApiConnection | undefined;
@@ -84,16 +87,17 @@ export class ClusterCache {
       this.#kinds);
   }
 
+  /** Whether the cache is up to date, and why not. */
   get state(): ClusterState {
     return this.#state;
   }
 
-  /** Where the API server is; empty while there is no connection. */
+  /** URL of the API server; empty while there is no connection. */
   get server(): string {
     return this.#connection?.server ?? "";
   }
 
-  /** Waits until what is known is what the API server has. Faults: timeout, with the reason. */
+  /** Waits until the cache is up to date. Faults: timeout, with the reason. */
   async up(limitMs: number): Promise<void> {
     if (this.#state.isUp) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -115,9 +119,9 @@ export class ClusterCache {
   }
 
   /**
-   * Returns a pod of this host that may be too new to be known: what is not known yet is asked for. So
-   * is a pod without a UID: a watch tells late, and what is known may be its namesake before it.
-   * undefined where there is none. Faults: unavailable, timeout, where nobody can be asked.
+   * Returns a pod of this host that may be too new for the cache: then the API server is asked. So it is for a pod
+   * without a UID, as a watch may be late, and the cached pod an earlier one of the same name. undefined if there is
+   * none. Faults: unavailable, timeout.
    */
   async lookUp(
     { namespace, name, uid }: {
@@ -125,26 +129,26 @@ export class ClusterCache {
       readonly name: string;
       readonly uid?: string | undefined;
     },
-    limitMs = 5_000,
+    limitMs = LOOKUP_MS,
   ): Promise<HostPod | undefined> {
-    const known = uid === undefined ? undefined : this.pods.find(namespace, name, uid);
-    if (known) return known;
+    const cached = uid === undefined ? undefined : this.pods.find(namespace, name, uid);
+    if (cached) return cached;
     const query = new URLSearchParams({ fieldSelector: `metadata.name=${name}` });
     const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods?${query}`;
     const pod = hostPodIn(
       await this.#first(path, `pod ${namespace}/${name}`, limitMs),
-      new Shelf(),
+      new StringPool(),
     );
     return pod && (uid === undefined || pod.uid === uid) ? pod : undefined;
   }
 
-  /** Returns a namespace that may be too new to be known. Faults: as lookUp(). */
-  async lookUpNamespace(name: string, limitMs = 5_000): Promise<KubeNamespace | undefined> {
-    const known = this.namespaces.find("", name);
-    if (known && this.namespaces.isLive) return known;
+  /** Returns a namespace that may be too new for the cache. Faults: as lookUp(). */
+  async lookUpNamespace(name: string, limitMs = LOOKUP_MS): Promise<KubeNamespace | undefined> {
+    const cached = this.namespaces.find("", name);
+    if (cached && this.namespaces.isLive) return cached;
     const query = new URLSearchParams({ fieldSelector: `metadata.name=${name}` });
     const path = `/api/v1/namespaces?${query}`;
-    return namespaceIn(await this.#first(path, `namespace ${name}`, limitMs), new Shelf());
+    return namespaceIn(await this.#first(path, `namespace ${name}`, limitMs), new StringPool());
   }
 
   /** Returns the first item of the list at `path`. */
@@ -155,13 +159,13 @@ export class ClusterCache {
         fix: 'see "k8contivnet kube status"',
       });
     }
-    const { items } = fieldsIn(await this.#connection.askJson({ path }, limitMs));
+    const { items } = fieldsIn(await this.#connection.requestJson({ path }, limitMs));
     return Array.isArray(items) ? items[0] : undefined;
   }
 
   /**
-   * Changes one annotation of a pod. Faults: conflict, where the pod is not
-   * the one of that UID any more or `before` is not what is there; not_found; unavailable, timeout.
+   * Changes one annotation of a pod. Faults: conflict, if the pod has another UID, or the annotation is not as
+   * `before` says; not_found; unavailable, timeout.
    */
   async annotate(pod: KubeObject, key: string, change: AnnotationChange): Promise<void> {
     if (!this.#connection) {
@@ -172,8 +176,8 @@ export class ClusterCache {
     await annotate(this.#connection, pod, key, change);
   }
 
-  /** Follows the cluster until `signal` aborts. Never throws. */
-  async keep(signal: AbortSignal): Promise<void> {
+  /** Keeps the cache up to date until `signal` aborts. Never throws. */
+  async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         using connection = new ApiConnection(await this.#options.access());
@@ -192,25 +196,25 @@ export class ClusterCache {
     }
   }
 
-  /** Follows all kinds over one connection until that breaks, which is thrown. */
+  /** Runs all informers over one connection until that breaks, which is thrown. */
   async #session(connection: ApiConnection, signal: AbortSignal): Promise<void> {
     const ended = new AbortController();
     const ends = AbortSignal.any([signal, ended.signal]);
-    const pulse = new ServerProbe({
-      intervalMs: this.#options.pulseMs ?? 20_000,
-      ask: async (limitMs) => {
+    const probe = new ServerProbe({
+      intervalMs: this.#options.probeMs ?? 20_000,
+      request: async (limitMs) => {
         await this.#renew(connection);
-        return versionIn(await connection.askJson(PULSE, limitMs));
+        return versionIn(await connection.requestJson(PROBE, limitMs));
       },
-      known: () => kindsOf(this.#kinds).map((kind) => kind.version),
-      onBack: () => kindsOf(this.#kinds).forEach((kind) => kind.distrust()),
+      cachedVersions: () => activeInformers(this.#kinds).map((kind) => kind.version),
+      onRollback: () => activeInformers(this.#kinds).forEach((kind) => kind.forgetVersion()),
     });
     const parts = [
       ...[this.pods, this.namespaces, this.policies].map((kind) =>
-        this.#follow(kind, connection, ends)
+        this.#runInformer(kind, connection, ends)
       ),
-      this.#followPeers(connection, ends),
-      pulse.keep(ends),
+      this.#runPeers(connection, ends),
+      probe.run(ends),
     ];
     try {
       await Promise.race(parts);
@@ -221,62 +225,64 @@ export class ClusterCache {
     }
   }
 
-  /** Tokens and certificates are renewed in time, before the old ones end. */
+  /** Applies a renewed token, before the old one expires. Throws Renewed if more has changed. */
   async #renew(connection: ApiConnection): Promise<void> {
-    // One that cannot be read now may be half written; what we have is good still.
+    // A file that cannot be read now may be half written; the present access is still valid.
     const access = await this.#options.access().catch(() => undefined);
     if (access && !connection.renew(access)) throw new Renewed();
   }
 
-  /** Follows one kind; a refusal of that kind alone leaves the others be. */
-  async #follow(
-    kind: Followed,
+  /** Runs one informer; if only its kind is refused, the others go on. */
+  async #runInformer(
+    kind: AnyInformer,
     connection: ApiConnection,
     signal: AbortSignal,
   ): Promise<void> {
     while (!signal.aborted) {
       try {
-        await kind.follow(connection, signal, () => this.#live(kind));
+        await kind.run(connection, signal, () => this.#live(kind));
       } catch (error) {
         const isDenied = error instanceof KubeRefusal &&
           ["forbidden", "missing"].includes(error.refusal);
         if (!isDenied) throw error;
-        this.#denied.set(kind.title, `${kind.title} may not be read: ${error.message}`);
+        this.#denied.set(kind.title, `${kind.title} may not be listed: ${error.message}`);
         this.#settle();
         await pause(DENIED_MS, signal);
       }
     }
   }
 
-  #live(kind: Followed): void {
+  #live(kind: AnyInformer): void {
     this.#failures = 0;
     this.#denied.delete(kind.title);
     this.#settle();
   }
 
-  /** Other hosts' pods are of interest only to policies. */
-  async #followPeers(connection: ApiConnection, signal: AbortSignal): Promise<void> {
+  /** Runs the informer of all pods while there is a policy: only policies need it. */
+  async #runPeers(connection: ApiConnection, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      if (!wantsPeers(this.#kinds)) {
+      if (!needsPeers(this.#kinds)) {
         this.peers.clear();
         await this.#policiesChanged.wait({ signal });
         continue;
       }
-      const unwanted = new AbortController();
-      const ends = AbortSignal.any([signal, unwanted.signal]);
-      const follow = this.#follow(this.peers, connection, ends).finally(() => unwanted.abort());
-      while (wantsPeers(this.#kinds) && !ends.aborted) {
+      const noPolicies = new AbortController();
+      const ends = AbortSignal.any([signal, noPolicies.signal]);
+      const running = this.#runInformer(this.peers, connection, ends).finally(() =>
+        noPolicies.abort()
+      );
+      while (needsPeers(this.#kinds) && !ends.aborted) {
         await this.#policiesChanged.wait({ signal: ends });
       }
-      unwanted.abort();
-      await follow;
+      noPolicies.abort();
+      await running;
       this.#settle();
     }
   }
 
   #settle(): void {
-    const isUp = kindsOf(this.#kinds).every((kind) => kind.isLive);
-    // On a new connection one kind is live before the next: only what failed has made it down.
+    const isUp = activeInformers(this.#kinds).every((kind) => kind.isLive);
+    // On a new connection one kind is up to date before the next: only a failure has set it down.
     if (!isUp && this.#denied.size === 0) return;
     this.#note({ isUp, why: isUp ? "" : [...this.#denied.values()][0] ?? this.#state.why });
   }
@@ -289,8 +295,8 @@ export class ClusterCache {
   }
 }
 
-/** The way to the API server is another one by now. */
+/** Thrown if the API server or our credentials have changed, so that another connection is needed. */
 class Renewed extends Error {}
 
-// One key of etcd, read at its newest version: it shows that the API server and its etcd are well.
-const PULSE = { path: "/api/v1/namespaces?fieldSelector=metadata.name%3Ddefault&limit=1" };
+// Reads one key of etcd at its newest version: it shows that the API server and its etcd work.
+const PROBE = { path: "/api/v1/namespaces?fieldSelector=metadata.name%3Ddefault&limit=1" };

@@ -1,38 +1,39 @@
-// The objects of one kind as they are now: listed once, then followed by watches, and listed again only
-// where the server has forgotten our version. What is known stays known while nobody can be asked.
+// An informer: a cache of the objects of one kind, listed once, then kept up to date by watches, and relisted only
+// if the server no longer has our resourceVersion. The cache stays in use while the API server is unreachable.
 
 import { Fault, oneLine } from "../util/errors.ts";
-import { type ApiConnection, KubeRefusal } from "./api_connection.ts";
+import { type ApiConnection, KubeRefusal, REQUEST_LIMIT_MS } from "./api_connection.ts";
 import { readLines } from "./read_lines.ts";
 import { pause } from "../util/async/pause.ts";
-import { fieldsIn, type KubeObject, Shelf, versionIn } from "./objects.ts";
+import { fieldsIn, type KubeObject, StringPool, versionIn } from "./objects.ts";
 
-/** Which objects are followed, and what is kept of each. */
+/** Which objects are watched, and what is cached of each. */
 export interface InformerOptions<T extends KubeObject> {
   /** For messages: "pods of this host". */
   readonly title: string;
-  /** e.g. `/api/v1/pods` */
+  /** Path of the collection, `/api/v1/pods`. */
   readonly path: string;
+  /** Parameters of each request, such as a fieldSelector. */
   readonly query?: Readonly<Record<string, string>>;
-  /** Returns what is kept; undefined for what is none of this kind. */
-  readonly keep: (value: unknown, shelf: Shelf) => T | undefined;
-  /** Is told each object that came, changed in what is kept, or went. */
+  /** Returns what is cached of an object; undefined if it is not of this kind. */
+  readonly keep: (value: unknown, strings: StringPool) => T | undefined;
+  /** Called for each object that was added, changed in what is cached, or deleted. */
   readonly onChange?: (before: T | undefined, after: T | undefined) => void;
-  /** Objects in one answer. A page of pods has some 5 KB for each. @default 100 */
+  /** Objects per page of a list. A page of pods has some 5 KB for each. @default 100 */
   readonly pageSize?: number;
-  /** How long a watch lasts; the server ends it then. @default 300 */
+  /** Timeout of a watch in seconds, after which the server ends it. @default 300 */
   readonly watchSeconds?: number;
 }
 
-// A server that has forgotten our version opens the watch, and says so in its first line (1.20); what
-// has happened meanwhile comes as quickly.
+// A server that no longer has our resourceVersion opens the watch all the same, and says so in its first line (1.20);
+// events from meanwhile come as quickly. After this time without either, the cache counts as up to date.
 const SETTLE_MS = 200;
-// Watches that end as soon as they begin, one after another: 0.4 to 6.4 s apart.
+// Watches that end within QUICK_MS, one after another, are 0.4 to 6.4 s apart.
 const QUICK_MS = 1_000;
 const PAUSE_MS = 100;
+/** How much longer than its timeout a watch may last before it counts as hanging. */
 const GRACE_MS = 15_000;
-const PAGE_MS = 30_000;
-// A page's token lasts some five minutes: a list that takes this long starts anew.
+/** Most pages of one list; the continue token of a page lasts some five minutes anyway. */
 const MOST_PAGES = 10_000;
 
 interface Page {
@@ -41,13 +42,13 @@ interface Page {
   readonly version: string | undefined;
 }
 
-/** One kind's objects, by UID and by name. */
+/** The cached objects of one kind, by UID and by name. */
 export class Informer<T extends KubeObject> {
   readonly title: string;
   readonly #options: InformerOptions<T>;
   readonly #byUid = new Map<string, T>();
   readonly #uidByName = new Map<string, string>();
-  readonly #shelf = new Shelf();
+  readonly #strings = new StringPool();
   #version: string | undefined;
   #isLive = false;
 
@@ -56,48 +57,49 @@ export class Informer<T extends KubeObject> {
     this.#options = options;
   }
 
-  /** All that is known, in no order. */
+  /** All cached objects, in no order. */
   get objects(): Iterable<T> {
     return this.#byUid.values();
   }
 
+  /** Number of cached objects. */
   get size(): number {
     return this.#byUid.size;
   }
 
-  /** Changes are told at this moment: what is known is what the server has. */
+  /** Whether a watch is running, so that the cache is up to date. */
   get isLive(): boolean {
     return this.#isLive;
   }
 
-  /** Version up to which all is known. */
+  /** The resourceVersion up to which the cache is complete. */
   get version(): string | undefined {
     return this.#version;
   }
 
-  /** Returns the object that has the name now; with `uid` only that one. */
+  /** Returns the object of that name; with `uid`, only if it has that UID. */
   find(namespace: string, name: string, uid?: string): T | undefined {
     const object = this.#byUid.get(uid ?? this.#uidByName.get(nameOf({ namespace, name })) ?? "");
     return object && nameOf(object) === nameOf({ namespace, name }) ? object : undefined;
   }
 
-  /** Forgets the version: the next session lists. What is known stays until then. */
-  distrust(): void {
+  /** Forgets the resourceVersion: the next session relists. The cache stays until then. */
+  forgetVersion(): void {
     this.#version = undefined;
     this.#isLive = false;
   }
 
-  /** Forgets all. */
+  /** Empties the cache. */
   clear(): void {
-    this.distrust();
+    this.forgetVersion();
     for (const object of [...this.#byUid.values()]) this.#remove(object);
   }
 
   /**
-   * Follows the server until `signal` aborts; `onLive` is called whenever what is known has become
-   * true. Faults: what ends the connection. A refusal of this kind alone is thrown as KubeRefusal.
+   * Lists and watches until `signal` aborts; `onLive` is called whenever the cache has become up to date. Faults: what
+   * ends the connection; KubeRefusal, if only this kind is refused.
    */
-  async follow(connection: ApiConnection, signal: AbortSignal, onLive: () => void): Promise<void> {
+  async run(connection: ApiConnection, signal: AbortSignal, onLive: () => void): Promise<void> {
     try {
       const live = () => {
         if (this.#isLive) return;
@@ -123,8 +125,8 @@ export class Informer<T extends KubeObject> {
   }
 
   /**
-   * Lists, page by page: no more than one page's text is held at a time. False where the server has
-   * forgotten the list's version meanwhile.
+   * Lists page by page, with no more than the text of one page in memory. Returns false if the server no longer had
+   * the resourceVersion of the list before its end.
    */
   async #list(connection: ApiConnection, signal: AbortSignal): Promise<boolean> {
     const seen = new Set<string>();
@@ -132,16 +134,16 @@ export class Informer<T extends KubeObject> {
     for (let pages = 0; pages === 0 || next !== ""; pages++) {
       const page = await unlessExpired(this.#page(connection, signal, next));
       if (!page) return false;
-      // The first page's version is that of all.
+      // The resourceVersion of the first page is that of all pages.
       version ??= page.version;
       for (const item of page.items) {
-        const object = this.#options.keep(item, this.#shelf);
+        const object = this.#options.keep(item, this.#strings);
         if (!object) continue;
         seen.add(object.uid);
         this.#put(object);
       }
       next = page.next;
-      if (pages > MOST_PAGES) throw this.#strange("its list has no end");
+      if (pages > MOST_PAGES) throw this.#unexpected(`its list has more than ${MOST_PAGES} pages`);
     }
     for (const object of [...this.#byUid.values()]) if (!seen.has(object.uid)) this.#remove(object);
     this.#version = version ?? "0";
@@ -151,21 +153,21 @@ export class Informer<T extends KubeObject> {
   async #page(connection: ApiConnection, signal: AbortSignal, next: string): Promise<Page> {
     const limit = String(this.#options.pageSize ?? 100);
     const path = this.#pathOf({ limit, ...next === "" ? {} : { continue: next } });
-    const value = await connection.askJson({ path, signal }, PAGE_MS);
+    const value = await connection.requestJson({ path, signal }, REQUEST_LIMIT_MS);
     const { items, metadata } = fieldsIn(value);
-    if (!Array.isArray(items)) throw this.#strange("its answer is no list");
+    if (!Array.isArray(items)) throw this.#unexpected("the response is not a list");
     const more = fieldsIn(metadata).continue;
     return { items, next: typeof more === "string" ? more : "", version: versionIn(value) };
   }
 
-  /** Follows one watch to its end: the server's time limit, as a rule. */
+  /** Runs one watch to its end, usually the server's timeout. */
   async #watch(
     connection: ApiConnection,
     signal: AbortSignal,
     onSettled: () => void,
   ): Promise<void> {
     const { watchSeconds = 300 } = this.#options;
-    // Spread, so that the agents of many hosts do not come all at once.
+    // With jitter, so that the agents of many hosts do not reconnect all at once.
     const seconds = Math.ceil(watchSeconds * (0.75 + Math.random() / 4));
     const path = this.#pathOf({
       watch: "1",
@@ -175,35 +177,35 @@ export class Informer<T extends KubeObject> {
     });
     const late = AbortSignal.timeout(seconds * 1_000 + GRACE_MS);
     const ends = AbortSignal.any([signal, late]);
-    const response = await unlessExpired(connection.ask({ path, signal: ends }));
-    if (!response) return this.distrust();
-    if (!response.body) throw this.#strange("its watch has no body");
+    const response = await unlessExpired(connection.request({ path, signal: ends }));
+    if (!response) return this.forgetVersion();
+    if (!response.body) throw this.#unexpected("the watch has no body");
     const settling = setTimeout(onSettled, SETTLE_MS);
     try {
       for await (const line of readLines(response.body, ends)) {
-        if (!this.#take(line)) return;
+        if (!this.#handle(line)) return;
       }
     } catch (error) {
-      // Over the time that the server had for it: the next watch tells whether it is well.
+      // The server did not end it in time: the next watch shows whether the connection works.
       if (!late.aborted || signal.aborted) throw error;
     } finally {
       clearTimeout(settling);
     }
   }
 
-  /** Takes one event; false where the watch is of no use any more. */
-  #take(line: string): boolean {
+  /** Handles one event; returns false if the watch cannot be continued. */
+  #handle(line: string): boolean {
     const { type, object } = eventIn(line) ?? {};
     if (type === "BOOKMARK") {
       this.#version = versionIn(object) ?? this.#version;
       return true;
     }
     if (type === "ERROR" || type === undefined) {
-      // 410: our version is forgotten; any other is as good a reason to ask for all anew.
-      this.distrust();
+      // 410: the server no longer has our resourceVersion; any other error is as good a reason to relist.
+      this.forgetVersion();
       return false;
     }
-    const kept = this.#options.keep(object, this.#shelf);
+    const kept = this.#options.keep(object, this.#strings);
     if (kept && type === "DELETED") this.#remove(kept);
     else if (kept) this.#put(kept);
     this.#version = versionIn(object) ?? this.#version;
@@ -214,7 +216,7 @@ export class Informer<T extends KubeObject> {
     const before = this.#byUid.get(object.uid);
     const name = nameOf(object);
     const holder = this.#byUid.get(this.#uidByName.get(name) ?? "");
-    // One name, one object: the earlier one is gone, though its end may be told later.
+    // A name belongs to one object: the earlier one is gone, even if its deletion is reported later.
     if (holder && holder.uid !== object.uid) this.#remove(holder);
     this.#uidByName.set(name, object.uid);
     if (before && isSame(before, object)) return;
@@ -234,18 +236,18 @@ export class Informer<T extends KubeObject> {
     return `${this.#options.path}?${new URLSearchParams({ ...this.#options.query, ...more })}`;
   }
 
-  #strange(why: string): Fault {
+  #unexpected(why: string): Fault {
     return new Fault("unavailable", `${this.title} cannot be listed`, {
       why,
-      fix: "see whether the kubeconfig's server is an API server",
+      fix: "check whether the server in the kubeconfig is an API server",
     });
   }
 }
 
-/** Returns the answer, undefined where the server has forgotten the version that was asked for. */
-async function unlessExpired<T>(answer: Promise<T>): Promise<T | undefined> {
+/** Returns the response; undefined if the server no longer has the requested resourceVersion (410). */
+async function unlessExpired<T>(response: Promise<T>): Promise<T | undefined> {
   try {
-    return await answer;
+    return await response;
   } catch (error) {
     if (error instanceof KubeRefusal && error.refusal === "expired") return undefined;
     throw error;
@@ -256,7 +258,7 @@ function nameOf({ namespace, name }: { readonly namespace: string; readonly name
   return `${namespace}/${name}`;
 }
 
-/** What is kept has the order that its maker gave it, so its text tells. */
+/** Compares cached objects as JSON: their fields always have the same order. */
 function isSame(one: unknown, other: unknown): boolean {
   return JSON.stringify(one) === JSON.stringify(other);
 }
@@ -266,7 +268,7 @@ function eventIn(line: string): { readonly type: string; readonly object: unknow
     const { type, object } = fieldsIn(JSON.parse(line));
     return typeof type === "string" ? { type, object } : undefined;
   } catch (cause) {
-    throw new Fault("unavailable", "API server's watch is no JSON", {
+    throw new Fault("unavailable", "a watch event of the API server is not JSON", {
       why: `"${oneLine(line, 60)}"`,
       cause,
     });

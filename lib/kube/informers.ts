@@ -1,4 +1,4 @@
-// The kinds of objects that a host follows in its cluster.
+// The informers of a cluster: one for each kind of object that a host needs.
 
 import { Informer } from "./informer.ts";
 import {
@@ -13,7 +13,7 @@ import {
   policyIn,
 } from "./objects.ts";
 
-/** Which kind of object changed, and how; `after` is absent for what is gone. */
+/** A change of one object; `before` is undefined for a new one, `after` for a deleted one. */
 export type KubeChange =
   | Change<"pod", HostPod>
   | Change<"namespace", KubeNamespace>
@@ -26,66 +26,69 @@ interface Change<K extends string, T> {
   readonly after: T | undefined;
 }
 
-/** A kind, whatever its objects are. */
-export type Followed = Pick<
+/** An informer, whatever its objects are. */
+export type AnyInformer = Pick<
   Informer<KubeObject>,
-  "title" | "isLive" | "version" | "distrust" | "follow"
+  "title" | "isLive" | "version" | "forgetVersion" | "run"
 >;
 
-/** All kinds of one cluster. */
+/** All informers of one cluster. */
 export interface Informers {
   readonly pods: Informer<HostPod>;
   readonly namespaces: Informer<KubeNamespace>;
   readonly policies: Informer<KubePolicy>;
+  /** All pods of the cluster, for the selectors of policies. */
   readonly peers: Informer<PeerPod>;
 }
 
-/** Makes the kinds of the cluster that has `node`, with nothing known. */
+/** Creates the informers for the host of `node`, with empty caches. */
 export function createInformers(
   { node, watchSeconds }: { readonly node: string; readonly watchSeconds?: number },
-  tell: (change: KubeChange) => void,
+  report: (change: KubeChange) => void,
 ): Informers {
-  const often = watchSeconds === undefined ? {} : { watchSeconds };
+  const timeout = watchSeconds === undefined ? {} : { watchSeconds };
   return {
     pods: new Informer({
       title: "pods of this host",
       path: "/api/v1/pods",
       query: { fieldSelector: `spec.nodeName=${node}` },
       keep: hostPodIn,
-      onChange: (before, after) => tell({ kind: "pod", before, after }),
-      ...often,
+      onChange: (before, after) => report({ kind: "pod", before, after }),
+      ...timeout,
     }),
     namespaces: new Informer({
       title: "namespaces",
       path: "/api/v1/namespaces",
       keep: namespaceIn,
-      onChange: (before, after) => tell({ kind: "namespace", before, after }),
-      ...often,
+      onChange: (before, after) => report({ kind: "namespace", before, after }),
+      ...timeout,
     }),
     policies: new Informer({
       title: "network policies",
       path: "/apis/networking.k8s.io/v1/networkpolicies",
       keep: policyIn,
-      onChange: (before, after) => tell({ kind: "policy", before, after }),
-      ...often,
+      onChange: (before, after) => report({ kind: "policy", before, after }),
+      ...timeout,
     }),
     peers: new Informer({
       title: "pods",
       path: "/api/v1/pods",
       keep: peerPodIn,
-      onChange: (before, after) => tell({ kind: "peer", before, after }),
-      ...often,
+      onChange: (before, after) => report({ kind: "peer", before, after }),
+      ...timeout,
     }),
   };
 }
 
-/** Reports whether other hosts' pods are of interest: only policies look at them. */
-export function wantsPeers({ policies }: Informers): boolean {
+/** Reports whether the pods of other hosts are needed: only policies select them. */
+export function needsPeers({ policies }: Informers): boolean {
   return policies.size > 0;
 }
 
-/** Returns the kinds that are to be followed now. */
-export function kindsOf({ pods, namespaces, policies, peers }: Informers): readonly Followed[] {
+/** Returns the informers that have to run now. */
+export function activeInformers(
+  { pods, namespaces, policies, peers }: Informers,
+): readonly AnyInformer[] {
   const always = [pods, namespaces, policies];
   return policies.size > 0 ? [...always, peers] : always;
 }

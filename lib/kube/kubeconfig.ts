@@ -1,5 +1,5 @@
-// A kubeconfig: YAML or JSON in, the chosen context's cluster and user out. Loaded only where there
-// is one, as its parser has weight.
+// Parses a kubeconfig, YAML or JSON, into cluster and user of the chosen context. Loaded only if there is one, as the
+// YAML parser is large.
 
 import { Fault, oneLine } from "../util/errors.ts";
 import type { Access, AccessOptions } from "./access_fields.ts";
@@ -9,10 +9,10 @@ export type AccessFiles = Readonly<Partial<Record<"ca" | "cert" | "key" | "token
 
 type Fields = Readonly<Record<string, unknown>>;
 
-// kubectl's own of large organisations have some 100 KB; the parser takes a second for 1 MB.
+// Kubeconfigs of large organisations have some 100 KB; the parser takes a second for 1 MB.
 const MOST_BYTES = 1024 * 1024;
 
-/** Returns a kubeconfig as an object. Faults: usage, with line and column where they are known. */
+/** Parses a kubeconfig. Faults: usage, with line and column if they are known. */
 export async function parseKubeconfig(path: string, text: string): Promise<Fields> {
   const wrong = (why: string, cause?: unknown) =>
     new Fault("usage", `kubeconfig ${oneLine(path, 60)} refused`, {
@@ -28,11 +28,11 @@ export async function parseKubeconfig(path: string, text: string): Promise<Field
     throw wrong(`"${oneLine(firstLine(cause), 80)}"`, cause);
   }
   const fields = fieldsIn(value);
-  if (!fields) throw wrong("it is no object");
+  if (!fields) throw wrong("it is not an object");
   return fields;
 }
 
-/** JSON is read as such: it needs no parser to be loaded. */
+/** Parses JSON, for which no YAML parser has to be loaded; undefined for anything else. */
 function jsonIn(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -45,7 +45,7 @@ function firstLine(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).split("\n")[0] ?? "";
 }
 
-/** Returns what the chosen context says. Pure. Faults: usage. */
+/** Returns the access of the chosen context. Pure. Faults: usage. */
 export function accessFrom(
   config: Fields,
   path: string,
@@ -75,7 +75,7 @@ export function accessFrom(
     const data = textIn(fields[`${name}-data`]);
     if (data === undefined) return undefined;
     const text = pemIn(data);
-    if (text === undefined) throw wrong(`its ${name}-data is no PEM in base64`);
+    if (text === undefined) throw wrong(`its ${name}-data is not PEM in base64`);
     return text;
   };
   const [ca, cert, key] = [
@@ -85,14 +85,14 @@ export function accessFrom(
   ];
   const token = textIn(user.token);
   const files: Record<string, string | undefined> = {
-    // As client-go has it, data beat a file, and a token's file beats the token.
+    // As in client-go: data takes precedence over a file, and the file of a token over the token.
     ca: ca === undefined ? textIn(cluster["certificate-authority"]) : undefined,
     cert: cert === undefined ? textIn(user["client-certificate"]) : undefined,
     key: key === undefined ? textIn(user["client-key"]) : undefined,
     token: textIn(user.tokenFile),
   };
   if ((cert ?? files.cert) === undefined !== ((key ?? files.key) === undefined)) {
-    throw wrong("of client-certificate and client-key it has only one", "give both");
+    throw wrong("it has only one of client-certificate and client-key", "set both");
   }
   return {
     server,
@@ -105,20 +105,20 @@ export function accessFrom(
   };
 }
 
-/** Why a kubeconfig cannot be served, and the way out: what it asks for is not there here. */
+/** Returns why a kubeconfig is refused, and the way out: it needs what is not supported. */
 function refusalOf(cluster: Fields, user: Fields): [why: string, fix: string] | undefined {
   if (cluster["insecure-skip-tls-verify"] === true) {
-    return ["insecure-skip-tls-verify would trust anybody", "give certificate-authority instead"];
+    return ["insecure-skip-tls-verify would trust any server", "set certificate-authority instead"];
   }
   if (cluster["tls-server-name"] !== undefined) {
-    return ["tls-server-name is not supported", "name the server as its certificate does"];
+    return ["tls-server-name is not supported", "use the server name of its certificate"];
   }
   if (cluster["proxy-url"] !== undefined) {
     return ["proxy-url is not supported", "set HTTPS_PROXY"];
   }
   for (const way of ["exec", "auth-provider", "username", "password"]) {
     if (user[way] === undefined) continue;
-    return [`its user logs in by "${way}"`, "give token, tokenFile or client-certificate"];
+    return [`its user logs in by "${way}"`, "set token, tokenFile or client-certificate"];
   }
   return undefined;
 }
@@ -131,12 +131,15 @@ function serverOf(
   if (server === undefined) throw wrong("its cluster has no server");
   const url = URL.canParse(server) ? new URL(server) : undefined;
   if (!url || !["https:", "http:"].includes(url.protocol)) {
-    throw wrong(`server "${oneLine(server, 60)}" is no URL`, "as https://10.0.0.1:6443");
+    throw wrong(
+      `server "${oneLine(server, 60)}" is not a URL`,
+      "use one such as https://10.0.0.1:6443",
+    );
   }
   if (url.protocol === "http:" && !isInsecure) {
     throw wrong(
-      `server "${oneLine(server, 60)}" is not asked over TLS`,
-      "use https, or say --kube-insecure",
+      `server "${oneLine(server, 60)}" does not use TLS`,
+      "use https, or add --kube-insecure",
     );
   }
   return `${url.origin}${url.pathname}`.replace(/\/+$/, "");

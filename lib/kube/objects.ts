@@ -1,12 +1,12 @@
-// What is kept of the API's objects: only what this program needs, as a cluster has many. Pure.
+// What is cached of API objects: only the fields that this program needs, as a cluster has many objects. Pure.
 
 /** Labels or annotations. */
 export type Pairs = Readonly<Record<string, string>>;
 
-/** Every object: by `uid`, as a name may be given again to another. */
+/** The identity of an object; a name may be reused, a UID is not. */
 export interface KubeObject {
   readonly uid: string;
-  /** Empty for what is in no namespace. */
+  /** Empty for a cluster-scoped object. */
   readonly namespace: string;
   readonly name: string;
 }
@@ -18,70 +18,71 @@ export interface NamedPort {
   readonly port: number;
 }
 
-/** Any pod of the cluster, as far as selectors of others reach for it. */
+/** Any pod of the cluster: what the selectors of policies need. */
 export interface PeerPod extends KubeObject {
   readonly labels: Pairs;
   readonly node: string;
-  /** Addresses that its kubelet has told, the first one first. */
+  /** Addresses that its kubelet has reported, in its order. */
   readonly addresses: readonly string[];
   readonly ports: readonly NamedPort[];
 }
 
 /** A pod of this host. */
 export interface HostPod extends PeerPod {
-  /** Those of ours, and the network status. */
+  /** Our own, and the network status. */
   readonly annotations: Pairs;
   readonly isHostNetwork: boolean;
-  /** It has run to its end, or is being deleted. */
+  /** It has terminated, or is being deleted. */
   readonly isEnding: boolean;
 }
 
 /** A namespace. */
 export interface KubeNamespace extends KubeObject {
   readonly labels: Pairs;
-  /** Those of ours. */
+  /** Our own. */
   readonly annotations: Pairs;
   readonly isEnding: boolean;
 }
 
-/** A NetworkPolicy of networking.k8s.io/v1; its `spec` as the API has it. */
+/** A NetworkPolicy of networking.k8s.io/v1; its `spec` as the API returns it. */
 export interface KubePolicy extends KubeObject {
   readonly spec: Readonly<Record<string, unknown>>;
 }
 
-/** Where a pod's networks are told beside it: k8snetworkplumbingwg's de-facto standard, version 1. */
+/** Annotation with a pod's networks: the de-facto standard of k8snetworkplumbingwg, version 1. */
 export const NETWORK_STATUS = "k8s.v1.cni.cncf.io/network-status";
 
-// What design and users name: io.contiv.tenant, io.contiv.network, io.contiv.net-group.
+// Prefix of our own: io.contiv.tenant, io.contiv.network, io.contiv.net-group.
 const OURS = "io.contiv.";
 
-/** Returns the one string for equal ones: a cluster's pods repeat most of their labels' values. */
-export class Shelf {
-  readonly #words = new Map<string, string>();
+/** Interns strings: the pods of a cluster repeat most values of their labels. */
+export class StringPool {
+  readonly #interned = new Map<string, string>();
 
-  same(word: string): string {
-    const known = this.#words.get(word);
-    if (known !== undefined) return known;
-    // What comes and goes must not be kept for ever; those that are in use are only not shared.
-    if (this.#words.size >= 20_000) this.#words.clear();
-    this.#words.set(word, word);
-    return word;
+  /** Returns the first string that was equal to `text`. */
+  intern(text: string): string {
+    const first = this.#interned.get(text);
+    if (first !== undefined) return first;
+    // Strings that are no longer used must not stay for ever; those in use are then only not shared.
+    if (this.#interned.size >= 20_000) this.#interned.clear();
+    this.#interned.set(text, text);
+    return text;
   }
 }
 
-/** An object's fields, each to be looked at. */
+/** The fields of an object of unknown shape. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** Returns what is kept of a pod of this host; undefined for what is no pod. */
-export function hostPodIn(value: unknown, shelf: Shelf): HostPod | undefined {
-  const peer = peerPodIn(value, shelf);
+/** Returns what is cached of a pod of this host; undefined if `value` is not a pod. */
+export function hostPodIn(value: unknown, strings: StringPool): HostPod | undefined {
+  const peer = peerPodIn(value, strings);
   if (!peer) return undefined;
   const [meta, spec, status] = partsOf(value);
   return {
     ...peer,
     annotations: pairsIn(
       meta.annotations,
-      shelf,
+      strings,
       (key) => key.startsWith(OURS) || key === NETWORK_STATUS,
     ),
     isHostNetwork: spec.hostNetwork === true,
@@ -90,50 +91,50 @@ export function hostPodIn(value: unknown, shelf: Shelf): HostPod | undefined {
   };
 }
 
-/** Returns what is kept of any pod. */
-export function peerPodIn(value: unknown, shelf: Shelf): PeerPod | undefined {
+/** Returns what is cached of any pod; undefined if `value` is not a pod. */
+export function peerPodIn(value: unknown, strings: StringPool): PeerPod | undefined {
   const [meta, spec, status] = partsOf(value);
-  const own = identityIn(meta, shelf);
+  const own = identityIn(meta, strings);
   if (!own) return undefined;
   return {
     ...own,
-    labels: pairsIn(meta.labels, shelf),
-    node: shelf.same(textIn(spec.nodeName)),
+    labels: pairsIn(meta.labels, strings),
+    node: strings.intern(textIn(spec.nodeName)),
     addresses: addressesIn(status),
     ports: listIn(spec.containers).flatMap((one) => listIn(one.ports)).map((one) =>
-      portIn(one, shelf)
+      portIn(one, strings)
     ).filter((one) => one !== undefined),
   };
 }
 
-/** Returns what is kept of a namespace. */
-export function namespaceIn(value: unknown, shelf: Shelf): KubeNamespace | undefined {
+/** Returns what is cached of a namespace. */
+export function namespaceIn(value: unknown, strings: StringPool): KubeNamespace | undefined {
   const [meta, , status] = partsOf(value);
-  const own = identityIn(meta, shelf);
+  const own = identityIn(meta, strings);
   return own && {
     ...own,
-    labels: pairsIn(meta.labels, shelf),
-    annotations: pairsIn(meta.annotations, shelf, (key) => key.startsWith(OURS)),
+    labels: pairsIn(meta.labels, strings),
+    annotations: pairsIn(meta.annotations, strings, (key) => key.startsWith(OURS)),
     isEnding: meta.deletionTimestamp !== undefined || status.phase === "Terminating",
   };
 }
 
-/** Returns what is kept of a NetworkPolicy. */
-export function policyIn(value: unknown, shelf: Shelf): KubePolicy | undefined {
+/** Returns what is cached of a NetworkPolicy. */
+export function policyIn(value: unknown, strings: StringPool): KubePolicy | undefined {
   const [meta, spec] = partsOf(value);
-  const own = identityIn(meta, shelf);
+  const own = identityIn(meta, strings);
   return own && { ...own, spec };
 }
 
-/** Returns the version of an object or a list; undefined where there is none. */
+/** Returns the resourceVersion of an object or a list; undefined if it has none. */
 export function versionIn(value: unknown): string | undefined {
   return textIn(fieldsIn(fieldsIn(value).metadata).resourceVersion) || undefined;
 }
 
-function identityIn(meta: Fields, shelf: Shelf): KubeObject | undefined {
+function identityIn(meta: Fields, strings: StringPool): KubeObject | undefined {
   const [uid, name] = [textIn(meta.uid), textIn(meta.name)];
   if (uid === "" || name === "") return undefined;
-  return { uid, namespace: shelf.same(textIn(meta.namespace)), name };
+  return { uid, namespace: strings.intern(textIn(meta.namespace)), name };
 }
 
 function partsOf(value: unknown): [meta: Fields, spec: Fields, status: Fields] {
@@ -141,32 +142,34 @@ function partsOf(value: unknown): [meta: Fields, spec: Fields, status: Fields] {
   return [fieldsIn(metadata), fieldsIn(spec), fieldsIn(status)];
 }
 
-function pairsIn(value: unknown, shelf: Shelf, isWanted = (_: string) => true): Pairs {
+function pairsIn(value: unknown, strings: StringPool, isWanted = (_: string) => true): Pairs {
   const pairs: Record<string, string> = {};
   for (const [key, text] of Object.entries(fieldsIn(value))) {
-    if (typeof text === "string" && isWanted(key)) pairs[shelf.same(key)] = shelf.same(text);
+    if (typeof text === "string" && isWanted(key)) {
+      pairs[strings.intern(key)] = strings.intern(text);
+    }
   }
   return pairs;
 }
 
-/** `podIPs` has come with 1.16. */
+/** Since Kubernetes 1.16 in `podIPs`. */
 function addressesIn(status: Fields): string[] {
   const several = listIn(status.podIPs).map((one) => textIn(one.ip));
   return (several.length > 0 ? several : [textIn(status.podIP)]).filter((one) => one !== "");
 }
 
-function portIn(value: Fields, shelf: Shelf): NamedPort | undefined {
+function portIn(value: Fields, strings: StringPool): NamedPort | undefined {
   const [name, protocol, port] = [textIn(value.name), value.protocol ?? "TCP", value.containerPort];
   const isKnown = protocol === "TCP" || protocol === "UDP" || protocol === "SCTP";
   if (name === "" || !isKnown || typeof port !== "number") return undefined;
-  return { name: shelf.same(name), protocol, port };
+  return { name: strings.intern(name), protocol, port };
 }
 
 function listIn(value: unknown): Fields[] {
   return Array.isArray(value) ? value.map(fieldsIn) : [];
 }
 
-/** Returns the fields of an object; none of what is no object. */
+/** Returns the fields of an object; none for anything else. */
 export function fieldsIn(value: unknown): Fields {
   return typeof value === "object" && value !== null ? value as Fields : {};
 }

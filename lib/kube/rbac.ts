@@ -1,9 +1,9 @@
-// The rights that an agent needs in Kubernetes, and no more: it reads pods, namespaces and policies,
-// and writes one annotation. By `pods/status` it cannot change what a pod runs, as by `pods` it could.
+// The permissions that an agent needs in Kubernetes, and no more: it lists and watches pods, namespaces and policies,
+// and writes one annotation. With `pods/status` it cannot change what a pod runs, as it could with `pods`.
 
-/** Returns the manifest for `kubectl apply -f -`: an account in `namespace` and its rights. */
+/** Returns the manifest for `kubectl apply -f -`: a service account in `namespace` and its permissions. */
 export function rbacManifest(namespace: string): string {
-  return `# Rights of k8contivnet's agents.
+  return `# Permissions of k8contivnet's agents.
 apiVersion: v1
 kind: ServiceAccount
 metadata:

@@ -1,14 +1,14 @@
-// A stream's lines: chunks are cut anywhere, also within a character.
+// Splits a stream into lines; a chunk may end anywhere, also within a character.
 
 import { piecesOf } from "../util/body.ts";
 import { Fault } from "../util/errors.ts";
 
-// etcd takes 1.5 MB for an object; its JSON may be longer.
+// etcd accepts objects of up to 1.5 MB; their JSON may be longer.
 const MOST_CHARACTERS = 16 * 1024 * 1024;
 
 /**
- * Returns each whole line that is not empty; what is cut off at the end is nobody's. Faults: the
- * signal's reason, when it aborts; what breaks the read.
+ * Returns each complete line that is not empty; an incomplete one at the end is dropped. Faults: the signal's reason,
+ * when it aborts; of the read; unavailable, for a line without an end.
  */
 export async function* readLines(
   body: ReadableStream<Uint8Array>,
@@ -22,7 +22,9 @@ export async function* readLines(
     parts.push(first);
     length += first.length;
     if (length > MOST_CHARACTERS) {
-      throw new Fault("unavailable", "API server's watch has a line that is too long");
+      throw new Fault("unavailable", "a watch event of the API server is too long", {
+        why: `it has more than ${MOST_CHARACTERS} characters`,
+      });
     }
     for (const next of rest) {
       const line = parts.join("");

@@ -1,24 +1,25 @@
-// Is the way to the API server still there, and is it still the same history? A connection can die
-// without a word, and then no watch tells anything for ever; and an etcd that was restored from a
-// backup is behind the versions that we know, where a watch is silent, too (Kubernetes 1.20).
+// Is the API server still reachable, and is its history still the same? A connection can die silently, and then no
+// watch ever reports anything; and an etcd that was restored from a backup is behind our resourceVersions, where a
+// watch is silent, too (Kubernetes 1.20).
 
 import { Fault } from "../util/errors.ts";
 import { pause } from "../util/async/pause.ts";
 
-/** What a pulse asks and tells. */
+/** What a probe works with. */
 export interface ServerProbeOptions {
+  /** Time between two probes; it has jitter. */
   readonly intervalMs: number;
-  /** Returns the server's newest version; what it throws ends the connection. */
-  readonly ask: (limitMs: number) => Promise<string | undefined>;
-  /** Versions up to which something is known. */
-  readonly known: () => readonly (string | undefined)[];
-  /** The server's history is behind what is known: nothing of it can be trusted. */
-  readonly onBack: () => void;
+  /** Returns the server's newest resourceVersion; what it throws ends the connection. */
+  readonly request: (limitMs: number) => Promise<string | undefined>;
+  /** Returns the resourceVersions of all caches. */
+  readonly cachedVersions: () => readonly (string | undefined)[];
+  /** Called if the server is behind a cache: then no cache is valid. */
+  readonly onRollback: () => void;
 }
 
 const LIMIT_MS = 10_000;
 
-/** Asks from time to time. */
+/** Probes the API server from time to time. */
 export class ServerProbe {
   readonly #options: ServerProbeOptions;
 
@@ -26,25 +27,25 @@ export class ServerProbe {
     this.#options = options;
   }
 
-  /** Asks until `signal` aborts. Faults: when there is no answer, or one of another history. */
-  async keep(signal: AbortSignal): Promise<void> {
-    const { intervalMs, ask, known, onBack } = this.#options;
+  /** Probes until `signal` aborts. Faults: if there is no response, or the server is behind a cache. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { intervalMs, request, cachedVersions, onRollback } = this.#options;
     while (!signal.aborted) {
       await pause(intervalMs * (0.8 + Math.random() / 5), signal);
       if (signal.aborted) return;
-      const before = known();
-      const now = await ask(Math.min(LIMIT_MS, Math.max(1_000, intervalMs)));
+      const before = cachedVersions();
+      const now = await request(Math.min(LIMIT_MS, Math.max(1_000, intervalMs)));
       if (!isBehind(now, before)) continue;
-      onBack();
-      throw new Fault("unavailable", "API server's history has gone back", {
-        why: `it is at version ${now}, and told later ones before`,
-        fix: "nothing: all is read anew",
+      onRollback();
+      throw new Fault("unavailable", "API server has rolled back", {
+        why: `its resourceVersion is ${now}, and was higher before`,
+        fix: "none needed: all objects are relisted",
       });
     }
   }
 }
 
-/** Reports whether `now` is before one of `versions`; versions that are no numbers tell nothing. */
+/** Reports whether `now` is lower than one of `versions`; versions that are not numbers are ignored. */
 export function isBehind(
   now: string | undefined,
   versions: readonly (string | undefined)[],

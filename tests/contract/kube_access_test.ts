@@ -28,7 +28,7 @@ const LIMIT = { limitMs: 30_000 };
 async function sentence(kubeconfig: string, node = "host1"): Promise<string> {
   try {
     using connection = new ApiConnection(await accessSource(kubeconfig)());
-    await connection.askJson({ path: `/api/v1/pods?fieldSelector=spec.nodeName%3D${node}` });
+    await connection.requestJson({ path: `/api/v1/pods?fieldSelector=spec.nodeName%3D${node}` });
     return "";
   } catch (error) {
     assert(error instanceof Fault, String(error));
@@ -52,7 +52,7 @@ Deno.test("a token that ends is said, and the cluster is known again when its fi
     () => cluster.state.why.includes("does not know us: 401"),
     LIMIT,
   );
-  assertMatch(cluster.state.why, /; renew the kubeconfig's token or certificate$/);
+  assertMatch(cluster.state.why, /; renew the token or certificate in the kubeconfig$/);
   assertEquals(cluster.pods.size, 1);
   await Deno.writeTextFile(file, await kube.token("rights", "k8contivnet"));
   await cluster.up(30_000);
@@ -97,7 +97,7 @@ Deno.test("a server whose certificate another authority has signed is not talked
   const asked = async () => (await kube.audited()).filter(({ uri }) => uri.includes(node)).length;
   assertMatch(
     await sentence(await kube.kubeconfig("other-ca", user, { ca: other.ca }), node),
-    /cannot be asked: another authority than the kubeconfig's has signed its certificate; give that/,
+    /is unreachable: its certificate is not signed by the certificate-authority of the kubeconfig; set the/,
   );
   assertEquals(await sentence(`${kube.dir}/admin.kubeconfig`, node), "");
   assertEquals(await asked(), 1);
@@ -105,7 +105,7 @@ Deno.test("a server whose certificate another authority has signed is not talked
   const cert = { "client-certificate": other.clientCert, "client-key": other.clientKey };
   assertMatch(
     await sentence(await kube.kubeconfig("other-cert", cert)),
-    /does not know us: 401|does not take our certificate/,
+    /rejects our credentials: 401|rejects our certificate/,
   );
 });
 
@@ -128,19 +128,19 @@ Deno.test("a client's certificate is enough, as file and as data", async () => {
 Deno.test("other ways that lead nowhere are each said in a sentence", async () => {
   const token = { token: kube.adminToken };
   const nowhere = await kube.kubeconfig("nowhere", token, { server: "https://127.0.0.1:4444" });
-  assertMatch(await sentence(nowhere), /cannot be asked: nobody listens there; see whether/);
+  assertMatch(await sentence(nowhere), /is unreachable: connection refused; check whether/);
   const name = kube.url.replace("127.0.0.1", "localhost");
   const misnamed = await kube.kubeconfig("misnamed", token, { server: name });
-  assertMatch(await sentence(misnamed), /its certificate is for another name|nobody listens there/);
+  assertMatch(await sentence(misnamed), /its certificate is for another name|connection refused/);
   const noFile = await kube.kubeconfig("no-ca", token, { ca: "/nowhere/ca.pem" });
   assertMatch(await sentence(noFile), /its ca \/nowhere\/ca.pem cannot be read: No such file/);
   const noKey = await kube.kubeconfig("no-key", {
     "client-certificate": kube.files.ca,
     "client-key": kube.files.ca,
   });
-  assertMatch(await sentence(noKey), /no connection to \S+ can be made|cannot be asked/);
+  assertMatch(await sentence(noKey), /cannot connect to \S+|is unreachable/);
   const stranger = await kube.kubeconfig("stranger", { token: "nobody's" });
-  assertMatch(await sentence(stranger), /does not know us: 401/);
+  assertMatch(await sentence(stranger), /rejects our credentials: 401/);
 });
 
 Deno.test("a missing right is reported, all else works, and a new right is used", async () => {
@@ -160,9 +160,9 @@ Deno.test("a missing right is reported, all else works, and a new right is used"
   await waitFor("the sentence", () => cluster.state.why !== "", LIMIT);
   assertMatch(
     cluster.state.why,
-    /^network policies may not be read: API server \S+ does not let us/,
+    /^network policies may not be listed: API server \S+ denies us permission/,
   );
-  assertMatch(cluster.state.why, /; apply what "k8contivnet kube rbac" prints$/);
+  assertMatch(cluster.state.why, /; apply the output of "k8contivnet kube rbac"$/);
   const uid = await kube.pod("rights", "some", node);
   const pod = await waitFor("the pod", () => cluster.pods.find("rights", "some", uid), LIMIT);
   const refused = await assertRejects(
@@ -228,7 +228,7 @@ Deno.test("a list whose version is forgotten between two pages begins anew", asy
     await kube.etcd.compact();
   };
   const stopping = new AbortController();
-  const following = pods.follow(connection, stopping.signal, () => {});
+  const following = pods.run(connection, stopping.signal, () => {});
   await waitFor("all pods", () => pods.isLive && pods.size === 13, LIMIT);
   stopping.abort();
   await following;
@@ -243,12 +243,12 @@ Deno.test("a list whose version is forgotten between two pages begins anew", asy
 class Forgetful extends ApiConnection {
   beforeNextPage: (() => Promise<void>) | undefined;
 
-  override async askJson(...args: Parameters<ApiConnection["askJson"]>): Promise<unknown> {
+  override async requestJson(...args: Parameters<ApiConnection["requestJson"]>): Promise<unknown> {
     if (args[0].path.includes("continue=")) {
       await this.beforeNextPage?.();
       this.beforeNextPage = undefined;
     }
-    return await super.askJson(...args);
+    return await super.requestJson(...args);
   }
 }
 

@@ -164,7 +164,7 @@ Deno.test("what is known stays while the API server is unreachable, and is right
   // Nothing passes, and nobody says so: only the pulse finds out.
   proxy.mode = "silent";
   await waitFor("it to be noticed", () => !cluster.state.isUp, LIMIT);
-  assertStringIncludes(cluster.state.why, "gave no answer in");
+  assertStringIncludes(cluster.state.why, "did not respond within");
   assertEquals(cluster.pods.size, 3);
   await kube.removePod(namespace, "goes");
   await kube.label(namespace, "changes", { app: "x" });
@@ -189,7 +189,7 @@ Deno.test("an API server that is killed under its watches is waited for, and sai
     () => cluster.state.why.includes("nobody listens there"),
     LIMIT,
   );
-  assertMatch(cluster.state.why, /^API server https:\S+ cannot be asked: [^\n]+$/);
+  assertMatch(cluster.state.why, /^API server https:\S+ is unreachable: [^\n]+$/);
   await kube.start();
   await cluster.up(60_000);
   await kube.pod(namespace, "a", node);

@@ -43,7 +43,7 @@ function tokenOf(pod: string): Promise<string> {
 async function sentence(): Promise<string> {
   try {
     using connection = new ApiConnection(await accessSource(IN_CLUSTER)());
-    await connection.askJson({ path: "/api/v1/namespaces?limit=1" });
+    await connection.requestJson({ path: "/api/v1/namespaces?limit=1" });
     return "";
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
@@ -114,14 +114,14 @@ Deno.test("a token that is half written leaves the one that is known in use", as
 });
 
 Deno.test("a pod without a service account says what is missing", async () => {
-  assertMatch(await sentence(), /^there is no cluster around us: KUBERNETES_SERVICE_HOST and /);
+  assertMatch(await sentence(), /^not running in a Kubernetes pod: KUBERNETES_SERVICE_HOST and /);
   await using account = await inPod(unusedName("agent"));
   assertEquals(await sentence(), "");
   await account.renew("nobody's");
-  assertMatch(await sentence(), /does not know us: 401/);
+  assertMatch(await sentence(), /rejects our credentials: 401/);
   await Deno.remove(`${FOLDER}/token`);
   assertMatch(
     await sentence(),
-    /^service account's token \S+ cannot be read: No such file[^;]*; let the pod have its account/,
+    /^service account's token \S+ cannot be read: No such file[^;]*; mount the service account/,
   );
 });

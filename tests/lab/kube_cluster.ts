@@ -11,7 +11,7 @@ export interface FollowOptions {
   readonly kubeconfig?: string;
   readonly node?: string;
   /** @default 500 */
-  readonly pulseMs?: number;
+  readonly probeMs?: number;
   /** @default 300 */
   readonly watchSeconds?: number;
 }
@@ -34,11 +34,11 @@ export function follow(kube: Kube, options: FollowOptions = {}): Followed {
     onChange: (change) => void changes.push(change),
     onState: (state) => void states.push(state),
     backoffMs: [50, 500],
-    pulseMs: options.pulseMs ?? 500,
+    probeMs: options.probeMs ?? 500,
     ...options.watchSeconds === undefined ? {} : { watchSeconds: options.watchSeconds },
   });
   const stopping = new AbortController();
-  const keeping = cluster.keep(stopping.signal);
+  const keeping = cluster.run(stopping.signal);
   const end = async () => {
     stopping.abort();
     await keeping;

@@ -280,8 +280,8 @@ Deno.test("a kubeconfig that is of no use stops the agent's start with one sente
         /refused: "tab characters must not be used in indentation \(2:1\)"/,
       ],
       [["--kubeconfig", "/nowhere"], 3, /kubeconfig \/nowhere cannot be read: No such file/],
-      [["--kubeconfig", "in-cluster"], 2, /there is no cluster around us/],
-      [["--node-name", "x"], 2, /--node-name says nothing without --kubeconfig/],
+      [["--kubeconfig", "in-cluster"], 2, /not running in a Kubernetes pod/],
+      [["--node-name", "x"], 2, /--node-name needs --kubeconfig/],
       [["--kubeconfig", kubeconfig, "--node-name", "a/b"], 2, /node name "a\/b" is no name/],
     ] as const
   ) {

@@ -88,7 +88,7 @@ Deno.test("a pod whose labels are asked for with a revoked token is refused, and
     assertEquals([code, out], [5, ""], err);
     assertMatch(
       err,
-      /^k8contivnet: API server \S+ does not know us: 401 "Unauthorized"; renew the kubeconfig's [^\n]+$/,
+      /^k8contivnet: API server \S+ rejects our credentials: 401 "Unauthorized"; renew the token [^\n]+$/,
     );
   }
   for (const pod of [asks, plain]) {
@@ -96,7 +96,7 @@ Deno.test("a pod whose labels are asked for with a revoked token is refused, and
     assert((await pod.run("ip", "link", "show", "eth0")).code !== 0);
   }
   const why = await host.agent.call("why", "default/asks");
-  assertStringIncludes(why.out + why.err, "does not know us");
+  assertStringIncludes(why.out + why.err, "rejects our credentials");
   // Who needs no label, and who is connected, does not notice.
   assertEquals(await host.agent.verb("setup", named), { code: 0, out: "", err: "" });
   assertEquals(await networkOf(host, named), "blue");

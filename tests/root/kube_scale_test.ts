@@ -34,7 +34,7 @@ Deno.test("5,000 pods with 100,000 labels are known within 110 MB, and a label's
   assert(mb <= MOST_MB, `the agent has ${mb} MB`);
 
   // From a label's change to whom it concerns, with 500 pods here and all others known, too.
-  await using followed = follow(kube, { node: "node-1", kubeconfig, pulseMs: 20_000 });
+  await using followed = follow(kube, { node: "node-1", kubeconfig, probeMs: 20_000 });
   await followed.cluster.up(120_000);
   const times: number[] = [];
   for (let n = 0; n < 40; n++) {

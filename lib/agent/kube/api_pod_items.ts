@@ -2,7 +2,13 @@
 
 import type { Access } from "../../kube/access.ts";
 import { ApiConnection } from "../../kube/api_connection.ts";
-import { fieldsIn, type HostPod, hostPodIn, NETWORK_STATUS, Shelf } from "../../kube/objects.ts";
+import {
+  fieldsIn,
+  type HostPod,
+  hostPodIn,
+  NETWORK_STATUS,
+  StringPool,
+} from "../../kube/objects.ts";
 import type { PodItem } from "../api.ts";
 import { entriesIn, networkOfEntry } from "./network_status.ts";
 
@@ -14,16 +20,16 @@ export async function apiPodItems(
   namespace: string | undefined,
 ): Promise<PodItem[]> {
   using connection = new ApiConnection(access);
-  const shelf = new Shelf();
+  const strings = new StringPool();
   const items: PodItem[] = [];
   const place = namespace === undefined ? "" : `/namespaces/${encodeURIComponent(namespace)}`;
   let next = "";
   do {
     const query = new URLSearchParams({ limit: String(PAGE) });
     if (next !== "") query.set("continue", next);
-    const page = fieldsIn(await connection.askJson({ path: `/api/v1${place}/pods?${query}` }));
+    const page = fieldsIn(await connection.requestJson({ path: `/api/v1${place}/pods?${query}` }));
     const listed: unknown[] = Array.isArray(page.items) ? page.items : [];
-    const pods = listed.map((one) => hostPodIn(one, shelf)).filter((one) => one !== undefined);
+    const pods = listed.map((one) => hostPodIn(one, strings)).filter((one) => one !== undefined);
     items.push(...pods.map(apiPodItem));
     next = String(fieldsIn(page.metadata).continue ?? "");
   } while (next !== "");

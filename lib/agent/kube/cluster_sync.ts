@@ -161,7 +161,7 @@ export class ClusterSync {
   /** Follows until `signal` aborts. Never throws. */
   async keep(signal: AbortSignal): Promise<void> {
     using _ = this.#feed;
-    await Promise.all([this.cluster.keep(signal), this.#annotator.keep(signal)]);
+    await Promise.all([this.cluster.run(signal), this.#annotator.keep(signal)]);
   }
 
   #changed(change: KubeChange): void {

@@ -22,11 +22,11 @@ export function fakeShell(
 ): FakeShell {
   const [stdout, stderr]: [string[], string[]] = [[], []];
   return {
-    words,
+    args: words,
     options: { ...OPTIONS, ...options },
     output: {
       data: (text) => void stdout.push(...text.split("\n")),
-      words: (line) => void stderr.push(line),
+      message: (line) => void stderr.push(line),
       hasColor: false,
     },
     target: target as Target,

@@ -9,7 +9,7 @@ const refused: readonly { args: readonly string[]; says: string }[] = [
   { args: ["--ovs-driver", "openflow"], says: "one of jsonrpc, vsctl" },
   { args: ["--link-driver=brctl"], says: "one of auto, netlink, ip" },
   { args: ["-datapath", "dpdk"], says: "one of auto, system, netdev" },
-  { args: ["--ovs-driver="], says: "lacks its value" },
+  { args: ["--ovs-driver="], says: "needs a value" },
   { args: ["-host-lable", "host1"], says: "did you mean --host-label?" },
 ];
 

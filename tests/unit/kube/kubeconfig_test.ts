@@ -84,17 +84,17 @@ Deno.test("accessFrom() takes a server without TLS only where it is said", async
 
 for (
   const [name, text, words] of [
-    ["who skips TLS", base({ "insecure-skip-tls-verify": true }, {}), "would trust anybody"],
+    ["who skips TLS", base({ "insecure-skip-tls-verify": true }, {}), "would trust any server"],
     ["no context", base({}, {}, { "current-context": "" }), "no current-context"],
     ["an unknown context", base({}, {}, { "current-context": "y" }), 'no context "y"'],
     ["an unknown cluster", base({}, {}, { clusters: [] }), 'no cluster "c"'],
     ["an unknown user", base({}, {}, { users: null }), 'no user "u"'],
     ["a login by command", base({}, { exec: { command: "x" } }), 'logs in by "exec"'],
     ["a password", base({}, { username: "a", password: "b" }), 'logs in by "username"'],
-    ["no URL", base({ server: "h:1" }, {}), "is no URL"],
+    ["no URL", base({ server: "h:1" }, {}), "is not a URL"],
     ["no server", base({ server: "" }, {}), "has no server"],
-    ["bad base64", base({ "certificate-authority-data": "?" }, {}), "no PEM in base64"],
-    ["no PEM", base({ "certificate-authority-data": "YWJj" }, {}), "no PEM in base64"],
+    ["bad base64", base({ "certificate-authority-data": "?" }, {}), "not PEM in base64"],
+    ["no PEM", base({ "certificate-authority-data": "YWJj" }, {}), "not PEM in base64"],
     ["half a pair", base({}, { "client-certificate": "/a" }), "it has only one"],
   ] as const
 ) {

@@ -1,5 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { hostPodIn, namespaceIn, peerPodIn, policyIn, Shelf } from "../../../lib/kube/objects.ts";
+import {
+  hostPodIn,
+  namespaceIn,
+  peerPodIn,
+  policyIn,
+  StringPool,
+} from "../../../lib/kube/objects.ts";
 
 const POD = {
   metadata: {
@@ -26,7 +32,7 @@ const POD = {
 };
 
 Deno.test("hostPodIn() keeps what is needed of a pod of this host, and no more", () => {
-  assertEquals(hostPodIn(POD, new Shelf()), {
+  assertEquals(hostPodIn(POD, new StringPool()), {
     uid: "u1",
     namespace: "web",
     name: "a",
@@ -45,40 +51,40 @@ Deno.test("hostPodIn() keeps what is needed of a pod of this host, and no more",
 });
 
 Deno.test("peerPodIn() keeps no annotation", () => {
-  assertEquals(Object.keys(peerPodIn(POD, new Shelf()) ?? {}).includes("annotations"), false);
+  assertEquals(Object.keys(peerPodIn(POD, new StringPool()) ?? {}).includes("annotations"), false);
 });
 
 Deno.test("hostPodIn() sees an end coming: deleted, succeeded or failed", () => {
   const deleted = { ...POD, metadata: { ...POD.metadata, deletionTimestamp: "2026-01-01" } };
   const failed = { ...POD, status: { phase: "Failed" } };
   for (const pod of [deleted, failed]) {
-    assertEquals(hostPodIn(pod, new Shelf())?.isEnding, true);
+    assertEquals(hostPodIn(pod, new StringPool())?.isEnding, true);
   }
 });
 
 Deno.test("objects of other shapes are none, and fields of other kinds are left out", () => {
   for (const value of [undefined, null, 1, "x", [], {}, { metadata: { uid: "u" } }]) {
     for (const read of [hostPodIn, peerPodIn, namespaceIn, policyIn]) {
-      assertEquals(read(value, new Shelf()), undefined);
+      assertEquals(read(value, new StringPool()), undefined);
     }
   }
   const odd = {
     metadata: { uid: "u", name: "n", labels: { a: 1, b: "c" } },
     spec: { containers: 3 },
   };
-  assertEquals(hostPodIn(odd, new Shelf())?.labels, { b: "c" });
+  assertEquals(hostPodIn(odd, new StringPool())?.labels, { b: "c" });
 });
 
 Deno.test("namespaceIn() keeps labels and our annotations; policyIn() the whole spec", () => {
   const metadata = { uid: "u", name: "web", labels: { a: "b" }, annotations: { x: "y" } };
   const value = { metadata, status: { phase: "Terminating" } };
-  const namespace = namespaceIn(value, new Shelf());
+  const namespace = namespaceIn(value, new StringPool());
   assertEquals([namespace?.labels, namespace?.annotations, namespace?.isEnding], [
     { a: "b" },
     {},
     true,
   ]);
-  assertEquals(policyIn({ metadata, spec: { podSelector: {} } }, new Shelf())?.spec, {
+  assertEquals(policyIn({ metadata, spec: { podSelector: {} } }, new StringPool())?.spec, {
     podSelector: {},
   });
 });
