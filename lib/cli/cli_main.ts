@@ -67,7 +67,7 @@ async function dispatch(
 ): Promise<void> {
   const options = parseOptions(args);
   const output = processOutput(options.color);
-  if (["help", "-h", "--help", "-help"].includes(name)) return await help(options.words[0], output);
+  if (["help", "-h", "--help", "-help"].includes(name)) return await help(options.args[0], output);
   if (["version", "--version", "-version"].includes(name)) return version(options.common, output);
   const load = COMMANDS[name];
   if (!load) {
@@ -86,7 +86,7 @@ async function dispatch(
   const command = await load();
   if (options.isHelp) return output.data(`k8contivnet ${command.usage}`);
   const shell: Shell = {
-    args: options.words,
+    args: options.args,
     options: options.common,
     output,
     target: await lazyTarget(options, stack),
@@ -113,7 +113,7 @@ function version({ format }: CommonOptions, output: Output): void {
 
 /** The parsed command line. */
 interface Options {
-  readonly words: readonly string[];
+  readonly args: readonly string[];
   readonly common: CommonOptions;
   readonly socket: string | undefined;
   readonly store: string | undefined;
@@ -167,7 +167,7 @@ function parseOptions(args: readonly string[]): Options {
     });
   }
   return {
-    words: parsed._.map(String),
+    args: parsed._.map(String),
     common: {
       format,
       force: parsed.force,

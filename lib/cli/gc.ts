@@ -19,10 +19,10 @@ export const gc: Command = {
     "  seen from here: by running this you confirm that they do not.\n" +
     "  --force: also for a host that has never sent a heartbeat, such as one with a store of its own\n" +
     "  e.g. k8contivnet gc --host host3 --dry-run",
-  run: async ({ args: words, options, output, target }) => {
+  run: async ({ args, options, output, target }) => {
     const { host, dryRun, force, format } = options;
-    if (words.length > 0 || host === "") {
-      throw new Fault("usage", `gc got "${words.join(" ").slice(0, 60)}"`, {
+    if (args.length > 0 || host === "") {
+      throw new Fault("usage", `gc got "${args.join(" ").slice(0, 60)}"`, {
         why: "it takes --host HOST, or nothing",
         fix: "k8contivnet gc --host host3 --dry-run",
       });

@@ -29,12 +29,12 @@ export const trace: Command = {
 };
 
 /** Reads the arguments. Faults: usage. */
-function requestOf({ args: words, options }: Shell): TraceRequest {
-  const [source, destination, ...rest] = words;
+function requestOf({ args, options }: Shell): TraceRequest {
+  const [source, destination, ...rest] = args;
   const { tcp, udp, icmp } = options;
   const given = [tcp !== undefined, udp !== undefined, icmp === true].filter(Boolean).length;
   if (!source || !destination || rest.length > 0 || given > 1) {
-    throw new Fault("usage", `trace got ${words.length} arguments`, {
+    throw new Fault("usage", `trace got ${args.length} arguments`, {
       why: "it takes two pods, and one of --tcp, --udp, --icmp",
       fix: "k8contivnet trace default/app default/web --tcp 8000",
     });

@@ -56,7 +56,7 @@ for (
     ["a tab", "a:\n\t- b", "tab characters must not be used in indentation (2:1)"],
     ["a key twice", "a: 1\na: 2", "duplicated mapping key (2:1)"],
     ["half a line", "{contexts: [", "unexpected end of the stream"],
-    ["a list", "- a\n- b", "it is no object"],
+    ["a list", "- a\n- b", "it is not an object"],
     ["nothing", "", "the input is empty"],
     ["too much", `a: ${"x".repeat(1024 * 1024)}`, "more than 1048576 bytes"],
   ] as const
