@@ -1,5 +1,6 @@
 // Pods that talk: a small program in each one's namespace answers on ports and asks others.
 
+import { scaled } from "./limits.ts";
 import type { Pod } from "./pod.ts";
 import type { Answered, Ask } from "./talker.ts";
 
@@ -40,7 +41,7 @@ export class Talker implements AsyncDisposable {
     return talker;
   }
 
-  /** Reports whether the pod at `ip` answers. */
+  /** Reports whether the pod at `ip` answers, within `limitMs` of the reference machine. */
   asks(
     protocol: "tcp" | "udp",
     ip: string,
@@ -48,7 +49,7 @@ export class Talker implements AsyncDisposable {
     { limitMs = 1_500 } = {},
   ): Promise<boolean> {
     const id = this.#next++;
-    const ask: Ask = { id, protocol, ip, port, limitMs };
+    const ask: Ask = { id, protocol, ip, port, limitMs: scaled(limitMs) };
     const answered = new Promise<boolean>((resolve) => this.#waiting.set(id, resolve));
     void this.#writer.write(new TextEncoder().encode(`${JSON.stringify(ask)}\n`));
     return answered;

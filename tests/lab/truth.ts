@@ -57,7 +57,7 @@ async function askTwice(
   { to, protocol, port }: Question,
   isExpected: boolean,
 ): Promise<boolean> {
-  const limitMs = isExpected ? 6_000 : 700;
+  const limitMs = isExpected ? 12_000 : 700;
   const isAnswered = await talker.asks(protocol, to.ip, port, { limitMs });
   if (isAnswered === isExpected) return isAnswered;
   await new Promise((done) => setTimeout(done, 1_000));
