@@ -125,14 +125,14 @@ function nameInterfaces(
     names.add(name);
   }
   return endpoints.map((endpoint) => {
-    const name = endpoint.interface ?? freeName(names);
+    const name = endpoint.interface ?? freeInterfaceName(names);
     names.add(name);
     return { endpoint, interface: name };
   });
 }
 
 /** Returns the name of a pod's next interface: eth0, else net1, net2… */
-export function freeName(names: ReadonlySet<string>): string {
+export function freeInterfaceName(names: ReadonlySet<string>): string {
   if (!names.has("eth0")) return "eth0";
   for (let number = 1;; number++) if (!names.has(`net${number}`)) return `net${number}`;
 }

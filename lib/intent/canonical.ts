@@ -3,7 +3,7 @@
 import { NAMES, renameBack } from "./file/fields.ts";
 import type { Intent, NetworkIntent } from "./intent.ts";
 import { readDocuments } from "./plan/stored.ts";
-import { statementsOf } from "./plan/desired_intent.ts";
+import { storedAsDesired } from "./plan/desired_intent.ts";
 import { type Documents, keys } from "./records.ts";
 
 /**
@@ -12,7 +12,7 @@ import { type Documents, keys } from "./records.ts";
  * it. Faults: failed.
  */
 export function documentsToIntent(documents: Documents): Intent {
-  const { hosts, tenants, networks, endpoints } = statementsOf(readDocuments(documents));
+  const { hosts, tenants, networks, endpoints } = storedAsDesired(readDocuments(documents));
   const networksOf = Map.groupBy(networks.values(), ({ tenant }) => tenant);
   const endpointsOf = Map.groupBy(
     endpoints.values().filter(({ dynamic }) => !dynamic),

@@ -7,7 +7,7 @@ import { type Documents, type EndpointRecord, keys, type NetworkRecord } from ".
  * Returns the name of a pod's endpoint in a network. No file can say it: names have no tilde. So it is
  * never one that a user wrote, and pods of one name in two namespaces have two.
  */
-export function dynamicName({ namespace, name }: PodName): string {
+export function dynamicEndpointName({ namespace, name }: PodName): string {
   return `${namespace}~${name}`;
 }
 

@@ -134,7 +134,7 @@ export function documentsIn<T>(documents: Documents, group: string): [key: strin
 }
 
 /** Tells from look to look which keys' values changed. */
-export class Follower {
+export class ChangeFollower {
   #documents: Documents | undefined;
   #count = 0;
 

@@ -12,18 +12,18 @@ import { type Documents, keys } from "./records.ts";
 
 const FOLDERS = ["hosts", "tenants", "networks", "subnets", "arrivals"];
 
-/** Returns the plan of `wish` as planIntent() does, quicker where it can. Faults as planIntent(). */
-export function planChange(documents: Documents, wish: Change): Plan {
-  if (documents instanceof IndexedDocuments && mayBeNarrow(documents, wish)) {
+/** Returns the plan of `change` as planIntent() does, quicker where it can. Faults as planIntent(). */
+export function planChange(documents: Documents, change: Change): Plan {
+  if (documents instanceof IndexedDocuments && mayBeNarrow(documents, change)) {
     try {
-      const plan = planIntent(narrowed(documents, wish.intent), wish);
+      const plan = planIntent(narrowed(documents, change.intent), change);
       if (plan.operations.every(({ kind }) => kind === "endpoint" || kind === "host")) return plan;
     } catch (error) {
       // Told from all that there is, the words may be others.
       if (!(error instanceof Fault)) throw error;
     }
   }
-  return planIntent(documents, wish);
+  return planIntent(documents, change);
 }
 
 function mayBeNarrow(documents: Documents, { mode, intent }: Change): boolean {

@@ -1,42 +1,42 @@
 // The planner: what the store holds and what a user wishes give a plan, all or nothing. Pure, so that
 // the same plan can be shown, tried on a copy, and applied. The steps are the files of plan/:
-// stored (read) → wish (state) → target (choose) → changes (compare) → order.
+// stored (read) → change (state) → target (choose) → changes (compare) → order.
 
 import { Fault } from "../util/errors.ts";
 import type { Binding } from "./intent.ts";
 import { draftsOf } from "./plan/changes.ts";
-import { settleDeletions } from "./plan/deletions.ts";
-import { liveOf, podsOf } from "./plan/live.ts";
+import { cascadeDeletions } from "./plan/deletions.ts";
+import { liveAttachments, podsOf } from "./plan/live.ts";
 import { unusedPolicies } from "./plan/policy_users.ts";
 import type { Plan } from "./plan/operation.ts";
 import { selectorWarnings } from "./plan/selector_warnings.ts";
 import { orderOperations } from "./plan/order.ts";
 import { endpointKeyOf, nameOf, readDocuments, type Stored } from "./plan/stored.ts";
 import { checkTarget } from "./plan/consistency.ts";
-import { pinOf, type Target, targetOf } from "./plan/target.ts";
-import { type Change, desiredOf, statementsOf } from "./plan/desired_intent.ts";
+import { chooseTarget, pinOf, type Target } from "./plan/target.ts";
+import { type Change, desiredOf, storedAsDesired } from "./plan/desired_intent.ts";
 import type { Desired } from "./plan/desired_types.ts";
 import { type Documents, type EndpointRecord, keys, type NetworkRecord } from "./records.ts";
 
 /**
- * Returns what changes in `documents` when `wish` comes true; nothing where it is true already.
+ * Returns what changes in `documents` when `change` comes true; nothing where it is true already.
  * Faults: usage (the intent contradicts itself or what is there), conflict (taken, or in use by
  * pods or children), exhausted (a pool is full), failed (a document cannot be read).
  */
-export function planIntent(documents: Documents, wish: Change): Plan {
+export function planIntent(documents: Documents, change: Change): Plan {
   const stored = readDocuments(documents);
-  const wanted = desiredOf(stored, wish);
-  settleDeletions(wanted, stored, wish.force ?? false);
-  const live = liveOf(stored, wanted);
-  const target = targetOf(stored, wanted, live);
+  const desired = desiredOf(stored, change);
+  cascadeDeletions(desired, stored, change.force ?? false);
+  const live = liveAttachments(stored, desired);
+  const target = chooseTarget(stored, desired, live);
   checkTarget(target);
-  const drafts = draftsOf(stored, target, { live, untouched: wanted.untouched });
+  const drafts = draftsOf(stored, target, { live, untouched: desired.untouched });
   return {
     operations: orderOperations(drafts),
     warnings: [
-      ...wanted.warnings,
-      ...unbound(wanted.bindings, target),
-      ...movedPins(stored, wanted, target),
+      ...desired.warnings,
+      ...unbound(desired.bindings, target),
+      ...movedPins(stored, desired, target),
       ...selectorWarnings(target),
       ...unusedPolicies(target.tenants),
     ],
@@ -57,7 +57,7 @@ export function planBindings(documents: Documents, bindings: readonly Binding[])
       fix: "apply an intent first",
     });
   }
-  const wanted = statementsOf(stored);
+  const desired = storedAsDesired(stored);
   const bindingByContainer = new Map(bindings.map((binding) => [binding.container, binding]));
   const pinned = (endpoint: EndpointRecord): EndpointRecord => {
     const pin = pinOf(bindingByContainer.get(endpoint.container));
@@ -68,7 +68,7 @@ export function planBindings(documents: Documents, bindings: readonly Binding[])
   const drafts = draftsOf(stored, target, { live: new Map(), untouched: new Set() });
   return {
     operations: orderOperations(drafts),
-    warnings: [...unbound(bindings, target), ...movedPins(stored, wanted, target)],
+    warnings: [...unbound(bindings, target), ...movedPins(stored, desired, target)],
     subnetLists: subnetListsOf(stored),
   };
 }
@@ -81,8 +81,8 @@ function unbound(bindings: readonly Binding[], { endpoints }: Target): string[] 
 }
 
 /** A pod stays where it is; its endpoint may be told to be elsewhere. */
-function movedPins(stored: Stored, wanted: Desired, { endpoints }: Target): string[] {
-  const live = liveOf(stored, wanted);
+function movedPins(stored: Stored, desired: Desired, { endpoints }: Target): string[] {
+  const live = liveAttachments(stored, desired);
   return [...stored.attachments.values()].flatMap((attachment) => {
     const key = endpointKeyOf(attachment);
     const endpoint = endpoints.get(key);

@@ -5,7 +5,7 @@
 import { type Documents, SCHEMA } from "./records.ts";
 
 /** Highest schema version that is read; fields that it adds are kept. */
-export const READS = SCHEMA + 1;
+export const HIGHEST_READABLE = SCHEMA + 1;
 
 /** What every version writes, with its type, by folder; a folder that is not here is not ours. */
 const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -59,8 +59,8 @@ export function whyUnreadable(key: string, value: unknown): string | undefined {
   if (!mustHave) return "it is none of this program's documents";
   const fields: Readonly<Record<string, unknown>> = isObject(value) ? value : {};
   const { schema } = fields;
-  if (typeof schema === "number" && schema > READS) {
-    return `it is of schema ${schema}, this version reads up to ${READS}`;
+  if (typeof schema === "number" && schema > HIGHEST_READABLE) {
+    return `it is of schema ${schema}, this version reads up to ${HIGHEST_READABLE}`;
   }
   for (const [field, type] of mustHave) {
     const found = fields[field];

@@ -1,8 +1,8 @@
-// Blocks of addresses and ranges of ports as value and mask, which is what a flow can match. Pure.
+// Address blocks and port ranges as value and mask, which is what a flow can match. Pure.
 
 import { overlap, type Subnet, subnetHolds } from "../ipam/subnets.ts";
 
-/** Bits that must be equal under a mask. */
+/** A value with the mask of the bits that must be equal. */
 export interface Masked {
   readonly value: number;
   readonly mask: number;

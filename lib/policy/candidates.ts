@@ -1,8 +1,8 @@
-// Who may belong to whom: for a set the few endpoints that could be its members, for an endpoint the few
-// sets that could have it. They meet at the narrowest thing that a set asks for: a contiv group; a
-// label, in one namespace or anywhere; or else the namespace, or just any pod.
+// Index of possible memberships: for a group the few endpoints that could be its members, for an endpoint the
+// few groups that could contain it. Both are filed under the narrowest requirement of the group: a contiv
+// group; a label, in one namespace or anywhere; or else the namespace, or just any pod.
 //
-// A label is only looked at while a set asks for its key. Most labels mean nothing to policies, and many
+// A label is indexed only while a group requires its key. Most labels mean nothing to policies, and many
 // differ from pod to pod: an index of all of them would be the greater part of the whole model.
 
 import type { MemberSpec } from "./member_spec.ts";
@@ -18,7 +18,7 @@ interface LabelIndex<T> {
 /** A namespace, a contiv group, or everywhere. */
 interface Scope<T> {
   readonly endpoints: Set<Endpoint>;
-  /** Those that ask for no label. */
+  /** Those that require no label. */
   readonly sets: Set<T>;
   readonly byKey: Map<string, LabelIndex<T>>;
 }
@@ -27,7 +27,7 @@ interface Scope<T> {
 export class Candidates<T> {
   readonly #scopes = new Map<string, Scope<T>>();
 
-  /** Whether all was taken back. */
+  /** Whether nothing is left in it. */
   get isEmpty(): boolean {
     return this.#scopes.size === 0;
   }
@@ -40,7 +40,7 @@ export class Candidates<T> {
     }
   }
 
-  /** Takes back the `add` of this very endpoint. */
+  /** Reverts the `add` of this very object. */
   remove(endpoint: Endpoint): void {
     for (const name of scopesOf(endpoint)) {
       const scope = this.#ensure(name);
@@ -57,7 +57,7 @@ export class Candidates<T> {
     else scope.sets.add(set);
   }
 
-  /** Takes back the `addSet` of this very set. */
+  /** Reverts the `addSet` of this very object. */
   removeSet(set: T, spec: MemberSpec): void {
     const name = scopeOf(spec);
     const scope = this.#ensure(name);
@@ -70,7 +70,7 @@ export class Candidates<T> {
     this.#tidy(name, scope);
   }
 
-  /** Returns the endpoints that may be in a set; the fewest where sets that ask for the same were added. */
+  /** Returns the endpoints that may be in a set; the fewest where sets with the same requirement were added. */
   endpointsFor(spec: MemberSpec): Iterable<Endpoint> {
     const scope = this.#scopes.get(scopeOf(spec));
     const label = labelOf(spec);
@@ -148,8 +148,8 @@ function labelOf(spec: MemberSpec): Label | undefined {
   return spec.kind === "pods" && spec.podSelector ? requiredLabel(spec.podSelector) : undefined;
 }
 
-// A namespace's scope has its name. No namespace has a blank or a slash in its own; if a stranger's
-// had, more would be found than need be.
+// A namespace's scope has its name. Names of namespaces have neither a space nor a slash; if one had, more
+// candidates than necessary would be found.
 const EVERYWHERE = " ";
 const groupScope = (tenant: string, group: string) => ` ${tenant}/${group}`;
 
@@ -158,7 +158,7 @@ function scopeOf(spec: MemberSpec): string {
   return spec.namespace ?? EVERYWHERE;
 }
 
-/** Returns the scopes that an endpoint is in; without a pod no selector finds it. */
+/** Returns the scopes that an endpoint is in; without a pod no selector matches it. */
 function scopesOf({ tenant, group, pod }: Endpoint): string[] {
   const groups = group === undefined ? [] : [groupScope(tenant, group)];
   return pod ? [...groups, EVERYWHERE, pod.namespace] : groups;

@@ -1,6 +1,6 @@
-// contiv's groups and policies as rules. They were checked when the intent was applied; what is not
-// understood all the same (a document of another version) never opens anything: a rule that allows
-// then allows nothing, and one that denies denies all.
+// contiv's groups and policies as rules. They were checked when the intent was applied; a rule that is not
+// understood nevertheless (a document of another version) never opens anything: one that allows then
+// allows nothing, and one that denies denies everything.
 
 import { parseSubnet } from "../ipam/subnets.ts";
 import { Fault, faultFrom, oneLine } from "../util/errors.ts";
@@ -10,7 +10,7 @@ import { type Peer, PROTOCOLS, type Rule, type Service, withAnswers } from "./ru
 
 const HIGHEST = 100;
 
-/** Returns the rules of a tenant: those of each policy, for each group that has it. */
+/** Returns the rules of a tenant's policies, once for each group that has the policy. */
 export function rulesOfTenant(intent: TenantPolicies): RulesRead {
   const { tenant, groups, policies } = intent;
   const problems: string[] = [];
@@ -19,8 +19,8 @@ export function rulesOfTenant(intent: TenantPolicies): RulesRead {
     group.policies.flatMap((name) =>
       (policyByName.get(name)?.rules ?? []).flatMap((rule): Rule[] => {
         const note = (why: string) => problems.push(`policy ${tenant}/${name}: ${why}`);
-        const what = whatOf(rule, intent, note);
-        return what === undefined ? [] : [{
+        const content = contentOf(rule, intent, note);
+        return content === undefined ? [] : [{
           id: `contiv ${tenant}/${group.name}/${name}/${rule.id}`,
           policy: `${tenant}/${name}`,
           label: `rule ${rule.id} of group ${group.name}`,
@@ -28,7 +28,7 @@ export function rulesOfTenant(intent: TenantPolicies): RulesRead {
           direction: rule.direction,
           action: rule.action,
           subjects: { kind: "group", tenant, group: group.name },
-          ...what,
+          ...content,
         }];
       })
     )
@@ -36,8 +36,8 @@ export function rulesOfTenant(intent: TenantPolicies): RulesRead {
   return { rules: withAnswers(rules), problems };
 }
 
-/** Returns from or to whom, for what, and how urgent; undefined where that is nothing. */
-function whatOf(
+/** Returns peers, services and priority of a rule; undefined where it matches nothing. */
+function contentOf(
   rule: ContivRule,
   intent: TenantPolicies,
   note: (why: string) => void,

@@ -1,40 +1,41 @@
-// Which drops are told, and how often: one line for each kind (policy, both ends, protocol and port)
-// when it comes, then one for each interval that it goes on. However many kinds there are, a port scan
-// or a flood from all over, memory and lines stay bounded: what is too much is only counted. Pure.
+// Which dropped packets are logged, and how often: one log entry for each kind (policy, both ends, protocol
+// and port) when it first appears, then one for each interval in which it continues. Memory and log are
+// bounded however many kinds there are, as in a port scan or a flood from many addresses: what is above
+// the limit is only counted. Pure.
 
-/** Kinds that are told apart in one interval. */
-const MOST = 100;
+/** Kinds that are logged by themselves in one interval. */
+const KINDS_LIMIT = 100;
 
 interface Kind {
-  /** What of it is said; made once. */
+  /** Its description; made once. */
   readonly words: string;
-  /** Since it was told last. */
+  /** Packets since it was last logged. */
   count: number;
 }
 
-/** What an interval leaves to be told. */
+/** What is to be logged at the end of an interval. */
 export interface Interval {
-  /** Kinds that went on after they had been told. */
+  /** Kinds that continued after they had been logged. */
   readonly more: readonly { readonly words: string; readonly count: number }[];
-  /** Packets of kinds that had no place. */
+  /** Packets of kinds above the limit. */
   readonly others: number;
-  /** All packets that were heard of in this interval and the one before. */
-  readonly heard: number;
+  /** All packets of this interval and the one before. */
+  readonly seen: number;
 }
 
-/** Drops of the interval that is under way. */
+/** Drops of the current interval. */
 export class DropAggregator {
   readonly #kinds = new Map<string, Kind>();
   #others = 0;
   #total = 0;
-  #former = 0;
+  #totalBefore = 0;
 
-  /** Counts a packet; gives the words to tell where its kind is new. */
-  take(key: string, wordsOf: () => string): string | undefined {
+  /** Counts a packet of kind `key`; returns the text to log where that kind is new. */
+  count(key: string, wordsOf: () => string): string | undefined {
     this.#total++;
     const known = this.#kinds.get(key);
     if (known) known.count++;
-    else if (this.#kinds.size >= MOST) this.#others++;
+    else if (this.#kinds.size >= KINDS_LIMIT) this.#others++;
     else {
       const words = wordsOf();
       this.#kinds.set(key, { words, count: 0 });
@@ -43,20 +44,20 @@ export class DropAggregator {
     return undefined;
   }
 
-  /** Ends the interval. A kind that has gone on is known in the next one; others are forgotten. */
-  turn(): Interval {
+  /** Ends the interval. A kind that continued is known in the next one; others are forgotten. */
+  endInterval(): Interval {
     const more = [...this.#kinds.values()].filter(({ count }) => count > 0)
       .map(({ words, count }) => ({ words, count }));
-    const told = { more, others: this.#others, heard: this.#former + this.#total };
+    const ended = { more, others: this.#others, seen: this.#totalBefore + this.#total };
     for (const [key, kind] of this.#kinds) {
       if (kind.count === 0) this.#kinds.delete(key);
       else kind.count = 0;
     }
-    [this.#others, this.#former, this.#total] = [0, this.#total, 0];
-    return told;
+    [this.#others, this.#totalBefore, this.#total] = [0, this.#total, 0];
+    return ended;
   }
 
-  /** Whether there is nothing that an interval's end would change. */
+  /** Whether the end of the interval would change nothing. */
   get isEmpty(): boolean {
     return this.#kinds.size === 0 && this.#others === 0;
   }

@@ -1,4 +1,4 @@
-// Who belongs to what: sets of endpoints that rules speak of, kept as endpoints come, change and go.
+// Groups: the sets of endpoints that rules refer to, updated as endpoints are added, changed and removed.
 
 import { Candidates } from "./candidates.ts";
 import type { MemberSpec } from "./member_spec.ts";
@@ -19,7 +19,7 @@ export interface Group {
   readonly members: Map<string, Endpoint>;
 }
 
-/** Told of each change, one endpoint at a time; at both calls the endpoint is among the members. */
+/** Called for each change, one endpoint at a time; during both calls the endpoint is a member. */
 export interface GroupEvents {
   readonly joined: (group: Group, endpoint: Endpoint) => void;
   readonly leaving: (group: Group, endpoint: Endpoint) => void;
@@ -27,7 +27,7 @@ export interface GroupEvents {
 
 const NONE: ReadonlySet<Group> = new Set();
 
-/** All sets, and all endpoints. */
+/** All groups, and all endpoints. */
 export class Groups {
   readonly endpoints = new Map<string, Endpoint>();
   readonly #events: GroupEvents;
@@ -40,7 +40,7 @@ export class Groups {
     this.#events = events;
   }
 
-  /** Returns the set of `spec`, filled; `release` it as often as it was taken. */
+  /** Returns the group of `spec` with its members; `release` it as often as it was taken. */
   take(spec: MemberSpec): Group {
     const key = keyOf(spec);
     const known = this.#groups.get(key);
@@ -57,7 +57,7 @@ export class Groups {
     return group;
   }
 
-  /** Returns a set back; the last one who does ends it. */
+  /** Releases a group; the last release removes it. */
   release({ key }: Group): void {
     const group = this.#groups.get(key);
     if (!group || --group.uses > 0) return;
@@ -66,12 +66,12 @@ export class Groups {
     for (const id of group.members.keys()) this.#groupsOf.get(id)?.delete(group);
   }
 
-  /** Returns the sets that the endpoint `id` is in. */
+  /** Returns the groups that contain the endpoint `id`. */
   groupsOf(id: string): Group[] {
     return [...this.#groupsOf.get(id) ?? NONE];
   }
 
-  /** Takes over how an endpoint is now. */
+  /** Adds or updates an endpoint. */
   set(endpoint: Endpoint): void {
     const { id } = endpoint;
     const known = this.endpoints.get(id);
@@ -90,7 +90,7 @@ export class Groups {
     }
   }
 
-  /** Takes an endpoint out of all sets. */
+  /** Removes an endpoint from all groups. */
   remove(id: string): void {
     const endpoint = this.endpoints.get(id);
     if (!endpoint) return;
@@ -100,13 +100,13 @@ export class Groups {
     this.#groupsOf.delete(id);
   }
 
-  /** Takes over a namespace's labels; undefined: it is not known. */
+  /** Sets a namespace's labels; undefined: it is not known. */
   setNamespace(name: string, labels: Labels | undefined): void {
     this.#namespaces.set(name, labels);
     for (const endpoint of [...this.#candidates.endpointsIn(name)]) this.set(endpoint);
   }
 
-  /** Most selectors of namespaces are about one: its own pods are far fewer than all. */
+  /** Most namespace selectors match just one: its own pods are far fewer than all. */
   #endpointsFor(spec: MemberSpec): Iterable<Endpoint> {
     if (spec.kind !== "pods" || spec.namespace !== undefined || !spec.namespaceSelector) {
       return this.#candidates.endpointsFor(spec);
@@ -133,8 +133,8 @@ export class Groups {
     }
     const { pod } = endpoint;
     if (!pod) return false;
-    if (spec.kind === "untold") {
-      return endpoint.isUntold === true && spec.namespace === pod.namespace;
+    if (spec.kind === "unknown_labels") {
+      return endpoint.hasUnknownLabels === true && spec.namespace === pod.namespace;
     }
     if (spec.namespace !== undefined && spec.namespace !== pod.namespace) return false;
     const { namespaceSelector } = spec;
@@ -143,7 +143,7 @@ export class Groups {
     }
     const { podSelector } = spec;
     if (!podSelector) return true;
-    return endpoint.isUntold
+    return endpoint.hasUnknownLabels
       ? isEmptySelector(podSelector)
       : selectorMatches(podSelector, endpoint.labels);
   }
@@ -168,7 +168,7 @@ export class Groups {
   }
 }
 
-/** Only the sets that an endpoint is in depend on its labels, not what is made of its membership. */
+/** Labels decide only which groups an endpoint is in, not which flows its membership causes. */
 function isSameButLabels(a: Endpoint, b: Endpoint): boolean {
   return a.tenant === b.tenant && a.address === b.address && a.group === b.group &&
     a.here?.tag === b.here?.tag && a.here?.mac === b.here?.mac &&
@@ -178,7 +178,7 @@ function isSameButLabels(a: Endpoint, b: Endpoint): boolean {
 
 function keyOf(spec: MemberSpec): string {
   if (spec.kind === "group") return `group ${spec.tenant}/${spec.group}`;
-  if (spec.kind === "untold") return `untold ${spec.namespace}`;
+  if (spec.kind === "unknown_labels") return `unknown labels ${spec.namespace}`;
   const { namespace, namespaceSelector, podSelector } = spec;
   const keyOfSelector = (selector?: LabelSelector) => selector ? selectorKey(selector) : "*";
   const selectors = `${keyOfSelector(namespaceSelector)} ${keyOfSelector(podSelector)}`;

@@ -1,4 +1,4 @@
-// What policies speak of, as plain data: whoever knows a store or an API server fills it in.
+// What policies refer to, as plain data: filled in by the agent from the store and the API server.
 
 import type { Labels, LabelSelector } from "../util/label_selectors.ts";
 
@@ -10,8 +10,9 @@ export interface ContainerPort {
   readonly port: number;
 }
 
-/** A place on this host. */
+/** An endpoint's port on this host. */
 export interface Here {
+  /** Access tag, 1–4094. */
   readonly tag: number;
   readonly mac: string;
   /** Unique name of the network that has the tag. */
@@ -27,17 +28,17 @@ export interface Endpoint {
   readonly address: number;
   /** Group of the tenant, by contiv's policies. */
   readonly group?: string | undefined;
-  /** The pod that has it; absent while there is none: then no selector finds it. */
+  /** The pod that has it; absent while there is none: then no selector matches it. */
   readonly pod?: { readonly namespace: string; readonly name: string } | undefined;
   readonly labels: Labels;
-  /** Nobody has told its pod's labels yet: then `labels` says little, and no selector of labels has it. */
-  readonly isUntold?: boolean;
+  /** Its pod's labels are not known yet: `labels` is then incomplete, and no label selector matches it. */
+  readonly hasUnknownLabels?: boolean;
   readonly ports: readonly ContainerPort[];
-  /** Where it is on this host; absent elsewhere. */
+  /** Its port on this host; absent where it is on another one. */
   readonly here?: Here | undefined;
 }
 
-/** A pod as the Kubernetes API tells it, as far as policies need it. */
+/** A pod as the Kubernetes API reports it, as far as policies need it. */
 export interface KubePod {
   readonly namespace: string;
   readonly name: string;
@@ -98,7 +99,7 @@ export interface ContivRule {
   /** 1 to 100, the higher one wins. */
   readonly priority: number;
   readonly direction: Direction;
-  /** The other side; all absent: anybody. */
+  /** The other side; all absent: any. */
   readonly group?: string | undefined;
   readonly network?: string | undefined;
   /** An address or CIDR. */
@@ -108,14 +109,14 @@ export interface ContivRule {
   /** Absent or 0: any. */
   readonly port?: number | undefined;
   readonly action: "allow" | "deny";
-  /** What of it is not understood, as `has a field X`; then nothing else of it is sure. */
+  /** What of it is not understood, as `has a field X`; then nothing else of it is reliable. */
   readonly strange?: string;
 }
 
 /** in: to the subject; out: from it. */
 export type Direction = "in" | "out";
 
-/** What a tenant's intent says of policies. */
+/** Groups and policies of a tenant's intent. */
 export interface TenantPolicies {
   readonly tenant: string;
   readonly groups: readonly { readonly name: string; readonly policies: readonly string[] }[];

@@ -6,10 +6,10 @@ import type { LabelSelector } from "../util/label_selectors.ts";
 export type MemberSpec =
   | { readonly kind: "group"; readonly tenant: string; readonly group: string }
   /** Pods whose labels are not known yet. */
-  | { readonly kind: "untold"; readonly namespace: string }
+  | { readonly kind: "unknown_labels"; readonly namespace: string }
   | {
     readonly kind: "pods";
-    /** Either one namespace, or those that the selector finds; all where both are absent. */
+    /** Either one namespace, or those that the selector matches; all where both are absent. */
     readonly namespace?: string | undefined;
     readonly namespaceSelector?: LabelSelector | undefined;
     /** All where absent. */

@@ -1,16 +1,16 @@
-// All policies and all endpoints, bound together: which rule guards whom. Kept by small changes, so
-// that one label that moves costs only the rules that ask for it.
+// The policy model: all policies and all endpoints, and which rule guards which endpoints. Updated by small
+// changes, so that a label that changes costs only the rules that require it.
 
 import { type Group, Groups } from "./groups.ts";
 import type { Endpoint } from "./input.ts";
 import { isVoid, type Rule } from "./rules.ts";
 import type { Labels } from "../util/label_selectors.ts";
 
-/** A rule with the sets that it speaks of. */
+/** A rule with the groups that it refers to. */
 export interface BoundRule {
   readonly rule: Rule;
   readonly subjects: Group;
-  /** Those of its peers that are sets. */
+  /** Those of its peers that are groups. */
   readonly peers: readonly Group[];
 }
 
@@ -18,8 +18,8 @@ export interface BoundRule {
 export type Side = "subjects" | "peers";
 
 /**
- * Told of what changes, at once. An endpoint that is both joins as a peer first and leaves as a subject
- * first, and is in the sets at all of these calls.
+ * Called at once for each change. An endpoint that is both subject and peer joins as a peer first and leaves
+ * as a subject first, and is a member of the groups during all of these calls.
  */
 export interface ModelEvents {
   readonly bound: (rule: BoundRule) => void;
@@ -28,12 +28,12 @@ export interface ModelEvents {
   readonly leaving: (rule: BoundRule, side: Side, endpoint: Endpoint) => void;
 }
 
-/** Rules that speak of one set, by the side that it has in them. */
+/** Rules that refer to one group, by the side that it has in them. */
 type Uses = Readonly<Record<Side, BoundRule[]>>;
 
 const NO_PEERS: readonly Group[] = [];
 
-/** The model of one host's agent: of all hosts' endpoints. */
+/** The model in one host's agent, with the endpoints of all hosts. */
 export class PolicyModel {
   readonly #groups: Groups;
   readonly #events: ModelEvents | undefined;
@@ -42,7 +42,7 @@ export class PolicyModel {
 
   constructor(events?: ModelEvents) {
     this.#events = events;
-    const tell = (event: "joined" | "leaving", sides: readonly Side[]) => {
+    const notify = (event: "joined" | "leaving", sides: readonly Side[]) => {
       return (group: Group, endpoint: Endpoint) => {
         const uses = this.#uses.get(group);
         if (!uses || !events) return;
@@ -52,8 +52,8 @@ export class PolicyModel {
       };
     };
     this.#groups = new Groups({
-      joined: tell("joined", ["peers", "subjects"]),
-      leaving: tell("leaving", ["subjects", "peers"]),
+      joined: notify("joined", ["peers", "subjects"]),
+      leaving: notify("leaving", ["subjects", "peers"]),
     });
   }
 
@@ -62,7 +62,7 @@ export class PolicyModel {
     return this.#groups.endpoints;
   }
 
-  /** Takes over how an endpoint is now. */
+  /** Adds or updates an endpoint. */
   setEndpoint(endpoint: Endpoint): void {
     this.#groups.set(endpoint);
   }
@@ -71,12 +71,12 @@ export class PolicyModel {
     this.#groups.remove(id);
   }
 
-  /** Takes over a namespace's labels; undefined: there is none of that name. */
+  /** Sets a namespace's labels; undefined: there is no such namespace. */
   setNamespace(name: string, labels: Labels | undefined): void {
     this.#groups.setNamespace(name, labels);
   }
 
-  /** Makes `rules` all that `source`, such as one policy, gives. */
+  /** Replaces the rules of `source`, such as one policy, by `rules`. */
   setRules(source: string, rules: readonly Rule[]): void {
     const now = this.#keepSame(this.#bySource.get(source) ?? [], rules);
     for (const rule of rules) {
@@ -86,21 +86,21 @@ export class PolicyModel {
     else this.#bySource.delete(source);
   }
 
-  /** Returns those of the bound rules, by id, that are wanted as they are; the others end. */
+  /** Returns those of the bound rules, by id, that stay as they are, and unbinds the others. */
   #keepSame(known: readonly BoundRule[], rules: readonly Rule[]): Map<string, BoundRule> {
     const kept = new Map<string, BoundRule>();
     if (known.length === 0) return kept;
-    const wanted = new Map(rules.map((rule) => [rule.id, rule]));
+    const desired = new Map(rules.map((rule) => [rule.id, rule]));
     for (const bound of known) {
       const { rule } = bound;
-      const isSame = JSON.stringify(wanted.get(rule.id)) === JSON.stringify(rule);
+      const isSame = JSON.stringify(desired.get(rule.id)) === JSON.stringify(rule);
       if (isSame) kept.set(rule.id, bound);
       else this.#unbind(bound);
     }
     return kept;
   }
 
-  /** Names of all sources that give a rule. */
+  /** Names of all sources that have a rule. */
   get sources(): string[] {
     return [...this.#bySource.keys()];
   }
@@ -124,7 +124,7 @@ export class PolicyModel {
     return bound;
   }
 
-  /** A set that a rule names twice is one of its peers, once: what is told of it is counted. */
+  /** A group that a rule names twice is one of its peers once, since its events are counted. */
   #takePeers({ peers }: Rule): readonly Group[] {
     if (!peers) return NO_PEERS;
     const groups = peers.filter((peer) => peer.kind === "members")
@@ -138,11 +138,11 @@ export class PolicyModel {
 
   #unbind(bound: BoundRule): void {
     this.#events?.unbound(bound);
-    this.#giveBack(bound, "subjects", bound.subjects);
-    for (const group of bound.peers) this.#giveBack(bound, "peers", group);
+    this.#release(bound, "subjects", bound.subjects);
+    for (const group of bound.peers) this.#release(bound, "peers", group);
   }
 
-  #giveBack(bound: BoundRule, side: Side, group: Group): void {
+  #release(bound: BoundRule, side: Side, group: Group): void {
     const uses = this.#usesOf(group);
     const rules = uses[side];
     rules.splice(rules.indexOf(bound), 1);

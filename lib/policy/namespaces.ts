@@ -1,5 +1,5 @@
-// Which namespaces a selector finds. Most selectors ask for one by its name's label: they are found by
-// it, without asking each namespace.
+// Which namespaces a selector matches. Most selectors require the label with one namespace's name: an index
+// by label finds it without a test of each namespace.
 
 import {
   type Labels,
@@ -8,12 +8,12 @@ import {
   selectorMatches,
 } from "../util/label_selectors.ts";
 
-/** Namespaces that are known, by their labels. */
+/** Known namespaces with an index by label. */
 export class Namespaces {
   readonly #labels = new Map<string, Labels>();
   readonly #byLabel = new Map<string, Set<string>>();
 
-  /** Takes over a namespace's labels; undefined: it is not known. */
+  /** Sets a namespace's labels; undefined: it is not known. */
   set(name: string, labels: Labels | undefined): void {
     for (const text of textsOf(this.#labels.get(name))) {
       const names = this.#byLabel.get(text);
@@ -28,13 +28,13 @@ export class Namespaces {
     }
   }
 
-  /** Reports whether `selector` finds it; one that is not known is not found even by "all". */
+  /** Reports whether `selector` matches it; an unknown namespace is not matched even by an empty one. */
   isSelected(name: string, selector: LabelSelector): boolean {
     const labels = this.#labels.get(name);
     return labels !== undefined && selectorMatches(selector, labels);
   }
 
-  /** Returns the names of all that `selector` finds. */
+  /** Returns the names of all namespaces that `selector` matches. */
   select(selector: LabelSelector): string[] {
     const label = requiredLabel(selector);
     const names = label ? this.#byLabel.get(textOf(label.key, label.value)) : this.#labels.keys();

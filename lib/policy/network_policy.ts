@@ -1,12 +1,12 @@
-// Kubernetes' NetworkPolicy as rules. What cannot be read of one matches nothing and is told; the
-// pods that it selects stay closed all the same.
+// Kubernetes' NetworkPolicy as rules. A part of one that is not understood matches nothing and is reported; the
+// pods that it selects are isolated nevertheless.
 
 import { parseSubnet, subnetHolds } from "../ipam/subnets.ts";
 import { faultFrom, oneLine } from "../util/errors.ts";
 import type { Direction, KubePeer, KubePort, NetworkPolicy } from "./input.ts";
 import { type Peer, PROTOCOLS, type Rule, type Service, withAnswers } from "./rules.ts";
 
-/** Rules that a source gives, and what of it was not understood. */
+/** The rules of a source, and what of it was not understood. */
 export interface RulesRead {
   readonly rules: readonly Rule[];
   /** One sentence each. */
@@ -31,8 +31,7 @@ export function rulesOfNetworkPolicy(policy: NetworkPolicy): RulesRead {
   const name = `${namespace}/${policy.name}`;
   const note = (problem: string) => problems.push(`NetworkPolicy ${name}: ${problem}`);
   const subjects = { kind: "pods", namespace, podSelector } as const;
-  // Written out, as there are very many of them: objects that are put together, and lists that grow,
-  // take twice the room.
+  // Written out, as there are very many of them: spread objects and growing arrays take twice the memory.
   const rules = directionsOf(policy).flatMap((direction): Rule[] => [
     {
       id: `kubernetes ${name} ${direction}`,
@@ -45,7 +44,7 @@ export function rulesOfNetworkPolicy(policy: NetworkPolicy): RulesRead {
       subjects,
     },
     ...entriesOf(policy, direction).flatMap(({ peers, ports }, index) =>
-      namesOfAnybody({
+      splitNamedPorts({
         id: `kubernetes ${name} ${direction} ${index}`,
         policy: name,
         label: `${WORDS[direction]}[${index}]`,
@@ -62,8 +61,8 @@ export function rulesOfNetworkPolicy(policy: NetworkPolicy): RulesRead {
   return { rules: withAnswers(rules), problems };
 }
 
-/** To anybody, by a port's name: that is to each pod that has such a port. */
-function namesOfAnybody(rule: Rule): Rule[] {
+/** Egress to any peer by a port's name means: to each pod that has such a port. */
+function splitNamedPorts(rule: Rule): Rule[] {
   const { services = [], peers } = rule;
   if (rule.direction === "in" || peers) return [rule];
   const named = services.filter((service) => service.named !== undefined);
@@ -76,7 +75,7 @@ function namesOfAnybody(rule: Rule): Rule[] {
   ];
 }
 
-/** Where types are not given, egress counts only if there are rules of it (defaults of the API, v1). */
+/** Returns the directions of a policy. Without policyTypes, egress counts only if it has rules (API v1). */
 export function directionsOf({ policyTypes = [], egress = [] }: NetworkPolicy): Direction[] {
   if (policyTypes.length === 0) return egress.length > 0 ? ["in", "out"] : ["in"];
   const isAsked = (direction: Direction) => policyTypes.includes(TYPES[direction]);
@@ -99,7 +98,7 @@ function peersOf(
     if (peer.ipBlock) return blockOf(peer.ipBlock, note);
     const { podSelector, namespaceSelector } = peer;
     if (!podSelector && !namespaceSelector) {
-      note("a peer says nothing, and matches nothing");
+      note("a peer has no selector and no ipBlock, and matches nothing");
       return undefined;
     }
     const only = namespaceSelector ? undefined : namespace;
@@ -142,7 +141,7 @@ function servicesOf(
   const read = ports.map((one): Service | undefined => {
     const { protocol: name = "TCP", port, endPort } = one;
     const protocol = NUMBERS.get(name);
-    const bad = wrongPorts(port, endPort);
+    const bad = portProblem(port, endPort);
     if (protocol === undefined || bad) {
       note(`${bad ?? `protocol ${oneLine(String(name), 20)} is not known`}, and matches nothing`);
       return undefined;
@@ -154,13 +153,13 @@ function servicesOf(
   return read.filter((one) => one !== undefined);
 }
 
-function wrongPorts(port: KubePort["port"], endPort: number | undefined): string | undefined {
+function portProblem(port: KubePort["port"], endPort: number | undefined): string | undefined {
   const isPort = (one: unknown) =>
     Number.isInteger(one) && Number(one) >= 1 && Number(one) <= 65_535;
   if (typeof port !== "number") {
     return endPort === undefined ? undefined : `endPort ${endPort} without a port number`;
   }
-  if (!isPort(port)) return `port ${port} is none of 1-65535`;
+  if (!isPort(port)) return `port ${port} is out of range (1-65535)`;
   if (endPort === undefined || (isPort(endPort) && endPort >= port)) return undefined;
-  return `endPort ${endPort} is none of ${port}-65535`;
+  return `endPort ${endPort} is out of range (${port}-65535)`;
 }

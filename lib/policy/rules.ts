@@ -1,29 +1,29 @@
-// The one form that contiv's rules and Kubernetes' policies both become.
+// The common form of contiv's rules and Kubernetes' network policies.
 //
-// Rules stand in tiers, which are asked one after the other; a packet passes when each tier lets it
-// leave its sender and reach its receiver. Within a tier, for each endpoint and direction, the rule
-// of the highest priority decides, deny before allow; where no rule speaks, it passes. So a policy of
-// Kubernetes is: allow by each rule, and below that, deny everything for whom it selects.
+// Rules are in tiers, which are evaluated one after the other; a packet passes when each tier lets it
+// leave its sender and reach its receiver. Within a tier, for each endpoint and direction, the matching
+// rule of the highest priority decides, deny before allow; without a matching rule the packet passes. So
+// a NetworkPolicy is: allow by each rule, and below that, deny everything for the pods that it selects.
 
 import type { Subnet } from "../ipam/subnets.ts";
 import type { Direction, Endpoint } from "./input.ts";
 import type { MemberSpec } from "./member_spec.ts";
 
-/** Tiers in the order in which they are asked. */
+/** Tiers in the order in which they are evaluated. */
 export const TIERS = ["contiv", "kubernetes"] as const;
 
-/** A set of rules that decides by itself. */
+/** A set of rules that decides independently of the other one. */
 export type Tier = typeof TIERS[number];
 
 /** IP protocol numbers (IANA). */
 export const PROTOCOLS = { icmp: 1, igmp: 2, tcp: 6, udp: 17, sctp: 132 } as const;
 
-/** What is asked for: a protocol, with ports where they matter. */
+/** What a request is for: a protocol, with the server's ports where they matter. */
 export interface Service {
   readonly protocol: number;
   /** Inclusive; absent: any, and protocols without ports. */
   readonly ports?: { readonly first: number; readonly last: number };
-  /** In place of `ports`: what the receiving pod calls so. */
+  /** In place of `ports`: the name that the receiving pod gives to its port. */
   readonly named?: string;
 }
 
@@ -34,7 +34,7 @@ export type Peer =
 
 /** One rule. */
 export interface Rule {
-  /** Unique, and the same as long as the rule is the same one. */
+  /** Unique, and constant for the lifetime of the rule. */
   readonly id: string;
   /** Name of its policy, for people: `tenant/name` or `namespace/name`. */
   readonly policy: string;
@@ -44,20 +44,20 @@ export interface Rule {
   readonly direction: Direction;
   readonly priority: number;
   readonly action: "allow" | "deny";
-  /** Whom it guards. */
+  /** The endpoints that it guards. */
   readonly subjects: MemberSpec;
   /** Any where absent. */
   readonly peers?: readonly Peer[] | undefined;
   /** Any where absent. */
   readonly services?: readonly Service[] | undefined;
   /**
-   * Ports are those of the sender, and its packets are answers. SCTP is not tracked: what a rule lets
-   * in, it also lets out again, by this.
+   * Matches replies: its ports are the sender's. SCTP is not tracked, so for what a rule lets in, one
+   * with this flag lets the replies out again.
    */
   readonly isAnswer?: boolean;
 }
 
-/** Returns the endpoint whose names a rule's named ports are: who receives what the rule is about. */
+/** Returns the side whose port names count in a rule: the one that receives the request. */
 export function namedSide({ direction, isAnswer }: Rule): "subjects" | "peers" {
   return (direction === "in") === !isAnswer ? "subjects" : "peers";
 }
@@ -67,19 +67,19 @@ export function namedPort({ ports }: Endpoint, { named, protocol }: Service): nu
   return ports.find((one) => one.name === named && one.protocol === protocol)?.port;
 }
 
-/** Returns `rules` with the answers of those that let SCTP through. */
+/** Returns `rules` with rules for the replies of those that allow SCTP. */
 export function withAnswers(rules: readonly Rule[]): readonly Rule[] {
-  if (!rules.some(isAnswered)) return rules;
-  return rules.flatMap((rule) => isAnswered(rule) ? [rule, answersOf(rule)] : [rule]);
+  if (!rules.some(hasReplies)) return rules;
+  return rules.flatMap((rule) => hasReplies(rule) ? [rule, repliesOf(rule)] : [rule]);
 }
 
 const isSctp = ({ protocol }: Service) => protocol === PROTOCOLS.sctp;
 
-function isAnswered({ action, services }: Rule): boolean {
+function hasReplies({ action, services }: Rule): boolean {
   return action === "allow" && (services?.some(isSctp) ?? true);
 }
 
-function answersOf(rule: Rule): Rule {
+function repliesOf(rule: Rule): Rule {
   return {
     ...rule,
     id: `${rule.id} answers`,
@@ -89,7 +89,7 @@ function answersOf(rule: Rule): Rule {
   };
 }
 
-/** Reports whether nothing at all can match. */
+/** Reports whether a rule can match nothing at all. */
 export function isVoid({ peers, services }: Rule): boolean {
   return peers?.length === 0 || services?.length === 0;
 }

@@ -1,12 +1,12 @@
-// Pods whose labels nobody has told yet: an API server that is away, or a watch that is slower than a
-// set-up. Which policies select such a pod cannot be told, so it is closed in each direction that any
-// policy of its namespace is about. What selects all pods of the namespace has it, as it has any other.
+// Pods with labels that are not known yet: the API server is unreachable, or its watch is slower than the
+// set-up. Which policies select such a pod is not known, so it is closed in each direction that any
+// policy of its namespace has rules for. A policy that selects all pods applies to it as to any other.
 
 import type { Direction, NetworkPolicy } from "./input.ts";
 import { directionsOf } from "./network_policy.ts";
 import type { Rule } from "./rules.ts";
 
-/** Returns the rules for such pods, by the namespaces that have policies. */
+/** Returns the rules for such pods, by namespace; only namespaces with policies. */
 export function rulesOfUnknownLabels(
   policies: Iterable<NetworkPolicy>,
 ): Map<string, readonly Rule[]> {
@@ -25,14 +25,14 @@ export function rulesOfUnknownLabels(
 
 function ruleOf(namespace: string, direction: Direction): Rule {
   return {
-    id: `kubernetes ${namespace} untold ${direction}`,
-    // No policy's name has a blank.
-    policy: `${namespace}/of pods not told yet`,
+    id: `kubernetes ${namespace} unknown labels ${direction}`,
+    // No name of a policy has a space.
+    policy: `${namespace}/pods with unknown labels`,
     label: `labels not known yet, closed for ${direction === "in" ? "ingress" : "egress"}`,
     tier: "kubernetes",
     direction,
     priority: 0,
     action: "deny",
-    subjects: { kind: "untold", namespace },
+    subjects: { kind: "unknown_labels", namespace },
   };
 }

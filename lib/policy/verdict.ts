@@ -1,5 +1,5 @@
-// What the model says of one packet, and by which rule. It reads the same bound rules from which the
-// flows are made, one packet at a time: for people who ask.
+// The verdict of the policy model on one packet, with the rule that decides. It evaluates the same bound rules
+// from which the flows are made: for `trace`.
 
 import { subnetHas } from "../ipam/subnets.ts";
 import type { Direction, Endpoint } from "./input.ts";
@@ -14,24 +14,24 @@ import {
   TIERS,
 } from "./rules.ts";
 
-/** The first packet of something new. */
+/** The first packet of a connection. */
 export interface Packet {
-  /** Ids of endpoints; absent where that side is none that is known. */
+  /** Ids of endpoints; absent where that side is not a known endpoint. */
   readonly from?: string;
   readonly to?: string;
   readonly source: number;
   readonly destination: number;
   /** IP protocol number. */
   readonly protocol: number;
-  /** Only of protocols that have ports; SCTP's answers are told by the sender's. */
+  /** Only for protocols with ports; the sender's port identifies replies of SCTP. */
   readonly sourcePort?: number;
   readonly destinationPort?: number;
 }
 
-/** What the model says. */
+/** Whether the model allows a packet. */
 export interface Verdict {
   readonly isAllowed: boolean;
-  /** The rule that decided; absent where none spoke. */
+  /** The rule that decided; absent where none matched. */
   readonly rule?: Pick<Rule, "policy" | "label" | "tier" | "direction" | "action">;
 }
 
@@ -45,7 +45,7 @@ export function verdictOf(
   for (const direction of ["out", "in"] as const) {
     if (!directions.includes(direction)) continue;
     for (const tier of TIERS) {
-      const rule = decisive(model, packet, { direction, tier });
+      const rule = decidingRule(model, packet, { direction, tier });
       if (rule?.action === "deny") return { isAllowed: false, rule };
       last = rule ?? last;
     }
@@ -53,8 +53,8 @@ export function verdictOf(
   return { isAllowed: true, ...last ? { rule: last } : {} };
 }
 
-/** Returns the rule that decides in one tier and direction; undefined where none speaks. */
-function decisive(
+/** Returns the rule that decides in one tier and direction; undefined where none matches. */
+function decidingRule(
   model: PolicyModel,
   packet: Packet,
   { direction, tier }: { readonly direction: Direction; readonly tier: Tier },
@@ -88,7 +88,7 @@ function matches(model: PolicyModel, bound: BoundRule, packet: Packet): boolean 
   const isMember = peer !== undefined && peer.tenant === subject.tenant &&
     bound.peers.some(({ members }) => members.has(peer.id));
   const isPeer = isMember || !rule.peers || rule.peers.some((one) => isInBlock(one, address));
-  // A name is a pod's: of a block's addresses nothing is known.
+  // Only pods name their ports: the names of addresses in a block are not known.
   const named = namedSide(rule) === "subjects" ? subject : isMember ? peer : undefined;
   return isPeer && matchesServices(rule, packet, named);
 }

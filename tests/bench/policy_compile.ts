@@ -50,7 +50,7 @@ function compile(all: readonly Endpoint[], policies: readonly NetworkPolicy[]) {
   for (const policy of policies) {
     model.setRules(`${policy.namespace}/${policy.name}`, rulesOfNetworkPolicy(policy).rules);
   }
-  const { fresh } = flows.changes();
+  const { added: fresh } = flows.changes();
   return { model, flows, added: fresh.length };
 }
 

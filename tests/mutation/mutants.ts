@@ -155,12 +155,12 @@ export const mutants: readonly Mutant[] = [
   ...mutantsOf("lib/intent/plan/choose_tags.ts", PLAN, [
     [
       "a fixed tag may be another network's",
-      "if (holder !== undefined) throw isTaken(`${tagWord(encap)} ${tag}`, key, holder);",
+      "if (holder !== undefined) throw takenFault(`${tagWord(encap)} ${tag}`, key, holder);",
       "",
     ],
     [
       "a tag outside of the pool is kept though it is asked about",
-      "if (!isInPool && isAskedAbout(choosing, key, tenant.name)) return undefined;",
+      "if (!isInPool && isNamedByFile(choosing, key, tenant.name)) return undefined;",
       "",
     ],
   ]),
@@ -185,8 +185,8 @@ export const mutants: readonly Mutant[] = [
     ],
     [
       "a host goes from under its pods",
-      "refuseUnderPods(attachments.filter(isStaying), hostKeyOf",
-      "refuseUnderPods([], hostKeyOf",
+      "attachments.filter(isStaying),",
+      "[],",
     ],
   ]),
   ...mutantsOf("lib/intent/plan/changes.ts", [...PLAN, ...LIVE, ...COMMITS], [
@@ -247,8 +247,8 @@ export const mutants: readonly Mutant[] = [
   ...mutantsOf("lib/intent/choice/choose.ts", CHOICE, [
     [
       "a namespace uses a network that is not for it",
-      "throw mayNot(pod, asking,",
-      "void mayNot(pod, asking,",
+      "throw notPermitted(pod, asking,",
+      "void notPermitted(pod, asking,",
     ],
     [
       "a pod of which the labels are not known is taken by a selector",
@@ -329,7 +329,7 @@ export const mutants: readonly Mutant[] = [
   ...mutantsOf("lib/policy/flows/host_flows.ts", POLICY, [
     [
       "peers of another tenant with the same address get in",
-      "if (peer.tenant !== active.tenant || !isNamed",
+      "if (peer.tenant !== inNetwork.tenant || !isNamed",
       "if (!isNamed",
     ],
     [
@@ -369,23 +369,23 @@ export const mutants: readonly Mutant[] = [
     ],
     [
       "TCP of unknown direction needs only one of them",
-      "${TCP_TURNED},load:0x1->NXM_NX_REG8[],${JUDGE}",
-      "${TCP_TURNED},${JUDGE}",
+      "${TCP_REPLY},load:0x1->NXM_NX_REG8[],${CHECK_RULES}",
+      "${TCP_REPLY},${CHECK_RULES}",
     ],
     [
       "the other direction is judged again and again",
-      "`load:0->NXM_NX_REG8[],${TCP_ASKED},${JUDGE}`",
-      "`${TCP_ASKED},${JUDGE}`",
+      "`load:0->NXM_NX_REG8[],${TCP_REQUEST},${CHECK_RULES}`",
+      "`${TCP_REQUEST},${CHECK_RULES}`",
     ],
     [
       "an answer of TCP is judged as a question",
-      '"tp_src=" + LOW, "tp_dst=" + HIGH, `${TCP_TURNED}',
-      '"tp_src=" + LOW, "tp_dst=" + HIGH, `${TCP_ASKED}',
+      '"tp_src=" + LOW, "tp_dst=" + HIGH, `${TCP_REPLY}',
+      '"tp_src=" + LOW, "tp_dst=" + HIGH, `${TCP_REQUEST}',
     ],
     [
       "a datagram that may be an answer is remembered",
-      "`${UDP_ASKED},${JUDGE}`",
-      "`${UDP_ASKED},${REMEMBER},${JUDGE}`",
+      "`${UDP_REQUEST},${CHECK_RULES}`",
+      "`${UDP_REQUEST},${COMMIT},${CHECK_RULES}`",
     ],
     [
       "what a guarded pod sends is not judged",
@@ -394,7 +394,7 @@ export const mutants: readonly Mutant[] = [
     ],
     [
       "a known connection passes whatever the rules say now",
-      '`${asked(...TRACKED, `${protocol(number)},${port("NXM_NX_CT_TP_DST[]")}`)},${JUDGE}`',
+      '`${parties(...TRACKED, `${protocol(number)},${port("NXM_NX_CT_TP_DST[]")}`)},${CHECK_RULES}`',
       "GO(TABLES.allowed)",
     ],
     [

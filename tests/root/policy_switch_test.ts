@@ -56,7 +56,7 @@ Deno.test("500 random policies and more: the switch's own trace agrees with the 
     );
     await run("ovs-ofctl", [
       ...["-OOpenFlow14", "--bundle", "replace-flows", `unix:${ovs.rundir}/br.mgmt`, "-"],
-    ], { stdin: [...entries, ...flows.lines()].join("\n") + "\n", limitMs: 20_000 });
+    ], { stdin: [...entries, ...flows.flows()].join("\n") + "\n", limitMs: 20_000 });
     const passes = async (packet: TestPacket, tag: number) => {
       const text = await control.ask(
         "ofproto/trace",

@@ -6,7 +6,7 @@ import { failClosedFlows, trunkDropFlow } from "../../lib/agent/policy/fail_clos
 import { REPORT_AND_DROP } from "../../lib/ovs/policy_tables/drop_watch.ts";
 import { openPolicyTables } from "../../lib/ovs/policy_tables/policy_tables.ts";
 import { planFlows } from "../../lib/ovs/openflow/plan_flows.ts";
-import { DROP, placeOf } from "../../lib/policy/flows/pipeline.ts";
+import { DROP, flowKey } from "../../lib/policy/flows/pipeline.ts";
 import { Fault } from "../../lib/util/errors.ts";
 import { BRIDGE, FlowBridge, soon } from "../lab/flow_bridge.ts";
 import { bridgeIsUp } from "../lab/ovs.ts";
@@ -16,14 +16,14 @@ import { Dice, randomWorld } from "../unit/policy/random_worlds.ts";
 const WORLDS = 40;
 
 const flowOf = (n: number, actions = "drop") =>
-  `${placeOf(10, 20, `reg0=0x64,reg1=0x${(n + 1).toString(16)}`)} actions=${actions}`;
+  `${flowKey(10, 20, `reg0=0x64,reg1=0x${(n + 1).toString(16)}`)} actions=${actions}`;
 const range = (count: number) => Array.from({ length: count }, (_, n) => n);
 
 /** Returns flows of a random world as one of the agent's switches has them at some time. */
 function randomFlows(seed: number): string[] {
   const dice = new Dice(seed * 15_485_863);
   const { flows } = build(randomWorld(dice), dice.chance(50) ? REPORT_AND_DROP : DROP);
-  const lines = flows.lines();
+  const lines = flows.flows();
   const closing = dice.chance(30) ? failClosedFlows(lines, flows.tags) : [];
   return [...lines, ...closing, ...dice.chance(30) ? [trunkDropFlow(1 + dice.below(4_094))] : []];
 }

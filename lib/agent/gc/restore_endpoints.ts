@@ -5,7 +5,7 @@
 
 import { refusalOf } from "../../ipam/addresses.ts";
 import { parseAddress, parseSubnet } from "../../ipam/subnets.ts";
-import { dynamicName } from "../../intent/dynamic.ts";
+import { dynamicEndpointName } from "../../intent/dynamic.ts";
 import {
   type AttachmentRecord,
   type Documents,
@@ -80,7 +80,7 @@ export function planRestoration(
   const { pod, tenant, network: name, host, generation } = one;
   const network = findNetwork(documents, one);
   const address = one.addresses.map(bareAddress)[0];
-  if (one.endpoint !== dynamicName(pod) || !network || !address) return undefined;
+  if (one.endpoint !== dynamicEndpointName(pod) || !network || !address) return undefined;
   if (findEndpoint(documents, one)) return undefined;
   const claim = keys.addressClaim(tenant, name, address);
   const owner = (documents.get(claim)?.value as { readonly owner: string } | undefined)?.owner;

@@ -10,12 +10,12 @@ import { addressToText, parseAddress, parseSubnet } from "../../ipam/subnets.ts"
 import type { Choice } from "../../intent/bind.ts";
 import type { KnownPod } from "../../intent/choice/requested_network.ts";
 import {
+  type AvailableNetworks,
   chooseNetwork,
   type NetworkChoice,
   type NoChoice,
-  type Offer,
 } from "../../intent/choice/choose.ts";
-import { dynamicName } from "../../intent/dynamic.ts";
+import { dynamicEndpointName } from "../../intent/dynamic.ts";
 import {
   type Documents,
   type EndpointRecord,
@@ -60,7 +60,7 @@ export interface DynamicEndpoint {
 }
 
 /** Returns the tenants and networks to choose from. */
-export function offerOf(documents: Documents): Offer {
+export function offerOf(documents: Documents): AvailableNetworks {
   return { tenants: tenantsOf(documents), networks: networksOf(documents) };
 }
 
@@ -77,7 +77,7 @@ export function planDynamicEndpoint(
 ): DynamicEndpoint {
   const { pod } = newPod;
   const { tenant, name } = network;
-  const key = keys.endpoint(tenant, name, dynamicName(pod));
+  const key = keys.endpoint(tenant, name, dynamicEndpointName(pod));
   const tenantKey = keys.tenant(tenant);
   const checks = [{ key: tenantKey, revision: revisionOf(documents, tenantKey) }];
   const dynamic = { pod: pod.name, rule };
@@ -90,7 +90,7 @@ export function planDynamicEndpoint(
   const taken = takeAddress(documents, network, newPod);
   const claim = keys.addressClaim(tenant, name, taken.address);
   const endpoint: EndpointRecord = {
-    ...{ schema: SCHEMA, tenant, network: name, container: dynamicName(pod) },
+    ...{ schema: SCHEMA, tenant, network: name, container: dynamicEndpointName(pod) },
     ...{ namespace: pod.namespace, address: taken.address, addressBy: "pool" },
     ...(group ? { group } : {}),
     dynamic,

@@ -3,7 +3,7 @@
 
 import { namedEndpoints } from "../../intent/bind.ts";
 import type { KnownPod } from "../../intent/choice/requested_network.ts";
-import { dynamicName, heldUntil, type PodName } from "../../intent/dynamic.ts";
+import { dynamicEndpointName, heldUntil, type PodName } from "../../intent/dynamic.ts";
 import {
   type AttachmentRecord,
   type Documents,
@@ -77,7 +77,7 @@ async function moved(
   pod: PodName,
   places: readonly WhyPlace[],
 ): Promise<string[]> {
-  const isDynamic = places.every(({ endpoint }) => endpoint === dynamicName(pod));
+  const isDynamic = places.every(({ endpoint }) => endpoint === dynamicEndpointName(pod));
   if (!isDynamic) return [];
   const stays = "a running pod keeps its network: set it up again";
   const [named] = namedEndpoints(documents, { ...pod, pod: pod.name, host });

@@ -3,8 +3,8 @@
 // to this host: only a set-up that a runtime asks for does that.
 
 import { chooseEndpoints } from "../../intent/bind.ts";
-import { chooseNetwork, type Offer } from "../../intent/choice/choose.ts";
-import { dynamicName } from "../../intent/dynamic.ts";
+import { type AvailableNetworks, chooseNetwork } from "../../intent/choice/choose.ts";
+import { dynamicEndpointName } from "../../intent/dynamic.ts";
 import type { KnownPod } from "../../intent/choice/requested_network.ts";
 import { documentsIn, groups } from "../../intent/indexed_documents.ts";
 import type { Documents, EndpointRecord, NetworkRecord } from "../../intent/records.ts";
@@ -135,7 +135,7 @@ function podsWithNetwork(deps: LateAttachDeps, named: readonly PodRequest[]): Po
 
 function isWorthATry(
   deps: LateAttachDeps,
-  offer: Offer,
+  offer: AvailableNetworks,
   { pod, labels }: UnmatchedPod,
 ): boolean {
   const { store: { documents }, podMetadata, backoff, clock } = deps;
@@ -145,7 +145,7 @@ function isWorthATry(
   const network = networkOf(offer, known);
   if (!network || chosenFor(deps, pod).length > 0) return false;
   const { tenant, name } = network;
-  const key = keys.endpoint(tenant, name, dynamicName(pod));
+  const key = keys.endpoint(tenant, name, dynamicEndpointName(pod));
   const endpoint = documents.get(key)?.value as EndpointRecord | undefined;
   if (endpoint && endpoint.dynamic?.heldSince === undefined) return false;
   // A pool that is full has room when one of its claims has gone.
@@ -157,7 +157,7 @@ function isWorthATry(
   );
 }
 
-function networkOf(offer: Offer, known: KnownPod): NetworkRecord | undefined {
+function networkOf(offer: AvailableNetworks, known: KnownPod): NetworkRecord | undefined {
   try {
     return chooseNetwork(offer, known).network;
   } catch {

@@ -1,7 +1,7 @@
 // Sets one pod up: identify the sandbox, choose its endpoints, claim them, attach. The last part is the
 // reconcile loop's own, narrowed to one sandbox. The caller serialises the work for one sandbox.
 
-import { chooseEndpoints, freeName, matchesSwapped } from "../../intent/bind.ts";
+import { chooseEndpoints, freeInterfaceName, matchesSwapped } from "../../intent/bind.ts";
 import type { NoChoice } from "../../intent/choice/choose.ts";
 import type { PodName } from "../../intent/dynamic.ts";
 import type { AttachmentRecord, Documents } from "../../intent/records.ts";
@@ -161,7 +161,7 @@ async function findNetwork(
   try {
     return await claimDynamicEndpoint(
       { host, store, podMetadata, addressesInFlight },
-      { pod, sandbox, interface: freeName(new Set(taken)) },
+      { pod, sandbox, interface: freeInterfaceName(new Set(taken)) },
     );
   } catch (error) {
     const { message } = faultFrom(error);

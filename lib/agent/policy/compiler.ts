@@ -1,7 +1,7 @@
 // Compiles the policies of this host to flows, and keeps them up to date with the records and Kubernetes.
 // Loaded only if there is a policy.
 
-import { Follower } from "../../intent/indexed_documents.ts";
+import { ChangeFollower } from "../../intent/indexed_documents.ts";
 import { readableAt } from "../../intent/readable.ts";
 import type {
   AttachmentRecord,
@@ -12,7 +12,7 @@ import type {
 import { rulesOfTenant } from "../../policy/contiv.ts";
 import { HostFlows } from "../../policy/flows/host_flows.ts";
 import { DROP } from "../../policy/flows/pipeline.ts";
-import type { LineChanges } from "../../policy/flows/flow_table.ts";
+import type { FlowChanges } from "../../policy/flows/flow_table.ts";
 import type { KubeNamespace, KubePod, NetworkPolicy } from "../../policy/input.ts";
 import { PolicyModel } from "../../policy/model.ts";
 import { rulesOfNetworkPolicy } from "../../policy/network_policy.ts";
@@ -50,7 +50,7 @@ export class Compiler {
   readonly #problems = new Map<string, readonly string[]>();
   /** What each endpoint, tenant, policy and namespace was compiled from; records by their keys. */
   readonly #seen = new Map<string, readonly unknown[]>();
-  readonly #follower = new Follower();
+  readonly #follower = new ChangeFollower();
   readonly #namespaces = new NamedList<KubeNamespace>(({ name }) => name);
   readonly #policies = new NamedList<NetworkPolicy>(fullName);
   readonly #pods = new NamedList<KubePod>(fullName);
@@ -68,7 +68,7 @@ export class Compiler {
    * Follows `input`; returns the flows that changed. Costs what changed, and one comparison for each object
    * of Kubernetes; a scan of all records if it is unknown which of them changed.
    */
-  update({ documents, kube = NOTHING, host, tagOf }: CompilerInput): LineChanges {
+  update({ documents, kube = NOTHING, host, tagOf }: CompilerInput): FlowChanges {
     const changed = this.#follower.follow(documents);
     const gone = this.#goneFrom(documents, changed);
     this.#updateNamespaces(kube, gone);

@@ -3,7 +3,7 @@
 // in the new one look like replies to connections that it never had. The cookie of the tag's flow in the
 // entry table says to which network a zone belongs; so the switch itself remembers it. Pure.
 
-import { tagOfLine } from "../../policy/flows/pipeline.ts";
+import { tagOfNetworkFlow } from "../../policy/flows/pipeline.ts";
 import { tagsIn } from "./fail_closed.ts";
 
 /** Zones that go to another network, and the flows that lead into them for the previous network. */
@@ -23,7 +23,7 @@ export function planZoneHandover(
   former: ReadonlySet<string> = new Set(),
 ): ZoneHandover {
   const zones = desired.flatMap((flow) =>
-    present.has(flow) || former.has(flow) ? [] : tagOfLine(flow) ?? []
+    present.has(flow) || former.has(flow) ? [] : tagOfNetworkFlow(flow) ?? []
   );
   if (zones.length === 0) return { zones, entryFlows: [] };
   const fresh = new Set(zones);
@@ -35,5 +35,5 @@ export function planZoneHandover(
 
 /** Returns the flows that say to which network a zone belongs. */
 export function zoneOwners(flows: readonly string[]): Set<string> {
-  return new Set(flows.filter((flow) => tagOfLine(flow) !== undefined));
+  return new Set(flows.filter((flow) => tagOfNetworkFlow(flow) !== undefined));
 }

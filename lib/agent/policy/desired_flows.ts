@@ -60,7 +60,7 @@ export class DesiredFlows {
       throw error;
     }
     this.#logProblems(compiler.problems);
-    return compiler.flows.lines();
+    return compiler.flows.flows();
   }
 
   /** What is not understood in a policy is logged once, as long as it stays so. */

@@ -21,14 +21,14 @@ export function logDrops(
   const drops = new DropAggregator();
   let timer: ReturnType<typeof setInterval> | undefined;
   const turn = () => {
-    for (const line of intervalLines(drops.turn())) log.info(line);
+    for (const line of intervalLines(drops.endInterval())) log.info(line);
     if (!drops.isEmpty) return;
     clearInterval(timer);
     timer = undefined;
   };
   const watch = watchDrops(place, (packet: PacketIn) => {
     const drop = dropOf(packet);
-    const message = drops.take(keyOf(drop), () => dropMessage(policies.known, drop));
+    const message = drops.count(keyOf(drop), () => dropMessage(policies.known, drop));
     if (message !== undefined) log.info(`dropped ${message}`);
     timer ??= setInterval(turn, INTERVAL_S * 1_000);
   });
@@ -41,8 +41,8 @@ export function logDrops(
 }
 
 /** Returns the log lines at the end of an interval. Beyond what the switch surely reports, counts are minima. */
-export function intervalLines({ more, others, heard }: Interval): string[] {
-  const least = heard > GUARANTEED_REPORTS ? "at least " : "";
+export function intervalLines({ more, others, seen }: Interval): string[] {
+  const least = seen > GUARANTEED_REPORTS ? "at least " : "";
   const counted = (count: number) => `${least}${count} more in ${INTERVAL_S} s`;
   return [
     ...more.map(({ words, count }) => `dropped ${words}, ${counted(count)}`),

@@ -153,8 +153,8 @@ export class PolicyEnforcer {
   /** Nothing is known: what the switch has stays; where that is nothing, everything is closed. */
   async #keepInstalled(have: ReadonlySet<string>): Promise<void> {
     const { vlans } = this.#deps;
-    const { tagOfLine } = await import("../../policy/flows/pipeline.ts");
-    const tags = [...have].flatMap((flow) => tagOfLine(flow) ?? []);
+    const { tagOfNetworkFlow } = await import("../../policy/flows/pipeline.ts");
+    const tags = [...have].flatMap((flow) => tagOfNetworkFlow(flow) ?? []);
     if (have.size === 0) vlans.setEverything();
     else vlans.set(tags);
     this.#installed.note(have);

@@ -116,7 +116,7 @@ export function policyEndpoint(
     group,
     pod: attachment?.pod,
     labels: { ...labels, ...pod?.labels },
-    ...attachment && !pod ? { isUntold: true } : {},
+    ...attachment && !pod ? { hasUnknownLabels: true } : {},
     ports: (pod?.ports ?? []).map(({ name, protocol, port }) => ({
       name,
       port,

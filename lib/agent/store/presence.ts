@@ -5,7 +5,7 @@
 // The heartbeat has a key of its own beside `hosts/<host>`: plans of intents check the revision of that
 // record, and a heartbeat in it would make each of them stale.
 
-import { READS, whyUnreadable } from "../../intent/readable.ts";
+import { HIGHEST_READABLE, whyUnreadable } from "../../intent/readable.ts";
 import { keys, type PresenceRecord, SCHEMA } from "../../intent/records.ts";
 import { Fault, isUnreachable } from "../../util/errors.ts";
 import type { StoreCache } from "./store_cache.ts";
@@ -82,7 +82,7 @@ export class Presence {
         schema: SCHEMA,
         ...self,
         beat: Math.max(record?.beat ?? 0, this.#beat) + 1,
-        reads: READS,
+        reads: HIGHEST_READABLE,
         at: clock(),
         everyMs: beatMs,
         ...(bytes === undefined ? {} : { mtu: bytes }),

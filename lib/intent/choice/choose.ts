@@ -12,15 +12,15 @@ import {
   NETWORK_KEY,
   requestedBy,
   type RequestedNetwork,
-  said,
+  type RequestedValue,
+  shorten,
   TENANT_KEY,
   titleOf,
-  type Word,
 } from "./requested_network.ts";
-import { mayNot, notThere, placesOf, tooMany } from "./refusals.ts";
+import { ambiguousNetwork, networkNames, notPermitted, requestedNotFound } from "./refusals.ts";
 
 /** The networks to choose from, and whose they are. */
-export interface Offer {
+export interface AvailableNetworks {
   readonly tenants: readonly TenantRecord[];
   readonly networks: readonly NetworkRecord[];
 }
@@ -42,21 +42,21 @@ export interface NoChoice {
  * Returns the network of a pod that no endpoint names. Faults: not_found, where it asks for what is not
  * there; conflict, where it may not have it, or two networks are equally right.
  */
-export function chooseNetwork(offer: Offer, pod: KnownPod): NetworkChoice | NoChoice {
+export function chooseNetwork(offer: AvailableNetworks, pod: KnownPod): NetworkChoice | NoChoice {
   const asked = requestedBy(pod);
   const tenants = asked.tenant
-    ? [tenantFor(offer, pod, asked.tenant)]
+    ? [requestedTenant(offer, pod, asked.tenant)]
     : offer.tenants.filter((one) => serves(one, pod.namespace));
-  if (asked.network || asked.group) return askedFor(offer, pod, asked, tenants);
+  if (asked.network || asked.group) return chooseRequested(offer, pod, asked, tenants);
   const networks = offer.networks.filter((one) =>
     tenants.some(({ name }) => name === one.tenant) && isOpenTo(one, pod.namespace)
   );
-  const rule = (words: string) => [asked.tenant?.words, words].filter(Boolean).join(", ");
-  const { taking, unsure } = selectedBy(networks, pod);
-  if (taking.length > 1) throw tooMany(pod, "the selectors of", taking);
-  if (taking[0]) return { network: taking[0], rule: rule(selectorWords(taking[0])) };
+  const rule = (words: string) => [asked.tenant?.source, words].filter(Boolean).join(", ");
+  const { taking, unsure } = matchBySelectors(networks, pod);
+  if (taking.length > 1) throw ambiguousNetwork(pod, "the selectors of", taking);
+  if (taking[0]) return { network: taking[0], rule: rule(selectorText(taking[0])) };
   const defaults = networks.filter((one) => one.default);
-  if (defaults.length > 1) throw tooMany(pod, "defaults of", defaults);
+  if (defaults.length > 1) throw ambiguousNetwork(pod, "defaults of", defaults);
   if (defaults[0]) {
     const { tenant } = defaults[0];
     return {
@@ -67,21 +67,25 @@ export function chooseNetwork(offer: Offer, pod: KnownPod): NetworkChoice | NoCh
   const why = whyNone(pod, tenants, unsure);
   if (!asked.tenant) return { network: undefined, why };
   throw new Fault("not_found", `pod ${titleOf(pod)} gets no network`, {
-    why: `${asked.tenant.words} names just a tenant: ${why}`,
+    why: `${asked.tenant.source} names just a tenant: ${why}`,
     fix: `add label ${NETWORK_KEY}`,
   });
 }
 
-function tenantFor({ tenants }: Offer, pod: KnownPod, asked: Word): TenantRecord {
+function requestedTenant(
+  { tenants }: AvailableNetworks,
+  pod: KnownPod,
+  asked: RequestedValue,
+): TenantRecord {
   const tenant = tenants.find(({ name }) => name === asked.value);
-  if (!tenant) throw notThere(pod, asked, `tenant ${said(asked.value)}`);
+  if (!tenant) throw requestedNotFound(pod, asked, `tenant ${shorten(asked.value)}`);
   if (serves(tenant, pod.namespace)) return tenant;
-  throw mayNot(pod, asked, `tenant ${tenant.name}`, namespacesOf(tenant));
+  throw notPermitted(pod, asked, `tenant ${tenant.name}`, namespacesOf(tenant));
 }
 
 /** A group stands for its network; both together must agree. */
-function askedFor(
-  offer: Offer,
+function chooseRequested(
+  offer: AvailableNetworks,
   pod: KnownPod,
   asked: RequestedNetwork,
   tenants: readonly TenantRecord[],
@@ -94,17 +98,17 @@ function askedFor(
   const named = mine.filter(isNamed);
   const found = named.filter(hasGroup);
   const [network] = found;
-  const words = [asked.tenant, asked.network, asked.group].flatMap((one) => one?.words ?? []);
-  if (!network) throw nothingFound(offer, pod, asked, named);
+  const words = [asked.tenant, asked.network, asked.group].flatMap((one) => one?.source ?? []);
+  if (!network) throw requestNotFound(offer, pod, asked, named);
   if (found.length > 1) {
     throw new Fault("conflict", `pod ${titleOf(pod)} asks for more than one network`, {
-      why: `${words.at(-1)} is in ${placesOf(found)}`,
+      why: `${words.at(-1)} is in ${networkNames(found)}`,
       fix: `add label ${asked.tenant ? NETWORK_KEY : TENANT_KEY}`,
     });
   }
   if (!isOpenTo(network, pod.namespace)) {
     const asking = asked.network ?? asked.group;
-    throw mayNot(pod, asking, `network ${placesOf([network])}`, network.namespaces ?? []);
+    throw notPermitted(pod, asking, `network ${networkNames([network])}`, network.namespaces ?? []);
   }
   return {
     network,
@@ -113,26 +117,35 @@ function askedFor(
   };
 }
 
-function nothingFound(
-  offer: Offer,
+function requestNotFound(
+  offer: AvailableNetworks,
   pod: KnownPod,
   { tenant, network, group }: RequestedNetwork,
   named: readonly NetworkRecord[],
 ): Fault {
   const inTenant = tenant ? ` of tenant ${tenant.value}` : "";
   if (!network || named.length > 0) {
-    const inNetwork = network ? ` in network ${placesOf(named)}` : "";
-    return notThere(pod, group, `group ${said(group?.value ?? "")}${inTenant}${inNetwork}`);
+    const inNetwork = network ? ` in network ${networkNames(named)}` : "";
+    return requestedNotFound(
+      pod,
+      group,
+      `group ${shorten(group?.value ?? "")}${inTenant}${inNetwork}`,
+    );
   }
   const others = offer.networks.filter(({ name }) => name === network.value);
   if (tenant || others.length === 0) {
-    return notThere(pod, network, `network ${said(network.value)}${inTenant}`);
+    return requestedNotFound(pod, network, `network ${shorten(network.value)}${inTenant}`);
   }
   const owner = offer.tenants.find(({ name }) => name === others[0]?.tenant);
-  return mayNot(pod, network, `network ${placesOf(others)}`, owner ? namespacesOf(owner) : []);
+  return notPermitted(
+    pod,
+    network,
+    `network ${networkNames(others)}`,
+    owner ? namespacesOf(owner) : [],
+  );
 }
 
-function selectedBy(networks: readonly NetworkRecord[], pod: KnownPod) {
+function matchBySelectors(networks: readonly NetworkRecord[], pod: KnownPod) {
   const verdicts = networks.flatMap((network) => {
     const { podSelector, namespaceSelector } = network;
     if (!podSelector && !namespaceSelector) return [];
@@ -148,7 +161,7 @@ function selectedBy(networks: readonly NetworkRecord[], pod: KnownPod) {
   };
 }
 
-function selectorWords({ podSelector, namespaceSelector, tenant, name }: NetworkRecord): string {
+function selectorText({ podSelector, namespaceSelector, tenant, name }: NetworkRecord): string {
   const fields = [podSelector && "PodSelector", namespaceSelector && "NamespaceSelector"];
   return `${fields.filter(Boolean).join(" and ")} of ${tenant}/${name}`;
 }
@@ -162,7 +175,7 @@ function whyNone(
   const names = tenants.slice(0, 3).map(({ name }) => name).join(", ");
   const none = `no network of ${names} is the default or selects it`;
   if (unsure.length === 0) return none;
-  return `${none}, and its labels are not known, which ${placesOf(unsure)} asks for`;
+  return `${none}, and its labels are not known, which ${networkNames(unsure)} asks for`;
 }
 
 /** Reports whether the tenant serves pods of `namespace`. */
@@ -178,6 +191,9 @@ function isOpenTo({ namespaces }: NetworkRecord, namespace: string): boolean {
   return namespaces === undefined || namespaces.includes(namespace);
 }
 
-function groupsOf({ tenants }: Offer, name: string): NonNullable<TenantRecord["groups"]> {
+function groupsOf(
+  { tenants }: AvailableNetworks,
+  name: string,
+): NonNullable<TenantRecord["groups"]> {
   return tenants.find((one) => one.name === name)?.groups ?? [];
 }

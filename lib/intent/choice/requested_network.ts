@@ -19,16 +19,16 @@ export const NETWORK_KEY = "io.contiv.network";
 const GROUP_KEY = "io.contiv.net-group";
 
 /** What a label or annotation says, and in words which one that is. */
-export interface Word {
+export interface RequestedValue {
   readonly value: string;
-  readonly words: string;
+  readonly source: string;
 }
 
 /** What is asked for; undefined where nothing says so. */
 export interface RequestedNetwork {
-  readonly tenant: Word | undefined;
-  readonly network: Word | undefined;
-  readonly group: Word | undefined;
+  readonly tenant: RequestedValue | undefined;
+  readonly network: RequestedValue | undefined;
+  readonly group: RequestedValue | undefined;
 }
 
 /**
@@ -37,9 +37,9 @@ export interface RequestedNetwork {
  * others. Faults: conflict, where a label and an annotation differ.
  */
 export function requestedBy(pod: KnownPod): RequestedNetwork {
-  const own = saidBy(pod, pod.labels, pod.annotations, "the pod");
+  const own = requestIn(pod, pod.labels, pod.annotations, "the pod");
   const whose = `namespace ${pod.namespace}`;
-  const shared = saidBy(pod, pod.namespaceLabels, pod.namespaceAnnotations, whose);
+  const shared = requestIn(pod, pod.namespaceLabels, pod.namespaceAnnotations, whose);
   const isMoved = own.tenant && shared.tenant && own.tenant.value !== shared.tenant.value;
   const isApart = isMoved || (own.network && own.network.value !== shared.network?.value);
   return {
@@ -49,24 +49,26 @@ export function requestedBy(pod: KnownPod): RequestedNetwork {
   };
 }
 
-function saidBy(
+function requestIn(
   pod: KnownPod,
   labels: KnownLabels,
   annotations: KnownLabels,
   whose: string,
 ): RequestedNetwork {
-  const word = (key: string): Word | undefined => {
+  const word = (key: string): RequestedValue | undefined => {
     const [label, annotation] = [knownValue(labels, key), knownValue(annotations, key)];
     if (label && annotation && label !== annotation) {
       throw new Fault("conflict", `pod ${titleOf(pod)} is asked into two places`, {
-        why: `${key} of ${whose} is ${said(label)} as label, ${said(annotation)} as annotation`,
+        why: `${key} of ${whose} is ${shorten(label)} as label, ${
+          shorten(annotation)
+        } as annotation`,
         fix: "leave one of them out",
       });
     }
     const value = label || annotation;
     if (!value) return undefined;
     const kind = label ? "label" : "annotation";
-    return { value, words: `${kind} ${key}=${said(value)} of ${whose}` };
+    return { value, source: `${kind} ${key}=${shorten(value)} of ${whose}` };
   };
   return { tenant: word(TENANT_KEY), network: word(NETWORK_KEY), group: word(GROUP_KEY) };
 }
@@ -77,6 +79,6 @@ export function titleOf({ namespace, name }: KnownPod): string {
 }
 
 /** Returns foreign text as messages show it. */
-export function said(value: string): string {
+export function shorten(value: string): string {
   return oneLine(value, 40);
 }

@@ -80,7 +80,7 @@ export const NAMES = {
 export type Kind = keyof typeof NAMES;
 
 /** What stands below a key: an object of that kind, or an array of them. */
-export const BELOW: Readonly<Partial<Record<Kind, Readonly<Record<string, Kind>>>>> = {
+export const CHILD_KINDS: Readonly<Partial<Record<Kind, Readonly<Record<string, Kind>>>>> = {
   intent: {
     Hosts: "host",
     InfraNetworks: "infraNetwork",
@@ -94,7 +94,7 @@ export const BELOW: Readonly<Partial<Record<Kind, Readonly<Record<string, Kind>>
 };
 
 /** Other spellings of a key, as later releases of the original wrote it. */
-export const ALSO: Readonly<Partial<Record<Kind, Readonly<Record<string, string>>>>> = {
+export const OTHER_SPELLINGS: Readonly<Partial<Record<Kind, Readonly<Record<string, string>>>>> = {
   network: { Gateway: "DefaultGw" },
 };
 
@@ -102,7 +102,7 @@ export const ALSO: Readonly<Partial<Record<Kind, Readonly<Record<string, string>
 export const ZERO_IS_ABSENT: ReadonlySet<string> = new Set(["AllocSubnetLen", "PktTag"]);
 
 /** Keys that are known and not built yet. */
-export const NOT_YET: ReadonlyMap<string, string> = new Map([["SubnetCIDR6", "IPv6"]]);
+export const NOT_SUPPORTED: ReadonlyMap<string, string> = new Map([["SubnetCIDR6", "IPv6"]]);
 
 type Renamed<T, M> = {
   [K in keyof T as K extends keyof M ? M[K] & string : never]: T[K];

@@ -1,7 +1,14 @@
 // Gives every key of a file its canonical spelling, and says which keys nobody knows.
 
 import { Fault, oneLine } from "../../util/errors.ts";
-import { ALSO, BELOW, type Kind, NAMES, NOT_YET, ZERO_IS_ABSENT } from "./fields.ts";
+import {
+  CHILD_KINDS,
+  type Kind,
+  NAMES,
+  NOT_SUPPORTED,
+  OTHER_SPELLINGS,
+  ZERO_IS_ABSENT,
+} from "./fields.ts";
 
 /** What was noticed on the way. */
 export interface Notes {
@@ -25,7 +32,7 @@ export function foldKeys(kind: Kind, value: unknown, path: string, notes: Notes)
     if (key === undefined) continue;
     const earlier = folded.get(key);
     if (earlier) throw givenTwice(join(path, key), earlier.spelled, spelled);
-    const belowKind = BELOW[kind]?.[key];
+    const belowKind = CHILD_KINDS[kind]?.[key];
     folded.set(key, {
       spelled,
       value: belowKind ? foldKeys(belowKind, below, join(path, key), notes) : below,
@@ -45,8 +52,14 @@ function isAbsent(key: string, value: unknown): boolean {
 
 const spellings = new Map(
   (Object.keys(NAMES) as Kind[]).map((kind) => {
-    const known = [...Object.keys(NAMES[kind]), ...(kind === "network" ? NOT_YET.keys() : [])];
-    const pairs = [...known.map((key) => [key, key]), ...Object.entries(ALSO[kind] ?? {})];
+    const known = [
+      ...Object.keys(NAMES[kind]),
+      ...(kind === "network" ? NOT_SUPPORTED.keys() : []),
+    ];
+    const pairs = [
+      ...known.map((key) => [key, key]),
+      ...Object.entries(OTHER_SPELLINGS[kind] ?? {}),
+    ];
     return [kind, new Map(pairs.map(([spelled = "", key = ""]) => [spelled.toLowerCase(), key]))];
   }),
 );
@@ -54,7 +67,7 @@ const spellings = new Map(
 function canonical(kind: Kind, spelled: string, path: string, notes: Notes): string | undefined {
   const known = spellings.get(kind) ?? new Map<string, string>();
   const key = known.get(spelled.toLowerCase());
-  const later = key && NOT_YET.get(key);
+  const later = key && NOT_SUPPORTED.get(key);
   if (later) {
     throw new Fault("usage", `${join(path, spelled)} is refused`, {
       why: `${later} is not yet built`,

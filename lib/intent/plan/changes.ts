@@ -13,8 +13,8 @@ import { Fault } from "../../util/errors.ts";
 import type { ObjectKind } from "./unknown_fields.ts";
 import { endpointClaim, networkClaims } from "./claims.ts";
 import { changeText } from "./change_text.ts";
-import { type Live, refuseLiveChange } from "./live.ts";
-import type { Json, Operation, PlanCheck, PlanWrite, SubnetEdit } from "./operation.ts";
+import { type LiveAttachments, refuseLiveChange } from "./live.ts";
+import type { Json, Operation, PlanCheck, PlanWrite, SubnetListEdit } from "./operation.ts";
 import {
   endpointKeyOf,
   nameOf,
@@ -42,7 +42,7 @@ interface Change {
 }
 
 /** Fields whose change would cut off pods, by kind, with the file's word for them. */
-const HELD_BY_PODS: Readonly<Partial<Record<ObjectKind, Readonly<Record<string, string>>>>> = {
+const FIXED_UNDER_PODS: Readonly<Partial<Record<ObjectKind, Readonly<Record<string, string>>>>> = {
   network: { encap: "PktTagType", tag: "PktTag", subnet: "SubnetCIDR" },
   endpoint: { address: "IpAddress" },
 };
@@ -51,7 +51,7 @@ const HELD_BY_PODS: Readonly<Partial<Record<ObjectKind, Readonly<Record<string, 
 export function draftsOf(
   stored: Stored,
   target: Target,
-  { live, untouched }: { readonly live: Live; readonly untouched: ReadonlySet<string> },
+  { live, untouched }: { readonly live: LiveAttachments; readonly untouched: ReadonlySet<string> },
 ): Draft[] {
   const changes = [
     ...differing("host", stored.hosts, target.hosts),
@@ -91,9 +91,9 @@ export function isSame(a: unknown, b: unknown): boolean {
     left.every(([key, value]) => Object.hasOwn(b, key) && isSame(value, Reflect.get(b, key)));
 }
 
-function refuseUnderPods(live: Live, { kind, key, before, after }: Change): void {
+function refuseUnderPods(live: LiveAttachments, { kind, key, before, after }: Change): void {
   if (!before || !after) return;
-  const held = Object.entries(HELD_BY_PODS[kind] ?? {})
+  const held = Object.entries(FIXED_UNDER_PODS[kind] ?? {})
     .filter(([field]) => Reflect.get(before, field) !== Reflect.get(after, field));
   refuseLiveChange(live, key, held.map(([, word]) => word));
 }
@@ -125,7 +125,7 @@ function draftOf(
   const claim: ClaimRecord = { schema: SCHEMA, owner: key };
   const subnets = kind === "network" ? subnetEdit(stored, before, after) : undefined;
   const object = { verb: verbOf(before, after), kind, name: nameOf(key), key, parent, takes };
-  const guard = guardOf(stored, target, object);
+  const guard = concurrencyMarks(stored, target, object);
   return {
     verb: object.verb,
     kind,
@@ -156,7 +156,7 @@ function draftOf(
  * other. So a child's coming leaves a mark on what its parent's change checks: a network lists its
  * tenant's subnets anyway; an endpoint that takes an address says so in its network's arrivals.
  */
-function guardOf(
+function concurrencyMarks(
   stored: Stored,
   target: Target,
   { verb, kind, name, key, parent = "", takes }: Pick<Draft, "verb" | "kind" | "name" | "takes"> & {
@@ -165,17 +165,17 @@ function guardOf(
   },
 ): { readonly checks: readonly string[]; readonly writes: readonly PlanWrite[] } {
   if (verb === "delete" && kind === "tenant") return { checks: [keys.subnets(name)], writes: [] };
-  if (kind === "network" && verb !== "create" && mayHurtArrivals(stored, target, key)) {
+  if (kind === "network" && verb !== "create" && affectsNewEndpoints(stored, target, key)) {
     const mark = arrivalKey(key);
     const isGone = verb === "delete" && stored.revisionOf(mark) > 0;
     return { checks: [mark], writes: isGone ? [write(mark, undefined)] : [] };
   }
-  if (kind !== "endpoint" || takes.length === 0) return NO_GUARD;
+  if (kind !== "endpoint" || takes.length === 0) return NO_MARKS;
   const arrival: ArrivalRecord = { schema: SCHEMA, endpoint: name };
   return { checks: [], writes: [write(arrivalKey(parent), arrival)] };
 }
 
-const NO_GUARD = { checks: [], writes: [] };
+const NO_MARKS = { checks: [], writes: [] };
 
 function verbOf(
   before: ObjectRecord | undefined,
@@ -186,12 +186,12 @@ function verbOf(
 }
 
 /** What an endpoint that comes at this very moment has its address by. */
-const MADE_OF = ["encap", "tag", "subnet", "gateway", "reserve", "allocRange"] as const;
+const ADDRESSING = ["encap", "tag", "subnet", "gateway", "reserve", "allocRange"] as const;
 
 /** Set-ups that make endpoints come by the hundred: only a change that concerns them has to meet them. */
-function mayHurtArrivals(stored: Stored, target: Target, key: string): boolean {
+function affectsNewEndpoints(stored: Stored, target: Target, key: string): boolean {
   const [before, after] = [stored.networks.get(key), target.networks.get(key)];
-  return !before || !after || MADE_OF.some((field) => !isSame(before[field], after[field]));
+  return !before || !after || ADDRESSING.some((field) => !isSame(before[field], after[field]));
 }
 
 function arrivalKey(networkKey: string): string {
@@ -217,7 +217,7 @@ function subnetEdit(
   stored: Stored,
   before: ObjectRecord | undefined,
   after: ObjectRecord | undefined,
-): SubnetEdit | undefined {
+): SubnetListEdit | undefined {
   const [had, has] = [before as NetworkRecord | undefined, after as NetworkRecord | undefined];
   const one = has ?? had;
   if (!one || had?.subnet === has?.subnet) return undefined;

@@ -4,7 +4,7 @@ import { type AddressPool, freeAddresses, poolHas, poolIsFull } from "../../ipam
 import { addressToText, parseAddress } from "../../ipam/subnets.ts";
 import type { EndpointRecord } from "../records.ts";
 import { checkAddress } from "../field_rules.ts";
-import { inTurn, isTaken, passingOver } from "./ledger.ts";
+import { chain, skipFirst, takenFault } from "./claim_holders.ts";
 import { nameOf } from "./stored.ts";
 import { type Choosing, mayMove } from "./choose_tags.ts";
 import type { DesiredEndpoint } from "./desired_types.ts";
@@ -46,7 +46,9 @@ export function chooseAddresses(
     if (![undefined, key].includes(task.foreign.get(kept))) continue;
     const holder = owners.get(kept);
     if (holder === undefined) give(key, kept, "pool");
-    else if (!mayMove(choosing, key)) throw isTaken(`address ${addressToText(kept)}`, holder, key);
+    else if (!mayMove(choosing, key)) {
+      throw takenFault(`address ${addressToText(kept)}`, holder, key);
+    }
   }
   const free = freeAddressesOf(choosing, task, owners);
   for (const [key] of task.endpoints) if (!chosen.has(key)) give(key, free(), "pool");
@@ -63,7 +65,7 @@ function fixedAddress(
   const address = parseAddress(text);
   const holder = owners.get(address) ?? foreign.get(address);
   if (holder === undefined || holder === key) return address;
-  throw isTaken(`address ${text}`, key, holder);
+  throw takenFault(`address ${text}`, key, holder);
 }
 
 /**
@@ -71,7 +73,7 @@ function fixedAddress(
  * gone; one that a staying endpoint moves away from comes last, as it ties both into one commit.
  */
 function freeAddressesOf(
-  { stored, wanted: { skip } }: Choosing,
+  { stored, desired: { skip } }: Choosing,
   { pool, endpoints, foreign, held }: AddressTask,
   owners: ReadonlyMap<number, string>,
 ) {
@@ -83,8 +85,8 @@ function freeAddressesOf(
   );
   const isUsed = (address: number) =>
     owners.has(address) || foreign.has(address) || held.has(address);
-  const free = inTurn(
-    passingOver(
+  const free = chain(
+    skipFirst(
       skip,
       freeAddresses(pool, (address) => isUsed(address) || leaving.has(address)),
     ),

@@ -16,9 +16,9 @@ import { parseAddressRange, poolSize } from "../../ipam/addresses.ts";
 import { Fault } from "../../util/errors.ts";
 import { type ChosenBy, keys, type TenantRecord } from "../records.ts";
 import { poolOf } from "../field_rules.ts";
-import { inTurn, isTaken } from "./ledger.ts";
+import { chain, takenFault } from "./claim_holders.ts";
 import { nameOf, networkKeyOf } from "./stored.ts";
-import { type Choosing, isAskedAbout, mayMove } from "./choose_tags.ts";
+import { type Choosing, isNamedByFile, mayMove } from "./choose_tags.ts";
 import type { DesiredNetwork } from "./desired_types.ts";
 
 /** A chosen subnet. */
@@ -33,11 +33,11 @@ interface Used {
   readonly owner: string;
 }
 
-/** Returns the subnet of every wanted network. Faults: usage, conflict, exhausted. */
+/** Returns the subnet of every desired network. Faults: usage, conflict, exhausted. */
 export function chooseSubnets(choosing: Choosing): Map<string, ChosenSubnet> {
-  const networksByTenant = Map.groupBy(choosing.wanted.networks, ([, { tenant }]) => tenant);
+  const networksByTenant = Map.groupBy(choosing.desired.networks, ([, { tenant }]) => tenant);
   const fixed = fixedAddresses(choosing);
-  const endpoints = Map.groupBy(choosing.wanted.endpoints.values(), networkKeyOf);
+  const endpoints = Map.groupBy(choosing.desired.endpoints.values(), networkKeyOf);
   const counts = new Map([...endpoints].map(([key, { length }]) => [key, length]));
   const chosen = new Map<string, ChosenSubnet>();
   for (const [tenant, networks] of networksByTenant) {
@@ -120,7 +120,7 @@ function storedSubnet(
   const subnet = record && parseSubnet(record.subnet);
   if (!subnet) return undefined;
   const isInPool = subnetHolds(parseSubnet(subnetPool), subnet);
-  return isInPool || !isAskedAbout(choosing, key, name) ? subnet : undefined;
+  return isInPool || !isNamedByFile(choosing, key, name) ? subnet : undefined;
 }
 
 function capacity(subnet: Subnet, network: DesiredNetwork): number {
@@ -138,7 +138,7 @@ function freeBlocks({ stored }: Choosing, { record, networks }: TenantTask, used
       for (const { subnet } of used) yield subnet;
     },
   };
-  const blocks = inTurn(
+  const blocks = chain(
     freeSubnets(pool, length, [
       ...used.map(({ subnet }) => subnet),
       ...leaving.map((one) => parseSubnet(one)),
@@ -155,9 +155,9 @@ function freeBlocks({ stored }: Choosing, { record, networks }: TenantTask, used
   };
 }
 
-function foreignSubnets({ ledger }: Choosing, tenant: string): Used[] {
+function foreignSubnets({ holders }: Choosing, tenant: string): Used[] {
   const folder = `claims/subnet/${tenant}/`;
-  return [...ledger.foreign]
+  return [...holders.foreign]
     .filter(([claim]) => claim.startsWith(folder))
     .map(([claim, owner]) => ({
       subnet: parseSubnet(claim.slice(folder.length).replace("_", "/")),
@@ -165,16 +165,16 @@ function foreignSubnets({ ledger }: Choosing, tenant: string): Used[] {
     }));
 }
 
-function fixedAddresses({ wanted }: Choosing): Map<string, number[]> {
+function fixedAddresses({ desired }: Choosing): Map<string, number[]> {
   const fixed = new Map<string, number[]>();
-  for (const [key, { gateway, allocRange }] of wanted.networks) {
+  for (const [key, { gateway, allocRange }] of desired.networks) {
     const range = allocRange === undefined ? [] : [parseAddressRange(allocRange)];
     fixed.set(key, [
       ...(gateway === undefined ? [] : [parseAddress(gateway)]),
       ...range.flatMap(({ first, last }) => [first, last]),
     ]);
   }
-  for (const endpoint of wanted.endpoints.values()) {
+  for (const endpoint of desired.endpoints.values()) {
     if (endpoint.address === undefined) continue;
     fixed.get(networkKeyOf(endpoint))?.push(parseAddress(endpoint.address));
   }
@@ -183,7 +183,7 @@ function fixedAddresses({ wanted }: Choosing): Map<string, number[]> {
 
 function overlaps(key: string, subnet: Subnet, other: Used): Fault {
   const words = subnetToText(subnet);
-  if (words === subnetToText(other.subnet)) return isTaken(`subnet ${words}`, key, other.owner);
+  if (words === subnetToText(other.subnet)) return takenFault(`subnet ${words}`, key, other.owner);
   return new Fault("conflict", `subnet ${words} of ${nameOf(key)} is taken`, {
     why: `it overlaps ${subnetToText(other.subnet)} of ${nameOf(other.owner)}`,
     fix: "choose another one",

@@ -14,8 +14,8 @@ import { Fault } from "../../util/errors.ts";
 import { type Encap, keys, type NetworkRecord, type TenantRecord } from "../records.ts";
 import { checkTag, tagWord } from "../field_rules.ts";
 import { tagClaim } from "./claims.ts";
-import { holderOf, inTurn, isFree, isTaken, type Ledger } from "./ledger.ts";
-import type { Live } from "./live.ts";
+import { chain, type ClaimHolders, holderOf, isFree, takenFault } from "./claim_holders.ts";
+import type { LiveAttachments } from "./live.ts";
 import { nameOf, type Stored, tenantKeyOf } from "./stored.ts";
 import type { Desired, DesiredNetwork } from "./desired_types.ts";
 
@@ -25,27 +25,27 @@ export type Tag = Pick<NetworkRecord, "encap" | "tag" | "tagBy">;
 /** What choosing needs to know. */
 export interface Choosing {
   readonly stored: Stored;
-  readonly wanted: Desired;
+  readonly desired: Desired;
   readonly tenants: ReadonlyMap<string, TenantRecord>;
-  readonly live: Live;
-  readonly ledger: Ledger;
+  readonly live: LiveAttachments;
+  readonly holders: ClaimHolders;
 }
 
-/** Returns the tag of every wanted network. Faults: usage, conflict, exhausted. */
+/** Returns the tag of every desired network. Faults: usage, conflict, exhausted. */
 export function chooseTags(choosing: Choosing): Map<string, Tag> {
-  const { wanted, tenants, ledger } = choosing;
+  const { desired, tenants, holders } = choosing;
   const tags = new Map<string, Tag>();
   const give = (key: string, tag: Tag) => {
     tags.set(key, tag);
-    ledger.given.set(tagClaim(tag), key);
+    holders.allocated.set(tagClaim(tag), key);
   };
   const rest = new Map<string, { readonly encap: Encap; readonly tenant: TenantRecord }>();
-  for (const [key, network] of wanted.networks) {
+  for (const [key, network] of desired.networks) {
     const tenant = tenants.get(tenantKeyOf(network));
     if (!tenant) continue;
     const encap = network.encap ?? tenant.defaultNetType;
     if (network.tag === undefined) rest.set(key, { encap, tenant });
-    else give(key, fixedTag(ledger, key, network, encap, network.tag));
+    else give(key, fixedTag(holders, key, network, encap, network.tag));
   }
   for (const [key, { encap, tenant }] of rest) {
     const kept = keptTag(choosing, key, encap, tenant);
@@ -59,16 +59,19 @@ export function chooseTags(choosing: Choosing): Map<string, Tag> {
 }
 
 /** Reports whether a value that a pool chose for `key` may move: the file lists it, no pod has it. */
-export function mayMove({ wanted, live }: Pick<Choosing, "wanted" | "live">, key: string): boolean {
-  return wanted.listed.has(key) && !live.has(key);
+export function mayMove(
+  { desired, live }: Pick<Choosing, "desired" | "live">,
+  key: string,
+): boolean {
+  return desired.listed.has(key) && !live.has(key);
 }
 
 /**
  * Reports whether the file names the network or its tenant. Where it names neither, a value outside
  * of the tenant's pools stays: a plan that was cut off may have moved the pool and not the network.
  */
-export function isAskedAbout(
-  { wanted: { listed } }: Pick<Choosing, "wanted">,
+export function isNamedByFile(
+  { desired: { listed } }: Pick<Choosing, "desired">,
   key: string,
   tenant: string,
 ): boolean {
@@ -76,7 +79,7 @@ export function isAskedAbout(
 }
 
 function fixedTag(
-  ledger: Ledger,
+  holders: ClaimHolders,
   key: string,
   network: DesiredNetwork,
   encap: Encap,
@@ -84,8 +87,8 @@ function fixedTag(
 ): Tag {
   checkTag((field) => `${field} of ${network.tenant}/${network.name}`, encap, tag);
   const chosen: Tag = { encap, tag, tagBy: "intent" };
-  const holder = holderOf(ledger, tagClaim(chosen), key);
-  if (holder !== undefined) throw isTaken(`${tagWord(encap)} ${tag}`, key, holder);
+  const holder = holderOf(holders, tagClaim(chosen), key);
+  if (holder !== undefined) throw takenFault(`${tagWord(encap)} ${tag}`, key, holder);
   return chosen;
 }
 
@@ -98,31 +101,31 @@ function keptTag(
   const record = choosing.stored.networks.get(key);
   if (record?.encap !== encap) return undefined;
   const isInPool = rangesHave(rangesOf(tenant, encap), record.tag);
-  if (!isInPool && isAskedAbout(choosing, key, tenant.name)) return undefined;
-  const holder = choosing.ledger.given.get(tagClaim(record));
+  if (!isInPool && isNamedByFile(choosing, key, tenant.name)) return undefined;
+  const holder = choosing.holders.allocated.get(tagClaim(record));
   if (holder === undefined) return { encap, tag: record.tag, tagBy: "pool" };
   if (mayMove(choosing, key)) return undefined;
-  throw isTaken(`${tagWord(encap)} ${record.tag}`, holder, key);
+  throw takenFault(`${tagWord(encap)} ${record.tag}`, holder, key);
 }
 
 /**
  * Returns what finds the next free tag. Tags that staying networks move away from come last: each one
  * handed on ties two networks into one commit, and a chain of them may not fit.
  */
-function freeTags({ stored, wanted, ledger }: Choosing) {
+function freeTags({ stored, desired, holders }: Choosing) {
   const leaving = new Set<string>();
-  for (const key of wanted.networks.keys()) {
+  for (const key of desired.networks.keys()) {
     const record = stored.networks.get(key);
-    if (record && ledger.given.get(tagClaim(record)) !== key) leaving.add(tagClaim(record));
+    if (record && holders.allocated.get(tagClaim(record)) !== key) leaving.add(tagClaim(record));
   }
   const byRanges = new Map<string, Iterator<number>>();
   return (key: string, encap: Encap, tenant: TenantRecord): number => {
     const ranges = rangesOf(tenant, encap);
-    const isUsed = (tag: number) => !isFree(ledger, tagClaim({ encap, tag }));
+    const isUsed = (tag: number) => !isFree(holders, tagClaim({ encap, tag }));
     const isLeft = (tag: number) => leaving.has(tagClaim({ encap, tag }));
     const id = `${encap} ${tenant.name}`;
     const tags = byRanges.get(id) ??
-      inTurn(freeIds(ranges, (tag) => isUsed(tag) || isLeft(tag)), freeIds(ranges, isUsed));
+      chain(freeIds(ranges, (tag) => isUsed(tag) || isLeft(tag)), freeIds(ranges, isUsed));
     byRanges.set(id, tags);
     const { value } = tags.next();
     if (value === undefined) throw noTagLeft(key, encap, tenant, ranges);

@@ -24,14 +24,14 @@ export function checksOf({ checks, subnets }: Operation): PlanCheck[] {
 const LIST_FRAME = 128;
 
 /** What a commit holds while it is filled. */
-interface Load {
+interface CommitLoad {
   readonly checks: ReadonlySet<string>;
   /** Bytes by key. */
   readonly writes: ReadonlyMap<string, number>;
   readonly groups: number;
 }
 
-const EMPTY: Load = { checks: new Set(), writes: new Map(), groups: 0 };
+const EMPTY: CommitLoad = { checks: new Set(), writes: new Map(), groups: 0 };
 
 /** Returns the operations of each commit. Faults: usage, where a group is over the limits. */
 export function commitBatches(plan: Plan, limits: Required<CommitLimits>): Operation[][] {
@@ -40,7 +40,7 @@ export function commitBatches(plan: Plan, limits: Required<CommitLimits>): Opera
   );
   const cuts: Operation[][] = [];
   let load = EMPTY;
-  const open = new OpenEnds();
+  const open = new Continuation();
   for (const group of Map.groupBy(plan.operations, ({ group }) => group).values()) {
     const own = loadOf(group, sizes);
     if (!fits(own, limits)) throw doesNotFit(group, own, limits);
@@ -63,28 +63,28 @@ export function commitBatches(plan: Plan, limits: Required<CommitLimits>): Opera
  * A commit that goes on with what an earlier one has begun, as with a network's endpoints, ends with
  * it: else the next network would have to wait for this one, and that for the one before.
  */
-class OpenEnds {
+class Continuation {
   readonly #written = new Set<string>();
   #isContinued = false;
 
   /** Reports whether `load` goes on with something that `next` has no part in. */
-  isEndOf(load: Load, next: Load): boolean {
+  isEndOf(load: CommitLoad, next: CommitLoad): boolean {
     return this.#isContinued && !next.writes.keys().some((key) => load.writes.has(key));
   }
 
   /** Takes note that a commit of `load` is whole. */
-  cut(load: Load): void {
+  cut(load: CommitLoad): void {
     for (const key of load.writes.keys()) this.#written.add(key);
     this.#isContinued = false;
   }
 
   /** Takes note of what comes into the commit that is being filled. */
-  add(own: Load): void {
+  add(own: CommitLoad): void {
     this.#isContinued ||= own.writes.keys().some((key) => this.#written.has(key));
   }
 }
 
-function loadOf(group: readonly Operation[], sizes: Map<string, number>): Load {
+function loadOf(group: readonly Operation[], sizes: Map<string, number>): CommitLoad {
   const writes = new Map<string, number>();
   for (const { writes: own, subnets } of group) {
     for (const { key, value } of own) writes.set(key, bytesOf(key) + bytesOf(value));
@@ -98,7 +98,7 @@ function loadOf(group: readonly Operation[], sizes: Map<string, number>): Load {
   return { checks: new Set(group.flatMap(checksOf).map(({ key }) => key)), writes, groups: 1 };
 }
 
-function joined(a: Load, b: Load): Load {
+function joined(a: CommitLoad, b: CommitLoad): CommitLoad {
   return {
     checks: a.checks.union(b.checks),
     writes: new Map([...a.writes, ...b.writes]),
@@ -106,11 +106,11 @@ function joined(a: Load, b: Load): Load {
   };
 }
 
-function totalBytes({ writes }: Load): number {
+function totalBytes({ writes }: CommitLoad): number {
   return writes.values().reduce((sum, bytes) => sum + bytes, 0);
 }
 
-function fits(load: Load, limits: Required<CommitLimits>): boolean {
+function fits(load: CommitLoad, limits: Required<CommitLimits>): boolean {
   return load.checks.size + load.writes.size <= limits.operations &&
     load.groups <= limits.groups && totalBytes(load) <= limits.bytes;
 }
@@ -121,7 +121,7 @@ function bytesOf(value: Json | undefined): number {
 
 function doesNotFit(
   group: readonly Operation[],
-  load: Load,
+  load: CommitLoad,
   limits: Required<CommitLimits>,
 ): Fault {
   const [first] = group;

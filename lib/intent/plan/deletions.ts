@@ -5,9 +5,9 @@ import { type AttachmentRecord, keys } from "../records.ts";
 import { podsOf } from "./live.ts";
 import {
   endpointKeyOf,
+  listNames,
   nameOf,
   networkKeyOf,
-  some,
   type Stored,
   tenantKeyOf,
   titleOf,
@@ -15,17 +15,17 @@ import {
 import type { Desired } from "./desired_types.ts";
 
 /**
- * Takes from `wanted` what stands below deleted things, where `force` says so.
+ * Takes from `desired` what stands below deleted things, where `force` says so.
  * Faults: conflict otherwise, naming what is there.
  */
-export function settleDeletions(wanted: Desired, stored: Stored, force: boolean): void {
-  const tenants = gone(stored.tenants, wanted.tenants);
-  refuseAboveUnreadable(stored, [...tenants, ...gone(stored.networks, wanted.networks)]);
-  settle("networks", wanted.networks, (one) => tenants.has(tenantKeyOf(one)), tenantKeyOf, force);
-  const networks = gone(stored.networks, wanted.networks);
-  settle(
+export function cascadeDeletions(desired: Desired, stored: Stored, force: boolean): void {
+  const tenants = deletedKeys(stored.tenants, desired.tenants);
+  refuseAboveUnreadable(stored, [...tenants, ...deletedKeys(stored.networks, desired.networks)]);
+  cascade("networks", desired.networks, (one) => tenants.has(tenantKeyOf(one)), tenantKeyOf, force);
+  const networks = deletedKeys(stored.networks, desired.networks);
+  cascade(
     "endpoints",
-    wanted.endpoints,
+    desired.endpoints,
     (one) => networks.has(networkKeyOf(one)),
     networkKeyOf,
     force,
@@ -36,10 +36,14 @@ export function settleDeletions(wanted: Desired, stored: Stored, force: boolean)
   refuseUnderPods(attachments.filter((one) => !hasEndpoint(one)), networkKeyOf, networks);
   const isStaying = (one: AttachmentRecord) =>
     hasEndpoint(one)
-      ? wanted.endpoints.has(endpointKeyOf(one))
-      : wanted.networks.has(networkKeyOf(one));
+      ? desired.endpoints.has(endpointKeyOf(one))
+      : desired.networks.has(networkKeyOf(one));
   const hostKeyOf = ({ host }: AttachmentRecord) => keys.host(host);
-  refuseUnderPods(attachments.filter(isStaying), hostKeyOf, gone(stored.hosts, wanted.hosts));
+  refuseUnderPods(
+    attachments.filter(isStaying),
+    hostKeyOf,
+    deletedKeys(stored.hosts, desired.hosts),
+  );
 }
 
 /** Nobody knows what hangs on a record that cannot be read: what it stands below stays, forced or not. */
@@ -59,14 +63,14 @@ function refuseAboveUnreadable({ unreadable }: Stored, keys: readonly string[]):
   }
 }
 
-function gone(
+function deletedKeys(
   records: ReadonlyMap<string, unknown>,
-  wanted: ReadonlyMap<string, unknown>,
+  desired: ReadonlyMap<string, unknown>,
 ): ReadonlySet<string> {
-  return new Set([...records.keys()].filter((key) => !wanted.has(key)));
+  return new Set([...records.keys()].filter((key) => !desired.has(key)));
 }
 
-function settle<T>(
+function cascade<T>(
   what: string,
   children: Map<string, T>,
   isBelow: (child: T) => boolean,
@@ -82,7 +86,9 @@ function settle<T>(
   if (parent === undefined) return;
   const siblings = below.filter(([, child]) => parentOf(child) === parent);
   throw new Fault("conflict", `${titleOf(parent)} is not deleted`, {
-    why: `it has ${what} ${some(siblings.map(([key]) => nameOf(key).split("/").at(-1) ?? key))}`,
+    why: `it has ${what} ${
+      listNames(siblings.map(([key]) => nameOf(key).split("/").at(-1) ?? key))
+    }`,
     fix: "delete them too, or add --force",
   });
 }

@@ -22,26 +22,26 @@ export interface Change {
   readonly skip?: number;
 }
 
-/** Returns what should be there after `wish`. */
+/** Returns what should be there after `change`. */
 export function desiredOf(stored: Stored, { mode, intent, skip = 0 }: Change): Desired {
-  const wanted = { ...mode === "replace" ? nothing() : statementsOf(stored), skip };
-  if (mode === "delete") remove(wanted, stored, intent);
-  else merge(wanted, stored, intent);
-  keepDynamicEndpoints(wanted, stored, endpointStatement);
-  setAsideOrphans(wanted, stored);
-  return mode === "delete" ? wanted : { ...wanted, bindings: intent.hostBindings };
+  const desired = { ...mode === "replace" ? nothing() : storedAsDesired(stored), skip };
+  if (mode === "delete") remove(desired, stored, intent);
+  else merge(desired, stored, intent);
+  keepDynamicEndpoints(desired, stored, desiredEndpoint);
+  setAsideOrphans(desired, stored);
+  return mode === "delete" ? desired : { ...desired, bindings: intent.hostBindings };
 }
 
 /** Returns the stored records as statements, which say all of them but what the pools chose. */
-export function statementsOf(stored: Stored): Desired {
-  const wanted = nothing();
-  for (const [key, { schema: _, ...host }] of stored.hosts) wanted.hosts.set(key, host);
-  for (const [key, tenant] of stored.tenants) wanted.tenants.set(key, attributesOf(tenant));
-  for (const [key, network] of stored.networks) wanted.networks.set(key, networkStatement(network));
+export function storedAsDesired(stored: Stored): Desired {
+  const desired = nothing();
+  for (const [key, { schema: _, ...host }] of stored.hosts) desired.hosts.set(key, host);
+  for (const [key, tenant] of stored.tenants) desired.tenants.set(key, attributesOf(tenant));
+  for (const [key, network] of stored.networks) desired.networks.set(key, desiredNetwork(network));
   for (const [key, endpoint] of stored.endpoints) {
-    wanted.endpoints.set(key, endpointStatement(endpoint));
+    desired.endpoints.set(key, desiredEndpoint(endpoint));
   }
-  return wanted;
+  return desired;
 }
 
 function nothing(): Desired {
@@ -62,7 +62,7 @@ function attributesOf({ schema: _, ...attributes }: TenantRecord): TenantAttribu
   return attributes;
 }
 
-function networkStatement(record: NetworkRecord): DesiredNetwork {
+function desiredNetwork(record: NetworkRecord): DesiredNetwork {
   const { schema: _, tagBy, subnetBy, tag, subnet, ...said } = record;
   return {
     ...said,
@@ -71,48 +71,48 @@ function networkStatement(record: NetworkRecord): DesiredNetwork {
   };
 }
 
-function endpointStatement(record: EndpointRecord): DesiredEndpoint {
+function desiredEndpoint(record: EndpointRecord): DesiredEndpoint {
   const { schema: _, pin: _pin, bound: _bound, addressBy, address, ...said } = record;
   return { ...said, ...(addressBy === "intent" ? { address } : {}) };
 }
 
 /** Networks, endpoints and hosts of a file are full statements; of a tenant it may say a part. */
-function merge(wanted: Desired, stored: Stored, intent: Intent): void {
+function merge(desired: Desired, stored: Stored, intent: Intent): void {
   const state = <T>(map: Map<string, T>, key: string, value: T) => {
     map.set(key, value);
-    wanted.listed.add(key);
+    desired.listed.add(key);
   };
-  for (const host of intent.hosts) state(wanted.hosts, keys.host(host.name), host);
+  for (const host of intent.hosts) state(desired.hosts, keys.host(host.name), host);
   for (const { networks, ...attributes } of intent.tenants) {
     const tenant = attributes.name;
     const known = stored.tenants.get(keys.tenant(tenant));
     const kept = known ? attributesOf(known) : {};
-    state(wanted.tenants, keys.tenant(tenant), { ...kept, ...attributes });
+    state(desired.tenants, keys.tenant(tenant), { ...kept, ...attributes });
     for (const { endpoints, ...network } of networks) {
-      state(wanted.networks, keys.network(tenant, network.name), { ...network, tenant });
+      state(desired.networks, keys.network(tenant, network.name), { ...network, tenant });
       for (const endpoint of endpoints) {
         const key = keys.endpoint(tenant, network.name, endpoint.container);
-        state(wanted.endpoints, key, { ...endpoint, tenant, network: network.name });
+        state(desired.endpoints, key, { ...endpoint, tenant, network: network.name });
       }
     }
   }
 }
 
 /** An endpoint goes where it is named, a network or tenant only where nothing is named below it. */
-function remove(wanted: Desired, stored: Stored, intent: Intent): void {
+function remove(desired: Desired, stored: Stored, intent: Intent): void {
   const take = (map: Map<string, unknown>, records: ReadonlyMap<string, unknown>, key: string) => {
     map.delete(key);
-    if (!records.has(key)) wanted.warnings.push(`${titleOf(key)} is not there`);
+    if (!records.has(key)) desired.warnings.push(`${titleOf(key)} is not there`);
   };
-  for (const { name } of intent.hosts) take(wanted.hosts, stored.hosts, keys.host(name));
+  for (const { name } of intent.hosts) take(desired.hosts, stored.hosts, keys.host(name));
   for (const { name: tenant, networks } of intent.tenants) {
-    if (networks.length === 0) take(wanted.tenants, stored.tenants, keys.tenant(tenant));
+    if (networks.length === 0) take(desired.tenants, stored.tenants, keys.tenant(tenant));
     for (const { name, endpoints } of networks) {
       if (endpoints.length === 0) {
-        take(wanted.networks, stored.networks, keys.network(tenant, name));
+        take(desired.networks, stored.networks, keys.network(tenant, name));
       }
       for (const { container } of endpoints) {
-        take(wanted.endpoints, stored.endpoints, keys.endpoint(tenant, name, container));
+        take(desired.endpoints, stored.endpoints, keys.endpoint(tenant, name, container));
       }
     }
   }

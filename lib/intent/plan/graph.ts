@@ -1,7 +1,7 @@
 // Nodes that must stay together, and nodes that must come before others: plain graph work on numbers.
 
 /** Sets of nodes that grow together. */
-export interface Bundles {
+export interface DisjointSets {
   /** Returns the node that stands for `node`'s bundle. */
   find(node: number): number;
   join(a: number, b: number): void;
@@ -11,7 +11,7 @@ export interface Bundles {
 export type Edge = readonly [before: number, after: number];
 
 /** Returns `count` bundles of one node each. */
-export function createBundles(count: number): Bundles {
+export function createDisjointSets(count: number): DisjointSets {
   const up = Array.from({ length: count }, (_, node) => node);
   const find = (node: number): number => {
     let root = node;
@@ -32,10 +32,10 @@ export function createBundles(count: number): Bundles {
  * Returns all bundles so that every edge is kept, those of lower `rank` first where edges leave a
  * choice. Bundles that wait for each other are joined: they can only be one.
  */
-export function sortBundles(
+export function sortSets(
   nodes: readonly number[],
   { bundles, edges, rank }: {
-    readonly bundles: Bundles;
+    readonly bundles: DisjointSets;
     readonly edges: readonly Edge[];
     readonly rank: (node: number) => number;
   },

@@ -3,14 +3,14 @@
 import { parseAddress } from "../../ipam/subnets.ts";
 import { Fault } from "../../util/errors.ts";
 import type { AttachmentRecord } from "../records.ts";
-import { endpointKeyOf, networkKeyOf, some, type Stored, titleOf } from "./stored.ts";
+import { endpointKeyOf, listNames, networkKeyOf, type Stored, titleOf } from "./stored.ts";
 import type { Desired } from "./desired_types.ts";
 
 /** Attachments by the key of their endpoint and by that of their network. */
-export type Live = ReadonlyMap<string, readonly AttachmentRecord[]>;
+export type LiveAttachments = ReadonlyMap<string, readonly AttachmentRecord[]>;
 
 /** Returns the attachments, in whatever state, that stay: not those whose endpoint goes. */
-export function liveOf(stored: Stored, wanted: Desired): Live {
+export function liveAttachments(stored: Stored, desired: Desired): LiveAttachments {
   const live = new Map<string, AttachmentRecord[]>();
   const add = (key: string, attachment: AttachmentRecord) => {
     const known = live.get(key);
@@ -19,7 +19,7 @@ export function liveOf(stored: Stored, wanted: Desired): Live {
   };
   for (const attachment of stored.attachments.values()) {
     const endpoint = endpointKeyOf(attachment);
-    if (stored.endpoints.has(endpoint) && !wanted.endpoints.has(endpoint)) continue;
+    if (stored.endpoints.has(endpoint) && !desired.endpoints.has(endpoint)) continue;
     add(endpoint, attachment);
     add(networkKeyOf(attachment), attachment);
   }
@@ -27,7 +27,7 @@ export function liveOf(stored: Stored, wanted: Desired): Live {
 }
 
 /** Returns the addresses that pods have at this moment, by network key, with their endpoint's key. */
-export function heldAddresses(stored: Stored): ReadonlyMap<string, ReadonlyMap<number, string>> {
+export function addressesOfPods(stored: Stored): ReadonlyMap<string, ReadonlyMap<number, string>> {
   const held = new Map<string, Map<number, string>>();
   for (const attachment of stored.attachments.values()) {
     const network = networkKeyOf(attachment);
@@ -44,11 +44,15 @@ export function heldAddresses(stored: Stored): ReadonlyMap<string, ReadonlyMap<n
 
 /** Returns the pods of `attachments` in words. */
 export function podsOf(attachments: readonly AttachmentRecord[]): string {
-  return some(attachments.map(({ pod, host }) => `${pod.namespace}/${pod.name} on ${host}`));
+  return listNames(attachments.map(({ pod, host }) => `${pod.namespace}/${pod.name} on ${host}`));
 }
 
 /** Faults (conflict) where `key`, which has live attachments, would change in `fields`. */
-export function refuseLiveChange(live: Live, key: string, fields: readonly string[]): void {
+export function refuseLiveChange(
+  live: LiveAttachments,
+  key: string,
+  fields: readonly string[],
+): void {
   const attachments = live.get(key);
   if (!attachments || fields.length === 0) return;
   throw new Fault("conflict", `${titleOf(key)} keeps its ${fields.join(", ")}`, {

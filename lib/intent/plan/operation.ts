@@ -24,7 +24,7 @@ export interface PlanWrite {
 }
 
 /** What an operation changes in its tenant's list of subnets. */
-export interface SubnetEdit {
+export interface SubnetListEdit {
   readonly tenant: string;
   /** Revision of the list as the plan saw it. */
   readonly revision: number;
@@ -45,7 +45,7 @@ export interface Operation {
   readonly lines: readonly string[];
   readonly checks: readonly PlanCheck[];
   readonly writes: readonly PlanWrite[];
-  readonly subnets?: SubnetEdit;
+  readonly subnets?: SubnetListEdit;
   /** Operations of one group hand claims to each other: they go into one commit. */
   readonly group: number;
 }

@@ -3,18 +3,18 @@
 
 import { overlap, parseSubnet, type Subnet } from "../../ipam/subnets.ts";
 import type { Draft } from "./changes.ts";
-import { type Bundles, createBundles, type Edge, sortBundles } from "./graph.ts";
+import { createDisjointSets, type DisjointSets, type Edge, sortSets } from "./graph.ts";
 import type { Operation } from "./operation.ts";
 
 /** Returns the operations of `drafts` in an order in which they may be done, with their groups. */
 export function orderOperations(drafts: readonly Draft[]): Operation[] {
-  const bundles = createBundles(drafts.length);
+  const bundles = createDisjointSets(drafts.length);
   joinByClaims(drafts, bundles);
   const edges = [...familyEdges(drafts), ...subnetEdges(drafts, bundles)];
   const nodes = [...drafts.keys()];
   const ranks = drafts.map(rankOf);
   const rank = (node: number) => ranks[node] ?? 0;
-  const sorted = sortBundles(nodes, { bundles, edges, rank });
+  const sorted = sortSets(nodes, { bundles, edges, rank });
   const members = membersOf(nodes, bundles);
   const operations: Operation[] = [];
   for (const [group, root] of sorted.entries()) {
@@ -25,7 +25,7 @@ export function orderOperations(drafts: readonly Draft[]): Operation[] {
 }
 
 /** Returns the nodes of the bundles of more than one, by the node that stands for them. */
-function membersOf(nodes: readonly number[], { find }: Bundles): Map<number, number[]> {
+function membersOf(nodes: readonly number[], { find }: DisjointSets): Map<number, number[]> {
   const joined = nodes.filter((node) => find(node) !== node);
   const members = new Map(joined.map((node) => [find(node), [find(node)]]));
   for (const node of joined) members.get(find(node))!.push(node);
@@ -46,7 +46,7 @@ function rankOf({ verb, kind }: Draft): number {
   return verb === "delete" ? DELETED.indexOf(kind) : DELETED.length + WRITTEN.indexOf(kind);
 }
 
-function joinByClaims(drafts: readonly Draft[], bundles: Bundles): void {
+function joinByClaims(drafts: readonly Draft[], bundles: DisjointSets): void {
   const releaser = new Map<string, number>();
   for (const [node, { releases }] of drafts.entries()) {
     for (const claim of releases) releaser.set(claim, node);
@@ -73,7 +73,7 @@ function familyEdges(drafts: readonly Draft[]): Edge[] {
  * A subnet that is not equal to a leaving one but overlaps it has a claim of its own, so claims do
  * not tell: it waits until a deleted network has gone, and moves together with one that moves.
  */
-function subnetEdges(drafts: readonly Draft[], bundles: Bundles): Edge[] {
+function subnetEdges(drafts: readonly Draft[], bundles: DisjointSets): Edge[] {
   const edges: Edge[] = [];
   const tenants = Map.groupBy(
     drafts.entries().filter(([, { subnets }]) => subnets !== undefined),

@@ -9,45 +9,45 @@ import { poolOf } from "../field_rules.ts";
 import { networkKeyOf, type Stored, tenantKeyOf, titleOf } from "./stored.ts";
 import type { Desired } from "./desired_types.ts";
 
-/** Moves orphans from what is wanted to what is untouched. */
-export function setAsideOrphans(wanted: Desired, stored: Stored): void {
-  setAsideUnreadable(wanted, stored);
-  setAsideParentless(wanted, stored);
-  setAsideMisplaced(wanted, stored);
+/** Moves orphans from what is desired to what is untouched. */
+export function setAsideOrphans(desired: Desired, stored: Stored): void {
+  setAsideUnreadable(desired, stored);
+  setAsideParentless(desired, stored);
+  setAsideMisplaced(desired, stored);
 }
 
 /** What stands where a newer version's, or a stranger's, document is: it is not overwritten. */
-function setAsideUnreadable(wanted: Desired, { unreadable }: Stored): void {
+function setAsideUnreadable(desired: Desired, { unreadable }: Stored): void {
   for (const [key, why] of unreadable) {
-    const maps = [wanted.hosts, wanted.tenants, wanted.networks, wanted.endpoints];
-    const isWanted = maps.map((map) => map.delete(key)).includes(true);
-    wanted.untouched.add(key);
-    if (isWanted) wanted.warnings.push(`${titleOf(key)} is left alone: ${why}`);
+    const maps = [desired.hosts, desired.tenants, desired.networks, desired.endpoints];
+    const isDesired = maps.map((map) => map.delete(key)).includes(true);
+    desired.untouched.add(key);
+    if (isDesired) desired.warnings.push(`${titleOf(key)} is left alone: ${why}`);
   }
 }
 
-function setAsideParentless(wanted: Desired, stored: Stored): void {
-  for (const [key, network] of wanted.networks) {
+function setAsideParentless(desired: Desired, stored: Stored): void {
+  for (const [key, network] of desired.networks) {
     const parent = tenantKeyOf(network);
-    if (stored.tenants.has(parent) || wanted.tenants.has(parent)) continue;
-    wanted.networks.delete(key);
-    wanted.untouched.add(key);
+    if (stored.tenants.has(parent) || desired.tenants.has(parent)) continue;
+    desired.networks.delete(key);
+    desired.untouched.add(key);
   }
-  for (const [key, endpoint] of wanted.endpoints) {
+  for (const [key, endpoint] of desired.endpoints) {
     const parent = networkKeyOf(endpoint);
-    const isLost = !stored.networks.has(parent) && !wanted.networks.has(parent);
-    if (!isLost && !wanted.untouched.has(parent)) continue;
-    wanted.endpoints.delete(key);
-    wanted.untouched.add(key);
+    const isLost = !stored.networks.has(parent) && !desired.networks.has(parent);
+    if (!isLost && !desired.untouched.has(parent)) continue;
+    desired.endpoints.delete(key);
+    desired.untouched.add(key);
   }
 }
 
-function setAsideMisplaced(wanted: Desired, stored: Stored): void {
-  for (const [key, endpoint] of wanted.endpoints) {
+function setAsideMisplaced(desired: Desired, stored: Stored): void {
+  for (const [key, endpoint] of desired.endpoints) {
     const parent = networkKeyOf(endpoint);
     const network = stored.networks.get(parent);
     if (!network || endpoint.address === undefined) continue;
-    if (wanted.listed.has(key) || wanted.listed.has(parent)) continue;
+    if (desired.listed.has(key) || desired.listed.has(parent)) continue;
     const pool = poolOf(
       (field) => `${field} of ${parent}`,
       parent,
@@ -55,7 +55,7 @@ function setAsideMisplaced(wanted: Desired, stored: Stored): void {
       parseSubnet(network.subnet),
     );
     if (refusalOf(pool, parseAddress(endpoint.address)) === undefined) continue;
-    wanted.endpoints.delete(key);
-    wanted.untouched.add(key);
+    desired.endpoints.delete(key);
+    desired.untouched.add(key);
   }
 }

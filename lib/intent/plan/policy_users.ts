@@ -2,7 +2,7 @@
 
 import { Fault } from "../../util/errors.ts";
 import type { EndpointRecord, NetworkRecord, TenantRecord } from "../records.ts";
-import { nameOf, networkKeyOf, some, tenantKeyOf } from "./stored.ts";
+import { listNames, nameOf, networkKeyOf, tenantKeyOf } from "./stored.ts";
 
 type Written = Readonly<Record<string, unknown>>;
 
@@ -22,7 +22,7 @@ export function checkUsers(
     for (const [group, names] of users) {
       if (groups.has(group)) continue;
       throw new Fault("usage", `group ${group} of tenant ${tenant.name} is not there`, {
-        why: `it is named by ${some(names)}`,
+        why: `it is named by ${listNames(names)}`,
         fix: "add it, or change these first",
       });
     }

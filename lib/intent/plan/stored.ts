@@ -120,7 +120,7 @@ export function titleOf(key: string): string {
 }
 
 /** Returns up to three of `names` in words. */
-export function some(names: readonly string[]): string {
+export function listNames(names: readonly string[]): string {
   const shown = names.slice(0, 3).join(", ");
   return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;
 }

@@ -1,4 +1,4 @@
-// What the store should hold: every wanted object as its record, with all that was left to the
+// What the store should hold: every desired object as its record, with all that was left to the
 // pools chosen. What still fits is kept, so planning twice gives the same.
 
 import { Fault } from "../../util/errors.ts";
@@ -13,8 +13,8 @@ import {
 import { checkTenantPool, poolOf } from "../field_rules.ts";
 import { type AddressTask, chooseAddresses } from "./choose_addresses.ts";
 import { unknownFields } from "./unknown_fields.ts";
-import { openLedger } from "./ledger.ts";
-import { heldAddresses, type Live } from "./live.ts";
+import { claimHoldersOf } from "./claim_holders.ts";
+import { addressesOfPods, type LiveAttachments } from "./live.ts";
 import { nameOf, networkKeyOf, type Stored } from "./stored.ts";
 import { chooseSubnets } from "./choose_subnets.ts";
 import { chooseTags, type Choosing } from "./choose_tags.ts";
@@ -28,22 +28,22 @@ export interface Target {
   readonly endpoints: ReadonlyMap<string, EndpointRecord>;
 }
 
-/** Returns the records of what is wanted. Faults: usage, conflict, exhausted. */
-export function targetOf(stored: Stored, wanted: Desired, live: Live): Target {
+/** Returns the records of what is desired. Faults: usage, conflict, exhausted. */
+export function chooseTarget(stored: Stored, desired: Desired, live: LiveAttachments): Target {
   const hosts = mapValues(
-    wanted.hosts,
+    desired.hosts,
     (host, key) => ({ ...unknownFields("host", stored.hosts.get(key)), ...host }) as HostRecord,
   );
   const tenants = mapValues(
-    wanted.tenants,
+    desired.tenants,
     (tenant, key) =>
       ({
         ...unknownFields("tenant", stored.tenants.get(key)),
         ...complete(tenant),
       }) as TenantRecord,
   );
-  const ledger = openLedger(stored, wanted);
-  const choosing: Choosing = { stored, wanted, tenants, live, ledger };
+  const holders = claimHoldersOf(stored, desired);
+  const choosing: Choosing = { stored, desired, tenants, live, holders };
   const networks = networksOf(choosing);
   const endpoints = endpointsOf(choosing, networks);
   return { hosts, tenants, networks, endpoints };
@@ -72,7 +72,7 @@ function complete(tenant: Partial<TenantRecord> & { readonly name: string }) {
 function networksOf(choosing: Choosing): Map<string, NetworkRecord> {
   const tags = chooseTags(choosing);
   const subnets = chooseSubnets(choosing);
-  return mapValues(choosing.wanted.networks, (network, key) => {
+  return mapValues(choosing.desired.networks, (network, key) => {
     const chosen = subnets.get(key);
     if (!chosen) throw new Fault("failed", `network ${nameOf(key)} was given no subnet`);
     return {
@@ -89,11 +89,11 @@ function endpointsOf(
   choosing: Choosing,
   networks: ReadonlyMap<string, NetworkRecord>,
 ): Map<string, EndpointRecord> {
-  const { wanted, stored } = choosing;
-  const byNetwork = Map.groupBy(wanted.endpoints, ([, endpoint]) => networkKeyOf(endpoint));
-  const held = heldAddresses(stored);
+  const { desired, stored } = choosing;
+  const byNetwork = Map.groupBy(desired.endpoints, ([, endpoint]) => networkKeyOf(endpoint));
+  const held = addressesOfPods(stored);
   const foreign = foreignAddresses(choosing);
-  const hostByContainer = new Map(wanted.bindings.map((binding) => [binding.container, binding]));
+  const hostByContainer = new Map(desired.bindings.map((binding) => [binding.container, binding]));
   const records = new Map<string, EndpointRecord>();
   for (const [networkKey, network] of networks) {
     const task: AddressTask = {
@@ -133,9 +133,9 @@ export function pinOf(
 }
 
 /** Returns the holders of address claims that are none of this plan's business, by network key. */
-function foreignAddresses({ ledger }: Choosing): Map<string, Map<number, string>> {
+function foreignAddresses({ holders }: Choosing): Map<string, Map<number, string>> {
   const foreign = new Map<string, Map<number, string>>();
-  for (const [claim, owner] of ledger.foreign) {
+  for (const [claim, owner] of holders.foreign) {
     const [, folder, tenant, network, address] = claim.split("/");
     if (folder !== "ip" || !tenant || !network || !address) continue;
     const key = keys.network(tenant, network);

@@ -1,113 +1,113 @@
-// The flows of the policy tables, line by line. Many rules may want one and the same match: then one
-// line serves all of them, since a switch keeps one flow for each match and priority. The book counts
-// who wants what, and tells which lines changed since it was asked last.
+// The desired flows of the policy tables, each with the rules that need it. Many rules may need one and the
+// same match: then one flow serves all of them, since a switch keeps one flow for each match and
+// priority. The table counts who needs what, and returns which flows changed since the last call.
 
-/** Where a flow stands: its cookie, table, priority and match, as ovs-ofctl prints them. */
-export type Place = string;
+/** What identifies a flow: its cookie, table, priority and match, as ovs-ofctl prints them. */
+export type FlowKey = string;
 
-interface Line {
-  /** Parts of conjunctive matches, `id,k/n`, with how often each is wanted. */
+interface Entry {
+  /** Parts of conjunctive matches, `id,k/n`, with how many need each. */
   readonly parts: Map<string, number>;
-  /** Actions that need nothing more to match, by who wants them. */
+  /** Actions of flows that match by themselves, by the rule that needs them. */
   readonly whole: Map<string, { readonly text: string; count: number }>;
-  /** As it was told last. */
-  told: string | undefined;
+  /** The flow as changes() returned it last. */
+  reported: string | undefined;
 }
 
-/** What changed. */
-export interface LineChanges {
-  readonly gone: readonly string[];
-  readonly fresh: readonly string[];
+/** Flows as ovs-ofctl text: a changed one is in both lists, as it was and as it is. */
+export interface FlowChanges {
+  readonly removed: readonly string[];
+  readonly added: readonly string[];
 }
 
-/** Lines of flows, counted. */
+/** Flows with reference counts. */
 export class FlowTable {
-  readonly #lines = new Map<Place, Line>();
-  readonly #touched = new Set<Place>();
+  readonly #entries = new Map<FlowKey, Entry>();
+  readonly #touched = new Set<FlowKey>();
 
-  /** Adds one who wants part `k/n` of the conjunctive match `id` at `place`. */
-  addPart(place: Place, part: string): void {
-    const { parts } = this.#touch(place);
+  /** Counts one more user of `part` (`id,k/n`) of a conjunctive match. */
+  addPart(key: FlowKey, part: string): void {
+    const { parts } = this.#touch(key);
     parts.set(part, (parts.get(part) ?? 0) + 1);
   }
 
-  /** Takes back one `addPart`. */
-  removePart(place: Place, part: string): void {
-    const { parts } = this.#touch(place);
+  /** Reverts one `addPart`. */
+  removePart(key: FlowKey, part: string): void {
+    const { parts } = this.#touch(key);
     const left = (parts.get(part) ?? 0) - 1;
     if (left > 0) parts.set(part, left);
     else parts.delete(part);
   }
 
   /**
-   * Adds one who wants `text` done at `place`. Of several, the first by name is heard. They all want
-   * packets to pass, or all want them to be dropped: that is in the priority.
+   * Counts one more user, the rule `by`, of a flow with the actions `text`. Of several, the first by name
+   * decides; all of them allow, or all of them deny: that is part of the priority.
    */
-  addWhole(place: Place, by: string, text: string): void {
-    const { whole } = this.#touch(place);
+  addWhole(key: FlowKey, by: string, text: string): void {
+    const { whole } = this.#touch(key);
     const known = whole.get(by);
     if (known) known.count++;
     else whole.set(by, { text, count: 1 });
   }
 
-  /** Takes back one `addWhole`. */
-  removeWhole(place: Place, by: string): void {
-    const { whole } = this.#touch(place);
+  /** Reverts one `addWhole`. */
+  removeWhole(key: FlowKey, by: string): void {
+    const { whole } = this.#touch(key);
     const known = whole.get(by);
     if (known && --known.count <= 0) whole.delete(by);
   }
 
-  /** Adds, or takes back, lines that nobody in particular wants. */
-  changeAll(lines: readonly (readonly [Place, actions: string])[], verb: "add" | "remove"): void {
-    for (const [place, actions] of lines) {
-      if (verb === "add") this.addWhole(place, "", actions);
-      else this.removeWhole(place, "");
+  /** Adds or removes flows that belong to no particular rule. */
+  changeAll(flows: readonly (readonly [FlowKey, actions: string])[], verb: "add" | "remove"): void {
+    for (const [key, actions] of flows) {
+      if (verb === "add") this.addWhole(key, "", actions);
+      else this.removeWhole(key, "");
     }
   }
 
-  /** Returns the lines that changed since the last call, each as it was and as it is. */
-  changes(): LineChanges {
-    const gone: string[] = [];
-    const fresh: string[] = [];
-    for (const place of this.#touched) {
-      const line = this.#lines.get(place);
-      if (!line) continue;
-      const now = this.#textOf(place, line);
-      if (now !== line.told) {
-        if (line.told !== undefined) gone.push(line.told);
-        if (now !== undefined) fresh.push(now);
+  /** Returns the flows that changed since the last call. */
+  changes(): FlowChanges {
+    const removed: string[] = [];
+    const added: string[] = [];
+    for (const key of this.#touched) {
+      const entry = this.#entries.get(key);
+      if (!entry) continue;
+      const now = this.#textOf(key, entry);
+      if (now !== entry.reported) {
+        if (entry.reported !== undefined) removed.push(entry.reported);
+        if (now !== undefined) added.push(now);
       }
-      line.told = now;
-      if (now === undefined) this.#lines.delete(place);
+      entry.reported = now;
+      if (now === undefined) this.#entries.delete(key);
     }
     this.#touched.clear();
-    return { gone, fresh };
+    return { removed, added };
   }
 
-  /** Returns all lines as they were told last. */
-  lines(): string[] {
-    return [...this.#lines.values()].flatMap(({ told }) => told ?? []);
+  /** Returns all flows as of the last call of changes(). */
+  flows(): string[] {
+    return [...this.#entries.values()].flatMap(({ reported: told }) => told ?? []);
   }
 
-  #touch(place: Place): Line {
-    this.#touched.add(place);
-    let line = this.#lines.get(place);
-    if (!line) {
-      line = { parts: new Map(), whole: new Map(), told: undefined };
-      this.#lines.set(place, line);
+  #touch(key: FlowKey): Entry {
+    this.#touched.add(key);
+    let entry = this.#entries.get(key);
+    if (!entry) {
+      entry = { parts: new Map(), whole: new Map(), reported: undefined };
+      this.#entries.set(key, entry);
     }
-    return line;
+    return entry;
   }
 
-  #textOf(place: Place, { parts, whole }: Line): string | undefined {
+  #textOf(key: FlowKey, { parts, whole }: Entry): string | undefined {
     const actions = whole.size > 0
       ? firstOf(whole)
       : [...parts.keys()].sort().map((part) => `conjunction(${part})`).join(",");
-    return actions === "" ? undefined : `${place} actions=${actions}`;
+    return actions === "" ? undefined : `${key} actions=${actions}`;
   }
 }
 
-function firstOf(whole: Line["whole"]): string {
+function firstOf(whole: Entry["whole"]): string {
   let first: string | undefined;
   for (const by of whole.keys()) if (first === undefined || by < first) first = by;
   return whole.get(first ?? "")?.text ?? "";

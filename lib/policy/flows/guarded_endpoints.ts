@@ -1,22 +1,22 @@
-// Which endpoints of this host any policy guards, and the lines of the entry table that follow from it:
-// their own, their network's, and the pipeline as soon as there is one.
+// Which endpoints of this host have a policy, and the flows of the entry table that follow from it: their own,
+// their network's, and the pipeline as soon as there is one such endpoint.
 
 import { addressToText } from "../../ipam/subnets.ts";
 import type { Direction, Endpoint } from "../input.ts";
 import type { FlowTable } from "./flow_table.ts";
-import { guardedLines, networkLine, PIPELINE, shieldedLines } from "./pipeline.ts";
+import { guardedFlows, networkFlow, PIPELINE, shieldFlows } from "./pipeline.ts";
 
-/** Guarded endpoints, by how many rules guard them in each direction; writes into a book. */
+/** Guarded endpoints, by how many rules guard them in each direction; writes their flows. */
 export class GuardedEndpoints {
-  readonly #book: FlowTable;
+  readonly #flows: FlowTable;
   readonly #rules = new Map<string, Record<Direction, number>>();
   readonly #countByTag = new Map<number, number>();
 
-  constructor(book: FlowTable) {
-    this.#book = book;
+  constructor(flows: FlowTable) {
+    this.#flows = flows;
   }
 
-  /** Access tags of the networks that have one. */
+  /** Access tags of the networks that have a guarded endpoint. */
   get tags(): ReadonlySet<number> {
     return new Set(this.#countByTag.keys());
   }
@@ -32,9 +32,9 @@ export class GuardedEndpoints {
     else this.#rules.delete(id);
     const verb = change > 0 ? "add" : "remove";
     const guarded = { tag: here.tag, mac: here.mac, address: addressToText(address) };
-    if (was!.in !== is!.in) this.#book.changeAll(shieldedLines(guarded), verb);
+    if (was!.in !== is!.in) this.#flows.changeAll(shieldFlows(guarded), verb);
     if (was!.any === is!.any) return;
-    this.#book.changeAll([...guardedLines(guarded), networkLine(here), ...PIPELINE], verb);
+    this.#flows.changeAll([...guardedFlows(guarded), networkFlow(here), ...PIPELINE], verb);
     const count = (this.#countByTag.get(here.tag) ?? 0) + change;
     if (count > 0) this.#countByTag.set(here.tag, count);
     else this.#countByTag.delete(here.tag);

@@ -1,35 +1,35 @@
-// A rule cut into parts that a conjunctive match can say: whom, from or to whom, for what. A rule with
-// a port's name has a part for each number that pods give to the name.
+// A rule split into parts that one conjunctive match can express: subjects, peers, services. A rule with a
+// named port has one part for each number that pods give to that name.
 
 import { blockWithout, maskOf, portMasks } from "../blocks.ts";
 import { isVoid, namedSide, type Peer, type Rule, type Service } from "../rules.ts";
-import { ANSWERED, ASKED } from "./pipeline.ts";
+import { SCTP_SOURCE, SERVICE } from "./pipeline.ts";
 
 /** A rule for one set of services. */
 export interface RulePart {
   readonly rule: Rule;
-  /** Only endpoints that give the name this number, on the side that is asked. */
+  /** Only endpoints that give the name this number, on the side that receives the request. */
   readonly named?: { readonly service: Service; readonly number: number };
-  /** Matches on a register, one of which must hold; any where absent. */
+  /** Register matches, one of which must hold; absent: any service. */
   readonly services: readonly string[] | undefined;
-  /** Matches of addresses without their register: `0xb010000/0xffff0000`. */
+  /** Address matches without their register: `0xb010000/0xffff0000`. */
   readonly blocks: readonly string[];
-  /** Whether there is any limit to the other side. */
+  /** Whether the other side is limited at all. */
   readonly hasPeers: boolean;
 }
 
-/** Returns the part with all services that are numbers; undefined where there is none. */
+/** Returns the part with all services given by number; undefined where there is none. */
 export function numberedPart(rule: Rule): RulePart | undefined {
   const services = rule.services?.filter(({ named }) => named === undefined);
   if (isVoid({ ...rule, services })) return undefined;
   return partOf(rule, services);
 }
 
-/** Returns the part of a service that has a name, where that means `number`. */
+/** Returns the part of a named port, for the pods that give the name this `number`. */
 export function namedPart(rule: Rule, service: Service, number: number): RulePart {
   const { protocol } = service;
   const part = partOf(rule, [{ protocol, ports: { first: number, last: number } }]);
-  // A name is a pod's: of the addresses in a block nobody knows what they call their ports.
+  // Only pods name their ports: the names of addresses in a block are not known.
   const onlyPods = namedSide(rule) === "peers" ? { blocks: [], hasPeers: true } : {};
   return { ...part, ...onlyPods, named: { service, number } };
 }
@@ -37,7 +37,7 @@ export function namedPart(rule: Rule, service: Service, number: number): RulePar
 function partOf(rule: Rule, services: readonly Service[] | undefined): RulePart {
   const blocks = (rule.peers ?? []).flatMap(subnetsOf);
   const isAny = !rule.peers || blocks.some(({ length }) => length === 0);
-  const register = rule.isAnswer ? ANSWERED : ASKED;
+  const register = rule.isAnswer ? SCTP_SOURCE : SERVICE;
   return {
     rule,
     services: services && [
@@ -59,7 +59,7 @@ function serviceMatches({ protocol, ports }: Service): string[] {
     .map(({ value, mask }) => masked(base + value, 0xffff_0000 + mask));
 }
 
-/** Returns an address as a register holds it. */
+/** Returns an address as a match on a register writes it. */
 export function addressMatch(address: number): string {
   return masked(address, 0xffff_ffff);
 }

@@ -1,4 +1,4 @@
-// Numbers that stay with whom they were given to, so that a change of policies touches few flows.
+// Numbers that stay with their owner, so that a change of policies changes few flows.
 
 import type { Rule } from "../rules.ts";
 
@@ -24,7 +24,7 @@ export class Slots {
 
 type Named = Pick<Rule, "tier" | "policy">;
 
-/** Numbers of policies, the same after each start: their drops are counted under it. */
+/** Numbers of policies, under which their drops are counted; the same after each start. */
 export class Numbers {
   readonly byNumber = new Map<number, Named>();
   readonly #byName = new Map<string, number>();

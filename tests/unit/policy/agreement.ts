@@ -15,7 +15,7 @@ export function disagreements(
 ): string[] {
   const places = world.endpoints.filter(({ isHere }) => isHere)
     .map((one) => ({ ...one, mac: macOf(one) }));
-  const bridge = new HostBridge(places, { flows: flows.lines(), policed: flows.tags });
+  const bridge = new HostBridge(places, { flows: flows.flows(), policed: flows.tags });
   const found: string[] = [];
   for (const packet of packetsOf(world)) {
     const [leaves, arrives] = [mayLeave(world, packet), mayArrive(world, packet)];

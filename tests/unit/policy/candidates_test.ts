@@ -26,7 +26,7 @@ const specs: readonly MemberSpec[] = [
 
 function isMember(spec: MemberSpec, { tenant, group, pod, labels }: Endpoint): boolean {
   if (spec.kind === "group") return spec.tenant === tenant && spec.group === group;
-  if (spec.kind === "untold") return false;
+  if (spec.kind === "unknown_labels") return false;
   if (!pod || (spec.namespace ?? pod.namespace) !== pod.namespace) return false;
   return selectorMatches(spec.podSelector ?? {}, labels);
 }

@@ -64,7 +64,7 @@ function judgesOf(rules: readonly Rule[]) {
   model.setEndpoint({ ...common, id: "app", address: parseAddress(app), group: "app" });
   model.setRules("contiv t", rules);
   flows.changes();
-  const bridge = new HostBridge([web], { flows: flows.lines(), policed: flows.tags });
+  const bridge = new HostBridge([web], { flows: flows.flows(), policed: flows.tags });
   return (protocol: number, port: number) => {
     const packet = {
       ...{ from: "app", to: "web", protocol, destinationPort: port },

@@ -3,17 +3,25 @@ import { DropAggregator } from "../../../lib/policy/drop_aggregator.ts";
 
 Deno.test("DropBook tells a kind when it comes, and once an interval while it goes on", () => {
   const book = new DropAggregator();
-  const take = (key: string) => book.take(key, () => `words of ${key}`);
+  const take = (key: string) => book.count(key, () => `words of ${key}`);
   assertEquals([take("a"), take("a"), take("b"), take("a")], [
     "words of a",
     undefined,
     "words of b",
     undefined,
   ]);
-  assertEquals(book.turn(), { more: [{ words: "words of a", count: 2 }], others: 0, heard: 4 });
+  assertEquals(book.endInterval(), {
+    more: [{ words: "words of a", count: 2 }],
+    others: 0,
+    seen: 4,
+  });
   assertEquals([take("a"), take("b")], [undefined, "words of b"]);
-  assertEquals(book.turn(), { more: [{ words: "words of a", count: 1 }], others: 0, heard: 6 });
-  assertEquals(book.turn(), { more: [], others: 0, heard: 2 });
+  assertEquals(book.endInterval(), {
+    more: [{ words: "words of a", count: 1 }],
+    others: 0,
+    seen: 6,
+  });
+  assertEquals(book.endInterval(), { more: [], others: 0, seen: 2 });
   assertEquals(book.isEmpty, true);
   assertEquals(take("a"), "words of a");
 });
@@ -23,11 +31,11 @@ Deno.test("DropBook makes words of 100 kinds and counts the rest, whatever comes
   let made = 0;
   const told = Array.from(
     { length: 100_000 },
-    (_, n) => book.take(String(n), () => `${made++}`),
+    (_, n) => book.count(String(n), () => `${made++}`),
   ).filter((words) => words !== undefined);
   assertEquals([told.length, made], [100, 100]);
-  assertEquals(book.turn(), { more: [], others: 99_900, heard: 100_000 });
+  assertEquals(book.endInterval(), { more: [], others: 99_900, seen: 100_000 });
   assertEquals(book.isEmpty, true);
-  assertEquals(book.turn().heard, 100_000);
-  assertEquals(book.turn().heard, 0);
+  assertEquals(book.endInterval().seen, 100_000);
+  assertEquals(book.endInterval().seen, 0);
 });

@@ -34,7 +34,7 @@ Deno.test("model and flows agree with the evaluator after each change, one at a 
       assertEquals(disagreements(world, built), [], `seed ${seed}, step ${step}`);
     }
     change(built, world, { ...world, policies: [], tenants: world.tenants.map(silent) });
-    assertEquals(built.flows.lines(), [], `seed ${seed}: lines are left without policies`);
+    assertEquals(built.flows.flows(), [], `seed ${seed}: lines are left without policies`);
     assertEquals(built.flows.tags.size, 0);
   }
 });

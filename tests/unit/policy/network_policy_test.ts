@@ -184,7 +184,7 @@ const bad: { name: string; rule: NonNullable<NetworkPolicy["ingress"]>[0]; probl
   {
     name: "an endPort below its port",
     rule: { ports: [{ port: 90, endPort: 80 }] },
-    problem: "endPort 80 is none of 90-65535, and matches nothing",
+    problem: "endPort 80 is out of range (90-65535), and matches nothing",
   },
   {
     name: "an endPort of a name",
@@ -194,7 +194,7 @@ const bad: { name: string; rule: NonNullable<NetworkPolicy["ingress"]>[0]; probl
   {
     name: "a port out of range",
     rule: { ports: [{ port: 70_000 }] },
-    problem: "port 70000 is none of 1-65535, and matches nothing",
+    problem: "port 70000 is out of range (1-65535), and matches nothing",
   },
 ];
 
@@ -203,7 +203,7 @@ for (const { name, rule, problem } of bad) {
     const policy = { ...forWeb, ingress: [rule] };
     assertEquals(rulesOfNetworkPolicy(policy).problems, [`NetworkPolicy one/p: ${problem}`]);
     const { flows } = build(worldOf(policy));
-    const allows = flows.lines().filter((line) => /table=23, priority=1256/.test(line));
+    const allows = flows.flows().filter((line) => /table=23, priority=1256/.test(line));
     assertEquals(allows, []);
     assertEquals([...flows.tags], [11]);
   });
@@ -222,7 +222,7 @@ Deno.test("NetworkPolicy: a peer that is named twice, and calls a port as nobody
   change(built, was, is);
   assertEquals(disagreements(is, built), []);
   change(built, is, { ...is, endpoints: [app] });
-  assertEquals(built.flows.lines().filter((line) => line.includes("reg2=0xa010102")), []);
+  assertEquals(built.flows.flows().filter((line) => line.includes("reg2=0xa010102")), []);
 });
 
 for (const protocol of ["ICMP", "tcp", "constructor", "toString", "__proto__", ""]) {

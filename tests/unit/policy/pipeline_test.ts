@@ -36,10 +36,10 @@ function bridgeWith(rules: readonly ContivRule[]) {
   const { flows } = build(world);
   const [web, app, other] = endpoints.map((one) => ({ ...one, mac: macOf(one) }));
   const bridge = new HostBridge([web!, app!, other!], {
-    flows: flows.lines(),
+    flows: flows.flows(),
     policed: flows.tags,
   });
-  return { bridge, flows: flows.lines(), web: web!, app: app!, other: other! };
+  return { bridge, flows: flows.flows(), web: web!, app: app!, other: other! };
 }
 
 type Ports = readonly [fromPort: number, toPort: number];

@@ -13,9 +13,9 @@ const endpoint = (n: number, name: string, more: Partial<Endpoint>): Endpoint =>
   ...more,
 });
 const known = endpoint(1, "known", { labels: { role: "web" } });
-const untold = endpoint(2, "untold", { isUntold: true, labels: { role: "web" } });
+const unlabelled = endpoint(2, "unlabelled", { hasUnknownLabels: true, labels: { role: "web" } });
 const elsewhere = endpoint(3, "elsewhere", {
-  isUntold: true,
+  hasUnknownLabels: true,
   pod: { namespace: "two", name: "elsewhere" },
 });
 
@@ -28,10 +28,10 @@ const any = [{}];
 /** Reports whether `from` may begin something with `to`. */
 function mayPass(policies: readonly NetworkPolicy[], from: Endpoint, to: Endpoint): boolean {
   const model = new PolicyModel();
-  for (const one of [known, untold, elsewhere]) model.setEndpoint(one);
+  for (const one of [known, unlabelled, elsewhere]) model.setEndpoint(one);
   for (const one of policies) model.setRules(one.name, rulesOfNetworkPolicy(one).rules);
   for (const [namespace, rules] of rulesOfUnknownLabels(policies)) {
-    model.setRules(`untold ${namespace}`, rules);
+    model.setRules(`unknown labels ${namespace}`, rules);
   }
   const packet = {
     ...{ from: from.id, to: to.id, source: from.address, destination: to.address },
@@ -42,30 +42,30 @@ function mayPass(policies: readonly NetworkPolicy[], from: Endpoint, to: Endpoin
 
 const cases: readonly (readonly [string, readonly NetworkPolicy[], Endpoint, Endpoint, boolean])[] =
   [
-    ["without a policy it is open", [], known, untold, true],
+    ["without a policy it is open", [], known, unlabelled, true],
     [
       "a policy for some pods closes it",
       [policy("p", { podSelector: { matchLabels: { role: "db" } } })],
-      ...[known, untold, false] as const,
+      ...[known, unlabelled, false] as const,
     ],
     [
       "it sends where only ingress is asked for",
       [policy("p", { podSelector: { matchLabels: { role: "db" } } })],
-      ...[untold, known, true] as const,
+      ...[unlabelled, known, true] as const,
     ],
     [
       "a policy of egress closes it for sending",
       [policy("p", { podSelector: { matchLabels: { role: "db" } }, policyTypes: ["Egress"] })],
-      ...[untold, known, false] as const,
+      ...[unlabelled, known, false] as const,
     ],
-    ["a policy for all pods opens it", [policy("p", { ingress: any })], known, untold, true],
+    ["a policy for all pods opens it", [policy("p", { ingress: any })], known, unlabelled, true],
     [
       "what is for pods without a label does not open it",
       [policy("p", {
         podSelector: { matchExpressions: [{ key: "role", operator: "DoesNotExist" }] },
         ingress: any,
       })],
-      ...[known, untold, false] as const,
+      ...[known, unlabelled, false] as const,
     ],
     [
       "it is no peer of what asks for labels, nor for their absence",
@@ -81,12 +81,12 @@ const cases: readonly (readonly [string, readonly NetworkPolicy[], Endpoint, End
           ],
         }],
       })],
-      ...[untold, known, false] as const,
+      ...[unlabelled, known, false] as const,
     ],
     [
       "it is a peer of what asks for all pods",
       [policy("p", { ingress: [{ from: [{ podSelector: {} }] }] })],
-      ...[untold, known, true] as const,
+      ...[unlabelled, known, true] as const,
     ],
     [
       "another namespace's policy does not concern it",
@@ -96,12 +96,12 @@ const cases: readonly (readonly [string, readonly NetworkPolicy[], Endpoint, End
   ];
 
 for (const [what, policies, from, to, isAllowed] of cases) {
-  Deno.test(`a pod whose labels are not told: ${what}`, () => {
+  Deno.test(`a pod with unknown labels: ${what}`, () => {
     assertEquals(mayPass(policies, from, to), isAllowed);
   });
 }
 
-Deno.test("rulesOfUntold() asks for what any policy of the namespace asks for", () => {
+Deno.test("rulesOfUnknownLabels() asks for what any policy of the namespace asks for", () => {
   const rules = rulesOfUnknownLabels([
     policy("a", {}),
     policy("b", { policyTypes: ["Egress"] }),

@@ -164,7 +164,7 @@ function knowledgeOf({ model, flows, problems }: Compiler) {
     endpoints: byId,
     rules: rules.sort((a, b) => a.rule.id < b.rule.id ? -1 : 1),
     tags: [...flows.tags].sort(),
-    count: flows.lines().length,
+    count: flows.flows().length,
     problems: [...problems].sort(),
   };
 }

@@ -123,10 +123,10 @@ Deno.test("dropOf() reads registers of the tables; absent ones are 0", () => {
 
 Deno.test("intervalLines() says how many more, and where that is only the least", () => {
   const more = [{ words: "tcp a -> b:1 by contiv policy t/p", count: 17 }];
-  assertEquals(intervalLines({ more, others: 0, heard: 18 }), [
+  assertEquals(intervalLines({ more, others: 0, seen: 18 }), [
     "dropped tcp a -> b:1 by contiv policy t/p, 17 more in 10 s",
   ]);
-  assertEquals(intervalLines({ more, others: 900, heard: 1_000 }), [
+  assertEquals(intervalLines({ more, others: 900, seen: 1_000 }), [
     "dropped tcp a -> b:1 by contiv policy t/p, at least 17 more in 10 s",
     "dropped packets of more kinds than are listed, at least 900 more in 10 s; get policies counts all",
   ]);

@@ -11,20 +11,20 @@ import { POLICY_COOKIES } from "../../../../lib/ovs/openflow/cookies.ts";
 import { POLICY_TABLE } from "../../../../lib/ovs/openflow/flow.ts";
 import { dropsOf, openTagsOf } from "../../../../lib/ovs/policy_tables/policy_tables.ts";
 import {
-  deniedLine,
-  guardedLines,
-  networkLine,
+  deniedFlow,
+  guardedFlows,
+  networkFlow,
   POLICY_COOKIE,
-  shieldedLines,
+  shieldFlows,
   TABLES,
-  tagOfLine,
+  tagOfNetworkFlow,
 } from "../../../../lib/policy/flows/pipeline.ts";
 
 const guarded = { tag: 100, address: "10.9.0.1", mac: "02:02:0a:09:00:01" };
 const lines = [
-  ...guardedLines(guarded),
-  ...shieldedLines(guarded),
-  networkLine({ tag: 100, network: "networks/t/n" }),
+  ...guardedFlows(guarded),
+  ...shieldFlows(guarded),
+  networkFlow({ tag: 100, network: "networks/t/n" }),
 ]
   .map(([place, actions]) => `${place} actions=${actions}`);
 
@@ -37,9 +37,9 @@ Deno.test("closingLines() drops all from and to the guarded endpoints, above all
   assertEquals(failClosedFlows(lines, new Set([101])), []);
 });
 
-Deno.test("tagsIn() and tagOfLine() find the networks of lines", () => {
+Deno.test("tagsIn() and tagOfNetworkFlow() find the networks of flows", () => {
   assertEquals([...tagsIn(lines)], [100]);
-  assertEquals(lines.flatMap((line) => tagOfLine(line) ?? []), [100]);
+  assertEquals(lines.flatMap((line) => tagOfNetworkFlow(line) ?? []), [100]);
 });
 
 Deno.test("a shut trunk's line is known again", () => {
@@ -58,7 +58,7 @@ Deno.test("openTagsOf() finds what a trunk forwards past the policies", () => {
 });
 
 Deno.test("dropsOf() reads what a policy's line has counted", () => {
-  const [place] = deniedLine(7);
+  const [place] = deniedFlow(7);
   const dumped = place.replace(", table", ", duration=1.5s, table").replace(
     ", priority",
     ", n_packets=42, n_bytes=4116, priority",

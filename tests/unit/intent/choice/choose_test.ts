@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import type { KnownPod } from "../../../../lib/intent/choice/requested_network.ts";
-import { chooseNetwork, type Offer } from "../../../../lib/intent/choice/choose.ts";
+import { type AvailableNetworks, chooseNetwork } from "../../../../lib/intent/choice/choose.ts";
 import type { NetworkRecord, TenantRecord } from "../../../../lib/intent/records.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { NONE, UNKNOWN } from "../../../../lib/util/label_selectors.ts";
@@ -34,7 +34,7 @@ const asks = (keys: Record<string, string>) =>
     Object.entries(keys).map(([key, value]) => [`io.contiv.${key}`, value]),
   ));
 
-const SHOP: Offer = {
+const SHOP: AvailableNetworks = {
   tenants: [
     tenant("one", {
       namespaces: ["default", "shop"],
@@ -57,7 +57,7 @@ const SHOP: Offer = {
   ],
 };
 
-const says = (offer: Offer, one: KnownPod) => {
+const says = (offer: AvailableNetworks, one: KnownPod) => {
   const choice = chooseNetwork(offer, one);
   if (!choice.network) return `none: ${choice.why}`;
   const { network, group, rule } = choice;
@@ -235,7 +235,7 @@ const refused: readonly (readonly [what: string, pod: KnownPod, code: string, sa
   ],
 ];
 
-const BOTH: Offer = {
+const BOTH: AvailableNetworks = {
   ...SHOP,
   tenants: SHOP.tenants.map((one) => ({
     ...one,
@@ -254,7 +254,7 @@ for (const [what, one, code, words] of refused) {
 
 Deno.test("chooseNetwork() refuses a pod that two selectors take, or two defaults", () => {
   const all = { matchLabels: {} };
-  const two = (more: Partial<NetworkRecord>): Offer => ({
+  const two = (more: Partial<NetworkRecord>): AvailableNetworks => ({
     tenants: [tenant("one"), tenant("two")],
     networks: [network("one/a", more), network("two/b", more)],
   });
@@ -271,7 +271,7 @@ Deno.test("chooseNetwork() refuses a pod that two selectors take, or two default
 });
 
 Deno.test("chooseNetwork() takes both selectors of a network together", () => {
-  const offer: Offer = {
+  const offer: AvailableNetworks = {
     tenants: [tenant("one")],
     networks: [network("one/a", {
       podSelector: { matchLabels: { app: "web" } },

@@ -1,12 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { createBundles, type Edge, sortBundles } from "../../../../lib/intent/plan/graph.ts";
+import { createDisjointSets, type Edge, sortSets } from "../../../../lib/intent/plan/graph.ts";
 
 const nodesOf = (count: number) => [...Array(count).keys()];
 
 Deno.test("sortBundles() keeps edges, then ranks, then the given order", () => {
-  const sorted = sortBundles(nodesOf(4), {
-    bundles: createBundles(4),
+  const sorted = sortSets(nodesOf(4), {
+    bundles: createDisjointSets(4),
     edges: [[3, 0]],
     rank: (node) => node === 1 ? 1 : 0,
   });
@@ -14,9 +14,9 @@ Deno.test("sortBundles() keeps edges, then ranks, then the given order", () => {
 });
 
 Deno.test("sortBundles() joins a ring and nothing that only hangs on it", () => {
-  const bundles = createBundles(6);
+  const bundles = createDisjointSets(6);
   const edges: Edge[] = [[0, 1], [1, 2], [2, 3], [3, 1], [3, 4], [5, 0]];
-  assertEquals(sortBundles(nodesOf(6), { bundles, edges, rank: () => 0 }), [5, 0, 1, 4]);
+  assertEquals(sortSets(nodesOf(6), { bundles, edges, rank: () => 0 }), [5, 0, 1, 4]);
   assertEquals([1, 2, 3].map(bundles.find), [1, 1, 1]);
 });
 
@@ -24,9 +24,9 @@ Deno.test("sortBundles() keeps every edge between bundles, whatever rings there 
   const node = fc.nat(9);
   const edges = fc.array(fc.tuple(node, node), { maxLength: 20 });
   fc.assert(fc.property(edges, fc.array(fc.tuple(node, node), { maxLength: 4 }), (edges, joins) => {
-    const bundles = createBundles(10);
+    const bundles = createDisjointSets(10);
     for (const [a, b] of joins) bundles.join(a, b);
-    const sorted = sortBundles(nodesOf(10), { bundles, edges, rank: (node) => node % 3 });
+    const sorted = sortSets(nodesOf(10), { bundles, edges, rank: (node) => node % 3 });
     assertEquals(new Set(sorted).size, sorted.length);
     assertEquals(new Set(nodesOf(10).map(bundles.find)), new Set(sorted));
     const place = (node: number) => sorted.indexOf(bundles.find(node));

@@ -6,42 +6,42 @@ import { nameOf, type Stored } from "./stored.ts";
 import type { Desired } from "./desired_types.ts";
 
 /** Claims given out by this plan, and claims that are none of this plan's business. */
-export interface Ledger {
-  readonly given: Map<string, string>;
+export interface ClaimHolders {
+  readonly allocated: Map<string, string>;
   /** Claims whose owner is no record of ours, such as a pod without an endpoint, or not to be touched. */
   readonly foreign: ReadonlyMap<string, string>;
 }
 
-/** Returns the ledger at the start of a plan. */
-export function openLedger(stored: Stored, wanted: Desired): Ledger {
+/** Returns the holders at the start of a plan. */
+export function claimHoldersOf(stored: Stored, desired: Desired): ClaimHolders {
   const foreign = new Map<string, string>();
   for (const [claim, { owner }] of stored.claims) {
     const network = stored.networks.get(owner);
     const endpoint = stored.endpoints.get(owner);
     // One that cannot be read stays its record's for as long as it stands, whatever becomes of that.
-    const isOurs = !stored.unreadable.has(claim) && !wanted.untouched.has(owner) &&
+    const isOurs = !stored.unreadable.has(claim) && !desired.untouched.has(owner) &&
       ((network && networkClaims(network).includes(claim)) ||
         (endpoint && endpointClaim(endpoint) === claim));
     if (!isOurs) foreign.set(claim, owner);
   }
-  return { given: new Map(), foreign };
+  return { allocated: new Map(), foreign };
 }
 
 /** Finds who else than `owner` has `claim`. A claim that its own record forgot is taken up again. */
-export function holderOf(ledger: Ledger, claim: string, owner: string): string | undefined {
-  const given = ledger.given.get(claim);
+export function holderOf(holders: ClaimHolders, claim: string, owner: string): string | undefined {
+  const given = holders.allocated.get(claim);
   if (given !== undefined && given !== owner) return given;
-  const foreign = ledger.foreign.get(claim);
+  const foreign = holders.foreign.get(claim);
   return foreign === owner ? undefined : foreign;
 }
 
 /** Reports whether nobody has `claim`. */
-export function isFree({ given, foreign }: Ledger, claim: string): boolean {
+export function isFree({ allocated: given, foreign }: ClaimHolders, claim: string): boolean {
   return !given.has(claim) && !foreign.has(claim);
 }
 
-/** Returns the Fault (conflict) of `what`, wanted by `owner` and held by `holder`. */
-export function isTaken(what: string, owner: string, holder: string): Fault {
+/** Returns the Fault (conflict) of `what`, desired by `owner` and held by `holder`. */
+export function takenFault(what: string, owner: string, holder: string): Fault {
   return new Fault("conflict", `${what} of ${nameOf(owner)} is taken`, {
     why: `${nameOf(holder)} has it`,
     fix: "choose another one, or leave it out",
@@ -49,13 +49,13 @@ export function isTaken(what: string, owner: string, holder: string): Fault {
 }
 
 /** Returns what `first` has, then what `second` has by then. */
-export function* inTurn<T>(first: Iterable<T>, second: Iterable<T>): Generator<T, undefined> {
+export function* chain<T>(first: Iterable<T>, second: Iterable<T>): Generator<T, undefined> {
   yield* first;
   yield* second;
 }
 
 /** Returns `items` without the first `count`, and those in the end; it goes round where there are fewer. */
-export function* passingOver<T>(count: number, items: Iterable<T>): Generator<T, undefined> {
+export function* skipFirst<T>(count: number, items: Iterable<T>): Generator<T, undefined> {
   const passed: T[] = [];
   for (const item of items) {
     if (passed.length < count) passed.push(item);
