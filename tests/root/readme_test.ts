@@ -3,7 +3,10 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { tenantWith } from "../fixtures/tenant.ts";
+import { startDockerHost } from "../lab/docker_host.ts";
+import { startEtcd } from "../lab/etcd.ts";
 import { FILE, type Host, startHost } from "../lab/host.ts";
+import { waitFor } from "../lab/wait.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const README = await Deno.readTextFile(new URL("README.md", ROOT));
@@ -19,8 +22,8 @@ function commandsOf(block: string): string[] {
   return block.split("\n").filter((line) => /^(k8contivnet|netdcli|ip) /.test(line));
 }
 
-/** Makes a fresh folder for a host's commands, and returns what runs a line there. */
-async function freshFolder(host: Host) {
+/** Makes a fresh folder for a host's commands, and returns what runs a line there, with `env`. */
+async function freshFolder(host: Host, env: Readonly<Record<string, string>> = {}) {
   const dir = `${host.dir}/fresh`;
   await Deno.mkdir(`${dir}/bin`, { recursive: true });
   for (const name of ["k8contivnet", "netdcli"]) await Deno.symlink(FILE, `${dir}/bin/${name}`);
@@ -28,7 +31,11 @@ async function freshFolder(host: Host) {
     const { code, stdout, stderr } = await new Deno.Command("sh", {
       args: ["-c", line],
       cwd: dir,
-      env: { PATH: `${dir}/bin:${Deno.env.get("PATH")}`, K8CONTIVNET_SOCKET: host.agent.socket },
+      env: {
+        ...env,
+        PATH: `${dir}/bin:${Deno.env.get("PATH")}`,
+        K8CONTIVNET_SOCKET: host.agent.socket,
+      },
       signal: AbortSignal.timeout(60_000),
     }).output();
     const decoder = new TextDecoder();
@@ -72,6 +79,49 @@ Deno.test("the README's policies are in force, and its commands show it", async 
   assertMatch((await sh(trace)).out, /^allowed +default\/app /);
   assertMatch((await sh(trace.replace("8000", "8001"))).out, /^denied +default\/app /);
   assertMatch((await sh(get)).out, /^t\/p1 +contiv +2 +web +1 /m);
+});
+
+Deno.test("the README's containers are attached, keep their address, and are released", async () => {
+  const [run, restart, remove] = blocks("").find((block) => block.startsWith("docker run"))
+    ?.split("\n") ?? [];
+  assert(run && restart && remove, "README has no such block");
+  const networks = [{ Name: "n1", Endpoints: [{ Container: "web-0" }] }];
+  await using at = await startDockerHost({ Tenants: [tenantWith({ Networks: networks })] });
+  await at.dockerd.docker("tag", "k8contivnet-lab", "nginx");
+  const { sh } = await freshFolder(at.host, {
+    DOCKER_HOST: at.dockerd.address.replace(":", "://"),
+  });
+  const hasAddress = async () => {
+    const links = at.dockerd.docker("exec", "web-0", "/bin/busybox", "ip", "address");
+    return (await links.catch(() => "")).includes("inet 10.9.0.1/24");
+  };
+  for (const line of [run, restart]) {
+    const { code, err } = await sh(line);
+    assertEquals(code, 0, err);
+    await waitFor("web-0 to have its address", hasAddress);
+  }
+  assertEquals((await sh(remove)).code, 0);
+  await waitFor("web-0 to be released", async () => {
+    return (await at.host.agent.attachments()).length === 0;
+  });
+});
+
+Deno.test("the README's hosts share an etcd", async () => {
+  const block = blocks("").find((block) => block.includes("--store etcd://"));
+  const [netplugin, apply] = commandsOf(block ?? "");
+  const path = /--store etcd:\/\/[^/]+(\/\S+)/.exec(netplugin ?? "")?.[1];
+  assert(path && apply, "README has no such block");
+  await using stack = new AsyncDisposableStack();
+  const etcd = stack.use(await startEtcd(await Deno.makeTempDir({ prefix: "k8contivnet-etcd-" })));
+  const url = etcd.url(path);
+  const host = stack.use(await startHost({}, "--store", url));
+  const { dir, sh } = await freshFolder(host);
+  assertEquals((await sh("k8contivnet intent example > intent.json")).code, 0);
+  for (const line of [apply, `${apply.replace(/ #.*/, "")} --store ${url}`]) {
+    const { code, err } = await sh(line);
+    assertEquals(code, 0, `${line} in ${dir}\n${err}`);
+  }
+  assertMatch((await sh("k8contivnet get endpoints -o name")).out, /db-0/);
 });
 
 Deno.test("the messages in the README's table are those of the code", async () => {
