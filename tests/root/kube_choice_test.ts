@@ -2,7 +2,7 @@
 // each, and nobody in a network that is not theirs.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { type Host, startHost } from "../lab/host.ts";
+import { FILE, type Host, startHost } from "../lab/host.ts";
 import type { Kube, PodParts } from "../lab/kube.ts";
 import { agentKubeconfig, startKubeWithRbac } from "../lab/kube_account.ts";
 import type { Pod } from "../lab/pod.ts";
@@ -222,7 +222,7 @@ Deno.test("a pod that waits for room in a full pool is not asked for at each rec
   for (const name of names) await kube.removePod("default", name);
 });
 
-Deno.test("the README's commands make a kubeconfig that agents read", async () => {
+Deno.test("the README's commands make a kubeconfig that agents read, and ask the agent and the API server", async () => {
   const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
   const block = /```\n(export KUBECONFIG=[^`]*)```/.exec(readme)?.[1];
   assert(block, "README has no such block");
@@ -245,5 +245,20 @@ Deno.test("the README's commands make a kubeconfig that agents read", async () =
   }).output();
   assertEquals(made.success ? "" : new TextDecoder().decode(made.stderr), "");
   await using host = await startNode(own);
-  assertEquals((await host.agent.call("kube", "status")).code, 0);
+  const commands = /```\n(k8contivnet kube rbac[^`]*)```/.exec(readme)?.[1]?.trimEnd().split("\n");
+  assert(commands && commands.length > 3, "README has no such block");
+  for (const name of ["k8contivnet", "kubectl-contiv"]) {
+    await Deno.symlink(FILE, `${host.dir}/${name}`);
+  }
+  for (const line of commands.filter((line) => !line.includes(" netplugin "))) {
+    const { success, stderr } = await new Deno.Command("sh", {
+      args: ["-ec", line],
+      env: {
+        PATH: `${host.dir}:${kube.bin}:${Deno.env.get("PATH")}`,
+        KUBECONFIG: `${kube.dir}/admin.kubeconfig`,
+        K8CONTIVNET_SOCKET: host.agent.socket,
+      },
+    }).output();
+    assertEquals(success ? "" : `${line}: ${new TextDecoder().decode(stderr)}`, "");
+  }
 });
