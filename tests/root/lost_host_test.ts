@@ -328,7 +328,7 @@ Deno.test("a gc that is killed at any moment is finished by the next, and record
   assert(moments.some((left) => left > 0 && left < MANY), "none was killed in the middle");
 });
 
-Deno.test("a host without any sign of life is given up only by force", async () => {
+Deno.test("a host that has never written a heartbeat is removed only with --force", async () => {
   await using cluster = await startCluster({ hosts: 2, etcd: 0, intent: intentOf() });
   const [one, two] = [cluster.host(1), cluster.host(2)];
   await place(two, "web-1");
