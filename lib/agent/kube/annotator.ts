@@ -2,6 +2,7 @@
 // attachments. It never delays a set-up: a set-up only notifies it afterwards.
 
 import type { ClusterCache } from "../../kube/cluster_cache.ts";
+import type { Informer } from "../../kube/informer.ts";
 import { type HostPod, NETWORK_STATUS } from "../../kube/objects.ts";
 import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Runtimes } from "../../runtimes/runtime.ts";
@@ -11,9 +12,14 @@ import { Notifier } from "../../util/async/notifier.ts";
 import { pause } from "../../util/async/pause.ts";
 import { statusChange } from "./network_status.ts";
 
+/** The part of ClusterCache that the annotator uses. */
+export interface AnnotatedCluster extends Pick<ClusterCache, "annotate"> {
+  readonly pods: Pick<Informer<HostPod>, "isLive" | "objects">;
+}
+
 /** What the annotator needs. */
 export interface AnnotatorParts {
-  readonly cluster: ClusterCache;
+  readonly cluster: AnnotatedCluster;
   readonly runtimes: Pick<Runtimes, "findSandbox">;
   /** This host's attachments; undefined while they are unknown. */
   readonly attachments: () => readonly AttachmentRecord[] | undefined;
