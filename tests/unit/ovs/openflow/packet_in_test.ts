@@ -1,4 +1,4 @@
-// What a switch tells of a packet, from its own bytes, and from bytes that are none of it.
+// What a switch reports of a packet, from real messages and from malformed ones.
 
 import { assertEquals } from "@std/assert";
 import { type Message, MessageStream } from "../../../../lib/ovs/openflow/messages.ts";
@@ -20,7 +20,7 @@ function recorded(): Message {
   return new MessageStream().push(bytesOf(RECORDED))[0]!;
 }
 
-Deno.test("packetInOf() gives cookie and registers of a message that a switch sent", () => {
+Deno.test("packetInOf() returns cookie and registers of a message that a switch sent", () => {
   const packet = packetInOf(recorded());
   assertEquals(packet?.cookie, 0x6b38_0006_0000_0007n);
   assertEquals(
@@ -29,7 +29,7 @@ Deno.test("packetInOf() gives cookie and registers of a message that a switch se
   );
 });
 
-Deno.test("packetInOf() gives nothing of a message that is cut before its match ends", () => {
+Deno.test("packetInOf() returns undefined for a message that is cut before its match ends", () => {
   const { type, xid, body } = recorded();
   const end = 16 + 0x34;
   for (let size = 0; size < end; size++) {
@@ -58,7 +58,7 @@ Deno.test("packetInOf() ends on any bytes, and takes no register from outside of
   }
 });
 
-Deno.test("packetInOf() gives nothing of other messages", () => {
+Deno.test("packetInOf() returns undefined for other messages", () => {
   assertEquals(packetInOf({ ...recorded(), type: 12 }), undefined);
 });
 

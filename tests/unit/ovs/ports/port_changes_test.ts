@@ -35,7 +35,7 @@ const refusals: readonly { what: string; other: Partial<PortSpec>; isRefused: bo
 ];
 
 for (const { what, other, isRefused } of refusals) {
-  Deno.test(`refuseSharedTag() ${isRefused ? "refuses" : "lets pass"} ${what}`, () => {
+  Deno.test(`refuseSharedTag() ${isRefused ? "rejects" : "accepts"} ${what}`, () => {
     let fault: Fault | undefined;
     try {
       refuseSharedTag([{ ...SPEC, name: "cv2", ...other }], SPEC);
@@ -76,7 +76,7 @@ function changesWith(forward: PortDriver["forward"]) {
 
 const inTime = () => ({ endMs: performance.now() + 1_000, leftNothing: () => {} });
 
-Deno.test("PortChanges.arrive() leaves a row and nothing on its way", async () => {
+Deno.test("PortChanges.arrive() leaves a row and no pending change", async () => {
   const { changes, rows } = changesWith(async ({ committed, ofport }) => {
     await committed;
     return ofport;
@@ -87,7 +87,7 @@ Deno.test("PortChanges.arrive() leaves a row and nothing on its way", async () =
   assertEquals([isFree, changes.arriving.size, changes.leaving.size], [true, 0, 0]);
 });
 
-Deno.test("PortChanges.arrive() says of a port that fails, until its row is gone, that it is leaving", async () => {
+Deno.test("PortChanges.arrive() reports a port that failed as leaving until its row is removed", async () => {
   let commit = () => {};
   const late = new Promise<void>((resolve) => commit = resolve);
   const { changes, rows, dropped } = changesWith(async ({ committed }) => {
@@ -111,7 +111,7 @@ Deno.test("PortChanges.arrive() says of a port that fails, until its row is gone
   assert(dropped.length > 0, "its flows are dropped, too");
 });
 
-Deno.test("PortChanges.arrive() refuses what is still another network's on its way", async () => {
+Deno.test("PortChanges.arrive() rejects a tag of another network's port that is being added", async () => {
   let go = () => {};
   const held = new Promise<number>((resolve) => go = () => resolve(1));
   const { changes } = changesWith(() => held);

@@ -21,14 +21,14 @@ const bad = [
     why: "not a valid IPv4 address of a member",
   },
   {
-    name: "a VTEP with words behind",
+    name: "a VTEP with trailing text",
     member: { vtep: "1.2.3.4 drop" },
     why: "not a valid VTEP of a member",
   },
   { name: "a multicast MAC", member: { mac: "01:00:5e:00:00:01" }, why: "not a unicast MAC" },
 ];
 for (const { name, part, member: wrong, why } of bad) {
-  Deno.test(`parseTunnel() refuses ${name}`, () => {
+  Deno.test(`parseTunnel() rejects ${name}`, () => {
     const networks = [{ ...network, ...part, members: [{ ...member, ...wrong }] }];
     assertThrows(() => parseTunnel({ localIp, hosts: [], networks }), Fault, why);
   });
@@ -44,7 +44,7 @@ const twice = [
   },
 ];
 for (const { name, networks } of twice) {
-  Deno.test(`parseTunnel() refuses ${name}`, () => {
+  Deno.test(`parseTunnel() rejects ${name}`, () => {
     assertEquals(
       assertThrows(() => parseTunnel({ localIp, hosts: [], networks }), Fault).code,
       "usage",
@@ -58,7 +58,7 @@ Deno.test("parseTunnel() writes MACs as Open vSwitch does", () => {
   assertEquals(networks[0]?.members[0]?.mac, "02:02:0a:05:05:02");
 });
 
-Deno.test("withoutOwn() leaves out and tells who claims this host's own address", () => {
+Deno.test("withoutOwn() leaves out and returns members that claim this host's own address", () => {
   const thief = { ...member, ip: "10.5.5.9", mac: "02:02:0a:05:05:09", vtep: localIp };
   const { networks, own } = withoutOwn({
     localIp,

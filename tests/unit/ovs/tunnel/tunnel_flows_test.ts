@@ -18,8 +18,8 @@ function member(n: number, vtep: string): Member {
 const flowsOf = (networks: readonly TunnelNetwork[], hosts: readonly string[] = []) =>
   tunnelFlows({ networks, hosts }, PORTS);
 
-/** Shortens lines to what a person asks of them. */
-function told(networks: readonly TunnelNetwork[], hosts: readonly string[] = []): string[] {
+/** Returns flows without their cookies, for comparison. */
+function flowTexts(networks: readonly TunnelNetwork[], hosts: readonly string[] = []): string[] {
   return flowsOf(networks, hosts).map((line) =>
     line.replace(/^cookie=\S+, /, "")
       .replace(/move:NXM_OF_ETH_SRC.*?->arp_spa,IN_PORT/, "answer")
@@ -43,7 +43,7 @@ const cases: {
 }[] = [
   { name: "drop all where there is no network", networks: [], want: [DROP] },
   {
-    name: "listen to the cluster's hosts, and hand what they send to nobody without a network",
+    name: "listen to the cluster's hosts, and deliver nothing without a network",
     networks: [],
     hosts: [H3, H2],
     want: [DROP, from(H2), from(H3)],
@@ -62,7 +62,7 @@ const cases: {
     ],
   },
   {
-    name: "answer and tell, send and flood per member and host",
+    name: "answer ARP, send and flood per member and host",
     networks: [{ vni: 1001, localTag: 2001, members: [member(2, H2), member(3, H3)] }],
     want: [
       DROP,
@@ -83,12 +83,12 @@ const cases: {
 ];
 
 for (const { name, networks, hosts, want } of cases) {
-  Deno.test(`tunnelFlows() ${name}`, () => assertEquals(told(networks, hosts), want));
+  Deno.test(`tunnelFlows() ${name}`, () => assertEquals(flowTexts(networks, hosts), want));
 }
 
 Deno.test("tunnelFlows() floods once to a host with many members, and sends one MAC's frames once", () => {
   const twins = [member(2, H2), { ...member(3, H2), mac: member(2, H2).mac }, member(4, H2)];
-  const lines = told([{ vni: 7, localTag: 2001, members: twins }]);
+  const lines = flowTexts([{ vni: 7, localTag: 2001, members: twins }]);
   const flood = lines.find((line) => line.startsWith("priority=100,in_port=1"));
   assertEquals(flood?.split(" to ").length, 2);
   assertEquals(lines.filter((line) => line.includes("dl_dst=02:")).length, 2);
@@ -125,7 +125,7 @@ Deno.test("tunnelFlows() sends nothing from the tunnel into the tunnel, and lets
   assert(lines.every((line) => !line.includes("resubmit(,2)") || line.includes("in_port=1,")));
 });
 
-Deno.test("learnedCookieOf() tells networks and their local tags apart, and is none of the other kinds", () => {
+Deno.test("learnedCookieOf() differs by network and local tag, and from the other kinds", () => {
   const of = (vni: number, localTag: number) => learnedCookieOf({ vni, localTag, members: [] });
   const all = [of(7, 9), of(9, 7), of(7, 10), of(0xff_ffff, 4_094)];
   assertEquals(new Set(all).size, 4);

@@ -4,7 +4,7 @@ import { planNoTunnel, planTunnel } from "../../../../lib/ovs/tunnel/tunnel_rows
 import { Fault } from "../../../../lib/util/errors.ts";
 
 const place = { bridge: "contivBridge", tunnelBridge: "contivTunnel", owner: "h1" };
-const wish = { localIp: "192.168.77.1", localTags: [2001] };
+const desired = { localIp: "192.168.77.1", localTags: [2001] };
 const uuid = (name: string) => ["uuid", name];
 
 function bridge(name: string, owner: string, ports: readonly string[] = []) {
@@ -58,35 +58,35 @@ const right: Links = {
 };
 
 Deno.test("planTunnel() does nothing when all is right", () => {
-  assertEquals(planTunnel(right, wish, place), []);
+  assertEquals(planTunnel(right, desired, place), []);
 });
 
 Deno.test("planTunnel() follows a changed tunnel address in the one row that has it", () => {
-  const words = planTunnel(right, { ...wish, localIp: "192.168.77.9" }, place).join(" ");
-  assertStringIncludes(words, "options:local_ip=192.168.77.9");
-  assertEquals(words.match(/ -- |^-- /g)?.length, 1);
+  const args = planTunnel(right, { ...desired, localIp: "192.168.77.9" }, place).join(" ");
+  assertStringIncludes(args, "options:local_ip=192.168.77.9");
+  assertEquals(args.match(/ -- |^-- /g)?.length, 1);
 });
 
 Deno.test("planTunnel() changes the patch's tags alone when a network came", () => {
-  const words = planTunnel(right, { ...wish, localTags: [2002, 2001] }, place).join(" ");
+  const args = planTunnel(right, { ...desired, localTags: [2002, 2001] }, place).join(" ");
   assertEquals(
-    words,
+    args,
     "-- clear Port contivPatchTun tag -- set Port contivPatchTun vlan_mode=trunk trunks=2001,2002",
   );
 });
 
 Deno.test("planTunnel() makes bridge and ports in one transaction, secure from the first moment", () => {
-  const words = planTunnel(
+  const args = planTunnel(
     { ...right, links: [], bridges: right.bridges.slice(0, 1) },
-    wish,
+    desired,
     place,
   );
   assertEquals(
-    words.slice(0, 7).join(" "),
+    args.slice(0, 7).join(" "),
     "--may-exist add-br contivTunnel -- set Bridge contivTunnel",
   );
-  assertStringIncludes(words.join(" "), "datapath_type=netdev fail_mode=secure");
-  assertEquals(words.filter((word) => word === "add-port").length, 3);
+  assertStringIncludes(args.join(" "), "datapath_type=netdev fail_mode=secure");
+  assertEquals(args.filter((word) => word === "add-port").length, 3);
 });
 
 const refused = [
@@ -110,19 +110,19 @@ const refused = [
   },
 ];
 for (const { name, seen, want } of refused) {
-  Deno.test(`planTunnel() refuses ${name}`, () => {
-    assertThrows(() => planTunnel(seen, wish, place), Fault, want);
+  Deno.test(`planTunnel() rejects ${name}`, () => {
+    assertThrows(() => planTunnel(seen, desired, place), Fault, want);
   });
 }
 
 Deno.test("planNoTunnel() removes ours, and never the uplink", () => {
   const links = [...right.links, link({ name: "up0", kind: "uplink", bridge: "contivBridge" })];
-  const words = planNoTunnel({ ...right, links }, place).join(" ");
-  assertEquals(words.includes("up0"), false);
-  assertStringIncludes(words, "del-br contivTunnel");
+  const args = planNoTunnel({ ...right, links }, place).join(" ");
+  assertEquals(args.includes("up0"), false);
+  assertStringIncludes(args, "del-br contivTunnel");
 });
 
-Deno.test("planNoTunnel() keeps a bridge on which somebody else has a port", () => {
+Deno.test("planNoTunnel() keeps a bridge with a port of another program", () => {
   const guest = bridge("contivTunnel", "h1", ["contivPatchInt", "contivVxlan", "guest"]);
   const seen = { ...right, bridges: [right.bridges[0]!, guest] };
   assertThrows(() => planNoTunnel(seen, place), Fault, "1 of its ports are not ours");

@@ -4,7 +4,7 @@ import { cacheOf, hopOf } from "../../../../lib/ovs/tunnel/vtep_neighbours.ts";
 const routes = [
   { name: "the VTEP on a link", text: "src 10.0.0.1\ngateway ::\ndev br0\n", want: "10.0.0.2 br0" },
   {
-    name: "the VTEP where no gateway is told",
+    name: "the VTEP where no gateway is printed",
     text: "src 10.0.0.1\ndev br0",
     want: "10.0.0.2 br0",
   },
@@ -12,7 +12,7 @@ const routes = [
   { name: "nothing without a route", text: "", want: undefined },
 ];
 for (const { name, text, want } of routes) {
-  Deno.test(`hopOf() gives ${name}`, () => {
+  Deno.test(`hopOf() returns ${name}`, () => {
     const hop = hopOf("10.0.0.2", text);
     assertEquals(hop && `${hop.address} ${hop.device}`, want);
   });

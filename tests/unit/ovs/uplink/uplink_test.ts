@@ -18,46 +18,46 @@ const row: LinkRow = {
   ofport: 5,
   error: undefined,
 };
-const wish = { device: "up0", tags: [120, 110] };
+const desired = { device: "up0", tags: [120, 110] };
 const SET = "-- clear Port up0 tag -- set Port up0 vlan_mode=trunk";
 
-const cases: { name: string; links: LinkRow[]; wish?: DesiredUplink; want: string }[] = [
-  { name: "does nothing when all is right", links: [row], wish, want: "" },
+const cases: { name: string; links: LinkRow[]; desired?: DesiredUplink; want: string }[] = [
+  { name: "does nothing when all is right", links: [row], desired, want: "" },
   {
     name: "adds the port as a trunk from its first moment",
     links: [],
-    wish,
+    desired,
     want: "-- add-port contivBridge up0 vlan_mode=trunk trunks=110,120" +
       ' external_ids:k8contivnet="h1" external_ids:k8contivnet-kind=uplink',
   },
   {
     name: "mends an empty trunk, which would carry all",
     links: [{ ...row, trunks: [] }],
-    wish: { device: "up0", tags: [] },
+    desired: { device: "up0", tags: [] },
     want: `${SET} trunks=4095`,
   },
   {
     name: "takes a tag out",
     links: [row],
-    wish: { device: "up0", tags: [110] },
+    desired: { device: "up0", tags: [110] },
     want: `${SET} trunks=110`,
   },
   {
     name: "mends a port that became an access port",
     links: [{ ...row, vlanMode: undefined, tag: 7 }],
-    wish,
+    desired,
     want: `${SET} trunks=110,120`,
   },
-  { name: "removes ours without a wish", links: [row], want: "-- --if-exists del-port up0" },
+  { name: "removes ours if none is desired", links: [row], want: "-- --if-exists del-port up0" },
   {
     name: "leaves another host's row alone",
     links: [{ ...row, owner: "h2" }],
     want: "",
   },
 ];
-for (const { name, links, wish, want } of cases) {
+for (const { name, links, desired, want } of cases) {
   Deno.test(`planUplink() ${name}`, () => {
-    assertEquals(planUplink({ links }, wish, place).join(" "), want);
+    assertEquals(planUplink({ links }, desired, place).join(" "), want);
   });
 }
 
@@ -74,7 +74,7 @@ Deno.test("trunkFlows() lets in the named tags and no other", () => {
   assertEquals(trunkFlows({ ofport: 5, tags: [], cookies }), []);
 });
 
-Deno.test("LINK_COOKIES are apart from guards' and from each other, so that no sync takes others' flows", () => {
+Deno.test("LINK_COOKIES overlap neither with ANTISPOOF_COOKIES nor with each other, so that no sync deletes flows of another kind", () => {
   const all = [ANTISPOOF_COOKIES, ...Object.values(LINK_COOKIES)];
   const meets = all.filter(({ value }) =>
     all.filter((set) => (value & set.mask) === (set.value & set.mask)).length !== 1
