@@ -212,7 +212,7 @@ Deno.test("a tag that the overlay uses on this host is refused as a fabric VLAN"
     const wish = { device: "up0", tags: [BLUE, LOCAL] };
     const fault = await assertRejects(() => one.fabric.setUplink(wish), Fault);
     assertEquals(fault.code, "conflict");
-    assertStringIncludes(fault.message, "tag 2001 is a local one of a VXLAN network");
+    assertStringIncludes(fault.message, "VLAN 2001 is the local tag of a VXLAN network");
     await one.fabric.setUplink({ device: "up0", tags: [BLUE] });
     const clash = { vni: 1_001, localTag: BLUE, members: [] };
     const back = await assertRejects(
