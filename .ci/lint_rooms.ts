@@ -61,16 +61,25 @@ const INNER_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
   ["intent/plan", ["intent", "intent/file"]],
   ["net/iproute", ["net"]],
   ["net/netlink", ["net"]],
-  ["ovs/openflow", ["ovs", "ovs/transport"]],
-  ["ovs/ovsdb", ["ovs", "ovs/openflow", "ovs/transport", "ovs/ports/antispoof_flows.ts"]],
-  ["ovs/policy_tables", ["ovs", "ovs/openflow", "ovs/transport"]],
-  ["ovs/ports", ["ovs", "ovs/openflow", "ovs/ovsdb", "ovs/transport"]],
-  ["ovs/transport", ["ovs", "ovs/openflow", "ovs/ovsdb"]],
-  ["ovs/tunnel", [
-    ...["ovs", "ovs/openflow", "ovs/ovsdb", "ovs/transport", "ovs/uplink"],
+  // From the bottom: sockets, protocols, commands, the bridge, and what is built on it.
+  ["ovs/transport", []],
+  ["ovs/openflow", ["ovs/switch.ts", "ovs/transport"]],
+  ["ovs/ovsdb", ["ovs/switch.ts", "ovs/transport"]],
+  ["ovs/tools", ["ovs/openflow", "ovs/ovsdb"]],
+  ["ovs/bridge", ["ovs/switch.ts", "ovs/openflow", "ovs/ovsdb", "ovs/tools"]],
+  ["ovs/policy_tables", ["ovs/switch.ts", "ovs/transport", "ovs/openflow", "ovs/tools"]],
+  ["ovs/ports", [
+    ...["ovs/switch.ts", "ovs/transport", "ovs/openflow", "ovs/ovsdb"],
+    ...["ovs/tools", "ovs/bridge"],
+  ]],
+  ["ovs/uplink", [
+    ...["ovs/switch.ts", "ovs/host_net.ts", "ovs/openflow", "ovs/tools", "ovs/bridge"],
     "ovs/ports/port_spec.ts",
   ]],
-  ["ovs/uplink", ["ovs", "ovs/openflow", "ovs/ovsdb", "ovs/transport", "ovs/ports/port_spec.ts"]],
+  ["ovs/tunnel", [
+    ...["ovs/switch.ts", "ovs/host_net.ts", "ovs/openflow", "ovs/ovsdb", "ovs/tools"],
+    ...["ovs/bridge", "ovs/uplink", "ovs/ports/port_spec.ts"],
+  ]],
   ["policy/flows", ["policy"]],
   ["runtimes/docker", ["runtimes"]],
   ["store/etcd", ["store"]],

@@ -4,7 +4,7 @@
 // Each call takes the whole desired state and may be repeated in every reconciliation: it reads, and writes
 // only what differs, since each change of a row makes ovs-vswitchd walk all of its ports.
 
-import { OvsTools } from "./transport/ovs_tools.ts";
+import { OvsTools } from "./tools/ovs_tools.ts";
 import type { SwitchOptions } from "./switch.ts";
 import { KeyedQueue } from "../util/async/keyed_queue.ts";
 import { VtepNeighbours } from "./tunnel/vtep_neighbours.ts";
@@ -13,7 +13,7 @@ import { checkVtep, type VtepFault } from "./tunnel/vtep.ts";
 import type { DesiredTunnel } from "./tunnel/desired_tunnel.ts";
 import { HostNet } from "./host_net.ts";
 import { flowCounts } from "./openflow/fabric_flow_counts.ts";
-import { TUNNEL_BRIDGE } from "./ovsdb/port_names.ts";
+import { TUNNEL_BRIDGE } from "./bridge/port_names.ts";
 import { type DesiredUplink, setUplink } from "./uplink/uplink.ts";
 
 const LIMIT_MS = 8_000;

@@ -2,7 +2,7 @@
 
 import { ensureMeter } from "../../lib/ovs/policy_tables/drop_watch.ts";
 import type { SwitchOptions } from "../../lib/ovs/switch.ts";
-import { OvsTools } from "../../lib/ovs/transport/ovs_tools.ts";
+import { OvsTools } from "../../lib/ovs/tools/ovs_tools.ts";
 import { patient } from "./limits.ts";
 import { type Ovs, startOvs } from "./ovs.ts";
 

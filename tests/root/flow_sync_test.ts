@@ -2,9 +2,10 @@
 // and for how long, on a real Open vSwitch.
 
 import { assertEquals, assertNotEquals } from "@std/assert";
-import { antispoofFlows, BASE_FLOWS } from "../../lib/ovs/ports/antispoof_flows.ts";
+import { BASE_FLOWS } from "../../lib/ovs/bridge/bridge.ts";
+import { antispoofFlows } from "../../lib/ovs/ports/antispoof_flows.ts";
 import { type Flow, flowText } from "../../lib/ovs/openflow/flow.ts";
-import { OvsTools } from "../../lib/ovs/transport/ovs_tools.ts";
+import { OvsTools } from "../../lib/ovs/tools/ovs_tools.ts";
 import { FlowBridge, soon } from "../lab/flow_bridge.ts";
 
 const SURE_MS = 2_000;

@@ -3,7 +3,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { wordOfTrace } from "../../lib/agent/policy/trace_packet.ts";
-import { openControl } from "../../lib/ovs/transport/appctl.ts";
+import { openControl } from "../../lib/ovs/tools/appctl.ts";
 import { run } from "../lab/run.ts";
 import { startOvs } from "../lab/ovs.ts";
 import { build, macOf } from "../unit/policy/build.ts";

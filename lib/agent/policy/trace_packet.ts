@@ -2,7 +2,7 @@
 
 import { type AttachmentRecord, type EndpointRecord, keys } from "../../intent/records.ts";
 import { addressToText, parseAddress } from "../../ipam/subnets.ts";
-import { PATCH_ON_INTEGRATION } from "../../ovs/ovsdb/port_names.ts";
+import { PATCH_ON_INTEGRATION } from "../../ovs/bridge/port_names.ts";
 import type { Direction } from "../../policy/input.ts";
 import { PROTOCOLS } from "../../policy/rules.ts";
 import { type Packet, type Verdict, verdictOf } from "../../policy/verdict.ts";

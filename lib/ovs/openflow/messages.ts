@@ -1,7 +1,7 @@
 // The few OpenFlow 1.3 messages that we use, as bytes. Pure. Numbers are those of the "OpenFlow Switch
 // Specification 1.3.5", §7; names in capitals are its names without OFP.
 
-import { bytes, ipv4Bytes, macBytes, u16, u32, u64, u8, viewOf } from "./bytes.ts";
+import { bytes, ipv4Bytes, macBytes, u16, u32, u64, u8, viewOf } from "../transport/bytes.ts";
 import { type Flow, type Match, POLICY_TABLE } from "./flow.ts";
 
 const VERSION = 4;

@@ -7,7 +7,7 @@ import { type Connection, Reconnecting } from "../transport/reconnecting.ts";
 import * as openflow from "../openflow/messages.ts";
 import { type PacketIn, packetInOf, subscribePacketsMessages } from "../openflow/packet_in.ts";
 import type { SwitchOptions } from "../switch.ts";
-import type { OvsTools } from "../transport/ovs_tools.ts";
+import type { OvsTools } from "../tools/ovs_tools.ts";
 import { openUnixStream } from "../transport/unix_stream.ts";
 
 const SERVER = "ovs-vswitchd";

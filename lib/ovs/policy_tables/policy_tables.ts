@@ -7,12 +7,12 @@
 // 500 pods, that took 17 ms and ovs-ofctl takes 28 ms (p50 of 40 each, alternating; two busy cores, Open
 // vSwitch 3.1, 2026-11): the goal is 100 ms, so the code was removed.
 
-import { openControl } from "../transport/appctl.ts";
+import { openControl } from "../tools/appctl.ts";
 import { ensureMeter, removeMeter } from "./drop_watch.ts";
 import { LINK_COOKIES, POLICY_COOKIES } from "../openflow/cookies.ts";
 import { planFlows } from "../openflow/plan_flows.ts";
 import type { SwitchOptions } from "../switch.ts";
-import { OvsTools } from "../transport/ovs_tools.ts";
+import { OvsTools } from "../tools/ovs_tools.ts";
 
 // A first bundle of some thousand flows takes ovs-vswitchd a second or two.
 const LIMIT_MS = 20_000;

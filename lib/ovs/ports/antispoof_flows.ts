@@ -1,17 +1,12 @@
 // Anti-spoofing flows of a port: what a pod may send. Pure.
 
 import type { PortSpec, VlanSet } from "../switch.ts";
-import { antispoofCookie, BASE_COOKIE } from "../openflow/cookies.ts";
+import { antispoofCookie } from "../openflow/cookies.ts";
 import { type Flow, forwardAction, type Match } from "../openflow/flow.ts";
 
 const [ALLOW_PRIORITY, DENY_PRIORITY] = [100, 110];
 const DHCP_SERVER_PORT = 67;
 const NONE: VlanSet = new Set();
-
-/** Flows that our bridge always has: what no other flow lets pass is dropped. */
-export const BASE_FLOWS: readonly Flow[] = [
-  { cookie: BASE_COOKIE, priority: 0, match: {}, action: "drop" },
-];
 
 /** What the anti-spoofing flows of a port depend on. */
 export type AntispoofSpec = Pick<PortSpec, "mac" | "addresses"> & {

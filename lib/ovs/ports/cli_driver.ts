@@ -8,7 +8,8 @@
 // against 1,400 ms; two busy cores, Open vSwitch 3.1, 2026-11).
 
 import { Fault, isUnreachable } from "../../util/errors.ts";
-import { antispoofFlows, BASE_FLOWS } from "./antispoof_flows.ts";
+import { antispoofFlows } from "./antispoof_flows.ts";
+import { BASE_FLOWS } from "../bridge/bridge.ts";
 import { antispoofCookie } from "../openflow/cookies.ts";
 import { type Flow, flowText } from "../openflow/flow.ts";
 import type { Arrival, DriverEvents, NumberedPort, PortDriver } from "./port_driver.ts";
@@ -22,7 +23,7 @@ import {
   RowCache,
 } from "../ovsdb/port_rows.ts";
 import type { Switch, SwitchOptions, SwitchState } from "../switch.ts";
-import { OvsTools } from "../transport/ovs_tools.ts";
+import { OvsTools } from "../tools/ovs_tools.ts";
 import type { Job } from "../ovsdb/transaction.ts";
 import { timedOut } from "../../util/async/deadline.ts";
 

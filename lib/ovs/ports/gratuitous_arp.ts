@@ -8,7 +8,7 @@
 // (measured 2026-11, Open vSwitch 3.1, userspace datapath). So a port is announced only while no other
 // port is being added, and the next one only when the switch has done the last and rested.
 
-import { bytes, ipv4Bytes, macBytes, u16, u8 } from "../openflow/bytes.ts";
+import { bytes, ipv4Bytes, macBytes, u16, u8 } from "../transport/bytes.ts";
 
 /** Times that each port is announced, in rounds over all ports that wait. */
 const ROUNDS = 1;

@@ -15,7 +15,7 @@
 
 import { hooked } from "../../util/fault_hooks.ts";
 import { Coalesced } from "../../util/async/coalesced.ts";
-import { type Control, openControl } from "../transport/appctl.ts";
+import { type Control, openControl } from "../tools/appctl.ts";
 import { withDeadline } from "../../util/async/deadline.ts";
 
 // Waiting longer is worse than going on: a round comes by itself half a second after the last.

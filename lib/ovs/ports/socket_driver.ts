@@ -4,7 +4,8 @@
 import { hooked } from "../../util/fault_hooks.ts";
 import { Fault } from "../../util/errors.ts";
 import type { Arrival, DriverEvents, NumberedPort, PortDriver } from "./port_driver.ts";
-import { antispoofFlows, BASE_FLOWS } from "./antispoof_flows.ts";
+import { antispoofFlows } from "./antispoof_flows.ts";
+import { BASE_FLOWS } from "../bridge/bridge.ts";
 import { antispoofCookie, EXACT_COOKIE } from "../openflow/cookies.ts";
 import type { Flow } from "../openflow/flow.ts";
 import { FlowCheck } from "../openflow/flow_check.ts";
@@ -16,7 +17,7 @@ import { RevalidatorWait } from "./revalidator_wait.ts";
 import { RowChanges } from "../ovsdb/row_changes.ts";
 import { CACHED_COLUMNS, membersOf, RowCache } from "../ovsdb/port_rows.ts";
 import type { Switch, SwitchOptions, SwitchState } from "../switch.ts";
-import { OvsTools } from "../transport/ovs_tools.ts";
+import { OvsTools } from "../tools/ovs_tools.ts";
 import { type Job, nextCfgOf, operationsOf } from "../ovsdb/transaction.ts";
 import { ConditionWaits, withDeadline } from "../../util/async/deadline.ts";
 

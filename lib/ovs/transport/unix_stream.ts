@@ -1,7 +1,7 @@
 // One unix stream to a server: chunks in, ordered writes out, one reason why it ended. Independent of the
 // protocol.
 
-import { bytes } from "../openflow/bytes.ts";
+import { bytes } from "./bytes.ts";
 import { Fault } from "../../util/errors.ts";
 
 /** Bytes that may be queued for a server that does not read; a full bridge's flows take some 0.5 MB. */

@@ -6,16 +6,16 @@
 
 import { LEARNED_COOKIES, LINK_COOKIES } from "../openflow/cookies.ts";
 import type { VlanSet } from "../switch.ts";
-import { findLinks, type Links, openFlowNumber, ourBridge } from "../ovsdb/link_rows.ts";
+import { findLinks, type Links, openFlowNumber, ourBridge } from "../bridge/link_rows.ts";
 import {
   PATCH_ON_INTEGRATION,
   PATCH_ON_TUNNEL,
   UPLINK_KIND,
   VXLAN_PORT,
-} from "../ovsdb/port_names.ts";
+} from "../bridge/port_names.ts";
 import { trunkFlows } from "../uplink/trunk.ts";
-import { settingsOf } from "../ovsdb/bridge.ts";
-import type { OvsTools } from "../transport/ovs_tools.ts";
+import { settingsOf } from "../bridge/bridge.ts";
+import type { OvsTools } from "../tools/ovs_tools.ts";
 import { learnedCookieOf, tunnelFlows } from "./tunnel_flows.ts";
 import type { VtepNeighbours } from "./vtep_neighbours.ts";
 import { planNoTunnel, planTunnel, TUNNEL_PORTS, type TunnelPlace } from "./tunnel_rows.ts";

@@ -2,15 +2,15 @@
 // turn the existing rows into the desired ones, all in one transaction. Pure.
 
 import { Fault } from "../../util/errors.ts";
-import { planBridge, PROTOCOLS, settingsOf } from "../ovsdb/bridge.ts";
-import { ourBridge, ownerArgs } from "../ovsdb/link_rows.ts";
-import type { LinkRow, Links } from "../ovsdb/link_rows.ts";
+import { planBridge, PROTOCOLS, settingsOf } from "../bridge/bridge.ts";
+import { ourBridge, ownerArgs } from "../bridge/link_rows.ts";
+import type { LinkRow, Links } from "../bridge/link_rows.ts";
 import {
   PATCH_ON_INTEGRATION,
   PATCH_ON_TUNNEL,
   UPLINK_KIND,
   VXLAN_PORT,
-} from "../ovsdb/port_names.ts";
+} from "../bridge/port_names.ts";
 import { isTrunk, trunksFor } from "../uplink/trunk.ts";
 import type { Columns } from "../ovsdb/ovsdb_connection.ts";
 import { OWNER_KEY, recordFromMap, uuidsOf } from "../ovsdb/port_rows.ts";

@@ -12,7 +12,7 @@ import type { HostAddress, HostNet, HostRoute } from "../host_net.ts";
 import type { Columns } from "../ovsdb/ovsdb_connection.ts";
 import { uuidsOf } from "../ovsdb/port_rows.ts";
 import type { RowSelect } from "../ovsdb/select.ts";
-import type { OvsTools } from "../transport/ovs_tools.ts";
+import type { OvsTools } from "../tools/ovs_tools.ts";
 
 /** Name of the bridge that the commands create. */
 const UNDERLAY_BRIDGE = "contivUnderlay";

@@ -7,7 +7,7 @@
 // answer is waited for once, when it is new; later it is probed again without waiting.
 
 import type { HostNet, Neighbour } from "../host_net.ts";
-import { type Control, openControl } from "../transport/appctl.ts";
+import { type Control, openControl } from "../tools/appctl.ts";
 
 /** ovs-vswitchd drops an entry 15 minutes after its last use; this is well before. */
 const RENEW_MS = 5 * 60_000;

@@ -4,7 +4,7 @@
 import { actionText, forwardAction } from "../openflow/flow.ts";
 import type { CookieSet } from "../openflow/cookies.ts";
 import type { VlanSet } from "../switch.ts";
-import type { LinkRow } from "../ovsdb/link_rows.ts";
+import type { LinkRow } from "../bridge/link_rows.ts";
 
 /**
  * Means "no tag at all" in a trunk. An empty column would mean all tags; IEEE 802.1Q, table 9-2, reserves

@@ -6,10 +6,16 @@ import { LINK_COOKIES } from "../openflow/cookies.ts";
 import type { VlanSet } from "../switch.ts";
 import { parseTag } from "../ports/port_spec.ts";
 import type { HostNet } from "../host_net.ts";
-import { findLinks, type Links, openFlowNumber, ourBridge, ownerArgs } from "../ovsdb/link_rows.ts";
-import { PATCH_ON_INTEGRATION, UPLINK_KIND } from "../ovsdb/port_names.ts";
+import {
+  findLinks,
+  type Links,
+  openFlowNumber,
+  ourBridge,
+  ownerArgs,
+} from "../bridge/link_rows.ts";
+import { PATCH_ON_INTEGRATION, UPLINK_KIND } from "../bridge/port_names.ts";
 import { isTrunk, trunkFlows, trunksFor } from "./trunk.ts";
-import type { OvsTools } from "../transport/ovs_tools.ts";
+import type { OvsTools } from "../tools/ovs_tools.ts";
 
 /** The device to the VLAN fabric, and the VLANs that it carries. */
 export interface DesiredUplink {

@@ -1,7 +1,8 @@
 // A host's integration bridge in a test: table 0 as this program makes it for its pods' ports and for the
 // uplink, then the policy tables. A packet enters it as a frame would.
 
-import { antispoofFlows, BASE_FLOWS } from "../../../lib/ovs/ports/antispoof_flows.ts";
+import { BASE_FLOWS } from "../../../lib/ovs/bridge/bridge.ts";
+import { antispoofFlows } from "../../../lib/ovs/ports/antispoof_flows.ts";
 import { flowText } from "../../../lib/ovs/openflow/flow.ts";
 import { trunkFlows } from "../../../lib/ovs/uplink/trunk.ts";
 import { Connections } from "./connections.ts";

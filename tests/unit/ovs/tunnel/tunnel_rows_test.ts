@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import type { LinkRow, Links } from "../../../../lib/ovs/ovsdb/link_rows.ts";
+import type { LinkRow, Links } from "../../../../lib/ovs/bridge/link_rows.ts";
 import { planNoTunnel, planTunnel } from "../../../../lib/ovs/tunnel/tunnel_rows.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 

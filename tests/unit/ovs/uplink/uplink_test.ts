@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { LinkRow } from "../../../../lib/ovs/ovsdb/link_rows.ts";
+import type { LinkRow } from "../../../../lib/ovs/bridge/link_rows.ts";
 import { trunkFlows, trunksFor } from "../../../../lib/ovs/uplink/trunk.ts";
 import { type DesiredUplink, planUplink } from "../../../../lib/ovs/uplink/uplink.ts";
 import { ANTISPOOF_COOKIES, LINK_COOKIES } from "../../../../lib/ovs/openflow/cookies.ts";

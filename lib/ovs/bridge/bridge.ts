@@ -2,13 +2,13 @@
 
 import { Fault } from "../../util/errors.ts";
 import { run } from "../../util/run.ts";
-import type { RowSelect } from "./select.ts";
-import { BASE_FLOWS } from "../ports/antispoof_flows.ts";
-import { flowText } from "../openflow/flow.ts";
-import type { Columns } from "./ovsdb_connection.ts";
-import { membersOf, OWNER_KEY, recordFromMap, uuidsOf } from "./port_rows.ts";
+import type { RowSelect } from "../ovsdb/select.ts";
+import { BASE_COOKIE } from "../openflow/cookies.ts";
+import { type Flow, flowText } from "../openflow/flow.ts";
+import type { Columns } from "../ovsdb/ovsdb_connection.ts";
+import { membersOf, OWNER_KEY, recordFromMap, uuidsOf } from "../ovsdb/port_rows.ts";
 import type { Datapath, SwitchOptions } from "../switch.ts";
-import type { OvsTools } from "../transport/ovs_tools.ts";
+import type { OvsTools } from "../tools/ovs_tools.ts";
 
 // A module that was loaded; one that is built into the kernel is only listed with its release.
 const LOADED = "/sys/module/openvswitch";
@@ -16,6 +16,11 @@ const builtIn = () => `/lib/modules/${Deno.osRelease()}/modules.builtin`;
 
 /** OpenFlow versions of our bridges: 1.0 is the default of ovs-ofctl for operators; we use 1.3; 1.4 has bundles. */
 export const PROTOCOLS = ["OpenFlow10", "OpenFlow13", "OpenFlow14"];
+
+/** Flows that our bridge always has: what no other flow lets pass is dropped. */
+export const BASE_FLOWS: readonly Flow[] = [
+  { cookie: BASE_COOKIE, priority: 0, match: {}, action: "drop" },
+];
 
 /** The settings of a bridge that are ours. */
 export interface BridgeSettings {
@@ -25,7 +30,7 @@ export interface BridgeSettings {
   readonly owner: string | undefined;
 }
 
-const ASKS: readonly RowSelect[] = [
+const SELECTS: readonly RowSelect[] = [
   { table: "Open_vSwitch", columns: ["datapath_types"] },
   {
     table: "Bridge",
@@ -39,7 +44,7 @@ export async function ensureBridge(
   { bridge, owner, datapath = "auto" }: SwitchOptions,
   endMs: number,
 ): Promise<string> {
-  const [roots = [], bridges = []] = await tools.select(ASKS, endMs);
+  const [roots = [], bridges = []] = await tools.select(SELECTS, endMs);
   const row = bridges.find(({ name }) => name === bridge);
   const has = row && settingsOf(row);
   if (row && has?.owner !== owner && membersOf(row.ports).length > 1) {

@@ -1,10 +1,17 @@
 // Rows of ports that are not for pods (uplink, patch, tunnel), as the database has them, with their owners.
 
 import { Fault } from "../../util/errors.ts";
-import type { Columns } from "./ovsdb_connection.ts";
-import { KIND_KEY, membersOf, ofportOf, OWNER_KEY, recordFromMap, uuidsOf } from "./port_rows.ts";
-import type { RowSelect } from "./select.ts";
-import type { OvsTools } from "../transport/ovs_tools.ts";
+import type { Columns } from "../ovsdb/ovsdb_connection.ts";
+import {
+  KIND_KEY,
+  membersOf,
+  ofportOf,
+  OWNER_KEY,
+  recordFromMap,
+  uuidsOf,
+} from "../ovsdb/port_rows.ts";
+import type { RowSelect } from "../ovsdb/select.ts";
+import type { OvsTools } from "../tools/ovs_tools.ts";
 
 /** A port with its one interface. */
 export interface LinkRow {
