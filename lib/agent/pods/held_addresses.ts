@@ -63,8 +63,10 @@ export async function deleteExpired(
     const key = keyOf(endpoint);
     const isDeleted = await store.commit((now) => {
       const present = now.get(key)?.value as EndpointRecord | undefined;
-      const isStillDue = present && (isExpired(now, present, clock.wallMs()) ||
-        orphanedEndpoints(now, host).some((one) => keyOf(one) === key));
+      const isStillDue = present &&
+        (due.includes(endpoint)
+          ? orphanedEndpoints(now, host).some((one) => keyOf(one) === key)
+          : isExpired(now, present, clock.wallMs()));
       return isStillDue ? deleting(now, key) : undefined;
     });
     if (!isDeleted) continue;
