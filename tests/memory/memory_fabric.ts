@@ -2,6 +2,7 @@
 
 import type { Fabric } from "../../lib/ovs/fabric.ts";
 import type { DesiredTunnel } from "../../lib/ovs/tunnel/desired_tunnel.ts";
+import type { TunnelReport } from "../../lib/ovs/tunnel/tunnel.ts";
 import type { VtepFault } from "../../lib/ovs/tunnel/vtep.ts";
 import type { DesiredUplink } from "../../lib/ovs/uplink/uplink.ts";
 import { CallRecorder } from "./call_recorder.ts";
@@ -12,6 +13,8 @@ export class MemoryFabric implements Fabric {
   readonly recorder = new CallRecorder<Fabric>();
   uplink: DesiredUplink | undefined;
   overlay: DesiredTunnel | undefined;
+  /** Which tunnel addresses setTunnel() finds of no use. */
+  report: TunnelReport = { unreachable: [], own: [] };
   /** What is wrong with the tunnel address. */
   vtepFault: VtepFault | undefined;
   /** How many flows there are, as text. */
@@ -21,10 +24,10 @@ export class MemoryFabric implements Fabric {
     return this.recorder.run("setUplink", [desired], () => void (this.uplink = desired));
   }
 
-  setTunnel(desired: DesiredTunnel | undefined) {
+  setTunnel(desired: DesiredTunnel | undefined): Promise<TunnelReport> {
     return this.recorder.run("setTunnel", [desired], () => {
       this.overlay = desired;
-      return { unreachable: [], own: [] };
+      return this.report;
     });
   }
 
