@@ -30,6 +30,8 @@ const CHOICE = ["tests/unit/intent/choice/choose_test.ts"];
 const FILE = ["tests/unit/intent/schema_test.ts", "tests/unit/intent/file/parse_json_test.ts"];
 const POLICY = ["tests/unit/policy/model_property_test.ts"];
 const PIPELINE = ["tests/unit/policy/pipeline_test.ts"];
+const SETUP = "tests/unit/agent/pods/setup_test.ts";
+const RELEASE = "tests/unit/agent/gc/release_unwanted_test.ts";
 
 /** All mutants. */
 export const mutants: readonly Mutant[] = [
@@ -488,5 +490,378 @@ export const mutants: readonly Mutant[] = [
       "if (endpoint.bound?.host !== host || endpoint.bound.generation !== generation) return false;",
       "",
     ],
+  ]),
+
+  // --- agent: set-up, reconciliation, garbage collection, server
+
+  ...mutantsOf("lib/agent/pods/setup.ts", [
+    SETUP,
+    "tests/unit/agent/pods/late_attach_test.ts",
+  ], [
+    [
+      "a late set-up takes an endpoint from another sandbox",
+      "isLate && claim.stale.some((one) => one.sandbox !== sandbox.id)",
+      "false",
+    ],
+    [
+      "a late set-up attaches a pod that was torn down",
+      "if (!isLate) sandboxes.tornDown.delete",
+      "sandboxes.tornDown.delete",
+    ],
+    [
+      "a pod in the host's network is attached",
+      'if (sandbox.isHostNetwork) return { outcome: "host-network", attachments: [] };',
+      "",
+    ],
+    ["a pod that is attached stays unmatched", "sandboxes.unmatched.remove(sandbox.id);", ""],
+    [
+      "a pod that nothing names is not remembered",
+      "sandboxes.unmatched.add({ ...pod, sandbox: id }, reason, labels);",
+      "",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/pods/commit_claim.ts", ["tests/unit/agent/pods/commit_claim_test.ts"], [
+    [
+      "a claim on any endpoint is kept while the store is unreachable",
+      "if (!local.attachments.every((one) => isOurs(deps, one))) throw error;",
+      "",
+    ],
+    [
+      "a held address is claimed while the store is unreachable",
+      "!endpoint || endpoint.dynamic?.heldSince !== undefined",
+      "!endpoint",
+    ],
+    [
+      "a claim is kept for later though the store is this host's alone",
+      " || !store.isShared) throw error;",
+      ") throw error;",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/pods/apply_claim.ts", [
+    SETUP,
+    "tests/unit/agent/pods/apply_claim_test.ts",
+  ], [
+    ["a failed set-up keeps its claim", "await releaseAttachments(deps, fresh);", ""],
+    [
+      "a failed set-up keeps its port",
+      "await (await deps.plumbing.detach(names)).linksGone;",
+      "void names;",
+    ],
+    [
+      "a set-up that cannot have its policies keeps its claim",
+      "await rollBack(deps, fresh, []);",
+      "",
+    ],
+    [
+      "an attachment that was removed meanwhile is recorded as ready",
+      "if ((documents.get(key)?.value as AttachmentRecord | undefined)?.id === one.id) continue;",
+      "if (key && one) continue;",
+    ],
+    [
+      "a pod's port comes before its policies",
+      "await deps.policies.ensureFor(() => tagsOf(deps, claim.attachments));",
+      "",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/pods/plumbing.ts", [
+    SETUP,
+    "tests/unit/agent/pods/plumbing_test.ts",
+  ], [
+    [
+      "a link stays where its port is refused",
+      "undo.defer(() => withinUndoLimit(deps, deps.links.removeLinks([pair.hostEnd])));",
+      "",
+    ],
+    [
+      "a port stays where the answer to its addition is lost",
+      "undo.defer(() => withinUndoLimit(deps, deps.switch.removePorts([pair.hostEnd])));",
+      "",
+    ],
+    [
+      "a default route goes beside a foreign interface's",
+      "hasForeign: attachment.gateway !== undefined && await hasForeignLink(deps, attachment),",
+      "hasForeign: false,",
+    ],
+    ["our own interface is taken for a foreign one", " && !ours.includes(name)", ""],
+  ]),
+  ...mutantsOf("lib/agent/pods/release.ts", [
+    "tests/unit/agent/pods/release_test.ts",
+    "tests/unit/agent/pods/teardown_test.ts",
+    RELEASE,
+  ], [
+    [
+      "a record that is another attachment's by now is deleted",
+      "attachments.some((one) => one.id === (document?.value as AttachmentRecord | undefined)?.id)",
+      "document !== undefined",
+    ],
+    [
+      "endpoints that were made for a pod stay when it goes",
+      "...present.map(({ key }) => ({ key, value: undefined })), ...endpoints.writes]",
+      "...present.map(({ key }) => ({ key, value: undefined }))]",
+    ],
+    [
+      "a teardown is forgotten while the store is unreachable",
+      "if (release) store.addPending(name, release.checks, release.writes);",
+      "",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/pods/teardown.ts", [
+    "tests/unit/agent/pods/teardown_test.ts",
+    SETUP,
+    RELEASE,
+  ], [
+    ["a torn down pod is attached again", "sandboxes.tornDown.add(request.sandbox);", ""],
+    ["policies keep a pod that is torn down", "deps.policySignal.notify();", ""],
+    [
+      "an older generation of an endpoint is taken for bound",
+      "endpoint.bound.generation === one.generation &&",
+      "true &&",
+    ],
+    [
+      "an attachment keeps an address that is no longer its endpoint's",
+      "one.addresses.map(bareAddress).includes(endpoint.address) &&",
+      "true &&",
+    ],
+    [
+      "an address that does not work yet is answered",
+      '.filter((one) => one.state === "ready")\n    .sort',
+      ".sort",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/reconcile/reconcile.ts", [
+    "tests/unit/agent/reconcile/reconcile_test.ts",
+    "tests/unit/agent/gc/safety_checks_test.ts",
+    "tests/unit/agent/gc/evicted_pods_test.ts",
+    "tests/unit/agent/gc/sandbox_liveness_test.ts",
+  ], [
+    ["an empty store detaches all pods", "if (await isStoreLost(deps, seen)) return 0;", ""],
+    ["lost records are not restored", "await restoreAttachments(deps, seen);", ""],
+    [
+      "pods of a removed host that runs on are forgotten",
+      "await noteEvicted(deps, rows.filter(({ name }) => removed.has(name)));",
+      "",
+    ],
+    ["late pods are not attached", "await deps.attachLatePods();", "0;"],
+    [
+      "a crash before `ready` is not repaired",
+      "[...steps, ...unfinished(desired, steps)]",
+      "[...steps]",
+    ],
+    [
+      "lost flows are not restored",
+      "await plumbing.syncFlows(desired, new Set(actual.rows.map((row) => row.name)));",
+      "",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/reconcile/drift_watch.ts", [
+    "tests/unit/agent/reconcile/drift_watch_test.ts",
+  ], [
+    [
+      "a host end that is down is left so",
+      "end !== undefined && (!end.isUp || end.mtu !== one.mtu)",
+      "false",
+    ],
+    [
+      "a pod that was torn down before its turn is repaired",
+      'if (now?.id !== one.id || now.state !== "ready") return;',
+      "if (!now) return;",
+    ],
+    ["a walk looks into each pod", "at % walks === walk % walks", "at >= 0"],
+    [
+      "a process id that was reused is repaired",
+      "if (!wrong || !await runtimes.isAlive(now)) return;",
+      "if (!wrong) return;",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/gc/sandbox_liveness.ts", [
+    "tests/unit/agent/gc/sandbox_liveness_test.ts",
+  ], [
+    ["no answer is taken for a dead sandbox", "return true;\n  }\n}", "return false;\n  }\n}"],
+    [
+      "an infra container that died is released before its kubelet replaces it",
+      'return found.pod ? "missing" : "dead";',
+      'return "dead";',
+    ],
+    [
+      "a pod that no runtime knows is dead at once",
+      'if (!containers.isPlain(sandbox)) return "missing";',
+      "",
+    ],
+    ["no list is taken for an empty one", "!listed || listed.some", "listed?.some"],
+    [
+      "a torn down sandbox is attached again",
+      "if (isHere) await deps.setUpLate",
+      "await deps.setUpLate",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/gc/safety_checks.ts", ["tests/unit/agent/gc/safety_checks_test.ts"], [
+    ["an empty store is believed while pods run", "if (pods === 0) return false;", "return false;"],
+    [
+      "a store with documents is taken for lost",
+      "if (!isBlank(deps.store.documents)) return false;",
+      "",
+    ],
+    ["a sandbox that is missing is logged each time", "isMarked && !wasMarked", "isMarked"],
+  ]),
+  ...mutantsOf("lib/agent/gc/release_unwanted.ts", [RELEASE], [
+    [
+      "what was attached since the check is released",
+      'stateById.get(id) ?? "alive"',
+      'stateById.get(id) ?? "dead"',
+    ],
+    [
+      "records go though their ports stay",
+      "await deps.plumbing.detach(unwanted.map(hostEndOf));",
+      "",
+    ],
+    [
+      "a dead pod is remembered as one that runs",
+      'isUnnamed && stateOf(one) === "alive"',
+      "isUnnamed",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/gc/collect_local.ts", ["tests/unit/agent/gc/collect_local_test.ts"], [
+    ["a dry run releases", "if (isDry) {", "if (false) {"],
+    [
+      "what is back is waited for",
+      "!ids.has(id) || !gracePeriod.isMarked(id)",
+      "!ids.has(id)",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/pods/late_attach.ts", ["tests/unit/agent/pods/late_attach_test.ts"], [
+    [
+      "an endpoint is taken from another sandbox",
+      "!holderOf(endpoint) && (isOurs",
+      "(isOurs",
+    ],
+    [
+      "an endpoint is taken from another host",
+      "[undefined, host].includes(bound?.host)",
+      "bound !== null",
+    ],
+    [
+      "a pod that was torn down is attached",
+      ".filter(({ sandbox }) => !tornDown.has(sandbox));",
+      ";",
+    ],
+    [
+      "what cannot be attached is tried again without a pause",
+      "return backoff.isDue(",
+      "return true || backoff.isDue(",
+    ],
+    ["a failure is logged at each try", "if (logDedup.isNew(key, message)) {", "if (true) {"],
+    [
+      "a conflict is tried again each second",
+      'return code === "exhausted" || code === "conflict";',
+      "return false;",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/pods/follow_runtime.ts", [
+    "tests/unit/agent/pods/follow_runtime_test.ts",
+  ], [
+    ["each event leads to a reconciliation", "if (isWork) this", "this"],
+    [
+      "the end of an attached sandbox goes unnoticed",
+      "touched.some((id) => this.#isAttached(id)) ||",
+      "",
+    ],
+    [
+      "a container that starts again stays torn down",
+      'if (kind === "started" && role === "plain")',
+      "if (false)",
+    ],
+  ]),
+  ...mutantsOf(
+    "lib/agent/pods/held_addresses.ts",
+    ["tests/unit/agent/pods/delete_expired_test.ts"],
+    [
+      [
+        "an address is deleted though a set-up has taken it",
+        ": isExpired(now, present, clock.wallMs()))",
+        ": true)",
+      ],
+      [
+        "an endpoint without attachment is deleted without a grace period",
+        'orphaned.filter((one) => orphans.isDue(keyOf(one), "missing"))',
+        "orphaned",
+      ],
+    ],
+  ),
+  ...mutantsOf("lib/agent/fabric/fabric_sync.ts", ["tests/unit/agent/fabric/fabric_sync_test.ts"], [
+    [
+      "the uplink takes the default route's device",
+      "if (taken.includes(uplink.device)) return",
+      "if (false) return",
+    ],
+    ["an empty store takes the fabric down", "if (isBlank(documents)) return;", ""],
+    ["fabric is set at each set-up", "if (json === this.#installed && !isFresh) return;", ""],
+    [
+      "drift is reported again and again",
+      "this.#counts = counts;\n      return hasDrifted;",
+      "return hasDrifted;",
+    ],
+    ["a problem is logged at each try", "if (message === before) return;", ""],
+  ]),
+  ...mutantsOf("lib/agent/server/server.ts", ["tests/unit/agent/server/server_test.ts"], [
+    [
+      "each fault is answered as an internal error",
+      "{ status: FAULT_CODES[code].http }",
+      "{ status: 500 }",
+    ],
+    ["an applied intent waits for the next reconciliation", "reconcileSignal.notify();", ""],
+    [
+      "policies are not installed when an apply is answered",
+      "await policies.ensure().catch(() => policies.signal.notify());",
+      "",
+    ],
+    [
+      "`get differences` shows what is no more",
+      'if (kind === "differences") await',
+      "if (false) await",
+    ],
+    [
+      "a plan is applied",
+      "return planRequest(store.documents, intentOf(body)).answer;",
+      "return await applyIntent(deps, intentOf(body));",
+    ],
+    ["a dry run repairs", "await repair(deps, body.dryRun === true)", "await repair(deps, false)"],
+  ]),
+  ...mutantsOf("lib/agent/server/request_bodies.ts", [
+    "tests/unit/agent/server/request_bodies_test.ts",
+  ], [
+    ["a body may be of any length", "bytes += chunk.length;", ""],
+    ["a list is taken for an object", " && !Array.isArray(value)", ""],
+    ["any truthy value forces", "force: body.force === true", "force: Boolean(body.force)"],
+    ["a port may be over 65535", "|| port > 65_535", ""],
+  ]),
+  ...mutantsOf("lib/agent/server/pod_verbs.ts", ["tests/unit/agent/server/pod_verbs_test.ts"], [
+    [
+      "verbs for one sandbox run side by side",
+      "    pod.sandbox,\n    () =>",
+      "    crypto.randomUUID(),\n    () =>",
+    ],
+    [
+      "status waits for a set-up",
+      'if (verb === "status") return statusOfPod(deps, pod);',
+      'if (verb === "status") return await deps.sandboxes.queue.run(pod.sandbox, () => Promise.resolve(statusOfPod(deps, pod)));',
+    ],
+  ]),
+  ...mutantsOf("lib/agent/server/list_items.ts", ["tests/unit/agent/server/list_items_test.ts"], [
+    ["items come in any order", "a < b ? -1 : a > b ? 1 : 0", "0"],
+    [
+      "a name is not heeded",
+      "sorted(named(attachmentItems(deps), name))",
+      "sorted(attachmentItems(deps))",
+    ],
+    ["unmatched pods are not listed", "return [...items, ...others]", "return [...items]"],
+    ["the schema's number is shown", "({ schema: _, ...rest }: T)", "(rest: T)"],
+  ]),
+  ...mutantsOf("lib/agent/server/gc_request.ts", ["tests/unit/agent/server/gc_request_test.ts"], [
+    [
+      "pods that wait for a removed host's endpoints wait on",
+      "[deps.reconcileSignal, deps.fabricSignal, deps.policySignal].forEach((one) => one.notify());",
+      "",
+    ],
+    ["a dry run removes a host", "const isDry = body.dryRun === true;", "const isDry = false;"],
   ]),
 ];

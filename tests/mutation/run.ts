@@ -25,7 +25,8 @@ export class MutationCopy implements AsyncDisposable {
   /** Returns a fresh copy in a temporary folder. */
   static async make(house: string): Promise<MutationCopy> {
     const dir = await Deno.makeTempDir({ prefix: "k8contivnet-mutants-" });
-    for (const path of ["lib", "tests/unit", "tests/memory", "tests/fixtures", ".std"]) {
+    const tests = ["tests/unit", "tests/memory", "tests/fixtures", "tests/lab"];
+    for (const path of ["lib", ".std", ...tests]) {
       await copy(`${house}/${path}`, `${dir}/${path}`);
     }
     for (const file of ["deno.json", "deno.lock"]) {

@@ -190,6 +190,22 @@ Deno.test("a pod that is torn down before its turn is left alone", async () => {
   assertEquals([agent.attachments(), agent.host.switch.rows.size], [[], 0]);
 });
 
+for (const change of [{ id: "00000000000" }, { state: "failed" }]) {
+  Deno.test(`a pod whose record has ${Deno.inspect(change)} before its turn is left alone`, async () => {
+    const { agent, one, podEnd } = await startAttached();
+    using _ = agent;
+    podEnd.addresses = [];
+    const turn = agent.agent.sandboxes.queue.run(one.sandbox, async () => {
+      const key = `attachments/host1/${one.sandbox}/eth0`;
+      agent.store.database.put({ [key]: { ...one, ...change } });
+      await agent.cache.catchUp();
+    });
+    await check(agent, [{ kind: "lost" }]);
+    await turn;
+    assertEquals([podEnd.addresses, agent.host.links.recorder.argsOf("podLinks")], [[], []]);
+  });
+}
+
 Deno.test("a sandbox that is gone notifies the reconcile loop, until it is marked", async () => {
   const { agent, pods: [pod] } = await startAttached();
   using _ = agent;

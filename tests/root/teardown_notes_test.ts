@@ -1,0 +1,68 @@
+// Notes of teardowns that were asked for while the agent did not answer: files in the state folder. Needs
+// files, and nothing else of this machine.
+
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { handleNotes } from "../../lib/agent/server/teardown_notes.ts";
+import type { PodRequest } from "../../lib/agent/api.ts";
+import { Fault } from "../../lib/util/errors.ts";
+import { MemoryLog } from "../memory/memory_log.ts";
+
+const [ONE, OTHER] = ["a".repeat(64), "b".repeat(12)];
+
+/** Makes a state folder with these notes. */
+async function start(notes: readonly string[]) {
+  const stateDir = await Deno.makeTempDir({ prefix: "k8contivnet-notes-" });
+  const dir = `${stateDir}/teardown`;
+  if (notes.length > 0) await Deno.mkdir(dir);
+  for (const note of notes) await Deno.writeTextFile(`${dir}/${note}`, "");
+  const log = new MemoryLog();
+  const [tornDown, failing]: [PodRequest[], Set<string>] = [[], new Set()];
+  return {
+    ...{ log, tornDown, failing, dir },
+    handle: () =>
+      handleNotes({
+        ...{ stateDir, log },
+        tearDown: (pod) => {
+          if (failing.has(pod.sandbox)) return Promise.reject(new Fault("timeout", "no answer"));
+          return Promise.resolve(void tornDown.push(pod));
+        },
+      }),
+    left: async () => (await Array.fromAsync(Deno.readDir(dir), ({ name }) => name)).sort(),
+    [Symbol.asyncDispose]: () => Deno.remove(stateDir, { recursive: true }),
+  };
+}
+
+Deno.test("each note is torn down by its sandbox alone, and goes", async () => {
+  await using notes = await start([ONE, OTHER]);
+  await notes.handle();
+  const pods = notes.tornDown.toSorted((a, b) => a.sandbox < b.sandbox ? -1 : 1);
+  assertEquals(pods, [ONE, OTHER].map((sandbox) => ({ namespace: "", name: "", sandbox })));
+  assertEquals([await notes.left(), notes.log.lines], [[], []]);
+});
+
+Deno.test("a note whose teardown fails stays for the next time, stops no other, and is logged", async () => {
+  await using notes = await start([ONE, OTHER]);
+  notes.failing.add(ONE);
+  await notes.handle();
+  assertEquals([await notes.left(), notes.tornDown.length], [[ONE], 1]);
+  assertEquals(notes.log.lines.length, 1);
+  assertStringIncludes(notes.log.lines[0]!, `no answer sandbox=${ONE}`);
+  notes.failing.clear();
+  await notes.handle();
+  assertEquals([await notes.left(), notes.tornDown.length], [[], 2]);
+});
+
+Deno.test("files whose names are not sandbox ids are left alone", async () => {
+  const others = ["..keep", "A".repeat(64), "a".repeat(11), `${ONE}.new`];
+  await using notes = await start(others);
+  await notes.handle();
+  assertEquals([await notes.left(), notes.tornDown], [others.sort(), []]);
+});
+
+Deno.test("without a folder there is nothing to do; what is no folder is a failure", async () => {
+  await using notes = await start([]);
+  await notes.handle();
+  assertEquals([notes.tornDown, notes.log.lines], [[], []]);
+  await Deno.writeTextFile(notes.dir, "");
+  await assertRejects(() => notes.handle());
+});
