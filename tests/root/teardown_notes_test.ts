@@ -59,7 +59,7 @@ Deno.test("files whose names are not sandbox ids are left alone", async () => {
   assertEquals([await notes.left(), notes.tornDown], [others.sort(), []]);
 });
 
-Deno.test("without a folder there is nothing to do; what is no folder is a failure", async () => {
+Deno.test("a missing folder is no error; a file in its place is one", async () => {
   await using notes = await start([]);
   await notes.handle();
   assertEquals([notes.tornDown, notes.log.lines], [[], []]);

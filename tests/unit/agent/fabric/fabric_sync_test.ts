@@ -147,7 +147,7 @@ Deno.test("a problem is logged again when it has become another one", async () =
   assertEquals(log.lines, ["error uplink: busy", "error uplink: gone"]);
 });
 
-Deno.test("a tunnel address of no use is logged once, with the commands that mend it", async () => {
+Deno.test("an unusable tunnel address is logged once, with the commands that fix it", async () => {
   const { ensure, driver, log } = start({ more: VXLAN });
   const commands = ["ip address add 192.0.2.1/24 dev br0", "ip link set br0 up"];
   driver.vtepFault = new VtepFault("192.0.2.1", "no link has it", "add it", commands);
@@ -163,7 +163,7 @@ Deno.test("a tunnel address of no use is logged once, with the commands that men
   assertEquals(log.lines.at(-1), "info overlay works again");
 });
 
-Deno.test("without a VXLAN network here nobody asks whether the tunnel address is of use", async () => {
+Deno.test("without a VXLAN network here the tunnel address is not checked", async () => {
   const { ensure, driver, log } = start();
   driver.vtepFault = new VtepFault("192.0.2.1", "no link has it", "add it", []);
   await ensure();
@@ -226,7 +226,7 @@ Deno.test("drift is reported once: when the number of flows is another than afte
   assertEquals(await fabric.hasDrifted(), false);
 });
 
-Deno.test("a host without uplink and overlay has no flows that could drift, and is not asked", async () => {
+Deno.test("a host without uplink and overlay has no flows that could drift: they are not counted", async () => {
   const { fabric, ensure, driver } = start({ more: { "hosts/host1": undefined } });
   await ensure();
   driver.counts = "9 9";

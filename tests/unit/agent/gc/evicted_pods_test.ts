@@ -51,7 +51,7 @@ Deno.test("a running pod that has lost its endpoint is remembered with its label
   assert(lines[0]?.includes("pod=default/web") && lines[0].includes("10.9.0.1"), lines[0]);
 });
 
-Deno.test("it is remembered, too, where the runtime does not answer, or where its endpoint is free", async () => {
+Deno.test("it is also remembered where the runtime does not answer, or where its endpoint is free", async () => {
   const away = new Fault("unavailable", "no Docker");
   assertEquals((await note({ found: away })).left.length, 1);
   const documents = documentsOf({ endpoints: [free] });
@@ -62,7 +62,7 @@ for (
   const [what, change] of [
     ["it was torn down", { isTornDown: true }],
     ["it has ended", { found: { ...running, isRunning: false } }],
-    ["nobody knows it", { found: null }],
+    ["the runtime does not know it", { found: null }],
     ["it has another attachment", { documents: documentsOf({ attachments: [web] }) }],
     [
       "its endpoint is bound, so that its pod is elsewhere",
@@ -98,7 +98,7 @@ async function afterRemoval(bound?: object) {
   return next;
 }
 
-Deno.test("a host that comes back after its removal attaches its pod again where nobody has its endpoint", async () => {
+Deno.test("a host that comes back after its removal attaches its pod again where its endpoint is still free", async () => {
   using agent = await afterRemoval();
   assertEquals(agent.attachments().map(({ state, addresses }) => [state, addresses]), [
     ["ready", ["10.9.0.1/24"]],
@@ -106,7 +106,7 @@ Deno.test("a host that comes back after its removal attaches its pod again where
   assertEquals(agent.host.switch.rows.size, 1);
 });
 
-Deno.test("a host that comes back after its removal leaves an endpoint to the host that has it by now", async () => {
+Deno.test("a host that comes back after its removal does not take an endpoint that another host has by now", async () => {
   using agent = await afterRemoval({ host: "host2", generation: 2 });
   assertEquals([agent.attachments(), agent.host.switch.rows.size], [[], 0]);
 });

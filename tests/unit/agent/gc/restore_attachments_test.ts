@@ -38,7 +38,7 @@ Deno.test("a lost record is restored from its port, to be checked by the reconci
   assert(deps.log.lines[0]?.startsWith("info attachment restored"), deps.log.lines[0]);
 });
 
-Deno.test("records that are there are not written again, nor is anybody asked about them", async () => {
+Deno.test("records that exist are not written again, and their sandboxes are not checked", async () => {
   const { agent, deps, actual } = await startLost();
   using _ = agent;
   await restoreAttachments(deps, actual);
@@ -82,7 +82,7 @@ for (const [what, change] of REFUSED) {
   });
 }
 
-Deno.test("a lost record is restored where nobody can say whether its sandbox lives", async () => {
+Deno.test("a lost record is restored while the runtime cannot say whether its sandbox is alive", async () => {
   const { agent, deps, actual, lost } = await startLost();
   using _ = agent;
   agent.host.runtimes.recorder.fail("isAlive", new Fault("unavailable", "no Docker"));
@@ -90,7 +90,7 @@ Deno.test("a lost record is restored where nobody can say whether its sandbox li
   assertEquals(agent.attachments().map(({ id }) => id), [lost.id]);
 });
 
-Deno.test("a record is restored after what its sandbox has to do before, such as a teardown", async () => {
+Deno.test("a record is restored only after earlier work for its sandbox, such as a teardown", async () => {
   const { agent, deps, actual, lost } = await startLost();
   using _ = agent;
   const teardown = agent.agent.sandboxes.queue.run(lost.sandbox, async () => {

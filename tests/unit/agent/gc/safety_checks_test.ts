@@ -1,4 +1,4 @@
-// When what is observed is not believed: an empty store, a sandbox that is missing for the first time.
+// When an observation is not trusted: an empty store, a sandbox that is missing for the first time.
 
 import { assert, assertEquals } from "@std/assert";
 import { GracePeriod } from "../../../../lib/agent/gc/grace_period.ts";
@@ -53,7 +53,7 @@ for (
     ],
     ["a store with nothing but heartbeats, and a pod", presence, [rowOf("a")], true, true],
     [
-      "an empty store and a port that is no pod's",
+      "an empty store and a port that belongs to no pod",
       new Map(),
       [{ ...rowOf("a"), externalIds: {} }],
       true,
@@ -61,18 +61,18 @@ for (
     ],
   ] as const
 ) {
-  Deno.test(`${what}: the store is ${isLost ? "taken for lost, and it is logged" : "believed"}`, async () => {
+  Deno.test(`${what}: the store is ${isLost ? "taken for lost, which is logged" : "trusted"}`, async () => {
     assertEquals(await ask(documents, rows, () => alive), [isLost, isLost ? 1 : 0]);
   });
 }
 
-Deno.test("one pod of many that lives is enough not to believe an empty store", async () => {
+Deno.test("one living pod among many is enough not to trust an empty store", async () => {
   const rows = ["a", "b", "c"].map(rowOf);
   const [isLost] = await ask(new Map(), rows, (netns) => netns === "/run/netns/c");
   assertEquals(isLost, true);
 });
 
-Deno.test("an agent whose store is empty leaves its pods as they are, until the store is back", async () => {
+Deno.test("an agent whose store is empty leaves its pods as they are until the store is restored", async () => {
   using agent = await startMemoryAgent();
   await agent.apply([{ Name: "n", Endpoints: [{ Container: "web" }] }]);
   await agent.setUp(startPod(agent.host, "web"));
@@ -99,7 +99,7 @@ Deno.test("an agent whose store is empty leaves its pods as they are, until the 
 type Check = readonly [seconds: number, state: SandboxState, isDue: boolean, lines: number];
 
 const LIVES: readonly (readonly [string, readonly Check[]])[] = [
-  ["a sandbox that lives is never due, and nothing is logged", [
+  ["a sandbox that is alive is never due, and nothing is logged", [
     [0, "alive", false, 0],
     [100, "alive", false, 0],
   ]],

@@ -1,4 +1,4 @@
-// Whether sandboxes live: two witnesses before anything is taken for dead, and a container that was
+// Whether sandboxes are alive: kernel and runtime must agree before one is dead, and a container that was
 // restarted is attached again.
 
 import { assert, assertEquals } from "@std/assert";
@@ -19,7 +19,7 @@ const gone = { id: ID, netns: "", netnsInode: 0, isHostNetwork: false, isRunning
 const running = { ...gone, netns: "/run/netns/y", netnsInode: 8, isRunning: true };
 const pod = { namespace: "default", name: "web" };
 
-/** What the witnesses say of a sandbox; a Fault is no answer. */
+/** What kernel and runtime say about a sandbox; a Fault means that there is no answer. */
 interface Witness {
   readonly isAlive: boolean | Fault;
   readonly found?: Sandbox | Fault;
@@ -69,7 +69,7 @@ function depsOf(witness: Witness, attachments = [attachmentOf("web", "10.9.0.1")
 
 const STATES: readonly (readonly [string, Witness, string])[] = [
   ["its namespace is there", { isAlive: true }, "alive"],
-  ["nobody can say whether its namespace is there", { isAlive: away }, "alive"],
+  ["whether its namespace exists cannot be checked", { isAlive: away }, "alive"],
   ["it runs in another namespace", { isAlive: false, found: running }, "moved"],
   [
     "it runs in the host's network now",
@@ -83,15 +83,15 @@ const STATES: readonly (readonly [string, Witness, string])[] = [
     "missing",
   ],
   ["the runtime does not answer", { isAlive: false, found: away }, "missing"],
-  ["nobody knows it, and it was a pod", { isAlive: false, listed: [] }, "missing"],
-  ["nobody knows it, and it was a plain container", {
+  ["no runtime knows it, and it was a pod", { isAlive: false, listed: [] }, "missing"],
+  ["no runtime knows it, and it was a plain container", {
     ...{ isAlive: false, isPlain: true, listed: [] },
   }, "dead"],
-  ["nobody knows it, and there is no runtime", { isAlive: false, isPlain: true }, "missing"],
-  ["nobody knows it, and no list comes", {
+  ["it is unknown, and there is no runtime", { isAlive: false, isPlain: true }, "missing"],
+  ["it is unknown, and the runtime cannot list", {
     ...{ isAlive: false, isPlain: true, listed: away },
   }, "missing"],
-  ["nobody finds it, and it is listed all the same", {
+  ["it is not found, but listed", {
     ...{ isAlive: false, isPlain: true, listed: [{ id: ID, name: ID }] },
   }, "missing"],
 ];
@@ -114,13 +114,13 @@ Deno.test("all sandboxes are checked, and those that are unknown share one list"
   assertEquals([stateById.size, calls.filter((call) => call === "list").length], [20, 1]);
 });
 
-Deno.test("sandboxes whose namespaces are there cost no question to the runtime", async () => {
+Deno.test("the runtime is not asked about sandboxes whose namespaces exist", async () => {
   const { deps, calls } = depsOf({ isAlive: true });
   await checkSandboxes(deps);
   assertEquals(calls, []);
 });
 
-Deno.test("isAliveOrUnknown() logs that nobody answered", async () => {
+Deno.test("isAliveOrUnknown() logs a runtime that does not answer", async () => {
   const { deps, log } = depsOf({ isAlive: away });
   assertEquals(await isAliveOrUnknown(deps, attachmentOf("web", "10.9.0.1")), true);
   assert(log.lines[0]?.includes("the runtime does not answer"), log.lines[0]);

@@ -32,7 +32,7 @@ Deno.test("pods of all hosts are listed by name; this host's under its node, whe
   assertEquals(nodes(podItems(viewOf(web, far), undefined)), [["far", "host2"], ["web", "host1"]]);
 });
 
-Deno.test("an attachment that is not ready is no network of its pod yet", () => {
+Deno.test("an attachment that is not ready does not count as a network of its pod", () => {
   const planned = { ...web, state: "planned" as const } as unknown as typeof web;
   assertEquals(podItems(viewOf(planned), undefined), []);
   assertEquals(podItems(viewOf(planned, second), undefined)[0]?.networks, ["t/red"]);

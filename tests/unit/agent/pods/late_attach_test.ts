@@ -1,4 +1,4 @@
-// Endpoints that are written after their pods started: whom they are attached to, and to whom never.
+// Endpoints that are written after their pods started: which pods get them, and which never do.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { PodRequest } from "../../../../lib/agent/api.ts";
@@ -215,7 +215,7 @@ for (const [code, failed, isKept, lines] of ENDS) {
   });
 }
 
-Deno.test("a container that is no sandbox after all is not tried again", async () => {
+Deno.test("a container that turns out not to be a sandbox is not tried again", async () => {
   const { deps, setUps } = depsOf(documentsOf({ endpoints: [named()] }), () => {
     throw new Fault("usage", "it uses the network of another container");
   });

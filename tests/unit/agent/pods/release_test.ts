@@ -63,7 +63,7 @@ Deno.test("a record that is another attachment's by now stays, and so does its e
   assertEquals([left(), store.database.revision], before);
 });
 
-Deno.test("what is deleted already is no reason to write", async () => {
+Deno.test("a second release of the same attachments writes nothing", async () => {
   const { store, release } = await start(1);
   await release();
   const { revision } = store.database;

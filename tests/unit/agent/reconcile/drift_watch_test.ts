@@ -1,4 +1,4 @@
-// What somebody changes inside a pod is repaired: after the kernel's events, and by walks over all pods.
+// Manual changes inside pods are repaired: after events of the kernel, and by walks over all pods.
 
 import { assert, assertEquals } from "@std/assert";
 import { watchDrift } from "../../../../lib/agent/reconcile/drift_watch.ts";
@@ -120,7 +120,7 @@ for (const [what, change] of CHANGES) {
   });
 }
 
-Deno.test("a MAC address, of which the kernel does not tell, is repaired by a walk", async () => {
+Deno.test("a changed MAC address, for which no event comes, is repaired by a walk", async () => {
   const { agent, inside, podEnd } = await startAttached();
   using _ = agent;
   const end = endIn(inside);
@@ -131,7 +131,7 @@ Deno.test("a MAC address, of which the kernel does not tell, is repaired by a wa
   assertEquals(endIn(inside), end);
 });
 
-Deno.test("twelve walks look into each pod once", async () => {
+Deno.test("twelve walks check each pod once", async () => {
   const { agent } = await startAttached(30);
   using _ = agent;
   for (let walk = 1; walk <= 12; walk++) await check(agent, [], walk);
@@ -307,7 +307,7 @@ Deno.test("flows that have changed lead to one log line and a reconciliation", a
   assertEquals([notified, log.lines.length], [1, 1]);
 });
 
-Deno.test("what fails in one round is logged as detail, and the next rounds go on", async () => {
+Deno.test("a failed check is logged at level debug, and later rounds continue", async () => {
   const fail = () => Promise.reject(new Fault("unavailable", "no answer"));
   const { done, log, notified } = await watch(10, { hasDrifted: fail, checkPods: fail });
   assertEquals([done.length, notified], [9, 0]);

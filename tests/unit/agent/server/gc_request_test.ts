@@ -1,4 +1,4 @@
-// POST /v1/gc: which collection the body asks for, and who is notified of it.
+// POST /v1/gc: which collection the body requests, and which loops are notified.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { collectGarbage, type GcRequestDeps } from "../../../../lib/agent/server/gc_request.ts";
@@ -81,7 +81,7 @@ Deno.test("a removal that is refused notifies all the same: a part may have been
   assertEquals(agent.logged, []);
 });
 
-Deno.test("a host that is no name is refused as usage before anything is done", async () => {
+Deno.test("a host label that is not valid is refused as usage before anything is done", async () => {
   using agent = await startBeside();
   const { ask, notified } = askOf(agent);
   for (const host of ["", "a/b", 7, null]) {

@@ -52,7 +52,7 @@ function heldVerbs() {
 
 const settled = () => new Promise<void>((resolve) => setTimeout(resolve));
 
-Deno.test("verbs for one sandbox are worked off one after the other, in the order they came", async () => {
+Deno.test("verbs for one sandbox run one after the other, in the order of their requests", async () => {
   const { ask, end, events } = heldVerbs();
   const pod = podOf("a");
   const answers = [ask("setup", pod), ask("teardown", pod), ask("setup", { ...pod, name: "b" })];
@@ -70,7 +70,7 @@ Deno.test("verbs for one sandbox are worked off one after the other, in the orde
   ]);
 });
 
-Deno.test("verbs for different sandboxes are worked off side by side", async () => {
+Deno.test("verbs for different sandboxes run in parallel", async () => {
   const { ask, end, events } = heldVerbs();
   const answers = ["a", "b", "c"].map((digit) => ask("setup", podOf(digit)));
   await settled();
@@ -79,7 +79,7 @@ Deno.test("verbs for different sandboxes are worked off side by side", async () 
   assertEquals((await Promise.all(answers)).length, 3);
 });
 
-Deno.test("status is answered at once, while a setup of its sandbox is under way", async () => {
+Deno.test("status is answered at once while a setup of its sandbox is running", async () => {
   const { ask, end, trims } = heldVerbs();
   const setup = ask("setup", podOf("a"));
   await settled();
@@ -89,7 +89,7 @@ Deno.test("status is answered at once, while a setup of its sandbox is under way
   await setup;
 });
 
-Deno.test("a verb that fails answers its own caller, and the next one is worked off", async () => {
+Deno.test("a verb that fails affects only its own caller: the next one runs", async () => {
   const { ask, end, events } = heldVerbs();
   const pod = podOf("a");
   const first = assertRejects(() => ask("setup", pod), Fault, "refused");

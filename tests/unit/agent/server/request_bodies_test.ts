@@ -47,7 +47,7 @@ Deno.test("readBody() takes a body of just the limit and refuses one byte more",
   assert(fault.fix);
 });
 
-Deno.test("readBody() refuses what is no JSON object", async () => {
+Deno.test("readBody() refuses what is not a JSON object", async () => {
   for (const text of ["", "{", "[]", '[{"a":1}]', "null", "7", '"a"']) {
     const fault = await assertRejects(() => readBody(requestOf(text)), Fault, "not a JSON object");
     assertEquals(fault.code, "usage", text);

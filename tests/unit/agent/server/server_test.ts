@@ -67,7 +67,7 @@ for (const [code, status] of Object.entries(STATUS) as [FaultCode, number][]) {
   });
 }
 
-Deno.test("an error that is no Fault is answered as failed, and its stack is in the debug log", async () => {
+Deno.test("an error that is not a Fault is answered as failed, and its stack is in the debug log", async () => {
   using agent = await startMemoryAgent();
   const deps = depsOf(agent, {
     explainPod: () => Promise.reject(new RangeError("far out")),
@@ -398,13 +398,13 @@ Deno.test("POST /v1/kubernetes takes policies over, and GET /v1/policies lists t
 
 for (
   const [what, body] of [
-    ["no list", { policies: {} }],
-    ["names nothing", { policies: [{ namespace: "default" }] }],
+    ["has policies that are not a list", { policies: {} }],
+    ["has a policy without name", { policies: [{ namespace: "default" }] }],
     ["has a pod without namespace", { pods: [{ name: "web" }] }],
-    ["has a namespace that is no object", { namespaces: ["default"] }],
+    ["has a namespace that is not an object", { namespaces: ["default"] }],
   ] as const
 ) {
-  Deno.test(`POST /v1/kubernetes with what ${what} is refused, and takes nothing over`, async () => {
+  Deno.test(`POST /v1/kubernetes with a body that ${what} is refused, and nothing is taken over`, async () => {
     using agent = await startAgent();
     const { status } = await ask(depsOf(agent), "/v1/kubernetes", body);
     assertEquals(status, 400);
