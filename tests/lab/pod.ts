@@ -26,6 +26,16 @@ export async function makePod(name: string, namespace = "default"): Promise<Pod>
   const id = randomHex(64);
   await run("ip", ["netns", "add", id]);
   await run("ip", ["-n", id, "link", "set", "lo", "up"]);
+  // The kernel gives an address up after three seconds without an answer: where a machine is so slow that
+  // ARP takes longer, a ping would fail for that.
+  await run("ip", [
+    "netns",
+    "exec",
+    id,
+    "sysctl",
+    "-qw",
+    "net.ipv4.neigh.default.mcast_solicit=30",
+  ]);
   const inside = (cmd: string, ...args: string[]) => runInside(id, cmd, args);
   return {
     namespace,

@@ -110,7 +110,8 @@ async function seenLinks(inside: Inside): Promise<SeenLink[]> {
     index: link.ifindex,
     peerIndex: link.link_index,
     name: link.ifname,
-    flags: link.flags,
+    // The kernel notices a carrier a moment after both ends are up.
+    flags: link.flags.filter((flag) => flag !== "NO-CARRIER"),
     mtu: link.mtu,
     group: link.group,
     mac: link.address,

@@ -39,7 +39,7 @@ Deno.test("the bundle opens a store by a client's certificate, through etcd3", a
   await run(Deno.execPath(), ["run", "-A", `${HOUSE}.ci/bundle.ts`, app], { limitMs: 60_000 });
   await Deno.writeTextFile(
     `${app}/check.js`,
-    `import { openEtcd } from "./driver.js";
+    `import { openEtcd } from "./etcd_store.js";
 const store = await openEtcd(Deno.args[0], JSON.parse(Deno.args[1]));
 console.log(JSON.stringify(await store.get("a")));
 await store.close();

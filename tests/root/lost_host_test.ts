@@ -83,7 +83,7 @@ Deno.test("a lost host's addresses are assigned again; when it comes back, its p
   assertStringIncludes(own.err, "it is this host, and its agent is running");
   const unknown = await one.agent.call("gc", "--host", "host4");
   assertEquals(unknown.code, 3);
-  assertMatch(unknown.err, /no host is named "host4": known: host1, host2, host3; see/);
+  assertMatch(unknown.err, /no host is named "host4": known: host1, host2, host3; list them with/);
   assertEquals((await one.agent.call("gc", "host3")).code, 2);
   assertEquals((await one.agent.call("gc", "--store", cluster.etcd!.url("/lab"))).code, 2);
   assertEquals((await ready(cluster)).length, 5);

@@ -148,7 +148,11 @@ export const ACTS: readonly Act[] = [
     run: (soak) =>
       onPlaced(soak, async (name) => {
         const { netns } = soak.placed.get(name)!.host;
-        await run("ip", ["-n", netns, "link", "del", await soak.portOf(name)]);
+        // The agent may be about to make it anew, after the act before.
+        await waitFor("the link to be there to be deleted", async () => {
+          const remove = ["-n", netns, "link", "del", await soak.portOf(name)];
+          return await run("ip", remove).then(() => true, () => false);
+        });
       }),
   },
 ];
