@@ -1,7 +1,7 @@
 // A container of a real Docker, looked at from outside: what its network namespace holds.
 
 import type { Dockerd } from "./dockerd.ts";
-import { PING_LIMIT } from "./pod.ts";
+import { isAnswered, PING_LIMIT } from "./pod.ts";
 import { waitFor } from "./wait.ts";
 import { hangSignal } from "./limits.ts";
 
@@ -35,8 +35,8 @@ export class LabContainer {
   }
 
   /** Reports whether one ping is answered, however late: for tests that expect it. */
-  async reaches(address: string): Promise<boolean> {
-    return (await this.run("ping", "-c1", "-W30", "-q", address)).code === 0;
+  reaches(address: string): Promise<boolean> {
+    return isAnswered((...args) => this.run(...args), address);
   }
 
   /** Reports whether one ping is answered within a second of the reference machine. */

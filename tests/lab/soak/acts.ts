@@ -5,6 +5,7 @@ import { assertEquals } from "@std/assert";
 import { run } from "../run.ts";
 import { oneOf } from "../random.ts";
 import type { Soak } from "./soak.ts";
+import { waitFor } from "../wait.ts";
 
 /** One act; does nothing where it finds nothing to act on. */
 export interface Act {
