@@ -1,7 +1,7 @@
-// Whether records and claims say the same, and how full the pools are. Pure.
+// Checks that records and claims agree, and computes the usage of the address pools. Pure.
 //
-// A claim is a key that names the record that took it; a record holds what it claims. After any crash
-// the two agree, since they change in one commit: a difference is a bug, or somebody's hand.
+// A claim is a key with the record that took it as its owner; the record has the claimed value. After any
+// crash the two agree, since they change in one commit: a difference is a bug, or a manual change.
 
 import { type AddressPool, poolHas, poolSize, refusalOf } from "../ipam/addresses.ts";
 import { overlap, parseAddress, parseSubnet } from "../ipam/subnets.ts";
@@ -21,22 +21,22 @@ import { readableAt, whyUnreadable } from "./readable.ts";
 import { endpointKeyOf } from "./plan/stored.ts";
 import { poolOf } from "./field_rules.ts";
 
-/** Two records that do not say the same. */
+/** A record and a claim that contradict each other. */
 export interface Difference {
-  /** Key of the record that is looked at. */
+  /** Key of the record. */
   readonly name: string;
   /** What is wrong with it. */
   readonly why: string;
 }
 
-/** Returns what this version cannot read, by key: of a newer version, or a stranger's. */
+/** Returns the documents that this version cannot read, by key: of a newer version or another program. */
 export function unreadableRecords(documents: Documents): Difference[] {
   return documentsIn(documents, groups.unreadable)
     .map(([name, value]) => ({ name, why: whyUnreadable(name, value) ?? "" }))
     .sort((a, b) => a.name < b.name ? -1 : 1);
 }
 
-/** How full one network's pool is. */
+/** Usage of one network's address pool. */
 export interface PoolUse {
   readonly tenant: string;
   readonly network: string;
@@ -45,7 +45,7 @@ export interface PoolUse {
   readonly size: number;
   readonly used: number;
   readonly free: number;
-  /** Of the used ones, those that wait for a pod that is gone, by the end of their time. */
+  /** Those of the used ones that are held for a deleted pod, sorted by the end of that time. */
   readonly held: readonly HeldAddress[];
 }
 
@@ -58,10 +58,7 @@ export interface HeldAddress {
   readonly until: string;
 }
 
-/**
- * Returns every difference between records and claims, and what cannot be read, by key; none where all
- * is well.
- */
+/** Returns every difference between records and claims, and every unreadable document, sorted by key. */
 export function auditClaims(documents: Documents): Difference[] {
   const attached = new Set(
     below<AttachmentRecord>(documents, "attachments/").map(([, one]) => endpointKeyOf(one)),
@@ -80,8 +77,8 @@ export function auditClaims(documents: Documents): Difference[] {
       isHeld(documents, key, claim) ? [] : [{
         name: key,
         why: documents.has(claim.owner)
-          ? `${claim.owner} holds another`
-          : `its owner ${claim.owner} is not there`,
+          ? `${claim.owner} has another value`
+          : `its owner ${claim.owner} does not exist`,
       }]
     ),
     ...below<SubnetsRecord>(documents, "subnets/").flatMap(([key, record]) =>
@@ -91,7 +88,7 @@ export function auditClaims(documents: Documents): Difference[] {
   return found.sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 }
 
-/** Returns how full each network's pool is, by tenant and network. */
+/** Returns the usage of each network's pool, sorted by tenant and network. */
 export function poolsInUse(documents: Documents): PoolUse[] {
   const addresses = Map.groupBy(
     below<EndpointRecord>(documents, "endpoints/").map(([, one]) => one),
@@ -131,19 +128,19 @@ function below<T>(documents: Documents, prefix: string): [string, T][] {
 
 function missingClaims(documents: Documents, key: string, claims: readonly string[]): Difference[] {
   return claims.filter((claim) => !documents.has(claim))
-    .map((claim) => ({ name: key, why: `${claim} is not there` }))
+    .map((claim) => ({ name: key, why: `${claim} does not exist` }))
     .concat(
       claims.filter((claim) => {
         const owner = readableAt<ClaimRecord>(documents, claim)?.owner;
         return owner !== undefined && owner !== key;
-      }).map((claim) => ({ name: key, why: `${claim} is another's` })),
+      }).map((claim) => ({ name: key, why: `${claim} belongs to another record` })),
     );
 }
 
-/** Reports whether the owner of a claim says that it holds it. */
+/** Reports whether the owner of a claim has the claimed value. */
 export function isHeld(documents: Documents, claim: string, { owner }: ClaimRecord): boolean {
   const record = documents.get(owner)?.value;
-  // Whether a record that cannot be read holds it, its own version knows.
+  // Whether an unreadable record has it is known to a newer version only.
   if (record !== undefined && whyUnreadable(owner, record) !== undefined) return true;
   if (owner.startsWith("networks/") && record) {
     return networkClaims(record as NetworkRecord).includes(claim);
@@ -154,14 +151,14 @@ export function isHeld(documents: Documents, claim: string, { owner }: ClaimReco
 
 function misplaced(documents: Documents, key: string, one: EndpointRecord): Difference[] {
   const parent = keys.network(one.tenant, one.network);
-  if (!documents.has(parent)) return [{ name: key, why: "its network is not there" }];
+  if (!documents.has(parent)) return [{ name: key, why: "its network does not exist" }];
   const network = readableAt<NetworkRecord>(documents, parent);
   if (!network) return [];
   const why = refusalOf(networkPool(network), parseAddress(one.address));
   return why === undefined ? [] : [{ name: key, why: `${one.address}: ${why}` }];
 }
 
-/** What a set-up made for a pod goes with its attachment, unless it is held. */
+/** A dynamic endpoint is deleted with its attachment, unless its address is held. */
 function unattached(
   attached: ReadonlySet<string>,
   key: string,
@@ -189,7 +186,7 @@ function wrongSubnets(
     !(documents.has(keys.network(tenant, name)) &&
       readableAt(documents, keys.network(tenant, name)) === undefined) &&
     !there.some((one) => one.name === name && one.subnet === subnet)
-  ).map(([subnet, name]) => ({ name: key, why: `${subnet} of ${tenant}/${name} is not there` }));
+  ).map(([subnet, name]) => ({ name: key, why: `${subnet} of ${tenant}/${name} does not exist` }));
   const subnets = there.map(({ name, subnet }) => ({ name, subnet: parseSubnet(subnet) }));
   const overlapping = subnets.flatMap((one, at) =>
     subnets.slice(at + 1).filter((other) => overlap(one.subnet, other.subnet))

@@ -1,12 +1,12 @@
-// Late binding: which endpoints a pod gets when it is placed. An endpoint was written for a pod's
-// name, in a namespace; or it was bound to one sandbox by its id.
+// Late binding: which endpoints a pod gets when it is scheduled. An endpoint belongs to a pod's name, in a
+// namespace; or it is bound to one sandbox by the sandbox's id.
 
 import { Fault } from "../util/errors.ts";
 import { documentsIn, groups, uuidOf } from "./indexed_documents.ts";
 import { readableAt } from "./readable.ts";
 import { type Documents, type EndpointRecord, keys, type TenantRecord } from "./records.ts";
 
-/** A pod that was placed on `host`. */
+/** A pod that was scheduled to `host`. */
 export interface Placement {
   readonly host: string;
   readonly namespace: string;
@@ -22,9 +22,9 @@ export interface Choice {
 }
 
 /**
- * Returns the endpoints of a pod by tenant and network; none where nothing names it. An endpoint's own
- * interface name counts; the others get eth0, then net1, net2… past those that are `taken`.
- * Faults: conflict, where they belong on another host, or two want one interface name.
+ * Returns the endpoints of a pod, sorted by tenant and network; none where no endpoint names it. An endpoint
+ * keeps its own interface name; the others get eth0, then net1, net2…, without those that are `taken`.
+ * Faults: conflict, where they belong to another host, or two need the same interface name.
  */
 export function chooseEndpoints(
   documents: Documents,
@@ -34,22 +34,22 @@ export function chooseEndpoints(
   const named = matching(documents, placement);
   const isHome = (endpoint: EndpointRecord) =>
     [undefined, placement.host].includes(pinOf(endpoint));
-  const away = named.find((endpoint) => !isHome(endpoint));
-  // One name may stand for containers on several hosts; then those pinned here are meant.
+  const elsewhere = named.find((endpoint) => !isHome(endpoint));
+  // Containers on several hosts may have the same name; then the endpoints pinned here are meant.
   const isPinnedHere = named.some((endpoint) => pinOf(endpoint) === placement.host);
-  if (away && !isPinnedHere) throw belongsElsewhere(placement, away);
+  if (elsewhere && !isPinnedHere) throw belongsElsewhere(placement, elsewhere);
   const chosen = named.filter(isHome);
   return nameInterfaces(chosen.sort(byPlace), placement, taken);
 }
 
-/** Returns the endpoints that name a pod, wherever they belong, by tenant and network. */
+/** Returns the endpoints that name a pod, whatever their host, sorted by tenant and network. */
 export function namedEndpoints(documents: Documents, placement: Placement): EndpointRecord[] {
   return matching(documents, placement).sort(byPlace);
 }
 
 /**
- * Reports whether nothing names the pod as it is given, but something does with namespace and name
- * exchanged, which is the order of the original's guide.
+ * Reports whether no endpoint names the pod, but one does with namespace and name exchanged, which is the
+ * order of the original's guide.
  */
 export function matchesSwapped(documents: Documents, placement: Placement): boolean {
   const { namespace, pod } = placement;
@@ -59,7 +59,7 @@ export function matchesSwapped(documents: Documents, placement: Placement): bool
 
 function matching(documents: Documents, placement: Placement): EndpointRecord[] {
   const { pod, sandbox } = placement;
-  // Whoever matches is in one of these.
+  // Every match is in one of these groups.
   const bySandbox = sandbox === undefined ? [] : [groups.shortUuid(sandbox)];
   const near = [groups.podName(pod), groups.uuid(pod), ...bySandbox]
     .flatMap((group) => documentsIn<EndpointRecord>(documents, group));

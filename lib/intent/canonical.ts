@@ -7,9 +7,8 @@ import { storedAsDesired } from "./plan/desired_intent.ts";
 import { type Documents, keys } from "./records.ts";
 
 /**
- * Returns the stored records as an intent, by name. What a pool chose is left out, so that planning
- * the intent again is free to choose; pins by `bind`, and endpoints that set-ups made, are no part of
- * it. Faults: failed.
+ * Returns the stored records as an intent, sorted by name. Values chosen from a pool are left out, so that
+ * planning the intent again may choose others; so are pins by `bind` and dynamic endpoints. Faults: failed.
  */
 export function documentsToIntent(documents: Documents): Intent {
   const { hosts, tenants, networks, endpoints } = storedAsDesired(readDocuments(documents));

@@ -1,7 +1,7 @@
-// Which keys changed lately, for whoever looks again and again: a look costs what changed since the one
-// before, not a walk through all documents.
+// Journal of changed keys, for readers that follow changes: each read costs what changed since the previous
+// one, not a scan of all documents.
 
-/** A look that is further behind walks. */
+/** A reader that is further behind scans all documents. */
 const MOST = 4_096;
 
 /** Keys in the order of their changes; only the latest are kept. */
@@ -9,7 +9,7 @@ export class ChangedKeys {
   #keys: string[] = [];
   #forgotten = 0;
 
-  /** How many changes there were: tell it to since() at the next look. */
+  /** Number of changes so far, to be passed to since() at the next read. */
   get count(): number {
     return this.#forgotten + this.#keys.length;
   }
@@ -19,13 +19,13 @@ export class ChangedKeys {
     if (this.#keys.length >= 2 * MOST) this.#forget(MOST);
   }
 
-  /** Anything may have changed. */
+  /** Notes that anything may have changed. */
   noteAll(): void {
     this.#forget(this.#keys.length);
     this.#forgotten++;
   }
 
-  /** Returns the keys that changed since there were `count` changes; undefined where nobody knows. */
+  /** Returns the keys that changed since there were `count` changes; undefined where that is not known. */
   since(count: number): readonly string[] | undefined {
     return count < this.#forgotten ? undefined : this.#keys.slice(count - this.#forgotten);
   }

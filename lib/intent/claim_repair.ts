@@ -1,7 +1,8 @@
-// What brings claims and records together again where they differ: leaked claims go, missing ones come
-// back. Pure; who acts on it looks twice before, and the checks say that all is as it was seen.
+// Repairs claims that do not agree with the records: leaked claims are deleted, missing ones created again.
+// Pure; the caller plans twice before it acts, and the checks of each commit make sure that nothing has
+// changed since.
 //
-// An address that a pod has at this moment is nobody's to move: its claim is kept, whatever it says.
+// An address that a pod has at this moment is never released: its claim is kept, whatever its owner.
 
 import { isHeld } from "./audit.ts";
 import { documentsIn, groups } from "./indexed_documents.ts";
@@ -18,18 +19,18 @@ import {
   SCHEMA,
 } from "./records.ts";
 
-/** One act of a repair, or why there is none. */
+/** The repair of one claim, or why it is kept. */
 export interface Repair {
   readonly act: "release" | "rebuild" | "keep";
   /** Key of the claim. */
   readonly claim: string;
   readonly why: string;
-  /** What must hold for it, and what it writes; nothing of both for what is kept. */
+  /** The commit; both are empty for a claim that is kept. */
   readonly checks: readonly PlanCheck[];
   readonly writes: readonly PlanWrite[];
 }
 
-/** Returns what is to be repaired, by the claims' keys. What cannot be read is not looked into. */
+/** Returns the repairs, sorted by the claims' keys. Unreadable documents are left alone. */
 export function planRepairs(documents: Documents): Repair[] {
   const recordsByClaim = impliedClaims(documents);
   const found = [
@@ -40,7 +41,7 @@ export function planRepairs(documents: Documents): Repair[] {
   return found.filter((one) => one !== undefined).sort((a, b) => a.claim < b.claim ? -1 : 1);
 }
 
-/** Returns the records that say that they hold a claim, by claim; more than one is a double use. */
+/** Returns the records that have the value of a claim, by claim; more than one is a conflict. */
 function impliedClaims(documents: Documents): Map<string, string[]> {
   const records = new Map<string, string[]>();
   for (const key of [...documents.keys()].sort()) {
@@ -59,7 +60,7 @@ function claimsOf(documents: Documents, key: string): string[] {
   return "encap" in record ? networkClaims(record) : [endpointClaim(record)];
 }
 
-/** A record without its claim gets it, where nobody else has it. */
+/** A record without its claim gets it, where no other record or pod has it. */
 function repairOfRecord(
   documents: Documents,
   claim: string,
@@ -72,20 +73,20 @@ function repairOfRecord(
   const owner = records.find((one) => pods.some(({ endpoint }) => endpoint === one)) ?? records[0];
   if (owner === undefined) return undefined;
   const stranger = pods.find(({ endpoint }) => endpoint !== owner);
-  if (stranger) return keep(claim, `${stranger.words} has it, and ${owner} wants it`);
+  if (stranger) return keep(claim, `${stranger.words} has it, and ${owner} claims it, too`);
   const holder = known && documents.has(known.owner) && !isRecord(documents, known.owner);
-  if (holder) return keep(claim, `${known.owner} has it, and ${owner} wants it`);
+  if (holder) return keep(claim, `${known.owner} has it, and ${owner} claims it, too`);
   const value: ClaimRecord = { schema: SCHEMA, owner };
   return {
     act: "rebuild",
     claim,
-    why: `${owner} holds it`,
+    why: `${owner} has its value`,
     checks: [claim, owner].map((key) => checkOf(documents, key)),
     writes: [{ key: claim, value: { ...value } }],
   };
 }
 
-/** A claim that no record holds goes. */
+/** A claim of a value that no record has is released. */
 function repairOfLeak(documents: Documents, claim: string): Repair | undefined {
   const known = readableAt<ClaimRecord>(documents, claim);
   if (!known || isHeld(documents, claim, known)) return undefined;
@@ -98,7 +99,7 @@ function repairOfLeak(documents: Documents, claim: string): Repair | undefined {
   return {
     act: "release",
     claim,
-    why: documents.has(owner) ? `${owner} holds another` : `its owner ${owner} is not there`,
+    why: documents.has(owner) ? `${owner} has another value` : `its owner ${owner} does not exist`,
     checks: [claim, owner].map((key) => checkOf(documents, key)),
     writes: [{ key: claim, value: undefined }],
   };
@@ -112,7 +113,7 @@ function checkOf(documents: Documents, key: string): PlanCheck {
   return { key, revision: documents.get(key)?.revision ?? 0 };
 }
 
-/** Reports whether `key` is a record whose own words say which claims it holds. */
+/** Reports whether `key` is a readable record that implies claims. */
 function isRecord(documents: Documents, key: string): boolean {
   return ["networks", "endpoints"].includes(folderOf(key)) &&
     readableAt(documents, key) !== undefined;

@@ -1,11 +1,11 @@
-// Endpoints that set-ups make for pods without one of their own: how they are called, and how long an
-// address is held for a pod that is gone. Pure.
+// Dynamic endpoints: made by a set-up for a pod without one of its own. Their names, and how long an address
+// is held for a pod that is gone. Pure.
 
 import { type Documents, type EndpointRecord, keys, type NetworkRecord } from "./records.ts";
 
 /**
- * Returns the name of a pod's endpoint in a network. No file can say it: names have no tilde. So it is
- * never one that a user wrote, and pods of one name in two namespaces have two.
+ * Returns the name of a pod's endpoint in a network. Names in files have no tilde, so it is never one that a
+ * user wrote; pods of the same name in two namespaces have two.
  */
 export function dynamicEndpointName({ namespace, name }: PodName): string {
   return `${namespace}~${name}`;
@@ -24,7 +24,7 @@ export function podOfDynamic({ dynamic, namespace = "default" }: EndpointRecord)
 
 /**
  * Returns when a held address is free again, in milliseconds of the epoch; undefined where it is not held.
- * The network's HoldAddress counts as it is now: who makes it shorter need not wait for the old one.
+ * The network's current HoldAddress counts: a shorter one is effective at once.
  */
 export function heldUntil(documents: Documents, endpoint: EndpointRecord): number | undefined {
   const since = endpoint.dynamic?.heldSince;

@@ -1,5 +1,5 @@
-// What must hold within one tenant or network. Checked when a file is read, where a fault is named
-// by its path, and again when it is planned, where what the file left out is known.
+// Rules within one tenant or network. Checked when a file is parsed, with the path of the field in messages,
+// and again when it is planned, when the values that the file leaves out are known.
 
 import { type AddressPool, createPool, parseAddressRange, refusalOf } from "../ipam/addresses.ts";
 import { VLANS, VNIS } from "../ipam/ranges.ts";
@@ -28,17 +28,17 @@ export function checkTenantPool(at: At, subnetPool: string, allocSubnetLen: numb
   });
 }
 
-/** Faults (usage) unless `tag` can be one of `encap`. */
+/** Faults (usage) unless `tag` is valid for `encap`. */
 export function checkTag(at: At, encap: Encap, tag: number): void {
   const { first, last } = encap === "vlan" ? VLANS : VNIS;
   if (first <= tag && tag <= last) return;
-  throw new Fault("usage", `${at("PktTag")} ${tag} is no ${tagWord(encap)}`, {
+  throw new Fault("usage", `${at("PktTag")} ${tag} is not a valid ${tagWord(encap)}`, {
     why: `${first} to ${last} are allowed`,
     fix: "leave it out for the lowest free one",
   });
 }
 
-/** Returns the word for a tag of `encap`. */
+/** Returns the name of a tag of `encap` in messages. */
 export function tagWord(encap: Encap): "VLAN" | "VNI" {
   return encap === "vlan" ? "VLAN" : "VNI";
 }
@@ -61,7 +61,7 @@ export function poolOf(
   if (chosen) checkInside(at("AllocRange"), allocRange ?? "", chosen, subnet);
   const parts = { name, subnet, reserve: ranges, allocRange: chosen };
   if (gateway === undefined) return createPool(parts);
-  // A gateway may be in the reserve: that is one way to keep it out.
+  // A gateway may be in the reserve: that is one way to keep it from being allocated.
   const refusal = refusalOf(createPool({ name, subnet }), parseAddress(gateway));
   if (refusal) throw refused(`${at("DefaultGw")} ${gateway}`, refusal);
   return createPool({ ...parts, gateway: parseAddress(gateway) });

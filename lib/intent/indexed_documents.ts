@@ -1,5 +1,5 @@
-// Documents that are found without a walk through all: by folder, by pod, by host, by network. What
-// cannot be read is found nowhere, but by its key.
+// Documents with an index, found without a scan of all: by folder, pod, host, network. Unreadable documents are
+// in one group of their own.
 
 import { ChangedKeys } from "./changed_keys.ts";
 import { folderOf, whyUnreadable } from "./readable.ts";
@@ -7,13 +7,13 @@ import type { AttachmentRecord, Document, Documents, EndpointRecord } from "./re
 
 /** Names of the groups in which documents are found. */
 export const groups = {
-  /** Any folder but those of endpoints and claims, which are as many as all others together. */
+  /** Any folder but endpoints and claims, which have more documents than all others together. */
   folder: (folder: string) => `folder ${folder}`,
   /** Endpoints whose container has this name. */
   podName: (name: string) => `pod ${name}`,
-  /** Endpoints that are to be plumbed into a container of this id or name. */
+  /** Endpoints for a container of this id or name (AttachUUID). */
   uuid: (uuid: string) => `uuid ${uuid}`,
-  /** The same by the first digits of the id, of which there may be 12 to 64. */
+  /** The same by the first 12 of the 12 to 64 digits of the id. */
   shortUuid: (uuid: string) => `id ${uuid.slice(0, 12)}`,
   attachmentsOn: (host: string) => `on ${host}`,
   /** Attachments in a sandbox, by the first digits of its id. */
@@ -22,9 +22,9 @@ export const groups = {
   endpointsAt: (tenant: string, network: string) => `endpoints at ${tenant}/${network}`,
   /** Claims on addresses of a network. */
   addressesAt: (tenant: string, network: string) => `addresses at ${tenant}/${network}`,
-  /** Claims on all else: VLANs, VNIs, subnets. */
+  /** Other claims: VLANs, VNIs, subnets. */
   otherClaims: "other claims",
-  /** What this version cannot read. */
+  /** Documents that this version cannot read. */
   unreadable: "unreadable",
 } as const;
 
@@ -40,7 +40,7 @@ export function groupsOf(key: string, value: unknown): string[] {
 
 const ADDRESSES = "claims/ip/";
 
-// Written so that nothing is made but the name: there are as many of these as of all others together.
+// Allocates nothing but the name: there are as many of these as of all others together.
 function claimGroup(key: string): string {
   if (!key.startsWith(ADDRESSES)) return groups.otherClaims;
   const network = key.indexOf("/", ADDRESSES.length);
@@ -66,15 +66,15 @@ function attachmentGroups({ host, sandbox, tenant, network }: AttachmentRecord):
   ];
 }
 
-/** Returns the container that an endpoint is for; a pin says all: one without an id clears the intent's. */
+/** Returns the id or name of the container that an endpoint is for; a pin without an id clears the intent's. */
 export function uuidOf({ pin, attachUuid }: EndpointRecord): string | undefined {
   return pin ? pin.attachUuid : attachUuid;
 }
 
-/** A map of documents that keeps its groups by itself, and remembers which values changed lately. */
+/** A map of documents that maintains its groups, and a journal of changed keys. */
 export class IndexedDocuments extends Map<string, Document> {
   readonly journal = new ChangedKeys();
-  /** A key alone, or several: most groups have one member. */
+  /** One key, or several: most groups have one member. */
   readonly #keysByGroup = new Map<string, string | Set<string>>();
 
   /** Returns the keys of a group, in no order. */
@@ -124,7 +124,7 @@ export class IndexedDocuments extends Map<string, Document> {
   }
 }
 
-/** Returns the keys and documents of a group: by the index where there is one, else by a walk. */
+/** Returns the keys and documents of a group: by the index where there is one, else by a scan. */
 export function documentsIn<T>(documents: Documents, group: string): [key: string, value: T][] {
   if (documents instanceof IndexedDocuments) {
     return [...documents.keysIn(group)].map((key) => [key, documents.get(key)?.value as T]);
@@ -133,12 +133,12 @@ export function documentsIn<T>(documents: Documents, group: string): [key: strin
     .map(([key, { value }]) => [key, value as T]);
 }
 
-/** Tells from look to look which keys' values changed. */
+/** Follows the changes of documents from one call to the next. */
 export class ChangeFollower {
   #documents: Documents | undefined;
   #count = 0;
 
-  /** Returns what changed since the last call; undefined where nobody knows: that may be anything. */
+  /** Returns the keys that changed since the last call; undefined where that is not known: any may have. */
   follow(documents: Documents): ReadonlySet<string> | undefined {
     const journal = documents instanceof IndexedDocuments ? documents.journal : undefined;
     const keys = documents === this.#documents ? journal?.since(this.#count) : undefined;

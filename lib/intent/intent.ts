@@ -1,5 +1,5 @@
-// What an intent says, in the house's words: the user's file after reading, before any allocation.
-// An absent field means that the file says nothing of it.
+// An intent under this program's field names: the user's file after parsing, before any allocation.
+// An absent field means that the file does not mention it.
 
 import type { EndpointRecord, HostRecord, NetworkRecord, TenantRecord } from "./records.ts";
 

@@ -1,6 +1,5 @@
-// Plans that only let endpoints come or change, made from the networks that the file names: what a plan
-// costs does not grow with all that stands in the store. Whatever more a file changes is planned from
-// all of it.
+// Plans that only add or change endpoints, made from the networks that the file names: the cost of such a plan
+// does not grow with the store. Anything else that a file changes is planned from all documents.
 
 import { Fault } from "../util/errors.ts";
 import type { Intent } from "./intent.ts";
@@ -12,21 +11,21 @@ import { type Documents, keys } from "./records.ts";
 
 const FOLDERS = ["hosts", "tenants", "networks", "subnets", "arrivals"];
 
-/** Returns the plan of `change` as planIntent() does, quicker where it can. Faults as planIntent(). */
+/** Returns the plan of `change` as planIntent() does, faster where possible. Faults as planIntent(). */
 export function planChange(documents: Documents, change: Change): Plan {
-  if (documents instanceof IndexedDocuments && mayBeNarrow(documents, change)) {
+  if (documents instanceof IndexedDocuments && mayPlanInPart(documents, change)) {
     try {
-      const plan = planIntent(narrowed(documents, change.intent), change);
+      const plan = planIntent(documentsNear(documents, change.intent), change);
       if (plan.operations.every(({ kind }) => kind === "endpoint" || kind === "host")) return plan;
     } catch (error) {
-      // Told from all that there is, the words may be others.
+      // Planned from all documents, the message may differ.
       if (!(error instanceof Fault)) throw error;
     }
   }
   return planIntent(documents, change);
 }
 
-function mayBeNarrow(documents: Documents, { mode, intent }: Change): boolean {
+function mayPlanInPart(documents: Documents, { mode, intent }: Change): boolean {
   return mode === "add" && intent.hostBindings.length === 0 &&
     intent.tenants.every(({ name, networks }) =>
       documents.has(keys.tenant(name)) &&
@@ -34,8 +33,8 @@ function mayBeNarrow(documents: Documents, { mode, intent }: Change): boolean {
     );
 }
 
-/** Returns what stands around and below the networks of a file, and all claims on tags and subnets. */
-function narrowed(documents: IndexedDocuments, { tenants }: Intent): Documents {
+/** Returns the documents around and below the networks of a file, and all claims on tags and subnets. */
+function documentsNear(documents: IndexedDocuments, { tenants }: Intent): Documents {
   const below = tenants.flatMap(({ name, networks }) =>
     networks.flatMap((network) => [
       groups.endpointsAt(name, network.name),

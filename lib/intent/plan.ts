@@ -1,6 +1,6 @@
-// The planner: what the store holds and what a user wishes give a plan, all or nothing. Pure, so that
+// The planner: from stored records and a user's change to a plan, all or nothing. Pure, so that
 // the same plan can be shown, tried on a copy, and applied. The steps are the files of plan/:
-// stored (read) → change (state) → target (choose) → changes (compare) → order.
+// stored (read) → desired_intent → target (choose) → changes (compare) → order.
 
 import { Fault } from "../util/errors.ts";
 import type { Binding } from "./intent.ts";
@@ -19,7 +19,7 @@ import type { Desired } from "./plan/desired_types.ts";
 import { type Documents, type EndpointRecord, keys, type NetworkRecord } from "./records.ts";
 
 /**
- * Returns what changes in `documents` when `change` comes true; nothing where it is true already.
+ * Returns the operations that make `change` true in `documents`; none where it is true already.
  * Faults: usage (the intent contradicts itself or what is there), conflict (taken, or in use by
  * pods or children), exhausted (a pool is full), failed (a document cannot be read).
  */
@@ -80,7 +80,7 @@ function unbound(bindings: readonly Binding[], { endpoints }: Target): string[] 
     .map(({ container }) => `no endpoint is named ${container}, so nothing is bound`);
 }
 
-/** A pod stays where it is; its endpoint may be told to be elsewhere. */
+/** A pod stays where it is, even when its endpoint is pinned to another host: that is worth a warning. */
 function movedPins(stored: Stored, desired: Desired, { endpoints }: Target): string[] {
   const live = liveAttachments(stored, desired);
   return [...stored.attachments.values()].flatMap((attachment) => {
@@ -114,7 +114,7 @@ function subnetListsOf(stored: Stored): Plan["subnetLists"] {
   ]));
 }
 
-/** What the list says of networks that this version cannot read stays in it. */
+/** Subnets of networks that this version cannot read stay in the list. */
 function unreadableSubnets({ subnets, unreadable }: Stored, tenant: string) {
   const listed = Object.entries(subnets.get(keys.subnets(tenant))?.networks ?? {});
   return Object.fromEntries(

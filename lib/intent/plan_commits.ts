@@ -1,16 +1,16 @@
-// Cuts a plan into commits that a store takes: within the limits, never inside a group. What a later
-// commit checks may have been written by an earlier one of the same plan; its revision is only known
-// when that one is done, so such a check names the commit, and resolveChecks() fills the number in:
+// Splits a plan into commits that a store accepts: within the limits, never inside a group. A key that a later
+// commit checks may have been written by an earlier one of the same plan; its revision is known only
+// when that one is done, so such a check names the commit, and resolveChecks() fills in the revision:
 //
 //   const revisions: number[] = [];
 //   for (const commit of planCommits(plan)) {
 //     const result = await store.commit(resolveChecks(commit, revisions), commit.writes);
-//     if (!result.done) break; // somebody else was faster: plan again
+//     if (!result.done) break; // another client was faster: plan again
 //     revisions.push(result.revision);
 //   }
 //
-// What does not depend on each other may be done side by side: each commit names those that it waits
-// for. Endpoints are the many; their commits meet in nothing but keys. Of all else the order counts.
+// Commits that do not depend on each other may run in parallel: each names those that it waits for. Most
+// commits are endpoints', which depend on each other only by keys. For all others the order counts.
 
 import { Fault } from "../util/errors.ts";
 import { checksOf, commitBatches, type CommitLimits } from "./plan/commit_batches.ts";
@@ -30,7 +30,7 @@ export interface PlanCommit {
   readonly writes: readonly PlanWrite[];
 }
 
-/** All commits of a plan. Each is made when it is asked for: together they may be large. */
+/** All commits of a plan, each made only when iterated: together they may be large. */
 export interface PlanCommits extends Iterable<PlanCommit> {
   readonly length: number;
 }
@@ -43,8 +43,8 @@ export function planCommits(
   plan: Plan,
   { operations = 90, bytes = 480 * 1024, groups = Infinity }: CommitLimits = {},
 ): PlanCommits {
-  const cuts = commitBatches(plan, { operations, bytes, groups });
-  return { length: cuts.length, [Symbol.iterator]: () => commitsOf(plan, cuts) };
+  const batches = commitBatches(plan, { operations, bytes, groups });
+  return { length: batches.length, [Symbol.iterator]: () => commitsOf(plan, batches) };
 }
 
 /** Returns the checks of `commit`, given the revisions that the plan's earlier commits got. */
@@ -67,12 +67,12 @@ type Lists = Map<string, Map<string, string>>;
 
 function* commitsOf(
   plan: Plan,
-  cuts: readonly (readonly Operation[])[],
+  batches: readonly (readonly Operation[])[],
 ): Generator<PlanCommit, undefined> {
   const lists = listsOf(plan);
   const lastWrites = new Map<string, { readonly commit: number; readonly isDeleted: boolean }>();
   const order = new Order();
-  for (const [commit, operations] of cuts.entries()) {
+  for (const [commit, operations] of batches.entries()) {
     const checks = new Map<string, CommitCheck>();
     const writes = new Map<string, PlanWrite>();
     for (const operation of operations) {
@@ -87,26 +87,26 @@ function* commitsOf(
     for (const { key, value } of writes.values()) {
       lastWrites.set(key, { commit, isDeleted: value === undefined });
     }
-    const isApart = operations.every(({ kind }) => kind === "endpoint");
+    const isParallel = operations.every(({ kind }) => kind === "endpoint");
     const after = order.place(commit, [...checks.keys()], [...writes.keys()]);
-    if (!isApart) order.close(commit);
+    if (!isParallel) order.close(commit);
     yield {
       objects: operations.map(({ kind, name }) => `${kind} ${name}`),
-      after: isApart ? after : undefined,
+      after: isParallel ? after : undefined,
       checks: [...checks.values()],
       writes: [...writes.values()],
     };
   }
 }
 
-/** Which commits have to wait for which: those that meet in a key that one of them writes. */
+/** Which commits have to wait for which: those with a common key that one of them writes. */
 class Order {
   readonly #writer = new Map<string, number>();
-  /** Who has checked a key since it was written. */
+  /** Commits that have checked a key since it was written. */
   readonly #checkers = new Map<string, number[]>();
   #closed: number | undefined;
 
-  /** Takes `commit` in; gives the commits before it that it waits for. */
+  /** Adds `commit`; returns the earlier commits that it waits for. */
   place(commit: number, checks: readonly string[], writes: readonly string[]): number[] {
     const after = new Set(this.#closed === undefined ? [] : [this.#closed]);
     for (const key of [...checks, ...writes]) {
@@ -127,7 +127,7 @@ class Order {
     return [...after];
   }
 
-  /** All that comes later waits for `commit`, and with it for all before. */
+  /** Makes all later commits wait for `commit`, and with it for all before. */
   close(commit: number): void {
     this.#closed = commit;
     this.#writer.clear();
@@ -148,7 +148,7 @@ function listsOf({ subnetLists }: Plan): Lists {
   );
 }
 
-/** Changes the tenant's list of subnets and gives its write. An empty list is no document. */
+/** Changes the tenant's list of subnets and returns its write; an empty list is deleted. */
 function editList(lists: Lists, { subnets }: Operation): PlanWrite | undefined {
   if (!subnets) return undefined;
   const { tenant, drop, add, network } = subnets;

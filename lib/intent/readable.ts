@@ -1,13 +1,12 @@
-// Which of the stored documents this version can read. What stands in a store was written by this
-// program, a newer one, or a stranger; what cannot be read is named and left alone, and never stands in
-// the way of the rest.
+// Which of the stored documents this version can read. A store may also contain documents of a newer version or
+// of another program; these are reported and left alone, and never prevent work on the others.
 
 import { type Documents, SCHEMA } from "./records.ts";
 
 /** Highest schema version that is read; fields that it adds are kept. */
 export const HIGHEST_READABLE = SCHEMA + 1;
 
-/** What every version writes, with its type, by folder; a folder that is not here is not ours. */
+/** Fields that every version writes, with their JSON type, by folder; other folders are not ours. */
 const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   hosts: { name: "string" },
   tenants: {
@@ -43,28 +42,28 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   arrivals: {},
 };
 
-// Each document that is listed or told passes here.
+// Every document of a list or watch passes here: prepared once.
 const MUST_HAVE: ReadonlyMap<string, readonly (readonly [field: string, type: string])[]> = new Map(
   Object.entries(FIELDS).map(([folder, fields]) => [folder, Object.entries(fields)]),
 );
 
-/** Returns a document's folder: what stands before the first slash of its key. */
+/** Returns a document's folder: the part of its key before the first slash. */
 export function folderOf(key: string): string {
   return key.slice(0, Math.max(0, key.indexOf("/")));
 }
 
-/** Says why this version cannot read the document at `key`; undefined where it can. */
+/** Returns why this version cannot read the document at `key`; undefined where it can. */
 export function whyUnreadable(key: string, value: unknown): string | undefined {
   const mustHave = MUST_HAVE.get(folderOf(key));
-  if (!mustHave) return "it is none of this program's documents";
+  if (!mustHave) return "it is not a document of this program";
   const fields: Readonly<Record<string, unknown>> = isObject(value) ? value : {};
   const { schema } = fields;
   if (typeof schema === "number" && schema > HIGHEST_READABLE) {
-    return `it is of schema ${schema}, this version reads up to ${HIGHEST_READABLE}`;
+    return `it has schema ${schema}, this version reads up to ${HIGHEST_READABLE}`;
   }
   for (const [field, type] of mustHave) {
     const found = fields[field];
-    if (typeof found !== type || found === null) return `its ${field} is no ${type}`;
+    if (typeof found !== type || found === null) return `its ${field} is not ${article(type)}`;
   }
   return undefined;
 }
@@ -73,6 +72,11 @@ export function whyUnreadable(key: string, value: unknown): string | undefined {
 export function readableAt<T>(documents: Documents, key: string): T | undefined {
   const value = documents.get(key)?.value;
   return value === undefined || whyUnreadable(key, value) ? undefined : value as T;
+}
+
+/** Returns the name of a JSON type with its article. */
+function article(type: string): string {
+  return type === "object" ? "an object" : `a ${type}`;
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

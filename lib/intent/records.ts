@@ -1,12 +1,12 @@
 // The stored documents: what each key below the store's prefix holds, and how keys are spelled.
-// Every document carries `schema`; readers keep fields that they do not know.
+// Every document has a field `schema`; unknown fields are kept.
 
 import type { LabelSelector } from "../util/label_selectors.ts";
 
 /** Schema version that is written. */
 export const SCHEMA = 1;
 
-/** How a network's frames are told apart on the wire. */
+/** How a network's frames are marked on the wire. */
 export type Encap = "vlan" | "vxlan";
 
 /** Who chose a tag, subnet or address: the user's intent, or the allocator. */
@@ -61,11 +61,11 @@ export interface NetworkRecord {
   readonly namespaces?: readonly string[];
   readonly podSelector?: LabelSelector;
   readonly namespaceSelector?: LabelSelector;
-  /** Seconds that the address of a pod without an endpoint of its own is kept for its return. */
+  /** Seconds for which the address of a deleted pod, without an endpoint of its own, is held for its return. */
   readonly holdAddress?: number;
   /** Bytes; overrides the measured one. */
   readonly mtu?: number;
-  /** Addresses kept out: single addresses or inclusive ranges `first-last`. */
+  /** Addresses that are never allocated: single ones or inclusive ranges `first-last`. */
   readonly reserve?: readonly string[];
   /** The only addresses to choose from, inclusive `first-last`. */
   readonly allocRange?: string;
@@ -95,15 +95,15 @@ export interface EndpointRecord {
   readonly interface?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly group?: string;
-  /** Only where no intent wrote it: a set-up made it for one pod, whose end is its end. */
+  /** Only where a set-up, and no intent, made it: for one pod; it is deleted with that pod. */
   readonly dynamic?: Dynamic;
 }
 
-/** What is told of an endpoint that a set-up made. */
+/** Facts about an endpoint that a set-up made. */
 export interface Dynamic {
   /** The pod's name; its namespace is the endpoint's. */
   readonly pod: string;
-  /** What led the pod here, in words. */
+  /** Why the pod got this network, for people. */
   readonly rule: string;
   /** Only while its pod is gone and may come back: since when, in milliseconds of the epoch. */
   readonly heldSince?: number;
@@ -115,15 +115,15 @@ export interface ClaimRecord {
   readonly owner: string;
 }
 
-/** `subnets/<t>`: all subnets of a tenant, network name by CIDR; checked by whoever adds or removes one. */
+/** `subnets/<t>`: all subnets of a tenant, network name by CIDR; checked by each commit that adds or removes one. */
 export interface SubnetsRecord {
   readonly schema: number;
   readonly networks: Readonly<Record<string, string>>;
 }
 
 /**
- * `arrivals/<t>/<n>`: the endpoint that was the last to take an address in a network. Written blindly
- * by all who let one come, so that they do not meet; checked by who changes or deletes the network.
+ * `arrivals/<t>/<n>`: the endpoint that was the last to take an address in a network. Written without a
+ * check by each commit that adds one, so that these do not conflict; checked when the network changes or goes.
  */
 export interface ArrivalRecord {
   readonly schema: number;
@@ -144,7 +144,7 @@ export interface AttachmentRecord {
   /** The endpoint's container name. */
   readonly endpoint: string;
   readonly pod: { readonly namespace: string; readonly name: string };
-  /** The pod's UID, where the runtime or the API server told it: a namesake later is another one. */
+  /** The pod's UID, where the runtime or the API server reported it: a later pod of that name has another. */
   readonly podUid?: string;
   /** Infra container id. */
   readonly sandbox: string;
@@ -164,31 +164,31 @@ export interface AttachmentRecord {
   readonly reason?: string;
 }
 
-/** `agents/<host>`: who answers to a host label, told anew with each heartbeat. */
+/** `agents/<host>`: which agent has a host label, written with each heartbeat. */
 export interface PresenceRecord {
   readonly schema: number;
   readonly host: string;
   /** Id of the agent's state folder. */
   readonly instance: string;
   readonly version: string;
-  /** Counts up; a label whose count stands still has a silent agent. */
+  /** Heartbeat counter; where it does not change, the agent is silent. */
   readonly beat: number;
   /** Bytes that the host's tunnel link carries. */
   readonly mtu?: number;
-  /** Highest schema version that it reads: who can write that one does so when all hosts read it. */
+  /** Highest schema version that it reads: a newer schema is written once all hosts read it. */
   readonly reads?: number;
-  /** When this was told, by that host's clock: for people to read, never compared. ISO 8601, UTC. */
+  /** When this was written, by that host's clock: for people, never compared. ISO 8601, UTC. */
   readonly at?: string;
-  /** Milliseconds until it is told again. */
+  /** Milliseconds until the next heartbeat. */
   readonly everyMs?: number;
-  /** Only where an operator has given the host up, and no agent of it has said anything since. */
+  /** Only where an operator has removed the host, and no agent of it has written since. */
   readonly lost?: boolean;
 }
 
-/** Below it lie requests of applies under way that are too long for their revision's record. */
+/** Folder of the requests of running applies that are too long for their revision's record. */
 export const REQUESTS = "requests/";
 
-/** Keys of the documents. A name in a key has passed isName, so it holds no slash. */
+/** Keys of the documents. A name in a key has passed isName, so it contains no slash. */
 export const keys = {
   host: (host: string) => `hosts/${host}`,
   tenant: (tenant: string) => `tenants/${tenant}`,
@@ -203,7 +203,7 @@ export const keys = {
   addressClaim: (tenant: string, network: string, address: string) =>
     `claims/ip/${tenant}/${network}/${address}`,
   subnets: (tenant: string) => `subnets/${tenant}`,
-  /** Written by whoever makes an endpoint: who changes the network's pool, or deletes it, checks it. */
+  /** Written with each new endpoint; checked when the network's pool changes or the network is deleted. */
   arrival: (tenant: string, network: string) => `arrivals/${tenant}/${network}`,
   attachment: (host: string, sandbox: string, iface: string) =>
     `attachments/${host}/${sandbox}/${iface}`,

@@ -1,4 +1,4 @@
-// A plan as lines of text. The first character of a line says what it is about: + ~ - or a blank.
+// A plan as lines of text. The first character of a line is the verb: + create, ~ update, - delete, or a space.
 
 import { oneLine } from "../util/errors.ts";
 

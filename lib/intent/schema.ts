@@ -1,5 +1,5 @@
-// From the text of a file to an intent, all or nothing: JSON, keys, types and values, then what must
-// hold between them. The only door to the schema; nothing else of the house loads zod.
+// From the text of a file to an intent, all or nothing: JSON, keys, types and values, then the rules between
+// them. The only entry to the schema: only this room loads zod.
 
 import * as z from "zod/mini";
 import { Fault, oneLine } from "../util/errors.ts";
@@ -16,7 +16,7 @@ export interface ReadOptions {
   readonly strict?: boolean;
 }
 
-/** Returns the intent of a file's text, and what its writer should know. Faults: usage. */
+/** Returns the intent of a file's text, with warnings for its author. Faults: usage. */
 export function parseIntent(
   text: string,
   { strict = false }: ReadOptions = {},
@@ -37,14 +37,14 @@ export function parseIntent(
 
 /**
  * Returns the bindings of a `-host-bindings-cfg` file: an array of Container, Host and, if wanted,
- * AttachUUID. Unknown keys are passed over, as elements of an intent may stand there.
+ * AttachUUID. Unknown keys are ignored, as elements of an intent may be among them.
  * Faults: usage.
  */
 export function parseBindings(text: string): Binding[] {
   const value = parseJson("bindings", text);
   if (!Array.isArray(value)) {
-    throw new Fault("usage", "bindings are no array", {
-      why: 'a list of {"Container": …, "Host": …} is wanted',
+    throw new Fault("usage", "bindings are not an array", {
+      why: 'expected a list of {"Container": …, "Host": …}',
       fix: "an intent goes to apply",
     });
   }
@@ -65,10 +65,10 @@ function checkTop(value: unknown): asserts value is Record<string, unknown> {
   const fix = Array.isArray(value)
     ? "an array of bindings goes to bind or -host-bindings-cfg"
     : 'see "k8contivnet intent example"';
-  throw new Fault("usage", "intent is no object", { why: "it must start with {", fix });
+  throw new Fault("usage", "intent is not an object", { why: "it must start with {", fix });
 }
 
-/** A file of something else would mean "remove everything" when it replaces what is there. */
+/** A file of something else would mean "remove everything" when it replaces the intent. */
 function checkKnownKeys(value: Record<string, unknown>): void {
   const known = Object.keys(NAMES.intent);
   const spelled = Object.keys(value);

@@ -1,4 +1,4 @@
-// The pool of a network: which of its subnet's addresses may be given, and the next free one.
+// The address pool of a network: which addresses of its subnet may be allocated, and the next free one.
 
 import { Fault, oneLine } from "../util/errors.ts";
 import { countIds, freeIds, lowestFreeId, mergeRanges, type Range, rangesHave } from "./ranges.ts";
@@ -17,22 +17,22 @@ export interface PoolParts {
   readonly name: string;
   readonly subnet: Subnet;
   readonly gateway?: number | undefined;
-  /** Addresses kept out. */
+  /** Addresses that are never allocated. */
   readonly reserve?: readonly Range[];
-  /** The only addresses to choose from; fixed ones may lie outside. */
+  /** The only addresses to choose from; fixed addresses may be outside of it. */
   readonly allocRange?: Range | undefined;
 }
 
-/** The addresses of a network that may be given. */
+/** The addresses of a network that may be allocated. */
 export interface AddressPool extends PoolParts {
   /** Usable hosts: without network and broadcast address. */
   readonly hosts: Range;
-  /** What the pool chooses from: sorted ranges without gateway and reserve. */
+  /** Addresses that the pool chooses from: sorted ranges without gateway and reserve. */
   readonly choices: readonly Range[];
 }
 
 /**
- * Returns the pool of a network. A /31 gives both of its addresses (RFC 3021) and a /32 its only one;
+ * Returns the pool of a network. A /31 has two usable addresses (RFC 3021) and a /32 one;
  * every other subnet keeps its first (network) and last (broadcast) address.
  */
 export function createPool(parts: PoolParts): AddressPool {
@@ -52,7 +52,7 @@ export function poolSize({ choices }: AddressPool): number {
   return countIds(choices);
 }
 
-/** Returns the reason why `address` may not be given to an endpoint, undefined where it may. */
+/** Returns why `address` may not be allocated to an endpoint; undefined where it may. */
 export function refusalOf(pool: AddressPool, address: number): string | undefined {
   const { subnet, hosts, gateway, reserve = [] } = pool;
   if (!subnetHas(subnet, address)) return `it is outside ${subnetToText(subnet)}`;
@@ -62,12 +62,12 @@ export function refusalOf(pool: AddressPool, address: number): string | undefine
   return rangesHave(reserve, address) ? "it is reserved" : undefined;
 }
 
-/** Reports whether the pool itself could have chosen `address`. */
+/** Reports whether the pool could choose `address`. */
 export function poolHas({ choices }: AddressPool, address: number): boolean {
   return rangesHave(choices, address);
 }
 
-/** Returns the pool's unused addresses from `start` up, one after the other, and never goes back. */
+/** Returns the pool's unused addresses from `start` upwards, in order. */
 export function freeAddresses(
   { choices }: AddressPool,
   isUsed: (address: number) => boolean,
@@ -77,7 +77,7 @@ export function freeAddresses(
 }
 
 /**
- * Returns the lowest unused address, first from `start` on, then from the lowest.
+ * Returns the lowest unused address from `start` on; where all of these are used, the lowest of all.
  * Faults: exhausted.
  */
 export function lowestFreeAddress(
@@ -104,13 +104,13 @@ export function parseAddressRange(text: string): Range {
   const [first = "", last = first, ...rest] = text.split("-").map((part) => part.trim());
   const range = { first: parseAddress(first), last: parseAddress(last) };
   if (rest.length === 0 && range.first <= range.last) return range;
-  throw new Fault("usage", `"${oneLine(text, 40)}" is no range of addresses`, {
+  throw new Fault("usage", `"${oneLine(text, 40)}" is not a valid address range`, {
     why: rest.length > 0 ? "a range is FIRST-LAST" : "its first address is above its last",
     fix: 'write it as in "11.1.0.10-11.1.0.20"',
   });
 }
 
-/** Returns a range of addresses as intents write it; a single one without `-`. */
+/** Returns a range of addresses as an intent file writes it; a single one without `-`. */
 export function addressRangeToText({ first, last }: Range): string {
   return first === last ? addressToText(first) : `${addressToText(first)}-${addressToText(last)}`;
 }

@@ -1,4 +1,4 @@
-// Ranges of tags: VLAN lists and VNI ranges as intents write them, and the next free id in them.
+// Ranges of tags: VLAN lists and VNI ranges as intent files write them, and the next free id in them.
 
 import { Fault, oneLine } from "../util/errors.ts";
 
@@ -8,13 +8,13 @@ export interface Range {
   readonly last: number;
 }
 
-/** Lowest and highest VLAN id that a network can have; IEEE 802.1Q keeps 0 and 4095 to itself. */
+/** Lowest and highest VLAN id of a network; IEEE 802.1Q reserves 0 and 4095. */
 export const VLANS: Range = { first: 1, last: 4_094 };
 
 /** Lowest and highest VNI, a 24-bit number; 0 is not used. */
 export const VNIS: Range = { first: 1, last: 16_777_215 };
 
-// What the original read: VLAN lists may name 0 and 4095, VNI ranges end at 65535 and are this wide.
+// As the original reads them: VLAN lists may contain 0 and 4095, VNI ranges end at 65535 and are this wide.
 const WRITTEN_VLAN_LIMIT = 4_095;
 const WRITTEN_VNI_LIMIT = 65_535;
 const VNI_SPAN = 16_000;
@@ -27,7 +27,7 @@ export function parseVlanRanges(text: string): Range[] {
   const written = text.split(",").map((part) => parseRange("VLAN", text, part, WRITTEN_VLAN_LIMIT));
   const ranges = mergeRanges(written.flatMap((range) => clip(range, VLANS)));
   if (ranges.length > 0) return ranges;
-  throw notARange("VLAN", text, "it holds no id from 1 to 4094", 'write one such as "11-28"');
+  throw notARange("VLAN", text, "it contains no VLAN from 1 to 4094", 'write one such as "11-28"');
 }
 
 /** Returns the VNIs of one range such as `10001-14000`. Faults: usage. */
@@ -41,10 +41,10 @@ export function parseVniRange(text: string): Range {
   }
   const [usable] = clip(range, VNIS);
   if (usable) return usable;
-  throw notARange("VNI", text, "0 is no VNI", 'write one such as "10001-14000"');
+  throw notARange("VNI", text, "0 is not a valid VNI", 'write one such as "10001-14000"');
 }
 
-/** Returns ranges as an intent writes them: `11-28,40-50`. */
+/** Returns ranges as an intent file writes them: `11-28,40-50`. */
 export function rangesToText(ranges: readonly Range[]): string {
   return ranges.map(({ first, last }) => `${first}-${last}`).join(",");
 }
@@ -59,7 +59,7 @@ export function countIds(ranges: readonly Range[]): number {
   return ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
 }
 
-/** Returns the same ids as sorted ranges that neither overlap nor touch. */
+/** Returns the same ids as sorted ranges that neither overlap nor adjoin. */
 export function mergeRanges(ranges: readonly Range[]): Range[] {
   const merged: Range[] = [];
   for (const range of [...ranges].sort((a, b) => a.first - b.first)) {
@@ -71,7 +71,7 @@ export function mergeRanges(ranges: readonly Range[]): Range[] {
   return merged;
 }
 
-/** Returns the unused ids of sorted `ranges` from `start` up, and never goes back. */
+/** Returns the unused ids of sorted `ranges` from `start` upwards, in order. */
 export function* freeIds(
   ranges: readonly Range[],
   isUsed: (id: number) => boolean,
@@ -116,5 +116,5 @@ function clip({ first, last }: Range, bounds: Range): Range[] {
 }
 
 function notARange(kind: string, text: string, why: string, fix: string): Fault {
-  return new Fault("usage", `"${oneLine(text, 40)}" is no ${kind} range`, { why, fix });
+  return new Fault("usage", `"${oneLine(text, 40)}" is not a valid ${kind} range`, { why, fix });
 }

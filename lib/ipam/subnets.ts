@@ -1,14 +1,14 @@
-// IPv4 addresses and subnets as numbers: strict reading, overlap, and the next free block of a pool.
+// IPv4 addresses and subnets as numbers: strict parsing, overlap, and the next free block of a pool.
 
 import { Fault, oneLine } from "../util/errors.ts";
 
-/** A block of addresses: `base` is its first one as a number from 0 to 2^32-1. */
+/** A block of addresses: `base` is its first one as a number from 0 to 2^32-1, `length` its prefix length. */
 export interface Subnet {
   readonly base: number;
   readonly length: number;
 }
 
-/** Shortest prefix of a tenant's pool or a network's subnet. */
+/** Shortest prefix length of a tenant's pool or a network's subnet. */
 export const SHORTEST_PREFIX = 8;
 
 /** Returns a dotted address as a number. Faults: usage. */
@@ -20,8 +20,8 @@ export function parseAddress(text: string): number {
       return numbers.reduce((sum, byte) => sum * 256 + byte, 0);
     }
   }
-  throw new Fault("usage", `"${oneLine(text, 40)}" is no IPv4 address`, {
-    why: "four numbers from 0 to 255 without leading zeros are wanted",
+  throw new Fault("usage", `"${oneLine(text, 40)}" is not a valid IPv4 address`, {
+    why: "expected four numbers from 0 to 255 without leading zeros",
     fix: 'write it as in "11.1.0.7"',
   });
 }
@@ -47,15 +47,15 @@ export function parseSubnet(
   const slash = text.indexOf("/");
   const lengthText = text.slice(slash + 1);
   if (slash < 0 || !/^(0|[1-9]\d?)$/.test(lengthText) || Number(lengthText) > 32) {
-    throw new Fault("usage", `"${oneLine(text, 40)}" is no subnet`, {
-      why: "an address and a prefix length from 0 to 32 are wanted",
+    throw new Fault("usage", `"${oneLine(text, 40)}" is not a valid subnet`, {
+      why: "expected an address and a prefix length from 0 to 32",
       fix: 'write it as in "11.1.0.0/16"',
     });
   }
   const address = parseAddress(text.slice(0, slash));
   const subnet = subnetAround(address, Number(lengthText));
   if (subnet.base === address || hostBits === "cut") return subnet;
-  throw new Fault("usage", `"${text}" is no subnet`, {
+  throw new Fault("usage", `"${text}" is not a valid subnet`, {
     why: "it has host bits",
     fix: `write "${subnetToText(subnet)}"`,
   });

@@ -196,7 +196,7 @@ export const mutants: readonly Mutant[] = [
     ["the address of a live pod moves", 'endpoint: { address: "IpAddress" }', "endpoint: {}"],
     [
       "a claim stays when its record goes",
-      "...releases.filter((claim) => !given.has(claim)).map((key) => write(key, undefined)),",
+      "...releases.filter((claim) => !kept.has(claim)).map((key) => write(key, undefined)),",
       "",
     ],
     [
@@ -208,7 +208,7 @@ export const mutants: readonly Mutant[] = [
   ...mutantsOf("lib/intent/plan/order.ts", [...PLAN, ...COMMITS], [
     [
       "a claim is taken before it is released",
-      "if (other !== undefined) bundles.join(other, node);",
+      "if (other !== undefined) sets.join(other, node);",
       "",
     ],
     [
@@ -233,7 +233,7 @@ export const mutants: readonly Mutant[] = [
     ],
     [
       "an endpoint's commit does not wait for its network's",
-      "if (!isApart) order.close(commit);",
+      "if (!isParallel) order.close(commit);",
       "",
     ],
     ["an empty list of subnets is written", "value: list.size > 0 ? value : undefined", "value"],
@@ -249,23 +249,23 @@ export const mutants: readonly Mutant[] = [
   ...mutantsOf("lib/intent/choice/choose.ts", CHOICE, [
     [
       "a namespace uses a network that is not for it",
-      "throw notPermitted(pod, asking,",
-      "void notPermitted(pod, asking,",
+      "throw notPermitted(pod, reason,",
+      "void notPermitted(pod, reason,",
     ],
     [
       "a pod of which the labels are not known is taken by a selector",
-      "isSure: !each.includes(undefined)",
-      "isSure: true",
+      "isDecided: !each.includes(undefined)",
+      "isDecided: true",
     ],
     [
       "the first of two selectors takes a pod",
-      "if (taking.length > 1) throw",
-      "if (taking.length > 9) throw",
+      "if (matching.length > 1) throw",
+      "if (matching.length > 9) throw",
     ],
     [
       "a default network takes pods before selectors do",
-      "if (taking[0]) return",
-      "if (taking[0] && !networks.some((one) => one.default)) return",
+      "if (matching[0]) return",
+      "if (matching[0] && !networks.some((one) => one.default)) return",
     ],
   ]),
   ...mutantsOf("lib/intent/choice/requested_network.ts", CHOICE, [

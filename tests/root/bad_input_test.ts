@@ -91,7 +91,11 @@ const INTENTS: readonly Case[] = [
   apply("address that is none", endpoint({ IpAddress: "auto" }), /auto/),
   apply("multicast MAC", endpoint({ Mac: "01:00:5e:00:00:01" }), /01:00:5e:00:00:01/i),
   apply("MTU of 10", intentWith({}, { Mtu: 10 }), /Mtu/),
-  apply("IPv6 subnet", intentWith({}, { SubnetCIDR6: "fd00::/64" }), /SubnetCIDR6.*not yet/),
+  apply(
+    "IPv6 subnet",
+    intentWith({}, { SubnetCIDR6: "fd00::/64" }),
+    /SubnetCIDR6.*not supported yet/,
+  ),
   apply("duplicate network", intentWith({ Networks: [{ Name: "o" }, { Name: "o" }] }), /"?o"?/),
   apply(
     "key given twice in two spellings",

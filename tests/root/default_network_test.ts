@@ -166,7 +166,7 @@ Deno.test("labels that Docker keeps of a pod choose its network, and a refused c
     ["unknown-net", { [network]: "nix" }, /^3 k8contivnet: .*there is no network nix/],
     ["unknown-tenant", { "io.contiv.tenant": "nix" }, /^3 .*there is no tenant nix/],
     ["not-allowed", { [network]: "closed" }, /^4 .*may not use network t\/closed: .* add default/],
-    ["two", { app: "db", tier: "back" }, /^4 .*selectors of t\/red and t\/green take it/],
+    ["two", { app: "db", tier: "back" }, /^4 .*selectors of t\/red and t\/green match it/],
   ];
   for (const [pod, labels, words] of refused) {
     assertMatch((await setup(pod, labels)).replace(/ $/, ""), words);

@@ -77,7 +77,7 @@ const REFUSED: [what: string, parts: PodParts, code: number, words: string][] = 
     "what two selectors take",
     { labels: { app: "web", tier: "front" } },
     4,
-    "is for more than one network",
+    "matches more than one network",
   ],
 ];
 

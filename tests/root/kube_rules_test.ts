@@ -126,7 +126,7 @@ Deno.test("two defaults and a selector that is none are refused in a sentence, a
   assertEquals([ended.code, ended.out], [4, ""]);
   assertMatch(
     ended.err,
-    /^k8contivnet: pod shared\/torn is for more than one network: defaults of t1\/base and t2\/other take it; [^\n]+$/,
+    /^k8contivnet: pod shared\/torn matches more than one network: the default networks t1\/base and t2\/other match it; [^\n]+$/,
   );
   assertEquals(await networkOf(host, torn), "none");
   assertStringIncludes((await whyOf(host, torn)).reason, "more than one network");
@@ -136,7 +136,10 @@ Deno.test("two defaults and a selector that is none are refused in a sentence, a
   const before = await host.agent.call("get", "networks", "-o", "json");
   for (
     const [selector, words] of [
-      [{ matchLabels: { app: "a b" } }, /PodSelector.matchLabels.app: "a b" is no label's value/],
+      [
+        { matchLabels: { app: "a b" } },
+        /PodSelector.matchLabels.app: "a b" is not a valid label value/,
+      ],
       [
         { matchExpressions: [{ key: "app", operator: "Like", values: ["a"] }] },
         /PodSelector.matchExpressions\[0\].operator "Like" is refused/,

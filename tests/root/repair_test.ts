@@ -43,10 +43,10 @@ for (const [name, etcd] of [["SQLite", 0], ["etcd", 1]] as const) {
     const repaired = await agent.call("ipam", "check", "--repair");
     assertEquals(repaired.code, 0, repaired.err);
     assertEquals(repaired.out.trim().split("\n"), [
-      `rebuilt ${ip(1)}: endpoints/tenant-one/orange/myContainer1 holds it`,
-      `rebuilt ${ip(2)}: endpoints/tenant-one/orange/myContainer2 holds it`,
-      `released ${ip(9)}: its owner endpoints/tenant-one/orange/gone is not there`,
-      "released claims/vlan/44: its owner networks/tenant-one/gone is not there",
+      `rebuilt ${ip(1)}: endpoints/tenant-one/orange/myContainer1 has its value`,
+      `rebuilt ${ip(2)}: endpoints/tenant-one/orange/myContainer2 has its value`,
+      `released ${ip(9)}: its owner endpoints/tenant-one/orange/gone does not exist`,
+      "released claims/vlan/44: its owner networks/tenant-one/gone does not exist",
     ]);
     assertEquals(await keysNow(), whole);
     assertEquals((await agent.call("ipam", "check")).code, 0);

@@ -1,8 +1,8 @@
-// Which network a pod gets that no endpoint names: what its labels and annotations ask for, or those
-// of its namespace; else the network whose selectors take it; else its tenant's default. Pure.
+// Which network a pod without an endpoint gets: the one that its labels and annotations request, or those of its
+// namespace; else the network whose selectors match it; else its tenant's default. Pure.
 //
-// A namespace uses only what the intent lets it: its tenants' Namespaces, its networks' Namespaces. A
-// wish beyond that is refused, never bent; what cannot be told for lack of labels chooses nothing.
+// A namespace may use only what the intent permits: Namespaces of the tenant and of the network. A request
+// beyond that is refused, never reinterpreted; a selector that needs unknown labels selects nothing.
 
 import { Fault } from "../../util/errors.ts";
 import { selectorMatchesKnown } from "../../util/label_selectors.ts";
@@ -19,44 +19,49 @@ import {
 } from "./requested_network.ts";
 import { ambiguousNetwork, networkNames, notPermitted, requestedNotFound } from "./refusals.ts";
 
-/** The networks to choose from, and whose they are. */
+/** The networks to choose from, with their tenants. */
 export interface AvailableNetworks {
   readonly tenants: readonly TenantRecord[];
   readonly networks: readonly NetworkRecord[];
 }
 
-/** A network for a pod, and what led to it, in words. */
+/** A network for a pod; `rule` says why, for people. */
 export interface NetworkChoice {
   readonly network: NetworkRecord;
   readonly group?: string;
   readonly rule: string;
 }
 
-/** No network asks for the pod, and the pod for none. */
+/** The pod requests no network, and no network selects it. */
 export interface NoChoice {
   readonly network: undefined;
   readonly why: string;
 }
 
 /**
- * Returns the network of a pod that no endpoint names. Faults: not_found, where it asks for what is not
- * there; conflict, where it may not have it, or two networks are equally right.
+ * Returns the network of a pod without an endpoint. Faults: not_found, where it requests something that does
+ * not exist; conflict, where it may not use it, or several networks match.
  */
-export function chooseNetwork(offer: AvailableNetworks, pod: KnownPod): NetworkChoice | NoChoice {
-  const asked = requestedBy(pod);
-  const tenants = asked.tenant
-    ? [requestedTenant(offer, pod, asked.tenant)]
-    : offer.tenants.filter((one) => serves(one, pod.namespace));
-  if (asked.network || asked.group) return chooseRequested(offer, pod, asked, tenants);
-  const networks = offer.networks.filter((one) =>
+export function chooseNetwork(
+  available: AvailableNetworks,
+  pod: KnownPod,
+): NetworkChoice | NoChoice {
+  const requested = requestedBy(pod);
+  const tenants = requested.tenant
+    ? [requestedTenant(available, pod, requested.tenant)]
+    : available.tenants.filter((one) => serves(one, pod.namespace));
+  if (requested.network || requested.group) {
+    return chooseRequested(available, pod, requested, tenants);
+  }
+  const networks = available.networks.filter((one) =>
     tenants.some(({ name }) => name === one.tenant) && isOpenTo(one, pod.namespace)
   );
-  const rule = (words: string) => [asked.tenant?.source, words].filter(Boolean).join(", ");
-  const { taking, unsure } = matchBySelectors(networks, pod);
-  if (taking.length > 1) throw ambiguousNetwork(pod, "the selectors of", taking);
-  if (taking[0]) return { network: taking[0], rule: rule(selectorText(taking[0])) };
+  const rule = (words: string) => [requested.tenant?.source, words].filter(Boolean).join(", ");
+  const { matching, undecided } = matchBySelectors(networks, pod);
+  if (matching.length > 1) throw ambiguousNetwork(pod, "the selectors of", matching);
+  if (matching[0]) return { network: matching[0], rule: rule(selectorText(matching[0])) };
   const defaults = networks.filter((one) => one.default);
-  if (defaults.length > 1) throw ambiguousNetwork(pod, "defaults of", defaults);
+  if (defaults.length > 1) throw ambiguousNetwork(pod, "the default networks", defaults);
   if (defaults[0]) {
     const { tenant } = defaults[0];
     return {
@@ -64,10 +69,10 @@ export function chooseNetwork(offer: AvailableNetworks, pod: KnownPod): NetworkC
       rule: rule(`default network of tenant ${tenant} for namespace ${pod.namespace}`),
     };
   }
-  const why = whyNone(pod, tenants, unsure);
-  if (!asked.tenant) return { network: undefined, why };
+  const why = whyNone(pod, tenants, undecided);
+  if (!requested.tenant) return { network: undefined, why };
   throw new Fault("not_found", `pod ${titleOf(pod)} gets no network`, {
-    why: `${asked.tenant.source} names just a tenant: ${why}`,
+    why: `${requested.tenant.source} names only a tenant: ${why}`,
     fix: `add label ${NETWORK_KEY}`,
   });
 }
@@ -75,50 +80,57 @@ export function chooseNetwork(offer: AvailableNetworks, pod: KnownPod): NetworkC
 function requestedTenant(
   { tenants }: AvailableNetworks,
   pod: KnownPod,
-  asked: RequestedValue,
+  requested: RequestedValue,
 ): TenantRecord {
-  const tenant = tenants.find(({ name }) => name === asked.value);
-  if (!tenant) throw requestedNotFound(pod, asked, `tenant ${shorten(asked.value)}`);
+  const tenant = tenants.find(({ name }) => name === requested.value);
+  if (!tenant) throw requestedNotFound(pod, requested, `tenant ${shorten(requested.value)}`);
   if (serves(tenant, pod.namespace)) return tenant;
-  throw notPermitted(pod, asked, `tenant ${tenant.name}`, namespacesOf(tenant));
+  throw notPermitted(pod, requested, `tenant ${tenant.name}`, namespacesOf(tenant));
 }
 
-/** A group stands for its network; both together must agree. */
+/** A requested group implies its network; a requested network must be the same. */
 function chooseRequested(
-  offer: AvailableNetworks,
+  available: AvailableNetworks,
   pod: KnownPod,
-  asked: RequestedNetwork,
+  requested: RequestedNetwork,
   tenants: readonly TenantRecord[],
 ): NetworkChoice {
-  const isNamed = ({ name }: NetworkRecord) => !asked.network || name === asked.network.value;
+  const isNamed = ({ name }: NetworkRecord) =>
+    !requested.network || name === requested.network.value;
   const hasGroup = ({ tenant, name }: NetworkRecord) =>
-    !asked.group ||
-    groupsOf(offer, tenant).some((one) => one.Name === asked.group?.value && one.Network === name);
-  const mine = offer.networks.filter((one) => tenants.some(({ name }) => name === one.tenant));
-  const named = mine.filter(isNamed);
+    !requested.group ||
+    groupsOf(available, tenant).some((one) =>
+      one.Name === requested.group?.value && one.Network === name
+    );
+  const permitted = available.networks.filter((one) =>
+    tenants.some(({ name }) => name === one.tenant)
+  );
+  const named = permitted.filter(isNamed);
   const found = named.filter(hasGroup);
   const [network] = found;
-  const words = [asked.tenant, asked.network, asked.group].flatMap((one) => one?.source ?? []);
-  if (!network) throw requestNotFound(offer, pod, asked, named);
+  const words = [requested.tenant, requested.network, requested.group].flatMap((one) =>
+    one?.source ?? []
+  );
+  if (!network) throw requestNotFound(available, pod, requested, named);
   if (found.length > 1) {
     throw new Fault("conflict", `pod ${titleOf(pod)} asks for more than one network`, {
       why: `${words.at(-1)} is in ${networkNames(found)}`,
-      fix: `add label ${asked.tenant ? NETWORK_KEY : TENANT_KEY}`,
+      fix: `add label ${requested.tenant ? NETWORK_KEY : TENANT_KEY}`,
     });
   }
   if (!isOpenTo(network, pod.namespace)) {
-    const asking = asked.network ?? asked.group;
-    throw notPermitted(pod, asking, `network ${networkNames([network])}`, network.namespaces ?? []);
+    const reason = requested.network ?? requested.group;
+    throw notPermitted(pod, reason, `network ${networkNames([network])}`, network.namespaces ?? []);
   }
   return {
     network,
-    ...(asked.group ? { group: asked.group.value } : {}),
+    ...(requested.group ? { group: requested.group.value } : {}),
     rule: words.join(", "),
   };
 }
 
 function requestNotFound(
-  offer: AvailableNetworks,
+  available: AvailableNetworks,
   pod: KnownPod,
   { tenant, network, group }: RequestedNetwork,
   named: readonly NetworkRecord[],
@@ -132,11 +144,11 @@ function requestNotFound(
       `group ${shorten(group?.value ?? "")}${inTenant}${inNetwork}`,
     );
   }
-  const others = offer.networks.filter(({ name }) => name === network.value);
+  const others = available.networks.filter(({ name }) => name === network.value);
   if (tenant || others.length === 0) {
     return requestedNotFound(pod, network, `network ${shorten(network.value)}${inTenant}`);
   }
-  const owner = offer.tenants.find(({ name }) => name === others[0]?.tenant);
+  const owner = available.tenants.find(({ name }) => name === others[0]?.tenant);
   return notPermitted(
     pod,
     network,
@@ -153,11 +165,11 @@ function matchBySelectors(networks: readonly NetworkRecord[], pod: KnownPod) {
       podSelector ? selectorMatchesKnown(podSelector, pod.labels) : true,
       namespaceSelector ? selectorMatchesKnown(namespaceSelector, pod.namespaceLabels) : true,
     ];
-    return each.includes(false) ? [] : [{ network, isSure: !each.includes(undefined) }];
+    return each.includes(false) ? [] : [{ network, isDecided: !each.includes(undefined) }];
   });
   return {
-    taking: verdicts.filter(({ isSure }) => isSure).map(({ network }) => network),
-    unsure: verdicts.filter(({ isSure }) => !isSure).map(({ network }) => network),
+    matching: verdicts.filter(({ isDecided }) => isDecided).map(({ network }) => network),
+    undecided: verdicts.filter(({ isDecided }) => !isDecided).map(({ network }) => network),
   };
 }
 
@@ -169,13 +181,13 @@ function selectorText({ podSelector, namespaceSelector, tenant, name }: NetworkR
 function whyNone(
   { namespace }: KnownPod,
   tenants: readonly TenantRecord[],
-  unsure: readonly NetworkRecord[],
+  undecided: readonly NetworkRecord[],
 ): string {
   if (tenants.length === 0) return `no tenant serves namespace ${namespace}`;
   const names = tenants.slice(0, 3).map(({ name }) => name).join(", ");
   const none = `no network of ${names} is the default or selects it`;
-  if (unsure.length === 0) return none;
-  return `${none}, and its labels are not known, which ${networkNames(unsure)} asks for`;
+  if (undecided.length === 0) return none;
+  return `${none}, and its labels are not known, which ${networkNames(undecided)} requires`;
 }
 
 /** Reports whether the tenant serves pods of `namespace`. */

@@ -1,5 +1,5 @@
-// Why a pod gets no network, in sentences: what it asks for is not there, is not its namespace's to
-// use, or is more than one. Pure.
+// Messages on why a pod gets no network: its request does not exist, is not permitted to its namespace, or is
+// ambiguous. Pure.
 
 import { Fault } from "../../util/errors.ts";
 import type { NetworkRecord } from "../records.ts";
@@ -11,44 +11,46 @@ import {
   titleOf,
 } from "./requested_network.ts";
 
-/** Returns the Fault (not_found) of a pod that asks for `what`, which nobody has. */
+/** Returns the Fault (not_found) of a pod that requests `what`, which does not exist. */
 export function requestedNotFound(
   pod: KnownPod,
-  asked: RequestedValue | undefined,
+  requested: RequestedValue | undefined,
   what: string,
 ): Fault {
-  return new Fault("not_found", `pod ${titleOf(pod)} asks for what is not there`, {
-    why: `${asked?.source}, but there is no ${what}`,
+  return new Fault("not_found", `pod ${titleOf(pod)} asks for something that does not exist`, {
+    why: `${requested?.source}, but there is no ${what}`,
     fix: "apply an intent that has it, or change the name",
   });
 }
 
-/** Returns the Fault (conflict) of a pod whose namespace is none of `namespaces`. */
+/** Returns the Fault (conflict) of a pod whose namespace is not one of `namespaces`. */
 export function notPermitted(
   pod: KnownPod,
-  asked: RequestedValue | undefined,
+  requested: RequestedValue | undefined,
   what: string,
   namespaces: readonly string[],
 ): Fault {
   return new Fault("conflict", `pod ${titleOf(pod)} may not use ${what}`, {
-    why: `${asked?.source}, but its Namespaces are ${namespaces.slice(0, 3).join(", ") || "none"}`,
+    why: `${requested?.source}, but its Namespaces are ${
+      namespaces.slice(0, 3).join(", ") || "none"
+    }`,
     fix: `add ${pod.namespace} to them, or change the name`,
   });
 }
 
-/** Returns the Fault (conflict) of a pod that several networks take. */
+/** Returns the Fault (conflict) of a pod that several networks match; `which` names the cause. */
 export function ambiguousNetwork(
   pod: KnownPod,
-  how: string,
+  which: string,
   networks: readonly NetworkRecord[],
 ): Fault {
-  return new Fault("conflict", `pod ${titleOf(pod)} is for more than one network`, {
-    why: `${how} ${networkNames(networks)} take it`,
+  return new Fault("conflict", `pod ${titleOf(pod)} matches more than one network`, {
+    why: `${which} ${networkNames(networks)} match it`,
     fix: `narrow one of them, or label the pod with ${TENANT_KEY} and ${NETWORK_KEY}`,
   });
 }
 
-/** Returns up to three networks in words. */
+/** Returns up to three networks as `tenant/name and tenant/name`. */
 export function networkNames(networks: readonly NetworkRecord[]): string {
   return networks.slice(0, 3).map(({ tenant, name }) => `${tenant}/${name}`).join(" and ");
 }

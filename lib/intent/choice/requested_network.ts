@@ -1,9 +1,9 @@
-// What a pod's labels and annotations, and those of its namespace, ask for. Pure.
+// The network that a pod's labels and annotations, or those of its namespace, request. Pure.
 
 import { Fault, oneLine } from "../../util/errors.ts";
 import { type KnownLabels, knownValue } from "../../util/label_selectors.ts";
 
-/** A pod, and what is known of it. */
+/** A pod with its metadata, as far as that is known. */
 export interface KnownPod {
   readonly namespace: string;
   readonly name: string;
@@ -13,18 +13,18 @@ export interface KnownPod {
   readonly namespaceAnnotations: KnownLabels;
 }
 
-/** Keys of labels and annotations; the original's since 2016. */
+/** Keys of labels and annotations; those of the original since 2016. */
 export const TENANT_KEY = "io.contiv.tenant";
 export const NETWORK_KEY = "io.contiv.network";
 const GROUP_KEY = "io.contiv.net-group";
 
-/** What a label or annotation says, and in words which one that is. */
+/** The value of a label or annotation; `source` is for people: `label io.contiv.network=red of the pod`. */
 export interface RequestedValue {
   readonly value: string;
   readonly source: string;
 }
 
-/** What is asked for; undefined where nothing says so. */
+/** A request; fields that nothing names are undefined. */
 export interface RequestedNetwork {
   readonly tenant: RequestedValue | undefined;
   readonly network: RequestedValue | undefined;
@@ -32,20 +32,21 @@ export interface RequestedNetwork {
 }
 
 /**
- * Returns what a pod asks for. Its own word beats its namespace's, key by key; but what the namespace
- * says of a network or group is meant for its own tenant and network, and falls where the pod names
- * others. Faults: conflict, where a label and an annotation differ.
+ * Returns the request of a pod. Its own value beats its namespace's, key by key; but a network or group of the
+ * namespace belongs to the namespace's own tenant and network, and is ignored where the pod names others.
+ * Faults: conflict, where a label and an annotation differ.
  */
 export function requestedBy(pod: KnownPod): RequestedNetwork {
   const own = requestIn(pod, pod.labels, pod.annotations, "the pod");
-  const whose = `namespace ${pod.namespace}`;
-  const shared = requestIn(pod, pod.namespaceLabels, pod.namespaceAnnotations, whose);
-  const isMoved = own.tenant && shared.tenant && own.tenant.value !== shared.tenant.value;
-  const isApart = isMoved || (own.network && own.network.value !== shared.network?.value);
+  const owner = `namespace ${pod.namespace}`;
+  const shared = requestIn(pod, pod.namespaceLabels, pod.namespaceAnnotations, owner);
+  const hasOtherTenant = own.tenant && shared.tenant && own.tenant.value !== shared.tenant.value;
+  const hasOtherNetwork = hasOtherTenant ||
+    (own.network && own.network.value !== shared.network?.value);
   return {
     tenant: own.tenant ?? shared.tenant,
-    network: own.network ?? (isMoved || own.group ? undefined : shared.network),
-    group: own.group ?? (isApart ? undefined : shared.group),
+    network: own.network ?? (hasOtherTenant || own.group ? undefined : shared.network),
+    group: own.group ?? (hasOtherNetwork ? undefined : shared.group),
   };
 }
 
@@ -53,13 +54,13 @@ function requestIn(
   pod: KnownPod,
   labels: KnownLabels,
   annotations: KnownLabels,
-  whose: string,
+  owner: string,
 ): RequestedNetwork {
-  const word = (key: string): RequestedValue | undefined => {
+  const valueOf = (key: string): RequestedValue | undefined => {
     const [label, annotation] = [knownValue(labels, key), knownValue(annotations, key)];
     if (label && annotation && label !== annotation) {
-      throw new Fault("conflict", `pod ${titleOf(pod)} is asked into two places`, {
-        why: `${key} of ${whose} is ${shorten(label)} as label, ${
+      throw new Fault("conflict", `pod ${titleOf(pod)} has conflicting requests`, {
+        why: `${key} of ${owner} is ${shorten(label)} as label, ${
           shorten(annotation)
         } as annotation`,
         fix: "leave one of them out",
@@ -68,9 +69,9 @@ function requestIn(
     const value = label || annotation;
     if (!value) return undefined;
     const kind = label ? "label" : "annotation";
-    return { value, source: `${kind} ${key}=${shorten(value)} of ${whose}` };
+    return { value, source: `${kind} ${key}=${shorten(value)} of ${owner}` };
   };
-  return { tenant: word(TENANT_KEY), network: word(NETWORK_KEY), group: word(GROUP_KEY) };
+  return { tenant: valueOf(TENANT_KEY), network: valueOf(NETWORK_KEY), group: valueOf(GROUP_KEY) };
 }
 
 /** Returns `namespace/name`. */
@@ -78,7 +79,7 @@ export function titleOf({ namespace, name }: KnownPod): string {
   return `${namespace}/${name}`;
 }
 
-/** Returns foreign text as messages show it. */
+/** Returns foreign text, shortened for messages. */
 export function shorten(value: string): string {
   return oneLine(value, 40);
 }

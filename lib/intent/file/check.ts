@@ -1,5 +1,6 @@
-// What must hold between the fields of one file, as far as the file alone can tell. Faults name the
-// field by its path.
+// Rules between the fields of one file, as far as they can be checked without the store: unique names, subnets
+// that do not overlap, addresses inside their network. Faults name the field by its path:
+// `Tenants[0].Networks[1].SubnetCIDR`.
 
 import { overlap, parseSubnet, type Subnet, subnetToText } from "../../ipam/subnets.ts";
 import { Fault } from "../../util/errors.ts";
@@ -7,7 +8,7 @@ import type { Binding, Intent, NetworkIntent, TenantIntent } from "../intent.ts"
 import { type At, checkAddress, checkTag, checkTenantPool, poolOf } from "../field_rules.ts";
 import { checkPolicies } from "./policy_rules.ts";
 
-/** Faults (usage) at the first thing in `intent` that contradicts another. */
+/** Faults (usage) at the first field of `intent` that contradicts another one. */
 export function checkIntent(intent: Intent): void {
   checkHosts(intent);
   const byName = intent.tenants.map(({ name }) => name);
@@ -51,7 +52,7 @@ function checkVtep(path: string, vtepIp: string): void {
   const first = Number(vtepIp.split(".")[0]);
   if (first > 0 && first < 224) return;
   throw new Fault("usage", `${path} ${vtepIp} is refused`, {
-    why: "no host can have it",
+    why: "it is not a unicast address of a host",
     fix: "give the host's own address",
   });
 }

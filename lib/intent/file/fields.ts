@@ -1,5 +1,5 @@
-// The keys of an intent file, object by object, and what the house calls them. The original's
-// spelling is the canonical one; reading ignores case and knows later spellings.
+// The keys of an intent file for each kind of object, and the names of these fields in this program. The
+// original's spelling is the canonical one; parsing ignores case and accepts later spellings.
 
 /** Key in the file → name in an intent and in a record. */
 export const NAMES = {
@@ -76,10 +76,10 @@ export const NAMES = {
   expression: { key: "key", operator: "operator", values: "values" },
 } as const;
 
-/** An object of the file. */
+/** A kind of object of the file. */
 export type Kind = keyof typeof NAMES;
 
-/** What stands below a key: an object of that kind, or an array of them. */
+/** The kind of the object, or of the array's elements, below a key. */
 export const CHILD_KINDS: Readonly<Partial<Record<Kind, Readonly<Record<string, Kind>>>>> = {
   intent: {
     Hosts: "host",
@@ -93,22 +93,22 @@ export const CHILD_KINDS: Readonly<Partial<Record<Kind, Readonly<Record<string, 
   selector: { matchExpressions: "expression" },
 };
 
-/** Other spellings of a key, as later releases of the original wrote it. */
+/** Other spellings of a key, as written by later releases of the original. */
 export const OTHER_SPELLINGS: Readonly<Partial<Record<Kind, Readonly<Record<string, string>>>>> = {
   network: { Gateway: "DefaultGw" },
 };
 
-/** Keys whose number 0 means absent: the original's programs wrote zero values out. */
+/** Keys whose number 0 means absent: the original's programs wrote zero values. */
 export const ZERO_IS_ABSENT: ReadonlySet<string> = new Set(["AllocSubnetLen", "PktTag"]);
 
-/** Keys that are known and not built yet. */
+/** Keys that are known and not supported yet, with the feature that they belong to. */
 export const NOT_SUPPORTED: ReadonlyMap<string, string> = new Map([["SubnetCIDR6", "IPv6"]]);
 
 type Renamed<T, M> = {
   [K in keyof T as K extends keyof M ? M[K] & string : never]: T[K];
 };
 
-/** Returns a file's object under the house's names. */
+/** Returns a file's object with this program's field names. */
 export function rename<T extends object, M extends Readonly<Record<string, string>>>(
   object: T,
   names: M,
@@ -117,7 +117,7 @@ export function rename<T extends object, M extends Readonly<Record<string, strin
   return Object.fromEntries(renamed) as Renamed<T, M>;
 }
 
-/** Returns an object of the house under the file's keys, in the file's order. */
+/** Returns an object of this program with the file's keys, in the file's order. */
 export function renameBack(
   object: object,
   names: Readonly<Record<string, string>>,

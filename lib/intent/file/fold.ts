@@ -1,4 +1,5 @@
-// Gives every key of a file its canonical spelling, and says which keys nobody knows.
+// Canonical spelling of every key of a file: `networks`, `NETWORKS` and `Networks` are one key. Unknown keys are
+// reported with a suggestion.
 
 import { Fault, oneLine } from "../../util/errors.ts";
 import {
@@ -10,7 +11,7 @@ import {
   ZERO_IS_ABSENT,
 } from "./fields.ts";
 
-/** What was noticed on the way. */
+/** Warnings of parsing, collected on the way. */
 export interface Notes {
   readonly warnings: string[];
   /** Unknown keys are refused instead of noted. */
@@ -18,8 +19,8 @@ export interface Notes {
 }
 
 /**
- * Returns `value` with canonical keys. Null, empty strings and the original's zero values are left
- * out: to it they were absent. Anything that is no object passes as it is. Faults: usage.
+ * Returns `value` with canonical keys. Null, empty strings and the original's zero values are left out, as they
+ * meant "absent" to the original. Any value that is not an object is returned as it is. Faults: usage.
  */
 export function foldKeys(kind: Kind, value: unknown, path: string, notes: Notes): unknown {
   if (Array.isArray(value)) {
@@ -27,15 +28,15 @@ export function foldKeys(kind: Kind, value: unknown, path: string, notes: Notes)
   }
   if (typeof value !== "object" || value === null) return value;
   const folded = new Map<string, { readonly spelled: string; readonly value: unknown }>();
-  for (const [spelled, below] of Object.entries(value)) {
+  for (const [spelled, child] of Object.entries(value)) {
     const key = canonical(kind, spelled, path, notes);
     if (key === undefined) continue;
     const earlier = folded.get(key);
     if (earlier) throw givenTwice(join(path, key), earlier.spelled, spelled);
-    const belowKind = CHILD_KINDS[kind]?.[key];
+    const childKind = CHILD_KINDS[kind]?.[key];
     folded.set(key, {
       spelled,
-      value: belowKind ? foldKeys(belowKind, below, join(path, key), notes) : below,
+      value: childKind ? foldKeys(childKind, child, join(path, key), notes) : child,
     });
   }
   const present = [...folded].filter(([key, { value }]) => !isAbsent(key, value));
@@ -70,7 +71,7 @@ function canonical(kind: Kind, spelled: string, path: string, notes: Notes): str
   const later = key && NOT_SUPPORTED.get(key);
   if (later) {
     throw new Fault("usage", `${join(path, spelled)} is refused`, {
-      why: `${later} is not yet built`,
+      why: `${later} is not supported yet`,
       fix: "leave it out",
     });
   }
@@ -78,8 +79,8 @@ function canonical(kind: Kind, spelled: string, path: string, notes: Notes): str
   const place = join(path, oneLine(spelled, 40));
   const meant = closest(spelled.toLowerCase(), [...known.keys()]);
   const fix = meant === undefined ? undefined : `did you mean "${known.get(meant)}"?`;
-  if (notes.strict) throw new Fault("usage", `${place} is no known key`, { fix });
-  notes.warnings.push(`${place} is no known key, it is ignored${fix ? `; ${fix}` : ""}`);
+  if (notes.strict) throw new Fault("usage", `${place} is not a known key`, { fix });
+  notes.warnings.push(`${place} is not a known key, it is ignored${fix ? `; ${fix}` : ""}`);
   return undefined;
 }
 
@@ -90,7 +91,7 @@ function givenTwice(path: string, first: string, second: string): Fault {
   });
 }
 
-/** Finds the word of `words` that `word` was most likely meant to be. */
+/** Returns the word of `words` that `word` was most likely meant to be; undefined where none is close. */
 export function closest(word: string, words: readonly string[]): string | undefined {
   if (word.length > 40) return undefined;
   const near = words
@@ -99,7 +100,7 @@ export function closest(word: string, words: readonly string[]): string | undefi
   return near.sort((a, b) => a.distance - b.distance)[0]?.other;
 }
 
-/** Levenshtein's distance, one row at a time. */
+/** Returns the Levenshtein distance, computed one row at a time. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, column) => column);
   for (const [index, letter] of [...a].entries()) {

@@ -1,5 +1,5 @@
-// JSON text to a value, with what JSON.parse does not say: line and column of every mistake, and
-// keys that stand twice in one object, of which it silently takes the last.
+// JSON text to a value, with errors that JSON.parse does not report: line and column of every mistake, and a key
+// that occurs twice in one object, of which it silently takes the last.
 
 import { Fault, oneLine } from "../../util/errors.ts";
 
@@ -15,7 +15,7 @@ const TOKEN = new RegExp(
   "y",
 );
 
-/** What may come next: `value*` and `key*` also allow the closing bracket. */
+/** The token that may come next: `value*` and `key*` also allow the closing bracket. */
 type Expected = "value" | "value*" | "key" | "key*" | "colon" | "more" | "end";
 
 const WORDS: Readonly<Record<Expected, string>> = {
@@ -28,11 +28,11 @@ const WORDS: Readonly<Record<Expected, string>> = {
   end: "the end",
 };
 
-/** An open `{` with the keys seen in it, or an open `[`. */
+/** An open `{` with the keys seen in it so far, or an open `[`. */
 type Open = { readonly keys: Set<string> } | "[";
 
 /**
- * Returns the value of JSON text; `what` names the text in messages.
+ * Returns the value of a JSON text; `what` is its name in messages.
  * Faults: usage, with line and column.
  */
 export function parseJson(what: string, source: string): unknown {
@@ -58,14 +58,14 @@ function scan(what: string, text: string): void {
     const next: ReturnType<typeof step> = token === undefined
       ? undefined
       : step(open, expected, token);
-    if (next === undefined) throw notJson(what, text, at, `${WORDS[expected]} is wanted`);
-    if (next === "twice") throw notJson(what, text, at, `key ${token} stands twice in one object`);
+    if (next === undefined) throw notJson(what, text, at, `expected ${WORDS[expected]}`);
+    if (next === "twice") throw notJson(what, text, at, `key ${token} occurs twice in one object`);
     expected = next;
     at = TOKEN.lastIndex;
   }
 }
 
-/** Returns what may follow `token`; undefined where the token itself may not stand. */
+/** Returns what may follow `token`; undefined where the token itself is not allowed. */
 function step(open: Open[], expected: Expected, token: string): Expected | "twice" | undefined {
   const inside = open.at(-1);
   switch (expected) {
@@ -116,10 +116,14 @@ function notJson(what: string, text: string, at: number, why: string): Fault {
   const before = text.slice(0, at).split("\n");
   const column = (before.at(-1)?.length ?? 0) + 1;
   const found = at < text.length
-    ? `"${oneLine(text.slice(at, at + 12), 12)}" stands there`
-    : "the text ends there";
-  return new Fault("usage", `${what} is no JSON at line ${before.length}, column ${column}`, {
-    why: `${why}, ${found}`,
-    fix: 'compare with "k8contivnet intent example"',
-  });
+    ? `found "${oneLine(text.slice(at, at + 12), 12)}"`
+    : "found the end of the text";
+  return new Fault(
+    "usage",
+    `${what} is not valid JSON at line ${before.length}, column ${column}`,
+    {
+      why: `${why}, ${found}`,
+      fix: 'compare with "k8contivnet intent example"',
+    },
+  );
 }

@@ -1,5 +1,5 @@
-// Groups and policies of a tenant, in contiv's words. They are kept as read; what they mean is the
-// policy room's matter.
+// Schema of a tenant's groups and policies, in contiv's terms. They are stored as they were read; lib/policy
+// interprets them.
 
 import * as z from "zod/mini";
 import { addressOrSubnet, list, name, object, oneOf, parsed, whole } from "./types.ts";
@@ -10,8 +10,8 @@ const PROTOCOLS: readonly string[] = ["tcp", "udp", "icmp", "igmp"];
 const protocol = parsed("tcp, udp, icmp, igmp or a protocol number", (text) => {
   if (PROTOCOLS.includes(text)) return text;
   if (/^\d{1,3}$/.test(text) && Number(text) < 256) return text;
-  throw new Fault("usage", `"${text.slice(0, 40)}" is no protocol`, {
-    why: "tcp, udp, icmp, igmp or a number from 0 to 255 is wanted",
+  throw new Fault("usage", `"${text.slice(0, 40)}" is not a valid protocol`, {
+    why: "expected tcp, udp, icmp, igmp or a number from 0 to 255",
     fix: "leave it out for any",
   });
 });
@@ -44,9 +44,9 @@ export const group = object({
   Policies: z.exactOptional(list(name("policy of this tenant"))),
 });
 
-/** A policy as it is kept. */
+/** A policy as it is stored. */
 export type Policy = z.output<typeof policy>;
-/** A rule as it is kept. */
+/** A rule as it is stored. */
 export type Rule = z.output<typeof rule>;
-/** A group as it is kept. */
+/** A group as it is stored. */
 export type Group = z.output<typeof group>;

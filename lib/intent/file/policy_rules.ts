@@ -1,10 +1,10 @@
-// What must hold between the fields of groups, policies and rules of one tenant.
+// Rules between the fields of one tenant's groups, policies and their rules.
 
 import { Fault } from "../../util/errors.ts";
 import type { TenantIntent } from "../intent.ts";
 import type { Group, Policy, Rule } from "./policy.ts";
 
-/** Faults (usage) if names are given twice or a rule's fields contradict each other. */
+/** Faults (usage) where a name is given twice or a rule's fields contradict each other. */
 export function checkPolicies(path: string, { groups = [], policies = [] }: TenantIntent): void {
   // Both were read by the schema just before; records keep them without its type.
   const [ours, theirs] = [groups as readonly Group[], policies as readonly Policy[]];
@@ -31,7 +31,7 @@ function checkRule(path: string, rule: Rule): void {
   for (const key of [`${near}Group`, `${near}Network`, `${near}IpAddress`] as const) {
     if (rule[key as keyof Rule] === undefined) continue;
     throw new Fault("usage", `${path}.${key} is refused`, {
-      why: `a rule of direction ${rule.Direction} tells the other side by ${far}…`,
+      why: `a rule of direction ${rule.Direction} names the other side by ${far}…`,
       fix: `use ${far}Group, ${far}Network or ${far}IpAddress`,
     });
   }

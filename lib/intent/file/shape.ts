@@ -1,5 +1,5 @@
-// The schema of a file: which keys there are, their types and single values. What holds between
-// fields is check.ts.
+// The schema of a file: its keys, their types and the valid values of each. Rules between fields are in
+// check.ts. The description of each field is part of the JSON Schema that `intent schema` prints.
 
 import * as z from "zod/mini";
 import { parseVlanRanges, parseVniRange, rangesToText, VLANS, VNIS } from "../../ipam/ranges.ts";
@@ -32,7 +32,7 @@ type Keys<K extends keyof typeof NAMES> = Record<keyof typeof NAMES[K], z.ZodMin
 
 const encap = (about: string) => oneOf(about, ["vlan", "vxlan"]);
 
-const TAG_WANTED = "a number, or a number as text, is wanted";
+const TAG_WANTED = "expected a number, or a number as text";
 
 const tag = z.pipe(
   z.union([z.string(), z.number()], TAG_WANTED)
@@ -40,7 +40,7 @@ const tag = z.pipe(
   z.transform((written: string | number, context): number => {
     const tag = /^\d{1,8}$/.test(String(written)) ? Number(written) : NaN;
     if (VNIS.first <= tag && tag <= VNIS.last) return tag;
-    const fault = new Fault("usage", `${JSON.stringify(written).slice(0, 40)} is no tag`, {
+    const fault = new Fault("usage", `${JSON.stringify(written).slice(0, 40)} is not a valid tag`, {
       why: `${VNIS.first} to ${VNIS.last} are allowed, for a VLAN to ${VLANS.last}`,
       fix: "leave it out for the lowest free one",
     });
@@ -68,10 +68,10 @@ const expression = object(
 const selector = object(
   {
     matchLabels: z.exactOptional(
-      z.record(z.string(), labelValue("its value"), "an object is wanted").check(
+      z.record(z.string(), labelValue("its value"), "expected an object").check(
         z.refine(
           (labels) => Object.keys(labels).every(isLabelKey),
-          "one of its keys is no label's",
+          "one of its keys is not a valid label key",
         ),
         z.describe("labels that must be equal"),
       ),
@@ -156,15 +156,15 @@ const binding = object(
     Container: longName("container of the endpoints to pin"),
     Host: longName("host that they are pinned to"),
     AttachUUID: z.exactOptional(longName("id of the container to plumb in its place")),
-    IpAddress: z.exactOptional(z.string("a string is wanted").check(z.describe("not used"))),
+    IpAddress: z.exactOptional(z.string("expected a string").check(z.describe("not used"))),
   } satisfies Keys<"binding">,
 );
 
 const infraNetwork = object(
   {
-    Name: z.exactOptional(z.string("a string is wanted")),
-    PktTagType: z.exactOptional(z.string("a string is wanted")),
-    PktTag: z.exactOptional(z.union([z.string(), z.number()], "a string is wanted")),
+    Name: z.exactOptional(z.string("expected a string")),
+    PktTagType: z.exactOptional(z.string("expected a string")),
+    PktTag: z.exactOptional(z.union([z.string(), z.number()], "expected a string")),
   } satisfies Keys<"infraNetwork">,
 );
 

@@ -1,5 +1,5 @@
-// Building blocks of the file's schema: each knows its type, the words for a wrong one, and how to
-// read a text strictly with the functions of ipam and util.
+// Building blocks of the file's schema. Each function returns a zod schema with the type, the message for a wrong
+// one and, for text, strict parsing by the functions of ipam and util. `about` describes the field.
 
 import * as z from "zod/mini";
 import { addressRangeToText, parseAddressRange } from "../../ipam/addresses.ts";
@@ -15,10 +15,10 @@ import { Fault, faultFrom, oneLine } from "../../util/errors.ts";
 import { isLabelKey, isLabelValue } from "../../util/label_selectors.ts";
 import { isLinkName, LONG_NAME_LIMIT, NAME_LIMIT, parseName } from "../../util/names.ts";
 
-/** Returns a schema of texts that `parse` reads; its Fault becomes the issue. */
+/** Returns a schema of strings that `parse` converts; its Fault becomes the issue. */
 export function parsed<T>(about: string, parse: (text: string) => T) {
   return z.pipe(
-    z.string("a string is wanted").check(z.describe(about)),
+    z.string("expected a string").check(z.describe(about)),
     z.transform((text: string, context): T => {
       try {
         return parse(text);
@@ -38,29 +38,29 @@ export function parsed<T>(about: string, parse: (text: string) => T) {
 
 /** Returns a schema of whole numbers from `least` to `most`. */
 export function whole(about: string, least: number, most: number) {
-  const wanted = `a whole number from ${least} to ${most} is wanted`;
+  const wanted = `expected a whole number from ${least} to ${most}`;
   return z.int(wanted).check(z.gte(least, wanted), z.lte(most, wanted), z.describe(about));
 }
 
-/** Returns a schema of a few words. */
+/** Returns a schema of an enumeration. */
 export function oneOf<const T extends readonly string[]>(about: string, words: T) {
-  return z.enum(words, `one of ${words.join(", ")} is wanted`).check(z.describe(about));
+  return z.enum(words, `expected one of ${words.join(", ")}`).check(z.describe(about));
 }
 
 /** Returns a schema of true or false. */
 export const yesOrNo = (about: string) =>
-  z.boolean("true or false is wanted").check(z.describe(about));
+  z.boolean("expected true or false").check(z.describe(about));
 
 /** Returns a schema of arrays of `element`. */
-export const list = <T extends z.ZodMiniType>(element: T) => z.array(element, "an array is wanted");
+export const list = <T extends z.ZodMiniType>(element: T) => z.array(element, "expected an array");
 
 /** Returns a schema of objects with these keys and no others. */
 export const object = <T extends z.core.$ZodLooseShape>(shape: T) =>
-  z.strictObject(shape, "an object is wanted");
+  z.strictObject(shape, "expected an object");
 
 /** Returns a schema of objects whose values are strings, such as labels. */
 export const texts = (about: string) =>
-  z.record(z.string(), z.string("a string is wanted"), "an object is wanted")
+  z.record(z.string(), z.string("expected a string"), "expected an object")
     .check(z.describe(about));
 
 /** Returns a schema of names of tenants, networks and the like. */
@@ -73,14 +73,14 @@ export const longName = (about: string) =>
 /** Returns a schema of IPv4 addresses. */
 export const address = (about: string) => parsed(about, readAddress);
 
-/** Returns a schema of an address or FIRST-LAST, written in one way. */
+/** Returns a schema of an address or FIRST-LAST; the value is normalised text. */
 export const addressRange = (about: string) =>
   parsed(about, (text) => addressRangeToText(parseAddressRange(text)));
 
 /** Returns a schema of subnets that a pool can have, without host bits. */
 export const subnet = (about: string) => parsed(about, readSubnet);
 
-/** Returns a schema of an address or a subnet of any size, as policies name them. */
+/** Returns a schema of an address or a subnet of any size, as in policies. */
 export const addressOrSubnet = (about: string) =>
   parsed(about, (text) => {
     if (!text.includes(":")) {
@@ -96,7 +96,7 @@ export const addressOrSubnet = (about: string) =>
 export const link = (about: string) =>
   parsed(about, (text) => {
     if (isLinkName(text) && text !== "lo") return text;
-    throw new Fault("usage", `"${text.slice(0, 40)}" is no interface name`, {
+    throw new Fault("usage", `"${text.slice(0, 40)}" is not a valid interface name`, {
       why: "1 to 15 letters, digits, _ . - are allowed, and not lo",
       fix: 'write one such as "eth0"',
     });
@@ -106,7 +106,7 @@ export const link = (about: string) =>
 export const namespace = (about: string) =>
   parsed(about, (text) => {
     if (/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text)) return text;
-    throw new Fault("usage", `"${text.slice(0, 40)}" is no namespace`, {
+    throw new Fault("usage", `"${text.slice(0, 40)}" is not a valid namespace`, {
       why: "1 to 63 small letters, digits and - are allowed, no - at the ends",
       fix: 'write one such as "default"',
     });
@@ -128,20 +128,20 @@ export const labelValue = (about: string) =>
 function label(about: string, isLabel: (text: string) => boolean, what: string, why: string) {
   return parsed(about, (text) => {
     if (isLabel(text)) return text;
-    throw new Fault("usage", `"${oneLine(text, 40)}" is no label's ${what}`, {
+    throw new Fault("usage", `"${oneLine(text, 40)}" is not a valid label ${what}`, {
       why,
       fix: "write one that pods can have",
     });
   });
 }
 
-// Longer than any cluster lives, and far from where a date would overflow.
+// Ten years: longer than any cluster lives, and far below an overflow of dates.
 const LONGEST_SECONDS = 10 * 365 * 24 * 3_600;
 
-/** Returns a schema of seconds, or of a length of time as Go writes it; gives seconds. */
+/** Returns a schema of seconds, or of a duration as Go writes it (`1h30m`); the value is in seconds. */
 export const duration = (about: string) =>
   z.pipe(
-    z.union([z.string(), z.number()], "seconds, or a text such as 1h30m, is wanted")
+    z.union([z.string(), z.number()], "expected seconds, or a text such as 1h30m")
       .check(z.describe(about)),
     z.transform((written: string | number, context): number => {
       try {
@@ -164,14 +164,14 @@ function readDuration(text: string): number {
   });
 }
 
-/** Returns a schema of unicast MAC addresses, given back in small letters with colons. */
+/** Returns a schema of unicast MAC addresses; the value is in lower case with colons. */
 export const mac = (about: string) =>
   parsed(about, (text) => {
     const spelled = text.toLowerCase().replaceAll("-", ":");
     const isMac = /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/.test(spelled);
     if (isMac && spelled !== "00:00:00:00:00:00") return spelled;
-    throw new Fault("usage", `"${text.slice(0, 40)}" is no unicast MAC address`, {
-      why: "six bytes in hex are wanted, the first one even",
+    throw new Fault("usage", `"${text.slice(0, 40)}" is not a unicast MAC address`, {
+      why: "expected six bytes in hex, the first one even",
       fix: 'write one such as "02:00:00:00:00:01"',
     });
   });

@@ -1,4 +1,4 @@
-// The change of one record in words, with the keys of the user's file.
+// The change of one record as text, with the keys of the user's file: `SubnetCIDR: none → 11.1.0.0/24`.
 
 import { oneLine } from "../../util/errors.ts";
 import { NAMES } from "../file/fields.ts";
@@ -7,7 +7,7 @@ import type { ObjectKind } from "./unknown_fields.ts";
 import { podsOf } from "./live.ts";
 import type { ObjectRecord } from "./stored.ts";
 
-/** Returns one line a field that differs; for a new object all fields, for one that goes its pods. */
+/** Returns one line for each field that differs; for a new object all fields, for a deleted one its pods. */
 export function changeText(
   kind: ObjectKind,
   before: ObjectRecord | undefined,
@@ -28,11 +28,11 @@ export function changeText(
 interface Field {
   readonly label: string;
   readonly name: string;
-  /** Where the record says who chose the field. */
+  /** Field of the record that says who chose the value. */
   readonly by: string;
 }
 
-/** What each kind's lines show, without the object's own name, which stands above them. */
+/** Fields shown for each kind; without the object's own name, which is in the line above. */
 const FIELDS: Readonly<Record<ObjectKind, readonly Field[]>> = {
   host: shown("host"),
   tenant: shown("tenant"),

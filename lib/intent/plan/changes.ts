@@ -1,4 +1,4 @@
-// The difference between the stored records and the target, as one draft of an operation an object.
+// The difference between the stored records and the target: one draft of an operation for each object.
 
 import {
   type ArrivalRecord,
@@ -25,12 +25,14 @@ import {
 } from "./stored.ts";
 import type { Target } from "./target.ts";
 
-/** An operation before it has its place, with what that place depends on. */
+/** An operation before it is ordered, with the facts that its order depends on. */
 export interface Draft extends Omit<Operation, "group"> {
   readonly key: string;
-  /** Key of the record that this one stands below. */
+  /** Key of the record that this one belongs to. */
   readonly parent?: string;
+  /** Keys of claims that its record gives up. */
   readonly releases: readonly string[];
+  /** Keys of claims that its record gets. */
   readonly takes: readonly string[];
 }
 
@@ -41,13 +43,13 @@ interface Change {
   readonly after: ObjectRecord | undefined;
 }
 
-/** Fields whose change would cut off pods, by kind, with the file's word for them. */
+/** Fields that cannot change under attached pods, by kind, with their key in the file. */
 const FIXED_UNDER_PODS: Readonly<Partial<Record<ObjectKind, Readonly<Record<string, string>>>>> = {
   network: { encap: "PktTagType", tag: "PktTag", subnet: "SubnetCIDR" },
   endpoint: { address: "IpAddress" },
 };
 
-/** Returns what differs. Faults: conflict, where pods are attached to what would move. */
+/** Returns the differences. Faults: conflict, where pods are attached to an object that would move. */
 export function draftsOf(
   stored: Stored,
   target: Target,
@@ -60,10 +62,10 @@ export function draftsOf(
     ...differing("endpoint", stored.endpoints, target.endpoints),
   ].filter(({ key }) => !untouched.has(key));
   for (const change of changes) refuseUnderPods(live, change);
-  const given = new Set(changes.flatMap(({ kind, after }) => claimsOf(kind, after)));
+  const kept = new Set(changes.flatMap(({ kind, after }) => claimsOf(kind, after)));
   const podsByEndpoint = Map.groupBy(stored.attachments.values(), endpointKeyOf);
   return changes.map((change) =>
-    draftOf(stored, change, { target, given, pods: podsByEndpoint.get(change.key) })
+    draftOf(stored, change, { target, kept, pods: podsByEndpoint.get(change.key) })
   );
 }
 
@@ -107,15 +109,15 @@ function claimsOf(kind: ObjectKind, record: ObjectRecord | undefined): string[] 
 function draftOf(
   stored: Stored,
   { kind, key, before, after }: Change,
-  { target, given, pods }: {
+  { target, kept, pods }: {
     readonly target: Target;
-    /** Claims that some record has after the change. */
-    readonly given: ReadonlySet<string>;
+    /** Claims that any record has after the change. */
+    readonly kept: ReadonlySet<string>;
     readonly pods: readonly AttachmentRecord[] | undefined;
   },
 ): Draft {
   const [had, has] = [claimsOf(kind, before), claimsOf(kind, after)];
-  // A claim that a kept record has lost is written again.
+  // A claim that is missing though its record has the value is created again.
   const takes = has.filter((claim) => !had.includes(claim) || !stored.claims.has(claim));
   const releases = had.filter((claim) =>
     !has.includes(claim) && stored.claims.get(claim)?.owner === key && !stored.unreadable.has(claim)
@@ -125,7 +127,7 @@ function draftOf(
   const claim: ClaimRecord = { schema: SCHEMA, owner: key };
   const subnets = kind === "network" ? subnetEdit(stored, before, after) : undefined;
   const object = { verb: verbOf(before, after), kind, name: nameOf(key), key, parent, takes };
-  const guard = concurrencyMarks(stored, target, object);
+  const marks = concurrencyMarks(stored, target, object);
   return {
     verb: object.verb,
     kind,
@@ -135,13 +137,13 @@ function draftOf(
       check(key),
       ...takes.map(check),
       ...(after && parent ? [check(parent)] : []),
-      ...guard.checks.map(check),
+      ...marks.checks.map(check),
     ],
     writes: [
       write(key, after),
       ...takes.map((key) => write(key, claim)),
-      ...releases.filter((claim) => !given.has(claim)).map((key) => write(key, undefined)),
-      ...guard.writes,
+      ...releases.filter((claim) => !kept.has(claim)).map((key) => write(key, undefined)),
+      ...marks.writes,
     ],
     ...(subnets ? { subnets } : {}),
     key,
@@ -152,9 +154,9 @@ function draftOf(
 }
 
 /**
- * A parent may go or change at the very moment when a child comes, as seen by two who do not know each
- * other. So a child's coming leaves a mark on what its parent's change checks: a network lists its
- * tenant's subnets anyway; an endpoint that takes an address says so in its network's arrivals.
+ * Two agents may plan at the same time: one deletes or changes a parent, the other adds a child. So a new
+ * child writes a key that its parent's change checks: a network is added to its tenant's list of subnets
+ * anyway; an endpoint that takes an address writes its network's `arrivals/` document.
  */
 function concurrencyMarks(
   stored: Stored,
@@ -166,9 +168,9 @@ function concurrencyMarks(
 ): { readonly checks: readonly string[]; readonly writes: readonly PlanWrite[] } {
   if (verb === "delete" && kind === "tenant") return { checks: [keys.subnets(name)], writes: [] };
   if (kind === "network" && verb !== "create" && affectsNewEndpoints(stored, target, key)) {
-    const mark = arrivalKey(key);
-    const isGone = verb === "delete" && stored.revisionOf(mark) > 0;
-    return { checks: [mark], writes: isGone ? [write(mark, undefined)] : [] };
+    const arrivals = arrivalKey(key);
+    const isGone = verb === "delete" && stored.revisionOf(arrivals) > 0;
+    return { checks: [arrivals], writes: isGone ? [write(arrivals, undefined)] : [] };
   }
   if (kind !== "endpoint" || takes.length === 0) return NO_MARKS;
   const arrival: ArrivalRecord = { schema: SCHEMA, endpoint: name };
@@ -185,10 +187,10 @@ function verbOf(
   return after ? "update" : "delete";
 }
 
-/** What an endpoint that comes at this very moment has its address by. */
+/** Fields of a network that the address of a new endpoint depends on. */
 const ADDRESSING = ["encap", "tag", "subnet", "gateway", "reserve", "allocRange"] as const;
 
-/** Set-ups that make endpoints come by the hundred: only a change that concerns them has to meet them. */
+/** Set-ups add endpoints by the hundred: only changes that affect them may conflict with them. */
 function affectsNewEndpoints(stored: Stored, target: Target, key: string): boolean {
   const [before, after] = [stored.networks.get(key), target.networks.get(key)];
   return !before || !after || ADDRESSING.some((field) => !isSame(before[field], after[field]));
@@ -207,7 +209,7 @@ function write(
   return { key, value: value as unknown as Json | undefined };
 }
 
-/** Returns the key of the record that must be there for `record` to be. */
+/** Returns the key of the record that must exist for `record`. */
 function parentOf(kind: ObjectKind, record: ObjectRecord | undefined): string | undefined {
   if (kind === "network") return tenantKeyOf(record as NetworkRecord);
   return kind === "endpoint" ? networkKeyOf(record as EndpointRecord) : undefined;
@@ -223,7 +225,7 @@ function subnetEdit(
   if (!one || had?.subnet === has?.subnet) return undefined;
   const why = stored.unreadable.get(keys.subnets(one.tenant));
   if (why !== undefined) {
-    throw new Fault("failed", `subnets of tenant ${one.tenant} stay as they are`, {
+    throw new Fault("failed", `subnets of tenant ${one.tenant} cannot be changed`, {
       why: `their list cannot be read: ${why}`,
       fix: "use a newer k8contivnet",
     });

@@ -1,4 +1,5 @@
-// Chooses the addresses of a network's endpoints: fixed, kept, lowest free.
+// Chooses the addresses of a network's endpoints: first those that the file fixes, then those that endpoints have
+// and may keep, then the lowest free ones.
 
 import { type AddressPool, freeAddresses, poolHas, poolIsFull } from "../../ipam/addresses.ts";
 import { addressToText, parseAddress } from "../../ipam/subnets.ts";
@@ -16,9 +17,9 @@ export type ChosenAddress = Pick<EndpointRecord, "address" | "addressBy">;
 export interface AddressTask {
   readonly pool: AddressPool;
   readonly endpoints: readonly (readonly [string, DesiredEndpoint])[];
-  /** Holders of claims that are none of this plan's business, by address. */
+  /** Owners of claims outside of this plan, by address. */
   readonly foreign: ReadonlyMap<number, string>;
-  /** Endpoints of pods that have an address at this moment, even if they are about to go. */
+  /** Endpoints of pods that have an address at this moment, even if the endpoint is being deleted. */
   readonly held: ReadonlyMap<number, string>;
 }
 
@@ -29,29 +30,29 @@ export function chooseAddresses(
 ): Map<string, ChosenAddress> {
   const chosen = new Map<string, ChosenAddress>();
   const owners = new Map<number, string>();
-  const give = (key: string, address: number, addressBy: ChosenAddress["addressBy"]) => {
+  const assign = (key: string, address: number, addressBy: ChosenAddress["addressBy"]) => {
     chosen.set(key, { address: addressToText(address), addressBy });
     owners.set(address, key);
   };
   for (const [key, { address }] of task.endpoints) {
-    if (address !== undefined) give(key, fixedAddress(task, key, address, owners), "intent");
+    if (address !== undefined) assign(key, fixedAddress(task, key, address, owners), "intent");
   }
   const heldBy = new Map([...task.held].map(([address, key]) => [key, address]));
   for (const [key] of task.endpoints) {
     if (chosen.has(key)) continue;
     const record = choosing.stored.endpoints.get(key);
-    // An endpoint that is deleted and made anew finds its pod's address again.
+    // An endpoint that is deleted and created again gets the address that its pod still has.
     const kept = record ? parseAddress(record.address) : heldBy.get(key);
     if (kept === undefined || !poolHas(task.pool, kept)) continue;
     if (![undefined, key].includes(task.foreign.get(kept))) continue;
     const holder = owners.get(kept);
-    if (holder === undefined) give(key, kept, "pool");
+    if (holder === undefined) assign(key, kept, "pool");
     else if (!mayMove(choosing, key)) {
       throw takenFault(`address ${addressToText(kept)}`, holder, key);
     }
   }
   const free = freeAddressesOf(choosing, task, owners);
-  for (const [key] of task.endpoints) if (!chosen.has(key)) give(key, free(), "pool");
+  for (const [key] of task.endpoints) if (!chosen.has(key)) assign(key, free(), "pool");
   return chosen;
 }
 
@@ -69,8 +70,8 @@ function fixedAddress(
 }
 
 /**
- * Returns what finds the next free address. An address of a pod that is about to go waits until it has
- * gone; one that a staying endpoint moves away from comes last, as it ties both into one commit.
+ * Returns a function for the next free address. Addresses of pods that are being deleted are not free yet;
+ * one that a remaining endpoint gives up comes last, as it forces both endpoints into one commit.
  */
 function freeAddressesOf(
   { stored, desired: { skip } }: Choosing,

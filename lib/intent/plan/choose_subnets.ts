@@ -1,5 +1,5 @@
-// Chooses the subnet of every network. Within a tenant subnets never overlap; tenants do not know
-// each other's. The order is that of tags: fixed, kept, lowest free.
+// Chooses the subnet of every network. Within a tenant subnets never overlap; subnets of different tenants may.
+// The order is that of tags: fixed, kept, lowest free.
 
 import {
   freeSubnets,
@@ -27,7 +27,7 @@ export interface ChosenSubnet {
   readonly subnetBy: ChosenBy;
 }
 
-/** A subnet of the tenant with the key of its network, or of another holder. */
+/** A subnet in use in the tenant, with the key of its network or other owner. */
 interface Used {
   readonly subnet: Subnet;
   readonly owner: string;
@@ -50,7 +50,7 @@ export function chooseSubnets(choosing: Choosing): Map<string, ChosenSubnet> {
 interface TenantTask {
   readonly record: TenantRecord;
   readonly networks: readonly (readonly [string, DesiredNetwork])[];
-  /** Addresses that the file fixes, by network key: its subnet must have them all. */
+  /** Addresses that the file fixes, by network key: the subnet must contain all of them. */
   readonly fixed: ReadonlyMap<string, readonly number[]>;
   /** How many endpoints there will be, by network key. */
   readonly counts: ReadonlyMap<string, number>;
@@ -60,7 +60,7 @@ interface TenantTask {
 function chooseInTenant(choosing: Choosing, task: TenantTask): void {
   const { record, networks, fixed, counts, chosen } = task;
   const used = foreignSubnets(choosing, record.name);
-  const give = (owner: string, subnet: Subnet, subnetBy: ChosenBy) => {
+  const assign = (owner: string, subnet: Subnet, subnetBy: ChosenBy) => {
     chosen.set(owner, { subnet, subnetBy });
     used.push({ subnet, owner });
   };
@@ -72,25 +72,25 @@ function chooseInTenant(choosing: Choosing, task: TenantTask): void {
     if (!subnet) continue;
     const other = used.find((one) => one.owner !== key && overlap(one.subnet, subnet));
     if (other) throw overlaps(key, subnet, other);
-    give(key, subnet, pooled ? "pool" : "intent");
+    assign(key, subnet, pooled ? "pool" : "intent");
   }
   for (const [key, network] of networks) {
     const kept = chosen.has(key) ? undefined : storedSubnet(choosing, key, record);
     if (!kept) continue;
-    // A subnet that cannot hold its endpoints fits no longer, if a cut of the pool is larger now.
+    // A subnet that is too small for its endpoints is not kept if blocks of the pool are larger now.
     const mayGrow = record.allocSubnetLen < kept.length && mayMove(choosing, key);
     if (mayGrow && capacity(kept, network) < (counts.get(key) ?? 0)) continue;
     const other = used.find((one) => one.owner !== key && overlap(one.subnet, kept));
-    if (!other) give(key, kept, "pool");
+    if (!other) assign(key, kept, "pool");
     else if (!mayMove(choosing, key)) {
       throw overlaps(other.owner, other.subnet, { subnet: kept, owner: key });
     }
   }
   const free = freeBlocks(choosing, task, used);
-  for (const [key] of networks) if (!chosen.has(key)) give(key, free(key), "pool");
+  for (const [key] of networks) if (!chosen.has(key)) assign(key, free(key), "pool");
 }
 
-/** A subnet left to the pool must still have the addresses that the file fixes in it. */
+/** Returns the block of the pool with the addresses that the file fixes; undefined where any block will do. */
 function blockAround(
   choosing: Choosing,
   key: string,
@@ -110,7 +110,7 @@ function blockAround(
   });
 }
 
-/** Returns the subnet that a network has, where the pool could have given it or nobody asks. */
+/** Returns the stored subnet of a network, where it is in the pool or the file names neither of them. */
 function storedSubnet(
   choosing: Choosing,
   key: string,
@@ -128,7 +128,7 @@ function capacity(subnet: Subnet, network: DesiredNetwork): number {
   return poolSize(poolOf((field) => `${field} of ${name}`, name, network, subnet));
 }
 
-/** Returns what finds the next free block; subnets that networks move away from come last. */
+/** Returns a function for the next free block; subnets that networks give up come last. */
 function freeBlocks({ stored }: Choosing, { record, networks }: TenantTask, used: readonly Used[]) {
   const pool = parseSubnet(record.subnetPool);
   const length = record.allocSubnetLen;

@@ -1,5 +1,5 @@
-// Chooses the tag of every network. Tags are unique across tenants: what a file fixes comes first,
-// then what networks have and may keep, then the lowest free ones.
+// Chooses the tag (VLAN id or VNI) of every network. Tags are unique across tenants: first those that the file
+// fixes, then those that networks have and may keep, then the lowest free ones.
 
 import {
   countIds,
@@ -22,7 +22,7 @@ import type { Desired, DesiredNetwork } from "./desired_types.ts";
 /** A chosen tag. */
 export type Tag = Pick<NetworkRecord, "encap" | "tag" | "tagBy">;
 
-/** What choosing needs to know. */
+/** Input of all choices. */
 export interface Choosing {
   readonly stored: Stored;
   readonly desired: Desired;
@@ -35,7 +35,7 @@ export interface Choosing {
 export function chooseTags(choosing: Choosing): Map<string, Tag> {
   const { desired, tenants, holders } = choosing;
   const tags = new Map<string, Tag>();
-  const give = (key: string, tag: Tag) => {
+  const assign = (key: string, tag: Tag) => {
     tags.set(key, tag);
     holders.allocated.set(tagClaim(tag), key);
   };
@@ -45,20 +45,20 @@ export function chooseTags(choosing: Choosing): Map<string, Tag> {
     if (!tenant) continue;
     const encap = network.encap ?? tenant.defaultNetType;
     if (network.tag === undefined) rest.set(key, { encap, tenant });
-    else give(key, fixedTag(holders, key, network, encap, network.tag));
+    else assign(key, fixedTag(holders, key, network, encap, network.tag));
   }
   for (const [key, { encap, tenant }] of rest) {
     const kept = keptTag(choosing, key, encap, tenant);
-    if (kept) give(key, kept);
+    if (kept) assign(key, kept);
   }
   const free = freeTags(choosing);
   for (const [key, { encap, tenant }] of rest) {
-    if (!tags.has(key)) give(key, { encap, tag: free(key, encap, tenant), tagBy: "pool" });
+    if (!tags.has(key)) assign(key, { encap, tag: free(key, encap, tenant), tagBy: "pool" });
   }
   return tags;
 }
 
-/** Reports whether a value that a pool chose for `key` may move: the file lists it, no pod has it. */
+/** Reports whether a value chosen from a pool may change for `key`: the file lists it, no pod uses it. */
 export function mayMove(
   { desired, live }: Pick<Choosing, "desired" | "live">,
   key: string,
@@ -67,8 +67,8 @@ export function mayMove(
 }
 
 /**
- * Reports whether the file names the network or its tenant. Where it names neither, a value outside
- * of the tenant's pools stays: a plan that was cut off may have moved the pool and not the network.
+ * Reports whether the file names the network or its tenant. Where it names neither, a value outside of the
+ * tenant's pools stays: an interrupted plan may have changed the pool and not yet the network.
  */
 export function isNamedByFile(
   { desired: { listed } }: Pick<Choosing, "desired">,
@@ -109,8 +109,8 @@ function keptTag(
 }
 
 /**
- * Returns what finds the next free tag. Tags that staying networks move away from come last: each one
- * handed on ties two networks into one commit, and a chain of them may not fit.
+ * Returns a function for the next free tag. Tags that remaining networks give up come last: each one that is
+ * passed on forces two networks into one commit, and a chain of them may not fit.
  */
 function freeTags({ stored, desired, holders }: Choosing) {
   const leaving = new Set<string>();

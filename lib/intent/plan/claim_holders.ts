@@ -1,24 +1,25 @@
-// Who holds which claim while a plan chooses: what it has given out so far, and what others hold.
+// Who has which claim while a plan chooses values: what the plan has allocated so far, and what others have.
 
 import { Fault } from "../../util/errors.ts";
 import { endpointClaim, networkClaims } from "./claims.ts";
 import { nameOf, type Stored } from "./stored.ts";
 import type { Desired } from "./desired_types.ts";
 
-/** Claims given out by this plan, and claims that are none of this plan's business. */
+/** Owners of claims, by claim key. */
 export interface ClaimHolders {
+  /** Allocated by this plan. */
   readonly allocated: Map<string, string>;
-  /** Claims whose owner is no record of ours, such as a pod without an endpoint, or not to be touched. */
+  /** Owned by others: not by a record, as of a pod without an endpoint, or by one that must stay as it is. */
   readonly foreign: ReadonlyMap<string, string>;
 }
 
-/** Returns the holders at the start of a plan. */
+/** Returns the owners at the start of a plan. */
 export function claimHoldersOf(stored: Stored, desired: Desired): ClaimHolders {
   const foreign = new Map<string, string>();
   for (const [claim, { owner }] of stored.claims) {
     const network = stored.networks.get(owner);
     const endpoint = stored.endpoints.get(owner);
-    // One that cannot be read stays its record's for as long as it stands, whatever becomes of that.
+    // An unreadable claim stays with its record as long as it exists, whatever happens to the record.
     const isOurs = !stored.unreadable.has(claim) && !desired.untouched.has(owner) &&
       ((network && networkClaims(network).includes(claim)) ||
         (endpoint && endpointClaim(endpoint) === claim));
@@ -27,7 +28,7 @@ export function claimHoldersOf(stored: Stored, desired: Desired): ClaimHolders {
   return { allocated: new Map(), foreign };
 }
 
-/** Finds who else than `owner` has `claim`. A claim that its own record forgot is taken up again. */
+/** Returns the owner of `claim`, undefined where there is none or it is `owner` itself. */
 export function holderOf(holders: ClaimHolders, claim: string, owner: string): string | undefined {
   const given = holders.allocated.get(claim);
   if (given !== undefined && given !== owner) return given;
@@ -35,12 +36,12 @@ export function holderOf(holders: ClaimHolders, claim: string, owner: string): s
   return foreign === owner ? undefined : foreign;
 }
 
-/** Reports whether nobody has `claim`. */
+/** Reports whether `claim` has no owner. */
 export function isFree({ allocated: given, foreign }: ClaimHolders, claim: string): boolean {
   return !given.has(claim) && !foreign.has(claim);
 }
 
-/** Returns the Fault (conflict) of `what`, desired by `owner` and held by `holder`. */
+/** Returns the Fault (conflict) of a value `what` of `owner` that `holder` has. */
 export function takenFault(what: string, owner: string, holder: string): Fault {
   return new Fault("conflict", `${what} of ${nameOf(owner)} is taken`, {
     why: `${nameOf(holder)} has it`,
@@ -48,13 +49,13 @@ export function takenFault(what: string, owner: string, holder: string): Fault {
   });
 }
 
-/** Returns what `first` has, then what `second` has by then. */
+/** Returns the items of `first`, then those of `second`, which is read only then. */
 export function* chain<T>(first: Iterable<T>, second: Iterable<T>): Generator<T, undefined> {
   yield* first;
   yield* second;
 }
 
-/** Returns `items` without the first `count`, and those in the end; it goes round where there are fewer. */
+/** Returns `items` rotated by `count`: the first ones come last. */
 export function* skipFirst<T>(count: number, items: Iterable<T>): Generator<T, undefined> {
   const passed: T[] = [];
   for (const item of items) {

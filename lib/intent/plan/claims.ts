@@ -1,4 +1,4 @@
-// Which claims a record implies.
+// Which claims a record implies: keys below `claims/`, one for each value that only one record may have.
 
 import { type EndpointRecord, keys, type NetworkRecord } from "../records.ts";
 

@@ -1,4 +1,4 @@
-// Where a plan is cut into commits: as many groups together as the limits of a commit allow.
+// Splits a plan into batches of operations, one for each commit: as many groups together as the limits allow.
 
 import { Fault } from "../../util/errors.ts";
 import { keys } from "../records.ts";
@@ -14,16 +14,16 @@ export interface CommitLimits {
   readonly groups?: number;
 }
 
-/** Returns what an operation checks, with its tenant's list of subnets. */
+/** Returns the checks of an operation, with that of its tenant's list of subnets. */
 export function checksOf({ checks, subnets }: Operation): PlanCheck[] {
   if (!subnets) return [...checks];
   return [...checks, { key: keys.subnets(subnets.tenant), revision: subnets.revision }];
 }
 
-/** Bytes of a subnet list's key and document without its networks; a tenant's name has 64 at most. */
+/** Bytes of a subnet list's key and document without its networks; a tenant's name has 64 characters at most. */
 const LIST_FRAME = 128;
 
-/** What a commit holds while it is filled. */
+/** Size of a commit while it is filled. */
 interface CommitLoad {
   readonly checks: ReadonlySet<string>;
   /** Bytes by key. */
@@ -38,47 +38,47 @@ export function commitBatches(plan: Plan, limits: Required<CommitLimits>): Opera
   const sizes = new Map(
     [...plan.subnetLists].map(([tenant, list]) => [tenant, LIST_FRAME + bytesOf(list)]),
   );
-  const cuts: Operation[][] = [];
+  const batches: Operation[][] = [];
   let load = EMPTY;
-  const open = new Continuation();
+  const continuation = new Continuation();
   for (const group of Map.groupBy(plan.operations, ({ group }) => group).values()) {
     const own = loadOf(group, sizes);
     if (!fits(own, limits)) throw doesNotFit(group, own, limits);
     const both = joined(load, own);
-    const last = cuts.at(-1);
-    if (last && fits(both, limits) && !open.isEndOf(load, own)) {
+    const last = batches.at(-1);
+    if (last && fits(both, limits) && !continuation.mustEndBefore(load, own)) {
       last.push(...group);
       load = both;
     } else {
-      open.cut(load);
-      cuts.push([...group]);
+      continuation.complete(load);
+      batches.push([...group]);
       load = own;
     }
-    open.add(own);
+    continuation.add(own);
   }
-  return cuts;
+  return batches;
 }
 
 /**
- * A commit that goes on with what an earlier one has begun, as with a network's endpoints, ends with
- * it: else the next network would have to wait for this one, and that for the one before.
+ * A commit that continues what an earlier one has begun, such as one network's endpoints, takes no other
+ * groups: else the next network would have to wait for this commit, and this one for the one before.
  */
 class Continuation {
   readonly #written = new Set<string>();
   #isContinued = false;
 
-  /** Reports whether `load` goes on with something that `next` has no part in. */
-  isEndOf(load: CommitLoad, next: CommitLoad): boolean {
+  /** Reports whether `load` continues an earlier commit, and `next` does not belong to it. */
+  mustEndBefore(load: CommitLoad, next: CommitLoad): boolean {
     return this.#isContinued && !next.writes.keys().some((key) => load.writes.has(key));
   }
 
-  /** Takes note that a commit of `load` is whole. */
-  cut(load: CommitLoad): void {
+  /** Notes that the commit of `load` is complete. */
+  complete(load: CommitLoad): void {
     for (const key of load.writes.keys()) this.#written.add(key);
     this.#isContinued = false;
   }
 
-  /** Takes note of what comes into the commit that is being filled. */
+  /** Notes a group that is added to the current commit. */
   add(own: CommitLoad): void {
     this.#isContinued ||= own.writes.keys().some((key) => this.#written.has(key));
   }
@@ -90,7 +90,7 @@ function loadOf(group: readonly Operation[], sizes: Map<string, number>): Commit
     for (const { key, value } of own) writes.set(key, bytesOf(key) + bytesOf(value));
     if (!subnets) continue;
     const { tenant, add = "", network } = subnets;
-    // What goes is not subtracted: the size may be too large, never too small.
+    // Removed networks are not subtracted: the size may be too large, never too small.
     const size = (sizes.get(tenant) ?? LIST_FRAME) + bytesOf({ [add]: network });
     sizes.set(tenant, size);
     writes.set(keys.subnets(tenant), size);
@@ -128,7 +128,7 @@ function doesNotFit(
   const others = group.length > 1 ? ` and ${group.length - 1} more` : "";
   const why = totalBytes(load) > limits.bytes
     ? `it takes ${totalBytes(load)} bytes, ${limits.bytes} are allowed`
-    : `they hand values to each other: ${
+    : `they exchange claims with each other: ${
       load.checks.size + load.writes.size
     } operations, ${limits.operations} are allowed`;
   return new Fault("usage", `${first?.kind} ${first?.name}${others} do not fit into one commit`, {

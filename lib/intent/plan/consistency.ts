@@ -1,4 +1,4 @@
-// What must hold across the records of a plan's target, and only shows when all of them are known.
+// Rules across the records of a plan's target, which can be checked only when all of them are known.
 
 import { countIds, mergeRanges, parseVlanRanges, VLANS } from "../../ipam/ranges.ts";
 import { Fault } from "../../util/errors.ts";
@@ -17,7 +17,7 @@ export function checkTarget({ tenants, networks, endpoints }: Target): void {
   checkMacs(endpoints);
 }
 
-/** VXLAN networks need, on each host, a VLAN that no tenant and no VLAN network uses. */
+/** On each host a VXLAN network needs a local VLAN, which no tenant and no VLAN network uses. */
 function checkLocalTags(
   tenants: readonly TenantRecord[],
   networks: readonly NetworkRecord[],
@@ -98,7 +98,7 @@ function checkMacs(endpoints: ReadonlyMap<string, EndpointRecord>): void {
 }
 
 function missing(what: string, other: string): Fault {
-  return new Fault("usage", `${what} names what is not there`, {
+  return new Fault("usage", `${what} names a missing object`, {
     why: `there is no ${other}`,
     fix: "add it, or leave the name out",
   });

@@ -1,4 +1,4 @@
-// What stands below something that goes: it must go in the same plan, or be forced to.
+// Children of deleted objects: they must be deleted in the same plan, or `force` deletes them, too.
 
 import { Fault } from "../../util/errors.ts";
 import { type AttachmentRecord, keys } from "../records.ts";
@@ -15,8 +15,8 @@ import {
 import type { Desired } from "./desired_types.ts";
 
 /**
- * Takes from `desired` what stands below deleted things, where `force` says so.
- * Faults: conflict otherwise, naming what is there.
+ * Removes the children of deleted objects from `desired`, if `force` is set.
+ * Faults: conflict otherwise, with the names of the children.
  */
 export function cascadeDeletions(desired: Desired, stored: Stored, force: boolean): void {
   const tenants = deletedKeys(stored.tenants, desired.tenants);
@@ -46,7 +46,7 @@ export function cascadeDeletions(desired: Desired, stored: Stored, force: boolea
   );
 }
 
-/** Nobody knows what hangs on a record that cannot be read: what it stands below stays, forced or not. */
+/** What depends on an unreadable record is not known: its parents cannot be deleted, forced or not. */
 function refuseAboveUnreadable({ unreadable }: Stored, keys: readonly string[]): void {
   for (const [key, why] of unreadable) {
     const [folder, tenant, network, last] = key.split("/");
@@ -57,7 +57,7 @@ function refuseAboveUnreadable({ unreadable }: Stored, keys: readonly string[]):
       : undefined;
     if (parent === undefined || !keys.includes(parent)) continue;
     throw new Fault("conflict", `${titleOf(parent)} is not deleted`, {
-      why: `${titleOf(key)} stands below it, and ${why}`,
+      why: `${titleOf(key)} belongs to it, and ${why}`,
       fix: "use a newer k8contivnet",
     });
   }
@@ -93,7 +93,7 @@ function cascade<T>(
   });
 }
 
-/** Pods that no endpoint names hold their network; pods that stay hold the host that they are on. */
+/** Faults where pods are attached: without an endpoint they keep their network, with one their host. */
 function refuseUnderPods(
   attachments: readonly AttachmentRecord[],
   parentOf: (attachment: AttachmentRecord) => string,

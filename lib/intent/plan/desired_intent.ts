@@ -1,5 +1,5 @@
-// What should be there: the stored records as statements, changed by what a file wishes. Nothing is
-// chosen here; a statement that leaves a tag, subnet or address out leaves it to the pools.
+// The desired objects: the stored records, changed by what a file states. Nothing is chosen here; a tag, subnet
+// or address that is left out is chosen from the pools later.
 
 import type { Intent, TenantAttributes } from "../intent.ts";
 import { type EndpointRecord, keys, type NetworkRecord, type TenantRecord } from "../records.ts";
@@ -10,19 +10,19 @@ import type { Desired, DesiredEndpoint, DesiredNetwork } from "./desired_types.t
 
 /** What a user wants done with an intent. */
 export interface Change {
-  /** add: create and update; replace: the intent is everything; delete: what it names goes. */
+  /** add: create and update; replace: everything else is deleted; delete: what it names is deleted. */
   readonly mode: "add" | "replace" | "delete";
   readonly intent: Intent;
-  /** What stands below a deleted thing goes with it. @default false */
+  /** Children of deleted objects are deleted, too. @default false */
   readonly force?: boolean;
   /**
-   * How many free addresses to pass over. Others who plan at this moment choose the lowest free one,
-   * too: who was slower goes further on, so that not all meet again. @default 0
+   * How many free addresses to skip. Other agents that plan at this moment choose the lowest free one, too:
+   * the one that lost the race skips some, so that they do not all conflict again. @default 0
    */
   readonly skip?: number;
 }
 
-/** Returns what should be there after `change`. */
+/** Returns the desired objects after `change`. */
 export function desiredOf(stored: Stored, { mode, intent, skip = 0 }: Change): Desired {
   const desired = { ...mode === "replace" ? nothing() : storedAsDesired(stored), skip };
   if (mode === "delete") remove(desired, stored, intent);
@@ -32,7 +32,7 @@ export function desiredOf(stored: Stored, { mode, intent, skip = 0 }: Change): D
   return mode === "delete" ? desired : { ...desired, bindings: intent.hostBindings };
 }
 
-/** Returns the stored records as statements, which say all of them but what the pools chose. */
+/** Returns the stored records as desired objects, without the values that were chosen from pools. */
 export function storedAsDesired(stored: Stored): Desired {
   const desired = nothing();
   for (const [key, { schema: _, ...host }] of stored.hosts) desired.hosts.set(key, host);
@@ -76,7 +76,7 @@ function desiredEndpoint(record: EndpointRecord): DesiredEndpoint {
   return { ...said, ...(addressBy === "intent" ? { address } : {}) };
 }
 
-/** Networks, endpoints and hosts of a file are full statements; of a tenant it may say a part. */
+/** A file states hosts, networks and endpoints in full; of a tenant it may state some fields only. */
 function merge(desired: Desired, stored: Stored, intent: Intent): void {
   const state = <T>(map: Map<string, T>, key: string, value: T) => {
     map.set(key, value);
@@ -98,21 +98,25 @@ function merge(desired: Desired, stored: Stored, intent: Intent): void {
   }
 }
 
-/** An endpoint goes where it is named, a network or tenant only where nothing is named below it. */
+/** Deletes each named endpoint; a network or tenant only where the file names nothing below it. */
 function remove(desired: Desired, stored: Stored, intent: Intent): void {
-  const take = (map: Map<string, unknown>, records: ReadonlyMap<string, unknown>, key: string) => {
+  const removeFrom = (
+    map: Map<string, unknown>,
+    records: ReadonlyMap<string, unknown>,
+    key: string,
+  ) => {
     map.delete(key);
-    if (!records.has(key)) desired.warnings.push(`${titleOf(key)} is not there`);
+    if (!records.has(key)) desired.warnings.push(`${titleOf(key)} does not exist`);
   };
-  for (const { name } of intent.hosts) take(desired.hosts, stored.hosts, keys.host(name));
+  for (const { name } of intent.hosts) removeFrom(desired.hosts, stored.hosts, keys.host(name));
   for (const { name: tenant, networks } of intent.tenants) {
-    if (networks.length === 0) take(desired.tenants, stored.tenants, keys.tenant(tenant));
+    if (networks.length === 0) removeFrom(desired.tenants, stored.tenants, keys.tenant(tenant));
     for (const { name, endpoints } of networks) {
       if (endpoints.length === 0) {
-        take(desired.networks, stored.networks, keys.network(tenant, name));
+        removeFrom(desired.networks, stored.networks, keys.network(tenant, name));
       }
       for (const { container } of endpoints) {
-        take(desired.endpoints, stored.endpoints, keys.endpoint(tenant, name, container));
+        removeFrom(desired.endpoints, stored.endpoints, keys.endpoint(tenant, name, container));
       }
     }
   }

@@ -1,4 +1,4 @@
-// What should be there, as statements: what they leave out is left to the pools.
+// The desired objects as types: a value that is left out is chosen from the pools.
 
 import type {
   Binding,
@@ -9,27 +9,27 @@ import type {
 } from "../intent.ts";
 import type { EndpointRecord } from "../records.ts";
 
-/** A network as it should be, without what is left to the pools. */
+/** A desired network; tag and subnet may be left to the pools. */
 export type DesiredNetwork = NetworkAttributes & { readonly tenant: string };
 
-/** An endpoint as it should be, without what is left to the pools. */
+/** A desired endpoint; its address may be left to the pool. */
 export type DesiredEndpoint = EndpointIntent & Pick<EndpointRecord, "dynamic"> & {
   readonly tenant: string;
   readonly network: string;
 };
 
-/** What should be there, by record key. */
+/** The desired objects by record key. */
 export interface Desired {
   readonly hosts: Map<string, HostIntent>;
   readonly tenants: Map<string, TenantAttributes>;
   readonly networks: Map<string, DesiredNetwork>;
   readonly endpoints: Map<string, DesiredEndpoint>;
-  /** What the file itself states: of these, values chosen by a pool may move. */
+  /** Keys of the objects that the file states: values that a pool chose for these may change. */
   readonly listed: Set<string>;
-  /** Records that do not fit where they stand, and that nobody asked to touch: see strays.ts. */
+  /** Keys of records that must stay as they are: see orphans.ts. */
   readonly untouched: Set<string>;
   readonly bindings: readonly Binding[];
   readonly warnings: string[];
-  /** See Wish in wish.ts. */
+  /** See Change in desired_intent.ts. */
   readonly skip: number;
 }

@@ -1,8 +1,9 @@
-// Nodes that must stay together, and nodes that must come before others: plain graph work on numbers.
+// Graph functions on numbers: nodes that must stay together (disjoint sets, also called union-find), and a
+// topological order of these sets.
 
-/** Sets of nodes that grow together. */
+/** Sets of nodes that can be joined. */
 export interface DisjointSets {
-  /** Returns the node that stands for `node`'s bundle. */
+  /** Returns the node that represents `node`'s set. */
   find(node: number): number;
   join(a: number, b: number): void;
 }
@@ -10,7 +11,7 @@ export interface DisjointSets {
 /** One node comes before another. */
 export type Edge = readonly [before: number, after: number];
 
-/** Returns `count` bundles of one node each. */
+/** Returns `count` sets of one node each. */
 export function createDisjointSets(count: number): DisjointSets {
   const up = Array.from({ length: count }, (_, node) => node);
   const find = (node: number): number => {
@@ -29,30 +30,30 @@ export function createDisjointSets(count: number): DisjointSets {
 }
 
 /**
- * Returns all bundles so that every edge is kept, those of lower `rank` first where edges leave a
- * choice. Bundles that wait for each other are joined: they can only be one.
+ * Returns the sets in an order that satisfies every edge, those of lower `rank` first where edges leave a
+ * choice. Sets that wait for each other are joined into one.
  */
 export function sortSets(
   nodes: readonly number[],
-  { bundles, edges, rank }: {
-    readonly bundles: DisjointSets;
+  { sets, edges, rank }: {
+    readonly sets: DisjointSets;
     readonly edges: readonly Edge[];
     readonly rank: (node: number) => number;
   },
 ): number[] {
   while (true) {
-    const roots = [...new Set(nodes.map(bundles.find))];
+    const roots = [...new Set(nodes.map(sets.find))];
     const between = edges
-      .map(([before, after]): Edge => [bundles.find(before), bundles.find(after)])
+      .map(([before, after]): Edge => [sets.find(before), sets.find(after)])
       .filter(([before, after]) => before !== after);
     const { sorted, stuck } = sort(roots, between, rank);
     if (stuck.size === 0) return sorted;
-    // What waits for a ring, and what a ring waits for, is no part of it.
+    // Nodes before or behind a cycle are not part of it.
     const inside = between.filter(([before, after]) => stuck.has(before) && stuck.has(after));
-    const ring =
+    const cycle =
       sort([...stuck], inside.map(([before, after]): Edge => [after, before]), rank).stuck;
     for (const [before, after] of inside) {
-      if (ring.has(before) && ring.has(after)) bundles.join(before, after);
+      if (cycle.has(before) && cycle.has(after)) sets.join(before, after);
     }
   }
 }
@@ -62,7 +63,7 @@ function sort(
   edges: readonly Edge[],
   rank: (node: number) => number,
 ): { readonly sorted: number[]; readonly stuck: ReadonlySet<number> } {
-  // For how many others each node waits.
+  // Number of nodes that each node waits for.
   const waiting: number[] = [];
   const followers = new Map<number, number[]>();
   for (const node of nodes) waiting[node] = 0;

@@ -1,4 +1,4 @@
-// Which pods are attached where, and what that forbids.
+// Which pods are attached to which endpoints and networks, and which changes that forbids.
 
 import { parseAddress } from "../../ipam/subnets.ts";
 import { Fault } from "../../util/errors.ts";
@@ -9,7 +9,7 @@ import type { Desired } from "./desired_types.ts";
 /** Attachments by the key of their endpoint and by that of their network. */
 export type LiveAttachments = ReadonlyMap<string, readonly AttachmentRecord[]>;
 
-/** Returns the attachments, in whatever state, that stay: not those whose endpoint goes. */
+/** Returns the attachments, in any state, except those of deleted endpoints. */
 export function liveAttachments(stored: Stored, desired: Desired): LiveAttachments {
   const live = new Map<string, AttachmentRecord[]>();
   const add = (key: string, attachment: AttachmentRecord) => {
@@ -42,7 +42,7 @@ export function addressesOfPods(stored: Stored): ReadonlyMap<string, ReadonlyMap
   return held;
 }
 
-/** Returns the pods of `attachments` in words. */
+/** Returns the pods of `attachments` as text: `default/web on host1, …`. */
 export function podsOf(attachments: readonly AttachmentRecord[]): string {
   return listNames(attachments.map(({ pod, host }) => `${pod.namespace}/${pod.name} on ${host}`));
 }

@@ -1,4 +1,4 @@
-// A plan as data: what changes, object by object, and what each change checks and writes.
+// A plan as data: the change of each object, with the keys that it checks and writes.
 
 import type { ObjectKind } from "./unknown_fields.ts";
 
@@ -11,7 +11,7 @@ export type Json =
   | readonly Json[]
   | { readonly [key: string]: Json | undefined };
 
-/** What must hold: `key` last written at `revision` as the plan saw it, or absent (0). */
+/** A condition of a commit: `key` was last written at `revision`, or is absent (0). */
 export interface PlanCheck {
   readonly key: string;
   readonly revision: number;
@@ -23,14 +23,14 @@ export interface PlanWrite {
   readonly value: Json | undefined;
 }
 
-/** What an operation changes in its tenant's list of subnets. */
+/** The change of a tenant's list of subnets by an operation. */
 export interface SubnetListEdit {
   readonly tenant: string;
   /** Revision of the list as the plan saw it. */
   readonly revision: number;
-  /** CIDR that goes. */
+  /** CIDR to remove. */
   readonly drop?: string;
-  /** CIDR that comes. */
+  /** CIDR to add. */
   readonly add?: string;
   readonly network: string;
 }
@@ -41,16 +41,16 @@ export interface Operation {
   readonly kind: ObjectKind;
   /** `tenant/network/container` and the like. */
   readonly name: string;
-  /** What changes, in words: one line a field. */
+  /** The change as text: one line for each field. */
   readonly lines: readonly string[];
   readonly checks: readonly PlanCheck[];
   readonly writes: readonly PlanWrite[];
   readonly subnets?: SubnetListEdit;
-  /** Operations of one group hand claims to each other: they go into one commit. */
+  /** Operations of one group pass claims on to each other: they are in one commit. */
   readonly group: number;
 }
 
-/** What a wish comes to. Operations stand in the order in which they may be done. */
+/** The result of planning a change. Operations are in an order in which they may be applied. */
 export interface Plan {
   readonly operations: readonly Operation[];
   readonly warnings: readonly string[];

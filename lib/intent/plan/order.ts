@@ -1,21 +1,22 @@
-// The order of a plan's operations. Children go before their parents and come after them; what hands
-// claims on goes into one commit with what takes them, so that no claim is ever lost or owned twice.
+// The order of a plan's operations. Children are deleted before their parents and created after them; an
+// operation that releases a claim is in one commit with the one that takes it, so that no claim is ever
+// lost or has two owners.
 
 import { overlap, parseSubnet, type Subnet } from "../../ipam/subnets.ts";
 import type { Draft } from "./changes.ts";
 import { createDisjointSets, type DisjointSets, type Edge, sortSets } from "./graph.ts";
 import type { Operation } from "./operation.ts";
 
-/** Returns the operations of `drafts` in an order in which they may be done, with their groups. */
+/** Returns the operations of `drafts` in an order in which they may be applied, with their groups. */
 export function orderOperations(drafts: readonly Draft[]): Operation[] {
-  const bundles = createDisjointSets(drafts.length);
-  joinByClaims(drafts, bundles);
-  const edges = [...familyEdges(drafts), ...subnetEdges(drafts, bundles)];
+  const sets = createDisjointSets(drafts.length);
+  joinByClaims(drafts, sets);
+  const edges = [...familyEdges(drafts), ...subnetEdges(drafts, sets)];
   const nodes = [...drafts.keys()];
   const ranks = drafts.map(rankOf);
   const rank = (node: number) => ranks[node] ?? 0;
-  const sorted = sortSets(nodes, { bundles, edges, rank });
-  const members = membersOf(nodes, bundles);
+  const sorted = sortSets(nodes, { sets, edges, rank });
+  const members = membersOf(nodes, sets);
   const operations: Operation[] = [];
   for (const [group, root] of sorted.entries()) {
     const together = members.get(root)?.sort((a, b) => rank(a) - rank(b)) ?? [root];
@@ -24,7 +25,7 @@ export function orderOperations(drafts: readonly Draft[]): Operation[] {
   return operations;
 }
 
-/** Returns the nodes of the bundles of more than one, by the node that stands for them. */
+/** Returns the nodes of each set of more than one node, by the node that represents it. */
 function membersOf(nodes: readonly number[], { find }: DisjointSets): Map<number, number[]> {
   const joined = nodes.filter((node) => find(node) !== node);
   const members = new Map(joined.map((node) => [find(node), [find(node)]]));
@@ -46,7 +47,7 @@ function rankOf({ verb, kind }: Draft): number {
   return verb === "delete" ? DELETED.indexOf(kind) : DELETED.length + WRITTEN.indexOf(kind);
 }
 
-function joinByClaims(drafts: readonly Draft[], bundles: DisjointSets): void {
+function joinByClaims(drafts: readonly Draft[], sets: DisjointSets): void {
   const releaser = new Map<string, number>();
   for (const [node, { releases }] of drafts.entries()) {
     for (const claim of releases) releaser.set(claim, node);
@@ -54,7 +55,7 @@ function joinByClaims(drafts: readonly Draft[], bundles: DisjointSets): void {
   for (const [node, { takes }] of drafts.entries()) {
     for (const claim of takes) {
       const other = releaser.get(claim);
-      if (other !== undefined) bundles.join(other, node);
+      if (other !== undefined) sets.join(other, node);
     }
   }
 }
@@ -70,10 +71,10 @@ function familyEdges(drafts: readonly Draft[]): Edge[] {
 }
 
 /**
- * A subnet that is not equal to a leaving one but overlaps it has a claim of its own, so claims do
- * not tell: it waits until a deleted network has gone, and moves together with one that moves.
+ * A new subnet that overlaps a removed one without being equal has a claim of its own, so claims do not
+ * order them: it waits for the deletion of that network, or moves in one commit with a network that moves.
  */
-function subnetEdges(drafts: readonly Draft[], bundles: DisjointSets): Edge[] {
+function subnetEdges(drafts: readonly Draft[], sets: DisjointSets): Edge[] {
   const edges: Edge[] = [];
   const tenants = Map.groupBy(
     drafts.entries().filter(([, { subnets }]) => subnets !== undefined),
@@ -86,7 +87,7 @@ function subnetEdges(drafts: readonly Draft[], bundles: DisjointSets): Edge[] {
       for (const [to, subnet] of coming) {
         if (from === to || !overlap(old, subnet)) continue;
         if (drafts[from]?.verb === "delete") edges.push([from, to]);
-        else bundles.join(from, to);
+        else sets.join(from, to);
       }
     }
   }

@@ -1,7 +1,6 @@
-// What does not fit where it stands, and is not what the user asked about: a child without its parent,
-// a fixed address that its network cannot have. Both are left by a plan that was cut off and never
-// finished. They must not stand in the way of every other plan, so they are left alone until a file
-// names them, or replaces all.
+// Orphans: records that are inconsistent and that the user did not name: a child without its parent, a fixed
+// address that its network cannot have. Both are left behind by an interrupted plan. They must not make
+// every other plan fail, so they stay as they are until a file names them, or replaces everything.
 
 import { refusalOf } from "../../ipam/addresses.ts";
 import { parseAddress, parseSubnet } from "../../ipam/subnets.ts";
@@ -9,14 +8,14 @@ import { poolOf } from "../field_rules.ts";
 import { networkKeyOf, type Stored, tenantKeyOf, titleOf } from "./stored.ts";
 import type { Desired } from "./desired_types.ts";
 
-/** Moves orphans from what is desired to what is untouched. */
+/** Moves orphans from the desired objects to `untouched`. */
 export function setAsideOrphans(desired: Desired, stored: Stored): void {
   setAsideUnreadable(desired, stored);
   setAsideParentless(desired, stored);
   setAsideMisplaced(desired, stored);
 }
 
-/** What stands where a newer version's, or a stranger's, document is: it is not overwritten. */
+/** A document of a newer version, or of another program, is not overwritten. */
 function setAsideUnreadable(desired: Desired, { unreadable }: Stored): void {
   for (const [key, why] of unreadable) {
     const maps = [desired.hosts, desired.tenants, desired.networks, desired.endpoints];

@@ -1,4 +1,4 @@
-// Who uses groups and policies: what is named must be there, and what is there should be used.
+// References to groups, networks and policies: what is named must exist, and a policy should be used.
 
 import { Fault } from "../../util/errors.ts";
 import type { EndpointRecord, NetworkRecord, TenantRecord } from "../records.ts";
@@ -6,7 +6,7 @@ import { listNames, nameOf, networkKeyOf, tenantKeyOf } from "./stored.ts";
 
 type Written = Readonly<Record<string, unknown>>;
 
-/** Faults (usage) where a rule or endpoint names a group, or a rule a network, that is not there. */
+/** Faults (usage) where a rule or endpoint names a group, or a rule a network, that does not exist. */
 export function checkUsers(
   tenants: ReadonlyMap<string, TenantRecord>,
   networks: ReadonlyMap<string, NetworkRecord>,
@@ -21,14 +21,14 @@ export function checkUsers(
     }
     for (const [group, names] of users) {
       if (groups.has(group)) continue;
-      throw new Fault("usage", `group ${group} of tenant ${tenant.name} is not there`, {
+      throw new Fault("usage", `group ${group} of tenant ${tenant.name} does not exist`, {
         why: `it is named by ${listNames(names)}`,
         fix: "add it, or change these first",
       });
     }
     for (const { name, network } of rulesWithNetworks(tenant)) {
       if (networks.has(networkKeyOf({ tenant: tenant.name, network }))) continue;
-      throw new Fault("usage", `${name} of tenant ${tenant.name} names what is not there`, {
+      throw new Fault("usage", `${name} of tenant ${tenant.name} names a missing object`, {
         why: `there is no network ${network}`,
         fix: "add it, or change the rule",
       });
@@ -36,12 +36,12 @@ export function checkUsers(
   }
 }
 
-/** Returns a warning for each policy that no group has: it guards nobody. */
+/** Returns a warning for each policy that no group has: it has no effect. */
 export function unusedPolicies(tenants: ReadonlyMap<string, TenantRecord>): string[] {
   return [...tenants.values()].flatMap(({ name, groups = [], policies = [] }) => {
     const used = new Set(groups.flatMap(({ Policies }) => Array.isArray(Policies) ? Policies : []));
     return policies.filter(({ Name }) => !used.has(Name))
-      .map(({ Name }) => `policy ${name}/${Name} guards nobody: no group has it`);
+      .map(({ Name }) => `policy ${name}/${Name} has no effect: no group has it`);
   });
 }
 

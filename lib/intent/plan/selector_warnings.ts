@@ -1,11 +1,11 @@
-// Networks for pods that no endpoint names, where what is written cannot work as it was meant: told when
-// it is applied, as else the first to notice would be a pod.
+// Warnings about networks for pods without an endpoint, where the settings cannot work as intended: reported
+// when the intent is applied, as otherwise the first pod would be the one to notice.
 
 import type { NetworkRecord, TenantRecord } from "../records.ts";
 import { tenantKeyOf } from "./stored.ts";
 import type { Target } from "./target.ts";
 
-/** Returns warnings of defaults that stand in each other's way, and of namespaces that are shut out. */
+/** Returns warnings about conflicting default networks and about namespaces that are not served. */
 export function selectorWarnings({ tenants, networks }: Target): string[] {
   return [...doubleDefaults(tenants, networks), ...shutOut(tenants, networks)];
 }

@@ -1,5 +1,5 @@
-// The store's documents as typed records. A document that lacks what every version writes is named and
-// left alone, not stumbled over.
+// The store's documents as typed records. A document without a field that every version writes is unreadable: it
+// is reported and left alone.
 
 import { folderOf, whyUnreadable } from "../readable.ts";
 import {
@@ -26,7 +26,7 @@ export interface Stored {
   readonly claims: ReadonlyMap<string, ClaimRecord>;
   /** Each tenant's list of subnets. */
   readonly subnets: ReadonlyMap<string, SubnetsRecord>;
-  /** Why, by key: documents of ours that this version cannot read. */
+  /** Documents that this version cannot read: the reason by key. */
   readonly unreadable: ReadonlyMap<string, string>;
   /** Returns the revision at which `key` was last written; 0 where it is absent. */
   readonly revisionOf: (key: string) => number;
@@ -45,7 +45,7 @@ const FOLDERS = [
   "subnets",
 ] as const;
 
-/** Returns the records of `documents`. What cannot be read is named, and holds what its key says. */
+/** Returns the records of `documents`; unreadable claims still count as claims. */
 export function readDocuments(documents: Documents): Stored {
   const byFolder = new Map<string, Map<string, unknown>>(FOLDERS.map((one) => [one, new Map()]));
   const unreadable = new Map<string, string>();
@@ -76,7 +76,7 @@ export function readDocuments(documents: Documents): Stored {
   };
 }
 
-/** A claim that cannot be read is its record's, where there is one; else it is somebody's. */
+/** An unreadable claim belongs to the record with its value, where there is one; else to an unknown owner. */
 function unreadableClaims(
   { networks, endpoints }: Pick<Stored, "networks" | "endpoints">,
   unreadable: Iterable<string>,
@@ -87,10 +87,10 @@ function unreadableClaims(
     ...[...networks].flatMap(([key, one]) => networkClaims(one).map((claim) => [claim, key])),
     ...[...endpoints].map(([key, one]) => [endpointClaim(one), key]),
   ] as [string, string][]);
-  return claims.map((key) => [key, { schema: SCHEMA, owner: owners.get(key) ?? STRANGER }]);
+  return claims.map((key) => [key, { schema: SCHEMA, owner: owners.get(key) ?? UNKNOWN_OWNER }]);
 }
 
-const STRANGER = "a record that cannot be read";
+const UNKNOWN_OWNER = "a record that cannot be read";
 
 /** Returns the tenant's key of a network or endpoint. */
 export function tenantKeyOf({ tenant }: { readonly tenant: string }): string {
@@ -119,7 +119,7 @@ export function titleOf(key: string): string {
   return key.replace(/s\//, " ");
 }
 
-/** Returns up to three of `names` in words. */
+/** Returns up to three of `names`, and how many more there are. */
 export function listNames(names: readonly string[]): string {
   const shown = names.slice(0, 3).join(", ");
   return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown;

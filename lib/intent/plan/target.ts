@@ -1,5 +1,5 @@
-// What the store should hold: every desired object as its record, with all that was left to the
-// pools chosen. What still fits is kept, so planning twice gives the same.
+// The target of a plan: every desired object as a record, with all values that were left to the pools. Values
+// that are still valid are kept, so that planning twice has the same result.
 
 import { Fault } from "../../util/errors.ts";
 import { parseAddress, parseSubnet, subnetToText } from "../../ipam/subnets.ts";
@@ -20,7 +20,7 @@ import { chooseSubnets } from "./choose_subnets.ts";
 import { chooseTags, type Choosing } from "./choose_tags.ts";
 import type { Desired } from "./desired_types.ts";
 
-/** The records that should be there, by key. */
+/** The desired records by key. */
 export interface Target {
   readonly hosts: ReadonlyMap<string, HostRecord>;
   readonly tenants: ReadonlyMap<string, TenantRecord>;
@@ -28,7 +28,7 @@ export interface Target {
   readonly endpoints: ReadonlyMap<string, EndpointRecord>;
 }
 
-/** Returns the records of what is desired. Faults: usage, conflict, exhausted. */
+/** Returns the records of the desired objects. Faults: usage, conflict, exhausted. */
 export function chooseTarget(stored: Stored, desired: Desired, live: LiveAttachments): Target {
   const hosts = mapValues(
     desired.hosts,
@@ -49,7 +49,7 @@ export function chooseTarget(stored: Stored, desired: Desired, live: LiveAttachm
   return { hosts, tenants, networks, endpoints };
 }
 
-/** Faults (usage) where a tenant lacks what only its first file can say. */
+/** Faults (usage) where a new tenant lacks a required field. */
 function complete(tenant: Partial<TenantRecord> & { readonly name: string }) {
   const { name, defaultNetType, subnetPool, allocSubnetLen } = tenant;
   const lacks = defaultNetType === undefined
@@ -61,7 +61,7 @@ function complete(tenant: Partial<TenantRecord> & { readonly name: string }) {
     : undefined;
   if (subnetPool === undefined || allocSubnetLen === undefined || lacks) {
     throw new Fault("usage", `tenant ${name} has no ${lacks}`, {
-      why: "a tenant that is not there yet needs DefaultNetType, SubnetPool, AllocSubnetLen",
+      why: "a new tenant needs DefaultNetType, SubnetPool, AllocSubnetLen",
       fix: `add ${lacks}`,
     });
   }
@@ -74,7 +74,7 @@ function networksOf(choosing: Choosing): Map<string, NetworkRecord> {
   const subnets = chooseSubnets(choosing);
   return mapValues(choosing.desired.networks, (network, key) => {
     const chosen = subnets.get(key);
-    if (!chosen) throw new Fault("failed", `network ${nameOf(key)} was given no subnet`);
+    if (!chosen) throw new Fault("failed", `network ${nameOf(key)} got no subnet`);
     return {
       ...unknownFields("network", choosing.stored.networks.get(key)),
       ...network,
@@ -93,7 +93,9 @@ function endpointsOf(
   const byNetwork = Map.groupBy(desired.endpoints, ([, endpoint]) => networkKeyOf(endpoint));
   const held = addressesOfPods(stored);
   const foreign = foreignAddresses(choosing);
-  const hostByContainer = new Map(desired.bindings.map((binding) => [binding.container, binding]));
+  const bindingByContainer = new Map(
+    desired.bindings.map((binding) => [binding.container, binding]),
+  );
   const records = new Map<string, EndpointRecord>();
   for (const [networkKey, network] of networks) {
     const task: AddressTask = {
@@ -110,7 +112,7 @@ function endpointsOf(
     const addresses = chooseAddresses(choosing, task);
     for (const [key, endpoint] of task.endpoints) {
       const known = stored.endpoints.get(key);
-      const pin = pinOf(hostByContainer.get(endpoint.container)) ?? known?.pin;
+      const pin = pinOf(bindingByContainer.get(endpoint.container)) ?? known?.pin;
       records.set(key, {
         ...unknownFields("endpoint", known),
         ...endpoint,
@@ -132,15 +134,15 @@ export function pinOf(
   return { host, ...(attachUuid === undefined ? {} : { attachUuid }) };
 }
 
-/** Returns the holders of address claims that are none of this plan's business, by network key. */
+/** Returns the owners of address claims outside of this plan, by network key and address. */
 function foreignAddresses({ holders }: Choosing): Map<string, Map<number, string>> {
   const foreign = new Map<string, Map<number, string>>();
   for (const [claim, owner] of holders.foreign) {
     const [, folder, tenant, network, address] = claim.split("/");
     if (folder !== "ip" || !tenant || !network || !address) continue;
     const key = keys.network(tenant, network);
-    const holders = foreign.get(key) ?? new Map<number, string>();
-    foreign.set(key, holders.set(parseAddress(address), owner));
+    const owners = foreign.get(key) ?? new Map<number, string>();
+    foreign.set(key, owners.set(parseAddress(address), owner));
   }
   return foreign;
 }

@@ -1,4 +1,4 @@
-// What an update keeps of a stored record that this version does not know: fields of a newer one.
+// Fields of a stored record that this version does not know, written by a newer one: an update keeps them.
 
 import {
   type EndpointRecord,

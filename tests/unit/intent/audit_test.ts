@@ -29,22 +29,22 @@ const spoils: readonly (readonly [string, (store: IntentDatabase) => void, reado
   [
     "a claim that is gone",
     (store) => store.documents.delete(ADDRESS),
-    ["endpoints/t/a/a1: claims/ip/t/a/11.1.0.1 is not there"],
+    ["endpoints/t/a/a1: claims/ip/t/a/11.1.0.1 does not exist"],
   ],
   [
     "a claim whose owner is gone",
     (store) => store.put({ "claims/vlan/15": { schema: 1, owner: "networks/t/gone" } }),
-    ["claims/vlan/15: its owner networks/t/gone is not there"],
+    ["claims/vlan/15: its owner networks/t/gone does not exist"],
   ],
   [
     "a claim that its owner does not hold",
     (store) => store.put({ "claims/ip/t/a/11.1.0.2": { schema: 1, owner: "endpoints/t/a/a1" } }),
-    ["claims/ip/t/a/11.1.0.2: endpoints/t/a/a1 holds another"],
+    ["claims/ip/t/a/11.1.0.2: endpoints/t/a/a1 has another value"],
   ],
   [
     "an address that two have",
     (store) => store.put({ "endpoints/t/a/a2": { ...store.get("endpoints/t/a/a1") } }),
-    ["endpoints/t/a/a2: claims/ip/t/a/11.1.0.1 is another's"],
+    ["endpoints/t/a/a2: claims/ip/t/a/11.1.0.1 belongs to another record"],
   ],
   [
     "a network that the tenant's list of subnets leaves out",
@@ -57,7 +57,7 @@ const spoils: readonly (readonly [string, (store: IntentDatabase) => void, reado
       const { networks } = store.get("subnets/t") as { networks: Record<string, string> };
       store.put({ "subnets/t": { schema: 1, networks: { ...networks, "11.1.0.8/30": "c" } } });
     },
-    ["subnets/t: 11.1.0.8/30 of t/c is not there"],
+    ["subnets/t: 11.1.0.8/30 of t/c does not exist"],
   ],
 ];
 for (const [what, spoil, want] of spoils) {

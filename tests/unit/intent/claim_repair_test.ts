@@ -53,16 +53,16 @@ Deno.test("planRepairs() releases a claim whose owner is gone or holds another, 
     "claims/subnet/one/11.1.9.0_24": { schema: 1, owner: "networks/one/gone" },
   });
   assertEquals(repairs(store), [
-    "release claims/ip/one/a/11.1.0.9: its owner endpoints/one/a/gone is not there",
-    "release claims/subnet/one/11.1.9.0_24: its owner networks/one/gone is not there",
-    "release claims/vlan/99: networks/one/a holds another",
-    "release claims/vni/7: its owner networks/one/gone is not there",
+    "release claims/ip/one/a/11.1.0.9: its owner endpoints/one/a/gone does not exist",
+    "release claims/subnet/one/11.1.9.0_24: its owner networks/one/gone does not exist",
+    "release claims/vlan/99: networks/one/a has another value",
+    "release claims/vni/7: its owner networks/one/gone does not exist",
   ]);
   repair(store);
   assertEquals(brokenPromises(store.documents), []);
 });
 
-Deno.test("planRepairs() keeps an address that a pod has at this moment, though no record holds it", () => {
+Deno.test("planRepairs() keeps an address that a pod has at this moment, though no record has its value", () => {
   const store = storeWith("c1");
   store.put({ ...leak(), ...attachment("gone", "11.1.0.9") });
   assertEquals(repairs(store), ["keep claims/ip/one/a/11.1.0.9: pod default/gone on h1 has it"]);
@@ -105,8 +105,8 @@ Deno.test("planRepairs() gives an address that two records want to the one whose
   });
   store.documents.delete("claims/ip/one/a/11.1.0.2");
   assertEquals(repairs(store), [
-    "release claims/ip/one/a/11.1.0.1: endpoints/one/a/c1 holds another",
-    "rebuild claims/ip/one/a/11.1.0.2: endpoints/one/a/c2 holds it",
+    "release claims/ip/one/a/11.1.0.1: endpoints/one/a/c1 has another value",
+    "rebuild claims/ip/one/a/11.1.0.2: endpoints/one/a/c2 has its value",
   ]);
 });
 
@@ -115,7 +115,7 @@ Deno.test("planRepairs() leaves an address alone that another endpoint's pod has
   store.documents.delete("claims/ip/one/a/11.1.0.1");
   store.put(attachment("other", "11.1.0.1"));
   assertEquals(repairs(store), [
-    "keep claims/ip/one/a/11.1.0.1: pod default/other on h1 has it, and endpoints/one/a/c1 wants it",
+    "keep claims/ip/one/a/11.1.0.1: pod default/other on h1 has it, and endpoints/one/a/c1 claims it, too",
   ]);
 });
 

@@ -138,7 +138,7 @@ const refused: readonly (readonly [string, unknown, string, ...string[]])[] = [
     "a VLAN above 4094 where the tenant's type makes it one",
     vlanTenant([network("a", [], { PktTag: 5000 })]),
     "usage",
-    "5000 is no VLAN",
+    "5000 is not a valid VLAN",
   ],
   [
     "two groups of one network, of which one names no policy of the tenant",
@@ -152,7 +152,7 @@ const refused: readonly (readonly [string, unknown, string, ...string[]])[] = [
     "a group in a network that is not there",
     vlanTenant([], { Groups: [{ Name: "g", Network: "n" }] }),
     "usage",
-    "group g of tenant one names what is not there: there is no network n",
+    "group g of tenant one names a missing object: there is no network n",
   ],
   [
     "a group with a policy that is not there",
@@ -170,7 +170,7 @@ const refused: readonly (readonly [string, unknown, string, ...string[]])[] = [
       }],
     }),
     "usage",
-    "group h of tenant one is not there: it is named by rule 1 of policy p; add it",
+    "group h of tenant one does not exist: it is named by rule 1 of policy p; add it",
   ],
   [
     "a rule that names a network that is not there",
@@ -181,7 +181,7 @@ const refused: readonly (readonly [string, unknown, string, ...string[]])[] = [
       }],
     }),
     "usage",
-    "rule 1 of policy p of tenant one names what is not there: there is no network m",
+    "rule 1 of policy p of tenant one names a missing object: there is no network m",
   ],
   [
     "an endpoint in a group of another network",
@@ -189,7 +189,7 @@ const refused: readonly (readonly [string, unknown, string, ...string[]])[] = [
       Groups: [{ Name: "g", Network: "n" }],
     }),
     "usage",
-    "endpoint one/m/c names what is not there: there is no group g in its network",
+    "endpoint one/m/c names a missing object: there is no group g in its network",
   ],
 ];
 
@@ -217,7 +217,7 @@ Deno.test("a group that is still named is not deleted, and its users are told", 
   const fault = assertThrows(() => store.wish("add", without), Fault);
   assertEquals(
     fault.message,
-    "group app of tenant one is not there: it is named by rule 7 of policy p, endpoint one/n/c;" +
+    "group app of tenant one does not exist: it is named by rule 7 of policy p, endpoint one/n/c;" +
       " add it, or change these first",
   );
   assertEquals(JSON.stringify([...store.documents]), before);
@@ -226,7 +226,7 @@ Deno.test("a group that is still named is not deleted, and its users are told", 
 Deno.test("a policy that no group has is warned of", () => {
   const store = new IntentDatabase();
   const { warnings } = store.wish("add", vlanTenant([], { Policies: [{ Name: "p" }] }));
-  assertEquals(warnings, ["policy one/p guards nobody: no group has it"]);
+  assertEquals(warnings, ["policy one/p has no effect: no group has it"]);
 });
 
 Deno.test("a deleted tenant can be created again", () => {
@@ -418,9 +418,9 @@ Deno.test("delete warns of what is not there and deletes the rest", () => {
     Tenants: [{ Name: "one", Networks: [network("a", ["c", "d"]), { Name: "b" }] }],
   });
   assertEquals(plan.warnings, [
-    "host h is not there",
-    "endpoint one/a/d is not there",
-    "network one/b is not there",
+    "host h does not exist",
+    "endpoint one/a/d does not exist",
+    "network one/b does not exist",
   ]);
   assertEquals(plan.operations.map(({ name }) => name), ["one/a/c"]);
 });

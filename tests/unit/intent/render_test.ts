@@ -34,7 +34,7 @@ Deno.test("renderPlan() shows what comes, changes and goes, in the file's words"
 Deno.test("renderPlan() says that there is nothing to change, after the warnings", () => {
   const store = new IntentDatabase();
   const plan = store.wish("delete", { Tenants: [{ Name: "ghost" }] });
-  assertEquals(renderPlan(plan), ["! tenant ghost is not there", "nothing to change"]);
+  assertEquals(renderPlan(plan), ["! tenant ghost does not exist", "nothing to change"]);
 });
 
 Deno.test("renderPlan() keeps each value on one line", () => {

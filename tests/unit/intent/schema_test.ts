@@ -151,9 +151,9 @@ Deno.test("parseIntent() warns of unknown keys and says what was meant", () => {
     `{"Tenants":[{"Name":"t","Netwroks":[],"Networks":[{"Name":"n","Zzzzzz":1,"Gatewy":""}]}]}`,
   );
   assertEquals(warnings, [
-    'Tenants[0].Netwroks is no known key, it is ignored; did you mean "Networks"?',
-    "Tenants[0].Networks[0].Zzzzzz is no known key, it is ignored",
-    'Tenants[0].Networks[0].Gatewy is no known key, it is ignored; did you mean "DefaultGw"?',
+    'Tenants[0].Netwroks is not a known key, it is ignored; did you mean "Networks"?',
+    "Tenants[0].Networks[0].Zzzzzz is not a known key, it is ignored",
+    'Tenants[0].Networks[0].Gatewy is not a known key, it is ignored; did you mean "DefaultGw"?',
   ]);
 });
 
@@ -162,7 +162,7 @@ Deno.test("parseIntent() refuses unknown keys where it is told to be strict", ()
     () => parseIntent(`{"Tenants":[{"Nam":"t"}]}`, { strict: true }),
     Fault,
   );
-  assertEquals(fault.message, 'Tenants[0].Nam is no known key; did you mean "Name"?');
+  assertEquals(fault.message, 'Tenants[0].Nam is not a known key; did you mean "Name"?');
 });
 
 Deno.test("parseIntent() warns of what it reads and does not use", () => {
@@ -197,21 +197,21 @@ const SUBNET = `"SubnetCIDR":"10.1.0.0/24"`;
 const refused: readonly (readonly [string, string, ...string[]])[] = [
   ["", "intent is empty", 'write "{}"'],
   [" \n", "intent is empty"],
-  ["5", "intent is no object"],
-  ["null", "intent is no object"],
-  [`[{"Container":"c","Host":"h"}]`, "intent is no object", "bindings"],
+  ["5", "intent is not an object"],
+  ["null", "intent is not an object"],
+  [`[{"Container":"c","Host":"h"}]`, "intent is not an object", "bindings"],
   [`{"name":"package","version":"1"}`, "none of Hosts, Tenants", "name, version"],
   [`{"Tenant":[]}`, "none of Hosts, Tenants", 'did you mean "Tenants"?'],
-  [`{"Tenants":{}}`, "Tenants {…} is refused: an array is wanted"],
-  [`{"Tenants":[5]}`, "Tenants[0] 5 is refused: an object is wanted"],
-  [`{"Tenants":[null]}`, "Tenants[0] null is refused: an object is wanted"],
+  [`{"Tenants":{}}`, "Tenants {…} is refused: expected an array"],
+  [`{"Tenants":[5]}`, "Tenants[0] 5 is refused: expected an object"],
+  [`{"Tenants":[null]}`, "Tenants[0] null is refused: expected an object"],
   [`{"Tenants":[{}]}`, "Tenants[0].Name is missing"],
   [`{"Tenants":[{"Name":"a b"}]}`, 'Tenants[0].Name: name "a b" is no name'],
   [`{"Tenants":[{"Name":"../x"}]}`, "Tenants[0].Name: name"],
   [`{"Tenants":[{"Name":"${"x".repeat(65)}"}]}`, "65 characters, 64 are allowed"],
   [`{"Tenants":[{"Name":"t","name":"t"}]}`, "Tenants[0].Name is given twice"],
   [`{"Tenants":[],"tenants":[]}`, 'Tenants is given twice: as "Tenants" and as "tenants"'],
-  [`{"Tenants":[],"Tenants":[]}`, 'key "Tenants" stands twice', "line 1, column 15"],
+  [`{"Tenants":[],"Tenants":[]}`, 'key "Tenants" occurs twice', "line 1, column 15"],
   [inNetwork(`"Gateway":"10.0.0.1","DefaultGw":"10.0.0.1"`), `${NETWORK}.DefaultGw is given twice`],
   [`{"Tenants":[{"Name":"t"},{"Name":"t"}]}`, 'Tenants[1].Name "t" is given twice'],
   [inTenant(`"Networks":[{"Name":"n"},{"Name":"n"}]`), "Tenants[0].Networks[1].Name"],
@@ -229,18 +229,21 @@ const refused: readonly (readonly [string, string, ...string[]])[] = [
   [`{"Hosts":[{"Name":"h","Intf":""}]}`, "Hosts[0] has neither Intf nor VtepIp"],
   [`{"Hosts":[{"Intf":"eth0"}]}`, "Hosts[0].Name is missing"],
   [`{"Hosts":[{"Name":"h","Intf":"much-too-long-name"}]}`, "Hosts[0].Intf", "interface name"],
-  [`{"Hosts":[{"Name":"h","VtepIp":"192.168.2"}]}`, "Hosts[0].VtepIp", "no IPv4 address"],
-  [`{"Hosts":[{"Name":"h","VtepIp":"fe80::1"}]}`, "Hosts[0].VtepIp", "no IPv4 address"],
+  [`{"Hosts":[{"Name":"h","VtepIp":"192.168.2"}]}`, "Hosts[0].VtepIp", "not a valid IPv4 address"],
+  [`{"Hosts":[{"Name":"h","VtepIp":"fe80::1"}]}`, "Hosts[0].VtepIp", "not a valid IPv4 address"],
   [`{"Hosts":[{"Name":"h","VtepIp":"0.0.0.0"}]}`, "Hosts[0].VtepIp 0.0.0.0 is refused"],
   [`{"Hosts":[{"Name":"h","VtepIp":"239.1.1.1"}]}`, "Hosts[0].VtepIp 239.1.1.1 is refused"],
   [inTenant(`"DefaultNetType":"VLAN"`), "Tenants[0].DefaultNetType", "one of vlan, vxlan"],
   [inTenant(`"DefaultNetType":7`), "Tenants[0].DefaultNetType 7 is refused"],
-  [inTenant(`"SubnetPool":"11..5.0.0/16"`), "Tenants[0].SubnetPool", "no IPv4 address"],
-  [inTenant(`"SubnetPool":"11.1.0.0"`), "Tenants[0].SubnetPool", "is no subnet"],
+  [inTenant(`"SubnetPool":"11..5.0.0/16"`), "Tenants[0].SubnetPool", "not a valid IPv4 address"],
+  [inTenant(`"SubnetPool":"11.1.0.0"`), "Tenants[0].SubnetPool", "is not a valid subnet"],
   [inTenant(`"SubnetPool":"11.1.0.1/16"`), "has host bits", 'write "11.1.0.0/16"'],
   [inTenant(`"SubnetPool":"11.0.0.0/7"`), "Tenants[0].SubnetPool", "host bits"],
   [inTenant(`"SubnetPool":"10.0.0.0/7"`), "Tenants[0].SubnetPool", "shortest prefix is 8"],
-  [inTenant(`"AllocSubnetLen":"24"`), 'Tenants[0].AllocSubnetLen "24" is refused: a whole number'],
+  [
+    inTenant(`"AllocSubnetLen":"24"`),
+    'Tenants[0].AllocSubnetLen "24" is refused: expected a whole number',
+  ],
   [inTenant(`"AllocSubnetLen":33`), "Tenants[0].AllocSubnetLen 33 is refused", "8 to 32"],
   [inTenant(`"AllocSubnetLen":24.5`), "Tenants[0].AllocSubnetLen 24.5 is refused"],
   [
@@ -249,20 +252,20 @@ const refused: readonly (readonly [string, string, ...string[]])[] = [
   ],
   [inTenant(`"Vlans":"1-5000"`), "Tenants[0].Vlans", "5000 is above 4095"],
   [inTenant(`"Vlans":"900-500"`), "Tenants[0].Vlans", 'write "500-900"'],
-  [inTenant(`"Vlans":[11]`), "Tenants[0].Vlans […] is refused: a string is wanted"],
+  [inTenant(`"Vlans":[11]`), "Tenants[0].Vlans […] is refused: expected a string"],
   [inTenant(`"Vxlans":"1-10,20-30"`), "Tenants[0].Vxlans", "one range"],
-  [inTenant(`"Namespaces":["Shop"]`), "Tenants[0].Namespaces[0]", "is no namespace"],
+  [inTenant(`"Namespaces":["Shop"]`), "Tenants[0].Namespaces[0]", "is not a valid namespace"],
   [inNetwork(`"PktTagType":"gre"`), `${NETWORK}.PktTagType "gre" is refused`],
   [inNetwork(`"PktTag":true`), `${NETWORK}.PktTag true is refused`],
-  [inNetwork(`"PktTag":"auto"`), `${NETWORK}.PktTag: "auto" is no tag`, "leave it out"],
-  [inNetwork(`"PktTag":-1`), `${NETWORK}.PktTag: -1 is no tag`],
-  [inNetwork(`"PktTag":1.5`), `${NETWORK}.PktTag: 1.5 is no tag`],
-  [inNetwork(`"PktTag":1e300`), `${NETWORK}.PktTag: 1e+300 is no tag`],
-  [inNetwork(`"PktTag":"16777216"`), `${NETWORK}.PktTag: "16777216" is no tag`],
-  [inNetwork(`"PktTagType":"vlan","PktTag":4095`), `${NETWORK}.PktTag 4095 is no VLAN`],
+  [inNetwork(`"PktTag":"auto"`), `${NETWORK}.PktTag: "auto" is not a valid tag`, "leave it out"],
+  [inNetwork(`"PktTag":-1`), `${NETWORK}.PktTag: -1 is not a valid tag`],
+  [inNetwork(`"PktTag":1.5`), `${NETWORK}.PktTag: 1.5 is not a valid tag`],
+  [inNetwork(`"PktTag":1e300`), `${NETWORK}.PktTag: 1e+300 is not a valid tag`],
+  [inNetwork(`"PktTag":"16777216"`), `${NETWORK}.PktTag: "16777216" is not a valid tag`],
+  [inNetwork(`"PktTagType":"vlan","PktTag":4095`), `${NETWORK}.PktTag 4095 is not a valid VLAN`],
   [
     inTenant(`"DefaultNetType":"vlan","Networks":[{"Name":"n","PktTag":"5000"}]`),
-    "5000 is no VLAN",
+    "5000 is not a valid VLAN",
   ],
   [inNetwork(`"SubnetCIDR":"10.0.0.77/24"`), `${NETWORK}.SubnetCIDR`, "host bits"],
   [inNetwork(`${SUBNET},"DefaultGw":"10.2.0.1"`), `${NETWORK}.DefaultGw 10.2.0.1`, "outside"],
@@ -272,9 +275,13 @@ const refused: readonly (readonly [string, string, ...string[]])[] = [
   [inNetwork(`"Reserve":["10.1.0.9-10.1.0.1"]`), `${NETWORK}.Reserve[0]`, "above its last"],
   [inNetwork(`${SUBNET},"AllocRange":"10.1.0.9-10.1.1.9"`), `${NETWORK}.AllocRange`, "outside"],
   [inNetwork(`"Mtu":67`), `${NETWORK}.Mtu 67 is refused`, "68 to 65535"],
-  [inNetwork(`"Default":"yes"`), `${NETWORK}.Default "yes" is refused: true or false`],
-  [inNetwork(`"SubnetCIDR6":"fd00::/64"`), `${NETWORK}.SubnetCIDR6 is refused`, "not yet"],
-  [inNetwork(`"subnetcidr6":null`), `${NETWORK}.subnetcidr6 is refused`, "not yet"],
+  [inNetwork(`"Default":"yes"`), `${NETWORK}.Default "yes" is refused: expected true or false`],
+  [
+    inNetwork(`"SubnetCIDR6":"fd00::/64"`),
+    `${NETWORK}.SubnetCIDR6 is refused`,
+    "not supported yet",
+  ],
+  [inNetwork(`"subnetcidr6":null`), `${NETWORK}.subnetcidr6 is refused`, "not supported yet"],
   [
     inNetwork(`"PodSelector":{"matchExpressions":[{"key":"a","operator":"In"}]}`),
     `${NETWORK}.PodSelector.matchExpressions[0]`,
@@ -290,24 +297,24 @@ const refused: readonly (readonly [string, string, ...string[]])[] = [
   [
     inNetwork(`"NamespaceSelector":{"matchExpressions":[{"key":"a","operator":"in"}]}`),
     `${NETWORK}.NamespaceSelector.matchExpressions[0].operator "in" is refused`,
-    "one of In, NotIn, Exists, DoesNotExist is wanted",
+    "expected one of In, NotIn, Exists, DoesNotExist",
   ],
   [
     inNetwork(`"PodSelector":{"matchLabels":{"a":"b c"}}`),
-    `${NETWORK}.PodSelector.matchLabels.a: "b c" is no label's value`,
+    `${NETWORK}.PodSelector.matchLabels.a: "b c" is not a valid label value`,
     "letters, digits",
   ],
   [
     inNetwork(`"PodSelector":{"matchLabels":{"a b":"c"}}`),
     `${NETWORK}.PodSelector.matchLabels`,
-    "one of its keys is no label's",
+    "one of its keys is not a valid label key",
   ],
   [
     inNetwork(`"PodSelector":{"matchExpressions":[{"key":"a/b/c","operator":"Exists"}]}`),
-    `${NETWORK}.PodSelector.matchExpressions[0].key: "a/b/c" is no label's key`,
+    `${NETWORK}.PodSelector.matchExpressions[0].key: "a/b/c" is not a valid label key`,
   ],
   [inNetwork(`"PodSelector":["a"]`), `${NETWORK}.PodSelector […] is refused`, "an object"],
-  [inNetwork(`"Namespaces":["Shop"]`), `${NETWORK}.Namespaces[0]`, "is no namespace"],
+  [inNetwork(`"Namespaces":["Shop"]`), `${NETWORK}.Namespaces[0]`, "is not a valid namespace"],
   [inNetwork(`"HoldAddress":"1d"`), `${NETWORK}.HoldAddress: "1d" is no length of time`, "1h30m"],
   [inNetwork(`"HoldAddress":-1`), `${NETWORK}.HoldAddress: "-1" is no length of time`],
   [inNetwork(`"HoldAddress":"100000h"`), `${NETWORK}.HoldAddress: "100000h" is too long`],
@@ -338,20 +345,20 @@ const refused: readonly (readonly [string, string, ...string[]])[] = [
     ),
     "it is reserved",
   ],
-  [inEndpoint(`"IpAddress":"auto"`), `${ENDPOINT}.IpAddress: "auto" is no IPv4 address`],
+  [inEndpoint(`"IpAddress":"auto"`), `${ENDPOINT}.IpAddress: "auto" is not a valid IPv4 address`],
   [inEndpoint(`"Mac":"01:00:00:00:00:01"`), `${ENDPOINT}.Mac`, "unicast"],
   [inEndpoint(`"Mac":"00:00:00:00:00:00"`), `${ENDPOINT}.Mac`, "unicast"],
   [inEndpoint(`"Interface":"lo"`), `${ENDPOINT}.Interface`, "not lo"],
   [inEndpoint(`"Interface":"a/b"`), `${ENDPOINT}.Interface`],
   [inEndpoint(`"Host":"h;reboot"`), `${ENDPOINT}.Host: name "h;reboot" is no name`],
-  [inEndpoint(`"Namespace":"a_b"`), `${ENDPOINT}.Namespace`, "is no namespace"],
-  [inEndpoint(`"Labels":{"a":1}`), `${ENDPOINT}.Labels.a 1 is refused: a string is wanted`],
+  [inEndpoint(`"Namespace":"a_b"`), `${ENDPOINT}.Namespace`, "is not a valid namespace"],
+  [inEndpoint(`"Labels":{"a":1}`), `${ENDPOINT}.Labels.a 1 is refused: expected a string`],
   [inRule(`"Direction":"up"`), "Tenants[0].Policies[0].Rules[0].Direction"],
   [inRule(`"Direction":"in","Priority":101`), "Rules[0].Priority 101 is refused", "1 to 100"],
   [inRule(`"Direction":"in","ToGroup":"g"`), "Rules[0].ToGroup is refused", "use FromGroup"],
   [inRule(`"Direction":"out","FromNetwork":"g"`), "Rules[0].FromNetwork is refused", "use ToGroup"],
   [inRule(`"Direction":"in","Port":80`), "Rules[0].Port 80 is refused", "only tcp and udp"],
-  [inRule(`"Direction":"in","Protocol":"sctp"`), "Rules[0].Protocol", "is no protocol"],
+  [inRule(`"Direction":"in","Protocol":"sctp"`), "Rules[0].Protocol", "is not a valid protocol"],
   [inRule(`"Direction":"in","Protocol":"tcp","Port":65536`), "Rules[0].Port 65536 is refused"],
   [inRule(`"Direction":"in","Protocol":"tcp","Port":-1`), "Rules[0].Port -1 is refused"],
   [
@@ -393,7 +400,7 @@ Deno.test("a VLAN range of one number is refused by its path, with the way to wr
   const fault = assertThrows(() => parseIntent(inTenant(`"Vlans":"11"`)), Fault);
   assertEquals(
     fault.message,
-    'Tenants[0].Vlans: "11" is no VLAN range: a range is MIN-MAX; write "11-11"',
+    'Tenants[0].Vlans: "11" is not a valid VLAN range: a range is MIN-MAX; write "11-11"',
   );
 });
 
@@ -403,7 +410,11 @@ Deno.test("an empty network name is refused", () => {
 });
 
 Deno.test("a negative prefix length is refused at once", () => {
-  assertThrows(() => parseIntent(inNetwork(`"SubnetCIDR":"10.0.0.0/-1"`)), Fault, "is no subnet");
+  assertThrows(
+    () => parseIntent(inNetwork(`"SubnetCIDR":"10.0.0.0/-1"`)),
+    Fault,
+    "is not a valid subnet",
+  );
 });
 
 Deno.test("parseIntent() never throws anything but a Fault of one line, whatever stands in a file", () => {
@@ -452,13 +463,13 @@ Deno.test("parseBindings() reads the original's files", () => {
 });
 
 const oddBindings: readonly (readonly [string, string])[] = [
-  ["{}", "bindings are no array"],
+  ["{}", "bindings are not an array"],
   ["", "bindings is empty"],
   [`[{"Container":"c"}]`, "[0].Host is missing"],
   [`[{"Container":"c","Host":""}]`, "[0].Host is missing"],
   [`[{"Host":"h"}]`, "[0].Container is missing"],
   [`[{"Container":"c","Host":"a"},{"Container":"c","Host":"b"}]`, "[1].Container"],
-  [`["c"]`, '[0] "c" is refused: an object is wanted'],
+  [`["c"]`, '[0] "c" is refused: expected an object'],
 ];
 
 for (const [text, says] of oddBindings) {

@@ -24,14 +24,14 @@ Deno.test("whyUnreadable() takes this schema and the next, and names what is wro
   const cases: readonly (readonly [string, unknown, string | undefined])[] = [
     ["hosts/h", host, undefined],
     ["hosts/h", { ...host, schema: 2, more: [1] }, undefined],
-    ["hosts/h", { ...host, schema: 3 }, "it is of schema 3, this version reads up to 2"],
-    ["hosts/h", { schema: 1 }, "its name is no string"],
-    ["hosts/h", "text", "its name is no string"],
-    ["hosts/h", null, "its name is no string"],
-    ["subnets/t", { schema: 1, networks: null }, "its networks is no object"],
-    ["foo/h", host, "it is none of this program's documents"],
-    ["hosts", host, "it is none of this program's documents"],
-    ["constructor/h", host, "it is none of this program's documents"],
+    ["hosts/h", { ...host, schema: 3 }, "it has schema 3, this version reads up to 2"],
+    ["hosts/h", { schema: 1 }, "its name is not a string"],
+    ["hosts/h", "text", "its name is not a string"],
+    ["hosts/h", null, "its name is not a string"],
+    ["subnets/t", { schema: 1, networks: null }, "its networks is not an object"],
+    ["foo/h", host, "it is not a document of this program"],
+    ["hosts", host, "it is not a document of this program"],
+    ["constructor/h", host, "it is not a document of this program"],
   ];
   for (const [key, value, want] of cases) assertEquals(whyUnreadable(key, value), want);
 });
@@ -44,7 +44,7 @@ Deno.test("planIntent() leaves a newer endpoint alone, says so, and does the res
   const fixed = { Container: "c1", IpAddress: "11.1.0.99" };
   const plan = store.wish("add", vlanTenant([network("a", [fixed, "c3"])]));
   assertEquals(plan.operations.map(({ name }) => name), ["one/a/c3"]);
-  assertStringIncludes(plan.warnings.join(), "endpoint one/a/c1 is left alone: it is of schema 3");
+  assertStringIncludes(plan.warnings.join(), "endpoint one/a/c1 is left alone: it has schema 3");
   assertEquals(store.get("endpoints/one/a/c1"), before);
   // Its claim holds.
   assertEquals(store.get("endpoints/one/a/c3")?.address, "11.1.0.3");
@@ -76,7 +76,7 @@ Deno.test("planIntent() keeps a newer network's subnet in its tenant's list, and
     const plan = () => planIntent(store.documents, { ...wish(file, mode), force: true });
     const fault = assertThrows(plan, Fault);
     assertEquals(fault.code, "conflict");
-    assertStringIncludes(fault.message, "network one/a stands below it, and it is of schema 3");
+    assertStringIncludes(fault.message, "network one/a belongs to it, and it has schema 3");
   }
 });
 
@@ -85,7 +85,10 @@ Deno.test("planIntent() changes no subnets of a tenant whose list it cannot read
   store.wish("add", vlanTenant([network("a")]));
   newer(store, "subnets/one");
   const plan = () => planIntent(store.documents, wish(vlanTenant([network("b")])));
-  assertStringIncludes(assertThrows(plan, Fault).message, "subnets of tenant one stay as they are");
+  assertStringIncludes(
+    assertThrows(plan, Fault).message,
+    "subnets of tenant one cannot be changed",
+  );
   store.wish("add", vlanTenant([network("a", ["c"])]));
   assertEquals(store.keysBelow("endpoints/"), ["endpoints/one/a/c"]);
 });

@@ -40,8 +40,8 @@ const refused: readonly { text: string; says: string }[] = [
   { text: "a-b", says: "MIN-MAX" },
   { text: "1e1-2e1", says: "MIN-MAX" },
   { text: "1-2-3", says: "MIN-MAX" },
-  { text: "0-0", says: "no id from 1 to 4094" },
-  { text: "4095-4095", says: "no id from 1 to 4094" },
+  { text: "0-0", says: "no VLAN from 1 to 4094" },
+  { text: "4095-4095", says: "no VLAN from 1 to 4094" },
   { text: "1-99999999999999999999", says: "MIN-MAX" },
 ];
 
@@ -56,7 +56,7 @@ for (const { text, says } of refused) {
 
 Deno.test('the range "11" is refused with the way to write it', () => {
   const fault = assertThrows(() => parseVlanRanges("11"), Fault);
-  assertEquals(fault.message, '"11" is no VLAN range: a range is MIN-MAX; write "11-11"');
+  assertEquals(fault.message, '"11" is not a valid VLAN range: a range is MIN-MAX; write "11-11"');
 });
 
 Deno.test("parseVniRange() reads one range and leaves VNI 0 out", () => {
@@ -70,7 +70,7 @@ const refusedVnis: readonly { text: string; says: string }[] = [
   { text: "8000-7999", says: 'write "7999-8000"' },
   { text: "10000-11000,12000-13000", says: "one range" },
   { text: "10000-26001", says: "spans more than 16000" },
-  { text: "0-0", says: "0 is no VNI" },
+  { text: "0-0", says: "0 is not a valid VNI" },
   { text: "10001", says: 'write "10001-10001"' },
   { text: "", says: "MIN-MAX" },
 ];

@@ -36,7 +36,10 @@ const oddAddresses = [
 
 for (const text of oddAddresses) {
   Deno.test(`parseAddress() refuses ${JSON.stringify(text)}`, () => {
-    assertStringIncludes(assertThrows(() => parseAddress(text), Fault).message, "no IPv4 address");
+    assertStringIncludes(
+      assertThrows(() => parseAddress(text), Fault).message,
+      "not a valid IPv4 address",
+    );
   });
 }
 

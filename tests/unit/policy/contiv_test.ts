@@ -26,7 +26,11 @@ const cases: readonly { name: string; rule: Readonly<Record<string, unknown>>; s
     says: "more than one From side",
   },
   { name: "the side of the other direction", rule: { ToGroup: "app" }, says: "a To side" },
-  { name: "an IPv6 address", rule: { FromIpAddress: "fd00::/8" }, says: "no IPv4 address" },
+  {
+    name: "an IPv6 address",
+    rule: { FromIpAddress: "fd00::/8" },
+    says: "not a valid IPv4 address",
+  },
   {
     name: "a network that is not there",
     rule: { FromNetwork: "nowhere" },

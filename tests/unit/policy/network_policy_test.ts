@@ -179,7 +179,7 @@ const bad: { name: string; rule: NonNullable<NetworkPolicy["ingress"]>[0]; probl
   {
     name: "a block that is none",
     rule: { from: [{ ipBlock: { cidr: "10.1.1.0/33" } }] },
-    problem: 'ipBlock matches nothing: "10.1.1.0/33" is no subnet',
+    problem: 'ipBlock matches nothing: "10.1.1.0/33" is not a valid subnet',
   },
   {
     name: "an endPort below its port",

@@ -148,7 +148,7 @@ const chosen: readonly (readonly [what: string, pod: KnownPod, want: string])[] 
     "nothing where a selector cannot be told and no default is there",
     pod({ namespace: "bank", namespaceLabels: UNKNOWN }),
     "none: no network of two is the default or selects it, and its labels are not known, " +
-    "which two/green asks for",
+    "which two/green requires",
   ],
   [
     "nothing where no tenant serves its namespace",
@@ -259,14 +259,14 @@ Deno.test("chooseNetwork() refuses a pod that two selectors take, or two default
     networks: [network("one/a", more), network("two/b", more)],
   });
   for (
-    const [more, words] of [[{ podSelector: all }, "selectors"], [
+    const [more, words] of [[{ podSelector: all }, "the selectors of"], [
       { default: true },
-      "defaults",
+      "the default networks",
     ]] as const
   ) {
     const fault = assertThrows(() => chooseNetwork(two(more), pod()), Fault);
     assertEquals(fault.code, "conflict");
-    assert(fault.message.includes(`${words} of one/a and two/b take it`), fault.message);
+    assert(fault.message.includes(`${words} one/a and two/b match it`), fault.message);
   }
 });
 

@@ -5,30 +5,30 @@ import { Fault } from "../../../../lib/util/errors.ts";
 import { runs } from "../../cases.ts";
 
 const wrong: readonly (readonly [string, string, string])[] = [
-  [`{"a": }`, "line 1, column 7", 'a value is wanted, "}" stands there'],
-  [`{`, "line 1, column 2", "a key in double quotes or } is wanted, the text ends there"],
-  [`{"a":1,}`, "line 1, column 8", "a key in double quotes is wanted"],
-  [`[1,\n2,,3]`, "line 2, column 3", "a value is wanted"],
-  [`[1,]`, "line 1, column 4", "a value is wanted"],
-  [`{"a" 1}`, "line 1, column 6", "a colon is wanted"],
+  [`{"a": }`, "line 1, column 7", 'expected a value, found "}"'],
+  [`{`, "line 1, column 2", "expected a key in double quotes or }, found the end of the text"],
+  [`{"a":1,}`, "line 1, column 8", "expected a key in double quotes"],
+  [`[1,\n2,,3]`, "line 2, column 3", "expected a value"],
+  [`[1,]`, "line 1, column 4", "expected a value"],
+  [`{"a" 1}`, "line 1, column 6", "expected a colon"],
   [`{a:1}`, "line 1, column 2", "a key in double quotes"],
   [`{'a':1}`, "line 1, column 2", "a key in double quotes"],
-  [`{} x`, "line 1, column 4", "the end is wanted"],
+  [`{} x`, "line 1, column 4", "expected the end"],
   [`[1 2]`, "line 1, column 4", "a comma or a closing bracket"],
   [`{"a":1]`, "line 1, column 7", "a comma or a closing bracket"],
-  [`"a`, "line 1, column 1", "a value is wanted"],
-  [`["a\nb"]`, "line 1, column 2", "a value or ] is wanted"],
+  [`"a`, "line 1, column 1", "expected a value"],
+  [`["a\nb"]`, "line 1, column 2", "expected a value or ]"],
   [`[01]`, "line 1, column 3", "a comma"],
   [`[nul]`, "line 1, column 2", "a value"],
   [`// x\n{}`, "line 1, column 1", "a value"],
-  [`{"a":1,"b":2,"a":3}`, "line 1, column 14", 'key "a" stands twice in one object'],
-  [`{"a":1,"\\u0061":3}`, "line 1, column 8", "stands twice"],
+  [`{"a":1,"b":2,"a":3}`, "line 1, column 14", 'key "a" occurs twice in one object'],
+  [`{"a":1,"\\u0061":3}`, "line 1, column 8", "occurs twice"],
 ];
 
 for (const [text, place, why] of wrong) {
   Deno.test(`parseJson() says where and why ${JSON.stringify(text)} is no JSON`, () => {
     const { message } = assertThrows(() => parseJson("intent", text), Fault);
-    assertStringIncludes(message, `intent is no JSON at ${place}`);
+    assertStringIncludes(message, `intent is not valid JSON at ${place}`);
     assertStringIncludes(message, why);
   });
 }
@@ -49,7 +49,7 @@ Deno.test("parseJson() refuses just what JSON.parse refuses, but for keys that s
         try {
           return { value: read() };
         } catch (error) {
-          return /stands twice/.test(String(error)) ? undefined : "refused";
+          return /occurs twice/.test(String(error)) ? undefined : "refused";
         }
       };
       const ours = outcome(() => parseJson("intent", text));
@@ -61,7 +61,7 @@ Deno.test("parseJson() refuses just what JSON.parse refuses, but for keys that s
 
 Deno.test("parseJson() takes a hundred thousand nested arrays without falling over", () => {
   const deep = "[".repeat(100_000);
-  assertThrows(() => parseJson("intent", deep), Fault, "the text ends there");
+  assertThrows(() => parseJson("intent", deep), Fault, "found the end of the text");
   parseJson("intent", deep + "]".repeat(100_000));
 });
 
