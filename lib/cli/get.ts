@@ -80,6 +80,7 @@ const WIDE: Readonly<Record<string, readonly Column[]>> = {
     "BY",
     text("rule"),
   ]],
+  networks: [["DESCRIPTION", text("description")]],
 };
 
 const KINDS = [...Object.keys(COLUMNS), "pods"];

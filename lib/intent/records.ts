@@ -48,6 +48,8 @@ export interface NetworkRecord {
   readonly schema: number;
   readonly tenant: string;
   readonly name: string;
+  /** Free text on one line, for people. */
+  readonly description?: string;
   readonly encap: Encap;
   /** VLAN id (1–4094) for vlan, VNI (1–16777215) for vxlan. */
   readonly tag: number;

@@ -25,6 +25,7 @@ export const NAMES = {
   },
   network: {
     Name: "name",
+    Description: "description",
     PktTagType: "encap",
     PktTag: "tag",
     SubnetCIDR: "subnet",

@@ -13,6 +13,7 @@ import {
   duration,
   labelKey,
   labelValue,
+  line,
   link,
   list,
   longName,
@@ -97,6 +98,7 @@ const endpoint = object(
 const network = object(
   {
     Name: name("unique in its tenant"),
+    Description: z.exactOptional(line("free text for people", 200)),
     PktTagType: z.exactOptional(encap("the tenant's DefaultNetType where absent")),
     PktTag: z.exactOptional(tag),
     SubnetCIDR: z.exactOptional(subnet("fixed subnet; a block of the pool where absent")),

@@ -51,6 +51,19 @@ export function oneOf<const T extends readonly string[]>(about: string, words: T
 export const yesOrNo = (about: string) =>
   z.boolean("expected true or false").check(z.describe(about));
 
+// Half a surrogate pair is refused, too: stores would give it back as another character.
+const LINE_END_OR_CONTROL = /[\p{Cc}\p{Zl}\p{Zp}\p{Cs}]/u;
+
+/** Returns a schema of free text on one line. */
+export const line = (about: string, most: number) =>
+  z.string("a string is wanted").check(
+    z.refine(
+      (text) => [...text].length <= most && !LINE_END_OR_CONTROL.test(text),
+      `one line of at most ${most} characters is wanted`,
+    ),
+    z.describe(`${about}; one line, at most ${most} characters`),
+  );
+
 /** Returns a schema of arrays of `element`. */
 export const list = <T extends z.ZodMiniType>(element: T) => z.array(element, "expected an array");
 

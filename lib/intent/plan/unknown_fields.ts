@@ -28,6 +28,7 @@ const tenant: Fields<TenantRecord> = {
 const network: Fields<NetworkRecord> = {
   tenant: true,
   name: true,
+  description: true,
   encap: true,
   tag: true,
   tagBy: true,

@@ -57,7 +57,9 @@ const TENANTS = [{
 }];
 const NETWORKS = [{
   ...{ tenant: "t", name: "blue", encap: "vxlan", tag: 10001, subnet: "10.9.0.0/16" },
-  gateway: "10.9.255.254",
+  ...{ gateway: "10.9.255.254", description: "front ends" },
+}, {
+  ...{ tenant: "t", name: "green", encap: "vxlan", tag: 10002, subnet: "10.8.0.0/16" },
 }];
 
 const ITEMS: Readonly<Record<string, readonly object[]>> = {
@@ -90,6 +92,7 @@ const TABLES: Readonly<Record<string, readonly string[]>> = {
   networks: [
     "TENANT  NETWORK  ENCAP  TAG    SUBNET       GATEWAY",
     "t       blue     vxlan  10001  10.9.0.0/16  10.9.255.254",
+    "t       green    vxlan  10002  10.8.0.0/16  -",
   ],
   endpoints: [
     "TENANT  NETWORK  ENDPOINT  ADDRESS   PINNED  BOUND",
@@ -117,7 +120,8 @@ for (const [kind, lines] of Object.entries(TABLES)) {
 
 /** Heads and cells that `-o wide` adds behind those of the table, per line. */
 const WIDE: Readonly<Record<string, readonly (readonly string[])[]>> = {
-  ...{ hosts: [], tenants: [], networks: [], policies: [] },
+  ...{ hosts: [], tenants: [], policies: [] },
+  networks: [["DESCRIPTION"], ["front ends"], ["-"]],
   endpoints: [
     ["NAMESPACE", "GENERATION", "BY"],
     ["shop", "3", "-"],
@@ -137,7 +141,7 @@ for (const [kind, added] of Object.entries(WIDE)) {
 }
 
 const NAMES: Readonly<Record<string, readonly string[]>> = {
-  ...{ hosts: ["h1", "h2"], tenants: ["t"], networks: ["t/blue"], policies: ["t/p1"] },
+  ...{ hosts: ["h1", "h2"], tenants: ["t"], networks: ["t/blue", "t/green"], policies: ["t/p1"] },
   endpoints: ["t/blue/pod0", "t/blue/pod1"],
   attachments: ["t/blue/pod0", "default/pod9"],
 };

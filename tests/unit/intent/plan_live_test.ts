@@ -88,6 +88,15 @@ Deno.test("what does not cut a live pod off may change under it", () => {
   ]);
 });
 
+Deno.test("a description comes, changes and goes under a live pod, and only the network is written", () => {
+  const store = withLivePod();
+  for (const Description of ["front ends", "back ends", undefined]) {
+    const plan = store.wish("add", vlanTenant([network("a", ["c"], { Description })]));
+    assertEquals(plan.operations.map(({ verb, name }) => `${verb} ${name}`), ["update one/a"]);
+    assertEquals(store.get("networks/one/a")?.description, Description);
+  }
+});
+
 Deno.test("an endpoint with a live pod may be deleted, and the plan says that it detaches the pod", () => {
   const store = withLivePod();
   const plan = store.wish("delete", {

@@ -44,6 +44,7 @@ const network = (number: number) =>
       PktTag: maybe(fc.constantFrom(1, 2, 3, 4, 5, 6, 7, 8, 90, 91, 92, 93), 1),
       SubnetCIDR: fc.constant(base === "" ? undefined : `${base}.0/28`),
       DefaultGw: maybe(fc.constantFrom(`${base}.1`, `${base}.14`)),
+      Description: maybe(fc.constantFrom("front ends", "back ends")),
       Mtu: maybe(fc.constantFrom(1400, 9000)),
       Namespaces: maybe(fc.constantFrom([], ["shop"], ["default", "shop"])),
       HoldAddress: maybe(fc.constantFrom(0, 60, "1h30m")),

@@ -63,6 +63,7 @@ const full = {
     }],
     Networks: [{
       Name: "n",
+      Description: "front ends – ask Zoë",
       PktTagType: "vlan",
       PktTag: 100,
       SubnetCIDR: "10.1.0.0/24",
@@ -107,6 +108,12 @@ Deno.test("parseIntent() reads HoldAddress as seconds or as Go writes a length o
   };
   const all = ["0", "90", "1.5", `"90"`, `"90s"`, `"1h30m"`, `"0s"`];
   assertEquals(all.map(hold), [0, 90, 1.5, 90, 90, 5400, 0]);
+});
+
+Deno.test("parseIntent() reads a Description of 200 characters, however many bytes they have", () => {
+  const description = "💡".repeat(200);
+  const { intent } = parseIntent(inNetwork(`"Description":"${description}"`));
+  assertEquals(intent.tenants[0]?.networks[0]?.description, description);
 });
 
 Deno.test("intentToFile() and parseIntent() are each other's reverse", () => {
@@ -191,6 +198,7 @@ function inRule(fields: string): string {
 }
 
 const NETWORK = "Tenants[0].Networks[0]";
+const ONE_LINE = "one line of at most 200 characters is wanted";
 const ENDPOINT = `${NETWORK}.Endpoints[0]`;
 const SUBNET = `"SubnetCIDR":"10.1.0.0/24"`;
 
@@ -274,6 +282,12 @@ const refused: readonly (readonly [string, string, ...string[]])[] = [
   [inNetwork(`${SUBNET},"Reserve":["10.1.0.9","10.1.1.0"]`), `${NETWORK}.Reserve[1] 10.1.1.0`],
   [inNetwork(`"Reserve":["10.1.0.9-10.1.0.1"]`), `${NETWORK}.Reserve[0]`, "above its last"],
   [inNetwork(`${SUBNET},"AllocRange":"10.1.0.9-10.1.1.9"`), `${NETWORK}.AllocRange`, "outside"],
+  [inNetwork(`"Description":7`), `${NETWORK}.Description 7 is refused: a string is wanted`],
+  [inNetwork(`"Description":"${"x".repeat(201)}"`), `${NETWORK}.Description`, ONE_LINE],
+  [inNetwork(String.raw`"Description":"a\nb"`), `${NETWORK}.Description`, ONE_LINE],
+  [inNetwork(String.raw`"Description":"a\u2028b"`), `${NETWORK}.Description`, ONE_LINE],
+  [inNetwork(String.raw`"Description":"\u001b[31m"`), `${NETWORK}.Description`, ONE_LINE],
+  [inNetwork(String.raw`"Description":"\ud83d"`), `${NETWORK}.Description`, ONE_LINE],
   [inNetwork(`"Mtu":67`), `${NETWORK}.Mtu 67 is refused`, "68 to 65535"],
   [inNetwork(`"Default":"yes"`), `${NETWORK}.Default "yes" is refused: expected true or false`],
   [
