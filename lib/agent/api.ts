@@ -36,6 +36,14 @@ export interface SetupAnswer {
   readonly attachments: readonly AttachmentItem[];
 }
 
+/** How many set-ups that kubelets asked for ended so since the agent's start. */
+export interface SetupCounts {
+  readonly ready: number;
+  readonly unmatched: number;
+  readonly hostNetwork: number;
+  readonly failed: number;
+}
+
 /** Answer of /v1/teardown: how many attachments were released. */
 export interface TeardownAnswer {
   readonly released: number;
@@ -236,6 +244,8 @@ export interface HealthAnswer {
   readonly unreadable: readonly string[];
   readonly ovsdb: "up" | "down";
   readonly openflow: "up" | "down";
+  /** Absent from agents of older versions. */
+  readonly setups?: SetupCounts;
   /** What keeps policies from being in force; absent where they are. */
   readonly policies?: string;
   /** Absent without a cluster. */

@@ -248,7 +248,7 @@ async function tryDoor(
 function healthOf(
   options: AgentOptions,
   { switch: ovs }: Drivers,
-  { store, cluster, policies }: Agent,
+  { store, cluster, policies, setups }: Agent,
 ): HealthAnswer {
   const trouble = store.unreachable ?? store.trouble;
   return {
@@ -260,6 +260,7 @@ function healthOf(
     held: store.pendingCount,
     unreadable: unreadableLines(store.documents),
     ...ovs.state(),
+    setups: setups.counts(),
     ...cluster.sync ? { kube: cluster.sync.health() } : {},
     ...policies.problem === undefined ? {} : { policies: policies.problem },
   };

@@ -39,6 +39,7 @@ import { checkPods } from "./reconcile/drift_watch.ts";
 import { reconcileOnce } from "./reconcile/reconcile.ts";
 import { listItems } from "./server/list_items.ts";
 import { answerVerb } from "./server/pod_verbs.ts";
+import { SetupCounter } from "./server/setup_counter.ts";
 import type { IntentStore } from "./store/apply.ts";
 import type { StoreCache } from "./store/store_cache.ts";
 
@@ -84,6 +85,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
     tornDown: new TornDown(),
     containers: new Containers(),
   };
+  const setups = new SetupCounter();
   const cluster: { sync?: ClusterSync } = {};
   const podMetadata = parts.hasCluster ? clusterPodMetadata(() => cluster.sync) : noPodMetadata;
 
@@ -130,7 +132,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
       pod,
     );
   const verbs = {
-    ...{ host, store, tags, sandboxes, memoryTrim, tearDown },
+    ...{ host, store, tags, sandboxes, memoryTrim, tearDown, setups },
     setUp: (pod: PodRequest) => setupPod(setupDeps, pod),
   };
   const lateAttach = {
@@ -149,7 +151,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
   };
 
   return {
-    ...{ store, policies, sandboxes, mtus, cluster },
+    ...{ store, policies, sandboxes, mtus, cluster, setups },
     signals: { reconcile: reconcileSignal, fabric: fabricSignal, policies: policies.signal },
     memoryTrim,
     tearDown,

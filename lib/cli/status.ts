@@ -1,12 +1,13 @@
 // `status` without arguments: the state of this host's agent. With three it is a kubelet's call (faces/exec.ts).
 
-import type { HealthAnswer, KubeHealth } from "../agent/api.ts";
+import type { HealthAnswer, KubeHealth, SetupCounts } from "../agent/api.ts";
 import { table } from "./output.ts";
 import type { Command } from "./shell.ts";
 
 export const status: Command = {
   usage: "status [-o table|json]\n" +
-    "  the state of this host's agent: its store, its Open vSwitch, and records that it cannot read\n" +
+    "  the state of this host's agent: its store, its Open vSwitch, how the set-ups\n" +
+    "  since its start ended, and records that it cannot read\n" +
     "  e.g. k8contivnet status -o json",
   run: async ({ target, options, output }) => {
     const health = await target.health();
@@ -17,6 +18,7 @@ export const status: Command = {
       ["pending writes", String(health.held)],
       ["ovsdb", health.ovsdb],
       ["openflow", health.openflow],
+      ...health.setups ? [["setups", setupResults(health.setups)]] : [],
       ...health.policies ? [["policies", `not installed: ${health.policies}`]] : [],
       ...health.kube ? [["Kubernetes", kubeState(health.kube)]] : [],
     ]));
@@ -27,6 +29,11 @@ export const status: Command = {
 /** Returns the state of the store in a line. */
 function storeState({ storeAway }: HealthAnswer): string {
   return storeAway === undefined ? "reachable" : `unreachable: ${storeAway}`;
+}
+
+/** Returns in a line how the set-ups since the agent's start ended. */
+function setupResults({ ready, unmatched, hostNetwork, failed }: SetupCounts): string {
+  return `${ready} ready, ${unmatched} unmatched, ${hostNetwork} in the host's network, ${failed} failed`;
 }
 
 /** Returns the state of the API server in a line. */

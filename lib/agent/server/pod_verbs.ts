@@ -11,6 +11,7 @@ import type { SetupResult } from "../pods/setup.ts";
 import { statusOfPod } from "../pods/teardown.ts";
 import type { HostView } from "../store/documents.ts";
 import { attachmentItem } from "./items.ts";
+import type { SetupCounter } from "./setup_counter.ts";
 
 /** What answering verbs works with. */
 export interface PodVerbsDeps extends HostView {
@@ -19,6 +20,7 @@ export interface PodVerbsDeps extends HostView {
   readonly tags: Pick<LocalTags, "tagOf">;
   readonly sandboxes: Pick<Sandboxes, "queue">;
   readonly memoryTrim: Pick<Debounce, "note">;
+  readonly setups: Pick<SetupCounter, "count">;
 }
 
 /** Does what a kubelet's verb asks, one after another for one sandbox. Faults: as setupPod(). */
@@ -29,7 +31,9 @@ export async function answerVerb(
 ): Promise<SetupAnswer | TeardownAnswer | StatusAnswer> {
   if (verb === "status") return statusOfPod(deps, pod);
   deps.memoryTrim.note();
-  const work = verb === "setup" ? () => setUp(deps, pod) : () => deps.tearDown(pod);
+  const work = verb === "setup"
+    ? () => deps.setups.count(() => setUp(deps, pod))
+    : () => deps.tearDown(pod);
   return await deps.sandboxes.queue.run<SetupAnswer | TeardownAnswer>(
     pod.sandbox,
     () => inScope<SetupAnswer | TeardownAnswer>(verb, work),

@@ -15,6 +15,7 @@ const KUBE: KubeHealth = {
 const HEALTH: HealthAnswer = {
   ...{ version: "0.1.0", host: "h1", pid: 4711, store: "etcd://10.0.0.1:2379", held: 0 },
   ...{ unreadable: [], ovsdb: "up", openflow: "up" },
+  setups: { ready: 12, unmatched: 1, hostNetwork: 0, failed: 2 },
 };
 
 async function run(health: HealthAnswer, format: "table" | "json" = "table") {
@@ -32,8 +33,15 @@ Deno.test("status of an agent that is well names its parts", async () => {
     "pending writes  0",
     "ovsdb           up",
     "openflow        up",
+    "setups          12 ready, 1 unmatched, 0 in the host's network, 2 failed",
   ]);
   assertEquals(stderr, []);
+});
+
+Deno.test("status of an agent of an older version, which counts no set-ups, has no line for them", async () => {
+  const { setups: _, ...older } = HEALTH;
+  const { stdout } = await run(older);
+  assertEquals(stdout.at(-1), "openflow        up");
 });
 
 Deno.test("status says what is wrong and why, and names unreadable records on stderr", async () => {
@@ -48,6 +56,7 @@ Deno.test("status says what is wrong and why, and names unreadable records on st
     "pending writes  12",
     "ovsdb           down",
     "openflow        down",
+    "setups          12 ready, 1 unmatched, 0 in the host's network, 2 failed",
     "policies        not installed: OVS refused a bundle",
     "Kubernetes      unreachable: API server refused the token",
   ]);

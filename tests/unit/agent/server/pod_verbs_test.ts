@@ -3,6 +3,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type { PodRequest, PodVerb } from "../../../../lib/agent/api.ts";
 import { answerVerb, type PodVerbsDeps } from "../../../../lib/agent/server/pod_verbs.ts";
+import { SetupCounter } from "../../../../lib/agent/server/setup_counter.ts";
 import { KeyedQueue } from "../../../../lib/util/async/keyed_queue.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { startMemoryAgent, startPod } from "../../../memory/memory_agent.ts";
@@ -29,6 +30,7 @@ function heldVerbs() {
     tags: { tagOf: () => 100 },
     sandboxes: { queue: new KeyedQueue() },
     memoryTrim: { note: () => trims++ },
+    setups: new SetupCounter(),
     setUp: async ({ name }) => {
       await work(`setup ${name}`);
       return { outcome: "unmatched", attachments: [] };
@@ -122,4 +124,31 @@ Deno.test("setup answers with the access tag that each interface has on this hos
   const rows = [...agent.host.switch.rows.values()].map(({ tag }) => tag).sort();
   assertEquals(attachments.map(({ vlan }) => vlan).sort(), rows);
   assertEquals(rows, [150, 4_094]);
+});
+
+Deno.test("set-ups are counted by how they ended, since the agent's start", async () => {
+  using agent = await startMemoryAgent();
+  await agent.apply([{ Name: "n", Endpoints: [{ Container: "web" }] }]);
+  assertEquals(agent.agent.setups.counts(), { ready: 0, unmatched: 0, hostNetwork: 0, failed: 0 });
+  const web = startPod(agent.host, "web");
+  await agent.setUp(web);
+  await agent.setUp(web); // a kubelet that repeats itself is counted again
+  await agent.setUp(startPod(agent.host, "unknown"));
+  const sandbox = agent.host.runtimes.start({ name: "host-pod", network: "host" });
+  await agent.setUp({ namespace: "default", name: "host-pod", sandbox });
+  await assertRejects(() => agent.setUp(podOf("a")), Fault, "is unknown");
+  assertEquals(agent.agent.setups.counts(), { ready: 2, unmatched: 1, hostNetwork: 1, failed: 1 });
+});
+
+Deno.test("teardown, status and pods that the agent attaches by itself count as no set-up", async () => {
+  using agent = await startMemoryAgent();
+  const web = startPod(agent.host, "web");
+  await agent.setUp(web);
+  const before = agent.agent.setups.counts();
+  await agent.apply([{ Name: "n", Endpoints: [{ Container: "web" }] }]);
+  await agent.agent.loops.reconcile.reconcileOnce();
+  assertEquals(agent.attachments().map(({ state }) => state), ["ready"]);
+  await agent.agent.answerVerb("status", web);
+  await agent.agent.answerVerb("teardown", web);
+  assertEquals(agent.agent.setups.counts(), before);
 });

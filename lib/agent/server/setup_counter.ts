@@ -1,0 +1,28 @@
+// How the set-ups that kubelets asked for ended, counted for `k8contivnet status`. Pods that the agent
+// attaches of its own accord are not counted.
+
+import type { SetupCounts, SetupOutcome } from "../api.ts";
+
+const KEYS = { ready: "ready", unmatched: "unmatched", "host-network": "hostNetwork" } as const;
+
+/** Counts set-ups by result since the agent's start. */
+export class SetupCounter {
+  readonly #counts = { ready: 0, unmatched: 0, hostNetwork: 0, failed: 0 };
+
+  /** Returns what `setUp` returns, and counts how it ended. */
+  async count<T extends { readonly outcome: SetupOutcome }>(setUp: () => Promise<T>): Promise<T> {
+    try {
+      const result = await setUp();
+      this.#counts[KEYS[result.outcome]]++;
+      return result;
+    } catch (error) {
+      this.#counts.failed++;
+      throw error;
+    }
+  }
+
+  /** Returns the counts of this moment. */
+  counts(): SetupCounts {
+    return { ...this.#counts };
+  }
+}
