@@ -1,4 +1,4 @@
-// After a change of lines no cached flow goes on as before, also where cached flows overlap.
+// After a change of flows no cached flow keeps its old actions, also where cached flows overlap.
 
 import { assertEquals } from "@std/assert";
 import { openPolicyTables, type PolicyTables } from "../../lib/ovs/policy_tables/policy_tables.ts";

@@ -87,7 +87,7 @@ Deno.test("an ovs-vswitchd that hangs holds no call up beyond its limit", async 
   });
 });
 
-Deno.test("an overlay that is wished no more goes without a trace, pods of the host talk on", async () => {
+Deno.test("a tunnel that is no longer desired is removed completely, and pods of the host keep talking", async () => {
   await withFabricHosts({ count: 2, driver: "jsonrpc" }, async (one, two) => {
     const tag = localTag(one!, VNI);
     const pods = [
@@ -128,7 +128,7 @@ Deno.test("an overlay without networks lets nothing through, and its patch carri
   });
 });
 
-Deno.test("checkVtep() says what is wrong, and its commands mend it until pods meet", async () => {
+Deno.test("checkVtep() says what is wrong, and its commands fix it until pods meet", async () => {
   await withFabricHosts({ count: 2, driver: "jsonrpc" }, async (one, two) => {
     const placed = [];
     for (const [n, host] of [one!, two!].entries()) {
@@ -211,7 +211,7 @@ async function takeUnderlayAway(host: FabricHost): Promise<void> {
   await host.run("ip", "route", "add", "203.0.113.0/24", "via", `${UNDERLAY}.2`);
 }
 
-/** Runs a line that is meant for a person's shell. */
+/** Runs a command that is meant for an operator's shell. */
 async function runLine(host: FabricHost, line: string): Promise<void> {
   const words = line.split(" ").flatMap((word) =>
     word === "ovs-vsctl" ? [word, `--db=${host.ovs.db}`] : [word]

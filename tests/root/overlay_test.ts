@@ -1,5 +1,5 @@
-// The overlay between simulated hosts, each with its own Open vSwitch, on a real wire: who reaches
-// whom, and what is seen on the way.
+// The overlay between simulated hosts, each with its own Open vSwitch, on a real wire: which pods reach
+// each other, and what is seen on the wire.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
@@ -22,7 +22,7 @@ const [BLUE, RED] = [1_001, 1_002];
 const vniIs = (vni: number) => `udp dst port 4789 and udp[12:4] = ${vni * 256}`;
 const INNER_ARP = "udp dst port 4789 and udp[28:2] = 0x0806";
 
-/** Places a pod: 10.5.5.n in any network; its MAC tells network and host. */
+/** Places a pod: 10.5.5.n in any network; its MAC contains network and host. */
 async function place(host: FabricHost, vni: number, n: number): Promise<Placed> {
   const mac = `02:02:0${vni % 10}:05:05:${String(n).padStart(2, "0")}`;
   const tag = localTag(host, vni);
@@ -114,7 +114,7 @@ Deno.test("ARP for a member is answered on its asker's host and delivered to tha
     await using arps = await sniff(one!.name, "nic0", INNER_ARP);
     assert(await a!.reaches(b!.ip));
     await wire.seen(/10\.5\.5\.2 > 10\.5\.5\.1: ICMP echo reply/);
-    // One for an address that nobody has is asked of all.
+    // A request for an address that no pod has goes to all hosts.
     await a!.pings("10.5.5.9");
     await arps.seen(/who-has 10\.5\.5\.9/);
     const asked = arps.lines.flatMap((line, at) =>
@@ -122,7 +122,7 @@ Deno.test("ARP for a member is answered on its asker's host and delivered to tha
     );
     assertEquals([...new Set(asked)], [`${BLUE} ${two!.vtep}`]);
     assertEquals(wire.lines.filter((line) => /802\.1Q|vlan/.test(line)), []);
-    // Nobody answers for a member that is gone, but the flow does.
+    // The pod of a removed member cannot answer, but the flow does.
     await three!.unplug(c!);
     await a!.pings(c!.ip);
     assertEquals(await macBehind(a!, c!.ip), c!.mac);
@@ -173,7 +173,7 @@ Deno.test("what is for all goes only to hosts with members, known MACs go to one
     await red1!.pings("10.5.5.8");
     assert(await red1!.reaches("10.5.5.2"));
     await out.seen(/10\.5\.5\.1 > 10\.5\.5\.2: ICMP echo request/);
-    // A pod asks once a second while nobody answers.
+    // A pod repeats its request once a second without an answer.
     const to = (what: string) =>
       [
         ...new Set(
@@ -308,7 +308,7 @@ async function worldOf(host: FabricHost): Promise<unknown> {
   };
 }
 
-/** A wish with so many networks and members, on ten VTEPs. */
+/** A tunnel with so many networks and members, on ten VTEPs. */
 function largeWish({ vtep }: FabricHost, networks: number, members: number): DesiredTunnel {
   const each = (count: number) => Array.from({ length: count }, (_, n) => n);
   return {

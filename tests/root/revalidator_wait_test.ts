@@ -8,7 +8,7 @@ import { waitFor } from "../lab/wait.ts";
 const CACHED = "02:00:00:00:00:01";
 const UNKNOWN = "02:00:00:00:00:02";
 
-Deno.test("who asks for a cached MAC waits for two nudged rounds, for all who ask at once; a restart of ovs-vswitchd is outlived", async () => {
+Deno.test("a call for a cached MAC waits for two nudged rounds, shared by concurrent calls; a restart of ovs-vswitchd is survived", async () => {
   const dir = await Deno.makeTempDir({ prefix: "k8contivnet-test-" });
   await using stack = new AsyncDisposableStack();
   stack.defer(() => Deno.remove(dir, { recursive: true }));

@@ -1,4 +1,4 @@
-// ovs-vswitchd restarts under traffic: pods lose no more than those of a bridge that somebody made by
+// ovs-vswitchd restarts under traffic: pods lose no more than those of a bridge that was made by
 // hand with the same fail mode, whose flows a script puts back; what is separate never meets.
 
 import { assert, assertMatch } from "@std/assert";
@@ -13,7 +13,7 @@ const HAND = "handBridge";
 const ROUNDS = 4;
 const NOISE = 1.25;
 
-// 100 a second: what is lost is told in hundredths of a second.
+// 100 a second: losses are counted in hundredths of a second.
 const FLOOD = ["-q", "-i0.01", "-c400", "-W1"];
 // As long as that: without answers a count alone does not end ping.
 const VAIN_FLOOD = ["-q", "-i0.01", "-w5"];

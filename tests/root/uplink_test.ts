@@ -36,7 +36,7 @@ async function cable({ name }: FabricHost, fabric: Ovs): Promise<void> {
   await fabric.vsctl("add-port", "sw", `sw-${name}`);
 }
 
-/** A pod 10.8.8.n whose MAC tells its VLAN. */
+/** A pod 10.8.8.n with its VLAN in its MAC. */
 function podOf(host: FabricHost, tag: number, n: number) {
   const mac = `02:02:${String(tag % 100).padStart(2, "0")}:08:08:0${n}`;
   return host.pod(`${tag}-${n}`, { ip: `10.8.8.${n}`, mac, tag });
@@ -114,7 +114,7 @@ Deno.test("no tags, no traffic: the trunk is never empty, and pods of the host t
     await b!.pings(a!.ip);
     await wire.seen(/who-has 10\.8\.8\.1 tell 10\.8\.8\.2/);
     assertEquals(wire.lines.filter((line) => line.includes("tell 10.8.8.1")), []);
-    // Somebody empties the column, which means all VLANs; the next look mends it.
+    // An operator empties the column, which means all VLANs; the next call corrects it.
     await one.ovs.vsctl("clear", "Port", "up0", "trunks");
     await one.fabric.setUplink({ device: "up0", tags: [] });
     assertEquals(await trunksOf(one, "up0"), "[4095]");
@@ -156,7 +156,7 @@ Deno.test("an uplink that is removed by hand is noticed, and the next reconcilia
   });
 });
 
-Deno.test("a pod cannot send in another's name by the uplink", async () => {
+Deno.test("a pod cannot spoof another pod by the uplink", async () => {
   await withFabric("jsonrpc", async (one, two) => {
     const [a, b] = [await podOf(one, BLUE, 1), await podOf(two, BLUE, 2)];
     for (const host of [one, two]) await host.fabric.setUplink({ device: "up0", tags: [BLUE] });
@@ -169,7 +169,7 @@ Deno.test("a pod cannot send in another's name by the uplink", async () => {
   });
 });
 
-Deno.test("a device that is not there, or another's, is refused, and nothing is changed", async () => {
+Deno.test("a device that does not exist, or is in use otherwise, is rejected, and nothing changes", async () => {
   await withFabric("jsonrpc", async (one) => {
     await one.ovs.vsctl(
       "add-br",

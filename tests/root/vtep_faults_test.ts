@@ -1,4 +1,4 @@
-// Tunnel addresses that are wrong: each is said in one sentence, and pods that do not need it are
+// Tunnel addresses that are wrong: each is reported in one sentence, and pods that do not need it are
 // served all the same.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
