@@ -720,6 +720,55 @@ export const mutants: readonly Mutant[] = [
       "isUnnamed",
     ],
   ]),
+  ...mutantsOf(
+    "lib/agent/gc/restore_endpoints.ts",
+    ["tests/unit/agent/gc/lost_endpoints_test.ts"],
+    [
+      [
+        "an endpoint is restored for a sandbox that has ended",
+        "if (!isHere || !await runtimes.isAlive(one)) return;",
+        "if (!isHere) return;",
+      ],
+      ["an endpoint is restored after its teardown", "if (!isHere || !await", "if (!await"],
+      [
+        "an endpoint whose attachment is lost, too, is not restored",
+        "[...recorded, ...unrecorded]",
+        "[...recorded]",
+      ],
+    ],
+  ),
+  ...mutantsOf("lib/agent/gc/restore_attachments.ts", [
+    "tests/unit/agent/gc/restore_attachments_test.ts",
+  ], [
+    [
+      "a record is restored whose port has gone",
+      "if (rows.length === 0 || !isStillBound(deps, one)) return;",
+      "if (!isStillBound(deps, one)) return;",
+    ],
+    [
+      "a record of a dead sandbox is restored",
+      "if (!await isAliveOrUnknown(deps, one)) return;",
+      "",
+    ],
+    [
+      "two sandboxes have one endpoint",
+      "if (holder || documents.has(attachmentKey(one))) return undefined;",
+      "if (documents.has(attachmentKey(one))) return undefined;",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/gc/evicted_pods.ts", ["tests/unit/agent/gc/evicted_pods_test.ts"], [
+    ["a pod that was torn down is remembered", " || tornDown.has(evicted.sandbox)", ""],
+    [
+      "a pod whose endpoint another host has is remembered",
+      "if (findEndpoint(documents, evicted)?.bound) continue;",
+      "",
+    ],
+    [
+      "a pod that has ended is remembered",
+      "if (!sandbox?.isRunning) continue;",
+      "if (!sandbox) continue;",
+    ],
+  ]),
   ...mutantsOf("lib/agent/gc/collect_local.ts", ["tests/unit/agent/gc/collect_local_test.ts"], [
     ["a dry run releases", "if (isDry) {", "if (false) {"],
     [

@@ -4,7 +4,7 @@ import { attachmentOf, documentsOf, endpointOf } from "../pods/dynamic_records.t
 
 const web = attachmentOf("web", "10.9.0.1");
 
-Deno.test("planRevival() rebuilds a lost endpoint and its claim from its pod's attachment", () => {
+Deno.test("planRestoration() rebuilds a lost endpoint and its claim from its pod's attachment", () => {
   const part = planRestoration(documentsOf({ attachments: [web] }), web);
   assertEquals<unknown>(part?.writes[0]?.value, {
     ...endpointOf("web", "10.9.0.1"),
@@ -23,11 +23,11 @@ const no: readonly (readonly [string, ReturnType<typeof documentsOf>, typeof web
   ["an intent wrote it", documentsOf(), { ...web, endpoint: "web" }],
   ["its network is gone", new Map(), web],
   ["its address is another's", documentsOf({ endpoints: [endpointOf("x", "10.9.0.1")] }), web],
-  ["its address is none of the network's", documentsOf(), attachmentOf("web", "10.8.0.1")],
+  ["its address is not in the network", documentsOf(), attachmentOf("web", "10.8.0.1")],
 ];
 
 for (const [what, documents, one] of no) {
-  Deno.test(`planRevival() does nothing where ${what}`, () => {
+  Deno.test(`planRestoration() does nothing where ${what}`, () => {
     assertEquals(planRestoration(documents, one), undefined);
   });
 }
