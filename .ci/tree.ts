@@ -1,5 +1,7 @@
 // Checks of the whole tree, which a linter that sees one file at a time cannot make: base names,
-// circles of imports, wide contexts, words. `deno run --allow-read .ci/tree.ts` prints what is wrong.
+// circles of imports, wide contexts, words, outdated mutants. `deno run --allow-read .ci/tree.ts` prints what is wrong.
+
+import { type Mutant, mutants } from "../tests/mutation/mutants.ts";
 
 /** Path of each file from the root of the project, with its text. */
 export type Tree = ReadonlyMap<string, string>;
@@ -132,12 +134,26 @@ export function archaicWords(tree: Tree): string[] {
   return lines.length > MOST_ARCHAIC_LINES ? lines : [];
 }
 
+/** Reports mutants of the mutation test whose text does not occur exactly once in their file. */
+export function outdatedMutants(
+  tree: Tree,
+  list: readonly Pick<Mutant, "file" | "from">[] = mutants,
+): string[] {
+  return list.flatMap(({ file, from }) => {
+    const count = (tree.get(file) ?? "").split(from).length - 1;
+    return count === 1
+      ? []
+      : [`tests/mutation/mutants.ts: ${file} has this ${count} times, not once: ${from}`];
+  });
+}
+
 /** What is checked, by the name of the check. */
 export const CHECKS: ReadonlyMap<string, (tree: Tree) => string[]> = new Map([
   ["base names in lib/ are unique", (tree: Tree) => sharedNames(tree)],
   ["no circle of imports, types included", importCircles],
   ["no context of the agent has more than 12 fields", wideContexts],
   ["plain words: whom, told, tells and gives on fewer than 20 lines", archaicWords],
+  ["each mutant's text occurs once in its file", (tree: Tree) => outdatedMutants(tree)],
 ]);
 
 function sources(tree: Tree): string[] {

@@ -72,8 +72,8 @@ function repairOfRecord(
   const pods = podsWith(documents, claim);
   const owner = records.find((one) => pods.some(({ endpoint }) => endpoint === one)) ?? records[0];
   if (owner === undefined) return undefined;
-  const stranger = pods.find(({ endpoint }) => endpoint !== owner);
-  if (stranger) return keep(claim, `${stranger.words} has it, and ${owner} claims it, too`);
+  const otherPod = pods.find(({ endpoint }) => endpoint !== owner);
+  if (otherPod) return keep(claim, `${otherPod.title} has it, and ${owner} claims it, too`);
   const holder = known && documents.has(known.owner) && !isRecord(documents, known.owner);
   if (holder) return keep(claim, `${known.owner} has it, and ${owner} claims it, too`);
   const value: ClaimRecord = { schema: SCHEMA, owner };
@@ -92,10 +92,10 @@ function repairOfLeak(documents: Documents, claim: string): Repair | undefined {
   if (!known || isHeld(documents, claim, known)) return undefined;
   const { owner } = known;
   const [pod] = podsWith(documents, claim);
-  if (pod) return keep(claim, `${pod.words} has it`);
+  if (pod) return keep(claim, `${pod.title} has it`);
   if (documents.has(owner) && !isRecord(documents, owner)) return keep(claim, `${owner} has it`);
-  const stranger = claim.startsWith("claims/ip/") ? unreadableAttachment(documents) : undefined;
-  if (stranger) return keep(claim, `${stranger} cannot be read, and may have it`);
+  const unreadable = claim.startsWith("claims/ip/") ? unreadableAttachment(documents) : undefined;
+  if (unreadable) return keep(claim, `${unreadable} cannot be read, and may have it`);
   return {
     act: "release",
     claim,
@@ -126,7 +126,7 @@ function podsWith(documents: Documents, claim: string) {
   return documentsIn<AttachmentRecord>(documents, groups.attachmentsAt(tenant, network))
     .filter(([, { addresses }]) => addresses.some((cidr) => cidr.split("/")[0] === address))
     .map(([, { pod, host, endpoint }]) => ({
-      words: `pod ${pod.namespace}/${pod.name} on ${host}`,
+      title: `pod ${pod.namespace}/${pod.name} on ${host}`,
       endpoint: keys.endpoint(tenant, network, endpoint),
     }));
 }

@@ -36,7 +36,7 @@ export function parseIntent(
 }
 
 /**
- * Returns the bindings of a `-host-bindings-cfg` file: an array of Container, Host and, if wanted,
+ * Returns the bindings of a `-host-bindings-cfg` file: an array of Container, Host and, optionally,
  * AttachUUID. Unknown keys are ignored, as elements of an intent may be among them.
  * Faults: usage.
  */
@@ -105,8 +105,8 @@ function issueParts(place: string, issue: z.core.$ZodIssue, value: unknown) {
 
 /** Returns a path as people write it: `Tenants[0].Networks[1].PktTag`. */
 function pathOf(path: readonly PropertyKey[]): string {
-  const words = path.map((part) => typeof part === "number" ? `[${part}]` : `.${String(part)}`);
-  return oneLine(words.join("").replace(/^\./, ""), 90);
+  const parts = path.map((part) => typeof part === "number" ? `[${part}]` : `.${String(part)}`);
+  return oneLine(parts.join("").replace(/^\./, ""), 90);
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {

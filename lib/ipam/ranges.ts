@@ -96,11 +96,11 @@ export function lowestFreeId(
 }
 
 function parseRange(kind: string, text: string, part: string, limit: number): Range {
-  const words = part.trim();
-  if (/^\d+$/.test(words)) {
-    throw notARange(kind, text, "a range is MIN-MAX", `write "${words}-${words}"`);
+  const written = part.trim();
+  if (/^\d+$/.test(written)) {
+    throw notARange(kind, text, "a range is MIN-MAX", `write "${written}-${written}"`);
   }
-  const match = /^(\d{1,9}) *- *(\d{1,9})$/.exec(words);
+  const match = /^(\d{1,9}) *- *(\d{1,9})$/.exec(written);
   if (!match) throw notARange(kind, text, "a range is MIN-MAX", 'write it as in "11-28"');
   const [first, last] = [Number(match[1]), Number(match[2])];
   if (last > limit) {

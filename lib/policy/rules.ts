@@ -23,7 +23,7 @@ export interface Service {
   readonly protocol: number;
   /** Inclusive; absent: any, and protocols without ports. */
   readonly ports?: { readonly first: number; readonly last: number };
-  /** In place of `ports`: the name that the receiving pod gives to its port. */
+  /** In place of `ports`: the receiving pod's name for its port. */
   readonly named?: string;
 }
 
@@ -62,7 +62,7 @@ export function namedSide({ direction, isAnswer }: Rule): "subjects" | "peers" {
   return (direction === "in") === !isAnswer ? "subjects" : "peers";
 }
 
-/** Returns the number that an endpoint gives to a named port. */
+/** Returns an endpoint's number of a named port. */
 export function namedPort({ ports }: Endpoint, { named, protocol }: Service): number | undefined {
   return ports.find((one) => one.name === named && one.protocol === protocol)?.port;
 }

@@ -103,7 +103,7 @@ const INTENTS: readonly Case[] = [
     /subnetpool/i,
   ),
   apply("no JSON", "{ this is none", /line 1/),
-  apply("an array", "[1]", /no object|Host/),
+  apply("an array", "[1]", /not an object|Host/),
   apply("empty file", "", /empty/),
   apply("not UTF-8", new Uint8Array([0x7b, 0xff, 0xfe, 0x7d]), /UTF-8/),
   apply(

@@ -56,7 +56,7 @@ export function chooseNetwork(
   const networks = available.networks.filter((one) =>
     tenants.some(({ name }) => name === one.tenant) && isOpenTo(one, pod.namespace)
   );
-  const rule = (words: string) => [requested.tenant?.source, words].filter(Boolean).join(", ");
+  const rule = (text: string) => [requested.tenant?.source, text].filter(Boolean).join(", ");
   const { matching, undecided } = matchBySelectors(networks, pod);
   if (matching.length > 1) throw ambiguousNetwork(pod, "the selectors of", matching);
   if (matching[0]) return { network: matching[0], rule: rule(selectorText(matching[0])) };
@@ -108,13 +108,13 @@ function chooseRequested(
   const named = permitted.filter(isNamed);
   const found = named.filter(hasGroup);
   const [network] = found;
-  const words = [requested.tenant, requested.network, requested.group].flatMap((one) =>
+  const sources = [requested.tenant, requested.network, requested.group].flatMap((one) =>
     one?.source ?? []
   );
   if (!network) throw requestNotFound(available, pod, requested, named);
   if (found.length > 1) {
     throw new Fault("conflict", `pod ${titleOf(pod)} asks for more than one network`, {
-      why: `${words.at(-1)} is in ${networkNames(found)}`,
+      why: `${sources.at(-1)} is in ${networkNames(found)}`,
       fix: `add label ${requested.tenant ? NETWORK_KEY : TENANT_KEY}`,
     });
   }
@@ -125,7 +125,7 @@ function chooseRequested(
   return {
     network,
     ...(requested.group ? { group: requested.group.value } : {}),
-    rule: words.join(", "),
+    rule: sources.join(", "),
   };
 }
 

@@ -38,13 +38,13 @@ export function parsed<T>(about: string, parse: (text: string) => T) {
 
 /** Returns a schema of whole numbers from `least` to `most`. */
 export function whole(about: string, least: number, most: number) {
-  const wanted = `expected a whole number from ${least} to ${most}`;
-  return z.int(wanted).check(z.gte(least, wanted), z.lte(most, wanted), z.describe(about));
+  const message = `expected a whole number from ${least} to ${most}`;
+  return z.int(message).check(z.gte(least, message), z.lte(most, message), z.describe(about));
 }
 
 /** Returns a schema of an enumeration. */
-export function oneOf<const T extends readonly string[]>(about: string, words: T) {
-  return z.enum(words, `expected one of ${words.join(", ")}`).check(z.describe(about));
+export function oneOf<const T extends readonly string[]>(about: string, values: T) {
+  return z.enum(values, `expected one of ${values.join(", ")}`).check(z.describe(about));
 }
 
 /** Returns a schema of true or false. */

@@ -52,7 +52,7 @@ function fieldsOf(kind: ObjectKind, record: ObjectRecord): Map<string, string> {
     const value = Reflect.get(record, name);
     if (value === undefined) continue;
     const chosen = Reflect.get(record, by) === "pool" ? " (from the pool)" : "";
-    fields.set(label, `${words(value)}${chosen}`);
+    fields.set(label, `${valueText(value)}${chosen}`);
   }
   if (kind === "endpoint") addBinding(fields, record as EndpointRecord);
   return fields;
@@ -63,6 +63,6 @@ function addBinding(fields: Map<string, string>, { pin, bound }: EndpointRecord)
   if (bound) fields.set("bound to", bound.host);
 }
 
-function words(value: unknown): string {
+function valueText(value: unknown): string {
   return oneLine(typeof value === "string" ? value : JSON.stringify(value), 100);
 }

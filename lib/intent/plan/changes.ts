@@ -97,7 +97,7 @@ function refuseUnderPods(live: LiveAttachments, { kind, key, before, after }: Ch
   if (!before || !after) return;
   const held = Object.entries(FIXED_UNDER_PODS[kind] ?? {})
     .filter(([field]) => Reflect.get(before, field) !== Reflect.get(after, field));
-  refuseLiveChange(live, key, held.map(([, word]) => word));
+  refuseLiveChange(live, key, held.map(([, fileKey]) => fileKey));
 }
 
 function claimsOf(kind: ObjectKind, record: ObjectRecord | undefined): string[] {

@@ -182,9 +182,9 @@ function fixedAddresses({ desired }: Choosing): Map<string, number[]> {
 }
 
 function overlaps(key: string, subnet: Subnet, other: Used): Fault {
-  const words = subnetToText(subnet);
-  if (words === subnetToText(other.subnet)) return takenFault(`subnet ${words}`, key, other.owner);
-  return new Fault("conflict", `subnet ${words} of ${nameOf(key)} is taken`, {
+  const cidr = subnetToText(subnet);
+  if (cidr === subnetToText(other.subnet)) return takenFault(`subnet ${cidr}`, key, other.owner);
+  return new Fault("conflict", `subnet ${cidr} of ${nameOf(key)} is taken`, {
     why: `it overlaps ${subnetToText(other.subnet)} of ${nameOf(other.owner)}`,
     fix: "choose another one",
   });

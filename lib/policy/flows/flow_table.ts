@@ -86,7 +86,7 @@ export class FlowTable {
 
   /** Returns all flows as of the last call of changes(). */
   flows(): string[] {
-    return [...this.#entries.values()].flatMap(({ reported: told }) => told ?? []);
+    return [...this.#entries.values()].flatMap(({ reported }) => reported ?? []);
   }
 
   #touch(key: FlowKey): Entry {

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import {
   archaicWords,
   importCircles,
+  outdatedMutants,
   sharedNames,
   type Tree,
   wideContexts,
@@ -90,4 +91,15 @@ Deno.test("archaicWords() names the lines once there are twenty", () => {
   assertEquals(archaicWords(lines(19)), []);
   assertEquals(archaicWords(lines(20)).length, 20);
   assertEquals(archaicWords(lines(20))[1], "README.md:3: It tells whom.");
+});
+
+Deno.test("outdatedMutants() reports a text that its file does not have, or has more than once", () => {
+  const files = tree({ "lib/a.ts": "one two two" });
+  const mutant = (from: string, file = "lib/a.ts") => ({ file, from });
+  assertEquals(outdatedMutants(files, [mutant("one")]), []);
+  assertEquals(outdatedMutants(files, [mutant("two"), mutant("three"), mutant("x", "lib/b.ts")]), [
+    "tests/mutation/mutants.ts: lib/a.ts has this 2 times, not once: two",
+    "tests/mutation/mutants.ts: lib/a.ts has this 0 times, not once: three",
+    "tests/mutation/mutants.ts: lib/b.ts has this 0 times, not once: x",
+  ]);
 });
