@@ -1,7 +1,7 @@
-// The one error that crosses a room's border, and the one table that gives its exit, HTTP and CNI
-// codes, so that no face decides for itself.
+// The one error that crosses the border of a room, and the one table of its exit, HTTP and CNI codes, so that all
+// faces report alike.
 
-/** Kinds of failure that a caller can tell apart. */
+/** Kinds of failure that callers distinguish. */
 export type FaultCode =
   | "failed"
   | "usage"
@@ -24,7 +24,7 @@ export const FAULT_CODES: Readonly<
   timeout: { exit: 6, http: 504, cni: 11 },
 };
 
-/** Optional parts of a Fault's sentence: the reason, and the way out. */
+/** Optional parts of a Fault's message: the reason, the way out, and the error behind it. */
 export interface FaultParts {
   readonly why?: string | undefined;
   readonly fix?: string | undefined;
@@ -48,11 +48,11 @@ export class Fault extends Error {
   }
 }
 
-/** Returns `error` as a Fault; anything foreign becomes `failed` with its own words quoted. */
+/** Returns `error` as a Fault; any other error becomes `failed`, with its message quoted. */
 export function faultFrom(error: unknown): Fault {
   if (error instanceof Fault) return error;
-  const words = error instanceof Error ? error.message : String(error);
-  return new Fault("failed", `something unforeseen happened: "${oneLine(words)}"`, {
+  const message = error instanceof Error ? error.message : String(error);
+  return new Fault("failed", `unexpected error: "${oneLine(message)}"`, {
     cause: error,
   });
 }
@@ -62,13 +62,13 @@ export function isUnreachable(error: unknown): boolean {
   return error instanceof Fault && (error.code === "unavailable" || error.code === "timeout");
 }
 
-/** Returns what the system said, without Deno's repetition of call and path. */
+/** Returns the system's message of an error, without the call and path that Deno adds. */
 export function systemWords(error: unknown): string {
-  const words = error instanceof Error ? error.message : String(error);
-  return oneLine(words.split(" (os error")[0] ?? words, 60);
+  const message = error instanceof Error ? error.message : String(error);
+  return oneLine(message.split(" (os error")[0] ?? message, 60);
 }
 
-/** Folds foreign text onto one line without control characters, cut at `limit` characters. */
+/** Returns foreign text on one line, without control characters, truncated to `limit` characters. */
 export function oneLine(text: string, limit = 120): string {
   // deno-lint-ignore no-control-regex -- control characters are what is being removed
   const flat = text.replace(/[\x00-\x1f\x7f]+/g, " ").trim();

@@ -41,7 +41,7 @@ export function hookedCall<T>(name: string, call: () => Promise<T>): Promise<T> 
   return installed ? installed.hookCall(name, call) : call();
 }
 
-/** Does `work` under a name that tells its external calls from those of other work. */
+/** Does `work` under a name that distinguishes its external calls from those of other work. */
 export function inScope<T>(scope: string, work: () => Promise<T>): Promise<T> {
   return installed ? installed.inScope(scope, work) : work();
 }

@@ -1,21 +1,21 @@
-// One line per event on standard error, as text or JSON. No secrets: callers pass names and numbers.
+// Logs one line per event to standard error, as text or JSON. Never a secret: callers pass names and numbers.
 
-/** Levels, the loudest first. */
+/** Levels, the most severe first. */
 export const LOG_LEVELS = ["error", "warn", "info", "debug"] as const;
 export type LogLevel = typeof LOG_LEVELS[number];
 
-/** What a line may carry beside its words. */
+/** Fields of a line besides its message; undefined ones are left out. */
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** Writes lines of the wanted level and louder. */
+/** Writes lines of the configured level and of more severe ones. */
 export interface Log {
-  error(words: string, fields?: LogFields): void;
-  warn(words: string, fields?: LogFields): void;
-  info(words: string, fields?: LogFields): void;
-  debug(words: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  debug(message: string, fields?: LogFields): void;
 }
 
-/** Makes a Log; `write` gets whole lines without the newline. */
+/** Creates a Log; `write` gets whole lines without the newline. */
 export function createLog(
   { level = "info", format = "text", write = writeStderr }: {
     readonly level?: LogLevel;
@@ -23,14 +23,14 @@ export function createLog(
     readonly write?: (line: string) => void;
   } = {},
 ): Log {
-  const loudest = LOG_LEVELS.indexOf(level);
-  const at = (wanted: LogLevel) => (words: string, fields: LogFields = {}) => {
-    if (LOG_LEVELS.indexOf(wanted) > loudest) return;
+  const most = LOG_LEVELS.indexOf(level);
+  const at = (severity: LogLevel) => (message: string, fields: LogFields = {}) => {
+    if (LOG_LEVELS.indexOf(severity) > most) return;
     const time = new Date().toISOString();
     write(
       format === "json"
-        ? JSON.stringify({ time, level: wanted, words, ...fields })
-        : `${time} ${wanted.padEnd(5)} ${words}${textFields(fields)}`,
+        ? JSON.stringify({ time, level: severity, words: message, ...fields })
+        : `${time} ${severity.padEnd(5)} ${message}${textFields(fields)}`,
     );
   };
   return { error: at("error"), warn: at("warn"), info: at("info"), debug: at("debug") };
@@ -52,6 +52,6 @@ function writeStderr(line: string): void {
   try {
     for (let done = 0; done < bytes.length;) done += Deno.stderr.writeSync(bytes.subarray(done));
   } catch {
-    // Nobody reads our standard error any more; the work goes on.
+    // Standard error was closed; the agent goes on without it.
   }
 }

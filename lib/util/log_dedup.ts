@@ -1,22 +1,23 @@
-// What goes on being wrong is said once, and again when it is wrong in another way. Pure.
+// A lasting problem is logged once, and again when it changes. Pure.
 
+/** Most keys that are remembered; beyond it the one logged longest ago is forgotten. */
 const LIMIT = 1_000;
 
-/** Remembers what was said last of each thing, of the latest 1,000. */
+/** Remembers the last message for each key. */
 export class LogDedup {
-  readonly #wordsByKey = new Map<string, string>();
+  readonly #messageByKey = new Map<string, string>();
 
-  /** Reports whether `words` are news of `key`. */
-  isNew(key: string, words: string): boolean {
-    if (this.#wordsByKey.get(key) === words) return false;
-    this.#wordsByKey.set(key, words);
-    const [oldest] = this.#wordsByKey.keys();
-    if (this.#wordsByKey.size > LIMIT && oldest !== undefined) this.#wordsByKey.delete(oldest);
+  /** Reports whether `message` differs from the last one for `key`; then it becomes the last one. */
+  isNew(key: string, message: string): boolean {
+    if (this.#messageByKey.get(key) === message) return false;
+    this.#messageByKey.set(key, message);
+    const [oldest] = this.#messageByKey.keys();
+    if (this.#messageByKey.size > LIMIT && oldest !== undefined) this.#messageByKey.delete(oldest);
     return true;
   }
 
-  /** All is well with `key`; reports whether something was said of it. */
+  /** Forgets `key`, as its problem is over; reports whether there was a message for it. */
   forget(key: string): boolean {
-    return this.#wordsByKey.delete(key);
+    return this.#messageByKey.delete(key);
   }
 }

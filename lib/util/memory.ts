@@ -1,16 +1,14 @@
-// The memory that work leaves behind. For a process that stays it is memory of the host, held for
-// nothing: V8 collects by the size of its own heap, and does not see what small objects of it hold in
-// C (64 KiB for each read of a command's output or of an answer over HTTP); and malloc holds on to
-// freed pages below the last one in use.
+// Frees the memory that work leaves behind, which a resident process would keep from the host for nothing: V8 collects
+// garbage by the size of its own heap, and does not see what small objects hold in C (64 KiB for each read of a
+// command's output or an HTTP response); and malloc keeps freed pages below the last one in use.
 
 type Trim = (pad: bigint) => number;
 
 let trim: Trim | undefined;
 
 /**
- * Collects what nothing refers to, and gives the pages that are free then back to the host,
- * malloc_trim(3). Some 10 ms. Each of the two is left out where the process was not started with
- * leave for it: V8's flag --expose-gc, and glibc by --allow-ffi.
+ * Collects garbage, and returns the pages that are then free to the host, malloc_trim(3). Takes some 10 ms. Each of the
+ * two is skipped if the process was started without what it needs: --expose-gc of V8, or --allow-ffi for glibc.
  */
 export function returnFreeMemory(): void {
   (globalThis as { gc?: () => void }).gc?.();

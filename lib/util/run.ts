@@ -1,17 +1,19 @@
-// Runs outside commands: an argument array, a time limit, never a shell.
+// Runs commands: with an array of arguments and a time limit, never by a shell.
 
 import { hookedCall } from "./fault_hooks.ts";
 import { Fault, oneLine } from "./errors.ts";
 
+const LIMIT_MS = 5_000;
+
 /** Options of one run. */
 export interface RunOptions {
-  /** Text for the command's standard input; none when absent. */
+  /** Text for the standard input of the command; empty when absent. */
   readonly stdin?: string;
-  /** The run is killed after this time. @default 5000 */
+  /** Milliseconds after which the command is killed. @default 5000 */
   readonly limitMs?: number;
 }
 
-/** Runs `cmd` and gives its stdout, trimmed. Faults: timeout, unavailable, failed. */
+/** Runs `cmd` and returns its stdout, trimmed. Faults: timeout; unavailable (not installed); failed. */
 export function run(
   cmd: string,
   args: readonly string[],
@@ -23,7 +25,7 @@ export function run(
 async function runNow(
   cmd: string,
   args: readonly string[],
-  { stdin, limitMs = 5_000 }: RunOptions,
+  { stdin, limitMs = LIMIT_MS }: RunOptions,
 ): Promise<string> {
   const signal = AbortSignal.timeout(limitMs);
   try {
@@ -34,14 +36,14 @@ async function runNow(
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    // Written beside the read: a command that fills its output before it has read all would hang.
-    const fed = stdin === undefined ? Promise.resolve() : feed(child.stdin, stdin);
-    const [{ success, stdout, stderr }] = await Promise.all([child.output(), fed]);
+    // Written while reading: a command that fills its output before it has read all of its input would hang.
+    const written = stdin === undefined ? Promise.resolve() : writeInput(child.stdin, stdin);
+    const [{ success, stdout, stderr }] = await Promise.all([child.output(), written]);
     if (success) return text(stdout);
     if (signal.aborted) throw timedOut(cmd, limitMs);
-    throw new Fault("failed", `${cmd} refused`, {
+    throw new Fault("failed", `${cmd} failed`, {
       why: `"${oneLine(text(stderr) || text(stdout))}"`,
-      fix: `see what "${oneLine([cmd, ...args].join(" "), 60)}" says`,
+      fix: `run "${oneLine([cmd, ...args].join(" "), 60)}" by hand`,
     });
   } catch (cause) {
     if (cause instanceof Fault) throw cause;
@@ -59,18 +61,18 @@ async function runNow(
 }
 
 function timedOut(cmd: string, limitMs: number): Fault {
-  return new Fault("timeout", `${cmd} gave no answer in ${limitMs} ms`, {
-    fix: "see whether what it talks to is running",
+  return new Fault("timeout", `${cmd} did not end within ${limitMs} ms`, {
+    fix: "check whether the server that it connects to is running",
   });
 }
 
-async function feed(stdin: WritableStream<Uint8Array>, words: string): Promise<void> {
+async function writeInput(stdin: WritableStream<Uint8Array>, input: string): Promise<void> {
   try {
     const writer = stdin.getWriter();
-    await writer.write(new TextEncoder().encode(words));
+    await writer.write(new TextEncoder().encode(input));
     await writer.close();
   } catch (error) {
-    // The command ended without reading: its exit code says more than the broken pipe.
+    // The command ended without reading its input: its exit code says more than the broken pipe.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
   }
 }

@@ -1,4 +1,4 @@
-// What `version` says.
+// The version of this program, from deno.json.
 
 import config from "../../deno.json" with { type: "json" };
 

@@ -49,7 +49,7 @@ Deno.test("a token that ends is said, and the cluster is known again when its fi
   await waitFor("the pod", () => cluster.pods.size === 1, LIMIT);
   await waitFor(
     "the token's end",
-    () => cluster.state.why.includes("does not know us: 401"),
+    () => cluster.state.why.includes("rejects our credentials: 401"),
     LIMIT,
   );
   assertMatch(cluster.state.why, /; renew the token or certificate in the kubeconfig$/);

@@ -186,7 +186,7 @@ Deno.test("an API server that is killed under its watches is waited for, and sai
   await kube.kill();
   await waitFor(
     "it to be noticed",
-    () => cluster.state.why.includes("nobody listens there"),
+    () => cluster.state.why.includes("connection refused"),
     LIMIT,
   );
   assertMatch(cluster.state.why, /^API server https:\S+ is unreachable: [^\n]+$/);
@@ -203,7 +203,7 @@ Deno.test("an API server that is frozen is noticed, and its changes are reported
   await cluster.up(30_000);
   kube.freeze();
   try {
-    await waitFor("it to be noticed", () => cluster.state.why.includes("gave no answer"), LIMIT);
+    await waitFor("it to be noticed", () => cluster.state.why.includes("did not respond"), LIMIT);
   } finally {
     kube.thaw();
   }

@@ -88,7 +88,7 @@ Deno.test("a token that is renewed too late is said, and all is known again when
   const { cluster } = followed;
   await cluster.up(30_000);
   await kube.removePod("rights", pod);
-  await waitFor("the end", () => cluster.state.why.includes("does not know us: 401"), LIMIT);
+  await waitFor("the end", () => cluster.state.why.includes("rejects our credentials: 401"), LIMIT);
   await account.renew(await tokenOf(unusedName("agent")));
   await cluster.up(30_000);
 });

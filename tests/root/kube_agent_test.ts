@@ -282,7 +282,11 @@ Deno.test("a kubeconfig that is of no use stops the agent's start with one sente
       [["--kubeconfig", "/nowhere"], 3, /kubeconfig \/nowhere cannot be read: No such file/],
       [["--kubeconfig", "in-cluster"], 2, /not running in a Kubernetes pod/],
       [["--node-name", "x"], 2, /--node-name needs --kubeconfig/],
-      [["--kubeconfig", kubeconfig, "--node-name", "a/b"], 2, /node name "a\/b" is no name/],
+      [
+        ["--kubeconfig", kubeconfig, "--node-name", "a/b"],
+        2,
+        /node name "a\/b" is not a valid name/,
+      ],
     ] as const
   ) {
     const ended = await start(...flags);

@@ -92,7 +92,7 @@ Deno.test("watches that are cut for an hour let nothing through and cut nothing 
 
   proxy.mode = "open";
   await waitFor("the token's end to be said", async () => {
-    return /does not know us: 401/.test((await health(host)).why);
+    return /rejects our credentials: 401/.test((await health(host)).why);
   }, LIMIT);
   assertEquals(forbidden(), [0, 0, 0]);
   await goesOn(always, "pings that are allowed");

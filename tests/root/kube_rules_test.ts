@@ -201,7 +201,7 @@ Deno.test("an agent whose API server shows another authority's certificate says 
   const { ca } = await makeCertificates(dir, parts);
   const config = await kube.kubeconfig("stranger", { token: await token() }, { ca });
   await tryWithout("stranger", config, {
-    words: /another authority than the kubeconfig's has signed/,
+    words: /its certificate is not signed by the certificate-authority/,
   });
 });
 
@@ -209,5 +209,8 @@ Deno.test("an agent whose token has ended says so, and takes the next one", asyn
   const ending = await token(5);
   const config = await kube.kubeconfig("ending", { token: ending });
   const isSpoilt = async () => !await isGood(kube, ending);
-  await tryWithout("ending", config, { words: /does not know us: 401 "Unauthorized"/, isSpoilt });
+  await tryWithout("ending", config, {
+    words: /rejects our credentials: 401 "Unauthorized"/,
+    isSpoilt,
+  });
 });

@@ -74,7 +74,7 @@ function size({ mtu }: PairSpec): string[] {
 
 async function setHostEnd({ hostEnd, alias }: PairSpec): Promise<void> {
   const settings = ["alias", alias, "group", "default"];
-  // Without addrgenmode none the kernel gives an IPv6 address as soon as the link is up.
+  // Without addrgenmode none the link gets an IPv6 address as soon as it is up.
   if (await disableRouterAdvertisements(hostEnd)) settings.push("addrgenmode", "none");
   await ip(["link", "set", "dev", hostEnd, ...settings, "up"]);
 }
