@@ -32,7 +32,7 @@ import { noPodMetadata } from "./pods/pod_metadata.ts";
 import type { Sandboxes } from "./pods/sandboxes.ts";
 import { type SetupDeps, setupPod } from "./pods/setup.ts";
 import { teardownPod } from "./pods/teardown.ts";
-import { TornDown } from "./pods/torn_down.ts";
+import { SandboxSet } from "./pods/sandbox_set.ts";
 import { UnmatchedPods } from "./pods/unmatched_pods.ts";
 import { PolicyEnforcer } from "./policy/policy_enforcer.ts";
 import { checkPods } from "./reconcile/drift_watch.ts";
@@ -82,7 +82,8 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
   const sandboxes: Sandboxes = {
     queue: new KeyedQueue(),
     unmatched: new UnmatchedPods(),
-    tornDown: new TornDown(),
+    tornDown: new SandboxSet(),
+    statusAsked: new SandboxSet(),
     containers: new Containers(),
   };
   const setups = new SetupCounter();
@@ -132,7 +133,8 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
       pod,
     );
   const verbs = {
-    ...{ host, store, tags, sandboxes, memoryTrim, tearDown, setups },
+    ...{ host, store, tags, sandboxes, memoryTrim, tearDown, setups, clock, backoff },
+    reconcileSignal,
     setUp: (pod: PodRequest) => setupPod(setupDeps, pod),
   };
   const lateAttach = {

@@ -21,15 +21,26 @@ export interface Choice {
   readonly interface: string;
 }
 
+/** What a sandbox has already, and what others have. */
+export interface Present {
+  /** Names of interfaces in the sandbox that are not ours. */
+  readonly taken?: readonly string[];
+  /** Interfaces of ours in the sandbox, by the keys of their endpoints. */
+  readonly interfaces?: ReadonlyMap<string, string>;
+  /** Reports whether another pod has an endpoint. */
+  readonly isHeld?: (endpoint: EndpointRecord) => boolean;
+}
+
 /**
- * Returns the endpoints of a pod, sorted by tenant and network; none where no endpoint names it. An endpoint
- * keeps its own interface name; the others get eth0, then net1, net2…, without those that are `taken`.
+ * Returns the endpoints of a pod, sorted by tenant and network; none where no endpoint names it, or other
+ * pods have them. An interface that exists keeps its name; a new one gets its endpoint's own interface name,
+ * else eth0, then net1, net2…, without those in use.
  * Faults: conflict, where they belong to another host, or two need the same interface name.
  */
 export function chooseEndpoints(
   documents: Documents,
   placement: Placement,
-  { taken = [] }: { readonly taken?: readonly string[] } = {},
+  { taken = [], interfaces = new Map(), isHeld = () => false }: Present = {},
 ): Choice[] {
   const named = matching(documents, placement);
   const isHome = (endpoint: EndpointRecord) =>
@@ -38,8 +49,8 @@ export function chooseEndpoints(
   // Containers on several hosts may have the same name; then the endpoints pinned here are meant.
   const isPinnedHere = named.some((endpoint) => pinOf(endpoint) === placement.host);
   if (elsewhere && !isPinnedHere) throw belongsElsewhere(placement, elsewhere);
-  const chosen = named.filter(isHome);
-  return nameInterfaces(chosen.sort(byPlace), placement, taken);
+  const chosen = named.filter(isHome).filter((endpoint) => !isHeld(endpoint)).sort(byPlace);
+  return nameInterfaces(chosen, placement, { taken, interfaces });
 }
 
 /** Returns the endpoints that name a pod, whatever their host, sorted by tenant and network. */
@@ -79,8 +90,11 @@ function isNamed(
   return (tenant?.namespaces ?? ["default"]).includes(namespace);
 }
 
-/** Docker's short ids have 12 digits; anything shorter is a name. */
-function isBoundTo(sandbox: string | undefined, endpoint: EndpointRecord): boolean {
+/**
+ * Reports whether an endpoint's AttachUUID is that sandbox's id. Docker's short ids have 12 digits; anything
+ * shorter is a name.
+ */
+export function isBoundTo(sandbox: string | undefined, endpoint: EndpointRecord): boolean {
   const uuid = uuidOf(endpoint);
   if (sandbox === undefined || uuid === undefined || !/^[0-9a-f]{12,64}$/.test(uuid)) return false;
   return sandbox.startsWith(uuid) || (sandbox.length >= 12 && uuid.startsWith(sandbox));
@@ -112,11 +126,15 @@ function byPlace(a: EndpointRecord, b: EndpointRecord): number {
 function nameInterfaces(
   endpoints: readonly EndpointRecord[],
   { namespace, pod }: Placement,
-  taken: readonly string[],
+  { taken, interfaces }: Required<Omit<Present, "isHeld">>,
 ): Choice[] {
-  const names = new Set(taken);
-  for (const { interface: name } of endpoints) {
-    if (name === undefined) continue;
+  const keyOf = ({ tenant, network, container }: EndpointRecord) =>
+    keys.endpoint(tenant, network, container);
+  const present = endpoints.flatMap((endpoint) => interfaces.get(keyOf(endpoint)) ?? []);
+  const names = new Set([...taken, ...present]);
+  for (const endpoint of endpoints) {
+    const { interface: name } = endpoint;
+    if (name === undefined || interfaces.has(keyOf(endpoint))) continue;
     if (names.has(name)) {
       throw new Fault("conflict", `pod ${namespace}/${pod} would have two interfaces ${name}`, {
         fix: "give one of its endpoints another Interface",
@@ -125,7 +143,7 @@ function nameInterfaces(
     names.add(name);
   }
   return endpoints.map((endpoint) => {
-    const name = endpoint.interface ?? freeInterfaceName(names);
+    const name = interfaces.get(keyOf(endpoint)) ?? endpoint.interface ?? freeInterfaceName(names);
     names.add(name);
     return { endpoint, interface: name };
   });

@@ -22,6 +22,8 @@ export interface PairSpec {
   readonly addresses: readonly string[];
   /** Next hop of the sandbox's default route; without it, no default route is added. */
   readonly gateway?: string | undefined;
+  /** Next hop that ensurePodSide() removes the default route of, if that leads through this interface. */
+  readonly formerGateway?: string | undefined;
   /**
    * False: the pod end computes its checksums in software, as Open vSwitch's userspace datapath needs. True: the
    * kernel's default.

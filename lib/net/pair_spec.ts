@@ -47,12 +47,24 @@ export function parsePair(spec: PairSpec, aliasPrefix: string): PairSpec {
   }
   spec.addresses.forEach(parseCidr);
   if (spec.gateway !== undefined) parseAddress(spec.gateway);
+  if (spec.formerGateway !== undefined) parseAddress(spec.formerGateway);
   return { ...spec, mac: parseMac(spec.mac), alias: spec.alias.slice(0, ALIAS_LIMIT) };
 }
 
 /** Reports whether a veth accepts `mtu`. */
 export function isMtu(mtu: number): boolean {
   return Number.isInteger(mtu) && mtu >= MTU_RANGE.least && mtu <= MTU_RANGE.most;
+}
+
+// Below this a link has no IPv6 settings (RFC 8200, section 5).
+const LEAST_IPV6_MTU = 1_280;
+
+/**
+ * Reports whether a host end has to be down while its MTU changes: a link that comes to have IPv6 settings
+ * again would get an address with them. Otherwise it stays up, and no frame is lost.
+ */
+export function mustGoDown(from: number, to: number): boolean {
+  return from < LEAST_IPV6_MTU && to >= LEAST_IPV6_MTU;
 }
 
 /** Checks the name of a link; `what` says which one in the message. Faults: usage. */

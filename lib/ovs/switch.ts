@@ -84,6 +84,8 @@ export interface Switch {
   removePorts(names: readonly string[]): Promise<void>;
   /** Moves a port to another access tag. Faults: not_found. */
   setTag(name: string, tag: number): Promise<void>;
+  /** Records `externalIds` of an existing port; nothing else of it changes. Faults: not_found. */
+  setExternalIds(spec: PortSpec): Promise<void>;
   /**
    * Makes all anti-spoofing flows exactly those of `specs`, as far as these have a row, by difference, in
    * one bundle. For the agent's start and after a restart of ovs-vswitchd; rows are not changed.

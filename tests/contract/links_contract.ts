@@ -4,6 +4,7 @@
 
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { faultsContract } from "./links_faults_contract.ts";
+import type { SeenLink } from "../lab/sandbox.ts";
 import type { LinksBench } from "./links_bench.ts";
 import { removalContract } from "./links_removal_contract.ts";
 
@@ -17,6 +18,7 @@ export function linksContract(name: string, start: () => LinksBench): void {
   const promise: Declare = (words, step) => Deno.test(`${name}: ${words}`, () => step(start()));
   declareMaking(promise);
   declareRepair(promise);
+  declareFollowing(promise);
   declareReads(promise);
   faultsContract(promise);
   removalContract(promise);
@@ -84,9 +86,14 @@ function declareRepair(promise: Declare): void {
     const spec = sandbox.spec({ addresses: ["11.1.0.2/24", "12.1.0.2/16"] });
     await links.createPair(spec);
     // A down and up, or a small MTU, renews the IPv6 addresses of a link; they are the pod's own matter.
+    // The kernel reports the carrier of a new pair a moment after it is up.
+    const settled = (link: SeenLink | undefined) => ({
+      ...link,
+      flags: link?.flags.filter((flag) => flag !== "NO-CARRIER"),
+    });
     const bothEnds = async () => [
-      await host.link(spec.hostEnd),
-      { ...await sandbox.link("eth0"), ipv6: undefined },
+      settled(await host.link(spec.hostEnd)),
+      { ...settled(await sandbox.link("eth0")), ipv6: undefined },
     ];
     const before = await bothEnds();
     const changes: [string, () => Promise<void>][] = [
@@ -156,6 +163,42 @@ function declareRepair(promise: Declare): void {
       await sandbox.addHalfMadePair(spec);
       await links.removeLinks([spec.hostEnd]);
       assertEquals(await host.link(spec.hostEnd), undefined);
+    },
+  );
+}
+
+function declareFollowing(promise: Declare): void {
+  promise(
+    "ensurePodSide() changes the MTU of both ends while the host end stays up",
+    async ({ links, host, makeSandbox }) => {
+      await using sandbox = await makeSandbox();
+      const spec = sandbox.spec();
+      await links.createPair(spec);
+      for (const mtu of [9_000, 1_500, 1_000]) {
+        await links.ensurePodSide({ ...spec, mtu });
+        const [here, there] = [await host.link(spec.hostEnd), await sandbox.link("eth0")];
+        assertEquals([here?.mtu, there?.mtu], [mtu, mtu]);
+        assertEquals(await sandbox.defaultRoute(), "default via 11.1.0.1 dev eth0");
+      }
+      await links.removeLinks([spec.hostEnd]);
+    },
+  );
+
+  promise(
+    "ensurePodSide() replaces the default route, and removes the former one where there is none any more",
+    async ({ links, makeSandbox }) => {
+      await using sandbox = await makeSandbox();
+      const spec = sandbox.spec();
+      await links.createPair(spec);
+      await links.ensurePodSide({ ...spec, gateway: "11.1.0.7" });
+      assertEquals(await sandbox.defaultRoute(), "default via 11.1.0.7 dev eth0");
+      const { gateway: _, ...without } = spec;
+      await links.ensurePodSide(without);
+      assertEquals(await sandbox.defaultRoute(), "default via 11.1.0.7 dev eth0");
+      await links.ensurePodSide({ ...without, formerGateway: "11.1.0.7" });
+      assertEquals(await sandbox.defaultRoute(), "");
+      await links.ensurePodSide({ ...without, formerGateway: "11.1.0.7" });
+      await links.removeLinks([spec.hostEnd]);
     },
   );
 }

@@ -47,6 +47,7 @@ export function switchContract(name: string, open: () => Promise<SwitchBench>): 
   declareRefusals(promise);
   declareRemoval(promise);
   declareTags(promise);
+  declareIds(promise);
   declareFlows(promise);
   declareNotification(promise);
 }
@@ -221,6 +222,27 @@ function declareTags(promise: Declare): void {
     await add(bench, specOf(1));
     await assertFault(bench.switch.setTag("swp1", 0), "usage");
     await assertPorts(bench, [specOf(1)]);
+  });
+}
+
+function declareIds(promise: Declare): void {
+  promise(
+    "setExternalIds() changes what is recorded of a port, and nothing else",
+    async (bench) => {
+      await add(bench, specOf(1));
+      const [before] = await numberedRows(bench);
+      const flows = await bench.flows();
+      const { network: _, ...rest } = specOf(1).externalIds;
+      const externalIds = { ...rest, gateway: "10.1.1.254", pod: `other "pod"` };
+      await bench.switch.setExternalIds(specOf(1, { externalIds }));
+      assertEquals(await numberedRows(bench), [{ ...before!, externalIds }]);
+      assertEquals(await bench.flows(), flows);
+    },
+  );
+
+  promise("setExternalIds() of an absent port is not_found", async (bench) => {
+    await assertFault(bench.switch.setExternalIds(specOf(1)), "not_found");
+    assertEquals(await bench.switch.ports(), []);
   });
 }
 

@@ -128,7 +128,7 @@ export class MemoryLinks implements Links {
   }
 
   #setEnds(spec: PairSpec, inside: MemoryNamespace): void {
-    const { mac, mtu, alias, addresses, gateway } = spec;
+    const { mac, mtu, alias, addresses, gateway, formerGateway } = spec;
     const hostEnd = this.#kernel.host.links.get(spec.hostEnd)!;
     Object.assign(hostEnd, { alias, mtu, isUp: true, isHalfMade: false });
     const podEnd = inside.links.get(spec.interface)!;
@@ -136,6 +136,10 @@ export class MemoryLinks implements Links {
     Object.assign(podEnd, { mac, mtu, isUp: true });
     podEnd.addresses.push(...missing);
     if (gateway !== undefined) inside.defaultRoute = { gateway, link: podEnd };
+    else if (
+      formerGateway !== undefined && inside.defaultRoute?.gateway === formerGateway &&
+      inside.defaultRoute.link === podEnd
+    ) inside.defaultRoute = undefined;
   }
 
   #isOurs({ alias, isHalfMade }: MemoryLink): boolean {

@@ -102,6 +102,14 @@ export class MemorySwitch implements Switch {
     });
   }
 
+  setExternalIds(spec: PortSpec): Promise<void> {
+    return this.#call("setExternalIds", [spec.name], () => {
+      const row = this.rows.get(spec.name);
+      if (!row) throw new Fault("not_found", `port ${spec.name} not updated`);
+      this.rows.set(spec.name, { ...row, externalIds: parsePort(spec).externalIds });
+    });
+  }
+
   syncPorts(specs: readonly PortSpec[]): Promise<void> {
     return this.#call("syncPorts", specs.map(({ name }) => name), () => {
       const numbers = new Set([...this.rows.values()].map(({ ofport }) => ofport));

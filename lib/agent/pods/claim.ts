@@ -12,7 +12,13 @@ import type { Choice } from "../../intent/bind.ts";
 import { whyUnreadable } from "../../intent/readable.ts";
 import { Fault } from "../../util/errors.ts";
 import type { Check, Json, Write } from "../../store/store.ts";
-import { attachmentKey, attachmentsIn, attachmentsOf, findNetwork } from "../store/documents.ts";
+import {
+  attachmentKey,
+  attachmentsIn,
+  attachmentsOf,
+  endpointKeyOf,
+  findNetwork,
+} from "../store/documents.ts";
 
 /** The sandbox and its pod. */
 export interface Place {
@@ -54,8 +60,9 @@ export function planClaim(
   options: ClaimOptions,
 ): Claim {
   const present = attachmentsIn(documents, place.host, place.sandbox);
-  const attachments = choices.map((choice, index) =>
-    keepOrRenew(present, attachmentFor(documents, place, choice, index === 0, options))
+  const first = firstOf(present, choices);
+  const attachments = choices.map((choice) =>
+    keepOrRenew(present, attachmentFor(documents, place, choice, choice === first, options))
   );
   const chosen = new Set(choices.map(({ endpoint }) => endpointKey(endpoint)));
   const kept = new Set(attachments.map((one) => one.id));
@@ -70,6 +77,20 @@ export function planClaim(
     stale,
     ...claimCommit(documents, place.host, choices, attachments, stale),
   };
+}
+
+/**
+ * Returns the choice that gets the pod's default route: the one that has it already, else the one of the
+ * interface that is there already. A choice that comes later does not take it away from a running pod.
+ */
+function firstOf(
+  present: readonly AttachmentRecord[],
+  choices: readonly Choice[],
+): Choice | undefined {
+  const attachmentOf = ({ endpoint }: Choice) =>
+    present.find((one) => endpointKeyOf(one) === endpointKey(endpoint));
+  return choices.find((choice) => attachmentOf(choice)?.gateway) ??
+    choices.find((choice) => attachmentOf(choice)) ?? choices[0];
 }
 
 function attachmentFor(
@@ -106,7 +127,8 @@ function attachmentFor(
   };
 }
 
-// The fields in which attachments are compared. Fields added by a newer version do not count.
+// The fields in which attachments are compared. A running pod keeps its MAC, and follows MTU and default route in
+// place: these do not count, nor do fields added by a newer version.
 const COMPARED = [
   "host",
   "tenant",
@@ -119,13 +141,10 @@ const COMPARED = [
   "startTime",
   "interface",
   "addresses",
-  "gateway",
-  "mac",
-  "mtu",
   "generation",
 ] as const satisfies readonly (keyof AttachmentRecord)[];
 
-/** Returns the present attachment if it differs from `desired` only in its id and state. */
+/** Returns the present attachment if its interface can stay as it is. */
 function keepOrRenew(
   present: readonly AttachmentRecord[],
   desired: AttachmentRecord,

@@ -63,6 +63,17 @@ export class Containers {
     return [...this.#known.values()].filter(({ actFrom }) => actFrom <= now).map(({ pod }) => pod);
   }
 
+  /** Returns the pods of kubelets that have had the time in which they set a pod up. */
+  overduePods(now: number): PodRequest[] {
+    return [...this.#known.values()].filter(({ isPlain, actFrom }) => !isPlain && actFrom <= now)
+      .map(({ pod }) => pod);
+  }
+
+  /** Reports whether a sandbox, by 12 or more digits of its id, is such a pod's. */
+  isOverdue(sandbox: string, now: number): boolean {
+    return this.overduePods(now).some((pod) => pod.sandbox.startsWith(sandbox));
+  }
+
   /** Reports whether no kubelet made this container, as far as it was ever listed. */
   isPlain(sandbox: string): boolean {
     return this.#plain.has(sandbox);

@@ -17,8 +17,15 @@ import type { PodRequest } from "../api.ts";
 import { currentChoices, offerOf } from "./dynamic_endpoint.ts";
 import { type PodMetadata, withContainerLabels } from "./pod_metadata.ts";
 import type { Sandboxes } from "./sandboxes.ts";
+import type { SetupResult } from "./setup.ts";
 import type { UnmatchedPod } from "./unmatched_pods.ts";
-import { attachmentsOf, endpointKeyOf, endpointsOf, type HostView } from "../store/documents.ts";
+import {
+  attachmentsIn,
+  attachmentsOf,
+  endpointKeyOf,
+  endpointsOf,
+  type HostView,
+} from "../store/documents.ts";
 import { keys } from "../../intent/records.ts";
 
 // Docker's short ids; an endpoint's AttachUUID has as many or more.
@@ -37,9 +44,9 @@ export interface LateAttachDeps extends LatePodsDeps {
   readonly sandboxes: Sandboxes;
   readonly podMetadata: Pick<PodMetadata, "atHand">;
   readonly backoff: Backoff;
-  readonly log: Pick<Log, "warn" | "error">;
+  readonly log: Pick<Log, "info" | "warn" | "error">;
   /** Attaches a pod that no runtime asked for: setupPod() with `isLate`. */
-  readonly setUpLate: (pod: PodRequest) => Promise<unknown>;
+  readonly setUpLate: (pod: PodRequest) => Promise<Pick<SetupResult, "attachments">>;
 }
 
 /** Attaches the pods of this host to endpoints that are theirs and free; returns how many failed. */
@@ -123,14 +130,28 @@ function isAbandoned(
 }
 
 /**
- * Returns the unmatched pods that a network serves by now, as far as is known without asking the API
- * server: the set-up itself asks it, so it is not repeated while nothing has changed.
+ * Returns the pods without an endpoint that a network serves by now, as far as is known without asking the
+ * API server: the set-up itself asks it, so it is not repeated while nothing has changed.
  */
 function podsWithNetwork(deps: LateAttachDeps, named: readonly PodRequest[]): PodRequest[] {
   const sandboxes = new Set(named.map(({ sandbox }) => sandbox));
   const offer = offerOf(deps.store.documents);
-  return deps.sandboxes.unmatched.list().filter(({ pod }) => !sandboxes.has(pod.sandbox))
+  return [...deps.sandboxes.unmatched.list(), ...neverSetUp(deps)]
+    .filter(({ pod }) => !sandboxes.has(pod.sandbox))
     .filter((one) => isWorthATry(deps, offer, one)).map(({ pod }) => pod);
+}
+
+/**
+ * Returns the pods that run without any attachment though their kubelet has had its time, and that it has
+ * asked only for the status of. Without that question they may be another network plugin's.
+ */
+function neverSetUp({ store, host, sandboxes, clock }: LateAttachDeps): UnmatchedPod[] {
+  const { containers, unmatched, tornDown, statusAsked } = sandboxes;
+  const known = new Set(unmatched.list().map(({ pod }) => pod.sandbox));
+  return containers.overduePods(clock.now()).filter(({ sandbox }) =>
+    statusAsked.has(sandbox) && !known.has(sandbox) && !tornDown.has(sandbox) &&
+    attachmentsIn(store.documents, host, sandbox).length === 0
+  ).map((pod) => ({ pod, reason: "", labels: undefined }));
 }
 
 function isWorthATry(
@@ -181,14 +202,22 @@ function chosenFor(deps: LatePodsDeps, pod: PodRequest): EndpointRecord[] {
 }
 
 async function attachLate(deps: LateAttachDeps, pod: PodRequest): Promise<boolean> {
-  const { sandboxes: { unmatched, queue, tornDown, containers }, logDedup, backoff, log } = deps;
+  const { store, host, sandboxes, logDedup, backoff, log } = deps;
+  const { unmatched, queue, tornDown, containers, statusAsked } = sandboxes;
   const key = `late ${pod.sandbox}`;
+  const isFirst = attachmentsIn(store.documents, host, pod.sandbox).length === 0;
   const left = () => unmatched.list().find((one) => one.pod.sandbox === pod.sandbox);
   const before = left();
   try {
     await queue.run(pod.sandbox, async () => {
       // A teardown may have come before our turn.
-      if (!tornDown.has(pod.sandbox)) await deps.setUpLate(pod);
+      if (tornDown.has(pod.sandbox)) return;
+      const { attachments } = await deps.setUpLate(pod);
+      if (attachments.length === 0 || !isFirst || !statusAsked.has(pod.sandbox)) return;
+      log.info("pod attached without a set-up call: its kubelet has asked only for its status", {
+        pod: `${pod.namespace}/${pod.name}`,
+      });
+      statusAsked.delete(pod.sandbox);
     });
     logDedup.forget(key);
     // It stays unmatched where the set-up has found nothing for it.

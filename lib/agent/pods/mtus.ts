@@ -42,13 +42,22 @@ export class Mtus {
     if (tunnelAddresses(documents).join() !== this.#measured) await this.measure(documents);
   }
 
+  /**
+   * Returns the MTU that running pods of `network` follow, in bytes; undefined while it would only be
+   * assumed, or while this host's tunnel link is not there: then they keep theirs.
+   */
+  settledOf(network: NetworkRecord): number | undefined {
+    const isKnown = network.encap === "vlan" || network.mtu !== undefined || this.#own.length > 0;
+    return isKnown ? this.#factsOf(network).mtu : undefined;
+  }
+
+  #factsOf({ encap, mtu: override }: NetworkRecord): ReturnType<typeof networkMtu> {
+    return networkMtu({ encap, override, vtepMtus: [...this.#own, ...this.#others] });
+  }
+
   /** Returns the MTU of `network` in bytes; warns once if it had to be assumed. */
   of(network: NetworkRecord): number {
-    const { mtu, isAssumed } = networkMtu({
-      encap: network.encap,
-      override: network.mtu,
-      vtepMtus: [...this.#own, ...this.#others],
-    });
+    const { mtu, isAssumed } = this.#factsOf(network);
     const name = `${network.tenant}/${network.name}`;
     if (isAssumed && !this.#warned.has(name)) {
       this.#warned.add(name);

@@ -81,6 +81,11 @@ export function createPlumbing(deps: PlumbingDeps): Plumbing {
         case "port":
           await deps.links.ensurePodSide(await pairOf(step.attachment));
           return await deps.switch.addPort(attachmentToPort(step.attachment, step.tag));
+        case "update": {
+          const pair = await pairOf(step.attachment);
+          await deps.links.ensurePodSide({ ...pair, formerGateway: step.formerGateway });
+          return await deps.switch.setExternalIds(attachmentToPort(step.attachment, step.tag));
+        }
         case "pod":
           return await deps.links.ensurePodSide(await pairOf(step.attachment));
         case "retag":

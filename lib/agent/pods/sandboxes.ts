@@ -3,7 +3,7 @@
 
 import type { KeyedQueue } from "../../util/async/keyed_queue.ts";
 import type { Containers } from "./known_containers.ts";
-import type { TornDown } from "./torn_down.ts";
+import type { SandboxSet } from "./sandbox_set.ts";
 import type { UnmatchedPods } from "./unmatched_pods.ts";
 
 /** The sandboxes of this host as the agent remembers them. */
@@ -12,8 +12,13 @@ export interface Sandboxes {
   readonly queue: KeyedQueue;
   /** Pods that nothing in the intent names. */
   readonly unmatched: UnmatchedPods;
-  /** Sandboxes that only another set-up may attach again. */
-  readonly tornDown: TornDown;
+  /**
+   * Sandboxes that were torn down and may still run: kubelets stop the infra container half a minute after
+   * its teardown. Only another set-up attaches them again.
+   */
+  readonly tornDown: SandboxSet;
+  /** Sandboxes without attachments whose kubelet has asked for their status. */
+  readonly statusAsked: SandboxSet;
   /** What the container runtime lists; kept up to date by followRuntime(). */
   readonly containers: Containers;
 }

@@ -1,7 +1,12 @@
 // Sets one pod up: identify the sandbox, choose its endpoints, claim them, attach. The last part is the
 // reconcile loop's own, narrowed to one sandbox. The caller serialises the work for one sandbox.
 
-import { chooseEndpoints, freeInterfaceName, matchesSwapped } from "../../intent/bind.ts";
+import {
+  chooseEndpoints,
+  freeInterfaceName,
+  matchesSwapped,
+  namedEndpoints,
+} from "../../intent/bind.ts";
 import type { NoChoice } from "../../intent/choice/choose.ts";
 import type { PodName } from "../../intent/dynamic.ts";
 import type { AttachmentRecord, Documents } from "../../intent/records.ts";
@@ -10,7 +15,7 @@ import type { Clock } from "../../util/clock.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import type { PodRequest, SetupOutcome } from "../api.ts";
-import type { HostView } from "../store/documents.ts";
+import { attachmentsIn, endpointKeyOf, type HostView } from "../store/documents.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 import type { CommittedClaim } from "./apply_claim.ts";
 import { logAttached } from "./attachment_log.ts";
@@ -22,6 +27,7 @@ import {
   type DynamicEndpointClaim,
   withDynamicEndpoint,
 } from "./dynamic_endpoint_claim.ts";
+import { deadHolders, heldByOther, otherHolder } from "./endpoint_holder.ts";
 import type { Mtus } from "./mtus.ts";
 import type { Plumbing } from "./plumbing.ts";
 import type { PodMetadata } from "./pod_metadata.ts";
@@ -33,7 +39,7 @@ export interface SetupDeps extends HostView {
     StoreCache,
     "commit" | "documents" | "isShared" | "addPending" | "catchUp"
   >;
-  readonly runtimes: Pick<Runtimes, "findSandbox">;
+  readonly runtimes: Pick<Runtimes, "findSandbox" | "isAlive">;
   readonly plumbing: Pick<Plumbing, "foreignLinks">;
   readonly sandboxes: Pick<Sandboxes, "queue" | "unmatched" | "tornDown">;
   readonly podMetadata: PodMetadata;
@@ -78,10 +84,13 @@ export async function setupPod(
   const sandbox = await findSandbox(deps.runtimes, request.sandbox);
   if (sandbox.isHostNetwork) return { outcome: "host-network", attachments: [] };
   const foreign = await deps.plumbing.foreignLinks({ ...sandbox, sandbox: sandbox.id });
-  const query = { request, sandbox, taken: foreign.map((link) => link.name) };
+  const query = await withDeadHolders(deps, {
+    ...{ request, sandbox, taken: foreign.map((link) => link.name), dead: new Set<string>() },
+  });
   const { pod, choices } = await chooseFresh(deps, query);
   const network = choices.length > 0 ? undefined : await findNetwork(deps, query, pod);
   if (network && "why" in network) {
+    refuseHeld(deps, query, pod);
     return unmatched(deps, { ...request, ...pod }, sandbox, network.why);
   }
   using dynamic = network;
@@ -126,6 +135,7 @@ async function claimPlanner(
   await mtus.follow(store.documents);
   return (documents) => {
     const { choices } = choose(deps, query);
+    if (choices.length === 0 && !dynamic) refuseHeld(deps, query, pod);
     const endpoint = choices.length === 0 ? dynamic?.plan(documents) : undefined;
     const claim = planClaim(documents, place, endpoint ? [endpoint.choice] : choices, {
       newId,
@@ -172,11 +182,45 @@ async function findNetwork(
   }
 }
 
-/** Who is to be set up, and which interface names are taken in the sandbox. */
+/** Who is to be set up, and what stands in the way. */
 interface Query {
   readonly request: PodRequest;
   readonly sandbox: Sandbox;
+  /** Interface names in the sandbox that are not ours. */
   readonly taken: readonly string[];
+  /** Ids of attachments whose sandbox is gone. */
+  readonly dead: ReadonlySet<string>;
+}
+
+/** Asks which of the pods that have this pod's endpoints do not run any more. */
+async function withDeadHolders(deps: SetupDeps, query: Query): Promise<Query> {
+  const { pod } = podOf(deps, query);
+  const dead = await deadHolders(deps, holdersOf(deps, query, pod));
+  return { ...query, dead };
+}
+
+/** Returns the attachments by which other pods have the endpoints that name this pod. */
+function holdersOf(
+  { host, store: { documents } }: SetupDeps,
+  { sandbox, dead }: Query,
+  pod: PodName,
+): AttachmentRecord[] {
+  const placement = { host, namespace: pod.namespace, pod: pod.name, sandbox: sandbox.id };
+  const claimant = { pod, sandbox: sandbox.id };
+  return namedEndpoints(documents, placement)
+    .flatMap((endpoint) => otherHolder(documents, endpoint, claimant) ?? [])
+    .filter(({ id }) => !dead.has(id));
+}
+
+/** Refuses a pod whose endpoint another pod has, and remembers it for when the endpoint is free. */
+function refuseHeld(deps: SetupDeps, query: Query, pod: PodName): void {
+  const [holder] = holdersOf(deps, query, pod);
+  if (!holder) return;
+  const { request, sandbox } = query;
+  const fault = heldByOther({ pod, sandbox: sandbox.id }, holder, deps);
+  const left = { ...request, ...pod, sandbox: sandbox.id };
+  deps.sandboxes.unmatched.add(left, fault.message, sandbox.labels);
+  throw fault;
 }
 
 /** What was applied on another host a moment ago may be in the store and not in the cache yet. */
@@ -189,25 +233,43 @@ async function chooseFresh(deps: SetupDeps, query: Query) {
 }
 
 /** Kubelets pass namespace, then name; the old guide said the reverse. What the runtime knows decides. */
-function choose(deps: SetupDeps, { request, sandbox, taken }: Query) {
+function podOf(
+  { host, store: { documents } }: SetupDeps,
+  { request, sandbox }: Query,
+): { readonly pod: PodName; readonly isSwapped: boolean } {
+  const { namespace, name } = sandbox.pod ?? request;
+  const placement = { host, namespace, pod: name, sandbox: sandbox.id };
+  const isSwapped = !sandbox.pod && matchesSwapped(documents, placement);
+  return {
+    pod: isSwapped ? { namespace: name, name: namespace } : { namespace, name },
+    isSwapped,
+  };
+}
+
+function choose(deps: SetupDeps, query: Query) {
   const { host, store: { documents }, log } = deps;
-  const given = sandbox.pod ?? { namespace: request.namespace, name: request.name };
-  const pod = { namespace: given.namespace, name: given.name };
+  const { sandbox, taken, dead } = query;
+  const { pod, isSwapped } = podOf(deps, query);
   const staying = currentChoices(documents, host, sandbox.id);
   if (staying.length > 0) return { pod, choices: staying };
-  const query = { host, namespace: pod.namespace, pod: pod.name, sandbox: sandbox.id };
-  if (sandbox.pod || !matchesSwapped(documents, query)) {
-    return { pod, choices: chooseEndpoints(documents, query, { taken }) };
+  if (isSwapped) {
+    log.warn("arguments came in the old guide's order: pod, namespace", {
+      pod: pod.name,
+      namespace: pod.namespace,
+    });
   }
-  log.warn("arguments came in the old guide's order: pod, namespace", {
-    pod: pod.namespace,
-    namespace: pod.name,
+  const placement = { host, namespace: pod.namespace, pod: pod.name, sandbox: sandbox.id };
+  const choices = chooseEndpoints(documents, placement, {
+    taken,
+    interfaces: new Map(
+      attachmentsIn(documents, host, sandbox.id).map((one) => [endpointKeyOf(one), one.interface]),
+    ),
+    isHeld: (endpoint) => {
+      const holder = otherHolder(documents, endpoint, { pod, sandbox: sandbox.id });
+      return holder !== undefined && !dead.has(holder.id);
+    },
   });
-  const swapped = { ...query, namespace: pod.name, pod: pod.namespace };
-  return {
-    pod: { namespace: pod.name, name: pod.namespace },
-    choices: chooseEndpoints(documents, swapped, { taken }),
-  };
+  return { pod, choices };
 }
 
 function unmatched(

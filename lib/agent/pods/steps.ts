@@ -29,6 +29,14 @@ export type Step =
   | { readonly do: "port"; readonly attachment: AttachmentRecord; readonly tag: number }
   /** Link and port are right, the pod end is not. */
   | { readonly do: "pod"; readonly attachment: AttachmentRecord; readonly tag: number }
+  /** Link and port are there; what the pod's side can follow in place (MTU, default route) differs. */
+  | {
+    readonly do: "update";
+    readonly attachment: AttachmentRecord;
+    readonly tag: number;
+    /** Default gateway before, where there is none any more. */
+    readonly formerGateway?: string | undefined;
+  }
   | { readonly do: "retag"; readonly attachment: AttachmentRecord; readonly tag: number };
 
 /**
@@ -64,17 +72,22 @@ function stepsOf({ attachment, tag }: Desired, { rowByName, ends, podEnds }: See
   if (podEnds.get(name) === "gone") {
     return [{ do: "detach", name, why: "its pod end is gone" }, attach];
   }
-  if (!row || row.ofport === undefined || !isSamePort(row, attachment)) {
-    return [{ do: "port", attachment, tag }];
+  if (!row || row.ofport === undefined) return [{ do: "port", attachment, tag }];
+  const differing = differingIds(row, attachment);
+  if (differing.some((key) => !IN_PLACE.has(key))) return [{ do: "port", attachment, tag }];
+  const retag = row.tag === tag ? [] : [{ do: "retag", attachment, tag } as const];
+  if (differing.length > 0) {
+    const formerGateway = attachment.gateway === undefined ? row.externalIds.gateway : undefined;
+    return [{ do: "update", attachment, tag, formerGateway }, ...retag];
   }
-  return [
-    ...podEnds.has(name) ? [{ do: "pod", attachment, tag } as const] : [],
-    ...row.tag === tag ? [] : [{ do: "retag", attachment, tag } as const],
-  ];
+  return [...podEnds.has(name) ? [{ do: "pod", attachment, tag } as const] : [], ...retag];
 }
 
-function isSamePort(row: PortRow, attachment: AttachmentRecord): boolean {
+/** external_ids that a running pod's link can follow: everything else makes it another port. */
+const IN_PLACE: ReadonlySet<string> = new Set(["mtu", "gateway"]);
+
+function differingIds(row: PortRow, attachment: AttachmentRecord): string[] {
   const ids = attachmentToPort(attachment, 0).externalIds;
   const keys = new Set([...Object.keys(ids), ...Object.keys(row.externalIds)]);
-  return [...keys].every((key) => ids[key] === row.externalIds[key]);
+  return [...keys].filter((key) => ids[key] !== row.externalIds[key]);
 }

@@ -20,6 +20,7 @@ import { restoreAttachments } from "../gc/restore_attachments.ts";
 import { restoreEndpoints } from "../gc/restore_endpoints.ts";
 import { isStoreLost } from "../gc/safety_checks.ts";
 import { checkSandboxes } from "../gc/sandbox_liveness.ts";
+import { followNetworks } from "../pods/follow_network.ts";
 import type { LocalTags } from "../pods/local_tags.ts";
 import type { Mtus } from "../pods/mtus.ts";
 import type { Plumbing } from "../pods/plumbing.ts";
@@ -58,7 +59,7 @@ export interface ReconcileDeps extends HostView {
 /** What this host's networks need beyond their pods' ports. */
 export interface NetworkState {
   readonly tags: LocalTags;
-  readonly mtus: Pick<Mtus, "measure">;
+  readonly mtus: Pick<Mtus, "measure" | "settledOf">;
   readonly policies: Pick<PolicyEnforcer, "ensure">;
   readonly fabric: Pick<FabricSync, "ensure">;
 }
@@ -116,7 +117,10 @@ export async function reconcileOnce(deps: ReconcileDeps): Promise<number> {
 
   // Before others ask for a tag: the one that is free now may be the last.
   networks.tags.prune(store.documents);
-  const kept = mine.filter((one) => !released.has(one.id));
+  const kept = await followNetworks(
+    { store, mtus: networks.mtus, log: deps.log },
+    mine.filter((one) => !released.has(one.id)),
+  );
   const { desired, untagged } = sortByTag(networks.tags, store.documents, kept);
   // Policy flows come before the anti-spoofing flows that hand frames to them. What fails here has
   // been logged, and is closed.

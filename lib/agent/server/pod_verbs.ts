@@ -1,7 +1,10 @@
 // What a kubelet's verbs do, one after another for one sandbox: the one entry for the socket, the door and
 // teardown notes.
 
+import type { Backoff } from "../../util/async/backoff.ts";
 import type { Debounce } from "../../util/async/debounce.ts";
+import type { Notifier } from "../../util/async/notifier.ts";
+import type { Clock } from "../../util/clock.ts";
 import { inScope } from "../../util/fault_hooks.ts";
 import type { PodRequest, PodVerb, SetupAnswer, StatusAnswer, TeardownAnswer } from "../api.ts";
 import { desiredOf } from "../pods/desired.ts";
@@ -18,7 +21,11 @@ export interface PodVerbsDeps extends HostView {
   readonly setUp: (pod: PodRequest) => Promise<SetupResult>;
   readonly tearDown: (pod: PodRequest) => Promise<TeardownAnswer>;
   readonly tags: Pick<LocalTags, "tagOf">;
-  readonly sandboxes: Pick<Sandboxes, "queue">;
+  readonly sandboxes: Pick<Sandboxes, "queue" | "containers" | "statusAsked">;
+  readonly clock: Pick<Clock, "now">;
+  readonly backoff: Backoff;
+  /** Notified for a pod that its kubelet never set up. */
+  readonly reconcileSignal: Pick<Notifier, "notify">;
   readonly memoryTrim: Pick<Debounce, "note">;
   readonly setups: Pick<SetupCounter, "count">;
 }
@@ -29,7 +36,7 @@ export async function answerVerb(
   verb: PodVerb,
   pod: PodRequest,
 ): Promise<SetupAnswer | TeardownAnswer | StatusAnswer> {
-  if (verb === "status") return statusOfPod(deps, pod);
+  if (verb === "status") return status(deps, pod);
   deps.memoryTrim.note();
   const work = verb === "setup"
     ? () => deps.setups.count(() => setUp(deps, pod))
@@ -38,6 +45,22 @@ export async function answerVerb(
     pod.sandbox,
     () => inScope<SetupAnswer | TeardownAnswer>(verb, work),
   );
+}
+
+/**
+ * Answers with the pod's address. A kubelet that was restarted between the infra container's start and its
+ * set-up calls only `status` for it (seen with 1.2): the reconcile loop attaches such a pod once its kubelet
+ * has had the time that a set-up takes.
+ */
+function status(deps: PodVerbsDeps, pod: PodRequest): StatusAnswer {
+  const { sandboxes: { containers, statusAsked }, clock, backoff, reconcileSignal } = deps;
+  const answer = statusOfPod(deps, pod);
+  if (answer.ip !== undefined) return answer;
+  statusAsked.add(pod.sandbox);
+  const isDue = containers.isOverdue(pod.sandbox, clock.now()) &&
+    backoff.isDue(`status ${pod.sandbox}`, "", clock.now());
+  if (isDue) reconcileSignal.notify();
+  return answer;
 }
 
 async function setUp(

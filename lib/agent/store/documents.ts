@@ -58,7 +58,7 @@ export function attachmentsIn(
 /** Returns the attachments of all hosts in a network. */
 export function attachmentsAt(
   documents: Documents,
-  { tenant, name }: NetworkRecord,
+  { tenant, name }: Pick<NetworkRecord, "tenant" | "name">,
 ): AttachmentRecord[] {
   return find(documents, groups.attachmentsAt(tenant, name));
 }

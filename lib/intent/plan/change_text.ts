@@ -14,15 +14,37 @@ export function changeText(
   after: ObjectRecord | undefined,
   pods: readonly AttachmentRecord[] = [],
 ): string[] {
-  if (!after) return pods.length > 0 ? [`detaches ${podsOf(pods)}`] : [];
+  if (!after) return kind === "endpoint" && pods.length > 0 ? [`detaches ${podsOf(pods)}`] : [];
   const has = fieldsOf(kind, after);
   if (!before) return [...has].map(([label, now]) => `${label}: ${now}`);
   const had = fieldsOf(kind, before);
   const labels = new Set([...had.keys(), ...has.keys()]);
-  return [...labels].flatMap((label) => {
-    const [old = "none", now = "none"] = [had.get(label), has.get(label)];
-    return old === now ? [] : [`${label}: ${old} → ${now}`];
-  });
+  const changed = [...labels].filter((label) => had.get(label) !== has.get(label));
+  return [
+    ...changed.map((label) =>
+      `${label}: ${had.get(label) ?? "none"} → ${has.get(label) ?? "none"}`
+    ),
+    ...effectOnPods(kind, changed, pods),
+  ];
+}
+
+/** What running pods follow in place, and what they only get with their next set-up. */
+const FOLLOWED: readonly string[] = ["Mtu", "DefaultGw"];
+const AT_SETUP: readonly string[] = ["Mac", "Interface"];
+
+/** Returns a line that names the running pods that a change is about. */
+function effectOnPods(
+  kind: ObjectKind,
+  changed: readonly string[],
+  pods: readonly AttachmentRecord[],
+): string[] {
+  if (pods.length === 0) return [];
+  if (kind === "network" && changed.some((label) => FOLLOWED.includes(label))) {
+    return [`running pods follow: ${podsOf(pods)}`];
+  }
+  return kind === "endpoint" && changed.some((label) => AT_SETUP.includes(label))
+    ? [`takes effect at the next set-up of ${podsOf(pods)}`]
+    : [];
 }
 
 interface Field {

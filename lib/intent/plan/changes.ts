@@ -64,8 +64,13 @@ export function draftsOf(
   for (const change of changes) refuseUnderPods(live, change);
   const kept = new Set(changes.flatMap(({ kind, after }) => claimsOf(kind, after)));
   const podsByEndpoint = Map.groupBy(stored.attachments.values(), endpointKeyOf);
+  const podsByNetwork = Map.groupBy(stored.attachments.values(), networkKeyOf);
   return changes.map((change) =>
-    draftOf(stored, change, { target, kept, pods: podsByEndpoint.get(change.key) })
+    draftOf(stored, change, {
+      target,
+      kept,
+      pods: podsByEndpoint.get(change.key) ?? podsByNetwork.get(change.key),
+    })
   );
 }
 

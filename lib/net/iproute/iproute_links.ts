@@ -18,6 +18,7 @@ import {
   checkNetns,
   INCOMPLETE_GROUP,
   isOnLink,
+  mustGoDown,
   parseAddress,
   parsePair,
   removalGroup,
@@ -111,6 +112,16 @@ async function missingRoute(spec: PairSpec): Promise<string[]> {
   return isThere ? [] : addDefaultRoute(spec).map((line) => line.replace("add", "replace"));
 }
 
+/** Returns the line that removes a default route of ours that the network has no gateway for any more. */
+async function formerRoute(spec: PairSpec): Promise<string[]> {
+  const { netns, interface: name, gateway, formerGateway } = spec;
+  if (formerGateway === undefined || gateway !== undefined) return [];
+  const isThere = (await defaultRoutes(netns)).some((route) =>
+    route.interface === name && route.gateway === formerGateway
+  );
+  return isThere ? [`route del default via ${formerGateway} dev ${name}`] : [];
+}
+
 /** Throws `error`, or the Fault of another default route where that is its cause. */
 async function orRouteTaken(error: unknown, { gateway, netns }: PairSpec): Promise<never> {
   const isTaken = gateway !== undefined && (await defaultRoutes(netns)).length > 0;
@@ -131,14 +142,18 @@ async function ensurePodSide(spec: PairSpec): Promise<void> {
     if (!host || !pod || host.peerIndex !== pod.index || pod.peerIndex !== host.index) {
       throw notPaired(hostEnd, name, netns);
     }
-    // Below 1280 bytes a link loses its IPv6 settings, and would get an address with the new size.
-    if (host.mtu !== spec.mtu) await ip(["link", "set", "dev", hostEnd, "down", ...size(spec)]);
-    const isRight = host.isUp && host.alias === spec.alias && host.mtu === spec.mtu;
+    const down = mustGoDown(host.mtu, spec.mtu);
+    if (host.mtu !== spec.mtu) {
+      await ip(["link", "set", "dev", hostEnd, ...down ? ["down"] : [], ...size(spec)]);
+    }
+    const isRight = host.isUp && host.alias === spec.alias && !down;
     // Left alone when correct: each change is an event that makes Open vSwitch check all its ports.
     if (!isRight) await setHostEnd(spec);
     await setPodEnd(spec, []);
-    const route = await missingRoute(spec);
-    if (route.length > 0) await inSandbox(netns, ["ip", "-batch", "-"], { stdin: `${route}\n` });
+    const route = [...await missingRoute(spec), ...await formerRoute(spec)];
+    if (route.length > 0) {
+      await inSandbox(netns, ["ip", "-batch", "-"], { stdin: `${route.join("\n")}\n` });
+    }
   });
 }
 

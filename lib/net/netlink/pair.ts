@@ -2,7 +2,7 @@
 
 import type { PairSpec } from "../links.ts";
 import { hostEndTaken, interfaceTaken, notPaired, routeTaken } from "../sandbox_checks.ts";
-import { INCOMPLETE_GROUP, isOnLink } from "../pair_spec.ts";
+import { INCOMPLETE_GROUP, isOnLink, mustGoDown } from "../pair_spec.ts";
 import { decodeDefaultRoutes, decodeLinks, type KernelLink } from "./replies.ts";
 import type { Libc } from "./libc.ts";
 import * as rtnetlink from "./requests.ts";
@@ -120,8 +120,21 @@ export async function ensurePodSide(libc: Libc, spec: PairSpec): Promise<void> {
     }
     await repairHostEnd(libc, here, { host, spec });
     const route = await routeFor(socket, spec, pod.index);
+    await removeFormerRoute(socket, spec, pod.index);
     await setPodEnd(libc, socket, { link: pod, spec, replaceRoute: true, ...route });
   });
+}
+
+/** Removes a default route of ours that the network has no gateway for any more. */
+async function removeFormerRoute(
+  socket: NetlinkSocket,
+  { gateway, formerGateway }: PairSpec,
+  index: number,
+): Promise<void> {
+  if (formerGateway === undefined || gateway !== undefined) return;
+  const isThere = decodeDefaultRoutes(await socket.list(rtnetlink.getRoutes()))
+    .some((route) => route.linkIndex === index && route.gateway === formerGateway);
+  if (isThere) await socket.request(rtnetlink.deleteDefaultRoute(formerGateway, index));
 }
 
 async function repairHostEnd(
@@ -129,14 +142,14 @@ async function repairHostEnd(
   here: NetlinkSocket,
   { host, spec }: { readonly host: KernelLink; readonly spec: PairSpec },
 ): Promise<void> {
-  // Below 1280 bytes a link loses its IPv6 settings, and would get an address with the new size.
   if (host.mtu !== spec.mtu) {
     const attributes = [[rtnetlink.IFLA.mtu, spec.mtu]] as const;
+    const down = mustGoDown(host.mtu, spec.mtu) ? { isUp: false } : {};
     await here.request(
-      rtnetlink.setLink(`host end ${host.name}`, host.index, { isUp: false, attributes }),
+      rtnetlink.setLink(`host end ${host.name}`, host.index, { ...down, attributes }),
     );
   }
-  const isRight = host.isUp && host.alias === spec.alias && host.mtu === spec.mtu;
+  const isRight = host.isUp && host.alias === spec.alias && !mustGoDown(host.mtu, spec.mtu);
   // Left alone when correct: each change is an event that makes Open vSwitch check all its ports.
   if (!isRight) await setHostEnd(libc, here, { index: host.index, spec });
 }

@@ -146,6 +146,17 @@ export function putDefaultRoute(
   };
 }
 
+/** Deletes the default route via `gateway` through a link. */
+export function deleteDefaultRoute(gateway: string, linkIndex: number): Request {
+  return {
+    what: `former default route via ${gateway}`,
+    type: RTM.deleteRoute,
+    flags: 0,
+    header: routeHeader(0),
+    attributes: [[RTA.gateway, addressToBytes(gateway)], [RTA.outLink, linkIndex]],
+  };
+}
+
 /** Lists all routes of an address family. */
 export function getRoutes(family: number = AF.inet): Request {
   const header = new Uint8Array(12);

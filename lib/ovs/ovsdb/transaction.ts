@@ -8,7 +8,8 @@ import type { PortSpec } from "../switch.ts";
 export type Job =
   | { readonly do: "add"; readonly spec: PortSpec; readonly ofport: number }
   | { readonly do: "remove"; readonly name: string; readonly uuid: string }
-  | { readonly do: "tag"; readonly name: string; readonly uuid: string; readonly tag: number };
+  | { readonly do: "tag"; readonly name: string; readonly uuid: string; readonly tag: number }
+  | { readonly do: "ids"; readonly spec: PortSpec; readonly uuid: string };
 
 /** Returns the operations that do all `jobs`; the first one changes the bridge and must count one row. */
 export function operationsOf(
@@ -23,7 +24,7 @@ export function operationsOf(
       added.push(["named-uuid", `port${index}`]);
       rest.push(...insertions(job, owner, index));
     } else if (job.do === "remove") removed.push(["uuid", job.uuid]);
-    else rest.push(tagUpdate(job));
+    else rest.push(job.do === "tag" ? tagUpdate(job) : idsUpdate(job, owner));
   });
   if (jobs.some((job) => job.do === "tag")) rest.push(...COUNTING);
   return [bridgeChange({ bridge, owner, added, removed }), ...rest];
@@ -83,6 +84,16 @@ function insertions(
     },
   };
   return [link, port];
+}
+
+/** Nothing of the port changes, so ovs-vswitchd is not waited for. */
+function idsUpdate({ uuid, spec }: Extract<Job, { do: "ids" }>, owner: string): Columns {
+  return {
+    op: "update",
+    table: "Port",
+    where: [["_uuid", "==", ["uuid", uuid]]],
+    row: { "external_ids": mapFromRecord(externalIdsOf(spec, owner)) },
+  };
 }
 
 function tagUpdate({ uuid, tag }: Extract<Job, { do: "tag" }>): Columns {

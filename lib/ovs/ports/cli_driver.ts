@@ -64,9 +64,10 @@ class CliDriver implements PortDriver {
 
   async commit(jobs: readonly Job[], endMs: number): Promise<undefined> {
     const args = jobs.flatMap((job) => ["--", ...argsOf(job, this.#options)]);
-    // A removal is done when the row is gone; only other jobs have to wait for ovs-vswitchd.
-    const isRemoval = jobs.every((job) => job.do === "remove");
-    const noWait = isRemoval ? ["--no-wait"] : [];
+    // A removal is done when the row is gone, external_ids when they are committed; only other jobs have
+    // to wait for ovs-vswitchd.
+    const isQuick = jobs.every((job) => job.do === "remove" || job.do === "ids");
+    const noWait = isQuick ? ["--no-wait"] : [];
     await this.#track("ovsdb", this.#tools.vsctl([...noWait, ...args], endMs));
   }
 
@@ -182,12 +183,15 @@ class CliDriver implements PortDriver {
 function argsOf(job: Job, { bridge, owner }: SwitchOptions): string[] {
   if (job.do === "remove") return ["--if-exists", "del-port", bridge, job.name];
   if (job.do === "tag") return ["set", "Port", job.name, `tag=${job.tag}`];
-  const { spec, ofport } = job;
+  const { spec } = job;
   const ids = Object.entries(externalIdsOf(spec, owner))
     .map(([key, value]) => `external_ids:${JSON.stringify(key)}=${JSON.stringify(value)}`);
+  if (job.do === "ids") {
+    return ["clear", "Port", spec.name, "external_ids", "--", "set", "Port", spec.name, ...ids];
+  }
   return [
     ...["add-port", bridge, spec.name, `tag=${spec.tag}`, ...ids],
-    ...["--", "set", "Interface", spec.name, `ofport_request=${ofport}`],
+    ...["--", "set", "Interface", spec.name, `ofport_request=${job.ofport}`],
   ];
 }
 

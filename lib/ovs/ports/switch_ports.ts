@@ -116,6 +116,25 @@ class PortSwitch implements Switch {
     }
   }
 
+  async setExternalIds(desired: PortSpec): Promise<void> {
+    const spec = parsePort(desired);
+    const endMs = this.#deadline();
+    const end = await this.#queue.acquire([spec.name], endMs);
+    try {
+      const port = (await this.#driver.rows(endMs)).port(spec.name);
+      if (!port) {
+        const why = `bridge ${this.#options.bridge} has no port of ours with that name`;
+        throw new Fault("not_found", `port ${spec.name} not updated`, { why });
+      }
+      const job: Job = { do: "ids", spec, uuid: port.uuid };
+      await withDeadline(endMs, "no commit of the external_ids", this.#commits.submit(job));
+    } catch (error) {
+      throw named(`port ${spec.name} not updated`, error);
+    } finally {
+      end();
+    }
+  }
+
   async syncPorts(desired: readonly PortSpec[]): Promise<void> {
     const specs = desired.map(parsePort);
     const endMs = this.#deadline();

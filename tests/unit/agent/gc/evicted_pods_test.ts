@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { noteEvicted } from "../../../../lib/agent/gc/evicted_pods.ts";
-import { TornDown } from "../../../../lib/agent/pods/torn_down.ts";
+import { SandboxSet } from "../../../../lib/agent/pods/sandbox_set.ts";
 import { UnmatchedPods } from "../../../../lib/agent/pods/unmatched_pods.ts";
 import { attachmentToPort } from "../../../../lib/agent/pods/port_external_ids.ts";
 import type { Documents } from "../../../../lib/intent/records.ts";
@@ -31,7 +31,7 @@ async function note(
   },
 ) {
   const log = new MemoryLog();
-  const sandboxes = { unmatched: new UnmatchedPods(), tornDown: new TornDown() };
+  const sandboxes = { unmatched: new UnmatchedPods(), tornDown: new SandboxSet() };
   if (isTornDown) sandboxes.tornDown.add(web.sandbox);
   const findSandbox = () =>
     found instanceof Fault ? Promise.reject(found) : Promise.resolve(found ?? undefined);

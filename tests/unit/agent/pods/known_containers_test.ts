@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Containers, KUBELETS_TURN_MS } from "../../../../lib/agent/pods/known_containers.ts";
 import { LogDedup } from "../../../../lib/util/log_dedup.ts";
-import { TornDown } from "../../../../lib/agent/pods/torn_down.ts";
+import { SandboxSet } from "../../../../lib/agent/pods/sandbox_set.ts";
 
 const pod = (id: string) => ({ id, name: `k8s_${id}`, pod: { namespace: "prod", name: id } });
 const plain = (id: string) => ({ id, name: id });
@@ -54,7 +54,7 @@ Deno.test("Containers: what proved to be no sandbox is not acted for until it is
 });
 
 Deno.test("Departed knows sandboxes by 12 digits or more, until they are set up again", () => {
-  const departed = new TornDown();
+  const departed = new SandboxSet();
   const id = "0123456789abcdef".repeat(4);
   departed.add(id.slice(0, 12));
   assert(departed.has(id) && !departed.has("f".repeat(64)));

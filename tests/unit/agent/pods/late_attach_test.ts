@@ -9,7 +9,7 @@ import {
   latePods,
 } from "../../../../lib/agent/pods/late_attach.ts";
 import { noPodMetadata } from "../../../../lib/agent/pods/pod_metadata.ts";
-import { TornDown } from "../../../../lib/agent/pods/torn_down.ts";
+import { SandboxSet } from "../../../../lib/agent/pods/sandbox_set.ts";
 import { UnmatchedPods } from "../../../../lib/agent/pods/unmatched_pods.ts";
 import type { Documents, EndpointRecord } from "../../../../lib/intent/records.ts";
 import { Backoff } from "../../../../lib/util/async/backoff.ts";
@@ -60,7 +60,8 @@ function depsOf(
     sandboxes: {
       queue: new KeyedQueue(),
       unmatched: new UnmatchedPods(),
-      tornDown: new TornDown(),
+      tornDown: new SandboxSet(),
+      statusAsked: new SandboxSet(),
       containers: new Containers(),
     },
     clock: { now: () => clock.ms },
@@ -69,6 +70,7 @@ function depsOf(
     setUpLate: async (pod) => {
       setUps.push(pod.sandbox);
       await work(deps);
+      return { attachments: [] };
     },
   };
   return { deps, log, clock, setUps, left: () => deps.sandboxes.unmatched.list() };

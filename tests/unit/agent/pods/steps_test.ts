@@ -124,6 +124,13 @@ const cases = [
     want: "port a",
   },
   {
+    name: "updates a row that differs only in what a running pod can follow",
+    wanted: [a],
+    rows: [row("a", { externalIds: { ...row("a").externalIds, mtu: "9000" } })],
+    ends: ["cva"],
+    want: "update a",
+  },
+  {
     name: "moves a port to another tag",
     wanted: [{ ...a, tag: 8 }],
     rows: [row("a")],

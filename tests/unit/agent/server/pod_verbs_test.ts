@@ -4,6 +4,9 @@ import { assertEquals, assertRejects } from "@std/assert";
 import type { PodRequest, PodVerb } from "../../../../lib/agent/api.ts";
 import { answerVerb, type PodVerbsDeps } from "../../../../lib/agent/server/pod_verbs.ts";
 import { SetupCounter } from "../../../../lib/agent/server/setup_counter.ts";
+import { Containers } from "../../../../lib/agent/pods/known_containers.ts";
+import { SandboxSet } from "../../../../lib/agent/pods/sandbox_set.ts";
+import { Backoff } from "../../../../lib/util/async/backoff.ts";
 import { KeyedQueue } from "../../../../lib/util/async/keyed_queue.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { startMemoryAgent, startPod } from "../../../memory/memory_agent.ts";
@@ -28,7 +31,14 @@ function heldVerbs() {
     host: "host1",
     store: { documents: new Map() },
     tags: { tagOf: () => 100 },
-    sandboxes: { queue: new KeyedQueue() },
+    sandboxes: {
+      queue: new KeyedQueue(),
+      containers: new Containers(),
+      statusAsked: new SandboxSet(),
+    },
+    clock: { now: () => 0 },
+    backoff: new Backoff(),
+    reconcileSignal: { notify: () => {} },
     memoryTrim: { note: () => trims++ },
     setups: new SetupCounter(),
     setUp: async ({ name }) => {

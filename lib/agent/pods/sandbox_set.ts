@@ -1,14 +1,13 @@
-// Sandboxes that were torn down and may still run for a while: kubelets stop the infra container half a
-// minute after its teardown. Only a new set-up attaches them again.
+// A bounded set of sandboxes of which something is remembered for a while.
 
-// Far more than are torn down at a time.
+// Far more than one host has at a time.
 const LIMIT = 1_000;
 
-// Teardowns may use a shortened id.
+// Callers may use a shortened id.
 const DIGITS = 12;
 
-/** The latest 1,000 sandboxes whose teardown came after their last set-up. */
-export class TornDown {
+/** The latest 1,000 sandboxes that were added. */
+export class SandboxSet {
   readonly #ids = new Set<string>();
 
   add(sandbox: string): void {

@@ -1,19 +1,19 @@
 import { assertEquals } from "@std/assert";
-import { TornDown } from "../../../../lib/agent/pods/torn_down.ts";
+import { SandboxSet } from "../../../../lib/agent/pods/sandbox_set.ts";
 import { UnmatchedPods } from "../../../../lib/agent/pods/unmatched_pods.ts";
 
 const idOf = (n: number) => n.toString(16).padStart(12, "0");
 
-Deno.test("TornDown knows a sandbox by the first 12 digits of its id until its next set-up", () => {
-  const tornDown = new TornDown();
+Deno.test("SandboxSet knows a sandbox by the first 12 digits of its id until it is deleted", () => {
+  const tornDown = new SandboxSet();
   tornDown.add(`${idOf(1)}ffff`);
   assertEquals([tornDown.has(idOf(1)), tornDown.has(`${idOf(1)}eeee`)], [true, true]);
   tornDown.delete(idOf(1));
   assertEquals(tornDown.has(idOf(1)), false);
 });
 
-Deno.test("TornDown remembers the latest 1,000 teardowns", () => {
-  const tornDown = new TornDown();
+Deno.test("SandboxSet remembers the latest 1,000 that were added", () => {
+  const tornDown = new SandboxSet();
   for (let n = 0; n < 1_000; n++) tornDown.add(idOf(n));
   tornDown.add(idOf(0));
   tornDown.add(idOf(1_000));
