@@ -19,18 +19,20 @@ export async function misses(
   from: Pod,
   address: string,
   target: Pod,
-  { isAttached = true }: { readonly isAttached?: boolean } = {},
+  isAttached: () => Promise<boolean> = () => Promise.resolve(true),
 ): Promise<void> {
   await using sniffer = await sniff(target.id, "any", "icmp or arp");
   await from.run("ip", "route", "add", `${address}/32`, "dev", "eth0");
   if (await from.pings(address)) throw new Error(`${address} answered`);
-  if (isAttached) {
+  if (await isAttached()) {
     // What the target says itself is heard: so silence means something. Where its kernel has just
     // given up to find that address, a ping may end without a word.
     const silent = address.replace(/\d+$/, "250");
     await waitFor(`"who-has ${silent}" to be heard`, async () => {
       await target.run("ping", "-c1", "-W1", "-q", silent);
-      return sniffer.lines().some((line) => line.includes(`who-has ${silent}`));
+      const isHeard = sniffer.lines().some((line) => line.includes(`who-has ${silent}`));
+      // It may be about to be detached, when it says nothing any more.
+      return isHeard || !await isAttached();
     });
   }
   const { text } = await from.run("ip", "-4", "-o", "address", "show", "scope", "global");

@@ -134,7 +134,9 @@ class Stage {
     }
     const target = item?.sandbox ?? this.#sandboxByEndpoint.get(step.endpoint);
     if (!target) throw new Error(`nobody ever had ${address}`);
-    await misses(from, address, this.#podOf(target), { isAttached: item !== undefined });
+    await misses(from, address, this.#podOf(target), async () => {
+      return (await this.#seat(step.endpoint)).item !== undefined;
+    });
   }
 
   /** Returns where `endpoint` is, its address as the original's tests read it: by netdcli. */
