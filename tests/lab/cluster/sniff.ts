@@ -8,7 +8,7 @@ export interface Sniffer extends AsyncDisposable {
   /** Lines seen up to now, one a packet, link-level header included. */
   lines(): readonly string[];
   /** Waits until a line holds `text`; throws when none does within a few seconds. */
-  hears(text: string): Promise<void>;
+  hears(text: string, limitMs?: number): Promise<void>;
 }
 
 // A forgotten sniffer ends by itself: by time, and by count.
@@ -44,8 +44,10 @@ export async function sniff(netns: string, link: string, filter: string): Promis
   const lines = () => out.text().split("\n").filter((line) => line !== "");
   return {
     lines,
-    hears: async (text) =>
-      void await waitFor(`"${text}" at ${link}`, () => lines().some((line) => line.includes(text))),
+    hears: async (text, limitMs = 10_000) => {
+      const isThere = () => lines().some((line) => line.includes(text));
+      await waitFor(`"${text}" at ${link}`, isThere, { limitMs });
+    },
     [Symbol.asyncDispose]: stop,
   };
 }

@@ -5,10 +5,15 @@ import type { Pod } from "../pod.ts";
 import { waitFor } from "../wait.ts";
 
 /** The first packet is answered, and it was `target` that got it; throws otherwise. */
-export async function reaches(from: Pod, address: string, target: Pod): Promise<void> {
+export async function reaches(
+  from: Pod,
+  address: string,
+  target: Pod,
+  limitMs?: number,
+): Promise<void> {
   await using sniffer = await sniff(target.id, "any", "icmp");
   if (!await from.reaches(address)) throw new Error(`${address} did not answer`);
-  await sniffer.hears("echo request");
+  await sniffer.hears("echo request", limitMs);
 }
 
 /**
