@@ -421,7 +421,12 @@ export const mutants: readonly Mutant[] = [
       '[\n    ...orphans.map((name): Step => ({ do: "detach", name, why: "no attachment has it" })),\n    ...desired.flatMap((one) => stepsOf(one, { rowByName, ends, podEnds })),\n  ]',
       '[\n    ...desired.flatMap((one) => stepsOf(one, { rowByName, ends, podEnds })),\n    ...orphans.map((name): Step => ({ do: "detach", name, why: "no attachment has it" })),\n  ]',
     ],
-    ["a port that Open vSwitch could not open is left so", "row.ofport === undefined || ", ""],
+    [
+      "a port that Open vSwitch could not open is left so",
+      "!row || row.ofport === undefined",
+      "!row",
+    ],
+    ["a changed MTU makes a port anew", 'new Set(["mtu", "gateway"])', "new Set([])"],
     [
       "a pair of which the pod end is gone stays",
       'if (podEnds.get(name) === "gone")',
@@ -891,8 +896,8 @@ export const mutants: readonly Mutant[] = [
     ],
     [
       "status waits for a set-up",
-      'if (verb === "status") return statusOfPod(deps, pod);',
-      'if (verb === "status") return await deps.sandboxes.queue.run(pod.sandbox, () => Promise.resolve(statusOfPod(deps, pod)));',
+      'if (verb === "status") return status(deps, pod);',
+      'if (verb === "status") return await deps.sandboxes.queue.run(pod.sandbox, () => Promise.resolve(status(deps, pod)));',
     ],
   ]),
   ...mutantsOf("lib/agent/server/list_items.ts", ["tests/unit/agent/server/list_items_test.ts"], [

@@ -1,11 +1,11 @@
 // The sandboxes that a runtime lists, and for which of them the agent acts without being asked.
 //
-// A container that no kubelet made has nobody else: it is connected when it starts. A pod is its
-// kubelet's, which calls `setup` right after the infra container's start, repeats that for 60 s, and
-// calls `teardown` while the container runs: whoever connected pods at events would race the first
-// and undo the second. But a set-up that failed is never repeated by kubelets before 1.2, and pods
-// that came before their endpoint are known to nobody after the agent's restart. So the agent also
-// acts for a pod whose kubelet has had its turn, unless it was torn down.
+// A plain container, which no kubelet made, is attached when it starts: nothing else does it. A pod is its
+// kubelet's, which calls `setup` right after the infra container's start, repeats that for 60 s, and calls
+// `teardown` while the container runs: attaching pods at events would race the first and undo the second.
+// But a set-up that failed is never repeated by kubelets before 1.2, and nothing remembers pods that came
+// before their endpoint after the agent's restart. So the agent also acts for a pod whose kubelet has had
+// its time, unless it was torn down.
 
 import type { ListedSandbox } from "../../runtimes/runtime.ts";
 import type { PodRequest } from "../api.ts";
@@ -29,7 +29,7 @@ export class Containers {
   readonly #plain = new Set<string>();
   #isStart = true;
 
-  /** Takes a list over; gives the sandboxes that are no longer in it. */
+  /** Takes a list over; returns the sandboxes that are no longer in it. */
   take(
     listed: readonly ListedSandbox[],
     { now, isAttached }: {
@@ -79,7 +79,7 @@ export class Containers {
     return this.#plain.has(sandbox);
   }
 
-  /** It is no sandbox after all, as only an inspection tells where the runtime is old. */
+  /** Forgets what is not a sandbox after all: with an old runtime only an inspection shows it. */
   dismiss(sandbox: string): void {
     this.#known = new Map([...this.#known].filter(([id]) => id !== sandbox));
     this.#plain.delete(sandbox);

@@ -1,7 +1,8 @@
 // Steps on links and ports, on drivers in memory: what each does, and that one that fails is undone.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { AttachmentRecord } from "../../../../lib/intent/records.ts";
+import type { AttachmentRecord, Document } from "../../../../lib/intent/records.ts";
+import { attachmentKey } from "../../../../lib/agent/store/documents.ts";
 import { LinkRemovals } from "../../../../lib/agent/pods/link_removals.ts";
 import { createPlumbing } from "../../../../lib/agent/pods/plumbing.ts";
 import { hostEndOf } from "../../../../lib/agent/pods/port_external_ids.ts";
@@ -28,13 +29,14 @@ function start() {
   const log = createLog({ write: (line) => void logged.push(line.slice(25)) });
   const reconcileSignal = new Notifier();
   let notified = 0;
+  const documents = new Map<string, Document>();
   const plumbing = createPlumbing({
-    ...{ host: "host1", store: { documents: new Map() }, switch: host.switch, links: host.links },
+    ...{ host: "host1", store: { documents }, switch: host.switch, links: host.links },
     ...{ linkRemovals: new LinkRemovals(host.links, log, () => notified++), log },
     reconcileSignal: { notify: () => (notified++, reconcileSignal.notify()) },
   });
   return {
-    ...{ host, sandbox, attachment, plumbing, logged, name: hostEndOf(attachment) },
+    ...{ host, sandbox, attachment, plumbing, logged, documents, name: hostEndOf(attachment) },
     notified: () => notified,
     attach: () => plumbing.apply({ do: "attach", attachment, tag: 100 }),
   };
@@ -145,9 +147,11 @@ Deno.test("checksum offload is off until the bridge is known to be on the kernel
 });
 
 Deno.test("foreignLinks lists neither the loopback nor our own interfaces", async () => {
-  const { host, sandbox, plumbing } = start();
+  const { host, sandbox, attachment, documents, plumbing, attach } = start();
+  documents.set(attachmentKey(attachment), { value: attachment, revision: 1 });
+  await attach();
   host.kernel.addLink(sandbox, { name: "lo" });
-  host.kernel.addLink(sandbox, { name: "eth0" });
+  host.kernel.addLink(sandbox, { name: "eth7" });
   const links = await plumbing.foreignLinks({ sandbox: "pod", netns: NETNS });
-  assertEquals(links.map(({ name }) => name), ["eth0"]);
+  assertEquals(links.map(({ name }) => name), ["eth7"]);
 });
