@@ -5,8 +5,7 @@ import { openLinkEvents } from "../net/open_links.ts";
 import { pause } from "../util/async/pause.ts";
 import { Fault, faultFrom, isUnreachable, systemWords } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
-import type { HealthAnswer } from "./api.ts";
-import { type Drivers, openDrivers, openLimitedStore } from "./drivers.ts";
+import { openDrivers, openLimitedStore } from "./drivers.ts";
 import { syncFabric } from "./fabric/fabric_sync.ts";
 import type { KubeOptions } from "./kube/kube_options.ts";
 import { kubeAtStart } from "./kube/policy_feed.ts";
@@ -19,6 +18,7 @@ import { reconcile } from "./reconcile/reconcile.ts";
 import { type Answerer, doorOf, openDoor } from "./server/door.ts";
 import { lockFile } from "./server/lock_file.ts";
 import { listenPrivately } from "./server/private_socket.ts";
+import { healthOf } from "./server/health.ts";
 import { answer } from "./server/server.ts";
 import { handleNotes } from "./server/teardown_notes.ts";
 import { IntentStore } from "./store/apply.ts";
@@ -26,7 +26,7 @@ import { join } from "./store/join.ts";
 import { instanceOf, Presence, type PresenceOptions } from "./store/presence.ts";
 import { Snapshot } from "./store/snapshot.ts";
 import { StoreCache } from "./store/store_cache.ts";
-import { unreadableLines, UnreadableRecords } from "./store/unreadable_records.ts";
+import { UnreadableRecords } from "./store/unreadable_records.ts";
 import { type Agent, wireAgent } from "./wiring.ts";
 
 const SNAPSHOT_MS = 2_000;
@@ -100,7 +100,7 @@ export async function runAgent(
     enforcePolicies(policies, stopping.signal),
     followRuntime(agent.loops.runtime, stopping.signal),
   ];
-  const health = () => healthOf(options, drivers, agent);
+  const health = () => healthOf({ ...agent, options, switch: drivers.switch });
   // The door first: whoever was answered over the socket finds it open.
   const door = await tryDoor(agent, options.socket, log);
   const server = listener.serve(
@@ -243,25 +243,4 @@ async function tryDoor(
     log.warn(`no door, calls take longer: ${faultFrom(error).message}`);
     return undefined;
   }
-}
-
-function healthOf(
-  options: AgentOptions,
-  { switch: ovs }: Drivers,
-  { store, cluster, policies, setups }: Agent,
-): HealthAnswer {
-  const trouble = store.unreachable ?? store.trouble;
-  return {
-    version: options.version,
-    host: options.hostLabel,
-    pid: Deno.pid,
-    store: options.store,
-    ...trouble ? { storeAway: trouble.message } : {},
-    held: store.pendingCount,
-    unreadable: unreadableLines(store.documents),
-    ...ovs.state(),
-    setups: setups.counts(),
-    ...cluster.sync ? { kube: cluster.sync.health() } : {},
-    ...policies.problem === undefined ? {} : { policies: policies.problem },
-  };
 }

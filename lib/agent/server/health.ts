@@ -1,0 +1,44 @@
+// GET /v1/health: what `k8contivnet status` shows of the agent.
+
+import type { Switch } from "../../ovs/switch.ts";
+import type { HealthAnswer } from "../api.ts";
+import type { ClusterSync } from "../kube/cluster_sync.ts";
+import type { PolicyEnforcer } from "../policy/policy_enforcer.ts";
+import type { StoreCache } from "../store/store_cache.ts";
+import { unreadableLines } from "../store/unreadable_records.ts";
+import type { SetupCounter } from "./setup_counter.ts";
+
+/** What the answer is made from. */
+export interface HealthDeps {
+  readonly options: {
+    readonly version: string;
+    readonly hostLabel: string;
+    /** Its URL. */
+    readonly store: string;
+  };
+  readonly store: Pick<StoreCache, "documents" | "unreachable" | "trouble" | "pendingCount">;
+  readonly switch: Pick<Switch, "state">;
+  readonly policies: Pick<PolicyEnforcer, "problem">;
+  readonly setups: SetupCounter;
+  /** Its `sync` is there a moment after the start, where there is a cluster. */
+  readonly cluster: { readonly sync?: Pick<ClusterSync, "health"> };
+}
+
+/** Returns the agent's health as it is now; asks nothing of the outside. */
+export function healthOf(deps: HealthDeps): HealthAnswer {
+  const { options, store, policies, cluster } = deps;
+  const trouble = store.unreachable ?? store.trouble;
+  return {
+    version: options.version,
+    host: options.hostLabel,
+    pid: Deno.pid,
+    store: options.store,
+    ...trouble ? { storeAway: trouble.message } : {},
+    held: store.pendingCount,
+    unreadable: unreadableLines(store.documents),
+    ...deps.switch.state(),
+    setups: deps.setups.counts(),
+    ...cluster.sync ? { kube: cluster.sync.health() } : {},
+    ...policies.problem === undefined ? {} : { policies: policies.problem },
+  };
+}
