@@ -17,6 +17,7 @@ import {
 } from "./informers.ts";
 import {
   fieldsIn,
+  hasUid,
   type HostPod,
   hostPodIn,
   type KubeNamespace,
@@ -139,7 +140,7 @@ export class ClusterCache {
       await this.#first(path, `pod ${namespace}/${name}`, limitMs),
       new StringPool(),
     );
-    return pod && (uid === undefined || pod.uid === uid) ? pod : undefined;
+    return pod && (uid === undefined || hasUid(pod, uid)) ? pod : undefined;
   }
 
   /** Returns a namespace that may be too new for the cache. Faults: as lookUp(). */

@@ -5,7 +5,7 @@ import { Fault, oneLine } from "../util/errors.ts";
 import { type ApiConnection, KubeRefusal, REQUEST_LIMIT_MS } from "./api_connection.ts";
 import { readLines } from "./read_lines.ts";
 import { pause } from "../util/async/pause.ts";
-import { fieldsIn, type KubeObject, StringPool, versionIn } from "./objects.ts";
+import { fieldsIn, hasUid, type KubeObject, StringPool, versionIn } from "./objects.ts";
 
 /** Which objects are watched, and what is cached of each. */
 export interface InformerOptions<T extends KubeObject> {
@@ -77,10 +77,10 @@ export class Informer<T extends KubeObject> {
     return this.#version;
   }
 
-  /** Returns the object of that name; with `uid`, only if it has that UID. */
+  /** Returns the object of that name; with `uid`, only if it has that UID, see hasUid(). */
   find(namespace: string, name: string, uid?: string): T | undefined {
-    const object = this.#byUid.get(uid ?? this.#uidByName.get(nameOf({ namespace, name })) ?? "");
-    return object && nameOf(object) === nameOf({ namespace, name }) ? object : undefined;
+    const object = this.#byUid.get(this.#uidByName.get(nameOf({ namespace, name })) ?? "");
+    return object && (uid === undefined || hasUid(object, uid)) ? object : undefined;
   }
 
   /** Forgets the resourceVersion: the next session relists. The cache stays until then. */

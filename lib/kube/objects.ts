@@ -20,6 +20,8 @@ export interface NamedPort {
 
 /** Any pod of the cluster: what the selectors of policies need. */
 export interface PeerPod extends KubeObject {
+  /** UIDs by which a runtime knows it, where they differ from the object's; see hasUid(). */
+  readonly runtimeUids?: readonly string[];
   readonly labels: Pairs;
   readonly node: string;
   /** Addresses that its kubelet has reported, in its order. */
@@ -51,6 +53,10 @@ export interface KubePolicy extends KubeObject {
 
 /** Annotation with a pod's networks: the de-facto standard of k8snetworkplumbingwg, version 1. */
 export const NETWORK_STATUS = "k8s.v1.cni.cncf.io/network-status";
+
+// A kubelet starts a static pod with the hash of its configuration as UID, and writes that into these annotations of
+// the mirror pod, to which the API server assigns another UID, and a new one each time that it is re-created.
+const STATIC_POD_UIDS = ["kubernetes.io/config.hash", "kubernetes.io/config.mirror"];
 
 // Prefix of our own: io.contiv.tenant, io.contiv.network, io.contiv.net-group.
 const OURS = "io.contiv.";
@@ -96,8 +102,13 @@ export function peerPodIn(value: unknown, strings: StringPool): PeerPod | undefi
   const [meta, spec, status] = partsOf(value);
   const own = identityIn(meta, strings);
   if (!own) return undefined;
+  const annotations = fieldsIn(meta.annotations);
+  const runtimeUids = STATIC_POD_UIDS.map((key) => textIn(annotations[key])).filter((one) =>
+    one !== ""
+  );
   return {
     ...own,
+    ...runtimeUids.length === 0 ? {} : { runtimeUids: [...new Set(runtimeUids)] },
     labels: pairsIn(meta.labels, strings),
     node: strings.intern(textIn(spec.nodeName)),
     addresses: addressesIn(status),
@@ -105,6 +116,14 @@ export function peerPodIn(value: unknown, strings: StringPool): PeerPod | undefi
       portIn(one, strings)
     ).filter((one) => one !== undefined),
   };
+}
+
+/** Reports whether a pod has the UID that a runtime reports: its own, or that of the static pod that it mirrors. */
+export function hasUid(
+  pod: { readonly uid: string; readonly runtimeUids?: readonly string[] },
+  uid: string,
+): boolean {
+  return pod.uid === uid || pod.runtimeUids?.includes(uid) === true;
 }
 
 /** Returns what is cached of a namespace. */

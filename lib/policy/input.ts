@@ -43,6 +43,8 @@ export interface KubePod {
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
+  /** Of a static pod: the UIDs by which a runtime knows it. */
+  readonly runtimeUids?: readonly string[];
   readonly labels: Labels;
   readonly addresses: readonly string[];
   readonly ports: readonly {

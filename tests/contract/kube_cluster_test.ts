@@ -66,6 +66,31 @@ Deno.test("a pod that was made again under its name is another one", async () =>
   assertEquals(await followed.cluster.lookUp({ namespace, name: "db-0", uid: old }), undefined);
 });
 
+Deno.test("a static pod's mirror is found by the UID that the runtime reports, also when it is made again", async () => {
+  const { namespace, node } = await place();
+  const hash = "0f3c7e5b8f2f4bd19a0d3d1c6f2f6a11";
+  const annotations = {
+    "kubernetes.io/config.hash": hash,
+    "kubernetes.io/config.mirror": hash,
+    "kubernetes.io/config.source": "file",
+  };
+  const mirror = () => kube.pod(namespace, "proxy-host1", node, { annotations });
+  const name = { namespace, name: "proxy-host1" };
+  const first = await mirror();
+  await using followed = follow(kube, { node });
+  const { cluster } = followed;
+  await cluster.up(30_000);
+  assertEquals(cluster.pods.find(namespace, "proxy-host1", hash)?.uid, first);
+  assertEquals((await cluster.lookUp({ ...name, uid: hash }))?.uid, first);
+  // The API server is asked: no watch has reported a pod with this UID.
+  assertEquals(await cluster.lookUp({ ...name, uid: "another" }), undefined);
+  await kube.removePod(namespace, "proxy-host1");
+  await waitFor("its end", () => cluster.pods.size === 0, LIMIT);
+  const second = await mirror();
+  assertEquals((await cluster.lookUp({ ...name, uid: hash }))?.uid, second);
+  await waitFor("the new one", () => cluster.pods.find(namespace, "proxy-host1", hash), LIMIT);
+});
+
 Deno.test("changes that do not concern this host are not reported", async () => {
   const { namespace, node } = await place();
   await kube.pod(namespace, "a", node);

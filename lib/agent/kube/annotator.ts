@@ -3,7 +3,7 @@
 
 import type { ClusterCache } from "../../kube/cluster_cache.ts";
 import type { Informer } from "../../kube/informer.ts";
-import { type HostPod, NETWORK_STATUS } from "../../kube/objects.ts";
+import { hasUid, type HostPod, NETWORK_STATUS } from "../../kube/objects.ts";
 import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Runtimes } from "../../runtimes/runtime.ts";
 import { faultFrom } from "../../util/errors.ts";
@@ -114,7 +114,7 @@ export class Annotator {
     for (const one of named) {
       const uid = this.#uids.get(one.id) ?? await this.#uidOf(one, pod);
       this.#uids.set(one.id, uid);
-      if (uid === pod.uid && one.state === "ready") mine.push(one);
+      if (hasUid(pod, uid) && one.state === "ready") mine.push(one);
     }
     return mine;
   }

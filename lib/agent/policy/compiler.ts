@@ -9,6 +9,7 @@ import type {
   NetworkRecord,
   TenantRecord,
 } from "../../intent/records.ts";
+import { hasUid } from "../../kube/objects.ts";
 import { rulesOfTenant } from "../../policy/contiv.ts";
 import { HostFlows } from "../../policy/flows/host_flows.ts";
 import { DROP } from "../../policy/flows/pipeline.ts";
@@ -144,7 +145,7 @@ export class Compiler {
   #podOf(attachment: AttachmentRecord): KubePod | undefined {
     const pod = this.#pods.get(podNameOf(attachment));
     const { podUid } = attachment;
-    return pod && (podUid === undefined || pod.uid === podUid) ? pod : undefined;
+    return pod && (podUid === undefined || hasUid(pod, podUid)) ? pod : undefined;
   }
 
   /** Reports whether `key` was last compiled from exactly these parts; records them. */

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import {
+  hasUid,
   hostPodIn,
   namespaceIn,
   peerPodIn,
@@ -48,6 +49,27 @@ Deno.test("hostPodIn() keeps what is needed of a pod of this host, and no more",
     isHostNetwork: false,
     isEnding: false,
   });
+});
+
+Deno.test("a static pod is the one that the runtime knows by the hash of its configuration", () => {
+  const mirror = (annotations: object) => ({ ...POD, metadata: { ...POD.metadata, annotations } });
+  const [hash, mirrored] = ["kubernetes.io/config.hash", "kubernetes.io/config.mirror"];
+  for (
+    const [annotations, uids] of [
+      [{ [hash]: "h1", [mirrored]: "h1" }, ["h1"]],
+      [{ [hash]: "h1" }, ["h1"]],
+      [{ [mirrored]: "h1" }, ["h1"]],
+      [{ [hash]: "h1", [mirrored]: "h2" }, ["h1", "h2"]],
+      [{ [hash]: "" }, undefined],
+    ] as const
+  ) {
+    for (const read of [hostPodIn, peerPodIn]) {
+      const pod = read(mirror(annotations), new StringPool())!;
+      assertEquals(pod.runtimeUids, uids);
+      assertEquals(["u1", ...uids ?? []].every((uid) => hasUid(pod, uid)), true);
+      assertEquals(["", "h3", "u"].some((uid) => hasUid(pod, uid)), false);
+    }
+  }
 });
 
 Deno.test("peerPodIn() keeps no annotation", () => {

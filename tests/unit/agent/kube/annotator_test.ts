@@ -89,6 +89,13 @@ Deno.test("the annotator does not annotate a new pod with its predecessor's netw
   assertEquals(one.written, []);
 });
 
+Deno.test("the annotator annotates a static pod, which the runtime knows by another UID", async () => {
+  const mirror: HostPod = { ...podOf("web", "u1"), runtimeUids: ["hash"] };
+  await using one = start([mirror], [attachmentOf("web", "10.9.0.1")], { uid: "hash" });
+  await one.run();
+  assertEquals(one.written, ["web: - -> +"]);
+});
+
 Deno.test("the annotator warns once of writes that fail, and writes when it can", async () => {
   await using one = start([podOf("web", "u1")], [attachmentOf("web", "10.9.0.1")], {
     failures: ["unavailable", "unavailable", "conflict", "not_found"],
