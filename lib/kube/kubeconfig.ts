@@ -136,6 +136,13 @@ function serverOf(
       "use one such as https://10.0.0.1:6443",
     );
   }
+  // URL reads such a number as octal, Kubernetes as decimal: better none than another machine.
+  if (/^\w+:\/\/([\d.]*\.)?0\d[\d.]*(:\d+)?(\/|$)/.test(server)) {
+    throw wrong(
+      `server "${oneLine(server, 60)}" has an address with leading zeros`,
+      "write it without them, as in https://10.0.0.1:6443",
+    );
+  }
   if (url.protocol === "http:" && !isInsecure) {
     throw wrong(
       `server "${oneLine(server, 60)}" does not use TLS`,

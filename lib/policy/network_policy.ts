@@ -1,9 +1,10 @@
 // Kubernetes' NetworkPolicy as rules. A part of one that is not understood matches nothing and is reported; the
 // pods that it selects are isolated nevertheless.
 
-import { parseSubnet, subnetHolds } from "../ipam/subnets.ts";
+import { type Subnet, subnetHolds } from "../ipam/subnets.ts";
 import { faultFrom, oneLine } from "../util/errors.ts";
 import type { Direction, KubePeer, KubePort, NetworkPolicy } from "./input.ts";
+import { parseBlock } from "./ip_block.ts";
 import { type Peer, PROTOCOLS, type Rule, type Service, withAnswers } from "./rules.ts";
 
 /** The rules of a source, and what of it was not understood. */
@@ -114,22 +115,24 @@ function blockOf(
   { cidr, except = [] }: NonNullable<KubePeer["ipBlock"]>,
   note: (problem: string) => void,
 ): Peer | undefined {
+  const reject = (problem: string) => {
+    note(problem);
+    return undefined;
+  };
   try {
-    if (cidr.includes(":")) {
-      note(`ipBlock ${oneLine(cidr, 50)} is IPv6, and matches nothing on IPv4 networks`);
-      return undefined;
-    }
-    const block = parseSubnet(cidr, { hostBits: "cut" });
-    const excepts = except.map((one) => parseSubnet(one, { hostBits: "cut" }));
-    const outside = excepts.findIndex((one) => !subnetHolds(block, one));
-    if (outside >= 0) {
-      note(`except ${except[outside]} is not inside ${cidr}, so the block matches nothing`);
-      return undefined;
+    const block = parseBlock(cidr);
+    if (!block) return reject(`ipBlock ${cidr} is IPv6, and matches nothing on IPv4 networks`);
+    const excepts: Subnet[] = [];
+    for (const text of except) {
+      const one = parseBlock(text);
+      if (!one || !subnetHolds(block, one)) {
+        return reject(`except ${text} is not inside ${cidr}, so the block matches nothing`);
+      }
+      excepts.push(one);
     }
     return { kind: "block", block, excepts };
   } catch (error) {
-    note(`ipBlock matches nothing: ${faultFrom(error).what}`);
-    return undefined;
+    return reject(`ipBlock matches nothing: ${faultFrom(error).what}`);
   }
 }
 

@@ -379,6 +379,13 @@ const refused: readonly (readonly [string, string, ...string[]])[] = [
   [inRule(`"Direction":"in","Protocol":"sctp"`), "Rules[0].Protocol", "is not a valid protocol"],
   [inRule(`"Direction":"in","Protocol":"tcp","Port":65536`), "Rules[0].Port 65536 is refused"],
   [inRule(`"Direction":"in","Protocol":"tcp","Port":-1`), "Rules[0].Port -1 is refused"],
+  ...["10.010.0.0/16", "10.01.0.1"].map((address) =>
+    [
+      inRule(`"Direction":"in","FromIpAddress":"${address}"`),
+      "is not a valid IPv4 address",
+      "without leading zeros",
+    ] as const
+  ),
   [
     inRule(`"Direction":"in","FromIpAddress":"fd00::/8"`),
     'Rules[0].FromIpAddress: "fd00::/8" is refused: it looks like IPv6',

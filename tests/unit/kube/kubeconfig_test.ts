@@ -92,6 +92,11 @@ for (
     ["a login by command", base({}, { exec: { command: "x" } }), 'logs in by "exec"'],
     ["a password", base({}, { username: "a", password: "b" }), 'logs in by "username"'],
     ["no URL", base({ server: "h:1" }, {}), "is not a URL"],
+    [
+      "an address that one reads as 8.0.0.1, another as 10.0.0.1",
+      base({ server: "https://010.000.000.001:6443" }, {}),
+      "has an address with leading zeros",
+    ],
     ["no server", base({ server: "" }, {}), "has no server"],
     ["bad base64", base({ "certificate-authority-data": "?" }, {}), "not PEM in base64"],
     ["no PEM", base({ "certificate-authority-data": "YWJj" }, {}), "not PEM in base64"],

@@ -233,10 +233,23 @@ function contivMatches(
 // --- addresses, bit by bit --------------------------------------------------------------------
 
 function inCidr(ip: string, cidr: string): boolean {
-  const [base = "", length = "32"] = cidr.split("/");
-  return bits(ip).slice(0, Number(length)) === bits(base).slice(0, Number(length));
+  const [base = "", written] = cidr.split("/");
+  const length = Number(written ?? 32) + (base.includes(":") ? 0 : 96);
+  return length >= 96 && bits(ip).slice(0, length) === bits(base).slice(0, length);
 }
 
+/** Returns the 128 bits of an address; those of IPv4 are mapped into IPv6. */
 function bits(ip: string): string {
-  return ip.split(".").map((byte) => Number(byte).toString(2).padStart(8, "0")).join("");
+  if (!ip.includes(":")) return `${"0".repeat(80)}${"1".repeat(16)}${numbers(ip, ".", 10, 8)}`;
+  const hex = ip.replace(/[^:]*\.[^:]*$/, (four) => {
+    const [a, b] = numbers(four, ".", 10, 8).match(/.{16}/g)!.map((half) => parseInt(half, 2));
+    return `${a!.toString(16)}:${b!.toString(16)}`;
+  });
+  const [head = "", tail = ""] = hex.split("::").map((part) => numbers(part, ":", 16, 16));
+  return head + tail.padStart(128 - head.length, "0");
+}
+
+function numbers(text: string, separator: string, base: number, length: number): string {
+  return text.split(separator).filter(Boolean)
+    .map((one) => parseInt(one, base).toString(2).padStart(length, "0")).join("");
 }

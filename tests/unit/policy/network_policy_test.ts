@@ -142,6 +142,20 @@ const cases: {
     allowed: [packet(app, web)],
     denied: [packet(other, web)],
   },
+  ...[
+    { cidr: "010.001.001.000/29", except: ["10.1.1.5/32"] },
+    { cidr: "010.001.01.0/029", except: ["010.1.001.0005/032"] },
+    { cidr: "10.1.1.3/29", except: ["10.1.1.5/32"] },
+    { cidr: "::ffff:10.1.1.0/125", except: ["::FFFF:0a01:0105/128"] },
+    { cidr: "0:0:0:0:0:ffff:010.001.001.000/0125", except: ["10.1.1.5/32"] },
+    { cidr: "10.1.1.0/29", except: ["::ffff:10.1.1.5/128"] },
+    { cidr: "::ffff:0:0/96", except: ["10.1.1.5/32"] },
+  ].map((ipBlock) => ({
+    name: `ipBlock ${ipBlock.cidr} without ${ipBlock.except} is what API servers read`,
+    policies: [{ ...forWeb, ingress: [{ from: [{ ipBlock }] }] }],
+    allowed: [packet(app, web)],
+    denied: [packet(other, web)],
+  })),
   {
     name: "SCTP passes by its port in both directions",
     policies: [{
@@ -171,6 +185,30 @@ const bad: { name: string; rule: NonNullable<NetworkPolicy["ingress"]>[0]; probl
     rule: { from: [{ ipBlock: { cidr: "fd00::/8" } }] },
     problem: "ipBlock fd00::/8 is IPv6, and matches nothing on IPv4 networks",
   },
+  {
+    name: "an IPv6 block around the IPv4-mapped ones",
+    rule: { from: [{ ipBlock: { cidr: "::ffff:0:0/95" } }] },
+    problem: "ipBlock ::ffff:0:0/95 is IPv6, and matches nothing on IPv4 networks",
+  },
+  {
+    name: "an IPv6 except of an IPv4 block",
+    rule: { from: [{ ipBlock: { cidr: "10.1.1.0/24", except: ["fd00::/64"] } }] },
+    problem: "except fd00::/64 is not inside 10.1.1.0/24, so the block matches nothing",
+  },
+  ...[
+    "010.1.1.256/24",
+    "10.1.1.0:80/24",
+    "::ffff:10.1.1.0/0129",
+    "::ffff:10.1.1/120",
+    "1::2::3/64",
+    "10.1.1.0/+8",
+    "10.1.1.0 /24",
+    "0x0a.1.1.0/24",
+  ].map((cidr) => ({
+    name: `ipBlock "${cidr}"`,
+    rule: { from: [{ ipBlock: { cidr } }] },
+    problem: `ipBlock matches nothing: "${cidr}" is not a valid subnet`,
+  })),
   {
     name: "an except outside its block",
     rule: { from: [{ ipBlock: { cidr: "10.1.1.0/24", except: ["10.2.0.0/16"] } }] },
