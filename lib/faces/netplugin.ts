@@ -3,6 +3,7 @@
 import { dirname } from "@std/path";
 import type { AgentOptions } from "../agent/options.ts";
 import { runAgent } from "../agent/main.ts";
+import { vtepRefusal } from "../intent/field_rules.ts";
 import { installFaultHooks } from "../util/fault_hooks.ts";
 import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
 import { createLog, type Log, type LogLevel } from "../util/log.ts";
@@ -166,7 +167,15 @@ function parseVtep(address: string): string {
   const octets = address.split(".");
   const isAddress = octets.length === 4 &&
     octets.every((one) => /^\d{1,3}$/.test(one) && Number(one) < 256);
-  if (isAddress) return octets.map(Number).join(".");
+  const plain = isAddress ? octets.map(Number).join(".") : undefined;
+  const refusal = plain === undefined ? undefined : vtepRefusal(plain);
+  if (refusal) {
+    throw new Fault("usage", `--vtep-ip ${plain} is refused`, {
+      why: refusal,
+      fix: "use this host's own address",
+    });
+  }
+  if (plain !== undefined) return plain;
   throw new Fault("usage", `--vtep-ip "${address.slice(0, 40)}" is not a valid IPv4 address`, {
     fix: "use one such as 192.168.2.10",
   });

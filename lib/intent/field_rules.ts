@@ -3,6 +3,7 @@
 
 import { type AddressPool, createPool, parseAddressRange, refusalOf } from "../ipam/addresses.ts";
 import { VLANS, VNIS } from "../ipam/ranges.ts";
+import { reservationOf } from "../ipam/reserved.ts";
 import {
   lastOf,
   parseAddress,
@@ -41,6 +42,20 @@ export function checkTag(at: At, encap: Encap, tag: number): void {
 /** Returns the name of a tag of `encap` in messages. */
 export function tagWord(encap: Encap): "VLAN" | "VNI" {
   return encap === "vlan" ? "VLAN" : "VNI";
+}
+
+const LINK_LOCAL = parseSubnet("169.254.0.0/16");
+const CLASS_E = parseSubnet("240.0.0.0/8");
+
+/**
+ * Returns why a host cannot have `address` as tunnel address; undefined where it can. A link-local one it may
+ * have: such addresses are chosen by hosts, as this one is, and only pods are assigned theirs.
+ */
+export function vtepRefusal(address: string): string | undefined {
+  const first = parseAddress(address);
+  const refusal = reservationOf({ first, last: first });
+  if (subnetHas(LINK_LOCAL, first)) return undefined;
+  return refusal ?? (first < CLASS_E.base ? undefined : "it is not a unicast address of a host");
 }
 
 /** Returns the pool of a network. Faults (usage) if gateway, reserve or range do not suit `subnet`. */

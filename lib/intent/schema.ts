@@ -8,18 +8,21 @@ import { NAMES, rename } from "./file/fields.ts";
 import { closest, foldKeys, type Notes } from "./file/fold.ts";
 import { parseJson } from "./file/parse_json.ts";
 import { bindingsFile, type IntentFile, intentFile } from "./file/shape.ts";
+import { checkReserved, type IsRecorded } from "./file/reserved_fields.ts";
 import type { Binding, Intent, NetworkIntent, TenantIntent } from "./intent.ts";
 
 /** Options of reading a file. */
 export interface ReadOptions {
   /** Unknown keys are refused instead of warned of. @default false */
   readonly strict?: boolean;
+  /** Reserved addresses that are recorded already are warned of, not refused. @default none is */
+  readonly isRecorded?: IsRecorded;
 }
 
 /** Returns the intent of a file's text, with warnings for its author. Faults: usage. */
 export function parseIntent(
   text: string,
-  { strict = false }: ReadOptions = {},
+  { strict = false, isRecorded = () => false }: ReadOptions = {},
 ): { readonly intent: Intent; readonly warnings: readonly string[] } {
   const value = parseJson("intent", text);
   checkTop(value);
@@ -31,8 +34,9 @@ export function parseIntent(
   const file = read(intentFile, folded, "");
   if (file.InfraNetworks?.length) notes.warnings.push("InfraNetworks is read and has no effect");
   const intent = intentFrom(file);
+  const reserved = checkReserved(intent, isRecorded);
   checkIntent(intent);
-  return { intent, warnings: [...notes.warnings, ...vtepWarnings(intent)] };
+  return { intent, warnings: [...notes.warnings, ...reserved, ...vtepWarnings(intent)] };
 }
 
 /**

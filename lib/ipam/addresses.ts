@@ -4,7 +4,7 @@ import { Fault, oneLine } from "../util/errors.ts";
 import { countIds, freeIds, lowestFreeId, mergeRanges, type Range, rangesHave } from "./ranges.ts";
 import {
   addressToText,
-  lastOf,
+  hostsIn,
   parseAddress,
   type Subnet,
   subnetHas,
@@ -31,14 +31,10 @@ export interface AddressPool extends PoolParts {
   readonly choices: readonly Range[];
 }
 
-/**
- * Returns the pool of a network. A /31 has two usable addresses (RFC 3021) and a /32 one;
- * every other subnet keeps its first (network) and last (broadcast) address.
- */
+/** Returns the pool of a network. */
 export function createPool(parts: PoolParts): AddressPool {
   const { subnet, gateway, reserve = [], allocRange } = parts;
-  const edge = subnet.length >= 31 ? 0 : 1;
-  const hosts = { first: subnet.base + edge, last: lastOf(subnet) - edge };
+  const hosts = hostsIn(subnet);
   const kept = mergeRanges([
     ...reserve,
     ...(gateway === undefined ? [] : [{ first: gateway, last: gateway }]),

@@ -1,6 +1,7 @@
 // IPv4 addresses and subnets as numbers: strict parsing, overlap, and the next free block of a pool.
 
 import { Fault, oneLine } from "../util/errors.ts";
+import type { Range } from "./ranges.ts";
 
 /** A block of addresses: `base` is its first one as a number from 0 to 2^32-1, `length` its prefix length. */
 export interface Subnet {
@@ -74,6 +75,15 @@ export function subnetAround(address: number, length: number): Subnet {
 /** Returns the highest address of a subnet. */
 export function lastOf({ base, length }: Subnet): number {
   return base + sizeOf(length) - 1;
+}
+
+/**
+ * Returns the addresses of `subnet` that hosts can have. A /31 has two (RFC 3021) and a /32 one; every
+ * other subnet keeps its first (network) and last (broadcast) address.
+ */
+export function hostsIn(subnet: Subnet): Range {
+  const edge = subnet.length >= 31 ? 0 : 1;
+  return { first: subnet.base + edge, last: lastOf(subnet) - edge };
 }
 
 /** Reports whether `address` is in `subnet`. */

@@ -4,6 +4,7 @@
 import { planCommits, resolveChecks } from "../../intent/plan_commits.ts";
 import { type Documents, keys } from "../../intent/records.ts";
 import { planChange } from "../../intent/partial_plan.ts";
+import { readableAt } from "../../intent/readable.ts";
 import { planBindings } from "../../intent/plan.ts";
 import type { Plan } from "../../intent/plan/operation.ts";
 import { parseBindings, parseIntent } from "../../intent/schema.ts";
@@ -56,7 +57,9 @@ function planFile(
     skip: number;
   },
 ): { readonly plan: Plan; readonly notes: readonly string[] } {
-  const { intent, warnings } = parseIntent(text, { strict });
+  const isRecorded = (key: string, field: string, value: string) =>
+    mode === "delete" || readableAt<Record<string, unknown>>(documents, key)?.[field] === value;
+  const { intent, warnings } = parseIntent(text, { strict, isRecorded });
   return { plan: planChange(documents, { mode, intent, force, skip }), notes: warnings };
 }
 

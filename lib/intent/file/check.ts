@@ -44,17 +44,7 @@ function checkHosts({ hosts }: Intent): void {
         fix: "add one of them",
       });
     }
-    if (vtepIp !== undefined) checkVtep(`Hosts[${index}].VtepIp`, vtepIp);
   }
-}
-
-function checkVtep(path: string, vtepIp: string): void {
-  const first = Number(vtepIp.split(".")[0]);
-  if (first > 0 && first < 224) return;
-  throw new Fault("usage", `${path} ${vtepIp} is refused`, {
-    why: "it is not a unicast address of a host",
-    fix: "give the host's own address",
-  });
 }
 
 function checkTenant(path: string, tenant: TenantIntent): void {

@@ -3,6 +3,7 @@
 
 import {
   freeSubnets,
+  hostsIn,
   overlap,
   parseAddress,
   parseSubnet,
@@ -13,6 +14,7 @@ import {
   subnetToText,
 } from "../../ipam/subnets.ts";
 import { parseAddressRange, poolSize } from "../../ipam/addresses.ts";
+import { reservationOf, reservationOfAll, reservedIn } from "../../ipam/reserved.ts";
 import { Fault } from "../../util/errors.ts";
 import { type ChosenBy, keys, type TenantRecord } from "../records.ts";
 import { poolOf } from "../field_rules.ts";
@@ -103,9 +105,11 @@ function blockAround(
   const kept = storedSubnet(choosing, key, tenant);
   if (kept && fixed.every((address) => subnetHas(kept, address))) return undefined;
   const block = subnetAround(first, allocSubnetLen);
-  if (subnetHolds(parseSubnet(subnetPool), block)) return block;
+  const reserved = reservationOf(hostsIn(block));
+  if (subnetHolds(parseSubnet(subnetPool), block) && !reserved) return block;
   throw new Fault("usage", `network ${nameOf(key)} gets no subnet`, {
-    why: `its addresses around ${subnetToText(block)} are outside ${subnetPool} of ${name}`,
+    why: reserved ??
+      `its addresses around ${subnetToText(block)} are outside ${subnetPool} of ${name}`,
     fix: "add SubnetCIDR to it",
   });
 }
@@ -135,11 +139,14 @@ function freeBlocks({ stored }: Choosing, { record, networks }: TenantTask, used
   const leaving = networks.flatMap(([key]) => stored.networks.get(key)?.subnet ?? []);
   const taken = {
     *[Symbol.iterator]() {
+      yield* reserved;
       for (const { subnet } of used) yield subnet;
     },
   };
+  const reserved = reservedIn(pool, length);
   const blocks = chain(
     freeSubnets(pool, length, [
+      ...reserved,
       ...used.map(({ subnet }) => subnet),
       ...leaving.map((one) => parseSubnet(one)),
     ]),
@@ -149,7 +156,8 @@ function freeBlocks({ stored }: Choosing, { record, networks }: TenantTask, used
     const { value } = blocks.next();
     if (value !== undefined) return value;
     throw new Fault("exhausted", `no subnet is left for ${nameOf(key)}`, {
-      why: `no /${length} is free in pool ${record.subnetPool} of ${record.name}`,
+      why: reservationOfAll(pool) ??
+        `no /${length} is free in pool ${record.subnetPool} of ${record.name}`,
       fix: "widen SubnetPool, or add SubnetCIDR",
     });
   };
