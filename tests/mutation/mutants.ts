@@ -80,13 +80,22 @@ export const mutants: readonly Mutant[] = [
       "base < end; base += size) yield { base, length };\n}",
     ],
   ]),
-  ...mutantsOf("lib/ipam/addresses.ts", ADDRESSES, [
+  ...mutantsOf("lib/ipam/subnets.ts", ADDRESSES, [
     ["network and broadcast address are given", "subnet.length >= 31 ? 0 : 1", "0"],
     [
       "a /31 keeps both of its addresses",
       "subnet.length >= 31 ? 0 : 1",
       "subnet.length >= 32 ? 0 : 1",
     ],
+  ]),
+  ...mutantsOf("lib/ipam/reserved.ts", ["tests/unit/ipam/reserved_test.ts"], [
+    [
+      "multicast addresses are given to hosts",
+      '  ["224.0.0.0/4", "reserved for multicast (RFC 5771)"],\n',
+      "",
+    ],
+  ]),
+  ...mutantsOf("lib/ipam/addresses.ts", ADDRESSES, [
     [
       "the gateway is given",
       "...(gateway === undefined ? [] : [{ first: gateway, last: gateway }]),",
@@ -286,7 +295,6 @@ export const mutants: readonly Mutant[] = [
       'if (other) {\n      throw new Fault("usage", `${at(index)}.SubnetCIDR',
       'if (false) {\n      throw new Fault("usage", `${at(index)}.SubnetCIDR',
     ],
-    ["a tunnel address may be a multicast", "first > 0 && first < 224", "first > 0"],
   ]),
   ...mutantsOf("lib/intent/file/fold.ts", FILE, [
     [
