@@ -112,9 +112,8 @@ export function peerPodIn(value: unknown, strings: StringPool): PeerPod | undefi
     labels: pairsIn(meta.labels, strings),
     node: strings.intern(textIn(spec.nodeName)),
     addresses: addressesIn(status),
-    ports: listIn(spec.containers).flatMap((one) => listIn(one.ports)).map((one) =>
-      portIn(one, strings)
-    ).filter((one) => one !== undefined),
+    ports: containersIn(spec).flatMap((one) => listIn(one.ports)).map((one) => portIn(one, strings))
+      .filter((one) => one !== undefined),
   };
 }
 
@@ -175,6 +174,15 @@ function pairsIn(value: unknown, strings: StringPool, isWanted = (_: string) => 
 function addressesIn(status: Fields): string[] {
   const several = listIn(status.podIPs).map((one) => textIn(one.ip));
   return (several.length > 0 ? several : [textIn(status.podIP)]).filter((one) => one !== "");
+}
+
+/**
+ * Returns the containers that run as long as the pod: also init containers that always restart (sidecars, since
+ * Kubernetes 1.28). They are last, as Kubernetes looks for a named port there last.
+ */
+function containersIn(spec: Fields): Fields[] {
+  const sidecars = listIn(spec.initContainers).filter((one) => one.restartPolicy === "Always");
+  return [...listIn(spec.containers), ...sidecars];
 }
 
 function portIn(value: Fields, strings: StringPool): NamedPort | undefined {

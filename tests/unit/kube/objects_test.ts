@@ -72,6 +72,25 @@ Deno.test("a static pod is the one that the runtime knows by the hash of its con
   }
 });
 
+Deno.test("named ports of init containers that keep running are known, those of others are not", () => {
+  const port = (name: string, containerPort: number) => ({ ports: [{ name, containerPort }] });
+  const spec = {
+    containers: [{ name: "c", ...port("http", 80) }],
+    initContainers: [
+      { name: "mesh", restartPolicy: "Always", ...port("metrics", 15090) },
+      { name: "once", ...port("setup", 1) },
+      { name: "retry", restartPolicy: "OnFailure", ...port("retry", 2) },
+      // Of two ports of one name the container's is the one, as in Kubernetes.
+      { name: "shadow", restartPolicy: "Always", ...port("http", 8080) },
+    ],
+  };
+  for (const read of [hostPodIn, peerPodIn]) {
+    const { ports = [] } = read({ ...POD, spec }, new StringPool()) ?? {};
+    const shown = ports.map(({ name, port }) => `${name} ${port}`);
+    assertEquals(shown, ["http 80", "metrics 15090", "http 8080"]);
+  }
+});
+
 Deno.test("peerPodIn() keeps no annotation", () => {
   assertEquals(Object.keys(peerPodIn(POD, new StringPool()) ?? {}).includes("annotations"), false);
 });
