@@ -10,6 +10,8 @@ export interface Access {
   /** PEM of our certificate and its key. */
   readonly cert?: string;
   readonly key?: string;
+  /** Headers that ask for the rights of another user; each may occur several times. */
+  readonly impersonation?: readonly (readonly [header: string, value: string])[];
   /** Namespace that a command means which names none. */
   readonly namespace: string;
 }

@@ -33,9 +33,10 @@ export class KubeRefusal extends Fault {
   constructor(status: number, message: string, server: string) {
     const refusal = refusalOf(status);
     const [code, what, fix] = REFUSALS[refusal];
+    const isImpersonation = refusal === "forbidden" && / cannot impersonate /.test(message);
     super(code, `API server ${server} ${what}`, {
       why: `${status} "${oneLine(message, 90)}"`,
-      fix,
+      fix: isImpersonation ? 'grant it "impersonate", or remove "as"' : fix,
     });
     this.refusal = refusal;
     this.status = status;
@@ -121,14 +122,7 @@ export class ApiConnection implements Disposable {
         client: this.#client,
         signal: ends,
         redirect: "manual",
-        headers: {
-          accept: "application/json",
-          "user-agent": "k8contivnet",
-          ...this.#access.token === undefined
-            ? {}
-            : { authorization: `Bearer ${this.#access.token}` },
-          ...body ? { "content-type": body.type } : {},
-        },
+        headers: this.#headers(body?.type),
         ...body ? { body: body.text } : {},
       });
       const received = await unlessAborted(response, ends);
@@ -141,6 +135,18 @@ export class ApiConnection implements Disposable {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** Returns pairs, as an object or Headers would join the groups of an impersonation to one. */
+  #headers(type: string | undefined): [string, string][] {
+    const { token, impersonation = [] } = this.#access;
+    return [
+      ["accept", "application/json"],
+      ["user-agent", "k8contivnet"],
+      ...token === undefined ? [] : [["authorization", `Bearer ${token}`] as [string, string]],
+      ...impersonation.map(([name, value]): [string, string] => [name, value]),
+      ...type === undefined ? [] : [["content-type", type] as [string, string]],
+    ];
   }
 
   /** Returns the JSON of a response. Faults: as ask(); the limit includes the body. */

@@ -2,6 +2,7 @@
 // YAML parser is large.
 
 import { Fault, oneLine } from "../util/errors.ts";
+import { impersonationOf } from "./impersonation.ts";
 import type { Access, AccessOptions } from "./access_fields.ts";
 
 /** Files that a kubeconfig names, relative to its own folder. */
@@ -84,6 +85,7 @@ export function accessFrom(
     pem(user, "client-key"),
   ];
   const token = textIn(user.token);
+  const impersonation = impersonationOf(user, wrong);
   const files: Record<string, string | undefined> = {
     // As in client-go: data takes precedence over a file, and the file of a token over the token.
     ca: ca === undefined ? textIn(cluster["certificate-authority"]) : undefined,
@@ -101,6 +103,7 @@ export function accessFrom(
     ...cert === undefined ? {} : { cert },
     ...key === undefined ? {} : { key },
     ...token === undefined ? {} : { token },
+    ...impersonation.length === 0 ? {} : { impersonation },
     files: Object.fromEntries(Object.entries(files).filter(([, file]) => file !== undefined)),
   };
 }

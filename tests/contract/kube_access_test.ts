@@ -11,6 +11,7 @@ import { Fault } from "../../lib/util/errors.ts";
 import { makeCertificates, signClient } from "../lab/etcd_files.ts";
 import { type Kube, startKube } from "../lab/kube.ts";
 import { follow, unusedName } from "../lab/kube_cluster.ts";
+import { run } from "../lab/run.ts";
 import { waitFor } from "../lab/wait.ts";
 
 let kube: Kube;
@@ -123,6 +124,41 @@ Deno.test("a client's certificate is enough, as file and as data", async () => {
     "client-key-data": await base64(clientKey),
   };
   assertEquals(await sentence(await kube.kubeconfig("cert-data", data)), "");
+});
+
+Deno.test("a kubeconfig that impersonates has the rights of that user, as with kubectl, and no more", async () => {
+  const user = {
+    token: kube.adminToken,
+    as: "jané",
+    "as-groups": ["dev", "ops, and more"],
+    "as-user-extra": { "acme.com/project": ["x", "y"] },
+  };
+  const [node, theirs] = [unusedName("node"), unusedName("node")];
+  const kubeconfig = await kube.kubeconfig("impersonating", user);
+  assertMatch(await sentence(kubeconfig, node), /denies us permission: 403 .*User \\?"jané/);
+  await run(`${kube.bin}/kubectl`, [
+    ...[`--kubeconfig=${kubeconfig}`, `--cache-dir=${kube.dir}/kubectl-jane`, "get", "pods", "-A"],
+    `--field-selector=spec.nodeName=${theirs}`,
+  ]).catch(() => {});
+  const seen = async (node: string) =>
+    (await kube.audited()).find(({ uri }) => uri.includes(node))?.impersonated;
+  await waitFor("both requests", async () => await seen(node) && await seen(theirs), LIMIT);
+  assertEquals(await seen(node), {
+    username: "jané",
+    groups: ["dev", "ops, and more", "system:authenticated"],
+    extra: { "acme.com/project": ["x", "y"] },
+  });
+  assertEquals(await seen(node), await seen(theirs));
+  await kube.kubectl("create", "clusterrolebinding", "devs", ...[
+    "--clusterrole=k8contivnet",
+    "--group=ops, and more",
+  ]);
+  await waitFor("jané's rights", async () => await sentence(kubeconfig) === "", LIMIT);
+  const token = await kube.token("rights", "k8contivnet");
+  assertMatch(
+    await sentence(await kube.kubeconfig("no-impersonation", { token, as: "jane" })),
+    /cannot impersonate|or remove "as"$/,
+  );
 });
 
 Deno.test("other ways that lead nowhere are each said in a sentence", async () => {

@@ -232,7 +232,7 @@ export class Kube implements AsyncDisposable {
   /** Writes `NAME.kubeconfig` for a user's fields; returns its path. `server` is another way here. */
   async kubeconfig(
     name: string,
-    user: Readonly<Record<string, string>>,
+    user: Readonly<Record<string, unknown>>,
     { server = this.url, ca = this.files.ca }: { server?: string; ca?: string } = {},
   ): Promise<string> {
     const path = `${this.dir}/${name}.kubeconfig`;

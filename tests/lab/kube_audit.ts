@@ -4,6 +4,8 @@
 export interface AuditedRequest {
   readonly verb: string;
   readonly user: string;
+  /** The user that it acted as, if it impersonated one. */
+  readonly impersonated?: unknown;
   /** `pods`, `pods/status`; a path where it was for no resource. */
   readonly what: string;
   readonly uri: string;
@@ -22,11 +24,15 @@ export const AUDIT_POLICY = JSON.stringify({
 export function readAudit(text: string): AuditedRequest[] {
   const byId = new Map<string, AuditedRequest>();
   for (const line of text.split("\n").slice(0, -1)) {
-    const { auditID, verb, user, objectRef, requestURI, responseStatus } = JSON.parse(line);
+    const event = JSON.parse(line);
+    const { auditID, verb, user, objectRef, requestURI, responseStatus } = event;
     const { resource, subresource } = objectRef ?? {};
     const what = resource ? `${resource}${subresource ? `/${subresource}` : ""}` : requestURI;
     const code = responseStatus?.code ?? 0;
-    byId.set(auditID, { verb, user: user.username, what, uri: requestURI, code });
+    byId.set(auditID, {
+      ...{ verb, user: user.username, what, uri: requestURI, code },
+      ...event.impersonatedUser ? { impersonated: event.impersonatedUser } : {},
+    });
   }
   return [...byId.values()];
 }
