@@ -14,9 +14,9 @@ export const VLANS: Range = { first: 1, last: 4_094 };
 /** Lowest and highest VNI, a 24-bit number; 0 is not used. */
 export const VNIS: Range = { first: 1, last: 16_777_215 };
 
-// As the original reads them: VLAN lists may contain 0 and 4095, VNI ranges end at 65535 and are this wide.
+// As the original reads them: VLAN lists may contain 0 and 4095, VNI ranges are this wide. Those of the original
+// end at 65535, but VNIs have 24 bits.
 const WRITTEN_VLAN_LIMIT = 4_095;
-const WRITTEN_VNI_LIMIT = 65_535;
 const VNI_SPAN = 16_000;
 
 /**
@@ -35,7 +35,7 @@ export function parseVniRange(text: string): Range {
   if (text.includes(",")) {
     throw notARange("VNI", text, "a tenant has one range of VNIs", "leave the others out");
   }
-  const range = parseRange("VNI", text, text, WRITTEN_VNI_LIMIT);
+  const range = parseRange("VNI", text, text, VNIS.last);
   if (range.last - range.first > VNI_SPAN) {
     throw notARange("VNI", text, `it spans more than ${VNI_SPAN}`, "write a shorter one");
   }

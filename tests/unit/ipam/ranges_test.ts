@@ -63,10 +63,16 @@ Deno.test("parseVniRange() reads one range and leaves VNI 0 out", () => {
   assertEquals(parseVniRange("10000-16000"), { first: 10_000, last: 16_000 });
   assertEquals(parseVniRange("10000-26000"), { first: 10_000, last: 26_000 });
   assertEquals(parseVniRange("0-5"), { first: 1, last: 5 });
+  assertEquals(parseVniRange("101-15535"), { first: 101, last: 15_535 });
+});
+
+Deno.test("parseVniRange() reads VNIs of all 24 bits", () => {
+  assertEquals(parseVniRange("65530-75535"), { first: 65_530, last: 75_535 });
+  assertEquals(parseVniRange("16770000-16777215"), { first: 16_770_000, last: 16_777_215 });
 });
 
 const refusedVnis: readonly { text: string; says: string }[] = [
-  { text: "101-75535", says: "75535 is above 65535" },
+  { text: "16770000-16777216", says: "16777216 is above 16777215" },
   { text: "8000-7999", says: 'write "7999-8000"' },
   { text: "10000-11000,12000-13000", says: "one range" },
   { text: "10000-26001", says: "spans more than 16000" },
