@@ -13,9 +13,10 @@ export interface EtcdUrl {
 }
 
 const DEFAULT_ROOT = "/contiv.io/k8contivnet/v1";
+const DEFAULT_PORT = "2379";
 const FIX = "write etcd://HOST:2379,HOST:2379/PREFIX, or etcds:// for TLS";
 
-/** Parses `url`. Faults: usage, without repeating the URL, as it may contain a password. */
+/** Parses `url`; members without a port have 2379, blanks around them are ignored. Faults: usage, without repeating the URL, as it may contain a password. */
 export function parseEtcdUrl(url: string): EtcdUrl {
   const [, scheme, members = "", path = ""] = /^(etcds?):\/\/([^/?#]*)(\/[^?#]*)?$/.exec(url) ?? [];
   if (scheme === undefined) throw wrong("is not an etcd URL");
@@ -28,10 +29,11 @@ export function parseEtcdUrl(url: string): EtcdUrl {
 }
 
 function parseEndpoint(text: string): string {
-  const [, host = "", port = ""] = /^(\[[0-9a-fA-F:.]+\]|[\w.-]+):([0-9]{1,5})$/.exec(text) ?? [];
+  const member = /^(\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::([0-9]{1,5}))?$/;
+  const [, host = "", port = DEFAULT_PORT] = member.exec(text.trim()) ?? [];
   const number = Number(port);
   if (host !== "" && number >= 1 && number <= 65_535) return `${host.toLowerCase()}:${number}`;
-  throw wrong("has a member that is not HOST:PORT");
+  throw wrong("has a member that is not HOST:PORT or HOST");
 }
 
 function parseRoot(path: string): string {
