@@ -84,7 +84,7 @@ function secondsIn(flags: FlagValues, name: string): number {
 /** Returns the options of the agent. Faults: usage; those of readIntentFile(). */
 async function optionsFrom(flags: FlagValues): Promise<AgentOptions> {
   const stateDir = one(flags, "state-dir");
-  const ovsdb = one(flags, "ovsdb");
+  const ovsdb = one(flags, "ovsdb").replace(/^(?=\/)/, "unix:");
   const bridge = one(flags, "bridge");
   const [uplink, vtepIp] = [one(flags, "uplink"), one(flags, "vtep-ip")];
   if (!ovsdb.startsWith("unix:")) {

@@ -18,7 +18,7 @@ import {
 
 /** Where the runtimes are found. */
 export interface RuntimesOptions {
-  /** `unix:PATH` of Docker's socket, or `none`. */
+  /** `unix:PATH` or `/PATH` of Docker's socket, or `none`. */
   readonly docker: string;
   /** Milliseconds within which Docker has to answer. @default RUNTIME_LIMIT_MS */
   readonly limitMs?: number;
@@ -30,10 +30,10 @@ export function openRuntimes({ docker, limitMs = RUNTIME_LIMIT_MS }: RuntimesOpt
   return new HostRuntimes(path === undefined ? undefined : new Docker(path, limitMs));
 }
 
-/** Returns the socket's path in `unix:PATH`, undefined for `none`. Faults: usage. */
+/** Returns the socket's path in `unix:PATH` or `PATH`, undefined for `none`. Faults: usage. */
 export function parseDockerAddress(address: string): string | undefined {
   if (address === "none") return undefined;
-  const path = /^unix:(?:\/\/)?(\/[^\0]+)$/.exec(address)?.[1];
+  const path = /^(?:unix:(?:\/\/)?)?(\/[^\0]+)$/.exec(address)?.[1];
   if (path !== undefined && !path.startsWith("//")) return path;
   throw new Fault("usage", `--docker "${oneLine(address, 60)}" is not valid`, {
     why: "only unix sockets are supported",

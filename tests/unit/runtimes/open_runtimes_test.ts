@@ -3,14 +3,24 @@ import { openRuntimes, parseDockerAddress } from "../../../lib/runtimes/open_run
 import { parseStartTime } from "../../../lib/runtimes/proc.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 
-Deno.test("parseDockerAddress() reads both ways of writing a unix socket, and none", () => {
+Deno.test("parseDockerAddress() reads all ways of writing a unix socket, and none", () => {
   assertEquals(parseDockerAddress("unix:/var/run/docker.sock"), "/var/run/docker.sock");
   assertEquals(parseDockerAddress("unix:///var/run/docker.sock"), "/var/run/docker.sock");
+  assertEquals(parseDockerAddress("/var/run/docker.sock"), "/var/run/docker.sock");
   assertEquals(parseDockerAddress("none"), undefined);
 });
 
 for (
-  const address of ["", "unix:", "unix:docker.sock", "unix://docker.sock", "tcp://1.2.3.4:2375"]
+  const address of [
+    "",
+    "unix:",
+    "/",
+    "//docker.sock",
+    "docker.sock",
+    "unix:docker.sock",
+    "unix://docker.sock",
+    "tcp://1.2.3.4:2375",
+  ]
 ) {
   Deno.test(`openRuntimes() refuses Docker at "${address}"`, () => {
     const fault = assertThrows(() => openRuntimes({ docker: address }), Fault, "--docker");
