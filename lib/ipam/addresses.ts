@@ -5,7 +5,9 @@ import { countIds, freeIds, lowestFreeId, mergeRanges, type Range, rangesHave } 
 import {
   addressToText,
   hostsIn,
+  lastOf,
   parseAddress,
+  parseSubnet,
   type Subnet,
   subnetHas,
   subnetToText,
@@ -97,6 +99,7 @@ export function poolIsFull(pool: AddressPool): Fault {
 
 /** Returns the addresses of `first-last`, or of a single address. Faults: usage. */
 export function parseAddressRange(text: string): Range {
+  if (text.includes("/")) throw withPrefixLength(text);
   const [first = "", last = first, ...rest] = text.split("-").map((part) => part.trim());
   const range = { first: parseAddress(first), last: parseAddress(last) };
   if (rest.length === 0 && range.first <= range.last) return range;
@@ -104,6 +107,21 @@ export function parseAddressRange(text: string): Range {
     why: rest.length > 0 ? "a range is FIRST-LAST" : "its first address is above its last",
     fix: 'write it as in "11.1.0.10-11.1.0.20"',
   });
+}
+
+/** Returns the Fault (usage) of a range that is written as a subnet, or with a subnet's prefix length. */
+function withPrefixLength(text: string): Fault {
+  const range = text.includes("-")
+    ? text.replace(/\/.*/s, "")
+    : addressRangeToText(rangeOf(parseSubnet(text, { hostBits: "cut" })));
+  return new Fault("usage", `"${oneLine(text, 40)}" is not a valid address range`, {
+    why: "it has a prefix length",
+    fix: `write "${oneLine(range, 40)}"`,
+  });
+}
+
+function rangeOf(subnet: Subnet): Range {
+  return { first: subnet.base, last: lastOf(subnet) };
 }
 
 /** Returns a range of addresses as an intent file writes it; a single one without `-`. */

@@ -59,7 +59,12 @@ function scan(what: string, text: string): void {
       ? undefined
       : step(open, expected, token);
     if (next === undefined) throw notJson(what, text, at, `expected ${WORDS[expected]}`);
-    if (next === "twice") throw notJson(what, text, at, `key ${token} occurs twice in one object`);
+    if (next === "twice") {
+      throw new Fault("usage", `${what} is not valid JSON at ${placeOf(text, at)}`, {
+        why: `key ${oneLine(token ?? "", 40)} occurs twice in one object`,
+        fix: "leave one out",
+      });
+    }
     expected = next;
     at = TOKEN.lastIndex;
   }
@@ -113,17 +118,21 @@ function after(open: Open[]): Expected {
 }
 
 function notJson(what: string, text: string, at: number, why: string): Fault {
-  const before = text.slice(0, at).split("\n");
-  const column = (before.at(-1)?.length ?? 0) + 1;
   const found = at < text.length
-    ? `found "${oneLine(text.slice(at, at + 12), 12)}"`
+    ? `found ${quoted(oneLine(text.slice(at, at + 12), 12))}`
     : "found the end of the text";
-  return new Fault(
-    "usage",
-    `${what} is not valid JSON at line ${before.length}, column ${column}`,
-    {
-      why: `${why}, ${found}`,
-      fix: 'compare with "k8contivnet intent example"',
-    },
-  );
+  return new Fault("usage", `${what} is not valid JSON at ${placeOf(text, at)}`, {
+    why: `${why}, ${found}`,
+    fix: 'compare with "k8contivnet intent example"',
+  });
+}
+
+function placeOf(text: string, at: number): string {
+  const before = text.slice(0, at).split("\n");
+  return `line ${before.length}, column ${(before.at(-1)?.length ?? 0) + 1}`;
+}
+
+/** What has double quotes of its own gets no others. */
+function quoted(text: string): string {
+  return text.includes('"') ? text : `"${text}"`;
 }

@@ -194,10 +194,21 @@ function readAddress(text: string): string {
 }
 
 function readSubnet(text: string): string {
+  const [, first, last, length] = /^([\d.]+) *- *([\d.]+)(\/\d+)$/.exec(text) ?? [];
+  if (first !== undefined) throw rangeAsSubnet(text, `${first}-${last}`, `${first}${length}`);
   const subnet = parseSubnet(text);
   if (subnet.length >= SHORTEST_PREFIX) return subnetToText(subnet);
   throw new Fault("usage", `"${text}" is too large`, {
     why: `the shortest prefix is ${SHORTEST_PREFIX}`,
     fix: "choose a longer one",
+  });
+}
+
+/** Later releases of the original took a range with a prefix length as a network's subnet. */
+function rangeAsSubnet(text: string, range: string, around: string): Fault {
+  const cidr = subnetToText(parseSubnet(around, { hostBits: "cut" }));
+  return new Fault("usage", `"${oneLine(text, 40)}" is not a valid subnet`, {
+    why: "it is a range of addresses",
+    fix: `write "${cidr}"; a network's AllocRange takes "${range}"`,
   });
 }

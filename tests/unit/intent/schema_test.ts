@@ -252,6 +252,22 @@ const refused: readonly (readonly [string, string, ...string[]])[] = [
     `${NETWORK}.SubnetCIDR 127.0.1.0/24 is refused`,
     "other interfaces drop it (RFC 1122)",
   ],
+  [
+    inNetwork(`"SubnetCIDR":"200.0.3.50-200.0.3.100/24"`),
+    `${NETWORK}.SubnetCIDR: "200.0.3.50-200.0.3.100/24" is not a valid subnet`,
+    `it is a range of addresses; write "200.0.3.0/24"; a network's AllocRange takes "200.0.3.50-200.0.3.100"`,
+  ],
+  [inNetwork(`"SubnetCIDR":"300.0.3.50-9/24"`), `${NETWORK}.SubnetCIDR`, "not a valid IPv4"],
+  [
+    inNetwork(`"AllocRange":"200.0.3.50-200.0.3.100/24"`),
+    `${NETWORK}.AllocRange: "200.0.3.50-200.0.3.100/24" is not a valid address range`,
+    'it has a prefix length; write "200.0.3.50-200.0.3.100"',
+  ],
+  [
+    inNetwork(`"Reserve":["200.0.3.0/28"]`),
+    `${NETWORK}.Reserve[0]`,
+    'write "200.0.3.0-200.0.3.15"',
+  ],
   [inNetwork(`"SubnetCIDR":"0.1.0.0/16"`), `${NETWORK}.SubnetCIDR`, "RFC 1122"],
   [inNetwork(`"SubnetCIDR":"169.254.1.0/24"`), `${NETWORK}.SubnetCIDR`, "RFC 3927"],
   [inNetwork(`"SubnetCIDR":"169.0.0.0/8"`), `${NETWORK}.SubnetCIDR`, "RFC 3927"],

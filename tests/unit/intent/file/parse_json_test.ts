@@ -25,6 +25,21 @@ const wrong: readonly (readonly [string, string, string])[] = [
   [`{"a":1,"\\u0061":3}`, "line 1, column 8", "occurs twice"],
 ];
 
+Deno.test("quotes are not doubled in messages", () => {
+  const messageOf = (text: string) => assertThrows(() => parseJson("intent", text), Fault).message;
+  const place = "intent is not valid JSON at line 1, column";
+  assertEquals(
+    messageOf('{"Name":1,"Name":2}'),
+    `${place} 11: key "Name" occurs twice in one object; leave one out`,
+  );
+  for (const [text] of wrong) assertEquals(/""/.test(messageOf(text)), false, messageOf(text));
+  const example = 'compare with "k8contivnet intent example"';
+  assertEquals(
+    messageOf('{"a" "b"}'),
+    `${place} 6: expected a colon, found "b"}; ${example}`,
+  );
+});
+
 for (const [text, place, why] of wrong) {
   Deno.test(`parseJson() says where and why ${JSON.stringify(text)} is no JSON`, () => {
     const { message } = assertThrows(() => parseJson("intent", text), Fault);
