@@ -454,13 +454,35 @@ place() {
   mv -f "$new" "$root$2"
 }
 
+# Succeeds if the host's env has -S, or if --root has no env yet.
+env_splits() {
+  if [ -z "$root" ]; then
+    /usr/bin/env -S A=a
+  elif [ -e "$root/usr/bin/env" ]; then
+    chroot "$root" /usr/bin/env -S A=a
+  fi >/dev/null 2>&1
+}
+
+# Prepares the file to install. The first line of dist/k8contivnet needs an env with -S; on a host without
+# (coreutils before 8.30, BusyBox) the copy begins with #!/bin/sh. It has the same length, as the launcher
+# finds the program by its offset.
+prepare_file() {
+  local line
+  file=dist/k8contivnet
+  if env_splits; then return; fi
+  file=$(mktemp "${TMPDIR:-/tmp}/k8contivnet-file.XXXXXX")
+  to_delete=$file
+  IFS= read -r line <dist/k8contivnet
+  { printf '%-*s\n' "${#line}" '#!/bin/sh' && tail -n +2 dist/k8contivnet; } >"$file"
+}
+
 # Puts the file in the plugin's folder. A kubelet that starts meanwhile sees either the folder with the
 # file, or no folder; it never sees anything else beside or in it.
 place_plugin() {
   local new
   mkdir -p "$root$PLUGINS/exec"
   new=$(mktemp -d "$root$PLUGINS/.k8contivnet.XXXXXX")
-  cp dist/k8contivnet "$new/k8contivnet"
+  cp "$file" "$new/k8contivnet"
   chmod 755 "$new" "$new/k8contivnet"
   sync "$new/k8contivnet"
   if [ -d "$root$FOLDER" ]; then
@@ -481,8 +503,9 @@ same() { cmp -s "$1" "$root$2"; }
 install_here() {
   [ -f dist/k8contivnet ] || fail "dist/k8contivnet is missing; run \"./install.sh build\" first"
   check_places
-  local changed='' link
-  if ! same dist/k8contivnet "$FILE"; then
+  local changed='' link file
+  prepare_file
+  if ! same "$file" "$FILE"; then
     changed=yes
     act "install the file at $root$FILE" -- place_plugin
   fi
@@ -577,8 +600,9 @@ cd "$(dirname "$(realpath "$0")")"
 PATH=$PATH:/usr/sbin:/sbin
 log=$(mktemp "${TMPDIR:-/tmp}/k8contivnet-install.XXXXXX")
 to_remove=
+to_delete=
 kube_build=
 lane_pids=()
-trap 'clean_up; stop_lanes; stop_build; rm -f "$log"' EXIT
+trap 'clean_up; stop_lanes; stop_build; rm -f "$log" "$to_delete"' EXIT
 trap 'exit 130' INT TERM HUP
 main "$@"

@@ -31,6 +31,7 @@ async function runNow(
   try {
     const child = new Deno.Command(cmd, {
       args: [...args],
+      ...folderForCommands(),
       signal,
       stdin: stdin === undefined ? "null" : "piped",
       stdout: "piped",
@@ -58,6 +59,13 @@ async function runNow(
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
     throw new Fault("unavailable", `${cmd} is not installed`, { fix: "run ./install.sh", cause });
   }
+}
+
+const PATH_MAX = 4_096;
+
+/** Deno enters the working folder by its path, which fails from PATH_MAX bytes on: then commands start in `/`. */
+function folderForCommands(): { readonly cwd?: string } {
+  return new TextEncoder().encode(Deno.cwd()).length < PATH_MAX ? {} : { cwd: "/" };
 }
 
 function timedOut(cmd: string, limitMs: number): Fault {

@@ -55,6 +55,25 @@ Deno.test("install puts file, links and unit in their places, and nothing else",
   await run("cmp", [DIST, `${dir}/${FILE}`]);
 });
 
+Deno.test("install to a host whose env has no -S writes a first line that works there", async () => {
+  await using dir = await tempDir();
+  await makeHostRoot(`${dir}`);
+  await Deno.mkdir(`${dir}/usr/bin`);
+  await Deno.copyFile("/bin/busybox", `${dir}/usr/bin/env`);
+  for (const _ of ["first", "again"]) {
+    assertEquals((await installSh("install", "--root", `${dir}`)).err, "");
+    const [built, installed] = [await Deno.readFile(DIST), await Deno.readFile(`${dir}/${FILE}`)];
+    assertEquals(installed.length, built.length);
+    const end = built.indexOf(10);
+    assertMatch(new TextDecoder().decode(installed.subarray(0, end)), /^#!\/bin\/sh +$/);
+    assert(installed.subarray(end).every((byte, n) => byte === built[end + n]));
+  }
+  const env = { K8CONTIVNET_CACHE: `${dir}/cache` };
+  const { code, err } = await start([`${dir}/${FILE}`, "help"], { env });
+  assertEquals({ code, err }, { code: 0, err: "" });
+  assertEquals((await installSh("install", "--uninstall", "--root", `${dir}`)).err, "");
+});
+
 Deno.test("install --uninstall leaves the host as it was before", async () => {
   await using dir = await tempDir();
   await makeHostRoot(`${dir}`);

@@ -225,7 +225,7 @@ function inBusyboxRoot(root: string, glibc: boolean): Promise<Ended> {
      chroot $1 /bin/busybox --install -s /bin
      ${glibc ? `ldd ${Deno.execPath()} | grep -o '/[^ ]*' | xargs -I{} cp --parents -L {} $1` : ":"}
      [ ${glibc} = false ] || mount -t proc proc $1/proc
-     exec chroot $1 /bin/env -i /k8contivnet help`,
+     exec chroot $1 /bin/env -i /bin/sh /k8contivnet help`,
     root,
   );
 }
