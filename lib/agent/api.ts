@@ -200,9 +200,8 @@ export interface WhyPlace {
 
 /** Body of POST /v1/trace: the first packet of a connection between two pods. */
 export interface TraceRequest {
-  /** `NAMESPACE/NAME`, a name, or an address of a pod. */
+  /** `NAMESPACE/NAME`, a name, or an address of a pod; of one of the two, any other address. */
   readonly source: string;
-  /** The same, or any other address. */
   readonly destination: string;
   readonly protocol: "tcp" | "udp" | "icmp";
   /** Of the destination; 0 for icmp. */
@@ -222,6 +221,8 @@ export interface TraceAnswer {
   readonly destination: string;
   /** Verdict of the policies, for all hosts. */
   readonly model: TraceWord;
+  /** Only where the two have no common network, which decides before any policy. */
+  readonly isApart?: true;
   /** What this host's switch does; absent if the packet does not pass it. */
   readonly switch?: TraceWord & {
     /** out: it decides what the source may send; in: what the destination may receive. */

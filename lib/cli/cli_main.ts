@@ -31,7 +31,7 @@ const HELP = `k8contivnet: pods on their own VLANs and VXLANs, from one intent f
   delete -f FILE     delete what it names                     bind POD HOST   pin a pod's endpoints
   get KIND           hosts tenants networks endpoints attachments policies pods
   why POD            which rule put it into which network, or why it is in none
-  trace SRC DST      may these two pods communicate, by which rule, and does the switch agree
+  trace SRC DST      may these two communicate, by which rule, and does the switch agree
   ipam show          usage of the address pools               ipam check      compare records with claims
   gc                 release what is gone from this host now  gc --host HOST  from a host that is lost
   intent example     an intent to start from                  intent check FILE

@@ -7,9 +7,9 @@ import type { Command, Shell } from "./shell.ts";
 
 export const trace: Command = {
   usage: "trace SRC DST [--tcp PORT | --udp PORT | --icmp] [-o json]\n" +
-    "  SRC: pod as NAMESPACE/NAME, its name, or its address; DST: the same, or any address\n" +
-    "  prints allowed or denied, with the rule that decides, and what the switch itself does;\n" +
-    "  exits with 1 if the two differ\n" +
+    "  SRC, DST: pod as NAMESPACE/NAME, its name, or its address; one of them may be any other address\n" +
+    "  prints allowed or denied, with the rule that decides, or because they have no common network,\n" +
+    "  and what the switch itself does; exits with 1 if the two differ\n" +
     "  e.g. k8contivnet trace default/app default/web --tcp 8000",
   run: async (shell) => {
     const request = requestOf(shell);
@@ -59,7 +59,13 @@ function show({ options, output }: Shell, request: TraceRequest, answer: TraceAn
   const word = (isAllowed: boolean) =>
     paint(output, isAllowed ? "green" : "red", isAllowed ? "allowed" : "denied");
   const what = request.protocol === "icmp" ? "icmp" : `${request.protocol} ${request.port}`;
-  output.data(`${word(model.isAllowed)}  ${source} to ${destination}, ${what}`);
+  const line = `${word(model.isAllowed)}  ${source} to ${destination}, ${what}`;
+  if (answer.isApart) {
+    const [short = "", long = ""] = model.by.split(": ");
+    output.data(`${line}: ${short}`);
+    return output.data(`  ${long}; if a router connects them, trace the address of one of them`);
+  }
+  output.data(line);
   output.data(`  policies: ${word(model.isAllowed)}  ${model.by}`);
   const { switch: seen } = answer;
   if (!seen) return;

@@ -111,6 +111,18 @@ Deno.test("tenants with the same addresses have policies of their own, across ho
     await first(two, "t/other", "t/web", "--tcp", "8000"),
     /^denied .*\n.*\n.*allowed .*may be sent/,
   );
+  // From outside, an address is no member of group app.
+  assertMatch(
+    await first(one, "192.0.2.7", "t/web", "--tcp", "8000"),
+    /^denied {2}192\.0\.2\.7 to t\/web .*\n.*rule 1 .*\n.*denied {2}policy t\/p1 \(what may arrive\)/,
+  );
+  assertMatch(await first(one, "192.0.2.7", "t/web", "--udp", "53"), /^allowed .*\n.*\n.*allowed/);
+  assertMatch(
+    await first(one, "192.0.2.7", "u/web", "--tcp", "8000"),
+    /^allowed .*\n.*\n.*allowed/,
+  );
+  // Whatever the policies say, tenants are apart.
+  assertMatch(await first(one, "t/web", "u/app", "--tcp", "8000"), /^denied .*no common network\n/);
   const far = await one.agent.call("trace", "t/app", "t/other");
   assertEquals(far.code, 3);
   assertStringIncludes(far.err, "the pods are on host2");

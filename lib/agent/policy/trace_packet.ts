@@ -37,33 +37,40 @@ const CLIENT_PORT = 40_000;
 /** Stands for the next hop to an address that is not a pod's. */
 const NEXT_HOP = "02:00:00:00:00:01";
 
-/** Traces through both. Faults: not_found, where no such pod is attached, or neither pod is on this host. */
+/**
+ * Traces through both. Pods without a common network cannot communicate, whatever the policies say: that is
+ * an answer, too. Faults: not_found, where no such pod is attached, or neither pod is on this host; usage.
+ */
 export async function tracePacket(deps: TraceDeps, request: TraceRequest): Promise<TraceAnswer> {
   const { from, to } = endsOf(deps, request);
+  const names = { source: nameOf(from), destination: nameOf(to) };
+  if (from.attachment && to.attachment && !isSameNetwork(from, to)) {
+    const by = `no common network: one is in ${networkOf(from)}, the other in ${networkOf(to)}`;
+    return { ...names, model: { isAllowed: false, by }, isApart: true, isAgreed: true };
+  }
   const compiler = await deps.policies.compiled() ?? new Compiler();
-  const packet: Packet = {
+  const packet = packetOf(request, from, to);
+  const model = wordOf(verdictOf(compiler.model, packet));
+  const directions = directionsHere(deps, from, to);
+  if (directions.length === 0) throw elsewhere(from, to);
+  const flow = await flowOf(deps, request, { from, to });
+  if (flow === undefined) return { ...names, model, isAgreed: true };
+  const expected = verdictOf(compiler.model, packet, directions);
+  const numbers = compiler.flows.policies;
+  const text = await deps.policies.tables.trace(flow);
+  const seen = wordOfTrace(text, (number) => numbers.get(number)?.policy);
+  const isAgreed = seen.isAllowed === expected.isAllowed;
+  return { ...names, model, switch: { ...seen, directions }, isAgreed };
+}
+
+function packetOf({ protocol, port }: TraceRequest, from: End, to: End): Packet {
+  return {
     ...from.id === undefined ? {} : { from: from.id },
     ...to.id === undefined ? {} : { to: to.id },
     source: parseAddress(from.address),
     destination: parseAddress(to.address),
-    protocol: PROTOCOLS[request.protocol],
-    ...request.protocol === "icmp"
-      ? {}
-      : { sourcePort: CLIENT_PORT, destinationPort: request.port },
-  };
-  const model = verdictOf(compiler.model, packet);
-  const directions = directionsHere(deps, from, to);
-  if (directions.length === 0) throw elsewhere(from, to);
-  const expected = verdictOf(compiler.model, packet, directions);
-  const numbers = compiler.flows.policies;
-  const text = await deps.policies.tables.trace(await flowOf(deps, request, { from, to }));
-  const seen = wordOfTrace(text, (number) => numbers.get(number)?.policy);
-  return {
-    source: nameOf(from),
-    destination: nameOf(to),
-    model: wordOf(model),
-    switch: { ...seen, directions },
-    isAgreed: seen.isAllowed === expected.isAllowed,
+    protocol: PROTOCOLS[protocol],
+    ...protocol === "icmp" ? {} : { sourcePort: CLIENT_PORT, destinationPort: port },
   };
 }
 
@@ -74,23 +81,30 @@ function directionsHere({ host }: HostView, from: End, to: End): Direction[] {
   ];
 }
 
-/** Of several interfaces the two that share a network are meant. */
+/**
+ * Of several interfaces the two that share a network are meant. An address that is not in the other end's
+ * network is one from outside, which a router leads to; one of the two ends is a pod.
+ */
 function endsOf(view: HostView, { source, destination }: TraceRequest): { from: End; to: End } {
   const [sources, destinations] = [findEnds(view, source), findEnds(view, destination)];
-  if (sources.length === 0) throw unknown(source);
   for (const from of sources) {
     const to = destinations.find((one) => isSameNetwork(from, one));
     if (to) return { from, to };
   }
-  const [from, to] = [sources[0]!, destinations[0]];
-  if (/^[\d.]+$/.test(destination)) {
-    return { from, to: { address: addressToText(parseAddress(destination)) } };
-  }
+  const [from, to] = [sources[0], destinations[0]];
+  if (from && isAddress(destination)) return { from, to: outside(destination) };
+  if (to && isAddress(source)) return { from: outside(source), to };
+  if (!from) throw unknown(source);
   if (!to) throw unknown(destination);
-  throw new Fault("not_found", `${source} and ${destination} share no network`, {
-    why: `one is in ${networkOf(from)}, the other in ${networkOf(to)}`,
-    fix: "use the destination's address on that path",
-  });
+  return { from, to };
+}
+
+function isAddress(text: string): boolean {
+  return /^[\d.]+$/.test(text);
+}
+
+function outside(text: string): End {
+  return { address: addressToText(parseAddress(text)) };
 }
 
 function findEnds({ store: { documents } }: HostView, name: string): End[] {
@@ -111,19 +125,21 @@ function isSameNetwork({ attachment: a }: End, { attachment: b }: End): boolean 
   return a?.tenant === b?.tenant && a?.network === b?.network;
 }
 
-/** Returns the packet in ovs-ofctl's syntax, as it enters this host's bridge. */
+/** Returns the packet in ovs-ofctl's syntax, as it enters this host's bridge; undefined where it cannot. */
 async function flowOf(
   deps: TraceDeps,
   { protocol, port }: TraceRequest,
   { from, to }: { readonly from: End; readonly to: End },
-): Promise<string> {
+): Promise<string | undefined> {
+  const entry = await entryOf(deps, from, to);
+  if (entry === undefined) return undefined;
   const ports = {
     tcp: `tcp_src=${CLIENT_PORT},tcp_dst=${port},tcp_flags=syn`,
     udp: `udp_src=${CLIENT_PORT},udp_dst=${port}`,
     icmp: "icmp_type=8,icmp_code=0",
   };
   return [
-    await entryOf(deps, from, to),
+    entry,
     protocol,
     `dl_src=${from.attachment?.mac ?? NEXT_HOP},dl_dst=${to.attachment?.mac ?? NEXT_HOP}`,
     `nw_src=${from.address},nw_dst=${to.address},nw_ttl=64`,
@@ -131,7 +147,7 @@ async function flowOf(
   ].join(",");
 }
 
-async function entryOf(deps: TraceDeps, from: End, to: End): Promise<string> {
+async function entryOf(deps: TraceDeps, from: End, to: End): Promise<string | undefined> {
   const { host, store: { documents }, fabric, tags } = deps;
   if (from.attachment?.host === host) {
     const name = hostEndOf(from.attachment);
@@ -145,6 +161,8 @@ async function entryOf(deps: TraceDeps, from: End, to: End): Promise<string> {
   const trunk = network?.encap === "vxlan" ? PATCH_ON_INTEGRATION : fabric.uplink;
   const tag = network && tags.tagOf(documents, network);
   if (tag !== undefined && trunk) return `in_port=${trunk},dl_vlan=${tag}`;
+  // Without an uplink nothing from outside comes in.
+  if (!from.attachment) return undefined;
   throw elsewhere(from, to);
 }
 

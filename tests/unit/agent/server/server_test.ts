@@ -1,7 +1,7 @@
 // The agent's HTTP interface without a socket: each route, each kind of failure, and bodies that are not
 // what they should be.
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { INTENT_BYTES } from "../../../../lib/agent/api.ts";
 import { answer, type ServerDeps } from "../../../../lib/agent/server/server.ts";
 import type { HealthAnswer } from "../../../../lib/agent/api.ts";
@@ -383,6 +383,38 @@ Deno.test("POST /v1/trace answers with both what the model and what the switch s
   assertEquals([status, body.model.isAllowed, body.switch.directions], [200, true, ["out"]]);
   // The switch in memory forwards nothing, which is a difference.
   assertEquals(body.isAgreed, false);
+});
+
+Deno.test("POST /v1/trace between two pods without a common network answers that it is denied", async () => {
+  using agent = await startAgent();
+  await agent.apply([
+    { Name: "a", Endpoints: [{ Container: "app" }] },
+    { Name: "b", Endpoints: [{ Container: "db" }] },
+  ]);
+  for (const name of ["app", "db"]) await agent.setUp(startPod(agent.host, name));
+  const request = { source: "app", destination: "db", protocol: "tcp", port: 80 };
+  const { status, body } = await ask(depsOf(agent), "/v1/trace", request);
+  assertEquals([status, body.model.isAllowed, body.isAgreed, body.isApart], [
+    200,
+    false,
+    true,
+    true,
+  ]);
+  assertEquals(body.model.by, "no common network: one is in t/a, the other in t/b");
+  assertMatch(body.source, /^default\/app \(/);
+});
+
+Deno.test("POST /v1/trace takes an address from outside as source", async () => {
+  using agent = await startAgent();
+  await agent.setUp(startPod(agent.host, "web"));
+  const request = { source: "192.0.2.9", destination: "web", protocol: "tcp", port: 80 };
+  const { status, body } = await ask(depsOf(agent), "/v1/trace", request);
+  assertEquals([status, body.source, body.model.isAllowed], [200, "192.0.2.9", true]);
+  assertEquals(body.switch.directions, ["in"]);
+  const both = { ...request, destination: "192.0.2.10" };
+  assertEquals((await ask(depsOf(agent), "/v1/trace", both)).status, 404);
+  const odd = { ...request, source: "192.0.2" };
+  assertEquals((await ask(depsOf(agent), "/v1/trace", odd)).status, 400);
 });
 
 Deno.test("POST /v1/kubernetes takes policies over, and GET /v1/policies lists them", async () => {
