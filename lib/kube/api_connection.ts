@@ -5,6 +5,7 @@
 import { Fault, oneLine } from "../util/errors.ts";
 import { unlessAborted } from "../util/async/unless_aborted.ts";
 import { readText } from "../util/body.ts";
+import { createClient, proxyFor } from "../util/http_clients.ts";
 import type { Access } from "./access.ts";
 
 /** One request to the API server. */
@@ -70,14 +71,18 @@ function refusalOf(status: number): Refusal {
 export class ApiConnection implements Disposable {
   #access: Access;
   readonly #client: Deno.HttpClient;
+  /** Proxy by which the server is asked, for messages. */
+  readonly proxy: string | undefined;
   readonly #closing = new AbortController();
 
-  /** Sends nothing yet. Faults: usage, if certificate or key is not valid. */
+  /** Sends nothing yet. Faults: usage, if certificate, key or the proxy's URL is not valid. */
   constructor(access: Access) {
     this.#access = access;
     const { ca, cert, key } = access;
+    const proxy = proxyFor(access.server);
+    this.proxy = proxy?.name;
     try {
-      this.#client = Deno.createHttpClient({
+      this.#client = createClient(proxy, {
         ...ca === undefined ? {} : { caCerts: [ca] },
         ...cert === undefined || key === undefined ? {} : { cert, key },
       });
@@ -127,7 +132,7 @@ export class ApiConnection implements Disposable {
       });
       const received = await unlessAborted(response, ends);
       if (received.ok) return received;
-      throw new KubeRefusal(received.status, await messageOf(received), this.server);
+      throw new KubeRefusal(received.status, await messageOf(received), this.#place);
     } catch (error) {
       // The caller's own limit may be the same, and expire first.
       const isLate = late.signal.aborted || (error as Error)?.name === "TimeoutError";
@@ -167,18 +172,27 @@ export class ApiConnection implements Disposable {
     if (limitMs !== undefined) {
       return new Fault(
         "timeout",
-        `API server ${this.server} did not respond within ${limitMs} ms`,
-        {
-          cause: error,
-        },
+        `API server ${this.#place} did not respond within ${limitMs} ms`,
+        { fix: this.#wayOut(undefined), cause: error },
       );
     }
     const [why, fix] = transportReason(error);
-    return new Fault("unavailable", `API server ${this.server} is unreachable`, {
+    return new Fault("unavailable", `API server ${this.#place} is unreachable`, {
       why,
-      fix,
+      fix: this.#wayOut(fix),
       cause: error,
     });
+  }
+
+  /** The server, with the proxy by which it is asked. */
+  get #place(): string {
+    return this.proxy === undefined ? this.server : `${this.server} by proxy ${this.proxy}`;
+  }
+
+  /** Returns the way out of a request that got no response: with a proxy, that is between us and the server. */
+  #wayOut(direct: string | undefined): string | undefined {
+    if (this.proxy === undefined) return direct;
+    return `check the proxy, or add ${new URL(this.server).hostname} to NO_PROXY`;
   }
 
   /** Ends all requests. May be repeated. */

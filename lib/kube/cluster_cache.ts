@@ -98,6 +98,11 @@ export class ClusterCache {
     return this.#connection?.server ?? "";
   }
 
+  /** Proxy by which the API server is asked; undefined for none. */
+  get proxy(): string | undefined {
+    return this.#connection?.proxy;
+  }
+
   /** Waits until the cache is up to date. Faults: timeout, with the reason. */
   async up(limitMs: number): Promise<void> {
     if (this.#state.isUp) return;

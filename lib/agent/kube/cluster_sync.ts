@@ -180,7 +180,8 @@ export class ClusterSync {
     if (isUp) this.#feed.note();
     // What came in the list was reported before all of it was known.
     if (isUp) this.#notifyIfUnmatched();
-    if (isUp) log.info("API server reachable", { server: this.cluster.server });
+    const { server, proxy } = this.cluster;
+    if (isUp) log.info("API server reachable", { server, ...proxy === undefined ? {} : { proxy } });
     else if (why !== "") log.warn(`API server unreachable, cached objects stay in use: ${why}`);
     this.#annotator.notifier.notify();
   }

@@ -4,6 +4,7 @@
 
 import { piecesOf, readText } from "../../util/body.ts";
 import { Fault, oneLine } from "../../util/errors.ts";
+import { createUnixClient } from "../../util/http_clients.ts";
 import { errorMessageOf } from "./responses.ts";
 import { isVersionRefusal, versionPrefix } from "./api_version.ts";
 
@@ -117,7 +118,7 @@ export class DockerSocket {
   }
 
   #client(): Deno.HttpClient {
-    return Deno.createHttpClient({ proxy: { transport: "unix", path: this.#path } });
+    return createUnixClient(this.#path);
   }
 
   #faultOf(error: unknown, signal: AbortSignal): Fault {

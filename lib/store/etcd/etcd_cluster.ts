@@ -181,7 +181,7 @@ export class EtcdCluster {
     const isOver = performance.now() + PAUSE_MS >= until;
     const relogin = error.needsLogin && this.#login !== undefined && tries < MAX_LOGINS;
     if (isOver || !(relogin || error.isTransient) || areAllDown) {
-      throw etcdFault(member.endpoint, reported, this.limitMs);
+      throw etcdFault(member, reported, this.limitMs);
     }
     if (!error.isUnsent) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }

@@ -4,9 +4,15 @@
 import { Fault, oneLine } from "../../util/errors.ts";
 import { CODE, type TransportError } from "./transport.ts";
 
-/** Returns the last error of `endpoint` as a Fault of the store. */
-export function etcdFault(endpoint: string, error: TransportError, limitMs: number): Fault {
-  const [why, fix] = sentence(endpoint, error);
+/** The member that failed, and the proxy by which it was asked. */
+export interface FailedMember {
+  readonly endpoint: string;
+  readonly transport?: { readonly proxy?: string | undefined };
+}
+
+/** Returns the last error of a member as a Fault of the store. */
+export function etcdFault(member: FailedMember, error: TransportError, limitMs: number): Fault {
+  const [why, fix] = sentence(member, error);
   const isLate = error.code === CODE.deadlineExceeded;
   const late = `no answer within ${limitMs} ms: ${why}`;
   return new Fault(isLate ? "timeout" : "unavailable", "etcd store cannot be used", {
@@ -116,8 +122,22 @@ const SENTENCES: readonly (readonly [RegExp, why: string, fix: string])[] = [
   ],
 ];
 
-function sentence(endpoint: string, error: TransportError): [why: string, fix: string] {
-  const place = oneLine(endpoint, 40);
+function sentence(
+  { endpoint, transport }: FailedMember,
+  error: TransportError,
+): [why: string, fix: string] {
+  const proxy = transport?.proxy;
+  if (proxy === undefined) return directSentence(oneLine(endpoint, 40), error);
+  const [why, fix] = directSentence(
+    `${oneLine(endpoint, 40)} by proxy ${oneLine(proxy, 60)}`,
+    error,
+  );
+  const host = oneLine(endpoint.slice(0, endpoint.lastIndexOf(":")), 40);
+  const isFromEtcd = /^etcdserver|^raft|authentication|permission denied/.test(error.message);
+  return [why, isFromEtcd ? fix : `check the proxy, or add ${host} to NO_PROXY`];
+}
+
+function directSentence(place: string, error: TransportError): [why: string, fix: string] {
   for (const [pattern, why, fix] of SENTENCES) {
     if (pattern.test(error.message)) return [`${place}: ${why}`, fix];
   }

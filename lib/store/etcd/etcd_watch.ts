@@ -62,7 +62,7 @@ async function recover(
   // Refused permanently: waiting does not help. Everything else may be temporary.
   const isDenied = error.code === CODE.permissionDenied && progress.failures >= MAX_DENIALS;
   if (isDenied || (error.code === CODE.invalidArgument && !error.needsLogin)) {
-    throw etcdFault(member.endpoint, error, cluster.limitMs);
+    throw etcdFault(member, error, cluster.limitMs);
   }
   cluster.recordFailure(member, error);
   const pauseMs = Math.min(PAUSE_MS * 2 ** progress.failures++, MAX_PAUSE_MS);

@@ -3,6 +3,7 @@
 
 import { unlessAborted } from "../../util/async/unless_aborted.ts";
 import { piecesOf, readText } from "../../util/body.ts";
+import { createClient, type Proxy, proxyFor } from "../../util/http_clients.ts";
 import {
   type CallOptions,
   CODE,
@@ -34,16 +35,37 @@ export function gatewayTransport(endpoint: string, tls: TlsFiles | undefined): T
 
 class Gateway implements Transport {
   readonly #base: string;
-  readonly #client: Deno.HttpClient;
+  readonly #tls: TlsFiles | undefined;
+  #proxy: Proxy | undefined;
+  #client: Deno.HttpClient;
   readonly #stop = new AbortController();
 
   constructor(base: string, tls: TlsFiles | undefined) {
     this.#base = base;
-    this.#client = Deno.createHttpClient({
-      ...tls?.ca === undefined ? {} : { caCerts: [tls.ca] },
+    this.#tls = tls;
+    this.#proxy = proxyFor(base);
+    this.#client = this.#createClient();
+  }
+
+  get proxy(): string | undefined {
+    return this.#proxy?.name;
+  }
+
+  #createClient(): Deno.HttpClient {
+    return createClient(this.#proxy, {
+      ...this.#tls?.ca === undefined ? {} : { caCerts: [this.#tls.ca] },
       // One connection for each call in progress: a long answer delays no other.
       http2: false,
     });
+  }
+
+  /** After a failure: the member's address may belong to this host since, or no longer. */
+  #followProxy(): void {
+    const proxy = proxyFor(this.#base);
+    if (proxy?.url === this.#proxy?.url || this.#stop.signal.aborted) return;
+    this.#client.close();
+    this.#proxy = proxy;
+    this.#client = this.#createClient();
   }
 
   async call(method: Method, request: EtcdRequest, options: CallOptions): Promise<EtcdResponse> {
@@ -52,7 +74,7 @@ class Gateway implements Transport {
     try {
       const response = await this.#post(method, request, options.token, signal);
       const text = await readText(response.body, signal);
-      if (!response.ok) throw errorOf(text, response.status);
+      if (!response.ok) throw errorOf(text, response.status, this.proxy);
       return JSON.parse(text);
     } catch (error) {
       throw this.#transportError(error, limit, options.limitMs);
@@ -70,7 +92,7 @@ class Gateway implements Transport {
       const create = { "create_request": request };
       const response = await this.#post("watch", create, options.token, signal);
       if (!response.ok || !response.body) {
-        throw errorOf(await readText(response.body, signal), response.status);
+        throw errorOf(await readText(response.body, signal), response.status, this.proxy);
       }
       for await (const line of lines(response.body, signal)) {
         clearTimeout(timer);
@@ -111,6 +133,7 @@ class Gateway implements Transport {
   }
 
   #transportError(error: unknown, limit: AbortSignal, limitMs: number): TransportError {
+    this.#followProxy();
     if (error instanceof TransportError) return error;
     if (limit.aborted) {
       return new TransportError(
@@ -145,14 +168,17 @@ function transportError(error: unknown): TransportError {
   return new TransportError(CODE.unavailable, message, UNSENT.test(text), error);
 }
 
-function errorOf(text: string, status: number): TransportError {
+function errorOf(text: string, status: number, proxy: string | undefined): TransportError {
   try {
     return gatewayError(JSON.parse(text));
   } catch {
-    // Not etcd: a proxy, or another server.
+    // Not etcd: a proxy, or another server. A proxy answers so for a member that it does not reach.
+    const isDown = proxy !== undefined && [502, 503, 504].includes(status);
     return new TransportError(
-      CODE.unknown,
-      `answered with HTTP status ${status}, not as etcd does`,
+      isDown ? CODE.unavailable : CODE.unknown,
+      proxy === undefined
+        ? `answered with HTTP status ${status}, not as etcd does`
+        : `HTTP status ${status} by proxy`,
     );
   }
 }

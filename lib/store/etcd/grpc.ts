@@ -7,6 +7,7 @@ import { type CallOptions as GrpcOptions, Metadata } from "@grpc/grpc-js";
 import { Host } from "etcd3/lib/connection-pool.js";
 import type { TlsFiles } from "./gateway.ts";
 import { LimitedTls, targetName, TLS_TIMEOUT } from "./grpc_tls.ts";
+import { GRPC, proxyFor } from "../../util/http_clients.ts";
 import { AsyncQueue } from "../../util/async/async_queue.ts";
 import {
   type CallOptions,
@@ -61,6 +62,7 @@ interface WatchService {
 }
 
 class Grpc implements Transport {
+  readonly proxy: string | undefined;
   readonly #tls: LimitedTls;
   readonly #host: Host;
   readonly #stop = new AbortController();
@@ -68,7 +70,15 @@ class Grpc implements Transport {
   constructor(endpoint: string, files: TlsFiles, limitMs: number) {
     this.#tls = new LimitedTls(files, limitMs);
     const name = targetName(endpoint.slice(0, endpoint.lastIndexOf(":")));
-    this.#host = new Host(endpoint, this.#tls, { ...GRPC_OPTIONS, ...name });
+    const proxy = proxyFor(`https://${endpoint}`, GRPC);
+    // gRPC knows proxies by HTTP only, from its own variable.
+    const isProxied = proxy?.url.startsWith("http:") === true;
+    if (isProxied) Deno.env.set("grpc_proxy", proxy.url);
+    this.proxy = isProxied ? proxy.name : undefined;
+    this.#host = new Host(endpoint, this.#tls, {
+      ...{ ...GRPC_OPTIONS, ...name },
+      "grpc.enable_http_proxy": isProxied ? 1 : 0,
+    });
   }
 
   async call(method: Method, request: EtcdRequest, options: CallOptions): Promise<EtcdResponse> {

@@ -64,6 +64,8 @@ export interface CallOptions {
 
 /** A transport to one member. Throws TransportError only. */
 export interface Transport {
+  /** Proxy by which the member is asked, for messages; absent for none. */
+  readonly proxy?: string | undefined;
   call(method: Method, request: EtcdRequest, options: CallOptions): Promise<EtcdResponse>;
   /** Returns the watch's messages until `signal` aborts; the first must come within `limitMs`. */
   watch(

@@ -73,24 +73,3 @@ Deno.test("a login that may not impersonate is named as the reason", () => {
     'grant it "impersonate", or remove "as"',
   );
 });
-
-Deno.test("each group is a header of its own: a server would take a joined header for one group", async () => {
-  const { ApiConnection } = await import("../../../lib/kube/api_connection.ts");
-  const seen: string[] = [];
-  const realFetch = globalThis.fetch;
-  globalThis.fetch = (_, init) => {
-    for (const [name, value] of init?.headers as [string, string][]) seen.push(`${name}: ${value}`);
-    return Promise.resolve(new Response("{}"));
-  };
-  try {
-    using connection = new ApiConnection(accessOf({ as: "a", "as-groups": ["b", "c"] }));
-    await connection.requestJson({ path: "/version" });
-  } finally {
-    globalThis.fetch = realFetch;
-  }
-  assertEquals(seen.filter((one) => one.startsWith("impersonate-")), [
-    "impersonate-user: a",
-    "impersonate-group: b",
-    "impersonate-group: c",
-  ]);
-});

@@ -24,23 +24,39 @@ const cases: readonly (readonly [message: string, says: string])[] = [
 
 for (const [message, says] of cases) {
   Deno.test(`etcdFault() of ${JSON.stringify(message)}: ${says}`, () => {
-    const fault = etcdFault("h1:2379", new TransportError(CODE.unavailable, message), 5_000);
+    const fault = etcdFault(
+      { endpoint: "h1:2379" },
+      new TransportError(CODE.unavailable, message),
+      5_000,
+    );
     assertEquals(fault.code, "unavailable");
     assertStringIncludes(fault.message, "etcd store cannot be used: h1:2379");
     assertStringIncludes(fault.message, says);
   });
 }
 
+Deno.test("etcdFault() names the proxy, and blames etcd only for what etcd has said", () => {
+  const member = { endpoint: "h1:2379", transport: { proxy: "http://p:3128" } };
+  const faultOf = (message: string) =>
+    etcdFault(member, new TransportError(CODE.unavailable, message), 5_000).message;
+  assertEquals(
+    faultOf("tcp connect error: Connection refused"),
+    "etcd store cannot be used: h1:2379 by proxy http://p:3128: connection refused; " +
+      "check the proxy, or add h1 to NO_PROXY",
+  );
+  assertStringIncludes(faultOf("etcdserver: no leader"), "check etcd's other members");
+});
+
 Deno.test("etcdFault() is a timeout with the limit if no answer came in time", () => {
   const late = new TransportError(CODE.deadlineExceeded, "did not answer in 5000 ms");
-  const fault = etcdFault("h1:2379", late, 5_000);
+  const fault = etcdFault({ endpoint: "h1:2379" }, late, 5_000);
   assertEquals(fault.code, "timeout");
   assertStringIncludes(fault.message, "no answer within 5000 ms: h1:2379 does not answer");
 });
 
 Deno.test("outcomeUnknownFault() keeps code and reason, and says to read again", () => {
   const late = new TransportError(CODE.deadlineExceeded, "did not answer in 5000 ms");
-  const fault = outcomeUnknownFault(etcdFault("h1:2379", late, 5_000));
+  const fault = outcomeUnknownFault(etcdFault({ endpoint: "h1:2379" }, late, 5_000));
   assertEquals(fault.code, "timeout");
   assertStringIncludes(fault.message, "may or may not have applied a commit: no answer within");
   assertStringIncludes(fault.message, "read again before the next try");
