@@ -7,8 +7,10 @@ import type { FaultCode } from "../util/errors.ts";
 /** Default path of the agent's socket. */
 export const DEFAULT_SOCKET = "/run/k8contivnet/agent.sock";
 
-/** Default folder of the agent's persistent state. */
-export const DEFAULT_STATE_DIR = "/var/lib/k8contivnet";
+/** Returns the folder for notes of teardowns, which callers leave while the agent at `socket` is unreachable. */
+export function notesOf(socket: string): string {
+  return `${socket}.notes`;
+}
 
 /**
  * Most bytes of an intent's text: about 80,000 endpoints, more than a /16 has addresses. Planning takes

@@ -20,7 +20,7 @@ import { lockFile } from "./server/lock_file.ts";
 import { listenPrivately } from "./server/private_socket.ts";
 import { healthOf } from "./server/health.ts";
 import { answer } from "./server/server.ts";
-import { handleNotes } from "./server/teardown_notes.ts";
+import { TeardownNotes } from "./server/teardown_notes.ts";
 import { IntentStore } from "./store/apply.ts";
 import { join } from "./store/join.ts";
 import { instanceOf, Presence, type PresenceOptions } from "./store/presence.ts";
@@ -70,8 +70,9 @@ export async function runAgent(
   } else await join(joinParts);
 
   await reconcileFirst(agent, log);
-  const notes = { stateDir, tearDown: agent.tearDown, log };
-  await handleNotes(notes);
+  const { socket } = options;
+  const notes = new TeardownNotes({ socket, stateDir, tearDown: agent.tearDown, log });
+  await notes.handle();
   let isLate = store.unreachable !== undefined;
   store.onTrouble((fault) =>
     fault
@@ -90,7 +91,7 @@ export async function runAgent(
   const reconciling = reconcile(agent.loops.reconcile, stopping.signal);
   const events = openLinkEvents(drivers.links);
   stack.defer(() => events?.close());
-  const drift = { ...agent.loops.drift, events, handleNotes: () => handleNotes(notes) };
+  const drift = { ...agent.loops.drift, events, handleNotes: () => notes.handle() };
   const loops = [
     ...[following, reconciling, beating, saving],
     syncFabric(agent.loops.fabric, stopping.signal),
@@ -108,7 +109,7 @@ export async function runAgent(
     (error) => log.error(`socket failed, opened again: ${faultFrom(error).message}`),
   );
   agent.memoryTrim.note();
-  await handleNotes(notes); // of callers that gave up just before the socket was served
+  await notes.handle(); // of callers that gave up just before the socket was served
   log.info("agent ready", { host: options.hostLabel, socket: options.socket });
   await Promise.race([
     new Promise<void>((done) => stopping.signal.addEventListener("abort", () => done())),

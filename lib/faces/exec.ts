@@ -6,7 +6,7 @@
 
 import {
   DEFAULT_SOCKET,
-  DEFAULT_STATE_DIR,
+  notesOf,
   type PodRequest,
   type StatusAnswer,
   statusText,
@@ -50,7 +50,8 @@ For all other commands of this file see "k8contivnet -h".
 
 environment:
   K8CONTIVNET_SOCKET         socket of the agent (${DEFAULT_SOCKET})
-  K8CONTIVNET_STATE_DIR      where teardown leaves a note if the agent is unreachable (${DEFAULT_STATE_DIR})
+  K8CONTIVNET_STATE_DIR      the agent's --state-dir: teardown leaves its note there if the agent is unreachable
+                             (default: in the folder <socket>.notes, where every agent finds it)
   K8CONTIVNET_SETUP_SECONDS  seconds for which setup retries (60)
   K8CONTIVNET_DOOR           none: the shell header of this file does not ask the agent by itself
 
@@ -152,16 +153,25 @@ async function teardown(pod: PodRequest, io: ExecIo): Promise<void> {
   } catch (error) {
     const fault = faultFrom(error);
     if (!isUnreachable(fault)) throw fault;
-    await leaveNote(pod, io.env("K8CONTIVNET_STATE_DIR") || DEFAULT_STATE_DIR);
+    await leaveNote(pod, notesFolder(io));
   }
 }
 
+/** Follows from the socket, unless a caller of version 0.1.0 was also configured with the state folder. */
+function notesFolder(io: ExecIo): string {
+  const stateDir = io.env("K8CONTIVNET_STATE_DIR");
+  return stateDir ? `${stateDir}/teardown` : notesOf(socketOf(io));
+}
+
 /** Leaves a note that the agent handles at its start; renamed into place, so that it is never incomplete. */
-async function leaveNote(pod: PodRequest, stateDir: string): Promise<void> {
-  const dir = `${stateDir}/teardown`;
+async function leaveNote(pod: PodRequest, dir: string): Promise<void> {
   const path = `${dir}/${pod.sandbox}`;
   try {
     await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
+    const { isDirectory, uid } = await Deno.lstat(dir);
+    if (!isDirectory || uid !== Deno.uid()) {
+      throw new Error("the agent reads no other user's folder");
+    }
     await Deno.writeTextFile(`${path}.new`, JSON.stringify(pod), { mode: 0o600 });
     await Deno.rename(`${path}.new`, path);
   } catch (cause) {

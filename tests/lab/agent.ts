@@ -115,7 +115,6 @@ export class LabAgent implements AsyncDisposable {
       args: words,
       env: {
         K8CONTIVNET_SOCKET: this.socket,
-        K8CONTIVNET_STATE_DIR: this.stateDir,
         ...this.env,
         ...env,
       },

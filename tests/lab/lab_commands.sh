@@ -18,8 +18,7 @@ fail() {
 exec_on() {
   number=$1 host=$LAB_DIR/h$1
   shift
-  K8CONTIVNET_SOCKET=$host/agent/agent.sock K8CONTIVNET_STATE_DIR=$host/agent/state \
-    OVS_RUNDIR=$host/ovs exec nsenter "--net=/run/netns/h$number" -- "$@"
+  K8CONTIVNET_SOCKET=$host/agent/agent.sock OVS_RUNDIR=$host/ovs exec nsenter "--net=/run/netns/h$number" -- "$@"
 }
 
 # Sets number to that of host $1.

@@ -98,7 +98,7 @@ for (const way of ["door", "exec face"]) {
     assertMatch(err, /^k8contivnet: agent at .*agent\.sock is unreachable: [^\n]+$/);
   });
 
-  Deno.test(`${way}: a teardown while the agent is stopped leaves a note that its next start handles`, async () => {
+  Deno.test(`${way}: a teardown while the agent is stopped leaves a note that its next start handles, whatever its state folder`, async () => {
     await using host = await start(intentOf(1));
     const pod = await host.pod("pod0");
     await host.agent.setup(pod);
@@ -108,7 +108,35 @@ for (const way of ["door", "exec face"]) {
     assert(performance.now() - started < patient(15_000));
     await host.agent.start();
     assertEquals(await host.agent.attachments(), []);
-    assertEquals(await Array.fromAsync(Deno.readDir(`${host.agent.stateDir}/teardown`)), []);
+    assertEquals(await Array.fromAsync(Deno.readDir(`${host.agent.socket}.notes`)), []);
+  });
+
+  Deno.test(`${way}: a teardown fails if its note would be in a folder that the agent does not read`, async () => {
+    await using host = await start(intentOf(1));
+    const pod = await host.pod("pod0");
+    await host.agent.stop();
+    await Deno.mkdir(`${host.agent.socket}.notes`);
+    await Deno.chown(`${host.agent.socket}.notes`, 61234, 61234);
+    const { code, err } = await host.agent.verb("teardown", pod);
+    assertEquals(code, 5);
+    assertMatch(
+      err,
+      /no note can be written to \S+agent\.sock\.notes; start the agent, then tear down/,
+    );
+  });
+
+  Deno.test(`${way}: a teardown note in the state folder is handled, too: of version 0.1.0, or by K8CONTIVNET_STATE_DIR`, async () => {
+    await using host = await start(intentOf(1));
+    const pod = await host.pod("pod0");
+    await host.agent.setup(pod);
+    await host.agent.stop();
+    host.agent.env.K8CONTIVNET_STATE_DIR = host.agent.stateDir;
+    assertEquals((await host.agent.verb("teardown", pod)).code, 0);
+    const notes = `${host.agent.stateDir}/teardown`;
+    assertEquals((await Array.fromAsync(Deno.readDir(notes))).map(({ name }) => name), [pod.id]);
+    await host.agent.start();
+    assertEquals(await host.agent.attachments(), []);
+    assertEquals(await Array.fromAsync(Deno.readDir(notes)), []);
   });
 
   Deno.test(`${way}: a setup that begins while the agent is stopped succeeds when the agent is back`, async () => {

@@ -40,7 +40,6 @@ const NOTHING = { code: 0, out: "", err: "" };
 function kubeletEnv({ agent }: Host, door: string): Record<string, string> {
   return {
     K8CONTIVNET_SOCKET: agent.socket,
-    K8CONTIVNET_STATE_DIR: agent.stateDir,
     K8CONTIVNET_CACHE: Deno.env.get("K8CONTIVNET_CACHE") ?? "/run/k8contivnet-cache",
     ...door === "door" ? {} : { K8CONTIVNET_DOOR: "none" },
   };

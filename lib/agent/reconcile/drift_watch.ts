@@ -51,7 +51,7 @@ export interface DriftWatchDeps {
   readonly fabric: Pick<FabricSync, "hasDrifted">;
   /** Undefined where the kernel sends no notifications. */
   readonly events: LinkEvents | undefined;
-  /** Handles teardowns that were noted in the state folder. */
+  /** Handles teardowns that were noted while the agent was unreachable; never throws. */
   readonly handleNotes: () => Promise<void>;
   readonly log: Pick<Log, "debug" | "info">;
   readonly reconcileSignal: Pick<Notifier, "notify">;
