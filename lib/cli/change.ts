@@ -4,7 +4,7 @@ import type { IntentRequest, PlanAnswer } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../util/names.ts";
 import { readIntentFile } from "./read_intent_file.ts";
-import { paint, printLines } from "./output.ts";
+import { paint, printLines, printValue } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
 
 export const apply: Command = {
@@ -23,7 +23,7 @@ export const plan: Command = {
     "  e.g. k8contivnet plan -f intent.json",
   run: async (shell) => {
     const mode = shell.options.prune ? "replace" : "add";
-    show(shell, await shell.target.plan(await requestOf(shell, mode)), "would change");
+    await show(shell, await shell.target.plan(await requestOf(shell, mode)), "would change");
   },
 };
 
@@ -52,7 +52,7 @@ export const bind: Command = {
       ...(id ? { AttachUUID: parseSandboxId(id) } : {}),
     };
     const answer = await shell.target.apply({ mode: "bindings", text: JSON.stringify([binding]) });
-    show(shell, answer, "bound");
+    await show(shell, answer, "bound");
   },
 };
 
@@ -68,9 +68,9 @@ async function requestOf(shell: Shell, mode: IntentRequest["mode"]): Promise<Int
 /** Applies the request, or plans it with --dry-run, and prints what came of it. */
 async function change(shell: Shell, request: IntentRequest): Promise<void> {
   if (shell.options.dryRun) {
-    show(shell, await shell.target.plan(request), "would change");
+    await show(shell, await shell.target.plan(request), "would change");
   } else {
-    show(shell, await shell.target.apply(request), "changed");
+    await show(shell, await shell.target.apply(request), "changed");
   }
 }
 
@@ -78,9 +78,10 @@ async function change(shell: Shell, request: IntentRequest): Promise<void> {
 const SIGNS = { create: ["+", "green"], update: ["~", "yellow"], delete: ["-", "red"] } as const;
 
 /** Prints operations to stdout, warnings and the summary to stderr. */
-function show({ options, output }: Shell, answer: PlanAnswer, done: string): void {
+async function show(shell: Shell, answer: PlanAnswer, done: string): Promise<void> {
+  const { output } = shell;
   for (const warning of answer.warnings) output.message(`warning: ${warning}`);
-  if (options.format === "json") return output.data(JSON.stringify(answer, null, 2));
+  if (await printValue(shell, answer)) return;
   const text = answer.operations.flatMap(({ verb, kind, name, lines }) => {
     const [sign, color] = SIGNS[verb];
     return [paint(output, color, `${sign} ${kind} ${name}`), ...lines.map((line) => `    ${line}`)];

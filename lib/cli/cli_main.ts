@@ -3,7 +3,7 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
 import { VERSION } from "../util/version.ts";
-import { type Output, processOutput } from "./output.ts";
+import { type Output, printValue, processOutput } from "./output.ts";
 import type { Command, CommonOptions, Shell, Target } from "./shell.ts";
 import { nearest } from "./nearest.ts";
 import type { OpenOptions } from "../store/open_store.ts";
@@ -41,7 +41,7 @@ const HELP = `k8contivnet: pods on their own VLANs and VXLANs, from one intent f
   init setup teardown status   a kubelet's calls ("k8contivnet help setup")
   version            version of this file
 
-COMMAND -h prints its details. Common options: -o table|wide|json|name, --socket PATH, --store URL, --no-color
+COMMAND -h prints its details. Common options: -o table|wide|json|yaml|name, --socket PATH, --store URL, --no-color
 With --store etcd[s]://… also --etcd-ca, --etcd-cert, --etcd-key, --etcd-user, --etcd-password-file
 exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict or exhausted, 5 unavailable, 6 timed out`;
 
@@ -68,7 +68,9 @@ async function dispatch(
   const options = parseOptions(args);
   const output = processOutput(options.color);
   if (["help", "-h", "--help", "-help"].includes(name)) return await help(options.args[0], output);
-  if (["version", "--version", "-version"].includes(name)) return version(options.common, output);
+  if (["version", "--version", "-version"].includes(name)) {
+    return await version(options.common, output);
+  }
   const load = COMMANDS[name];
   if (!load) {
     const near = nearest(name, [
@@ -102,10 +104,10 @@ async function help(name: string | undefined, output: Output): Promise<void> {
 }
 
 /** Prints version and build. */
-function version({ format }: CommonOptions, output: Output): void {
+async function version(options: CommonOptions, output: Output): Promise<void> {
   const { os, arch } = Deno.build;
   const facts = { version: VERSION, deno: Deno.version.deno, os, arch, glibc: "2.27 or newer" };
-  if (format === "json") return output.data(JSON.stringify(facts, null, 2));
+  if (await printValue({ options, output }, facts)) return;
   output.data(
     `k8contivnet ${facts.version} (deno ${facts.deno}, ${os} ${arch}, glibc ${facts.glibc})`,
   );
@@ -163,7 +165,7 @@ function parseOptions(args: readonly string[]): Options {
   const format = parsed.output;
   if (!isFormat(format)) {
     throw new Fault("usage", `-o "${format.slice(0, 60)}" is not a format`, {
-      fix: "use table, wide, json or name",
+      fix: "use table, wide, json, yaml or name",
     });
   }
   return {
@@ -200,7 +202,7 @@ function parseOptions(args: readonly string[]): Options {
 }
 
 function isFormat(format: string): format is CommonOptions["format"] {
-  return ["table", "wide", "json", "name"].includes(format);
+  return ["table", "wide", "json", "yaml", "name"].includes(format);
 }
 
 /** Opens what answers the command; loaded late, as `intent` and `pods` need neither. */

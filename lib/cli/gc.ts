@@ -4,11 +4,11 @@
 import type { GcAct, GcAnswer } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName } from "../util/names.ts";
-import { printLines } from "./output.ts";
+import { printLines, printValue } from "./output.ts";
 import type { Command } from "./shell.ts";
 
 export const gc: Command = {
-  usage: "gc [--host HOST [--force]] [--dry-run] [-o table|json|name]\n" +
+  usage: "gc [--host HOST [--force]] [--dry-run] [-o table|json|yaml|name]\n" +
     "  without --host: releases pods of this host that disappeared without a teardown now, after one\n" +
     "  more check, instead of at the end of their grace period.\n" +
     "  --host: for a host that is lost for good. Releases the addresses that were allocated there at\n" +
@@ -33,9 +33,9 @@ export const gc: Command = {
     }
     const answer = await target.gc({ ...host === undefined ? {} : { host }, dryRun, force });
     const { acts, left } = answer;
-    if (format === "json") output.data(JSON.stringify(answer, null, 2));
-    else if (format === "name") printLines(output, acts.map(({ endpoint }) => endpoint));
-    else printLines(output, acts.map((act) => lineOf(act, dryRun)));
+    const isPrinted = await printValue({ options, output }, answer);
+    if (format === "name") printLines(output, acts.map(({ endpoint }) => endpoint));
+    else if (!isPrinted) printLines(output, acts.map((act) => lineOf(act, dryRun)));
     for (const key of left) output.message(`record ${key} left in place: it cannot be read`);
     output.message(ending(answer, dryRun));
   },

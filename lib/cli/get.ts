@@ -1,10 +1,10 @@
-// `get KIND [NAME]`: what the agent or the store knows, as a table, as JSON or as names. A column is one line
+// `get KIND [NAME]`: what the agent or the store knows, as a table, as JSON, YAML or names. A column is one line
 // in COLUMNS, or in WIDE when only `-o wide` shows it.
 
 import { Fault } from "../util/errors.ts";
 import type { PodItem } from "../agent/api.ts";
 import { type Item, named, namesOf } from "../agent/server/item_names.ts";
-import { printLines, table } from "./output.ts";
+import { printLines, printValue, table } from "./output.ts";
 import { showPods } from "./pods.ts";
 import type { Command, Shell } from "./shell.ts";
 
@@ -86,7 +86,7 @@ const WIDE: Readonly<Record<string, readonly Column[]>> = {
 const KINDS = [...Object.keys(COLUMNS), "pods"];
 
 export const get: Command = {
-  usage: "get KIND [NAME] [-o table|wide|json|name] [-n NAMESPACE | -A]\n" +
+  usage: "get KIND [NAME] [-o table|wide|json|yaml|name] [-n NAMESPACE | -A]\n" +
     `  kinds: ${KINDS.join(", ")}; pods are those of NAMESPACE ("default"), or of all with -A\n` +
     "  e.g. k8contivnet get attachments -o json",
   run: async (shell) => {
@@ -108,7 +108,7 @@ export const get: Command = {
       const { namespace = "default", allNamespaces } = shell.options;
       const within = allNamespaces || name?.includes("/") ? undefined : namespace;
       const pods = listed as unknown as readonly PodItem[];
-      return showPods(shell, pods, { namespace: within, name });
+      return await showPods(shell, pods, { namespace: within, name });
     }
     const items = named(listed, name); // an agent of an older version returns all
     if (name !== undefined && items.length === 0) {
@@ -120,13 +120,14 @@ export const get: Command = {
         },
       );
     }
-    show(shell, kind, items);
+    await show(shell, kind, items);
   },
 };
 
 /** Prints the items in the format that the options name. */
-function show({ options, output }: Shell, kind: string, items: readonly Item[]): void {
-  if (options.format === "json") return output.data(JSON.stringify(items, null, 2));
+async function show(shell: Shell, kind: string, items: readonly Item[]): Promise<void> {
+  const { options, output } = shell;
+  if (await printValue(shell, items)) return;
   if (options.format === "name") {
     return printLines(output, items.map((item) => namesOf(item)[1] ?? namesOf(item)[0] ?? ""));
   }

@@ -2,11 +2,11 @@
 
 import type { Difference, PoolUse } from "../intent/audit.ts";
 import { Fault } from "../util/errors.ts";
-import { table } from "./output.ts";
+import { printValue, table } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
 
 export const ipam: Command = {
-  usage: "ipam show [TENANT/NETWORK] | check [--repair [--dry-run]] [-o table|json|name]\n" +
+  usage: "ipam show [TENANT/NETWORK] | check [--repair [--dry-run]] [-o table|json|yaml|name]\n" +
     "  show: usage of each network's pool, and the addresses held for pods that may come back;\n" +
     "  check: compares every claim with the record that owns it, lists the differences, and exits with 1\n" +
     "  if there are any; --repair releases claims without a record and rebuilds missing ones, each after\n" +
@@ -25,7 +25,8 @@ export const ipam: Command = {
 };
 
 /** Prints the pools, of one network or all, and their held addresses. */
-async function show({ target, options, output }: Shell, name: string | undefined): Promise<void> {
+async function show(shell: Shell, name: string | undefined): Promise<void> {
+  const { target, options, output } = shell;
   const pools = await target.list("pools") as unknown as readonly PoolUse[];
   const nameOf = ({ tenant, network }: PoolUse) => `${tenant}/${network}`;
   const wanted = name === undefined ? pools : pools.filter((pool) => nameOf(pool) === name);
@@ -34,7 +35,7 @@ async function show({ target, options, output }: Shell, name: string | undefined
       fix: "see k8contivnet ipam show",
     });
   }
-  if (options.format === "json") return output.data(JSON.stringify(wanted, null, 2));
+  if (await printValue(shell, wanted)) return;
   if (options.format === "name") return wanted.forEach((pool) => output.data(nameOf(pool)));
   const rows = wanted.map((pool) => [
     nameOf(pool),
@@ -51,11 +52,12 @@ async function show({ target, options, output }: Shell, name: string | undefined
 }
 
 /** Prints the differences. Faults: failed, if there are any. */
-async function check({ target, options, output }: Shell): Promise<void> {
+async function check(shell: Shell): Promise<void> {
+  const { target, options, output } = shell;
   const found = await target.list("differences") as unknown as readonly Difference[];
-  if (options.format === "json") output.data(JSON.stringify(found, null, 2));
-  else if (options.format === "name") found.forEach(({ name }) => output.data(name));
-  else if (found.length > 0) {
+  const isPrinted = await printValue(shell, found);
+  if (options.format === "name") found.forEach(({ name }) => output.data(name));
+  else if (!isPrinted && found.length > 0) {
     output.data(table(["RECORD", "WHY"], found.map(({ name, why }) => [name, why])));
   }
   if (found.length === 0) return output.message("records and claims agree");
@@ -67,12 +69,13 @@ async function check({ target, options, output }: Shell): Promise<void> {
 const DONE = { release: "released", rebuild: "rebuilt", keep: "kept" } as const;
 
 /** Prints what was repaired, or would be. Faults: failed, if differences are left. */
-async function repair({ target, options, output }: Shell): Promise<void> {
-  const { dryRun, format } = options;
+async function repair(shell: Shell): Promise<void> {
+  const { target, options: { dryRun }, output } = shell;
   const { acts, left } = await target.repair({ dryRun });
   const verb = (act: keyof typeof DONE) => dryRun && act !== "keep" ? `would ${act}` : DONE[act];
-  if (format === "json") output.data(JSON.stringify({ acts, left }, null, 2));
-  else acts.forEach(({ act, claim, why }) => output.data(`${verb(act)} ${claim}: ${why}`));
+  if (!await printValue(shell, { acts, left })) {
+    acts.forEach(({ act, claim, why }) => output.data(`${verb(act)} ${claim}: ${why}`));
+  }
   if (left.length === 0) {
     return output.message(
       acts.length > 0 ? "records and claims agree now" : "records and claims agree",

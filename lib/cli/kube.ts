@@ -3,10 +3,11 @@
 
 import { Fault } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName } from "../util/names.ts";
+import { printValue } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
 
 export const kube: Command = {
-  usage: "kube rbac [-n NAMESPACE] | status [-o table|json]\n" +
+  usage: "kube rbac [-n NAMESPACE] | status [-o table|json|yaml]\n" +
     "  rbac: prints the service account of the agents and its permissions, for NAMESPACE (kube-system);\n" +
     "  status: what this host's agent knows of its cluster; exits with 5 if the API server is unreachable\n" +
     "  e.g. k8contivnet kube rbac | kubectl apply -f -",
@@ -29,15 +30,15 @@ async function rbac({ options, output }: Shell): Promise<void> {
 }
 
 /** Prints the state of the agent's informers. Faults: unavailable, without a cluster or an API server. */
-async function status({ target, options, output }: Shell): Promise<void> {
+async function status(shell: Shell): Promise<void> {
+  const { target, output } = shell;
   const { kube } = await target.health();
   if (!kube) {
     throw new Fault("unavailable", "the agent has no cluster", {
       fix: "start it with --kubeconfig FILE",
     });
   }
-  if (options.format === "json") output.data(JSON.stringify(kube, null, 2));
-  else {
+  if (!await printValue(shell, kube)) {
     const held = [
       `${kube.pods} pods of node ${kube.node}`,
       `${kube.namespaces} namespaces`,

@@ -32,6 +32,26 @@ function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string
   }
 }
 
+/** Prints `value` where the format is json or yaml; reports whether it is. */
+export async function printValue(
+  { options: { format }, output }: {
+    readonly options: { readonly format: string };
+    readonly output: Output;
+  },
+  value: unknown,
+): Promise<boolean> {
+  if (format !== "json" && format !== "yaml") return false;
+  const json = JSON.stringify(value, null, 2);
+  output.data(format === "json" ? json : await yamlOf(json));
+  return true;
+}
+
+/** Returns JSON as YAML, on one page without anchors; text that an older YAML reads as something else is quoted. */
+async function yamlOf(json: string): Promise<string> {
+  const { dump } = await import("js-yaml");
+  return dump(JSON.parse(json), { noRefs: true, lineWidth: -1 }).trimEnd();
+}
+
 const COLORS = { green: 32, yellow: 33, red: 31, dim: 2, bold: 1 } as const;
 
 /** Returns `text` in a colour, where the output has colours. */

@@ -3,12 +3,12 @@
 
 import type { PodItem } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
-import { printLines, table } from "./output.ts";
+import { printLines, printValue, table } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
 
 export const pods: Command = {
   usage:
-    "pods [NAME] [-n NAMESPACE | -A] [-o table|json|name] [--kubeconfig FILE] [--context NAME]\n" +
+    "pods [NAME] [-n NAMESPACE | -A] [-o table|json|yaml|name] [--kubeconfig FILE] [--context NAME]\n" +
     "  pods with their networks and addresses, as recorded in the API server\n" +
     "  e.g. kubectl contiv pods -A",
   run: async (shell) => {
@@ -21,7 +21,7 @@ export const pods: Command = {
     const access = await accessSource(kubeconfig ?? ownKubeconfig(), { context })();
     const namespace = allNamespaces ? undefined : shell.options.namespace ?? access.namespace;
     const { apiPodItems } = await import("../agent/kube/api_pod_items.ts");
-    showPods(shell, await apiPodItems(access, namespace), { namespace, name });
+    await showPods(shell, await apiPodItems(access, namespace), { namespace, name });
   },
 };
 
@@ -32,14 +32,15 @@ function ownKubeconfig(): string {
 }
 
 /** Prints the pods of a namespace (of all without one) with that name (all without one). Faults: not_found. */
-export function showPods(
-  { options, output }: Shell,
+export async function showPods(
+  shell: Shell,
   all: readonly PodItem[],
   { namespace, name }: {
     readonly namespace: string | undefined;
     readonly name: string | undefined;
   },
-): void {
+): Promise<void> {
+  const { options, output } = shell;
   const items = all.filter((item) =>
     (namespace === undefined || item.namespace === namespace) &&
     (name === undefined || item.name === name || `${item.namespace}/${item.name}` === name)
@@ -50,7 +51,7 @@ export function showPods(
       fix: "add -n NAMESPACE, or -A for all namespaces",
     });
   }
-  if (options.format === "json") return output.data(JSON.stringify(items, null, 2));
+  if (await printValue(shell, items)) return;
   if (options.format === "name") {
     return printLines(output, items.map((item) => `${item.namespace}/${item.name}`));
   }

@@ -40,7 +40,7 @@ export interface Target {
 
 /** The options of all commands, parsed; a command reads those that it knows. */
 export interface CommonOptions {
-  readonly format: "table" | "wide" | "json" | "name";
+  readonly format: "table" | "wide" | "json" | "yaml" | "name";
   /** Go ahead where the target would refuse for safety. */
   readonly force: boolean;
   /** Unknown fields of an intent are errors, not warnings. */

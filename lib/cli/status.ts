@@ -1,17 +1,17 @@
 // `status` without arguments: the state of this host's agent. With three it is a kubelet's call (faces/exec.ts).
 
 import type { HealthAnswer, KubeHealth, SetupCounts } from "../agent/api.ts";
-import { table } from "./output.ts";
+import { printValue, table } from "./output.ts";
 import type { Command } from "./shell.ts";
 
 export const status: Command = {
-  usage: "status [-o table|json]\n" +
+  usage: "status [-o table|json|yaml]\n" +
     "  the state of this host's agent: its store, its Open vSwitch, how the set-ups\n" +
     "  since its start ended, and records that it cannot read\n" +
     "  e.g. k8contivnet status -o json",
   run: async ({ target, options, output }) => {
     const health = await target.health();
-    if (options.format === "json") return output.data(JSON.stringify(health, null, 2));
+    if (await printValue({ options, output }, health)) return;
     output.data(table(["PART", "STATE"], [
       ["agent", `${health.host}, version ${health.version}, pid ${health.pid}`],
       ["store", `${health.store}, ${storeState(health)}`],

@@ -2,11 +2,11 @@
 
 import type { TraceAnswer, TraceRequest } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
-import { paint } from "./output.ts";
+import { paint, printValue } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
 
 export const trace: Command = {
-  usage: "trace SRC DST [--tcp PORT | --udp PORT | --icmp] [-o json]\n" +
+  usage: "trace SRC DST [--tcp PORT | --udp PORT | --icmp] [-o table|json|yaml]\n" +
     "  SRC, DST: pod as NAMESPACE/NAME, its name, or its address; one of them may be any other address\n" +
     "  prints allowed or denied, with the rule that decides, or because they have no common network,\n" +
     "  and what the switch itself does; exits with 1 if the two differ\n" +
@@ -19,7 +19,7 @@ export const trace: Command = {
       });
     }
     const answer = await shell.target.trace(request);
-    show(shell, request, answer);
+    if (!await printValue(shell, answer)) show(shell, request, answer);
     if (answer.isAgreed) return;
     throw new Fault("failed", "policies and switch do not agree", {
       why: "the installed flows are not what the policies say",
@@ -53,8 +53,7 @@ function portOf(text: string): number {
 }
 
 /** Prints the verdict, what the policies say, and what the switch does. */
-function show({ options, output }: Shell, request: TraceRequest, answer: TraceAnswer): void {
-  if (options.format === "json") return output.data(JSON.stringify(answer, null, 2));
+function show({ output }: Shell, request: TraceRequest, answer: TraceAnswer): void {
   const { model, source, destination } = answer;
   const word = (isAllowed: boolean) =>
     paint(output, isAllowed ? "green" : "red", isAllowed ? "allowed" : "denied");

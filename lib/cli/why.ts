@@ -3,11 +3,11 @@
 import type { WhyAnswer } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName } from "../util/names.ts";
-import { table } from "./output.ts";
+import { printValue, table } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
 
 export const why: Command = {
-  usage: "why [NAMESPACE/]POD [-o table|json|name]\n" +
+  usage: "why [NAMESPACE/]POD [-o table|json|yaml|name]\n" +
     "  shows which rule put the pod into which network, with which address, or why it is in none;\n" +
     "  for a pod that does not exist yet, where it would go\n" +
     "  e.g. k8contivnet why shop/web-1",
@@ -21,13 +21,11 @@ export const why: Command = {
       });
     }
     const namespace = second === undefined ? "default" : first;
-    show(
-      shell,
-      await shell.target.why({
-        namespace: parseName("namespace", namespace, LONG_NAME_LIMIT),
-        name: parseName("pod name", second ?? first, LONG_NAME_LIMIT),
-      }),
-    );
+    const answer = await shell.target.why({
+      namespace: parseName("namespace", namespace, LONG_NAME_LIMIT),
+      name: parseName("pod name", second ?? first, LONG_NAME_LIMIT),
+    });
+    if (!await printValue(shell, answer)) show(shell, answer);
   },
 };
 
@@ -41,7 +39,6 @@ const STATES: Readonly<Record<WhyAnswer["state"], string>> = {
 
 /** Prints the state, where the pod is or would be, and what else is known. */
 function show({ options, output }: Shell, answer: WhyAnswer): void {
-  if (options.format === "json") return output.data(JSON.stringify(answer, null, 2));
   const nameOf = ({ tenant, network }: WhyAnswer["places"][number]) => `${tenant}/${network}`;
   if (options.format === "name") return answer.places.forEach((one) => output.data(nameOf(one)));
   const { pod, state, places, reason, notes } = answer;

@@ -36,6 +36,8 @@ const imports: readonly (readonly [place: string, source: string, allowed: boole
   ["lib/kube/kubeconfig.ts", `await import("js-yaml")`, true],
   ["lib/kube/kind.ts", `import "../agent/start.ts"`, false],
   ["lib/cli/apply.ts", `import "js-yaml"`, false],
+  ["lib/cli/output.ts", `await import("js-yaml")`, true],
+  ["lib/agent/pods.ts", `await import("js-yaml")`, false],
   ["lib/cli/version.ts", `import house from "../../deno.json" with { type: "json" }`, true],
   ["lib/cli/apply.ts", `import "../ovs/ovsdb.ts"`, false],
   ["lib/cli/apply.ts", `import "../faces/exec.ts"`, false],

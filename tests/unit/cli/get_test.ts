@@ -1,6 +1,7 @@
 // `get KIND [NAME]` on an agent that answers from a list: every kind in every format.
 
 import { assertEquals, assertRejects } from "@std/assert";
+import { load } from "js-yaml";
 import type { AttachmentItem, PodItem } from "../../../lib/agent/api.ts";
 import type { PolicyItem } from "../../../lib/agent/policy/policy_items.ts";
 import type { EndpointItem } from "../../../lib/agent/server/items.ts";
@@ -152,6 +153,14 @@ for (const [kind, names] of Object.entries(NAMES)) {
     const { stdout, stderr } = await run([kind], { format: "json" });
     assertEquals(JSON.parse(stdout.join("\n")), ITEMS[kind]);
     assertEquals(stderr, []);
+  });
+}
+
+for (const [kind, items] of Object.entries(ITEMS)) {
+  Deno.test(`get ${kind} -o yaml prints the items as YAML`, async () => {
+    const { stdout, stderr } = await run([kind], { format: "yaml", allNamespaces: true });
+    assertEquals(load(stdout.join("\n")), kind === "pods" ? PODS : items);
+    assertEquals([stdout[0]?.slice(0, 2), stderr], ["- ", []]);
   });
 }
 
