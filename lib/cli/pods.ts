@@ -9,27 +9,24 @@ import type { Command, Shell } from "./shell.ts";
 export const pods: Command = {
   usage:
     "pods [NAME] [-n NAMESPACE | -A] [-o table|json|yaml|name] [--kubeconfig FILE] [--context NAME]\n" +
-    "  pods with their networks and addresses, as recorded in the API server\n" +
+    "  pods with their networks and addresses, as recorded in the API server; without --kubeconfig by the\n" +
+    "  files that kubectl reads: KUBECONFIG, else ~/.kube/config\n" +
     "  e.g. kubectl contiv pods -A",
   run: async (shell) => {
     const [name, ...rest] = shell.args;
     if (rest.length > 0) {
       throw new Fault("usage", `pods got ${shell.args.length} arguments`, { fix: "pods [NAME]" });
     }
-    const { accessSource } = await import("../kube/access.ts");
+    const { accessSource, defaultAccessSource } = await import("../kube/access.ts");
     const { kubeconfig, context, allNamespaces } = shell.options;
-    const access = await accessSource(kubeconfig ?? ownKubeconfig(), { context })();
+    const access = kubeconfig
+      ? await accessSource(kubeconfig, { context })()
+      : await defaultAccessSource({ context })();
     const namespace = allNamespaces ? undefined : shell.options.namespace ?? access.namespace;
     const { apiPodItems } = await import("../agent/kube/api_pod_items.ts");
     await showPods(shell, await apiPodItems(access, namespace), { namespace, name });
   },
 };
-
-/** Returns the path of the kubeconfig that kubectl uses: the first in KUBECONFIG, else ~/.kube/config. */
-function ownKubeconfig(): string {
-  const [first] = (Deno.env.get("KUBECONFIG") ?? "").split(":").filter((path) => path !== "");
-  return first ?? `${Deno.env.get("HOME") ?? ""}/.kube/config`;
-}
 
 /** Prints the pods of a namespace (of all without one) with that name (all without one). Faults: not_found. */
 export async function showPods(

@@ -43,21 +43,63 @@ async function inCluster(): Promise<Access> {
   };
 }
 
+/**
+ * Returns the source for the kubeconfigs that kubectl reads without `--kubeconfig`: those in KUBECONFIG, merged, without
+ * those that are missing; else ~/.kube/config.
+ */
+export function defaultAccessSource(options: AccessOptions = {}): AccessSource {
+  const named = (Deno.env.get("KUBECONFIG") ?? "").split(":").filter((path) => path !== "");
+  const [only, ...others] = named;
+  if (only !== undefined && others.length > 0) return () => accessFromFiles(named, options);
+  return () => accessFromFile(only ?? `${Deno.env.get("HOME") ?? ""}/.kube/config`, options);
+}
+
 async function accessFromFile(path: string, options: AccessOptions): Promise<Access> {
-  const { parseKubeconfig, accessFrom } = await import("./kubeconfig.ts");
-  const parts = accessFrom(
-    await parseKubeconfig(path, await readPart("kubeconfig", path, NAME)),
-    path,
-    options,
-  );
-  const { files, ...rest } = parts;
-  const folder = path.includes("/") ? path.slice(0, path.lastIndexOf("/") + 1) : "";
+  const { parseKubeconfig } = await import("./kubeconfig.ts");
+  const text = await readPart("kubeconfig", path, NAME);
+  return await accessIn(await parseKubeconfig(path, text), path, options);
+}
+
+async function accessFromFiles(paths: readonly string[], options: AccessOptions): Promise<Access> {
+  const { mergeKubeconfigs, parseKubeconfig } = await import("./kubeconfig.ts");
+  const texts = await Promise.all(paths.map((path) => readIfThere(path)));
+  if (texts.every((text) => text === undefined)) {
+    throw new Fault("not_found", "no kubeconfig found", {
+      why: `${oneLine(paths.join(", "), 100)} are missing`,
+      fix: "correct KUBECONFIG, or set --kubeconfig",
+    });
+  }
+  const configs = await Promise.all(paths.map((path, at) => {
+    const text = texts[at] ?? "";
+    // An empty file is one without any field, as kubectl creates it.
+    return text.trim() === "" ? {} : parseKubeconfig(path, text);
+  }));
+  return await accessIn(mergeKubeconfigs(configs), paths.join(":"), options);
+}
+
+/** Returns the text of a kubeconfig; undefined if it is missing. Faults: failed. */
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readPart("kubeconfig", path, NAME);
+  } catch (error) {
+    if (error instanceof Fault && error.code === "not_found") return undefined;
+    throw error;
+  }
+}
+
+/** Returns the access that a kubeconfig describes, with the contents of the files that it names. */
+async function accessIn(
+  config: Readonly<Record<string, unknown>>,
+  path: string,
+  options: AccessOptions,
+): Promise<Access> {
+  const { accessFrom } = await import("./kubeconfig.ts");
+  const { files, ...rest } = accessFrom(config, path, options);
   const read = async (what: "ca" | "cert" | "key" | "token") => {
     const file = files[what];
     if (file === undefined) return {};
     const readFile = what === "token" ? readToken : readPart;
-    const place = file.startsWith("/") ? file : folder + file;
-    return { [what]: await readFile(`kubeconfig: its ${what}`, place, NAME) };
+    return { [what]: await readFile(`kubeconfig: its ${what}`, file, NAME) };
   };
   return {
     ...rest,

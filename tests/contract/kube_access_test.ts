@@ -2,7 +2,7 @@
 // each in a sentence, and the cluster is known again when it has been mended.
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { accessSource } from "../../lib/kube/access.ts";
+import { accessSource, defaultAccessSource } from "../../lib/kube/access.ts";
 import { ApiConnection, KubeRefusal } from "../../lib/kube/api_connection.ts";
 import { Informer } from "../../lib/kube/informer.ts";
 import { hostPodIn } from "../../lib/kube/objects.ts";
@@ -159,6 +159,55 @@ Deno.test("a kubeconfig that impersonates has the rights of that user, as with k
     await sentence(await kube.kubeconfig("no-impersonation", { token, as: "jane" })),
     /cannot impersonate|or remove "as"$/,
   );
+});
+
+Deno.test("KUBECONFIG with several files is merged as kubectl merges it, without those that are missing", async () => {
+  const dir = `${kube.dir}/several`;
+  await Deno.mkdir(`${dir}/keys`, { recursive: true });
+  const token = kube.adminToken;
+  await Deno.copyFile(kube.files.ca, `${dir}/keys/ca.pem`);
+  await Deno.writeTextFile(`${dir}/keys/token`, token);
+  const write = (name: string, config: object) =>
+    Deno.writeTextFile(`${dir}/${name}`, JSON.stringify({ kind: "Config", ...config }));
+  await write("contexts", {
+    contexts: [{ name: "here", context: { cluster: "lab", user: "me", namespace: "rights" } }],
+  });
+  await write("keys/clusters", {
+    clusters: [{ name: "lab", cluster: { server: kube.url, "certificate-authority": "ca.pem" } }],
+    users: [{ name: "me", user: { tokenFile: "token" } }],
+  });
+  await write("late", {
+    "current-context": "here",
+    contexts: [{ name: "here", context: { cluster: "wrong", user: "nobody" } }],
+    clusters: [{ name: "lab", cluster: { server: "https://127.0.0.1:1" } }],
+    users: [{ name: "me", user: { token: "wrong" } }],
+  });
+  await Deno.writeTextFile(`${dir}/empty`, "");
+  const names = ["missing", "contexts", "empty", "keys/clusters", "late"];
+  const paths = names.map((name) => `${dir}/${name}`);
+  const before = Deno.env.get("KUBECONFIG");
+  try {
+    Deno.env.set("KUBECONFIG", `:${paths.join(":")}:`);
+    const access = await defaultAccessSource()();
+    assertEquals([access.server, access.namespace, access.token], [kube.url, "rights", token]);
+    using connection = new ApiConnection(access);
+    await connection.requestJson({ path: "/api/v1/namespaces" });
+    const kubectl = await run(`${kube.bin}/kubectl`, [
+      ...["config", "view", "--minify", "--raw", "--flatten", "-o"],
+      "jsonpath={.clusters[0].cluster.server} {.contexts[0].context.namespace} {.clusters[0].cluster.certificate-authority-data}",
+    ]);
+    assertEquals(
+      kubectl.trim(),
+      `${kube.url} rights ${new TextEncoder().encode(access.ca).toBase64()}`,
+    );
+    Deno.env.set("KUBECONFIG", `${dir}/missing:${dir}/none`);
+    await assertRejects(() => defaultAccessSource()(), Fault, "no kubeconfig found");
+    Deno.env.set("KUBECONFIG", `${dir}/missing`);
+    await assertRejects(() => defaultAccessSource()(), Fault, `${dir}/missing cannot be read`);
+  } finally {
+    if (before === undefined) Deno.env.delete("KUBECONFIG");
+    else Deno.env.set("KUBECONFIG", before);
+  }
 });
 
 Deno.test("other ways that lead nowhere are each said in a sentence", async () => {

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { AccessOptions } from "../../../lib/kube/access.ts";
-import { accessFrom, parseKubeconfig } from "../../../lib/kube/kubeconfig.ts";
+import { accessFrom, mergeKubeconfigs, parseKubeconfig } from "../../../lib/kube/kubeconfig.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 
 const PEM = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n";
@@ -46,9 +46,9 @@ Deno.test("accessFrom() reads another context where one is named", async () => {
 });
 
 Deno.test("parseKubeconfig() reads JSON, and YAML in flow style", async () => {
-  const fields = { contexts: [], a: "b" };
+  const fields = { contexts: [], clusters: [], users: [], a: "b" };
   assertEquals(await parseKubeconfig("f", JSON.stringify(fields)), fields);
-  assertEquals(await parseKubeconfig("f", "{contexts: [], a: b}"), fields);
+  assertEquals(await parseKubeconfig("f", "{contexts: [], clusters: [], users: [], a: b}"), fields);
 });
 
 for (
@@ -109,6 +109,82 @@ for (
     assertEquals([fault.code, fault.message.length < 200], ["usage", true]);
   });
 }
+
+for (const unset of ["", null]) {
+  Deno.test(`fields of a kubeconfig that are ${JSON.stringify(unset)} count as not set`, async () => {
+    const text = base({
+      ...{ "proxy-url": unset, "tls-server-name": unset, "insecure-skip-tls-verify": unset },
+      ...{ "certificate-authority": unset, "certificate-authority-data": unset },
+    }, {
+      ...{ username: unset, password: unset, exec: unset, "auth-provider": unset, as: unset },
+      ...{ "client-certificate": unset, "client-key-data": unset, tokenFile: unset, token: "t" },
+      ...{ "as-uid": unset },
+    });
+    const plain = { server: "https://h:1", namespace: "default", token: "t", files: {} };
+    assertEquals(await read(text), plain);
+    assertEquals(await read(text, { context: "" }), plain);
+    const context = (fields: object) => ({
+      ...{ preferences: unset, contexts: [{ name: "x", context: { cluster: "c", ...fields } }] },
+    });
+    const anonymous = base({}, {}, context({ user: unset, namespace: unset }));
+    assertEquals(await read(anonymous), {
+      ...{ server: "https://h:1", namespace: "default", files: {} },
+    });
+    assertEquals((await read(base({}, {}, { users: [{ name: "u", user: unset }] }))).files, {});
+    for (const list of ["contexts", "clusters", "users"]) {
+      await assertRejects(() => read(base({}, {}, { [list]: unset })), Fault, "it has no ");
+    }
+  });
+}
+
+for (
+  const [name, text, words] of [
+    [
+      "a token that is a number",
+      base({}, { token: 12345 }),
+      "its token is not text; put the value",
+    ],
+    ["a file that is a list", base({}, { tokenFile: ["a"] }), "its tokenFile is not text"],
+    [
+      "a namespace that is a number",
+      base({}, {}, {
+        contexts: [{ name: "x", context: { cluster: "c", namespace: 7 } }],
+      }),
+      "its namespace is not text",
+    ],
+    ["no bool", base({ "insecure-skip-tls-verify": "yes" }, {}), "is not true or false"],
+  ] as const
+) {
+  Deno.test(`accessFrom() refuses ${name}, which kubectl refuses, too`, async () => {
+    await assertRejects(() => read(text), Fault, words);
+  });
+}
+
+Deno.test("mergeKubeconfigs() takes the first of each name as a whole, and the first current context", async () => {
+  const one = (file: string, current: string, user: object, context = "both") => ({
+    "current-context": current,
+    contexts: [{ name: context, context: { cluster: `c-${file}`, user: "u" } }],
+    clusters: [{
+      name: `c-${file}`,
+      cluster: { server: `https://${file}:1`, "certificate-authority": "ca.pem" },
+    }],
+    users: [{ name: "u", user }],
+  });
+  const files: [path: string, config: object][] = [
+    ["/a/config", { ...one("a", "", { token: "first" }), users: null }],
+    ["/b/config", one("b", "both", { token: "second", tokenFile: "t" })],
+    ["config", one("c", "other", { "client-certificate": "/x", "client-key": "k" }, "other")],
+  ];
+  const configs = await Promise.all(
+    files.map(([path, config]) => parseKubeconfig(path, JSON.stringify(config))),
+  );
+  assertEquals(accessFrom(mergeKubeconfigs(configs), "f", {}), {
+    ...{ server: "https://a:1", namespace: "default", token: "second" },
+    files: { ca: "/a/ca.pem", token: "/b/t" },
+  });
+  const other = accessFrom(mergeKubeconfigs(configs), "f", { context: "other" });
+  assertEquals([other.server, other.files.ca, other.token], ["https://c:1", "ca.pem", "second"]);
+});
 
 Deno.test("accessFrom() prefers data to a file, and names the files that are left", async () => {
   const text = base(
