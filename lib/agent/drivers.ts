@@ -11,7 +11,7 @@ import type { Runtimes } from "../runtimes/runtime.ts";
 import { type OpenOptions, openStore } from "../store/open_store.ts";
 import type { Store } from "../store/store.ts";
 import { hooked } from "../util/fault_hooks.ts";
-import { limited } from "./limits.ts";
+import { limited, limitedStore } from "./limits.ts";
 import { ALIAS_PREFIX } from "./pods/port_external_ids.ts";
 import { PolicyVlans } from "./policy/policy_vlans.ts";
 
@@ -51,8 +51,8 @@ const EXTRA_MS = 2_000;
 /** Opens the store. Faults: those of openStore(). */
 export async function openLimitedStore(options: DriverOptions): Promise<Store> {
   const store = await openStore(options.store, options.storeOptions);
-  // Its driver limits each request; listing a large store takes many of them.
-  return limited("store", hooked("store", store, ["watch", "close"]), 3 * limitOf(options));
+  // Its driver limits each request; a call may take several of them.
+  return limitedStore(hooked("store", store, ["watch", "close"]), 3 * limitOf(options));
 }
 
 /** Opens all but the store; `stack` closes them. */

@@ -1,5 +1,6 @@
-// Starts and stops the agent: locks, store, drivers, first reconciliation, server, loops. The order
-// matters: requests are answered only when this host is as it should be.
+// Starts and stops the agent: locks, server, store, drivers, first reconciliation, loops. The order
+// matters: requests are answered only when this host is as it should be. Until then socket and door answer
+// with "unavailable" and what the agent waits for, and callers try again.
 
 import { openLinkEvents } from "../net/open_links.ts";
 import { pause } from "../util/async/pause.ts";
@@ -17,8 +18,9 @@ import { watchDrift } from "./reconcile/drift_watch.ts";
 import { reconcile } from "./reconcile/reconcile.ts";
 import { type Answerer, doorOf, openDoor } from "./server/door.ts";
 import { lockFile } from "./server/lock_file.ts";
-import { listenPrivately } from "./server/private_socket.ts";
 import { healthOf } from "./server/health.ts";
+import { listenPrivately, type PrivateListener } from "./server/private_socket.ts";
+import { RequestGate } from "./server/request_gate.ts";
 import { answer } from "./server/server.ts";
 import { TeardownNotes } from "./server/teardown_notes.ts";
 import { IntentStore } from "./store/apply.ts";
@@ -30,6 +32,8 @@ import { UnreadableRecords } from "./store/unreadable_records.ts";
 import { type Agent, wireAgent } from "./wiring.ts";
 
 const SNAPSHOT_MS = 2_000;
+// A large store takes seconds to save: the agent spends this part of its time on it at most.
+const SNAPSHOT_SHARE = 1 / 20;
 
 /** Runs the agent until `signal` aborts. Faults: what keeps it from starting. */
 export async function runAgent(
@@ -43,8 +47,10 @@ export async function runAgent(
   await makeStateDir(stateDir);
   stack.use(await lockFile(`${stateDir}/lock`, `state folder ${stateDir}`));
   const listener = stack.use(await listenPrivately(options.socket));
+  const gate = stack.use(new RequestGate(log));
+  const front = stack.use(await serveAt(options.socket, { listener, gate, log }));
   const snapshot = isShared(options) ? new Snapshot(stateDir, log) : undefined;
-  const store = await openStoreCache(options, snapshot, stack);
+  const store = await openStoreCache(options, { snapshot, gate, stack });
   const intents = new IntentStore(store, () => new Date().toISOString());
   const drivers = openDrivers(options, stack);
   const hasCluster = options.kube !== undefined;
@@ -62,13 +68,15 @@ export async function runAgent(
   const presence = isShared(options)
     ? new Presence(store, await presenceOptions(options, agent, stopping.signal))
     : undefined;
-  const joinParts = { presence, intents, files: options.intents, log };
+  const onStep = (what: string) => gate.step(what);
+  const joinParts = { presence, intents, files: options.intents, log, onStep };
   const unreadable = new UnreadableRecords(log);
   unreadable.log(store.documents);
   if (store.unreachable) {
     log.warn(`store unreachable, serving what is known: ${store.unreachable.message}`);
   } else await join(joinParts);
 
+  await gate.step("reconciling this host's links and ports");
   await reconcileFirst(agent, log);
   const { socket } = options;
   const notes = new TeardownNotes({ socket, stateDir, tearDown: agent.tearDown, log });
@@ -102,14 +110,15 @@ export async function runAgent(
     followRuntime(agent.loops.runtime, stopping.signal),
   ];
   const health = () => healthOf({ ...agent, options, switch: drivers.switch });
-  // The door first: whoever was answered over the socket finds it open.
-  const door = await tryDoor(agent, options.socket, log);
-  const server = listener.serve(
-    (request) => answer({ ...agent.server, health }, request),
-    (error) => log.error(`socket failed, opened again: ${faultFrom(error).message}`),
-  );
+  gate.open({
+    request: (request) => answer({ ...agent.server, health }, request),
+    verb: async (verb, pod) => {
+      const answer = await agent.answerVerb(verb, pod);
+      return "ip" in answer ? answer : {};
+    },
+  });
   agent.memoryTrim.note();
-  await notes.handle(); // of callers that gave up just before the socket was served
+  await notes.handle(); // of callers that gave up just before requests were answered
   log.info("agent ready", { host: options.hostLabel, socket: options.socket });
   await Promise.race([
     new Promise<void>((done) => stopping.signal.addEventListener("abort", () => done())),
@@ -120,8 +129,7 @@ export async function runAgent(
     ...beating ? [beating] : [],
   ]);
   log.info("stopping");
-  await door?.[Symbol.asyncDispose]();
-  await server.shutdown();
+  await front.disposeAsync();
   await agent.sandboxes.queue.idle();
   stopping.abort();
   await Promise.allSettled(loops);
@@ -142,13 +150,17 @@ async function makeStateDir(path: string): Promise<void> {
 /** Opens the store and reads it, or what was known of it last; `stack` closes it. */
 async function openStoreCache(
   options: AgentOptions,
-  snapshot: Snapshot | undefined,
-  stack: AsyncDisposableStack,
+  { snapshot, gate, stack }: {
+    readonly snapshot: Snapshot | undefined;
+    readonly gate: Pick<RequestGate, "waitFor">;
+    readonly stack: AsyncDisposableStack;
+  },
 ): Promise<StoreCache> {
   const store = await openLimitedStore(options);
   stack.defer(() => store.close());
-  const known = await snapshot?.load() ?? new Map();
-  return await StoreCache.open(store, known, { isShared: isShared(options) });
+  const known = async () => await snapshot?.load() ?? new Map();
+  const onRead = (count: number) => gate.waitFor(`reading the store, ${count} documents so far`);
+  return await StoreCache.open(store, known, { isShared: isShared(options), onRead });
 }
 
 async function presenceOptions(
@@ -185,9 +197,12 @@ async function keepSnapshot(
   store: StoreCache,
   signal: AbortSignal,
 ): Promise<void> {
+  let pauseMs = SNAPSHOT_MS;
   do {
-    await pause(SNAPSHOT_MS, signal);
+    await pause(pauseMs, signal);
+    const startedMs = performance.now();
     if (!store.unreachable) await snapshot.save(store.documents, store.revision);
+    pauseMs = Math.max(SNAPSHOT_MS, (performance.now() - startedMs) / SNAPSHOT_SHARE);
   } while (!signal.aborted);
 }
 
@@ -228,16 +243,33 @@ async function reconcileFirst({ loops, signals }: Agent, log: Log): Promise<void
   }
 }
 
+/** Opens door and socket, whose requests `gate` answers; disposing of the result closes both. */
+async function serveAt(
+  socket: string,
+  { listener, gate, log }: {
+    readonly listener: PrivateListener;
+    readonly gate: RequestGate;
+    readonly log: Log;
+  },
+): Promise<AsyncDisposableStack> {
+  const front = new AsyncDisposableStack();
+  // The door first: whoever was answered over the socket finds it open.
+  const door = await tryDoor((verb, pod) => gate.verb(verb, pod), socket, log);
+  const server = listener.serve(
+    (request) => gate.request(request),
+    (error) => log.error(`socket failed, opened again: ${faultFrom(error).message}`),
+  );
+  front.defer(() => server.shutdown());
+  front.use(door);
+  return front;
+}
+
 /** The door makes kubelets' calls quicker; without it they use the socket like all others. */
 async function tryDoor(
-  { answerVerb }: Agent,
+  answerer: Answerer,
   socket: string,
   log: Log,
 ): Promise<AsyncDisposable | undefined> {
-  const answerer: Answerer = async (verb, pod) => {
-    const answer = await answerVerb(verb, pod);
-    return "ip" in answer ? answer : {};
-  };
   try {
     return await openDoor(doorOf(socket), answerer, log);
   } catch (error) {

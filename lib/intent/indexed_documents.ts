@@ -19,6 +19,8 @@ export const groups = {
   /** Attachments in a sandbox, by the first digits of its id. */
   attachmentsIn: (host: string, sandbox: string) => `in ${host} ${sandbox.slice(0, 12)}`,
   attachmentsAt: (tenant: string, network: string) => `at ${tenant}/${network}`,
+  /** Endpoints that set-ups made, not the intent. */
+  dynamicEndpoints: "dynamic endpoints",
   endpointsAt: (tenant: string, network: string) => `endpoints at ${tenant}/${network}`,
   /** Claims on addresses of a network. */
   addressesAt: (tenant: string, network: string) => `addresses at ${tenant}/${network}`,
@@ -55,6 +57,7 @@ function endpointGroups(endpoint: EndpointRecord): string[] {
   const uuid = uuidOf(endpoint);
   const { tenant, network, container } = endpoint;
   const named = [groups.podName(container), groups.endpointsAt(tenant, network)];
+  if (endpoint.dynamic) named.push(groups.dynamicEndpoints);
   return typeof uuid === "string" ? [...named, groups.uuid(uuid), groups.shortUuid(uuid)] : named;
 }
 

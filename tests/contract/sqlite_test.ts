@@ -282,3 +282,22 @@ async function refuses(code: FaultCode, says: string, call: () => Promise<unknow
   assert(fault.message.length <= 200, fault.message);
   assert(fault.fix !== undefined || fault.message.endsWith("is closed"), fault.message);
 }
+
+Deno.test("a list in pages is of one moment, and other calls are answered between its pages", async () => {
+  await using bench = await startSqlite();
+  const keys = Array.from({ length: 2_500 }, (_, n) => `/k${String(n).padStart(4, "0")}`);
+  for (let at = 0; at < keys.length; at += 90) {
+    await bench.store.commit([], keys.slice(at, at + 90).map((key) => ({ key, value: 1 })));
+  }
+  const before = await bench.store.list("/k");
+  const pages: number[] = [];
+  const writes: Promise<unknown>[] = [];
+  const listed = await bench.store.list("/k", (page) => {
+    pages.push(page.length);
+    writes.push(put(bench.store, "/k2400", 2), put(bench.store, `/k9${pages.length}`, 2));
+  });
+  await Promise.all(writes);
+  assertEquals(pages, [1_000, 1_000, 500]);
+  assertEquals(listed, before);
+  assertEquals((await bench.store.list("/k", () => {})).entries.length, 2_503);
+});

@@ -67,7 +67,7 @@ export async function startMemoryAgent(
   const logged: string[] = [];
   // Without the time of day, which no test can compare.
   const log = createLog({ level: "debug", write: (line) => void logged.push(line.slice(25)) });
-  const cache = await StoreCache.open(store, new Map(), { isShared });
+  const cache = await StoreCache.open(store, () => new Map(), { isShared });
   const time = { now: 0, wall: Date.UTC(2026, 0, 1) };
   const intents = new IntentStore(cache, () => new Date(time.wall).toISOString(), () => 0);
   const stack = new DisposableStack();

@@ -28,7 +28,7 @@ import { poolOf } from "../../intent/field_rules.ts";
 import type { Check, Write } from "../../store/store.ts";
 import {
   attachmentsIn,
-  endpointsOf,
+  endpointsAt,
   findEndpoint,
   findNetwork,
   networksOf,
@@ -133,8 +133,7 @@ function takeAddress(
   };
   const address = pick(freeAddresses(pool, isUsed), skipOf(host, tries));
   if (address !== undefined) return { address: addressToText(address) };
-  const held = endpointsOf(documents)
-    .filter((one) => one.tenant === tenant && one.network === name)
+  const held = endpointsAt(documents, network)
     .filter((one) => one.dynamic?.heldSince !== undefined)
     .filter((one) => refusalOf(pool, parseAddress(one.address)) === undefined)
     .filter((one) => !isTaking(keys.addressClaim(tenant, name, one.address)))

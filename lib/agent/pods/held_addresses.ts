@@ -12,7 +12,12 @@ import type { Clock } from "../../util/clock.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import { GracePeriod } from "../gc/grace_period.ts";
-import { attachmentsOf, endpointKeyOf, endpointsOf, type HostView } from "../store/documents.ts";
+import {
+  attachmentsOf,
+  dynamicEndpoints,
+  endpointKeyOf,
+  type HostView,
+} from "../store/documents.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 import { deleting } from "./endpoint_release.ts";
 
@@ -55,7 +60,9 @@ export async function deleteExpired(
   orphans: GracePeriod,
 ): Promise<void> {
   const { documents } = store;
-  const expired = endpointsOf(documents).filter((one) => isExpired(documents, one, clock.wallMs()));
+  const expired = dynamicEndpoints(documents).filter((one) =>
+    isExpired(documents, one, clock.wallMs())
+  );
   const orphaned = orphanedEndpoints(documents, host);
   orphans.keepOnly(new Set(orphaned.map(keyOf)));
   const due = orphaned.filter((one) => orphans.isDue(keyOf(one), "missing"));
@@ -81,7 +88,7 @@ export async function deleteExpired(
 
 /** Returns the milliseconds until the next held address expires; infinite where none is held. */
 export function nextExpiryMs(documents: Documents, nowMs: number): number {
-  const ends = endpointsOf(documents).map((one) => heldUntil(documents, one) ?? Infinity);
+  const ends = dynamicEndpoints(documents).map((one) => heldUntil(documents, one) ?? Infinity);
   return Math.max(0, ends.reduce((a, b) => Math.min(a, b), Infinity) - nowMs);
 }
 
@@ -93,7 +100,7 @@ export function isExpired(documents: Documents, endpoint: EndpointRecord, nowMs:
 
 /** Returns the dynamic endpoints of `host` that have no attachment. */
 export function orphanedEndpoints(documents: Documents, host: string): EndpointRecord[] {
-  const made = endpointsOf(documents).filter(({ dynamic, bound }) =>
+  const made = dynamicEndpoints(documents).filter(({ dynamic, bound }) =>
     dynamic && dynamic.heldSince === undefined && bound?.host === host
   );
   if (made.length === 0) return [];

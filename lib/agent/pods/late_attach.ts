@@ -19,13 +19,7 @@ import { type PodMetadata, withContainerLabels } from "./pod_metadata.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 import type { SetupResult } from "./setup.ts";
 import type { UnmatchedPod } from "./unmatched_pods.ts";
-import {
-  attachmentsIn,
-  attachmentsOf,
-  endpointKeyOf,
-  endpointsOf,
-  type HostView,
-} from "../store/documents.ts";
+import { attachmentsIn, attachmentsOf, endpointKeyOf, type HostView } from "../store/documents.ts";
 import { keys } from "../../intent/records.ts";
 
 // Docker's short ids; an endpoint's AttachUUID has as many or more.
@@ -79,22 +73,20 @@ function podsHere(
 }
 
 /**
- * Leaves out the `isMeant` that no endpoint names. One pass over the documents for all of them: a
- * host may run hundreds of containers that have nothing to do with us.
+ * Leaves out the `isMeant` that no endpoint names, by the index: a host may run hundreds of containers
+ * that have nothing to do with us, and a store may have 100,000 endpoints.
  */
 function namedAmong(
   documents: Documents,
   pods: readonly PodRequest[],
   isMeant: (pod: PodRequest) => boolean,
 ): PodRequest[] {
-  const words = new Set<string>();
-  for (const { container, pin, attachUuid } of endpointsOf(documents)) {
-    words.add(container);
-    const uuid = pin?.attachUuid ?? attachUuid;
-    if (uuid) words.add(uuid).add(uuid.slice(0, ID_DIGITS));
-  }
+  const isUsed = (group: string) => documentsIn(documents, group).length > 0;
+  const isNamed = (word: string) =>
+    isUsed(groups.podName(word)) || isUsed(groups.uuid(word)) ||
+    (word.length === ID_DIGITS && isUsed(groups.shortUuid(word)));
   return pods.filter((pod) =>
-    !isMeant(pod) || words.has(pod.name) || words.has(pod.sandbox.slice(0, ID_DIGITS))
+    !isMeant(pod) || isNamed(pod.name) || isNamed(pod.sandbox.slice(0, ID_DIGITS))
   );
 }
 

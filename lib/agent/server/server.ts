@@ -62,10 +62,14 @@ export async function answer(deps: ServerDeps, request: Request): Promise<Respon
   } catch (error) {
     const fault = faultFrom(error);
     if (fault.code === "failed") deps.log.debug(String((error as Error)?.stack ?? error));
-    const { code, what, why, fix } = fault;
-    const body: FaultBody = { code, what, ...(why ? { why } : {}), ...(fix ? { fix } : {}) };
-    return Response.json(body, { status: FAULT_CODES[code].http });
+    return faultResponse(fault);
   }
+}
+
+/** Returns the response for a request that failed. */
+export function faultResponse({ code, what, why, fix }: Fault): Response {
+  const body: FaultBody = { code, what, ...(why ? { why } : {}), ...(fix ? { fix } : {}) };
+  return Response.json(body, { status: FAULT_CODES[code].http });
 }
 
 async function answerGet(

@@ -63,6 +63,19 @@ export function attachmentsAt(
   return find(documents, groups.attachmentsAt(tenant, name));
 }
 
+/** Returns the endpoints that set-ups made; their addresses may be held. */
+export function dynamicEndpoints(documents: Documents): EndpointRecord[] {
+  return find(documents, groups.dynamicEndpoints);
+}
+
+/** Returns all endpoints of a network. */
+export function endpointsAt(
+  documents: Documents,
+  { tenant, name }: Pick<NetworkRecord, "tenant" | "name">,
+): EndpointRecord[] {
+  return find(documents, groups.endpointsAt(tenant, name));
+}
+
 /** Returns all endpoints, by a scan of all documents. */
 export function endpointsOf(documents: Documents): EndpointRecord[] {
   return scan(documents, "endpoints/");

@@ -14,18 +14,27 @@ export interface JoinParts {
   /** Texts of intents to apply, with their names for errors. */
   readonly files: readonly { readonly name: string; readonly text: string }[];
   readonly log: Log;
+  /** Called with what joining does next; awaited, as planning a large intent blocks the agent. */
+  readonly onStep?: (what: string) => Promise<void>;
 }
 
 /** Joins the store. Faults: conflict (another agent has the label), and those of an apply. */
-export async function join({ presence, intents, files, log }: JoinParts): Promise<void> {
+export async function join(
+  { presence, intents, files, log, onStep = async () => {} }: JoinParts,
+): Promise<void> {
+  if (presence) await onStep("taking the host label");
   await presence?.take();
+  await onStep("finishing applies that were interrupted");
   for (const { n, isFinished } of await intents.finishInterrupted()) {
     if (isFinished) log.info("finished an interrupted apply", { revision: n });
     else {log.warn("an apply was interrupted and its intent is not recorded; apply it again", {
         revision: n,
       });}
   }
-  for (const { name, text } of files) await applyOne(intents, name, text, log);
+  for (const { name, text } of files) {
+    await onStep(`applying intent ${name}`);
+    await applyOne(intents, name, text, log);
+  }
 }
 
 async function applyOne(
@@ -35,6 +44,8 @@ async function applyOne(
   log: Log,
 ): Promise<void> {
   try {
+    // A large one takes long: planning 100,000 endpoints takes 7 s of a processor.
+    log.info("applying intent", { intent: name });
     const { operations, warnings } = await intents.apply({ mode: "add", text });
     for (const warning of warnings) log.warn(`${name}: ${warning}`);
     log.info("intent applied", { intent: name, changes: operations.length });

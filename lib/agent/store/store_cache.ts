@@ -48,20 +48,23 @@ export class StoreCache {
   }
 
   /**
-   * Reads the whole store; if it is unreachable, uses `known` until follow() has read it. Faults: all
-   * except an unreachable store.
+   * Reads the whole store, and calls `onRead` with the number of documents so far; if it is unreachable,
+   * uses what `known` returns until follow() has read it. Faults: all except an unreachable store.
    */
   static async open(
     store: Store,
-    known: Documents,
-    { isShared = false } = {},
+    known: () => Documents | Promise<Documents>,
+    { isShared = false, onRead }: {
+      readonly isShared?: boolean;
+      readonly onRead?: (count: number) => void;
+    } = {},
   ): Promise<StoreCache> {
     const cache = new StoreCache(store, isShared);
     try {
-      await cache.reload();
+      await cache.reload(onRead);
     } catch (error) {
       cache.#unreachable = unreachableFault(error);
-      for (const [key, document] of known) cache.#map.documents.set(key, document);
+      for (const [key, document] of await known()) cache.#map.documents.set(key, document);
     }
     return cache;
   }
@@ -113,20 +116,23 @@ export class StoreCache {
   }
 
   /** Makes the cache equal to what the store lists now. */
-  async reload(): Promise<void> {
-    const { entries, revision } = await this.#readAll();
+  async reload(onRead?: (count: number) => void): Promise<void> {
+    const { entries, revision } = await this.#readAll(onRead);
     if (this.#unreachable) this.#map.forget();
     this.#unreachable = undefined;
     this.#map.replaceAll(entries, revision);
   }
 
   /** Lists everything; if nothing is known yet, takes over each page while waiting for the next one. */
-  async #readAll(): ReturnType<Store["list"]> {
-    if (this.#map.documents.size > 0) return await this.#call(() => this.#store.list(""));
+  async #readAll(onRead: (count: number) => void = () => {}): ReturnType<Store["list"]> {
+    // With a reader of pages, as a large store takes its time.
+    if (this.#map.documents.size > 0) return await this.#call(() => this.#store.list("", () => {}));
     // Pages of a list that has failed may still arrive.
     let isOver = false;
     const takeOver = (page: readonly Entry[]) => {
-      if (!isOver) page.forEach((entry) => this.#map.merge(entry));
+      if (isOver) return;
+      page.forEach((entry) => this.#map.merge(entry));
+      onRead(this.#map.documents.size);
     };
     try {
       return await this.#call(() => this.#store.list("", takeOver));

@@ -124,6 +124,28 @@ export class Rows {
   }
 }
 
+// Takes about 10 ms to read.
+const LIST_ROWS = 1_000;
+
+/** Yields the documents below `prefix` in key order, page by page. */
+export function* entryPages(db: DatabaseSync, prefix: string): Iterable<Entry[]> {
+  let page: Entry[] = [];
+  for (const row of db.prepare(LIST).iterate(prefix, prefixEnd(prefix))) {
+    if (page.push(toEntry(row as Row)) < LIST_ROWS) continue;
+    yield page;
+    page = [];
+  }
+  if (page.length > 0) yield page;
+}
+
+/** Returns the revision of the last commit. */
+export function lastRevision(db: DatabaseSync): number {
+  return Number(db.prepare(LAST).get()?.revision ?? 0);
+}
+
+const LIST = "SELECT key, value, revision FROM documents WHERE key >= ? AND key < ? ORDER BY key";
+const LAST = "SELECT max(revision) AS revision FROM changes";
+
 /** Returns the smallest bound above all keys that start with `prefix`. */
 export function prefixEnd(prefix: string): string | Uint8Array {
   const points = [...prefix];
@@ -148,7 +170,7 @@ function prepare(db: DatabaseSync) {
     dataVersion: sql("PRAGMA data_version"),
     get: sql("SELECT key, value, revision FROM documents WHERE key = ?"),
     revisionOf: sql("SELECT revision FROM documents WHERE key = ?"),
-    list: sql("SELECT key, value, revision FROM documents WHERE key >= ? AND key < ? ORDER BY key"),
+    list: sql(LIST),
     put: sql(
       `INSERT INTO documents (key, value, revision) VALUES (?, ?, ?)
        ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision`,
@@ -160,7 +182,7 @@ function prepare(db: DatabaseSync) {
        ORDER BY revision, place LIMIT ?`,
     ),
     first: sql("SELECT min(revision) AS revision FROM changes"),
-    last: sql("SELECT max(revision) AS revision FROM changes"),
+    last: sql(LAST),
     compact: sql("DELETE FROM changes WHERE revision <= ?"),
   };
 }

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { limited } from "../../../lib/agent/limits.ts";
+import { limited, limitedStore } from "../../../lib/agent/limits.ts";
+import type { Store } from "../../../lib/store/store.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 
 class Driver {
@@ -39,4 +40,28 @@ Deno.test("limited() ends a call that hangs, with a sentence that names it", asy
     "Open vSwitch did not answer in 5 ms: hang hangs; check whether it works; " +
       "the next reconciliation undoes what was begun",
   );
+});
+
+/** A store whose list yields a page every 5 ms, `pages` times, and then hangs or answers. */
+function pagingStore(pages: number, { ends }: { ends: boolean }): Store {
+  const list: Store["list"] = async (_, onPage) => {
+    for (let n = 0; n < pages; n++) {
+      await new Promise((done) => setTimeout(done, 5));
+      onPage?.([]);
+    }
+    return ends ? { entries: [], revision: 7 } : await new Promise(() => {});
+  };
+  return { list } as Store;
+}
+
+Deno.test("limitedStore() lets a large store be read while its pages keep coming", async () => {
+  const store = limitedStore(pagingStore(20, { ends: true }), 60);
+  assertEquals((await store.list("", () => {})).revision, 7);
+  await assertRejects(() => store.list(""), Fault, "did not answer in 60 ms");
+});
+
+Deno.test("limitedStore() ends a list that has stopped yielding pages", async () => {
+  const store = limitedStore(pagingStore(2, { ends: false }), 20);
+  const fault = await assertRejects(() => store.list("", () => {}), Fault);
+  assertEquals(fault.code, "timeout");
 });

@@ -44,7 +44,9 @@ Deno.test("join() takes the label and applies the intents in order", async () =>
   assertEquals(store.database.get("agents/h1")?.instance, "a");
   assertEquals(store.database.keysBelow("networks/"), ["networks/t/blue", "networks/t/red"]);
   assertEquals(log.lines, [
+    "info applying intent intent=blue.json",
     "info intent applied intent=blue.json changes=2",
+    "info applying intent intent=red.json",
     "info intent applied intent=red.json changes=1",
   ]);
 });
@@ -76,6 +78,7 @@ Deno.test("join() finishes an apply that was interrupted before it applies its o
   const log = await joinAs(store);
   assertEquals(log.lines.map((line) => line.replace(/changes=.*/, "")), [
     "info finished an interrupted apply revision=1",
+    "info applying intent intent=blue.json",
     "info intent applied intent=blue.json ",
   ]);
   assertEquals(store.database.keysBelow("endpoints/t/large/").length, 200);

@@ -1,0 +1,105 @@
+// An agent that starts: it answers from the first moment, and says what it waits for.
+
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { RequestGate } from "../../../../lib/agent/server/request_gate.ts";
+import { StoreCache } from "../../../../lib/agent/store/store_cache.ts";
+import { Fault } from "../../../../lib/util/errors.ts";
+import { MemoryLog } from "../../../memory/memory_log.ts";
+import { MemoryStore } from "../../../memory/memory_store.ts";
+
+const POD = { namespace: "default", name: "web", sandbox: "0123456789ab" };
+
+/** A store that lists its first page and then answers no more until it is released. */
+class SlowStore extends MemoryStore {
+  readonly released = Promise.withResolvers<void>();
+
+  override async list(...[prefix, onPage]: Parameters<MemoryStore["list"]>) {
+    let pages = 0;
+    const answer = await super.list(prefix, (page) => pages++ === 0 && onPage?.(page));
+    await this.released.promise;
+    return answer;
+  }
+}
+
+/** A gate, and a cache that reads a slow store of 150 documents behind it. */
+async function startSlowly(progressMs?: number) {
+  const store = new SlowStore();
+  for (let n = 0; n < 150; n++) store.database.put({ [`hosts/h${n}`]: { name: `h${n}` } });
+  const log = new MemoryLog();
+  const gate = new RequestGate(log, progressMs);
+  const reading = StoreCache.open(store, () => new Map(), {
+    onRead: (count) => gate.waitFor(`reading the store, ${count} documents so far`),
+  });
+  await new Promise((done) => setTimeout(done, 10));
+  return { gate, log, store, reading };
+}
+
+async function ask(gate: RequestGate, path: string, body?: unknown) {
+  const init = body === undefined ? {} : { method: "POST", body: JSON.stringify(body) };
+  const response = await gate.request(new Request(`http://agent${path}`, init));
+  return { status: response.status, body: await response.json() };
+}
+
+const STARTING = {
+  code: "unavailable",
+  what: "agent is starting",
+  why: "reading the store, 100 documents so far",
+  fix: "try again in a moment",
+};
+
+for (const path of ["/v1/setup", "/v1/teardown"]) {
+  Deno.test(`an agent whose store answers slowly answers ${path} with "try again"`, async () => {
+    const { gate, store, reading } = await startSlowly();
+    using _ = gate;
+    assertEquals(await ask(gate, path, POD), { status: 503, body: STARTING });
+    store.released.resolve();
+    await reading;
+  });
+}
+
+Deno.test("an agent whose store answers slowly answers health and get with what it waits for", async () => {
+  const { gate, store, reading } = await startSlowly();
+  using _ = gate;
+  for (const path of ["/v1/health", "/v1/endpoints"]) {
+    assertEquals(await ask(gate, path), { status: 503, body: STARTING });
+  }
+  store.released.resolve();
+  await reading;
+});
+
+Deno.test("an agent that starts knows no address: status answers nothing, by socket and door", async () => {
+  using gate = new RequestGate(new MemoryLog());
+  assertEquals(await ask(gate, "/v1/status", POD), { status: 200, body: {} });
+  assertEquals(await gate.verb("status", POD), {});
+});
+
+Deno.test("an agent that starts answers set-ups at the door with unavailable, which is 'again'", async () => {
+  using gate = new RequestGate(new MemoryLog());
+  gate.waitFor("applying intent a.json");
+  for (const verb of ["setup", "teardown"] as const) {
+    const fault = await assertRejects(() => gate.verb(verb, POD), Fault);
+    assertEquals(fault.code, "unavailable");
+    assertStringIncludes(fault.message, "agent is starting: applying intent a.json");
+  }
+});
+
+Deno.test("a start that takes long is logged again and again, until the agent is ready", async () => {
+  const { gate, log, store, reading } = await startSlowly(5);
+  using _ = gate;
+  while (log.lines.length < 2) await new Promise((done) => setTimeout(done, 5));
+  assertStringIncludes(
+    log.lines.at(-1) ?? "",
+    "starting: reading the store, 100 documents so far",
+  );
+  store.released.resolve();
+  await reading;
+  gate.open({
+    request: () => Promise.resolve(Response.json({ by: "the agent" })),
+    verb: () => Promise.resolve({ ip: "10.0.0.1" }),
+  });
+  const logged = log.lines.length;
+  await new Promise((done) => setTimeout(done, 20));
+  assertEquals(log.lines.length, logged);
+  assertEquals(await ask(gate, "/v1/setup", POD), { status: 200, body: { by: "the agent" } });
+  assertEquals(await gate.verb("status", POD), { ip: "10.0.0.1" });
+});
