@@ -3,6 +3,7 @@
 // Imports only util.
 
 import { Fault, type FaultCode } from "../util/errors.ts";
+import { parseSocketPath } from "../util/socket_path.ts";
 
 /** One request. */
 export interface AgentRequest {
@@ -15,7 +16,7 @@ export interface AgentRequest {
   readonly limitMs?: number;
 }
 
-/** Returns the agent's answer. Faults: those of the agent; unavailable or timeout if it does not answer. */
+/** Returns the agent's answer. Faults: those of the agent; unavailable or timeout if it does not answer; usage if the socket's path is too long. */
 export async function askAgent<T>(request: AgentRequest): Promise<T> {
   const { socket, limitMs = 60_000 } = request;
   using connection = await connect(socket);
@@ -63,6 +64,7 @@ interface Connection extends Disposable {
 }
 
 async function connect(path: string): Promise<Connection> {
+  parseSocketPath("socket", path);
   let open = true;
   const conn = await Deno.connect({ transport: "unix", path }).catch((cause) => {
     throw new Fault("unavailable", `agent at ${path} is unreachable`, {

@@ -1,15 +1,11 @@
 // The command line of the host agent: parses the flags and runs the agent until SIGTERM or SIGINT.
 
-import { dirname } from "@std/path";
-import type { AgentOptions } from "../agent/options.ts";
 import { runAgent } from "../agent/main.ts";
-import { vtepRefusal } from "../intent/field_rules.ts";
 import { installFaultHooks } from "../util/fault_hooks.ts";
-import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
+import { FAULT_CODES, faultFrom } from "../util/errors.ts";
 import { createLog, type Log, type LogLevel } from "../util/log.ts";
-import { isLinkName, isName, LONG_NAME_LIMIT, parseName } from "../util/names.ts";
-import { VERSION } from "../util/version.ts";
-import { FLAGS, type FlagValues, isSet, parseFlags } from "./netplugin_flags.ts";
+import { FLAGS, parseFlags } from "./netplugin_flags.ts";
+import { agentOptionsFrom, one } from "./netplugin_options.ts";
 
 /** Runs the agent; returns the exit code, of FAULT_CODES. */
 export async function netpluginMain(args: readonly string[]): Promise<number> {
@@ -27,7 +23,7 @@ export async function netpluginMain(args: readonly string[]): Promise<number> {
       format: one(flags, "log-format") as "text" | "json",
     });
     await injectFaults(log);
-    await runAgent(await optionsFrom(flags), log, stopSignal());
+    await runAgent(await agentOptionsFrom(flags), log, stopSignal());
     return 0;
   } catch (error) {
     const fault = faultFrom(error);
@@ -60,130 +56,6 @@ key of the --config file.
 Runs in the foreground, logs to standard error, stops on SIGTERM.
 
 example: k8contivnet netplugin --host-label host1 --intent intent.json`;
-}
-
-/** Returns the last value of a flag; empty if it is not set. */
-function one(flags: FlagValues, name: string): string {
-  return flags.get(name)?.at(-1) ?? "";
-}
-
-/** Returns the last value of a flag, if it is set. */
-function maybe(flags: FlagValues, name: string): string | undefined {
-  return flags.get(name)?.at(-1);
-}
-
-/** Returns a flag in seconds as milliseconds. Faults: usage. */
-function secondsIn(flags: FlagValues, name: string): number {
-  const ms = Number(one(flags, name)) * 1_000;
-  if (ms >= 0 && ms < 86_400_000) return ms;
-  throw new Fault("usage", `--${name} "${one(flags, name)}" is out of range (0-86399 s)`, {
-    fix: "use a number of seconds",
-  });
-}
-
-/** Returns the options of the agent. Faults: usage; those of readIntentFile(). */
-async function optionsFrom(flags: FlagValues): Promise<AgentOptions> {
-  const stateDir = one(flags, "state-dir");
-  const ovsdb = one(flags, "ovsdb").replace(/^(?=\/)/, "unix:");
-  const bridge = one(flags, "bridge");
-  const [uplink, vtepIp] = [one(flags, "uplink"), one(flags, "vtep-ip")];
-  if (!ovsdb.startsWith("unix:")) {
-    throw new Fault("usage", `--ovsdb "${ovsdb}" is not a unix socket`, { fix: "use unix:PATH" });
-  }
-  if (!isName(bridge, 15)) {
-    throw new Fault("usage", `--bridge "${bridge}" is not a valid bridge name`, {
-      fix: "use at most 15 letters and digits",
-    });
-  }
-  return {
-    hostLabel: parseName(
-      "host label",
-      one(flags, "host-label") || Deno.hostname(),
-      LONG_NAME_LIMIT,
-    ),
-    intents: await Promise.all((flags.get("intent") ?? []).map(readIntent)),
-    store: one(flags, "store") || `sqlite:${stateDir}/store.db`,
-    storeOptions: {
-      etcdCa: maybe(flags, "etcd-ca"),
-      etcdCert: maybe(flags, "etcd-cert"),
-      etcdKey: maybe(flags, "etcd-key"),
-      etcdUser: maybe(flags, "etcd-user"),
-      etcdPasswordFile: maybe(flags, "etcd-password-file"),
-    },
-    // Without a lower limit it would write to etcd all the time.
-    beatMs: Math.max(1_000, secondsIn(flags, "heartbeat")),
-    takeOver: isSet(flags, "take-over"),
-    socket: one(flags, "socket"),
-    stateDir,
-    ovsdb,
-    ovsRundir: one(flags, "ovs-rundir") || dirname(ovsdb.slice("unix:".length)),
-    ovsDriver: one(flags, "ovs-driver") as AgentOptions["ovsDriver"],
-    linkDriver: one(flags, "link-driver") as AgentOptions["linkDriver"],
-    datapath: one(flags, "datapath") as AgentOptions["datapath"],
-    bridge,
-    ...uplink === "" ? {} : { uplink: parseLink(uplink) },
-    isUplinkForced: isSet(flags, "uplink-force"),
-    ...vtepIp === "" ? {} : { vtepIp: parseVtep(vtepIp) },
-    docker: one(flags, "docker"),
-    callLimitMs: Math.max(100, secondsIn(flags, "call-limit")),
-    onUnmatched: one(flags, "unmatched") as AgentOptions["onUnmatched"],
-    graceMs: secondsIn(flags, "grace"),
-    logsDrops: isSet(flags, "log-drops"),
-    ...await kubeFrom(flags),
-    version: VERSION,
-  };
-}
-
-/** Returns the options for Kubernetes, whose code is loaded only with --kubeconfig. Faults: usage. */
-async function kubeFrom(flags: FlagValues): Promise<Pick<AgentOptions, "kube">> {
-  const [kubeconfig, node] = [maybe(flags, "kubeconfig"), maybe(flags, "node-name")];
-  if (kubeconfig === undefined) {
-    if (node === undefined) return {};
-    throw new Fault("usage", "--node-name needs --kubeconfig", {
-      fix: "add --kubeconfig FILE",
-    });
-  }
-  const { kubeOptions } = await import("../agent/kube/kube_options.ts");
-  const host = one(flags, "host-label") || Deno.hostname();
-  return {
-    kube: kubeOptions({
-      kubeconfig,
-      isInsecure: isSet(flags, "kube-insecure"),
-      nodeName: parseName("node name", node ?? host, LONG_NAME_LIMIT),
-    }),
-  };
-}
-
-/** Checks the name of the uplink. Faults: usage. */
-function parseLink(name: string): string {
-  if (isLinkName(name)) return name;
-  throw new Fault("usage", `--uplink "${name.slice(0, 40)}" is not a valid link name`, {
-    fix: "use 1 to 15 letters, digits, _ . -",
-  });
-}
-
-/** Checks the tunnel address, without leading zeros in the result. Faults: usage. */
-function parseVtep(address: string): string {
-  const octets = address.split(".");
-  const isAddress = octets.length === 4 &&
-    octets.every((one) => /^\d{1,3}$/.test(one) && Number(one) < 256);
-  const plain = isAddress ? octets.map(Number).join(".") : undefined;
-  const refusal = plain === undefined ? undefined : vtepRefusal(plain);
-  if (refusal) {
-    throw new Fault("usage", `--vtep-ip ${plain} is refused`, {
-      why: refusal,
-      fix: "use this host's own address",
-    });
-  }
-  if (plain !== undefined) return plain;
-  throw new Fault("usage", `--vtep-ip "${address.slice(0, 40)}" is not a valid IPv4 address`, {
-    fix: "use one such as 192.168.2.10",
-  });
-}
-
-async function readIntent(name: string): Promise<{ name: string; text: string }> {
-  const { readIntentFile } = await import("../cli/read_intent_file.ts");
-  return { name, text: await readIntentFile(name) };
 }
 
 /** Returns a signal that aborts on SIGTERM and SIGINT. */
