@@ -1,12 +1,7 @@
 // Sets one pod up: identify the sandbox, choose its endpoints, claim them, attach. The last part is the
 // reconcile loop's own, narrowed to one sandbox. The caller serialises the work for one sandbox.
 
-import {
-  chooseEndpoints,
-  freeInterfaceName,
-  matchesSwapped,
-  namedEndpoints,
-} from "../../intent/bind.ts";
+import { freeInterfaceName } from "../../intent/bind.ts";
 import type { NoChoice } from "../../intent/choice/choose.ts";
 import type { PodName } from "../../intent/dynamic.ts";
 import type { AttachmentRecord, Documents } from "../../intent/records.ts";
@@ -15,19 +10,18 @@ import type { Clock } from "../../util/clock.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import type { PodRequest, SetupOutcome } from "../api.ts";
-import { attachmentsIn, endpointKeyOf, type HostView } from "../store/documents.ts";
+import type { HostView } from "../store/documents.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 import type { CommittedClaim } from "./apply_claim.ts";
 import { logAttached } from "./attachment_log.ts";
 import { type Claim, type Place, planClaim } from "./claim.ts";
 import { commitClaim } from "./commit_claim.ts";
-import { currentChoices } from "./dynamic_endpoint.ts";
 import {
   claimDynamicEndpoint,
   type DynamicEndpointClaim,
   withDynamicEndpoint,
 } from "./dynamic_endpoint_claim.ts";
-import { deadHolders, heldByOther, otherHolder } from "./endpoint_holder.ts";
+import { choose, chooseFresh, type Query, refuseHeld, withDeadHolders } from "./endpoint_choice.ts";
 import type { Mtus } from "./mtus.ts";
 import type { Plumbing } from "./plumbing.ts";
 import type { PodMetadata } from "./pod_metadata.ts";
@@ -180,96 +174,6 @@ async function findNetwork(
     deps.log.warn(`set-up refused: ${message}`);
     throw error;
   }
-}
-
-/** Who is to be set up, and what stands in the way. */
-interface Query {
-  readonly request: PodRequest;
-  readonly sandbox: Sandbox;
-  /** Interface names in the sandbox that are not ours. */
-  readonly taken: readonly string[];
-  /** Ids of attachments whose sandbox is gone. */
-  readonly dead: ReadonlySet<string>;
-}
-
-/** Asks which of the pods that have this pod's endpoints do not run any more. */
-async function withDeadHolders(deps: SetupDeps, query: Query): Promise<Query> {
-  const { pod } = podOf(deps, query);
-  const dead = await deadHolders(deps, holdersOf(deps, query, pod));
-  return { ...query, dead };
-}
-
-/** Returns the attachments by which other pods have the endpoints that name this pod. */
-function holdersOf(
-  { host, store: { documents } }: SetupDeps,
-  { sandbox, dead }: Query,
-  pod: PodName,
-): AttachmentRecord[] {
-  const placement = { host, namespace: pod.namespace, pod: pod.name, sandbox: sandbox.id };
-  const claimant = { pod, sandbox: sandbox.id };
-  return namedEndpoints(documents, placement)
-    .flatMap((endpoint) => otherHolder(documents, endpoint, claimant) ?? [])
-    .filter(({ id }) => !dead.has(id));
-}
-
-/** Refuses a pod whose endpoint another pod has, and remembers it for when the endpoint is free. */
-function refuseHeld(deps: SetupDeps, query: Query, pod: PodName): void {
-  const [holder] = holdersOf(deps, query, pod);
-  if (!holder) return;
-  const { request, sandbox } = query;
-  const fault = heldByOther({ pod, sandbox: sandbox.id }, holder, deps);
-  const left = { ...request, ...pod, sandbox: sandbox.id };
-  deps.sandboxes.unmatched.add(left, fault.message, sandbox.labels);
-  throw fault;
-}
-
-/** What was applied on another host a moment ago may be in the store and not in the cache yet. */
-async function chooseFresh(deps: SetupDeps, query: Query) {
-  const known = choose(deps, query);
-  if (known.choices.length > 0) return known;
-  // If the store is unreachable, what is known decides.
-  await deps.store.catchUp().catch(() => {});
-  return choose(deps, query);
-}
-
-/** Kubelets pass namespace, then name; the old guide said the reverse. What the runtime knows decides. */
-function podOf(
-  { host, store: { documents } }: SetupDeps,
-  { request, sandbox }: Query,
-): { readonly pod: PodName; readonly isSwapped: boolean } {
-  const { namespace, name } = sandbox.pod ?? request;
-  const placement = { host, namespace, pod: name, sandbox: sandbox.id };
-  const isSwapped = !sandbox.pod && matchesSwapped(documents, placement);
-  return {
-    pod: isSwapped ? { namespace: name, name: namespace } : { namespace, name },
-    isSwapped,
-  };
-}
-
-function choose(deps: SetupDeps, query: Query) {
-  const { host, store: { documents }, log } = deps;
-  const { sandbox, taken, dead } = query;
-  const { pod, isSwapped } = podOf(deps, query);
-  const staying = currentChoices(documents, host, sandbox.id);
-  if (staying.length > 0) return { pod, choices: staying };
-  if (isSwapped) {
-    log.warn("arguments came in the old guide's order: pod, namespace", {
-      pod: pod.name,
-      namespace: pod.namespace,
-    });
-  }
-  const placement = { host, namespace: pod.namespace, pod: pod.name, sandbox: sandbox.id };
-  const choices = chooseEndpoints(documents, placement, {
-    taken,
-    interfaces: new Map(
-      attachmentsIn(documents, host, sandbox.id).map((one) => [endpointKeyOf(one), one.interface]),
-    ),
-    isHeld: (endpoint) => {
-      const holder = otherHolder(documents, endpoint, { pod, sandbox: sandbox.id });
-      return holder !== undefined && !dead.has(holder.id);
-    },
-  });
-  return { pod, choices };
 }
 
 function unmatched(
