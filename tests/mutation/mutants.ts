@@ -507,6 +507,45 @@ export const mutants: readonly Mutant[] = [
 
   // --- agent: set-up, reconciliation, garbage collection, server
 
+  ...mutantsOf("lib/agent/pods/endpoint_choice.ts", [
+    "tests/unit/agent/pods/endpoint_holder_test.ts",
+  ], [
+    [
+      "a namesake takes the endpoint of a running pod",
+      "return holder !== undefined && !dead.has(holder.id);",
+      "return false;",
+    ],
+    [
+      "a refused pod is not remembered",
+      "deps.sandboxes.unmatched.add(left, fault.message, sandbox.labels);",
+      "",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/pods/endpoint_holder.ts", [
+    "tests/unit/agent/pods/endpoint_holder_test.ts",
+  ], [
+    ["a runtime that does not answer counts as proof", ".catch(() => true)", ".catch(() => false)"],
+    [
+      "a sandbox does not get what AttachUUID gives it",
+      "if (isBoundTo(sandbox, endpoint))",
+      "if (false)",
+    ],
+    [
+      "pods of other hosts hold nothing",
+      "one.host !== host || await",
+      "one.host === host && await",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/pods/follow_network.ts", [
+    "tests/unit/agent/pods/follow_network_test.ts",
+  ], [
+    ["running pods keep their MTU", "mtus.settledOf(network) ?? one.mtu", "one.mtu"],
+    [
+      "running pods keep their gateway",
+      "hasDefaultRoute(one, all) ? network.gateway : undefined",
+      "one.gateway",
+    ],
+  ]),
   ...mutantsOf("lib/agent/pods/setup.ts", [
     SETUP,
     "tests/unit/agent/pods/late_attach_test.ts",
