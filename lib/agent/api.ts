@@ -247,6 +247,8 @@ export interface HealthAnswer {
   readonly unreadable: readonly string[];
   readonly ovsdb: "up" | "down";
   readonly openflow: "up" | "down";
+  /** Errors that Open vSwitch reports of this host's bridges and ports; absent where there is none. */
+  readonly interfaceErrors?: readonly { readonly name: string; readonly error: string }[];
   /** Absent from agents of older versions. */
   readonly setups?: SetupCounts;
   /** What keeps policies from being in force; absent where they are. */

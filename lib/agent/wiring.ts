@@ -36,6 +36,7 @@ import { SandboxSet } from "./pods/sandbox_set.ts";
 import { UnmatchedPods } from "./pods/unmatched_pods.ts";
 import { PolicyEnforcer } from "./policy/policy_enforcer.ts";
 import { checkPods } from "./reconcile/drift_watch.ts";
+import { InterfaceErrors } from "./reconcile/interface_errors.ts";
 import { reconcileOnce } from "./reconcile/reconcile.ts";
 import { listItems } from "./server/list_items.ts";
 import { answerVerb } from "./server/pod_verbs.ts";
@@ -144,7 +145,10 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
   // The reconcile loop and what watches beside it.
   const reconcileDeps = {
     ...{ host, store, plumbing, runtimes, sandboxes, gracePeriod, setUpLate, clock, log, logDedup },
-    networks: { tags, mtus, policies, fabric },
+    networks: {
+      ...{ tags, mtus, policies, fabric },
+      interfaceErrors: new InterfaceErrors({ switch: ovs, log }),
+    },
     attachLatePods: () => attachLatePods(lateAttach),
   };
   const podChecks = {

@@ -6,8 +6,8 @@ import type { Command } from "./shell.ts";
 
 export const status: Command = {
   usage: "status [-o table|json|yaml]\n" +
-    "  the state of this host's agent: its store, its Open vSwitch, how the set-ups\n" +
-    "  since its start ended, and records that it cannot read\n" +
+    "  the state of this host's agent: its store, its Open vSwitch, errors of its interfaces,\n" +
+    "  how the set-ups since its start ended, and records that it cannot read\n" +
     "  e.g. k8contivnet status -o json",
   run: async ({ target, options, output }) => {
     const health = await target.health();
@@ -18,6 +18,10 @@ export const status: Command = {
       ["pending writes", String(health.held)],
       ["ovsdb", health.ovsdb],
       ["openflow", health.openflow],
+      ...(health.interfaceErrors ?? []).map(({ name, error }) => [
+        `interface ${name}`,
+        `error: ${error}`,
+      ]),
       ...health.setups ? [["setups", setupResults(health.setups)]] : [],
       ...health.policies ? [["policies", `not installed: ${health.policies}`]] : [],
       ...health.kube ? [["Kubernetes", kubeState(health.kube)]] : [],

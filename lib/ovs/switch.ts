@@ -35,10 +35,18 @@ export interface PortRow {
   readonly externalIds: Readonly<Record<string, string>>;
 }
 
-/** Whether each of the two connections is up. */
+/** Open vSwitch's error message for an interface of ours. */
+export interface InterfaceError {
+  readonly name: string;
+  readonly error: string;
+}
+
+/** Whether each of the two connections is up, and what does not work behind them. */
 export interface SwitchState {
   readonly ovsdb: "up" | "down";
   readonly openflow: "up" | "down";
+  /** Of our bridges themselves, of uplink, tunnel and pods' ports; absent where there is none. */
+  readonly interfaceErrors?: readonly InterfaceError[];
 }
 
 /** Datapath of the bridge; `auto` uses the kernel's where it exists. */
@@ -98,7 +106,7 @@ export interface Switch {
    * is back. Returns the function that ends this.
    */
   onChange(listener: () => void): () => void;
-  /** Returns which connections are up, without waiting. */
+  /** Returns which connections are up, and errors of interfaces, without waiting. */
   state(): SwitchState;
   /** Closes connections; pending calls end with a Fault. */
   close(): Promise<void>;

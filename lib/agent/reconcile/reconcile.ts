@@ -30,6 +30,7 @@ import { type Actual, type Desired, planSteps, type Step } from "../pods/steps.t
 import type { PolicyEnforcer } from "../policy/policy_enforcer.ts";
 import { attachmentsOf, type HostView } from "../store/documents.ts";
 import type { StoreCache } from "../store/store_cache.ts";
+import type { InterfaceErrors } from "./interface_errors.ts";
 import { detachUntagged, sortByTag } from "./local_vlan_exhaustion.ts";
 import { runStep } from "./run_steps.ts";
 
@@ -62,6 +63,7 @@ export interface NetworkState {
   readonly mtus: Pick<Mtus, "measure" | "settledOf">;
   readonly policies: Pick<PolicyEnforcer, "ensure">;
   readonly fabric: Pick<FabricSync, "ensure">;
+  readonly interfaceErrors: Pick<InterfaceErrors, "log">;
 }
 
 /** What the loop works with. */
@@ -131,8 +133,10 @@ export async function reconcileOnce(deps: ReconcileDeps): Promise<number> {
 
   const handled = [...released, ...untagged.map(({ attachment }) => attachment.id)];
   const steps = planSteps(desired, without(actual, handled));
-  return failed + await runAll(deps, [...steps, ...unfinished(desired, steps)], actual) +
-    await deps.attachLatePods();
+  const left = await runAll(deps, [...steps, ...unfinished(desired, steps)], actual);
+  // What is left now is not mended by any step.
+  networks.interfaceErrors.log();
+  return failed + left + await deps.attachLatePods();
 }
 
 async function runAll(

@@ -1,6 +1,6 @@
 // Rows of Open vSwitch in the notation of OVSDB (RFC 7047 §5.1), and which of them are ours. Pure.
 
-import type { PortRow, PortSpec } from "../switch.ts";
+import type { InterfaceError, PortRow, PortSpec } from "../switch.ts";
 import type { Columns, TableUpdates } from "./ovsdb_connection.ts";
 
 /** Key of external_ids with the owner of a row: the host label. */
@@ -85,7 +85,7 @@ export interface OurPort {
 export class RowCache {
   /** Highest configuration number that ovs-vswitchd has applied. */
   curCfg = 0;
-  readonly #bridge: string;
+  readonly bridge: string;
   readonly #owner: string;
   readonly #tables = new Map<string, Map<string, Columns>>();
   readonly #byName = new Map<string, string>();
@@ -93,7 +93,7 @@ export class RowCache {
   #bridgeRow: Columns | undefined;
 
   constructor(bridge: string, owner: string) {
-    this.#bridge = bridge;
+    this.bridge = bridge;
     this.#owner = owner;
     for (const table of Object.keys(CACHED_COLUMNS)) this.#tables.set(table, new Map());
   }
@@ -143,6 +143,21 @@ export class RowCache {
     return ids[OWNER_KEY] === this.#owner && ids[KIND_KEY] !== undefined;
   }
 
+  /** Returns the errors that ovs-vswitchd reports of our bridges' own interfaces and of our ports, by name. */
+  errors(): InterfaceError[] {
+    const rows = ["Bridge", "Port"].flatMap((table) => [...this.#tables.get(table)!.values()]);
+    const ours = rows.filter((row) => recordFromMap(row.external_ids)[OWNER_KEY] === this.#owner);
+    return [...new Set(ours.map(({ name }) => name as string))].sort().flatMap((name) =>
+      this.errorOf(name) ?? []
+    );
+  }
+
+  /** Returns the error of the interface of that name; undefined where it has none. */
+  errorOf(name: string): InterfaceError | undefined {
+    const [error] = membersOf(this.interface(name)?.error) as string[];
+    return error === undefined ? undefined : { name, error };
+  }
+
   /** Reports whether any port or interface has that name, ours or not, on any bridge. */
   has(name: string): boolean {
     return this.#byName.has(`Port ${name}`) || this.#byName.has(`Interface ${name}`);
@@ -174,7 +189,7 @@ export class RowCache {
     else if (table !== "Bridge") {
       this.#byName.set(`${table} ${row.name}`, uuid);
       touched.add(row.name as string);
-    } else if (row.name === this.#bridge) {
+    } else if (row.name === this.bridge) {
       this.#bridgeRow = row;
       this.#onBridge = new Set(uuidsOf(row.ports));
     }
@@ -185,7 +200,7 @@ export class RowCache {
     if (!row) return;
     this.#tables.get(table)!.delete(uuid);
     if (table === "Bridge") {
-      if (row.name !== this.#bridge) return;
+      if (row.name !== this.bridge) return;
       this.#bridgeRow = undefined;
       this.#onBridge = new Set();
       return;

@@ -7,16 +7,28 @@ import type { PortRow } from "../switch.ts";
 export class RowChanges {
   readonly #known = new Map<string, PortRow>();
   readonly #links = new Set<string>();
+  #bridgeError: string | undefined;
 
   /** Takes the present rows as known. */
   reset(cache: RowCache): void {
     this.#known.clear();
     for (const row of cache.ports()) this.#known.set(row.name, row);
+    this.#bridgeError = cache.errorOf(cache.bridge)?.error;
   }
 
   /** Returns those of the names with a change that was not expected. */
   among(names: Iterable<string>, cache: RowCache): string[] {
-    return [...names].filter((name) => this.#isLost(name, cache) || this.#isExternal(name, cache));
+    return [...names].filter((name) =>
+      this.#isLost(name, cache) || this.#isExternal(name, cache) || this.#isBroken(name, cache)
+    );
+  }
+
+  // Only the bridge itself: a tunnel's port with an error is created again by each reconciliation.
+  #isBroken(name: string, cache: RowCache): boolean {
+    if (name !== cache.bridge) return false;
+    const before = this.#bridgeError;
+    this.#bridgeError = cache.errorOf(name)?.error;
+    return this.#bridgeError !== before;
   }
 
   // A port of uplink or tunnel that is gone; that it came is known to the agent, which added it.

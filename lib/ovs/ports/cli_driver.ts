@@ -22,7 +22,7 @@ import {
   ofportOf,
   RowCache,
 } from "../ovsdb/port_rows.ts";
-import type { Switch, SwitchOptions, SwitchState } from "../switch.ts";
+import type { InterfaceError, Switch, SwitchOptions, SwitchState } from "../switch.ts";
 import { OvsTools } from "../tools/ovs_tools.ts";
 import type { Job } from "../ovsdb/transaction.ts";
 import { timedOut } from "../../util/async/deadline.ts";
@@ -44,7 +44,8 @@ class CliDriver implements PortDriver {
   readonly #events: DriverEvents;
   readonly #revalidator: RevalidatorWait;
   #seen: string | undefined;
-  #state: SwitchState = { ovsdb: "down", openflow: "down" };
+  #state: Pick<SwitchState, "ovsdb" | "openflow"> = { ovsdb: "down", openflow: "down" };
+  #errors: readonly InterfaceError[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
 
@@ -138,7 +139,7 @@ class CliDriver implements PortDriver {
   }
 
   state(): SwitchState {
-    return this.#state;
+    return { ...this.#state, ...this.#errors.length > 0 && { interfaceErrors: this.#errors } };
   }
 
   close(): void {
@@ -157,7 +158,9 @@ class CliDriver implements PortDriver {
     try {
       const before = this.#state;
       const rows = await this.rows(performance.now() + POLL_LIMIT_MS);
-      const seen = JSON.stringify(rows.ports().map((row) => ({ ...row, ofport: undefined })));
+      this.#errors = rows.errors();
+      const ports = rows.ports().map((row) => ({ ...row, ofport: undefined }));
+      const seen = JSON.stringify([...ports, rows.errorOf(rows.bridge)]);
       if (this.#seen !== undefined && before.ovsdb === "down") this.#events.resync();
       else if (this.#seen !== undefined && seen !== this.#seen) this.#events.resync();
       this.#seen = seen;
@@ -168,7 +171,7 @@ class CliDriver implements PortDriver {
   }
 
   // Records whether each server answered last.
-  async #track<T>(server: keyof SwitchState, work: Promise<T>): Promise<T> {
+  async #track<T>(server: "ovsdb" | "openflow", work: Promise<T>): Promise<T> {
     try {
       const result = await work;
       this.#state = { ...this.#state, [server]: "up" };

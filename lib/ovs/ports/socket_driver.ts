@@ -160,9 +160,11 @@ class SocketDriver implements PortDriver {
   }
 
   state(): SwitchState {
+    const errors = this.#ovsdb.current ? this.#cache.errors() : [];
     return {
       ovsdb: this.#ovsdb.current ? "up" : "down",
       openflow: this.#openflow.current ? "up" : "down",
+      ...errors.length > 0 && { interfaceErrors: errors },
     };
   }
 

@@ -38,6 +38,19 @@ Deno.test("status of an agent that is well names its parts", async () => {
   assertEquals(stderr, []);
 });
 
+Deno.test("status shows the errors that Open vSwitch reports of our interfaces", async () => {
+  const interfaceErrors = [
+    { name: "contivBridge", error: "could not add network device (File exists)" },
+    { name: "eth2", error: "could not open network device eth2 (No such device)" },
+  ];
+  const { stdout } = await run({ ...HEALTH, interfaceErrors });
+  assertEquals(stdout.slice(5, 8), [
+    "openflow                up",
+    "interface contivBridge  error: could not add network device (File exists)",
+    "interface eth2          error: could not open network device eth2 (No such device)",
+  ]);
+});
+
 Deno.test("status of an agent of an older version, which counts no set-ups, has no line for them", async () => {
   const { setups: _, ...older } = HEALTH;
   const { stdout } = await run(older);

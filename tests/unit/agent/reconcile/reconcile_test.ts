@@ -1,7 +1,7 @@
 // One reconciliation, on drivers in memory: whatever somebody, a crash or an outage has changed is as it
 // should be afterwards. And the loop around it.
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { reconcile } from "../../../../lib/agent/reconcile/reconcile.ts";
 import { attachmentKey } from "../../../../lib/agent/store/documents.ts";
 import type { AttachmentRecord } from "../../../../lib/intent/records.ts";
@@ -54,6 +54,31 @@ Deno.test("where all is as desired, a reconciliation changes nothing, however of
     /^(addPort|removePorts|setTag)/.test(call)
   );
   assertEquals(writes, []);
+});
+
+Deno.test("an interface error that Open vSwitch reports is logged once, and when it is over", async () => {
+  const { agent } = await startAttached();
+  using _ = agent;
+  const logged = () => agent.logged.filter((line) => line.includes("interface error"));
+  const state = { ovsdb: "up", openflow: "up" } as const;
+  const report = async (error: string) => {
+    const interfaceErrors = [{ name: "contivBridge", error }];
+    agent.host.switch.connections = error ? { ...state, interfaceErrors } : state;
+    await reconcileOnce(agent);
+  };
+  for (const error of ["", "File exists", "File exists", "No such device", ""]) await report(error);
+  assertEquals(logged().length, 3, logged().join("\n"));
+  const [first = "", second = "", third = ""] = logged();
+  assertStringIncludes(first, "warn  Open vSwitch reports an interface error");
+  assertStringIncludes(first, "contivBridge");
+  assertStringIncludes(first, "File exists");
+  assertStringIncludes(second, "No such device");
+  assertStringIncludes(third, "is over");
+  // While the database is unreachable, nothing is known of it.
+  await report("File exists");
+  agent.host.switch.connections = { ...state, ovsdb: "down" };
+  await reconcileOnce(agent);
+  assertEquals(logged().length, 4);
 });
 
 /** What is damaged on the host, which the next reconciliation repairs. */

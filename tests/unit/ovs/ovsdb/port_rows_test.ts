@@ -1,0 +1,71 @@
+// Errors of interfaces in Open vSwitch's rows: ours are reported, those of other programs are not.
+
+import { assertEquals } from "@std/assert";
+import type { TableUpdates } from "../../../../lib/ovs/ovsdb/ovsdb_connection.ts";
+import { RowCache } from "../../../../lib/ovs/ovsdb/port_rows.ts";
+import { RowChanges } from "../../../../lib/ovs/ovsdb/row_changes.ts";
+
+const ownedBy = (host: string, more: [string, string][] = []) => ["map", [
+  ["k8contivnet", host],
+  ...more,
+]];
+
+/** A link's Port and Interface row; an empty text is no error. */
+function link(name: string, external_ids: unknown, error = ""): TableUpdates {
+  const row = { name, ofport: error ? -1 : 1, ofport_request: ["set", []] };
+  return {
+    Port: { [`p-${name}`]: { new: { name, tag: ["set", []], external_ids } } },
+    Interface: { [`i-${name}`]: { new: { ...row, error: error || ["set", []] } } },
+  };
+}
+
+function bridge(name: string, external_ids: unknown): TableUpdates {
+  return { Bridge: { [`b-${name}`]: { new: { name, ports: ["set", []], external_ids } } } };
+}
+
+function cacheOf(...updates: readonly TableUpdates[]): RowCache {
+  const cache = new RowCache("contivBridge", "h1");
+  updates.forEach((one) => cache.apply(one));
+  return cache;
+}
+
+Deno.test("errors of our bridges, uplink, tunnel and pods' ports are reported, of others not", () => {
+  const none = ["map", []];
+  const cache = cacheOf(
+    bridge("contivBridge", ownedBy("h1")),
+    bridge("contivTunnel", ownedBy("h1")),
+    bridge("br0", none),
+    link(
+      "contivBridge",
+      none,
+      "could not add network device contivBridge to ofproto (File exists)",
+    ),
+    link("contivTunnel", none),
+    link("br0", none, "could not open network device br0 (No such device)"),
+    link("eth2", ownedBy("h1", [["k8contivnet-kind", "uplink"]]), "No such device"),
+    link("cv0123456789a", ownedBy("h1"), "could not open network device cv0123456789a"),
+    link("cvfedcba98765", ownedBy("h1")),
+    link("cvother", ownedBy("h2"), "No such device"),
+  );
+  assertEquals(cache.errors(), [
+    {
+      name: "contivBridge",
+      error: "could not add network device contivBridge to ofproto (File exists)",
+    },
+    { name: "cv0123456789a", error: "could not open network device cv0123456789a" },
+    { name: "eth2", error: "No such device" },
+  ]);
+});
+
+Deno.test("a change of the bridge's own error is a change that the agent hears of, once", () => {
+  const none = ["map", []];
+  const cache = cacheOf(bridge("contivBridge", ownedBy("h1")), link("contivBridge", none));
+  const changes = new RowChanges();
+  changes.reset(cache);
+  const heard = (error: string) =>
+    changes.among(cache.apply(link("contivBridge", none, error)), cache);
+  assertEquals(heard(""), []);
+  assertEquals(heard("File exists"), ["contivBridge"]);
+  assertEquals(heard("File exists"), []);
+  assertEquals(heard(""), ["contivBridge"]);
+});
