@@ -11,16 +11,16 @@ const ownedBy = (host: string, more: [string, string][] = []) => ["map", [
 ]];
 
 /** A link's Port and Interface row; an empty text is no error. */
-function link(name: string, external_ids: unknown, error = ""): TableUpdates {
-  const row = { name, ofport: error ? -1 : 1, ofport_request: ["set", []] };
+function link(name: string, ids: unknown, error = ""): TableUpdates {
+  const row = { name, ofport: error ? -1 : 1, "ofport_request": ["set", []] };
   return {
-    Port: { [`p-${name}`]: { new: { name, tag: ["set", []], external_ids } } },
+    Port: { [`p-${name}`]: { new: { name, tag: ["set", []], "external_ids": ids } } },
     Interface: { [`i-${name}`]: { new: { ...row, error: error || ["set", []] } } },
   };
 }
 
-function bridge(name: string, external_ids: unknown): TableUpdates {
-  return { Bridge: { [`b-${name}`]: { new: { name, ports: ["set", []], external_ids } } } };
+function bridge(name: string, ids: unknown): TableUpdates {
+  return { Bridge: { [`b-${name}`]: { new: { name, ports: ["set", []], "external_ids": ids } } } };
 }
 
 function cacheOf(...updates: readonly TableUpdates[]): RowCache {
