@@ -507,6 +507,19 @@ export const mutants: readonly Mutant[] = [
 
   // --- agent: set-up, reconciliation, garbage collection, server
 
+  ...mutantsOf("lib/ovs/ports/gratuitous_arp.ts", [
+    "tests/unit/ovs/ports/gratuitous_arp_test.ts",
+  ], [
+    ["gratuitous ARPs are seconds apart", "const PAUSE_MS = 10;", "const PAUSE_MS = 10_000;"],
+    ["no gratuitous ARP is sent", "await this.#send(port, frames).catch(() => {});", ""],
+  ]),
+  ...mutantsOf("lib/cli/get.ts", ["tests/unit/cli/get_test.ts"], [
+    [
+      "-o wide shows no more than a table",
+      'options.format === "wide" ? WIDE[kind] ?? [] : []',
+      "[]",
+    ],
+  ]),
   ...mutantsOf("lib/agent/pods/endpoint_choice.ts", [
     "tests/unit/agent/pods/endpoint_holder_test.ts",
   ], [
