@@ -31,7 +31,7 @@ usage: ./install.sh COMMAND
   install    install dist/k8contivnet on this host
                --dry-run     print what would be done, and do nothing
                --uninstall   remove what install created, and the cache; state and intent stay
-               --cni         install it as a CNI plugin, too
+               --cni         install it as a CNI plugin, too; refused, as this version is none yet
                --root DIR    install below DIR instead of /
 
 try, lab, test and build install what is missing (Debian packages; Deno into .cache/) and say so first.
@@ -500,8 +500,13 @@ link_to_plugin() {
 
 same() { cmp -s "$1" "$root$2"; }
 
+# Succeeds if the file can be called as a CNI plugin.
+has_cni_face() { [ -f lib/faces/cni.ts ]; }
+
 install_here() {
   [ -f dist/k8contivnet ] || fail "dist/k8contivnet is missing; run \"./install.sh build\" first"
+  [ -z "$cni" ] || has_cni_face ||
+    fail "--cni is refused: this version is no CNI plugin yet, so every pod would fail; install it without --cni"
   check_places
   local changed='' link file
   prepare_file
@@ -524,8 +529,19 @@ install_here() {
       act "install the CNI configuration at $root$CNI_CONFIG" -- \
         place <(cni_config) "$CNI_CONFIG" 644
   fi
+  has_cni_face || remove_cni # version 0.1.0 installed it with --cni all the same
   [ -n "$dry" ] || echo "installed; start the agent with \"systemctl enable --now k8contivnet\"" \
     "or \"k8contivnet netplugin\""
+}
+
+# Removes what makes container runtimes call the file as a CNI plugin: the configuration first.
+remove_cni() {
+  local path
+  for path in "$CNI_CONFIG" "$CNI_LINK"; do remove_path "$path"; done
+}
+
+remove_path() {
+  if [ -e "$root$1" ] || [ -h "$root$1" ]; then act "remove $root$1" -- rm -f "$root$1"; fi
 }
 
 cni_config() {
@@ -537,11 +553,8 @@ uninstall_here() {
   check_places
   local path
   [ ! -e "$root$UNIT" ] || systemctl_here disable --now k8contivnet
-  for path in "$CNI_CONFIG" "$CNI_LINK" "$UNIT" "${LINKS[@]}"; do
-    if [ -e "$root$path" ] || [ -h "$root$path" ]; then
-      act "remove $root$path" -- rm -f "$root$path"
-    fi
-  done
+  remove_cni
+  for path in "$UNIT" "${LINKS[@]}"; do remove_path "$path"; done
   [ ! -d "$root$FOLDER" ] || act "remove $root$FOLDER" -- remove_plugin
   [ ! -d "$root/var/cache/k8contivnet" ] ||
     act "remove $root/var/cache/k8contivnet" -- rm -rf "$root/var/cache/k8contivnet"

@@ -11,7 +11,11 @@ const FILE = `${EXEC}/k8contivnet/k8contivnet`;
 const UNIT = "etc/systemd/system/k8contivnet.service";
 
 function installSh(...words: string[]): Promise<Ended> {
-  return start([`${HOUSE}install.sh`, ...words], {
+  return installFrom(HOUSE, ...words);
+}
+
+function installFrom(tree: string, ...words: string[]): Promise<Ended> {
+  return start([`${tree}install.sh`, ...words], {
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: Deno.env.get("HOME") ?? "/root" },
   });
 }
@@ -77,16 +81,74 @@ Deno.test("install to a host whose env has no -S writes a first line that works 
 Deno.test("install --uninstall leaves the host as it was before", async () => {
   await using dir = await tempDir();
   await makeHostRoot(`${dir}`);
-  await Deno.mkdir(`${dir}/etc/cni/net.d`, { recursive: true });
-  await Deno.mkdir(`${dir}/opt/cni/bin`, { recursive: true });
   const before = await snapshot(`${dir}`);
-  await installSh("install", "--cni", "--root", `${dir}`);
-  assertEquals(added(before, await snapshot(`${dir}`)).length, 9);
+  await installSh("install", "--root", `${dir}`);
+  assertEquals(added(before, await snapshot(`${dir}`)).length, 7);
   const { code, err } = await installSh("install", "--uninstall", "--root", `${dir}`);
   assertEquals({ code, err }, { code: 0, err: "" });
   assertEquals(await snapshot(`${dir}`), before);
   const { code: again } = await installSh("install", "--uninstall", "--root", `${dir}`);
   assertEquals(again, 0, "uninstalling twice is fine");
+});
+
+/** Makes a tree in `folder` with a file to install that has, or once had, a CNI face. */
+async function treeWithCni(folder: string): Promise<string> {
+  const script = `mkdir -p "$1"/dist "$1"/.ci "$1"/lib/faces; touch "$1"/lib/faces/cni.ts
+    cp "$2"install.sh "$1"; cp "$2".ci/k8contivnet.service "$1"/.ci
+    printf '%s\\n' '#!/bin/sh' '# k8contivnet' >"$1"/dist/k8contivnet`;
+  await run("sh", ["-ec", script, "sh", folder, HOUSE]);
+  return `${folder}/`;
+}
+
+/** Makes the root of a host with the folders of CNI. */
+async function makeCniRoot(root: string): Promise<void> {
+  await makeHostRoot(root);
+  for (const folder of ["etc/cni/net.d", "opt/cni/bin"]) {
+    await Deno.mkdir(`${root}/${folder}`, { recursive: true });
+  }
+}
+
+Deno.test("install --cni is refused and changes nothing while the file has no CNI face", async () => {
+  await using dir = await tempDir();
+  await makeCniRoot(`${dir}`);
+  const before = await snapshot(`${dir}`, true);
+  for (const more of [[], ["--dry-run"]]) {
+    const { code, out, err } = await installSh("install", "--cni", ...more, "--root", `${dir}`);
+    assertEquals([code, out], [1, ""]);
+    assertMatch(
+      err,
+      /^install\.sh: --cni is refused: this version is no CNI plugin yet[^\n]*; [^\n]+\n$/,
+    );
+  }
+  assertEquals(await snapshot(`${dir}`, true), before);
+});
+
+Deno.test("install --cni adds link and configuration as soon as the file has a CNI face, and --uninstall removes them", async () => {
+  await using dir = await tempDir();
+  await using tree = await tempDir();
+  await makeCniRoot(`${dir}`);
+  const path = await treeWithCni(`${tree}/tree`);
+  const before = await snapshot(`${dir}`);
+  for (const _ of ["first", "again"]) {
+    assertEquals((await installFrom(path, "install", "--cni", "--root", `${dir}`)).err, "");
+    assertEquals(added(before, await snapshot(`${dir}`)).length, 9);
+  }
+  const { code, err } = await installFrom(path, "install", "--uninstall", "--root", `${dir}`);
+  assertEquals({ code, err }, { code: 0, err: "" });
+  assertEquals(await snapshot(`${dir}`), before);
+});
+
+Deno.test("install removes the CNI configuration that version 0.1.0 installed without a CNI face", async () => {
+  await using dir = await tempDir();
+  await using tree = await tempDir();
+  await makeCniRoot(`${dir}`);
+  const before = await snapshot(`${dir}`);
+  const old = await treeWithCni(`${tree}/tree`);
+  await installFrom(old, "install", "--cni", "--root", `${dir}`);
+  const { code, err } = await installSh("install", "--root", `${dir}`);
+  assertEquals({ code, err }, { code: 0, err: "" });
+  const left = added(before, await snapshot(`${dir}`));
+  assertEquals([left.length, left.filter((line) => line.includes("cni"))], [7, []]);
 });
 
 Deno.test("install without systemd brings no unit", async () => {
@@ -98,9 +160,9 @@ Deno.test("install without systemd brings no unit", async () => {
 Deno.test("install twice changes nothing the second time", async () => {
   await using dir = await tempDir();
   await makeHostRoot(`${dir}`);
-  await installSh("install", "--cni", "--root", `${dir}`);
+  await installSh("install", "--root", `${dir}`);
   const before = await snapshot(`${dir}`, true);
-  const { code } = await installSh("install", "--cni", "--root", `${dir}`);
+  const { code } = await installSh("install", "--root", `${dir}`);
   assertEquals(code, 0);
   assertEquals(await snapshot(`${dir}`, true), before);
 });
@@ -109,9 +171,9 @@ Deno.test("install --dry-run says what it would do and changes nothing", async (
   await using dir = await tempDir();
   await makeHostRoot(`${dir}`);
   const before = await snapshot(`${dir}`, true);
-  const { code, out } = await installSh("install", "--dry-run", "--cni", "--root", `${dir}`);
+  const { code, out } = await installSh("install", "--dry-run", "--root", `${dir}`);
   assertEquals(code, 0);
-  assertMatch(out, /^(would [^\n]+\n){8}$/);
+  assertMatch(out, /^(would [^\n]+\n){6}$/);
   assertEquals(await snapshot(`${dir}`, true), before);
   await installSh("install", "--root", `${dir}`);
   const installed = await snapshot(`${dir}`, true);
