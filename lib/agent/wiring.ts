@@ -50,7 +50,14 @@ const MEMORY_TRIM_MS = 2_000;
 export interface AgentParts {
   readonly options: Pick<
     AgentOptions,
-    "hostLabel" | "uplink" | "vtepIp" | "isUplinkForced" | "logsDrops" | "graceMs" | "onUnmatched"
+    | "hostLabel"
+    | "uplink"
+    | "vtepIp"
+    | "isUplinkForced"
+    | "setsArpIgnore"
+    | "logsDrops"
+    | "graceMs"
+    | "onUnmatched"
   >;
   readonly drivers: Drivers;
   readonly store: StoreCache;
@@ -103,6 +110,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
       uplink: options.uplink,
       vtepIp: options.vtepIp,
       isForced: options.isUplinkForced,
+      setsArpIgnore: options.setsArpIgnore,
     },
   });
   const tables: FlushingTables = flushing(

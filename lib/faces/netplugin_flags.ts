@@ -80,6 +80,11 @@ export const FLAGS: readonly Flag[] = [
     help: "tunnel address of this host (default: VtepIp of the intent)",
   },
   {
+    name: "vtep-arp-ignore",
+    value: "",
+    help: "userspace datapath: set arp_ignore on a NIC that answers ARP for the tunnel address",
+  },
+  {
     name: "docker",
     value: "ADDR",
     fallback: "unix:/var/run/docker.sock",

@@ -72,6 +72,7 @@ export async function agentOptionsFrom(flags: FlagValues): Promise<AgentOptions>
     bridge,
     ...uplink === "" ? {} : { uplink: parseLink(uplink) },
     isUplinkForced: isSet(flags, "uplink-force"),
+    setsArpIgnore: isSet(flags, "vtep-arp-ignore"),
     ...vtepIp === "" ? {} : { vtepIp: parseVtep(vtepIp) },
     docker: one(flags, "docker"),
     callLimitMs: Math.max(100, secondsIn(flags, "call-limit")),

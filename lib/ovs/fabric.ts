@@ -40,6 +40,8 @@ export interface Fabric {
   setTunnel(desired: DesiredTunnel | undefined): Promise<TunnelReport>;
   /** Returns why tunnels cannot use this address, with the commands that fix it; undefined if they can. */
   checkVtep(localIp: string): Promise<VtepFault | undefined>;
+  /** Makes NICs answer ARP for their own addresses only, until the next boot. Faults: failed. */
+  setArpIgnore(nics: readonly string[]): Promise<void>;
   /** Returns how many flows both have, as text that can be compared with an earlier one. */
   flowCounts(): Promise<string>;
 }
@@ -70,6 +72,7 @@ export function openFabric(options: FabricOptions): Fabric {
       ),
     setTunnel: (desired) => serialized((endMs) => setTunnel(tunnel, desired, endMs)),
     flowCounts: () => flowCounts({ rundir, bridge, tunnelBridge }, performance.now() + limitMs),
+    setArpIgnore: (nics) => host.setArpIgnore(nics, performance.now() + limitMs),
     checkVtep: (ip) => checkVtep(ip, { tools, host, place, endMs: performance.now() + limitMs }),
   };
 }

@@ -1,5 +1,5 @@
 // The host's own links, addresses and neighbours, as far as uplink and tunnel depend on them. Reads by
-// `ip -j`; it changes two things: it brings a link up, and probes a neighbour.
+// `ip -j`; it changes three things: it brings a link up, probes a neighbour, and sets arp_ignore.
 
 import { Fault } from "../util/errors.ts";
 import { run, type RunOptions } from "../util/run.ts";
@@ -116,6 +116,12 @@ export class HostNet {
     // sysctl reads in the namespace; Deno allows /proc only with -A.
     const values = (await this.#inside("sysctl", ["-n", ...keys], endMs)).split("\n").map(Number);
     return names.filter((_, at) => Math.max(values[0] ?? 0, values[at + 1] ?? 0) === 0);
+  }
+
+  /** Makes links answer ARP for their own addresses only, until the next boot. */
+  async setArpIgnore(names: readonly string[], endMs: number): Promise<void> {
+    const settings = names.map((name) => `net/ipv4/conf/${name}/arp_ignore=1`);
+    await this.#inside("sysctl", ["-qw", ...settings], endMs);
   }
 
   /** Brings a link up. */

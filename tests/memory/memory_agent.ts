@@ -75,6 +75,7 @@ export async function startMemoryAgent(
     options: {
       hostLabel: label,
       isUplinkForced: false,
+      setsArpIgnore: false,
       logsDrops: false,
       graceMs: 60_000,
       onUnmatched: "ignore",

@@ -35,6 +35,11 @@ export class MemoryFabric implements Fabric {
     return this.recorder.run("checkVtep", [localIp], () => this.vtepFault);
   }
 
+  /** NICs that answer ARP for the tunnel address are its only fault, until they are silenced. */
+  setArpIgnore(nics: readonly string[]): Promise<void> {
+    return this.recorder.run("setArpIgnore", [nics], () => void (this.vtepFault = undefined));
+  }
+
   flowCounts(): Promise<string> {
     return this.recorder.run("flowCounts", [], () => this.counts);
   }

@@ -157,9 +157,15 @@ Deno.test("checkVtep() says what is wrong, and its commands fix it until pods me
 Deno.test("checkVtep() finds a NIC that answers ARP for the bridge, and a bridge that is down", async () => {
   await withFabricHosts({ count: 1, driver: "jsonrpc" }, async (host) => {
     await host!.run("sysctl", "-qw", "net/ipv4/conf/nic0/arp_ignore=0");
+    const warning = await host!.fabric.checkVtep(host!.vtep);
+    assertStringIncludes(warning!.message, "nic0 also answers ARP for it, beside underlay");
+    assertEquals([warning!.isWarning, warning!.answeringNics], [true, ["nic0"]]);
+    await host!.fabric.setArpIgnore(warning!.answeringNics);
+    assertEquals(await host!.fabric.checkVtep(host!.vtep), undefined);
+    await host!.run("sysctl", "-qw", "net/ipv4/conf/nic0/arp_ignore=0");
     await host!.run("ip", "link", "set", "underlay", "down");
     const fault = await host!.fabric.checkVtep(host!.vtep);
-    assertStringIncludes(fault!.message, "nic0 also answers ARP for it, beside underlay");
+    assertStringIncludes(fault!.message, "link underlay is down");
     for (const line of fault!.commands) await runLine(host!, line);
     assertEquals(await host!.fabric.checkVtep(host!.vtep), undefined);
     await host!.ovs.vsctl("del-port", "underlay", "nic0");

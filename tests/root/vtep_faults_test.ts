@@ -80,3 +80,27 @@ Deno.test("two hosts with one tunnel address report it, and pods of this host me
   await localPodsMeet(cluster);
   await saysOnce(cluster.host(1), /overlay: tunnel address 192\.168\.2\.10 is also another host's/);
 });
+
+for (const flags of [[], ["--vtep-arp-ignore"]]) {
+  const title = flags.length === 0
+    ? "a NIC that answers ARP beside its bridge is a warning that says what may be lost"
+    : "with --vtep-arp-ignore the agent silences a NIC that answers ARP beside its bridge";
+  Deno.test(title, async () => {
+    await using cluster = await startCluster({ hosts: 1, fabric: "wire", flags });
+    const host = cluster.host(1);
+    const sysctl = (...words: string[]) =>
+      run("ip", ["netns", "exec", host.netns, "sysctl", ...words]);
+    await sysctl("-qw", "net/ipv4/conf/eth1/arp_ignore=0");
+    await cluster.apply(withVteps({ host1: "192.168.2.10" }));
+    await localPodsMeet(cluster);
+    await saysOnce(
+      host,
+      flags.length === 0
+        ? /warn +overlay: tunnel address 192\.168\.2\.10 may lose frames: eth1 also answers ARP/
+        : /info +arp_ignore set to 1, .*link=eth1 address=192\.168\.2\.10/,
+    );
+    const now = await sysctl("-n", "net/ipv4/conf/eth1/arp_ignore");
+    assertEquals(now.trim(), String(flags.length));
+    assert(!/error/.test(await host.agent.logText()), await host.agent.logText());
+  });
+}

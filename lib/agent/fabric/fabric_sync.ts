@@ -18,6 +18,8 @@ import { type DesiredFabric, type FabricOptions, planFabric } from "./plan_fabri
 export interface FabricFlags extends FabricOptions {
   /** Take an uplink that carries the default route. */
   readonly isForced: boolean;
+  /** Set arp_ignore on NICs that answer ARP for the tunnel address. */
+  readonly setsArpIgnore: boolean;
 }
 
 /** What the fabric is kept with. */
@@ -102,10 +104,30 @@ export class FabricSync {
     const { driver } = this.#deps;
     const { unreachable, own } = await driver.setTunnel(overlay);
     if (!overlay || overlay.networks.length === 0) return undefined;
-    const problem = await driver.checkVtep(overlay.localIp);
-    if (problem) return problem;
+    const problem = await this.#checkVtep(overlay.localIp);
+    if (problem && !problem.isWarning) return problem;
     if (own.length > 0) return sameAddress(overlay.localIp);
-    return unreachable.length > 0 ? unreachableVteps(unreachable) : undefined;
+    return unreachable.length > 0 ? unreachableVteps(unreachable) : problem;
+  }
+
+  /** Returns what is wrong with the tunnel address; sets arp_ignore where the operator allows it. */
+  async #checkVtep(address: string): Promise<VtepFault | undefined> {
+    const { driver, flags, log } = this.#deps;
+    const problem = await driver.checkVtep(address);
+    if (!problem?.isWarning || !flags.setsArpIgnore) return problem;
+    const nics = problem.answeringNics;
+    try {
+      await driver.setArpIgnore(nics);
+      this.#report("arp_ignore", undefined);
+    } catch (error) {
+      this.#report("arp_ignore", faultFrom(error));
+      return problem;
+    }
+    log.info("arp_ignore set to 1, as the NIC answered ARP for the tunnel address", {
+      link: nics.join(","),
+      address,
+    });
+    return await driver.checkVtep(address);
   }
 
   /** Reports whether all was done that can be; logs a problem once, and again when it changes. */
@@ -128,7 +150,8 @@ export class FabricSync {
     this.#problems.set(part, message);
     if (message === before) return;
     if (!fault) return log.info(`${part} works again`);
-    log.error(`${part}: ${message}`);
+    const isWarning = fault instanceof VtepFault && fault.isWarning;
+    log[isWarning ? "warn" : "error"](`${part}: ${message}`);
     if (fault instanceof VtepFault) {
       for (const command of fault.commands) log.info(`to mend it, as root: ${command}`);
     }

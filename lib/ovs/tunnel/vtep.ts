@@ -5,7 +5,10 @@
 //
 // The NIC itself must not answer ARP: with arp_ignore=0 the kernel answers for any address of the host on
 // any link, so that a peer gets two answers, and frames for the NIC's MAC never reach the tunnel (seen
-// with Linux 6.18 and Open vSwitch 3.1: every second peer took the wrong one).
+// with Linux 6.18 and Open vSwitch 3.1: every second peer took the wrong one). Tunnels work with those that
+// took the right one, so this is a warning; with --vtep-arp-ignore the agent sets arp_ignore=1 itself.
+// Everything else here means that no frame arrives. Ports and flows are there all the same, for the moment
+// in which the address can be used.
 
 import { Fault } from "../../util/errors.ts";
 import type { HostAddress, HostNet, HostRoute } from "../host_net.ts";
@@ -17,17 +20,34 @@ import type { OvsTools } from "../tools/ovs_tools.ts";
 /** Name of the bridge that the commands create. */
 const UNDERLAY_BRIDGE = "contivUnderlay";
 
-/** Why a tunnel address cannot be used. */
+/** Why a tunnel address cannot be used, or not by all hosts. */
 export class VtepFault extends Fault {
   /**
    * Commands for a root shell that fix it until the next boot, in order; none where that needs an
    * operator's decision.
    */
   readonly commands: readonly string[];
+  /** NICs that answer ARP for the address; where they are all that is wrong, it can be used. */
+  readonly answeringNics: readonly string[];
 
-  constructor(address: string, why: string, fix: string, commands: readonly string[]) {
-    super("unavailable", `tunnel address ${address} cannot be used`, { why, fix });
+  constructor(
+    address: string,
+    { why, fix, commands = [], answeringNics = [] }: {
+      readonly why: string;
+      readonly fix: string;
+      readonly commands?: readonly string[];
+      readonly answeringNics?: readonly string[];
+    },
+  ) {
+    const what = answeringNics.length > 0 ? "may lose frames" : "cannot be used";
+    super("unavailable", `tunnel address ${address} ${what}`, { why, fix });
     this.commands = commands;
+    this.answeringNics = answeringNics;
+  }
+
+  /** Reports whether tunnels work all the same with some hosts. */
+  get isWarning(): boolean {
+    return this.answeringNics.length > 0;
   }
 }
 
@@ -88,40 +108,49 @@ export async function checkVtep(
 /** Returns what is wrong. Pure. */
 export function judgeVtep(facts: VtepFacts): VtepFault | undefined {
   const { address, datapath, place, bridge } = facts;
+  const fault = (why: string, fix: string, commands: readonly string[] = []) =>
+    new VtepFault(address, { why, fix, commands });
   if (!place) {
     const fix = 'set --vtep-ip to an address of this host, see "ip -4 address"';
-    return new VtepFault(address, "no link of this host has it", fix, []);
+    return fault("no link of this host has it", fix);
   }
   const { name, isUp } = place.link;
   const up = isUp ? [] : [`ip link set ${name} up`];
   if (datapath !== "netdev") {
-    return isUp ? undefined : new VtepFault(address, `link ${name} is down`, BY_COMMANDS, up);
+    return isUp ? undefined : fault(`link ${name} is down`, BY_COMMANDS, up);
   }
   if (bridge?.isForPods) {
     const why = `it is on ${name}, a port of ${bridge.name}, which is for pods only`;
-    return new VtepFault(address, why, "use a NIC or VLAN device of its own for tunnels", []);
+    return fault(why, "use a NIC or VLAN device of its own for tunnels");
   }
   if (name !== bridge?.name) {
     const why = `it is on ${name}, where the userspace datapath cannot use it`;
-    return new VtepFault(address, why, BY_COMMANDS, movingCommands(facts, place));
+    return fault(why, BY_COMMANDS, movingCommands(facts, place));
   }
   if (bridge.datapath !== "netdev") {
-    const commands = [...datapathCommands(bridge), ...up];
     const why = `bridge ${name} has datapath ${bridge.datapath}, not netdev`;
-    return new VtepFault(address, why, BY_COMMANDS, commands);
+    return fault(why, BY_COMMANDS, [...datapathCommands(bridge), ...up]);
   }
   if (bridge.nics.length === 0) {
     const fix = `add the NIC to it: "ovs-vsctl add-port ${name} NIC"`;
-    return new VtepFault(address, `bridge ${name} has no NIC as a port`, fix, []);
+    return fault(`bridge ${name} has no NIC as a port`, fix);
   }
-  if (facts.answeringNics.length > 0) {
-    const why = `${facts.answeringNics.join(", ")} also answers ARP for it, beside ${name}`;
-    return new VtepFault(address, why, BY_COMMANDS, [
-      ...facts.answeringNics.map(silenceCommand),
-      ...up,
-    ]);
-  }
-  return isUp ? undefined : new VtepFault(address, `link ${name} is down`, BY_COMMANDS, up);
+  const silence = facts.answeringNics.map(silenceCommand);
+  if (!isUp) return fault(`link ${name} is down`, BY_COMMANDS, [...silence, ...up]);
+  return facts.answeringNics.length > 0 ? answersBeside(facts, name, silence) : undefined;
+}
+
+function answersBeside(
+  { address, answeringNics }: VtepFacts,
+  bridge: string,
+  commands: readonly string[],
+): VtepFault {
+  return new VtepFault(address, {
+    why: `${answeringNics.join(", ")} also answers ARP for it, beside ${bridge}: ` +
+      "hosts that take that answer do not reach it",
+    fix: "add --vtep-arp-ignore, or run the commands printed with this",
+    ...{ commands, answeringNics },
+  });
 }
 
 /** Returns the command that makes a link answer ARP for its own addresses only. */

@@ -34,7 +34,7 @@ function start(
   const defaultRoutes: string[] = [];
   const fabric = new FabricSync({
     ...{ host: "host1", store: { documents }, driver, log },
-    flags: { host: "host1", isForced: false, ...flags },
+    flags: { host: "host1", isForced: false, setsArpIgnore: false, ...flags },
     links: { defaultRouteLinks: () => Promise.resolve(defaultRoutes) },
     tags: { tagOf: (_, { encap, tag }) => encap === "vlan" ? tag : 4_094 },
   });
@@ -150,7 +150,7 @@ Deno.test("a problem is logged again when it has become another one", async () =
 Deno.test("an unusable tunnel address is logged once, with the commands that fix it", async () => {
   const { ensure, driver, log } = start({ more: VXLAN });
   const commands = ["ip address add 192.0.2.1/24 dev br0", "ip link set br0 up"];
-  driver.vtepFault = new VtepFault("192.0.2.1", "no link has it", "add it", commands);
+  driver.vtepFault = new VtepFault("192.0.2.1", { why: "no link has it", fix: "add it", commands });
   await ensure();
   await ensure({ isFresh: true });
   assertEquals(log.lines.length, 1 + commands.length);
@@ -163,9 +163,59 @@ Deno.test("an unusable tunnel address is logged once, with the commands that fix
   assertEquals(log.lines.at(-1), "info overlay works again");
 });
 
+const ANSWERING = new VtepFault("192.0.2.1", {
+  why: "eth1 also answers ARP for it",
+  fix: "add --vtep-arp-ignore",
+  commands: ["sysctl -w net/ipv4/conf/eth1/arp_ignore=1"],
+  answeringNics: ["eth1"],
+});
+
+Deno.test("a tunnel address for which the NIC answers ARP, too, is a warning that says what may be lost, as tunnels work", async () => {
+  const { ensure, driver, log } = start({ more: VXLAN });
+  driver.vtepFault = ANSWERING;
+  await ensure();
+  assertEquals(log.lines, [
+    "warn overlay: tunnel address 192.0.2.1 may lose frames: eth1 also answers ARP for it; " +
+    "add --vtep-arp-ignore",
+    "info to mend it, as root: sysctl -w net/ipv4/conf/eth1/arp_ignore=1",
+  ]);
+  assertEquals(driver.recorder.argsOf("setArpIgnore"), []);
+});
+
+Deno.test("with --vtep-arp-ignore the agent silences the NIC itself, and reports no problem", async () => {
+  const { ensure, driver, log } = start({ more: VXLAN, flags: { setsArpIgnore: true } });
+  driver.vtepFault = ANSWERING;
+  await ensure();
+  assertEquals(driver.recorder.argsOf("setArpIgnore"), [[["eth1"]]]);
+  assertEquals(log.lines, [
+    "info arp_ignore set to 1, as the NIC answered ARP for the tunnel address link=eth1 address=192.0.2.1",
+  ]);
+});
+
+Deno.test("a NIC that cannot be silenced is reported once, and tunnels keep their warning", async () => {
+  const { ensure, driver, log } = start({ more: VXLAN, flags: { setsArpIgnore: true } });
+  driver.vtepFault = ANSWERING;
+  driver.recorder.fail("setArpIgnore", new Fault("failed", "sysctl failed"), { times: 2 });
+  await ensure();
+  await ensure({ isFresh: true });
+  assertEquals(log.lines.map((line) => line.split(":")[0]), [
+    "error arp_ignore",
+    "warn overlay",
+    "info to mend it, as root",
+  ]);
+});
+
+Deno.test("with --vtep-arp-ignore no other fault of the tunnel address changes the host", async () => {
+  const { ensure, driver, log } = start({ more: VXLAN, flags: { setsArpIgnore: true } });
+  driver.vtepFault = new VtepFault("192.0.2.1", { why: "no link has it", fix: "add it" });
+  await ensure();
+  assertEquals(driver.recorder.argsOf("setArpIgnore"), []);
+  assert(log.lines[0]!.startsWith("error overlay: tunnel address 192.0.2.1 cannot be used"));
+});
+
 Deno.test("without a VXLAN network here the tunnel address is not checked", async () => {
   const { ensure, driver, log } = start();
-  driver.vtepFault = new VtepFault("192.0.2.1", "no link has it", "add it", []);
+  driver.vtepFault = new VtepFault("192.0.2.1", { why: "no link has it", fix: "add it" });
   await ensure();
   assertEquals([driver.recorder.argsOf("checkVtep"), log.lines], [[], []]);
 });

@@ -26,7 +26,13 @@ const MOVE = [
   "ip address add 192.168.77.1/24 dev br0",
 ];
 
-const cases: { name: string; facts: Partial<VtepFacts>; why: string; commands?: string[] }[] = [
+const cases: {
+  name: string;
+  facts: Partial<VtepFacts>;
+  why: string;
+  commands?: string[];
+  isWarning?: boolean;
+}[] = [
   { name: "nothing of an address as it should be", facts: {}, why: "" },
   {
     name: "nothing of an address on the NIC where the kernel has the datapath",
@@ -100,16 +106,25 @@ const cases: { name: string; facts: Partial<VtepFacts>; why: string; commands?: 
   {
     name: "that the NIC answers, too",
     facts: { answeringNics: ["nic0"] },
-    why: "nic0 also answers ARP for it, beside br0",
+    why: "nic0 also answers ARP for it, beside br0: hosts that take that answer do not reach it",
     commands: ["sysctl -w net/ipv4/conf/nic0/arp_ignore=1"],
+    isWarning: true,
+  },
+  {
+    name: "that its link is down, where the NIC answers, too",
+    facts: { place: link("br0", false), answeringNics: ["nic0"] },
+    why: "link br0 is down",
+    commands: ["sysctl -w net/ipv4/conf/nic0/arp_ignore=1", "ip link set br0 up"],
   },
 ];
 
-for (const { name, facts, why, commands = [] } of cases) {
+for (const { name, facts, why, commands = [], isWarning = false } of cases) {
   Deno.test(`judgeVtep() says ${name}`, () => {
     const fault = judgeVtep({ ...good, ...facts });
     assertEquals(fault?.why ?? "", why);
     assertEquals(fault?.commands ?? [], commands);
+    assertEquals(fault?.isWarning ?? false, isWarning);
+    assertEquals(/may lose frames/.test(fault?.message ?? ""), isWarning);
     assertEquals((fault?.message ?? "").length <= 200, true);
   });
 }
