@@ -27,6 +27,8 @@ export interface KubeletPod {
 
 /** How a pod is made. */
 export interface PodOptions {
+  /** As the API server has it; of a static pod the hash of its configuration. A random one by default. */
+  readonly uid?: string;
   readonly namespace?: string;
   readonly isHostNetwork?: boolean;
   /** Flags of docker run for the infra container's network; Docker's default when absent. */
@@ -57,8 +59,7 @@ export class Kubelet {
 
   /** A pod is placed here: its infra container, its set-up, then its app container. */
   async addPod(name: string, options: PodOptions = {}): Promise<KubeletPod> {
-    const { namespace = "default", isHostNetwork = false } = options;
-    const uid = crypto.randomUUID();
+    const { namespace = "default", isHostNetwork = false, uid = crypto.randomUUID() } = options;
     const infra = await this.#startInfra({ namespace, name, uid, isHostNetwork }, options);
     const pod = {
       ...{ namespace, name, uid, isHostNetwork, infra },

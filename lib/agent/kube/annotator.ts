@@ -119,11 +119,14 @@ export class Annotator {
     return mine;
   }
 
-  /** Returns the UID for which the runtime created a sandbox; otherwise that of the pod with this name. */
-  async #uidOf({ sandbox, netns }: AttachmentRecord, pod: HostPod): Promise<string> {
-    const { runtimes } = this.#parts;
-    const found = await runtimes.findSandbox(sandbox, netns).catch(() => undefined);
-    return found?.pod?.uid ?? pod.uid;
+  /**
+   * Returns the UID of the pod that an attachment was made for: as recorded, else as the runtime has it, else that of
+   * the pod with this name. The runtime is asked without the namespace's path, by which it knows no pod.
+   */
+  async #uidOf({ podUid, sandbox }: AttachmentRecord, pod: HostPod): Promise<string> {
+    if (podUid !== undefined) return podUid;
+    const found = await this.#parts.runtimes.findSandbox(sandbox).catch(() => undefined);
+    return found?.pod?.uid ?? pod.runtimeUids?.[0] ?? pod.uid;
   }
 
   #forget(attachments: readonly AttachmentRecord[]): void {

@@ -35,8 +35,11 @@ function start(
       },
     },
     runtimes: {
-      findSandbox: () =>
-        Promise.resolve(uid === undefined ? undefined : { pod: { uid } } as Sandbox),
+      // By a namespace's path no runtime knows a pod.
+      findSandbox: (_, netns) =>
+        Promise.resolve(
+          uid === undefined || netns !== undefined ? undefined : { pod: { uid } } as Sandbox,
+        ),
     },
     attachments: () => {
       rounds++;
@@ -94,6 +97,25 @@ Deno.test("the annotator annotates a static pod, which the runtime knows by anot
   await using one = start([mirror], [attachmentOf("web", "10.9.0.1")], { uid: "hash" });
   await one.run();
   assertEquals(one.written, ["web: - -> +"]);
+});
+
+for (const uid of ["recorded", "hash"]) {
+  Deno.test(`the annotator annotates each mirror of a static pod (UID ${uid})`, async () => {
+    const pods: HostPod[] = [{ ...podOf("web", "u1"), runtimeUids: [uid] }];
+    const attachment = attachmentOf("web", "10.9.0.1", uid === "hash" ? {} : { podUid: uid });
+    await using one = start(pods, [attachment]);
+    await one.run();
+    pods[0] = { ...podOf("web", "u2"), runtimeUids: [uid] };
+    await one.run();
+    assertEquals(one.written, ["web: - -> +", "web: - -> +"]);
+  });
+}
+
+Deno.test("the annotator knows a predecessor's networks by the recorded UID", async () => {
+  const attachment = attachmentOf("web", "10.9.0.1", { podUid: "u1" });
+  await using one = start([podOf("web", "u2")], [attachment]);
+  await one.run();
+  assertEquals(one.written, []);
 });
 
 Deno.test("the annotator warns once of writes that fail, and writes when it can", async () => {
