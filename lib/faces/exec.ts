@@ -14,6 +14,7 @@ import {
 import { askAgent } from "../agent/client.ts";
 import { Fault, FAULT_CODES, faultFrom, isUnreachable } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../util/names.ts";
+import { readSeconds } from "../util/settings.ts";
 
 /** What is used of the process; tests pass plain data. */
 export interface ExecIo {
@@ -52,7 +53,7 @@ environment:
   K8CONTIVNET_SOCKET         socket of the agent (${DEFAULT_SOCKET})
   K8CONTIVNET_STATE_DIR      the agent's --state-dir: teardown leaves its note there if the agent is unreachable
                              (default: in the folder <socket>.notes, where every agent finds it)
-  K8CONTIVNET_SETUP_SECONDS  seconds for which setup retries (60)
+  K8CONTIVNET_SETUP_SECONDS  how long setup retries: seconds, or e.g. 2m (60)
   K8CONTIVNET_DOOR           none: the shell header of this file does not ask the agent by itself
 
 exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict or exhausted, 5 unavailable, 6 timed out
@@ -123,11 +124,11 @@ const TEARDOWN_LIMIT_MS = 5_000;
 const TEARDOWN_ANSWER_MS = 30_000;
 const STATUS_LIMIT_MS = 5_000;
 
-/** Retries until the pod is set up, for K8CONTIVNET_SETUP_SECONDS. Faults: of the agent. */
+/** Retries until the pod is set up, for K8CONTIVNET_SETUP_SECONDS. Faults: usage; of the agent. */
 async function setup(pod: PodRequest, io: ExecIo): Promise<void> {
-  const seconds = Number(io.env("K8CONTIVNET_SETUP_SECONDS") ?? 60);
-  const limitMs = Number.isFinite(seconds) && seconds > 0 ? seconds * 1_000 : 60_000;
-  await repeatedly(limitMs, (leftMs) =>
+  const name = "K8CONTIVNET_SETUP_SECONDS";
+  const seconds = readSeconds(name, io.env(name)?.trim() || "60", { least: 0.001, most: 86_399 });
+  await repeatedly(seconds * 1_000, (leftMs) =>
     askAgent({
       socket: socketOf(io),
       path: "/v1/setup",

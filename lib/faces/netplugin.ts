@@ -52,7 +52,8 @@ function help(): string {
 ${lines.join("\n")}
 
 Each flag can also be set by the environment variable K8CONTIVNET_<FLAG>, e.g. K8CONTIVNET_HOST_LABEL, or as a
-key of the --config file.
+key of the --config file; empty and null mean that it is not set. SECONDS can also be written as 90s, 1m30s or
+"1min 30s". A flag without a value can be given one there and after =: true, yes, on, 1, or false, no, off, 0.
 Runs in the foreground, logs to standard error, stops on SIGTERM.
 
 example: k8contivnet netplugin --host-label host1 --intent intent.json`;

@@ -1,13 +1,18 @@
 // The flags of the agent, each also as environment variable K8CONTIVNET_<FLAG> and as a key of the --config file; a flag
 // takes precedence over the environment, and that over the file. Go-style single dashes are accepted everywhere.
+// Empty text in the environment, and empty text and null in the file, mean that the flag is not set.
 
 import { parseArgs } from "@std/cli/parse-args";
-import { Fault } from "../util/errors.ts";
+import { Fault, oneLine } from "../util/errors.ts";
+import { readBoolean, readChoice, readSeconds } from "../util/settings.ts";
 
 /** One flag, with its default and its help text. */
 export interface Flag {
   readonly name: string;
-  /** Placeholder of its value in the help, or the allowed values `a|b`; empty for a flag without a value. */
+  /**
+   * Placeholder of its value in the help; the allowed values `a|b`; SECONDS for a duration; empty for a flag that is
+   * true without a value.
+   */
   readonly value: string;
   /** Default value. */
   readonly fallback?: string;
@@ -134,7 +139,10 @@ export const FLAGS: readonly Flag[] = [
   { name: "config", value: "FILE", help: "JSON object with these flags as keys" },
 ];
 
-/** Values of flags by name; `intent` may have several. */
+/**
+ * Values of flags by name; `intent` may have several. A flag without a value is "true" or "false", a duration a number
+ * of seconds, and one of allowed values is written as in the help.
+ */
 export type FlagValues = ReadonlyMap<string, readonly string[]>;
 
 /** What parseFlags() reads besides the arguments. */
@@ -143,17 +151,40 @@ export interface FlagSources {
   readonly readFile: (path: string) => string;
 }
 
+/** Texts of flags by name, as they are given in one place. */
+type Given = ReadonlyMap<string, readonly string[]>;
+
 /** Returns the value of each flag that is set or has a default. Faults: usage. */
 export function parseFlags(args: readonly string[], sources: FlagSources): FlagValues {
   const given = fromArguments(args);
   const environment = fromEnvironment(sources.env);
-  const file = (given.get("config") ?? environment.get("config"))?.at(-1);
+  const path = (given.get("config") ?? environment.get("config"))?.at(-1);
+  const file: Given = path === undefined ? new Map() : fromFile(path, sources);
   const merged = new Map<string, readonly string[]>();
-  for (const { name, fallback } of FLAGS) if (fallback !== undefined) merged.set(name, [fallback]);
-  const layers = [file === undefined ? new Map() : fromFile(file, sources), environment, given];
-  for (const layer of layers) for (const [name, values] of layer) merged.set(name, values);
-  for (const flag of FLAGS) checkChoice(flag, merged.get(flag.name)?.at(-1));
+  for (const flag of FLAGS) {
+    const { name, fallback } = flag;
+    const places: readonly (readonly [string, readonly string[] | undefined])[] = [
+      [`--${name}`, given.get(name)],
+      [variableOf(name), environment.get(name)],
+      [`"${name}" of config ${path}`, file.get(name)],
+      [name, fallback === undefined ? undefined : [fallback]],
+    ];
+    const [what, texts] = places.find(([, texts]) => texts !== undefined) ?? [];
+    if (what === undefined || texts === undefined) continue;
+    merged.set(name, texts.map((text) => readValue(flag, what, text)));
+  }
   return merged;
+}
+
+/** The durations of the agent's flags are shorter than a day. */
+const MOST_SECONDS = 86_399;
+
+/** Reads the text of a flag as its kind of value; `what` names the place it is from. Faults: usage. */
+function readValue({ value }: Flag, what: string, text: string): string {
+  if (value === "") return String(readBoolean(what, text));
+  if (value === "SECONDS") return String(readSeconds(what, text, { most: MOST_SECONDS }));
+  if (value.includes("|")) return readChoice(what, text, value.split("|"));
+  return text;
 }
 
 /** Turns Go-style `-flag` into `--flag`; a lone `-` and one-letter options stay. */
@@ -162,13 +193,21 @@ export function doubleDashes(args: readonly string[]): string[] {
 }
 
 /** Parses the arguments. Faults: usage. */
-function fromArguments(args: readonly string[]): Map<string, string[]> {
+function fromArguments(args: readonly string[]): Given {
   const names = FLAGS.map((flag) => flag.name);
-  const isBare = (name: string) => FLAGS.find((flag) => flag.name === name)?.value === "";
-  const parsed = parseArgs(doubleDashes(args), {
-    string: names.filter((name) => !isBare(name)),
-    boolean: names.filter(isBare),
-    collect: names.filter((name) => !isBare(name)),
+  const bare = FLAGS.filter((flag) => flag.value === "").map((flag) => flag.name);
+  const values = new Map<string, string[]>();
+  // parseArgs() takes each value of a boolean but "false" for true: it gets none.
+  const plain = doubleDashes(args).map((arg) => {
+    const [, name = "", text] = /^--([a-z-]+)(?:=(.*))?$/s.exec(arg) ?? [];
+    if (!bare.includes(name)) return arg;
+    values.set(name, [text ?? "true"]);
+    return `--${name}`;
+  });
+  const parsed = parseArgs(plain, {
+    string: names.filter((name) => !bare.includes(name)),
+    boolean: bare,
+    collect: names.filter((name) => !bare.includes(name)),
     unknown: (arg) => {
       const near = names.find((name) => arg.replace(/^-+/, "").startsWith(name.slice(0, 4)));
       throw new Fault("usage", `unknown flag ${arg}`, {
@@ -176,10 +215,10 @@ function fromArguments(args: readonly string[]): Map<string, string[]> {
       });
     },
   });
-  const values = new Map<string, string[]>();
   for (const name of names) {
     const given: unknown = parsed[name];
-    if (given === true) values.set(name, ["yes"]);
+    // `--flag false`, without =
+    if (given === false && values.has(name)) values.set(name, ["false"]);
     if (!Array.isArray(given) || given.length === 0) continue;
     if (given.includes("")) {
       throw new Fault("usage", `flag --${name} needs a value`, { fix: "see netplugin -h" });
@@ -189,23 +228,28 @@ function fromArguments(args: readonly string[]): Map<string, string[]> {
   return values;
 }
 
+function variableOf(name: string): string {
+  return `K8CONTIVNET_${name.toUpperCase().replaceAll("-", "_")}`;
+}
+
 /** Returns the flags that the environment sets. */
-function fromEnvironment(env: FlagSources["env"]): Map<string, string[]> {
+function fromEnvironment(env: FlagSources["env"]): Given {
   const values = new Map<string, string[]>();
   for (const { name } of FLAGS) {
-    const value = env(`K8CONTIVNET_${name.toUpperCase().replaceAll("-", "_")}`);
-    if (value) values.set(name, [value]);
+    const value = env(variableOf(name)) ?? "";
+    if (value.trim() !== "") values.set(name, [value]);
   }
   return values;
 }
 
 /** Returns the flags of a --config file. Faults: usage. */
-function fromFile(path: string, { readFile }: FlagSources): Map<string, string[]> {
+function fromFile(path: string, { readFile }: FlagSources): Given {
   const wrong = (why: string) =>
     new Fault("usage", `config ${path} refused`, { why, fix: "see netplugin -h for the keys" });
   let parsed: unknown;
   try {
-    parsed = JSON.parse(readFile(path));
+    // Windows' editors begin a file with a byte order mark, which is no JSON.
+    parsed = JSON.parse(readFile(path).replace(/^\ufeff/, ""));
   } catch (cause) {
     throw wrong(cause instanceof SyntaxError ? "it is not JSON" : "it cannot be read");
   }
@@ -214,21 +258,28 @@ function fromFile(path: string, { readFile }: FlagSources): Map<string, string[]
   }
   const values = new Map<string, string[]>();
   for (const [key, value] of Object.entries(parsed)) {
-    if (!FLAGS.some((flag) => flag.name === key)) throw wrong(`unknown flag "${key}"`);
-    values.set(key, (Array.isArray(value) ? value : [value]).map(String));
+    const flag = FLAGS.find(({ name }) => name === key);
+    if (!flag) throw wrong(`unknown flag "${oneLine(key, 40)}"`);
+    const texts = (Array.isArray(value) ? value : [value])
+      .filter((one) => one !== null && !(typeof one === "string" && one.trim() === ""));
+    if (!texts.every((one) => isScalar(flag, one))) {
+      throw wrong(`the value of "${key}" must be ${flag.value === "" ? "true or false" : "text"}`);
+    }
+    if (texts.length > 1 && !REPEATABLE.has(key)) throw wrong(`"${key}" has more than one value`);
+    if (texts.length > 0) values.set(key, texts.map(String));
   }
   return values;
 }
 
-/** Reports whether a flag without a value is set: `yes`, `true` and `1` in environment and file. */
-export function isSet(flags: FlagValues, name: string): boolean {
-  return ["yes", "true", "1"].includes(flags.get(name)?.at(-1) ?? "");
+const REPEATABLE: ReadonlySet<string> = new Set(["intent"]);
+
+/** Reports whether a JSON value can be that of a flag: text or a number, and true and false if the flag is bare. */
+function isScalar({ value }: Flag, given: unknown): boolean {
+  const isBoolean = typeof given === "boolean" && value === "";
+  return typeof given === "string" || typeof given === "number" || isBoolean;
 }
 
-/** Checks a flag with allowed values `a|b`. Faults: usage. */
-function checkChoice({ name, value }: Flag, given: string | undefined): void {
-  if (given === undefined || !value.includes("|") || value.split("|").includes(given)) return;
-  throw new Fault("usage", `flag --${name} "${given}" is not valid`, {
-    fix: `use one of ${value.split("|").join(", ")}`,
-  });
+/** Reports whether a flag without a value is set. */
+export function isSet(flags: FlagValues, name: string): boolean {
+  return flags.get(name)?.at(-1) === "true";
 }

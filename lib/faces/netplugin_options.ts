@@ -19,13 +19,9 @@ function maybe(flags: FlagValues, name: string): string | undefined {
   return flags.get(name)?.at(-1);
 }
 
-/** Returns a flag in seconds as milliseconds. Faults: usage. */
-function secondsIn(flags: FlagValues, name: string): number {
-  const ms = Number(one(flags, name)) * 1_000;
-  if (ms >= 0 && ms < 86_400_000) return ms;
-  throw new Fault("usage", `--${name} "${one(flags, name)}" is out of range (0-86399 s)`, {
-    fix: "use a number of seconds",
-  });
+/** Returns a duration in milliseconds. */
+function msIn(flags: FlagValues, name: string): number {
+  return Number(one(flags, name)) * 1_000;
 }
 
 /** Returns the options of the agent. Faults: usage; those of readIntentFile(). */
@@ -60,7 +56,7 @@ export async function agentOptionsFrom(flags: FlagValues): Promise<AgentOptions>
       etcdPasswordFile: maybe(flags, "etcd-password-file"),
     },
     // Without a lower limit it would write to etcd all the time.
-    beatMs: Math.max(1_000, secondsIn(flags, "heartbeat")),
+    beatMs: Math.max(1_000, msIn(flags, "heartbeat")),
     takeOver: isSet(flags, "take-over"),
     socket: one(flags, "socket"),
     stateDir,
@@ -75,9 +71,9 @@ export async function agentOptionsFrom(flags: FlagValues): Promise<AgentOptions>
     setsArpIgnore: isSet(flags, "vtep-arp-ignore"),
     ...vtepIp === "" ? {} : { vtepIp: parseVtep(vtepIp) },
     docker: one(flags, "docker"),
-    callLimitMs: Math.max(100, secondsIn(flags, "call-limit")),
+    callLimitMs: Math.max(100, msIn(flags, "call-limit")),
     onUnmatched: one(flags, "unmatched") as AgentOptions["onUnmatched"],
-    graceMs: secondsIn(flags, "grace"),
+    graceMs: msIn(flags, "grace"),
     logsDrops: isSet(flags, "log-drops"),
     ...await kubeFrom(flags),
     version: VERSION,
