@@ -2,6 +2,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
+import { plainBooleans } from "../util/settings.ts";
 import { VERSION } from "../util/version.ts";
 import { type Output, printValue, processOutput } from "./output.ts";
 import type { Command, CommonOptions, Shell, Target } from "./shell.ts";
@@ -128,9 +129,15 @@ const KUBE_FLAGS = ["namespace", "kubeconfig", "context"] as const;
 // The same as those of netplugin.
 const ETCD_FLAGS = ["etcd-ca", "etcd-cert", "etcd-key", "etcd-user", "etcd-password-file"] as const;
 
+/** The options that are true without a value. */
+const BOOLEANS = [
+  ...["prune", "dry-run", "strict", "force", "repair", "all-namespaces", "icmp"] as const,
+  ...["color", "help"] as const,
+];
+
 /** Parses arguments and options. Faults: usage. */
 function parseOptions(args: readonly string[]): Options {
-  const parsed = parseArgs([...args], {
+  const parsed = parseArgs(plainBooleans(args, BOOLEANS), {
     string: [
       "file",
       "output",
@@ -143,17 +150,7 @@ function parseOptions(args: readonly string[]): Options {
       ...ETCD_FLAGS,
       "_",
     ],
-    boolean: [
-      "prune",
-      "dry-run",
-      "strict",
-      "force",
-      "repair",
-      "all-namespaces",
-      "icmp",
-      "color",
-      "help",
-    ],
+    boolean: BOOLEANS,
     negatable: ["color"],
     alias: { file: "f", output: "o", help: "h", namespace: "n", "all-namespaces": "A" },
     default: { color: true, output: "table" },

@@ -8,6 +8,7 @@ import { type Output, processOutput } from "../cli/output.ts";
 import type { Target } from "../cli/shell.ts";
 import { agentTarget, storeTarget } from "../cli/agent_or_store.ts";
 import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
+import { plainBooleans } from "../util/settings.ts";
 import { doubleDashes } from "./netplugin_flags.ts";
 
 const HELP = `netdcli: the intent tool of contiv/netplugin, kept for its users
@@ -87,10 +88,13 @@ interface Flags {
   readonly socket: string | undefined;
 }
 
+/** The flags that are true without a value. */
+const BOOLEANS = ["host-bindings-cfg", "cfg", "del-cfg", "add-cfg", "help"] as const;
+
 /** Parses flags with one or two dashes. Faults: usage. */
 function parse(args: readonly string[]): Flags {
-  const { _, ...given } = parseArgs(doubleDashes(args), {
-    boolean: ["host-bindings-cfg", "cfg", "del-cfg", "add-cfg", "help"],
+  const { _, ...given } = parseArgs(plainBooleans(doubleDashes(args), BOOLEANS), {
+    boolean: BOOLEANS,
     string: ["oper", "construct", "tenant", "store", "socket", "_"],
     alias: { help: "h" },
     unknown: (arg, key) => {

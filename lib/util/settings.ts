@@ -18,6 +18,17 @@ export function readBoolean(what: string, text: string): boolean {
   });
 }
 
+/**
+ * Returns the arguments with each `--NAME=TEXT` of the boolean flags `names` as `--NAME=true` or `--NAME=false`:
+ * parseArgs() takes all text but "false" for true, also "no". Faults: usage.
+ */
+export function plainBooleans(args: readonly string[], names: readonly string[]): string[] {
+  return args.map((arg) => {
+    const [, name = "", text = ""] = /^--([a-z-]+)=(.*)$/s.exec(arg) ?? [];
+    return names.includes(name) ? `--${name}=${readBoolean(`--${name}`, text)}` : arg;
+  });
+}
+
 /** Go's unit for each other name of systemd.time(7), and the number of those in it. */
 const UNITS = new Map<string, readonly [number, string]>([
   ["nsec", [1, "ns"]],

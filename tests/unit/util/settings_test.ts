@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Fault } from "../../../lib/util/errors.ts";
-import { readBoolean, readChoice, readSeconds } from "../../../lib/util/settings.ts";
+import { plainBooleans, readBoolean, readChoice, readSeconds } from "../../../lib/util/settings.ts";
 
 const TRUE = [
   "1",
@@ -90,5 +90,18 @@ Deno.test("a choice is read in any case of letters, and another word is refused"
   assertEquals(
     fault.message,
     '--log-level "verbose" is not valid; use one of error, warn, info, debug',
+  );
+});
+
+Deno.test("--prune=no does not prune, and --prune=perhaps is refused", () => {
+  const names = ["prune", "dry-run"];
+  const args = ["apply", "--prune=no", "--dry-run=On", "--prune", "-f", "--tcp=no", "prune=no"];
+  assertEquals(plainBooleans(args, names), [
+    ...["apply", "--prune=false", "--dry-run=true", "--prune", "-f", "--tcp=no", "prune=no"],
+  ]);
+  assertThrows(
+    () => plainBooleans(["--prune=perhaps"], names),
+    Fault,
+    '--prune "perhaps" is neither',
   );
 });
