@@ -2,7 +2,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
-import { plainBooleans } from "../util/settings.ts";
+import { plainBooleans } from "../util/read_settings.ts";
 import { VERSION } from "../util/version.ts";
 import { type Output, printValue, processOutput } from "./output.ts";
 import type { Command, CommonOptions, Shell, Target } from "./shell.ts";

@@ -14,7 +14,7 @@ import {
 import { askAgent } from "../agent/client.ts";
 import { Fault, FAULT_CODES, faultFrom, isUnreachable } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../util/names.ts";
-import { readSeconds } from "../util/settings.ts";
+import { readSeconds } from "../util/read_settings.ts";
 
 /** What is used of the process; tests pass plain data. */
 export interface ExecIo {

@@ -8,7 +8,7 @@ import { type Output, processOutput } from "../cli/output.ts";
 import type { Target } from "../cli/shell.ts";
 import { agentTarget, storeTarget } from "../cli/agent_or_store.ts";
 import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
-import { plainBooleans } from "../util/settings.ts";
+import { plainBooleans } from "../util/read_settings.ts";
 import { doubleDashes } from "./netplugin_flags.ts";
 
 const HELP = `netdcli: the intent tool of contiv/netplugin, kept for its users

@@ -4,7 +4,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import { Fault, oneLine } from "../util/errors.ts";
-import { readBoolean, readChoice, readSeconds } from "../util/settings.ts";
+import { readBoolean, readChoice, readSeconds } from "../util/read_settings.ts";
 
 /** One flag, with its default and its help text. */
 export interface Flag {

@@ -1,6 +1,11 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Fault } from "../../../lib/util/errors.ts";
-import { plainBooleans, readBoolean, readChoice, readSeconds } from "../../../lib/util/settings.ts";
+import {
+  plainBooleans,
+  readBoolean,
+  readChoice,
+  readSeconds,
+} from "../../../lib/util/read_settings.ts";
 
 const TRUE = [
   "1",
