@@ -41,15 +41,18 @@ export class Talker implements AsyncDisposable {
     return talker;
   }
 
-  /** Reports whether the pod at `ip` answers, within `limitMs` of the reference machine. */
+  /**
+   * Reports whether the pod at `ip` answers, within `limitMs` of the reference machine. Over UDP, question and
+   * answer may have a size in bytes.
+   */
   asks(
     protocol: "tcp" | "udp",
     ip: string,
     port: number,
-    { limitMs = 1_500 } = {},
+    { limitMs = 1_500, ...udp }: Partial<Pick<Ask, "limitMs" | "bytes" | "tries">> = {},
   ): Promise<boolean> {
     const id = this.#next++;
-    const ask: Ask = { id, protocol, ip, port, limitMs: scaled(limitMs) };
+    const ask: Ask = { id, protocol, ip, port, limitMs: scaled(limitMs), ...udp };
     const answered = new Promise<boolean>((resolve) => this.#waiting.set(id, resolve));
     void this.#writer.write(new TextEncoder().encode(`${JSON.stringify(ask)}\n`));
     return answered;

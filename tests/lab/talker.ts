@@ -8,6 +8,10 @@ export interface Ask {
   readonly ip: string;
   readonly port: number;
   readonly limitMs: number;
+  /** Of UDP: size of the question and of its answer. @default 5 */
+  readonly bytes?: number;
+  /** Of UDP: how often it is sent. @default 4 */
+  readonly tries?: number;
 }
 
 /** What became of it. */
@@ -16,6 +20,7 @@ export interface Answered {
   readonly isAnswered: boolean;
 }
 
+const LARGEST = 65_535;
 const WORD = new TextEncoder().encode("hello");
 
 async function main(): Promise<void> {
@@ -40,7 +45,11 @@ async function serveTcp(port: number): Promise<void> {
 
 async function serveUdp(port: number): Promise<void> {
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port });
-  for await (const [bytes, from] of socket) await socket.send(bytes, from).catch(() => {});
+  const room = new Uint8Array(LARGEST);
+  while (true) {
+    const [bytes, from] = await socket.receive(room);
+    await socket.send(bytes, from).catch(() => {});
+  }
 }
 
 async function reply(ask: Ask): Promise<void> {
@@ -60,13 +69,15 @@ async function askTcp({ ip, port, limitMs }: Ask): Promise<boolean> {
   return await Promise.race([connection.read(new Uint8Array(16)), late]) === WORD.length;
 }
 
-async function askUdp({ ip, port, limitMs }: Ask): Promise<boolean> {
+async function askUdp({ ip, port, limitMs, bytes, tries: most = 4 }: Ask): Promise<boolean> {
+  const question = bytes === undefined ? WORD : new Uint8Array(bytes);
   const socket = Deno.listenDatagram({ transport: "udp", hostname: "0.0.0.0", port: 0 });
-  const heard = socket.receive().then(() => true, () => false);
+  const heard = socket.receive(new Uint8Array(LARGEST))
+    .then(([answer]) => answer.length === question.length, () => false);
   try {
-    for (let tries = 0; tries < 4; tries++) {
-      await socket.send(WORD, { transport: "udp", hostname: ip, port }).catch(() => {});
-      const pause = new Promise<false>((done) => setTimeout(() => done(false), limitMs / 4));
+    for (let tries = 0; tries < most; tries++) {
+      await socket.send(question, { transport: "udp", hostname: ip, port }).catch(() => {});
+      const pause = new Promise<false>((done) => setTimeout(() => done(false), limitMs / most));
       if (await Promise.race([heard, pause])) return true;
     }
     return false;

@@ -417,7 +417,17 @@ export const mutants: readonly Mutant[] = [
       "->NXM_NX_REG5[],${GO(TABLES.denied)}",
       "->NXM_NX_REG5[],${GO(TABLES.allowed)}",
     ],
-    ["connections are not remembered", "`ct(commit,${ZONE}),NORMAL`", '"NORMAL"'],
+    ["connections are not remembered", "ct(commit,table=", "ct(table="],
+    [
+      "later fragments pass without the first one",
+      '"ct_state=-inv+trk,ip,nw_frag=later", COMMIT_AND_RETURN]',
+      '"ct_state=-inv+trk,ip,nw_frag=later", "NORMAL"]',
+    ],
+    [
+      "an allowed first fragment does not wait for the others",
+      '[TABLES.allowed, 15, "ip,nw_frag=first", COMMIT_AND_RETURN]',
+      '[TABLES.allowed, 15, "ip,nw_frag=first", "NORMAL"]',
+    ],
   ]),
 
   // --- agent

@@ -4,7 +4,7 @@
 import { addressToText } from "../../ipam/subnets.ts";
 import type { Direction, Endpoint } from "../input.ts";
 import type { FlowTable } from "./flow_table.ts";
-import { guardedFlows, networkFlow, PIPELINE, shieldFlows } from "./pipeline.ts";
+import { guardedFlows, networkFlow, passedFlows, PIPELINE, shieldFlows } from "./pipeline.ts";
 
 /** Guarded endpoints, by how many rules guard them in each direction; writes their flows. */
 export class GuardedEndpoints {
@@ -34,7 +34,12 @@ export class GuardedEndpoints {
     const guarded = { tag: here.tag, mac: here.mac, address: addressToText(address) };
     if (was!.in !== is!.in) this.#flows.changeAll(shieldFlows(guarded), verb);
     if (was!.any === is!.any) return;
-    this.#flows.changeAll([...guardedFlows(guarded), networkFlow(here), ...PIPELINE], verb);
+    this.#flows.changeAll([
+      ...guardedFlows(guarded),
+      networkFlow(here),
+      ...passedFlows(here),
+      ...PIPELINE,
+    ], verb);
     const count = (this.#countByTag.get(here.tag) ?? 0) + change;
     if (count > 0) this.#countByTag.set(here.tag, count);
     else this.#countByTag.delete(here.tag);

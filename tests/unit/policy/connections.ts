@@ -42,6 +42,7 @@ export function ctFields(connections: Connections, zone: number, packet: Fields)
   const known = connections.find(zone, packet);
   const { source, target, protocol, sourcePort, targetPort } = known?.first ?? tupleOf(packet);
   return {
+    ctZone: zone,
     ctState: TRACKED | (known ? ESTABLISHED | (known.isReply ? REPLY : 0) : NEW),
     ctNwSrc: source,
     ctNwDst: target,

@@ -31,6 +31,23 @@ interface Flow {
   readonly actions: readonly string[];
 }
 
+/** A frame at a ct(). */
+interface Held {
+  readonly fields: Record<string, number>;
+  readonly zone: number;
+  readonly isCommit: boolean;
+}
+
+const CT = /^ct\((commit,)?table=(\d+),zone=NXM_NX_REG0\[0\.\.15\]\)$/;
+
+/** Values of nw_frag, where lib/flow.h of Open vSwitch has bits: a fragment; not the first one. */
+export const [FIRST, LATER] = [1, 3];
+const FRAGMENTS: Readonly<Record<string, readonly [value: number, mask: number]>> = {
+  first: [FIRST, 3],
+  later: [LATER, 3],
+  yes: [1, 1],
+};
+
 const EVERY_BIT = 0xffff_ffff_ffff;
 
 /** Tables of flows. */
@@ -52,13 +69,47 @@ export class FlowMachine {
 
   /** Returns where a frame ends that enters at table 0; `connections` is the connection tracker. */
   run(frame: Fields, connections: Connections): Outcome {
-    const fields: Record<string, number> = { ...frame };
+    return this.runDatagram([frame], connections)[0]!;
+  }
+
+  /**
+   * Returns where the fragments of a datagram end, the first one first. As on the userspace datapath, ct() holds
+   * them until all are there; those that wait in vain are dropped.
+   */
+  runDatagram(fragments: readonly Fields[], connections: Connections): Outcome[] {
+    const walks = fragments.map((fields) => this.#walk({ ...fields }));
+    while (true) {
+      const steps = walks.map((walk) => walk.next());
+      const held = steps.flatMap((step) => step.done ? [] : [step.value]);
+      if (held.length < steps.length) {
+        return steps.map((step) => step.done ? step.value : "dropped");
+      }
+      const [{ fields: first, zone }] = held as [Held];
+      const tracked = ctFields(connections, zone, first);
+      if (held.some(({ isCommit }) => isCommit) && (tracked.ctState! & 1) === 1) {
+        connections.commit(zone, first);
+      }
+      for (const { fields } of held) {
+        Object.assign(fields, tracked, fields.nwFrag === LATER ? { ctTpSrc: 0, ctTpDst: 0 } : {});
+      }
+    }
+  }
+
+  *#walk(fields: Record<string, number>): Generator<Held, Outcome> {
     for (let table: number | undefined = 0, hops = 0; table !== undefined; hops++) {
       if (hops > 30) throw new Error(`a loop at table ${table}`);
       let next: number | undefined;
       for (const action of this.#find(table, fields).actions) {
         if (action === "NORMAL") return "forwarded";
-        if (action !== "drop") next = apply(action, fields, connections) ?? next;
+        // Copies end in their zone.
+        if (action === "drop" || action.startsWith("clone(")) continue;
+        const ct = CT.exec(action);
+        if (!ct) {
+          next = apply(action, fields) ?? next;
+          continue;
+        }
+        yield { fields, zone: (fields.reg0 ?? 0) & 0xffff, isCommit: ct[1] !== undefined };
+        next = Number(ct[2]);
       }
       table = next;
     }
@@ -148,6 +199,8 @@ function matchesOf(term: string): Match[] {
     const sum = (bits: typeof signs) => bits.reduce((all, { bit }) => all | bit, 0);
     return [matchOf(name, sum(signs.filter(({ isSet }) => isSet)), sum(signs))];
   }
+  const fragment = name === "nwFrag" ? FRAGMENTS[written] : undefined;
+  if (fragment) return [matchOf(name, ...fragment)];
   const [value = "", mask] = written.split("/");
   return [matchOf(name, numberOf(value), mask === undefined ? EVERY_BIT : numberOf(mask))];
 }
@@ -183,6 +236,7 @@ const NXM: Readonly<Record<string, string>> = {
   NXM_NX_CT_NW_DST: "ctNwDst",
   NXM_NX_CT_NW_PROTO: "ctNwProto",
   NXM_NX_CT_TP_DST: "ctTpDst",
+  NXM_NX_PKT_MARK: "pktMark",
 };
 
 function fieldOf(nxm: string): string {
@@ -192,11 +246,7 @@ function fieldOf(nxm: string): string {
 }
 
 /** Does one action; returns the table that it leads to. */
-function apply(
-  action: string,
-  fields: Record<string, number>,
-  connections: Connections,
-): number | undefined {
+function apply(action: string, fields: Record<string, number>): number | undefined {
   const table = /^resubmit\(,(\d+)\)$|^goto_table:(\d+)$/.exec(action);
   if (table) return Number(table[1] ?? table[2]);
   const set = /^set_field:(\w+)->(reg\d)$/.exec(action);
@@ -212,12 +262,7 @@ function apply(
     fields[field] = withBits(fields[field] ?? 0, number, [Number(first), Number(last)]);
     return undefined;
   }
-  const ct = /^ct\((?:table=(\d+)|(commit)),zone=NXM_NX_REG0\[0\.\.15\]\)$/.exec(action);
-  if (!ct) throw new Error(`unknown action ${action}`);
-  const zone = (fields.reg0 ?? 0) & 0xffff;
-  if (ct[2]) connections.commit(zone, fields);
-  else Object.assign(fields, ctFields(connections, zone, fields));
-  return ct[1] === undefined ? undefined : Number(ct[1]);
+  throw new Error(`unknown action ${action}`);
 }
 
 function withBits(old: number, value: number, [first, last]: [number, number]): number {

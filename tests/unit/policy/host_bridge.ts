@@ -6,7 +6,7 @@ import { antispoofFlows } from "../../../lib/ovs/ports/antispoof_flows.ts";
 import { flowText } from "../../../lib/ovs/openflow/flow.ts";
 import { trunkFlows } from "../../../lib/ovs/uplink/trunk.ts";
 import { Connections } from "./connections.ts";
-import { type Fields, FlowMachine, numberOf, type Outcome } from "./flow_machine.ts";
+import { type Fields, FIRST, FlowMachine, LATER, numberOf, type Outcome } from "./flow_machine.ts";
 
 /** A pod's port. */
 export interface BridgePort {
@@ -69,30 +69,45 @@ export class HostBridge {
 
   /** Returns where a packet ends that comes out of its sender's port, or in by the uplink. */
   pass(packet: BridgePacket, connections = this.connections): Outcome {
-    const { from, to, fromIp, toIp, protocol, fromPort, toPort, tcpFlags = "syn" } = packet;
-    return this.passFrame(packet, {
-      ethType: 0x800,
-      dlSrc: numberOf(from?.mac ?? ELSEWHERE),
-      dlDst: numberOf(to?.mac ?? ELSEWHERE),
-      nwSrc: numberOf(fromIp),
-      nwDst: numberOf(toIp),
-      nwProto: protocol,
-      tpSrc: fromPort,
-      tpDst: toPort,
-      tcpFlags: protocol === 6 ? TCP_FLAGS[tcpFlags] : 0,
-    }, connections);
+    return this.passFrame(packet, frameOf(packet), connections);
+  }
+
+  /** Returns where the fragments of a packet end; those after the first one have no ports. */
+  passFragments(packet: BridgePacket, count: number): Outcome[] {
+    const first = { ...this.#entryOf(packet), ...frameOf(packet), nwFrag: FIRST };
+    const later = { ...first, nwFrag: LATER, tpSrc: 0, tpDst: 0, tcpFlags: 0 };
+    const fragments = [first, ...Array.from({ length: count - 1 }, () => later)];
+    return this.#machine.runDatagram(fragments, this.connections);
   }
 
   /** The same for any frame. */
   passFrame(
-    { from, tag }: Pick<BridgePacket, "from" | "tag">,
+    packet: Pick<BridgePacket, "from" | "tag">,
     frame: Fields,
     connections = this.connections,
   ): Outcome {
-    const at = this.#ports.findIndex((port) => port === from);
-    const entry = at < 0 ? { inPort: UPLINK, dlVlan: tag } : { inPort: ofportAt(at), vlanTci: 0 };
-    return this.#machine.run({ ...entry, ...frame }, connections);
+    return this.#machine.run({ ...this.#entryOf(packet), ...frame }, connections);
   }
+
+  #entryOf({ from, tag }: Pick<BridgePacket, "from" | "tag">): Fields {
+    const at = this.#ports.findIndex((port) => port === from);
+    return at < 0 ? { inPort: UPLINK, dlVlan: tag } : { inPort: ofportAt(at), vlanTci: 0 };
+  }
+}
+
+function frameOf(packet: BridgePacket): Fields {
+  const { from, to, fromIp, toIp, protocol, fromPort, toPort, tcpFlags = "syn" } = packet;
+  return {
+    ethType: 0x800,
+    dlSrc: numberOf(from?.mac ?? ELSEWHERE),
+    dlDst: numberOf(to?.mac ?? ELSEWHERE),
+    nwSrc: numberOf(fromIp),
+    nwDst: numberOf(toIp),
+    nwProto: protocol,
+    tpSrc: fromPort,
+    tpDst: toPort,
+    tcpFlags: protocol === 6 ? TCP_FLAGS[tcpFlags] : 0,
+  };
 }
 
 function ofportAt(at: number): number {

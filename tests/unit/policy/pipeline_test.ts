@@ -210,3 +210,27 @@ Deno.test("a change of rules cuts a connection that is known and no longer allow
   const answer = tcp([80, 40_000], "ack")(after.web, after.app);
   assertEquals([more, answer].map((one) => after.bridge.pass(one, known)), ["dropped", "dropped"]);
 });
+
+// --- fragments
+
+Deno.test("fragments of a datagram pass together where its first one may, and so do those of its answer", () => {
+  const { bridge, web, app } = bridgeWith([...onlyPort80In, denyAll("out")].map((rule) => ({
+    ...rule,
+    ...rule.protocol ? { protocol: "udp" } : {},
+  })));
+  const all = (outcome: string) => Array.from({ length: 4 }, () => outcome);
+  assertEquals(bridge.passFragments(udp([40_000, 81])(app, web), 4), all("dropped"));
+  assertEquals(bridge.passFragments(udp([80, 40_000])(web, app), 4), all("dropped"), "no answer");
+  assertEquals(bridge.connections.size, 0);
+  assertEquals(bridge.passFragments(udp([40_000, 80])(app, web), 4), all("forwarded"));
+  assertEquals(bridge.connections.size, 1);
+  assertEquals(bridge.passFragments(udp([80, 40_000])(web, app), 4), all("forwarded"));
+  assertEquals(bridge.passFragments(udp([80, 40_001])(web, app), 4), all("dropped"));
+  assertEquals(bridge.connections.size, 1);
+});
+
+Deno.test("fragments of what has no ports pass by a rule without ports", () => {
+  const { bridge, web, app } = bridgeWith([denyAll("in"), allow("in", { protocol: "icmp" })]);
+  assertEquals(bridge.passFragments(packet(1, [0, 0])(app, web), 2), ["forwarded", "forwarded"]);
+  assertEquals(bridge.passFragments(packet(1, [0, 0])(app, web), 2), ["forwarded", "forwarded"]);
+});
