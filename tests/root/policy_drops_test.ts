@@ -86,13 +86,14 @@ for (const driver of ["jsonrpc", "vsctl"]) {
     await waitFor("the line", async () => (await droppedLines(host)).length > 0);
     const [first] = await droppedLines(host);
     assert(first!.endsWith(words), first);
-    await waitFor("how many more", async () => (await droppedLines(host)).length > 1, {
-      limitMs: 15_000,
-    });
-    const lines = await droppedLines(host);
-    assertEquals(lines.length, 2, lines.join("\n"));
-    const more = / (\d+) more in 10 s$/.exec(lines[1]!)?.[1];
-    assertEquals(1 + Number(more), await dropsOf(host, "t/p1"), lines[1]);
+    // On a busy machine the client repeats its packet for longer than one interval.
+    const isWholeCount = async () => {
+      const [, ...more] = await droppedLines(host);
+      const counted = more.map((line) => Number(/ (\d+) more in 10 s$/.exec(line)?.[1]));
+      return more.length > 0 &&
+        1 + counted.reduce((a, b) => a + b) === await dropsOf(host, "t/p1");
+    };
+    await waitFor("the lines to count all drops", isWholeCount, { limitMs: 15_000 });
     // Kubernetes' default deny: whom it isolates, and by which policy.
     const policy = {
       namespace: "default",

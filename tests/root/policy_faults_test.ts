@@ -84,9 +84,9 @@ for (const { name, table, limit } of KINDS) {
     assert(await stranger.asks("tcp", ip, 80));
     await limitTable(host, table, limit);
     await apply(host, intentWith(APP_ONLY));
-    assertMatch(await problemOf(host) ?? "", /TABLE_FULL/);
+    assertMatch(await problemOf(host) ?? "", /OFPFMFC_TABLE_FULL/);
     const { out } = await host.agent.call("status");
-    assertMatch(out, /^policies +not installed: .*TABLE_FULL/m);
+    assertMatch(out, /^policies +not installed: .*OFPFMFC_TABLE_FULL/m);
     assertStringIncludes(await host.agent.logText(), "policies are not enforced as they should be");
     await waitFor("nobody to reach it", async () => !await stranger.asks("tcp", ip, 80));
     const next = await host.pod("web2");
