@@ -39,8 +39,10 @@ export class VtepFault extends Fault {
       readonly answeringNics?: readonly string[];
     },
   ) {
-    const what = answeringNics.length > 0 ? "may lose frames" : "cannot be used";
-    super("unavailable", `tunnel address ${address} ${what}`, { why, fix });
+    const message = answeringNics.length > 0
+      ? `tunnel address ${address} may lose frames`
+      : `tunnel address ${address} cannot be used`;
+    super("unavailable", message, { why, fix });
     this.commands = commands;
     this.answeringNics = answeringNics;
   }
