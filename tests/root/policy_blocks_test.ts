@@ -1,10 +1,10 @@
 // Blocks of NetworkPolicies as Kubernetes' API servers read them, with real traffic.
 
 import { assertEquals } from "@std/assert";
-import { askAgent } from "../../lib/agent/client.ts";
 import type { KubePod } from "../../lib/policy/input.ts";
 import { tenantWith } from "../fixtures/tenant.ts";
 import { startHost } from "../lab/host.ts";
+import { setIngress } from "../lab/ingress_policy.ts";
 import { Talker } from "../lab/talk.ts";
 import { waitFor } from "../lab/wait.ts";
 
@@ -35,26 +35,13 @@ Deno.test("an ipBlock with leading zeros, or IPv4-mapped, lets in what Kubernete
   }
   const ips = pods.map(({ addresses: [ip = ""] }) => ip);
   assertEquals(ips, ["10.9.0.1", "10.9.0.2", "10.9.0.3"]);
-  const tell = (from: readonly unknown[]) =>
-    askAgent({
-      socket: host.agent.socket,
-      path: "/v1/kubernetes",
-      body: {
-        namespaces: [{ name: "default", labels: {} }],
-        pods,
-        policies: [{
-          namespace: "default",
-          name: "p",
-          podSelector: { matchLabels: { name: "web" } },
-          ingress: from.length === 0 ? [] : [{ from }],
-        }],
-      },
-    });
+  const allow = (from: readonly unknown[]) =>
+    setIngress(host.agent.socket, pods, from.length === 0 ? [] : [{ from }]);
   const [, friend, stranger] = talkers;
   for (const ipBlock of BLOCKS) {
-    await tell([]);
+    await allow([]);
     await waitFor("the pod to be closed", async () => !await friend!.asks("tcp", ips[0]!, 80));
-    await tell([{ ipBlock }]);
+    await allow([{ ipBlock }]);
     const seen = {
       ipBlock,
       friend: await friend!.asks("tcp", ips[0]!, 80),

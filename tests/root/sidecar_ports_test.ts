@@ -3,10 +3,10 @@
 // JSON as newer ones send it.
 
 import { assertEquals } from "@std/assert";
-import { askAgent } from "../../lib/agent/client.ts";
 import { peerPodIn, StringPool } from "../../lib/kube/objects.ts";
 import { tenantWith } from "../fixtures/tenant.ts";
 import { startHost } from "../lab/host.ts";
+import { setIngress } from "../lab/ingress_policy.ts";
 import { Talker } from "../lab/talk.ts";
 import { waitFor } from "../lab/wait.ts";
 
@@ -46,25 +46,11 @@ Deno.test("a policy for a named port of an init container that keeps running ope
     pods.push(peerPodIn(object, new StringPool()));
   }
   const name = (port: string) => ({ ports: [{ port }] });
-  const tell = (ingress: readonly unknown[]) =>
-    askAgent({
-      socket: host.agent.socket,
-      path: "/v1/kubernetes",
-      body: {
-        namespaces: [{ name: "default", labels: {} }],
-        pods,
-        policies: [{
-          namespace: "default",
-          name: "p",
-          podSelector: { matchLabels: { name: "web" } },
-          ingress,
-        }],
-      },
-    });
+  const allow = (ingress: readonly unknown[]) => setIngress(host.agent.socket, pods, ingress);
   const asks = (port: number) => talkers[1]!.asks("tcp", "10.9.0.1", port);
-  await tell([]);
+  await allow([]);
   await waitFor("the pod to be closed", async () => !await asks(15090));
-  await tell([name("metrics"), name("setup")]);
+  await allow([name("metrics"), name("setup")]);
   const seen = { metrics: await asks(15090), setup: await asks(8080), http: await asks(80) };
   assertEquals(seen, { metrics: true, setup: false, http: false });
 });
