@@ -42,9 +42,11 @@ export function addressesOfPods(stored: Stored): ReadonlyMap<string, ReadonlyMap
   return held;
 }
 
-/** Returns the pods of `attachments` as text: `default/web on host1, …`. */
+/** Returns the pods of `attachments` as text, in alphabetical order: `default/web on host1, …`. */
 export function podsOf(attachments: readonly AttachmentRecord[]): string {
-  return listNames(attachments.map(({ pod, host }) => `${pod.namespace}/${pod.name} on ${host}`));
+  return listNames(
+    attachments.map(({ pod, host }) => `${pod.namespace}/${pod.name} on ${host}`).sort(),
+  );
 }
 
 /** Faults (conflict) where `key`, which has live attachments, would change in `fields`. */
