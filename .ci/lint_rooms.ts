@@ -8,15 +8,16 @@ interface Room {
 }
 
 const DRIVER: Room = { rooms: [] };
-const PURE_ROOMS: readonly string[] = ["intent", "ipam", "policy"];
+const PURE_ROOMS: readonly string[] = ["cni", "intent", "ipam", "policy"];
 
 const ROOMS: ReadonlyMap<string, Room> = new Map<string, Room>([
-  ["faces", { rooms: ["agent", "cli", "intent"] }],
+  ["faces", { rooms: ["agent", "cli", "cni", "intent"] }],
   ["cli", { rooms: ["agent", "intent", "policy", "store", "kube"] }],
   [
     "agent",
-    { rooms: ["intent", "ipam", "policy", "store", "ovs", "net", "runtimes", "kube"] },
+    { rooms: ["cni", "intent", "ipam", "policy", "store", "ovs", "net", "runtimes", "kube"] },
   ],
+  ["cni", { rooms: [], packages: [] }],
   ["intent", { rooms: ["ipam"], packages: ["zod"] }],
   ["ipam", { rooms: [], packages: [] }],
   ["policy", { rooms: ["ipam"], packages: [] }],
@@ -47,13 +48,14 @@ const INNER_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
     ...["agent/policy/policy_enforcer.ts", "agent/gc/grace_period.ts"],
   ]],
   ["agent/kube", ["agent/api.ts", "agent/store", "agent/pods", "agent/policy"]],
+  ["agent/cni", ["agent/api.ts", "agent/store", "agent/pods"]],
   ["agent/gc", ["agent/api.ts", "agent/store", "agent/pods"]],
   ["agent/reconcile", [
     ...["agent/api.ts", "agent/store", "agent/fabric", "agent/pods", "agent/policy", "agent/gc"],
   ]],
   ["agent/server", [
     ...["agent/api.ts", "agent/store", "agent/fabric", "agent/pods", "agent/policy", "agent/kube"],
-    ...["agent/gc", "agent/reconcile"],
+    ...["agent/cni", "agent/gc", "agent/reconcile"],
   ]],
   ["intent/choice", ["intent"]],
   ["intent/examples", []],

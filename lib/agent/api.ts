@@ -56,6 +56,17 @@ export interface StatusAnswer {
   readonly ip?: string;
 }
 
+/** Path of a CNI call; its body is CniInput (cni/types.ts). */
+export const CNI_PATH = "/v1/cni";
+
+/** Answer of POST /v1/cni: what the plugin prints, one line of JSON or nothing, and its exit code. */
+export interface CniAnswer {
+  readonly exit: 0 | 1;
+  readonly output: string;
+  /** Whether the same call may succeed in a moment: the caller tries again (error code 11). */
+  readonly isTransient?: boolean;
+}
+
 /** Returns what `status` prints for a pod's address, as kubelets of 1.0 to 1.2 read it. */
 export function statusText(ip: string): string {
   return JSON.stringify({ apiVersion: "v1beta1", kind: "PodNetworkStatus", ip });

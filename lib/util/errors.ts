@@ -15,7 +15,7 @@ export type FaultCode =
 export const FAULT_CODES: Readonly<
   Record<FaultCode, { readonly exit: number; readonly http: number; readonly cni: number }>
 > = {
-  failed: { exit: 1, http: 500, cni: 999 },
+  failed: { exit: 1, http: 500, cni: 104 },
   usage: { exit: 2, http: 400, cni: 7 },
   "not_found": { exit: 3, http: 404, cni: 101 },
   conflict: { exit: 4, http: 409, cni: 103 },
