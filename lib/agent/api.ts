@@ -56,7 +56,7 @@ export interface StatusAnswer {
   readonly ip?: string;
 }
 
-/** Path of a CNI call; its body is CniInput (cni/types.ts). */
+/** Path of a CNI call; its body is CniInput (cni/cni_types.ts). */
 export const CNI_PATH = "/v1/cni";
 
 /** Answer of POST /v1/cni: what the plugin prints, one line of JSON or nothing, and its exit code. */
