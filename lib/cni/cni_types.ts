@@ -88,12 +88,14 @@ export interface CniAttachmentKey {
   readonly ifname: string;
 }
 
-/** A result in the form of version 1.1.0; cni/result.ts converts from and to older ones. */
+/** A result in the form of version 1.1.0; cni/cni_result.ts converts from and to older ones. */
 export interface CniResult {
   readonly interfaces: readonly CniInterface[];
   readonly ips: readonly CniIp[];
   readonly routes: readonly CniRoute[];
   readonly dns: CniDns;
+  /** Fields that only other plugins fill: passed on. */
+  readonly others?: Readonly<Record<string, unknown>>;
 }
 
 /** An interface; one in the container has `sandbox`, the path of its namespace. */
@@ -112,6 +114,7 @@ export interface CniIp {
   readonly gateway?: string;
   /** Index in `interfaces`. */
   readonly interface?: number;
+  readonly others?: Readonly<Record<string, unknown>>;
 }
 
 /** A route. */
