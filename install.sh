@@ -13,8 +13,9 @@ TRY_TOOLS=(
 TEST_TOOLS=(
   etcd:etcd-server etcdctl:etcd-client dockerd:docker.io busybox:busybox-static
   /usr/lib/cni/bridge:containernetworking-plugins tcpdump:tcpdump jq:jq openssl:openssl sysctl:procps
+  containerd:containerd runc:runc iptables:iptables
 )
-# Tools for tests/kube/build.sh, which builds an API server and a kubectl once.
+# Tools for tests/kube/build.sh, which builds Kubernetes once.
 KUBE_TOOLS=(
   /usr/lib/go-1.19/bin/go:golang-1.19-go dpkg-source:dpkg-dev
   /usr/share/gocode/src/github.com/modern-go/reflect2:golang-github-modern-go-reflect2-dev
@@ -289,8 +290,8 @@ TOGETHER=4
 # Those come last that wait for the API server, which is being built meanwhile.
 LAST='kube_[a-z_]+'
 
-# Prints the suites of tests/contract and tests/root.
-suites() { find tests/contract tests/root -name '*_test.ts' | sort; }
+# Prints the suites of tests/contract, tests/root and tests/node; those in folders below run only by name.
+suites() { find tests/contract tests/root tests/node -maxdepth 1 -name '*_test.ts' | sort; }
 
 # Prints those that run side by side, a group a line, in the order in which they begin.
 groups_of_suites() {
@@ -337,17 +338,23 @@ stop_lanes() {
   [ -z "$results" ] || rm -rf "$results"
 }
 
-# Starts the build of the API server that tests of Kubernetes want and wait for: in the background,
-# as it takes some minutes, and at low priority.
+# Starts the build of what tests of Kubernetes want and wait for: in the background, as it takes some
+# minutes, and at low priority. Executables that suites wait for first come first; see tests/kube/build.sh.
 start_kube_build() {
-  [ $# -gt 0 ] || set -- tests/contract tests/root
-  grep -rqs -F lab/kube.ts -- "$@" || return 0
+  local name names=(kubectl kube-apiserver) missing=''
+  [ $# -gt 0 ] || set -- tests/contract tests/root tests/node
+  if grep -rqs -F kube_nodes.ts -- "$@"; then
+    names+=(kube-scheduler kube-controller-manager kube-proxy kubelet)
+  elif ! grep -rqs -F lab/kube.ts -- "$@"; then
+    return 0
+  fi
   export K8CONTIVNET_KUBE=${K8CONTIVNET_KUBE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/k8contivnet/kube}
-  [ ! -x "$K8CONTIVNET_KUBE/kube-apiserver" ] || [ ! -x "$K8CONTIVNET_KUBE/kubectl" ] || return 0
+  for name in "${names[@]}"; do [ -x "$K8CONTIVNET_KUBE/$name" ] || missing+=" $name"; done
+  [ -n "$missing" ] || return 0
   install_tools "${KUBE_TOOLS[@]}"
-  say "building kube-apiserver and kubectl from Debian's source in the background, once, into $K8CONTIVNET_KUBE"
+  say "building$missing from Debian's source in the background, once, into $K8CONTIVNET_KUBE (progress: build.log there)"
   mkdir -p "$K8CONTIVNET_KUBE"
-  setsid nice tests/kube/build.sh >/dev/null 2>"$K8CONTIVNET_KUBE/build.log" </dev/null &
+  setsid nice tests/kube/build.sh "${names[@]}" >/dev/null 2>"$K8CONTIVNET_KUBE/build.log" </dev/null &
   kube_build=$!
 }
 

@@ -31,7 +31,9 @@ export interface KubeOptions {
 export async function startKube(dir: string, options: KubeOptions = {}): Promise<Kube> {
   await Deno.mkdir(dir, { recursive: true });
   const { address = "127.0.0.1" } = options;
-  const bin = await run(BUILD, ["--wait"], { limitMs: BUILD_LIMIT_MS });
+  const bin = await run(BUILD, ["--wait", "kubectl", "kube-apiserver"], {
+    limitMs: BUILD_LIMIT_MS,
+  });
   const files = await makeCertificates(dir, { address, user: "operator", serverUseOnly: false });
   await run("openssl", [
     ...["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", `${dir}/accounts.key`],

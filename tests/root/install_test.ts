@@ -268,7 +268,7 @@ Deno.test("install.sh -h shows examples, and a wrong argument is reported", asyn
 async function testHouse(folder: string, units: string, roots: string): Promise<Ended> {
   // A lab within the lab sees no /run of ours: what install.sh brings on a bare machine is there already.
   const script =
-    `cd "$1"; mkdir -p .cache/deno/bin .ci tests/unit tests/contract tests/root tests/lab
+    `cd "$1"; mkdir -p .cache/deno/bin .ci tests/unit tests/contract tests/root tests/node tests/lab
     cp ${Deno.execPath()} .cache/deno/bin/deno
     cp ${HOUSE}install.sh .; cp ${HOUSE}tests/lab/in_lab.sh tests/lab
     if [ "$3" = exit ]; then echo exit 1; else echo :; fi >.ci/build.sh; : >main.ts; echo '{"test":{"include":["tests/unit/"]}}' >deno.json
