@@ -11,7 +11,9 @@ import { type Clock, systemClock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import { LogDedup } from "../util/log_dedup.ts";
 import { returnFreeMemory } from "../util/memory.ts";
+import type { CniInput } from "../cni/cni_types.ts";
 import type { PodRequest, TraceRequest } from "./api.ts";
+import { answerCni, type CniDeps } from "./cni/answer_cni.ts";
 import type { Drivers } from "./drivers.ts";
 import { FabricSync } from "./fabric/fabric_sync.ts";
 import { GracePeriod } from "./gc/grace_period.ts";
@@ -133,18 +135,22 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
     onUnmatched: options.onUnmatched,
   };
   const setUpLate = (pod: PodRequest) => setupPod(setupDeps, pod, { isLate: true });
-  const tearDown = (pod: PodRequest) =>
-    teardownPod(
-      {
-        ...{ host, store, plumbing, sandboxes, clock, log, fabricSignal },
-        policySignal: policies.signal,
-      },
-      pod,
-    );
+  const teardownDeps = {
+    ...{ host, store, plumbing, sandboxes, clock, log, fabricSignal },
+    policySignal: policies.signal,
+  };
+  const tearDown = (pod: PodRequest) => teardownPod(teardownDeps, pod);
   const verbs = {
     ...{ host, store, tags, sandboxes, memoryTrim, tearDown, setups, clock, backoff },
     reconcileSignal,
     setUp: (pod: PodRequest) => setupPod(setupDeps, pod),
+  };
+  const cni: CniDeps = {
+    ...{ sandboxes, setups, memoryTrim, log },
+    add: setupDeps,
+    del: teardownDeps,
+    check: { host, store, plumbing, tags },
+    status: { store, switch: ovs, fabric },
   };
   const lateAttach = {
     ...{ host, store, sandboxes, clock, log, logDedup, podMetadata, backoff, setUpLate },
@@ -170,6 +176,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
     memoryTrim,
     tearDown,
     answerVerb: (...args: VerbArguments) => answerVerb(verbs, ...args),
+    answerCni: (input: CniInput) => answerCni(cni, input),
     loops: {
       reconcile: {
         reconcileOnce: () => reconcileOnce(reconcileDeps),
@@ -192,7 +199,8 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
       unmatched: sandboxes.unmatched,
     },
     server: {
-      ...{ store, intents, policies, verbs, log, reconcileSignal, memoryTrim },
+      ...{ store, intents, policies, log, reconcileSignal, memoryTrim },
+      runtimes: { verbs, answerCni: (input: CniInput) => answerCni(cni, input) },
       gc: {
         ...{ host, store, gracePeriod, clock, log, reconcileSignal, fabricSignal },
         policySignal: policies.signal,

@@ -24,6 +24,8 @@ export interface CniInput {
   readonly path: string;
   /** The network configuration, from standard input. */
   readonly config: string;
+  /** Whether the plugin itself repeats this call, as an earlier try had no answer: then it may have been done. */
+  readonly isRetry?: boolean;
 }
 
 /** A checked call of every command but VERSION. */

@@ -19,6 +19,8 @@ export interface Placement {
 export interface Choice {
   readonly endpoint: EndpointRecord;
   readonly interface: string;
+  /** MAC that the runtime asks for; otherwise the endpoint's, or one made from its address. */
+  readonly mac?: string | undefined;
 }
 
 /** What a sandbox has already, and what others have. */
@@ -100,11 +102,16 @@ export function isBoundTo(sandbox: string | undefined, endpoint: EndpointRecord)
   return sandbox.startsWith(uuid) || (sandbox.length >= 12 && uuid.startsWith(sandbox));
 }
 
-function pinOf({ pin, host }: EndpointRecord): string | undefined {
+/** Returns the host that an endpoint is pinned to, if any. */
+export function pinOf({ pin, host }: EndpointRecord): string | undefined {
   return pin?.host ?? host;
 }
 
-function belongsElsewhere({ namespace, pod, host }: Placement, endpoint: EndpointRecord): Fault {
+/** Returns why a pod cannot have `endpoint` on this host: it is pinned to another one. */
+export function belongsElsewhere(
+  { namespace, pod, host }: Placement,
+  endpoint: EndpointRecord,
+): Fault {
   const { tenant, network, container } = endpoint;
   const home = pinOf(endpoint);
   return new Fault("conflict", `pod ${namespace}/${pod} is not connected on ${host}`, {

@@ -164,6 +164,16 @@ export interface AttachmentRecord {
   readonly generation: number;
   readonly state: AttachmentState;
   readonly reason?: string;
+  /** Only if a CNI runtime asked for it: the names by which that runtime deletes it. */
+  readonly cni?: CniNames;
+}
+
+/** How a CNI runtime names an attachment, beside its container (the sandbox). */
+export interface CniNames {
+  /** Name of the network configuration. */
+  readonly network: string;
+  /** CNI_IFNAME; the interface has another name if a plugin before ours made one with this name. */
+  readonly ifname: string;
 }
 
 /** `agents/<host>`: which agent has a host label, written with each heartbeat. */

@@ -99,6 +99,11 @@ export interface Switch {
    * one bundle. For the agent's start and after a restart of ovs-vswitchd; rows are not changed.
    */
   syncPorts(specs: readonly PortSpec[]): Promise<void>;
+  /**
+   * Returns the anti-spoofing flows of a port that ovs-vswitchd does not have, as text. Faults: not_found, if
+   * it has no row.
+   */
+  missingFlows(spec: PortSpec): Promise<string[]>;
   /** Makes the anti-spoofing flows of all ports follow `policyVlans` as it is now. */
   refreshAntispoofFlows(): Promise<void>;
   /**

@@ -238,6 +238,18 @@ function declareReads(promise: Declare): void {
     await links.removeLinks([spec.hostEnd]);
   });
 
+  promise("podGateways() returns the next hop of a sandbox's default route", async (bench) => {
+    const { links, makeSandbox } = bench;
+    await using sandbox = await makeSandbox();
+    assertEquals(await links.podGateways(sandbox.netns), []);
+    const spec = sandbox.spec();
+    await links.createPair(spec);
+    assertEquals(await links.podGateways(sandbox.netns, sandbox.inode), [spec.gateway]);
+    await sandbox.setDefaultRoute();
+    assertEquals(await links.podGateways(sandbox.netns, sandbox.inode), []);
+    await links.removeLinks([spec.hostEnd]);
+  });
+
   promise("linkMtu() finds the link of an address of this namespace", async ({ links, host }) => {
     const addresses = ["198.51.100.7/24", "198.51.100.8/24"];
     await host.addLink({ name: "vtep0", mtu: 1476, addresses });

@@ -36,6 +36,7 @@ function declareGone(promise: Declare): void {
     await refused(bench, () => links.createPair(spec), "not_found", wanted);
     await refused(bench, () => links.ensurePodSide(spec), "not_found", wanted);
     await refused(bench, () => links.podLinks(spec.netns, other.inode), "not_found", wanted);
+    await refused(bench, () => links.podGateways(spec.netns, other.inode), "not_found", wanted);
     assertEquals(await sandbox.links(), []);
   });
 

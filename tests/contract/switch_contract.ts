@@ -271,6 +271,20 @@ function declareFlows(promise: Declare): void {
     await assertPorts(bench, [specOf(1), specOf(2)]);
   });
 
+  promise(
+    "missingFlows() names the flows of a port that are gone, of no other port",
+    async (bench) => {
+      for (const n of [1, 2]) await add(bench, specOf(n));
+      assertEquals(await bench.switch.missingFlows(specOf(1)), []);
+      const before = await bench.flows();
+      await bench.deleteFlows();
+      const missing = await bench.switch.missingFlows(specOf(1));
+      assertEquals(missing.length, before.length / 2);
+      assert(missing.every((flow) => before.includes(flow)), missing.join("\n"));
+      await assertFault(bench.switch.missingFlows(specOf(3)), "not_found");
+    },
+  );
+
   promise("refreshAntispoofFlows() follows the policy VLANs of now", async (bench) => {
     const specs = [specOf(1), specOf(2, { tag: 102 })];
     for (const spec of specs) await add(bench, spec);

@@ -91,6 +91,14 @@ export class MemoryLinks implements Links {
     });
   }
 
+  podGateways(netns: string, netnsInode?: number): Promise<string[]> {
+    return this.recorder.run("podGateways", [netns, netnsInode], () => {
+      checkNetns(netns);
+      const { defaultRoute } = this.#sandboxAt(netns, netnsInode);
+      return defaultRoute ? [defaultRoute.gateway] : [];
+    });
+  }
+
   linkMtu(address: string): Promise<number | undefined> {
     return this.recorder.run("linkMtu", [address], () => {
       parseAddress(address);

@@ -120,6 +120,17 @@ export class MemorySwitch implements Switch {
     });
   }
 
+  missingFlows(desired: PortSpec): Promise<string[]> {
+    return this.#call("missingFlows", [desired.name], () => {
+      const spec = parsePort(desired);
+      const ofport = this.rows.get(spec.name)?.ofport;
+      if (ofport === undefined) throw new Fault("not_found", `no port ${spec.name}`);
+      const present = this.#flowsByNumber.get(ofport) ?? [];
+      return antispoofFlows(ofport, spec, this.#policyVlans).map(flowText)
+        .filter((flow) => !present.includes(flow));
+    });
+  }
+
   refreshAntispoofFlows(): Promise<void> {
     return this.#call("refreshAntispoofFlows", [], () => {
       for (const name of this.rows.keys()) this.#setFlows(name);

@@ -468,8 +468,8 @@ export const mutants: readonly Mutant[] = [
   ...mutantsOf("lib/agent/pods/claim.ts", ["tests/unit/agent/pods/claim_test.ts"], [
     [
       "an older sandbox keeps an endpoint that a newer one claims",
-      "(one.sandbox === place.sandbox ||\n      chosen.has(keys.endpoint(one.tenant, one.network, one.endpoint)))",
-      "one.sandbox === place.sandbox",
+      "(isReplaced(one) || chosen.has(endpointKeyOf(one)))",
+      "isReplaced(one)",
     ],
     ["each interface has a default route", "gateway && isFirst", "gateway"],
     [
@@ -957,6 +957,48 @@ export const mutants: readonly Mutant[] = [
     ["a list is taken for an object", " && !Array.isArray(value)", ""],
     ["any truthy value forces", "force: body.force === true", "force: Boolean(body.force)"],
     ["a port may be over 65535", "|| port > 65_535", ""],
+  ]),
+  ...mutantsOf("lib/agent/pods/claim.ts", ["tests/unit/agent/cni/cni_add_test.ts"], [
+    [
+      "an ADD takes the container's other interfaces away",
+      "(!place.cni || interfaces.has(one.interface))",
+      "true",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/store/documents.ts", ["tests/unit/agent/cni/cni_add_test.ts"], [
+    [
+      "containers whose ids begin alike are one",
+      "(!one.cni && isSandboxId(sandbox) && one.sandbox.startsWith(sandbox))",
+      "one.sandbox.startsWith(sandbox)",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/cni/cni_choice.ts", ["tests/unit/agent/cni/cni_add_test.ts"], [
+    ["a second ADD gets the endpoint of the first", "!inUse.has(keyOf(one)) &&", ""],
+    [
+      "an endpoint with an Interface is for any",
+      "(one.interface === undefined || one.interface === name)",
+      "true",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/cni/cni_del.ts", ["tests/unit/agent/cni/cni_del_test.ts"], [
+    ["DEL means all interfaces", "(one.cni?.ifname ?? one.interface) === ifname", "true"],
+    [
+      "GC collects other networks' attachments",
+      "one.cni?.network === config.name &&",
+      "one.cni &&",
+    ],
+    [
+      "GC looks at the container alone",
+      "return `${containerId} ${ifname}`;",
+      'return ifname === "" ? "" : containerId;',
+    ],
+  ]),
+  ...mutantsOf("lib/agent/cni/cni_status.ts", ["tests/unit/agent/cni/cni_del_test.ts"], [
+    [
+      "STATUS does not see a full pool",
+      "all.length > 0 && all.every(",
+      "all.length > 9 && all.every(",
+    ],
   ]),
   ...mutantsOf("lib/agent/server/pod_verbs.ts", ["tests/unit/agent/server/pod_verbs_test.ts"], [
     [

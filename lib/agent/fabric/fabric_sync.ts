@@ -38,6 +38,7 @@ const NOTHING = JSON.stringify({ uplink: undefined, overlay: undefined });
 export class FabricSync {
   readonly #deps: FabricDeps;
   readonly #problems = new Map<string, string>();
+  readonly #errors = new Map<string, string>();
   readonly #queue = new KeyedQueue();
   /** What was installed last, as JSON; empty where not all of it was. */
   #installed = "";
@@ -53,6 +54,11 @@ export class FabricSync {
     const { store: { documents }, host, flags } = this.#deps;
     const record = documents.get(keys.host(host))?.value as HostRecord | undefined;
     return flags.uplink ?? record?.intf;
+  }
+
+  /** What keeps pods from other hosts, as far as it is known; undefined if nothing does. */
+  get problem(): string | undefined {
+    return [...this.#errors.values()][0];
   }
 
   /** Makes uplink and tunnels as the records say now; with `isFresh`, even if they said so before. */
@@ -148,9 +154,11 @@ export class FabricSync {
     const message = fault?.message ?? "";
     const before = this.#problems.get(part) ?? "";
     this.#problems.set(part, message);
+    const isWarning = fault instanceof VtepFault && fault.isWarning;
+    if (fault && !isWarning) this.#errors.set(part, fault.message);
+    else this.#errors.delete(part);
     if (message === before) return;
     if (!fault) return log.info(`${part} works again`);
-    const isWarning = fault instanceof VtepFault && fault.isWarning;
     log[isWarning ? "warn" : "error"](`${part}: ${message}`);
     if (fault instanceof VtepFault) {
       for (const command of fault.commands) log.info(`to mend it, as root: ${command}`);

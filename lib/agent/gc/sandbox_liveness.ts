@@ -59,7 +59,9 @@ export async function checkSandboxes(deps: SandboxLivenessDeps): Promise<Sandbox
   }
   const stateOf = createStateQuery(deps);
   await Promise.all(gone.map(async (one) => {
-    stateById.set(one.id, await stateOf(one.sandbox).catch(() => "missing"));
+    // A CNI runtime calls for whatever it starts again; until it does, nothing is known.
+    const state = one.cni ? "missing" : await stateOf(one.sandbox).catch(() => "missing" as const);
+    stateById.set(one.id, state);
   }));
   const moved = new Map(
     gone.filter(({ id }) => stateById.get(id) === "moved").map((one) => [one.sandbox, one]),

@@ -2,6 +2,7 @@
 
 import {
   type AttachmentRecord,
+  type CniNames,
   type Documents,
   type EndpointRecord,
   keys,
@@ -29,6 +30,8 @@ export interface Place {
   readonly startTime?: number | undefined;
   readonly pod: { readonly namespace: string; readonly name: string };
   readonly podUid?: string | undefined;
+  /** Only for a CNI runtime, which asks for one interface at a time: the sandbox keeps its other ones. */
+  readonly cni?: CniNames | undefined;
 }
 
 /** A planned claim. */
@@ -60,15 +63,17 @@ export function planClaim(
   options: ClaimOptions,
 ): Claim {
   const present = attachmentsIn(documents, place.host, place.sandbox);
-  const first = firstOf(present, choices);
+  const first = firstOf(present, choices, place.cni !== undefined);
   const attachments = choices.map((choice) =>
     keepOrRenew(present, attachmentFor(documents, place, choice, choice === first, options))
   );
   const chosen = new Set(choices.map(({ endpoint }) => endpointKey(endpoint)));
   const kept = new Set(attachments.map((one) => one.id));
+  const interfaces = new Set(choices.map((choice) => choice.interface));
+  const isReplaced = (one: AttachmentRecord) =>
+    one.sandbox === place.sandbox && (!place.cni || interfaces.has(one.interface));
   const stale = attachmentsOf(documents, place.host).filter((one) =>
-    !kept.has(one.id) && (one.sandbox === place.sandbox ||
-      chosen.has(keys.endpoint(one.tenant, one.network, one.endpoint)))
+    !kept.has(one.id) && (isReplaced(one) || chosen.has(endpointKeyOf(one)))
   );
   const isNew = attachments.every((one) => !present.includes(one));
   return {
@@ -81,12 +86,16 @@ export function planClaim(
 
 /**
  * Returns the choice that gets the pod's default route: the one that has it already, else the one of the
- * interface that is there already. A choice that comes later does not take it away from a running pod.
+ * interface that is there already. A choice that comes later does not take it away from a running pod; a CNI
+ * runtime asks for one interface at a time, so there any other interface was first.
  */
 function firstOf(
   present: readonly AttachmentRecord[],
   choices: readonly Choice[],
+  isCni: boolean,
 ): Choice | undefined {
+  const names = choices.map((choice) => choice.interface);
+  if (isCni && present.some((one) => !names.includes(one.interface))) return undefined;
   const attachmentOf = ({ endpoint }: Choice) =>
     present.find((one) => endpointKeyOf(one) === endpointKey(endpoint));
   return choices.find((choice) => attachmentOf(choice)?.gateway) ??
@@ -96,7 +105,7 @@ function firstOf(
 function attachmentFor(
   documents: Documents,
   place: Place,
-  { endpoint, interface: name }: Choice,
+  { endpoint, interface: name, mac }: Choice,
   isFirst: boolean,
   { newId, mtuOf }: ClaimOptions,
 ): AttachmentRecord {
@@ -120,10 +129,11 @@ function attachmentFor(
     addresses: [`${endpoint.address}/${network.subnet.split("/")[1]}`],
     // One default route per pod: that of its first interface.
     ...(gateway && isFirst ? { gateway } : {}),
-    mac: endpoint.mac ?? macOf(endpoint.address),
+    mac: mac ?? endpoint.mac ?? macOf(endpoint.address),
     mtu: mtuOf(network),
     generation: generationAt(place.host, endpoint),
     state: "planned",
+    ...(place.cni ? { cni: place.cni } : {}),
   };
 }
 
@@ -142,6 +152,7 @@ const COMPARED = [
   "interface",
   "addresses",
   "generation",
+  "cni",
 ] as const satisfies readonly (keyof AttachmentRecord)[];
 
 /** Returns the present attachment if its interface can stay as it is. */

@@ -5,10 +5,10 @@
 // When the pool is full, the address held longest is reused: holding an address is a courtesy to a pod that
 // may never come back, while the new pod would have no network at all.
 
-import { freeAddresses, poolIsFull, refusalOf } from "../../ipam/addresses.ts";
+import { type AddressPool, freeAddresses, poolIsFull, refusalOf } from "../../ipam/addresses.ts";
 import { addressToText, parseAddress, parseSubnet } from "../../ipam/subnets.ts";
 import type { Choice } from "../../intent/bind.ts";
-import type { KnownPod } from "../../intent/choice/requested_network.ts";
+import type { KnownPod, RequestedNetwork } from "../../intent/choice/requested_network.ts";
 import {
   type AvailableNetworks,
   chooseNetwork,
@@ -17,6 +17,7 @@ import {
 } from "../../intent/choice/choose.ts";
 import { dynamicEndpointName } from "../../intent/dynamic.ts";
 import {
+  type ClaimRecord,
   type Documents,
   type EndpointRecord,
   keys,
@@ -26,6 +27,7 @@ import {
 import { nameOf } from "../../intent/plan/stored.ts";
 import { poolOf } from "../../intent/field_rules.ts";
 import type { Check, Write } from "../../store/store.ts";
+import { Fault } from "../../util/errors.ts";
 import {
   attachmentsIn,
   endpointsAt,
@@ -45,6 +47,10 @@ export interface NewPod {
   readonly isTaking: (claim: string) => boolean;
   /** How many commits conflicted with other hosts: the next try skips more addresses. */
   readonly tries: number;
+  /** Address that the pod asks for. @default the one that is held for it, else the lowest free one */
+  readonly address?: string | undefined;
+  /** MAC that the runtime asks for. */
+  readonly mac?: string | undefined;
 }
 
 /** What the endpoint adds to the commit of its attachment. */
@@ -65,39 +71,49 @@ export function offerOf(documents: Documents): AvailableNetworks {
 }
 
 /** Returns the network of a pod that no endpoint names. Faults: as chooseNetwork(). */
-export function networkFor(documents: Documents, pod: KnownPod): NetworkChoice | NoChoice {
-  return chooseNetwork(offerOf(documents), pod);
+export function networkFor(
+  documents: Documents,
+  pod: KnownPod,
+  requested?: RequestedNetwork,
+): NetworkChoice | NoChoice {
+  return chooseNetwork(offerOf(documents), pod, requested);
 }
 
-/** Returns what creates the pod's endpoint in `network`. Faults: exhausted, if the pool has no address left. */
+/**
+ * Returns what creates the pod's endpoint in `network`. Faults: exhausted, if the pool has no address left;
+ * usage and conflict, if it cannot have the address that it asks for.
+ */
 export function planDynamicEndpoint(
   documents: Documents,
   { network, group, rule }: NetworkChoice,
   newPod: NewPod,
 ): DynamicEndpoint {
-  const { pod } = newPod;
-  const { tenant, name } = network;
-  const key = keys.endpoint(tenant, name, dynamicEndpointName(pod));
+  const { pod, interface: name, mac } = newPod;
+  const { tenant } = network;
+  const key = keys.endpoint(tenant, network.name, dynamicEndpointName(pod));
   const tenantKey = keys.tenant(tenant);
   const checks = [{ key: tenantKey, revision: revisionOf(documents, tenantKey) }];
   const dynamic = { pod: pod.name, rule };
   const known = documents.get(key)?.value as EndpointRecord | undefined;
-  if (known) {
+  const isKept = newPod.address === undefined || newPod.address === known?.address;
+  if (known && isKept) {
     const { dynamic: _, group: _group, ...rest } = known;
     const endpoint = { ...rest, ...(group ? { group } : {}), dynamic };
-    return { choice: { endpoint, interface: newPod.interface }, rule, checks, writes: [] };
+    return { choice: { endpoint, interface: name, mac }, rule, checks, writes: [] };
   }
   const taken = takeAddress(documents, network, newPod);
-  const claim = keys.addressClaim(tenant, name, taken.address);
+  const claim = keys.addressClaim(tenant, network.name, taken.address);
   const endpoint: EndpointRecord = {
-    ...{ schema: SCHEMA, tenant, network: name, container: dynamicEndpointName(pod) },
+    ...{ schema: SCHEMA, tenant, network: network.name, container: dynamicEndpointName(pod) },
     ...{ namespace: pod.namespace, address: taken.address, addressBy: "pool" },
     ...(group ? { group } : {}),
+    ...(known?.bound ? { bound: known.bound } : {}),
     dynamic,
   };
+  const former = known && keys.addressClaim(tenant, network.name, known.address);
   const displacedKey = taken.displaced && endpointKeyOf(taken.displaced);
   return {
-    choice: { endpoint, interface: newPod.interface },
+    choice: { endpoint, interface: name, mac },
     rule,
     claim,
     ...(taken.displaced ? { displaced: taken.displaced } : {}),
@@ -110,7 +126,11 @@ export function planDynamicEndpoint(
     ],
     writes: [
       { key: claim, value: { schema: SCHEMA, owner: key } },
-      { key: keys.arrival(tenant, name), value: { schema: SCHEMA, endpoint: nameOf(key) } },
+      {
+        key: keys.arrival(tenant, network.name),
+        value: { schema: SCHEMA, endpoint: nameOf(key) },
+      },
+      ...(former ? [{ key: former, value: undefined }] : []),
       ...(displacedKey ? [{ key: displacedKey, value: undefined }] : []),
     ],
   };
@@ -123,10 +143,14 @@ function revisionOf(documents: Documents, key: string): number {
 function takeAddress(
   documents: Documents,
   network: NetworkRecord,
-  { host, isTaking, tries }: NewPod,
+  newPod: NewPod,
 ): { readonly address: string; readonly displaced?: EndpointRecord } {
+  const { host, isTaking, tries } = newPod;
   const { tenant, name, subnet } = network;
   const pool = poolOf((key) => key, `${tenant}/${name}`, network, parseSubnet(subnet));
+  if (newPod.address !== undefined) {
+    return takeRequested(documents, { pool, network, address: newPod.address, newPod });
+  }
   const isUsed = (address: number) => {
     const claim = keys.addressClaim(tenant, name, addressToText(address));
     return documents.has(claim) || isTaking(claim);
@@ -141,6 +165,38 @@ function takeAddress(
   const displaced = pick(held, skipOf(host, tries));
   if (displaced) return { address: displaced.address, displaced };
   throw poolIsFull(pool);
+}
+
+/**
+ * Returns the address that the pod asks for; of a pod that is gone, its held one is taken. Faults: usage, if
+ * the network cannot give it to any pod; conflict, if another one has it.
+ */
+function takeRequested(
+  documents: Documents,
+  { pool, network: { tenant, name }, address, newPod: { pod, isTaking } }: {
+    readonly pool: AddressPool;
+    readonly network: NetworkRecord;
+    readonly address: string;
+    readonly newPod: NewPod;
+  },
+): { readonly address: string; readonly displaced?: EndpointRecord } {
+  const what = `pod ${pod.namespace}/${pod.name} cannot have address ${address}`;
+  const refusal = refusalOf(pool, parseAddress(address));
+  if (refusal !== undefined) {
+    const fix = `ask for one of ${pool.name}`;
+    throw new Fault("usage", what, { why: `in network ${pool.name} ${refusal}`, fix });
+  }
+  const claim = keys.addressClaim(tenant, name, address);
+  const holder = (documents.get(claim)?.value as ClaimRecord | undefined)?.owner;
+  if (holder === undefined && !isTaking(claim)) return { address };
+  const endpoint = holder === undefined
+    ? undefined
+    : documents.get(holder)?.value as EndpointRecord | undefined;
+  if (endpoint?.dynamic?.heldSince !== undefined) return { address, displaced: endpoint };
+  throw new Fault("conflict", what, {
+    why: holder === undefined ? "another pod is getting it" : `${nameOf(holder)} has it`,
+    fix: "ask for another one, or for none",
+  });
 }
 
 /** Returns element `skip` of `list`, modulo its length. */

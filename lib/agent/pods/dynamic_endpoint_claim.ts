@@ -1,12 +1,17 @@
 // The endpoint of a pod that no endpoint names: asks once what is known of the pod, decides anew for each
 // try of its commit, and meanwhile keeps this host's other set-ups off the address it has chosen.
 
-import type { KnownPod } from "../../intent/choice/requested_network.ts";
+import {
+  addressRequestedBy,
+  type KnownPod,
+  type RequestedNetwork,
+} from "../../intent/choice/requested_network.ts";
 import type { NoChoice } from "../../intent/choice/choose.ts";
 import type { PodName } from "../../intent/dynamic.ts";
 import type { Documents } from "../../intent/records.ts";
 import type { Sandbox } from "../../runtimes/runtime.ts";
-import { Fault } from "../../util/errors.ts";
+import { parseAddress } from "../../ipam/subnets.ts";
+import { Fault, faultFrom } from "../../util/errors.ts";
 import { endpointKeyOf, type HostView } from "../store/documents.ts";
 import { type DynamicEndpoint, networkFor, planDynamicEndpoint } from "./dynamic_endpoint.ts";
 import type { Claim } from "./claim.ts";
@@ -43,41 +48,73 @@ export async function claimDynamicEndpoint(
 ): Promise<DynamicEndpointClaim | NoChoice> {
   const uid = sandbox.pod?.uid;
   const known = await metadataOf(deps.podMetadata, { ...pod, uid }, sandbox.labels);
-  const choice = networkFor(deps.store.documents, known);
-  return choice.network ? new DynamicEndpointClaim(deps, known, name) : choice;
+  return claimEndpointFor(deps, { pod: known, interface: name });
+}
+
+/** A pod that gets an endpoint, and what its runtime asks for. */
+export interface EndpointRequest {
+  readonly pod: KnownPod;
+  /** Name of the pod's interface. */
+  readonly interface: string;
+  /** @default what its labels and annotations ask for */
+  readonly network?: RequestedNetwork | undefined;
+  /** @default what its annotation asks for */
+  readonly address?: string | undefined;
+  readonly mac?: string | undefined;
+}
+
+/** As claimDynamicEndpoint(), for a pod whose metadata is known. Faults: as chooseNetwork(); usage. */
+export function claimEndpointFor(
+  deps: DynamicEndpointDeps,
+  request: EndpointRequest,
+): DynamicEndpointClaim | NoChoice {
+  const choice = networkFor(deps.store.documents, request.pod, request.network);
+  if (!choice.network) return choice;
+  const address = request.address ?? addressRequestedBy(request.pod);
+  if (address !== undefined) checkAddress(address, request.pod);
+  return new DynamicEndpointClaim(deps, { ...request, address });
+}
+
+/** Faults: usage, if `text` is not an address. */
+function checkAddress(text: string, { namespace, name }: KnownPod): void {
+  try {
+    parseAddress(text);
+  } catch (error) {
+    throw new Fault("usage", `pod ${namespace}/${name} asks for an address that is not valid`, {
+      why: faultFrom(error).message,
+      fix: "write an IPv4 address, such as 11.1.0.5",
+    });
+  }
 }
 
 /** An endpoint about to be created for a pod. */
 export class DynamicEndpointClaim implements Disposable {
   readonly #deps: DynamicEndpointDeps;
-  readonly #pod: KnownPod;
-  readonly #interface: string;
+  readonly #request: EndpointRequest;
   #claim: string | undefined;
   #tries = 0;
   #displaced: DynamicEndpoint["displaced"];
 
-  constructor(deps: DynamicEndpointDeps, pod: KnownPod, name: string) {
+  constructor(deps: DynamicEndpointDeps, request: EndpointRequest) {
     this.#deps = deps;
-    this.#pod = pod;
-    this.#interface = name;
+    this.#request = request;
   }
 
   /** Returns what the commit needs on these documents. Faults: as chooseNetwork(); exhausted. */
   plan(documents: Documents): DynamicEndpoint {
     const { host, addressesInFlight } = this.#deps;
     this[Symbol.dispose]();
-    const choice = networkFor(documents, this.#pod);
+    const { pod, network, interface: link, address, mac } = this.#request;
+    const choice = networkFor(documents, pod, network);
     if (!choice.network) {
-      const { namespace, name } = this.#pod;
+      const { namespace, name } = pod;
       throw new Fault("conflict", `pod ${namespace}/${name} has lost its network`, {
         why: `${choice.why}, since a moment ago`,
         fix: 'see "k8contivnet why", and set the pod up again',
       });
     }
     const endpoint = planDynamicEndpoint(documents, choice, {
-      host,
-      pod: this.#pod,
-      interface: this.#interface,
+      ...{ host, pod, interface: link, address, mac },
       isTaking: (claim) => addressesInFlight.has(claim),
       tries: this.#tries++,
     });

@@ -60,7 +60,8 @@ export function latePods(deps: LatePodsDeps): PodRequest[] {
 function podsHere(
   { store, host, sandboxes: { unmatched, containers, tornDown }, clock }: LatePodsDeps,
 ): PodRequest[] {
-  const attached = attachmentsOf(store.documents, host)
+  // A CNI runtime asks for each interface itself.
+  const attached = attachmentsOf(store.documents, host).filter(({ cni }) => !cni)
     .map(({ pod, sandbox }): PodRequest => ({ ...pod, sandbox }));
   const listed = namedAmong(
     store.documents,

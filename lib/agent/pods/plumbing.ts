@@ -10,6 +10,7 @@ import { faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import { attachmentsIn, type HostView } from "../store/documents.ts";
 import type { LinkRemovals } from "./link_removals.ts";
+import { attachmentDifferences } from "./attachment_differences.ts";
 import { attachmentToPair, attachmentToPort, hostEndOf } from "./port_external_ids.ts";
 import type { Actual, Desired, Step } from "./steps.ts";
 
@@ -18,7 +19,7 @@ export interface PlumbingDeps extends HostView {
   readonly switch: Switch;
   readonly links: Pick<
     Links,
-    "createPair" | "removeLinks" | "ensurePodSide" | "hostEnds" | "podLinks"
+    "createPair" | "removeLinks" | "ensurePodSide" | "hostEnds" | "podLinks" | "podGateways"
   >;
   readonly linkRemovals: Pick<LinkRemovals, "add">;
   readonly log: Log;
@@ -48,6 +49,8 @@ export interface Plumbing {
   syncFlows(desired: readonly Desired[], present: ReadonlySet<string>): Promise<void>;
   /** Returns the links of a sandbox that are not ours, without the loopback. */
   foreignLinks(sandbox: SandboxNetns): Promise<PodLink[]>;
+  /** Returns what differs from `desired` in the pod and on the switch, as text; nothing is changed. */
+  differences(desired: Desired): Promise<string[]>;
 }
 
 // How long the answer to a caller waits for an undo. An unreachable Open vSwitch would take its whole
@@ -102,6 +105,7 @@ export function createPlumbing(deps: PlumbingDeps): Plumbing {
           .map(({ attachment, tag }) => attachmentToPort(attachment, tag)),
       ),
     foreignLinks: (sandbox) => foreignLinks(deps, sandbox),
+    differences: (desired) => attachmentDifferences(deps, desired),
   };
   return plumbing;
 }

@@ -41,6 +41,9 @@ export function attachmentToPort(attachment: AttachmentRecord, tag: number): Por
       mtu: String(mtu),
       generation: String(generation),
       ...(gateway ? { gateway } : {}),
+      ...(attachment.cni
+        ? { "cni-network": attachment.cni.network, "cni-ifname": attachment.cni.ifname }
+        : {}),
     },
   };
 }
@@ -71,6 +74,9 @@ export function attachmentFromPort({ externalIds: ids }: PortRow): AttachmentRec
     mac,
     mtu: Number(ids.mtu),
     generation: Number(ids.generation),
+    ...(ids["cni-network"] && ids["cni-ifname"]
+      ? { cni: { network: ids["cni-network"], ifname: ids["cni-ifname"] } }
+      : {}),
     state: "planned",
   };
 }

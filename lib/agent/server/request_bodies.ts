@@ -1,5 +1,6 @@
 // Reads the bodies of requests: JSON objects of a bounded size, each field checked.
 
+import type { CniInput } from "../../cni/cni_types.ts";
 import { Fault } from "../../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../../util/names.ts";
 import { INTENT_BYTES, type IntentRequest, type PodRequest, type TraceRequest } from "../api.ts";
@@ -57,6 +58,20 @@ export function podNameOf(body: Body): { namespace: string; name: string } {
   return {
     namespace: parseName("namespace", textOf(body, "namespace"), LONG_NAME_LIMIT),
     name: parseName("pod name", textOf(body, "name"), LONG_NAME_LIMIT),
+  };
+}
+
+/** Returns what a CNI runtime passed to the plugin; its values are checked where they are used. */
+export function cniInputOf(body: Body): CniInput {
+  return {
+    command: textOf(body, "command"),
+    containerId: textOf(body, "containerId"),
+    netns: textOf(body, "netns"),
+    ifname: textOf(body, "ifname"),
+    args: textOf(body, "args"),
+    path: textOf(body, "path"),
+    config: textOf(body, "config"),
+    isRetry: body.isRetry === true,
   };
 }
 

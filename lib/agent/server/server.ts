@@ -5,15 +5,18 @@ import type { Debounce } from "../../util/async/debounce.ts";
 import type { Notifier } from "../../util/async/notifier.ts";
 import type { Log } from "../../util/log.ts";
 import type { PodName } from "../../intent/dynamic.ts";
-import type {
-  FaultBody,
-  HealthAnswer,
-  IntentRequest,
-  PlanAnswer,
-  RepairAnswer,
-  TraceAnswer,
-  TraceRequest,
-  WhyAnswer,
+import type { CniInput } from "../../cni/cni_types.ts";
+import {
+  CNI_PATH,
+  type CniAnswer,
+  type FaultBody,
+  type HealthAnswer,
+  type IntentRequest,
+  type PlanAnswer,
+  type RepairAnswer,
+  type TraceAnswer,
+  type TraceRequest,
+  type WhyAnswer,
 } from "../api.ts";
 import { parseKubeInput } from "../policy/kube_input.ts";
 import type { PolicyEnforcer } from "../policy/policy_enforcer.ts";
@@ -27,6 +30,7 @@ import { answerVerb, type PodVerbsDeps } from "./pod_verbs.ts";
 import {
   bindingOf,
   type Body,
+  cniInputOf,
   intentOf,
   podNameOf,
   podOf,
@@ -34,12 +38,18 @@ import {
   traceOf,
 } from "./request_bodies.ts";
 
+/** The calls of container runtimes: kubelets' verbs, and CNI. */
+export interface RuntimeCalls {
+  readonly verbs: PodVerbsDeps;
+  readonly answerCni: (input: CniInput) => Promise<CniAnswer>;
+}
+
 /** What the server answers from. */
 export interface ServerDeps {
   readonly store: StoreCache;
   readonly intents: IntentStore;
   readonly policies: PolicyEnforcer;
-  readonly verbs: PodVerbsDeps;
+  readonly runtimes: RuntimeCalls;
   readonly gc: GcRequestDeps;
   readonly health: () => HealthAnswer;
   /** Returns the items of a kind of `get`, or those that `name` names. Faults: not_found. */
@@ -87,14 +97,16 @@ async function answerGet(
 }
 
 async function answerPost(deps: ServerDeps, path: string, body: Body): Promise<unknown> {
-  const { store, policies } = deps;
+  const { store, policies, runtimes } = deps;
   switch (path) {
     case "/v1/setup":
-      return await answerVerb(deps.verbs, "setup", podOf(body));
+      return await answerVerb(runtimes.verbs, "setup", podOf(body));
     case "/v1/teardown":
-      return await answerVerb(deps.verbs, "teardown", podOf(body));
+      return await answerVerb(runtimes.verbs, "teardown", podOf(body));
     case "/v1/status":
-      return await answerVerb(deps.verbs, "status", podOf(body));
+      return await answerVerb(runtimes.verbs, "status", podOf(body));
+    case CNI_PATH:
+      return await runtimes.answerCni(cniInputOf(body));
     case "/v1/plan":
       return planRequest(store.documents, intentOf(body)).answer;
     case "/v1/apply":

@@ -13,6 +13,8 @@ import {
   type TenantRecord,
 } from "../../intent/records.ts";
 
+import { isSandboxId } from "../../util/names.ts";
+
 /** This host, and the documents of its store. */
 export interface HostView {
   /** This host's label. */
@@ -45,14 +47,20 @@ export function allAttachments(documents: Documents): AttachmentRecord[] {
   return scan(documents, "attachments/");
 }
 
-/** Returns the attachments in one sandbox of `host`, by 12 or more digits of its id. */
+/**
+ * Returns the attachments in one sandbox of `host`, by its id. Kubelets may pass 12 or more digits of it; the
+ * ids of CNI runtimes are any words, of which one may begin like another.
+ */
 export function attachmentsIn(
   documents: Documents,
   host: string,
   sandbox: string,
 ): AttachmentRecord[] {
   return find<AttachmentRecord>(documents, groups.attachmentsIn(host, sandbox))
-    .filter((one) => one.sandbox.startsWith(sandbox));
+    .filter((one) =>
+      one.sandbox === sandbox ||
+      (!one.cni && isSandboxId(sandbox) && one.sandbox.startsWith(sandbox))
+    );
 }
 
 /** Returns the attachments of all hosts in a network. */

@@ -39,14 +39,15 @@ export interface NoChoice {
 }
 
 /**
- * Returns the network of a pod without an endpoint. Faults: not_found, where it requests something that does
+ * Returns the network of a pod without an endpoint; `requested` is what it asks for, if not by its labels and
+ * annotations. Faults: not_found, where it requests something that does
  * not exist; conflict, where it may not use it, or several networks match.
  */
 export function chooseNetwork(
   available: AvailableNetworks,
   pod: KnownPod,
+  requested: RequestedNetwork = requestedBy(pod),
 ): NetworkChoice | NoChoice {
-  const requested = requestedBy(pod);
   const tenants = requested.tenant
     ? [requestedTenant(available, pod, requested.tenant)]
     : available.tenants.filter((one) => serves(one, pod.namespace));

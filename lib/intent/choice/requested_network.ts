@@ -17,6 +17,8 @@ export interface KnownPod {
 export const TENANT_KEY = "io.contiv.tenant";
 export const NETWORK_KEY = "io.contiv.network";
 const GROUP_KEY = "io.contiv.net-group";
+/** Annotation (or label) that asks for an address of the pod's network. */
+export const ADDRESS_KEY = "io.contiv.address";
 
 /** The value of a label or annotation; `source` is for people: `label io.contiv.network=red of the pod`. */
 export interface RequestedValue {
@@ -48,6 +50,11 @@ export function requestedBy(pod: KnownPod): RequestedNetwork {
     network: own.network ?? (hasOtherTenant || own.group ? undefined : shared.network),
     group: own.group ?? (hasOtherNetwork ? undefined : shared.group),
   };
+}
+
+/** Returns the address that a pod's own annotation asks for; undefined if there is none. */
+export function addressRequestedBy({ labels, annotations }: KnownPod): string | undefined {
+  return knownValue(annotations, ADDRESS_KEY) || knownValue(labels, ADDRESS_KEY) || undefined;
 }
 
 function requestIn(

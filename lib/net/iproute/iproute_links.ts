@@ -38,6 +38,7 @@ export function openIprouteLinks(aliasPrefix: string): Links {
     removeLinks: (names) => removeLinks(names, aliasPrefix),
     hostEnds: () => hostEnds(aliasPrefix),
     podLinks,
+    podGateways,
     linkMtu,
     defaultRouteLinks,
     close: () => {},
@@ -207,6 +208,15 @@ async function podLinks(netns: string, netnsInode?: number): Promise<PodLink[]> 
   return await inSameSandbox(place, async () => {
     return (await linksIn(netns)).filter((link) => !link.isLoopback)
       .map(({ name, mac, mtu, isUp, addresses }) => ({ name, mac, mtu, isUp, addresses }));
+  });
+}
+
+async function podGateways(netns: string, netnsInode?: number): Promise<string[]> {
+  checkNetns(netns);
+  const place = netnsInode === undefined ? { netns } : { netns, netnsInode };
+  return await inSameSandbox(place, async () => {
+    const json = await inSandbox(netns, ["ip", "-j", "-4", "route", "show", "default"]);
+    return parseIpRoutes(json).flatMap(({ gateway }) => gateway ?? []);
   });
 }
 

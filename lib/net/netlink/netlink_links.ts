@@ -23,6 +23,7 @@ export function openNetlinkLinks(aliasPrefix: string): Links {
     removeLinks: (names) => removeLinks(libc, names, aliasPrefix),
     hostEnds: () => hostEnds(libc, aliasPrefix),
     podLinks: (netns, inode) => podLinks(libc, netns, inode),
+    podGateways: (netns, inode) => podGateways(libc, netns, inode),
     linkMtu: (address) => linkMtu(libc, address),
     defaultRouteLinks: () => defaultRouteLinks(libc),
     close: () => {},
@@ -48,6 +49,15 @@ async function podLinks(libc: Libc, netns: string, netnsInode?: number): Promise
       isUp,
       addresses: addresses.filter((one) => one.linkIndex === index).map((one) => one.cidr),
     }));
+  });
+}
+
+async function podGateways(libc: Libc, netns: string, netnsInode?: number): Promise<string[]> {
+  checkNetns(netns);
+  const place = netnsInode === undefined ? { netns } : { netns, netnsInode };
+  return await inSandbox(libc, place, async ({ socket }) => {
+    const routes = decodeDefaultRoutes(await socket.list(getRoutes(AF.inet)));
+    return routes.flatMap(({ gateway }) => gateway ?? []);
   });
 }
 

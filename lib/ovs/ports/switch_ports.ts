@@ -8,7 +8,7 @@ import { BASE_FLOWS, ensureBridge } from "../bridge/bridge.ts";
 import { type DriverEvents, type PortDriver, withDriverDeadlines } from "./port_driver.ts";
 import { antispoofFlows } from "./antispoof_flows.ts";
 import { antispoofCookie } from "../openflow/cookies.ts";
-import type { Flow } from "../openflow/flow.ts";
+import { type Flow, flowText } from "../openflow/flow.ts";
 import { PortChanges } from "./port_changes.ts";
 import { parsePort, parseTag } from "./port_spec.ts";
 import type { RowCache } from "../ovsdb/port_rows.ts";
@@ -165,6 +165,20 @@ class PortSwitch implements Switch {
     } finally {
       end();
     }
+  }
+
+  async missingFlows(desired: PortSpec): Promise<string[]> {
+    const spec = parsePort(desired);
+    const endMs = this.#deadline();
+    const ofport = (await this.#driver.rows(endMs)).port(spec.name)?.row?.ofport;
+    if (ofport === undefined) {
+      const why = `bridge ${this.#options.bridge} has no port of ours with that name`;
+      throw new Fault("not_found", `flows of port ${spec.name} not compared`, { why });
+    }
+    const value = antispoofCookie(ofport);
+    const present = new Set(await this.#tools.flowTexts({ value, mask: ~0n }, endMs));
+    return antispoofFlows(ofport, spec, this.#options.policyVlans).map(flowText)
+      .filter((flow) => !present.has(flow));
   }
 
   async refreshAntispoofFlows(): Promise<void> {

@@ -111,18 +111,23 @@ export class OvsTools {
       readonly isKept?: (cookie: bigint) => boolean;
     },
   ): Promise<void> {
-    const hex = (value: bigint) => `0x${value.toString(16)}`;
-    const ours = `cookie=${hex(cookies.value)}/${hex(cookies.mask)}`;
+    const ours = cookieText(cookies);
     const wanted = desired.join("\n");
     if (await this.#isTrusted(ours, wanted, { count: desired.length, cookies, endMs })) return;
     this.#synced.delete(ours);
     const atMs = performance.now();
-    const dump = await this.ofctl("dump-flows", ["--no-stats", "--no-names", ours], { endMs });
-    const existing = dump.split("\n").map((line) => line.trim())
-      .filter((line) => line.startsWith("cookie="))
+    const existing = (await this.flowTexts(cookies, endMs))
       .filter((line) => !isKept(BigInt(line.slice("cookie=".length, line.indexOf(",")))));
     await this.changeFlows(planFlows(existing, desired), endMs);
     this.#synced.set(ours, { text: wanted, atMs });
+  }
+
+  /** Returns the flows under `cookies`, in the text that flowText() writes. */
+  async flowTexts(cookies: CookieSet, endMs: number): Promise<string[]> {
+    const args = ["--no-stats", "--no-names", cookieText(cookies)];
+    const dump = await this.ofctl("dump-flows", args, { endMs });
+    return dump.split("\n").map((line) => line.trim())
+      .filter((line) => line.startsWith("cookie="));
   }
 
   /** Reports whether flows are as desired, as far as their number and the last sync show. */
@@ -181,6 +186,11 @@ export class OvsTools {
     }
     return error;
   }
+}
+
+function cookieText({ value, mask }: CookieSet): string {
+  const hex = (number: bigint) => `0x${BigInt.asUintN(64, number).toString(16)}`;
+  return `cookie=${hex(value)}/${hex(mask)}`;
 }
 
 function rowsFrom(line: string): TableUpdates[string] {

@@ -1,0 +1,281 @@
+// ADD: attaches one interface of a container, and describes it as the specification wants it.
+
+import { CNI_CODES, type CniCall, CniError, type CniResult } from "../../cni/cni_types.ts";
+import { type Choice, freeInterfaceName } from "../../intent/bind.ts";
+import type { NoChoice } from "../../intent/choice/choose.ts";
+import type { KnownPod } from "../../intent/choice/requested_network.ts";
+import { dynamicEndpointName, type PodName } from "../../intent/dynamic.ts";
+import type { AttachmentRecord, Documents } from "../../intent/records.ts";
+import type { Sandbox } from "../../runtimes/runtime.ts";
+import { Fault } from "../../util/errors.ts";
+import { isName, LONG_NAME_LIMIT } from "../../util/names.ts";
+import { logAttached } from "../pods/attachment_log.ts";
+import { type Claim, type Place, planClaim } from "../pods/claim.ts";
+import { commitClaim } from "../pods/commit_claim.ts";
+import { unknownPod } from "../pods/pod_metadata.ts";
+import {
+  claimEndpointFor,
+  type DynamicEndpointClaim,
+  metadataOf,
+  withDynamicEndpoint,
+} from "../pods/dynamic_endpoint_claim.ts";
+import { deadHolders, otherHolder } from "../pods/endpoint_holder.ts";
+import { hostEndOf } from "../pods/port_external_ids.ts";
+import type { SetupDeps } from "../pods/setup.ts";
+import { attachmentsAt, attachmentsIn } from "../store/documents.ts";
+import {
+  type ChoiceView,
+  chooseEndpoint,
+  type InterfaceRequest,
+  requestedEndpoints,
+  requestedNetwork,
+} from "./cni_choice.ts";
+import { resultOf } from "./cni_result_of.ts";
+
+/** What an ADD works with: what a kubelet's set-up works with. */
+export type CniAddDeps = Omit<SetupDeps, "onUnmatched">;
+
+/**
+ * Attaches the interface and returns the result when its network works. With `isRetry`, an interface that an
+ * earlier try of the same call has attached is a success. CniErrors: invalidEnvironment, invalidNetns,
+ * unknownContainer, noNetwork. Faults: as setupPod().
+ */
+export async function addInterface(
+  deps: CniAddDeps,
+  call: CniCall,
+  { isRetry = false } = {},
+): Promise<CniResult> {
+  const started = deps.clock.now();
+  const { host, store, sandboxes, plumbing } = deps;
+  const sandbox = await findNetns(deps, call);
+  const links = await plumbing.foreignLinks({ ...sandbox, sandbox: call.containerId });
+  const hasForeign = links.some(({ isUp }) => isUp);
+  const present = attachmentsIn(store.documents, host, call.containerId);
+  const before = present.find((one) => one.cni?.ifname === call.ifname);
+  if (before?.state === "ready" && before.netnsInode === sandbox.netnsInode) {
+    if (isRetry) return resultOf(call, before, { hasForeign });
+    throw interfaceExists(call);
+  }
+  const taken = [...links, ...present.map((one) => ({ name: one.interface }))]
+    .map(({ name }) => name).filter((name) => name !== before?.interface);
+  const request = requestOf(call, interfaceName(call, taken));
+  const pod = request.pod;
+  sandboxes.tornDown.delete(call.containerId);
+  const dead = await deadHolders(deps, holdersOf(deps, request));
+  const network = await findNetwork(deps, { call, request, dead });
+  using dynamic = network;
+  sandboxes.unmatched.remove(call.containerId);
+  const plan = await claimPlanner(deps, { call, request, sandbox, dead, dynamic });
+  const name = `${pod.namespace}/${pod.name}`;
+  const claim = await sandboxes.queue.run(`claim ${name}`, () => commitClaim(deps, name, plan));
+  await deps.applyClaim(claim);
+  const [attachment] = claim.attachments;
+  if (!attachment) throw new Fault("failed", "nothing was attached");
+  logAttached(deps, attachment, started);
+  return resultOf(call, attachment, { hasForeign });
+}
+
+/** Finds the namespace of CNI_NETNS. */
+async function findNetns({ runtimes }: CniAddDeps, call: CniCall): Promise<Sandbox> {
+  const sandbox = await runtimes.findSandbox(call.containerId, call.netns);
+  if (!sandbox) {
+    throw new CniError(
+      CNI_CODES.invalidEnvironment,
+      `CNI_NETNS ${call.netns} is not a network namespace`,
+      "it does not exist, or is something else",
+    );
+  }
+  if (!sandbox.isHostNetwork) return sandbox;
+  throw new CniError(
+    CNI_CODES.invalidNetns,
+    `CNI_NETNS ${call.netns} is the host's own network namespace`,
+    "containers in the host's network need no plugin",
+  );
+}
+
+function interfaceExists({ ifname, containerId }: CniCall): CniError {
+  return new CniError(
+    CNI_CODES.invalidEnvironment,
+    `CNI_IFNAME ${ifname} exists already in container ${containerId}`,
+    "DEL comes before another ADD",
+  );
+}
+
+/**
+ * Returns the name of the new interface: CNI_IFNAME, but if a plugin before ours has made an interface of this
+ * name, that one is left alone.
+ */
+function interfaceName(call: CniCall, taken: readonly string[]): string {
+  const { ifname, config: { prevResult } } = call;
+  const isChained = prevResult?.interfaces.some((one) =>
+    one.name === ifname && one.sandbox !== undefined
+  );
+  if (isChained) return freeInterfaceName(new Set([...taken, "eth0", ifname]));
+  if (taken.includes(ifname)) throw interfaceExists(call);
+  return ifname;
+}
+
+/** Returns the pod of a call: what CNI_ARGS says; a container without a pod is named by its id. */
+export function podOf({ args, containerId }: Pick<CniCall, "args" | "containerId">): PodName {
+  const { podNamespace: namespace = "default", podName: name = containerId } = args;
+  for (const [key, value] of [["K8S_POD_NAMESPACE", namespace], ["K8S_POD_NAME", name]] as const) {
+    if (isName(value, LONG_NAME_LIMIT)) continue;
+    throw new CniError(CNI_CODES.invalidEnvironment, `CNI_ARGS has a ${key} that is not a name`);
+  }
+  return { namespace, name };
+}
+
+function requestOf(call: CniCall, name: string): InterfaceRequest {
+  const { containerId, args, config } = call;
+  const { runtimeConfig, tenant, network, endpoint } = config;
+  const addresses = (args.ip === undefined ? runtimeConfig.ips ?? [] : [args.ip])
+    .map((one) => one.split("/")[0] ?? one);
+  if (addresses.length > 1) {
+    throw new CniError(
+      CNI_CODES.invalidConfig,
+      "an interface has one address",
+      `${addresses.length} are requested: ${addresses.slice(0, 3).join(", ")}`,
+    );
+  }
+  const [address] = addresses;
+  if (address?.includes(":")) {
+    throw new CniError(CNI_CODES.invalidConfig, `address ${address} is requested, of IPv6`);
+  }
+  return {
+    ...{ pod: podOf(call), sandbox: containerId, interface: name, config: config.name },
+    ...{ tenant, network, endpoint, address },
+    mac: args.mac ?? runtimeConfig.mac,
+  };
+}
+
+/** Returns the attachments by which other pods have the endpoints that are meant. */
+function holdersOf({ host, store }: CniAddDeps, request: InterfaceRequest): AttachmentRecord[] {
+  const { documents } = store;
+  return requestedEndpoints({ host, documents }, request)
+    .flatMap((one) => otherHolder(documents, one, request) ?? []);
+}
+
+interface Search {
+  readonly call: CniCall;
+  readonly request: InterfaceRequest;
+  readonly dead: ReadonlySet<string>;
+}
+
+/** Returns the claim on a network where no endpoint is written for the interface. */
+async function findNetwork(
+  deps: CniAddDeps,
+  { call, request, dead }: Search,
+): Promise<DynamicEndpointClaim | undefined> {
+  const { host, store, podMetadata, planning: { addressesInFlight } } = deps;
+  const isChosen = () => chooseEndpoint({ host, documents: store.documents, dead }, request);
+  if (isChosen()) return undefined;
+  // What was applied on another host a moment ago may not be in the cache yet.
+  await store.catchUp().catch(() => {});
+  if (isChosen()) return undefined;
+  const pod = await knownPod(deps, call, request);
+  const found = claimEndpointFor({ host, store, podMetadata, addressesInFlight }, {
+    ...{ pod, interface: request.interface, network: requestedNetwork(request, pod) },
+    ...{ address: request.address, mac: request.mac },
+  });
+  if (!("why" in found)) return found;
+  throw noNetwork(deps, request, found);
+}
+
+/**
+ * Returns what is known of the pod: annotations from the runtime, the rest from the API server, which is not
+ * asked if the configuration names the network.
+ */
+async function knownPod(
+  { podMetadata }: CniAddDeps,
+  { args, config }: CniCall,
+  { pod, network }: InterfaceRequest,
+): Promise<KnownPod> {
+  const { annotations } = config.runtimeConfig;
+  const known = network === undefined
+    ? await metadataOf(podMetadata, { ...pod, uid: args.podUid }, undefined)
+    : unknownPod(pod);
+  if (!annotations || known.annotations.isComplete) return known;
+  return { ...known, annotations: { values: annotations, isComplete: true } };
+}
+
+function noNetwork(
+  { host, store: { documents } }: CniAddDeps,
+  request: InterfaceRequest,
+  { why }: NoChoice,
+): CniError {
+  const { pod, sandbox } = request;
+  const meant = requestedEndpoints({ host, documents }, request);
+  const others = attachmentsIn(documents, host, sandbox).length;
+  return new CniError(
+    CNI_CODES.noNetwork,
+    `no network for interface ${request.interface} of pod ${pod.namespace}/${pod.name}`,
+    meant.length > 0 && others > 0
+      ? "all endpoints that name it have an interface already"
+      : `no endpoint names it, and ${why}; see "k8contivnet why ${pod.namespace}/${pod.name}"`,
+  );
+}
+
+/** Returns what decides the claim on the documents of the moment, anew for each try of its commit. */
+async function claimPlanner(
+  deps: CniAddDeps,
+  { call, request, sandbox, dead, dynamic }: Search & {
+    readonly sandbox: Sandbox;
+    readonly dynamic: DynamicEndpointClaim | undefined;
+  },
+): Promise<(documents: Documents) => Claim> {
+  const { host, store, clock, planning: { mtus, newId } } = deps;
+  const { pod } = request;
+  const { netns, netnsInode, startTime } = sandbox;
+  const place: Place = {
+    ...{ host, sandbox: call.containerId, netns, netnsInode, startTime, pod },
+    podUid: await deps.podMetadata.settle({ ...pod, uid: call.args.podUid }),
+    cni: { network: call.config.name, ifname: call.ifname },
+  };
+  await mtus.follow(store.documents);
+  return (documents) => {
+    const view = { host, documents, dead };
+    const chosen = chooseEndpoint(view, request);
+    const endpoint = chosen ? undefined : dynamic?.plan(documents);
+    const choice = chosen ?? endpoint?.choice;
+    if (!choice) {
+      throw new Fault("unavailable", `pod ${pod.namespace}/${pod.name} has lost its endpoint`, {
+        why: "the intent has changed this very moment",
+        fix: "try again",
+      });
+    }
+    refuseSecond(view, request, choice);
+    const mtuOf = mtus.of.bind(mtus);
+    const claim = planClaim(documents, place, [choice], { newId, mtuOf });
+    return withDynamicEndpoint(documents, claim, endpoint, clock.wallMs());
+  };
+}
+
+/** Two interfaces of a container are in two networks; a MAC is unique in its network. */
+function refuseSecond(
+  { host, documents }: Omit<ChoiceView, "dead">,
+  { pod, sandbox, interface: name, mac }: InterfaceRequest,
+  { endpoint: { tenant, network, container } }: Choice,
+): void {
+  if (container === dynamicEndpointName(pod)) {
+    const other = attachmentsIn(documents, host, sandbox).find((one) =>
+      one.interface !== name && one.tenant === tenant && one.network === network &&
+      one.endpoint === container
+    );
+    if (other) {
+      throw new Fault("conflict", `${name} cannot be a second interface in ${tenant}/${network}`, {
+        why: `${other.interface} of this container is in this network already`,
+        fix: "name another network in the configuration, or write an endpoint for it",
+      });
+    }
+  }
+  const same = mac === undefined
+    ? undefined
+    : attachmentsAt(documents, { tenant, name: network }).find((one) =>
+      one.mac === mac && one.sandbox !== sandbox
+    );
+  if (!same) return;
+  throw new Fault("conflict", `MAC ${mac} is in use in ${tenant}/${network}`, {
+    why: `${same.pod.namespace}/${same.pod.name} on ${same.host} has it (${hostEndOf(same)})`,
+    fix: "request another one, or none",
+  });
+}

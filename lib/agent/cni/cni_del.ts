@@ -1,0 +1,91 @@
+// DEL and GC: release interfaces by the names that their runtime has for them. Both know a container by its id
+// alone: its namespace may be gone, and its pod may run again under another id.
+
+import { CNI_CODES, type CniAttachmentKey, type CniCall, CniError } from "../../cni/cni_types.ts";
+import type { AttachmentRecord } from "../../intent/records.ts";
+import { faultFrom } from "../../util/errors.ts";
+import type { Log } from "../../util/log.ts";
+import { logDetached } from "../pods/attachment_log.ts";
+import { hostEndOf } from "../pods/port_external_ids.ts";
+import { releaseAttachments } from "../pods/release.ts";
+import type { TeardownDeps } from "../pods/teardown.ts";
+import { attachmentsIn, attachmentsOf } from "../store/documents.ts";
+
+/** What releasing interfaces works with. */
+export interface CniDelDeps extends TeardownDeps {
+  readonly log: Pick<Log, "info" | "warn">;
+}
+
+/** Releases the interface of a call; one that is unknown is a success. Faults: unavailable, timeout. */
+export async function deleteInterface(
+  deps: CniDelDeps,
+  { containerId, ifname }: CniAttachmentKey,
+): Promise<void> {
+  const { host, store, sandboxes } = deps;
+  const present = attachmentsIn(store.documents, host, containerId);
+  const meant = present.filter((one) => isNamed(one, { containerId, ifname }));
+  if (meant.length === present.length) sandboxes.tornDown.add(containerId);
+  await releaseInterfaces(deps, meant);
+}
+
+/** Reports whether a runtime means this attachment: a kubelet's set-up left no CNI names, only interfaces. */
+function isNamed(one: AttachmentRecord, { containerId, ifname }: CniAttachmentKey): boolean {
+  return one.sandbox === containerId && (one.cni?.ifname ?? one.interface) === ifname;
+}
+
+async function releaseInterfaces(
+  deps: CniDelDeps,
+  attachments: readonly AttachmentRecord[],
+  why?: string,
+): Promise<void> {
+  const [first] = attachments;
+  if (!first) return;
+  const started = deps.clock.now();
+  const { plumbing, sandboxes } = deps;
+  // The port first: a crash in between leaves a record without a port, which the next DEL, or garbage
+  // collection, releases.
+  const { linksGone } = await plumbing.detach(attachments.map(hostEndOf));
+  // Whatever comes next for this container finds the interface gone.
+  void sandboxes.queue.run(first.sandbox, () => linksGone);
+  await releaseAttachments(deps, attachments);
+  deps.fabricSignal.notify();
+  deps.policySignal.notify();
+  for (const one of attachments) logDetached(deps, one, started, why);
+}
+
+/**
+ * Releases the attachments of the configuration's network that are not among its `validAttachments`, one
+ * container after another. Goes on after an error, and reports the first at the end. Throws CniError.
+ */
+export async function collectStale(deps: CniDelDeps, { config }: CniCall): Promise<void> {
+  const { host, store, sandboxes, log } = deps;
+  const valid = new Set(config.validAttachments?.map(nameOf));
+  const stale = attachmentsOf(store.documents, host).filter((one) =>
+    // One that is being added is not stale; what a crash left, the reconciliation releases.
+    one.state !== "planned" && one.cni?.network === config.name &&
+    !valid.has(nameOf({ containerId: one.sandbox, ifname: one.cni.ifname }))
+  );
+  const failed: string[] = [];
+  for (const one of stale) {
+    await sandboxes.queue.run(one.sandbox, async () => {
+      // Deleted, or attached anew, before our turn.
+      const now = attachmentsIn(store.documents, host, one.sandbox).filter(({ id }) =>
+        id === one.id
+      );
+      await releaseInterfaces(deps, now, "its runtime does not have it any more");
+    }).catch((error) => {
+      failed.push(`${one.sandbox} ${one.cni?.ifname}: ${faultFrom(error).message}`);
+      log.warn(`attachment not collected: ${failed.at(-1)}`);
+    });
+  }
+  if (failed.length === 0) return;
+  throw new CniError(
+    CNI_CODES.tryAgain,
+    `${failed.length} of ${stale.length} stale attachments were not released`,
+    failed[0],
+  );
+}
+
+function nameOf({ containerId, ifname }: CniAttachmentKey): string {
+  return `${containerId} ${ifname}`;
+}

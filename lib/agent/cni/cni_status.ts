@@ -1,0 +1,81 @@
+// STATUS: whether an ADD would succeed now. A runtime makes its node NotReady when it would not, so only what
+// stops all pods counts, with the reason.
+
+import { CNI_CODES, type CniConfig, CniError } from "../../cni/cni_types.ts";
+import { poolOf } from "../../intent/field_rules.ts";
+import type { NetworkRecord } from "../../intent/records.ts";
+import { keys } from "../../intent/records.ts";
+import { freeAddresses } from "../../ipam/addresses.ts";
+import { addressToText, parseSubnet } from "../../ipam/subnets.ts";
+import type { SwitchState } from "../../ovs/switch.ts";
+import { endpointsAt, networksOf } from "../store/documents.ts";
+import type { StoreCache } from "../store/store_cache.ts";
+
+/** What a STATUS works with. */
+export interface CniStatusDeps {
+  readonly store: Pick<StoreCache, "documents" | "unreachable">;
+  readonly switch: { state(): SwitchState };
+  /** What is wrong with tunnels or uplink; undefined if nothing is. */
+  readonly fabric: { readonly problem: string | undefined };
+}
+
+/** Succeeds if an ADD would. CniErrors: notAvailable, limitedConnectivity, with the reason. */
+export function checkStatus(deps: CniStatusDeps, config: CniConfig): void {
+  const { store, fabric } = deps;
+  const { ovsdb, openflow } = deps.switch.state();
+  if (ovsdb === "down") {
+    throw limited(
+      "ovsdb-server is unreachable",
+      "start Open vSwitch; pods that run keep their flows",
+    );
+  }
+  if (openflow === "down") {
+    throw limited("ovs-vswitchd is unreachable", "start Open vSwitch: pods may have no network");
+  }
+  if (store.unreachable) {
+    throw new CniError(
+      CNI_CODES.notAvailable,
+      "the store is unreachable",
+      store.unreachable.message,
+    );
+  }
+  if (fabric.problem !== undefined) throw limited("pods reach no other host", fabric.problem);
+  const full = fullNetworks(store, config);
+  if (full.length === 0) return;
+  throw new CniError(
+    CNI_CODES.notAvailable,
+    `no address is left in ${full.map(({ tenant, name }) => `${tenant}/${name}`).join(", ")}`,
+    `see "k8contivnet ipam show"`,
+  );
+}
+
+function limited(what: string, why: string): CniError {
+  return new CniError(CNI_CODES.limitedConnectivity, what, why);
+}
+
+/**
+ * Returns the networks without a free address, if they are all that new pods may get: that of the
+ * configuration, else the Default ones. Pods may ask for others, so one full network of several is no reason.
+ */
+function fullNetworks(
+  { documents }: CniStatusDeps["store"],
+  { tenant, network }: CniConfig,
+): NetworkRecord[] {
+  const all = networksOf(documents).filter((one) =>
+    (tenant === undefined || one.tenant === tenant) &&
+    (network === undefined ? one.default === true : one.name === network)
+  );
+  return all.length > 0 && all.every((one) => isFull(documents, one)) ? all : [];
+}
+
+function isFull(
+  documents: CniStatusDeps["store"]["documents"],
+  network: NetworkRecord,
+): boolean {
+  const { tenant, name, subnet } = network;
+  const pool = poolOf((key) => key, `${tenant}/${name}`, network, parseSubnet(subnet));
+  const isUsed = (address: number) =>
+    documents.has(keys.addressClaim(tenant, name, addressToText(address)));
+  if (!freeAddresses(pool, isUsed).next().done) return false;
+  return !endpointsAt(documents, network).some((one) => one.dynamic?.heldSince !== undefined);
+}
