@@ -980,8 +980,10 @@ export const mutants: readonly Mutant[] = [
       "true",
     ],
   ]),
-  ...mutantsOf("lib/agent/cni/cni_del.ts", ["tests/unit/agent/cni/cni_del_test.ts"], [
+  ...mutantsOf("lib/agent/cni/cni_del.ts", ["tests/unit/agent/cni/cni_add_test.ts"], [
     ["DEL means all interfaces", "(one.cni?.ifname ?? one.interface) === ifname", "true"],
+  ]),
+  ...mutantsOf("lib/agent/cni/cni_del.ts", ["tests/unit/agent/cni/cni_del_test.ts"], [
     [
       "GC collects other networks' attachments",
       "one.cni?.network === config.name &&",

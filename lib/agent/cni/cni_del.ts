@@ -23,14 +23,14 @@ export async function deleteInterface(
 ): Promise<void> {
   const { host, store, sandboxes } = deps;
   const present = attachmentsIn(store.documents, host, containerId);
-  const meant = present.filter((one) => isNamed(one, { containerId, ifname }));
+  const meant = present.filter((one) => isNamed(one, ifname));
   if (meant.length === present.length) sandboxes.tornDown.add(containerId);
   await releaseInterfaces(deps, meant);
 }
 
 /** Reports whether a runtime means this attachment: a kubelet's set-up left no CNI names, only interfaces. */
-function isNamed(one: AttachmentRecord, { containerId, ifname }: CniAttachmentKey): boolean {
-  return one.sandbox === containerId && (one.cni?.ifname ?? one.interface) === ifname;
+function isNamed(one: AttachmentRecord, ifname: string): boolean {
+  return (one.cni?.ifname ?? one.interface) === ifname;
 }
 
 async function releaseInterfaces(
