@@ -14,6 +14,7 @@ import { type Claim, type Place, planClaim } from "../pods/claim.ts";
 import { commitClaim } from "../pods/commit_claim.ts";
 import { unknownPod } from "../pods/pod_metadata.ts";
 import {
+  choosingAgain,
   claimEndpointFor,
   type DynamicEndpointClaim,
   metadataOf,
@@ -40,11 +41,15 @@ export type CniAddDeps = Omit<SetupDeps, "onUnmatched">;
  * earlier try of the same call has attached is a success. CniErrors: invalidEnvironment, invalidNetns,
  * unknownContainer, noNetwork. Faults: as setupPod().
  */
-export async function addInterface(
+export function addInterface(
   deps: CniAddDeps,
   call: CniCall,
   { isRetry = false } = {},
 ): Promise<CniResult> {
+  return choosingAgain(() => addOnce(deps, call, isRetry));
+}
+
+async function addOnce(deps: CniAddDeps, call: CniCall, isRetry: boolean): Promise<CniResult> {
   const started = deps.clock.now();
   const { host, store, sandboxes, plumbing } = deps;
   const sandbox = await findNetns(deps, call);

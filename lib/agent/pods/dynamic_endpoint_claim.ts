@@ -87,6 +87,30 @@ function checkAddress(text: string, { namespace, name }: KnownPod): void {
   }
 }
 
+/** The Fault (conflict) of a pod whose network is deleted between the choice and the commit of its claim. */
+class NetworkLost extends Fault {
+  constructor({ namespace, name }: PodName, why: string) {
+    super("conflict", `pod ${namespace}/${name} has lost its network`, {
+      why: `${why}, since a moment ago`,
+      fix: 'see "k8contivnet why", and set the pod up again',
+    });
+  }
+}
+
+// Networks that are deleted and applied again by a loop must not keep a set-up for ever.
+const CHOICES = 3;
+
+/** Returns what `setUp` returns; repeats it where its network was lost: there is another one, or none. */
+export async function choosingAgain<T>(setUp: () => Promise<T>): Promise<T> {
+  for (let tries = 1;; tries++) {
+    try {
+      return await setUp();
+    } catch (error) {
+      if (!(error instanceof NetworkLost) || tries === CHOICES) throw error;
+    }
+  }
+}
+
 /** An endpoint about to be created for a pod. */
 export class DynamicEndpointClaim implements Disposable {
   readonly #deps: DynamicEndpointDeps;
@@ -107,11 +131,7 @@ export class DynamicEndpointClaim implements Disposable {
     const { pod, network, interface: link, address, mac } = this.#request;
     const choice = networkFor(documents, pod, network);
     if (!choice.network) {
-      const { namespace, name } = pod;
-      throw new Fault("conflict", `pod ${namespace}/${name} has lost its network`, {
-        why: `${choice.why}, since a moment ago`,
-        fix: 'see "k8contivnet why", and set the pod up again',
-      });
+      throw new NetworkLost(pod, choice.why);
     }
     const endpoint = planDynamicEndpoint(documents, choice, {
       ...{ host, pod, interface: link, address, mac },

@@ -17,6 +17,7 @@ import { logAttached } from "./attachment_log.ts";
 import { type Claim, type Place, planClaim } from "./claim.ts";
 import { commitClaim } from "./commit_claim.ts";
 import {
+  choosingAgain,
   claimDynamicEndpoint,
   type DynamicEndpointClaim,
   withDynamicEndpoint,
@@ -67,10 +68,18 @@ export interface SetupResult {
  * Faults: not_found (sandbox), conflict (belongs elsewhere), exhausted, unavailable, timeout.
  * With `isLate` no runtime asked for it: then it takes no endpoint from another sandbox.
  */
-export async function setupPod(
+export function setupPod(
   deps: SetupDeps,
   request: PodRequest,
   { isLate = false } = {},
+): Promise<SetupResult> {
+  return choosingAgain(() => setupOnce(deps, request, isLate));
+}
+
+async function setupOnce(
+  deps: SetupDeps,
+  request: PodRequest,
+  isLate: boolean,
 ): Promise<SetupResult> {
   const started = deps.clock.now();
   const { sandboxes } = deps;

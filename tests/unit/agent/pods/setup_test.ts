@@ -7,6 +7,8 @@ import { LinkRemovals } from "../../../../lib/agent/pods/link_removals.ts";
 import { LocalTags } from "../../../../lib/agent/pods/local_tags.ts";
 import { Mtus } from "../../../../lib/agent/pods/mtus.ts";
 import { createPlumbing } from "../../../../lib/agent/pods/plumbing.ts";
+import { tenantWith } from "../../../fixtures/tenant.ts";
+import { MemoryStore } from "../../../memory/memory_store.ts";
 import { noPodMetadata } from "../../../../lib/agent/pods/pod_metadata.ts";
 import { type SetupDeps, setupPod } from "../../../../lib/agent/pods/setup.ts";
 import { createLog } from "../../../../lib/util/log.ts";
@@ -363,3 +365,31 @@ Deno.test("a pod that moves between hosts is bound with the next generation, and
   await one.agent.loops.reconcile.reconcileOnce();
   assertEquals([one.attachments(), one.host.switch.rows.size], [[], 0]);
 });
+
+for (
+  const [what, left, outcome] of [
+    ["there is none then", [], "unmatched"],
+    ["another one is the default then", [{ Name: "m", Default: true }], "ready"],
+  ] as const
+) {
+  Deno.test(`a pod whose network is deleted before its claim is committed gets another one: ${what}`, async () => {
+    const store = new MemoryStore();
+    using agent = await startMemoryAgent({ store, isShared: true });
+    await agent.apply([{ Name: "n", Default: true }]);
+    await agent.agent.loops.reconcile.reconcileOnce();
+    using other = await startMemoryAgent({
+      label: "host2",
+      store: store.another(),
+      isShared: true,
+    });
+    store.beforeCommit = async () => {
+      store.beforeCommit = () => {};
+      const text = JSON.stringify({ Tenants: [tenantWith({ Networks: left })] });
+      await other.intents.apply({ mode: "replace", text, force: true });
+    };
+    const { outcome: ended, attachments } = await agent.setUp(startPod(agent.host, "web"));
+    assertEquals([ended, ...attachments.map(({ network }) => network)], [
+      ...[outcome, ...left.map(({ Name }) => Name)],
+    ]);
+  });
+}
