@@ -11,6 +11,15 @@ function isOperatorsStatus(): boolean {
   return verb === "status" && (first === undefined || /^(-o|--output|--socket)/.test(first));
 }
 
+/** Reports whether a container runtime calls its plugin. The face reports a value that is not valid UTF-8. */
+function isCniCall(): boolean {
+  try {
+    return Boolean(Deno.env.get("CNI_COMMAND"));
+  } catch {
+    return true;
+  }
+}
+
 /** Returns the name that the file was called by, through a link or not; its shell header passes it on. */
 function calledAs(): string {
   const path = Deno.env.get("K8CONTIVNET_ARGV0") ?? "";
@@ -19,10 +28,14 @@ function calledAs(): string {
 
 /** Runs the face; returns the exit code. */
 async function runFace(): Promise<number> {
+  if (isCniCall()) {
+    const { cniMain, cniProcessIo } = await import("./lib/faces/cni.ts");
+    return await cniMain(cniProcessIo());
+  }
   const isExec = EXEC_VERBS.includes(verb) && !isOperatorsStatus();
   if (isExec || (verb === "help" && EXEC_VERBS.includes(rest[0] ?? ""))) {
-    const { execMain, processIo } = await import("./lib/faces/exec.ts");
-    return await execMain(Deno.args, processIo());
+    const { execMain } = await import("./lib/faces/exec.ts");
+    return await execMain(Deno.args);
   }
   const name = calledAs();
   if (name === "netdcli" || verb === "netdcli") {

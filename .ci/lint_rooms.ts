@@ -103,9 +103,9 @@ const OWNERS: ReadonlyMap<string, readonly string[]> = new Map([
 /** Rooms that may load a package of another room's with `import()`, for what is rarely asked for. */
 const LAZY_USERS: ReadonlyMap<string, readonly string[]> = new Map([["js-yaml", ["cli"]]]);
 
-// What a pod's setup waits for: at run time it loads these and util, no package, no node: module.
+// What a pod's setup waits for: at run time it loads these, cni and util, no package, no node: module.
 const THIN = /^lib\/(agent\/(client|api)|faces\/(?!netplugin|netdcli)\w+)\.ts$/;
-const THIN_MAY_IMPORT = /^lib\/(agent\/(client|api)\.ts|util\/)/;
+const THIN_MAY_IMPORT = /^lib\/(agent\/(client|api)\.ts|cni\/|util\/)/;
 const FACES_OF_THE_ORIGINAL = /^lib\/faces\/(netplugin|netdcli)/;
 
 const PRINTERS = /^lib\/(cli\/output\.ts|util\/log\.ts|faces\/)/;

@@ -2,6 +2,7 @@
 // the exec face, `fetch` over a unix socket costs half the start-up of an empty script more.
 // Imports only util.
 
+import { shortPause } from "../util/async/short_pause.ts";
 import { Fault, type FaultCode } from "../util/errors.ts";
 import { parseSocketPath } from "../util/socket_path.ts";
 
@@ -47,15 +48,6 @@ export async function askAgent<T>(request: AgentRequest): Promise<T> {
   } finally {
     clearTimeout(timer);
   }
-}
-
-/**
- * Takes about half a millisecond. The first timer of a process costs 4 ms in Deno 2.9.6, a fifth of an
- * empty script: so it is only set if the answer does not come at once, while the agent works.
- */
-async function shortPause(): Promise<undefined> {
-  for (let calls = 0; calls < 4; calls++) await Deno.lstat("/");
-  return undefined;
 }
 
 interface Connection extends Disposable {

@@ -40,6 +40,7 @@ const HELP = `k8contivnet: pods on their own VLANs and VXLANs, from one intent f
   kube rbac|status   permissions in Kubernetes, cluster state pods            as kubectl contiv pods
   netplugin          the host agent                           netdcli         the original's tool
   init setup teardown status   a kubelet's calls ("k8contivnet help setup")
+  CNI_COMMAND=…      a container runtime's calls: Container Network Interface 0.3.1 to 1.1.0
   version            version of this file
 
 COMMAND -h prints its details. Common options: -o table|wide|json|yaml|name, --socket PATH, --store URL, --no-color

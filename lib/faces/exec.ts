@@ -4,40 +4,14 @@
 // retry a failed setup: so waits and retries happen here. Every pod pays for the start-up of this file: no npm package,
 // no node: module, no subprocess.
 
-import {
-  DEFAULT_SOCKET,
-  notesOf,
-  type PodRequest,
-  type StatusAnswer,
-  statusText,
-} from "../agent/api.ts";
+import { DEFAULT_SOCKET, type PodRequest, type StatusAnswer, statusText } from "../agent/api.ts";
 import { askAgent } from "../agent/client.ts";
 import { Fault, FAULT_CODES, faultFrom, isUnreachable } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../util/names.ts";
 import { readSeconds } from "../util/read_settings.ts";
-
-/** What is used of the process; tests pass plain data. */
-export interface ExecIo {
-  /** Returns an environment variable. */
-  readonly env: (name: string) => string | undefined;
-  /** Prints to stdout, without adding a newline. */
-  readonly out: (text: string) => void;
-  /** Prints one line to stderr. */
-  readonly err: (line: string) => void;
-}
-
-/** Returns streams and environment of this process. */
-export function processIo(): ExecIo {
-  const write = (stream: { writeSync(bytes: Uint8Array): number }, text: string) => {
-    const bytes = new TextEncoder().encode(text);
-    for (let done = 0; done < bytes.length;) done += stream.writeSync(bytes.subarray(done));
-  };
-  return {
-    env: (name) => Deno.env.get(name),
-    out: (text) => write(Deno.stdout, text),
-    err: (line) => write(Deno.stderr, `${line}\n`),
-  };
-}
+import { type FaceIo, processIo } from "./process_io.ts";
+import { repeatedly } from "./repeatedly.ts";
+import { leaveNote, notesFolder } from "./teardown_note.ts";
 
 const HELP = `k8contivnet as a kubelet exec network plugin:
 
@@ -60,7 +34,10 @@ exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict or exhausted, 5 una
 `;
 
 /** Runs one verb; returns the exit code, of FAULT_CODES. */
-export async function execMain(args: readonly string[], io: ExecIo): Promise<number> {
+export async function execMain(
+  args: readonly string[],
+  io: FaceIo = processIo(),
+): Promise<number> {
   try {
     await runVerb(args, io);
     return 0;
@@ -72,7 +49,7 @@ export async function execMain(args: readonly string[], io: ExecIo): Promise<num
 }
 
 /** Runs one verb. Faults: usage; those of the agent. */
-async function runVerb(args: readonly string[], io: ExecIo): Promise<void> {
+async function runVerb(args: readonly string[], io: FaceIo): Promise<void> {
   const [verb = "help", ...words] = args;
   if (verb === "help" || words.includes("-h") || words.includes("--help")) return io.out(HELP);
   if (verb === "init") return await init(io);
@@ -98,10 +75,10 @@ function parsePod(verb: string, words: readonly string[]): PodRequest {
   };
 }
 
-const socketOf = (io: ExecIo) => io.env("K8CONTIVNET_SOCKET") || DEFAULT_SOCKET;
+const socketOf = (io: FaceIo) => io.env("K8CONTIVNET_SOCKET") || DEFAULT_SOCKET;
 
 /** Never fails, as that would keep the kubelet from starting: an unreachable agent is only reported in a line. */
-async function init(io: ExecIo): Promise<void> {
+async function init(io: FaceIo): Promise<void> {
   try {
     await askAgent({
       socket: socketOf(io),
@@ -125,7 +102,7 @@ const TEARDOWN_ANSWER_MS = 30_000;
 const STATUS_LIMIT_MS = 5_000;
 
 /** Retries until the pod is set up, for K8CONTIVNET_SETUP_SECONDS. Faults: usage; of the agent. */
-async function setup(pod: PodRequest, io: ExecIo): Promise<void> {
+async function setup(pod: PodRequest, io: FaceIo): Promise<void> {
   const name = "K8CONTIVNET_SETUP_SECONDS";
   const seconds = readSeconds(name, io.env(name)?.trim() || "60", { least: 0.001, most: 86_399 });
   await repeatedly(seconds * 1_000, (leftMs) =>
@@ -139,7 +116,7 @@ async function setup(pod: PodRequest, io: ExecIo): Promise<void> {
 }
 
 /** Tears the pod down, or leaves a note if the agent is unreachable. Faults: of the agent. */
-async function teardown(pod: PodRequest, io: ExecIo): Promise<void> {
+async function teardown(pod: PodRequest, io: FaceIo): Promise<void> {
   try {
     await repeatedly(
       TEARDOWN_LIMIT_MS,
@@ -154,38 +131,16 @@ async function teardown(pod: PodRequest, io: ExecIo): Promise<void> {
   } catch (error) {
     const fault = faultFrom(error);
     if (!isUnreachable(fault)) throw fault;
-    await leaveNote(pod, notesFolder(io));
-  }
-}
-
-/** Follows from the socket, unless a caller of version 0.1.0 was also configured with the state folder. */
-function notesFolder(io: ExecIo): string {
-  const stateDir = io.env("K8CONTIVNET_STATE_DIR");
-  return stateDir ? `${stateDir}/teardown` : notesOf(socketOf(io));
-}
-
-/** Leaves a note that the agent handles at its start; renamed into place, so that it is never incomplete. */
-async function leaveNote(pod: PodRequest, dir: string): Promise<void> {
-  const path = `${dir}/${pod.sandbox}`;
-  try {
-    await Deno.mkdir(dir, { recursive: true, mode: 0o700 });
-    const { isDirectory, uid } = await Deno.lstat(dir);
-    if (!isDirectory || uid !== Deno.uid()) {
-      throw new Error("the agent reads no other user's folder");
-    }
-    await Deno.writeTextFile(`${path}.new`, JSON.stringify(pod), { mode: 0o600 });
-    await Deno.rename(`${path}.new`, path);
-  } catch (cause) {
-    throw new Fault("unavailable", `teardown of ${pod.namespace}/${pod.name} is not done`, {
-      why: `the agent is unreachable and no note can be written to ${dir}`,
-      fix: "start the agent, then tear down again",
-      cause,
+    await leaveNote(notesFolder(socketOf(io), io), {
+      name: pod.sandbox,
+      text: JSON.stringify(pod),
+      what: `teardown of ${pod.namespace}/${pod.name}`,
     });
   }
 }
 
 /** Prints nothing for an unknown pod or an unreachable agent: the kubelet parses all output as JSON. */
-async function status(pod: PodRequest, io: ExecIo): Promise<void> {
+async function status(pod: PodRequest, io: FaceIo): Promise<void> {
   const answer = await askAgent<StatusAnswer>({
     socket: socketOf(io),
     path: "/v1/status",
@@ -194,24 +149,4 @@ async function status(pod: PodRequest, io: ExecIo): Promise<void> {
   }).catch((): StatusAnswer => ({}));
   if (!answer.ip) return;
   io.out(statusText(answer.ip));
-}
-
-/** Retries `attempt` while it fails as unavailable, for `limitMs` in all; it gets the time that is left. */
-async function repeatedly<T>(
-  limitMs: number,
-  attempt: (leftMs: number) => Promise<T>,
-): Promise<T> {
-  const end = performance.now() + limitMs;
-  for (let pauseMs = 50;; pauseMs = Math.min(1_000, pauseMs * 2)) {
-    const started = performance.now();
-    try {
-      return await attempt(Math.max(1_000, Math.ceil(end - started)));
-    } catch (error) {
-      // The next attempt will take about as long as this one did.
-      const now = performance.now();
-      const canWait = now + pauseMs + (now - started) < end;
-      if (!(error instanceof Fault && error.code === "unavailable" && canWait)) throw error;
-      await new Promise((done) => setTimeout(done, pauseMs));
-    }
-  }
 }

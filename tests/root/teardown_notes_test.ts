@@ -3,13 +3,21 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { TeardownNotes } from "../../lib/agent/server/teardown_notes.ts";
-import type { PodRequest } from "../../lib/agent/api.ts";
+import type { CniAnswer, PodRequest } from "../../lib/agent/api.ts";
+import { cniNoteName } from "../../lib/cni/cni_note.ts";
+import type { CniInput } from "../../lib/cni/cni_types.ts";
+import { leaveNote } from "../../lib/faces/teardown_note.ts";
 import { Fault } from "../../lib/util/errors.ts";
 import { MemoryLog } from "../memory/memory_log.ts";
 
 const [ONE, OTHER] = ["a".repeat(64), "b".repeat(12)];
 
 const FOLDERS = ["agent.sock.notes", "teardown"];
+
+const CALL: CniInput = {
+  ...{ command: "DEL", containerId: "web-0", netns: "", ifname: "eth0", args: "" },
+  ...{ path: "/opt/cni/bin", config: '{"cniVersion":"1.0.0","name":"blue"}' },
+};
 
 /** Makes a folder for socket and state, with these notes in its `folder`. */
 async function start(notes: readonly string[], folder = FOLDERS[0]) {
@@ -19,16 +27,28 @@ async function start(notes: readonly string[], folder = FOLDERS[0]) {
   for (const note of notes) await Deno.writeTextFile(`${dir}/${note}`, "");
   const log = new MemoryLog();
   const [tornDown, failing]: [PodRequest[], Set<string>] = [[], new Set()];
+  const calls: CniInput[] = [];
+  const cni: { answer: CniAnswer } = { answer: { exit: 0, output: "" } };
   const handler = new TeardownNotes({
     ...{ socket: `${stateDir}/agent.sock`, stateDir, log },
     tearDown: (pod) => {
       if (failing.has(pod.sandbox)) return Promise.reject(new Fault("timeout", "no answer"));
       return Promise.resolve(void tornDown.push(pod));
     },
+    answerCni: (input) => {
+      calls.push(input);
+      return Promise.resolve(cni.answer);
+    },
   });
   return {
-    ...{ log, tornDown, failing, dir },
+    ...{ log, tornDown, failing, dir, calls, cni },
     handle: () => handler.handle(),
+    forget: () => handler.forget(CALL.containerId, CALL.ifname),
+    /** Leaves the note of a DEL as the CNI face does, with `text` in it. */
+    leave: async (text = JSON.stringify(CALL)) => {
+      const name = await cniNoteName(CALL.containerId, CALL.ifname);
+      await leaveNote(dir, { name, text, what: "DEL" });
+    },
     left: async () => (await Array.fromAsync(Deno.readDir(dir), ({ name }) => name)).sort(),
     [Symbol.asyncDispose]: () => Deno.remove(stateDir, { recursive: true }),
   };
@@ -90,4 +110,80 @@ Deno.test("notes in a folder of another user, or behind a link, are not handled"
   await Deno.chown(notes.dir, Deno.uid(), Deno.gid());
   await notes.handle();
   assertEquals([await notes.left(), notes.tornDown.length], [[], 1]);
+});
+
+for (const folder of FOLDERS) {
+  Deno.test(`the note of a DEL in ${folder} is that call, made once`, async () => {
+    await using notes = await start([ONE], folder);
+    await notes.leave();
+    await notes.leave();
+    assertEquals((await notes.left()).length, 2);
+    await notes.handle();
+    await notes.handle();
+    assertEquals([notes.calls, notes.tornDown.length], [[CALL], 1]);
+    assertEquals([await notes.left(), notes.log.lines], [[], []]);
+  });
+}
+
+Deno.test("a noted DEL that fails stays, is logged once, and is made again", async () => {
+  await using notes = await start([]);
+  await notes.leave();
+  const output = JSON.stringify({ cniVersion: "1.0.0", code: 11, msg: "store unreachable" });
+  notes.cni.answer = { exit: 1, output };
+  await notes.handle();
+  await notes.handle();
+  assertEquals([notes.calls.length, (await notes.left()).length, notes.log.lines.length], [
+    2,
+    1,
+    1,
+  ]);
+  assertStringIncludes(notes.log.lines[0]!, "note of a DEL kept: store unreachable path=");
+  notes.cni.answer = { exit: 0, output: "" };
+  await notes.handle();
+  assertEquals([notes.calls.length, await notes.left()], [3, []]);
+});
+
+Deno.test("a noted DEL that can never succeed, and a note without a call, are removed with a warning", async () => {
+  await using notes = await start([]);
+  const output = JSON.stringify({ cniVersion: "1.0.0", code: 7, msg: "no name" });
+  notes.cni.answer = { exit: 1, output };
+  const texts = ["", "{", "null", "[]", "{}", JSON.stringify({ ...CALL, command: "ADD" })]
+    .concat(JSON.stringify({ ...CALL, ifname: 5 }));
+  for (const text of [JSON.stringify(CALL), ...texts]) {
+    await notes.leave(text);
+    await notes.handle();
+    assertEquals(await notes.left(), []);
+  }
+  assertEquals([notes.calls.length, notes.log.lines.length], [1, 1 + texts.length]);
+  assertStringIncludes(notes.log.lines[0]!, "note of a DEL removed: no name");
+  assertStringIncludes(notes.log.lines[1]!, "note of a DEL removed: it holds no call");
+});
+
+Deno.test("an ADD forgets the DEL that was noted for the same id, also where there is none", async () => {
+  await using notes = await start([]);
+  await notes.forget();
+  await notes.leave();
+  await notes.forget();
+  await notes.handle();
+  assertEquals([notes.calls, await notes.left(), notes.log.lines], [[], [], []]);
+});
+
+Deno.test("a DEL that was queued before the ADD forgot it is the first of the two", async () => {
+  await using notes = await start([]);
+  await notes.leave();
+  const handling = notes.handle();
+  const orders: string[] = [];
+  const adding = notes.forget().then(() =>
+    orders.push(...notes.calls.map(({ command }) => command), "ADD")
+  );
+  await Promise.all([handling, adding]);
+  // Whether the note was read first is a matter of timing; a DEL after the ADD is what must not be.
+  assertEquals(orders.length, notes.calls.length + 1);
+  assertEquals([await notes.left(), notes.log.lines], [[], []]);
+});
+
+Deno.test("many DELs of one attachment at once leave one note, and no draft of it", async () => {
+  await using notes = await start([]);
+  await Promise.all(Array.from({ length: 20 }, () => notes.leave()));
+  assertEquals((await notes.left()).length, 1);
 });

@@ -1,22 +1,32 @@
-// Teardowns that were asked for while the agent was unreachable: one note each, in the folder beside the agent's socket.
-// A kubelet that knows the socket thereby knows the folder. Notes in /run are lost when the host restarts; so are the
-// sandboxes that they are about, which garbage collection then releases.
+// Teardowns and DELs that were asked for while the agent was unreachable: one note each, in the folder beside the agent's
+// socket. A caller that knows the socket thereby knows the folder. Notes in /run are lost when the host restarts; so are
+// the sandboxes that they are about, which garbage collection then releases.
 //
 // Version 0.1.0, and callers that set K8CONTIVNET_STATE_DIR, leave notes in the state folder.
 
-import { Fault, faultFrom, systemWords } from "../../util/errors.ts";
+import { CNI_NOTE_NAME, cniNoteName, parseNote } from "../../cni/cni_note.ts";
+import { CNI_CODES, type CniInput } from "../../cni/cni_types.ts";
+import { Fault, faultFrom, oneLine, systemWords } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import { LogDedup } from "../../util/log_dedup.ts";
 import { isSandboxId } from "../../util/names.ts";
-import { notesOf, type PodRequest } from "../api.ts";
+import { type CniAnswer, notesOf, type PodRequest } from "../api.ts";
 
 /** What handling notes works with. */
 export interface TeardownNotesDeps {
   readonly socket: string;
   readonly stateDir: string;
   readonly tearDown: (pod: PodRequest) => Promise<unknown>;
+  /** Must queue the call before it awaits anything: see forget(). Without it, notes of DELs stay. */
+  readonly answerCni?: (input: CniInput) => Promise<CniAnswer>;
   readonly log: Pick<Log, "warn">;
 }
+
+/** Codes of a call that fails whenever it is repeated: of what the caller passed. */
+const FINAL_CODES: readonly number[] = [
+  ...[CNI_CODES.incompatibleVersion, CNI_CODES.unsupportedField, CNI_CODES.invalidEnvironment],
+  ...[CNI_CODES.decode, CNI_CODES.invalidConfig],
+];
 
 /** The notes for one agent. */
 export class TeardownNotes {
@@ -29,20 +39,78 @@ export class TeardownNotes {
 
   /** Handles the notes that are there; one that cannot be handled now stays for the next time. Never throws. */
   async handle(): Promise<void> {
-    const { socket, stateDir } = this.#deps;
-    for (const folder of [notesOf(socket), `${stateDir}/teardown`]) await this.#handle(folder);
-  }
-
-  async #handle(folder: string): Promise<void> {
-    const { tearDown, log } = this.#deps;
-    for (const sandbox of await this.#namesIn(folder)) {
-      try {
-        await tearDown({ namespace: "", name: "", sandbox });
-        await Deno.remove(`${folder}/${sandbox}`);
-      } catch (error) {
-        log.warn(`teardown note kept: ${faultFrom(error).message}`, { sandbox });
+    for (const folder of this.#folders()) {
+      for (const name of await this.#namesIn(folder)) {
+        await (isSandboxId(name) ? this.#tearDown(folder, name) : this.#delete(folder, name));
       }
     }
+  }
+
+  /**
+   * Removes the note of an attachment. An ADD must await this before it is queued: podman repeats it for the id of a
+   * container that was stopped, and a DEL that was noted before would disconnect the new one. handle() reads a note and
+   * queues its DEL in one turn, so the DEL is either before the ADD or not at all. Never throws.
+   */
+  async forget(containerId: string, ifname: string): Promise<void> {
+    const name = await cniNoteName(containerId, ifname);
+    for (const folder of this.#folders()) await this.#remove(`${folder}/${name}`);
+  }
+
+  #folders(): readonly string[] {
+    const { socket, stateDir } = this.#deps;
+    return [notesOf(socket), `${stateDir}/teardown`];
+  }
+
+  async #tearDown(folder: string, sandbox: string): Promise<void> {
+    const { tearDown, log } = this.#deps;
+    try {
+      await tearDown({ namespace: "", name: "", sandbox });
+      await Deno.remove(`${folder}/${sandbox}`);
+    } catch (error) {
+      log.warn(`teardown note kept: ${faultFrom(error).message}`, { sandbox });
+    }
+  }
+
+  async #delete(folder: string, name: string): Promise<void> {
+    const path = `${folder}/${name}`;
+    try {
+      const why = await this.#failureOf(path);
+      if (why === undefined) await this.#remove(path);
+      else this.#warnOnce(path, `note of a DEL kept: ${why}`);
+    } catch (error) {
+      // Forgotten since it was listed.
+      if (error instanceof Deno.errors.NotFound) return;
+      this.#warnOnce(path, `note of a DEL kept: ${faultFrom(error).message}`);
+    }
+  }
+
+  /** Executes the note at `path`; returns why it must stay, or undefined if it may go. */
+  async #failureOf(path: string): Promise<string | undefined> {
+    const { answerCni, log } = this.#deps;
+    if (!answerCni) return "this agent does not answer CNI calls";
+    const answering = answerNote(path, answerCni);
+    if (!answering) return void log.warn("note of a DEL removed: it holds no call", { path });
+    const { exit, output } = await answering;
+    if (exit === 0) return undefined;
+    const { code, msg } = JSON.parse(output);
+    if (!FINAL_CODES.includes(code)) return oneLine(String(msg));
+    return void log.warn(`note of a DEL removed: ${oneLine(String(msg))}`, { path });
+  }
+
+  async #remove(path: string): Promise<void> {
+    this.#problems.forget(path);
+    try {
+      await Deno.remove(path);
+    } catch (error) {
+      // Without the folder, with a file in its place, or without the note, there is nothing to remove.
+      const isMissing = error instanceof Deno.errors.NotFound ||
+        error instanceof Deno.errors.NotADirectory;
+      if (!isMissing) this.#warnOnce(path, `note of a DEL not removed: ${systemWords(error)}`);
+    }
+  }
+
+  #warnOnce(path: string, message: string): void {
+    if (this.#problems.isNew(path, message)) this.#deps.log.warn(message, { path });
   }
 
   async #namesIn(folder: string): Promise<string[]> {
@@ -58,7 +126,16 @@ export class TeardownNotes {
   }
 }
 
-/** Returns the sandboxes with a note in `folder`. Faults: conflict (another user's folder), failed. */
+/** Starts the call of a note, in the turn in which it is read; returns undefined if it holds none or is gone. */
+function answerNote(
+  path: string,
+  answerCni: (input: CniInput) => Promise<CniAnswer>,
+): Promise<CniAnswer> | undefined {
+  const input = parseNote(Deno.readTextFileSync(path));
+  return input && answerCni(input);
+}
+
+/** Returns the names of the notes in `folder`. Faults: conflict (another user's folder), failed. */
 async function noteNames(folder: string): Promise<string[]> {
   try {
     const { isDirectory, uid } = await Deno.lstat(folder);
@@ -67,7 +144,7 @@ async function noteNames(folder: string): Promise<string[]> {
       throw new Fault("conflict", `${folder} is not a folder of this user`, { fix: "remove it" });
     }
     const names = await Array.fromAsync(Deno.readDir(folder), (entry) => entry.name);
-    return names.filter(isSandboxId);
+    return names.filter((name) => isSandboxId(name) || CNI_NOTE_NAME.test(name));
   } catch (error) {
     if (error instanceof Fault) throw error;
     if (error instanceof Deno.errors.NotFound) return [];
