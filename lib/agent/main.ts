@@ -2,6 +2,7 @@
 // matters: requests are answered only when this host is as it should be. Until then socket and door answer
 // with "unavailable" and what the agent waits for, and callers try again.
 
+import type { CniInput } from "../cni/cni_types.ts";
 import { openLinkEvents } from "../net/open_links.ts";
 import { pause } from "../util/async/pause.ts";
 import { Fault, faultFrom, isUnreachable, systemWords } from "../util/errors.ts";
@@ -79,7 +80,12 @@ export async function runAgent(
   await gate.step("reconciling this host's links and ports");
   await reconcileFirst(agent, log);
   const { socket } = options;
-  const notes = new TeardownNotes({ socket, stateDir, tearDown: agent.tearDown, log });
+  const { tearDown, answerCni } = agent;
+  const notes = new TeardownNotes({ socket, stateDir, tearDown, answerCni, log });
+  const runtimes = {
+    ...agent.server.runtimes,
+    answerCni: (input: CniInput) => notes.answerCni(input),
+  };
   await notes.handle();
   let isLate = store.unreachable !== undefined;
   store.onTrouble((fault) =>
@@ -111,7 +117,7 @@ export async function runAgent(
   ];
   const health = () => healthOf({ ...agent, options, switch: drivers.switch });
   gate.open({
-    request: (request) => answer({ ...agent.server, health }, request),
+    request: (request) => answer({ ...agent.server, runtimes, health }, request),
     verb: async (verb, pod) => {
       const answer = await agent.answerVerb(verb, pod);
       return "ip" in answer ? answer : {};

@@ -1,6 +1,6 @@
 // What the plugin prints besides results: errors, and the answer of VERSION. Each is one line of JSON, without newline.
 
-import { FAULT_CODES, faultFrom } from "../util/errors.ts";
+import { FAULT_CODES, faultFrom, oneLine } from "../util/errors.ts";
 import { CNI_VERSIONS, type CniCode, CniError, type CniVersion } from "./cni_types.ts";
 
 /** Returns an error as the specification has it: cniVersion, code, msg, details. */
@@ -11,6 +11,12 @@ export function errorToJson(version: CniVersion, { code, message, details }: Cni
     msg: message,
     ...(details !== undefined && { details }),
   });
+}
+
+/** Returns what an error's JSON says, as one line of at most 500 characters. */
+export function errorWords(json: string): string {
+  const { msg, details } = JSON.parse(json);
+  return oneLine(details ? `${msg}: ${details}` : `${msg}`, 500);
 }
 
 /** Returns the answer of VERSION, which reads neither configuration nor other variables. */

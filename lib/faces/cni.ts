@@ -7,7 +7,7 @@
 
 import { CNI_PATH, type CniAnswer, DEFAULT_SOCKET } from "../agent/api.ts";
 import { type AgentRequest, askAgent } from "../agent/client.ts";
-import { cniErrorFrom, errorToJson, versionAnswer } from "../cni/cni_answers.ts";
+import { cniErrorFrom, errorToJson, errorWords, versionAnswer } from "../cni/cni_answers.ts";
 import { cniNoteName } from "../cni/cni_note.ts";
 import { CNI_CODES, type CniCall, CniError, type CniInput } from "../cni/cni_types.ts";
 import { isObject, type JsonObject } from "../cni/json_fields.ts";
@@ -56,7 +56,7 @@ function print(io: CniIo, { exit, output }: CniAnswer): 0 | 1 {
   } catch {
     return 1; // nobody reads it
   }
-  if (exit === 1 && !isStatus(io)) warn(io, wordsOf(output));
+  if (exit === 1 && !isStatus(io)) warn(io, errorWords(output));
   return exit;
 }
 
@@ -76,11 +76,6 @@ function isStatus(io: CniIo): boolean {
   } catch {
     return false;
   }
-}
-
-function wordsOf(output: string): string {
-  const { msg, details } = JSON.parse(output);
-  return details ? `${msg}: ${details}` : `${msg}`;
 }
 
 /** Returns an environment variable, empty if it is not set. Errors: code 4. */
@@ -123,11 +118,14 @@ async function answer(input: CniInput, io: CniIo): Promise<CniAnswer> {
   const call = parseCall(input);
   const socket = call.config.socket ?? socketOf(io);
   const { answerMs } = LIMITS[call.command];
-  const attempt = async (leftMs: number) =>
-    checkAnswer(
-      socket,
-      await io.ask({ socket, path: CNI_PATH, body: input, limitMs: Math.max(leftMs, answerMs) }),
-    );
+  // The launcher asks the agent first, and sets this if the call may have been executed.
+  let isRetry = variable(io, "K8CONTIVNET_RETRY") !== "";
+  const attempt = async (leftMs: number) => {
+    const body: CniInput = { ...input, isRetry };
+    isRetry = true;
+    const limitMs = Math.max(leftMs, answerMs);
+    return checkAnswer(socket, await io.ask({ socket, path: CNI_PATH, body, limitMs }));
+  };
   const isFinal = ({ exit, isTransient }: CniAnswer) => exit === 0 || isTransient !== true;
   try {
     const options = { isFinal, ...(io.clock && { clock: io.clock }) };

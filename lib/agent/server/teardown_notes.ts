@@ -17,8 +17,8 @@ export interface TeardownNotesDeps {
   readonly socket: string;
   readonly stateDir: string;
   readonly tearDown: (pod: PodRequest) => Promise<unknown>;
-  /** Must queue the call before it awaits anything: see forget(). Without it, notes of DELs stay. */
-  readonly answerCni?: (input: CniInput) => Promise<CniAnswer>;
+  /** Must queue the call before it awaits anything: see answerCni(). */
+  readonly answerCni: (input: CniInput) => Promise<CniAnswer>;
   readonly log: Pick<Log, "warn">;
 }
 
@@ -47,11 +47,16 @@ export class TeardownNotes {
   }
 
   /**
-   * Removes the note of an attachment. An ADD must await this before it is queued: podman repeats it for the id of a
-   * container that was stopped, and a DEL that was noted before would disconnect the new one. handle() reads a note and
-   * queues its DEL in one turn, so the DEL is either before the ADD or not at all. Never throws.
+   * Answers a call of a runtime. An ADD is queued when there is no note of its attachment any more: podman repeats ADD
+   * for the id of a container that was stopped, and a DEL that was noted before would disconnect the new one. handle()
+   * reads a note and queues its DEL in one turn, so the DEL is either before the ADD or not at all.
    */
-  async forget(containerId: string, ifname: string): Promise<void> {
+  async answerCni(input: CniInput): Promise<CniAnswer> {
+    if (input.command === "ADD") await this.#forget(input);
+    return await this.#deps.answerCni(input);
+  }
+
+  async #forget({ containerId, ifname }: CniInput): Promise<void> {
     const name = await cniNoteName(containerId, ifname);
     for (const folder of this.#folders()) await this.#remove(`${folder}/${name}`);
   }
@@ -87,7 +92,6 @@ export class TeardownNotes {
   /** Executes the note at `path`; returns why it must stay, or undefined if it may go. */
   async #failureOf(path: string): Promise<string | undefined> {
     const { answerCni, log } = this.#deps;
-    if (!answerCni) return "this agent does not answer CNI calls";
     const answering = answerNote(path, answerCni);
     if (!answering) return void log.warn("note of a DEL removed: it holds no call", { path });
     const { exit, output } = await answering;

@@ -22,6 +22,8 @@ const imports: readonly (readonly [place: string, source: string, allowed: boole
   ["lib/faces/exec.ts", `import "../cli/output.ts"`, false],
   ["lib/faces/exec.ts", `import "../intent/bind.ts"`, false],
   ["lib/faces/exec.ts", `await import("./netplugin.ts")`, false],
+  ["lib/faces/cni.ts", `import { parseCall } from "../cni/parse_call.ts"`, true],
+  ["lib/faces/cni.ts", `import { answerCni } from "../agent/cni/answer_cni.ts"`, false],
   ["lib/faces/cni.ts", `import "node:fs"`, false],
   ["lib/faces/cni.ts", `import "npm:zod@4"`, false],
   ["lib/faces/cni.ts", `import { join } from "@std/path"`, false],

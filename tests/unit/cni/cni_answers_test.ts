@@ -1,5 +1,10 @@
 import { assertEquals } from "@std/assert";
-import { cniErrorFrom, errorToJson, versionAnswer } from "../../../lib/cni/cni_answers.ts";
+import {
+  cniErrorFrom,
+  errorToJson,
+  errorWords,
+  versionAnswer,
+} from "../../../lib/cni/cni_answers.ts";
 import { CniError } from "../../../lib/cni/cni_types.ts";
 import { Fault, type FaultCode } from "../../../lib/util/errors.ts";
 
@@ -45,4 +50,10 @@ Deno.test("a CniError stays as it is, and an unforeseen error has code 104 and i
   assertEquals(cniErrorFrom(error) === error, true);
   const { code, message } = cniErrorFrom(new TypeError("x is not a function"));
   assertEquals([code, message], [104, 'unexpected error: "x is not a function"']);
+});
+
+Deno.test("the words of an error are one line, of at most 500 characters", () => {
+  assertEquals(errorWords('{"msg":"a\\nb"}'), "a b");
+  assertEquals(errorWords('{"msg":"a","details":"b"}'), "a: b");
+  assertEquals(errorWords(`{"msg":"${"a".repeat(600)}"}`).length, 500);
 });

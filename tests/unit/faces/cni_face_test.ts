@@ -1,11 +1,20 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { versionAnswer } from "../../../lib/cni/cni_answers.ts";
 import { cniNoteName } from "../../../lib/cni/cni_note.ts";
+import type { CniInput } from "../../../lib/cni/cni_types.ts";
 import { cniMain } from "../../../lib/faces/cni.ts";
-import { readConfig } from "../../../lib/faces/cni_stdin.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { callOf, cniCases } from "../cni/cni_cases.ts";
-import { call, envOf, gone, type Outcome, readerOf, type Setting } from "./cni_call.ts";
+import {
+  type Agent,
+  call,
+  DONE,
+  envOf,
+  gone,
+  type Outcome,
+  readerOf,
+  type Setting,
+} from "./cni_call.ts";
 
 /** Checks that a call failed with one line of JSON and one line of words; returns the error. */
 function errorOf({ exit, out, err }: Outcome): { code: number; text: string; version: string } {
@@ -22,7 +31,7 @@ for (const { name, input, exit, code, message } of cniCases) {
     assertEquals(outcome.requests.length, exit === 0 ? 1 : 0);
     if (exit === 0) {
       assertEquals([outcome.exit, outcome.out, outcome.err], [0, "", []]);
-      assertEquals(outcome.requests[0]?.body, input);
+      assertEquals(outcome.requests[0]?.body, { ...input, isRetry: false });
     } else {
       assertEquals(outcome.exit, 1);
       assertEquals(outcome.err.length, input.command === "STATUS" ? 0 : 1);
@@ -104,6 +113,15 @@ Deno.test("ADD succeeds when the agent comes in time, and after answers that say
     version: "1.0.0",
   });
   assertEquals(starting.tookMs > 18_000, true);
+});
+
+Deno.test("a call says whether it was sent before, by this process or by the launcher", async () => {
+  const sent = async (setting: Setting) =>
+    (await call(callOf("ADD"), setting)).requests.map(({ body }) => (body as CniInput).isRetry);
+  const agent: Agent = (_, ms) => ms < 100 ? gone() : DONE;
+  assertEquals(await sent({ agent }), [false, true, true]);
+  assertEquals(await sent({ env: { K8CONTIVNET_RETRY: "1" } }), [true]);
+  assertEquals(await sent({ env: { K8CONTIVNET_RETRY: "" } }), [false]);
 });
 
 Deno.test("an error that is not transient is not tried again", async () => {
@@ -230,6 +248,7 @@ Deno.test("an environment variable that is not UTF-8 is named", async () => {
 
 Deno.test("only variables of CNI and of this program are read", async () => {
   const names = new Set<string>();
+  let nowMs = 0;
   for (const command of ["VERSION", "ADD", "DEL", "CHECK", "GC", "STATUS", "OTHER"]) {
     const input = { ...callOf(command), command };
     const env = envOf(input);
@@ -240,12 +259,14 @@ Deno.test("only variables of CNI and of this program are read", async () => {
       },
       ...{ out: () => {}, err: () => {}, ask: gone, leaveNote: () => Promise.resolve() },
       stdin: readerOf(new TextEncoder().encode(input.config)),
-      clock: { now: () => 0, pause: () => Promise.reject(new Error("waits for ever")) },
+      clock: { now: () => nowMs, pause: (ms) => Promise.resolve(void (nowMs += ms)) },
     });
   }
   assertEquals([...names].filter((name) => !name.startsWith("CNI_")).sort(), [
+    "K8CONTIVNET_RETRY",
     "K8CONTIVNET_SETUP_SECONDS",
     "K8CONTIVNET_SOCKET",
+    "K8CONTIVNET_STATE_DIR",
   ]);
 });
 
@@ -266,24 +287,4 @@ Deno.test("a closed standard error loses no answer, and a closed standard output
   );
   assertEquals(JSON.parse(out.join("")).code, 6);
   assertEquals(await cniMain({ ...io, stdin: stdin(), out: closed, err: () => {} }), 1);
-});
-
-Deno.test("standard input is read in any pieces, also within a character, up to 1 MiB", async () => {
-  const text = '{"name":"blüe 😀"}';
-  for (const size of [1, 2, 3, 7, 65_536]) {
-    assertEquals(await readConfig(readerOf(new TextEncoder().encode(text), size)), text);
-  }
-  const input = callOf("ADD");
-  const full = new TextEncoder().encode(input.config.padEnd(1024 * 1024));
-  assertEquals((await call(input, { config: full })).exit, 0);
-  const more = new TextEncoder().encode(input.config.padEnd(1024 * 1024 + 1));
-  const { code, text: words } = errorOf(await call(input, { config: more }));
-  assertEquals(code, 5);
-  assertStringIncludes(words, "too long");
-});
-
-Deno.test("a standard input that never ends is given up", async () => {
-  const endless = { read: () => new Promise<null>(() => {}) };
-  const error = await readConfig(endless, 20).catch((caught) => caught);
-  assertEquals([error.code, error.message], [5, "standard input did not end in 0.02 s"]);
 });
