@@ -16,8 +16,10 @@ const STDIN_MS = 10_000;
 /** Returns all of `reader` as text. Errors: code 5, if it is longer than 1 MiB, does not end in `limitMs`, or fails. */
 export async function readConfig(reader: Reader, limitMs: number = STDIN_MS): Promise<string> {
   const text = readAll(reader);
-  const early = await Promise.race([text, shortPause()]);
-  if (early !== undefined) return early;
+  for (let pauses = 0; pauses < 4; pauses++) {
+    const early = await Promise.race([text, shortPause()]);
+    if (early !== undefined) return early;
+  }
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(noEnd(limitMs)), limitMs);

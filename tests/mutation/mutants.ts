@@ -1040,4 +1040,56 @@ export const mutants: readonly Mutant[] = [
     ],
     ["a dry run removes a host", "const isDry = body.dryRun === true;", "const isDry = false;"],
   ]),
+
+  // --- cni: calls, configurations, results, and the face
+
+  ...mutantsOf("lib/cni/parse_call.ts", ["tests/unit/cni/parse_call_test.ts"], [
+    ["DEL needs a namespace", 'DEL: ["CNI_CONTAINERID",', 'DEL: ["CNI_CONTAINERID", "CNI_NETNS",'],
+    ["STATUS needs no CNI_PATH", 'STATUS: ["CNI_PATH"]', "STATUS: []"],
+    ["an interface may be called lo", "&& !RESERVED.includes(name);", ";"],
+    ["an interface name may be an option", ' && !name.startsWith("-")', ""],
+    ["a namespace may be a relative path", "/^\\/[^\\x00", "/^[^\\x00"],
+    ["DEL fails for its arguments", 'command === "DEL" && error', "error"],
+    ["GC fails for the environment of a container", 'command !== "GC" && command', "command"],
+  ]),
+  ...mutantsOf("lib/cni/parse_config.ts", ["tests/unit/cni/parse_call_test.ts"], [
+    ["CHECK exists in 0.3.1", 'CHECK: "0.4.0"', 'CHECK: "0.3.1"'],
+    ["STATUS exists in 1.0.0", 'STATUS: "1.1.0"', 'STATUS: "1.0.0"'],
+    ["GC without a list removes everything", "if (present.length === 0) {", "if (false) {"],
+    ["GC reads only one of its keys", "present.flatMap(", "present.slice(0, 1).flatMap("],
+    ["an attachment needs no interface", "if (value) return value;", 'return value ?? "";'],
+    ["CHECK does without a prevResult", 'if (command === "ADD") return undefined;', "return;"],
+    ["DEL fails for its prevResult", "valid(() => parsePrevious(fields))", "parsePrevious(fields)"],
+    ["a socket may be relative", "/^\\/[^\\0]*$/", "/^[^\\0]*$/"],
+    ["a configuration may be of any length", "text.length > CONFIG_LIMIT", "text.length < 0"],
+    ["a configuration may be of any depth", "return depth > 0 && ", "return "],
+  ]),
+  ...mutantsOf("lib/cni/cni_args.ts", ["tests/unit/cni/parse_call_test.ts"], [
+    ["unknown arguments are always ignored", "if (unknown.length === 0) return;", "return;"],
+    ["IgnoreUnknown=true is not known", 'ignores === "1" || ignores === "true"', 'ignores === "1"'],
+    ["a pair may have two =", " && more.length === 0", ""],
+  ]),
+  ...mutantsOf("lib/cni/address_words.ts", ["tests/unit/cni/parse_call_test.ts"], [
+    ["a multicast address is a MAC", "return isMulticast || ", "return "],
+    ["IPv4 prefixes go up to 128", '(address.includes(":") ? 128 : 32)', "128"],
+  ]),
+  ...mutantsOf("lib/cni/cni_result.ts", ["tests/unit/cni/cni_result_test.ts"], [
+    ["0.4.0 has no families", '|| version === "0.4.0"', ""],
+    ["older versions have mtu", "!NEW_IN_1_1.includes(key)", "true"],
+    ["fields of other plugins get lost", "{ ...own, ...others };\n  if", "{ ...own };\n  if"],
+  ]),
+  ...mutantsOf("lib/faces/cni.ts", ["tests/unit/faces/cni_face_test.ts"], [
+    ["VERSION asks the agent", 'if (command === "VERSION")', "if (false)"],
+    ["STATUS is loud", "exit === 1 && !isStatus(io)", "exit === 1"],
+    ["STATUS without agent says try again", "CNI_CODES.notAvailable", "error.code"],
+    ["a DEL is forgotten", "await io.leaveNote(", "await (async (..._: unknown[]) => {})("],
+    ["a DEL of an agent that hangs fails", "if (!isUnreachable(error))", "if (true)"],
+    ["a starting agent is not asked again", "|| isTransient !== true", "|| true"],
+    ["a repeated call looks like the first", "    isRetry = true;\n", ""],
+    ["what the agent answers is not checked", "return checkAnswer(socket, await", "return (await"],
+  ]),
+  ...mutantsOf("lib/faces/repeatedly.ts", ["tests/unit/faces/cni_face_test.ts"], [
+    ["an agent that hangs is asked again", 'error.code === "unavailable" && ', ""],
+    ["retries never end", "clock.now() + pauseMs + (clock.now() - started) < end", "true"],
+  ]),
 ];
