@@ -288,7 +288,7 @@ ALONE='promise|switch_restart|revalidator_wait|kube_scale'
 LONG='soak fault_steps outside_faults crash mutation kubelet scenarios reconcile cluster_restart'
 TOGETHER=4
 # Those come last that wait for the API server, which is being built meanwhile.
-LAST='kube_[a-z_]+'
+LAST='kube_[a-z_]+|kubernetes'
 
 # Prints the suites of tests/contract, tests/root and tests/node; those in folders below run only by name.
 suites() { find tests/contract tests/root tests/node -maxdepth 1 -name '*_test.ts' | sort; }

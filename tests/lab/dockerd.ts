@@ -1,11 +1,10 @@
 // A private Docker: containerd and dockerd without bridge and iptables, for use inside in_lab.sh.
-// The lab's /sys has no cgroups mounted, which Docker needs: they are mounted here.
 
+import { mountCgroups, removeCgroups } from "./cgroups.ts";
 import { run } from "./run.ts";
 import { type Server, startServer } from "./server.ts";
 import { hangSignal } from "./limits.ts";
 
-const CGROUPS = "/sys/fs/cgroup";
 // All of the machine's labs share its cgroups: what is ours is below this one, and removed.
 const CGROUP_PARENT = "k8contivnet-lab";
 const IMAGE = "k8contivnet-lab";
@@ -93,7 +92,7 @@ export class Dockerd implements AsyncDisposable {
     await this.#containerd?.stop();
     this.#dockerd = this.#containerd = undefined;
     await unmountBelow(this.#dir);
-    await removeCgroups();
+    await removeCgroups(CGROUP_PARENT);
   }
 
   /** Stops, so that `await using` cleans up. */
@@ -140,49 +139,11 @@ disabled_plugins = ["io.containerd.grpc.v1.cri"]
   }
 }
 
-// Lines are `ID:CONTROLLERS:PATH`; cgroup v2 has no controllers in them.
-async function mountCgroups(): Promise<void> {
-  if ((await namesIn(CGROUPS)).length > 0) return;
-  const lines = (await Deno.readTextFile("/proc/self/cgroup")).trim().split("\n");
-  const controllers = lines.map((line) => line.split(":")[1] ?? "").filter((one) => one !== "");
-  if (controllers.length === 0) {
-    await run("mount", ["-t", "cgroup2", "cgroup2", CGROUPS]);
-    return;
-  }
-  await run("mount", ["-t", "tmpfs", "-o", "mode=755", "cgroup", CGROUPS]);
-  for (const one of controllers) {
-    const name = one.replace(/^name=/, "");
-    await Deno.mkdir(`${CGROUPS}/${name}`);
-    const option = one === name ? one : `none,${one}`;
-    await run("mount", ["-t", "cgroup", "-o", option, "cgroup", `${CGROUPS}/${name}`]);
-  }
-}
-
 // dockerd leaves the namespace file of host network containers mounted.
 async function unmountBelow(dir: string): Promise<void> {
   const places = (await Deno.readTextFile("/proc/self/mounts")).split("\n")
     .map((line) => line.split(" ")[1] ?? "").filter((place) => place.startsWith(`${dir}/`));
   if (places.length > 0) await run("umount", ["-l", ...places.reverse()]);
-}
-
-async function namesIn(folder: string): Promise<string[]> {
-  return (await Array.fromAsync(Deno.readDir(folder))).map(({ name }) => name);
-}
-
-async function removeCgroups(): Promise<void> {
-  const parents = [CGROUPS, ...(await namesIn(CGROUPS)).map((name) => `${CGROUPS}/${name}`)];
-  for (const parent of parents) {
-    // Another lab's containers keep it busy: then it is theirs to remove.
-    await removeFolders(`${parent}/${CGROUP_PARENT}`).catch(() => {});
-  }
-}
-
-// The files of a cgroup cannot be removed, only its folders, the innermost first.
-async function removeFolders(path: string): Promise<void> {
-  for await (const { name, isDirectory } of Deno.readDir(path)) {
-    if (isDirectory) await removeFolders(`${path}/${name}`);
-  }
-  await Deno.remove(path);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -27,13 +27,16 @@ export interface KubeOptions {
   readonly etcd?: EtcdOptions;
 }
 
+/** Waits until these executables are built; returns the folder that has them. */
+export function builtKube(...names: string[]): Promise<string> {
+  return run(BUILD, ["--wait", ...names], { limitMs: BUILD_LIMIT_MS });
+}
+
 /** Starts an API server in `dir` (made new, removed in the end) and returns it when it serves. */
 export async function startKube(dir: string, options: KubeOptions = {}): Promise<Kube> {
   await Deno.mkdir(dir, { recursive: true });
   const { address = "127.0.0.1" } = options;
-  const bin = await run(BUILD, ["--wait", "kubectl", "kube-apiserver"], {
-    limitMs: BUILD_LIMIT_MS,
-  });
+  const bin = await builtKube("kubectl", "kube-apiserver");
   const files = await makeCertificates(dir, { address, user: "operator", serverUseOnly: false });
   await run("openssl", [
     ...["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", `${dir}/accounts.key`],

@@ -9,6 +9,8 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Named network namespace to run in; the caller's own when absent. */
   readonly netns?: string | undefined;
+  /** Words before the command that start it as their only child, as nsenter does in a process namespace. */
+  readonly parent?: readonly string[];
   /** File that gets its standard error and output; also quoted where it does not come up. */
   readonly log: string;
   /** Reports that it serves. */
@@ -31,8 +33,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const child = spawn(options);
   let ended = false;
   const status = child.status.then(() => void (ended = true));
+  const serverPid = () => options.parent ? onlyChild(child.pid) ?? child.pid : child.pid;
   const end = (signal: Deno.Signal) => {
-    if (!ended) child.kill(signal);
+    if (!ended) Deno.kill(serverPid(), signal);
   };
   const kill = async () => {
     end("SIGKILL");
@@ -51,7 +54,7 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     await kill();
     throw new Error(`${command} did not come up:\n${await tail(options.log)}`, { cause });
   }
-  return { pid: child.pid, stop, kill };
+  return { pid: serverPid(), stop, kill };
 }
 
 /** Reports whether somebody accepts connections at the unix socket `path`. */
@@ -65,10 +68,11 @@ export async function isListening(path: string): Promise<boolean> {
 }
 
 // `exec` keeps the pid: the child that is known here is the server, not a shell in front of it.
-function spawn({ command, args, env = {}, netns, log }: ServerOptions): Deno.ChildProcess {
-  const words = netns === undefined
-    ? [command, ...args]
-    : ["nsenter", `--net=/run/netns/${netns}`, "--", command, ...args];
+function spawn(
+  { command, args, env = {}, netns, log, parent = [] }: ServerOptions,
+): Deno.ChildProcess {
+  const place = netns === undefined ? parent : ["nsenter", `--net=/run/netns/${netns}`, "--"];
+  const words = [...place, command, ...args];
   return new Deno.Command("sh", {
     args: ["-c", 'log=$1; shift; exec "$@" >>"$log" 2>&1', "server", log, ...words],
     env: { ...env },
@@ -76,6 +80,15 @@ function spawn({ command, args, env = {}, netns, log }: ServerOptions): Deno.Chi
     stdout: "null",
     stderr: "null",
   }).spawn();
+}
+
+function onlyChild(pid: number): number | undefined {
+  try {
+    const pids = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim();
+    return pids === "" ? undefined : Number(pids.split(" ")[0]);
+  } catch {
+    return undefined;
+  }
 }
 
 async function tail(path: string): Promise<string> {

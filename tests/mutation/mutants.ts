@@ -23,15 +23,11 @@ const RANGES = ["tests/unit/ipam/ranges_test.ts"];
 const SUBNETS = ["tests/unit/ipam/subnets_test.ts"];
 const ADDRESSES = ["tests/unit/ipam/addresses_test.ts"];
 const BIND = ["tests/unit/intent/bind_test.ts"];
-const PLAN_REFUSALS = ["tests/unit/intent/plan_refusals_test.ts"];
-const PLAN_TAGS = ["tests/unit/intent/plan/choose_tags_test.ts"];
-const PLAN_SUBNETS = ["tests/unit/intent/plan/choose_subnets_test.ts"];
-const PLAN_ADDRESSES = ["tests/unit/intent/plan/choose_addresses_test.ts"];
-const DELETIONS = ["tests/unit/intent/plan/deletions_test.ts"];
+const PLAN = ["tests/unit/intent/plan_test.ts"];
 const LIVE = ["tests/unit/intent/plan_live_test.ts"];
 const COMMITS = ["tests/unit/intent/plan_commits_test.ts"];
 const CHOICE = ["tests/unit/intent/choice/choose_test.ts"];
-const FILE = ["tests/unit/intent/schema_test.ts", "tests/unit/intent/schema_refusals_test.ts"];
+const FILE = ["tests/unit/intent/schema_test.ts", "tests/unit/intent/file/parse_json_test.ts"];
 const POLICY = ["tests/unit/policy/model_property_test.ts"];
 const PIPELINE = ["tests/unit/policy/pipeline_test.ts"];
 const SETUP = "tests/unit/agent/pods/setup_test.ts";
@@ -138,7 +134,7 @@ export const mutants: readonly Mutant[] = [
     ["two endpoints share one interface name", "if (names.has(name)) {", "if (false) {"],
     ["a free interface name is used twice", "names.add(name);\n    return", "return"],
   ]),
-  ...mutantsOf("lib/intent/plan/choose_addresses.ts", [...PLAN_ADDRESSES, ...LIVE], [
+  ...mutantsOf("lib/intent/plan/choose_addresses.ts", [...PLAN, ...LIVE], [
     [
       "an address that another endpoint fixes is given twice",
       "const holder = owners.get(address) ?? foreign.get(address);",
@@ -155,7 +151,7 @@ export const mutants: readonly Mutant[] = [
       "heldBy.get(key)",
     ],
   ]),
-  ...mutantsOf("lib/intent/plan/choose_subnets.ts", PLAN_SUBNETS, [
+  ...mutantsOf("lib/intent/plan/choose_subnets.ts", PLAN, [
     [
       "subnets of one tenant may overlap",
       "one.owner !== key && overlap(one.subnet, subnet)",
@@ -167,7 +163,7 @@ export const mutants: readonly Mutant[] = [
       "kept",
     ],
   ]),
-  ...mutantsOf("lib/intent/plan/choose_tags.ts", [...PLAN_TAGS, ...PLAN_SUBNETS], [
+  ...mutantsOf("lib/intent/plan/choose_tags.ts", PLAN, [
     [
       "a fixed tag may be another network's",
       "if (holder !== undefined) throw takenFault(`${tagWord(encap)} ${tag}`, key, holder);",
@@ -179,7 +175,7 @@ export const mutants: readonly Mutant[] = [
       "",
     ],
   ]),
-  ...mutantsOf("lib/intent/plan/consistency.ts", PLAN_REFUSALS, [
+  ...mutantsOf("lib/intent/plan/consistency.ts", PLAN, [
     ["a tenant may have two default networks", "if (!isDefault) continue;", "continue;"],
     [
       "two endpoints of a network may have one MAC address",
@@ -192,7 +188,7 @@ export const mutants: readonly Mutant[] = [
       "if (group) continue;",
     ],
   ]),
-  ...mutantsOf("lib/intent/plan/deletions.ts", [...DELETIONS, ...LIVE], [
+  ...mutantsOf("lib/intent/plan/deletions.ts", [...PLAN, ...LIVE], [
     [
       "a network goes from under its endpoints",
       "(one) => networks.has(networkKeyOf(one)),",
@@ -204,7 +200,7 @@ export const mutants: readonly Mutant[] = [
       "[],",
     ],
   ]),
-  ...mutantsOf("lib/intent/plan/changes.ts", [...DELETIONS, ...LIVE, ...COMMITS], [
+  ...mutantsOf("lib/intent/plan/changes.ts", [...PLAN, ...LIVE, ...COMMITS], [
     ["the subnet of live pods moves", ', subnet: "SubnetCIDR" }', " }"],
     ["the address of a live pod moves", 'endpoint: { address: "IpAddress" }', "endpoint: {}"],
     [
@@ -218,7 +214,7 @@ export const mutants: readonly Mutant[] = [
       "",
     ],
   ]),
-  ...mutantsOf("lib/intent/plan/order.ts", [...PLAN_SUBNETS, ...COMMITS], [
+  ...mutantsOf("lib/intent/plan/order.ts", [...PLAN, ...COMMITS], [
     [
       "a claim is taken before it is released",
       "if (other !== undefined) sets.join(other, node);",
@@ -293,7 +289,7 @@ export const mutants: readonly Mutant[] = [
       "if (false) {",
     ],
   ]),
-  ...mutantsOf("lib/intent/file/check.ts", ["tests/unit/intent/network_refusals_test.ts"], [
+  ...mutantsOf("lib/intent/file/check.ts", FILE, [
     [
       "subnets of one file may overlap",
       'if (other) {\n      throw new Fault("usage", `${at(index)}.SubnetCIDR',
@@ -308,10 +304,10 @@ export const mutants: readonly Mutant[] = [
     ],
     ["a strict reading ignores unknown keys", "if (notes.strict) throw", "if (false) throw"],
   ]),
-  ...mutantsOf("lib/intent/file/parse_json.ts", ["tests/unit/intent/file/parse_json_test.ts"], [
+  ...mutantsOf("lib/intent/file/parse_json.ts", FILE, [
     ["a key that stands twice in an object is read once", 'if (keys.has(key)) return "twice";', ""],
   ]),
-  ...mutantsOf("lib/intent/file/policy_rules.ts", ["tests/unit/intent/file/policy_rules_test.ts"], [
+  ...mutantsOf("lib/intent/file/policy_rules.ts", FILE, [
     [
       "a port of no protocol is read",
       'if (Port > 0 && Protocol !== "tcp" && Protocol !== "udp") {',
@@ -936,20 +932,16 @@ export const mutants: readonly Mutant[] = [
       "{ status: FAULT_CODES[code].http }",
       "{ status: 500 }",
     ],
-  ]),
-  ...mutantsOf("lib/agent/server/server.ts", ["tests/unit/agent/server/server_lists_test.ts"], [
-    [
-      "`get differences` shows what is no more",
-      'if (kind === "differences") await',
-      "if (false) await",
-    ],
-  ]),
-  ...mutantsOf("lib/agent/server/server.ts", ["tests/unit/agent/server/intent_requests_test.ts"], [
     ["an applied intent waits for the next reconciliation", "reconcileSignal.notify();", ""],
     [
       "policies are not installed when an apply is answered",
       "await policies.ensure().catch(() => policies.signal.notify());",
       "",
+    ],
+    [
+      "`get differences` shows what is no more",
+      'if (kind === "differences") await',
+      "if (false) await",
     ],
     [
       "a plan is applied",

@@ -1,24 +1,17 @@
 // The door: how the shell header of the one file asks the agent without starting a JavaScript engine. A
 // request is one line in a FIFO of the agent; the answer is one line in a FIFO that the client created
 // and keeps open. What cannot be answered at once is answered with "again": the client then starts the
-// exec or CNI face, which does the same and retries by itself.
+// exec face, which does the same and retries by itself.
 //
 // An agent that stops never leaves a client waiting: the file `agent` names the agent that answers, and
-// clients read it before and after a request; those that asked before it was removed get "lost". After
-// an agent was killed, the next one answers "lost" to all clients that still wait.
+// clients read it before and after a request; those that asked before it was removed get "again". After
+// an agent was killed, the next one answers "again" to all clients that still wait.
 
 import { startTimeOf } from "../../runtimes/proc.ts";
 import { FAULT_CODES, faultFrom, oneLine } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import { run } from "../../util/run.ts";
 import { type PodRequest, type PodVerb, type StatusAnswer, statusText } from "../api.ts";
-import {
-  answerCniLine,
-  type CniAnswerer,
-  type CniVariables,
-  parseCniLine,
-  removeConfig,
-} from "./cni_door.ts";
 
 /** Returns the folder of the door for the agent's socket. */
 export function doorOf(socket: string): string {
@@ -28,20 +21,14 @@ export function doorOf(socket: string): string {
 /** Executes a verb; returns the address for `status`. Faults: those of the verb. */
 export type Answerer = (verb: PodVerb, pod: PodRequest) => Promise<StatusAnswer>;
 
-/** What the door's requests are passed to. */
-export interface DoorAnswers {
-  readonly verb: Answerer;
-  readonly cni: CniAnswerer;
-}
-
-// A client that was killed before its request leaves its files; others wait for about a minute at most.
+// A client that was killed before its request leaves its FIFO; others wait for about a minute at most.
 const SWEEP_MS = 60_000;
 const LEFT_BEHIND_MS = 10 * SWEEP_MS;
 
 /** Opens the door in folder `path`. Faults: unavailable, failed; an agent works without it. */
 export async function openDoor(
   path: string,
-  answers: DoorAnswers,
+  answerer: Answerer,
   log: Log,
 ): Promise<AsyncDisposable> {
   const since = await startTimeOf(Deno.pid);
@@ -56,19 +43,15 @@ export async function openDoor(
   // Requests from here on come to us; clients with earlier requests have FIFOs and are answered there.
   await Deno.rename(fresh, ask);
   answerAll(path);
-  removeLeftBehind(path, Date.now() - LEFT_BEHIND_MS);
-  const reading = readRequests(file, (line) => void answerRequest(path, line, answers, log));
+  const reading = readRequests(file, (line) => void answerRequest(path, line, answerer, log));
   await Deno.writeTextFile(`${path}/agent.new`, `${Deno.pid} ${since}\n`, { mode: 0o600 });
   await Deno.rename(`${path}/agent.new`, `${path}/agent`);
-  const sweep = setInterval(() => {
-    answerAll(path, Date.now() - LEFT_BEHIND_MS);
-    removeLeftBehind(path, Date.now() - LEFT_BEHIND_MS);
-  }, SWEEP_MS);
+  const sweep = setInterval(() => answerAll(path, Date.now() - LEFT_BEHIND_MS), SWEEP_MS);
   return {
     [Symbol.asyncDispose]: async () => {
       clearInterval(sweep);
-      await Deno.remove(`${path}/agent`).catch(() => {});
-      if (!tryWriteLine(ask, STOP)) return; // someone has removed the folder: nobody asks any more
+      await Deno.remove(`${path}/agent`);
+      writeLine(ask, STOP);
       await reading;
       answerAll(path);
       file.close();
@@ -103,17 +86,12 @@ async function readRequests(file: Deno.FsFile, take: (line: string) => void): Pr
   }
 }
 
-/** One request: `VERB NAMESPACE NAME SANDBOX REPLY`, or of CNI: parseCniLine(), then REPLY. */
+/** One request: `VERB NAMESPACE NAME SANDBOX REPLY`. */
 export interface DoorRequest {
   /** Undefined if the request is unknown: the client is of another version. */
-  readonly command: PodCommand | CniVariables | undefined;
+  readonly command: { readonly verb: PodVerb; readonly pod: PodRequest } | undefined;
   /** Name of the FIFO for the answer. */
   readonly reply: string;
-}
-
-interface PodCommand {
-  readonly verb: PodVerb;
-  readonly pod: PodRequest;
 }
 
 const WORD = "([A-Za-z0-9][A-Za-z0-9_.-]{0,252})";
@@ -123,69 +101,41 @@ const COMMAND = new RegExp(`^(setup|teardown|status) ${WORD} ${WORD} ([0-9a-f]{1
 export function parseDoorRequest(line: string): DoorRequest | undefined {
   const [, text = "", reply] = /^(.*) ([1-9]\d{0,9})$/.exec(line) ?? [];
   if (reply === undefined) return undefined;
-  return { command: parsePodCommand(text) ?? parseCniLine(text), reply };
-}
-
-function parsePodCommand(text: string): PodCommand | undefined {
   const [, verb, namespace, name, sandbox] = COMMAND.exec(text) ?? [];
-  if (!verb || !namespace || !name || !sandbox || /\.\./.test(text)) return undefined;
-  return { verb: verb as PodVerb, pod: { namespace, name, sandbox } };
+  if (!verb || !namespace || !name || !sandbox || /\.\./.test(text)) {
+    return { command: undefined, reply };
+  }
+  return { command: { verb: verb as PodVerb, pod: { namespace, name, sandbox } }, reply };
 }
 
 async function answerRequest(
   path: string,
   line: string,
-  answers: DoorAnswers,
+  answerer: Answerer,
   log: Log,
 ): Promise<void> {
   const request = parseDoorRequest(line);
   if (!request) return log.debug(`door: invalid request "${oneLine(line)}"`);
   const { command, reply } = request;
-  const place = { door: path, reply };
-  const text = command === undefined
-    ? AGAIN
-    : await ("verb" in command
-      ? answerTo(command, answers, log)
-      : answerCni(place, command, answers, log));
+  const text = command ? await answerTo(command, answerer, log) : AGAIN;
   try {
     answer(`${path}/${reply}`, text);
-    // The launcher of an answer "again" passes the configuration on to the CNI face.
-    if (text !== AGAIN) await removeConfig(place);
   } catch (error) {
     // The client is gone; its request is done all the same.
     log.debug(`door: answer not delivered: ${faultFrom(error).message}`);
-    await removeConfig(place);
   }
 }
 
-async function answerCni(
-  place: { readonly door: string; readonly reply: string },
-  variables: CniVariables,
-  answers: DoorAnswers,
-  log: Log,
-): Promise<string> {
-  try {
-    return await answerCniLine(place, variables, (input) => answers.cni(input)) ?? AGAIN;
-  } catch (error) {
-    // Whatever it is: the CNI face asks by the socket, and prints what is wrong.
-    log.debug(`door: ${faultFrom(error).message}`);
-    return AGAIN;
-  }
-}
-
-/** The answer to a request that is not executed. */
 const AGAIN = "again";
-/** The answer to a request that may have been executed, or not. */
-const LOST = "lost";
 
 /** Returns the line of the answer: exit code, then what the client prints. */
 async function answerTo(
-  { verb, pod }: PodCommand,
-  answers: DoorAnswers,
+  { verb, pod }: NonNullable<DoorRequest["command"]>,
+  answerer: Answerer,
   log: Log,
 ): Promise<string> {
   try {
-    const { ip } = await answers.verb(verb, pod);
+    const { ip } = await answerer(verb, pod);
     return `0 ${verb === "status" && ip ? statusText(ip) : ""}`;
   } catch (error) {
     const { code, message } = faultFrom(error);
@@ -194,37 +144,15 @@ async function answerTo(
   }
 }
 
-/** Returns what is in a folder; nothing if someone has removed it. */
-function namesIn(path: string): string[] {
-  try {
-    return [...Deno.readDirSync(path)].map(({ name }) => name);
-  } catch {
-    return [];
-  }
-}
-
-/** Answers "lost" to all clients whose FIFOs were created before `beforeMs`. */
+/** Answers "again" to all clients whose FIFOs were created before `beforeMs`. */
 function answerAll(path: string, beforeMs = Infinity): void {
-  for (const name of namesIn(path)) {
+  for (const { name } of [...Deno.readDirSync(path)]) {
     if (!/^\d+$/.test(name)) continue;
     try {
       const createdMs = Deno.lstatSync(`${path}/${name}`).mtime?.getTime() ?? 0;
-      if (createdMs < beforeMs) answer(`${path}/${name}`, LOST);
+      if (createdMs < beforeMs) answer(`${path}/${name}`, AGAIN);
     } catch {
       // The client removed it itself; anything else is found again by the next sweep.
-    }
-  }
-}
-
-/** Removes what clients that were killed left before `beforeMs`: configurations, answers, files without use. */
-function removeLeftBehind(path: string, beforeMs: number): void {
-  for (const name of namesIn(path)) {
-    if (!/^\d+(\.(in|out|part))?$/.test(name)) continue;
-    try {
-      const { mtime, isFifo } = Deno.lstatSync(`${path}/${name}`);
-      if (!isFifo && (mtime?.getTime() ?? 0) < beforeMs) Deno.removeSync(`${path}/${name}`);
-    } catch {
-      // The client removed it itself.
     }
   }
 }
@@ -242,13 +170,7 @@ function answer(fifo: string, line: string): void {
   file.writeSync(bytes);
 }
 
-/** Reports whether the line was written; it is not if the FIFO is gone. */
-function tryWriteLine(fifo: string, line: string): boolean {
-  try {
-    using file = Deno.openSync(fifo, { read: true, write: true });
-    file.writeSync(new TextEncoder().encode(`${line}\n`));
-    return true;
-  } catch {
-    return false;
-  }
+function writeLine(fifo: string, line: string): void {
+  using file = Deno.openSync(fifo, { read: true, write: true });
+  file.writeSync(new TextEncoder().encode(`${line}\n`));
 }

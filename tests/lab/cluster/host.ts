@@ -102,9 +102,9 @@ async function makeUnderlay(
   },
 ): Promise<void> {
   await ovs.vsctl(
-    ...["add-br", UNDERLAY],
+    ...["--may-exist", "add-br", UNDERLAY],
     ...["--", "set", "bridge", UNDERLAY, "datapath_type=netdev", "fail_mode=standalone"],
-    ...["--", "add-port", UNDERLAY, "eth1"],
+    ...["--", "--may-exist", "add-port", UNDERLAY, "eth1"],
     ...["--", "set", "interface", UNDERLAY, `mtu_request=${mtu}`],
   );
   await run("ip", ["-n", netns, "-batch", "-"], {

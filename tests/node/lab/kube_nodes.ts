@@ -1,0 +1,144 @@
+// A real Kubernetes: an API server with its etcd, scheduler and controllers in the lab's own namespace, and
+// nodes with kubelet, kube-proxy, containerd, Open vSwitch and our agent, whose one CNI plugin is our file.
+
+import { tenantOf } from "../../lab/default_network.ts";
+import { makeFabrics, MANAGEMENT_ADDRESS, managementAddress } from "../../lab/cluster/fabric.ts";
+import { vtepOf } from "../../lab/cluster/host.ts";
+import { hangSignal } from "../../lab/limits.ts";
+import { builtKube, type Kube } from "../../lab/kube.ts";
+import { agentKubeconfig, startKubeWithRbac } from "../../lab/kube_account.ts";
+import { startServer } from "../../lab/server.ts";
+import { waitFor } from "../../lab/wait.ts";
+import { makeImage } from "./image.ts";
+import { RealKubelet } from "./kubelet.ts";
+import { LabNode, type LabNodeOptions } from "./lab_node.ts";
+
+const MTU = 1500;
+const CONTROLLERS = [
+  ...["deployment", "replicaset", "daemonset", "endpoint", "endpointslice", "namespace"],
+  ...["nodelifecycle", "podgc", "garbagecollector"],
+];
+
+/** What nodes are made of. */
+export interface KubeNodesOptions {
+  /** @default 2 */
+  readonly count?: number;
+  /** Options of every node. */
+  readonly node?: Partial<Pick<LabNodeOptions, "containerd" | "plugins">>;
+  /** The CNI configuration that is there when the kubelets start. @default ours */
+  readonly configure?: (node: LabNode, n: number) => Promise<void>;
+}
+
+/** One node with its kubelet. */
+export interface KubeNode {
+  readonly name: string;
+  readonly lab: LabNode;
+  readonly kubelet: RealKubelet;
+}
+
+/** A cluster of real nodes. */
+export interface KubeNodes extends AsyncDisposable {
+  readonly kube: Kube;
+  readonly nodes: readonly KubeNode[];
+  /** Boots a node that has no power. */
+  powerOn(node: KubeNode): Promise<void>;
+  /** Ends all that runs on a node. */
+  cutPower(node: KubeNode): Promise<void>;
+}
+
+/** Returns the intent: one default network, a VXLAN between the hosts. */
+export function vxlanIntent(hosts: number): unknown {
+  const numbers = Array.from({ length: hosts }, (_, at) => at + 1);
+  return {
+    Hosts: numbers.map((n) => ({ Name: `host${n}`, VtepIp: vtepOf(n) })),
+    ...tenantOf([{ Name: "blue", Default: true }], {
+      DefaultNetType: "vxlan",
+      Vxlans: "10001-14000",
+    }) as object,
+  };
+}
+
+/** Starts a cluster; returns it when all nodes are Ready. */
+export async function startKubeNodes(options: KubeNodesOptions = {}): Promise<KubeNodes> {
+  const { count = 2 } = options;
+  await using stack = new AsyncDisposableStack();
+  const dir = await Deno.makeTempDir({ dir: "/run", prefix: "k8contivnet-node-" });
+  stack.defer(() => Deno.remove(dir, { recursive: true }));
+  const bin = await builtKube();
+  const image = await makeImage(dir);
+  const fabrics = stack.use(await makeFabrics("wire", { dir, mtu: MTU }));
+  const kube = stack.use(
+    await startKubeWithRbac({
+      address: MANAGEMENT_ADDRESS,
+      flags: ["--allow-privileged", "--kubelet-preferred-address-types=InternalIP"],
+    }),
+  );
+  for (const server of await startControllers(kube, bin, dir)) stack.defer(() => server.stop());
+  const kubeconfig = await agentKubeconfig(kube);
+  const start = async (n: number): Promise<KubeNode> => {
+    const agent = ["--store", kube.etcd.url("/lab"), "--kubeconfig", kubeconfig];
+    const flags = [...agent, "--node-name", `host${n}`, "--grace", "2", "--heartbeat", "1"];
+    const node = { n, dir: `${dir}/h${n}`, fabrics, image, wireMtu: MTU, flags };
+    const lab = stack.use(await LabNode.start({ ...node, ...options.node }));
+    await options.configure?.(lab, n);
+    const admin = `${kube.dir}/admin.kubeconfig`;
+    const address = managementAddress(n);
+    const kubelet = new RealKubelet({ node: lab, bin, kubeconfig: admin, address });
+    return { name: lab.name, lab, kubelet };
+  };
+  const nodes: KubeNode[] = [];
+  for (let n = 1; n <= count; n++) nodes.push(await start(n));
+  const intent = `${dir}/intent.json`;
+  await Deno.writeTextFile(intent, JSON.stringify(vxlanIntent(count)));
+  const { code, err } = await nodes[0]!.lab.host.agent.call("apply", "-f", intent);
+  if (code !== 0) throw new Error(`apply ended with ${code}: ${err}`);
+  await Promise.all(nodes.map(({ kubelet }) => kubelet.start()));
+  await allReady(kube, count);
+  const kept = stack.move();
+  return {
+    kube,
+    nodes,
+    powerOn: async ({ lab, kubelet }) => {
+      await lab.powerOn();
+      await kubelet.start();
+    },
+    cutPower: async ({ lab, kubelet }) => {
+      await lab.cutPower();
+      kubelet.forget();
+    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  };
+}
+
+async function startControllers(kube: Kube, bin: string, dir: string) {
+  const kubeconfig = `--kubeconfig=${kube.dir}/admin.kubeconfig`;
+  const start = (name: string, port: number, ...flags: string[]) =>
+    startServer({
+      command: `${bin}/${name}`,
+      args: [kubeconfig, "--leader-elect=false", ...flags],
+      log: `${dir}/${name}.log`,
+      isUp: () => isHealthy(port),
+      limitMs: 60_000,
+    });
+  return await Promise.all([
+    start("kube-scheduler", 10_251),
+    start("kube-controller-manager", 10_252, `--controllers=${CONTROLLERS}`),
+  ]);
+}
+
+async function isHealthy(port: number): Promise<boolean> {
+  try {
+    const response = await fetch(`http://127.0.0.1:${port}/healthz`, { signal: hangSignal(2_000) });
+    await response.body?.cancel();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+async function allReady(kube: Kube, count: number): Promise<void> {
+  await waitFor("all nodes to be Ready", async () => {
+    const text = await kube.kubectl("get", "nodes", "--no-headers");
+    return text.split("\n").filter((line) => / Ready /.test(line)).length === count;
+  }, { limitMs: 60_000, everyMs: 500 });
+}
