@@ -12,8 +12,7 @@ export const apply: Command = {
     "  adds and updates what FILE describes; --prune also deletes everything else\n" +
     "  e.g. k8contivnet apply -f intent.json",
   run: async (shell) => {
-    const mode = shell.options.prune ? "replace" : "add";
-    await change(shell, await requestOf(shell, mode));
+    await change(shell, await requestOf(shell, applyMode(shell)));
   },
 };
 
@@ -22,8 +21,8 @@ export const plan: Command = {
     "  shows what apply would change, and changes nothing\n" +
     "  e.g. k8contivnet plan -f intent.json",
   run: async (shell) => {
-    const mode = shell.options.prune ? "replace" : "add";
-    await show(shell, await shell.target.plan(await requestOf(shell, mode)), "would change");
+    const request = await requestOf(shell, applyMode(shell));
+    await show(shell, await shell.target.plan(request), "would change");
   },
 };
 
@@ -55,6 +54,10 @@ export const bind: Command = {
     await show(shell, answer, "bound");
   },
 };
+
+function applyMode({ options }: Shell): IntentRequest["mode"] {
+  return options.prune ? "replace" : "add";
+}
 
 /** Returns the request for the file of -f. Faults: usage; those of readIntentFile(). */
 async function requestOf(shell: Shell, mode: IntentRequest["mode"]): Promise<IntentRequest> {

@@ -3,15 +3,9 @@
 // tests/contract is the suite that each of them passes.
 
 import { Fault, oneLine } from "../util/errors.ts";
+import type { Json } from "../util/json.ts";
 
-/** A JSON document. */
-export type Json =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly Json[]
-  | { readonly [key: string]: Json | undefined };
+export type { Json };
 
 /** A stored document with the revision of the commit that wrote it (whole number, from 1). */
 export interface Entry {

@@ -14,7 +14,7 @@ import type { ObjectKind } from "./unknown_fields.ts";
 import { endpointClaim, networkClaims } from "./claims.ts";
 import { changeText } from "./change_text.ts";
 import { type LiveAttachments, refuseLiveChange } from "./live.ts";
-import type { Json, Operation, PlanCheck, PlanWrite, SubnetListEdit } from "./operation.ts";
+import type { Operation, PlanCheck, PlanWrite, SubnetListEdit } from "./operation.ts";
 import {
   endpointKeyOf,
   nameOf,
@@ -24,6 +24,7 @@ import {
   tenantKeyOf,
 } from "./stored.ts";
 import type { Target } from "./target.ts";
+import type { Json } from "../../util/json.ts";
 
 /** An operation before it is ordered, with the facts that its order depends on. */
 export interface Draft extends Omit<Operation, "group"> {

@@ -2,7 +2,8 @@
 
 import { Fault } from "../../util/errors.ts";
 import { keys } from "../records.ts";
-import type { Json, Operation, Plan, PlanCheck } from "./operation.ts";
+import type { Operation, Plan, PlanCheck } from "./operation.ts";
+import type { Json } from "../../util/json.ts";
 
 /** Limits of one commit. */
 export interface CommitLimits {

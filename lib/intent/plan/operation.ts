@@ -1,15 +1,7 @@
 // A plan as data: the change of each object, with the keys that it checks and writes.
 
+import type { Json } from "../../util/json.ts";
 import type { ObjectKind } from "./unknown_fields.ts";
-
-/** A JSON document. */
-export type Json =
-  | null
-  | boolean
-  | number
-  | string
-  | readonly Json[]
-  | { readonly [key: string]: Json | undefined };
 
 /** A condition of a commit: `key` was last written at `revision`, or is absent (0). */
 export interface PlanCheck {

@@ -6,6 +6,7 @@ import type { CookieSet } from "./cookies.ts";
 import type { Flow } from "./flow.ts";
 import * as openflow from "./messages.ts";
 import { withDeadline } from "../../util/async/deadline.ts";
+import { PendingReplies } from "../transport/pending_replies.ts";
 import { openUnixStream, type UnixStream } from "../transport/unix_stream.ts";
 
 const SERVER = "ovs-vswitchd";
@@ -39,12 +40,6 @@ export async function openOpenFlow(
   }
 }
 
-interface Waiting {
-  /** Called with the number in the reply, where it has one. */
-  readonly resolve: (count: number) => void;
-  readonly reject: (fault: Fault) => void;
-}
-
 /** An open connection. Messages are handled by the switch in the order in which they are sent. */
 export class OpenFlowConnection {
   /** Resolves once, with the reason, when the connection is over. */
@@ -53,28 +48,24 @@ export class OpenFlowConnection {
   readonly ports = new Map<string, number>();
   readonly #socket: UnixStream;
   readonly #notify: PortListener;
-  readonly #replies = new Map<number, Waiting>();
+  /** A reply is the number in it, 0 where it has none. */
+  readonly #replies: PendingReplies<number>;
   readonly #rejected = new Map<number, Fault>();
   #barrier: Promise<unknown> | undefined;
   #nextXid = 1;
-  #why: Fault | undefined;
 
   constructor(socket: UnixStream, listener: PortListener) {
     this.#socket = socket;
     this.#notify = listener;
     const stream = new openflow.MessageStream();
     void socket.read((chunk) => stream.push(chunk).forEach((message) => this.#handle(message)));
-    this.ended = socket.ended.then((why) => {
-      this.#why = why;
-      this.#replies.forEach(({ reject }) => reject(why));
-      this.#replies.clear();
-      return why;
-    });
+    this.#replies = new PendingReplies(socket.ended);
+    this.ended = this.#replies.ended;
   }
 
   /** Returns why the connection is over, undefined while it is not. */
   get why(): Fault | undefined {
-    return this.#why;
+    return this.#replies.why;
   }
 
   /** Sends HELLO, which has to be the first message. */
@@ -86,7 +77,7 @@ export class OpenFlowConnection {
   async learnPorts(endMs: number): Promise<void> {
     this.#socket.send(openflow.watchPortsMessages(NO_REPLY));
     const xid = this.#xid();
-    const listed = this.#reply(xid);
+    const listed = this.#replies.wait(xid);
     this.#socket.send(openflow.listPortsMessage(xid));
     await withDeadline(endMs, `${SERVER} did not list its ports`, listed);
   }
@@ -110,7 +101,7 @@ export class OpenFlowConnection {
   /** Returns the number of flows under these cookies; the caller sets the deadline. */
   countFlows({ value, mask }: CookieSet): Promise<number> {
     const xid = this.#xid();
-    const counted = this.#reply(xid);
+    const counted = this.#replies.wait(xid);
     this.#socket.send(openflow.countFlowsMessage(xid, value, mask));
     return counted;
   }
@@ -129,7 +120,7 @@ export class OpenFlowConnection {
     this.#barrier ??= Promise.resolve().then(() => {
       this.#barrier = undefined;
       const xid = this.#xid();
-      const done = this.#reply(xid);
+      const done = this.#replies.wait(xid);
       this.#socket.send(openflow.message(openflow.T.barrierRequest, xid));
       return done;
     });
@@ -148,7 +139,7 @@ export class OpenFlowConnection {
     const { T } = openflow;
     if (type === T.echoRequest) this.#socket.send(openflow.message(T.echoReply, xid, body));
     else if (type === T.portStatus) this.#takePorts(message);
-    else if (type === T.barrierReply) this.#resolve(xid);
+    else if (type === T.barrierReply) this.#replies.resolve(xid, 0);
     else if (type === T.error) this.#takeError(message);
     else if (type === T.multipartReply) this.#takePart(message);
   }
@@ -156,7 +147,7 @@ export class OpenFlowConnection {
   #takePart(message: openflow.Message): void {
     const count = openflow.flowCountOf(message);
     if (count === undefined) this.#takePorts(message);
-    if (!openflow.hasMore(message)) this.#resolve(message.xid, count);
+    if (!openflow.hasMore(message)) this.#replies.resolve(message.xid, count ?? 0);
   }
 
   #takePorts(message: openflow.Message): void {
@@ -173,20 +164,8 @@ export class OpenFlowConnection {
       why,
       fix: "see the log of ovs-vswitchd",
     });
-    const waiting = this.#replies.get(message.xid);
-    this.#replies.delete(message.xid);
-    if (waiting) waiting.reject(fault);
-    else if (message.xid !== NO_REPLY) this.#rejected.set(message.xid, fault);
-  }
-
-  #resolve(xid: number, count = 0): void {
-    this.#replies.get(xid)?.resolve(count);
-    this.#replies.delete(xid);
-  }
-
-  #reply(xid: number): Promise<number> {
-    if (this.#why) return Promise.reject(this.#why);
-    return new Promise((resolve, reject) => this.#replies.set(xid, { resolve, reject }));
+    const wasAwaited = this.#replies.reject(message.xid, fault);
+    if (!wasAwaited && message.xid !== NO_REPLY) this.#rejected.set(message.xid, fault);
   }
 
   #xid(): number {

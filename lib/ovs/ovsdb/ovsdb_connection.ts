@@ -2,6 +2,7 @@
 
 import { Fault, oneLine } from "../../util/errors.ts";
 import { JsonStream } from "../transport/json_stream.ts";
+import { PendingReplies } from "../transport/pending_replies.ts";
 import { openUnixStream, type UnixStream } from "../transport/unix_stream.ts";
 
 /** The database that Open vSwitch keeps its configuration in. */
@@ -16,11 +17,6 @@ export type TableUpdates = Readonly<
   Record<string, Readonly<Record<string, { readonly old?: Columns; readonly new?: Columns }>>>
 >;
 
-interface Pending {
-  readonly resolve: (result: unknown) => void;
-  readonly reject: (fault: Fault) => void;
-}
-
 /** Connects to a JSON-RPC server at a unix socket; faults call it `server`. Faults: unavailable. */
 export async function openOvsdb(path: string, server = SERVER): Promise<OvsdbConnection> {
   return new OvsdbConnection(await openUnixStream(path, server), server);
@@ -32,9 +28,8 @@ export class OvsdbConnection {
   readonly ended: Promise<Fault>;
   readonly #socket: UnixStream;
   readonly #server: string;
-  readonly #pending = new Map<number, Pending>();
+  readonly #replies: PendingReplies<unknown>;
   #nextId = 1;
-  #why: Fault | undefined;
   #take: (updates: TableUpdates) => void = () => {};
 
   constructor(socket: UnixStream, server = SERVER) {
@@ -42,34 +37,24 @@ export class OvsdbConnection {
     this.#server = server;
     const stream = new JsonStream();
     void socket.read((chunk) => stream.push(chunk).forEach((message) => this.#handle(message)));
-    this.ended = socket.ended.then((why) => {
-      this.#why = why;
-      this.#pending.forEach(({ reject }) => reject(why));
-      this.#pending.clear();
-      return why;
-    });
+    this.#replies = new PendingReplies(socket.ended);
+    this.ended = this.#replies.ended;
   }
 
   /** Calls `method` and returns its result. Faults: unavailable when the connection drops, timeout. */
   call(method: string, params: readonly unknown[], limitMs: number): Promise<unknown> {
-    if (this.#why) return Promise.reject(this.#why);
     const id = this.#nextId++;
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        this.#pending.delete(id);
-        reject(
-          new Fault("timeout", `${this.#server} did not answer ${method} within ${limitMs} ms`, {
-            fix: "check that it is running",
-          }),
-        );
-      }, limitMs);
-      const done = <T>(settle: (value: T) => void) => (value: T) => {
-        clearTimeout(timer);
-        settle(value);
-      };
-      this.#pending.set(id, { resolve: done(resolve), reject: done<Fault>(reject) });
-      this.#send({ id, method, params });
-    });
+    const reply = this.#replies.wait(id);
+    const timer = setTimeout(() => {
+      this.#replies.reject(
+        id,
+        new Fault("timeout", `${this.#server} did not answer ${method} within ${limitMs} ms`, {
+          fix: "check that it is running",
+        }),
+      );
+    }, limitMs);
+    this.#send({ id, method, params });
+    return reply.finally(() => clearTimeout(timer));
   }
 
   /**
@@ -115,11 +100,8 @@ export class OvsdbConnection {
     const { id, method, params, result, error } = message as Record<string, unknown>;
     if (method === "echo") return this.#send({ id, result: params, error: null });
     if (method === "update" && Array.isArray(params)) return this.#take(params[1] ?? {});
-    const pending = this.#pending.get(id as number);
-    if (!pending) return;
-    this.#pending.delete(id as number);
-    if (error) pending.reject(rejection(error, this.#server));
-    else pending.resolve(result);
+    if (error) this.#replies.reject(id as number, rejection(error, this.#server));
+    else this.#replies.resolve(id as number, result);
   }
 
   #send(message: Columns): void {
