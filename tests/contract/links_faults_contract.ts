@@ -194,7 +194,7 @@ function declareHostile(promise: Declare): void {
 }
 
 /** Checks that `call` is refused with `code`, names `about`, and leaves no link behind. */
-async function refused(
+export async function refused(
   { links, checkOwnNamespace }: LinksBench,
   call: () => Promise<unknown>,
   code: FaultCode,

@@ -107,6 +107,11 @@ export async function start(
     signal: hangSignal(60_000),
     ...(uid === undefined ? {} : { uid, gid: uid }),
   }).spawn();
+  return await feed(child, stdin);
+}
+
+/** Passes `stdin` to a process with three pipes, and returns how it ended. */
+export async function feed(child: Deno.ChildProcess, stdin: string): Promise<Ended> {
   const writer = child.stdin.getWriter();
   const fed = writer.write(new TextEncoder().encode(stdin)).then(() => writer.close());
   const [{ code, stdout, stderr }] = await Promise.all([child.output(), fed.catch(() => {})]);

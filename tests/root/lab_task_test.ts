@@ -1,6 +1,7 @@
 // `deno task lab` as a person has it: many hosts, a command or a shell among them, nothing after it.
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { feed } from "../lab/one_file.ts";
 import { run } from "../lab/run.ts";
 import { hangSignal } from "../lab/limits.ts";
 
@@ -17,11 +18,7 @@ async function lab(words: readonly string[], keys = "") {
     stderr: "piped",
     signal: hangSignal(LIMIT_MS),
   }).spawn();
-  const writer = child.stdin.getWriter();
-  const fed = writer.write(new TextEncoder().encode(keys)).then(() => writer.close());
-  const [{ code, stdout, stderr }] = await Promise.all([child.output(), fed.catch(() => {})]);
-  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, out: text(stdout), err: text(stderr) };
+  return await feed(child, keys);
 }
 
 Deno.test("a command in the lab has its words, its output and its exit code, and nothing stays", async () => {

@@ -130,15 +130,7 @@ Deno.test("an overlay without networks lets nothing through, and its patch carri
 
 Deno.test("checkVtep() says what is wrong, and its commands fix it until pods meet", async () => {
   await withFabricHosts({ count: 2, driver: "jsonrpc" }, async (one, two) => {
-    const placed = [];
-    for (const [n, host] of [one!, two!].entries()) {
-      const at = {
-        ip: `10.5.5.${n + 1}`,
-        mac: `02:02:0a:05:05:0${n + 1}`,
-        tag: localTag(host, VNI),
-      };
-      placed.push({ host, pod: await host.pod("a", at), vni: VNI });
-    }
+    const placed = await placePods([one!, two!]);
     assertEquals(await one!.fabric.checkVtep(one!.vtep), undefined);
     await takeUnderlayAway(one!);
     const missing = await one!.fabric.checkVtep(`${UNDERLAY}.9`);
@@ -182,21 +174,23 @@ Deno.test("a VTEP behind a router is reached by the first ping, too", async () =
     await two!.run("ip", "address", "add", "192.168.78.2/24", "dev", "underlay");
     await two!.run("ip", "route", "add", "192.168.77.0/24", "via", "192.168.78.254");
     await one!.run("ip", "route", "add", "192.168.78.0/24", "via", "192.168.77.254");
-    const placed = [];
-    for (const [n, host] of [one!, two!].entries()) {
-      const at = {
-        ip: `10.5.5.${n + 1}`,
-        mac: `02:02:0a:05:05:0${n + 1}`,
-        tag: localTag(host, VNI),
-      };
-      placed.push({ host, pod: await host.pod("a", at), vni: VNI });
-    }
+    const placed = await placePods([one!, two!]);
     const report = await one!.fabric.setTunnel(wishOf(one!, placed));
     await two!.fabric.setTunnel(wishOf(two!, placed));
     assertEquals(report.unreachable, []);
     assert(await placed[0]!.pod.pings("10.5.5.2"));
   });
 });
+
+/** Puts a pod on each host, 10.5.5.1 on the first. */
+async function placePods(hosts: readonly FabricHost[]) {
+  const placed = [];
+  for (const [n, host] of hosts.entries()) {
+    const at = { ip: `10.5.5.${n + 1}`, mac: `02:02:0a:05:05:0${n + 1}`, tag: localTag(host, VNI) };
+    placed.push({ host, pod: await host.pod("a", at), vni: VNI });
+  }
+  return placed;
+}
 
 /** A router with one leg on the underlay's wire. */
 async function addRouter(addresses: readonly string[]): Promise<AsyncDisposable> {
