@@ -4,7 +4,7 @@
 # bundled code. K8CONTIVNET_FORM=elf or deno requires one of them. The build is reproducible.
 set -eu
 cd "$(dirname "$0")/.."
-header_size=16384
+header_size=20480
 
 fail() {
   echo "build: $1" >&2
@@ -19,10 +19,12 @@ stage=$work/stage
 mkdir "$stage"
 
 # Not $(command -v deno), which may be npm's wrapper script.
-# shellcheck disable=SC2046 # three words
+# shellcheck disable=SC2046 # five words
 set -- $(deno eval --quiet 'import c from "./deno.json" with { type: "json" };
-  console.log(Deno.execPath(), Deno.build.arch, c.version)')
-deno=$1 machine=$2 version=$3
+  import { versionAnswer } from "./lib/cni/cni_answers.ts";
+  const { cniVersion } = JSON.parse(versionAnswer());
+  console.log(Deno.execPath(), Deno.build.arch, c.version, cniVersion, versionAnswer())')
+deno=$1 machine=$2 version=$3 cni_version=$4 cni=$5
 [ "$(head -c 4 "$deno" | tail -c 3)" = ELF ] || fail "$deno is not a Linux executable"
 permissions=$(sed '/^#/d' .ci/permissions | tr '\n' ' ')
 flags="--cached-only --no-check --no-config --no-lock --no-npm --no-remote --no-prompt --quiet"
@@ -64,6 +66,7 @@ key=$(echo "$sum" | cut -c 1-16)
 sed -e "s|@VERSION@|$version|; s|@CONTENT@|$content|; s|@KEY@|$key|g; s|@SUM@|$sum|" \
   -e "s|@FILES@|$files|g; s|@PROBE@.|${probe%% *}\" ${probe#* }|; s|@BECOME@|$become|" \
   -e "s|@GLIBC@|${glibc#GLIBC_}|g; s|@MACHINE@|$machine|; s|@OFFSET@|$((header_size + 1))|" \
+  -e "s|@CNI@|$cni|; s|@CNIVERSION@|$cni_version|" \
   .ci/launcher.sh >"$work/header"
 ! grep -n '@[A-Z]*@' "$work/header" || fail "the launcher has a placeholder without a value"
 rest=$((header_size - $(wc -c <"$work/header")))

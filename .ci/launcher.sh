@@ -9,9 +9,15 @@
 # of a "status", and drops the pod's address. A PWD that leads to the working folder is taken as its path,
 # and this one always does. It costs about 0.8 ms per call.
 #
-# shellcheck shell=sh disable=SC2043 # .ci/build.sh replaces the words between @
+# shellcheck shell=sh disable=SC2043,SC2094 # .ci/build.sh replaces the words between @; FIFOs are read and written
 
 k8c_key=@KEY@
+
+# podman asks each plugin for its versions at each command.
+if [ "${CNI_COMMAND-}" = VERSION ]; then
+  printf '%s\n' '@CNI@'
+  exit
+fi
 
 # Prints message $1 and exits with code $2.
 k8c_fail() {
@@ -57,7 +63,7 @@ k8c_exec() {
 }
 
 # ---- door: the launcher sends a kubelet's request to the running agent itself, without a JavaScript
-# ---- engine, in a third of the time. If that has no answer, the exec face sends the same request.
+# ---- engine, in a third of the time. If that has no answer, the exec or CNI face sends the same request.
 
 # Succeeds if the agent that opened door $1 runs: the door has its process id and start time.
 # shellcheck disable=SC2086 # the fields of stat: each must be an argument
@@ -103,8 +109,90 @@ k8c_ask() {
   esac
 }
 
+# ---- the same for CNI: variables in the line, the network configuration in the file $$.in of the door
+
+# Sets k8c_line to the request of a CNI call; fails if a value has special characters or is too long: the
+# line must be shorter than PIPE_BUF.
+k8c_cni_line() {
+  case $CNI_COMMAND in ADD | DEL | CHECK | GC | STATUS) ;; *) return 1 ;; esac
+  k8c_line="=${CNI_CONTAINERID-} =${CNI_NETNS-} =${CNI_IFNAME-} =${CNI_ARGS-} =${CNI_PATH-}"
+  case ${CNI_CONTAINERID-}${CNI_NETNS-}${CNI_IFNAME-}${CNI_ARGS-}${CNI_PATH-} in
+    *[!A-Za-z0-9_.:\;,=/@%+-]*) return 1 ;;
+  esac
+  k8c_line="cni =$CNI_COMMAND $k8c_line"
+  [ ${#k8c_line} -lt 4000 ]
+}
+
+# Prints the error of code $1 (CNI specification) with message $2 and details $3, and exits.
+k8c_cni_fail() {
+  printf '{"cniVersion":"%s","code":%s,"msg":"%s","details":"%s"}\n' @CNIVERSION@ "$1" "$2" "$3"
+  exit 1
+}
+
+# Reads the configuration from fd 8 and sends the request to door $1. A runtime's configuration is one line
+# without a newline: the built-in reads it in less time than a command starts.
+k8c_cni_send() {
+  exec <&8 >/dev/null 2>&1 8<&- 9>&-
+  umask 077
+  if IFS= read -r k8c_text; then
+    { printf '%s\n' "$k8c_text" && timeout 10 head -c 4194305; } >"$1/$$.part" && mv "$1/$$.part" "$1/$$.in"
+  else
+    printf %s "$k8c_text" >"$1/$$.in" || rm -f "$1/$$.in"
+  fi
+  # A launcher that is gone asks for nothing.
+  [ -e "$1/$$.in" ] && kill -0 $$ && printf '%s\n' "$k8c_line $$" 8<>"$1/ask" >&8 && k8c_is_open "$1" ||
+    printf 'again\n' >/proc/self/fd/7
+}
+
+# Ends process $1 if it is a child: bash forgets children that have ended, and their number is used again.
+k8c_end() {
+  read -r k8c_stat <"/proc/$1/stat" && case ${k8c_stat##*")"} in " "?" $$ "*) kill -9 "$1" ;; esac
+}
+
+# Sends the CNI call to door $1, waits $2 seconds, and exits with the answer. If there is none, it returns,
+# with the configuration as standard input. A process of its own reads the configuration: it can be ended.
+# The only writer of the answer's FIFO is a sleep: when that ends, waiting ends.
+k8c_cni_ask() {
+  [ ! -t 0 ] && [ ! -e "$1/$$.in" ] && { { :; } <&0; } 2>/dev/null && mkfifo -m 600 "$1/$$" 2>/dev/null ||
+    return 0
+  k8c_answer=
+  {
+    { exec </dev/null >&9 2>/dev/null 7<&- 8<&- 9>&- && exec sleep "$2"; } &
+    k8c_clock=$!
+    k8c_cni_send "$1" &
+    k8c_sender=$!
+    exec 8<&- 9>&-
+    # If the agent answered and removed the configuration just after waiting ended, the answer is there.
+    IFS= read -r k8c_answer <&7 || [ -e "$1/$$.in" ] || IFS= read -r k8c_answer <&7 || :
+    {
+      case $k8c_answer in [01]" "*) ;; *) k8c_end "$k8c_sender" ;; esac
+      [ -z "$k8c_answer" ] || kill -9 "$k8c_clock"
+      wait "$k8c_sender" "$k8c_clock" || :
+    } 2>/dev/null
+  } 8<&0 9<>"$1/$$" 7<"$1/$$" || return 0 # the door was removed
+  case $k8c_answer in
+    [01]" file") cat "$1/$$.out" && rm -f "$1/$$.out" && exit "${k8c_answer%% *}" ;;
+    [01]" "*)
+      [ ${#k8c_answer} = 2 ] || printf '%s\n' "${k8c_answer#* }" || exit 1
+      exit "${k8c_answer%% *}"
+      ;;
+  esac
+  k8c_kept=
+  [ ! -r "$1/$$.in" ] || { command exec <"$1/$$.in" && k8c_kept=yes; } 2>/dev/null
+  rm -f "$1/$$" "$1/$$.in" "$1/$$.part" "$1/$$.out"
+  [ -n "$k8c_kept" ] || k8c_cni_fail 5 "network configuration is not read" \
+    "standard input did not end in $2 s, or the agent stopped, or folder $1 is full; try again"
+}
+
 k8c_door=${K8CONTIVNET_SOCKET:-/run/k8contivnet/agent.sock}.door
-if [ "${K8CONTIVNET_DOOR-}" != none ] && k8c_is_plain "$@" && k8c_is_open "$k8c_door"; then
+if [ -n "${CNI_COMMAND-}" ]; then
+  if [ "${K8CONTIVNET_DOOR-}" != none ] && k8c_cni_line && k8c_is_open "$k8c_door"; then
+    case $CNI_COMMAND in
+      STATUS) k8c_cni_ask "$k8c_door" 15 ;;
+      *) k8c_cni_ask "$k8c_door" 30 ;;
+    esac
+  fi
+elif [ "${K8CONTIVNET_DOOR-}" != none ] && k8c_is_plain "$@" && k8c_is_open "$k8c_door"; then
   k8c_limit=${K8CONTIVNET_SETUP_SECONDS:-60}
   case $1,$k8c_limit in
     setup,*[!0-9]* | setup,0* | setup,?????*) ;; # not a plain number: left to the exec face

@@ -17,7 +17,7 @@ import { expireHeldAddresses } from "./pods/held_addresses.ts";
 import { enforcePolicies } from "./policy/policy_enforcer.ts";
 import { watchDrift } from "./reconcile/drift_watch.ts";
 import { reconcile } from "./reconcile/reconcile.ts";
-import { type Answerer, doorOf, openDoor } from "./server/door.ts";
+import { doorOf, openDoor } from "./server/door.ts";
 import { lockFile } from "./server/lock_file.ts";
 import { healthOf } from "./server/health.ts";
 import { listenPrivately, type PrivateListener } from "./server/private_socket.ts";
@@ -122,6 +122,7 @@ export async function runAgent(
       const answer = await agent.answerVerb(verb, pod);
       return "ip" in answer ? answer : {};
     },
+    cni: () => Promise.resolve({ exit: 1, output: "", isTransient: true }),
   });
   agent.memoryTrim.note();
   await notes.handle(); // of callers that gave up just before requests were answered
@@ -260,7 +261,7 @@ async function serveAt(
 ): Promise<AsyncDisposableStack> {
   const front = new AsyncDisposableStack();
   // The door first: whoever was answered over the socket finds it open.
-  const door = await tryDoor((verb, pod) => gate.verb(verb, pod), socket, log);
+  const door = await tryDoor(gate, socket, log);
   const server = listener.serve(
     (request) => gate.request(request),
     (error) => log.error(`socket failed, opened again: ${faultFrom(error).message}`),
@@ -270,14 +271,14 @@ async function serveAt(
   return front;
 }
 
-/** The door makes kubelets' calls quicker; without it they use the socket like all others. */
+/** The door makes calls of kubelets and CNI runtimes quicker; without it they use the socket like all others. */
 async function tryDoor(
-  answerer: Answerer,
+  gate: RequestGate,
   socket: string,
   log: Log,
 ): Promise<AsyncDisposable | undefined> {
   try {
-    return await openDoor(doorOf(socket), answerer, log);
+    return await openDoor(doorOf(socket), gate, log);
   } catch (error) {
     log.warn(`no door, calls take longer: ${faultFrom(error).message}`);
     return undefined;

@@ -5,7 +5,7 @@ import { run } from "./run.ts";
 import { hangSignal } from "./limits.ts";
 
 /** Bytes of the header; build.sh fills it up to this. */
-export const HEADER_SIZE = 16_384;
+export const HEADER_SIZE = 20_480;
 
 /** The built file. */
 export const DIST = new URL("../../dist/k8contivnet", import.meta.url).pathname;

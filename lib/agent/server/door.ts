@@ -1,7 +1,7 @@
 // The door: how the shell header of the one file asks the agent without starting a JavaScript engine. A
 // request is one line in a FIFO of the agent; the answer is one line in a FIFO that the client created
 // and keeps open. What cannot be answered at once is answered with "again": the client then starts the
-// exec face, which does the same and retries by itself.
+// exec or CNI face, which does the same and retries by itself.
 //
 // An agent that stops never leaves a client waiting: the file `agent` names the agent that answers, and
 // clients read it before and after a request; those that asked before it was removed get "again". After
@@ -12,6 +12,13 @@ import { FAULT_CODES, faultFrom, oneLine } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import { run } from "../../util/run.ts";
 import { type PodRequest, type PodVerb, type StatusAnswer, statusText } from "../api.ts";
+import {
+  answerCniLine,
+  type CniAnswerer,
+  type CniVariables,
+  parseCniLine,
+  removeConfig,
+} from "./cni_door.ts";
 
 /** Returns the folder of the door for the agent's socket. */
 export function doorOf(socket: string): string {
@@ -21,14 +28,20 @@ export function doorOf(socket: string): string {
 /** Executes a verb; returns the address for `status`. Faults: those of the verb. */
 export type Answerer = (verb: PodVerb, pod: PodRequest) => Promise<StatusAnswer>;
 
-// A client that was killed before its request leaves its FIFO; others wait for about a minute at most.
+/** What the door's requests are passed to. */
+export interface DoorAnswers {
+  readonly verb: Answerer;
+  readonly cni: CniAnswerer;
+}
+
+// A client that was killed before its request leaves its files; others wait for about a minute at most.
 const SWEEP_MS = 60_000;
 const LEFT_BEHIND_MS = 10 * SWEEP_MS;
 
 /** Opens the door in folder `path`. Faults: unavailable, failed; an agent works without it. */
 export async function openDoor(
   path: string,
-  answerer: Answerer,
+  answers: DoorAnswers,
   log: Log,
 ): Promise<AsyncDisposable> {
   const since = await startTimeOf(Deno.pid);
@@ -43,15 +56,18 @@ export async function openDoor(
   // Requests from here on come to us; clients with earlier requests have FIFOs and are answered there.
   await Deno.rename(fresh, ask);
   answerAll(path);
-  const reading = readRequests(file, (line) => void answerRequest(path, line, answerer, log));
+  const reading = readRequests(file, (line) => void answerRequest(path, line, answers, log));
   await Deno.writeTextFile(`${path}/agent.new`, `${Deno.pid} ${since}\n`, { mode: 0o600 });
   await Deno.rename(`${path}/agent.new`, `${path}/agent`);
-  const sweep = setInterval(() => answerAll(path, Date.now() - LEFT_BEHIND_MS), SWEEP_MS);
+  const sweep = setInterval(() => {
+    answerAll(path, Date.now() - LEFT_BEHIND_MS);
+    removeLeftBehind(path, Date.now() - LEFT_BEHIND_MS);
+  }, SWEEP_MS);
   return {
     [Symbol.asyncDispose]: async () => {
       clearInterval(sweep);
-      await Deno.remove(`${path}/agent`);
-      writeLine(ask, STOP);
+      await Deno.remove(`${path}/agent`).catch(() => {});
+      if (!tryWriteLine(ask, STOP)) return; // someone has removed the folder: nobody asks any more
       await reading;
       answerAll(path);
       file.close();
@@ -86,12 +102,17 @@ async function readRequests(file: Deno.FsFile, take: (line: string) => void): Pr
   }
 }
 
-/** One request: `VERB NAMESPACE NAME SANDBOX REPLY`. */
+/** One request: `VERB NAMESPACE NAME SANDBOX REPLY`, or of CNI: parseCniLine(), then REPLY. */
 export interface DoorRequest {
   /** Undefined if the request is unknown: the client is of another version. */
-  readonly command: { readonly verb: PodVerb; readonly pod: PodRequest } | undefined;
+  readonly command: PodCommand | CniVariables | undefined;
   /** Name of the FIFO for the answer. */
   readonly reply: string;
+}
+
+interface PodCommand {
+  readonly verb: PodVerb;
+  readonly pod: PodRequest;
 }
 
 const WORD = "([A-Za-z0-9][A-Za-z0-9_.-]{0,252})";
@@ -101,28 +122,53 @@ const COMMAND = new RegExp(`^(setup|teardown|status) ${WORD} ${WORD} ([0-9a-f]{1
 export function parseDoorRequest(line: string): DoorRequest | undefined {
   const [, text = "", reply] = /^(.*) ([1-9]\d{0,9})$/.exec(line) ?? [];
   if (reply === undefined) return undefined;
+  return { command: parsePodCommand(text) ?? parseCniLine(text), reply };
+}
+
+function parsePodCommand(text: string): PodCommand | undefined {
   const [, verb, namespace, name, sandbox] = COMMAND.exec(text) ?? [];
-  if (!verb || !namespace || !name || !sandbox || /\.\./.test(text)) {
-    return { command: undefined, reply };
-  }
-  return { command: { verb: verb as PodVerb, pod: { namespace, name, sandbox } }, reply };
+  if (!verb || !namespace || !name || !sandbox || /\.\./.test(text)) return undefined;
+  return { verb: verb as PodVerb, pod: { namespace, name, sandbox } };
 }
 
 async function answerRequest(
   path: string,
   line: string,
-  answerer: Answerer,
+  answers: DoorAnswers,
   log: Log,
 ): Promise<void> {
   const request = parseDoorRequest(line);
   if (!request) return log.debug(`door: invalid request "${oneLine(line)}"`);
   const { command, reply } = request;
-  const text = command ? await answerTo(command, answerer, log) : AGAIN;
+  const place = { door: path, reply };
+  const text = command === undefined
+    ? AGAIN
+    : await ("verb" in command
+      ? answerTo(command, answers, log)
+      : answerCni(place, command, answers, log));
   try {
     answer(`${path}/${reply}`, text);
+    // The launcher of an answer "again" passes the configuration on to the CNI face.
+    if (text !== AGAIN) await removeConfig(place);
   } catch (error) {
     // The client is gone; its request is done all the same.
     log.debug(`door: answer not delivered: ${faultFrom(error).message}`);
+    await removeConfig(place);
+  }
+}
+
+async function answerCni(
+  place: { readonly door: string; readonly reply: string },
+  variables: CniVariables,
+  answers: DoorAnswers,
+  log: Log,
+): Promise<string> {
+  try {
+    return await answerCniLine(place, variables, (input) => answers.cni(input)) ?? AGAIN;
+  } catch (error) {
+    // Whatever it is: the CNI face asks by the socket, and prints what is wrong.
+    log.debug(`door: ${faultFrom(error).message}`);
+    return AGAIN;
   }
 }
 
@@ -130,12 +176,12 @@ const AGAIN = "again";
 
 /** Returns the line of the answer: exit code, then what the client prints. */
 async function answerTo(
-  { verb, pod }: NonNullable<DoorRequest["command"]>,
-  answerer: Answerer,
+  { verb, pod }: PodCommand,
+  answers: DoorAnswers,
   log: Log,
 ): Promise<string> {
   try {
-    const { ip } = await answerer(verb, pod);
+    const { ip } = await answers.verb(verb, pod);
     return `0 ${verb === "status" && ip ? statusText(ip) : ""}`;
   } catch (error) {
     const { code, message } = faultFrom(error);
@@ -144,15 +190,37 @@ async function answerTo(
   }
 }
 
+/** Returns what is in a folder; nothing if someone has removed it. */
+function namesIn(path: string): string[] {
+  try {
+    return [...Deno.readDirSync(path)].map(({ name }) => name);
+  } catch {
+    return [];
+  }
+}
+
 /** Answers "again" to all clients whose FIFOs were created before `beforeMs`. */
 function answerAll(path: string, beforeMs = Infinity): void {
-  for (const { name } of [...Deno.readDirSync(path)]) {
+  for (const name of namesIn(path)) {
     if (!/^\d+$/.test(name)) continue;
     try {
       const createdMs = Deno.lstatSync(`${path}/${name}`).mtime?.getTime() ?? 0;
       if (createdMs < beforeMs) answer(`${path}/${name}`, AGAIN);
     } catch {
       // The client removed it itself; anything else is found again by the next sweep.
+    }
+  }
+}
+
+/** Removes what clients that were killed left before `beforeMs`: configurations, answers, files without use. */
+function removeLeftBehind(path: string, beforeMs: number): void {
+  for (const name of namesIn(path)) {
+    if (!/^\d+(\.(in|out|part))?$/.test(name)) continue;
+    try {
+      const { mtime, isFifo } = Deno.lstatSync(`${path}/${name}`);
+      if (!isFifo && (mtime?.getTime() ?? 0) < beforeMs) Deno.removeSync(`${path}/${name}`);
+    } catch {
+      // The client removed it itself.
     }
   }
 }
@@ -170,7 +238,13 @@ function answer(fifo: string, line: string): void {
   file.writeSync(bytes);
 }
 
-function writeLine(fifo: string, line: string): void {
-  using file = Deno.openSync(fifo, { read: true, write: true });
-  file.writeSync(new TextEncoder().encode(`${line}\n`));
+/** Reports whether the line was written; it is not if the FIFO is gone. */
+function tryWriteLine(fifo: string, line: string): boolean {
+  try {
+    using file = Deno.openSync(fifo, { read: true, write: true });
+    file.writeSync(new TextEncoder().encode(`${line}\n`));
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -2,15 +2,16 @@
 // answered with "unavailable" and what the agent is waiting for: callers try again, and nobody waits in
 // silence for a start that takes long (with 100,000 endpoints on a busy machine, minutes).
 
-import type { Answerer } from "./door.ts";
+import type { CniAnswer } from "../api.ts";
+import type { CniInput } from "../../cni/cni_types.ts";
+import type { Answerer, DoorAnswers } from "./door.ts";
 import { Fault } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import { faultResponse } from "./server.ts";
 
 /** Answers of an agent that is ready, to the socket and to the door. */
-export interface Answers {
+export interface Answers extends DoorAnswers {
   readonly request: (request: Request) => Promise<Response>;
-  readonly verb: Answerer;
 }
 
 // A start that takes longer says so in the log, again and again.
@@ -72,6 +73,12 @@ export class RequestGate {
   async verb(...[verb, pod]: Parameters<Answerer>): ReturnType<Answerer> {
     if (this.#answers) return await this.#answers.verb(verb, pod);
     if (verb === "status") return {};
+    throw this.#startingFault();
+  }
+
+  /** Executes a CNI call from the door. Faults: unavailable while the agent starts. */
+  async cni(input: CniInput): Promise<CniAnswer> {
+    if (this.#answers) return await this.#answers.cni(input);
     throw this.#startingFault();
   }
 

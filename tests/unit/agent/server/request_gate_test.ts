@@ -4,6 +4,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { RequestGate } from "../../../../lib/agent/server/request_gate.ts";
 import { StoreCache } from "../../../../lib/agent/store/store_cache.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
+import { callOf } from "../../cni/cni_cases.ts";
 import { MemoryLog } from "../../../memory/memory_log.ts";
 import { MemoryStore } from "../../../memory/memory_store.ts";
 
@@ -73,7 +74,7 @@ Deno.test("an agent that starts knows no address: status answers nothing, by soc
   assertEquals(await gate.verb("status", POD), {});
 });
 
-Deno.test("an agent that starts answers set-ups at the door with unavailable, which is 'again'", async () => {
+Deno.test("an agent that starts answers set-ups and CNI calls at the door with unavailable, which is 'again'", async () => {
   using gate = new RequestGate(new MemoryLog());
   gate.waitFor("applying intent a.json");
   for (const verb of ["setup", "teardown"] as const) {
@@ -81,6 +82,8 @@ Deno.test("an agent that starts answers set-ups at the door with unavailable, wh
     assertEquals(fault.code, "unavailable");
     assertStringIncludes(fault.message, "agent is starting: applying intent a.json");
   }
+  const fault = await assertRejects(() => gate.cni(callOf("STATUS")), Fault);
+  assertEquals(fault.code, "unavailable");
 });
 
 Deno.test("a start that takes long is logged again and again, until the agent is ready", async () => {
@@ -96,10 +99,12 @@ Deno.test("a start that takes long is logged again and again, until the agent is
   gate.open({
     request: () => Promise.resolve(Response.json({ by: "the agent" })),
     verb: () => Promise.resolve({ ip: "10.0.0.1" }),
+    cni: () => Promise.resolve({ exit: 0, output: "{}" }),
   });
   const logged = log.lines.length;
   await new Promise((done) => setTimeout(done, 20));
   assertEquals(log.lines.length, logged);
   assertEquals(await ask(gate, "/v1/setup", POD), { status: 200, body: { by: "the agent" } });
   assertEquals(await gate.verb("status", POD), { ip: "10.0.0.1" });
+  assertEquals(await gate.cni(callOf("ADD")), { exit: 0, output: "{}" });
 });

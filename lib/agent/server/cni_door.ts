@@ -1,0 +1,86 @@
+// CNI calls at the door: variables come in the line of the request, the configuration in the file `PID.in`
+// of the door, which the launcher whose process id this is has written. An answer that is too long for a
+// line goes into the file `PID.out`.
+
+import { CONFIG_LIMIT } from "../../cni/parse_config.ts";
+import type { CniInput } from "../../cni/cni_types.ts";
+import type { CniAnswer } from "../api.ts";
+
+/** Executes a CNI call. Faults: unavailable, if the agent is starting. */
+export type CniAnswerer = (input: CniInput) => Promise<CniAnswer>;
+
+/** The environment variables of a call. */
+export type CniVariables = Omit<CniInput, "config">;
+
+const VALUE = " =([A-Za-z0-9_.:;,=/@%+-]*)";
+const LINE = new RegExp(`^cni =(ADD|DEL|CHECK|GC|STATUS)${VALUE.repeat(5)}$`);
+
+/** Parses `cni =COMMAND =CONTAINERID =NETNS =IFNAME =ARGS =PATH`; undefined if the line is of another form. */
+export function parseCniLine(line: string): CniVariables | undefined {
+  const [, command, containerId, netns, ifname, args, path] = LINE.exec(line) ?? [];
+  if (!command || path === undefined) return undefined;
+  return { command, containerId: containerId!, netns: netns!, ifname: ifname!, args: args!, path };
+}
+
+/** The longest answer that is written to a FIFO in one piece: PIPE_BUF of Linux, with exit code and newline. */
+const LINE_BYTES = 4_000;
+
+/** Where one call's files are. */
+export interface CniPlace {
+  /** Path of the door's folder. */
+  readonly door: string;
+  /** Process id of the launcher. */
+  readonly reply: string;
+}
+
+/**
+ * Returns the line that answers a call: exit code, and the output or the word "file"; undefined if the caller must
+ * ask by the socket. Faults: of the answerer.
+ */
+export async function answerCniLine(
+  { door, reply }: CniPlace,
+  variables: CniVariables,
+  answerer: CniAnswerer,
+): Promise<string | undefined> {
+  const config = await readConfig(`${door}/${reply}.in`);
+  if (config === undefined || isForOtherAgent(config, door)) return undefined;
+  const { exit, output, isTransient } = await answerer({ ...variables, config });
+  if (isTransient) return undefined; // the face tries again
+  const line = `${exit} ${output}`;
+  if (new TextEncoder().encode(line).length <= LINE_BYTES) return line;
+  await Deno.writeTextFile(`${door}/${reply}.out`, `${output}\n`, { mode: 0o600 });
+  return `${exit} file`;
+}
+
+/** Removes the configuration of a call that is answered. */
+export async function removeConfig({ door, reply }: CniPlace): Promise<void> {
+  await Deno.remove(`${door}/${reply}.in`).catch(() => {});
+}
+
+/** Returns a configuration, or so much of it that it is too long; undefined if there is none. */
+async function readConfig(path: string): Promise<string | undefined> {
+  try {
+    using file = await Deno.open(path);
+    const chunks: Uint8Array<ArrayBuffer>[] = [];
+    for (let count = 0; count <= 4 * CONFIG_LIMIT;) {
+      const chunk = new Uint8Array(65_536);
+      const read = await file.read(chunk);
+      if (read === null) break;
+      chunks.push(chunk.subarray(0, read));
+      count += read;
+    }
+    return new TextDecoder().decode(new Uint8Array(await new Blob(chunks).arrayBuffer()));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Reports whether a configuration has a `socket` that is not the one of this door's agent. */
+function isForOtherAgent(config: string, door: string): boolean {
+  try {
+    const { socket } = JSON.parse(config);
+    return socket !== undefined && `${socket}.door` !== door;
+  } catch {
+    return false; // the answer says what is wrong
+  }
+}
