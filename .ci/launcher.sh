@@ -135,13 +135,13 @@ k8c_cni_send() {
   exec <&8 >/dev/null 2>&1 8<&- 9>&-
   umask 077
   if IFS= read -r k8c_text; then
-    { printf '%s\n' "$k8c_text" && timeout 10 head -c 4194305; } >"$1/$$.part" && mv "$1/$$.part" "$1/$$.in"
+    { printf '%s\n' "$k8c_text" && timeout 10 head -c 1048577; } >"$1/$$.part" && mv "$1/$$.part" "$1/$$.in"
   else
     printf %s "$k8c_text" >"$1/$$.in" || rm -f "$1/$$.in"
   fi
   # A launcher that is gone asks for nothing.
   [ -e "$1/$$.in" ] && kill -0 $$ && printf '%s\n' "$k8c_line $$" 8<>"$1/ask" >&8 && k8c_is_open "$1" ||
-    printf 'again\n' >/proc/self/fd/7
+    printf 'lost\n' >/proc/self/fd/7
 }
 
 # Ends process $1 if it is a child: bash forgets children that have ended, and their number is used again.
@@ -165,17 +165,28 @@ k8c_cni_ask() {
     # If the agent answered and removed the configuration just after waiting ended, the answer is there.
     IFS= read -r k8c_answer <&7 || [ -e "$1/$$.in" ] || IFS= read -r k8c_answer <&7 || :
     {
-      case $k8c_answer in [01]" "*) ;; *) k8c_end "$k8c_sender" ;; esac
+      case $k8c_answer in
+        "0 "*) ;;
+        "1 "*) IFS= read -r k8c_words <&7 ;;
+        *) k8c_end "$k8c_sender" ;;
+      esac
       [ -z "$k8c_answer" ] || kill -9 "$k8c_clock"
       wait "$k8c_sender" "$k8c_clock" || :
     } 2>/dev/null
   } 8<&0 9<>"$1/$$" 7<"$1/$$" || return 0 # the door was removed
   case $k8c_answer in
-    [01]" file") cat "$1/$$.out" && rm -f "$1/$$.out" && exit "${k8c_answer%% *}" ;;
+    "0 ") exit 0 ;;
     [01]" "*)
-      [ ${#k8c_answer} = 2 ] || printf '%s\n' "${k8c_answer#* }" || exit 1
+      case $k8c_answer in
+        ??file) cat "$1/$$.out" && rm -f "$1/$$.out" ;;
+        *) printf '%s\n' "${k8c_answer#* }" ;;
+      esac || exit 1 # nobody reads it
+      # Runtimes ask for STATUS every few seconds and log what is on standard error.
+      case $k8c_answer,$CNI_COMMAND in 1*,STATUS) ;; 1*) printf 'k8contivnet: %s\n' "$k8c_words" >&2 ;; esac
       exit "${k8c_answer%% *}"
       ;;
+    again) ;;
+    *) export K8CONTIVNET_RETRY=1 ;; # it may have been executed
   esac
   k8c_kept=
   [ ! -r "$1/$$.in" ] || { command exec <"$1/$$.in" && k8c_kept=yes; } 2>/dev/null
@@ -186,6 +197,7 @@ k8c_cni_ask() {
 
 k8c_door=${K8CONTIVNET_SOCKET:-/run/k8contivnet/agent.sock}.door
 if [ -n "${CNI_COMMAND-}" ]; then
+  unset K8CONTIVNET_RETRY
   if [ "${K8CONTIVNET_DOOR-}" != none ] && k8c_cni_line && k8c_is_open "$k8c_door"; then
     case $CNI_COMMAND in
       STATUS) k8c_cni_ask "$k8c_door" 15 ;;

@@ -122,7 +122,7 @@ export async function runAgent(
       const answer = await agent.answerVerb(verb, pod);
       return "ip" in answer ? answer : {};
     },
-    cni: () => Promise.resolve({ exit: 1, output: "", isTransient: true }),
+    cni: (input) => agent.answerCni(input),
   });
   agent.memoryTrim.note();
   await notes.handle(); // of callers that gave up just before requests were answered

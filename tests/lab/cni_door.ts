@@ -36,8 +36,10 @@ export interface CniDoor extends AsyncDisposable {
   left(): Promise<string[]>;
 }
 
-/** What the program of the file prints, with exit code 7: the face was started. */
+/** What the program of the file prints before its standard input, with exit code 7: the face was started. */
 export const FACE = "FACE ";
+/** The same after a request that may have been executed. */
+export const FACE_RETRY = "FACE1 ";
 
 /** Opens a door that answers with `handler`; without it, there is none. */
 export async function openCniDoor(handler?: Handler): Promise<CniDoor> {
@@ -46,7 +48,7 @@ export async function openCniDoor(handler?: Handler): Promise<CniDoor> {
   const socket = `${dir}/agent.sock`;
   const door = doorOf(socket);
   const calls: CniInput[] = [];
-  await writeVariant(`${dir}/file`, `printf '${FACE}'; cat; exit 7`);
+  await writeVariant(`${dir}/file`, `printf 'FACE%s ' "\$K8CONTIVNET_RETRY"; cat; exit 7`);
   await start([`${dir}/file`], { env: { K8CONTIVNET_CACHE: `${dir}/cache` } }); // fills the cache
   const opened = handler && await openDoor(door, {
     verb: () => Promise.resolve({}),

@@ -1,9 +1,13 @@
-// CNI calls through the launcher: what it passes to the agent and prints, on each shell, and that each call has one
-// answer, whatever comes on standard input and whoever dies.
+// CNI calls through the launcher: what it passes to the agent and prints, on each shell, and what it leaves to the face.
+// Deaths, delays and many calls at once are in cni_door_faults_test.ts.
 
 import { assertEquals } from "@std/assert";
+import { versionAnswer } from "../../lib/cni/cni_answers.ts";
+import type { CniAnswer } from "../../lib/agent/api.ts";
+import type { CniInput } from "../../lib/cni/cni_types.ts";
 import { callOf } from "../unit/cni/cni_cases.ts";
 import { callCni, FACE, openCniDoor, SHELLS } from "../lab/cni_door.ts";
+import { type Ended, start } from "../lab/one_file.ts";
 
 const ADD = callOf("ADD");
 const MIB = 1024 * 1024;
@@ -30,26 +34,60 @@ const CONFIGS: Readonly<Record<string, string>> = {
   "of 64 KiB in lines": `{"a":"x"\n}`.padEnd(65_536, "1234567890\n"),
   "of 1 MiB": `{"a":"${"x".repeat(MIB - 8)}"}`,
   "of 1 MiB in lines": "x\n".repeat(MIB / 2),
+};
+
+/** Configurations that are too long: the face says so. */
+const LONG: Readonly<Record<string, string>> = {
   "of 1 MiB and a byte": "x".repeat(MIB + 1),
+  "of 1 MiB and a byte in lines": "x\n".repeat(MIB / 2) + "x",
+};
+
+const error = (code: number, msg: string, details?: string): CniAnswer => ({
+  exit: 1,
+  output: JSON.stringify({ cniVersion: "1.0.0", code, msg, details }),
+});
+const LONG_OUTPUT = `{"a":"${"ü".repeat(50_000)}"}`;
+
+/** Answers of the agent, and what the launcher makes of them for ADD. */
+const ANSWERS: Readonly<Record<string, readonly [CniAnswer, Ended]>> = {
+  "a result": [{ exit: 0, output: '{"a":"%s\\n"}' }, { code: 0, out: '{"a":"%s\\n"}\n', err: "" }],
+  "nothing": [{ exit: 0, output: "" }, { code: 0, out: "", err: "" }],
+  "100 KB": [{ exit: 0, output: LONG_OUTPUT }, { code: 0, out: `${LONG_OUTPUT}\n`, err: "" }],
+  ...Object.fromEntries([3_970, 3_990, 4_000, 4_010, 4_100, 70_000].map((length) => [
+    `${length} bytes`,
+    [{ exit: 0, output: "x".repeat(length) }, { code: 0, out: `${"x".repeat(length)}\n`, err: "" }],
+  ])),
+  "an error": [error(7, "a %s", "b\\c"), {
+    code: 1,
+    out: `${error(7, "a %s", "b\\c").output}\n`,
+    err: "k8contivnet: a %s: b\\c\n",
+  }],
+  "an error without details": [error(7, "a"), {
+    code: 1,
+    out: `${error(7, "a").output}\n`,
+    err: "k8contivnet: a\n",
+  }],
+  "an error that is long": [error(7, "x".repeat(100_000)), {
+    code: 1,
+    out: `${error(7, "x".repeat(100_000)).output}\n`,
+    err: `k8contivnet: ${"x".repeat(499)}…\n`,
+  }],
 };
 
 for (const shell of SHELLS) {
   const by = shell.join(" ") || "the file";
   Deno.test(`${by}: a configuration arrives as it is, and the answer is printed`, async () => {
-    await using door = await openCniDoor((input) => ({
-      exit: 0,
-      output: `{"n":${input.config.length}}`,
-    }));
+    const output = ({ config }: CniInput) => `{"n":${config.length}}`;
+    await using door = await openCniDoor((input) => ({ exit: 0, output: output(input) }));
     for (const [what, config] of Object.entries(CONFIGS)) {
-      const began = performance.now();
       const input = { ...ADD, config };
-      assertEquals(await callCni(door, input, { shell }), {
-        code: 0,
-        out: `{"n":${config.length}}\n`,
-        err: "",
-      }, what);
+      const ended = await callCni(door, input, { shell });
+      assertEquals(ended, { code: 0, out: `${output(input)}\n`, err: "" }, what);
       assertEquals(door.calls.at(-1), input, what);
-      console.log(by, what, Math.round(performance.now() - began));
+    }
+    for (const [what, config] of Object.entries(LONG)) {
+      const { code, out, err } = await callCni(door, { ...ADD, config }, { shell });
+      assertEquals([code, out.length > FACE.length + MIB, err], [7, true, ""], what);
     }
     assertEquals(await door.left(), []);
   });
@@ -62,4 +100,97 @@ for (const shell of SHELLS) {
     }
     assertEquals(await door.left(), []);
   });
+
+  Deno.test(`${by}: each answer of the agent is printed as it is`, async () => {
+    let answer: CniAnswer = { exit: 0, output: "" };
+    await using door = await openCniDoor(() => answer);
+    for (const [what, [given, want]] of Object.entries(ANSWERS)) {
+      answer = given;
+      assertEquals(await callCni(door, ADD, { shell }), want, what);
+      const err = ""; // runtimes log it every few seconds
+      assertEquals(await callCni(door, callOf("STATUS"), { shell }), { ...want, err }, what);
+    }
+    assertEquals(await door.left(), []);
+  });
+
+  Deno.test(`${by}: VERSION is answered without an agent, and without reading`, async () => {
+    await using door = await openCniDoor();
+    const words = [...shell, door.file, "setup", "a", "b"];
+    const ended = await start(["/bin/sh", "-c", '"$@" <&-', "sh", ...words], {
+      env: { CNI_COMMAND: "VERSION", K8CONTIVNET_CACHE: "nowhere" },
+    });
+    assertEquals(ended, { code: 0, out: `${versionAnswer()}\n`, err: "" });
+  });
 }
+
+for (const command of ["ADD", "DEL", "CHECK", "GC", "STATUS"]) {
+  Deno.test(`all that a runtime passes for ${command} arrives`, async () => {
+    await using door = await openCniDoor(() => ({ exit: 0, output: "" }));
+    const input = callOf(command);
+    assertEquals((await callCni(door, input)).code, 0);
+    assertEquals(door.calls, [input]);
+  });
+}
+
+/** Calls that the launcher leaves to the face, which says what is wrong. */
+const strange: Readonly<Record<string, Partial<CniInput>>> = {
+  "an unknown command": { command: "UPDATE" },
+  "a command with a blank": { command: "ADD " },
+  "a container id with a blank": { containerId: "a b" },
+  "a container id with a newline": { containerId: "a\nsetup" },
+  "a path with a quote": { netns: "/run/netns/'a'" },
+  "an interface in another script": { ifname: "é" },
+  "arguments with a command": { args: "A=$(touch /run/hit);B=`touch /run/hit`" },
+  "arguments with a star": { args: "A=*" },
+  "arguments with a control character": { args: "A=\x01" },
+  "arguments that are too long for a line": { args: `A=${"x".repeat(4_096)}` },
+  "a path with a blank": { path: "/opt/cni bin" },
+};
+for (const shell of SHELLS) {
+  Deno.test(`${shell.join(" ") || "the file"}: strange variables are left to the face`, async () => {
+    await using door = await openCniDoor(() => ({ exit: 0, output: "{}" }));
+    for (const [what, values] of Object.entries(strange)) {
+      const ended = await callCni(door, { ...ADD, ...values }, { shell });
+      assertEquals(ended, { code: 7, out: FACE + ADD.config, err: "" }, what);
+    }
+    assertEquals(door.calls, []);
+    assertEquals(await Deno.lstat("/run/hit").then(() => "there", () => "gone"), "gone");
+  });
+}
+
+Deno.test("a door that is switched off or not there is not asked", async () => {
+  await using door = await openCniDoor(() => ({ exit: 0, output: "{}" }));
+  const face = { code: 7, out: FACE + ADD.config, err: "" };
+  assertEquals(await callCni(door, ADD, { more: { K8CONTIVNET_DOOR: "none" } }), face);
+  await door.close();
+  assertEquals(await callCni(door, ADD), face);
+  assertEquals(door.calls, []);
+});
+
+Deno.test("a configuration with another agent's socket is left to the face", async () => {
+  await using door = await openCniDoor(() => ({ exit: 0, output: "{}" }));
+  const own = callOf("ADD", { socket: door.socket });
+  assertEquals(await callCni(door, own), { code: 0, out: "{}\n", err: "" });
+  for (const socket of ["/run/other.sock", 5, null]) {
+    const other = callOf("ADD", { socket });
+    assertEquals(await callCni(door, other), { code: 7, out: FACE + other.config, err: "" });
+  }
+  assertEquals(door.calls, [own]);
+});
+
+Deno.test("without CNI_COMMAND, or with an empty one, arguments choose the face", async () => {
+  await using door = await openCniDoor(() => ({ exit: 0, output: "{}" }));
+  const input = { ...ADD, command: "" };
+  assertEquals((await callCni(door, input)).code, 7);
+  const words = ["status", "default", "web", "0123456789ab"];
+  const more = { CNI_COMMAND: "", CNI_PATH: "/opt/cni/bin" };
+  assertEquals(await start([door.file, ...words], { env: { ...door.env, ...more } }), {
+    ...{ code: 0, out: "", err: "" },
+  });
+  const both = await start([door.file, ...words], {
+    env: { ...door.env, CNI_COMMAND: "STATUS" },
+    stdin: "{}",
+  });
+  assertEquals(both, { code: 0, out: "{}\n", err: "" });
+  assertEquals(door.calls.map(({ command }) => command), ["STATUS"]);
+});

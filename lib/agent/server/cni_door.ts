@@ -2,6 +2,7 @@
 // of the door, which the launcher whose process id this is has written. An answer that is too long for a
 // line goes into the file `PID.out`.
 
+import { errorWords } from "../../cni/cni_answers.ts";
 import { CONFIG_LIMIT } from "../../cni/parse_config.ts";
 import type { CniInput } from "../../cni/cni_types.ts";
 import type { CniAnswer } from "../api.ts";
@@ -34,8 +35,8 @@ export interface CniPlace {
 }
 
 /**
- * Returns the line that answers a call: exit code, and the output or the word "file"; undefined if the caller must
- * ask by the socket. Faults: of the answerer.
+ * Returns the lines that answer a call: exit code, and the output or the word "file"; after an error, also what the
+ * launcher prints on standard error. Undefined if the caller must ask by the socket. Faults: of the answerer.
  */
 export async function answerCniLine(
   { door, reply }: CniPlace,
@@ -46,10 +47,10 @@ export async function answerCniLine(
   if (config === undefined || isForOtherAgent(config, door)) return undefined;
   const { exit, output, isTransient } = await answerer({ ...variables, config });
   if (isTransient) return undefined; // the face tries again
-  const line = `${exit} ${output}`;
-  if (new TextEncoder().encode(line).length <= LINE_BYTES) return line;
-  await Deno.writeTextFile(`${door}/${reply}.out`, `${output}\n`, { mode: 0o600 });
-  return `${exit} file`;
+  const words = exit === 0 ? "" : `\n${errorWords(output)}`;
+  const isLong = new TextEncoder().encode(output + words).length > LINE_BYTES;
+  if (isLong) await Deno.writeTextFile(`${door}/${reply}.out`, `${output}\n`, { mode: 0o600 });
+  return `${exit} ${isLong ? "file" : output}${words}`;
 }
 
 /** Removes the configuration of a call that is answered. */
@@ -57,19 +58,11 @@ export async function removeConfig({ door, reply }: CniPlace): Promise<void> {
   await Deno.remove(`${door}/${reply}.in`).catch(() => {});
 }
 
-/** Returns a configuration, or so much of it that it is too long; undefined if there is none. */
+/** Returns a configuration; undefined if there is none, or if it is too long: the face says so. */
 async function readConfig(path: string): Promise<string | undefined> {
   try {
-    using file = await Deno.open(path);
-    const chunks: Uint8Array<ArrayBuffer>[] = [];
-    for (let count = 0; count <= 4 * CONFIG_LIMIT;) {
-      const chunk = new Uint8Array(65_536);
-      const read = await file.read(chunk);
-      if (read === null) break;
-      chunks.push(chunk.subarray(0, read));
-      count += read;
-    }
-    return new TextDecoder().decode(new Uint8Array(await new Blob(chunks).arrayBuffer()));
+    const { size } = await Deno.stat(path);
+    return size > CONFIG_LIMIT ? undefined : new TextDecoder().decode(await Deno.readFile(path));
   } catch {
     return undefined;
   }

@@ -4,8 +4,8 @@
 // exec or CNI face, which does the same and retries by itself.
 //
 // An agent that stops never leaves a client waiting: the file `agent` names the agent that answers, and
-// clients read it before and after a request; those that asked before it was removed get "again". After
-// an agent was killed, the next one answers "again" to all clients that still wait.
+// clients read it before and after a request; those that asked before it was removed get "lost". After
+// an agent was killed, the next one answers "lost" to all clients that still wait.
 
 import { startTimeOf } from "../../runtimes/proc.ts";
 import { FAULT_CODES, faultFrom, oneLine } from "../../util/errors.ts";
@@ -56,6 +56,7 @@ export async function openDoor(
   // Requests from here on come to us; clients with earlier requests have FIFOs and are answered there.
   await Deno.rename(fresh, ask);
   answerAll(path);
+  removeLeftBehind(path, Date.now() - LEFT_BEHIND_MS);
   const reading = readRequests(file, (line) => void answerRequest(path, line, answers, log));
   await Deno.writeTextFile(`${path}/agent.new`, `${Deno.pid} ${since}\n`, { mode: 0o600 });
   await Deno.rename(`${path}/agent.new`, `${path}/agent`);
@@ -172,7 +173,10 @@ async function answerCni(
   }
 }
 
+/** The answer to a request that is not executed. */
 const AGAIN = "again";
+/** The answer to a request that may have been executed, or not. */
+const LOST = "lost";
 
 /** Returns the line of the answer: exit code, then what the client prints. */
 async function answerTo(
@@ -199,13 +203,13 @@ function namesIn(path: string): string[] {
   }
 }
 
-/** Answers "again" to all clients whose FIFOs were created before `beforeMs`. */
+/** Answers "lost" to all clients whose FIFOs were created before `beforeMs`. */
 function answerAll(path: string, beforeMs = Infinity): void {
   for (const name of namesIn(path)) {
     if (!/^\d+$/.test(name)) continue;
     try {
       const createdMs = Deno.lstatSync(`${path}/${name}`).mtime?.getTime() ?? 0;
-      if (createdMs < beforeMs) answer(`${path}/${name}`, AGAIN);
+      if (createdMs < beforeMs) answer(`${path}/${name}`, LOST);
     } catch {
       // The client removed it itself; anything else is found again by the next sweep.
     }
