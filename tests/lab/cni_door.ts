@@ -5,7 +5,6 @@ import { doorOf, openDoor } from "../../lib/agent/server/door.ts";
 import type { CniAnswer } from "../../lib/agent/api.ts";
 import type { CniInput } from "../../lib/cni/cni_types.ts";
 import { MemoryLog } from "../memory/memory_log.ts";
-import { hangSignal } from "./limits.ts";
 import { type Ended, start, tempDir, writeVariant } from "./one_file.ts";
 
 /** How shells are started, on each of which the launcher must work; none: by the file's first line. */
