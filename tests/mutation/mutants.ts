@@ -23,7 +23,11 @@ const RANGES = ["tests/unit/ipam/ranges_test.ts"];
 const SUBNETS = ["tests/unit/ipam/subnets_test.ts"];
 const ADDRESSES = ["tests/unit/ipam/addresses_test.ts"];
 const BIND = ["tests/unit/intent/bind_test.ts"];
-const PLAN = ["tests/unit/intent/plan_test.ts"];
+const PLAN_REFUSALS = ["tests/unit/intent/plan_refusals_test.ts"];
+const PLAN_TAGS = ["tests/unit/intent/plan/choose_tags_test.ts"];
+const PLAN_SUBNETS = ["tests/unit/intent/plan/choose_subnets_test.ts"];
+const PLAN_ADDRESSES = ["tests/unit/intent/plan/choose_addresses_test.ts"];
+const DELETIONS = ["tests/unit/intent/plan/deletions_test.ts"];
 const LIVE = ["tests/unit/intent/plan_live_test.ts"];
 const COMMITS = ["tests/unit/intent/plan_commits_test.ts"];
 const CHOICE = ["tests/unit/intent/choice/choose_test.ts"];
@@ -134,7 +138,7 @@ export const mutants: readonly Mutant[] = [
     ["two endpoints share one interface name", "if (names.has(name)) {", "if (false) {"],
     ["a free interface name is used twice", "names.add(name);\n    return", "return"],
   ]),
-  ...mutantsOf("lib/intent/plan/choose_addresses.ts", [...PLAN, ...LIVE], [
+  ...mutantsOf("lib/intent/plan/choose_addresses.ts", [...PLAN_ADDRESSES, ...LIVE], [
     [
       "an address that another endpoint fixes is given twice",
       "const holder = owners.get(address) ?? foreign.get(address);",
@@ -151,7 +155,7 @@ export const mutants: readonly Mutant[] = [
       "heldBy.get(key)",
     ],
   ]),
-  ...mutantsOf("lib/intent/plan/choose_subnets.ts", PLAN, [
+  ...mutantsOf("lib/intent/plan/choose_subnets.ts", PLAN_SUBNETS, [
     [
       "subnets of one tenant may overlap",
       "one.owner !== key && overlap(one.subnet, subnet)",
@@ -163,7 +167,7 @@ export const mutants: readonly Mutant[] = [
       "kept",
     ],
   ]),
-  ...mutantsOf("lib/intent/plan/choose_tags.ts", PLAN, [
+  ...mutantsOf("lib/intent/plan/choose_tags.ts", [...PLAN_TAGS, ...PLAN_SUBNETS], [
     [
       "a fixed tag may be another network's",
       "if (holder !== undefined) throw takenFault(`${tagWord(encap)} ${tag}`, key, holder);",
@@ -175,7 +179,7 @@ export const mutants: readonly Mutant[] = [
       "",
     ],
   ]),
-  ...mutantsOf("lib/intent/plan/consistency.ts", PLAN, [
+  ...mutantsOf("lib/intent/plan/consistency.ts", PLAN_REFUSALS, [
     ["a tenant may have two default networks", "if (!isDefault) continue;", "continue;"],
     [
       "two endpoints of a network may have one MAC address",
@@ -188,7 +192,7 @@ export const mutants: readonly Mutant[] = [
       "if (group) continue;",
     ],
   ]),
-  ...mutantsOf("lib/intent/plan/deletions.ts", [...PLAN, ...LIVE], [
+  ...mutantsOf("lib/intent/plan/deletions.ts", [...DELETIONS, ...LIVE], [
     [
       "a network goes from under its endpoints",
       "(one) => networks.has(networkKeyOf(one)),",
@@ -200,7 +204,7 @@ export const mutants: readonly Mutant[] = [
       "[],",
     ],
   ]),
-  ...mutantsOf("lib/intent/plan/changes.ts", [...PLAN, ...LIVE, ...COMMITS], [
+  ...mutantsOf("lib/intent/plan/changes.ts", [...DELETIONS, ...LIVE, ...COMMITS], [
     ["the subnet of live pods moves", ', subnet: "SubnetCIDR" }', " }"],
     ["the address of a live pod moves", 'endpoint: { address: "IpAddress" }', "endpoint: {}"],
     [
@@ -214,7 +218,7 @@ export const mutants: readonly Mutant[] = [
       "",
     ],
   ]),
-  ...mutantsOf("lib/intent/plan/order.ts", [...PLAN, ...COMMITS], [
+  ...mutantsOf("lib/intent/plan/order.ts", [...PLAN_SUBNETS, ...COMMITS], [
     [
       "a claim is taken before it is released",
       "if (other !== undefined) sets.join(other, node);",

@@ -25,6 +25,11 @@ export function network(
   return { Name: name, ...more, Endpoints: all };
 }
 
+/** Tenant one with these networks and nothing else, as a file of deletions names it. */
+export function named(networks?: readonly object[]): object {
+  return { Tenants: [{ Name: "one", Networks: networks }] };
+}
+
 /** The document of an attachment, and its key. */
 export function attachment(
   path: string,
