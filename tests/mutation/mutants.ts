@@ -31,7 +31,7 @@ const DELETIONS = ["tests/unit/intent/plan/deletions_test.ts"];
 const LIVE = ["tests/unit/intent/plan_live_test.ts"];
 const COMMITS = ["tests/unit/intent/plan_commits_test.ts"];
 const CHOICE = ["tests/unit/intent/choice/choose_test.ts"];
-const FILE = ["tests/unit/intent/schema_test.ts", "tests/unit/intent/file/parse_json_test.ts"];
+const FILE = ["tests/unit/intent/schema_test.ts", "tests/unit/intent/schema_refusals_test.ts"];
 const POLICY = ["tests/unit/policy/model_property_test.ts"];
 const PIPELINE = ["tests/unit/policy/pipeline_test.ts"];
 const SETUP = "tests/unit/agent/pods/setup_test.ts";
@@ -293,7 +293,7 @@ export const mutants: readonly Mutant[] = [
       "if (false) {",
     ],
   ]),
-  ...mutantsOf("lib/intent/file/check.ts", FILE, [
+  ...mutantsOf("lib/intent/file/check.ts", ["tests/unit/intent/network_refusals_test.ts"], [
     [
       "subnets of one file may overlap",
       'if (other) {\n      throw new Fault("usage", `${at(index)}.SubnetCIDR',
@@ -308,10 +308,10 @@ export const mutants: readonly Mutant[] = [
     ],
     ["a strict reading ignores unknown keys", "if (notes.strict) throw", "if (false) throw"],
   ]),
-  ...mutantsOf("lib/intent/file/parse_json.ts", FILE, [
+  ...mutantsOf("lib/intent/file/parse_json.ts", ["tests/unit/intent/file/parse_json_test.ts"], [
     ["a key that stands twice in an object is read once", 'if (keys.has(key)) return "twice";', ""],
   ]),
-  ...mutantsOf("lib/intent/file/policy_rules.ts", FILE, [
+  ...mutantsOf("lib/intent/file/policy_rules.ts", ["tests/unit/intent/file/policy_rules_test.ts"], [
     [
       "a port of no protocol is read",
       'if (Port > 0 && Protocol !== "tcp" && Protocol !== "udp") {',
