@@ -936,16 +936,20 @@ export const mutants: readonly Mutant[] = [
       "{ status: FAULT_CODES[code].http }",
       "{ status: 500 }",
     ],
+  ]),
+  ...mutantsOf("lib/agent/server/server.ts", ["tests/unit/agent/server/server_lists_test.ts"], [
+    [
+      "`get differences` shows what is no more",
+      'if (kind === "differences") await',
+      "if (false) await",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/server/server.ts", ["tests/unit/agent/server/intent_requests_test.ts"], [
     ["an applied intent waits for the next reconciliation", "reconcileSignal.notify();", ""],
     [
       "policies are not installed when an apply is answered",
       "await policies.ensure().catch(() => policies.signal.notify());",
       "",
-    ],
-    [
-      "`get differences` shows what is no more",
-      'if (kind === "differences") await',
-      "if (false) await",
     ],
     [
       "a plan is applied",
