@@ -122,7 +122,7 @@ export async function runAgent(
       const answer = await agent.answerVerb(verb, pod);
       return "ip" in answer ? answer : {};
     },
-    cni: (input) => agent.answerCni(input),
+    cni: runtimes.answerCni,
   });
   agent.memoryTrim.note();
   await notes.handle(); // of callers that gave up just before requests were answered
