@@ -32,8 +32,9 @@ usage: ./install.sh COMMAND
   install    install dist/k8contivnet on this host
                --dry-run     print what would be done, and do nothing
                --uninstall   remove what install created, and the cache; state and intent stay
-               --cni         install it as a CNI plugin, too; refused, as this version is none yet
-               --root DIR    install below DIR instead of /
+               --cni         install it as a CNI plugin, too: for containerd, CRI-O and podman; the
+                             configuration only once the agent answers
+               --root DIR    install below DIR instead of /; no agent is asked there
 
 try, lab, test and build install what is missing (Debian packages; Deno into .cache/) and say so first.
 They use sudo only where root is needed.
@@ -42,6 +43,7 @@ examples:
   ./install.sh try
   ./install.sh lab --hosts 3 sh -c 'pod h1 myContainer1; k8contivnet get attachments'
   ./install.sh build && sudo ./install.sh install
+  sudo ./install.sh install --cni
   sudo ./install.sh install --uninstall
   ./install.sh install --root /tmp/image --dry-run
 END
@@ -507,13 +509,8 @@ link_to_plugin() {
 
 same() { cmp -s "$1" "$root$2"; }
 
-# Succeeds if the file can be called as a CNI plugin.
-has_cni_face() { [ -f lib/faces/cni.ts ]; }
-
 install_here() {
   [ -f dist/k8contivnet ] || fail "dist/k8contivnet is missing; run \"./install.sh build\" first"
-  [ -z "$cni" ] || has_cni_face ||
-    fail "--cni is refused: this version is no CNI plugin yet, so every pod would fail; install it without --cni"
   check_places
   local changed='' link file
   prepare_file
@@ -529,16 +526,56 @@ install_here() {
     systemctl_here daemon-reload
   fi
   [ -z "$changed" ] || ! has_systemd || systemctl_here try-restart k8contivnet
-  if [ -n "$cni" ]; then
-    is_our_link "$CNI_LINK" || act "link $root$CNI_LINK to it" -- link_to_plugin "$CNI_LINK"
-    # Last, because container runtimes use a configuration as soon as it is there.
-    [ -e "$root$CNI_CONFIG" ] ||
-      act "install the CNI configuration at $root$CNI_CONFIG" -- \
-        place <(cni_config) "$CNI_CONFIG" 644
-  fi
-  has_cni_face || remove_cni # version 0.1.0 installed it with --cni all the same
+  # Last, because container runtimes use a configuration as soon as it is there.
+  if [ -n "$cni" ]; then install_cni; fi
   [ -n "$dry" ] || echo "installed; start the agent with \"systemctl enable --now k8contivnet\"" \
     "or \"k8contivnet netplugin\""
+}
+
+install_cni() {
+  local name
+  is_our_link "$CNI_LINK" || act "link $root$CNI_LINK to it" -- link_to_plugin "$CNI_LINK"
+  for name in "$root${CNI_CONFIG%/*}"/*; do
+    case $name in
+      "$root$CNI_CONFIG") ;;
+      *.conf | *.conflist | *.json)
+        if is_our_config "$name"; then
+          act "remove $name, an older configuration of k8contivnet" -- rm -f "$name"
+        elif [[ ${name##*/} < ${CNI_CONFIG##*/} ]]; then
+          say "note: $name sorts before ${CNI_CONFIG##*/}, so container runtimes use that network"
+        fi
+        ;;
+    esac
+  done
+  if [ -e "$root$CNI_CONFIG" ] && grep -q cniVersions "$root$CNI_CONFIG"; then return; fi
+  [ -n "$root$dry" ] || await_agent
+  act "install the CNI configuration at $root$CNI_CONFIG" -- place <(cni_config) "$CNI_CONFIG" 644
+}
+
+# Succeeds if configuration $1 calls no other plugin than k8contivnet.
+is_our_config() {
+  local types
+  types=$(grep -o '"type"[[:space:]]*:[[:space:]]*"[^"]*"' "$1" 2>/dev/null | sed 's/.*"\([^"]*\)"$/\1/' | sort -u) || return 1
+  [ "$types" = k8contivnet ]
+}
+
+# Waits until the agent answers a STATUS of CNI; fails with its reason.
+await_agent() {
+  local tries answer
+  for ((tries = 0; tries < 30; tries++)); do
+    if answer=$(cni_status 2>&1); then return; fi
+    # Only an agent that systemd has just started again is worth waiting for.
+    if [ -z "${changed-}" ] || [ ! -d /run/systemd/system ]; then break; fi
+    sleep 1
+  done
+  answer=$(sed -n 's/.*"msg":"\([^"]*\)".*/\1/p' <<<"$answer")
+  fail "the CNI configuration is not installed, because pods would fail: ${answer:-the agent does not answer};" \
+    "start the agent, then run \"./install.sh install --cni\" again"
+}
+
+cni_status() {
+  CNI_COMMAND=STATUS CNI_PATH=/opt/cni/bin "$FILE" \
+    <<<'{"cniVersion":"1.1.0","name":"k8contivnet","type":"k8contivnet"}'
 }
 
 # Removes what makes container runtimes call the file as a CNI plugin: the configuration first.
@@ -551,9 +588,21 @@ remove_path() {
   if [ -e "$root$1" ] || [ -h "$root$1" ]; then act "remove $root$1" -- rm -f "$root$1"; fi
 }
 
+# "cniVersions" is for runtimes that know version 1.1.0 of CNI; the others read "cniVersion".
 cni_config() {
-  printf '%s\n' '{' '  "cniVersion": "1.0.0",' '  "name": "k8contivnet",' \
-    '  "plugins": [{ "type": "k8contivnet" }]' '}'
+  cat <<'END'
+{
+  "cniVersion": "1.0.0",
+  "cniVersions": ["0.4.0", "1.0.0", "1.1.0"],
+  "name": "k8contivnet",
+  "plugins": [
+    {
+      "type": "k8contivnet",
+      "capabilities": { "io.kubernetes.cri.pod-annotations": true, "dns": true, "ips": true, "mac": true }
+    }
+  ]
+}
+END
 }
 
 uninstall_here() {

@@ -86,7 +86,10 @@ export interface Links {
    */
   podLinks(netns: string, netnsInode?: number): Promise<PodLink[]>;
 
-  /** Returns the next hops of a sandbox's default routes, IPv4. Faults: as podLinks(). */
+  /**
+   * Returns the next hops of a sandbox's default routes, IPv4, in any table: source-based routing moves them.
+   * Faults: as podLinks().
+   */
   podGateways(netns: string, netnsInode?: number): Promise<string[]>;
 
   /** Returns the MTU of the link in this namespace that has the IPv4 `address`; undefined if none has. */

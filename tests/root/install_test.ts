@@ -91,15 +91,6 @@ Deno.test("install --uninstall leaves the host as it was before", async () => {
   assertEquals(again, 0, "uninstalling twice is fine");
 });
 
-/** Makes a tree in `folder` with a file to install that has, or once had, a CNI face. */
-async function treeWithCni(folder: string): Promise<string> {
-  const script = `mkdir -p "$1"/dist "$1"/.ci "$1"/lib/faces; touch "$1"/lib/faces/cni.ts
-    cp "$2"install.sh "$1"; cp "$2".ci/k8contivnet.service "$1"/.ci
-    printf '%s\\n' '#!/bin/sh' '# k8contivnet' >"$1"/dist/k8contivnet`;
-  await run("sh", ["-ec", script, "sh", folder, HOUSE]);
-  return `${folder}/`;
-}
-
 /** Makes the root of a host with the folders of CNI. */
 async function makeCniRoot(root: string): Promise<void> {
   await makeHostRoot(root);
@@ -108,47 +99,66 @@ async function makeCniRoot(root: string): Promise<void> {
   }
 }
 
-Deno.test("install --cni is refused and changes nothing while the file has no CNI face", async () => {
-  await using dir = await tempDir();
-  await makeCniRoot(`${dir}`);
-  const before = await snapshot(`${dir}`, true);
-  for (const more of [[], ["--dry-run"]]) {
-    const { code, out, err } = await installSh("install", "--cni", ...more, "--root", `${dir}`);
-    assertEquals([code, out], [1, ""]);
-    assertMatch(
-      err,
-      /^install\.sh: --cni is refused: this version is no CNI plugin yet[^\n]*; [^\n]+\n$/,
-    );
-  }
-  assertEquals(await snapshot(`${dir}`, true), before);
-});
+const CNI_CONFIG = "etc/cni/net.d/10-k8contivnet.conflist";
 
-Deno.test("install --cni adds link and configuration as soon as the file has a CNI face, and --uninstall removes them", async () => {
+Deno.test("install --cni adds link and configuration, twice alike, and --uninstall removes them", async () => {
   await using dir = await tempDir();
-  await using tree = await tempDir();
   await makeCniRoot(`${dir}`);
-  const path = await treeWithCni(`${tree}/tree`);
   const before = await snapshot(`${dir}`);
   for (const _ of ["first", "again"]) {
-    assertEquals((await installFrom(path, "install", "--cni", "--root", `${dir}`)).err, "");
-    assertEquals(added(before, await snapshot(`${dir}`)).length, 9);
+    assertEquals((await installSh("install", "--cni", "--root", `${dir}`)).err, "");
+    const cni = added(before, await snapshot(`${dir}`)).filter((line) => line.includes("cni"));
+    assertEquals(cni, [`f 644 ${CNI_CONFIG}`, `l 777 opt/cni/bin/k8contivnet /${FILE}`]);
   }
-  const { code, err } = await installFrom(path, "install", "--uninstall", "--root", `${dir}`);
+  const { cniVersion, cniVersions, plugins } = JSON.parse(
+    await Deno.readTextFile(`${dir}/${CNI_CONFIG}`),
+  );
+  assertEquals([cniVersion, ...cniVersions], ["1.0.0", "0.4.0", "1.0.0", "1.1.0"]);
+  assertEquals(plugins.length, 1);
+  const { code, err } = await installSh("install", "--uninstall", "--root", `${dir}`);
   assertEquals({ code, err }, { code: 0, err: "" });
   assertEquals(await snapshot(`${dir}`), before);
 });
 
-Deno.test("install removes the CNI configuration that version 0.1.0 installed without a CNI face", async () => {
+Deno.test("install --cni replaces older configurations of ours, keeps a changed one, and names another plugin's", async () => {
   await using dir = await tempDir();
-  await using tree = await tempDir();
   await makeCniRoot(`${dir}`);
-  const before = await snapshot(`${dir}`);
-  const old = await treeWithCni(`${tree}/tree`);
-  await installFrom(old, "install", "--cni", "--root", `${dir}`);
-  const { code, err } = await installSh("install", "--root", `${dir}`);
-  assertEquals({ code, err }, { code: 0, err: "" });
-  const left = added(before, await snapshot(`${dir}`));
-  assertEquals([left.length, left.filter((line) => line.includes("cni"))], [7, []]);
+  const folder = `${dir}/etc/cni/net.d`;
+  const old = `{"cniVersion":"1.0.0","name":"k8contivnet","plugins":[{ "type": "k8contivnet" }]}`;
+  const others = `{"cniVersion":"1.0.0","name":"x","plugins":[{"type": "bridge"}]}`;
+  for (const name of ["10-k8contivnet.conflist", "05-k8contivnet.conf"]) {
+    await Deno.writeTextFile(`${folder}/${name}`, old);
+  }
+  for (const name of ["00-other.conflist", "99-other.conflist", "00-notes.txt"]) {
+    await Deno.writeTextFile(`${folder}/${name}`, others);
+  }
+  const { code, err } = await installSh("install", "--cni", "--root", `${dir}`);
+  assertEquals(code, 0, err);
+  assertMatch(err, /^install\.sh: note: \S+\/00-other\.conflist sorts before [^\n]+\n$/);
+  const names = async () => (await Array.fromAsync(Deno.readDir(folder), (one) => one.name)).sort();
+  assertEquals(await names(), [
+    ...["00-notes.txt", "00-other.conflist", "10-k8contivnet.conflist", "99-other.conflist"],
+  ]);
+  const written = await Deno.readTextFile(`${dir}/${CNI_CONFIG}`);
+  const changed = written.replace(`"type": "k8contivnet"`, `"type": "k8contivnet", "network": "n"`);
+  await Deno.writeTextFile(`${dir}/${CNI_CONFIG}`, changed);
+  assertEquals((await installSh("install", "--cni", "--root", `${dir}`)).code, 0);
+  assertEquals(await Deno.readTextFile(`${dir}/${CNI_CONFIG}`), changed);
+});
+
+Deno.test("install --cni without an agent installs no configuration and says why", async () => {
+  // The host's own folders, empty and only for this command.
+  const script = `for folder in /usr/libexec /usr/local/bin /etc/cni /opt /etc/systemd; do
+      [ ! -d $folder ] || mount -t tmpfs tmpfs $folder
+    done
+    env K8CONTIVNET_SOCKET=/run/no-agent.sock "$1" install --cni || echo "code $?"
+    ! find /etc/cni -type f | grep . && ls -A /opt/cni/bin`;
+  const { out, err } = await start(
+    ["unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh", `${HOUSE}install.sh`],
+    { env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", HOME: Deno.env.get("HOME") ?? "/root" } },
+  );
+  assertMatch(out, /\ncode 1\nk8contivnet\n$/);
+  assertMatch(err, /^install\.sh: the CNI configuration is not installed[^\n]+; start the agent/m);
 });
 
 Deno.test("install without systemd brings no unit", async () => {

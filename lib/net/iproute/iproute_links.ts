@@ -130,7 +130,7 @@ async function orRouteTaken(error: unknown, { gateway, netns }: PairSpec): Promi
 }
 
 async function defaultRoutes(netns: string): Promise<IpRoute[]> {
-  const show = ["ip", "-j", "-4", "route", "show", "default"];
+  const show = ["ip", "-j", "-4", "route", "show", "table", "all", "default"];
   return parseIpRoutes(await inSandbox(netns, show)).filter((route) => route.metric === 0);
 }
 

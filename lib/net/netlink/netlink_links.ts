@@ -56,7 +56,8 @@ async function podGateways(libc: Libc, netns: string, netnsInode?: number): Prom
   checkNetns(netns);
   const place = netnsInode === undefined ? { netns } : { netns, netnsInode };
   return await inSandbox(libc, place, async ({ socket }) => {
-    const routes = decodeDefaultRoutes(await socket.list(getRoutes(AF.inet)));
+    const messages = await socket.list(getRoutes(AF.inet));
+    const routes = decodeDefaultRoutes(messages, { allTables: true });
     return routes.flatMap(({ gateway }) => gateway ?? []);
   });
 }

@@ -68,13 +68,16 @@ export function decodeAddresses(messages: readonly Message[]): KernelAddress[] {
     });
 }
 
-/** Returns the default routes of the main table among `messages`, IPv4 and IPv6. */
-export function decodeDefaultRoutes(messages: readonly Message[]): KernelRoute[] {
+/** Returns the default routes among `messages`, IPv4 and IPv6, of the main table, or of all tables. */
+export function decodeDefaultRoutes(
+  messages: readonly Message[],
+  { allTables = false } = {},
+): KernelRoute[] {
   return messages.filter(({ type, body }) => {
     return type === RTM.newRoute && body[1] === 0 && body[7] === RTN_UNICAST;
   }).map(({ body }) => ({ table: body[4], found: decodeAttributes(body, 12) }))
     .filter(({ table, found }) =>
-      (decodeNumber(found.get(RTA.table)) ?? table) === RT_TABLE_MAIN &&
+      (allTables || (decodeNumber(found.get(RTA.table)) ?? table) === RT_TABLE_MAIN) &&
       !found.has(RTA.destination)
     )
     .map(({ found }) => {
