@@ -11,7 +11,6 @@ import {
 import { tenantWith } from "../fixtures/tenant.ts";
 import { LabCniRuntime } from "../lab/cni_runtime.ts";
 import { FILE, type Host, startHost, worldOf } from "../lab/host.ts";
-import { run } from "../lab/run.ts";
 import { waitFor } from "../lab/wait.ts";
 
 const INTENT = {
