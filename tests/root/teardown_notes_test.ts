@@ -28,20 +28,23 @@ async function start(notes: readonly string[], folder = FOLDERS[0]) {
   const log = new MemoryLog();
   const [tornDown, failing]: [PodRequest[], Set<string>] = [[], new Set()];
   const calls: CniInput[] = [];
-  const cni: { answer: CniAnswer } = { answer: { exit: 0, output: "" } };
+  const agent: { answer: CniAnswer; tearDown?: () => Promise<void> } = {
+    answer: { exit: 0, output: "" },
+  };
   const handler = new TeardownNotes({
     ...{ socket: `${stateDir}/agent.sock`, stateDir, log },
     tearDown: (pod) => {
+      if (agent.tearDown) return agent.tearDown();
       if (failing.has(pod.sandbox)) return Promise.reject(new Fault("timeout", "no answer"));
       return Promise.resolve(void tornDown.push(pod));
     },
     answerCni: (input) => {
       calls.push(input);
-      return Promise.resolve(cni.answer);
+      return Promise.resolve(agent.answer);
     },
   });
   return {
-    ...{ log, tornDown, failing, dir, calls, cni },
+    ...{ log, tornDown, failing, dir, calls, agent },
     handle: () => handler.handle(),
     add: () => handler.answerCni({ ...CALL, command: "ADD" }),
     /** Leaves the note of a DEL as the CNI face does, with `text` in it. */
@@ -125,11 +128,35 @@ for (const folder of FOLDERS) {
   });
 }
 
+Deno.test("notes are handled eight at once", async () => {
+  await using notes = await start(Array.from({ length: 30 }, (_, n) => `${n}`.padStart(12, "0")));
+  let [now, most] = [0, 0];
+  notes.agent.tearDown = async () => {
+    most = Math.max(most, ++now);
+    await new Promise((done) => setTimeout(done, 5));
+    now--;
+  };
+  await notes.handle();
+  assertEquals([most, now, await notes.left()], [8, 0, []]);
+});
+
+Deno.test("a draft of a killed writer is removed after a minute, not before", async () => {
+  const draft = (id: string) => `${id}.${crypto.randomUUID()}.new`;
+  const drafts = [draft(ONE), draft(`cni-${ONE}`)];
+  await using notes = await start([...drafts, "x.new"]);
+  await notes.handle();
+  assertEquals((await notes.left()).length, 3);
+  const past = new Date(Date.now() - 120_000);
+  for (const name of await notes.left()) await Deno.utime(`${notes.dir}/${name}`, past, past);
+  await notes.handle();
+  assertEquals([await notes.left(), notes.tornDown, notes.calls], [["x.new"], [], []]);
+});
+
 Deno.test("a noted DEL that fails stays, is logged once, and is made again", async () => {
   await using notes = await start([]);
   await notes.leave();
   const output = JSON.stringify({ cniVersion: "1.0.0", code: 11, msg: "store unreachable" });
-  notes.cni.answer = { exit: 1, output };
+  notes.agent.answer = { exit: 1, output };
   await notes.handle();
   await notes.handle();
   assertEquals([notes.calls.length, (await notes.left()).length, notes.log.lines.length], [
@@ -138,7 +165,7 @@ Deno.test("a noted DEL that fails stays, is logged once, and is made again", asy
     1,
   ]);
   assertStringIncludes(notes.log.lines[0]!, "note of a DEL kept: store unreachable path=");
-  notes.cni.answer = { exit: 0, output: "" };
+  notes.agent.answer = { exit: 0, output: "" };
   await notes.handle();
   assertEquals([notes.calls.length, await notes.left()], [3, []]);
 });
@@ -146,7 +173,7 @@ Deno.test("a noted DEL that fails stays, is logged once, and is made again", asy
 Deno.test("a noted DEL that can never succeed, and a note without a call, are removed with a warning", async () => {
   await using notes = await start([]);
   const output = JSON.stringify({ cniVersion: "1.0.0", code: 7, msg: "no name" });
-  notes.cni.answer = { exit: 1, output };
+  notes.agent.answer = { exit: 1, output };
   const texts = ["", "{", "null", "[]", "{}", JSON.stringify({ ...CALL, command: "ADD" })]
     .concat(JSON.stringify({ ...CALL, ifname: 5 }));
   for (const text of [JSON.stringify(CALL), ...texts]) {

@@ -28,6 +28,14 @@ const FINAL_CODES: readonly number[] = [
   ...[CNI_CODES.decode, CNI_CODES.invalidConfig],
 ];
 
+/** How many notes are handled at once: a node's pods may all have been deleted while the agent was down. */
+const LANES = 8;
+
+/** A note that is being written (faces/teardown_note.ts); its writer may have been killed. */
+const DRAFT = /^(?:cni-[0-9a-f]{64}|[0-9a-f]{12,64})\.[0-9a-f-]{36}\.new$/;
+/** Writing takes milliseconds. */
+const DRAFT_MS = 60_000;
+
 /** The notes for one agent. */
 export class TeardownNotes {
   readonly #deps: TeardownNotesDeps;
@@ -40,10 +48,18 @@ export class TeardownNotes {
   /** Handles the notes that are there; one that cannot be handled now stays for the next time. Never throws. */
   async handle(): Promise<void> {
     for (const folder of this.#folders()) {
-      for (const name of await this.#namesIn(folder)) {
-        await (isSandboxId(name) ? this.#tearDown(folder, name) : this.#delete(folder, name));
-      }
+      const names = (await this.#namesIn(folder)).values();
+      const lane = async () => {
+        for (const name of names) await this.#handleOne(folder, name);
+      };
+      await Promise.all(Array.from({ length: LANES }, lane));
     }
+  }
+
+  async #handleOne(folder: string, name: string): Promise<void> {
+    if (isSandboxId(name)) await this.#tearDown(folder, name);
+    else if (CNI_NOTE_NAME.test(name)) await this.#delete(folder, name);
+    else if (await isOld(`${folder}/${name}`)) await this.#remove(`${folder}/${name}`);
   }
 
   /**
@@ -130,7 +146,7 @@ export class TeardownNotes {
   }
 }
 
-/** Starts the call of a note, in the turn in which it is read; returns undefined if it holds none or is gone. */
+/** Starts the call of a note, in the turn in which it is read; returns undefined if it holds none. */
 function answerNote(
   path: string,
   answerCni: (input: CniInput) => Promise<CniAnswer>,
@@ -139,7 +155,12 @@ function answerNote(
   return input && answerCni(input);
 }
 
-/** Returns the names of the notes in `folder`. Faults: conflict (another user's folder), failed. */
+async function isOld(path: string): Promise<boolean> {
+  const { mtime } = await Deno.lstat(path).catch(() => ({ mtime: null }));
+  return mtime !== null && Date.now() - mtime.getTime() > DRAFT_MS;
+}
+
+/** Returns the names of the notes in `folder`, and of their drafts. Faults: conflict (another user's folder), failed. */
 async function noteNames(folder: string): Promise<string[]> {
   try {
     const { isDirectory, uid } = await Deno.lstat(folder);
@@ -148,7 +169,9 @@ async function noteNames(folder: string): Promise<string[]> {
       throw new Fault("conflict", `${folder} is not a folder of this user`, { fix: "remove it" });
     }
     const names = await Array.fromAsync(Deno.readDir(folder), (entry) => entry.name);
-    return names.filter((name) => isSandboxId(name) || CNI_NOTE_NAME.test(name));
+    return names.filter((name) =>
+      isSandboxId(name) || CNI_NOTE_NAME.test(name) || DRAFT.test(name)
+    );
   } catch (error) {
     if (error instanceof Fault) throw error;
     if (error instanceof Deno.errors.NotFound) return [];
