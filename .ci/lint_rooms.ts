@@ -216,7 +216,7 @@ const direction: Deno.lint.Rule = {
         if (source.type === "Literal" && typeof source.value === "string") {
           return check(node, source.value, true);
         }
-        context.report({ node, message: "import() of a computed name can be checked by nobody" });
+        context.report({ node, message: "import() of a computed name cannot be checked" });
       },
     };
   },
@@ -356,7 +356,7 @@ const plugin: Deno.lint.Plugin = {
     exit: onlyIn(
       /^(Deno|process)\.(exit|abort)$/,
       (place) => place === "main.ts",
-      (path) => `${path} outside main.ts: throw a Fault, or give the code back`,
+      (path) => `${path} outside main.ts: throw a Fault, or return the code`,
     ),
     command: onlyIn(
       /^Deno\.(Command|run)$/,

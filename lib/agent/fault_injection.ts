@@ -1,6 +1,6 @@
 // Fault injection, for tests: logs every external call of the agent, and kills the agent at, fails, loses or
 // hangs the one that a test names. Loaded only if the agent's own environment names a file in
-// K8CONTIVNET_FAULT: whoever can set that could as well start another agent.
+// K8CONTIVNET_FAULT: a user who can set that could as well start another agent.
 //
 // An external call is a driver's method that returns a promise, or a command. Its name is
 // `SCOPE/DRIVER.METHOD#N`: the n-th such call within one setup, teardown or reconciliation. So the list of calls

@@ -1,5 +1,5 @@
 // The one error that crosses the border of a room, and the one table of its exit, HTTP and CNI codes, so that all
-// faces report alike.
+// faces report failures in the same way.
 
 /** Kinds of failure that callers distinguish. */
 export type FaultCode =

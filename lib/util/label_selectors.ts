@@ -66,7 +66,7 @@ export function knownValue({ values }: KnownLabels, key: string): string | undef
   return valueOf(values, key);
 }
 
-// A label called "constructor" is none that every JavaScript object has.
+// Own properties only: each JavaScript object inherits "constructor", which is not a label.
 function valueOf(labels: Labels, key: string): string | undefined {
   return Object.hasOwn(labels, key) ? labels[key] : undefined;
 }

@@ -1,4 +1,4 @@
-// Docker's events through a stream that is cut, hangs, lies or floods. What a real one tells is in
+// Docker's events through a stream that is cut, hangs, lies or floods. What a real one sends is in
 // tests/root/containers_test.ts.
 
 import { assert, assertEquals } from "@std/assert";
@@ -21,23 +21,23 @@ const LIMIT_MS = scaled(400);
 // No stream here lasts long enough to be a good one, however slow the machine.
 const PAUSES = { shortestMs: 10, longestMs: 80, resetMs: 10_000 };
 
-/** What a follower was told, and the streams that it opened. */
-interface Heard {
-  readonly told: StreamEvent[];
+/** Events that a follower received. */
+interface Followed {
+  readonly received: StreamEvent[];
   readonly kinds: () => string[];
 }
 
-async function hear(path: string, work: (heard: Heard) => Promise<void>): Promise<void> {
+async function hear(path: string, work: (followed: Followed) => Promise<void>): Promise<void> {
   const stop = new AbortController();
-  const told: StreamEvent[] = [];
+  const received: StreamEvent[] = [];
   const following = follow(
     new Docker(path, LIMIT_MS),
     stop.signal,
-    (one) => void told.push(one),
+    (one) => void received.push(one),
     PAUSES,
   );
   try {
-    await work({ told, kinds: () => told.map((one) => one.kind) });
+    await work({ received, kinds: () => received.map((one) => one.kind) });
   } finally {
     stop.abort();
     await following;
@@ -57,13 +57,13 @@ Deno.test("events are reported one by one, however the stream is cut into pieces
     streams.push(streamOf(signal));
     return streams.at(-1)!.response();
   });
-  await hear(stub.path, async ({ told, kinds }) => {
-    await waitFor("the stream to open", () => told.length > 0);
+  await hear(stub.path, async ({ received, kinds }) => {
+    await waitFor("the stream to open", () => received.length > 0);
     const text = `${eventOf("1")}\n${eventOf("2", "die")}\nrubbish\n\n{}\n${eventOf("3")}\n`;
     for (let at = 0; at < text.length; at += 7) streams[0]!.send(text.slice(at, at + 7));
-    await waitFor("three events", () => told.length >= 4);
+    await waitFor("three events", () => received.length >= 4);
     assertEquals(kinds(), ["opened", "event", "event", "event"]);
-    const events = told.flatMap((one) => one.kind === "event" ? [one.event] : []);
+    const events = received.flatMap((one) => one.kind === "event" ? [one.event] : []);
     assertEquals(events.map(({ action, id }) => `${action} ${id[0]}`), [
       "start 1",
       "die 2",
@@ -79,7 +79,10 @@ Deno.test("only what is needed is asked for: starts, ends and new names", async 
     asked.push(decodeURIComponent(path));
     return streamOf(signal).response();
   });
-  await hear(stub.path, async ({ told }) => void await waitFor("opened", () => told.length > 0));
+  await hear(
+    stub.path,
+    async ({ received }) => void await waitFor("opened", () => received.length > 0),
+  );
   assertEquals(asked, ['/events?filters={"event":["start","die","rename"]}']);
 });
 
@@ -120,9 +123,9 @@ for (const { words, answer, says } of bad) {
       times.push(performance.now());
       return answer(signal, path);
     });
-    await hear(stub.path, async ({ told }) => {
+    await hear(stub.path, async ({ received }) => {
       await waitFor("six tries", () => times.length >= 6, { limitMs: 20_000 });
-      const fault = told.find((one) => one.kind === "lost")?.fault;
+      const fault = received.find((one) => one.kind === "lost")?.fault;
       assert(fault && says.test(fault.message), fault?.message);
     });
     // 10, 20, 40, 80, 80 ms: timers never fire early.
@@ -134,9 +137,9 @@ for (const { words, answer, says } of bad) {
 Deno.test("a socket that is not there is waited for, and one that comes is followed", async () => {
   await using folder = await tempFolder();
   const path = `${folder.path}/docker.sock`;
-  await hear(path, async ({ told, kinds }) => {
-    await waitFor("lost", () => told.length >= 2);
-    assert(told.every((one) => one.kind === "lost" && one.fault === undefined));
+  await hear(path, async ({ received, kinds }) => {
+    await waitFor("lost", () => received.length >= 2);
+    assert(received.every((one) => one.kind === "lost" && one.fault === undefined));
     await using _stub = await serveDocker((signal) => streamOf(signal).response(), { path });
     await waitFor("opened", () => kinds().includes("opened"));
   });
@@ -144,8 +147,8 @@ Deno.test("a socket that is not there is waited for, and one that comes is follo
 
 Deno.test("a path that is not a socket is reported as what it is", async () => {
   await using folder = await tempFolder();
-  await hear(folder.path, async ({ told }) => {
-    const lost = await waitFor("lost", () => told.find((one) => one.kind === "lost"));
+  await hear(folder.path, async ({ received }) => {
+    const lost = await waitFor("lost", () => received.find((one) => one.kind === "lost"));
     assert(/not a socket/.test(lost.fault?.message ?? ""), lost.fault?.message);
   });
 });
@@ -153,8 +156,8 @@ Deno.test("a path that is not a socket is reported as what it is", async () => {
 Deno.test("the end comes at once also after garbage was collected", async () => {
   await using stub = await serveDocker((signal) => streamOf(signal).response());
   const started = { ms: 0 };
-  await hear(stub.path, async ({ told }) => {
-    await waitFor("opened", () => told.length > 0);
+  await hear(stub.path, async ({ received }) => {
+    await waitFor("opened", () => received.length > 0);
     // Enough that the young generation is collected several times.
     for (let n = 0; n < 200; n++) new Array(50_000).fill(n).map(String);
     await new Promise((done) => setTimeout(done, 0));
@@ -167,8 +170,8 @@ Deno.test("ten thousand events at once are all reported, and the end comes at on
   const text = `${eventOf("1")}\n`.repeat(10_000);
   await using stub = await serveDocker((signal) => streamOf(signal).response([text]));
   const started = { ms: 0 };
-  await hear(stub.path, async ({ told }) => {
-    await waitFor("all events", () => told.length >= 10_001, { limitMs: 30_000 });
+  await hear(stub.path, async ({ received }) => {
+    await waitFor("all events", () => received.length >= 10_001, { limitMs: 30_000 });
     started.ms = performance.now();
   });
   assert(performance.now() - started.ms < 2_000);

@@ -98,7 +98,7 @@ Deno.test("a Docker that does not speak HTTP is unavailable", async () => {
   await serving;
 });
 
-Deno.test("a Docker socket without a listener is unavailable, a missing one is no Docker", async () => {
+Deno.test("a Docker socket without a listener is unavailable, a missing one means no Docker", async () => {
   await using folder = await tempFolder();
   const path = `${folder.path}/docker.sock`;
   assertEquals(await new Docker(path).find(ID), undefined);
@@ -190,7 +190,7 @@ Deno.test("a Docker that was exchanged for an older one is asked for its version
   assertEquals(asked, ["v1.44", "v1.44", "v1.24"]);
 });
 
-Deno.test("a list is refused where it is none, and a missing socket has none", async () => {
+Deno.test("an answer that is not a list is refused, and a missing socket has no list", async () => {
   await using stub = await serveDocker(() => json(200, { message: "no list" }));
   await faults("unavailable", "not one of Docker's", () => new Docker(stub.path).list());
   await using broken = await serveDocker(() => json(500, { message: "no disk" }));

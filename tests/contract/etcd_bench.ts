@@ -5,7 +5,7 @@ import type { Store } from "../../lib/store/store.ts";
 import { type Etcd, type EtcdOptions, startEtcd } from "../lab/etcd.ts";
 import type { StoreBench } from "./store_contract.ts";
 
-/** A bench that also tells where the etcd is and how one logs in to it. */
+/** A bench that also has the etcd's address and how one logs in to it. */
 export interface EtcdBench extends StoreBench {
   readonly etcd: Etcd;
   readonly options: OpenOptions;

@@ -1,4 +1,4 @@
-// Commits whose answer was lost: each is done at most once, and told as what it was.
+// Commits whose answer was lost: each is done at most once, and reported as what it was.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { openStore } from "../../lib/store/open_store.ts";
@@ -61,7 +61,7 @@ Deno.test("a commit that was done and whose answer was lost is reported as done"
     const key = `a/${lost}`;
     const create = () => store.commit([{ key, revision: 0 }], [{ key, value: lost }]);
     const result = await losing(proxy, lost, create);
-    assert(result.done, "its own create was no conflict");
+    assert(result.done, "its own create was not a conflict");
     assertEquals(await store.get(key), { key, value: lost, revision: result.revision });
     assertEquals(await versionOf(etcd, key), 1, "it was done once");
   }

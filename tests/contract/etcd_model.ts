@@ -1,17 +1,17 @@
-// What clients were told of their commits, what a watcher was told, and whether the two agree.
+// How clients' commits were answered, what a watch reported, and whether the two agree.
 
 import { assert, assertEquals } from "@std/assert";
 import type { Change, Json, Store, Write } from "../../lib/store/store.ts";
 import { Fault } from "../../lib/util/errors.ts";
 
-/** One commit as its client was told: done at a revision, or not known. Refused ones are not kept. */
-export interface Told {
+/** One commit as it was answered: done at a revision, or not known. Refused ones are not kept. */
+export interface AnsweredCommit {
   readonly writes: readonly Write[];
-  /** Undefined: the client was told that nobody knows. */
+  /** Undefined: the answer was that the outcome is unknown. */
   readonly revision: number | undefined;
 }
 
-/** Changes that a watcher was told, by revision, and the revisions that it had to skip. */
+/** Changes that a watch reported, by revision, and the revisions that it had to skip. */
 export interface Watched {
   readonly groups: Map<number, Change[]>;
   /** Each gap is from behind `from` up to `to`, as a list after compaction leaves it. */
@@ -19,7 +19,7 @@ export interface Watched {
   readonly state: Map<string, Json>;
 }
 
-/** Follows all of `store` until `signal` aborts, listing anew whenever it is told to. */
+/** Follows all of `store` until `signal` aborts, listing anew after a compaction. */
 export async function follow(store: Store, signal: AbortSignal, seen: Watched): Promise<void> {
   let revision = await takeList(store, seen, 0);
   while (!signal.aborted) {
@@ -64,18 +64,18 @@ export async function persist<T>(call: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Throws where `watched` lacks or invents something against what the clients were told. */
-export function compare(told: readonly Told[], watched: Watched): void {
-  const done = told.filter(({ revision }) => revision !== undefined);
+/** Throws where `watched` lacks or invents something against the answers to the clients. */
+export function compare(answered: readonly AnsweredCommit[], watched: Watched): void {
+  const done = answered.filter(({ revision }) => revision !== undefined);
   const revisions = done.filter(hasPut).map(({ revision }) => revision);
   assertEquals(new Set(revisions).size, revisions.length, "no two commits have one revision");
   for (const one of done) {
-    if (hasPut(one) && !isInGap(one.revision!, watched)) assertTold(one, watched);
+    if (hasPut(one) && !isInGap(one.revision!, watched)) assertReported(one, watched);
   }
-  for (const [revision, changes] of watched.groups) assertKnown(revision, changes, told);
+  for (const [revision, changes] of watched.groups) assertKnown(revision, changes, answered);
 }
 
-function hasPut({ writes }: Told): boolean {
+function hasPut({ writes }: AnsweredCommit): boolean {
   return writes.some(({ value }) => value !== undefined);
 }
 
@@ -83,22 +83,26 @@ function isInGap(revision: number, { gaps }: Watched): boolean {
   return gaps.some(({ from, to }) => from < revision && revision <= to);
 }
 
-// A deletion of what is not there is no change.
-function assertTold({ writes, revision }: Told, { groups }: Watched): void {
+// A deletion of what does not exist is not a change.
+function assertReported({ writes, revision }: AnsweredCommit, { groups }: Watched): void {
   const group = groups.get(revision!);
-  assert(group, `commit ${revision} was not told: ${JSON.stringify(writes)}`);
+  assert(group, `commit ${revision} was not reported: ${JSON.stringify(writes)}`);
   const puts = writes.filter(({ value }) => value !== undefined).map(text).sort();
   assertEquals(group.filter(({ value }) => value !== undefined).map(text).sort(), puts);
 }
 
-function assertKnown(revision: number, changes: readonly Change[], told: readonly Told[]): void {
+function assertKnown(
+  revision: number,
+  changes: readonly Change[],
+  answered: readonly AnsweredCommit[],
+): void {
   const lines = changes.map(text);
-  assertEquals(new Set(lines).size, lines.length, `revision ${revision} was told twice`);
-  const isOf = ({ writes, revision: own }: Told) => {
+  assertEquals(new Set(lines).size, lines.length, `revision ${revision} was reported twice`);
+  const isOf = ({ writes, revision: own }: AnsweredCommit) => {
     const wanted = new Set(writes.map(text));
     return (own === undefined || own === revision) && lines.every((line) => wanted.has(line));
   };
-  assert(told.some(isOf), `revision ${revision} was invented: ${lines.join(" ")}`);
+  assert(answered.some(isOf), `revision ${revision} was invented: ${lines.join(" ")}`);
 }
 
 function text({ key, value }: Write): string {

@@ -1,5 +1,5 @@
-// Random commits by two clients while etcd's members are killed, stood still and compacted: a watcher
-// is told every commit once and nothing else, and all end with the same documents.
+// Random commits by two clients while etcd's members are killed, stood still and compacted: a watch
+// reports every commit once and nothing else, and all end with the same documents.
 
 import { assert, assertEquals } from "@std/assert";
 import { openStore } from "../../lib/store/open_store.ts";
@@ -8,7 +8,7 @@ import { Fault } from "../../lib/util/errors.ts";
 import type { Etcd } from "../lab/etcd.ts";
 import { waitFor } from "../lab/wait.ts";
 import { type EtcdBench, type EtcdBenchOptions, startEtcdBench } from "./etcd_bench.ts";
-import { compare, follow, persist, type Told, type Watched } from "./etcd_model.ts";
+import { type AnsweredCommit, compare, follow, persist, type Watched } from "./etcd_model.ts";
 import { FACTOR, scaled } from "../lab/limits.ts";
 
 const ROOT = "/contiv.io/k8contivnet/v1/";
@@ -34,27 +34,29 @@ for (const [way, options] of ways) {
 async function runModel(bench: EtcdBench, seed: number): Promise<void> {
   const { etcd, store } = bench;
   const stop = new AbortController();
-  const told: Told[] = [];
+  const answered: AnsweredCommit[] = [];
   const watched: Watched = { groups: new Map(), gaps: [], state: new Map() };
   const following = follow(store, stop.signal, watched);
   const clients = await Promise.all([0, 1].map((at) => openTurned(bench, at)));
   const end = performance.now() + RUN_MS;
-  const writing = clients.map((client, at) => write(client, at, randomOf(seed + at), end, told));
-  // Each is awaited below; what fails first is what is told.
+  const writing = clients.map((client, at) =>
+    write(client, at, randomOf(seed + at), end, answered)
+  );
+  // Each is awaited below; what fails first is what is reported.
   for (const one of [following, ...writing]) one.catch(() => {});
   const deeds = await disturb(etcd, randomOf(seed + 7), end);
   await Promise.all(writing);
   await persist(() => store.commit([], [{ key: "end", value: "end" }]));
-  told.push({ writes: [{ key: "end", value: "end" }], revision: undefined });
-  await waitFor("the last commit to be told", () => watched.state.get("end") === "end");
+  answered.push({ writes: [{ key: "end", value: "end" }], revision: undefined });
+  await waitFor("the last commit to be reported", () => watched.state.get("end") === "end");
   stop.abort();
   await following;
-  compare(told, watched);
+  compare(answered, watched);
   const held = [...await etcd.read(ROOT)].filter(([key]) => !key.includes("\0"))
     .map(([key, value]) => [key.slice(ROOT.length), JSON.parse(value)]).sort();
   assertEquals([...watched.state].sort(), held, "etcdctl reads what was watched");
-  const known = told.filter(({ revision }) => revision !== undefined).length;
-  console.log(`${known} commits done, ${told.length - known} not known; ${deeds}`);
+  const known = answered.filter(({ revision }) => revision !== undefined).length;
+  console.log(`${known} commits done, ${answered.length - known} not known; ${deeds}`);
   assert(known > 100 / FACTOR, "hardly anything was written");
   await Promise.all(clients.map((client) => client.close()));
 }
@@ -70,7 +72,7 @@ async function write(
   client: number,
   random: Random,
   end: number,
-  told: Told[],
+  answered: AnsweredCommit[],
 ): Promise<void> {
   for (let round = 0; performance.now() < end; round++) {
     const writes = randomWrites(random, `${client}.${round}`);
@@ -81,11 +83,11 @@ async function write(
     }
     try {
       const result = await store.commit(checks, writes);
-      if (result.done) told.push({ writes, revision: result.revision });
+      if (result.done) answered.push({ writes, revision: result.revision });
     } catch (error) {
       if (!(error instanceof Fault)) throw error;
       if (error.what.includes("may or may not have applied a commit")) {
-        told.push({ writes, revision: undefined });
+        answered.push({ writes, revision: undefined });
       } else assert(["unavailable", "timeout"].includes(error.code), error.message);
     }
   }

@@ -140,7 +140,7 @@ Deno.test("a watch whose connection alone is gone without a word is made anew", 
 });
 
 interface Seen extends AsyncDisposable {
-  /** Returns when the lines (`KEY=VALUE`) that were told and pass `wanted` are `lines`. */
+  /** Returns when the lines (`KEY=VALUE`) that were reported and pass `wanted` are `lines`. */
   becomes(lines: readonly string[], wanted?: (line: string) => boolean): Promise<void>;
 }
 

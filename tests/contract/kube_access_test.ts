@@ -38,7 +38,7 @@ async function sentence(kubeconfig: string, node = "host1"): Promise<string> {
   }
 }
 
-Deno.test("a token that ends is said, and the cluster is known again when its file is renewed", async () => {
+Deno.test("a token that ends is reported, and the cluster is known again when its file is renewed", async () => {
   const file = `${kube.dir}/short.token`;
   await Deno.writeTextFile(file, await kube.token("rights", "k8contivnet", { seconds: 4 }));
   const kubeconfig = await kube.kubeconfig("short", { tokenFile: file });
@@ -72,7 +72,7 @@ Deno.test("a token that is renewed in time is never missed", async () => {
   assertEquals(states.filter(({ isUp }) => !isUp), []);
 });
 
-Deno.test("a kubeconfig that stops to parse is said, and read again when it is mended", async () => {
+Deno.test("a kubeconfig that can no longer be parsed is reported, and read again when it is repaired", async () => {
   const good = await kube.kubeconfig("mended", {
     token: await kube.token("rights", "k8contivnet"),
   });
@@ -298,14 +298,14 @@ Deno.test("an annotation is written only over the known value, in the pod of tha
 Deno.test("a list whose version is forgotten between two pages begins anew", async () => {
   const node = unusedName("node");
   for (let n = 0; n < 12; n++) await kube.pod("rights", `page-${n}`, node);
-  const told: string[] = [];
+  const changes: string[] = [];
   const pods = new Informer({
     title: "pods",
     path: "/api/v1/pods",
     query: { fieldSelector: `spec.nodeName=${node}` },
     keep: hostPodIn,
     pageSize: 5,
-    onChange: (_, after) => void told.push(after?.name ?? "gone"),
+    onChange: (_, after) => void changes.push(after?.name ?? "gone"),
   });
   using connection = new Forgetful(await accessSource(`${kube.dir}/admin.kubeconfig`)());
   connection.beforeNextPage = async () => {
@@ -317,7 +317,7 @@ Deno.test("a list whose version is forgotten between two pages begins anew", asy
   await waitFor("all pods", () => pods.isLive && pods.size === 13, LIMIT);
   stopping.abort();
   await following;
-  assertEquals(told.length, 13);
+  assertEquals(changes.length, 13);
   const lists = (await kube.audited()).filter(({ verb, uri }) =>
     verb === "list" && uri.includes(node)
   );

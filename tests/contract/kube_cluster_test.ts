@@ -106,8 +106,8 @@ Deno.test("changes that do not concern this host are not reported", async () => 
     () => followed.cluster.pods.find(namespace, "a")?.labels.seen === "yes",
     LIMIT,
   );
-  const told = followed.changes.slice(before).filter(({ kind }) => kind === "pod");
-  assertEquals(told.length, 1);
+  const changes = followed.changes.slice(before).filter(({ kind }) => kind === "pod");
+  assertEquals(changes.length, 1);
 });
 
 Deno.test("other hosts' pods are held only while there is a policy", async () => {
@@ -186,7 +186,7 @@ Deno.test("what is known stays while the API server is unreachable, and is right
   await using followed = follow(kube, { node, kubeconfig });
   const { cluster } = followed;
   await cluster.up(30_000);
-  // Nothing passes, and nobody says so: only the pulse finds out.
+  // Nothing passes, and no error says so: only the pulse finds out.
   proxy.mode = "silent";
   await waitFor("it to be noticed", () => !cluster.state.isUp, LIMIT);
   assertStringIncludes(cluster.state.why, "did not respond within");

@@ -1,5 +1,5 @@
 // A watch that is cut for as long as it takes for everything to be another by then, and for the API
-// server to forget what we know: nothing is told meanwhile, and afterwards what is known is what a
+// server to forget what we know: nothing is reported meanwhile, and afterwards what is known is what a
 // fresh list says. No clock runs quicker; the hour is in what happens.
 
 import { assert, assertEquals } from "@std/assert";
@@ -58,7 +58,7 @@ function words({ uid, namespace, name }: Identity, ...more: unknown[]): string {
   return JSON.stringify([namespace, name, uid, ...more]);
 }
 
-/** Returns what somebody knows who knows nothing but the changes, by kind and UID. */
+/** Returns what is known from the changes alone, by kind and UID. */
 function retold(changes: readonly KubeChange[]): Map<string, unknown> {
   const objects = new Map<string, unknown>();
   for (const { kind, before, after } of changes) {
@@ -116,8 +116,8 @@ for (const { cut, forgets, flags, forget } of WAYS) {
     const { cluster } = followed;
     await cluster.up(60_000);
     const before = await fresh(kube);
-    await waitFor("all to be told", () => isSame(known(cluster), before), LIMIT);
-    const told = followed.changes.length;
+    await waitFor("all to be reported", () => isSame(known(cluster), before), LIMIT);
+    const reported = followed.changes.length;
 
     proxy.mode = cut;
     await waitFor("the cut to be noticed", () => !cluster.state.isUp, LIMIT);
@@ -128,7 +128,7 @@ for (const { cut, forgets, flags, forget } of WAYS) {
       assert(await isForgotten(kube, Reflect.get(LISTS, kind), version), `${kind} ${version}`);
     }
     assertEquals(known(cluster), before);
-    assertEquals([followed.changes.length, cluster.state.isUp], [told, false]);
+    assertEquals([followed.changes.length, cluster.state.isUp], [reported, false]);
 
     proxy.mode = "open";
     const after = await fresh(kube);

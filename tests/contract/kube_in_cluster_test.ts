@@ -23,7 +23,7 @@ Deno.test.beforeAll(async () => {
 });
 Deno.test.afterAll(() => kube.stop());
 
-/** Places the shipped account with a real token, bound to a new pod, and tells this process of it. */
+/** Places the shipped account with a real token, bound to a new pod, and sets its environment here. */
 async function inPod(pod: string): Promise<PlacedAccount & { readonly token: string }> {
   const token = await tokenOf(pod);
   const account = await placeAccount(kube, "rights", token);
@@ -81,7 +81,7 @@ Deno.test("a pod's service account with the shipped rights is enough, and its to
   assertEquals(asked.filter(({ code }) => code === 403), []);
 });
 
-Deno.test("a token that is renewed too late is said, and all is known again when it is there", async () => {
+Deno.test("a token that is renewed too late is reported, and all is known again when it is there", async () => {
   const pod = unusedName("agent");
   await using account = await inPod(pod);
   await using followed = follow(kube, { kubeconfig: IN_CLUSTER, watchSeconds: 2 });

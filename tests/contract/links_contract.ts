@@ -80,7 +80,7 @@ function declareMaking(promise: Declare): void {
 }
 
 function declareRepair(promise: Declare): void {
-  promise("what was changed by hand is repaired, twice alike", async (bench) => {
+  promise("what was changed by hand is repaired, the second time too", async (bench) => {
     const { links, host } = bench;
     await using sandbox = await bench.makeSandbox();
     const spec = sandbox.spec({ addresses: ["11.1.0.2/24", "12.1.0.2/16"] });

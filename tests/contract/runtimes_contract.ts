@@ -51,7 +51,7 @@ export function runtimesContract(name: string, start: () => Promise<RuntimesBenc
     ["a container in the sandbox of another is refused", refusesApp],
     ["a container that was killed is known and not alive", findsKilled],
     ["a container that was restarted is at another place", findsRestarted],
-    ["an unknown id gives undefined", findsNothing],
+    ["an unknown id is undefined", findsNothing],
     ["a container that is named like an id is not the one of that id", ignoresNames],
     ["a named namespace is found beside the containers", findsNamed],
     ["running sandboxes are listed, apps and the host's network left out", lists],

@@ -4,7 +4,7 @@ import { openSqlite, type SqliteOptions } from "../../lib/store/sqlite/sqlite.ts
 import type { Store } from "../../lib/store/store.ts";
 import { put, range, type StoreBench } from "./store_contract.ts";
 
-/** A bench that also tells where the file is. */
+/** A bench that also has the file's path. */
 export interface SqliteBench extends StoreBench {
   readonly folder: string;
   readonly path: string;

@@ -53,7 +53,7 @@ Deno.test("a list is of one revision while another process writes", async () => 
   const revisions = new Set<number>();
   const end = performance.now() + 10_000;
   while (revisions.size < 200 && performance.now() < end) {
-    // Each commit writes /last: the newest document tells which commits the list knows.
+    // Each commit writes /last: the newest document shows which commits the list knows.
     const { entries, revision } = await bench.store.list("/last");
     assertEquals(entries[0]?.revision ?? 0, revision);
     revisions.add(revision);
@@ -85,7 +85,7 @@ Deno.test("another process's commits are seen within 1 s each, whole and in orde
     `half of them later than ${delays.at(-1)} ms`,
   );
   assert(delays.at(-1)! < patient(1_000), `one after ${delays.at(-1)} ms`);
-  // Commits that share a transaction overwrite /last, but each is told.
+  // Commits that share a transaction overwrite /last, but each is reported.
   assertEquals([...seen.keys()], Array.from(seen.keys(), (_, at) => at + 1));
 });
 
@@ -134,12 +134,12 @@ async function checkWhole(
   return last;
 }
 
-async function readNumbers(child: Deno.ChildProcess, tell: (n: number) => void): Promise<void> {
+async function readNumbers(child: Deno.ChildProcess, onNumber: (n: number) => void): Promise<void> {
   let rest = "";
   for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + chunk).split("\n");
     rest = lines.pop() ?? "";
-    for (const line of lines) tell(Number(line));
+    for (const line of lines) onNumber(Number(line));
   }
 }
 

@@ -47,7 +47,7 @@ Deno.test("a folder or file that others may write to is refused", async () => {
   await bench.another();
 });
 
-Deno.test("what is no regular file is refused", async () => {
+Deno.test("what is not a regular file is refused", async () => {
   await using bench = await startSqlite();
   await Deno.symlink(bench.path, `${bench.folder}/link.db`);
   await refuses("unavailable", "regular", () => openSqlite(`${bench.folder}/link.db`));
@@ -78,7 +78,7 @@ Deno.test("another program's database is refused and not touched", async () => {
   await refusesUntouched(path, "another program's");
 });
 
-Deno.test("what is no database is refused and not touched", async () => {
+Deno.test("what is not a database is refused and not touched", async () => {
   await using bench = await startSqlite();
   for (
     const [name, text] of [["text.db", "no database\n".repeat(999)], ["short.db", "x"]] as const

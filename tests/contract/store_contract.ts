@@ -190,7 +190,7 @@ function declareLimits(promise: Declare): void {
     assertEquals((await store.get("/l/b"))?.value, value);
   });
 
-  promise("what is no key, or twice the same, is refused", async ({ store }) => {
+  promise("what is not a key, or the same key twice, is refused", async ({ store }) => {
     for (const key of ["", "/a/\ud800", "/a/\0b", "\udc00"]) {
       await refused("usage", () => store.commit([], [{ key, value: 1 }]));
     }

@@ -116,13 +116,15 @@ function declareEnds(promise: Declare): void {
   promise(
     "close() ends a waiting watch with a fault, not as if all had been reported",
     async ({ store }) => {
-      const told = Promise.withResolvers<void>();
+      const reported = Promise.withResolvers<void>();
       const read = async () => {
-        for await (const _ of store.watch("/w/", 0, new AbortController().signal)) told.resolve();
+        for await (const _ of store.watch("/w/", 0, new AbortController().signal)) {
+          reported.resolve();
+        }
       };
       await put(store, "/w/1", 1);
       const reading = read();
-      await within(told.promise);
+      await within(reported.promise);
       await new Promise((resolve) => setTimeout(resolve)); // now it waits for more
       await store.close();
       const fault = await assertRejects(() => within(reading), Fault);

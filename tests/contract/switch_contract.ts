@@ -1,5 +1,5 @@
 // What every Switch promises, as one suite: ports and their anti-spoofing flows, whole or not at all,
-// and nothing of anybody else's. A driver's test calls it with a bench of its own.
+// and nothing of other programs. A driver's test calls it with a bench of its own.
 
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import type { PortRow, PortSpec, Switch } from "../../lib/ovs/switch.ts";
@@ -17,7 +17,7 @@ export interface SwitchBench extends AsyncDisposable {
   addLink(name: string): Promise<void>;
   /** Adds a port as another program would. */
   addForeignPort(name: string): Promise<void>;
-  /** Lists all ports of the bridge, whoever added them. */
+  /** Lists all ports of the bridge, also those of other programs. */
   portNames(): Promise<string[]>;
   /** Sets the tag of a port of ours as an operator would. */
   tagByHand(name: string, tag: number): Promise<void>;

@@ -173,11 +173,11 @@ export class Cluster implements AsyncDisposable {
     await this.agree();
   }
 
-  /** Returns when all agents tell the same of networks and endpoints. */
+  /** Returns when all agents show the same networks and endpoints. */
   async agree(): Promise<void> {
-    await waitFor("all agents to tell the same", async () => {
-      const told = await Promise.all(this.hosts.map(recordOf));
-      return told.every((one) => one === told[0]);
+    await waitFor("all agents to show the same", async () => {
+      const records = await Promise.all(this.hosts.map(recordOf));
+      return records.every((one) => one === records[0]);
     });
   }
 
@@ -188,6 +188,6 @@ export class Cluster implements AsyncDisposable {
 
 async function recordOf({ agent }: ClusterHost): Promise<string> {
   const kinds = ["hosts", "tenants", "networks", "endpoints"];
-  const told = await Promise.all(kinds.map((kind) => agent.ask(kind).catch(() => "away")));
-  return JSON.stringify(told);
+  const items = await Promise.all(kinds.map((kind) => agent.ask(kind).catch(() => "away")));
+  return JSON.stringify(items);
 }

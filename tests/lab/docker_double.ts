@@ -20,7 +20,7 @@ export interface DockerDouble extends AsyncDisposable {
   /** Paths that were asked for. */
   readonly asked: string[];
   /** Sends an event to all who listen. */
-  tell(action: string, container: DoubleContainer): void;
+  send(action: string, container: DoubleContainer): void;
   /** Cuts the streams of events. */
   cut(): void;
   /** How many streams were opened so far. */
@@ -49,7 +49,7 @@ export async function startDouble(): Promise<DockerDouble> {
     address: `unix:${stub.path}`,
     containers,
     asked,
-    tell: (action, { id, name }) => {
+    send: (action, { id, name }) => {
       const event = { Type: "container", Action: action, Actor: { ID: id, Attributes: { name } } };
       for (const stream of streams) stream.send(`${JSON.stringify(event)}\n`);
     },
@@ -88,7 +88,7 @@ export interface LoneProcess extends AsyncDisposable {
 export async function startLone(pid?: number): Promise<LoneProcess> {
   const own = await netnsOf("self");
   for (let tries = 0; tries < 50; tries++) {
-    // What is written is the id before the next one; somebody else may be quicker.
+    // What is written is the id before the next one; another process may be quicker.
     if (pid !== undefined) await Deno.writeTextFile("/proc/sys/kernel/ns_last_pid", `${pid - 1}`);
     const child = new Deno.Command("unshare", {
       args: ["--net", "sleep", "100000"],

@@ -5,7 +5,7 @@ export type Answer = (signal: AbortSignal, path: string) => Response | Promise<R
 
 /** How a stub presents itself. */
 export interface StubOptions {
-  /** Its API version, as it tells it to a ping; null: a daemon too old to tell. */
+  /** Its API version in the answer to a ping; null: a daemon too old to send it. */
   readonly version?: string | null | (() => string | null);
   /** Hand `Answer` the path with its version. */
   readonly isPathWhole?: boolean;

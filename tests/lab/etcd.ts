@@ -180,7 +180,7 @@ export class Etcd implements AsyncDisposable {
     return new Map(pairs.map(({ key, value = "" }) => [fromBase64(key), fromBase64(value)]));
   }
 
-  /** Returns the cluster's revision as etcdctl tells it. */
+  /** Returns the cluster's revision as etcdctl reports it. */
   async revision(): Promise<number> {
     return JSON.parse(await this.ctl("get", "none", "-w", "json")).header.revision;
   }
@@ -217,7 +217,7 @@ export class Etcd implements AsyncDisposable {
     const scheme = certificates ? "https" : "http";
     const [client, peer] = [this.endpoints[member]!, this.#peers[member]!];
     // Faster than etcd's own 100 and 1000: a lost leader is replaced within a second. One member
-    // alone has nobody to wait for.
+    // alone has no other to wait for.
     const [heartbeat, election] = this.endpoints.length > 1 ? ["50", "500"] : ["10", "100"];
     const cluster = this.#peers.map((place, at) => `member${at}=http://${place}`).join(",");
     return [

@@ -40,8 +40,8 @@ export class FaultyAgent {
   async steps(scope: string, work: () => Promise<unknown>): Promise<string[]> {
     const before = (await this.#host.agent.logText()).length;
     await work();
-    const told = (await this.#host.agent.logText()).slice(before);
-    const names = [...told.matchAll(/ external call (\S+)$/gm)].map(([, name]) => name ?? "");
+    const logged = (await this.#host.agent.logText()).slice(before);
+    const names = [...logged.matchAll(/ external call (\S+)$/gm)].map(([, name]) => name ?? "");
     return [...new Set(names.filter((name) => name.startsWith(`${scope}/`)))];
   }
 }

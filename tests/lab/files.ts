@@ -1,4 +1,4 @@
-// What files a process has open, as its /proc tells.
+// What files a process has open, as its /proc shows.
 
 import { waitFor } from "./wait.ts";
 

@@ -68,7 +68,7 @@ export class PolicyWorld implements AsyncDisposable {
   }
 
   /** Passes to all agents what Kubernetes says; returns when it is in force. */
-  async tell(policies: readonly NetworkPolicy[]): Promise<void> {
+  async setPolicies(policies: readonly NetworkPolicy[]): Promise<void> {
     const body = { namespaces: this.namespaces, pods: this.#pods(), policies };
     await Promise.all(
       this.places.map(({ agent }) =>

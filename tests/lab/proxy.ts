@@ -1,4 +1,4 @@
-// A proxy, TCP or unix, that can be told to be slow, to lose answers, to fall silent or to refuse: what
+// A proxy, TCP or unix, that can be set to be slow, to lose answers, to fall silent or to refuse: what
 // a network does.
 
 /** What happens to what goes through. */

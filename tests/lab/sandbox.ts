@@ -5,7 +5,7 @@ import type { PairSpec } from "../../lib/net/links.ts";
 import { run } from "./run.ts";
 import { randomHex } from "./pod.ts";
 
-/** One link as `ip -j -d` tells of it. */
+/** One link as `ip -j -d` shows it. */
 export interface SeenLink {
   readonly index: number;
   readonly peerIndex: number | undefined;

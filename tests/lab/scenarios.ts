@@ -243,7 +243,7 @@ const TWO_HOSTS: readonly Omit<Scenario, "hosts">[] = [
   },
 ];
 
-/** The intent comes first, and which container is meant is said later. */
+/** The intent comes first, and which container is meant is bound later. */
 const LATE: readonly Omit<Scenario, "hosts">[] = [
   {
     number: 21,

@@ -1,7 +1,7 @@
-// Runs inside a pod's namespace: echoes on ports, and asks others when told to, one JSON line each.
+// Runs inside a pod's namespace: echoes on ports, and asks others on request, one JSON line each.
 // deno run --unstable-net --allow-net talker.ts TCP,PORTS UDP,PORTS
 
-/** A question: does whoever is at `ip` answer on that port? */
+/** A question: does the pod at `ip` answer on that port? */
 export interface Ask {
   readonly id: number;
   readonly protocol: "tcp" | "udp";

@@ -1,9 +1,9 @@
-// A truth table with real traffic: who reaches whom, by which port.
+// A truth table with real traffic: which pod reaches which, by which port.
 
 import type { TestEndpoint } from "../unit/policy/evaluator.ts";
 import type { Talker } from "./talk.ts";
 
-/** Who asks whom for what. */
+/** Which pod asks which, and for what. */
 export interface Question {
   readonly from: TestEndpoint;
   readonly to: TestEndpoint;

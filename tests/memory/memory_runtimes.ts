@@ -82,14 +82,14 @@ export class MemoryRuntimes implements Runtimes {
     });
   }
 
-  follow(signal: AbortSignal, tell: (news: RuntimeEvent) => void): void {
+  follow(signal: AbortSignal, onEvent: (news: RuntimeEvent) => void): void {
     if (!this.#hasDocker) return;
-    this.#followers.add(tell);
-    signal.addEventListener("abort", () => this.#followers.delete(tell));
+    this.#followers.add(onEvent);
+    signal.addEventListener("abort", () => this.#followers.delete(onEvent));
     const first: RuntimeEvent = this.#outage
       ? { kind: "lost", fault: this.#outage }
       : { kind: "opened" };
-    queueMicrotask(() => this.#followers.has(tell) && tell(first));
+    queueMicrotask(() => this.#followers.has(onEvent) && onEvent(first));
   }
 
   /** Starts a container, a new one or one that was killed; returns its id. */
@@ -125,7 +125,7 @@ export class MemoryRuntimes implements Runtimes {
     this.#containers.delete(id);
   }
 
-  /** Gives a container another name. */
+  /** Renames a container. */
   rename(id: string, name: string): void {
     const container = this.#containers.get(id)!;
     container.name = name;
@@ -135,19 +135,19 @@ export class MemoryRuntimes implements Runtimes {
   /** Makes Docker fail every call with `fault`; containers go on, but nothing is reported. */
   breakOff(fault: Fault): void {
     this.#outage = fault;
-    for (const tell of this.#followers) tell({ kind: "lost", fault });
+    for (const onEvent of this.#followers) onEvent({ kind: "lost", fault });
   }
 
   /** Makes Docker answer again. */
   reopen(): void {
     this.#outage = undefined;
-    for (const tell of this.#followers) tell({ kind: "opened" });
+    for (const onEvent of this.#followers) onEvent({ kind: "opened" });
   }
 
   #report(kind: "started" | "ended" | "renamed", container: Container): void {
     const role = roleOf(container);
     if (this.#outage || role === "app") return;
-    for (const tell of this.#followers) tell({ kind, sandbox: container.id, role });
+    for (const onEvent of this.#followers) onEvent({ kind, sandbox: container.id, role });
   }
 
   #sandboxOf(container: Container): Sandbox {

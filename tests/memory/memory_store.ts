@@ -13,7 +13,7 @@ import type {
 import { Fault } from "../../lib/util/errors.ts";
 import { MemoryDatabase } from "./memory_database.ts";
 
-/** How one call fails: `conflict` and `answer lost` (it is done, but nobody hears of it) only fail a commit. */
+/** How one call fails: `conflict` and `answer lost` (it is done, but not confirmed) only fail a commit. */
 export type Failure = "unreachable" | "timeout" | "conflict" | "answer lost";
 
 type Call = "get" | "list" | "commit";

@@ -553,7 +553,7 @@ export const mutants: readonly Mutant[] = [
   ], [
     ["a runtime that does not answer counts as proof", ".catch(() => true)", ".catch(() => false)"],
     [
-      "a sandbox does not get what AttachUUID gives it",
+      "a sandbox does not get what AttachUUID assigns to it",
       "if (isBoundTo(sandbox, endpoint))",
       "if (false)",
     ],

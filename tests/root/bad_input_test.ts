@@ -61,7 +61,7 @@ const INTENTS: readonly Case[] = [
     /10\.0\.0\.0\/-1/,
   ),
   apply("prefix length 33", intentWith({}, { SubnetCIDR: "10.0.0.0/33" }), /10\.0\.0\.0\/33/),
-  apply("pool that is no subnet", intentWith({ SubnetPool: "11..5.0.0" }), /11\.\.5\.0\.0/),
+  apply("pool that is not a subnet", intentWith({ SubnetPool: "11..5.0.0" }), /11\.\.5\.0\.0/),
   apply(
     "pool smaller than its subnets",
     intentWith({ SubnetPool: "11.1.0.0/22", AllocSubnetLen: 20 }),
@@ -88,7 +88,7 @@ const INTENTS: readonly Case[] = [
     endpoint({ IpAddress: "11.1.0.255" }),
     /11\.1\.0\.255/,
   ),
-  apply("address that is none", endpoint({ IpAddress: "auto" }), /auto/),
+  apply("invalid address", endpoint({ IpAddress: "auto" }), /auto/),
   apply("multicast MAC", endpoint({ Mac: "01:00:5e:00:00:01" }), /01:00:5e:00:00:01/i),
   apply("MTU of 10", intentWith({}, { Mtu: 10 }), /Mtu/),
   apply(
@@ -102,12 +102,12 @@ const INTENTS: readonly Case[] = [
     intentWith({ subnetpool: "11.2.0.0/16" }),
     /subnetpool/i,
   ),
-  apply("no JSON", "{ this is none", /line 1/),
+  apply("not JSON", "{ this is not JSON", /line 1/),
   apply("an array", "[1]", /not an object|Host/),
   apply("empty file", "", /empty/),
   apply("not UTF-8", new Uint8Array([0x7b, 0xff, 0xfe, 0x7d]), /UTF-8/),
   apply(
-    "two fixed addresses alike",
+    "the same fixed address twice",
     intentWith({}, {
       Endpoints: [{ Container: "a", IpAddress: "11.1.0.9" }, {
         Container: "b",
@@ -157,7 +157,7 @@ const CALLS: readonly Case[] = [
   { name: "setup with four words", words: ["setup", "a", "b", ID, "c"], code: 2, says: /setup/ },
   { name: "id that is too short", words: ["setup", "default", "p", "abc"], code: 2, says: /"abc"/ },
   {
-    name: "id that is no hex",
+    name: "id that is not hexadecimal",
     words: ["setup", "default", "p", "../../etc/passwd"],
     code: 2,
     says: /passwd/,

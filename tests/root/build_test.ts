@@ -15,7 +15,7 @@ async function build(folder: string): Promise<string> {
   return (await run("sha256sum", [`${folder}/dist/k8contivnet`])).split(" ")[0] ?? "";
 }
 
-Deno.test("two builds in two places give the same bytes", async () => {
+Deno.test("two builds in two places have the same bytes", async () => {
   await using dir = await tempDir();
   assertEquals(await build(`${dir}/a`), await build(`${dir}/b/c/d`));
 });

@@ -12,7 +12,7 @@ const VXLAN = {
 };
 const BEAT = ["--heartbeat", "1"];
 
-Deno.test("two hosts that set twenty pods up at once give each another address, and these reach each other", async () => {
+Deno.test("two hosts that set twenty pods up at once assign different addresses, and these reach each other", async () => {
   await using cluster = await startCluster({ hosts: 2, fabric: "wire", intent: VXLAN });
   const pods = await Promise.all(
     cluster.hosts.flatMap((host, at) =>
@@ -61,7 +61,7 @@ Deno.test("one pod that two hosts set up at once is on one of them in the end, w
       return all.flat().filter(({ pod }) => pod.name === `web-${round}`).length === 1;
     });
   }
-  await waitFor("all to be told", async () => (await poolOf(cluster.host(1).agent)).used === 5);
+  await waitFor("all to be known", async () => (await poolOf(cluster.host(1).agent)).used === 5);
   await assertAudit(cluster.host(1).agent);
 });
 
@@ -117,6 +117,6 @@ Deno.test("while etcd is unreachable, no pod gets an address that was not its ow
   await agent.setup(gone);
   assertEquals((await poolOf(agent)).held.map(({ pod }) => pod), ["default/web-1"]);
   await assertAudit(agent);
-  const told = await etcd.ctl("get", "--prefix", "--keys-only", "/lab/claims/ip/");
-  assertEquals(told.split("\n").filter(Boolean).length, 2);
+  const listed = await etcd.ctl("get", "--prefix", "--keys-only", "/lab/claims/ip/");
+  assertEquals(listed.split("\n").filter(Boolean).length, 2);
 });

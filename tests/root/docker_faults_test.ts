@@ -16,7 +16,7 @@ import { lostPings } from "../lab/pings.ts";
 const BROKEN: readonly {
   readonly words: string;
   readonly make: (path: string) => Promise<AsyncDisposable | void>;
-  /** What setup of an id that nobody knows ends with: not found only where that is certain. */
+  /** What setup of an unknown id ends with: not found only where that is certain. */
   readonly code: number;
 }[] = [
   { words: "is not there", make: async () => {}, code: 3 },
@@ -137,8 +137,8 @@ Deno.test("a hundred events in one burst are one list or two, and nothing is mis
   const one = { id: randomHex(64), name: "pod0", pid: process.pid };
   double.containers.push(one);
   double.asked.length = 0;
-  for (let n = 0; n < 99; n++) double.tell("start", { ...one, id: randomHex(64), name: `x${n}` });
-  double.tell("start", one);
+  for (let n = 0; n < 99; n++) double.send("start", { ...one, id: randomHex(64), name: `x${n}` });
+  double.send("start", one);
   await waitFor("the container to be connected", async () => {
     return (await host.agent.attachments())[0]?.state === "ready";
   });
@@ -153,11 +153,11 @@ Deno.test("events of app containers and probes ask nothing of Docker", async () 
   double.asked.length = 0;
   for (let n = 0; n < 50; n++) {
     const app = { id: randomHex(64), name: `k8s_main_web_default_u-${n}_0`, pid: 0 };
-    for (const action of ["start", "exec_start: sh", "die"]) double.tell(action, app);
+    for (const action of ["start", "exec_start: sh", "die"]) double.send(action, app);
   }
   // Heard after all of those.
   const plain = { id: randomHex(64), name: "stranger", pid: 0 };
-  double.tell("start", plain);
+  double.send("start", plain);
   await waitFor("a list", () => double.asked.length > 0);
   assertEquals(double.asked, ["/containers/json"]);
   assertEquals(await host.agent.attachments(), []);
@@ -174,11 +174,11 @@ Deno.test("what starts and ends while the stream of events is cut is noticed whe
   }));
   double.containers.push(one!);
   await waitFor("the agent to listen", () => double.opened() > 0);
-  double.tell("start", one!);
+  double.send("start", one!);
   const holders = async () =>
     (await host.agent.attachments()).map(({ endpoint, state }) => `${endpoint} ${state}`).join();
   await waitFor("the first", async () => await holders() === "pod0 ready");
-  // No event tells of any of this.
+  // No event reports any of this.
   double.containers.push(two!);
   await first.kill();
   one!.pid = 0;
@@ -186,11 +186,11 @@ Deno.test("what starts and ends while the stream of events is cut is noticed whe
   double.cut();
   await waitFor("the stream to be opened again", () => double.opened() > opened);
   await waitFor("only the second", async () => await holders() === "pod1 ready");
-  // An end alone, which no start makes anybody look at.
+  // An end alone, which no start makes the agent look at.
   await second.kill();
   two!.pid = 0;
   double.cut();
-  await waitFor("nobody", async () => await holders() === "");
+  await waitFor("no holder", async () => await holders() === "");
 });
 
 Deno.test("a new process under a dead pod's process id is never touched", async () => {
@@ -212,7 +212,7 @@ Deno.test("a new process under a dead pod's process id is never touched", async 
   await inside("addr", "add", "10.9.0.1/16", "dev", "eth0");
   await inside("link", "set", "eth0", "up");
   const before = [await inside("-o", "link"), await inside("-o", "-4", "addr")];
-  double.tell("die", container);
+  double.send("die", container);
   await waitFor("the dead pod to be released", async () => {
     return (await host.agent.attachments()).length === 0;
   }, { limitMs: 30_000 });
@@ -244,7 +244,7 @@ Deno.test("connected pods notice nothing of a Docker that hangs, is killed and c
   await dockerd.kill();
   await dockerd.start();
   assertEquals(await pinging, []);
-  // Heard again: the next one is connected without anybody's help.
+  // Heard again: the next one is connected without help.
   const late = await startContainer(dockerd, "pod3");
   await late.has("eth0 10.9.0.4/16");
   await infra.has();

@@ -1,5 +1,5 @@
-// The door: the header's own way to the agent. Whom it trusts, what it hands on, and that nobody is
-// left waiting, whoever dies. What the calls mean is in exec_test.ts, for both ways alike.
+// The door: the header's own way to the agent. Which processes it trusts, what it passes on, and that no caller
+// is left waiting, whichever process dies. What the calls mean is in exec_test.ts, for both ways.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { run } from "../lab/run.ts";
@@ -95,7 +95,7 @@ async function assertGone(path: string): Promise<void> {
 }
 
 const shut: readonly (readonly [string, (door: string, pid: number) => Promise<unknown>])[] = [
-  ["whose folder belongs to somebody else", (door) => Deno.chown(door, 61234, 61234)],
+  ["whose folder belongs to another user", (door) => Deno.chown(door, 61234, 61234)],
   ["whose folder is a link", async (door) => {
     await Deno.rename(door, `${door}.real`);
     await Deno.symlink(`${door}.real`, door);
@@ -105,7 +105,7 @@ const shut: readonly (readonly [string, (door: string, pid: number) => Promise<u
     await Deno.remove(`${door}/ask`);
     await Deno.writeTextFile(`${door}/ask`, "");
   }],
-  ["that names nobody", (door) => Deno.writeTextFile(`${door}/agent`, "")],
+  ["that names no process", (door) => Deno.writeTextFile(`${door}/agent`, "")],
   ["that names a process that is not there", (door) => {
     return Deno.writeTextFile(`${door}/agent`, "4194304 5\n");
   }],
@@ -184,7 +184,7 @@ Deno.test("an agent that hangs: status is silent after 5 s, setup ends with 6, t
   const running = await run("ps", ["-A", "-o", "args="]);
   assertEquals(running.split("\n").filter((line) => /^(timeout \d+ )?head -n 1/.test(line)), []);
   Deno.kill(host.agent.pid, "SIGCONT");
-  // What was asked is done now, though nobody waits: the pod that asked last was not told so.
+  // What was asked is done now, though no caller waits: the last one did not get the answer.
   await waitFor("pod2 to be torn down", async () => {
     return !(await host.agent.attachments()).some((item) => item.sandbox === c.id);
   });
@@ -215,7 +215,7 @@ Deno.test("an asker that is killed leaves an agent that answers all others", asy
   await waitFor("the asker's FIFO to be gone", async () => (await askers(host)).length === 0);
 });
 
-Deno.test("words in the FIFO that are no question change nothing, and one of another version is sent on", async () => {
+Deno.test("words in the FIFO that are not a request change nothing, and one of another version is sent on", async () => {
   await using host = await startHost(intentOf(1));
   const junk = [
     "",

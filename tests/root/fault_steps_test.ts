@@ -1,5 +1,5 @@
 // A fault before and after every external call of a setup and of a teardown. Which steps there are is
-// recorded from the agent itself: one that is new is played without anybody's doing.
+// recorded from the agent itself: a new one is tested without a change here.
 
 import { assert, assertEquals } from "@std/assert";
 import { becomes, FaultyAgent, type Traces, tracesOf } from "../lab/faults.ts";

@@ -75,7 +75,7 @@ for (const { etcd, store } of STORES) {
     await cluster.agree();
   });
 
-  Deno.test(`agents of four hosts that are asked at once give no address, VLAN or subnet twice (${store})`, async () => {
+  Deno.test(`agents of four hosts that are asked at once assign no address, VLAN or subnet twice (${store})`, async () => {
     await using cluster = await startCluster({ hosts: 4, etcd, intent: intentOf("alone", {}) });
     const posts = [1, 2, 3, 4].flatMap((on) =>
       [0, 1].map((half) => {
@@ -138,7 +138,7 @@ Deno.test("agents outlive keys that they do not know, and a record that cannot b
   await cluster.etcd!.ctl("put", "/lab/hosts/odd", "no JSON");
   const two = cluster.host(2);
   await two.agent.setup(await two.pod("myContainer5"));
-  // It concerns nobody else: all goes on, and it is told and left alone.
+  // It concerns no other record: all goes on, and it is reported and left alone.
   await cluster.apply(deltaOf({ orange: ["c6"] }));
   const { code, out } = await two.agent.call("ipam", "check");
   assertNotEquals(code, 0);

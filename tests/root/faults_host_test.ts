@@ -119,7 +119,7 @@ for (const name of REPEATED) {
   });
 }
 
-Deno.test("eight netdcli at once give no address twice, by the agent and on the store itself", async () => {
+Deno.test("eight netdcli at once assign no address twice, by the agent and on the store itself", async () => {
   await using host = await startHost(intentOf(0));
   const part = (run: number) => ({
     Tenants: [{
@@ -152,7 +152,7 @@ const SPELLINGS = [["-host-label=edge-7"], ["--host-label", "edge-7"], ["-host-l
 for (const words of SPELLINGS) {
   Deno.test(`the host's label is what the agent was started with: ${words.join(" ")}`, async () => {
     await using host = await startHost(intentOf(1), ...words);
-    // The original's scratch file, as somebody else may have left it for a shell to read.
+    // The original's scratch file, as another user may have left it for a shell to read.
     const before = await Deno.stat("/tmp/netdcli.cfg").catch(() => undefined);
     await setUp(host, "pod0");
     assertEquals((await host.agent.attachments()).map((item) => item.host), ["edge-7"]);
@@ -161,8 +161,8 @@ for (const words of SPELLINGS) {
   });
 }
 
-/** Names that read alike, put in a row: net-1-pod twice, and net11.92.0.2 twice. */
-const ALIKE = {
+/** Names that look the same when joined: net-1-pod twice, and net11.92.0.2 twice. */
+const SIMILAR = {
   Tenants: [
     tenantOf("one", "11-20", [["net", ["1-pod", "a-very-long-pod-name-that-fills-a-link-name"]]]),
     tenantOf("two", "21-30", [["net-1", ["pod"]], ["net1", ["1.92.0.2"]], ["net", ["11.92.0.2"]]]),
@@ -180,8 +180,8 @@ function tenantOf(name: string, vlans: string, networks: [string, string[]][]): 
   });
 }
 
-Deno.test("link names fit the kernel and are never alike, whatever the intent's names", async () => {
-  await using host = await startHost(ALIKE);
+Deno.test("link names fit the kernel and are never the same, whatever the intent's names", async () => {
+  await using host = await startHost(SIMILAR);
   const names = ["1-pod", "a-very-long-pod-name-that-fills-a-link-name", "pod", "1.92.0.2"];
   await setUp(host, ...names, "11.92.0.2");
   const ends = await hostEnds();

@@ -109,7 +109,7 @@ Deno.test("names of tunnel ports fit the kernel and differ by host", async () =>
   }
 });
 
-/** Two tenants on the same subnet, whose endpoints tell themselves apart by their MACs. */
+/** Two tenants on the same subnet, whose endpoints differ by their MACs. */
 const OVERLAPPING = {
   Hosts: VTEPS,
   Tenants: ["one", "two"].map((tenant, t) => ({

@@ -1,5 +1,5 @@
 // Garbage is marked, verified, released; the address of a live pod never is, whichever source of truth
-// lies. How long a grace time is, a second pod tells: it is really gone, and its release is the clock.
+// lies. A second pod, which is really gone, measures the grace period: its release is the clock.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { run } from "../lab/run.ts";
@@ -85,7 +85,7 @@ Deno.test("a namespace's name is missing for a moment: marked, found again, and 
   assert(await pod.reaches("10.9.0.1"));
 });
 
-Deno.test("what is left of a namespace's mount is no sandbox: released after the grace time, and no name of ours is left", async () => {
+Deno.test("what is left of a namespace's mount is not a sandbox: released after the grace time, and no name of ours is left", async () => {
   await using host = await startHost(intentOf(2), ...GRACE);
   const [peer, pod] = [await host.pod("pod0"), await host.pod("pod1")];
   await host.agent.setup(peer);

@@ -55,11 +55,11 @@ Deno.test("a pod's network status follows its attachments", async () => {
   await using host = await startNode();
   const pod = await startPod(host, "pod0");
   await host.agent.setup(pod);
-  const told = await waitFor("the annotation", async () => {
+  const written = await waitFor("the annotation", async () => {
     const text = await statusOf("pod0");
     return text !== "none" && text;
   }, LIMIT);
-  assertEquals(JSON.parse(told), [{
+  assertEquals(JSON.parse(written), [{
     name: "k8contivnet/t/blue",
     interface: "eth0",
     ips: ["10.9.0.1"],
@@ -67,10 +67,10 @@ Deno.test("a pod's network status follows its attachments", async () => {
     default: true,
     dns: {},
   }]);
-  // Somebody takes it away, and somebody else adds to it.
+  // Another program removes it, and a second one adds to it.
   await kube.kubectl("annotate", "pod", "pod0", `${STATUS}-`);
-  await waitFor("it to be back", async () => await statusOf("pod0") === told, LIMIT);
-  const both = JSON.stringify([{ name: "other", ips: ["1.2.3.4"] }, ...JSON.parse(told)]);
+  await waitFor("it to be back", async () => await statusOf("pod0") === written, LIMIT);
+  const both = JSON.stringify([{ name: "other", ips: ["1.2.3.4"] }, ...JSON.parse(written)]);
   await kube.kubectl("annotate", "--overwrite", "pod", "pod0", `${STATUS}=${both}`);
   await host.agent.verb("teardown", pod);
   const other = JSON.stringify([{ name: "other", ips: ["1.2.3.4"] }]);
@@ -111,7 +111,7 @@ Deno.test("a pod's label chooses its network, and none is guessed while it canno
   await waitFor("the cluster", async () => (await health(host)).state === "up", LIMIT);
   const labels = { "io.contiv.tenant": "t", "io.contiv.network": "red" };
   await kube.pod("default", "chosen", NODE, { labels });
-  // At once: the watch need not have told of it yet.
+  // At once: the watch may not have reported it yet.
   await host.agent.setup(await host.pod("chosen"));
   const network = async () => {
     const items = await host.agent.attachments();
@@ -126,7 +126,7 @@ Deno.test("a pod's label chooses its network, and none is guessed while it canno
   assertEquals(await network(), "red");
   const why = await host.agent.call("why", "default/chosen");
   assertStringIncludes(why.out, "it would be in t/blue now");
-  // A label that comes later is as good: nobody sets the pod up again.
+  // A label that comes later is as good: the pod is not set up again.
   await kube.pod("default", "plain", NODE);
   await host.agent.setup(await host.pod("plain"));
   assertEquals(await network(), "red");
@@ -182,9 +182,9 @@ Deno.test("while the API server is unreachable pods are set up and stay connecte
   assert(await three.reaches("10.9.0.2"));
   await kube.restart();
   proxy.mode = "open";
-  await waitFor("all to be told", async () => {
-    const told = await Promise.all(["pod0", "pod1", "pod2"].map(statusOf));
-    return told[0] === "none" && told[1] !== "none" && told[2] !== "none";
+  await waitFor("all to be written", async () => {
+    const written = await Promise.all(["pod0", "pod1", "pod2"].map(statusOf));
+    return written[0] === "none" && written[1] !== "none" && written[2] !== "none";
   }, { limitMs: 60_000 });
   assertStringIncludes(
     await host.agent.logText(),

@@ -1,5 +1,5 @@
 // Pods that ask a real API server's labels for what they may not have, or that does not exist: a sentence
-// each, and nobody in a network that is not theirs.
+// each, and no pod in a network that is not its own.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { FILE, type Host, startHost } from "../lab/host.ts";
@@ -27,7 +27,7 @@ function tenant(name: string, n: number, namespaces: string[], networks: unknown
   };
 }
 
-/** Tenant one serves namespace default, two serves another; one's network "few" serves nobody there. */
+/** Tenant one serves namespace default, two serves another; one's network "few" serves no pod there. */
 const INTENT = {
   Tenants: [
     tenant("one", 1, ["default", "shop"], [
@@ -52,10 +52,10 @@ const asks = (network: string, tenant?: string) => ({
   ...tenant === undefined ? {} : { "io.contiv.tenant": tenant },
 });
 
-/** What a pod has, the exit code of its set-up, and what is said of it. */
+/** What a pod has, the exit code of its set-up, and what its message says. */
 const REFUSED: [what: string, parts: PodParts, code: number, words: string][] = [
-  ["a network that nobody has", { labels: asks("violet", "one") }, 3, "violet"],
-  ["a tenant that nobody has", { labels: asks("blue", "nobody") }, 3, "nobody"],
+  ["a network that does not exist", { labels: asks("violet", "one") }, 3, "violet"],
+  ["a tenant that does not exist", { labels: asks("blue", "nobody") }, 3, "nobody"],
   [
     "a tenant that its namespace may not use",
     { labels: asks("green", "two") },
@@ -72,7 +72,7 @@ const REFUSED: [what: string, parts: PodParts, code: number, words: string][] = 
     4,
     "blue as label, picked as annotation",
   ],
-  ["a name that is none", { annotations: asks("../../two/green") }, 3, "../../two/green"],
+  ["an invalid name", { annotations: asks("../../two/green") }, 3, "../../two/green"],
   [
     "what two selectors take",
     { labels: { app: "web", tier: "front" } },

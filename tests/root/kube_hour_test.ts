@@ -73,7 +73,7 @@ Deno.test("watches that are cut for an hour let nothing through and cut nothing 
 
   proxy.mode = "closed";
   const cutAt = proxy.arrivals.length;
-  // Nobody can have used it before it had ended.
+  // No pod can have used it before it had ended.
   const ended = await agentToken(kube, { seconds: 1 });
   await Deno.writeTextFile(tokenFile, ended);
   await changeObjects(kube);

@@ -53,7 +53,7 @@ Deno.test("a NetworkPolicy is in force as the API server has it, and while that 
   await kube.label("default", "pod2", { role: "other" });
   await sees(other, false, "a label to close the way");
 
-  // Away: what was in force stays so, for an agent that is killed and hears nobody, too.
+  // Away: what was in force stays so, for an agent that is killed and reaches no API server, too.
   await kube.kill();
   assert(!await other.pings(address) && await app.pings(address));
   await host.agent.stop("SIGKILL");

@@ -1,5 +1,5 @@
-// A token that is revoked: its service account is deleted, and the agent has not noticed yet. What was
-// told stays true, what is asked is refused: a sentence, and nobody in a network that is not theirs.
+// A token that is revoked: its service account is deleted, and the agent has not noticed yet. What is
+// known stays true, what is asked is refused: a sentence, and no pod in a network that is not its own.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { KubeHealth } from "../../lib/agent/api.ts";
@@ -102,7 +102,7 @@ Deno.test("a pod whose labels are asked for with a revoked token is refused, and
   assertEquals(await networkOf(host, named), "blue");
   assertEquals(await networkOf(host, before), "red");
 
-  // Nobody sets these up again: they are connected once the next token is there.
+  // These are not set up again: they are connected once the next token is there.
   await waitFor("it to be noticed", async () => !await isUp(host), LIMIT);
   await kube.kubeconfig("agent", { token: await renewAccount(kube) });
   await waitFor("the cluster again", () => isUp(host), LIMIT);

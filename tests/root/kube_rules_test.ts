@@ -1,5 +1,5 @@
 // What chooses a pod's network at a real API server: its own word, its namespace's, selectors, the
-// default, in this order; and what is said, and who is connected, where there is no way to know it.
+// default, in this order; and what is reported, and which pods are connected, where it cannot be known.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { WhyAnswer } from "../../lib/agent/api.ts";
@@ -118,7 +118,7 @@ Deno.test("a pod's word counts before its namespace's, that before selectors, th
   for (const [n, [namespace]] of RULES.entries()) await kube.removePod(namespace, `rule${n}`);
 });
 
-Deno.test("two defaults and a selector that is none are refused in a sentence, and nothing changes", async () => {
+Deno.test("two defaults and an invalid selector are refused in a sentence, and nothing changes", async () => {
   await using host = await startNode(kubeconfig);
   await kube.pod("shared", "torn", NODE);
   const torn = await host.pod("torn", "shared");

@@ -32,7 +32,7 @@ Deno.test("5,000 pods with 100,000 labels are known within 110 MB, and a label's
   console.log(`agent with ${PODS} pods, ${PODS * LABELS} labels: ${mb.toFixed(1)} MB`);
   assert(mb <= MOST_MB, `the agent has ${mb} MB`);
 
-  // From a label's change to whom it concerns, with 500 pods here and all others known, too.
+  // From a label's change to the pods that it concerns, with 500 pods here and all others known, too.
   await using followed = follow(kube, { node: "node-1", kubeconfig, probeMs: 20_000 });
   await followed.cluster.up(120_000);
   const times: number[] = [];

@@ -123,7 +123,7 @@ Deno.test("a slow API server, and one that never answers, delay no pod that need
   assert(performance.now() - began > DELAY_MS, "the answer was not slow");
   assertEquals(await networkOf(host, chosen), "red");
 
-  // Made again under its name with other labels, and the watch has not told of it yet.
+  // Made again under its name with other labels, and the watch has not reported it yet.
   await waitFor("the pod to be known", async () => (await health(host)).pods === 1, LIMIT);
   await host.agent.verb("teardown", chosen);
   await kube.removePod("default", "chosen");

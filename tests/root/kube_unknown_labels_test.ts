@@ -1,5 +1,5 @@
-// A pod that is set up while nobody can tell its labels: no policy that may be about it is passed over,
-// and its rules are right as soon as the API server is heard.
+// A pod that is set up while its labels cannot be known: no policy that may apply to it is ignored,
+// and its rules are right as soon as the API server answers.
 
 import { assertEquals } from "@std/assert";
 import { intentOf, startHost } from "../lab/host.ts";

@@ -29,7 +29,7 @@ const ROWS: readonly (readonly [what: string, play: (stage: Stage) => Promise<vo
   ["a pod in the host's network leaves the host alone", leavesHostAlone],
   ["a pod is deleted while the kubelet is down", deletesLate],
   ["a pod that never was is torn down", tearsDownUnknown],
-  ["a pod of another namespace is told from its namesake", knowsNamespaces],
+  ["pods of one name in two namespaces are two pods", knowsNamespaces],
   ["an infra container with Docker's own eth0 keeps it", keepsForeign],
   ["no event of Docker's races the kubelet", isNotRaced],
 ];

@@ -1,4 +1,4 @@
-// What removals cost, and whom they spare, on a real kernel; the rest is in the contract of links.
+// What removals cost, and which links they spare, on a real kernel; the rest is in the contract of links.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { openLinks } from "../../lib/net/open_links.ts";
@@ -62,7 +62,7 @@ for (const driver of ["netlink", "ip"] as const) {
       await links.removeLinks([spec.hostEnd]);
       await assertRejects(() => links.createPair({ ...spec, netnsInode: 1 }), Fault);
     };
-    // Commands make the plain driver slow and the runtime closes their pipes: ten tell as much.
+    // Commands make the plain driver slow and the runtime closes their pipes: ten show as much.
     const rounds = driver === "ip" ? 10 : 200;
     await round();
     const before = openFiles();

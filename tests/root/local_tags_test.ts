@@ -1,5 +1,5 @@
 // Hosts tag VXLAN networks by VLANs that no tenant has. Where only one is left, a network gets it when
-// the one that has it is gone; and until then nobody else suffers.
+// the one that has it is gone; and until then no other network suffers.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { tenantWith } from "../fixtures/tenant.ts";

@@ -15,7 +15,7 @@ import { waitFor } from "../lab/wait.ts";
 const BEAT = ["--heartbeat", "1"];
 const LIMIT = { limitMs: 30_000 };
 
-/** Four addresses for pods that nobody names, and endpoints of names. */
+/** Four addresses for pods that no endpoint names, and endpoints of names. */
 function intentOf(more: object = { AllocRange: "10.9.0.1-10.9.0.4" }): unknown {
   const named = [{ Container: "db-1" }, { Container: "db-2" }, {
     Container: "db-3",
@@ -69,7 +69,7 @@ Deno.test("a lost host's addresses are assigned again; when it comes back, its p
   const [dead, alive, db1, , db3] = await place(three, "web-1", "web-2", "db-1", "db-2", "db-3");
   const dbAddress = await three.agent.addressOf(db1!);
 
-  // While it lives nobody may.
+  // While it lives it is refused.
   for (const words of [[], ["--dry-run"], ["--force"]]) {
     const { code, out, err } = await gc(one, ...words);
     assertEquals([code, out], [4, ""]);
@@ -122,7 +122,7 @@ Deno.test("a lost host's addresses are assigned again; when it comes back, its p
   assertStringIncludes(pinned.err, "belongs on host3");
 
   await three.agent.start();
-  // Nobody has db-2 and db-3 by now; the pool is full for web-2, and db-1 is on host 1.
+  // No pod has db-2 and db-3 by now; the pool is full for web-2, and db-1 is on host 1.
   await waitFor("host 3 to heal", async () => {
     const names = (await ready(cluster)).filter(({ host }) => host === "host3");
     return names.map(({ pod }) => pod.name).sort().join() === "db-2,db-3";
@@ -147,7 +147,7 @@ Deno.test("a lost host's addresses are assigned again; when it comes back, its p
 });
 
 for (const [name, more] of [["", {}], [" that are held", { HoldAddress: "1h" }]] as const) {
-  Deno.test(`a host that comes back before anybody took its pods' addresses${name}: all have theirs again`, async () => {
+  Deno.test(`a host that comes back before others took its pods' addresses${name}: all have theirs again`, async () => {
     await using cluster = await startCluster({ hosts: 2, intent: intentOf(more), flags: BEAT });
     const [one, two] = [cluster.host(1), cluster.host(2)];
     const pods = await place(two, "web-1", "web-2", "db-1");
@@ -186,7 +186,7 @@ Deno.test("two hosts give up a third at once, and it comes back in the middle: n
       });
     } else if (round === 2) await ended;
     three.agent.spawn();
-    // What is free at any moment is somebody's at once.
+    // What is free at any moment is taken at once.
     const rivals = await place(round === 1 ? one : two, `rival-${round}`, `other-${round}`);
     const results = await ended;
     const given = results.flatMap(({ out }) => linesOf(out));
@@ -250,7 +250,7 @@ async function open(cluster: Cluster): Promise<Store & AsyncDisposable> {
   return Object.assign(store, { [Symbol.asyncDispose]: () => store.close() });
 }
 
-/** Writes what a host with `MANY` pods leaves behind that nobody has to build. */
+/** Writes what a host with `MANY` pods leaves behind that no test has to set up. */
 async function writeHost(store: Store, host: string): Promise<void> {
   const everyMs = 200;
   const sign = { schema: 1, host, instance: "0123456789abcdef", version: "1", beat: 7, everyMs };

@@ -1,4 +1,4 @@
-// A thousand hosts join one etcd at the same time and take addresses of one pool: none twice, nobody
+// A thousand hosts join one etcd at the same time and take addresses of one pool: none twice, no host
 // tries for long, and a host takes no longer because there are more. Checked by etcdctl and jq.
 
 import { assert, assertEquals } from "@std/assert";

@@ -1,5 +1,5 @@
-// The one file's cache: filled once by whoever comes first, healed after a kill, refused where
-// anybody else could have put something into it, and emptied of old programs.
+// The one file's cache: filled once by the first start, repaired after a kill, refused where
+// another user could have put something into it, and emptied of old programs.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
@@ -163,7 +163,7 @@ Deno.test("an upgrade removes no program that still runs", async () => {
   assertEquals((await cached(dir)).length, 2, "the old program is gone once it ended");
 });
 
-/** What is wrong with a warm cache at `dir/cache`, how it comes to be, and what is said then. */
+/** What is wrong with a warm cache at `dir/cache`, how it comes to be, and the message then. */
 const spoilt: readonly (readonly [what: string, spoil: string, says: RegExp])[] = [
   ["is owned by another user", `chown ${OTHER} $1/cache`, /is owned by another user/],
   [

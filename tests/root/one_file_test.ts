@@ -108,7 +108,7 @@ Deno.test("XDG_CACHE_HOME and HOME say where the cache of a user is", async () =
 for (const shell of SHELLS) {
   Deno.test(`${shell.join(" ")} runs the header, cold and warm, and forks nothing when warm`, async () => {
     await using dir = await tempDir();
-    // The next process number of a fresh namespace tells how many were used up before: the header
+    // The next process number of a fresh namespace shows how many were used up before: the header
     // is 1 and becomes the program, so that the program's first child is 2.
     await writeVariant(`${dir}/file`, `/bin/sh -c 'echo $$'`);
     const env = { K8CONTIVNET_CACHE: `${dir}/cache` };

@@ -51,7 +51,7 @@ const TROUBLES: readonly Trouble[] = [
     hit: ({ ovs }) => Promise.resolve(stopped(ovs.ovsdbPid)),
   },
   {
-    what: "the store's file is locked by somebody else",
+    what: "the store's file is locked by another program",
     says: /store/,
     hit: ({ agent }) => {
       const database = new DatabaseSync(`${agent.stateDir}/store.db`);

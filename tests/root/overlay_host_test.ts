@@ -15,7 +15,7 @@ import { run } from "../lab/run.ts";
 import { scaled } from "../lab/limits.ts";
 
 const VNI = 1_001;
-const NOBODY = { localIp: `${UNDERLAY}.1`, hosts: [], networks: [] };
+const NO_MEMBERS = { localIp: `${UNDERLAY}.1`, hosts: [], networks: [] };
 
 Deno.test("a foreign bridge or port in the overlay's place is refused, and not touched", async () => {
   await withFabricHosts({ count: 1, driver: "jsonrpc" }, async (host) => {
@@ -30,7 +30,7 @@ Deno.test("a foreign bridge or port in the overlay's place is refused, and not t
       "datapath_type=netdev",
     );
     const before = await rowsOf(host!);
-    const bridge = await assertRejects(() => host!.fabric.setTunnel(NOBODY), Fault);
+    const bridge = await assertRejects(() => host!.fabric.setTunnel(NO_MEMBERS), Fault);
     assertEquals(bridge.code, "conflict");
     assertStringIncludes(
       bridge.message,
@@ -49,7 +49,7 @@ Deno.test("a foreign bridge or port in the overlay's place is refused, and not t
       "contivVxlan",
       "type=internal",
     );
-    const port = await assertRejects(() => host!.fabric.setTunnel(NOBODY), Fault);
+    const port = await assertRejects(() => host!.fabric.setTunnel(NO_MEMBERS), Fault);
     assertEquals(port.code, "conflict");
     assertStringIncludes(port.message, "has a port contivVxlan already: it is on bridge underlay");
     await host!.fabric.setTunnel(undefined);
@@ -63,27 +63,27 @@ Deno.test("a foreign tunnel that takes our frames is reported, with what Open vS
       ...["add-port", "underlay", "theirs", "--", "set", "interface", "theirs", "type=vxlan"],
       ...["options:remote_ip=flow", "options:key=flow", `options:local_ip=${host!.vtep}`],
     );
-    const fault = await assertRejects(() => host!.fabric.setTunnel(NOBODY), Fault);
+    const fault = await assertRejects(() => host!.fabric.setTunnel(NO_MEMBERS), Fault);
     assertStringIncludes(fault.message, "Open vSwitch could not open link contivVxlan: ");
     await host!.ovs.vsctl("del-port", "theirs");
-    await host!.fabric.setTunnel(NOBODY);
+    await host!.fabric.setTunnel(NO_MEMBERS);
   });
 });
 
 Deno.test("an ovs-vswitchd that hangs holds no call up beyond its limit", async () => {
   await withFabricHosts({ count: 1, driver: "jsonrpc" }, async (host) => {
-    await host!.fabric.setTunnel(NOBODY);
+    await host!.fabric.setTunnel(NO_MEMBERS);
     const fabric = host!.openFabric({ limitMs: scaled(1_500) });
     Deno.kill(host!.ovs.vswitchdPid!, "SIGSTOP");
     try {
       const startMs = performance.now();
-      const fault = await assertRejects(() => fabric.setTunnel(NOBODY), Fault);
+      const fault = await assertRejects(() => fabric.setTunnel(NO_MEMBERS), Fault);
       assertEquals(fault.code, "timeout");
       assert(performance.now() - startMs < scaled(6_000));
     } finally {
       Deno.kill(host!.ovs.vswitchdPid!, "SIGCONT");
     }
-    await fabric.setTunnel(NOBODY);
+    await fabric.setTunnel(NO_MEMBERS);
   });
 });
 
@@ -117,7 +117,7 @@ Deno.test("a tunnel that is no longer desired is removed completely, and pods of
 
 Deno.test("an overlay without networks lets nothing through, and its patch carries no tag", async () => {
   await withFabricHosts({ count: 1, driver: "jsonrpc" }, async (host) => {
-    await host!.fabric.setTunnel(NOBODY);
+    await host!.fabric.setTunnel(NO_MEMBERS);
     const trunks = await host!.ovs.vsctl("get", "Port", "contivPatchTun", "trunks");
     assertEquals(trunks, "[4095]");
     const flows = await host!.ovs.ofctl("dump-flows", "contivTunnel", "--no-stats");

@@ -225,7 +225,7 @@ Deno.test("a pod that moves to another host is reached there at once, and leaves
     await setOverlays(all, moved);
     assert(await a!.reaches("10.5.5.2"), "first ping after the move");
     const left = (await flowsOf(two!, "contivTunnel")).filter((line) => !/tun_src=/.test(line));
-    assertEquals(left.length, 1, "only the drop, and whom it would listen to, is left");
+    assertEquals(left.length, 1, "only the drop, and the flows for incoming tunnels, are left");
     assertEquals((await flowsOf(two!, "contivBridge")).length, 1, "only the drop is left");
   });
 });

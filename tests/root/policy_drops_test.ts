@@ -1,4 +1,4 @@
-// `--log-drops`: what policies drop is told in the agent's log, by a real switch, of real traffic.
+// `--log-drops`: what policies drop is reported in the agent's log, by a real switch, of real traffic.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { askAgent } from "../../lib/agent/client.ts";
@@ -79,7 +79,7 @@ for (const driver of ["jsonrpc", "vsctl"]) {
     await using stranger = await Talker.start(other!, {});
     assert(await friend.asks("tcp", ip, 80));
     assert(await stranger.asks("udp", ip, 53));
-    assertEquals(await droppedLines(host), [], "what passes is told as dropped");
+    assertEquals(await droppedLines(host), [], "what passes is reported as dropped");
     assert(!await stranger.asks("tcp", ip, 80, { limitMs: 4_000 }));
     const words = `info  dropped tcp default/other ${from} -> default/web ${ip}:80 ` +
       "by contiv policy t/p1 (rule 1 of group web)";
@@ -94,7 +94,7 @@ for (const driver of ["jsonrpc", "vsctl"]) {
         1 + counted.reduce((a, b) => a + b) === await dropsOf(host, "t/p1");
     };
     await waitFor("the lines to count all drops", isWholeCount, { limitMs: 15_000 });
-    // Kubernetes' default deny: whom it isolates, and by which policy.
+    // Kubernetes' default deny: which pod it isolates, and by which policy.
     const policy = {
       namespace: "default",
       name: "closed",
@@ -161,7 +161,10 @@ Deno.test("the flag changes the lines that drop and nothing else, and a restart 
   await host.agent.setup(await host.pod("web"));
   const plain = await rulesOf(host);
   const meters = () => host.ovs.ofctl("dump-meters", "contivBridge", "-OOpenFlow14");
-  assert(!plain.some((line) => /meter|controller/.test(line)), "flows tell without being asked to");
+  assert(
+    !plain.some((line) => /meter|controller/.test(line)),
+    "flows report drops without --log-drops",
+  );
   assert(!(await meters()).includes("meter="));
   await host.agent.stop();
   await host.agent.start("--log-drops");

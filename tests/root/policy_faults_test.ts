@@ -1,5 +1,5 @@
-// Policies that cannot be brought in force, or are not known: nothing is let through for it, and it is
-// said.
+// Policies that cannot be brought in force, or are not known: nothing is let through for them, and this
+// is reported.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { askAgent } from "../../lib/agent/client.ts";
@@ -94,7 +94,7 @@ for (const { name, table, limit } of KINDS) {
     const { out } = await host.agent.call("status");
     assertMatch(out, /^policies +not installed: .*OFPFMFC_TABLE_FULL/m);
     assertStringIncludes(await host.agent.logText(), "policies are not enforced as they should be");
-    await waitFor("nobody to reach it", async () => !await stranger.asks("tcp", ip, 80));
+    await waitFor("no pod to reach it", async () => !await stranger.asks("tcp", ip, 80));
     const next = await host.pod("web2");
     const { code } = await host.agent.callWith(
       { K8CONTIVNET_SETUP_SECONDS: "1" },
@@ -117,7 +117,7 @@ for (const { name, table, limit } of KINDS) {
   });
 }
 
-Deno.test("a policy that cannot be read changes nothing, and no pod starts on the strength of it", async () => {
+Deno.test("a policy that cannot be read changes nothing, and no pod starts with it", async () => {
   await using host = await startHost(intentWith(APP_ONLY));
   const pods = await Promise.all(["web", "other"].map((one) => host.pod(one)));
   for (const pod of pods) await host.agent.setup(pod);
@@ -125,7 +125,7 @@ Deno.test("a policy that cannot be read changes nothing, and no pod starts on th
   const ip = await host.agent.addressOf(web!);
   await using _server = await Talker.start(web!, { tcp: [80] });
   await using stranger = await Talker.start(other!, {});
-  const tell = (policy: unknown) =>
+  const send = (policy: unknown) =>
     askAgent({
       socket: host.agent.socket,
       path: "/v1/kubernetes",
@@ -133,15 +133,15 @@ Deno.test("a policy that cannot be read changes nothing, and no pod starts on th
     }).then(() => {}, () => {});
   const policy = { namespace: "default", name: "p", podSelector: {} };
   for (let times = 0; times < 2; times++) {
-    await tell({ ...policy, ingress: 7 });
-    assert(await problemOf(host) !== undefined, "nobody said it");
+    await send({ ...policy, ingress: 7 });
+    assert(await problemOf(host) !== undefined, "no problem was reported");
     assert(!await stranger.asks("tcp", ip, 80));
     const next = await host.pod("web2");
     const words = ["setup", "default", "web2", next.id];
     const { code } = await host.agent.callWith({ K8CONTIVNET_SETUP_SECONDS: "1" }, ...words);
     assertEquals(code, 1);
   }
-  await tell({ ...policy, ingress: [{ from: [{ ipBlock: { cidr: "fd00::/8" } }] }] });
+  await send({ ...policy, ingress: [{ from: [{ ipBlock: { cidr: "fd00::/8" } }] }] });
   assertEquals(await problemOf(host), undefined);
   assertStringIncludes(await host.agent.logText(), "fd00::/8 is IPv6, and matches nothing");
   assert(!await stranger.asks("tcp", ip, 80));
@@ -151,9 +151,9 @@ Deno.test("while Kubernetes' policies are not known, what is in force stays, and
   await using host = await startHost(intentWith(APP_ONLY));
   await using stack = new AsyncDisposableStack();
   const { ip, friend, stranger } = await startTalkers(host, stack);
-  const tell = (body: unknown) =>
+  const send = (body: unknown) =>
     askAgent({ socket: host.agent.socket, path: "/v1/kubernetes", body }).then(() => {}, () => {});
-  await tell({ state: "pending" });
+  await send({ state: "pending" });
   assertMatch(await problemOf(host) ?? "", /not known yet/);
   assert(await friend.asks("tcp", ip, 80, { limitMs: 5_000 }));
   assert(!await stranger.asks("tcp", ip, 80));
@@ -170,7 +170,7 @@ Deno.test("while Kubernetes' policies are not known, what is in force stays, and
   await host.ovs.killVswitchd();
   await host.ovs.startVswitchd();
   assert(!await stranger.asks("tcp", ip, 80, { limitMs: 3_000 }));
-  await tell({ state: "none" });
+  await send({ state: "none" });
   await waitFor("the rules to be in force", async () => await problemOf(host) === undefined);
   assert(await friend.asks("tcp", ip, 80, { limitMs: 8_000 }));
   assert(!await stranger.asks("tcp", ip, 80));

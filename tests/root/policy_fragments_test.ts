@@ -22,7 +22,7 @@ const ONLY_UDP_80 = (direction: "in" | "out", group: string) => [
   },
 ];
 
-/** Both sides have rules: app may ask web at one port, and nobody else may be asked. */
+/** Both sides have rules: app may ask web at one port, and no other pod may be asked. */
 function intentOf(encap: "vlan" | "vxlan", hosts: readonly unknown[] = []): unknown {
   return {
     Hosts: hosts,

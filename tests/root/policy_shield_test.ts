@@ -1,4 +1,4 @@
-// Ways round a policy that are none: other addresses to the pod's link, broadcasts, IPv6, and what a
+// Attempts to bypass a policy that fail: other addresses to the pod's link, broadcasts, IPv6, and what a
 // neighbour claims to be an answer.
 
 import { assertEquals } from "@std/assert";

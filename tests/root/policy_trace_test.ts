@@ -111,7 +111,7 @@ Deno.test("tenants with the same addresses have policies of their own, across ho
     await first(two, "t/other", "t/web", "--tcp", "8000"),
     /^denied .*\n.*\n.*allowed .*may be sent/,
   );
-  // From outside, an address is no member of group app.
+  // From outside, an address is not a member of group app.
   assertMatch(
     await first(one, "192.0.2.7", "t/web", "--tcp", "8000"),
     /^denied {2}192\.0\.2\.7 to t\/web .*\n.*rule 1 .*\n.*denied {2}policy t\/p1 \(what may arrive\)/,

@@ -89,7 +89,7 @@ const tables: { name: string; policies: NetworkPolicy[] }[] = [
 
 async function checkTables(world: PolicyWorld): Promise<void> {
   for (const { name, policies } of tables) {
-    await world.tell(policies);
+    await world.setPolicies(policies);
     assertEquals(await world.differences(oracle(world, { policies })), [], name);
   }
 }

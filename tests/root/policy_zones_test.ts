@@ -58,7 +58,7 @@ async function twoPods(host: Host, network: string): Promise<Two> {
   };
 }
 
-/** The only local VLAN is the former network's until the agent has looked: it is said, and it ends. */
+/** The only local VLAN is the former network's until the agent has looked: this is reported, and it ends. */
 async function setUpWhenFree({ agent }: Host, pod: Pod): Promise<void> {
   await waitFor("the former network's tag to be free", async () => {
     const { code, err } = await agent.verb("setup", pod);
@@ -116,7 +116,7 @@ for (const { encap, between } of kinds) {
       const { out } = await host.agent.call("get", "policy", "t/p1", "-o", "json");
       return late.lines().length > 0 || (JSON.parse(out)[0].drops as number) > 0;
     });
-    assertEquals(late.lines(), [], "what nobody has asked for came in as an answer");
+    assertEquals(late.lines(), [], "what no pod asked for came in as an answer");
     // The ear was there: it hears what is an answer.
     await says(after.asker, ASKING, after.askedIp, ASKED);
     await says(after.asked, ASKED, after.askerIp, ASKING);

@@ -23,7 +23,7 @@ async function statusOf(agent: LabAgent) {
 }
 
 /** Returns the attachments' keys that etcd has, without their prefix. */
-async function told(etcd: Etcd): Promise<string[]> {
+async function attachmentKeys(etcd: Etcd): Promise<string[]> {
   const text = await etcd.ctl("get", "--prefix", "--keys-only", "/lab/attachments/");
   return text.split("\n").filter(Boolean).map((key) => key.slice("/lab/attachments/".length))
     .sort();
@@ -54,7 +54,7 @@ Deno.test("one of three members down, whichever it is: set-ups, applies and peer
     await etcd.start(member);
     await etcd.isHealthy();
   }
-  assertEquals(await told(etcd), []);
+  assertEquals(await attachmentKeys(etcd), []);
   await assertWhole(cluster);
 });
 
@@ -79,12 +79,12 @@ Deno.test("without a majority agents serve what they know, say so, and write it 
   }
   assertStringIncludes((await h1.agent.call("status")).out, "unreachable: ");
   assertEquals(JSON.parse((await h1.agent.verb("status", old)).out).ip, "11.1.0.1");
-  // Its container is replaced: the endpoint is bound here, so its set-up needs nobody.
+  // Its container is replaced: the endpoint is bound here, so its set-up needs no etcd.
   const fresh = await h1.pod("myContainer1");
   assertEquals(await h1.agent.verb("setup", fresh), { code: 0, out: "", err: "" });
   assert(await fresh.reaches(await h2.agent.addressOf(peer)));
   assertEquals((await statusOf(h1.agent)).held, 1);
-  // Nobody has bound this one: it waits for etcd, and is done when it is there.
+  // This one is not bound yet: it waits for etcd, and is done when it is there.
   const waiting = h2.agent.verb("setup", await h2.pod("myContainer3"));
   await Promise.all([etcd.start(1), etcd.start(2)]);
   await etcd.isHealthy();
@@ -96,7 +96,7 @@ Deno.test("without a majority agents serve what they know, say so, and write it 
     }, { limitMs: 30_000 });
     assertStringIncludes(await agent.logText(), "store reachable again");
   }
-  const keys = await told(etcd);
+  const keys = await attachmentKeys(etcd);
   assertEquals(
     keys.filter((key) => key.startsWith("host1/")),
     [`host1/${calm.id}/eth0`, `host1/${fresh.id}/eth0`].sort(),

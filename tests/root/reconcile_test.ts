@@ -104,7 +104,7 @@ const DAMAGES: readonly Damage[] = [
     isMended: pings,
   },
   {
-    what: "a flow of ours added that nobody wants",
+    what: "a flow of ours added that is not wanted",
     hit: ({ host, end }) =>
       host.ovs.ofctl(
         "add-flow",
@@ -128,7 +128,7 @@ const DAMAGES: readonly Damage[] = [
     isShared: true,
   },
   {
-    what: "the bridge open to all when it is not told otherwise",
+    what: "the bridge open to all by default",
     hit: ({ host }) => host.ovs.vsctl("set-fail-mode", "contivBridge", "standalone"),
     isMended: async ({ host }) =>
       (await host.ovs.vsctl("get-fail-mode", "contivBridge")).trim() === "secure",

@@ -58,7 +58,7 @@ for (const [name, etcd] of [["SQLite", 0], ["etcd", 1]] as const) {
       out: "",
       err: "records and claims agree",
     });
-    // A pod whose endpoint somebody has taken away by hand: its address is nobody's to give.
+    // A pod whose endpoint an operator has removed by hand: its address may not be assigned.
     await agent.stop("SIGKILL");
     await store.commit([], [{ key: "endpoints/tenant-one/orange/myContainer1", value: undefined }]);
     const kept = await agent.call("ipam", "check", "--repair", "--store", url);

@@ -38,7 +38,7 @@ Deno.test("a call for a cached MAC waits for two nudged rounds, shared by concur
   await waits(CACHED, UNKNOWN, CACHED);
   assertEquals(await nudgesFor(...Array.from({ length: 9 }, (_, n) => `02:00:00:00:01:0${n}`)), 2);
   await ovs.killVswitchd();
-  assertEquals(await nudgesFor(CACHED), 0); // nobody answers: it ends all the same
+  assertEquals(await nudgesFor(CACHED), 0); // no answer comes: it ends all the same
   await ovs.startVswitchd();
   await waits(CACHED);
   await ovs.killVswitchd();

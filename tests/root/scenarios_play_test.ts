@@ -19,9 +19,9 @@ const INTENT = intentOf("alone", { orange: ["c1", "c2"], purple: ["c3"] });
 
 const cases: readonly { name: string; steps: readonly Step[]; says: string }[] = [
   {
-    name: "a ping to an endpoint that nobody has",
+    name: "a ping to an endpoint that no pod has",
     steps: [serve("c2", 1), ping("c2", "ok", "orange-c1")],
-    says: "nobody is attached at 11.1.0.1",
+    says: "no pod is attached at 11.1.0.1",
   },
   {
     name: "an answer where none may be",
@@ -50,7 +50,7 @@ Deno.test("a scenario ends at the first step that is not as wanted, and says whi
   }
 });
 
-Deno.test("a packet that arrives and is not answered is no proof of separation", async () => {
+Deno.test("a packet that arrives and is not answered does not prove separation", async () => {
   await using cluster = await startCluster({ hosts: 1, etcd: 0, intent: INTENT });
   const host = cluster.host(1);
   const [c1, c2, c3] = [

@@ -122,7 +122,7 @@ Deno.test("while etcd is unreachable, a pod is set up if its endpoint is this ho
   assertEquals(await h2.agent.verb("teardown", peer), { code: 0, out: "", err: "" });
   const again = await h2.pod("myContainer2");
   assertEquals(await h2.agent.verb("setup", again), { code: 0, out: "", err: "" });
-  // Nobody has bound the third: on which host it belongs cannot be known now.
+  // The third is not bound: on which host it belongs cannot be known now.
   const unknown = await h2.agent.callWith(
     { K8CONTIVNET_SETUP_SECONDS: "2", K8CONTIVNET_DOOR: "none" },
     ...["setup", "default", "myContainer3", (await h2.pod("myContainer3")).id],
@@ -135,8 +135,10 @@ Deno.test("while etcd is unreachable, a pod is set up if its endpoint is this ho
       async () => (await agent.logText()).includes("replayed set-ups"),
     );
   }
-  const told = await etcd.ctl("get", "--prefix", "--keys-only", "/lab/attachments/");
-  const keys = told.split("\n").filter(Boolean).map((key) => key.slice("/lab/attachments/".length));
+  const listed = await etcd.ctl("get", "--prefix", "--keys-only", "/lab/attachments/");
+  const keys = listed.split("\n").filter(Boolean).map((key) =>
+    key.slice("/lab/attachments/".length)
+  );
   assertEquals(keys.sort(), [`host1/${fresh.id}/eth0`, `host2/${again.id}/eth0`]);
   assert(await again.reaches(await h1.agent.addressOf(fresh)));
 });
@@ -150,7 +152,7 @@ Deno.test("two hosts that set one pod up while etcd is unreachable never share i
   await etcd.kill();
   const [here, there] = [await h1.pod("myContainer1"), await h2.pod("myContainer1")];
   assertEquals((await h1.agent.verb("setup", here)).code, 0);
-  // Bound to host 1 as far as anybody knows: host 2 waits.
+  // Bound to host 1 as far as is known: host 2 waits.
   const waiting = h2.agent.verb("setup", there);
   await etcd.start(0);
   assertEquals((await waiting).code, 0);

@@ -61,7 +61,7 @@ Deno.test("an agent that starts with 20,000 endpoints says what it waits for, an
   // A kubelet's set-up tries again by itself, and is done when the agent is ready.
   const [said, setup] = await Promise.all([saidUntilReady(agent), agent.verb("setup", pod)]);
   assertEquals(setup, { code: 0, out: "", err: "" });
-  // What is said while the intent is planned, which blocks the agent, is answered before or after.
+  // A request while the intent is planned, which blocks the agent, is answered before or after.
   assertMatch(said.join("\n"), /agent is starting: .*; try again/);
 
   await agent.stop();

@@ -13,7 +13,7 @@ const LIMIT = { limitMs: 30_000 };
 const HASH = "0f3c7e5b8f2f4bd19a0d3d1c6f2f6a11";
 const STATUS = "k8s.v1.cni.cncf.io/network-status";
 
-Deno.test("a static pod is no stranger to policies: its labels count, also when its mirror is made again", async () => {
+Deno.test("policies apply to a static pod: its labels count, also when its mirror is made again", async () => {
   await using kube = await startKubeWithRbac();
   await kube.ask("POST", "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies", {
     metadata: { name: "only-app" },

@@ -1,4 +1,4 @@
-// The SQLite store on disks that are full, read-only or somebody else's.
+// The SQLite store on disks that are full, read-only or another user's.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { openSqlite } from "../../lib/store/sqlite/sqlite.ts";

@@ -86,7 +86,7 @@ Deno.test("files whose names are not sandbox ids are left alone", async () => {
   assertEquals([await notes.left(), notes.tornDown], [others.sort(), []]);
 });
 
-Deno.test("a missing folder is no error; what is in its place is logged once, and keeps no agent from its work", async () => {
+Deno.test("a missing folder is not an error; what is in its place is logged once, and keeps no agent from its work", async () => {
   await using notes = await start([]);
   await notes.handle();
   assertEquals([notes.tornDown, notes.log.lines], [[], []]);

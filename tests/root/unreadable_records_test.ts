@@ -1,5 +1,5 @@
-// Records of a newer version and documents of somebody else in the store that agents share: named,
-// left as they are, and in nobody's way.
+// Records of a newer version and documents of other programs in the store that agents share: named,
+// left as they are, and disturbing nothing.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { openStore } from "../../lib/store/open_store.ts";

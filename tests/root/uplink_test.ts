@@ -69,7 +69,7 @@ for (const driver of DRIVERS) {
       const first = await worldOf(one);
       await one.fabric.setUplink({ device: "up0", tags: [BLUE, BLUE] });
       assertEquals(await worldOf(one), first);
-      assertEquals(await one.switch.ports(), [], "the uplink is no pod's port");
+      assertEquals(await one.switch.ports(), [], "the uplink is not a pod's port");
       await one.run("ip", "link", "add", "up1", "type", "veth", "peer", "name", "up1p");
       await one.fabric.setUplink({ device: "up1", tags: [BLUE, RED] });
       assertEquals(await portsOf(one), [...before, "up1"].sort());

@@ -29,7 +29,7 @@ async function saysOnce({ agent }: { agent: { logText(): Promise<string> } }, wo
   assertEquals(lines.length, 1, lines.join("\n"));
 }
 
-Deno.test("a tunnel address that this host does not have is said once, and pods of this host meet", async () => {
+Deno.test("a tunnel address that this host does not have is reported once, and pods of this host meet", async () => {
   const intent = withVteps({ host1: "192.168.2.99", host2: "192.168.2.11" });
   await using cluster = await startCluster({ hosts: 2, fabric: "wire", intent });
   await localPodsMeet(cluster);

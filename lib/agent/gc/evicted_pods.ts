@@ -1,6 +1,6 @@
 // Pods that lost their endpoint while this host was away: an operator removed the host (`gc --host`), and
 // it came back after all. Their ports go, as no record has them; a pod that still runs is attached again
-// like one that started before its endpoint was written, where nobody else has the endpoint by now.
+// like one that started before its endpoint was written, if no other pod has the endpoint by now.
 
 import type { PortRow } from "../../ovs/switch.ts";
 import type { Runtimes } from "../../runtimes/runtime.ts";

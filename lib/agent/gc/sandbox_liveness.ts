@@ -115,7 +115,7 @@ async function reattach(
   }
 }
 
-/** Reports whether a sandbox is alive, or cannot be asked about now: no answer is no proof. */
+/** Reports whether a sandbox is alive, or cannot be asked about now: without an answer, it counts as alive. */
 export async function isAliveOrUnknown(
   { runtimes, log }: AliveDeps,
   one: AttachmentRecord,

@@ -1,5 +1,5 @@
 // Commits a pod's claim to the store, or, while the store is unreachable, keeps it for later where that
-// can harm nobody.
+// cannot conflict with another host.
 
 import type { AttachmentRecord, Documents } from "../../intent/records.ts";
 import { Fault, faultFrom, isUnreachable } from "../../util/errors.ts";

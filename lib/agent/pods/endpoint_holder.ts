@@ -1,5 +1,5 @@
 // Whose an endpoint is. It belongs to the pod (namespace and name) that has it, while that pod's sandbox
-// lives: an endpoint without a Namespace names pods of several namespaces, and whoever came first keeps it.
+// lives: an endpoint without a Namespace names pods of several namespaces, and the first of them keeps it.
 // A new sandbox of the same pod takes it over: kubelets replace an infra container without a teardown.
 
 import { isBoundTo } from "../../intent/bind.ts";
@@ -32,7 +32,7 @@ export function otherHolder(
 
 /**
  * Returns the ids of those `holders` on this host whose sandbox is gone: they hold nothing any more. The
- * records of other hosts count as long as they are there; a runtime that does not answer is no proof.
+ * records of other hosts count as long as they are there; a runtime that does not answer proves nothing.
  */
 export async function deadHolders(
   { host, runtimes }: { readonly host: string; readonly runtimes: Pick<Runtimes, "isAlive"> },

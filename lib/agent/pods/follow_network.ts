@@ -30,7 +30,7 @@ export async function followNetworks(
     const isDone = await store.commit((documents) => {
       const document = documents.get(key);
       const now = document?.value as AttachmentRecord | undefined;
-      // Torn down or replaced meanwhile: whoever did that has looked at its network.
+      // Torn down or replaced meanwhile, which has considered its network.
       if (now?.id !== one.id) return undefined;
       recorded = plan(now, documents) ?? now;
       return recorded === now ? undefined : {

@@ -35,7 +35,7 @@ export class LocalTags {
     const isClaimed = (tag: number) => documents.has(keys.vlanClaim(tag));
     if (isMine && !isPooled(held) && !isClaimed(held)) return held;
     const free = this.#freeTag(key, (tag) => isPooled(tag) || isClaimed(tag)) ??
-      // Vlans widened over the tag are no reason to isolate pods: only a network that claims it is.
+      // Vlans widened over the tag do not isolate pods: only a network that claims it does.
       (isMine && !isClaimed(held) ? held : undefined);
     if (free !== undefined) this.#tagByNetwork.set(key, free);
     return free;

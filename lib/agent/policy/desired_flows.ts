@@ -32,7 +32,7 @@ export class DesiredFlows {
     return this.#compiler?.flows.tags ?? new Set<number>();
   }
 
-  /** Reports whether there has been no policy since the agent's start, and is none now. */
+  /** Reports whether there is no policy, and has been none since the agent's start. */
   isNone(kube: KubeInput): boolean {
     return !this.#compiler && kube === "none" && !hasPolicies(this.#deps.store.documents);
   }

@@ -128,7 +128,7 @@ export class PolicyEnforcer {
 
   async #ensure(): Promise<void> {
     const { vlans, tables } = this.#deps;
-    // Without a policy, a switch that does not answer is no reason to close anything.
+    // Without a policy, nothing is closed when the switch does not answer.
     if (this.#isIdle()) vlans.set([]);
     const isFresh = this.#installed.size === undefined;
     const have = await this.#installed.read();

@@ -1,6 +1,6 @@
-// Detects drift that nothing notifies of: what somebody changed inside a pod or among the flows, and
-// teardowns that were noted while the agent did not answer. A round costs next to nothing while all is
-// well.
+// Detects drift that nothing notifies of: what an operator or another program changed inside a pod or among
+// the flows, and teardowns that were noted while the agent did not answer. A round costs next to nothing
+// while all is well.
 //
 // Inside pods it follows the kernel's notifications. Some changes come without one (a MAC, a kernel whose
 // buffer was full), so it also walks through all pods, a few per round.

@@ -90,8 +90,8 @@ async function answerGet(
   if (path === "/v1/health") return health();
   if (path === "/v1/policies") return named(await policyItems(store.documents, policies), name);
   const kind = /^\/v1\/([a-z]+)$/.exec(path)?.[1] ?? "";
-  // Whoever checks has changed something by another way, and wants to see it. An unreachable store is
-  // no reason to answer nothing.
+  // A user who checks has changed something in another way, and wants to see it. If the store is
+  // unreachable, what is known is answered.
   if (kind === "differences") await store.catchUp().catch(() => {});
   return listItems(kind, name);
 }

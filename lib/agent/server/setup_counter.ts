@@ -1,5 +1,5 @@
 // How the set-ups that kubelets asked for ended, counted for `k8contivnet status`. Pods that the agent
-// attaches of its own accord are not counted.
+// attaches without a kubelet's request are not counted.
 
 import type { SetupCounts, SetupOutcome } from "../api.ts";
 

@@ -59,7 +59,7 @@ class PortSwitch implements Switch {
   }
 
   async ports(): Promise<PortRow[]> {
-    // A row whose port has failed and is being removed is not reported: nobody should adopt it.
+    // A row whose port has failed and is being removed is not reported: no caller should adopt it.
     const leaving = new Set(this.#changes.leaving);
     const rows = (await this.#driver.rows(this.#deadline())).ports();
     return rows.filter(({ name }) => !leaving.has(name) && !this.#changes.leaving.has(name));

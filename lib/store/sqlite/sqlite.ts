@@ -150,7 +150,7 @@ class SqliteStore implements Store {
     });
   }
 
-  // Without this check, commits would go on into a file that somebody has removed, and be lost with it
+  // Without this check, commits would go on into a file that another program has removed, and be lost with it
   // when this process ends.
   #use<T>(work: () => T): T {
     if (inodeOf(this.#path) !== this.#inode) throw replacedFault(this.#path);

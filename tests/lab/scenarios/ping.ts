@@ -1,4 +1,4 @@
-// Pings that prove something: who got the packet, or that nobody did.
+// Pings that prove something: which pod got the packet, or that none did.
 
 import { sniff } from "../cluster/sniff.ts";
 import type { Pod } from "../pod.ts";

@@ -129,11 +129,11 @@ class Stage {
     const from = this.#placed(step.pod).pod;
     const { address, item } = await this.#seat(step.endpoint);
     if (step.want === "ok") {
-      if (!item) throw new Error(`nobody is attached at ${address}`);
+      if (!item) throw new Error(`no pod is attached at ${address}`);
       return await reaches(from, address, this.#podOf(item.sandbox));
     }
     const target = item?.sandbox ?? this.#sandboxByEndpoint.get(step.endpoint);
-    if (!target) throw new Error(`nobody ever had ${address}`);
+    if (!target) throw new Error(`no pod ever had ${address}`);
     await misses(from, address, this.#podOf(target), async () => {
       return (await this.#seat(step.endpoint)).item !== undefined;
     });
@@ -143,8 +143,8 @@ class Stage {
   async #seat(endpoint: string): Promise<Seat> {
     const id = endpoint.replace(/-(c\d+)$/, (_, pod) => `-${containerOf(pod)}`);
     const { code, out } = await this.#get("endpoint", id);
-    const told = code === 0 ? JSON.parse(out) : undefined;
-    if (told) this.#addressByEndpoint.set(endpoint, told.IpAddress);
+    const answer = code === 0 ? JSON.parse(out) : undefined;
+    if (answer) this.#addressByEndpoint.set(endpoint, answer.IpAddress);
     const address = this.#addressByEndpoint.get(endpoint);
     if (!address) throw new Error(`netdcli does not know ${id}`);
     const items = await Promise.all(this.#cluster.hosts.map(({ agent }) => agent.attachments()));

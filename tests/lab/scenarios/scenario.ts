@@ -61,7 +61,7 @@ export const ping = (pod: string, want: Ending, endpoint: string): Step => ({
 /** A pod that is placed where it must not be: set-up ends with 4, and nothing is attached. */
 export const refused = (pod: string, host: number): Step => ({ do: "refused", pod, host });
 
-/** A container that runs before anybody asks to set it up. */
+/** A container that runs before its set-up is requested. */
 export const start = (pod: string, host: number): Step => ({ do: "start", pod, host });
 
 /** Set-up of a container that was only started. */

@@ -135,7 +135,7 @@ export const ACTS: readonly Act[] = [
     },
   },
   {
-    name: "somebody deletes a port",
+    name: "an operator deletes a port",
     weight: 1,
     run: (soak) =>
       onPlaced(soak, async (name) => {
@@ -144,7 +144,7 @@ export const ACTS: readonly Act[] = [
       }),
   },
   {
-    name: "somebody deletes a link",
+    name: "an operator deletes a link",
     weight: 1,
     run: (soak) =>
       onPlaced(soak, async (name) => {

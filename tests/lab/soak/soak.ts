@@ -142,7 +142,7 @@ export class Soak implements AsyncDisposable {
     await this.forget(name);
   }
 
-  /** Ends a pod's sandbox and tells nobody. */
+  /** Ends a pod's sandbox without a teardown. */
   async forget(name: string): Promise<void> {
     await this.placed.get(name)!.pod[Symbol.asyncDispose]();
     this.placed.delete(name);
@@ -229,7 +229,7 @@ export class Soak implements AsyncDisposable {
     );
   }
 
-  /** An address that only the other tenant's pod has is answered to nobody of this one. */
+  /** An address that only the other tenant's pod has is not answered to pods of this one. */
   async #checkApart(): Promise<void> {
     const names = [...this.placed.keys()];
     const asker = oneOf(this.random, names.filter((name) => name.startsWith("a")));
@@ -245,7 +245,7 @@ export class Soak implements AsyncDisposable {
   }
 }
 
-/** The ports of pods on a host's bridge by their sandboxes, as the rows' ids tell. */
+/** The ports of pods on a host's bridge by their sandboxes, as the rows' ids say. */
 async function portsOf({ ovs }: ClusterHost): Promise<Map<string, string>> {
   const rows = await ovs.vsctl("--format=json", "--columns=name,external_ids", "list", "Port");
   const { data }: { data: [string, ["map", [string, string][]]][] } = JSON.parse(rows);

@@ -22,7 +22,7 @@ class Driver {
   }
 }
 
-Deno.test("limited() changes nothing of answers, refusals and what gives no promise", async () => {
+Deno.test("limited() changes nothing of answers, refusals and methods that return no promise", async () => {
   const driver = limited("switch", new Driver(), 1_000);
   assertEquals(await driver.ask(), "sw0");
   assertEquals(driver.state(), "sw0 up");

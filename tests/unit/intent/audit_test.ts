@@ -108,7 +108,7 @@ Deno.test("auditClaims() names an endpoint that a set-up made whose pod is gone,
   assertEquals(auditClaims(held.documents), []);
 });
 
-Deno.test("poolsInUse() tells what is held, for whom and until when", () => {
+Deno.test("poolsInUse() shows what is held, for which pod and until when", () => {
   const store = filled();
   store.put({ "networks/t/a": { ...store.get("networks/t/a"), holdAddress: 60 } });
   store.put(dynamic(1_000));

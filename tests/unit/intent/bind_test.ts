@@ -30,7 +30,7 @@ const chosen = (store: IntentDatabase, placement: ReturnType<typeof pod>, taken:
   chooseEndpoints(store.documents, placement, { taken })
     .map(({ endpoint, interface: name }) => `${endpoint.tenant}/${endpoint.network} ${name}`);
 
-Deno.test("chooseEndpoints() gives a pod the endpoints of its name, in order, with interface names", () => {
+Deno.test("chooseEndpoints() returns the endpoints of a pod's name, in order, with interface names", () => {
   const store = storeWith(intents.multipleEndpoints);
   assertEquals(chosen(store, pod("myContainer2")), [
     "tenant-one/orange eth0",
@@ -185,7 +185,7 @@ for (const [name, placement, want] of swaps) {
   });
 }
 
-Deno.test("matchesSwapped() is no fault where the pod belongs on another host", () => {
+Deno.test("matchesSwapped() returns no fault where the pod belongs on another host", () => {
   const store = storeWith(intents.oneHostVlan);
   const swapped = pod("default", { namespace: "myContainer1", host: "host9" });
   assertEquals(matchesSwapped(store.documents, swapped), true);

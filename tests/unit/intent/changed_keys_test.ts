@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { ChangedKeys } from "../../../lib/intent/changed_keys.ts";
 
-Deno.test("Journal.since() gives what was noted later, in order", () => {
+Deno.test("Journal.since() returns what was noted later, in order", () => {
   const journal = new ChangedKeys();
   journal.note("a");
   const { count } = journal;
@@ -21,10 +21,12 @@ Deno.test("Journal.since() does not know what is long ago, and never leaves a ke
     journal.note(`key${n}`);
     noted.push(`key${n}`);
   }
-  const told = looks.map(({ count }) => journal.since(count));
-  assertEquals(told[0], undefined);
-  for (const [n, { at }] of looks.entries()) if (told[n]) assertEquals(told[n], noted.slice(at));
-  assertEquals(told.at(-1)?.length, 500);
+  const results = looks.map(({ count }) => journal.since(count));
+  assertEquals(results[0], undefined);
+  for (const [n, { at }] of looks.entries()) {
+    if (results[n]) assertEquals(results[n], noted.slice(at));
+  }
+  assertEquals(results.at(-1)?.length, 500);
 });
 
 Deno.test("Journal.since() knows nothing from before anything may have changed", () => {

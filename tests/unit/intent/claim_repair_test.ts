@@ -97,7 +97,7 @@ Deno.test("planRepairs() rebuilds a record's missing claim, and takes one back f
   assertEquals(brokenPromises(store.documents), []);
 });
 
-Deno.test("planRepairs() gives an address that two records want to the one whose pod has it", () => {
+Deno.test("planRepairs() leaves an address that two records want to the one whose pod has it", () => {
   const store = storeWith("c1", "c2");
   store.put({
     "endpoints/one/a/c1": { ...store.get("endpoints/one/a/c1"), address: "11.1.0.2" },
@@ -142,7 +142,7 @@ Deno.test("a repair makes any store whole again whose claims were lost, invented
   );
 });
 
-Deno.test("a repair's checks fail where somebody else was faster", () => {
+Deno.test("a repair's checks fail where another client was faster", () => {
   const store = storeWith("c1");
   store.put(leak());
   const [first] = planRepairs(store.documents);

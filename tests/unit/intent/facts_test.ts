@@ -35,7 +35,7 @@ for (const { name, file, want } of hosts) {
   });
 }
 
-Deno.test("the same file twice gives a VLAN network nothing of a tunnel", () => {
+Deno.test("a VLAN network has no tunnel fields, also when its file is applied twice", () => {
   const store = storeWith(intents.mixedTenants);
   const before = store.keysBelow("");
   assertEquals(store.wish("replace", intents.mixedTenants).operations, []);

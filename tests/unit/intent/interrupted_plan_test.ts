@@ -21,7 +21,7 @@ Deno.test("records without their parent stay until they are named, and then go",
   assertEquals(store.keysBelow("networks/"), ["networks/two/b"]);
 });
 
-Deno.test("a fixed address that its network cannot have hinders no plan but those that name it", () => {
+Deno.test("a fixed address that its network cannot have fails only plans that name it", () => {
   const fixed = [{ Container: "c", IpAddress: "10.0.0.9" }];
   const store = storeWith(vlanTenant([network("a", fixed, { SubnetCIDR: "10.0.0.0/24" })]));
   // Cut off after the network had moved, before its endpoint did.

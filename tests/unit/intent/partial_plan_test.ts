@@ -43,7 +43,7 @@ const part = (text: string, picks: readonly number[]) => {
   return JSON.stringify({ ...file, Tenants: tenants });
 };
 
-Deno.test("planChange() gives what planIntent() gives, whether it looks at all or at a part", () => {
+Deno.test("planChange() returns what planIntent() returns, whether it looks at all or at a part", () => {
   const mode = fc.constantFrom<Change["mode"]>("add", "add", "add", "replace", "delete");
   let changing = 0;
   fc.assert(

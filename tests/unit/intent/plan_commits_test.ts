@@ -45,7 +45,7 @@ Deno.test("planCommits() can be gone through twice", () => {
   assertEquals([...commits], [...commits]);
 });
 
-Deno.test("planCommits() gives nothing for an empty plan", () => {
+Deno.test("planCommits() returns nothing for an empty plan", () => {
   assertEquals([...planCommits(planOf(new IntentDatabase(), {}))], []);
 });
 
@@ -87,7 +87,7 @@ Deno.test("resolveChecks() fills in the revisions of earlier commits, and faults
   assertEquals(fault.code, "failed");
 });
 
-Deno.test("a commit fails where somebody else was faster, and a new plan goes on from there", () => {
+Deno.test("a commit fails where another client was faster, and a new plan goes on from there", () => {
   const store = new IntentDatabase();
   const file = vlanTenant([network("a", ["c1", "c2"])]);
   const late = planOf(store, file);

@@ -146,7 +146,7 @@ for (const [name, file, code, ...says] of refused) {
   });
 }
 
-Deno.test("a group that is still named is not deleted, and its users are told", () => {
+Deno.test("a group that is still named is not deleted, and its users are listed", () => {
   const rules = [{ Id: "7", Direction: "in", FromGroup: "app", Action: "allow" }];
   const parts = {
     Groups: [{ Name: "web", Network: "n", Policies: ["p"] }, { Name: "app", Network: "n" }],
@@ -165,7 +165,7 @@ Deno.test("a group that is still named is not deleted, and its users are told", 
   assertEquals(JSON.stringify([...store.documents]), before);
 });
 
-Deno.test("a policy that no group has is warned of", () => {
+Deno.test("a policy that no group has causes a warning", () => {
   const store = new IntentDatabase();
   const { warnings } = store.wish("add", vlanTenant([], { Policies: [{ Name: "p" }] }));
   assertEquals(warnings, ["policy one/p has no effect: no group has it"]);

@@ -66,7 +66,7 @@ const tenant = (number: number) =>
     Networks: pick(5, network),
   });
 
-/** Overlaps and double tags would be refused, so the second of two gives way. */
+/** Overlaps and double tags would be refused, so the second of two is dropped. */
 function settle<T extends { readonly Networks: readonly N[] }, N extends object>(
   tenants: readonly T[],
 ): T[] {

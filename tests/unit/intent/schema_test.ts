@@ -23,7 +23,7 @@ Deno.test("the original's examples stand under their licence", () => {
   assertStringIncludes(notice, "contiv/netplugin, April 2015, data under Apache-2.0");
 });
 
-Deno.test("parseIntent() gives what the file says and nothing else", () => {
+Deno.test("parseIntent() returns what the file says and nothing else", () => {
   const { intent } = parseIntent(intents.twoHostVlan);
   assertEquals(intent.hosts[1], { name: "host2", intf: "eth2" });
   const [{ networks, ...tenant }] = intent.tenants as [typeof intent.tenants[number]];
@@ -98,7 +98,7 @@ const full = {
   HostBindings: [{ Container: "c", Host: "host1", AttachUUID: "abc" }],
 };
 
-Deno.test("intentToFile() gives back a file that uses every key", () => {
+Deno.test("intentToFile() returns a file that uses every key", () => {
   const { intent, warnings } = parseIntent(JSON.stringify(full), { strict: true });
   assertEquals(warnings, []);
   assertEquals<unknown>(intentToFile(intent), full);
@@ -167,7 +167,7 @@ Deno.test("parseIntent() warns of unknown keys and says what was meant", () => {
   ]);
 });
 
-Deno.test("parseIntent() refuses unknown keys where it is told to be strict", () => {
+Deno.test("parseIntent() refuses unknown keys when it is strict", () => {
   const fault = assertThrows(
     () => parseIntent(`{"Tenants":[{"Nam":"t"}]}`, { strict: true }),
     Fault,

@@ -10,7 +10,7 @@ import { IntentDatabase } from "./intent_database.ts";
 import { anyIntent } from "./random_intents.ts";
 import { runs } from "../cases.ts";
 
-/** Brings a wish about, one commit a step; plans again where somebody else was faster. */
+/** Brings a wish about, one commit a step; plans again where another client was faster. */
 function* bringAbout(store: IntentDatabase, wish: Change): Generator<void> {
   const plan = () => {
     try {
@@ -35,7 +35,7 @@ function* bringAbout(store: IntentDatabase, wish: Change): Generator<void> {
   }
 }
 
-Deno.test("two planners that know nothing of each other break no promise, whoever is faster", () => {
+Deno.test("two planners that know nothing of each other break no promise, whichever is faster", () => {
   const mode = fc.constantFrom<Change["mode"]>("add", "replace", "delete");
   const wish = fc.tuple(mode, anyIntent);
   fc.assert(
@@ -50,7 +50,7 @@ Deno.test("two planners that know nothing of each other break no promise, whoeve
         if (first?.next().done && second?.next().done) break;
       }
       assertEquals(brokenOnTheWay(store.documents), []);
-      // One may have ended between a subnet's move and its addresses'. That hinders no other plan,
+      // One may have ended between a subnet's move and its addresses'. That does not disturb other plans,
       // and goes with the next one that states all.
       store.wish("add", {});
       assertEquals(brokenOnTheWay(store.documents), []);

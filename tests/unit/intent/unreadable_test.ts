@@ -50,7 +50,7 @@ Deno.test("planIntent() leaves a newer endpoint alone, says so, and does the res
   assertEquals(store.get("endpoints/one/a/c3")?.address, "11.1.0.3");
 });
 
-Deno.test("planIntent() gives nobody a number whose claim it cannot read, and moves nobody from it", () => {
+Deno.test("planIntent() assigns no number whose claim it cannot read, and moves no owner from it", () => {
   const store = new IntentDatabase();
   store.wish("add", vlanTenant([network("a", ["c1"])]));
   store.put({

@@ -132,7 +132,7 @@ Deno.test("lowestFreeAddress() goes on from the hint, then from the lowest", () 
   assertEquals(lowest("11.1.0.7"), "11.1.0.1");
 });
 
-Deno.test("lowestFreeAddress() gives no address twice, and finds a released one again", () => {
+Deno.test("lowestFreeAddress() returns no address twice, and finds a released one again", () => {
   const step = fc.oneof(fc.constant("take"), fc.nat(20));
   fc.assert(fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
     const one = pool("11.1.0.0/28", { gateway: "11.1.0.14" });
@@ -157,7 +157,7 @@ Deno.test("lowestFreeAddress() gives no address twice, and finds a released one 
   }));
 });
 
-Deno.test("freeAddresses() gives 10,000 of a /16 in less than 200 ms", () => {
+Deno.test("freeAddresses() returns 10,000 of a /16 in less than 200 ms", () => {
   const used = new Set<number>();
   const started = performance.now();
   const free = freeAddresses(pool("11.1.0.0/16"), (address) => used.has(address));

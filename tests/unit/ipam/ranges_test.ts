@@ -87,7 +87,7 @@ for (const { text, says } of refusedVnis) {
   });
 }
 
-Deno.test("lowestFreeId() gives the lowest id, and goes on from a hint, then from the start", () => {
+Deno.test("lowestFreeId() returns the lowest id, and goes on from a hint, then from the start", () => {
   const ranges = parseVlanRanges("1-3,10-11");
   const used = new Set<number>();
   assertEquals(lowestFreeId(ranges, (id) => used.has(id)), 1);

@@ -76,7 +76,7 @@ Deno.test("a negative prefix length is refused", () => {
   );
 });
 
-Deno.test("parseSubnet() refuses host bits with the way out, or cuts them where it is told", () => {
+Deno.test("parseSubnet() refuses host bits with the way out, or cuts them where that is asked for", () => {
   const fault = assertThrows(() => parseSubnet("10.0.0.77/24"), Fault);
   assertStringIncludes(fault.message, 'has host bits; write "10.0.0.0/24"');
   assertEquals(subnetToText(parseSubnet("10.0.0.77/24", { hostBits: "cut" })), "10.0.0.0/24");
@@ -92,7 +92,7 @@ const hosts: readonly { subnet: string; index: number; want: string }[] = [
 ];
 
 for (const { subnet, index, want } of hosts) {
-  Deno.test(`hostAt() gives ${want} as host ${index} of ${subnet}, and hostIndex() the reverse`, () => {
+  Deno.test(`hostAt() returns ${want} as host ${index} of ${subnet}, and hostIndex() the reverse`, () => {
     assertEquals(addressToText(hostAt(parseSubnet(subnet), index)), want);
     assertEquals(hostIndex(parseSubnet(subnet), parseAddress(want)), index);
   });
@@ -148,7 +148,7 @@ for (const { pool, length, used, want } of free) {
   });
 }
 
-Deno.test("freeSubnets() gives what trying every block gives", () => {
+Deno.test("freeSubnets() returns what trying every block finds", () => {
   const pool = parseSubnet("10.0.0.0/24");
   const block = fc.tuple(fc.integer({ min: 25, max: 32 }), fc.nat(255)).map((
     [length, at],
@@ -161,7 +161,7 @@ Deno.test("freeSubnets() gives what trying every block gives", () => {
   }));
 });
 
-Deno.test("freeSubnets() gives no block that is larger than its pool", () => {
+Deno.test("freeSubnets() returns no block that is larger than its pool", () => {
   const pool = parseSubnet("10.0.0.0/24");
   assertEquals([...freeSubnets(pool, 23, [])], []);
   assertEquals([...freeSubnets(pool, 23, [parseSubnet("10.0.0.0/30")])], []);

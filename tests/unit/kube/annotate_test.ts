@@ -13,13 +13,13 @@ for (
       want: `{"op":"test","path":"${PATH}","value":null},{"op":"add","path":"${PATH}","value":"x"}`,
     },
     {
-      name: "replaces what it was told",
+      name: "replaces the given value",
       before: "w",
       after: "x",
       want: `{"op":"test","path":"${PATH}","value":"w"},{"op":"add","path":"${PATH}","value":"x"}`,
     },
     {
-      name: "removes what it was told",
+      name: "removes the given value",
       before: "w",
       after: null,
       want: `{"op":"test","path":"${PATH}","value":"w"},{"op":"remove","path":"${PATH}"}`,

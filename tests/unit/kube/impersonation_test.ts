@@ -40,7 +40,7 @@ Deno.test("impersonation in a kubeconfig is not ignored: it becomes the headers 
 });
 
 for (const empty of ["", null, undefined]) {
-  Deno.test(`impersonation by ${JSON.stringify(empty)} is none`, () => {
+  Deno.test(`impersonation by ${JSON.stringify(empty)} is not an impersonation`, () => {
     const lists = [empty === "" ? [] : empty, empty === "" ? {} : empty];
     const user = { as: empty, "as-uid": empty, "as-groups": lists[0], "as-user-extra": lists[1] };
     assertEquals(accessOf(user).impersonation, undefined);

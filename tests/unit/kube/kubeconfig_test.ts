@@ -76,7 +76,7 @@ const base = (cluster: object, user: object, more: object = {}) =>
     ...more,
   });
 
-Deno.test("accessFrom() takes a server without TLS only where it is said", async () => {
+Deno.test("accessFrom() takes a server without TLS only where that is allowed explicitly", async () => {
   const text = base({ server: "http://127.0.0.1:8080" }, {});
   await assertRejects(() => read(text), Fault, "--kube-insecure");
   assertEquals((await read(text, { isInsecure: true })).server, "http://127.0.0.1:8080");

@@ -103,7 +103,7 @@ Deno.test("hostPodIn() sees an end coming: deleted, succeeded or failed", () => 
   }
 });
 
-Deno.test("objects of other shapes are none, and fields of other kinds are left out", () => {
+Deno.test("objects of other shapes are ignored, and fields of other types are left out", () => {
   for (const value of [undefined, null, 1, "x", [], {}, { metadata: { uid: "u" } }]) {
     for (const read of [hostPodIn, peerPodIn, namespaceIn, policyIn]) {
       assertEquals(read(value, new StringPool()), undefined);

@@ -14,7 +14,7 @@ function streamOf(bytes: Uint8Array, sizes: readonly number[]): ReadableStream<U
   return ReadableStream.from(chunks);
 }
 
-Deno.test("lines() gives the same lines however the stream is cut, also within a character", async () => {
+Deno.test("lines() returns the same lines however the stream is cut, also within a character", async () => {
   const line = fc.string({ unit: "grapheme" }).map((text) => text.replaceAll("\n", ""));
   const sizes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1 });
   await fc.assert(fc.asyncProperty(fc.array(line), sizes, async (wanted, sizes) => {

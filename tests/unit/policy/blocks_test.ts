@@ -13,7 +13,7 @@ const blocks = [
 ];
 
 for (const { block, excepts, want } of blocks) {
-  Deno.test(`blockWithout() gives "${want}" for ${block} without ${excepts.join(" ") || "anything"}`, () => {
+  Deno.test(`blockWithout() returns "${want}" for ${block} without ${excepts.join(" ") || "anything"}`, () => {
     const parts = blockWithout(parseSubnet(block), excepts.map((one) => parseSubnet(one)));
     assertEquals(parts.map(subnetToText).join(" "), want);
   });
@@ -44,7 +44,7 @@ for (
   });
 }
 
-Deno.test("maskOf() gives masks as unsigned numbers", () => {
+Deno.test("maskOf() returns masks as unsigned numbers", () => {
   assertEquals([0, 1, 8, 31, 32].map(maskOf), [
     0,
     0x8000_0000,

@@ -1,4 +1,4 @@
-// Whoever belongs to a set is among its candidates, and few others are.
+// All endpoints of a set are among its candidates, and few others are.
 
 import { assert, assertEquals } from "@std/assert";
 import { Candidates } from "../../../lib/policy/candidates.ts";

@@ -1,4 +1,4 @@
-// Rules of contiv that are not understood: nothing is open for it, and it is said.
+// Rules of contiv that are not understood: nothing is open for them, and this is reported.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { tenantPolicies } from "../../../lib/agent/policy/policy_records.ts";
@@ -17,8 +17,8 @@ const cases: readonly { name: string; rule: Readonly<Record<string, unknown>>; s
   { name: "a port of no protocol", rule: { Port: 80 }, says: "Port of no protocol" },
   { name: "a protocol with another name", rule: { Protocol: "quic" }, says: "Protocol" },
   { name: "a protocol above 255", rule: { Protocol: "256" }, says: "Protocol" },
-  { name: "a priority that is none", rule: { Priority: "high" }, says: "Priority" },
-  { name: "a direction that is none", rule: { Direction: "both" }, says: "Direction" },
+  { name: "a priority that is not a number", rule: { Priority: "high" }, says: "Priority" },
+  { name: "an unknown direction", rule: { Direction: "both" }, says: "Direction" },
   { name: "a field of another version", rule: { FromService: "dns" }, says: "a field FromService" },
   {
     name: "group and address at once",
@@ -83,7 +83,7 @@ function judgesOf(rules: readonly Rule[]) {
 }
 
 for (const { name, rule, says } of cases) {
-  Deno.test(`contiv: ${name} opens nothing, and is told`, () => {
+  Deno.test(`contiv: ${name} opens nothing, and is reported`, () => {
     for (const Action of ["allow", "deny"]) {
       const base = { Id: "1", Direction: "in", Action: "deny" };
       const strange = { Id: "2", Priority: 50, Direction: "in", Action, ...rule };

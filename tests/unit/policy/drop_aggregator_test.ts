@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { DropAggregator } from "../../../lib/policy/drop_aggregator.ts";
 
-Deno.test("DropBook tells a kind when it comes, and once an interval while it goes on", () => {
+Deno.test("DropAggregator reports a kind at its first drop, and once an interval while it goes on", () => {
   const book = new DropAggregator();
   const take = (key: string) => book.count(key, () => `words of ${key}`);
   assertEquals([take("a"), take("a"), take("b"), take("a")], [
@@ -26,14 +26,14 @@ Deno.test("DropBook tells a kind when it comes, and once an interval while it go
   assertEquals(take("a"), "words of a");
 });
 
-Deno.test("DropBook makes words of 100 kinds and counts the rest, whatever comes", () => {
+Deno.test("DropAggregator reports 100 kinds and counts the rest, whatever comes", () => {
   const book = new DropAggregator();
   let made = 0;
-  const told = Array.from(
+  const reported = Array.from(
     { length: 100_000 },
     (_, n) => book.count(String(n), () => `${made++}`),
   ).filter((words) => words !== undefined);
-  assertEquals([told.length, made], [100, 100]);
+  assertEquals([reported.length, made], [100, 100]);
   assertEquals(book.endInterval(), { more: [], others: 99_900, seen: 100_000 });
   assertEquals(book.isEmpty, true);
   assertEquals(book.endInterval().seen, 100_000);

@@ -1,4 +1,4 @@
-// Who may talk to whom, told again in the plainest way: straight from the objects, one packet at a
+// Which pods may talk to each other, computed again in the plainest way: straight from the objects, one packet at a
 // time, with loops. It shares nothing with lib/policy but the shapes of its input; what the two say
 // must be the same.
 

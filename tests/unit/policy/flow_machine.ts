@@ -74,7 +74,7 @@ export class FlowMachine {
 
   /**
    * Returns where the fragments of a datagram end, the first one first. As on the userspace datapath, ct() holds
-   * them until all are there; those that wait in vain are dropped.
+   * them until all are there; those whose rest never comes are dropped.
    */
   runDatagram(fragments: readonly Fields[], connections: Connections): Outcome[] {
     const walks = fragments.map((fields) => this.#walk({ ...fields }));

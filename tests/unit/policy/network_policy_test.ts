@@ -49,7 +49,7 @@ const cases: {
   denied: TestPacket[];
 }[] = [
   {
-    name: "no policy isolates nobody",
+    name: "no policy isolates no pod",
     policies: [],
     allowed: [packet(other, web)],
     denied: [],
@@ -215,7 +215,7 @@ const bad: { name: string; rule: NonNullable<NetworkPolicy["ingress"]>[0]; probl
     problem: "except 10.2.0.0/16 is not inside 10.1.1.0/24, so the block matches nothing",
   },
   {
-    name: "a block that is none",
+    name: "a block that is not valid",
     rule: { from: [{ ipBlock: { cidr: "10.1.1.0/33" } }] },
     problem: 'ipBlock matches nothing: "10.1.1.0/33" is not a valid subnet',
   },
@@ -237,7 +237,7 @@ const bad: { name: string; rule: NonNullable<NetworkPolicy["ingress"]>[0]; probl
 ];
 
 for (const { name, rule, problem } of bad) {
-  Deno.test(`NetworkPolicy: ${name} opens nothing, and is told`, () => {
+  Deno.test(`NetworkPolicy: ${name} opens nothing, and is reported`, () => {
     const policy = { ...forWeb, ingress: [rule] };
     assertEquals(rulesOfNetworkPolicy(policy).problems, [`NetworkPolicy one/p: ${problem}`]);
     const { flows } = build(worldOf(policy));
@@ -247,7 +247,7 @@ for (const { name, rule, problem } of bad) {
   });
 }
 
-Deno.test("NetworkPolicy: a peer that is named twice, and calls a port as nobody did, leaves nothing", () => {
+Deno.test("NetworkPolicy: a peer that is named twice, and names a port that no pod has, leaves nothing", () => {
   const [peer, port] = [{ podSelector: { matchLabels: { app: "web" } } }, "http"];
   const policy: NetworkPolicy = {
     ...{ namespace: "one", name: "p", podSelector: { matchLabels: { app: "app" } } },

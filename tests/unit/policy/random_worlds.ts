@@ -22,7 +22,7 @@ export interface RandomWorld extends TestWorld {
   readonly endpoints: readonly PlacedEndpoint[];
 }
 
-/** Chooses, always alike for one seed (mulberry32). */
+/** Chooses, always the same for one seed (mulberry32). */
 export class Dice {
   #state: number;
 
@@ -225,7 +225,7 @@ function randomRule(dice: Dice, id: string): ContivRule {
   };
 }
 
-/** Returns every packet that may tell a difference: each pair and some strangers, each service. */
+/** Returns every packet that may show a difference: each pair and some strangers, each service. */
 export function packetsOf({ endpoints }: RandomWorld): (TestPacket & { readonly tag: number })[] {
   const pairs = endpoints.flatMap((from) => [
     ...endpoints.filter((to) => to.id !== from.id && to.tenant === from.tenant)

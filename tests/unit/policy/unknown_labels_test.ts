@@ -1,4 +1,5 @@
-// Pods whose labels nobody has told yet: closed by what may be about them, opened by what surely is.
+// Pods whose labels are not known yet: closed by each policy that may apply to them, opened only by those that
+// surely do.
 
 import { assertEquals } from "@std/assert";
 import type { Endpoint, NetworkPolicy } from "../../../lib/policy/input.ts";
@@ -68,7 +69,7 @@ const cases: readonly (readonly [string, readonly NetworkPolicy[], Endpoint, End
       ...[known, unlabelled, false] as const,
     ],
     [
-      "it is no peer of what asks for labels, nor for their absence",
+      "it is not a peer where labels, or their absence, are required",
       [policy("p", {
         ingress: [{
           from: [

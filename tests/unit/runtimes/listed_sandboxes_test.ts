@@ -46,7 +46,7 @@ const cases: readonly {
     want: "prod/web",
   },
   {
-    of: "0.15's app container, whose daemon tells no network mode",
+    of: "0.15's app container, whose daemon reports no network mode",
     name: `k8s_main.aa00e006_web_default_${UID}_0123abcd`,
     networkMode: "",
     want: undefined,
@@ -59,7 +59,7 @@ const cases: readonly {
     want: undefined,
   },
   {
-    of: "an app container of another name than kubelets give",
+    of: "an app container with another name than kubelets use",
     name: "web",
     labels: { [POD]: "web", [NAMESPACE]: "default", [CONTAINER]: "main", [TYPE]: "container" },
     networkMode: "",
@@ -90,14 +90,14 @@ Deno.test("sandboxesIn() calls a container by its id where its name could be no 
   }
 });
 
-Deno.test("newsFrom() tells nothing of app containers and of what is not needed", () => {
+Deno.test("runtimeEventFrom() returns nothing for app containers and for events that are not needed", () => {
   const app = { name: `k8s_main_web_default_${UID}_0`, labels: {} };
   const plain = { name: "web", labels: {} };
-  const tell = (action: string, naming: typeof app | undefined) =>
+  const eventOf = (action: string, naming: typeof app | undefined) =>
     runtimeEventFrom({ kind: "event", event: { action, id: ID, naming } });
-  assertEquals(tell("start", app), undefined);
-  assertEquals(tell("exec_start", plain), undefined);
-  assertEquals(tell("start", plain), { kind: "started", sandbox: ID, role: "plain" });
-  assertEquals(tell("die", undefined), { kind: "ended", sandbox: ID, role: "unknown" });
+  assertEquals(eventOf("start", app), undefined);
+  assertEquals(eventOf("exec_start", plain), undefined);
+  assertEquals(eventOf("start", plain), { kind: "started", sandbox: ID, role: "plain" });
+  assertEquals(eventOf("die", undefined), { kind: "ended", sandbox: ID, role: "unknown" });
   assertEquals(runtimeEventFrom({ kind: "opened" }), { kind: "opened" });
 });

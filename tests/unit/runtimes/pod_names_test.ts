@@ -94,7 +94,11 @@ const cases: readonly Case[] = [
     want: undefined,
   },
   { of: "a stranger", name: "/nginx", want: undefined },
-  { of: "a stranger whose name starts alike", name: "/k8s_POD", want: undefined },
+  {
+    of: "a foreign container whose name starts in the same way",
+    name: "/k8s_POD",
+    want: undefined,
+  },
   { of: "a name with a part too many", name: `/k8s_POD_web_x_default_${UID}_0`, want: undefined },
   { of: "a name with an empty part", name: `/k8s_POD__default_${UID}_0`, want: undefined },
   { of: "a name with no attempt", name: `/k8s_POD_web_default_${UID}_`, want: undefined },
@@ -114,7 +118,7 @@ const cases: readonly Case[] = [
   { of: "a label with half of the names", name: "/x", labels: { [POD]: "web" }, want: undefined },
   { of: "a label with three names", name: "/x", labels: { [POD]: "a/b/c" }, want: undefined },
   {
-    of: "a uid that is no word, which is left out",
+    of: "a uid that is not a word, which is left out",
     name: "/x",
     labels: { [POD]: "prod/web", "io.kubernetes.pod.uid": "a b" },
     want: "prod/web",
@@ -128,7 +132,7 @@ const cases: readonly Case[] = [
 ];
 
 for (const { of, name, labels = {}, want } of cases) {
-  Deno.test(`podFromNaming() of ${of} gives ${want ?? "nothing"}`, () => {
+  Deno.test(`podFromNaming() of ${of} returns ${want ?? "nothing"}`, () => {
     const pod = podFromNaming({ name, labels });
     const seen = pod && `${pod.namespace}/${pod.name}${pod.uid === undefined ? "" : ` ${pod.uid}`}`;
     assertEquals(seen, want);

@@ -63,19 +63,19 @@ Deno.test("the small assertions accept what holds and refuse what does not", () 
   check("exists", !refuses(() => assertExists(0)) && refuses(() => assertExists(null)));
 });
 
-Deno.test("assertThrows() gives the error, and refuses silence, another class, other words", () => {
+Deno.test("assertThrows() returns the error, and refuses silence, another class, other words", () => {
   const act = () => {
     throw new TypeError("pool is full");
   };
-  check("gives it", assertThrows(act, TypeError, "full").message === "pool is full");
+  check("returns it", assertThrows(act, TypeError, "full").message === "pool is full");
   check("silence", refuses(() => assertThrows(() => {})));
   check("class", refuses(() => assertThrows(act, RangeError)));
   check("words", refuses(() => assertThrows(act, TypeError, "empty")));
 });
 
-Deno.test("assertRejects() gives the reason, and refuses a promise that is kept", async () => {
+Deno.test("assertRejects() returns the reason, and refuses a promise that is kept", async () => {
   const error = await assertRejects(() => Promise.reject(new RangeError("far")), RangeError, "far");
-  check("gives it", error.message === "far");
+  check("returns it", error.message === "far");
   const silence = await assertRejects(() => Promise.resolve()).catch((error) => error);
   check("silence", silence instanceof AssertionError);
 });

@@ -9,13 +9,13 @@ interface Case {
 }
 
 const cases: readonly Case[] = [
-  { name: "gives words in _", args: "a b", want: { _: ["a", "b"] } },
+  { name: "returns words in _", args: "a b", want: { _: ["a", "b"] } },
   { name: "makes numbers of words that look so", args: "7 0x10 1e3", want: { _: [7, 16, 1000] } },
   { name: "leaves words as text on wish", args: "7", options: { string: "_" }, want: { _: ["7"] } },
   { name: "reads - as a word", args: "-", want: { _: ["-"] } },
   { name: "reads --name value and --name=value", args: "--a x --b=y", want: { a: "x", b: "y" } },
   { name: "keeps text after the first =", args: "--a=b=c", want: { a: "b=c" } },
-  { name: "gives an empty value", args: "--a=", want: { a: "" } },
+  { name: "returns an empty value", args: "--a=", want: { a: "" } },
   { name: "makes a number of a value", args: "--mtu 1450", want: { mtu: 1450 } },
   {
     name: "keeps a string's digits",
@@ -65,19 +65,19 @@ const cases: readonly Case[] = [
     want: { intent: ["a", "b"] },
   },
   {
-    name: "gives an empty list for a collected flag that is absent",
+    name: "returns an empty list for a collected flag that is absent",
     args: "",
     options: { string: "intent", collect: "intent" },
     want: { intent: [] },
   },
   {
-    name: "gives all aliases the value",
+    name: "sets the value of all aliases",
     args: "-f x",
     options: { string: "file", alias: { file: ["f", "path"] } },
     want: { f: "x", file: "x", path: "x" },
   },
   {
-    name: "gives defaults, also to aliases",
+    name: "returns defaults, for aliases too",
     args: "",
     options: { default: { o: "table" }, alias: { o: "output" } },
     want: { o: "table", output: "table" },

@@ -18,7 +18,7 @@ const cases: readonly (readonly [string, string, number])[] = [
 ];
 
 for (const [name, text, columns] of cases) {
-  Deno.test(`unicodeWidth() gives ${columns} for ${name}`, () => {
+  Deno.test(`unicodeWidth() returns ${columns} for ${name}`, () => {
     assertEquals(unicodeWidth(text), columns);
   });
 }

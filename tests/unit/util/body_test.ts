@@ -4,7 +4,7 @@ import { piecesOf, readText } from "../../../lib/util/body.ts";
 
 const encoder = new TextEncoder();
 
-/** A body that gives `pieces` and then neither ends nor goes on; tells when nobody wants it any more. */
+/** A body of `pieces` that then neither ends nor goes on, and reports when it is cancelled. */
 function stalling(...pieces: Uint8Array[]) {
   const cancelled = Promise.withResolvers<void>();
   const body = new ReadableStream<Uint8Array>({
@@ -44,7 +44,7 @@ Deno.test("readText() refuses a body that is longer than its limit", async () =>
   await cancelled;
 });
 
-Deno.test("unlessAborted() gives what comes first: the work's end or the abort", async () => {
+Deno.test("unlessAborted() returns what comes first: the work's end or the abort", async () => {
   const never = new Promise<never>(() => {});
   const stop = new AbortController();
   assertEquals(await unlessAborted(Promise.resolve(1), stop.signal), 1);

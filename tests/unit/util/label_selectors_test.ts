@@ -33,7 +33,7 @@ const cases: readonly (readonly [LabelSelector, ...(boolean | undefined)[]])[] =
   [is("Exists", "zone"), false, undefined, false, undefined],
   [is("DoesNotExist", "app"), false, false, true, undefined],
   [is("DoesNotExist", "zone"), true, undefined, true, undefined],
-  // A label of all objects in JavaScript is none of the pod's.
+  // What all objects in JavaScript inherit is not a label of the pod.
   [is("Exists", "constructor"), false, undefined, false, undefined],
   [{ matchLabels: { app: "web" }, ...is("Exists", "zone") }, false, undefined, false, undefined],
   [{ matchLabels: { app: "db" }, ...is("Exists", "zone") }, false, false, false, undefined],

@@ -33,9 +33,9 @@ const FOREIGN = '{"name":"multus/x","ips":["1.2.3.4"]}';
 
 for (
   const { name, now, attachments, want } of [
-    { name: "tells one network", now: undefined, attachments: [BLUE], want: `[${BLUE_TEXT}]` },
+    { name: "reports one network", now: undefined, attachments: [BLUE], want: `[${BLUE_TEXT}]` },
     {
-      name: "tells several by interface",
+      name: "reports several by interface",
       now: undefined,
       attachments: [RED, BLUE],
       want: `[${BLUE_TEXT},${RED_TEXT}]`,
@@ -68,7 +68,7 @@ for (
     },
     { name: "writes nothing for nothing", now: undefined, attachments: [], want: undefined },
     { name: "leaves what it cannot read", now: "{x", attachments: [BLUE], want: undefined },
-    { name: "leaves what is no list", now: "[1]", attachments: [BLUE], want: undefined },
+    { name: "leaves what is not a list", now: "[1]", attachments: [BLUE], want: undefined },
   ]
 ) {
   Deno.test(`statusChange() ${name}`, () => assertEquals(statusChange(now, attachments), want));

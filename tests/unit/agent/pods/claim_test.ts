@@ -43,7 +43,7 @@ const options = { newId: () => `id${++nextId}`, mtuOf: () => 1450 };
 const claim = (docs = documents(), where = place, what = endpoint) =>
   planClaim(docs, where, [{ endpoint: what, interface: "eth0" }], options);
 
-Deno.test("planClaim() binds an endpoint that nobody had to this host, in one commit", () => {
+Deno.test("planClaim() binds an endpoint that no pod had to this host, in one commit", () => {
   const { attachments, checks, writes, isNew } = claim();
   assertEquals(isNew, true);
   assertEquals(attachments[0]?.addresses, ["11.1.0.1/24"]);
@@ -94,7 +94,7 @@ Deno.test("planClaim() lets a new infra container take over from the one it repl
   assertEquals(gone, ["attachments/host1/ffffffffffff/eth0"]);
 });
 
-Deno.test("planClaim() gives only the first interface of a pod a default route", () => {
+Deno.test("planClaim() plans a default route for a pod's first interface only", () => {
   const second = { ...endpoint, container: "other", address: "11.1.0.2" };
   const { attachments } = planClaim(documents(), place, [
     { endpoint, interface: "eth0" },

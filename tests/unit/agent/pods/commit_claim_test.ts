@@ -1,4 +1,5 @@
-// Committing a claim: to the store, or, while that is unreachable, for later where it can harm nobody.
+// Committing a claim: to the store, or, while that is unreachable, for later
+// where it cannot conflict with another host.
 
 import { assertEquals, assertRejects } from "@std/assert";
 import type { Claim } from "../../../../lib/agent/pods/claim.ts";

@@ -21,7 +21,7 @@ function arrive(documents: ReturnType<typeof documentsOf>, more: Partial<NewPod>
 
 const LAST = "10.9.0.5"; // .6 is the gateway
 
-Deno.test("planArrival() takes the lowest free address, with its claim, and leaves word for who deletes the network", () => {
+Deno.test("planDynamicEndpoint() takes the lowest free address, with its claim, and marks the network as in use", () => {
   const { choice, checks, writes } = arrive(
     documentsOf({ endpoints: [endpointOf("a", "10.9.0.1")] }),
   );
@@ -37,12 +37,12 @@ Deno.test("planArrival() takes the lowest free address, with its claim, and leav
   assertEquals(writes.map(({ key }) => key), ["claims/ip/t/blue/10.9.0.2", "arrivals/t/blue"]);
 });
 
-Deno.test("planArrival() passes by what another set-up of this host is taking", () => {
+Deno.test("planDynamicEndpoint() skips what another set-up of this host is taking", () => {
   const isTaking = (claim: string) => claim.endsWith("/10.9.0.1") || claim.endsWith("/10.9.0.2");
   assertEquals(arrive(documentsOf(), { isTaking }).choice.endpoint.address, "10.9.0.3");
 });
 
-Deno.test("planArrival() gives a pod the address that is held for it, and takes the mark away", () => {
+Deno.test("planDynamicEndpoint() chooses the address that is held for the pod, and ends the hold", () => {
   const endpoints = [endpointOf("web", "10.9.0.4", { heldSince: 1 })];
   const { choice, claim, writes } = arrive(documentsOf({ endpoints, holdAddress: 60 }));
   assertEquals(choice.endpoint.address, "10.9.0.4");
@@ -53,7 +53,7 @@ Deno.test("planArrival() gives a pod the address that is held for it, and takes 
 
 const FULL = ["1", "2", "3", "4"].map((last) => endpointOf(`p${last}`, `10.9.0.${last}`));
 
-Deno.test("planArrival() takes the address that was held longest where the pool is full", () => {
+Deno.test("planDynamicEndpoint() takes the address that was held longest where the pool is full", () => {
   const documents = documentsOf({
     endpoints: [
       ...FULL.slice(0, 2),
@@ -74,14 +74,14 @@ Deno.test("planArrival() takes the address that was held longest where the pool 
   assertEquals(writes.at(-1), { key: "endpoints/t/blue/default~early", value: undefined });
 });
 
-Deno.test("planArrival() faults where living pods have all of a pool", () => {
+Deno.test("planDynamicEndpoint() faults where living pods have all of a pool", () => {
   const documents = documentsOf({ endpoints: [...FULL, endpointOf("p5", LAST)] });
   const fault = assertThrows(() => arrive(documents), Fault);
   assertEquals(fault.code, "exhausted");
   assert(fault.message.startsWith("pool 10.9.0.0/29 of t/blue is full: 5 of 5"), fault.message);
 });
 
-Deno.test("planArrival() tries further on after a conflict, each host elsewhere, and never past the pool", () => {
+Deno.test("planDynamicEndpoint() tries further on after a conflict, each host elsewhere, and never past the pool", () => {
   assertEquals(skipOf("host1", 0), 0);
   const skips = ["host1", "host2", "host3", "host4"].map((host) => skipOf(host, 3));
   assert(new Set(skips).size > 2, skips.join());
@@ -92,7 +92,7 @@ Deno.test("planArrival() tries further on after a conflict, each host elsewhere,
   }
 });
 
-Deno.test("planArrival() spreads over all that is free where that is less than it would pass by", () => {
+Deno.test("planDynamicEndpoint() spreads over all that is free where that is less than it would skip", () => {
   const given = Array.from(
     { length: 40 },
     (_, tries) =>
@@ -101,7 +101,7 @@ Deno.test("planArrival() spreads over all that is free where that is less than i
   assertEquals([...new Set(given)].sort(), ["10.9.0.3", "10.9.0.4", LAST]);
 });
 
-Deno.test("stayingChoices() gives what a sandbox has of such an endpoint while that is its own", () => {
+Deno.test("currentChoices() returns a sandbox's dynamic endpoint while it is bound to this host", () => {
   const has = (endpoint: ReturnType<typeof endpointOf>) =>
     currentChoices(
       documentsOf({ endpoints: [endpoint], attachments: [attachmentOf("web", "10.9.0.1")] }),

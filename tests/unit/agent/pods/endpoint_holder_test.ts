@@ -67,7 +67,7 @@ Deno.test("a refused pod is attached by a reconciliation once its endpoint is fr
   assertEquals(portsOf(agent), ["staging/db-0"]);
 });
 
-Deno.test("a runtime that does not answer is no proof that the holder's sandbox is gone", async () => {
+Deno.test("a runtime that does not answer does not prove that the holder's sandbox is gone", async () => {
   using agent = await startMemoryAgent();
   await agent.apply([DB], TENANT);
   await agent.setUp(startPod(agent.host, "db-0", "prod"));
@@ -90,7 +90,7 @@ Deno.test("an endpoint stays with its pod on another host, too; the same pod may
   assertEquals(attachments[0]?.addresses, ["10.9.0.1/24"]);
 });
 
-Deno.test("an endpoint that AttachUUID gives to a sandbox is that sandbox's, whoever has it", async () => {
+Deno.test("an endpoint that AttachUUID assigns to a sandbox is that sandbox's, even if another one has it", async () => {
   using agent = await startMemoryAgent();
   await agent.apply([DB], TENANT);
   await agent.setUp(startPod(agent.host, "db-0", "prod"));

@@ -8,7 +8,7 @@ const mine = endpointOf("web", "10.9.0.1");
 const leave = (parts: Parameters<typeof documentsOf>[0], gone = [web]) =>
   planRelease(documentsOf({ endpoints: [mine], attachments: [web], ...parts }), gone, 1_000);
 
-Deno.test("planDeparture() ends an endpoint and its claim where the network holds no address", () => {
+Deno.test("planRelease() ends an endpoint and its claim where the network holds no address", () => {
   for (const holdAddress of [undefined, 0]) {
     const { checks, writes } = leave(holdAddress === undefined ? {} : { holdAddress });
     assertEquals(checks, [{ key: KEY, revision: 5 }]);
@@ -19,7 +19,7 @@ Deno.test("planDeparture() ends an endpoint and its claim where the network hold
   }
 });
 
-Deno.test("planDeparture() marks the endpoint as held from now on where the network says so", () => {
+Deno.test("planRelease() marks the endpoint as held from now on where the network says so", () => {
   const { checks, writes } = leave({ holdAddress: 60, endpoints: [{ ...mine, group: "g" }] });
   assertEquals(checks, [{ key: KEY, revision: 5 }]);
   const dynamic = { pod: "web", rule: "a rule", heldSince: 1_000 };
@@ -46,12 +46,12 @@ const stay: readonly (readonly [string, Parameters<typeof leave>])[] = [
 ];
 
 for (const [what, parts] of stay) {
-  Deno.test(`planDeparture() leaves an endpoint as it is where ${what}`, () => {
+  Deno.test(`planRelease() leaves an endpoint as it is where ${what}`, () => {
     assertEquals(leave(...parts), { checks: [], writes: [] });
   });
 }
 
-Deno.test("planDeparture() leaves a claim that is another's", () => {
+Deno.test("planRelease() leaves a claim that is another's", () => {
   const more = { "claims/ip/t/blue/10.9.0.1": { schema: 1, owner: "endpoints/t/blue/x" } };
   const documents = documentsOf({ endpoints: [mine], attachments: [web] });
   documents.set("claims/ip/t/blue/10.9.0.1", { value: Object.values(more)[0], revision: 9 });

@@ -24,7 +24,7 @@ const RED = {
   },
 };
 
-Deno.test("explainPod() tells the rule and place of an attached pod, and where it would go by now", async () => {
+Deno.test("explainPod() shows the rule and place of an attached pod, and where it would go by now", async () => {
   const documents = documentsOf({
     endpoints: [endpointOf("web", "10.9.0.1")],
     attachments: [attachmentOf("web", "10.9.0.1")],
@@ -46,7 +46,7 @@ Deno.test("explainPod() tells the rule and place of an attached pod, and where i
   assertMatch(refused.notes.join(), /a set-up would be refused now: .* no network x/);
 });
 
-Deno.test("explainPod() tells of a pod that is not there yet which endpoint names it, and where that belongs", async () => {
+Deno.test("explainPod() shows for a pod that does not exist yet which endpoint names it, and where that belongs", async () => {
   const { dynamic: _, ...written } = { ...endpointOf("x", "10.9.0.1"), container: "web" };
   const documents = documentsOf({ endpoints: [{ ...written, host: "host2" }] });
   const answer = await ask(documents, "web");
@@ -57,7 +57,7 @@ Deno.test("explainPod() tells of a pod that is not there yet which endpoint name
   ]);
 });
 
-Deno.test("explainPod() tells which address a pod would get, and why that one", async () => {
+Deno.test("explainPod() shows which address a pod would get, and why that one", async () => {
   const held = endpointOf("web", "10.9.0.4", { heldSince: HOUR });
   const back = await ask(documentsOf({ holdAddress: 60, endpoints: [held] }), "web");
   assertEquals([back.state, back.places[0]?.address], ["expected", "10.9.0.4"]);
@@ -70,7 +70,7 @@ Deno.test("explainPod() tells which address a pod would get, and why that one", 
   );
 });
 
-Deno.test("explainPod() tells why a pod is nowhere, would be refused, or cannot be told of", async () => {
+Deno.test("explainPod() says why a pod is nowhere, would be refused, or cannot be explained", async () => {
   const none = documentsOf({ more: { "networks/t/blue": RED["networks/t/red"] } });
   const nowhere = await ask(none, "web", { unmatchedReason: "a reason" });
   assertEquals([nowhere.state, nowhere.places], ["nowhere", []]);

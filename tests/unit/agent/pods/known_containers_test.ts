@@ -5,7 +5,7 @@ import { SandboxSet } from "../../../../lib/agent/pods/sandbox_set.ts";
 
 const pod = (id: string) => ({ id, name: `k8s_${id}`, pod: { namespace: "prod", name: id } });
 const plain = (id: string) => ({ id, name: id });
-const nobody = () => false;
+const never = () => false;
 
 function named(containers: Containers, now: number): string {
   return containers.pods(now).map(({ namespace, name }) => `${namespace}/${name}`).join(" ");
@@ -13,42 +13,42 @@ function named(containers: Containers, now: number): string {
 
 Deno.test("Containers: the agent acts at once for plain containers, of namespace default", () => {
   const containers = new Containers();
-  containers.take([], { now: 0, isAttached: nobody });
-  containers.take([plain("a"), pod("b")], { now: 10, isAttached: nobody });
+  containers.take([], { now: 0, isAttached: never });
+  containers.take([plain("a"), pod("b")], { now: 10, isAttached: never });
   assertEquals(named(containers, 10), "default/a");
 });
 
 Deno.test("Containers: a pod that starts is its kubelet's for its turn, however often it is listed", () => {
   const containers = new Containers();
-  containers.take([], { now: 0, isAttached: nobody });
-  for (const now of [10, 1_000, 60_000]) containers.take([pod("b")], { now, isAttached: nobody });
+  containers.take([], { now: 0, isAttached: never });
+  for (const now of [10, 1_000, 60_000]) containers.take([pod("b")], { now, isAttached: never });
   assertEquals(named(containers, KUBELETS_TURN_MS + 9), "");
   assertEquals(named(containers, KUBELETS_TURN_MS + 10), "prod/b");
 });
 
 Deno.test("Containers: pods that ran before the agent had their turn, unless Docker came later", () => {
   const started = new Containers();
-  started.take([pod("b")], { now: 0, isAttached: nobody });
+  started.take([pod("b")], { now: 0, isAttached: never });
   assertEquals(named(started, 0), "prod/b");
   const late = new Containers();
   late.missStart();
-  late.take([pod("b")], { now: 0, isAttached: nobody });
+  late.take([pod("b")], { now: 0, isAttached: never });
   assertEquals(named(late, 0), "");
 });
 
-Deno.test("Containers: what ended is told once, and known as plain while it is attached", () => {
+Deno.test("Containers: what ended is reported once, and known as plain while it is attached", () => {
   const containers = new Containers();
-  containers.take([plain("a"), pod("b")], { now: 0, isAttached: nobody });
+  containers.take([plain("a"), pod("b")], { now: 0, isAttached: never });
   assert(containers.isPlain("a") && !containers.isPlain("b"));
   assertEquals(containers.take([pod("b")], { now: 1, isAttached: (id) => id === "a" }), ["a"]);
   assert(containers.isPlain("a"));
-  assertEquals(containers.take([pod("b")], { now: 2, isAttached: nobody }), []);
+  assertEquals(containers.take([pod("b")], { now: 2, isAttached: never }), []);
   assert(!containers.isPlain("a"));
 });
 
-Deno.test("Containers: what proved to be no sandbox is not acted for until it is listed again", () => {
+Deno.test("Containers: what proved not to be a sandbox is ignored until it is listed again", () => {
   const containers = new Containers();
-  containers.take([plain("a"), plain("b")], { now: 0, isAttached: nobody });
+  containers.take([plain("a"), plain("b")], { now: 0, isAttached: never });
   containers.dismiss("a");
   assertEquals(named(containers, 0), "default/b");
 });

@@ -44,7 +44,7 @@ Deno.test("a local tag is kept until a claim takes its number, then it moves", (
   assertEquals(tags.tagOf(documents, a), 4093);
 });
 
-Deno.test("a host without a local tag left gives none", () => {
+Deno.test("a host without a free local tag returns none", () => {
   const documents = new Map(documentsWith("1-4093"));
   const tags = new LocalTags();
   assertEquals(tags.tagOf(documents, networkIn(documents, "a")), 4094);

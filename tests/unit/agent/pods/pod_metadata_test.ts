@@ -4,13 +4,13 @@ import { UNKNOWN } from "../../../../lib/util/label_selectors.ts";
 
 const pod = { namespace: "default", name: "web" };
 
-Deno.test("knowsNothing tells that all is unknown, not that there is none", async () => {
+Deno.test("noPodMetadata says that labels and annotations are unknown, not that there are none", async () => {
   const known = await noPodMetadata.of(pod);
   assertEquals(known.labels, UNKNOWN);
   assertEquals(known.namespaceAnnotations, UNKNOWN);
 });
 
-Deno.test("withContainerLabels() adds what a container's labels tell, and does not take it for all", async () => {
+Deno.test("withContainerLabels() adds what a container's labels say, and leaves the rest unknown", async () => {
   const known = withContainerLabels(await noPodMetadata.of(pod), {
     app: "web",
     "annotation.io.contiv.network": "red",

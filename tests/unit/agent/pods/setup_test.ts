@@ -115,7 +115,7 @@ Deno.test("a pod that nothing names is left alone, or refused with --unmatched f
   }
 });
 
-Deno.test("a pod that no endpoint names gets an address of its tenant's Default network, and gives it back", async () => {
+Deno.test("a pod that no endpoint names gets an address of its tenant's Default network, and releases it", async () => {
   using agent = await startAgent({ Name: "n", Default: true });
   const before = agent.state();
   const pods = ["a", "b", "c"].map((name) => startPod(agent.host, name));
@@ -292,7 +292,7 @@ Deno.test("a store of this host alone that is unreachable refuses the set-up", a
   await assertRejects(() => agent.setUp(startPod(agent.host, "web")), Fault, "unreachable");
 });
 
-// ---- what nobody asked for takes nothing from others
+// ---- what no runtime asked for takes nothing from others
 
 /** Returns what a set-up works with, on the parts of a running agent. */
 function setupDepsOf({ host, cache, agent, time }: MemoryAgent): SetupDeps {

@@ -103,21 +103,21 @@ const cases = [
     want: "port a",
   },
   {
-    name: "mends a row that tells of another address",
+    name: "repairs a row that has another address",
     wanted: [{ ...a, attachment: attachment("a", "11.1.0.9/24") }],
     rows: [row("a")],
     ends: ["cva"],
     want: "port a",
   },
   {
-    name: "mends a row that has an external id of somebody else",
+    name: "repairs a row that has a foreign external id",
     wanted: [a],
     rows: [row("a", { externalIds: { ...row("a").externalIds, "iface-id": "other" } })],
     ends: ["cva"],
     want: "port a",
   },
   {
-    name: "mends a row that lacks one of our external ids",
+    name: "repairs a row that lacks one of our external ids",
     wanted: [a],
     rows: [row("a", { externalIds: without(row("a").externalIds, "sandbox") })],
     ends: ["cva"],
@@ -163,12 +163,12 @@ for (const { name, tag, end, want } of podEnds) {
   });
 }
 
-Deno.test("attachmentFromPort() gives back what attachmentToPort() wrote", () => {
+Deno.test("attachmentFromPort() returns what attachmentToPort() wrote", () => {
   const one = { ...attachment("c"), gateway: "11.1.0.254" };
   assertEquals(attachmentFromPort(attachmentToPort(one, 9)), one);
 });
 
-Deno.test("attachmentFromPort() gives undefined when any part of a row is missing", () => {
+Deno.test("attachmentFromPort() returns undefined when any part of a row is missing", () => {
   const whole = attachmentToPort(attachment("d"), 9);
   for (const key of ["attachment", "sandbox", "netns", "addresses", "mac", "pod", "endpoint"]) {
     const { [key]: _, ...rest } = whole.externalIds;

@@ -178,7 +178,7 @@ Deno.test("Compiler.update() ends where a new compiler begins, whatever changed 
       for (let n = look % 3; n >= 0; n--) chance.step();
       follower.update(chance.input);
       const anew = new Compiler();
-      // A plain map tells nothing of its changes.
+      // A plain map does not report its changes.
       anew.update({ ...chance.input, documents: new Map(chance.documents) });
       assertEquals(knowledgeOf(follower), knowledgeOf(anew), `seed ${seed}, look ${look}`);
       policed += follower.flows.tags.size > 0 ? 1 : 0;

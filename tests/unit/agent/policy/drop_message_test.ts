@@ -58,7 +58,7 @@ function drop(compiler: Compiler, policy: string, more: Partial<Drop> = {}): Dro
   };
 }
 
-Deno.test("dropWords() names both pods, the policy and the rule that denied", () => {
+Deno.test("dropMessage() names both pods, the policy and the rule that denied", () => {
   const compiler = compilerWith();
   assertEquals(
     dropMessage(compiler, drop(compiler, "t/p1")),
@@ -66,7 +66,7 @@ Deno.test("dropWords() names both pods, the policy and the rule that denied", ()
   );
 });
 
-Deno.test("dropWords() says of a default deny which policy isolates the pod, by the tenant of the tag", () => {
+Deno.test("dropMessage() says of a default deny which policy isolates the pod, by the tenant of the tag", () => {
   const compiler = compilerWith();
   assertEquals(
     dropMessage(compiler, drop(compiler, "u/closed", { protocol: 17, port: 53 })),
@@ -74,7 +74,7 @@ Deno.test("dropWords() says of a default deny which policy isolates the pod, by 
   );
 });
 
-Deno.test("dropWords() says what it knows: addresses of nobody, protocols without ports, policies that went", () => {
+Deno.test("dropMessage() says what it knows: addresses without a pod, protocols without ports, policies that went", () => {
   const compiler = compilerWith();
   const source = parseAddress("192.0.2.7");
   assertEquals(
@@ -85,7 +85,7 @@ Deno.test("dropWords() says what it knows: addresses of nobody, protocols withou
     dropMessage(compiler, drop(compiler, "u/closed", { protocol: 47, port: 0 })),
     "protocol 47 u/app 10.1.1.2 -> u/web 10.1.1.1 by kubernetes policy u/closed (isolated for ingress)",
   );
-  // The model would say something else by now: only the policy is told.
+  // The model would say something else by now: only the policy is named.
   assertEquals(
     dropMessage(compiler, drop(compiler, "t/p1", { protocol: 17 })),
     "udp t/app 10.1.1.2 -> t/web 10.1.1.1:8080 by contiv policy t/p1",
@@ -101,7 +101,7 @@ Deno.test("dropWords() says what it knows: addresses of nobody, protocols withou
   );
 });
 
-Deno.test("dropWords() is one line, whatever a pod is called", () => {
+Deno.test("dropMessage() is one line, whatever a pod is called", () => {
   const compiler = compilerWith("web\n2026 error forged", "app\r\u001b[2J");
   const words = dropMessage(compiler, drop(compiler, "u/closed"));
   // deno-lint-ignore no-control-regex -- the very characters that must not be there

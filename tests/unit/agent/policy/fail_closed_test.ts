@@ -28,7 +28,7 @@ const lines = [
 ]
   .map(([place, actions]) => `${place} actions=${actions}`);
 
-Deno.test("closingLines() drops all from and to the guarded endpoints, above all other lines", () => {
+Deno.test("failClosedFlows() drops all from and to the guarded endpoints, above all other lines", () => {
   const start = "cookie=0x6b38000600000000, table=10, priority=60,ip,reg0=0x64";
   assertEquals(failClosedFlows(lines, new Set([100])), [
     `${start},nw_dst=10.9.0.1 actions=drop`,

@@ -23,10 +23,10 @@ const cases: { name: string; lists: Thing[][]; fresh: Thing[]; gone?: string[] }
   { name: "the one of two namesakes that is left", lists: [[a, a1], [a]], fresh: [a] },
 ];
 for (const { name, lists, fresh, gone = [] } of cases) {
-  Deno.test(`NamedList.follow() tells ${name}`, () => {
+  Deno.test(`NamedList.follow() reports ${name}`, () => {
     const list = new NamedList(nameOf);
-    const told = lists.map((one) => list.follow(one)).at(-1);
-    assertEquals(told, { fresh, gone });
+    const changes = lists.map((one) => list.follow(one)).at(-1);
+    assertEquals(changes, { fresh, gone });
   });
 }
 

@@ -201,7 +201,7 @@ Deno.test("a zone is emptied when its tag gets another network, behind closed do
   }
 });
 
-Deno.test("a zone that cannot be emptied keeps its network closed, and it is said", async () => {
+Deno.test("a zone that cannot be emptied keeps its network closed, and this is logged", async () => {
   const { host, said } = hostWith({ isGuarded: true });
   const [tables, vlans] = [new MemoryPolicyTables(), new PolicyVlans()];
   const enforcer = enforcerOf(host, tables, vlans);

@@ -21,7 +21,7 @@ function labelsKnown(pod: { readonly uid: string; readonly runtimeUids?: readonl
   return endpoint?.hasUnknownLabels ? "unknown" : [endpoint?.labels.app, endpoint?.ports.length];
 }
 
-Deno.test("static pods are no strangers to policies: labels and ports are known by the hash of the configuration", () => {
+Deno.test("policies apply to static pods: labels and ports are known by the hash of the configuration", () => {
   assertEquals(labelsKnown({ uid: "u1", runtimeUids: ["hash"] }), ["web", 1]);
   assertEquals(labelsKnown({ uid: "hash" }), ["web", 1]);
 });

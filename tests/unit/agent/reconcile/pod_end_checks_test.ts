@@ -52,7 +52,7 @@ const events: readonly { what: string; event: LinkEvent; want: string }[] = [
 ];
 
 for (const { what, event, want } of events) {
-  Deno.test(`suspectsOf() of ${what} gives "${want}"`, () => {
+  Deno.test(`suspectsOf() of ${what} returns "${want}"`, () => {
     assertEquals(suspectsOf([event], both).map(({ id }) => id).join(), want);
   });
 }
@@ -84,7 +84,7 @@ const ends: readonly { what: string; links: PodLink[]; want: ReturnType<typeof w
 ];
 
 for (const { what, links, want } of ends) {
-  Deno.test(`wrongEnd() of ${what} gives ${want}`, () => {
+  Deno.test(`wrongEnd() of ${what} returns ${want}`, () => {
     assertEquals(wrongEnd(both[0]!, links), want);
   });
 }

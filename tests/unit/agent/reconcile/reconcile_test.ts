@@ -1,4 +1,4 @@
-// One reconciliation, on drivers in memory: whatever somebody, a crash or an outage has changed is as it
+// One reconciliation, on drivers in memory: whatever an operator, a crash or an outage has changed is as it
 // should be afterwards. And the loop around it.
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";

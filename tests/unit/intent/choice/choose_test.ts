@@ -145,7 +145,7 @@ const chosen: readonly (readonly [what: string, pod: KnownPod, want: string])[] 
     "two/green: NamespaceSelector of two/green",
   ],
   [
-    "nothing where a selector cannot be told and no default is there",
+    "nothing where a selector cannot be decided and there is no default",
     pod({ namespace: "bank", namespaceLabels: UNKNOWN }),
     "none: no network of two is the default or selects it, and its labels are not known, " +
     "which two/green requires",
@@ -163,7 +163,7 @@ const chosen: readonly (readonly [what: string, pod: KnownPod, want: string])[] 
 ];
 
 for (const [what, one, want] of chosen) {
-  Deno.test(`chooseNetwork() gives a pod ${what}`, () => assertEquals(says(SHOP, one), want));
+  Deno.test(`chooseNetwork() chooses for a pod ${what}`, () => assertEquals(says(SHOP, one), want));
 }
 
 const refused: readonly (readonly [what: string, pod: KnownPod, code: string, says: string])[] = [
@@ -324,7 +324,7 @@ Deno.test("chooseNetwork() puts no pod into a network that its namespace may not
   assert(places > cases(100), `${places} pods got a place`);
 });
 
-Deno.test("chooseNetwork() gives by selector only what stays right once all labels are known", () => {
+Deno.test("chooseNetwork() chooses by selector only what stays right once all labels are known", () => {
   fc.assert(
     fc.property(anyPod, anyMarks, (one, more) => {
       const known = { ...one, labels: { values: one.labels.values, isComplete: false } };

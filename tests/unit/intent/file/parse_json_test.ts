@@ -41,14 +41,14 @@ Deno.test("quotes are not doubled in messages", () => {
 });
 
 for (const [text, place, why] of wrong) {
-  Deno.test(`parseJson() says where and why ${JSON.stringify(text)} is no JSON`, () => {
+  Deno.test(`parseJson() says where and why ${JSON.stringify(text)} is not valid JSON`, () => {
     const { message } = assertThrows(() => parseJson("intent", text), Fault);
     assertStringIncludes(message, `intent is not valid JSON at ${place}`);
     assertStringIncludes(message, why);
   });
 }
 
-Deno.test("parseJson() gives what JSON.parse gives, and passes over a byte order mark", () => {
+Deno.test("parseJson() returns what JSON.parse returns, and skips a byte order mark", () => {
   assertEquals(parseJson("intent", `\uFEFF{"a":[1,{"a":null}]}`), { a: [1, { a: null }] });
   fc.assert(fc.property(fc.jsonValue(), fc.constantFrom(undefined, 2), (value, indent) => {
     const text = JSON.stringify(value, null, indent);

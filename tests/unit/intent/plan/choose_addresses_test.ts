@@ -6,7 +6,7 @@ import { brokenPromises } from "../check_store.ts";
 import { network, vlanTenant } from "../files.ts";
 import { addressOf, storeWith, subnetOf, tagOf } from "../stored_intent.ts";
 
-Deno.test("a batch that fails leaves all as it was, and no address is given twice after it", () => {
+Deno.test("a batch that fails leaves all as it was, and no address is assigned twice after it", () => {
   const store = storeWith(vlanTenant([network("a", ["c1"])], { AllocSubnetLen: 29 }));
   const before = JSON.stringify([...store.documents]);
   const many = ["c2", "c3", "c4", "c5", "c6", "c7"];
@@ -20,7 +20,7 @@ Deno.test("a batch that fails leaves all as it was, and no address is given twic
   assertEquals(store.keysBelow("claims/ip/").length, 6);
 });
 
-Deno.test("the broadcast address is never given", () => {
+Deno.test("the broadcast address is never assigned", () => {
   const names = Array.from({ length: 254 }, (_, n) => `c${n}`);
   const store = storeWith(vlanTenant([network("a", names)]));
   assertEquals(addressOf(store, "one/a/c253"), "11.1.0.254");
@@ -28,7 +28,7 @@ Deno.test("the broadcast address is never given", () => {
   assertStringIncludes(fault.message, "254 of 254 addresses in use");
 });
 
-Deno.test("the gateway is never given, nor taken as a fixed address", () => {
+Deno.test("the gateway is never assigned, nor accepted as a fixed address", () => {
   const gateway = { DefaultGw: "11.1.0.1" };
   const store = storeWith(vlanTenant([network("a", ["c1"], gateway)]));
   assertEquals(addressOf(store, "one/a/c1"), "11.1.0.2");

@@ -41,7 +41,7 @@ function replaceSlowly(store: IntentDatabase, file: object): void {
   store.apply(plan, { limits: { groups: 1 }, after });
 }
 
-Deno.test("networks that move never overlap on the way, even where no claim tells", () => {
+Deno.test("networks that move never overlap on the way, even where no claim shows it", () => {
   const at = (name: string, PktTag: number, SubnetCIDR: string) =>
     network(name, [], { PktTag, SubnetCIDR });
   const store = storeWith(vlanTenant([at("a", 50, "10.0.0.0/24"), at("b", 51, "10.0.1.0/24")]));

@@ -14,7 +14,7 @@ Deno.test("VNIs start at the range's minimum, and two tenants may have the same 
   assertEquals(addressOf(store, "tenant-two/purple/myContainer2"), "11.1.0.1");
 });
 
-Deno.test("Vlans 1-10 give VLAN 1 first, and give it again when it is free", () => {
+Deno.test("Vlans 1-10 assign VLAN 1 first, and again when it is free", () => {
   const file = vlanTenant([network("a")], { Vlans: "1-10" });
   const store = storeWith(file);
   assertEquals(tagOf(store, "one/a"), 1);
@@ -24,7 +24,7 @@ Deno.test("Vlans 1-10 give VLAN 1 first, and give it again when it is free", () 
   assertEquals(tagOf(store, "one/b"), 1);
 });
 
-Deno.test("Vlans 100-400,500-900 with Vxlans 10000-12000 give VLAN 100 and VNI 10000", () => {
+Deno.test("Vlans 100-400,500-900 with Vxlans 10000-12000 assign VLAN 100 and VNI 10000", () => {
   const store = storeWith(vlanTenant(
     [network("a"), network("b", [], { PktTagType: "vxlan" })],
     { Vlans: "100-400,500-900", Vxlans: "10000-12000" },

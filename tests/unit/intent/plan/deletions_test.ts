@@ -59,7 +59,7 @@ Deno.test("delete takes the endpoints that are named and leaves their network", 
   assertEquals(brokenPromises(store.documents), []);
 });
 
-Deno.test("delete warns of what is not there and deletes the rest", () => {
+Deno.test("delete warns of what does not exist and deletes the rest", () => {
   const store = storeWith(vlanTenant([network("a", ["c"])]));
   const plan = store.wish("delete", {
     Hosts: [{ Name: "h", Intf: "eth0" }],

@@ -4,7 +4,7 @@ import { createDisjointSets, type Edge, sortSets } from "../../../../lib/intent/
 
 const nodesOf = (count: number) => [...Array(count).keys()];
 
-Deno.test("sortBundles() keeps edges, then ranks, then the given order", () => {
+Deno.test("sortSets() keeps edges, then ranks, then the given order", () => {
   const sorted = sortSets(nodesOf(4), {
     sets: createDisjointSets(4),
     edges: [[3, 0]],
@@ -13,14 +13,14 @@ Deno.test("sortBundles() keeps edges, then ranks, then the given order", () => {
   assertEquals(sorted, [2, 3, 0, 1]);
 });
 
-Deno.test("sortBundles() joins a cycle and nothing that only hangs on it", () => {
+Deno.test("sortSets() joins a cycle and nothing that only hangs on it", () => {
   const sets = createDisjointSets(6);
   const edges: Edge[] = [[0, 1], [1, 2], [2, 3], [3, 1], [3, 4], [5, 0]];
   assertEquals(sortSets(nodesOf(6), { sets, edges, rank: () => 0 }), [5, 0, 1, 4]);
   assertEquals([1, 2, 3].map(sets.find), [1, 1, 1]);
 });
 
-Deno.test("sortBundles() keeps every edge between sets, whatever cycles there are", () => {
+Deno.test("sortSets() keeps every edge between sets, whatever cycles there are", () => {
   const node = fc.nat(9);
   const edges = fc.array(fc.tuple(node, node), { maxLength: 20 });
   fc.assert(fc.property(edges, fc.array(fc.tuple(node, node), { maxLength: 4 }), (edges, joins) => {

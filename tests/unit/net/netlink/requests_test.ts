@@ -16,8 +16,8 @@ import {
 
 const NEW_LINK = 16, NEW_ADDRESS = 20, NEW_ROUTE = 24;
 
-/** What the kernel would tell: `header` in hex, then attributes. */
-function told(type: number, header: string, attributes: readonly Attribute[]): Message {
+/** A message as the kernel sends it: `header` in hex, then attributes. */
+function fromKernel(type: number, header: string, attributes: readonly Attribute[]): Message {
   const request: Request = {
     what: "",
     type,
@@ -32,7 +32,7 @@ function told(type: number, header: string, attributes: readonly Attribute[]): M
 const linkHeader = (index: string, flags: string) => `00000100${index}${flags}00000000`;
 
 Deno.test("decodeLinks() reads a link", () => {
-  const link = told(NEW_LINK, linkHeader("05000000", "43100100"), [
+  const link = fromKernel(NEW_LINK, linkHeader("05000000", "43100100"), [
     [1, Uint8Array.fromHex("02020b010002")],
     [3, "cv1\0"],
     [4, 1400],
@@ -55,8 +55,8 @@ Deno.test("decodeLinks() reads a link", () => {
 
 Deno.test("decodeLinks() recognises a loopback, a link that is down, and one that has no MAC", () => {
   const [lo, tunnel] = decodeLinks([
-    told(NEW_LINK, linkHeader("01000000", "49000100"), [[3, "lo\0"]]),
-    told(NEW_LINK, linkHeader("02000000", "00000000"), [[3, "t0\0"], [
+    fromKernel(NEW_LINK, linkHeader("01000000", "49000100"), [[3, "lo\0"]]),
+    fromKernel(NEW_LINK, linkHeader("02000000", "00000000"), [[3, "t0\0"], [
       1,
       Uint8Array.of(1, 2, 3, 4),
     ]]),
@@ -66,11 +66,11 @@ Deno.test("decodeLinks() recognises a loopback, a link that is down, and one tha
 });
 
 Deno.test("decodeAddresses() returns IPv4 addresses, the near end's of a point-to-point link", () => {
-  const four = told(NEW_ADDRESS, "0218800005000000", [
+  const four = fromKernel(NEW_ADDRESS, "0218800005000000", [
     [1, Uint8Array.of(10, 0, 0, 9)],
     [2, Uint8Array.of(11, 1, 0, 2)],
   ]);
-  const six = told(NEW_ADDRESS, "0a40800005000000", [[1, new Uint8Array(16)]]);
+  const six = fromKernel(NEW_ADDRESS, "0a40800005000000", [[1, new Uint8Array(16)]]);
   assertEquals(decodeAddresses([four, six]), [{ linkIndex: 5, cidr: "11.1.0.2/24" }]);
 });
 
@@ -103,7 +103,7 @@ for (
     { name: "but none to a subnet", header: route({ length: "18" }), attributes: [], want: [] },
     { name: "but none of another table", header: route({ table: "ff" }), attributes: [], want: [] },
     {
-      name: "but none whose table is told apart",
+      name: "but none whose table is in an attribute of its own",
       header: route({ table: "00" }),
       attributes: [[15, 1000]],
       want: [],
@@ -117,7 +117,7 @@ for (
   ] as { name: string; header: string; attributes: Attribute[]; want: KernelRoute[] }[]
 ) {
   Deno.test(`decodeDefaultRoutes() returns default routes ${name}`, () => {
-    assertEquals(decodeDefaultRoutes([told(NEW_ROUTE, header, attributes)]), want);
+    assertEquals(decodeDefaultRoutes([fromKernel(NEW_ROUTE, header, attributes)]), want);
   });
 }
 

@@ -62,7 +62,7 @@ Deno.test("packetInOf() returns undefined for other messages", () => {
   assertEquals(packetInOf({ ...recorded(), type: 12 }), undefined);
 });
 
-Deno.test("hearPacketsMessages() asks for an id's packets, as the switch understood it", () => {
+Deno.test("subscribePacketsMessages() asks for an id's packets, as the switch understood it", () => {
   assertEquals(subscribePacketsMessages(2, 0x6b38).map(hexOf), [
     "04040018000000020000232000000014" + "0000000000006b38",
     "041c00200000000200000002000000020000000000000000" + "0000000000000000",

@@ -10,7 +10,7 @@ const ownedBy = (host: string, more: [string, string][] = []) => ["map", [
   ...more,
 ]];
 
-/** A link's Port and Interface row; an empty text is no error. */
+/** A link's Port and Interface row; an empty text means no error. */
 function link(name: string, ids: unknown, error = ""): TableUpdates {
   const row = { name, ofport: error ? -1 : 1, "ofport_request": ["set", []] };
   return {

@@ -16,7 +16,7 @@ const bad = [
   { name: "a VNI of 25 bits", part: { vni: 0x100_0000 }, why: "VNI is out of range (1-16777215)" },
   { name: "a tag of no VLAN", part: { localTag: 4095 }, why: "access tag 4095 is out of range" },
   {
-    name: "an address that is none",
+    name: "an invalid address",
     member: { ip: "10.5.5" },
     why: "not a valid IPv4 address of a member",
   },

@@ -142,6 +142,6 @@ Deno.test("planFlows() of a member that moved names its flows only, and none twi
   const lines = planFlows(flowsOf([network]), flowsOf([moved]));
   const added = lines.filter((line) => line.startsWith("add"));
   assertEquals(added.length, 4, "ARP, known MAC, flood of both tables");
-  // Those four, and the host that has no member any more, where it is no host of the cluster's.
+  // Those four, and the host that has no member any more, where it is not a host of the cluster.
   assertEquals(lines.filter((line) => line.startsWith("delete_strict")).length, 5);
 });

@@ -41,9 +41,9 @@ const cases: readonly (readonly [of: string, text: string, want: unknown])[] = [
   ["nothing", "", undefined],
   ["null", "null", undefined],
   ["a list", "[]", undefined],
-  ["an id that is none", JSON.stringify({ ...whole, Id: "../x" }), undefined],
+  ["an invalid id", JSON.stringify({ ...whole, Id: "../x" }), undefined],
   [
-    "a pid that is none",
+    "an invalid pid",
     JSON.stringify({ ...whole, State: { Running: true, Pid: "1" } }),
     undefined,
   ],
@@ -51,7 +51,7 @@ const cases: readonly (readonly [of: string, text: string, want: unknown])[] = [
 ];
 
 for (const [of, text, want] of cases) {
-  Deno.test(`parseContainer() of ${of} gives ${want ? "the container" : "nothing"}`, () => {
+  Deno.test(`parseContainer() of ${of} returns ${want ? "the container" : "nothing"}`, () => {
     assertEquals(parseContainer(text), want as ReturnType<typeof parseContainer>);
   });
 }
@@ -73,13 +73,13 @@ const lists: readonly (readonly [of: string, value: unknown, want: unknown])[] =
     [{ ...listed, labels: {}, networkMode: "" }],
   ],
   ["a container without a name", [{ ...entry, Names: null }], [{ ...listed, name: "" }]],
-  ["entries that are none", [null, 7, "x", { Id: "../etc" }, entry], [listed]],
+  ["invalid entries", [null, 7, "x", { Id: "../etc" }, entry], [listed]],
   ["an error", { message: "no" }, undefined],
   ["null", null, undefined],
 ];
 
 for (const [of, value, want] of lists) {
-  Deno.test(`parseList() of ${of} gives ${want ? "the containers" : "nothing"}`, () => {
+  Deno.test(`parseList() of ${of} returns ${want ? "the containers" : "nothing"}`, () => {
     assertEquals(parseList(JSON.stringify(value)), want as ReturnType<typeof parseList>);
   });
 }
@@ -105,13 +105,13 @@ const events: readonly (readonly [of: string, value: unknown, want: unknown])[] 
   ],
   ["an image", { Type: "image", Action: "pull", Actor: { ID: "bb" } }, undefined],
   ["a network", { Type: "network", Action: "start", Actor: { ID } }, undefined],
-  ["an id that is none", { Type: "container", Action: "start", Actor: { ID: ".." } }, undefined],
+  ["an invalid id", { Type: "container", Action: "start", Actor: { ID: ".." } }, undefined],
   ["nothing that happened", { Type: "container", Actor: { ID } }, undefined],
   ["a list", [], undefined],
 ];
 
 for (const [of, value, want] of events) {
-  Deno.test(`parseEvent() of ${of} gives ${want ? "the event" : "nothing"}`, () => {
+  Deno.test(`parseEvent() of ${of} returns ${want ? "the event" : "nothing"}`, () => {
     assertEquals(parseEvent(JSON.stringify(value)), want as ReturnType<typeof parseEvent>);
   });
 }

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Backoff } from "../../../../lib/util/async/backoff.ts";
 
-/** Asks each second; gives the seconds in which it was due. */
+/** Asks each second; returns the seconds in which it was due. */
 function dueAt(backoff: Backoff, inputs: (second: number) => string, seconds: number): number[] {
   return Array.from({ length: seconds }, (_, at) => at)
     .filter((at) => backoff.isDue("pod", inputs(at), at * 1_000));
