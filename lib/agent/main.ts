@@ -3,20 +3,13 @@
 // with "unavailable" and what the agent waits for, and callers try again.
 
 import type { CniInput } from "../cni/cni_types.ts";
-import { openLinkEvents } from "../net/open_links.ts";
 import { pause } from "../util/async/pause.ts";
 import { Fault, faultFrom, isUnreachable, systemWords } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
+import type { HealthAnswer } from "./api.ts";
 import { openDrivers, openLimitedStore } from "./drivers.ts";
-import { syncFabric } from "./fabric/fabric_sync.ts";
-import type { KubeOptions } from "./kube/kube_options.ts";
 import { kubeAtStart } from "./kube/policy_feed.ts";
 import { type AgentOptions, isShared } from "./options.ts";
-import { followRuntime } from "./pods/follow_runtime.ts";
-import { expireHeldAddresses } from "./pods/held_addresses.ts";
-import { enforcePolicies } from "./policy/policy_enforcer.ts";
-import { watchDrift } from "./reconcile/drift_watch.ts";
-import { reconcile } from "./reconcile/reconcile.ts";
 import { doorOf, openDoor } from "./server/door.ts";
 import { lockFile } from "./server/lock_file.ts";
 import { healthOf } from "./server/health.ts";
@@ -24,6 +17,7 @@ import { listenPrivately, type PrivateListener } from "./server/private_socket.t
 import { RequestGate } from "./server/request_gate.ts";
 import { answer } from "./server/server.ts";
 import { TeardownNotes } from "./server/teardown_notes.ts";
+import { startLoops } from "./start_loops.ts";
 import { IntentStore } from "./store/apply.ts";
 import { join } from "./store/join.ts";
 import { instanceOf, Presence, type PresenceOptions } from "./store/presence.ts";
@@ -31,10 +25,6 @@ import { Snapshot } from "./store/snapshot.ts";
 import { StoreCache } from "./store/store_cache.ts";
 import { UnreadableRecords } from "./store/unreadable_records.ts";
 import { type Agent, wireAgent } from "./wiring.ts";
-
-const SNAPSHOT_MS = 2_000;
-// A large store takes seconds to save: the agent spends this part of its time on it at most.
-const SNAPSHOT_SHARE = 1 / 20;
 
 /** Runs the agent until `signal` aborts. Faults: what keeps it from starting. */
 export async function runAgent(
@@ -44,102 +34,79 @@ export async function runAgent(
 ): Promise<void> {
   await using stack = new AsyncDisposableStack();
   await options.kube?.access(); // a wrong kubeconfig is reported at once
-  const { stateDir } = options;
+  const { stateDir, socket } = options;
   await makeStateDir(stateDir);
   stack.use(await lockFile(`${stateDir}/lock`, `state folder ${stateDir}`));
-  const listener = stack.use(await listenPrivately(options.socket));
+  const listener = stack.use(await listenPrivately(socket));
   const gate = stack.use(new RequestGate(log));
-  const front = stack.use(await serveAt(options.socket, { listener, gate, log }));
+  const front = stack.use(await serveAt(socket, { listener, gate, log }));
   const snapshot = isShared(options) ? new Snapshot(stateDir, log) : undefined;
   const store = await openStoreCache(options, { snapshot, gate, stack });
   const intents = new IntentStore(store, () => new Date().toISOString());
   const drivers = openDrivers(options, stack);
   const hasCluster = options.kube !== undefined;
   const agent = wireAgent({ options, drivers, store, intents, log, hasCluster }, stack);
-  const { policies, signals } = agent;
   if (options.logsDrops) await startDropLog(options, agent, log, stack);
   const stopping = new AbortController();
   signal.addEventListener("abort", () => stopping.abort(), { once: true });
   stack.defer(() => stopping.abort());
-  if (options.kube) policies.setKube(await kubeAtStart(stateDir));
+  if (options.kube) agent.policies.setKube(await kubeAtStart(stateDir));
   drivers.switch.onChange(() => {
-    policies.recheck();
-    signals.reconcile.notify();
+    agent.policies.recheck();
+    agent.signals.reconcile.notify();
   });
   const presence = isShared(options)
     ? new Presence(store, await presenceOptions(options, agent, stopping.signal))
     : undefined;
   const onStep = (what: string) => gate.step(what);
-  const joinParts = { presence, intents, files: options.intents, log, onStep };
+  const joinStore = () => join({ presence, intents, files: options.intents, log, onStep });
   const unreadable = new UnreadableRecords(log);
   unreadable.log(store.documents);
-  if (store.unreachable) {
-    log.warn(`store unreachable, serving what is known: ${store.unreachable.message}`);
-  } else await join(joinParts);
+  if (!store.unreachable) await joinStore();
+  else log.warn(`store unreachable, serving what is known: ${store.unreachable.message}`);
 
   await gate.step("reconciling this host's links and ports");
   await reconcileFirst(agent, log);
-  const { socket } = options;
   const { tearDown, answerCni } = agent;
   const notes = new TeardownNotes({ socket, stateDir, tearDown, answerCni, log });
-  const runtimes = {
-    ...agent.server.runtimes,
-    answerCni: (input: CniInput) => notes.answerCni(input),
-  };
   await notes.handle();
-  let isLate = store.unreachable !== undefined;
-  store.onTrouble((fault) =>
-    fault
-      ? log.warn(`store unreachable, serving what is known: ${fault.message}`)
-      : log.info("store reachable again")
+  const loops = startLoops(
+    { options, agent, links: drivers.links, presence, joinStore, snapshot, unreadable, notes, log },
+    stopping.signal,
+    stack,
   );
-  const late = Promise.withResolvers<never>();
-  const following = store.follow(stopping.signal, () => {
-    [signals.fabric, signals.policies, signals.reconcile].forEach((one) => one.notify());
-    unreadable.log(store.documents);
-    if (isLate) join(joinParts).then(() => log.info("store joined"), late.reject);
-    isLate = false;
-  });
-  const beating = presence?.keep(stopping.signal, () => replayPending(agent, log));
-  const saving = snapshot && keepSnapshot(snapshot, store, stopping.signal);
-  const reconciling = reconcile(agent.loops.reconcile, stopping.signal);
-  const events = openLinkEvents(drivers.links);
-  stack.defer(() => events?.close());
-  const drift = { ...agent.loops.drift, events, handleNotes: () => notes.handle() };
-  const loops = [
-    ...[following, reconciling, beating, saving],
-    syncFabric(agent.loops.fabric, stopping.signal),
-    expireHeldAddresses(agent.loops.heldAddresses, options.graceMs, stopping.signal),
-    watchDrift(drift, stopping.signal),
-    options.kube && followCluster(options.kube, stateDir, agent, stopping.signal),
-    enforcePolicies(policies, stopping.signal),
-    followRuntime(agent.loops.runtime, stopping.signal),
-  ];
   const health = () => healthOf({ ...agent, options, switch: drivers.switch });
+  openGate(gate, { agent, notes, health });
+  agent.memoryTrim.note();
+  await notes.handle(); // of callers that gave up just before requests were answered
+  log.info("agent ready", { host: options.hostLabel, socket });
+  const stopped = new Promise<void>((done) =>
+    stopping.signal.addEventListener("abort", () => done())
+  );
+  await Promise.race([stopped, ...loops.vital]);
+  log.info("stopping");
+  await front.disposeAsync();
+  await agent.sandboxes.queue.idle();
+  stopping.abort();
+  await Promise.allSettled(loops.all);
+}
+
+/** From now on requests are answered, by socket and door. */
+function openGate(gate: RequestGate, { agent, notes, health }: {
+  readonly agent: Agent;
+  readonly notes: TeardownNotes;
+  readonly health: () => HealthAnswer;
+}): void {
+  const answerCni = (input: CniInput) => notes.answerCni(input);
+  const runtimes = { ...agent.server.runtimes, answerCni };
   gate.open({
     request: (request) => answer({ ...agent.server, runtimes, health }, request),
     verb: async (verb, pod) => {
       const answer = await agent.answerVerb(verb, pod);
       return "ip" in answer ? answer : {};
     },
-    cni: runtimes.answerCni,
+    cni: answerCni,
   });
-  agent.memoryTrim.note();
-  await notes.handle(); // of callers that gave up just before requests were answered
-  log.info("agent ready", { host: options.hostLabel, socket: options.socket });
-  await Promise.race([
-    new Promise<void>((done) => stopping.signal.addEventListener("abort", () => done())),
-    // A watch that ends by an error ends the agent: a supervisor starts it again.
-    following,
-    reconciling,
-    late.promise,
-    ...beating ? [beating] : [],
-  ]);
-  log.info("stopping");
-  await front.disposeAsync();
-  await agent.sandboxes.queue.idle();
-  stopping.abort();
-  await Promise.allSettled(loops);
 }
 
 async function makeStateDir(path: string): Promise<void> {
@@ -185,48 +152,6 @@ async function presenceOptions(
   };
 }
 
-/** Replays set-ups recorded while the store was unreachable; those that must yield are reconciled away. */
-async function replayPending({ store, signals }: Agent, log: Log): Promise<void> {
-  if (store.pendingCount === 0) return;
-  const yielded = await store.replayPending();
-  for (const pod of yielded) {
-    log.warn("set-up recorded while the store was unreachable yields: its endpoint has moved", {
-      pod,
-    });
-  }
-  log.info("replayed set-ups recorded while the store was unreachable");
-  signals.reconcile.notify();
-}
-
-/** Saves what is known a moment after it has changed, and once more when `signal` aborts. */
-async function keepSnapshot(
-  snapshot: Snapshot,
-  store: StoreCache,
-  signal: AbortSignal,
-): Promise<void> {
-  let pauseMs = SNAPSHOT_MS;
-  do {
-    await pause(pauseMs, signal);
-    const startedMs = performance.now();
-    if (!store.unreachable) await snapshot.save(store.documents, store.revision);
-    pauseMs = Math.max(SNAPSHOT_MS, (performance.now() - startedMs) / SNAPSHOT_SHARE);
-  } while (!signal.aborted);
-}
-
-/** Follows the cluster; its code is loaded only where there is one. */
-async function followCluster(
-  options: KubeOptions,
-  stateDir: string,
-  agent: Agent,
-  signal: AbortSignal,
-): Promise<void> {
-  const { ClusterSync } = await import("./kube/cluster_sync.ts");
-  const sync = new ClusterSync(options, { ...agent.clusterDeps, stateDir });
-  agent.cluster.sync = sync;
-  agent.store.onChange = (key) => sync.documentChanged(key);
-  await sync.keep(signal);
-}
-
 /** Its code is loaded only with --log-drops. */
 async function startDropLog(
   { ovsRundir: rundir, bridge }: AgentOptions,
@@ -260,7 +185,7 @@ async function serveAt(
   },
 ): Promise<AsyncDisposableStack> {
   const front = new AsyncDisposableStack();
-  // The door first: whoever was answered over the socket finds it open.
+  // The door first: a client that was answered over the socket finds it open.
   const door = await tryDoor(gate, socket, log);
   const server = listener.serve(
     (request) => gate.request(request),

@@ -154,7 +154,7 @@ export class ApiConnection implements Disposable {
     ];
   }
 
-  /** Returns the JSON of a response. Faults: as ask(); the limit includes the body. */
+  /** Returns the JSON of a response. Faults: as request(); the limit includes the body. */
   async requestJson(request: KubeRequest, limitMs = REQUEST_LIMIT_MS): Promise<unknown> {
     const late = AbortSignal.timeout(limitMs);
     const signal = request.signal ? AbortSignal.any([request.signal, late]) : late;

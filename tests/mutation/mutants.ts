@@ -403,13 +403,13 @@ export const mutants: readonly Mutant[] = [
     ],
     [
       "what a guarded pod sends is not judged",
-      "    [entry(20, `ip,reg0=${hex(tag)},nw_src=${address}`), GO(TABLES.track)],\n",
+      "    [entry(20, `ip,reg0=${hex(tag)},nw_src=${address}`), resubmit(TABLES.track)],\n",
       "",
     ],
     [
       "a known connection passes whatever the rules say now",
       '`${parties(...TRACKED, `${protocol(number)},${port("NXM_NX_CT_TP_DST[]")}`)},${CHECK_RULES}`',
-      "GO(TABLES.allowed)",
+      "resubmit(TABLES.allowed)",
     ],
     [
       "a network that is handed over early is open",
@@ -418,8 +418,8 @@ export const mutants: readonly Mutant[] = [
     ],
     [
       "denied packets are forwarded",
-      "->NXM_NX_REG5[],${GO(TABLES.denied)}",
-      "->NXM_NX_REG5[],${GO(TABLES.allowed)}",
+      "->NXM_NX_REG5[],${resubmit(TABLES.denied)}",
+      "->NXM_NX_REG5[],${resubmit(TABLES.allowed)}",
     ],
     ["connections are not remembered", "ct(commit,table=", "ct(table="],
     [

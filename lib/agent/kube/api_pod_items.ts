@@ -14,7 +14,7 @@ import { entriesIn, networkOfEntry } from "./network_status.ts";
 
 const PAGE = 500;
 
-/** Returns the pods of a namespace, of all namespaces when absent, by name. Faults: as ApiConnection.ask(). */
+/** Returns the pods of a namespace, of all namespaces when absent, by name. Faults: as ApiConnection.request(). */
 export async function apiPodItems(
   access: Access,
   namespace: string | undefined,

@@ -83,16 +83,16 @@ export const REGISTERS = {
 export const [SERVICE, SCTP_SOURCE] = ["reg3", "reg9"];
 
 const hex = (value: number) => `0x${value.toString(16)}`;
-const GO = (table: number) => `resubmit(,${table})`;
+const resubmit = (table: number) => `resubmit(,${table})`;
 
 /** Returns the action for a packet that the rules of `table` allow. */
 export function passOn(table: number): string {
-  return GO(table === LAST_RULES ? TABLES.allowed : table + 1);
+  return resubmit(table === LAST_RULES ? TABLES.allowed : table + 1);
 }
 
 /** Returns the action for a packet that the policy of that number denies. */
 export function deny(policyNumber: number): string {
-  return `load:0x${policyNumber.toString(16)}->NXM_NX_REG5[],${GO(TABLES.denied)}`;
+  return `load:${hex(policyNumber)}->NXM_NX_REG5[],${resubmit(TABLES.denied)}`;
 }
 
 const parties = (from: string, to: string, rest: string) =>
@@ -100,9 +100,9 @@ const parties = (from: string, to: string, rest: string) =>
 const [SRC, DST] = ["NXM_OF_IP_SRC[]", "NXM_OF_IP_DST[]"];
 const port = (from: string, register = "NXM_NX_REG3") => `move:${from}->${register}[0..15]`;
 const protocol = (number: number, register = "NXM_NX_REG3") =>
-  `load:0x${number.toString(16)}->${register}[16..23]`;
+  `load:${hex(number)}->${register}[16..23]`;
 const COMMIT = "load:0x1->NXM_NX_REG7[]";
-const CHECK_RULES = GO(FIRST_RULES);
+const CHECK_RULES = resubmit(FIRST_RULES);
 const [LOW, HIGH] = ["0x0/0x8000", "0x8000/0x8000"];
 
 const TCP_REQUEST = parties(SRC, DST, `${protocol(6)},${port("NXM_OF_TCP_DST[]")}`);
@@ -149,8 +149,8 @@ const ROWS: readonly Row[] = [
   [TABLES.state, 110, PASSED, "drop"],
   [TABLES.state, 100, "ct_state=+inv+trk", "drop"],
   [TABLES.state, 98, "ct_state=-inv+trk,ip,nw_frag=later", COMMIT_AND_RETURN],
-  ...midstream("tp_src=" + LOW, "tp_dst=" + HIGH, `${TCP_REPLY},${CHECK_RULES}`),
-  ...midstream("tp_src=" + HIGH, "tp_dst=" + LOW, `${TCP_REQUEST},${COMMIT},${CHECK_RULES}`),
+  midstream("tp_src=" + LOW, "tp_dst=" + HIGH, `${TCP_REPLY},${CHECK_RULES}`),
+  midstream("tp_src=" + HIGH, "tp_dst=" + LOW, `${TCP_REQUEST},${COMMIT},${CHECK_RULES}`),
   [
     TABLES.state,
     90,
@@ -185,8 +185,9 @@ const ROWS: readonly Row[] = [
   [TABLES.denied, 0, "", "drop"],
 ];
 
-function midstream(from: string, to: string, actions: string): Row[] {
-  return [[TABLES.state, 95, `${NEW},tcp,${from},${to},tcp_flags=-syn`, actions]];
+/** Returns the row of TCP that the tracker does not know, where the ports show its direction. */
+function midstream(from: string, to: string, actions: string): Row {
+  return [TABLES.state, 95, `${NEW},tcp,${from},${to},tcp_flags=-syn`, actions];
 }
 
 /** A flow in two parts. */
@@ -233,8 +234,8 @@ const entry = (priority: number, match: string) => flowKey(TABLES.entry, priorit
 /** Returns the flows of the entry table for a guarded endpoint: its own packets go to the rules. */
 export function guardedFlows({ tag, address }: Guarded): KeyAndActions[] {
   return [
-    [entry(40, `ip,reg0=${hex(tag)},nw_dst=${address}`), GO(TABLES.track)],
-    [entry(20, `ip,reg0=${hex(tag)},nw_src=${address}`), GO(TABLES.track)],
+    [entry(40, `ip,reg0=${hex(tag)},nw_dst=${address}`), resubmit(TABLES.track)],
+    [entry(20, `ip,reg0=${hex(tag)},nw_src=${address}`), resubmit(TABLES.track)],
   ];
 }
 
