@@ -153,7 +153,7 @@ k8c_end() {
 # with the configuration as standard input. A process of its own reads the configuration: it can be ended.
 # The only writer of the answer's FIFO is a sleep: when that ends, waiting ends.
 k8c_cni_ask() {
-  [ ! -t 0 ] && [ ! -e "$1/$$.in" ] && { { :; } <&0; } 2>/dev/null && mkfifo -m 600 "$1/$$" 2>/dev/null ||
+  [ ! -t 0 ] && [ ! -e "$1/$$.in" ] && { { :; } 8<&0; } 2>/dev/null && mkfifo -m 600 "$1/$$" 2>/dev/null ||
     return 0
   k8c_answer=
   {

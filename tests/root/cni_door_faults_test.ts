@@ -1,0 +1,158 @@
+// CNI calls through the launcher when agent or launcher die or hang, or when many come at once: each call has one answer,
+// and neither processes nor files are left.
+
+import { assertEquals } from "@std/assert";
+import { callOf } from "../unit/cni/cni_cases.ts";
+import {
+  assertCniError,
+  beginCni,
+  callCni,
+  FACE,
+  FACE_RETRY,
+  openCniDoor,
+  SHELLS,
+  startDoorAgent,
+  waitUntilNothingIsLeft,
+} from "../lab/cni_door.ts";
+import { start } from "../lab/one_file.ts";
+import { waitFor } from "../lab/wait.ts";
+
+const ADD = callOf("ADD");
+const STATUS = callOf("STATUS");
+const DONE = { code: 0, out: "{}\n", err: "" };
+
+Deno.test("an agent that hangs: the face takes over, and knows that it is a retry", async () => {
+  await using door = await openCniDoor(() => new Promise(() => {}));
+  const configs = [STATUS.config, '{\n"a":1\n}\n'];
+  await Promise.all(SHELLS.flatMap((shell) =>
+    configs.map(async (config) => {
+      const ended = await callCni(door, { ...STATUS, config }, { shell });
+      assertEquals(ended, { code: 7, out: FACE_RETRY + config, err: "" });
+    })
+  ));
+  await waitUntilNothingIsLeft(door);
+});
+
+for (const shell of SHELLS) {
+  const by = shell.join(" ") || "the file";
+  Deno.test(`${by}: what an agent took and died of, the face gets when the next one starts`, async () => {
+    await using door = await openCniDoor();
+    await using first = await startDoorAgent(door, "never");
+    const calls = Array.from(
+      { length: 8 },
+      (_, n) => callCni(door, callOf("ADD", { n }), { shell }),
+    );
+    await waitFor("all calls to be taken", async () => (await first.calls()).length === 8);
+    await first.kill();
+    await using second = await startDoorAgent(door, "at once");
+    for (const [n, ended] of (await Promise.all(calls)).entries()) {
+      const out = FACE_RETRY + callOf("ADD", { n }).config;
+      assertEquals(ended, { code: 7, out, err: "" });
+    }
+    assertEquals(await second.calls(), []);
+    assertEquals(await callCni(door, ADD, { shell }), DONE);
+    await waitUntilNothingIsLeft(door);
+  });
+}
+
+Deno.test("an agent that is stopped by SIGSTOP answers all when it goes on", async () => {
+  await using door = await openCniDoor();
+  await using agent = await startDoorAgent(door, "at once");
+  Deno.kill(agent.pid, "SIGSTOP");
+  const calls = Array.from({ length: 20 }, () => callCni(door, ADD));
+  await waitFor("all calls to be there", async () => (await door.left()).length === 40);
+  Deno.kill(agent.pid, "SIGCONT");
+  for (const ended of await Promise.all(calls)) assertEquals(ended, DONE);
+  await waitUntilNothingIsLeft(door);
+});
+
+Deno.test("a line of requests that is full holds nobody up longer than the limit", async () => {
+  await using door = await openCniDoor();
+  await using agent = await startDoorAgent(door, "at once");
+  Deno.kill(agent.pid, "SIGSTOP");
+  // Each line has some 3,900 bytes, and a FIFO holds 65,536.
+  const input = { ...STATUS, args: `A=${"x".repeat(3_800)}` };
+  const calls = Array.from({ length: 40 }, () => callCni(door, input));
+  for (const ended of await Promise.all(calls)) {
+    assertEquals(ended, { code: 7, out: FACE_RETRY + STATUS.config, err: "" });
+  }
+  Deno.kill(agent.pid, "SIGCONT");
+  assertEquals(await callCni(door, ADD), DONE);
+  await waitUntilNothingIsLeft(door);
+});
+
+Deno.test("two hundred calls at once each have their own answer", async () => {
+  await using door = await openCniDoor(async ({ config }) => {
+    const { n } = JSON.parse(config);
+    await new Promise((done) => setTimeout(done, n % 7));
+    return { exit: 0, output: `${n}`.padEnd(n % 5 === 0 ? 5_000 : 10, " ") + "|" };
+  });
+  const calls = Array.from({ length: 200 }, (_, n) => callCni(door, callOf("ADD", { n })));
+  for (const [n, { code, out, err }] of (await Promise.all(calls)).entries()) {
+    assertEquals([code, out.trim().replace(/ *\|$/, ""), err], [0, `${n}`, ""]);
+  }
+  assertEquals(door.calls.length, 200);
+  await waitUntilNothingIsLeft(door);
+});
+
+Deno.test("a launcher that is killed while it reads asks for nothing, and leaves nothing open", async () => {
+  await using door = await openCniDoor(() => ({ exit: 0, output: "{}" }));
+  const call = beginCni(door, ADD);
+  await call.write("{");
+  await waitFor("its FIFO", async () => (await door.left()).length === 1);
+  call.kill();
+  await call.ended; // so nobody else has its standard output and error
+  await call.close();
+  await new Promise((done) => setTimeout(done, 500));
+  assertEquals(door.calls, []);
+});
+
+Deno.test("a launcher that is killed while it waits leaves an agent that answers all others", async () => {
+  const held = Promise.withResolvers<void>();
+  await using door = await openCniDoor(async () => {
+    await held.promise;
+    return { exit: 0, output: "{}" };
+  });
+  const [lost, other] = [beginCni(door, ADD), beginCni(door, ADD)];
+  for (const call of [lost, other]) {
+    await call.write(ADD.config);
+    await call.close();
+  }
+  await waitFor("both calls", () => door.calls.length === 2);
+  lost.kill();
+  await lost.ended;
+  held.resolve();
+  assertEquals(await other.ended, DONE);
+  await waitFor("the door's folder to be empty", async () => (await door.left()).length === 0);
+});
+
+Deno.test("files that killed launchers left are removed by the next agent, others stay", async () => {
+  await using door = await openCniDoor();
+  await Deno.mkdir(door.door, { mode: 0o700 });
+  const hourAgo = new Date(Date.now() - 3_600_000);
+  for (const name of ["4000001.in", "4000001.out", "4000001.part", "4000001", "4000002.in"]) {
+    await Deno.writeTextFile(`${door.door}/${name}`, "x");
+    if (!name.startsWith("4000002")) await Deno.utime(`${door.door}/${name}`, hourAgo, hourAgo);
+  }
+  await using _agent = await startDoorAgent(door, "at once");
+  assertEquals(await door.left(), ["4000002.in"]);
+});
+
+Deno.test("a configuration that another launcher left is not taken for one's own", async () => {
+  await using door = await openCniDoor(() => ({ exit: 0, output: "{}" }));
+  const script = `printf '{"old":1}' >"$1/$$.in"; exec "$2"`;
+  const ended = await start(["/bin/sh", "-c", script, "sh", door.door, door.file], {
+    env: { ...door.env, CNI_COMMAND: "STATUS" },
+    stdin: STATUS.config,
+  });
+  assertEquals(ended, { code: 7, out: FACE + STATUS.config, err: "" });
+  assertEquals(door.calls, []);
+});
+
+Deno.test("the door's folder is removed between question and answer: one answer", async () => {
+  await using door = await openCniDoor(async () => {
+    await Deno.remove(door.door, { recursive: true });
+    return { exit: 0, output: "{}" };
+  });
+  assertCniError(await callCni(door, STATUS), 5, "or the agent stopped");
+});
