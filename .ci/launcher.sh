@@ -123,11 +123,8 @@ k8c_cni_line() {
   [ ${#k8c_line} -lt 4000 ]
 }
 
-# Prints the error of code $1 (CNI specification) with message $2 and details $3, and exits.
-k8c_cni_fail() {
-  printf '{"cniVersion":"%s","code":%s,"msg":"%s","details":"%s"}\n' @CNIVERSION@ "$1" "$2" "$3"
-  exit 1
-}
+# Prints message $1 on standard error as the face does: runtimes ask for STATUS every few seconds, and log it.
+k8c_cni_warn() { [ "$CNI_COMMAND" = STATUS ] || printf 'k8contivnet: %s\n' "$1" >&2; }
 
 # Reads the configuration from fd 8 and sends the request to door $1. A runtime's configuration is one line
 # without a newline: the built-in reads it in less time than a command starts.
@@ -181,9 +178,9 @@ k8c_cni_ask() {
         ??file) cat "$1/$$.out" && rm -f "$1/$$.out" ;;
         *) printf '%s\n' "${k8c_answer#* }" ;;
       esac || exit 1 # nobody reads it
-      # Runtimes ask for STATUS every few seconds and log what is on standard error.
-      case $k8c_answer,$CNI_COMMAND in 1*,STATUS) ;; 1*) printf 'k8contivnet: %s\n' "$k8c_words" >&2 ;; esac
-      exit "${k8c_answer%% *}"
+      [ "${k8c_answer%% *}" = 0 ] && exit 0
+      k8c_cni_warn "$k8c_words"
+      exit 1
       ;;
     again) ;;
     *) export K8CONTIVNET_RETRY=1 ;; # it may have been executed
@@ -191,8 +188,12 @@ k8c_cni_ask() {
   k8c_kept=
   [ ! -r "$1/$$.in" ] || { command exec <"$1/$$.in" && k8c_kept=yes; } 2>/dev/null
   rm -f "$1/$$" "$1/$$.in" "$1/$$.part" "$1/$$.out"
-  [ -n "$k8c_kept" ] || k8c_cni_fail 5 "network configuration is not read" \
-    "standard input did not end in $2 s, or the agent stopped, or folder $1 is full; try again"
+  [ -z "$k8c_kept" ] || return 0
+  k8c_words="standard input did not end in $2 s, or the agent stopped, or folder $1 is full; try again"
+  printf '{"cniVersion":"%s","code":5,"msg":"%s","details":"%s"}\n' @CNIVERSION@ \
+    "network configuration is not read" "$k8c_words"
+  k8c_cni_warn "network configuration is not read: $k8c_words"
+  exit 1
 }
 
 k8c_door=${K8CONTIVNET_SOCKET:-/run/k8contivnet/agent.sock}.door
