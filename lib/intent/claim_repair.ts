@@ -11,6 +11,7 @@ import type { PlanCheck, PlanWrite } from "./plan/operation.ts";
 import { folderOf, readableAt, whyUnreadable } from "./readable.ts";
 import {
   type AttachmentRecord,
+  checkOf,
   type ClaimRecord,
   type Documents,
   type EndpointRecord,
@@ -107,10 +108,6 @@ function repairOfLeak(documents: Documents, claim: string): Repair | undefined {
 
 function keep(claim: string, why: string): Repair {
   return { act: "keep", claim, why, checks: [], writes: [] };
-}
-
-function checkOf(documents: Documents, key: string): PlanCheck {
-  return { key, revision: documents.get(key)?.revision ?? 0 };
 }
 
 /** Reports whether `key` is a readable record that implies claims. */

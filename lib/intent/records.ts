@@ -233,3 +233,11 @@ export interface Document {
 
 /** Documents of a store by key. */
 export type Documents = ReadonlyMap<string, Document>;
+
+/** Returns the check that the document at `key` is still as in `documents`: its revision, 0 if it is absent. */
+export function checkOf(
+  documents: Documents,
+  key: string,
+): { readonly key: string; readonly revision: number } {
+  return { key, revision: documents.get(key)?.revision ?? 0 };
+}

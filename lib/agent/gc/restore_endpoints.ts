@@ -8,6 +8,7 @@ import { parseAddress, parseSubnet } from "../../ipam/subnets.ts";
 import { dynamicEndpointName } from "../../intent/dynamic.ts";
 import {
   type AttachmentRecord,
+  checkOf,
   type Documents,
   type EndpointRecord,
   keys,
@@ -95,10 +96,7 @@ export function planRestoration(
   };
   const networkKey = keys.network(tenant, name);
   return {
-    checks: [key, claim, networkKey].map((one) => ({
-      key: one,
-      revision: documents.get(one)?.revision ?? 0,
-    })),
+    checks: [key, claim, networkKey].map((one) => checkOf(documents, one)),
     writes: [
       { key, value: endpoint as unknown as Json },
       { key: claim, value: { schema: SCHEMA, owner: key } },

@@ -1,6 +1,6 @@
 // From claimed to attached: the steps of a set-up, and the rollback of one that failed.
 
-import type { AttachmentRecord } from "../../intent/records.ts";
+import { type AttachmentRecord, checkOf } from "../../intent/records.ts";
 import type { Json, Write } from "../../store/store.ts";
 import type { Notifier } from "../../util/async/notifier.ts";
 import type { Clock } from "../../util/clock.ts";
@@ -121,7 +121,7 @@ async function recordReady(
       );
     }
     return {
-      checks: present.map(({ key }) => ({ key, revision: documents.get(key)?.revision ?? 0 })),
+      checks: present.map(({ key }) => checkOf(documents, key)),
       writes: readyWrites(fresh),
     };
   });

@@ -2,6 +2,7 @@
 
 import {
   type AttachmentRecord,
+  checkOf,
   type CniNames,
   type Documents,
   type EndpointRecord,
@@ -171,12 +172,11 @@ function claimCommit(
   attachments: readonly AttachmentRecord[],
   stale: readonly AttachmentRecord[],
 ): { checks: Check[]; writes: Write[] } {
-  const revisionOf = (key: string) => documents.get(key)?.revision ?? 0;
   const checks: Check[] = [];
   const writes = new Map<string, Write>();
   for (const one of stale) {
     const key = attachmentKey(one);
-    checks.push({ key, revision: revisionOf(key) });
+    checks.push(checkOf(documents, key));
     writes.set(key, { key, value: undefined });
   }
   for (const one of attachments) {
@@ -184,16 +184,16 @@ function claimCommit(
     const known = documents.get(key);
     const why = known && whyUnreadable(key, known.value);
     if (why !== undefined) throw unreadableFault(key, why);
-    if (!writes.has(key)) checks.push({ key, revision: known?.revision ?? 0 });
+    if (!writes.has(key)) checks.push(checkOf(documents, key));
     if (known?.value !== one) writes.set(key, { key, value: one as unknown as Json });
   }
   for (const { endpoint } of choices) {
     const key = endpointKey(endpoint);
     const networkKey = keys.network(endpoint.tenant, endpoint.network);
-    checks.push({ key, revision: revisionOf(key) });
+    checks.push(checkOf(documents, key));
     // Its subnet determines the prefix length; two endpoints may share it.
     if (!checks.some((check) => check.key === networkKey)) {
-      checks.push({ key: networkKey, revision: revisionOf(networkKey) });
+      checks.push(checkOf(documents, networkKey));
     }
     if (endpoint.bound?.host === host && documents.get(key)?.value === endpoint) continue;
     const bound = { host, generation: generationAt(host, endpoint) };

@@ -17,6 +17,7 @@ import {
 } from "../../intent/choice/choose.ts";
 import { dynamicEndpointName } from "../../intent/dynamic.ts";
 import {
+  checkOf,
   type ClaimRecord,
   type Documents,
   type EndpointRecord,
@@ -91,14 +92,12 @@ export function planDynamicEndpoint(
   const { pod, interface: name, mac } = newPod;
   const { tenant } = network;
   const key = keys.endpoint(tenant, network.name, dynamicEndpointName(pod));
-  const tenantKey = keys.tenant(tenant);
-  const checks = [{ key: tenantKey, revision: revisionOf(documents, tenantKey) }];
+  const checks = [checkOf(documents, keys.tenant(tenant))];
   const dynamic = { pod: pod.name, rule };
   const known = documents.get(key)?.value as EndpointRecord | undefined;
   const isKept = newPod.address === undefined || newPod.address === known?.address;
   if (known && isKept) {
-    const { dynamic: _, group: _group, ...rest } = known;
-    const endpoint = { ...rest, ...(group ? { group } : {}), dynamic };
+    const endpoint = keptEndpoint(known, group, dynamic);
     return { choice: { endpoint, interface: name, mac }, rule, checks, writes: [] };
   }
   const taken = takeAddress(documents, network, newPod);
@@ -119,10 +118,8 @@ export function planDynamicEndpoint(
     ...(taken.displaced ? { displaced: taken.displaced } : {}),
     checks: [
       ...checks,
-      { key: claim, revision: revisionOf(documents, claim) },
-      ...(displacedKey
-        ? [{ key: displacedKey, revision: revisionOf(documents, displacedKey) }]
-        : []),
+      checkOf(documents, claim),
+      ...(displacedKey ? [checkOf(documents, displacedKey)] : []),
     ],
     writes: [
       { key: claim, value: { schema: SCHEMA, owner: key } },
@@ -136,8 +133,14 @@ export function planDynamicEndpoint(
   };
 }
 
-function revisionOf(documents: Documents, key: string): number {
-  return documents.get(key)?.revision ?? 0;
+/** Returns the endpoint of a pod that keeps its address: without the hold, by the rule that holds now. */
+function keptEndpoint(
+  known: EndpointRecord,
+  group: string | undefined,
+  dynamic: NonNullable<EndpointRecord["dynamic"]>,
+): EndpointRecord {
+  const { dynamic: _, group: _group, ...rest } = known;
+  return { ...rest, ...(group ? { group } : {}), dynamic };
 }
 
 function takeAddress(

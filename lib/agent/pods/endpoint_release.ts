@@ -4,6 +4,7 @@
 
 import {
   type AttachmentRecord,
+  checkOf,
   type Documents,
   type EndpointRecord,
   keys,
@@ -86,8 +87,4 @@ export function deleting(documents: Documents, key: string): CommitPart {
       ...(holder?.owner === key ? [{ key: claim, value: undefined }] : []),
     ],
   };
-}
-
-function checkOf(documents: Documents, key: string): Check {
-  return { key, revision: documents.get(key)?.revision ?? 0 };
 }

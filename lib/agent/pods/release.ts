@@ -1,6 +1,6 @@
 // Deletes attachments from the store, together with what was made for them alone.
 
-import type { AttachmentRecord, Documents } from "../../intent/records.ts";
+import { type AttachmentRecord, checkOf, type Documents } from "../../intent/records.ts";
 import type { Check, Write } from "../../store/store.ts";
 import type { Clock } from "../../util/clock.ts";
 import { isUnreachable } from "../../util/errors.ts";
@@ -57,10 +57,7 @@ function releaseOf(
   const released = present.map(({ document }) => document?.value as AttachmentRecord);
   const endpoints = planRelease(documents, released, nowMs);
   return {
-    checks: [
-      ...present.map(({ key, document }) => ({ key, revision: document?.revision ?? 0 })),
-      ...endpoints.checks,
-    ],
+    checks: [...present.map(({ key }) => checkOf(documents, key)), ...endpoints.checks],
     writes: [...present.map(({ key }) => ({ key, value: undefined })), ...endpoints.writes],
   };
 }

@@ -12,6 +12,7 @@ import { nameOf } from "../../intent/plan/stored.ts";
 import { folderOf, readableAt } from "../../intent/readable.ts";
 import {
   type AttachmentRecord,
+  checkOf,
   type Documents,
   type EndpointRecord,
   keys,
@@ -116,8 +117,4 @@ function endpointRemoval(
   const part = releasing(documents, unbound, nowMs);
   const isHeld = part.writes.some((write) => write.key === key && write.value !== undefined);
   return { verb: isHeld ? "hold" : "release", part };
-}
-
-function checkOf(documents: Documents, key: string) {
-  return { key, revision: documents.get(key)?.revision ?? 0 };
 }

@@ -1,22 +1,12 @@
 // Parses the JSON output of `ip -j`. Pure.
 
 import { Fault } from "../../util/errors.ts";
+import type { LinkFields } from "../link_fields.ts";
 
 /** One link of `ip -j address` or `ip -j link`. */
-export interface IpLink {
-  readonly index: number;
-  readonly name: string;
-  /** Empty if the link has no address, or one that is not a MAC. */
-  readonly mac: string;
-  readonly mtu: number;
-  readonly isUp: boolean;
-  readonly isLoopback: boolean;
-  /** Empty without an alias. */
-  readonly alias: string;
+export interface IpLink extends LinkFields {
   /** A number, or its name in /etc/iproute2/group. */
   readonly group: string;
-  /** Index of the pair's other end, in the other end's namespace. */
-  readonly peerIndex: number | undefined;
   /** IPv4 addresses with prefix length. */
   readonly addresses: readonly string[];
 }

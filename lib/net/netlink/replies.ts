@@ -1,22 +1,12 @@
 // Decodes the replies of the kernel about links, addresses and routes. Pure.
 
 import { AF, IFA, IFF, IFLA, RT_TABLE_MAIN, RTA, RTM, RTN_UNICAST } from "./constants.ts";
+import type { LinkFields } from "../link_fields.ts";
 import { decodeAttributes, decodeNumber, decodeText, type Message } from "./encoding.ts";
 
 /** One link as the kernel reports it. */
-export interface KernelLink {
-  readonly index: number;
-  readonly name: string;
-  /** Empty if the link has no address, or one that is not a MAC. */
-  readonly mac: string;
-  readonly mtu: number;
-  readonly isUp: boolean;
-  readonly isLoopback: boolean;
-  /** Empty without an alias. */
-  readonly alias: string;
+export interface KernelLink extends LinkFields {
   readonly group: number;
-  /** Index of the pair's other end, in the other end's namespace. */
-  readonly peerIndex: number | undefined;
 }
 
 /** One IPv4 address as the kernel reports it. */
