@@ -16,18 +16,14 @@ import {
   needsPeers,
 } from "./informers.ts";
 import {
-  fieldsIn,
-  hasUid,
   type HostPod,
-  hostPodIn,
   type KubeNamespace,
   type KubeObject,
   type KubePolicy,
-  namespaceIn,
   type PeerPod,
-  StringPool,
   versionIn,
 } from "./objects.ts";
+import { type PodQuery, requestNamespace, requestPod } from "./requested_objects.ts";
 import { ServerProbe } from "./server_probe.ts";
 import { pause } from "../util/async/pause.ts";
 import { Notifier } from "../util/async/notifier.ts";
@@ -129,44 +125,27 @@ export class ClusterCache {
    * without a UID, as a watch may be late, and the cached pod an earlier one of the same name. undefined if there is
    * none. Faults: unavailable, timeout.
    */
-  async lookUp(
-    { namespace, name, uid }: {
-      readonly namespace: string;
-      readonly name: string;
-      readonly uid?: string | undefined;
-    },
-    limitMs = LOOKUP_MS,
-  ): Promise<HostPod | undefined> {
+  async lookUp(query: PodQuery, limitMs = LOOKUP_MS): Promise<HostPod | undefined> {
+    const { namespace, name, uid } = query;
     const cached = uid === undefined ? undefined : this.pods.find(namespace, name, uid);
     if (cached) return cached;
-    const query = new URLSearchParams({ fieldSelector: `metadata.name=${name}` });
-    const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods?${query}`;
-    const pod = hostPodIn(
-      await this.#first(path, `pod ${namespace}/${name}`, limitMs),
-      new StringPool(),
-    );
-    return pod && (uid === undefined || hasUid(pod, uid)) ? pod : undefined;
+    return await requestPod(this.#connectionFor(`pod ${namespace}/${name}`), query, limitMs);
   }
 
   /** Returns a namespace that may be too new for the cache. Faults: as lookUp(). */
   async lookUpNamespace(name: string, limitMs = LOOKUP_MS): Promise<KubeNamespace | undefined> {
     const cached = this.namespaces.find("", name);
     if (cached && this.namespaces.isLive) return cached;
-    const query = new URLSearchParams({ fieldSelector: `metadata.name=${name}` });
-    const path = `/api/v1/namespaces?${query}`;
-    return namespaceIn(await this.#first(path, `namespace ${name}`, limitMs), new StringPool());
+    return await requestNamespace(this.#connectionFor(`namespace ${name}`), name, limitMs);
   }
 
-  /** Returns the first item of the list at `path`. */
-  async #first(path: string, what: string, limitMs: number): Promise<unknown> {
-    if (!this.#connection) {
-      throw new Fault("unavailable", `labels of ${what} are not known`, {
-        why: this.#state.why || "the API server has not answered yet",
-        fix: 'see "k8contivnet kube status"',
-      });
-    }
-    const { items } = fieldsIn(await this.#connection.requestJson({ path }, limitMs));
-    return Array.isArray(items) ? items[0] : undefined;
+  /** Returns the connection, to ask about `what`. Faults: unavailable, if there is none. */
+  #connectionFor(what: string): ApiConnection {
+    if (this.#connection) return this.#connection;
+    throw new Fault("unavailable", `labels of ${what} are not known`, {
+      why: this.#state.why || "the API server has not answered yet",
+      fix: 'see "k8contivnet kube status"',
+    });
   }
 
   /**

@@ -12,6 +12,7 @@ import { FlowCheck } from "../openflow/flow_check.ts";
 import { Reconnecting } from "../transport/reconnecting.ts";
 import { type OpenFlowConnection, openOpenFlow } from "../openflow/openflow_connection.ts";
 import { openOvsdb, type OvsdbConnection, type TableUpdates } from "../ovsdb/ovsdb_connection.ts";
+import { expectedFlows, type ProtectedPort, protectedPorts } from "./protected_ports.ts";
 import { createSwitch } from "./switch_ports.ts";
 import { RevalidatorWait } from "./revalidator_wait.ts";
 import { RowChanges } from "../ovsdb/row_changes.ts";
@@ -38,16 +39,6 @@ export function openSocketSwitch(options: SwitchOptions): Switch {
   }
   const open = (events: DriverEvents) => new SocketDriver(path, options, events);
   return createSwitch(options, new OvsTools(options), open);
-}
-
-/** A port whose row has all that its anti-spoofing flows depend on. */
-interface ProtectedPort {
-  readonly name: string;
-  readonly mac: string;
-  readonly addresses: readonly string[];
-  readonly tag: number | undefined;
-  /** OpenFlow number that it had, or that was requested. */
-  readonly ofport: number;
 }
 
 class SocketDriver implements PortDriver {
@@ -86,7 +77,7 @@ class SocketDriver implements PortDriver {
     });
     this.#flowCheck = new FlowCheck({
       connection: () => this.#openflow.current,
-      expected: () => this.#expectedFlows ??= this.#countFlows(),
+      expected: () => this.#expectedFlows ??= expectedFlows(protectedPorts(this.#cache)),
       onDifference: () => this.#events.resync(),
     });
   }
@@ -279,14 +270,14 @@ class SocketDriver implements PortDriver {
   // little to do.
   #restore(connection: OpenFlowConnection): void {
     connection.addFlows(BASE_FLOWS);
-    for (const port of this.#protectedPorts()) {
+    for (const port of protectedPorts(this.#cache)) {
       this.#addAntispoofFlows(connection, port, port.ofport);
     }
   }
 
   // We choose the numbers, unless a port of another program had one first.
   #renumber(connection: OpenFlowConnection): void {
-    const moved = this.#protectedPorts().flatMap((port) => {
+    const moved = protectedPorts(this.#cache).flatMap((port) => {
       const now = connection.ports.get(port.name) ?? port.ofport;
       return now === port.ofport ? [] : [{ port, now }];
     });
@@ -299,19 +290,5 @@ class SocketDriver implements PortDriver {
 
   #addAntispoofFlows(connection: OpenFlowConnection, port: ProtectedPort, ofport: number): void {
     connection.addFlows(antispoofFlows(ofport, port, this.#options.policyVlans));
-  }
-
-  #countFlows(): number {
-    const counts = this.#protectedPorts().map((port) => antispoofFlows(port.ofport, port).length);
-    return counts.reduce((sum, count) => sum + count, BASE_FLOWS.length);
-  }
-
-  #protectedPorts(): ProtectedPort[] {
-    return this.#cache.ports().flatMap(({ name, mac, addresses, tag }) => {
-      const { row, requested } = this.#cache.port(name) ?? {};
-      const ofport = requested ?? row?.ofport;
-      if (!mac || !addresses || ofport === undefined) return [];
-      return [{ name, mac, addresses, tag, ofport }];
-    });
   }
 }

@@ -1,0 +1,33 @@
+// The ports whose rows have all that their anti-spoofing flows depend on. Pure.
+
+import { BASE_FLOWS } from "../bridge/bridge.ts";
+import type { RowCache } from "../ovsdb/port_rows.ts";
+import { antispoofFlows } from "./antispoof_flows.ts";
+
+/** A port whose row has all that its anti-spoofing flows depend on. */
+export interface ProtectedPort {
+  readonly name: string;
+  readonly mac: string;
+  readonly addresses: readonly string[];
+  readonly tag: number | undefined;
+  /** OpenFlow number that it had, or that was requested. */
+  readonly ofport: number;
+}
+
+/** Returns the ports of `cache` that have anti-spoofing flows. */
+export function protectedPorts(
+  cache: Pick<RowCache, "ports" | "port">,
+): ProtectedPort[] {
+  return cache.ports().flatMap(({ name, mac, addresses, tag }) => {
+    const { row, requested } = cache.port(name) ?? {};
+    const ofport = requested ?? row?.ofport;
+    if (!mac || !addresses || ofport === undefined) return [];
+    return [{ name, mac, addresses, tag, ofport }];
+  });
+}
+
+/** Returns how many flows the bridge has for these ports, with its base flows. */
+export function expectedFlows(ports: readonly ProtectedPort[]): number {
+  const counts = ports.map((port) => antispoofFlows(port.ofport, port).length);
+  return counts.reduce((sum, count) => sum + count, BASE_FLOWS.length);
+}
