@@ -150,11 +150,11 @@ async function answerRequest(
   try {
     answer(`${path}/${reply}`, text);
     // The launcher of an answer "again" passes the configuration on to the CNI face.
-    if (text !== AGAIN) await removeConfig(place);
+    if (text !== AGAIN) removeConfig(place);
   } catch (error) {
     // The client is gone; its request is done all the same.
     log.debug(`door: answer not delivered: ${faultFrom(error).message}`);
-    await removeConfig(place);
+    removeConfig(place);
   }
 }
 
