@@ -84,25 +84,31 @@ k8c_is_plain() {
   case $2,$3,$4 in ,* | *,,* | *,) return 1 ;; esac
 }
 
+# Limits the wait for an answer to $1 seconds. The answer comes through a FIFO which this shell opens for
+# reading and writing, so neither side ever blocks in open(2). Then this sleep is its only writer: when it
+# ends, reading ends. It keeps none of the caller's streams open.
+k8c_clock() { exec </dev/null >&9 2>/dev/null 7<&- 8<&- 9>&- && exec sleep "$1"; }
+
 # Sends the request to door $1, waits $2 seconds, and exits with the answer; returns if there is none.
-# The answer comes through a FIFO which this shell opens for reading and writing, so neither side ever
-# blocks in open(2). head and timeout keep none of the caller's streams open.
 k8c_ask() {
   mkfifo -m 600 "$1/$$" 2>/dev/null || return 0
+  k8c_answer=
+  k8c_asked=
   {
-    printf '%s\n' "$3 $4 $5 $6 $$" 8<>"$1/ask" >&8 && k8c_is_open "$1" &&
-      k8c_answer=$(timeout "$2" head -n 1 <&9 2>/dev/null)
-  } 9<>"$1/$$" || {
-    k8c_code=$?
+    k8c_clock "$2" &
+    exec 9>&-
+    printf '%s\n' "$3 $4 $5 $6 $$" 8<>"$1/ask" >&8 && k8c_is_open "$1" && k8c_asked=yes &&
+      IFS= read -r k8c_answer <&7
+    [ "$k8c_asked$k8c_answer" = yes ] || { kill -9 $! && wait $!; } 2>/dev/null
+  } 9<>"$1/$$" 7<"$1/$$" || :
+  if [ -z "$k8c_answer" ]; then
     rm -f "$1/$$"
-    # 124 means that timeout ended head. A teardown continues below, to leave a note for the agent.
-    [ "$k8c_code" = 124 ] || return 0
-    case $3 in
-      setup) k8c_answer="6 agent at ${1%.door} did not answer in ${2}000 ms; check its log, and whether Open vSwitch is running" ;;
-      status) exit 0 ;;
-      *) return 0 ;;
+    # A teardown continues below, to leave a note for the agent.
+    case $k8c_asked,$3 in
+      yes,setup) k8c_answer="6 agent at ${1%.door} did not answer in ${2}000 ms; check its log, and whether Open vSwitch is running" ;;
+      yes,status) exit 0 ;;
     esac
-  }
+  fi
   case $k8c_answer in
     "0 "*) printf %s "${k8c_answer#* }" && exit 0 ;;
     [1-6]" "*) k8c_fail "${k8c_answer#* }" "${k8c_answer%% *}" ;;
@@ -148,13 +154,12 @@ k8c_end() {
 
 # Sends the CNI call to door $1, waits $2 seconds, and exits with the answer. If there is none, it returns,
 # with the configuration as standard input. A process of its own reads the configuration: it can be ended.
-# The only writer of the answer's FIFO is a sleep: when that ends, waiting ends.
 k8c_cni_ask() {
   [ ! -t 0 ] && [ ! -e "$1/$$.in" ] && { { :; } 8<&0; } 2>/dev/null && mkfifo -m 600 "$1/$$" 2>/dev/null ||
     return 0
   k8c_answer=
   {
-    { exec </dev/null >&9 2>/dev/null 7<&- 8<&- 9>&- && exec sleep "$2"; } &
+    k8c_clock "$2" &
     k8c_clock=$!
     k8c_cni_send "$1" &
     k8c_sender=$!
