@@ -287,7 +287,7 @@ REFERENCE_MS=600
 LANES=3
 ALONE='promise|switch_restart|revalidator_wait|kube_scale'
 # These take a minute or more each: they begin first, the longest before the others.
-LONG='soak fault_steps outside_faults crash mutation kubelet scenarios reconcile cluster_restart'
+LONG='soak fault_steps cni_fault_steps outside_faults crash mutation kubelet scenarios reconcile cluster_restart'
 TOGETHER=4
 # Those come last that wait for the API server, which is being built meanwhile.
 LAST='kube_[a-z_]+|kubernetes'

@@ -23,6 +23,8 @@ export interface CniRuntimeOptions {
   readonly name?: string;
   /** @default [{ type: "k8contivnet" }] */
   readonly plugins?: readonly PluginConfig[];
+  /** More environment for each call. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** One container's interface. */
@@ -63,6 +65,7 @@ export class LabCniRuntime {
       cniVersion: "1.0.0",
       name: "pods",
       plugins: [{ type: "k8contivnet" }],
+      env: {},
       ...options,
     };
   }
@@ -135,23 +138,23 @@ export class LabCniRuntime {
     return this.raw({ CNI_COMMAND: command }, plugin, { cniVersion: "1.1.0", ...more });
   }
 
-  /** Calls a plugin with this environment, and its configuration with `more`. */
+  /** Calls a plugin with this environment, and its configuration with `keys`. */
   async raw(
     env: Readonly<Record<string, string>>,
     plugin: PluginConfig,
-    more: Readonly<Record<string, unknown>> = {},
+    keys: Readonly<Record<string, unknown>> = {},
   ): Promise<PluginAnswer> {
-    const { file, socket, cniVersion, name } = this.#options;
+    const { file, socket, cniVersion, name, env: more } = this.#options;
     const isOurs = plugin.type === "k8contivnet";
     const child = new Deno.Command(isOurs ? file : `${REFERENCE_PLUGINS}/${plugin.type}`, {
-      env: { K8CONTIVNET_SOCKET: socket, CNI_PATH: REFERENCE_PLUGINS, ...env },
+      env: { K8CONTIVNET_SOCKET: socket, CNI_PATH: REFERENCE_PLUGINS, ...more, ...env },
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
       signal: hangSignal(90_000),
     }).spawn();
     const writer = child.stdin.getWriter();
-    const config = JSON.stringify({ cniVersion, name, ...plugin, ...more });
+    const config = JSON.stringify({ cniVersion, name, ...plugin, ...keys });
     await writer.write(new TextEncoder().encode(config));
     await writer.close();
     const { code, stdout, stderr } = await child.output();

@@ -56,13 +56,13 @@ export async function openDoor(
   // Requests from here on come to us; clients with earlier requests have FIFOs and are answered there.
   await Deno.rename(fresh, ask);
   answerAll(path);
-  removeLeftBehind(path, Date.now() - LEFT_BEHIND_MS);
+  void removeLeftBehind(path, Date.now() - LEFT_BEHIND_MS);
   const reading = readRequests(file, (line) => void answerRequest(path, line, answers, log));
   await Deno.writeTextFile(`${path}/agent.new`, `${Deno.pid} ${since}\n`, { mode: 0o600 });
   await Deno.rename(`${path}/agent.new`, `${path}/agent`);
   const sweep = setInterval(() => {
     answerAll(path, Date.now() - LEFT_BEHIND_MS);
-    removeLeftBehind(path, Date.now() - LEFT_BEHIND_MS);
+    void removeLeftBehind(path, Date.now() - LEFT_BEHIND_MS);
   }, SWEEP_MS);
   return {
     [Symbol.asyncDispose]: async () => {
@@ -216,15 +216,22 @@ function answerAll(path: string, beforeMs = Infinity): void {
   }
 }
 
-/** Removes what clients that were killed left before `beforeMs`: configurations, answers, files without use. */
-function removeLeftBehind(path: string, beforeMs: number): void {
+/**
+ * Removes what clients left that have ended, or that asked before `beforeMs`: configurations, answers, files without
+ * use. An agent that was killed just after it had answered left the configuration. Never throws.
+ */
+async function removeLeftBehind(path: string, beforeMs: number): Promise<void> {
   for (const name of namesIn(path)) {
-    if (!/^\d+(\.(in|out|part))?$/.test(name)) continue;
+    const [, pid] = /^(\d+)(?:\.(?:in|out|part))?$/.exec(name) ?? [];
+    if (pid === undefined) continue;
     try {
       const { mtime, isFifo } = Deno.lstatSync(`${path}/${name}`);
-      if (!isFifo && (mtime?.getTime() ?? 0) < beforeMs) Deno.removeSync(`${path}/${name}`);
+      if (isFifo) continue;
+      const isLeft = (mtime?.getTime() ?? 0) < beforeMs ||
+        await startTimeOf(Number(pid)) === undefined;
+      if (isLeft) Deno.removeSync(`${path}/${name}`);
     } catch {
-      // The client removed it itself.
+      // The client removed it itself; anything else is found again by the next sweep.
     }
   }
 }

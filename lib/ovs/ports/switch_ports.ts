@@ -38,6 +38,8 @@ class PortSwitch implements Switch {
   readonly #queue = new KeyedQueue();
   readonly #listeners = new Set<() => void>();
   readonly #removing = new Set<string>();
+  /** While flows are synchronised: numbers of the ports that were removed since. */
+  #removed: Set<number> | undefined;
   #isNotifying = false;
 
   constructor(options: SwitchOptions, tools: OvsTools, open: (events: DriverEvents) => PortDriver) {
@@ -82,7 +84,10 @@ class PortSwitch implements Switch {
     const end = await this.#queue.acquire([...new Set(names)], endMs);
     names.forEach((name) => this.#removing.add(name));
     try {
-      await this.#changes.drop(names, await this.#driver.rows(endMs), endMs);
+      const rows = await this.#driver.rows(endMs);
+      const numbers = names.flatMap((name) => rows.port(name)?.row.ofport ?? []);
+      await this.#changes.drop(names, rows, endMs);
+      numbers.forEach((number) => this.#removed?.add(number));
     } catch (error) {
       throw named(`port ${names.join(" ").slice(0, 60)} not removed`, error);
     } finally {
@@ -141,6 +146,8 @@ class PortSwitch implements Switch {
     const end = await this.#queue.acquire([SYNC], endMs);
     // Ports that are being added have installed their own flows, and may have no spec here yet.
     const kept = new Set([...this.#changes.arriving.keys()].map(antispoofCookie));
+    const removed = new Set<number>();
+    this.#removed = removed;
     try {
       const rows = await this.#driver.rows(endMs);
       const named = new Set(specs.map((spec) => spec.name));
@@ -162,7 +169,10 @@ class PortSwitch implements Switch {
         return antispoofFlows(ofport, spec, this.#options.policyVlans);
       });
       await this.#tools.syncFlows([...BASE_FLOWS, ...flows], { endMs, isKept });
+      // Their flows were deleted, and may have been added again after that.
+      if (removed.size > 0) await this.#driver.deleteFlows([...removed], endMs);
     } finally {
+      this.#removed = undefined;
       end();
     }
   }
