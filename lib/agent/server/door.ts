@@ -225,11 +225,11 @@ async function removeLeftBehind(path: string, beforeMs: number): Promise<void> {
     const [, pid] = /^(\d+)(?:\.(?:in|out|part))?$/.exec(name) ?? [];
     if (pid === undefined) continue;
     try {
-      const { mtime, isFifo } = Deno.lstatSync(`${path}/${name}`);
+      const { mtime, isFifo } = await Deno.lstat(`${path}/${name}`);
       if (isFifo) continue;
       const isLeft = (mtime?.getTime() ?? 0) < beforeMs ||
         await startTimeOf(Number(pid)) === undefined;
-      if (isLeft) Deno.removeSync(`${path}/${name}`);
+      if (isLeft) await Deno.remove(`${path}/${name}`);
     } catch {
       // The client removed it itself; anything else is found again by the next sweep.
     }
