@@ -13,7 +13,7 @@ TRY_TOOLS=(
 TEST_TOOLS=(
   etcd:etcd-server etcdctl:etcd-client dockerd:docker.io busybox:busybox-static
   /usr/lib/cni/bridge:containernetworking-plugins tcpdump:tcpdump jq:jq openssl:openssl sysctl:procps
-  containerd:containerd runc:runc iptables:iptables
+  containerd:containerd runc:runc iptables:iptables podman:podman
 )
 # Tools for tests/kube/build.sh, which builds Kubernetes once.
 KUBE_TOOLS=(
@@ -350,7 +350,6 @@ start_kube_build() {
   elif ! grep -rqs -F lab/kube.ts -- "$@"; then
     return 0
   fi
-  export K8CONTIVNET_KUBE=${K8CONTIVNET_KUBE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/k8contivnet/kube}
   for name in "${names[@]}"; do [ -x "$K8CONTIVNET_KUBE/$name" ] || missing+=" $name"; done
   [ -n "$missing" ] || return 0
   install_tools "${KUBE_TOOLS[@]}"
@@ -360,10 +359,19 @@ start_kube_build() {
   kube_build=$!
 }
 
+# Fetches the containerds of other Debian releases, for suites that are about them.
+fetch_containerds() {
+  if [ $# -gt 0 ] && grep -rqs -F 'otherContainerd(' -- "$@"; then
+    tests/kube/containerd.sh trixie sid >/dev/null
+  fi
+}
+
 run_tests() {
   local suites
   install_tools "${TRY_TOOLS[@]}" "${TEST_TOOLS[@]}"
+  export K8CONTIVNET_KUBE=${K8CONTIVNET_KUBE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/k8contivnet/kube}
   start_kube_build "$@"
+  fetch_containerds "$@"
   ensure_deno
   : "${K8CONTIVNET_TEST_FACTOR:=$(measure_factor)}"
   say "limits of tests are multiplied by $K8CONTIVNET_TEST_FACTOR, as slow is this machine now"

@@ -23,31 +23,16 @@ fail() {
   exit 1
 }
 
-# ---- Debian's source, by package lists of our own: the machine's usually have no sources
+# shellcheck source=tests/kube/debian_parts.sh
+. "$(dirname "$(realpath "$0")")/debian_parts.sh"
 
-private_apt() {
-  (cd "$work/apt" && apt-get -qq -o Dir::Etc::SourceList="$work/apt/none" \
-    -o Dir::Etc::SourceParts="$work/apt/parts" -o Dir::State::Lists="$work/apt/lists" \
-    -o Dir::Cache="$work/apt/cache" -o APT::Sandbox::User=root "$@" </dev/null >&2)
-}
-
-# Adds the source packages of Debian's repositories: from "deb ..." lines and from stanzas with "Types:".
-add_sources() {
-  local file SourceList='' SourceParts=''
-  eval "$(apt-config shell SourceList Dir::Etc::sourcelist/f SourceParts Dir::Etc::sourceparts/d)"
-  for file in "$SourceList" "$SourceParts"*.list "$SourceParts"*.sources; do
-    if [ ! -f "$file" ] || ! grep -qiE 'debian|bookworm' "$file"; then continue; fi
-    sed -E 's/^deb[[:space:]]/deb-src /; s/^Types:.*/Types: deb-src/' "$file" \
-      >"$work/apt/parts/$(basename "$file")"
-  done
-}
+# ---- source
 
 fetch_source() {
   if [ -e "$work/go/complete" ]; then return; fi
   rm -rf "$work/apt" "$work/go"
-  mkdir -p "$work"/apt/{parts,lists/partial,cache/archives/partial} "$work/go/src/k8s.io"
-  add_sources
-  private_apt update || say "some package lists could not be downloaded; continuing with the others"
+  mkdir -p "$work/go/src/k8s.io"
+  add_lists 's/^deb[[:space:]]/deb-src /; s/^Types:.*/Types: deb-src/'
   private_apt source --download-only kubernetes
   dpkg-source --no-check -x "$work"/apt/kubernetes_"${VERSION%.*}".*.dsc \
     "$work/go/src/k8s.io/kubernetes" >&2

@@ -39,6 +39,16 @@ export async function removeCgroups(name: string): Promise<void> {
   }
 }
 
+/** Reports whether a control group, or one in it, has a process. */
+export async function hasProcesses(path: string): Promise<boolean> {
+  const procs = await Deno.readTextFile(`${path}/cgroup.procs`).catch(() => "");
+  if (procs.trim() !== "") return true;
+  for (const { name, isDirectory } of await Array.fromAsync(Deno.readDir(path)).catch(() => [])) {
+    if (isDirectory && await hasProcesses(`${path}/${name}`)) return true;
+  }
+  return false;
+}
+
 // The files of a cgroup cannot be removed, only its folders, the innermost first.
 async function removeFolders(path: string): Promise<void> {
   for await (const { name, isDirectory } of Deno.readDir(path)) {

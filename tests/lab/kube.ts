@@ -32,6 +32,15 @@ export function builtKube(...names: string[]): Promise<string> {
   return run(BUILD, ["--wait", ...names], { limitMs: BUILD_LIMIT_MS });
 }
 
+/** Returns the containerd of another Debian release, which install.sh has fetched. */
+export async function otherContainerd(release: "trixie" | "sid"): Promise<string> {
+  const path = `${await builtKube("kubectl")}/containerd-${release}/containerd`;
+  await Deno.lstat(path).catch((cause) => {
+    throw new Error(`${path} is missing; run tests/kube/containerd.sh ${release}`, { cause });
+  });
+  return path;
+}
+
 /** Starts an API server in `dir` (made new, removed in the end) and returns it when it serves. */
 export async function startKube(dir: string, options: KubeOptions = {}): Promise<Kube> {
   await Deno.mkdir(dir, { recursive: true });

@@ -2,69 +2,19 @@
 // a sandbox, what the pod has then, and that nothing is left.
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { makeFabrics } from "../lab/cluster/fabric.ts";
 import { blue, tenantOf } from "../lab/default_network.ts";
-import { isAnswered } from "../lab/pod.ts";
 import { waitFor } from "../lab/wait.ts";
-import type { SandboxStatus } from "./lab/cri.ts";
-import { makeImage } from "./lab/image.ts";
-import { LabNode } from "./lab/lab_node.ts";
+import { callsOf, isInForce, reaches, runPod, startContainerdNode } from "./lab/containerd_node.ts";
 import { bridgeConfiguration, describeCalls, ourConfiguration } from "./lab/plugins.ts";
 import { assertNothingLeft, type Traces, tracesOf, usedAddresses } from "./lab/traces.ts";
 
 const CONFIGURATION = "10-k8contivnet.conflist";
 const FIRST = "05-first.conflist";
 
-/** Starts a node whose agent has a default network. */
-async function startNode(): Promise<AsyncDisposable & { node: LabNode }> {
-  const dir = await Deno.makeTempDir({ dir: "/run", prefix: "k8contivnet-node-" });
-  await using stack = new AsyncDisposableStack();
-  stack.defer(() => Deno.remove(dir, { recursive: true }));
-  const image = await makeImage(dir);
-  const fabrics = stack.use(await makeFabrics("none", { dir, mtu: 1500 }));
-  await Deno.writeTextFile(`${dir}/intent.json`, JSON.stringify(tenantOf([blue()])));
-  const options = { n: 1, dir: `${dir}/h1`, fabrics, image, flags: ["--grace", "2"] };
-  const plugins = ["bridge", "host-local"];
-  const node = await LabNode.start(
-    { ...options, plugins },
-    ...["--intent", `${dir}/intent.json`],
-  );
-  stack.use(node);
-  await waitFor("our configuration to be in force", () => isInForce(node, "k8contivnet"));
-  const kept = stack.move();
-  return { node, [Symbol.asyncDispose]: () => kept.disposeAsync() };
-}
-
-async function isInForce({ containerd: { cri } }: LabNode, name: string): Promise<boolean> {
-  return `${await cri.networks()}` === name;
-}
-
-/** Runs a sandbox; returns its status when the agent has it with the same address. */
-async function runPod(node: LabNode, name: string): Promise<SandboxStatus> {
-  const { cri } = node.containerd;
-  const status = await cri.status(await cri.run({ name }));
-  const item = (await node.host.agent.attachments()).find(({ sandbox }) => sandbox === status.id);
-  assertEquals(item?.addresses.map((cidr) => cidr.split("/")[0]), [...status.addresses]);
-  assertEquals(item?.pod, { namespace: "default", name });
-  assert(status.isReady && status.addresses.length === 1);
-  return status;
-}
-
-/** Reports whether one sandbox reaches another. */
-function reaches({ machine }: LabNode, from: SandboxStatus, to: SandboxStatus): Promise<boolean> {
-  const inside = async (cmd: string, ...args: string[]) => {
-    const { code, out, err } = await machine.run("nsenter", [`--net=${from.netns}`, cmd, ...args]);
-    return { code, text: out + err };
-  };
-  return isAnswered(inside, to.addresses[0]!);
-}
-
-async function callsOf(node: LabNode, { id }: { readonly id: string }): Promise<string[]> {
-  return describeCalls(await node.plugins.calls({ of: id }));
-}
-
 Deno.test("containerd and our plugin", async (t) => {
-  await using started = await startNode();
+  await using started = await startContainerdNode(tenantOf([blue()]), {
+    plugins: ["bridge", "host-local"],
+  });
   const { node } = started;
   const { containerd, plugins, machine, host } = node;
   const { cri } = containerd;

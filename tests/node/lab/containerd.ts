@@ -46,7 +46,8 @@ export class Containerd implements AsyncDisposable {
       isUp: () => isListening(this.socket),
       limitMs: 30_000,
     });
-    const ctr = `ctr -a ${this.socket} -n k8s.io images`;
+    const folder = command.slice(0, command.lastIndexOf("/"));
+    const ctr = `${folder}/ctr -a ${this.socket} -n k8s.io images`;
     await machine.sh(`${ctr} ls -q | grep -qF ${IMAGE} || ${ctr} import ${image}`);
     await this.cri.version();
   }

@@ -2,7 +2,13 @@
 // the host's network namespace. What a container runtime or a kubelet mounts, writes and starts stays in
 // it; the end of its first process is a power cut.
 
-import { cgroupRoots, mountCgroups, namesIn, removeCgroups } from "../../lab/cgroups.ts";
+import {
+  cgroupRoots,
+  hasProcesses,
+  mountCgroups,
+  namesIn,
+  removeCgroups,
+} from "../../lab/cgroups.ts";
 import { randomHex } from "../../lab/pod.ts";
 import { type Server, startServer } from "../../lab/server.ts";
 import { waitFor } from "../../lab/wait.ts";
@@ -89,7 +95,9 @@ export class Machine implements AsyncDisposable {
       return await Deno.lstat(`${dir}/up`).then(() => true, () => false);
     });
     const { pid } = this.#boot;
-    this.#pid = Number(await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`));
+    const children = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`);
+    this.#pid = Number(children);
+    if (!(this.#pid > 0)) throw new Error(`machine ${name} has no first process: "${children}"`);
   }
 
   /** Words that run what follows them in the machine's mount namespace and network, as the lab's process. */
@@ -146,9 +154,12 @@ export class Machine implements AsyncDisposable {
   /** Ends all that runs in it at once, as a power cut does. Repeatable. */
   async cutPower(): Promise<void> {
     if (!this.#boot) return;
-    Deno.kill(this.#pid, "SIGKILL");
+    // 0 would be this process's own group.
+    if (this.#pid > 0) Deno.kill(this.#pid, "SIGKILL");
+    else this.#boot.kill("SIGKILL");
     await this.#boot.status;
     this.#boot = undefined;
+    this.#pid = 0;
     await waitFor("the control groups to be removable", async () => {
       await removeCgroups(this.#cgroup);
       const names = await Promise.all((await cgroupRoots()).map(namesIn));
@@ -193,7 +204,8 @@ async function removeAbandoned(): Promise<void> {
   for (const root of await cgroupRoots()) {
     for (const name of (await namesIn(root)).filter((one) => one.startsWith(CGROUP))) {
       const made = (await Deno.stat(`${root}/${name}`).catch(() => undefined))?.mtime?.getTime();
-      if (made !== undefined && now - made > ABANDONED_MS) await removeCgroups(name);
+      if (made === undefined || now - made < ABANDONED_MS) continue;
+      if (!await hasProcesses(`${root}/${name}`)) await removeCgroups(name);
     }
   }
 }

@@ -76,10 +76,10 @@ export class Plugins {
     await Deno.remove(`${this.conf}/${file}`);
   }
 
-  /** Makes every call of a command run a script first; see plugin_log.sh. Undefined ends that. */
+  /** Makes every call of a command run a script first; see plugin_log.sh. Undefined ends that, if there is one. */
   async fault(command: string, script: string | undefined): Promise<void> {
     const file = `${this.#dir}/faults/${command}`;
-    if (script === undefined) return await Deno.remove(file);
+    if (script === undefined) return await Deno.remove(file).catch(() => {});
     await Deno.writeTextFile(`${this.#dir}/new.fault`, script);
     await Deno.rename(`${this.#dir}/new.fault`, file);
   }

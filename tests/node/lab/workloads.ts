@@ -34,7 +34,7 @@ export function podTemplate({ labels, node, version = "1" }: WorkloadParts) {
     metadata: { labels, annotations: { "example/version": version } },
     spec: {
       ...node === undefined ? {} : { nodeName: node },
-      terminationGracePeriodSeconds: 0,
+      terminationGracePeriodSeconds: 1, // with 0, the API server forgets a pod before its kubelet ends it
       tolerations: [{ operator: "Exists" }],
       containers: [{
         name: "main",
