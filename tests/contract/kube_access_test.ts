@@ -1,5 +1,5 @@
 // The way into a real API server: tokens that end, certificates of others, rights that are missing;
-// each in a sentence, and the cluster is known again when it has been mended.
+// each in a sentence, and the cluster is known again when it has been repaired.
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { accessSource, defaultAccessSource } from "../../lib/kube/access.ts";
@@ -73,7 +73,7 @@ Deno.test("a token that is renewed in time is never missed", async () => {
 });
 
 Deno.test("a kubeconfig that can no longer be parsed is reported, and read again when it is repaired", async () => {
-  const good = await kube.kubeconfig("mended", {
+  const good = await kube.kubeconfig("repaired", {
     token: await kube.token("rights", "k8contivnet"),
   });
   const text = await Deno.readTextFile(good);

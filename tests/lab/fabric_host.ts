@@ -1,5 +1,5 @@
 // A host for tests of what leads to other hosts: a network namespace with its own Open vSwitch, Switch
-// and Fabric, and pods with a link to its bridge. No agent: the test says what is wished.
+// and Fabric, and pods with a link to its bridge. No agent: the test says what is desired.
 
 import { type Fabric, type FabricOptions, openFabric } from "../../lib/ovs/fabric.ts";
 import type { DesiredTunnel } from "../../lib/ovs/tunnel/desired_tunnel.ts";
@@ -25,7 +25,7 @@ export function localTag(host: FabricHost, vni: number): number {
 }
 
 /** Returns the overlay that `host` should have for these pods. */
-export function wishOf(
+export function desiredOf(
   host: FabricHost,
   placed: readonly Placed[],
   hosts: readonly FabricHost[] = placed.map((one) => one.host),
@@ -46,7 +46,7 @@ export async function setOverlays(
   hosts: readonly FabricHost[],
   placed: readonly Placed[],
 ): Promise<void> {
-  await Promise.all(hosts.map((host) => host.fabric.setTunnel(wishOf(host, placed, hosts))));
+  await Promise.all(hosts.map((host) => host.fabric.setTunnel(desiredOf(host, placed, hosts))));
 }
 
 /** Runs `test` with hosts of their own, wired for tunnels. */

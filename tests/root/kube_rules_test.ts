@@ -162,7 +162,7 @@ Deno.test("two defaults and an invalid selector are refused in a sentence, and n
 /**
  * A host whose kubeconfig is of no use, as `words` say, or not any more once `isSpoilt` is true: who
  * needs no label is set up, who needs some is refused with these words, and connected once the file
- * is mended.
+ * is repaired.
  */
 async function tryWithout(
   name: string,
@@ -194,7 +194,7 @@ async function tryWithout(
   await kube.removePod("default", name);
 }
 
-Deno.test("an agent whose API server shows another authority's certificate says so, sends nothing, and takes the mended file", async () => {
+Deno.test("an agent whose API server shows another authority's certificate says so, sends nothing, and takes the repaired file", async () => {
   const dir = `${kube.dir}/other`;
   await Deno.mkdir(dir);
   const parts = { address: "127.0.0.1", user: "operator", serverUseOnly: false };

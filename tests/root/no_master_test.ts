@@ -9,7 +9,7 @@ import { FILE } from "../lab/host.ts";
 const PREFIX = "/crowd";
 const [WRITERS, NETWORKS, ENDPOINTS] = [8, 25, 20];
 
-/** What one writer wants: networks of a tenant that all share, half of them with a subnet of its wish. */
+/** What one writer wants: networks of a tenant that all share, half of them with a subnet of their own choice. */
 function intentOf(writer: number): unknown {
   return {
     Tenants: [{

@@ -25,7 +25,7 @@ async function assertRefused(agent: LabAgent, pod: Pod, says: RegExp): Promise<v
   assert(!err.includes("\n") && err.length <= 200, err);
 }
 
-/** Breaks the outside by `hit`; `mend` ends it. */
+/** Breaks the outside by `hit`; `repair` ends it. */
 interface Trouble {
   readonly what: string;
   readonly flags?: readonly string[];
@@ -67,11 +67,11 @@ for (const { what, flags = [], says, hit } of TROUBLES) {
     const [peer, pod] = [await host.pod("pod0"), await host.pod("pod1")];
     await host.agent.setup(peer);
     const before = await tracesOf(host);
-    const mend = await hit(host);
+    const repair = await hit(host);
     try {
       await assertRefused(host.agent, pod, says);
     } finally {
-      await mend();
+      await repair();
     }
     await becomes(host, before, 40_000);
     await host.agent.setup(pod);

@@ -3,11 +3,11 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
+  desiredOf,
   type FabricHost,
   localTag,
   setOverlays,
   UNDERLAY,
-  wishOf,
   withFabricHosts,
 } from "../lab/fabric_host.ts";
 import { Fault } from "../../lib/util/errors.ts";
@@ -175,8 +175,8 @@ Deno.test("a VTEP behind a router is reached by the first ping, too", async () =
     await two!.run("ip", "route", "add", "192.168.77.0/24", "via", "192.168.78.254");
     await one!.run("ip", "route", "add", "192.168.78.0/24", "via", "192.168.77.254");
     const placed = await placePods([one!, two!]);
-    const report = await one!.fabric.setTunnel(wishOf(one!, placed));
-    await two!.fabric.setTunnel(wishOf(two!, placed));
+    const report = await one!.fabric.setTunnel(desiredOf(one!, placed));
+    await two!.fabric.setTunnel(desiredOf(two!, placed));
     assertEquals(report.unreachable, []);
     assert(await placed[0]!.pod.pings("10.5.5.2"));
   });

@@ -3,13 +3,13 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
+  desiredOf,
   type DriverName,
   type FabricHost,
   type FabricPod,
   localTag,
   type Placed,
   setOverlays,
-  wishOf,
   withFabricHosts,
 } from "../lab/fabric_host.ts";
 import type { DesiredTunnel } from "../../lib/ovs/tunnel/desired_tunnel.ts";
@@ -68,7 +68,7 @@ for (const driver of DRIVERS) {
       await setOverlays([one!, two!], placed);
       const before = await worldOf(one!);
       const youngest = await youngestOf(one!);
-      await one!.fabric.setTunnel(wishOf(one!, placed));
+      await one!.fabric.setTunnel(desiredOf(one!, placed));
       assertEquals(await worldOf(one!), before);
       assert(await youngestOf(one!) > youngest, "a flow came anew");
       for (let n = 200; n < 210; n++) {
@@ -96,7 +96,7 @@ for (const driver of DRIVERS) {
       assertEquals(await one!.ovs.ofctl("dump-flows", "contivTunnel", "--no-stats"), "");
       assertEquals(await b!.pings(a!.ip), false);
       await one!.switch.syncPorts([a!.spec]);
-      await one!.fabric.setTunnel(wishOf(one!, placed));
+      await one!.fabric.setTunnel(desiredOf(one!, placed));
       await one!.ovs.appctl("revalidator/wait"); // the ping that did not pass is cached as dropped
       assert(await a!.reaches(b!.ip));
       assert(await b!.reaches(a!.ip));
@@ -135,7 +135,7 @@ Deno.test("a pod whose peer's host has not heard of it yet is answered from its 
     const peers = [await place(two!, BLUE, 2), await place(three!, BLUE, 3)];
     await setOverlays(hosts, peers);
     const fresh = await place(one!, BLUE, 1);
-    await one!.fabric.setTunnel(wishOf(one!, [fresh, ...peers], hosts));
+    await one!.fabric.setTunnel(desiredOf(one!, [fresh, ...peers], hosts));
     for (const { pod } of peers) assert(await fresh.pod.reaches(pod.ip), `ping of ${pod.ip}`);
   });
 });
@@ -150,7 +150,7 @@ Deno.test("what was learned of a network is gone before its local tag is another
       return text.split("\n").filter((line) => line.includes("table=2") && /dl_dst/.test(line));
     };
     assertEquals((await learned()).length > 0, true);
-    const { localIp, hosts } = wishOf(one!, placed);
+    const { localIp, hosts } = desiredOf(one!, placed);
     const reused = { vni: RED, localTag: localTag(one!, BLUE), members: [] };
     await one!.fabric.setTunnel({ localIp, hosts, networks: [reused] });
     assertEquals(await learned(), []);
@@ -196,7 +196,7 @@ Deno.test("a frame with a foreign VNI or from a VTEP of no host reaches no pod",
     const strangers = [await place(three!, BLUE, 3), await place(three!, RED, 4)];
     const [blue3, red4] = strangers.map(({ pod }) => pod);
     const lies = [...placed, { ...placed[0]!, vni: RED }, ...strangers];
-    await three!.fabric.setTunnel(wishOf(three!, lies));
+    await three!.fabric.setTunnel(desiredOf(three!, lies));
     await using atA = await sniff(a!.id, "eth0");
     await using wire = await sniff(one!.name, "nic0", vniIs(BLUE));
     await using wireRed = await sniff(one!.name, "nic0", vniIs(RED));
@@ -254,7 +254,7 @@ Deno.test("setTunnel() restores the neighbours of ovs-vswitchd when that has for
     const [a, b] = placed.map(({ pod }) => pod);
     await setOverlays([one!, two!], placed);
     await one!.ovs.appctl("tnl/neigh/flush");
-    await one!.fabric.setTunnel(wishOf(one!, placed));
+    await one!.fabric.setTunnel(desiredOf(one!, placed));
     assertStringIncludes(await one!.ovs.appctl("tnl/neigh/show"), two!.vtep);
     assert(await a!.reaches(b!.ip), "first ping");
   });
@@ -264,17 +264,20 @@ Deno.test("an address that answers no ARP is reported, and delays the others but
   await withFabricHosts({ count: 2, driver: "jsonrpc" }, async (one, two) => {
     const placed = [await place(one!, BLUE, 1), await place(two!, BLUE, 2)];
     const [a, b] = placed.map(({ pod }) => pod);
-    await two!.fabric.setTunnel(wishOf(two!, placed));
-    const wish = wishOf(one!, placed);
+    await two!.fabric.setTunnel(desiredOf(two!, placed));
+    const desired = desiredOf(one!, placed);
     const lost = ["192.168.77.99", "203.0.113.9"].map((vtep, n) => ({
       ip: `10.5.5.9${n}`,
       mac: `02:02:0a:05:05:9${n}`,
       vtep,
     }));
-    const networks = wish.networks.map((one) => ({ ...one, members: [...one.members, ...lost] }));
-    const first = await timed(() => one!.fabric.setTunnel({ ...wish, networks }));
+    const networks = desired.networks.map((one) => ({
+      ...one,
+      members: [...one.members, ...lost],
+    }));
+    const first = await timed(() => one!.fabric.setTunnel({ ...desired, networks }));
     assert(await a!.reaches(b!.ip), "first ping");
-    const again = await timed(() => one!.fabric.setTunnel({ ...wish, networks }));
+    const again = await timed(() => one!.fabric.setTunnel({ ...desired, networks }));
     assertEquals(first.result.unreachable, lost.map(({ vtep }) => vtep));
     assertEquals(again.result.unreachable, first.result.unreachable);
     assert(first.ms < 3_000 && again.ms < 800, `${first.ms} and ${again.ms} ms`);

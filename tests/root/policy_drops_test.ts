@@ -187,7 +187,7 @@ Deno.test("a meter that is gone, a switch that was killed, an agent that is dead
   const ip = await host.agent.addressOf(web!);
   await using _server = await Talker.start(web!, { tcp: [80, 81, 82, 83] });
   await using stranger = await Talker.start(other!, {});
-  // An agent that stands still mends nothing meanwhile.
+  // An agent that stands still repairs nothing meanwhile.
   Deno.kill(host.agent.pid, "SIGSTOP");
   await host.ovs.ofctl("del-meters", "contivBridge", "-OOpenFlow14");
   assert(!(await flowsOf(host)).some((line) => line.includes("meter")), "the meter is still there");

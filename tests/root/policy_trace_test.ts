@@ -65,7 +65,7 @@ Deno.test("trace ends with 1 where the switch was changed by hand, and the next 
   for (const name of ["web", "app", "other"]) await host.agent.setup(await host.pod(name, "t"));
   const bridge = `unix:${host.ovs.rundir}/contivBridge.mgmt`;
   const rule = "table=22,reg3=0x60000/0xffff0000";
-  // A look of the agent's that is under way mends it at once.
+  // A reconciliation that is under way repairs it at once.
   const { out, err } = await waitFor("a trace before the next look", async () => {
     await run("ovs-ofctl", ["-OOpenFlow14", "del-flows", bridge, rule]);
     const answer = await host.agent.call("trace", "other", "web", "--tcp", "80");

@@ -1,4 +1,4 @@
-// Whatever differs between what should be and what is, is found and mended within 5 s, and nothing
+// Whatever differs between what should be and what is, is found and repaired within 5 s, and nothing
 // else is touched: two other pods ping each other meanwhile, and their rows stay the same ones.
 
 import { assertEquals } from "@std/assert";
@@ -22,7 +22,7 @@ interface Scene {
 interface Damage {
   readonly what: string;
   readonly hit: (scene: Scene) => Promise<unknown>;
-  readonly isMended: (scene: Scene) => Promise<boolean>;
+  readonly isRepaired: (scene: Scene) => Promise<boolean>;
   /** The other two may miss packets: what they share was taken away. */
   readonly isShared?: true;
 }
@@ -41,35 +41,35 @@ const DAMAGES: readonly Damage[] = [
   {
     what: "its port's row deleted",
     hit: ({ host, end }) => host.ovs.vsctl("del-port", "contivBridge", end),
-    isMended: pings,
+    isRepaired: pings,
   },
   {
     what: "its port's tag changed",
     hit: ({ host, end }) => host.ovs.vsctl("set", "Port", end, "tag=77"),
-    isMended: pings,
+    isRepaired: pings,
   },
   {
     what: "its port's row without its owner's mark",
     hit: ({ host, end }) => host.ovs.vsctl("remove", "Port", end, "external_ids", "pod"),
-    isMended: async (scene) =>
+    isRepaired: async (scene) =>
       await pings(scene) &&
       (await scene.host.ovs.vsctl("find", "Port", "external_ids:pod=pod2")).includes(scene.end),
   },
   {
     what: "its link deleted on the host",
     hit: ({ end }) => run("ip", ["link", "del", end]),
-    isMended: pings,
+    isRepaired: pings,
   },
-  { what: "its link deleted in the pod", hit: inPod("link", "del", "eth0"), isMended: pings },
+  { what: "its link deleted in the pod", hit: inPod("link", "del", "eth0"), isRepaired: pings },
   {
     what: "its link switched off on the host",
     hit: ({ end }) => run("ip", ["link", "set", end, "down"]),
-    isMended: pings,
+    isRepaired: pings,
   },
   {
     what: "its link switched off in the pod",
     hit: inPod("link", "set", "eth0", "down"),
-    isMended: pings,
+    isRepaired: pings,
   },
   {
     what: "its link renamed in the pod",
@@ -78,22 +78,22 @@ const DAMAGES: readonly Damage[] = [
       await says(pod, "link set eth0 name mine");
       await says(pod, "link set mine up");
     },
-    isMended: async (scene) => await podHas("-br link", /^eth0/m)(scene) && await pings(scene),
+    isRepaired: async (scene) => await podHas("-br link", /^eth0/m)(scene) && await pings(scene),
   },
   {
     what: "its address removed",
     hit: inPod("address", "flush", "dev", "eth0"),
-    isMended: async (scene) => await pings(scene) && await podHas("-4 route", /default/)(scene),
+    isRepaired: async (scene) => await pings(scene) && await podHas("-4 route", /default/)(scene),
   },
   {
     what: "its default route removed",
     hit: inPod("route", "del", "default"),
-    isMended: podHas("-4 route", /default via 10\.9\.255\.254/),
+    isRepaired: podHas("-4 route", /default via 10\.9\.255\.254/),
   },
   {
     what: "its MTU changed",
     hit: inPod("link", "set", "eth0", "mtu", "900"),
-    isMended: podHas("link show eth0", /mtu 1500/),
+    isRepaired: podHas("link show eth0", /mtu 1500/),
   },
   {
     what: "its flows deleted",
@@ -101,7 +101,7 @@ const DAMAGES: readonly Damage[] = [
       const number = (await host.ovs.vsctl("get", "Interface", end, "ofport")).trim();
       await host.ovs.ofctl("del-flows", "contivBridge", `in_port=${number}`);
     },
-    isMended: pings,
+    isRepaired: pings,
   },
   {
     what: "a flow of ours added that is not wanted",
@@ -111,33 +111,33 @@ const DAMAGES: readonly Damage[] = [
         "contivBridge",
         "cookie=0x6b38000100000001,priority=200,arp,actions=drop",
       ).then(() => end),
-    isMended: async ({ host }) =>
+    isRepaired: async ({ host }) =>
       !(await host.ovs.ofctl("dump-flows", "contivBridge")).includes("priority=200"),
     isShared: true,
   },
   {
     what: "all flows deleted",
     hit: ({ host }) => host.ovs.ofctl("del-flows", "contivBridge"),
-    isMended: pings,
+    isRepaired: pings,
     isShared: true,
   },
   {
     what: "the bridge deleted",
     hit: ({ host }) => host.ovs.vsctl("del-br", "contivBridge"),
-    isMended: pings,
+    isRepaired: pings,
     isShared: true,
   },
   {
     what: "the bridge open to all by default",
     hit: ({ host }) => host.ovs.vsctl("set-fail-mode", "contivBridge", "standalone"),
-    isMended: async ({ host }) =>
+    isRepaired: async ({ host }) =>
       (await host.ovs.vsctl("get-fail-mode", "contivBridge")).trim() === "secure",
     isShared: true,
   },
   {
     what: "the database emptied",
     hit: ({ host }) => host.ovs.vsctl("clear", "Open_vSwitch", ".", "bridges"),
-    isMended: pings,
+    isRepaired: pings,
     isShared: true,
   },
   {
@@ -148,7 +148,7 @@ const DAMAGES: readonly Damage[] = [
       database.prepare("DELETE FROM documents WHERE key LIKE ?").run(`%attachments/%/${pod.id}/%`);
       database.close();
     },
-    isMended: async ({ host, pod }) => {
+    isRepaired: async ({ host, pod }) => {
       const { DatabaseSync } = await import("node:sqlite");
       const path = `${host.agent.stateDir}/store.db`;
       const database = new DatabaseSync(path, { readOnly: true });
@@ -166,7 +166,7 @@ const DAMAGES: readonly Damage[] = [
       const ids = ["external_ids:k8contivnet=host1", "tag=100"];
       await host.ovs.vsctl("add-port", "contivBridge", "cvffffffffff0", ...ids);
     },
-    isMended: async ({ host }) =>
+    isRepaired: async ({ host }) =>
       !(await host.ovs.vsctl("list-ports", "contivBridge")).includes("cvffffffffff0") &&
       !(await run("ip", ["-br", "link"])).includes("cvffffffffff0"),
   },
@@ -192,7 +192,7 @@ Deno.test("whatever is broken by hand is repaired within 5 s, and nothing else i
   const pods = [await host.pod("pod0"), await host.pod("pod1"), await host.pod("pod2")];
   for (const pod of pods) await host.agent.setup(pod);
   const [one, two, pod] = pods as [Pod, Pod, Pod];
-  for (const { what, hit, isMended, isShared } of DAMAGES) {
+  for (const { what, hit, isRepaired, isShared } of DAMAGES) {
     await t.step(what, async () => {
       const find = ["--bare", "--columns=name", "find", "Port", `external_ids:sandbox=${pod.id}`];
       const scene = { host, pod, end: (await host.ovs.vsctl(...find)).trim() };
@@ -201,11 +201,11 @@ Deno.test("whatever is broken by hand is repaired within 5 s, and nothing else i
       await hit(scene);
       const started = performance.now();
       const limits = { limitMs: LIMIT_MS };
-      await waitFor(what, () => isMended(scene), limits).catch(async ({ message }) => {
+      await waitFor(what, () => isRepaired(scene), limits).catch(async ({ message }) => {
         const log = (await host.agent.logText()).split("\n").slice(-15).join("\n");
         throw new Error(`${message}\n${log}`);
       });
-      console.log(`mended after ${Math.round(performance.now() - started)} ms: ${what}`);
+      console.log(`repaired after ${Math.round(performance.now() - started)} ms: ${what}`);
       const lost = await pinging;
       if (!isShared) {
         assertEquals(lost, []);

@@ -11,7 +11,7 @@ const ip = (last: number) => `claims/ip/tenant-one/orange/11.1.0.${last}`;
 const claim = (key: string, owner: string): Write => ({ key, value: { schema: 1, owner } });
 
 for (const [name, etcd] of [["SQLite", 0], ["etcd", 1]] as const) {
-  Deno.test(`${name}: ipam check names what differs, --repair mends it, and a live pod keeps its address`, async () => {
+  Deno.test(`${name}: ipam check names what differs, --repair repairs it, and a live pod keeps its address`, async () => {
     await using cluster = await startCluster({ hosts: 1, etcd, intent: INTENT });
     const { agent, ...host } = cluster.host(1);
     const url = cluster.etcd ? cluster.etcd.url("/lab") : `sqlite:${cluster.dir}/store.db`;

@@ -84,15 +84,15 @@ for (const driver of DRIVERS) {
   Deno.test(`${driver}: after a restart of ovs-vswitchd the fabric is reached again, not before`, async () => {
     await withFabric(driver, async (one, two) => {
       const [a, b] = [await podOf(one, BLUE, 1), await podOf(two, BLUE, 2)];
-      const wish = { device: "up0", tags: [BLUE] };
-      await one.fabric.setUplink(wish);
-      await two.fabric.setUplink(wish);
+      const desired = { device: "up0", tags: [BLUE] };
+      await one.fabric.setUplink(desired);
+      await two.fabric.setUplink(desired);
       assert(await a.reaches(b.ip));
       await one.ovs.killVswitchd();
       await one.ovs.startVswitchd();
       assertEquals(await b.pings(a.ip), false);
       await one.switch.syncPorts([a.spec]);
-      await one.fabric.setUplink(wish);
+      await one.fabric.setUplink(desired);
       assert(await b.reaches(a.ip));
     });
   });
@@ -144,13 +144,13 @@ Deno.test("no local tag leaves by the uplink, and a frame that comes in with one
 
 Deno.test("an uplink that is removed by hand is noticed, and the next reconciliation restores it", async () => {
   await withFabric("jsonrpc", async (one) => {
-    const wish = { device: "up0", tags: [BLUE] };
-    await one.fabric.setUplink(wish);
+    const desired = { device: "up0", tags: [BLUE] };
+    await one.fabric.setUplink(desired);
     let rings = 0;
     const end = one.switch.onChange(() => rings++);
     await one.ovs.vsctl("del-port", "contivBridge", "up0");
     await waitFor("a ring", () => rings > 0);
-    await one.fabric.setUplink(wish);
+    await one.fabric.setUplink(desired);
     assertEquals(await trunksOf(one, "up0"), `[${BLUE}]`);
     end();
   });
@@ -209,8 +209,8 @@ Deno.test("a tag that the overlay uses on this host is refused as a fabric VLAN"
       hosts: [],
       networks: [{ vni: 1_001, localTag: LOCAL, members: [] }],
     });
-    const wish = { device: "up0", tags: [BLUE, LOCAL] };
-    const fault = await assertRejects(() => one.fabric.setUplink(wish), Fault);
+    const desired = { device: "up0", tags: [BLUE, LOCAL] };
+    const fault = await assertRejects(() => one.fabric.setUplink(desired), Fault);
     assertEquals(fault.code, "conflict");
     assertStringIncludes(fault.message, "VLAN 2001 is the local tag of a VXLAN network");
     await one.fabric.setUplink({ device: "up0", tags: [BLUE] });

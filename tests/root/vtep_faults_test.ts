@@ -48,7 +48,7 @@ Deno.test("a tunnel address on the NIC itself is reported with the commands that
   await localPodsMeet(cluster);
   await saysOnce(host, /overlay: tunnel address 192\.168\.2\.10 cannot be used: /);
   const commands = (await host.agent.logText()).split("\n")
-    .flatMap((line) => /to mend it, as root: (.*)$/.exec(line)?.[1] ?? []);
+    .flatMap((line) => /to fix it, as root: (.*)$/.exec(line)?.[1] ?? []);
   assertMatch(commands.join("\n"), /ovs-vsctl .*add-br /);
 });
 

@@ -161,7 +161,7 @@ export class FabricSync {
     if (!fault) return log.info(`${part} works again`);
     log[isWarning ? "warn" : "error"](`${part}: ${message}`);
     if (fault instanceof VtepFault) {
-      for (const command of fault.commands) log.info(`to mend it, as root: ${command}`);
+      for (const command of fault.commands) log.info(`to fix it, as root: ${command}`);
     }
   }
 }

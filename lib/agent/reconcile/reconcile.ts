@@ -134,7 +134,7 @@ export async function reconcileOnce(deps: ReconcileDeps): Promise<number> {
   const handled = [...released, ...untagged.map(({ attachment }) => attachment.id)];
   const steps = planSteps(desired, without(actual, handled));
   const left = await runAll(deps, [...steps, ...unfinished(desired, steps)], actual);
-  // What is left now is not mended by any step.
+  // No step repairs what is left now.
   networks.interfaceErrors.log();
   return failed + left + await deps.attachLatePods();
 }

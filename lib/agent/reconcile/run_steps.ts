@@ -32,7 +32,7 @@ export async function runStep(deps: RunStepsDeps, step: Step): Promise<boolean> 
   const port = portOf(step);
   try {
     if (step.do === "detach") await removeStray(deps, step);
-    else await mend(deps, step.attachment);
+    else await repairPort(deps, step.attachment);
     deps.logDedup.forget(`step ${port}`);
     return true;
   } catch (error) {
@@ -60,7 +60,7 @@ async function removeStray(
 }
 
 /** Plans anew in the sandbox's turn, for that attachment alone, and does what is still needed. */
-async function mend(deps: RunStepsDeps, attachment: AttachmentRecord): Promise<void> {
+async function repairPort(deps: RunStepsDeps, attachment: AttachmentRecord): Promise<void> {
   const { store, plumbing, runtimes, tags, sandboxes, log } = deps;
   await sandboxes.queue.run(attachment.sandbox, async () => {
     const now = store.documents.get(attachmentKey(attachment))?.value as

@@ -6,7 +6,7 @@ import { IntentDatabase } from "./intent_database.ts";
 function filled(): IntentDatabase {
   const store = new IntentDatabase();
   const network = (Name: string) => ({ Name, Endpoints: [{ Container: `${Name}1` }] });
-  store.wish("add", {
+  store.applyFile("add", {
     Tenants: [{
       Name: "t",
       DefaultNetType: "vlan",

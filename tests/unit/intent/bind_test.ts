@@ -19,7 +19,7 @@ const pod = (name: string, more: object = {}) => ({
 
 function storeWith(file: unknown, bindings?: readonly object[]): IntentDatabase {
   const store = new IntentDatabase();
-  store.wish("add", file);
+  store.applyFile("add", file);
   if (bindings) {
     store.apply(planBindings(store.documents, parseBindings(JSON.stringify(bindings))));
   }

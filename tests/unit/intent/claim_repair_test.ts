@@ -10,7 +10,7 @@ import { runs } from "../cases.ts";
 
 function storeWith(...containers: string[]): IntentDatabase {
   const store = new IntentDatabase();
-  store.wish("add", vlanTenant([network("a", containers)]));
+  store.applyFile("add", vlanTenant([network("a", containers)]));
   return store;
 }
 
@@ -124,7 +124,7 @@ Deno.test("a repair makes any store whole again whose claims were lost, invented
   fc.assert(
     fc.property(anyIntent, fc.array(harm, { minLength: 1, maxLength: 6 }), (text, harms) => {
       const store = new IntentDatabase();
-      store.wish("replace", text);
+      store.applyFile("replace", text);
       for (const [what, n] of harms) {
         const claims = store.keysBelow("claims/");
         const claim = claims[n % claims.length];

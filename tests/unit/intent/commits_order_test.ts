@@ -10,7 +10,7 @@ import { IntentDatabase } from "./intent_database.ts";
 import { anyIntent } from "./random_intents.ts";
 import { cases, runs } from "../cases.ts";
 
-const wishOf = (text: string) => ({ mode: "replace", intent: parseIntent(text).intent }) as const;
+const changeOf = (text: string) => ({ mode: "replace", intent: parseIntent(text).intent }) as const;
 
 /** Does `commits` in any order that they allow, as `choose` has it; at most `stopAfter` of them. */
 function doInAnyOrder(
@@ -39,23 +39,23 @@ Deno.test("commits of a plan may be done in any order that `after` allows, and c
   fc.assert(
     fc.property(anyIntent, anyIntent, choices, fc.nat(30), (from, to, numbers, stopAfter) => {
       const store = new IntentDatabase();
-      store.wish("replace", from);
-      const wish = wishOf(to);
+      store.applyFile("replace", from);
+      const change = changeOf(to);
       const choose = (count: number) => {
         if (count > 1) free++;
         return (numbers.next().value ?? 0) % count;
       };
       try {
-        const commits = [...planCommits(planIntent(store.documents, wish), { groups: 1 })];
+        const commits = [...planCommits(planIntent(store.documents, change), { groups: 1 })];
         doInAnyOrder(store, commits, { choose, stopAfter });
       } catch (error) {
         if (error instanceof Fault && error.code === "exhausted") return;
         throw error;
       }
-      const rest = [...planCommits(planIntent(store.documents, wish), { groups: 1 })];
+      const rest = [...planCommits(planIntent(store.documents, change), { groups: 1 })];
       doInAnyOrder(store, rest, { choose });
       assertEquals(brokenPromises(store.documents), []);
-      assertEquals(planIntent(store.documents, wish).operations, []);
+      assertEquals(planIntent(store.documents, change).operations, []);
     }),
     runs(300),
   );
@@ -65,7 +65,7 @@ Deno.test("commits of a plan may be done in any order that `after` allows, and c
 Deno.test("planCommits() lets the endpoints of different networks go side by side", () => {
   const endpoints = Array.from({ length: 60 }, (_, n) => `c${n}`);
   const nets = Array.from({ length: 8 }, (_, n) => network(`n${n}`, endpoints));
-  const plan = planIntent(new Map(), wishOf(JSON.stringify(vlanTenant(nets))));
+  const plan = planIntent(new Map(), changeOf(JSON.stringify(vlanTenant(nets))));
   const commits = [...planCommits(plan)];
   const first = commits.findIndex(({ objects }) => objects.some((one) => one.startsWith("endp")));
   const chain = (at: number): number =>

@@ -10,7 +10,7 @@ import { IntentDatabase } from "./intent_database.ts";
 
 function storeWith(file: unknown): IntentDatabase {
   const store = new IntentDatabase();
-  store.wish("add", file);
+  store.applyFile("add", file);
   return store;
 }
 
@@ -38,7 +38,7 @@ for (const { name, file, want } of hosts) {
 Deno.test("a VLAN network has no tunnel fields, also when its file is applied twice", () => {
   const store = storeWith(intents.mixedTenants);
   const before = store.keysBelow("");
-  assertEquals(store.wish("replace", intents.mixedTenants).operations, []);
+  assertEquals(store.applyFile("replace", intents.mixedTenants).operations, []);
   assertEquals(store.keysBelow(""), before);
   assertEquals(namesBelow(store, "claims/vni/"), ["10001"]);
   assertEquals(namesBelow(store, "claims/vlan/"), ["200"]);

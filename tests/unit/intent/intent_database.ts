@@ -39,7 +39,7 @@ export class IntentDatabase extends MemoryDatabase {
   }
 
   /** Plans and applies a file; returns the plan. */
-  wish(mode: Change["mode"], file: unknown, options: { readonly force?: boolean } = {}): Plan {
+  applyFile(mode: Change["mode"], file: unknown, options: { readonly force?: boolean } = {}): Plan {
     const text = typeof file === "string" ? file : JSON.stringify(file);
     const plan = planIntent(this.documents, { mode, intent: parseIntent(text).intent, ...options });
     this.apply(plan);

@@ -12,11 +12,11 @@ Deno.test("records without their parent stay until they are named, and then go",
   store.documents.delete("tenants/one");
   const claims = store.keysBelow("claims/");
   const two = vlanTenant([network("b")], { Name: "two" });
-  store.wish("add", two);
+  store.applyFile("add", two);
   assertEquals(tagOf(store, "two/b"), 12);
   assertEquals(store.keysBelow("claims/").filter((key) => claims.includes(key)), claims);
-  store.wish("delete", named([network("a", ["c"])]));
-  store.wish("delete", named([{ Name: "a" }]));
+  store.applyFile("delete", named([network("a", ["c"])]));
+  store.applyFile("delete", named([{ Name: "a" }]));
   assertEquals(brokenPromises(store.documents), []);
   assertEquals(store.keysBelow("networks/"), ["networks/two/b"]);
 });
@@ -30,9 +30,9 @@ Deno.test("a fixed address that its network cannot have fails only plans that na
     intent: parseIntent(JSON.stringify(vlanTenant([network("a", ["c"])]))).intent,
   });
   store.apply(moved, { limits: { groups: 1 }, stopAfter: 1 });
-  store.wish("add", vlanTenant([network("b", ["c"])]));
+  store.applyFile("add", vlanTenant([network("b", ["c"])]));
   assertEquals(addressOf(store, "one/a/c"), "10.0.0.9");
-  store.wish("add", vlanTenant([network("a", ["c"])]));
+  store.applyFile("add", vlanTenant([network("a", ["c"])]));
   assertEquals(addressOf(store, "one/a/c"), "11.1.0.1");
   assertEquals(brokenPromises(store.documents), []);
 });
@@ -46,10 +46,10 @@ Deno.test("a network outside of its tenant's pools stays until the file names on
     limits: { groups: 1 },
     stopAfter: 1,
   });
-  assertEquals(store.wish("add", {}).operations, []);
-  store.wish("add", vlanTenant([network("b")], { Name: "two" }));
+  assertEquals(store.applyFile("add", {}).operations, []);
+  store.applyFile("add", vlanTenant([network("b")], { Name: "two" }));
   assertEquals([tagOf(store, "one/a"), tagOf(store, "two/b")], [11, 12]);
-  store.wish("add", { Tenants: [{ Name: "one" }] });
+  store.applyFile("add", { Tenants: [{ Name: "one" }] });
   assertEquals([tagOf(store, "one/a"), subnetOf(store, "one/a")], [20, "11.2.0.0/24"]);
   assertEquals(brokenPromises(store.documents), []);
 });
@@ -57,6 +57,9 @@ Deno.test("a network outside of its tenant's pools stays until the file names on
 Deno.test("a record that lost its claims gets them back when it is next changed", () => {
   const store = storeWith(vlanTenant([network("a", ["c"])]));
   for (const key of store.keysBelow("claims/")) store.documents.delete(key);
-  store.wish("add", vlanTenant([network("a", [{ Container: "c", Host: "h" }], { Mtu: 1400 })]));
+  store.applyFile(
+    "add",
+    vlanTenant([network("a", [{ Container: "c", Host: "h" }], { Mtu: 1400 })]),
+  );
   assertEquals(brokenPromises(store.documents), []);
 });

@@ -55,10 +55,10 @@ Deno.test("planChange() returns what planIntent() returns, whether it looks at a
       mode,
     ) => {
       const store = new IntentDatabase();
-      store.wish("replace", from);
-      const wish = { mode, intent: parseIntent(isDelta ? part(from, picks) : other).intent };
-      const full = outcome(() => planIntent(store.documents, wish));
-      assertEquals(outcome(() => planChange(indexed(store), wish)), full);
+      store.applyFile("replace", from);
+      const change = { mode, intent: parseIntent(isDelta ? part(from, picks) : other).intent };
+      const full = outcome(() => planIntent(store.documents, change));
+      assertEquals(outcome(() => planChange(indexed(store), change)), full);
       if (isDelta && typeof full !== "string" && full.operations.length > 0) changing++;
     }),
     runs(300),
@@ -70,9 +70,9 @@ Deno.test("planChange() costs no more for an endpoint in a store of ten thousand
   const store = new IntentDatabase();
   const names = (prefix: string) => Array.from({ length: 200 }, (_, n) => `${prefix}p${n}`);
   const nets = Array.from({ length: 50 }, (_, n) => network(`n${n}`, names(`n${n}`)));
-  store.wish("add", vlanTenant(nets, { Vlans: "11-100" }));
+  store.applyFile("add", vlanTenant(nets, { Vlans: "11-100" }));
   const documents = indexed(store);
-  const wish: Change = {
+  const change: Change = {
     mode: "add",
     intent: parseIntent(JSON.stringify(vlanTenant([network("n7", ["more"])], { Vlans: "11-100" })))
       .intent,
@@ -84,8 +84,8 @@ Deno.test("planChange() costs no more for an endpoint in a store of ten thousand
   };
   const least = (plan: () => Plan) => Math.min(...[1, 2, 3].map(() => timed(plan)));
   const [narrow, full] = [
-    least(() => planChange(documents, wish)),
-    least(() => planIntent(documents, wish)),
+    least(() => planChange(documents, change)),
+    least(() => planIntent(documents, change)),
   ];
   assert(narrow < full / 3, `${narrow} ms of ${full} ms`);
 });

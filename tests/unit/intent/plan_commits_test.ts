@@ -51,7 +51,7 @@ Deno.test("planCommits() returns nothing for an empty plan", () => {
 
 Deno.test("an endpoint's commit waits for a network's before it, though they have no key in common", () => {
   const store = new IntentDatabase();
-  store.wish("add", vlanTenant([network("a")]));
+  store.applyFile("add", vlanTenant([network("a")]));
   const plan = planOf(store, vlanTenant([network("a", ["c"]), network("b")]));
   const commits = [...planCommits(plan, { groups: 1 })];
   assertEquals(commits.map(({ objects }) => objects), [["network one/b"], ["endpoint one/a/c"]]);
@@ -60,7 +60,7 @@ Deno.test("an endpoint's commit waits for a network's before it, though they hav
 
 Deno.test("a new endpoint's commit checks that its network is as it was seen", () => {
   const store = new IntentDatabase();
-  store.wish("add", vlanTenant([network("a")]));
+  store.applyFile("add", vlanTenant([network("a")]));
   const revision = store.documents.get("networks/one/a")!.revision;
   const [operation] = planOf(store, vlanTenant([network("a", ["c"])])).operations;
   assertEquals(operation?.checks.find(({ key }) => key === "networks/one/a")?.revision, revision);
@@ -68,9 +68,9 @@ Deno.test("a new endpoint's commit checks that its network is as it was seen", (
 
 Deno.test("a tenant's list of subnets is deleted together with its last network", () => {
   const store = new IntentDatabase();
-  store.wish("add", vlanTenant([network("a")]));
+  store.applyFile("add", vlanTenant([network("a")]));
   assert(store.documents.has("subnets/one"));
-  store.wish("delete", { Tenants: [{ Name: "one", Networks: [{ Name: "a" }] }] });
+  store.applyFile("delete", { Tenants: [{ Name: "one", Networks: [{ Name: "a" }] }] });
   assert(!store.documents.has("subnets/one"));
 });
 
@@ -91,16 +91,16 @@ Deno.test("a commit fails where another client was faster, and a new plan goes o
   const store = new IntentDatabase();
   const file = vlanTenant([network("a", ["c1", "c2"])]);
   const late = planOf(store, file);
-  store.wish("add", vlanTenant([network("b", ["c"])]));
+  store.applyFile("add", vlanTenant([network("b", ["c"])]));
   assertThrows(() => store.apply(late), Error, "conflict at tenants/one");
-  store.wish("add", file);
+  store.applyFile("add", file);
   assertEquals(brokenPromises(store.documents), []);
   assertEquals(store.keysBelow("endpoints/").length, 3);
 });
 
 Deno.test("two plans for networks of one tenant do not both pass, however their subnets lie", () => {
   const store = new IntentDatabase();
-  store.wish("add", vlanTenant([]));
+  store.applyFile("add", vlanTenant([]));
   const wide = planOf(
     store,
     vlanTenant([network("a", [], { SubnetCIDR: "10.0.0.0/16", PktTag: 50 })]),
@@ -115,8 +115,8 @@ Deno.test("two plans for networks of one tenant do not both pass, however their 
 
 Deno.test("two plans do not both give one VLAN to networks of two tenants", () => {
   const store = new IntentDatabase();
-  store.wish("add", vlanTenant([]));
-  store.wish("add", vlanTenant([], { Name: "two" }));
+  store.applyFile("add", vlanTenant([]));
+  store.applyFile("add", vlanTenant([], { Name: "two" }));
   const first = planOf(store, vlanTenant([network("a")]));
   const second = planOf(store, vlanTenant([network("a")], { Name: "two" }));
   store.apply(first);
@@ -125,33 +125,33 @@ Deno.test("two plans do not both give one VLAN to networks of two tenants", () =
 
 Deno.test("an endpoint does not come into a network that goes at the same time", () => {
   const store = new IntentDatabase();
-  store.wish("add", vlanTenant([network("a")]));
+  store.applyFile("add", vlanTenant([network("a")]));
   const late = planOf(store, vlanTenant([network("a", ["c"])]));
-  store.wish("replace", vlanTenant([]));
+  store.applyFile("replace", vlanTenant([]));
   assertThrows(() => store.apply(late), Error, "conflict at networks/one/a");
 });
 
 Deno.test("a network does not go while an endpoint comes that the plan has not seen", () => {
   const store = new IntentDatabase();
-  store.wish("add", vlanTenant([network("a")]));
+  store.applyFile("add", vlanTenant([network("a")]));
   const late = planOf(store, vlanTenant([]), "replace");
-  store.wish("add", vlanTenant([network("a", ["c"])]));
+  store.applyFile("add", vlanTenant([network("a", ["c"])]));
   assertThrows(() => store.apply(late), Error, "conflict at arrivals/one/a");
 });
 
 Deno.test("a tenant does not go while a network comes that the plan has not seen", () => {
   const store = new IntentDatabase();
-  store.wish("add", vlanTenant([]));
+  store.applyFile("add", vlanTenant([]));
   const late = planOf(store, {}, "replace");
-  store.wish("add", vlanTenant([network("a")]));
+  store.applyFile("add", vlanTenant([network("a")]));
   assertThrows(() => store.apply(late), Error, "conflict at subnets/one");
 });
 
 Deno.test("a subnet does not move while an endpoint's address is fixed in the old one", () => {
   const store = new IntentDatabase();
-  store.wish("add", vlanTenant([network("a", ["c"])]));
+  store.applyFile("add", vlanTenant([network("a", ["c"])]));
   const late = planOf(store, vlanTenant([network("a", [], { SubnetCIDR: "10.0.0.0/24" })]));
-  store.wish("add", vlanTenant([network("a", [{ Container: "c", IpAddress: "11.1.0.9" }])]));
+  store.applyFile("add", vlanTenant([network("a", [{ Container: "c", IpAddress: "11.1.0.9" }])]));
   assertThrows(() => store.apply(late), Error, "conflict at arrivals/one/a");
 });
 
@@ -159,7 +159,7 @@ Deno.test("planCommits() refuses a ring of addresses that is too long, before th
   const ring = (shift: number) =>
     many(40).map((Container, n) => ({ Container, IpAddress: `11.1.0.${(n + shift) % 40 + 1}` }));
   const store = new IntentDatabase();
-  store.wish("add", vlanTenant([network("a", ring(0))]));
+  store.applyFile("add", vlanTenant([network("a", ring(0))]));
   const plan = planOf(store, vlanTenant([network("a", ring(1))]));
   const fault = assertThrows(() => planCommits(plan), Fault);
   assertEquals(fault.code, "usage");
@@ -171,7 +171,7 @@ Deno.test("planCommits() refuses a ring of addresses that is too long, before th
 Deno.test("replacing every endpoint of a large network goes through: what goes hands on in pairs", () => {
   const store = new IntentDatabase();
   const file = (prefix: string) => vlanTenant([network("a", many(254, prefix))]);
-  store.wish("replace", file("c"));
+  store.applyFile("replace", file("c"));
   const plan = planOf(store, file("d"), "replace");
   const groups = Map.groupBy(plan.operations, ({ group }) => group);
   assertEquals(Math.max(...[...groups.values()].map((group) => group.length)), 2);
@@ -182,7 +182,7 @@ Deno.test("replacing every endpoint of a large network goes through: what goes h
 
 Deno.test("a full network whose endpoints are all moved by fixed ones does not tie them together", () => {
   const store = new IntentDatabase();
-  store.wish("add", vlanTenant([network("a", many(100))]));
+  store.applyFile("add", vlanTenant([network("a", many(100))]));
   const fixed = many(50, "d").map((Container, n) => ({ Container, IpAddress: `11.1.0.${n + 1}` }));
   const plan = planOf(store, vlanTenant([network("a", [...many(100), ...fixed])]));
   store.apply(plan);

@@ -8,7 +8,7 @@ import { IntentDatabase } from "./intent_database.ts";
 /** A store with pod c attached to network one/a at 11.1.0.1 on host1. */
 function withLivePod(): IntentDatabase {
   const store = new IntentDatabase();
-  store.wish("add", { ...host, ...vlanTenant([network("a", ["c"])]) });
+  store.applyFile("add", { ...host, ...vlanTenant([network("a", ["c"])]) });
   store.put(attachment("one/a/c"));
   return store;
 }
@@ -47,32 +47,32 @@ const held: readonly (readonly [string, object, string])[] = [
 for (const [what, file, says] of held) {
   Deno.test(`a live pod keeps its ${what}, and the plan names the pod`, () => {
     const store = withLivePod();
-    const fault = assertThrows(() => store.wish("add", file), Fault);
+    const fault = assertThrows(() => store.applyFile("add", file), Fault);
     assertEquals(fault.code, "conflict");
     assertEquals(
       fault.message,
       `${says}: attached: default/c on host1; delete these pods first`,
     );
     store.documents.delete("attachments/host1/0123456789ab/eth0");
-    store.wish("add", file);
+    store.applyFile("add", file);
   });
 }
 
 Deno.test("what a live pod has yields to no fixed value, even where the file lists both", () => {
   const store = withLivePod();
-  const wish = (file: object) => assertThrows(() => store.wish("add", file), Fault).message;
+  const refusal = (file: object) => assertThrows(() => store.applyFile("add", file), Fault).message;
   const c2 = { Container: "c2", IpAddress: "11.1.0.1" };
   assertStringIncludes(
-    wish(vlanTenant([network("a", ["c", c2])])),
+    refusal(vlanTenant([network("a", ["c", c2])])),
     "address 11.1.0.1 of one/a/c2 is taken: one/a/c has it",
   );
   assertStringIncludes(
-    wish(vlanTenant([network("a", ["c"]), network("b", [], { PktTag: 11 })])),
+    refusal(vlanTenant([network("a", ["c"]), network("b", [], { PktTag: 11 })])),
     "VLAN 11 of one/b is taken: one/a has it",
   );
   const block = { SubnetCIDR: "11.1.0.0/25" };
   assertStringIncludes(
-    wish(vlanTenant([network("a", ["c"]), network("b", [], block)])),
+    refusal(vlanTenant([network("a", ["c"]), network("b", [], block)])),
     "it overlaps 11.1.0.0/24 of one/a",
   );
 });
@@ -81,7 +81,7 @@ Deno.test("what does not cut a live pod off may change under it", () => {
   const store = withLivePod();
   const more = { Mtu: 1400, DefaultGw: "11.1.0.254", PktTag: 11, SubnetCIDR: "11.1.0.0/24" };
   const fixed = { Container: "c", IpAddress: "11.1.0.1", Host: "host1" };
-  const plan = store.wish("add", vlanTenant([network("a", [fixed], more)]));
+  const plan = store.applyFile("add", vlanTenant([network("a", [fixed], more)]));
   assertEquals(plan.operations.map(({ verb, name }) => `${verb} ${name}`), [
     "update one/a",
     "update one/a/c",
@@ -91,7 +91,7 @@ Deno.test("what does not cut a live pod off may change under it", () => {
 Deno.test("a description comes, changes and goes under a live pod, and only the network is written", () => {
   const store = withLivePod();
   for (const Description of ["front ends", "back ends", undefined]) {
-    const plan = store.wish("add", vlanTenant([network("a", ["c"], { Description })]));
+    const plan = store.applyFile("add", vlanTenant([network("a", ["c"], { Description })]));
     assertEquals(plan.operations.map(({ verb, name }) => `${verb} ${name}`), ["update one/a"]);
     assertEquals(store.get("networks/one/a")?.description, Description);
   }
@@ -99,7 +99,7 @@ Deno.test("a description comes, changes and goes under a live pod, and only the 
 
 Deno.test("an endpoint with a live pod may be deleted, and the plan says that it detaches the pod", () => {
   const store = withLivePod();
-  const plan = store.wish("delete", {
+  const plan = store.applyFile("delete", {
     Tenants: [{ Name: "one", Networks: [network("a", ["c"])] }],
   });
   assertEquals(plan.operations[0]?.lines, ["detaches default/c on host1"]);
@@ -107,48 +107,48 @@ Deno.test("an endpoint with a live pod may be deleted, and the plan says that it
 
 Deno.test("a pod whose endpoint goes in the same plan holds nothing", () => {
   const store = withLivePod();
-  store.wish("replace", { ...host, ...vlanTenant([network("a", [], { PktTag: 20 })]) });
+  store.applyFile("replace", { ...host, ...vlanTenant([network("a", [], { PktTag: 20 })]) });
   assertEquals(store.get("networks/one/a")?.tag, 20);
 });
 
 Deno.test("the address of a pod that is about to go waits until it has gone", () => {
   const store = withLivePod();
-  store.wish("replace", { ...host, ...vlanTenant([network("a", ["d"])]) });
+  store.applyFile("replace", { ...host, ...vlanTenant([network("a", ["d"])]) });
   assertEquals(store.get("endpoints/one/a/d")?.address, "11.1.0.2");
 });
 
 Deno.test("an endpoint that is deleted and made anew finds its live pod's address again", () => {
   const store = withLivePod();
-  store.wish("add", vlanTenant([network("a", ["b"])]));
+  store.applyFile("add", vlanTenant([network("a", ["b"])]));
   const one = { Tenants: [{ Name: "one", Networks: [network("a", ["b", "c"])] }] };
-  store.wish("delete", one);
-  store.wish("add", one);
+  store.applyFile("delete", one);
+  store.applyFile("add", one);
   assertEquals(store.get("endpoints/one/a/c")?.address, "11.1.0.1");
   assertEquals(store.get("endpoints/one/a/b")?.address, "11.1.0.2");
 });
 
 Deno.test("everything may go at once under live pods", () => {
   const store = withLivePod();
-  store.wish("replace", {});
+  store.applyFile("replace", {});
   assertEquals([...store.documents.keys()], ["attachments/host1/0123456789ab/eth0"]);
 });
 
 Deno.test("a host is not deleted under a pod that stays, unless forced", () => {
   const store = withLivePod();
   const file = vlanTenant([network("a", ["c"])]);
-  const fault = assertThrows(() => store.wish("replace", file), Fault);
+  const fault = assertThrows(() => store.applyFile("replace", file), Fault);
   assertEquals(fault.code, "conflict");
   assertStringIncludes(fault.message, "host host1 is not deleted: attached: default/c on host1");
-  store.wish("replace", file, { force: true });
+  store.applyFile("replace", file, { force: true });
   assertEquals(store.keysBelow("hosts/"), []);
 });
 
 Deno.test("a network is not deleted under a pod that no endpoint names, unless forced", () => {
   const store = withLivePod();
   store.put(attachment("one/a/stranger", { sandbox: "abcdefabcdef", address: "11.1.0.7" }));
-  const fault = assertThrows(() => store.wish("replace", host), Fault);
+  const fault = assertThrows(() => store.applyFile("replace", host), Fault);
   assertStringIncludes(fault.message, "network one/a is not deleted: attached: default/stranger");
-  store.wish("replace", host, { force: true });
+  store.applyFile("replace", host, { force: true });
   assertEquals(store.keysBelow("networks/"), []);
 });
 

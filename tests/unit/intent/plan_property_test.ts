@@ -32,7 +32,7 @@ function expected(intent: Intent, before: Intent): Intent {
 
 function storeWith(text: string): IntentDatabase {
   const store = new IntentDatabase();
-  store.wish("replace", text);
+  store.applyFile("replace", text);
   return store;
 }
 
@@ -69,18 +69,18 @@ Deno.test("planIntent() leads on from wherever a crash between two commits has l
     fc.property(anyIntent, anyIntent, fc.nat(20), (from, to, stopAfter) => {
       const store = storeWith(from);
       const before = read(from);
-      const wish = { mode: "replace", intent: read(to) } as const;
+      const change = { mode: "replace", intent: read(to) } as const;
       try {
-        store.apply(planIntent(store.documents, wish), { limits: { groups: 1 }, stopAfter });
+        store.apply(planIntent(store.documents, change), { limits: { groups: 1 }, stopAfter });
       } catch (error) {
         if (error instanceof Fault && error.code === "exhausted") return;
         throw error;
       }
-      store.apply(planIntent(store.documents, wish));
+      store.apply(planIntent(store.documents, change));
       assertEquals(brokenPromises(store.documents), []);
-      const [is, want] = [documentsToIntent(store.documents), expected(wish.intent, before)];
+      const [is, want] = [documentsToIntent(store.documents), expected(change.intent, before)];
       assertEquals(is, want);
-      assertEquals(planIntent(store.documents, wish).operations, []);
+      assertEquals(planIntent(store.documents, change).operations, []);
     }),
     runs(200),
   );
@@ -91,10 +91,10 @@ Deno.test("planIntent() adds any intent to any other so that adding it again cha
   fc.assert(
     fc.property(anyIntent, anyIntent, (first, second) => {
       const store = storeWith(first);
-      const wish = { mode: "add", intent: read(second) } as const;
+      const change = { mode: "add", intent: read(second) } as const;
       const before = JSON.stringify([...store.documents]);
       try {
-        store.apply(planIntent(store.documents, wish));
+        store.apply(planIntent(store.documents, change));
       } catch (error) {
         // What the first one says of things that the second does not list stands against it.
         if (!(error instanceof Fault)) throw error;
@@ -102,7 +102,7 @@ Deno.test("planIntent() adds any intent to any other so that adding it again cha
         return assertEquals(JSON.stringify([...store.documents]), before);
       }
       assertEquals(brokenPromises(store.documents), []);
-      assertEquals(planIntent(store.documents, wish).operations, []);
+      assertEquals(planIntent(store.documents, change).operations, []);
     }),
     runs(150),
   );

@@ -138,7 +138,7 @@ const refused: readonly (readonly [string, unknown, string, ...string[]])[] = [
 for (const [name, file, code, ...says] of refused) {
   Deno.test(`planIntent() refuses ${name}, and nothing is written`, () => {
     const store = new IntentDatabase();
-    const fault = assertThrows(() => store.wish("add", file), Fault);
+    const fault = assertThrows(() => store.applyFile("add", file), Fault);
     assertEquals(fault.code, code);
     for (const words of says) assertStringIncludes(fault.message, words);
     assertEquals(fault.message.length <= 200, true, fault.message);
@@ -156,7 +156,7 @@ Deno.test("a group that is still named is not deleted, and its users are listed"
   const store = storeWith(vlanTenant(networks, parts));
   const before = JSON.stringify([...store.documents]);
   const without = vlanTenant(networks, { ...parts, Groups: parts.Groups.slice(0, 1) });
-  const fault = assertThrows(() => store.wish("add", without), Fault);
+  const fault = assertThrows(() => store.applyFile("add", without), Fault);
   assertEquals(
     fault.message,
     "group app of tenant one does not exist: it is named by rule 7 of policy p, endpoint one/n/c;" +
@@ -167,19 +167,19 @@ Deno.test("a group that is still named is not deleted, and its users are listed"
 
 Deno.test("a policy that no group has causes a warning", () => {
   const store = new IntentDatabase();
-  const { warnings } = store.wish("add", vlanTenant([], { Policies: [{ Name: "p" }] }));
+  const { warnings } = store.applyFile("add", vlanTenant([], { Policies: [{ Name: "p" }] }));
   assertEquals(warnings, ["policy one/p has no effect: no group has it"]);
 });
 
 Deno.test("what a file adds is checked against what it does not name: default network, MAC", () => {
   const mac = (name: string) => ({ Container: name, Mac: "02:00:00:00:00:01" });
   const store = storeWith(vlanTenant([network("a", [mac("c1")], { Default: true })]));
-  const add = (file: object) => assertThrows(() => store.wish("add", file), Fault);
+  const add = (file: object) => assertThrows(() => store.applyFile("add", file), Fault);
   const second = add(vlanTenant([network("b", [], { Default: true })]));
   assertEquals(second.code, "usage");
   assertStringIncludes(second.message, "tenant one has two default networks: one/a and one/b");
   const same = add(vlanTenant([network("a", [mac("c2")], { Default: true })]));
   assertEquals(same.code, "conflict");
   assertStringIncludes(same.message, "MAC 02:00:00:00:00:01 of one/a/c2 is taken: one/a/c1 has it");
-  store.wish("add", vlanTenant([network("b", [mac("c1")])]));
+  store.applyFile("add", vlanTenant([network("b", [mac("c1")])]));
 });

@@ -15,10 +15,10 @@ for (const [name, text] of Object.entries({ ...intents, exampleIntent })) {
   const addition = name === "addDeleteEndpoint";
   Deno.test(`planIntent() creates the original's ${name}, and finds it done the second time`, () => {
     const store = addition ? storeWith(intents.multipleVxlans) : new IntentDatabase();
-    store.wish("add", text);
+    store.applyFile("add", text);
     assertEquals(brokenPromises(store.documents), []);
-    assertEquals(store.wish("add", text).operations, []);
-    if (!addition) assertEquals(store.wish("replace", text).operations, []);
+    assertEquals(store.applyFile("add", text).operations, []);
+    if (!addition) assertEquals(store.applyFile("replace", text).operations, []);
   });
 }
 
@@ -42,16 +42,16 @@ Deno.test("networks of one name in two tenants are two networks", () => {
 
 Deno.test("add deletes nothing, and leaves what the file does not name", () => {
   const store = storeWith(vlanTenant([network("a", ["c1"]), network("b", ["c1"])]));
-  const plan = store.wish("add", vlanTenant([network("a", ["c2"])]));
+  const plan = store.applyFile("add", vlanTenant([network("a", ["c2"])]));
   assertEquals(plan.operations.map(({ verb, name }) => `${verb} ${name}`), ["create one/a/c2"]);
 });
 
 Deno.test("a known tenant keeps what the file does not say of it", () => {
   const store = storeWith(vlanTenant([], { Namespaces: ["shop"] }));
   for (const mode of ["add", "replace"] as const) {
-    assertEquals(store.wish(mode, { Tenants: [{ Name: "one" }] }).operations, []);
+    assertEquals(store.applyFile(mode, { Tenants: [{ Name: "one" }] }).operations, []);
   }
-  store.wish("add", { Tenants: [{ Name: "one", Vlans: "11-99" }] });
+  store.applyFile("add", { Tenants: [{ Name: "one", Vlans: "11-99" }] });
   assertEquals(store.get("tenants/one")?.vlans, "11-99");
   assertEquals(store.get("tenants/one")?.namespaces, ["shop"]);
 });
@@ -63,7 +63,7 @@ Deno.test("a listed endpoint is stated in full, but keeps address, pin and bindi
   const key = "endpoints/one/a/c";
   const state = { pin: { host: "h2", attachUuid: "abc" }, bound: { host: "h2", generation: 3 } };
   store.put({ [key]: { ...store.get(key), ...state, later: { field: 1 } } });
-  const plan = store.wish("add", vlanTenant([network("a", ["c"])]));
+  const plan = store.applyFile("add", vlanTenant([network("a", ["c"])]));
   assertEquals(plan.operations[0]?.lines, ["Host: h → none", 'Labels: {"a":"1"} → none']);
   assertEquals(store.get(key), {
     schema: 1,

@@ -5,7 +5,10 @@ import { IntentDatabase } from "./intent_database.ts";
 
 Deno.test("renderPlan() shows what comes, changes and goes, in the file's words", () => {
   const store = new IntentDatabase();
-  const created = store.wish("add", vlanTenant([network("a", [{ Container: "c", Host: "h1" }])]));
+  const created = store.applyFile(
+    "add",
+    vlanTenant([network("a", [{ Container: "c", Host: "h1" }])]),
+  );
   assertEquals(renderPlan(created), [
     "+ tenant one",
     "    DefaultNetType: vlan",
@@ -21,7 +24,10 @@ Deno.test("renderPlan() shows what comes, changes and goes, in the file's words"
     "    IpAddress: 11.1.0.1 (from the pool)",
     "3 to create, 0 to update, 0 to delete",
   ]);
-  const changed = store.wish("replace", vlanTenant([network("a", [], { PktTag: 20, Mtu: 1400 })]));
+  const changed = store.applyFile(
+    "replace",
+    vlanTenant([network("a", [], { PktTag: 20, Mtu: 1400 })]),
+  );
   assertEquals(renderPlan(changed), [
     "- endpoint one/a/c",
     "~ network one/a",
@@ -33,13 +39,13 @@ Deno.test("renderPlan() shows what comes, changes and goes, in the file's words"
 
 Deno.test("renderPlan() says that there is nothing to change, after the warnings", () => {
   const store = new IntentDatabase();
-  const plan = store.wish("delete", { Tenants: [{ Name: "ghost" }] });
+  const plan = store.applyFile("delete", { Tenants: [{ Name: "ghost" }] });
   assertEquals(renderPlan(plan), ["! tenant ghost does not exist", "nothing to change"]);
 });
 
 Deno.test("renderPlan() keeps each value on one line", () => {
   const store = new IntentDatabase();
   const labels = { Container: "c", Labels: { a: "x\n\u001b[31m".repeat(99) } };
-  const lines = renderPlan(store.wish("add", vlanTenant([network("a", [labels])])));
+  const lines = renderPlan(store.applyFile("add", vlanTenant([network("a", [labels])])));
   assertEquals(lines.filter((line) => /\p{Cc}/u.test(line) || line.length > 120), []);
 });

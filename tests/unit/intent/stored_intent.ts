@@ -5,7 +5,7 @@ import { IntentDatabase } from "./intent_database.ts";
 /** Returns a store in which these intents were applied one after the other. */
 export function storeWith(...files: readonly unknown[]): IntentDatabase {
   const store = new IntentDatabase();
-  for (const file of files) store.wish("add", file);
+  for (const file of files) store.applyFile("add", file);
   return store;
 }
 

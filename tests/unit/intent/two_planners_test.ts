@@ -10,11 +10,11 @@ import { IntentDatabase } from "./intent_database.ts";
 import { anyIntent } from "./random_intents.ts";
 import { runs } from "../cases.ts";
 
-/** Brings a wish about, one commit a step; plans again where another client was faster. */
-function* bringAbout(store: IntentDatabase, wish: Change): Generator<void> {
+/** Applies a change, one commit a step; plans again where another client was faster. */
+function* applyInSteps(store: IntentDatabase, change: Change): Generator<void> {
   const plan = () => {
     try {
-      return planIntent(store.documents, wish);
+      return planIntent(store.documents, change);
     } catch (error) {
       // What the other one did may stand against it: then it ends, all or nothing.
       if (error instanceof Fault) return undefined;
@@ -37,26 +37,32 @@ function* bringAbout(store: IntentDatabase, wish: Change): Generator<void> {
 
 Deno.test("two planners that know nothing of each other break no promise, whichever is faster", () => {
   const mode = fc.constantFrom<Change["mode"]>("add", "replace", "delete");
-  const wish = fc.tuple(mode, anyIntent);
+  const change = fc.tuple(mode, anyIntent);
   fc.assert(
-    fc.property(anyIntent, wish, wish, fc.infiniteStream(fc.boolean()), (base, one, two, turns) => {
-      const store = new IntentDatabase();
-      store.wish("replace", base);
-      const planners = [one, two].map(([mode, text]) =>
-        bringAbout(store, { mode, intent: parseIntent(text).intent, force: true })
-      );
-      for (let step = 0; step < 400; step++) {
-        const [first, second] = turns.next().value ? planners : planners.toReversed();
-        if (first?.next().done && second?.next().done) break;
-      }
-      assertEquals(brokenOnTheWay(store.documents), []);
-      // One may have ended between a subnet's move and its addresses'. That does not disturb other plans,
-      // and goes with the next one that states all.
-      store.wish("add", {});
-      assertEquals(brokenOnTheWay(store.documents), []);
-      store.wish("replace", base);
-      assertEquals(brokenPromises(store.documents), []);
-    }),
+    fc.property(
+      anyIntent,
+      change,
+      change,
+      fc.infiniteStream(fc.boolean()),
+      (base, one, two, turns) => {
+        const store = new IntentDatabase();
+        store.applyFile("replace", base);
+        const planners = [one, two].map(([mode, text]) =>
+          applyInSteps(store, { mode, intent: parseIntent(text).intent, force: true })
+        );
+        for (let step = 0; step < 400; step++) {
+          const [first, second] = turns.next().value ? planners : planners.toReversed();
+          if (first?.next().done && second?.next().done) break;
+        }
+        assertEquals(brokenOnTheWay(store.documents), []);
+        // One may have ended between a subnet's move and its addresses'. That does not disturb other plans,
+        // and goes with the next one that states all.
+        store.applyFile("add", {});
+        assertEquals(brokenOnTheWay(store.documents), []);
+        store.applyFile("replace", base);
+        assertEquals(brokenPromises(store.documents), []);
+      },
+    ),
     runs(200),
   );
 });

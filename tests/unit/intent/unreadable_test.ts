@@ -11,7 +11,7 @@ import { IntentDatabase } from "./intent_database.ts";
 import { anyIntent } from "./random_intents.ts";
 import { cases, runs } from "../cases.ts";
 
-const wish = (file: object, mode: Change["mode"] = "add"): Change => ({
+const change = (file: object, mode: Change["mode"] = "add"): Change => ({
   mode,
   intent: parseIntent(JSON.stringify(file)).intent,
 });
@@ -38,11 +38,11 @@ Deno.test("whyUnreadable() takes this schema and the next, and names what is wro
 
 Deno.test("planIntent() leaves a newer endpoint alone, says so, and does the rest of the file", () => {
   const store = new IntentDatabase();
-  store.wish("add", vlanTenant([network("a", ["c1", "c2"])]));
+  store.applyFile("add", vlanTenant([network("a", ["c1", "c2"])]));
   newer(store, "endpoints/one/a/c1");
   const before = store.get("endpoints/one/a/c1");
   const fixed = { Container: "c1", IpAddress: "11.1.0.99" };
-  const plan = store.wish("add", vlanTenant([network("a", [fixed, "c3"])]));
+  const plan = store.applyFile("add", vlanTenant([network("a", [fixed, "c3"])]));
   assertEquals(plan.operations.map(({ name }) => name), ["one/a/c3"]);
   assertStringIncludes(plan.warnings.join(), "endpoint one/a/c1 is left alone: it has schema 3");
   assertEquals(store.get("endpoints/one/a/c1"), before);
@@ -52,13 +52,13 @@ Deno.test("planIntent() leaves a newer endpoint alone, says so, and does the res
 
 Deno.test("planIntent() assigns no number whose claim it cannot read, and moves no owner from it", () => {
   const store = new IntentDatabase();
-  store.wish("add", vlanTenant([network("a", ["c1"])]));
+  store.applyFile("add", vlanTenant([network("a", ["c1"])]));
   store.put({
     "claims/ip/one/a/11.1.0.1": { schema: 3, owners: ["endpoints/one/a/c1"] },
     "claims/ip/one/a/11.1.0.2": "somebody's",
     "claims/vlan/12": 7,
   });
-  store.wish("add", vlanTenant([network("a", ["c1", "c2"]), network("b")]));
+  store.applyFile("add", vlanTenant([network("a", ["c1", "c2"]), network("b")]));
   assertEquals(store.get("endpoints/one/a/c1")?.address, "11.1.0.1");
   assertEquals(store.get("endpoints/one/a/c2")?.address, "11.1.0.3");
   assertEquals(store.get("networks/one/b")?.tag, 13);
@@ -66,14 +66,14 @@ Deno.test("planIntent() assigns no number whose claim it cannot read, and moves 
 
 Deno.test("planIntent() keeps a newer network's subnet in its tenant's list, and out of others' hands", () => {
   const store = new IntentDatabase();
-  store.wish("add", vlanTenant([network("a")]));
+  store.applyFile("add", vlanTenant([network("a")]));
   newer(store, "networks/one/a");
-  store.wish("add", vlanTenant([network("b", ["c"])]));
+  store.applyFile("add", vlanTenant([network("b", ["c"])]));
   assertEquals(store.get("subnets/one")?.networks, { "11.1.0.0/24": "a", "11.1.1.0/24": "b" });
   for (
     const [file, mode] of [[{}, "replace"], [{ Tenants: [{ Name: "one" }] }, "delete"]] as const
   ) {
-    const plan = () => planIntent(store.documents, { ...wish(file, mode), force: true });
+    const plan = () => planIntent(store.documents, { ...change(file, mode), force: true });
     const fault = assertThrows(plan, Fault);
     assertEquals(fault.code, "conflict");
     assertStringIncludes(fault.message, "network one/a belongs to it, and it has schema 3");
@@ -82,25 +82,25 @@ Deno.test("planIntent() keeps a newer network's subnet in its tenant's list, and
 
 Deno.test("planIntent() changes no subnets of a tenant whose list it cannot read", () => {
   const store = new IntentDatabase();
-  store.wish("add", vlanTenant([network("a")]));
+  store.applyFile("add", vlanTenant([network("a")]));
   newer(store, "subnets/one");
-  const plan = () => planIntent(store.documents, wish(vlanTenant([network("b")])));
+  const plan = () => planIntent(store.documents, change(vlanTenant([network("b")])));
   assertStringIncludes(
     assertThrows(plan, Fault).message,
     "subnets of tenant one cannot be changed",
   );
-  store.wish("add", vlanTenant([network("a", ["c"])]));
+  store.applyFile("add", vlanTenant([network("a", ["c"])]));
   assertEquals(store.keysBelow("endpoints/"), ["endpoints/one/a/c"]);
 });
 
 Deno.test("planIntent() keeps the schema and the unknown fields of a record one version ahead", () => {
   const store = new IntentDatabase();
-  store.wish("add", vlanTenant([network("a", ["c"])]));
+  store.applyFile("add", vlanTenant([network("a", ["c"])]));
   for (const key of ["tenants/one", "networks/one/a", "endpoints/one/a/c"]) {
     store.put({ [key]: { ...store.get(key), schema: 2, color: "red" } });
   }
   const labelled = { Container: "c", Labels: { a: "1" } };
-  store.wish("add", vlanTenant([network("a", [labelled], { Mtu: 1400 })], { Vlans: "11-50" }));
+  store.applyFile("add", vlanTenant([network("a", [labelled], { Mtu: 1400 })], { Vlans: "11-50" }));
   for (const key of ["tenants/one", "networks/one/a", "endpoints/one/a/c"]) {
     assertEquals([store.get(key)?.schema, store.get(key)?.color], [2, "red"], key);
   }
@@ -109,7 +109,7 @@ Deno.test("planIntent() keeps the schema and the unknown fields of a record one 
 
 Deno.test("auditClaims() names what cannot be read, and draws no conclusions from it", () => {
   const store = new IntentDatabase();
-  store.wish("add", vlanTenant([network("a", ["c1", "c2"])]));
+  store.applyFile("add", vlanTenant([network("a", ["c1", "c2"])]));
   for (const key of ["networks/one/a", "endpoints/one/a/c1", "claims/ip/one/a/11.1.0.2"]) {
     newer(store, key);
   }
@@ -122,7 +122,7 @@ Deno.test("auditClaims() names what cannot be read, and draws no conclusions fro
   ]);
 });
 
-Deno.test("no plan touches what cannot be read, whatever it is and whatever is wished", () => {
+Deno.test("no plan touches what cannot be read, whatever it is and whatever is planned", () => {
   const mode = fc.constantFrom<Change["mode"]>("add", "replace", "delete");
   const spoil = fc.constantFrom<(value: unknown) => unknown>(
     (value) => ({ ...value as object, schema: 3 }),
@@ -145,17 +145,17 @@ Deno.test("no plan touches what cannot be read, whatever it is and whatever is w
         spoil,
       ) => {
         const store = new IntentDatabase();
-        store.wish("replace", from);
+        store.applyFile("replace", from);
         const all = [...store.documents.keys()];
         if (all.length === 0) return;
         const keys = [...new Set(picks.map((pick) => all[pick % all.length]!))]
           .filter((key) => !key.startsWith("arrivals/"));
         for (const key of keys) store.put({ [key]: spoil(store.get(key)) });
         const before = keys.map((key) => store.documents.get(key));
-        const wished = { mode, intent: parseIntent(to).intent, force: true };
+        const change = { mode, intent: parseIntent(to).intent, force: true };
         try {
-          store.apply(planIntent(store.documents, wished));
-          assertEquals(planIntent(store.documents, wished).operations, []);
+          store.apply(planIntent(store.documents, change));
+          assertEquals(planIntent(store.documents, change).operations, []);
           applied++;
         } catch (error) {
           if (!(error instanceof Fault)) throw error;

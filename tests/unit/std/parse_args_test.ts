@@ -11,7 +11,12 @@ interface Case {
 const cases: readonly Case[] = [
   { name: "returns words in _", args: "a b", want: { _: ["a", "b"] } },
   { name: "makes numbers of words that look so", args: "7 0x10 1e3", want: { _: [7, 16, 1000] } },
-  { name: "leaves words as text on wish", args: "7", options: { string: "_" }, want: { _: ["7"] } },
+  {
+    name: "leaves words as text on request",
+    args: "7",
+    options: { string: "_" },
+    want: { _: ["7"] },
+  },
   { name: "reads - as a word", args: "-", want: { _: ["-"] } },
   { name: "reads --name value and --name=value", args: "--a x --b=y", want: { a: "x", b: "y" } },
   { name: "keeps text after the first =", args: "--a=b=c", want: { a: "b=c" } },
@@ -88,13 +93,13 @@ const cases: readonly Case[] = [
     want: { _: ["a", "--b", "7"] },
   },
   {
-    name: "keeps words after -- apart on wish",
+    name: "keeps words after -- apart on request",
     args: "a -- --b",
     options: { "--": true },
     want: { _: ["a"], "--": ["--b"] },
   },
   {
-    name: "stops at the first word on wish",
+    name: "stops at the first word on request",
     args: "-a get --b x",
     options: { stopEarly: true, boolean: "a" },
     want: { a: true, _: ["get", "--b", "x"] },

@@ -177,7 +177,7 @@ Deno.test("a tunnel address for which the NIC answers ARP, too, is a warning tha
   assertEquals(log.lines, [
     "warn overlay: tunnel address 192.0.2.1 may lose frames: eth1 also answers ARP for it; " +
     "add --vtep-arp-ignore",
-    "info to mend it, as root: sysctl -w net/ipv4/conf/eth1/arp_ignore=1",
+    "info to fix it, as root: sysctl -w net/ipv4/conf/eth1/arp_ignore=1",
   ]);
   assertEquals(driver.recorder.argsOf("setArpIgnore"), []);
 });
@@ -201,7 +201,7 @@ Deno.test("a NIC that cannot be silenced is reported once, and tunnels keep thei
   assertEquals(log.lines.map((line) => line.split(":")[0]), [
     "error arp_ignore",
     "warn overlay",
-    "info to mend it, as root",
+    "info to fix it, as root",
   ]);
 });
 

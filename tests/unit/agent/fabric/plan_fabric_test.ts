@@ -111,8 +111,8 @@ Deno.test("planFabric() forwards to the newest place of an endpoint that has mov
 });
 
 Deno.test("planFabric() takes the operator's words before the intent's", () => {
-  const wish = plan(cluster, { uplink: "bond0", vtepIp: "10.0.0.1" });
-  assertEquals([wish.uplink?.device, wish.overlay?.localIp], ["bond0", "10.0.0.1"]);
+  const desired = plan(cluster, { uplink: "bond0", vtepIp: "10.0.0.1" });
+  assertEquals([desired.uplink?.device, desired.overlay?.localIp], ["bond0", "10.0.0.1"]);
 });
 
 Deno.test("planFabric() leaves out hosts without a tunnel address, and lets the switch see one with this host's own", () => {

@@ -12,7 +12,7 @@ function documentsWith(vlans: string): Documents {
   const file = vlanTenant(networks, {
     ...{ DefaultNetType: "vxlan", Vxlans: "10001-12000", Vlans: vlans },
   });
-  store.wish("add", file);
+  store.applyFile("add", file);
   return store.documents as Documents;
 }
 

@@ -96,7 +96,7 @@ const cases = [
     want: "port a",
   },
   {
-    name: "mends a port that Open vSwitch could not open",
+    name: "repairs a port that Open vSwitch could not open",
     wanted: [a],
     rows: [attachmentToPort(attachment("a"), 7)],
     ends: ["cva"],
@@ -146,8 +146,8 @@ for (const { name, wanted, rows, ends, want } of cases) {
 }
 
 const podEnds = [
-  { name: "mends a pod's end, and leaves its port alone", tag: 7, end: "differs", want: "pod a" },
-  { name: "mends both", tag: 8, end: "differs", want: "pod a, retag a" },
+  { name: "repairs a pod's end, and leaves its port alone", tag: 7, end: "differs", want: "pod a" },
+  { name: "repairs both", tag: 8, end: "differs", want: "pod a, retag a" },
   {
     name: "makes a pair anew whose pod end is gone",
     tag: 7,

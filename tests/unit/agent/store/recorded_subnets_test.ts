@@ -84,7 +84,7 @@ Deno.test("of a recorded pool that cannot work its networks stay, and no new sub
 Deno.test("subnets are cut from a pool around the reserved block in it", () => {
   const store = new IntentDatabase();
   const pool = { SubnetPool: "169.252.0.0/14", AllocSubnetLen: 16 };
-  store.wish("add", vlanTenant(["a", "b", "c"].map((name) => network(name)), pool));
+  store.applyFile("add", vlanTenant(["a", "b", "c"].map((name) => network(name)), pool));
   assertEquals(
     ["a", "b", "c"].map((name) => store.get(`networks/one/${name}`)?.subnet),
     ["169.252.0.0/16", "169.253.0.0/16", "169.255.0.0/16"],

@@ -11,7 +11,7 @@ Deno.test("a batch that fails leaves all as it was, and no address is assigned t
   const before = JSON.stringify([...store.documents]);
   const many = ["c2", "c3", "c4", "c5", "c6", "c7"];
   const add = (names: readonly string[]) =>
-    store.wish("add", { Tenants: [{ Name: "one", Networks: [network("a", names)] }] });
+    store.applyFile("add", { Tenants: [{ Name: "one", Networks: [network("a", names)] }] });
   const fault = assertThrows(() => add(many), Fault);
   assertEquals(fault.code, "exhausted");
   assertEquals(JSON.stringify([...store.documents]), before);
@@ -24,7 +24,10 @@ Deno.test("the broadcast address is never assigned", () => {
   const names = Array.from({ length: 254 }, (_, n) => `c${n}`);
   const store = storeWith(vlanTenant([network("a", names)]));
   assertEquals(addressOf(store, "one/a/c253"), "11.1.0.254");
-  const fault = assertThrows(() => store.wish("add", vlanTenant([network("a", ["more"])])), Fault);
+  const fault = assertThrows(
+    () => store.applyFile("add", vlanTenant([network("a", ["more"])])),
+    Fault,
+  );
   assertStringIncludes(fault.message, "254 of 254 addresses in use");
 });
 
@@ -35,7 +38,7 @@ Deno.test("the gateway is never assigned, nor accepted as a fixed address", () =
   assertEquals(store.get("networks/one/a")?.gateway, "11.1.0.1");
   const fixed = { Container: "c2", IpAddress: "11.1.0.1" };
   assertThrows(
-    () => store.wish("add", vlanTenant([network("a", [fixed], gateway)])),
+    () => store.applyFile("add", vlanTenant([network("a", [fixed], gateway)])),
     Fault,
     "it is the gateway",
   );
@@ -50,7 +53,7 @@ Deno.test("a fixed address given twice is refused, in one file and in two", () =
   );
   const store = storeWith(vlanTenant([network("a", [fixed("c1")])]));
   const fault = assertThrows(
-    () => store.wish("add", vlanTenant([network("a", [fixed("c2")])])),
+    () => store.applyFile("add", vlanTenant([network("a", [fixed("c2")])])),
     Fault,
   );
   assertEquals(fault.code, "conflict");
@@ -71,7 +74,7 @@ Deno.test("a fixed address goes with an explicit subnet as well as with a chosen
 
 Deno.test("what a pool chose yields to a fixed value where the file lists both", () => {
   const store = storeWith(vlanTenant([network("a", ["c1", "c2"]), network("b")]));
-  store.wish(
+  store.applyFile(
     "add",
     vlanTenant([
       network("a", ["c1", { Container: "c2", IpAddress: "11.1.0.1" }]),
@@ -86,13 +89,13 @@ Deno.test("what a pool chose yields to a fixed value where the file lists both",
 
 Deno.test("what a pool chose does not yield where the file says nothing of its owner", () => {
   const store = storeWith(vlanTenant([network("a", ["c1", "c2"]), network("b")]));
-  const tag = () => store.wish("add", vlanTenant([network("b", [], { PktTag: 11 })]));
+  const tag = () => store.applyFile("add", vlanTenant([network("b", [], { PktTag: 11 })]));
   assertThrows(tag, Fault, "VLAN 11 of one/b is taken: one/a has it");
   const c2 = { Container: "c2", IpAddress: "11.1.0.1" };
-  const address = () => store.wish("add", vlanTenant([network("a", [c2])]));
+  const address = () => store.applyFile("add", vlanTenant([network("a", [c2])]));
   assertThrows(address, Fault, "address 11.1.0.1 of one/a/c2 is taken: one/a/c1 has it");
   const subnet = () =>
-    store.wish("add", vlanTenant([network("b", [], { SubnetCIDR: "11.1.0.0/25" })]));
+    store.applyFile("add", vlanTenant([network("b", [], { SubnetCIDR: "11.1.0.0/25" })]));
   assertThrows(
     subnet,
     Fault,
@@ -103,7 +106,7 @@ Deno.test("what a pool chose does not yield where the file says nothing of its o
 Deno.test("two endpoints may swap their fixed addresses, in one commit", () => {
   const fixed = (name: string, last: number) => ({ Container: name, IpAddress: `11.1.0.${last}` });
   const store = storeWith(vlanTenant([network("a", [fixed("c1", 5), fixed("c2", 6)])]));
-  const plan = store.wish("add", vlanTenant([network("a", [fixed("c1", 6), fixed("c2", 5)])]));
+  const plan = store.applyFile("add", vlanTenant([network("a", [fixed("c1", 6), fixed("c2", 5)])]));
   assertEquals(new Set(plan.operations.map(({ group }) => group)).size, 1);
   assertEquals(brokenPromises(store.documents), []);
 });
@@ -120,9 +123,12 @@ Deno.test("a claim of a pod that has no endpoint is respected", () => {
   const store = storeWith(vlanTenant([network("a")]));
   const owner = "attachments/host1/0123456789ab/eth0";
   store.put({ "claims/ip/one/a/11.1.0.1": { schema: 1, owner } });
-  store.wish("add", vlanTenant([network("a", ["c"])]));
+  store.applyFile("add", vlanTenant([network("a", ["c"])]));
   assertEquals(addressOf(store, "one/a/c"), "11.1.0.2");
   const fixed = { Container: "d", IpAddress: "11.1.0.1" };
-  const fault = assertThrows(() => store.wish("add", vlanTenant([network("a", [fixed])])), Fault);
+  const fault = assertThrows(
+    () => store.applyFile("add", vlanTenant([network("a", [fixed])])),
+    Fault,
+  );
   assertStringIncludes(fault.message, "host1/0123456789ab/eth0 has it");
 });

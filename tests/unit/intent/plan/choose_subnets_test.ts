@@ -13,7 +13,7 @@ Deno.test("subnets may overlap between tenants and are refused within one", () =
   const fixed = network("a", [], { SubnetCIDR: "10.0.0.0/16" });
   const store = storeWith(vlanTenant([fixed]), vlanTenant([fixed], { Name: "two" }));
   const fault = assertThrows(
-    () => store.wish("add", vlanTenant([network("b", [], { SubnetCIDR: "10.0.7.0/24" })])),
+    () => store.applyFile("add", vlanTenant([network("b", [], { SubnetCIDR: "10.0.7.0/24" })])),
     Fault,
   );
   assertEquals(fault.code, "conflict");
@@ -28,7 +28,7 @@ Deno.test("a network whose subnet is split goes before the parts come, however m
     { length: 18 },
     (_, n) => network(`n${n}`, [], { SubnetCIDR: `10.0.${n}.0/24` }),
   );
-  const plan = store.wish("replace", vlanTenant(parts));
+  const plan = store.applyFile("replace", vlanTenant(parts));
   assertEquals(plan.operations[0]?.name, "one/a");
   assertEquals(brokenPromises(store.documents), []);
 });
@@ -62,7 +62,7 @@ Deno.test("a subnet waits for the deleted one that it overlaps, though that one 
 
 Deno.test("a tenant's pool may move: what lies outside of it moves, what fits stays", () => {
   const store = storeWith(vlanTenant([network("a", ["c"]), network("b")], { Vlans: "11-12" }));
-  store.wish("add", { Tenants: [{ Name: "one", SubnetPool: "11.2.0.0/16", Vlans: "12-20" }] });
+  store.applyFile("add", { Tenants: [{ Name: "one", SubnetPool: "11.2.0.0/16", Vlans: "12-20" }] });
   assertEquals([tagOf(store, "one/a"), tagOf(store, "one/b")], [13, 12]);
   assertEquals([subnetOf(store, "one/a"), subnetOf(store, "one/b")], [
     "11.2.0.0/24",
@@ -76,10 +76,10 @@ Deno.test("a network that no longer fits into its subnet gets a larger one where
   const many = ["c1", "c2", "c3", "c4", "c5", "c6", "c7"];
   const store = storeWith(vlanTenant([network("a", ["c1"])], { AllocSubnetLen: 29 }));
   assertThrows(
-    () => store.wish("add", vlanTenant([network("a", many)], { AllocSubnetLen: 29 })),
+    () => store.applyFile("add", vlanTenant([network("a", many)], { AllocSubnetLen: 29 })),
     Fault,
   );
-  store.wish("add", vlanTenant([network("a", many)], { AllocSubnetLen: 28 }));
+  store.applyFile("add", vlanTenant([network("a", many)], { AllocSubnetLen: 28 }));
   assertEquals(brokenPromises(store.documents), []);
   assertEquals(subnetOf(store, "one/a")?.toString().endsWith("/28"), true);
 });
@@ -87,6 +87,6 @@ Deno.test("a network that no longer fits into its subnet gets a larger one where
 Deno.test("a network moves to the block in which a file fixes an address, where the pool has its subnet", () => {
   const store = storeWith(vlanTenant([network("a", ["c"])]));
   assertEquals(subnetOf(store, "one/a"), "11.1.0.0/24");
-  store.wish("add", vlanTenant([network("a", [{ Container: "c", IpAddress: "11.1.7.9" }])]));
+  store.applyFile("add", vlanTenant([network("a", [{ Container: "c", IpAddress: "11.1.7.9" }])]));
   assertEquals(subnetOf(store, "one/a"), "11.1.7.0/24");
 });

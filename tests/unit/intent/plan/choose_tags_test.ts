@@ -18,9 +18,9 @@ Deno.test("Vlans 1-10 assign VLAN 1 first, and again when it is free", () => {
   const file = vlanTenant([network("a")], { Vlans: "1-10" });
   const store = storeWith(file);
   assertEquals(tagOf(store, "one/a"), 1);
-  store.wish("delete", { Tenants: [{ Name: "one", Networks: [{ Name: "a" }] }] });
+  store.applyFile("delete", { Tenants: [{ Name: "one", Networks: [{ Name: "a" }] }] });
   assertEquals(store.keysBelow("claims/"), []);
-  store.wish("add", vlanTenant([network("b")], { Vlans: "1-10" }));
+  store.applyFile("add", vlanTenant([network("b")], { Vlans: "1-10" }));
   assertEquals(tagOf(store, "one/b"), 1);
 });
 
@@ -56,7 +56,7 @@ Deno.test("an explicit tag is reserved, and is refused where another network has
   );
   assertEquals([tagOf(store, "one/b"), tagOf(store, "one/c")], [11, 13]);
   const fault = assertThrows(
-    () => store.wish("add", vlanTenant([network("d", [], { PktTag: 12 })], { Name: "two" })),
+    () => store.applyFile("add", vlanTenant([network("d", [], { PktTag: 12 })], { Name: "two" })),
     Fault,
   );
   assertEquals(fault.code, "conflict");
@@ -69,10 +69,10 @@ Deno.test("an explicit tag is reserved, and is refused where another network has
 Deno.test("an explicit tag outside of the pool never joins it", () => {
   const store = storeWith(vlanTenant([network("a", [], { PktTag: 300 })], { Vlans: "11-12" }));
   assertEquals(tagOf(store, "one/a"), 300);
-  store.wish("delete", { Tenants: [{ Name: "one", Networks: [{ Name: "a" }] }] });
-  store.wish("add", vlanTenant([network("b"), network("c")], { Vlans: "11-12" }));
+  store.applyFile("delete", { Tenants: [{ Name: "one", Networks: [{ Name: "a" }] }] });
+  store.applyFile("add", vlanTenant([network("b"), network("c")], { Vlans: "11-12" }));
   assertEquals([tagOf(store, "one/b"), tagOf(store, "one/c")], [11, 12]);
-  const more = () => store.wish("add", vlanTenant([network("d")], { Vlans: "11-12" }));
+  const more = () => store.applyFile("add", vlanTenant([network("d")], { Vlans: "11-12" }));
   assertThrows(more, Fault, "2 of 2 in Vlans 11-12 are in use");
 });
 

@@ -37,15 +37,15 @@ function dynamic(path: string, address: string, heldSince?: number): Record<stri
 
 function storeWith(file: unknown, ...documents: Record<string, unknown>[]): IntentDatabase {
   const store = new IntentDatabase();
-  store.wish("add", file);
+  store.applyFile("add", file);
   for (const one of documents) store.put(one);
   return store;
 }
 
 const SMALL = { SubnetCIDR: "10.0.0.0/29" }; // six addresses
 const file = vlanTenant([network("a", ["c"], SMALL)]);
-const changes = (store: IntentDatabase, mode: "add" | "replace" | "delete", wish: unknown) =>
-  store.wish(mode, wish).operations.map(({ verb, kind, name }) => `${verb} ${kind} ${name}`);
+const changes = (store: IntentDatabase, mode: "add" | "replace" | "delete", change: unknown) =>
+  store.applyFile(mode, change).operations.map(({ verb, kind, name }) => `${verb} ${kind} ${name}`);
 
 Deno.test("no apply touches an endpoint that a set-up made", () => {
   const store = storeWith(file, dynamic("one/a/web", "10.0.0.2"));
@@ -64,13 +64,13 @@ Deno.test("no apply touches an endpoint that a set-up made", () => {
 Deno.test("a network is not deleted under an endpoint that a set-up made, which it names, unless forced", () => {
   const store = storeWith(file, dynamic("one/a/web", "10.0.0.2"));
   for (const mode of ["replace", "delete"] as const) {
-    const wish = mode === "replace" ? vlanTenant([]) : vlanTenant([{ Name: "a" }]);
-    const fault = assertThrows(() => store.wish(mode, wish), Fault);
+    const change = mode === "replace" ? vlanTenant([]) : vlanTenant([{ Name: "a" }]);
+    const fault = assertThrows(() => store.applyFile(mode, change), Fault);
     assertEquals(fault.code, "conflict");
     assertStringIncludes(fault.message, "network one/a is not deleted: it has endpoints ");
     assertStringIncludes(fault.message, "default~web");
   }
-  store.wish("replace", vlanTenant([]), { force: true });
+  store.applyFile("replace", vlanTenant([]), { force: true });
   assertEquals(store.keysBelow("endpoints/"), []);
   assertEquals(store.keysBelow("claims/"), []);
   assertEquals(store.keysBelow("arrivals/"), []);
@@ -78,7 +78,10 @@ Deno.test("a network is not deleted under an endpoint that a set-up made, which 
 
 Deno.test("a network's subnet does not move under a pod of such an endpoint", () => {
   const store = storeWith(vlanTenant([network("a")]), dynamic("one/a/web", "11.1.0.1"));
-  const fault = assertThrows(() => store.wish("add", vlanTenant([network("a", [], SMALL)])), Fault);
+  const fault = assertThrows(
+    () => store.applyFile("add", vlanTenant([network("a", [], SMALL)])),
+    Fault,
+  );
   assertStringIncludes(fault.message, "network one/a keeps its SubnetCIDR");
 });
 
@@ -112,13 +115,13 @@ Deno.test("a held address stays where nothing wants it", () => {
 });
 
 Deno.test("a plan that was made before a pod arrived does not delete or move its network", () => {
-  const wishes = [
+  const cases = [
     ["replace", vlanTenant([])],
     ["add", vlanTenant([network("a", [], { DefaultGw: "10.0.0.2", ...SMALL })])],
   ] as const;
-  for (const [mode, wish] of wishes) {
+  for (const [mode, change] of cases) {
     const store = storeWith(vlanTenant([network("a", [], SMALL)]));
-    const { intent } = parseIntent(JSON.stringify(wish));
+    const { intent } = parseIntent(JSON.stringify(change));
     const plan = planIntent(store.documents, { mode, intent });
     store.put(dynamic("one/a/web", "10.0.0.2"));
     const error = assertThrows(() => store.apply(plan), Error);
@@ -153,7 +156,7 @@ Deno.test("planIntent() leads from any intent to any other around the endpoints 
       const live = store.keysBelow("endpoints/").filter(isLive);
       const addresses = live.map((key) => store.get(key)?.address);
       try {
-        store.wish("replace", to);
+        store.applyFile("replace", to);
       } catch (error) {
         if (error instanceof Fault && ["conflict", "exhausted"].includes(error.code)) return;
         throw error;
@@ -164,7 +167,7 @@ Deno.test("planIntent() leads from any intent to any other around the endpoints 
       const said = documentsToIntent(store.documents).tenants.flatMap(({ networks }) => networks)
         .flatMap(({ endpoints }) => endpoints.map(({ container }) => container));
       assertEquals(said.filter((one) => one.includes("~")), []);
-      assertEquals(store.wish("replace", to).operations, []);
+      assertEquals(store.applyFile("replace", to).operations, []);
     }),
     runs(100),
   );

@@ -31,7 +31,7 @@ const cases: { name: string; links: LinkRow[]; desired?: DesiredUplink; want: st
       ' external_ids:k8contivnet="h1" external_ids:k8contivnet-kind=uplink',
   },
   {
-    name: "mends an empty trunk, which would carry all",
+    name: "repairs an empty trunk, which would carry all",
     links: [{ ...row, trunks: [] }],
     desired: { device: "up0", tags: [] },
     want: `${SET} trunks=4095`,
@@ -43,7 +43,7 @@ const cases: { name: string; links: LinkRow[]; desired?: DesiredUplink; want: st
     want: `${SET} trunks=110`,
   },
   {
-    name: "mends a port that became an access port",
+    name: "repairs a port that became an access port",
     links: [{ ...row, vlanMode: undefined, tag: 7 }],
     desired,
     want: `${SET} trunks=110,120`,
