@@ -3,7 +3,8 @@
 
 import { createPool, lowestFreeAddress } from "../../lib/ipam/addresses.ts";
 import { parseSubnet } from "../../lib/ipam/subnets.ts";
-import { type Host, intentOf, startHost } from "../lab/host.ts";
+import { LabCniRuntime } from "../lab/cni_runtime.ts";
+import { FILE, type Host, intentOf, startHost } from "../lab/host.ts";
 import { makePod, type Pod } from "../lab/pod.ts";
 import { Bare } from "./bare.ts";
 import { Peer } from "./peer.ts";
@@ -53,6 +54,16 @@ async function withoutDoor(
   }
 }
 
+function cniOf(host: Host, pod: Pod) {
+  const { socket } = host.agent;
+  return { cni: new LabCniRuntime({ file: FILE, socket }), target: { pod } };
+}
+
+async function status(cni: LabCniRuntime): Promise<void> {
+  const { code, out } = await cni.ofNetwork("STATUS");
+  if (code !== 0) throw new Error(`STATUS ended with ${code}: ${out}`);
+}
+
 /** One round at `ports` ports. */
 async function round(host: Host, peer: Peer, bare: Bare, ports: number): Promise<void> {
   const at = (name: string) => `${name}@${ports}`;
@@ -66,6 +77,11 @@ async function round(host: Host, peer: Peer, bare: Bare, ports: number): Promise
   note(samples, at("peer ADD"), await timed(() => peer.call("ADD", other.id)));
   note(samples, at("teardown"), await timed(() => must(host, "teardown", pod)));
   note(samples, at("peer DEL"), await timed(() => peer.call("DEL", other.id)));
+  await using container = await makePod("pod597");
+  const { cni, target } = cniOf(host, container);
+  note(samples, at("CNI ADD"), await timed(() => cni.add(target)));
+  note(samples, at("CNI STATUS"), await timed(() => status(cni)));
+  note(samples, at("CNI DEL"), await timed(() => cni.del(target)));
   for (const verb of ["setup", "status", "teardown"] as const) {
     const ms = await timed(() => withoutDoor(host, verb, again));
     note(samples, at(`${verb} without the door`), ms);
@@ -160,6 +176,19 @@ function ratios(): Ratio[] {
       what: `status ÷ empty script, ${n} ports`,
       value: p50(`status@${n}`) / p50(`empty script@${n}`),
       goal: 1.15,
+    })),
+    ...PORTS.map((n) => ({
+      what: `CNI ADD ÷ peer ADD, ${n} ports`,
+      value: p50(`CNI ADD@${n}`) / p50(`peer ADD@${n}`),
+    })),
+    ...PORTS.map((n) => ({
+      what: `CNI DEL ÷ peer DEL, ${n} ports`,
+      value: p50(`CNI DEL@${n}`) / p50(`peer DEL@${n}`),
+    })),
+    ...PORTS.map((n) => ({
+      what: `CNI STATUS ÷ empty script, ${n} ports`,
+      value: p50(`CNI STATUS@${n}`) / p50(`empty script@${n}`),
+      goal: 0.4,
     })),
     {
       what: `${BURST} setups at once ÷ peer's ${BURST}`,
