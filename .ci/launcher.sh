@@ -19,11 +19,23 @@ if [ "${CNI_COMMAND-}" = VERSION ]; then
   exit
 fi
 
-# Prints message $1 and exits with code $2.
+# Prints message $1 and exits with code $2. A CNI runtime reads errors as JSON, from standard output; runtimes
+# ask for STATUS every few seconds and log standard error.
 k8c_fail() {
-  printf 'k8contivnet: %s\n' "$1" >&2
-  exit "$2"
+  [ "${CNI_COMMAND-}" = STATUS ] || printf 'k8contivnet: %s\n' "$1" >&2
+  [ -n "${CNI_COMMAND-}" ] || exit "$2"
+  k8c_rest=$1
+  k8c_text=
+  while :; do
+    case $k8c_rest in *[\"\\[:cntrl:]]*) ;; *) break ;; esac
+    k8c_text="$k8c_text${k8c_rest%%[\"\\[:cntrl:]]*}'"
+    k8c_rest=${k8c_rest#*[\"\\[:cntrl:]]}
+  done
+  printf '{"cniVersion":"%s","code":5,"msg":"%s"}\n' @CNIVERSION@ "$k8c_text$k8c_rest" >&"$k8c_out"
+  [ "$k8c_out" = 1 ] && exit 1
+  exit 76
 }
+k8c_out=1
 
 k8c_refuse() { k8c_fail "$1" 1; }
 
@@ -129,9 +141,6 @@ k8c_cni_line() {
   [ ${#k8c_line} -lt 4000 ]
 }
 
-# Prints message $1 on standard error as the face does: runtimes ask for STATUS every few seconds, and log it.
-k8c_cni_warn() { [ "$CNI_COMMAND" = STATUS ] || printf 'k8contivnet: %s\n' "$1" >&2; }
-
 # Reads the configuration from fd 8 and sends the request to door $1. A runtime's configuration is one line
 # without a newline: the built-in reads it in less time than a command starts.
 k8c_cni_send() {
@@ -184,7 +193,7 @@ k8c_cni_ask() {
         *) printf '%s\n' "${k8c_answer#* }" ;;
       esac || exit 1 # nobody reads it
       [ "${k8c_answer%% *}" = 0 ] && exit 0
-      k8c_cni_warn "$k8c_words"
+      [ "$CNI_COMMAND" = STATUS ] || printf 'k8contivnet: %s\n' "$k8c_words" >&2
       exit 1
       ;;
     again) ;;
@@ -194,11 +203,7 @@ k8c_cni_ask() {
   [ ! -r "$1/$$.in" ] || { command exec <"$1/$$.in" && k8c_kept=yes; } 2>/dev/null
   rm -f "$1/$$" "$1/$$.in" "$1/$$.part" "$1/$$.out"
   [ -z "$k8c_kept" ] || return 0
-  k8c_words="standard input did not end in $2 s, or the agent stopped, or folder $1 is full; try again"
-  printf '{"cniVersion":"%s","code":5,"msg":"%s","details":"%s"}\n' @CNIVERSION@ \
-    "network configuration is not read" "$k8c_words"
-  k8c_cni_warn "network configuration is not read: $k8c_words"
-  exit 1
+  k8c_fail "network configuration is not read: standard input did not end in $2 s, or the agent stopped, or folder $1 is full; try again" 1
 }
 
 k8c_door=${K8CONTIVNET_SOCKET:-/run/k8contivnet/agent.sock}.door
@@ -394,8 +399,14 @@ k8c_fill() {
   k8c_refuse "cache folder $1 cannot be created; set K8CONTIVNET_CACHE to another one"
 }
 
-(k8c_fill "$k8c_first" "$k8c_second") </dev/null >&2
+if [ -n "${CNI_COMMAND-}" ]; then
+  k8c_out=3
+  (k8c_fill "$k8c_first" "$k8c_second") 3>&1 </dev/null >&2
+else
+  (k8c_fill "$k8c_first" "$k8c_second") </dev/null >&2
+fi
 k8c_code=$?
+k8c_out=1
 for k8c_base in "$k8c_first" ${k8c_second:+"$k8c_second"}; do
   if k8c_warm "$k8c_base"; then k8c_exec "$k8c_base" "$@"; fi
 done
@@ -406,4 +417,5 @@ if [ "$k8c_code" = 75 ]; then
   exec "$0" "$@"
 fi
 [ "$k8c_code" != 0 ] || k8c_refuse "cache folder $k8c_first changed right after it was filled; start again"
+[ -z "${CNI_COMMAND-}" ] || [ "$k8c_code" = 76 ] || k8c_refuse "cache folder $k8c_first cannot be filled"
 exit 1

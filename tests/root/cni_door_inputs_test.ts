@@ -177,3 +177,31 @@ for (const shell of SHELLS) {
     assertEquals(door.calls, []);
   });
 }
+
+for (const shell of SHELLS) {
+  Deno.test(`${shell.join(" ") || "the file"}: a cache that cannot be used is an error in JSON`, async () => {
+    await using door = await openCniDoor();
+    await Deno.mkdir(`${door.dir}/open`, { mode: 0o777 });
+    await Deno.chmod(`${door.dir}/open`, 0o777);
+    await Deno.writeTextFile(
+      `${door.dir}/file`,
+      (await Deno.readTextFile(door.file)).slice(0, 20_480),
+    );
+    await Deno.chmod(`${door.dir}/file`, 0o755);
+    const caches: Readonly<Record<string, string>> = {
+      'no\\"where"\n': "is not an absolute path",
+      [`${door.dir}/open`]: "other users may write to",
+      "/proc/1/cache": "cannot be created",
+      [`${door.dir}/new`]: "is damaged: its checksum is not",
+    };
+    for (const [cache, words] of Object.entries(caches)) {
+      for (const { command } of [ADD, STATUS]) {
+        const ended = await start([...shell, door.file], {
+          env: { ...door.env, K8CONTIVNET_CACHE: cache, CNI_COMMAND: command },
+        });
+        assertCniError(ended, 5, words);
+        assertEquals(ended.err === "", command === "STATUS", ended.err);
+      }
+    }
+  });
+}

@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   DIST,
+  HEADER_SIZE,
   keyOf,
   listTree,
   mounted,
@@ -119,7 +120,7 @@ Deno.test("a file that is replaced while it starts runs as the new one", async (
   await using dir = await tempDir();
   await writeVariant(`${dir}/old`, "echo old");
   await writeVariant(`${dir}/file`, `echo new "$@" "\${K8CONTIVNET_AGAIN-}"`);
-  const header = (await Deno.readTextFile(`${dir}/old`)).slice(0, 16_000).trimEnd();
+  const header = (await Deno.readTextFile(`${dir}/old`)).slice(0, HEADER_SIZE - 1_000).trimEnd();
   const env = { K8CONTIVNET_CACHE: `${dir}/cache` };
   // The old header at work on a path that holds the new file by now.
   const ended = await start(["/bin/sh", "-c", header, `${dir}/file`, "a b"], { env });
