@@ -42,21 +42,22 @@ export async function runAgent(
   const front = stack.use(await serveAt(socket, { listener, gate, log }));
   const snapshot = isShared(options) ? new Snapshot(stateDir, log) : undefined;
   const store = await openStoreCache(options, { snapshot, gate, stack });
+  if (signal.aborted) return; // reading a large store takes long
   const intents = new IntentStore(store, () => new Date().toISOString());
   const drivers = openDrivers(options, stack);
   const hasCluster = options.kube !== undefined;
   const agent = wireAgent({ options, drivers, store, intents, log, hasCluster }, stack);
   if (options.logsDrops) await startDropLog(options, agent, log, stack);
-  const stopping = new AbortController();
-  signal.addEventListener("abort", () => stopping.abort(), { once: true });
-  stack.defer(() => stopping.abort());
+  const own = new AbortController();
+  const stopping = AbortSignal.any([signal, own.signal]);
+  stack.defer(() => own.abort());
   if (options.kube) agent.policies.setKube(await kubeAtStart(stateDir));
   drivers.switch.onChange(() => {
     agent.policies.recheck();
     agent.signals.reconcile.notify();
   });
   const presence = isShared(options)
-    ? new Presence(store, await presenceOptions(options, agent, stopping.signal))
+    ? new Presence(store, await presenceOptions(options, agent, stopping))
     : undefined;
   const onStep = (what: string) => gate.step(what);
   const joinStore = () => join({ presence, intents, files: options.intents, log, onStep });
@@ -72,7 +73,7 @@ export async function runAgent(
   await notes.handle();
   const loops = startLoops(
     { options, agent, links: drivers.links, presence, joinStore, snapshot, unreadable, notes, log },
-    stopping.signal,
+    stopping,
     stack,
   );
   const health = () => healthOf({ ...agent, options, switch: drivers.switch });
@@ -80,14 +81,12 @@ export async function runAgent(
   agent.memoryTrim.note();
   await notes.handle(); // of callers that gave up just before requests were answered
   log.info("agent ready", { host: options.hostLabel, socket });
-  const stopped = new Promise<void>((done) =>
-    stopping.signal.addEventListener("abort", () => done())
-  );
+  const stopped = new Promise<void>((done) => stopping.addEventListener("abort", () => done()));
   await Promise.race([stopped, ...loops.vital]);
   log.info("stopping");
   await front.disposeAsync();
   await agent.sandboxes.queue.idle();
-  stopping.abort();
+  own.abort();
   await Promise.allSettled(loops.all);
 }
 

@@ -66,6 +66,9 @@ Deno.test("an agent that starts with 20,000 endpoints says what it waits for, an
 
   await agent.stop();
   agent.spawn();
+  await served(agent);
+  assertEquals(await agent.stop(), 0, "stopped while it reads the store");
+  agent.spawn();
   const words = (await saidUntilReady(agent)).join("\n");
   assertMatch(words, /agent is starting: reading the store, [1-9]\d+ documents so far; try again/);
   assertMatch((await agent.verb("status", pod)).out, /"ip":"10\.\d+\.\d+\.\d+"/);
