@@ -292,13 +292,21 @@ TOGETHER=4
 # Those come last that wait for the API server, which is being built meanwhile.
 LAST='kube_[a-z_]+|kubernetes'
 
-# Prints the suites of tests/contract, tests/root and tests/node; those in folders below run only by name.
-suites() { find tests/contract tests/root tests/node -maxdepth 1 -name '*_test.ts' | sort; }
+# Prints the chosen suites, or those of tests/contract, tests/root and tests/node; those in folders below
+# run only by name.
+suites() {
+  if [ "${#chosen[@]}" != 0 ]; then
+    printf '%s\n' "${chosen[@]}"
+  else
+    find tests/contract tests/root tests/node -maxdepth 1 -name '*_test.ts' | sort
+  fi
+}
+chosen=()
 
 # Prints those that run side by side, a group a line, in the order in which they begin.
 groups_of_suites() {
   local long=${LONG// /|} name
-  echo tests/unit
+  [ "${#chosen[@]}" != 0 ] || echo tests/unit
   for name in $LONG; do suites | grep -E "/${name}_test\.ts" || :; done
   suites | grep -vE "/($long|$ALONE|$LAST)_test\.ts" | xargs -r -n "$TOGETHER" || :
   suites | grep -vE "/($ALONE)_test\.ts" | grep -E "/($LAST)_test\.ts" | xargs -r -n 2 || :
@@ -382,7 +390,9 @@ run_tests() {
     find tests .ci -name '*.ts' -exec deno cache --quiet main.ts {} + ||
       say "not all that the tests import can be loaded"
     suites=("$@")
-    if [ $# = 0 ]; then
+    # A few run in one process, which shows what they print at once.
+    if [ $# = 0 ] || [ $# -gt "$TOGETHER" ]; then
+      chosen=("$@")
       run_lanes
       mapfile -t suites < <(suites_alone)
     fi

@@ -81,7 +81,10 @@ export async function runAgent(
   agent.memoryTrim.note();
   await notes.handle(); // of callers that gave up just before requests were answered
   log.info("agent ready", { host: options.hostLabel, socket });
-  const stopped = new Promise<void>((done) => stopping.addEventListener("abort", () => done()));
+  const stopped = new Promise<void>((done) => {
+    stopping.addEventListener("abort", () => done());
+    if (stopping.aborted) done();
+  });
   await Promise.race([stopped, ...loops.vital]);
   log.info("stopping");
   await front.disposeAsync();
