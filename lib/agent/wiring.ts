@@ -14,6 +14,7 @@ import { returnFreeMemory } from "../util/memory.ts";
 import type { CniInput } from "../cni/cni_types.ts";
 import type { PodRequest, TraceRequest } from "./api.ts";
 import { answerCni, type CniDeps } from "./cni/answer_cni.ts";
+import { withPolicyCode } from "./cni/policy_code.ts";
 import type { Drivers } from "./drivers.ts";
 import { FabricSync } from "./fabric/fabric_sync.ts";
 import { GracePeriod } from "./gc/grace_period.ts";
@@ -147,7 +148,11 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
   };
   const cni: CniDeps = {
     ...{ sandboxes, setups, memoryTrim, log },
-    add: setupDeps,
+    add: {
+      ...setupDeps,
+      applyClaim: (claim) =>
+        applyClaim({ ...claimDeps, policies: withPolicyCode(policies) }, claim),
+    },
     del: teardownDeps,
     check: { host, store, plumbing, tags },
     status: { store, switch: ovs, fabric },

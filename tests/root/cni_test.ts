@@ -184,3 +184,33 @@ Deno.test("an agent killed while it adds leaves nothing that the next ADD or DEL
     return JSON.stringify(await worldOf(host)) === JSON.stringify(before);
   });
 });
+
+Deno.test("a namespace that is a file, a link, gone, the host's or another's process is refused, or taken as what it is", async () => {
+  const { host, runtime } = await startNode();
+  await using _ = host;
+  const before = await worldOf(host);
+  const pod = await host.pod("a");
+  const call = (command: string, netns: string) =>
+    runtime.raw({
+      ...{ CNI_COMMAND: command, CNI_CONTAINERID: pod.id, CNI_NETNS: netns, CNI_IFNAME: "eth0" },
+    }, { type: "k8contivnet" });
+  const file = `${host.dir}/file`;
+  await Deno.writeTextFile(file, "");
+  for (
+    const [netns, code] of [
+      ...[[file, 4], [host.dir, 4], ["/run/netns/none", 4], ["relative", 4], ["/run/../run/x", 4]],
+      ...[["/proc/self/ns/net", 4], ["/proc/1/ns/net", 8], ["/proc/1/ns/mnt", 4]],
+    ] as const
+  ) {
+    const { code: exit, json } = await call("ADD", `${netns}`);
+    assertEquals([exit, json.code], [1, code], `${netns}: ${JSON.stringify(json)}`);
+    assertEquals((await call("DEL", `${netns}`)).code, netns === "relative" ? 1 : 0, `${netns}`);
+  }
+  const link = `${host.dir}/link`;
+  await Deno.symlink(`/run/netns/${pod.id}`, link);
+  assertEquals((await call("ADD", link)).code, 0);
+  assertEquals((await call("DEL", "")).code, 0);
+  await waitFor("nothing to be left", async () => {
+    return JSON.stringify(await worldOf(host)) === JSON.stringify(before);
+  });
+});

@@ -7,7 +7,7 @@ import type { KnownPod } from "../../intent/choice/requested_network.ts";
 import { dynamicEndpointName, type PodName } from "../../intent/dynamic.ts";
 import type { AttachmentRecord, Documents } from "../../intent/records.ts";
 import type { Sandbox } from "../../runtimes/runtime.ts";
-import { Fault } from "../../util/errors.ts";
+import { Fault, faultFrom, oneLine } from "../../util/errors.ts";
 import { isName, LONG_NAME_LIMIT } from "../../util/names.ts";
 import { logAttached } from "../pods/attachment_log.ts";
 import { type Claim, type Place, planClaim } from "../pods/claim.ts";
@@ -82,7 +82,12 @@ async function addOnce(deps: CniAddDeps, call: CniCall, isRetry: boolean): Promi
 
 /** Finds the namespace of CNI_NETNS. */
 async function findNetns({ runtimes }: CniAddDeps, call: CniCall): Promise<Sandbox> {
-  const sandbox = await runtimes.findSandbox(call.containerId, call.netns);
+  const sandbox = await runtimes.findSandbox(call.containerId, call.netns).catch((error) => {
+    const { code, why, fix } = faultFrom(error);
+    if (code !== "usage") throw error;
+    const message = `CNI_NETNS ${oneLine(call.netns)} is not valid`;
+    throw new CniError(CNI_CODES.invalidEnvironment, message, why ?? fix);
+  });
   if (!sandbox) {
     throw new CniError(
       CNI_CODES.invalidEnvironment,

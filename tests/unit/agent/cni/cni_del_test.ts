@@ -157,3 +157,18 @@ Deno.test("containers that are gone without a DEL are released after the grace p
   }
   assertEquals(agent.state(), before);
 });
+
+Deno.test("250 containers that were deleted while their host was off are given back by GC", async () => {
+  using bench = await startRuntime([N]);
+  const { agent, runtime } = bench;
+  const before = agent.state();
+  const containers = Array.from({ length: 250 }, (_, n) => `c${n}`);
+  const added = await Promise.all(
+    containers.map((container) => runtime.call("ADD", { container })),
+  );
+  assertEquals(added.filter(({ exit }) => exit === 0).length, 250);
+  for (const container of containers) agent.host.kernel.deleteNamespace(netnsOf(container));
+  const config = { "cni.dev/valid-attachments": [] };
+  assertEquals((await runtime.call("GC", { config })).exit, 0);
+  assertEquals(agent.state(), before);
+});
