@@ -10,10 +10,16 @@ import type { TokenClaims } from "./kube_token.ts";
 const SECRETS = "/var/run/secrets";
 const FOLDER = `${SECRETS}/kubernetes.io/serviceaccount`;
 
-/** Starts an API server that has what the built file's `kube rbac` prints. */
-export async function startKubeWithRbac(options: KubeOptions = {}): Promise<Kube> {
+/**
+ * Starts an API server that has what the built file's `kube rbac` prints. `parent` is the folder of its folder,
+ * the one for temporary files by default.
+ */
+export async function startKubeWithRbac(
+  { parent, ...options }: KubeOptions & { readonly parent?: string } = {},
+): Promise<Kube> {
   const manifest = await run(FILE, ["kube", "rbac"], { limitMs: 60_000 });
-  const kube = await startKube(await Deno.makeTempDir({ prefix: "k8contivnet-kube-" }), options);
+  const place = { prefix: "k8contivnet-kube-", ...parent === undefined ? {} : { dir: parent } };
+  const kube = await startKube(await Deno.makeTempDir(place), options);
   try {
     await kube.kubectlWith({ stdin: manifest }, "apply", "-f", "-");
     return kube;

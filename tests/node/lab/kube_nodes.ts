@@ -69,6 +69,7 @@ export async function startKubeNodes(options: KubeNodesOptions = {}): Promise<Ku
   const fabrics = stack.use(await makeFabrics("wire", { dir, mtu: MTU }));
   const kube = stack.use(
     await startKubeWithRbac({
+      parent: dir,
       address: MANAGEMENT_ADDRESS,
       flags: ["--allow-privileged", "--kubelet-preferred-address-types=InternalIP"],
     }),
