@@ -20,12 +20,15 @@ KUBE_TOOLS=(
   /usr/lib/go-1.19/bin/go:golang-1.19-go dpkg-source:dpkg-dev
   /usr/share/gocode/src/github.com/modern-go/reflect2:golang-github-modern-go-reflect2-dev
 )
+# What that script builds, in its order.
+KUBE_NAMES=(kubectl kube-apiserver kube-scheduler kube-controller-manager kube-proxy kubelet)
 
 usage() {
   cat <<'END'
 usage: ./install.sh COMMAND
 
   try        build, then attach pods and ping between them, in namespaces of its own
+               --kubernetes  two real nodes there, with this as their CNI plugin: a Deployment, a policy
   lab        build, then open a shell among many hosts in such namespaces; see "./install.sh lab --help"
   test       build, then run all tests in such namespaces; "./install.sh test tests/root/x_test.ts" runs some
   build      build dist/k8contivnet from this tree
@@ -196,10 +199,32 @@ in_lab() {
 }
 
 try() {
+  case "${1-}" in
+    '') ;;
+    --kubernetes) try_kubernetes; return ;;
+    *) fail "unknown argument \"$1\"; see \"./install.sh -h\"" ;;
+  esac
   install_tools "${TRY_TOOLS[@]}"
   build
   deno cache --quiet tests/lab/try.ts
   in_lab deno run -A --no-check tests/lab/try.ts dist/k8contivnet
+}
+
+# What it fetches and how long that takes is said before.
+try_kubernetes() {
+  local name missing=''
+  export K8CONTIVNET_KUBE=${K8CONTIVNET_KUBE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/k8contivnet/kube}
+  for name in "${KUBE_NAMES[@]}"; do [ -x "$K8CONTIVNET_KUBE/$name" ] || missing+=" $name"; done
+  if [ -n "$missing" ]; then
+    say "building$missing once into $K8CONTIVNET_KUBE: from Debian's source, in some 15 minutes of a processor and, temporarily, 3 GB"
+    install_tools "${KUBE_TOOLS[@]}"
+    nice tests/kube/build.sh "${KUBE_NAMES[@]}" >/dev/null
+  fi
+  say "Kubernetes is here; the trial takes about a minute"
+  install_tools "${TRY_TOOLS[@]}" "${TEST_TOOLS[@]}"
+  build
+  deno cache --quiet tests/node/lab/try_kubernetes.ts
+  in_lab deno run -A --no-check tests/node/lab/try_kubernetes.ts
 }
 
 # Its standard output is only that of the command that runs among the hosts.
@@ -351,10 +376,10 @@ stop_lanes() {
 # Starts the build of what tests of Kubernetes want and wait for: in the background, as it takes some
 # minutes, and at low priority. Executables that suites wait for first come first; see tests/kube/build.sh.
 start_kube_build() {
-  local name names=(kubectl kube-apiserver) missing=''
+  local name names=("${KUBE_NAMES[@]:0:2}") missing=''
   [ $# -gt 0 ] || set -- tests/contract tests/root tests/node
   if grep -rqs -F kube_nodes.ts -- "$@"; then
-    names+=(kube-scheduler kube-controller-manager kube-proxy kubelet)
+    names=("${KUBE_NAMES[@]}")
   elif ! grep -rqs -F lab/kube.ts -- "$@"; then
     return 0
   fi

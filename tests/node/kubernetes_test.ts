@@ -9,21 +9,12 @@ import { assertNothingLeft, tracesOf } from "./lab/traces.ts";
 import {
   applyObjects,
   deployment,
+  ingressFrom,
   pingsFrom,
   readyPods,
   rerunPods,
   singlePod,
 } from "./lab/workloads.ts";
-
-const POLICY = {
-  apiVersion: "networking.k8s.io/v1",
-  kind: "NetworkPolicy",
-  metadata: { name: "only-client", namespace: "default" },
-  spec: {
-    podSelector: { matchLabels: { app: "web" } },
-    ingress: [{ from: [{ podSelector: { matchLabels: { app: "client" } } }] }],
-  },
-};
 
 /** Returns `NAME ADDRESS` of each pod as the agents list them. */
 async function listedPods(nodes: readonly KubeNode[]): Promise<string[]> {
@@ -61,7 +52,7 @@ Deno.test("two nodes: Deployment, policy, power cut, deletion", async (t) => {
   );
 
   await t.step("a NetworkPolicy holds on both nodes", async () => {
-    await applyObjects(kube, POLICY);
+    await applyObjects(kube, ingressFrom("web", { app: "client" }));
     for (const { address } of await readyPods(kube, "web", 3)) {
       await waitFor("the other pod to be denied", async () => {
         return !await pingsFrom(kube, "other", address);

@@ -76,6 +76,19 @@ export function singlePod(name: string, more: Partial<WorkloadParts> = {}): unkn
   };
 }
 
+/** Returns a policy by which only pods with those labels reach the pods of `app`. */
+export function ingressFrom(app: string, labels: Readonly<Record<string, string>>): unknown {
+  return {
+    apiVersion: "networking.k8s.io/v1",
+    kind: "NetworkPolicy",
+    metadata: { name: `to-${app}`, namespace: "default" },
+    spec: {
+      podSelector: { matchLabels: { app } },
+      ingress: [{ from: [{ podSelector: { matchLabels: labels } }] }],
+    },
+  };
+}
+
 /** Creates or changes objects. */
 export async function applyObjects(kube: Kube, ...objects: readonly unknown[]): Promise<void> {
   const list = { apiVersion: "v1", kind: "List", items: objects };
