@@ -5,6 +5,7 @@ import { askAgent } from "../../lib/agent/client.ts";
 import { Fault } from "../../lib/util/errors.ts";
 import type { Ovs } from "./ovs.ts";
 import type { Pod } from "./pod.ts";
+import { onlyChild } from "./server.ts";
 import { waitFor } from "./wait.ts";
 import { hangSignal } from "./limits.ts";
 
@@ -39,6 +40,8 @@ export class LabAgent implements AsyncDisposable {
   readonly agentEnv: Record<string, string> = {};
   /** Words before the agent's own, from its next start on: `prlimit`, `nsenter` and their like. */
   agentPrefix: readonly string[] = [];
+  /** Words that start it as their only child, as nsenter does in a process namespace. */
+  agentParent: readonly string[] = [];
   readonly #options: LabAgentOptions;
   #process: Deno.ChildProcess | undefined;
 
@@ -51,7 +54,7 @@ export class LabAgent implements AsyncDisposable {
 
   get pid(): number {
     if (!this.#process) throw new Error("the agent is not running");
-    return this.#process.pid;
+    return this.#pidOf(this.#process);
   }
 
   /** Starts the agent and waits until it answers; `flags` are added to those of the options. */
@@ -73,7 +76,7 @@ export class LabAgent implements AsyncDisposable {
     const child = new Deno.Command("sh", {
       args: [
         ...["-c", 'log=$1; shift; exec "$@" 2>>"$log"', "agent", this.logFile],
-        ...[...place, ...this.agentPrefix, file, "netplugin"],
+        ...[...place, ...this.agentParent, ...this.agentPrefix, file, "netplugin"],
         ...["--host-label", hostLabel, "--socket", this.socket, "--state-dir", this.stateDir],
         ...["--ovsdb", ovs.db, "--ovs-rundir", ovs.rundir, "--docker", "none"],
         ...this.#options.flags ?? [],
@@ -90,6 +93,10 @@ export class LabAgent implements AsyncDisposable {
     });
   }
 
+  #pidOf({ pid }: Deno.ChildProcess): number {
+    return this.agentParent.length === 0 ? pid : onlyChild(pid) ?? pid;
+  }
+
   /** Waits for the process to end by itself; returns its exit code. */
   async stopped(): Promise<number> {
     return (await this.#process?.status)?.code ?? 0;
@@ -99,8 +106,9 @@ export class LabAgent implements AsyncDisposable {
   async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
     const child = this.#process;
     if (!child) return 0;
-    child.kill(signal);
-    if (signal !== "SIGKILL") child.kill("SIGCONT"); // a test that failed may have left it stopped
+    const pid = this.#pidOf(child);
+    Deno.kill(pid, signal);
+    if (signal !== "SIGKILL") continueProcess(pid); // a test that failed may have left it stopped
     return (await child.status).code;
   }
 
@@ -183,5 +191,13 @@ export class LabAgent implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+  }
+}
+
+function continueProcess(pid: number): void {
+  try {
+    Deno.kill(pid, "SIGCONT");
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error; // it has ended
   }
 }

@@ -82,7 +82,8 @@ function spawn(
   }).spawn();
 }
 
-function onlyChild(pid: number): number | undefined {
+/** Returns the first child of a process, if it has one. */
+export function onlyChild(pid: number): number | undefined {
   try {
     const pids = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim();
     return pids === "" ? undefined : Number(pids.split(" ")[0]);

@@ -60,7 +60,7 @@ Deno.test("containerd and our plugin", async (t) => {
 
   await t.step("an ADD that fails says why, and leaves nothing", async () => {
     await plugins.configure(FIRST, {
-      ...ourConfiguration(host.agent.socket, { network: "absent" }),
+      ...ourConfiguration({ network: "absent" }),
       name: "absent",
     });
     await waitFor("it to be in force", () => isInForce(node, "absent"));
@@ -159,7 +159,7 @@ Deno.test("containerd and our plugin", async (t) => {
     await plugins.configure(CONFIGURATION, '{"cniVersion": "1.0.0", "na');
     await waitFor("it to be refused", async () => !(await cri.networkReady()).isTrue);
     await assertRejects(() => cri.run({ name: "refused" }), Error, "cni plugin not initialized");
-    await plugins.configure(CONFIGURATION, ourConfiguration(host.agent.socket));
+    await plugins.configure(CONFIGURATION, ourConfiguration());
     await waitFor("ours to be in force", () => isInForce(node, "k8contivnet"));
     assert(await reaches(node, pod, peer));
     for (const [id, name] of await cri.list()) if (name !== "default/peer") await cri.remove(id);

@@ -35,7 +35,8 @@ Deno.test("podman and our plugin", async (t) => {
   const { node, image } = started;
   const { plugins, machine, host } = node;
   const conf = (name: string) => ({
-    ...ourConfiguration(host.agent.socket, {
+    ...ourConfiguration({
+      socket: host.agent.socket,
       network: name,
       capabilities: { ips: true, mac: true },
     }),

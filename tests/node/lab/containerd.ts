@@ -12,6 +12,8 @@ export interface ContainerdOptions {
   readonly plugins: Plugins;
   /** File of the image. */
   readonly image: string;
+  /** Socket of the agent, for our plugin. */
+  readonly socket: string;
   /** The executable. @default "/usr/bin/containerd" */
   readonly command?: string;
 }
@@ -77,9 +79,11 @@ export class Containerd implements AsyncDisposable {
   // Plugins get the whole of containerd's environment. Its own shim is found by the PATH.
   #environment(command: string): Record<string, string> {
     const cache = Deno.env.get("K8CONTIVNET_CACHE");
+    const { socket } = this.#options;
     const folder = command.slice(0, command.lastIndexOf("/"));
     return {
       PATH: `${folder}:/usr/sbin:/usr/bin:/sbin:/bin`,
+      K8CONTIVNET_SOCKET: socket,
       ...cache === undefined ? {} : { K8CONTIVNET_CACHE: cache },
     };
   }

@@ -41,7 +41,7 @@ export class LabNode implements AsyncDisposable {
     this.plugins = plugins;
     this.machine = new Machine({ name: this.name, netns: `h${n}`, dir: `${dir}/machine` });
     this.containerd = new Containerd({
-      ...{ machine: this.machine, plugins, image },
+      ...{ machine: this.machine, plugins, image, socket: `${dir}/agent/agent.sock` },
       ...containerd === undefined ? {} : { command: containerd },
     });
   }
@@ -53,7 +53,7 @@ export class LabNode implements AsyncDisposable {
     const node = new LabNode(options, plugins);
     try {
       await node.powerOn(...agentFlags);
-      await plugins.configure("10-k8contivnet.conflist", ourConfiguration(node.host.agent.socket));
+      await plugins.configure("10-k8contivnet.conflist", ourConfiguration());
       return node;
     } catch (error) {
       await node[Symbol.asyncDispose]();
@@ -71,7 +71,7 @@ export class LabNode implements AsyncDisposable {
     const { n, dir, fabrics, wireMtu, flags = [] } = this.#options;
     this.#host = await makeHost({ n, dir, file: FILE, flags, wireMtu, fabrics });
     await this.machine.boot();
-    this.#host.agent.agentPrefix = this.machine.agentPrefix;
+    this.#host.agent.agentParent = this.machine.words;
     await this.#host.agent.start(...agentFlags);
     await this.containerd.start();
   }

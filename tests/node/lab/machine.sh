@@ -8,7 +8,6 @@ hostname "$2"
 # Namespaces of the other machines are none of this one's business, nor would they end while it has them.
 grep -o ' /run/netns/[^ ]*' /proc/self/mounts | xargs -r umount -l
 mount -t tmpfs -o mode=755 tmpfs /run/netns
-mount --make-shared /run/netns # the agent has a mount namespace below this one
 mkdir -p /run/containerd
 mount -t tmpfs -o mode=711 tmpfs /run/containerd
 mkdir -p "$dir/lib" "$dir/log"
@@ -31,7 +30,8 @@ else
   mount -t cgroup2 cgroup2 /sys/fs/cgroup
   mkdir /sys/fs/cgroup/init
   echo $$ >/sys/fs/cgroup/init/cgroup.procs
-  for controller in $(cat /sys/fs/cgroup/cgroup.controllers); do
+  read -ra controllers </sys/fs/cgroup/cgroup.controllers
+  for controller in "${controllers[@]}"; do
     echo "+$controller" >/sys/fs/cgroup/cgroup.subtree_control || :
   done
 fi

@@ -100,22 +100,13 @@ export class Machine implements AsyncDisposable {
     if (!(this.#pid > 0)) throw new Error(`machine ${name} has no first process: "${children}"`);
   }
 
-  /** Words that run what follows them in the machine's mount namespace and network, as the lab's process. */
-  get agentPrefix(): readonly string[] {
-    const mount = 'mount -t proc proc /proc; exec "$@"';
-    return [
-      ...["nsenter", `--target=${this.#pid}`, "--mount", "--net", "--"],
-      ...["unshare", "--mount", "--propagation", "slave", "sh", "-ec", mount, "agent"],
-    ];
-  }
-
   /** Starts a server in the machine with a new environment. */
   async start({ name, command, args, env = {}, ...options }: MachineServer): Promise<Server> {
     return await startServer({
       ...options,
       command: "env",
       args: ["-i", ...assignments(env), command, ...args],
-      parent: this.#words,
+      parent: this.words,
       log: `${this.options.dir}/${name}.log`,
     });
   }
@@ -129,7 +120,7 @@ export class Machine implements AsyncDisposable {
       readonly limitMs?: number;
     } = {},
   ): Promise<MachineEnded> {
-    const [first = "", ...words] = this.#words;
+    const [first = "", ...words] = this.words;
     const { code, stdout, stderr } = await new Deno.Command(first, {
       args: [...words, "env", "-i", ...assignments(env), command, ...args],
       stdin: "null",
@@ -171,7 +162,8 @@ export class Machine implements AsyncDisposable {
     return this.cutPower();
   }
 
-  get #words(): readonly string[] {
+  /** Words that run what follows them in the machine, as their only child. */
+  get words(): readonly string[] {
     const namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"];
     return ["nsenter", `--target=${this.#pid}`, ...namespaces, "--", "sh", "-ec", ENTER, "enter"];
   }

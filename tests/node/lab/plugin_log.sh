@@ -9,7 +9,7 @@ result() {
   local netns=$CNI_NETNS previous=without
   [ -z "$netns" ] || [ -e "$netns" ] || netns=gone
   [[ $input != *'"prevResult"'* ]] || previous=with
-  printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$began" "${0##*/}" "$CNI_COMMAND" "$CNI_CONTAINERID" \
+  printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$began" "$(date +%s%3N)" "${0##*/}" "$CNI_COMMAND" "$CNI_CONTAINERID" \
     "$CNI_IFNAME" "$netns" "$previous" "$1" "$CNI_ARGS" >>"LOG"
 }
 if [ -e "FAULTS/$CNI_COMMAND" ]; then

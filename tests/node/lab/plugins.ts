@@ -7,6 +7,8 @@ import { FILE } from "../../lab/host.ts";
 export interface PluginCall {
   /** When it began, in milliseconds since 1970. */
   readonly at: number;
+  /** How long it took, in milliseconds. */
+  readonly ms: number;
   /** Name of the plugin. */
   readonly plugin: string;
   readonly command: string;
@@ -101,9 +103,12 @@ export class Plugins {
 }
 
 function parse(line: string): PluginCall {
-  const [at, plugin, command, containerId, ifname, netns, previous, code, args] = line.split("\t");
+  const [at, ended, plugin, command, containerId, ifname, netns, previous, code, args] = line.split(
+    "\t",
+  );
   return {
     at: Number(at),
+    ms: Number(ended) - Number(at),
     plugin: plugin ?? "",
     command: command ?? "",
     containerId: containerId ?? "",
@@ -116,14 +121,13 @@ function parse(line: string): PluginCall {
 }
 
 /** Returns our configuration as the installer writes it; `more` are keys of the plugin. */
-export function ourConfiguration(socket: string, more: Readonly<Record<string, unknown>> = {}) {
+export function ourConfiguration(more: Readonly<Record<string, unknown>> = {}) {
   return {
     cniVersion: "1.0.0",
     cniVersions: ["0.4.0", "1.0.0", "1.1.0"],
     name: "k8contivnet",
     plugins: [{
       type: "k8contivnet",
-      socket,
       capabilities: { "io.kubernetes.cri.pod-annotations": true, dns: true },
       ...more,
     }],

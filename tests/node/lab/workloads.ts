@@ -26,10 +26,12 @@ export interface WorkloadParts {
   readonly node?: string;
   /** Changes the template: a new value makes a rolling update. */
   readonly version?: string;
+  /** Without a probe, it is ready when its container runs. @default true */
+  readonly hasProbe?: boolean;
 }
 
 /** Returns the template of a pod that is ready when a command in it succeeds. */
-export function podTemplate({ labels, node, version = "1" }: WorkloadParts) {
+export function podTemplate({ labels, node, version = "1", hasProbe = true }: WorkloadParts) {
   return {
     metadata: { labels, annotations: { "example/version": version } },
     spec: {
@@ -40,7 +42,7 @@ export function podTemplate({ labels, node, version = "1" }: WorkloadParts) {
         name: "main",
         image: IMAGE,
         imagePullPolicy: "Never",
-        readinessProbe: { exec: { command: ["true"] }, periodSeconds: 1 },
+        ...hasProbe && { readinessProbe: { exec: { command: ["true"] }, periodSeconds: 1 } },
       }],
     },
   };

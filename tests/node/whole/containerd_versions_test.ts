@@ -20,7 +20,7 @@ import { applyObjects, pingsFrom, readyPods, singlePod } from "../lab/workloads.
 
 /** Runs through the life of sandboxes on a node. */
 async function liveAndDie(node: LabNode): Promise<void> {
-  const { containerd: { cri }, containerd, plugins, host } = node;
+  const { containerd: { cri }, containerd, plugins } = node;
   const before = await tracesOf(node);
   const [peer, pod] = [await runPod(node, "peer"), await runPod(node, "web")];
   assert(await reaches(node, pod, peer) && await reaches(node, peer, pod));
@@ -31,7 +31,7 @@ async function liveAndDie(node: LabNode): Promise<void> {
   await cri.remove(pod.id);
   assertEquals(await callsOf(node, pod), ["ADD", "DEL+", "DEL()"]);
 
-  const absent = ourConfiguration(host.agent.socket, { network: "absent" });
+  const absent = ourConfiguration({ network: "absent" });
   await plugins.configure("05-absent.conflist", { ...absent, name: "absent" });
   await waitFor("it to be in force", () => isInForce(node, "absent"));
   const error = await assertRejects(() => cri.run({ name: "nowhere" }), Error);
