@@ -35,7 +35,7 @@ export function parseCall(input: CniInput): CniCall {
   return {
     command,
     containerId: parseContainerId(input.containerId),
-    netns: parseNetns(input.netns),
+    netns: netnsOf(command, input.netns),
     ifname: parseIfname(input.ifname),
     args: argsOf(command, input.args),
     config: config(),
@@ -84,6 +84,16 @@ function parseNetns(path: string): string {
     `CNI_NETNS ${quoted(path)} is not valid`,
     `it must be the absolute path of a network namespace, of at most ${PATH_LIMIT} characters`,
   );
+}
+
+/** Returns the namespace's path. DEL goes by container id and interface: a path of none is as good as no path. */
+function netnsOf(command: Command, path: string): string {
+  try {
+    return parseNetns(path);
+  } catch (error) {
+    if (command === "DEL" && error instanceof CniError) return "";
+    throw error;
+  }
 }
 
 /** Names that a container's interface cannot have: one exists, the others are files of /proc/sys/net. */
