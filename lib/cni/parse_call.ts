@@ -35,9 +35,9 @@ export function parseCall(input: CniInput): CniCall {
   return {
     command,
     containerId: parseContainerId(input.containerId),
-    netns: netnsOf(command, input.netns),
+    netns: unlessDel(command, () => parseNetns(input.netns), ""),
     ifname: parseIfname(input.ifname),
-    args: argsOf(command, input.args),
+    args: unlessDel<CniArgs>(command, () => parseArgs(input.args), {}),
     config: config(),
   };
 }
@@ -86,16 +86,6 @@ function parseNetns(path: string): string {
   );
 }
 
-/** Returns the namespace's path. DEL goes by container id and interface: a path of none is as good as no path. */
-function netnsOf(command: Command, path: string): string {
-  try {
-    return parseNetns(path);
-  } catch (error) {
-    if (command === "DEL" && error instanceof CniError) return "";
-    throw error;
-  }
-}
-
 /** Names that a container's interface cannot have: one exists, the others are files of /proc/sys/net. */
 const RESERVED: readonly string[] = ["lo", "all", "default"];
 
@@ -110,12 +100,12 @@ function parseIfname(name: string): string {
   );
 }
 
-/** Returns what CNI_ARGS says. DEL goes by container id and interface: it fails for nothing that is in there. */
-function argsOf(command: Command, text: string): CniArgs {
+/** Returns what `parse` returns; for a DEL, which goes by container id and interface, `none` where it is not valid. */
+function unlessDel<T>(command: Command, parse: () => T, none: T): T {
   try {
-    return parseArgs(text);
+    return parse();
   } catch (error) {
-    if (command === "DEL" && error instanceof CniError) return {};
+    if (command === "DEL" && error instanceof CniError) return none;
     throw error;
   }
 }
