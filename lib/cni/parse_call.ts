@@ -35,9 +35,9 @@ export function parseCall(input: CniInput): CniCall {
   return {
     command,
     containerId: parseContainerId(input.containerId),
-    netns: unlessDel(command, () => parseNetns(input.netns), ""),
+    netns: parseNetns(input.netns),
     ifname: parseIfname(input.ifname),
-    args: unlessDel<CniArgs>(command, () => parseArgs(input.args), {}),
+    args: argsOf(command, input.args),
     config: config(),
   };
 }
@@ -100,12 +100,12 @@ function parseIfname(name: string): string {
   );
 }
 
-/** Returns what `parse` returns; for a DEL, which goes by container id and interface, `none` where it is not valid. */
-function unlessDel<T>(command: Command, parse: () => T, none: T): T {
+/** Returns what CNI_ARGS says. DEL goes by container id and interface: it fails for nothing that is in there. */
+function argsOf(command: Command, text: string): CniArgs {
   try {
-    return parse();
+    return parseArgs(text);
   } catch (error) {
-    if (command === "DEL" && error instanceof CniError) return none;
+    if (command === "DEL" && error instanceof CniError) return {};
     throw error;
   }
 }
