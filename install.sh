@@ -107,9 +107,10 @@ clean_up() {
   to_remove=
 }
 
-# Stops the background build, if it still runs. It has a session of its own, so its children end, too.
+# Stops background builds that still run. Each has a session of its own, so its children end, too.
 stop_build() {
-  [ -z "$kube_build" ] || kill -- "-$kube_build" 2>/dev/null || :
+  local pid
+  for pid in $kube_build $libcni_build; do kill -- "-$pid" 2>/dev/null || :; done
 }
 
 apt_install() {
@@ -392,6 +393,18 @@ start_kube_build() {
   kube_build=$!
 }
 
+# Starts the build of cnitool and other programs with libcni for suites that wait for them; see
+# tests/kube/libcni.sh. It takes a minute at most.
+start_libcni_build() {
+  [ $# -gt 0 ] || set -- tests/node
+  if ! grep -rqs -F lab/libcni.ts -- "$@" || tests/kube/libcni.sh --wait >/dev/null 2>&1; then return 0; fi
+  install_tools "${KUBE_TOOLS[@]}"
+  say "building cnitool from Debian's source in the background, once, into $K8CONTIVNET_KUBE (progress: libcni.log there)"
+  mkdir -p "$K8CONTIVNET_KUBE"
+  setsid nice tests/kube/libcni.sh >/dev/null 2>"$K8CONTIVNET_KUBE/libcni.log" </dev/null &
+  libcni_build=$!
+}
+
 # Fetches the containerds of other Debian releases, for suites that are about them.
 fetch_containerds() {
   if [ $# -gt 0 ] && grep -rqs -F 'otherContainerd(' -- "$@"; then
@@ -403,6 +416,7 @@ run_tests() {
   local suites
   install_tools "${TRY_TOOLS[@]}" "${TEST_TOOLS[@]}"
   export K8CONTIVNET_KUBE=${K8CONTIVNET_KUBE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/k8contivnet/kube}
+  start_libcni_build "$@"
   start_kube_build "$@"
   fetch_containerds "$@"
   ensure_deno
@@ -714,6 +728,7 @@ log=$(mktemp "${TMPDIR:-/tmp}/k8contivnet-install.XXXXXX")
 to_remove=
 to_delete=
 kube_build=
+libcni_build=
 lane_pids=()
 trap 'clean_up; stop_lanes; stop_build; rm -f "$log" "$to_delete"' EXIT
 trap 'exit 130' INT TERM HUP

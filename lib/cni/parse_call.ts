@@ -35,9 +35,9 @@ export function parseCall(input: CniInput): CniCall {
   return {
     command,
     containerId: parseContainerId(input.containerId),
-    netns: parseNetns(input.netns),
+    netns: unlessDel(command, () => parseNetns(input.netns), ""),
     ifname: parseIfname(input.ifname),
-    args: argsOf(command, input.args),
+    args: unlessDel<CniArgs>(command, () => parseArgs(input.args), {}),
     config: config(),
   };
 }
@@ -100,12 +100,12 @@ function parseIfname(name: string): string {
   );
 }
 
-/** Returns what CNI_ARGS says. DEL goes by container id and interface: it fails for nothing that is in there. */
-function argsOf(command: Command, text: string): CniArgs {
+/** Returns what `parse` returns; for a DEL, which goes by container id and interface, `none` where it is not valid. */
+function unlessDel<T>(command: Command, parse: () => T, none: T): T {
   try {
-    return parseArgs(text);
+    return parse();
   } catch (error) {
-    if (command === "DEL" && error instanceof CniError) return {};
+    if (command === "DEL" && error instanceof CniError) return none;
     throw error;
   }
 }

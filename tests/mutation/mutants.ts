@@ -1049,7 +1049,7 @@ export const mutants: readonly Mutant[] = [
     ["an interface may be called lo", "&& !RESERVED.includes(name);", ";"],
     ["an interface name may be an option", ' && !name.startsWith("-")', ""],
     ["a namespace may be a relative path", "/^\\/[^\\x00", "/^[^\\x00"],
-    ["DEL fails for its arguments", 'command === "DEL" && error', "error"],
+    ["DEL fails for its arguments or namespace", 'command === "DEL" && error', "error"],
     ["GC fails for the environment of a container", 'command !== "GC" && command', "command"],
   ]),
   ...mutantsOf("lib/cni/parse_config.ts", ["tests/unit/cni/parse_call_test.ts"], [

@@ -127,7 +127,20 @@ const ENVIRONMENT: readonly CniCase[] = [
   ...["run/netns/a", "netns", "/run/\n", "/a\0b", `/${"a".repeat(4095)}`].map((netns) =>
     bad(`namespace ${JSON.stringify(netns).slice(0, 20)}`, { ...ADD, netns }, 4, "CNI_NETNS")
   ),
-  bad("DEL of a relative namespace", { ...DEL, netns: "a" }, 4, 'CNI_NETNS "a" is not valid'),
+  good("DEL of a relative namespace", { ...DEL, netns: "a" }),
+  bad(
+    "missing variables and half of a configuration",
+    { ...ADD, netns: "", config: "{" },
+    4,
+    "set",
+  ),
+  bad(
+    "a wrong variable and half of a configuration",
+    { ...ADD, ifname: ".", config: "{" },
+    4,
+    "IF",
+  ),
+  good("GC with variables of a container", { ...callOf("GC"), containerId: "a", netns: "b" }),
 ];
 
 const ARGS: readonly CniCase[] = [
@@ -201,6 +214,23 @@ const CONFIG: readonly CniCase[] = [
   bad("a version that is a number", added({ cniVersion: 1 }), 7, "cniVersion is a number"),
   bad("CHECK in 0.3.1", callOf("CHECK", { cniVersion: "0.3.1" }), 1, "CHECK needs 0.4.0"),
   good("CHECK in 0.4.0", callOf("CHECK", { cniVersion: "0.4.0" })),
+  bad(
+    "no name, and a version of the future",
+    added({ name: "", cniVersion: "9.0.0" }),
+    7,
+    "no name",
+  ),
+  bad("a version of words", added({ cniVersion: "newest" }), 1, '"newest" is not supported'),
+  bad(
+    "GC in 1.0.0 without list",
+    gc({ cniVersion: "1.0.0", "cni.dev/valid-attachments": undefined }),
+    ...[1, "GC needs 1.1.0"] as const,
+  ),
+  bad(
+    "CHECK in 0.3.1 without prevResult",
+    callOf("CHECK", { cniVersion: "0.3.1", prevResult: undefined }),
+    ...[1, "CHECK needs 0.4.0"] as const,
+  ),
   bad("GC in 1.0.0", gc({ cniVersion: "1.0.0" }), 1, "GC needs 1.1.0"),
   bad("STATUS in 1.0.0", callOf("STATUS", { cniVersion: "1.0.0" }), 1, "STATUS needs 1.1.0"),
   good("further keys", added({ bridge: 5, capabilities: { mac: true }, ipam: {}, args: null })),
