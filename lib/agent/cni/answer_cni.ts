@@ -3,10 +3,11 @@
 
 import { cniErrorFrom, errorToJson } from "../../cni/cni_answers.ts";
 import { resultToJson } from "../../cni/cni_result.ts";
-import { CNI_CODES, type CniCall, type CniInput, type CniVersion } from "../../cni/cni_types.ts";
+import { CNI_CODES, type CniCall, type CniInput } from "../../cni/cni_types.ts";
 import { parseCall } from "../../cni/parse_call.ts";
 import { answerVersionOf } from "../../cni/parse_config.ts";
 import type { Debounce } from "../../util/async/debounce.ts";
+import { oneLine } from "../../util/errors.ts";
 import { inScope } from "../../util/fault_hooks.ts";
 import type { Log } from "../../util/log.ts";
 import type { CniAnswer, SetupOutcome } from "../api.ts";
@@ -32,22 +33,30 @@ export interface CniDeps {
 
 /** Returns what the plugin prints, and its exit code. Never throws. */
 export async function answerCni(deps: CniDeps, input: CniInput): Promise<CniAnswer> {
-  const version = answerVersionOf(input.config);
   try {
     const call = parseCall(input);
     return { exit: 0, output: await outputOf(deps, call, input.isRetry ?? false) };
   } catch (error) {
-    return errorAnswer(deps, version, error);
+    return errorAnswer(deps, input, error);
   }
 }
 
-function errorAnswer({ log }: CniDeps, version: CniVersion, error: unknown): CniAnswer {
+function errorAnswer({ log }: CniDeps, input: CniInput, error: unknown): CniAnswer {
+  const { command, containerId, ifname } = input;
   const fault = cniErrorFrom(error);
   const { code, message, details } = fault;
   if (code === CNI_CODES.failed) log.debug(String((error as Error)?.stack ?? error));
-  log.warn(`CNI call failed with code ${code}: ${message}${details ? `: ${details}` : ""}`);
+  log.warn(`CNI call failed with code ${code}: ${message}${details ? `: ${details}` : ""}`, {
+    command: oneLine(command, 20),
+    container: oneLine(containerId, 64) || undefined,
+    interface: oneLine(ifname, 15) || undefined,
+  });
   const isTransient = code === CNI_CODES.tryAgain;
-  return { exit: 1, output: errorToJson(version, fault), ...(isTransient && { isTransient }) };
+  return {
+    exit: 1,
+    output: errorToJson(answerVersionOf(input.config), fault),
+    ...(isTransient && { isTransient }),
+  };
 }
 
 async function outputOf(deps: CniDeps, call: CniCall, isRetry: boolean): Promise<string> {
