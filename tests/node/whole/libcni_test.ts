@@ -2,13 +2,13 @@
 // and by calls with what cnitool cannot say. And our rules beside those of the reference implementation.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import type { CniInput } from "../../lib/cni/cni_types.ts";
-import { tenantWith } from "../fixtures/tenant.ts";
-import { type Host, startHost, worldOf, type WorldSets } from "../lab/host.ts";
-import { run } from "../lab/run.ts";
-import { waitFor } from "../lab/wait.ts";
-import { callOf, type CniCase, cniCases } from "../unit/cni/cni_cases.ts";
-import { CNITOOL_CACHE, Libcni, type LibcniCall, netnsOf, toolIdOf } from "./lab/libcni.ts";
+import type { CniInput } from "../../../lib/cni/cni_types.ts";
+import { tenantWith } from "../../fixtures/tenant.ts";
+import { type Host, startHost, worldOf, type WorldSets } from "../../lab/host.ts";
+import { run } from "../../lab/run.ts";
+import { waitFor } from "../../lab/wait.ts";
+import { callOf, type CniCase, cniCases } from "../../unit/cni/cni_cases.ts";
+import { CNITOOL_CACHE, Libcni, type LibcniCall, netnsOf, toolIdOf } from "../lab/libcni.ts";
 
 const INTENT = {
   Tenants: [tenantWith({
