@@ -130,6 +130,7 @@ else
   flock 9
   if [ ! -d "$made" ]; then
     [ -x /usr/lib/go-1.19/bin/go ] || fail "there is no /usr/lib/go-1.19/bin/go; install golang-1.19-go"
+    rm -rf "$kept"/building.* # of builds that were killed
     work=$(mktemp -d "$kept/building.XXXXXX")
     trap 'chmod -R u+w "$work"; rm -rf "$work"' EXIT
     build

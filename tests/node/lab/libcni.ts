@@ -29,6 +29,8 @@ export interface LibcniCall {
   readonly runtimeConfig?: Readonly<Record<string, unknown>>;
   /** GC: attachments in use. */
   readonly valid?: readonly { readonly containerID: string; readonly ifname: string }[];
+  /** GC: a list that is nil in Go, as CRI-O passes it without pods. */
+  readonly validNil?: boolean;
 }
 
 /** How it ended. */

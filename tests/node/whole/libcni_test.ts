@@ -174,6 +174,11 @@ Deno.test("GC of libcni removes what its list does not have, and without a list 
   assertStringIncludes(err, "GC got no cni.dev/valid-attachments");
   assertEquals(await attached(), left);
 
+  // A nil list of Go is null: it may be empty, or missing by mistake.
+  const nil = await libcni.call({ command: "GC", list: textOf("pods"), validNil: true });
+  assertEquals([nil.called, nil.error?.code], [1, 7]);
+  assertEquals(await attached(), left);
+
   // An empty list of libcni is an empty list; of another network it concerns nothing here.
   for (const name of ["storage", "pods"] as const) {
     const emptied = await libcni.call({ command: "GC", list: textOf(name), valid: [] });
@@ -192,6 +197,10 @@ Deno.test("STATUS of libcni: ready, full, without Open vSwitch, without agent; a
     return [called, error?.code ?? 0, error?.msg ?? ""];
   };
   const tool = (name: keyof typeof LISTS) => libcni.tool("1.3", "status", name, pod);
+  const becomes = (what: string, code: number) =>
+    waitFor(what, async () => (await status("pods"))[1] === code);
+  // An agent answers from its start on, also while it connects to ovs-vswitchd.
+  await becomes("the agent to be connected to ovs-vswitchd", 0);
   for (const name of ["pods", "storage", "tiny"] as const) {
     assertEquals(await status(name), [1, 0, ""]);
     assertEquals(await tool(name), { code: 0, out: "", err: "" });
@@ -209,8 +218,6 @@ Deno.test("STATUS of libcni: ready, full, without Open vSwitch, without agent; a
   await libcni.tool("1.3", "del", "tiny", pod);
   assertEquals(await status("tiny"), [1, 0, ""]);
 
-  const becomes = (what: string, code: number) =>
-    waitFor(what, async () => (await status("pods"))[1] === code);
   await host.ovs.stopVswitchd();
   await becomes("ovs-vswitchd to be missed", 51);
   assertEquals(await status("pods"), [1, 51, "ovs-vswitchd is unreachable"]);

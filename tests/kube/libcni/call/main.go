@@ -28,8 +28,9 @@ type request struct {
 	Ifname      string                 `json:"ifname"`
 	Args        [][2]string            `json:"args"`
 	Runtime     map[string]interface{} `json:"runtimeConfig"`
-	// For GC; without it, libcni passes no list.
-	Valid *[]types.GCAttachment `json:"valid"`
+	// For GC; without it, libcni passes no list. CRI-O's list without elements is nil, which is null in JSON.
+	Valid    *[]types.GCAttachment `json:"valid"`
+	ValidNil bool                  `json:"validNil"`
 }
 
 type answer struct {
@@ -92,7 +93,9 @@ func call(r *request, cni *libcni.CNIConfig) (types.Result, error) {
 		return nil, cni.DelNetworkList(ctx, list, rt)
 	case "GC":
 		var args *libcni.GCArgs
-		if r.Valid != nil {
+		if r.ValidNil {
+			args = &libcni.GCArgs{}
+		} else if r.Valid != nil {
 			args = &libcni.GCArgs{ValidAttachments: *r.Valid}
 		}
 		return nil, cni.GCNetworkList(ctx, list, args)

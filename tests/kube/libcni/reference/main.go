@@ -14,7 +14,7 @@ import (
 
 type arguments struct {
 	types.CommonArgs
-	IP, MAC                                       types.UnmarshallableString
+	IP, MAC                                      types.UnmarshallableString
 	K8S_POD_NAMESPACE, K8S_POD_NAME, K8S_POD_UID types.UnmarshallableString
 	K8S_POD_INFRA_CONTAINER_ID                   types.UnmarshallableString
 }
