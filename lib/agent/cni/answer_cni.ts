@@ -80,7 +80,7 @@ async function outputOf(deps: CniDeps, call: CniCall, isRetry: boolean): Promise
       await inScope("cni-gc", () => collectStale(deps.del, call));
       return "";
     case "STATUS":
-      checkStatus(deps.status, config);
+      await checkStatus(deps.status, config);
       return "";
   }
 }

@@ -19,10 +19,14 @@ export interface CniStatusDeps {
   readonly fabric: { readonly problem: string | undefined };
 }
 
+// A connection that is being opened, as just after the agent's start, is up within this; an ADD waits for it, too.
+const CONNECTING_MS = 500;
+const POLL_MS = 20;
+
 /** Succeeds if an ADD would. CniErrors: notAvailable, limitedConnectivity, with the reason. */
-export function checkStatus(deps: CniStatusDeps, config: CniConfig): void {
+export async function checkStatus(deps: CniStatusDeps, config: CniConfig): Promise<void> {
   const { store, fabric } = deps;
-  const { ovsdb, openflow } = deps.switch.state();
+  const { ovsdb, openflow } = await stateOf(deps.switch);
   if (ovsdb === "down") {
     throw limited(
       "ovsdb-server is unreachable",
@@ -47,6 +51,15 @@ export function checkStatus(deps: CniStatusDeps, config: CniConfig): void {
     `no address is left in ${full.map(({ tenant, name }) => `${tenant}/${name}`).join(", ")}`,
     `see "k8contivnet ipam show"`,
   );
+}
+
+async function stateOf(ovs: CniStatusDeps["switch"]): Promise<SwitchState> {
+  const endMs = performance.now() + CONNECTING_MS;
+  const isDown = () => Object.values(ovs.state()).includes("down");
+  while (isDown() && performance.now() < endMs) {
+    await new Promise((done) => setTimeout(done, POLL_MS));
+  }
+  return ovs.state();
 }
 
 function limited(what: string, why: string): CniError {

@@ -139,6 +139,9 @@ Deno.test("STATUS says why an ADD would fail: switch, store, pool", async () => 
   assertEquals(await status(), "51 ovs-vswitchd is unreachable");
   agent.host.switch.connections = { ovsdb: "down", openflow: "down" };
   assertEquals(await status(), "51 ovsdb-server is unreachable");
+  const asked = status();
+  agent.host.switch.connections = { ovsdb: "up", openflow: "up" };
+  assertEquals(await asked, "ready", "a connection that comes up is waited for");
 });
 
 Deno.test("containers that are gone without a DEL are released after the grace period", async () => {
