@@ -4,6 +4,7 @@
 import { tenantOf } from "../../lab/default_network.ts";
 import { makeFabrics, MANAGEMENT_ADDRESS, managementAddress } from "../../lab/cluster/fabric.ts";
 import { vtepOf } from "../../lab/cluster/host.ts";
+import { startEtcd } from "../../lab/etcd.ts";
 import { hangSignal } from "../../lab/limits.ts";
 import { builtKube, type Kube } from "../../lab/kube.ts";
 import { agentKubeconfig, startKubeWithRbac } from "../../lab/kube_account.ts";
@@ -67,6 +68,8 @@ export async function startKubeNodes(options: KubeNodesOptions = {}): Promise<Ku
   const bin = await builtKube();
   const image = await makeImage(dir);
   const fabrics = stack.use(await makeFabrics("wire", { dir, mtu: MTU }));
+  // An etcd of its own: one that others write to, as the API server does, makes each ADD wait for a watch.
+  const store = stack.use(await startEtcd(`${dir}/store`, { address: MANAGEMENT_ADDRESS }));
   const kube = stack.use(
     await startKubeWithRbac({
       parent: dir,
@@ -77,7 +80,7 @@ export async function startKubeNodes(options: KubeNodesOptions = {}): Promise<Ku
   for (const server of await startControllers(kube, bin, dir)) stack.defer(() => server.stop());
   const kubeconfig = await agentKubeconfig(kube);
   const start = async (n: number): Promise<KubeNode> => {
-    const agent = ["--store", kube.etcd.url("/lab"), "--kubeconfig", kubeconfig];
+    const agent = ["--store", store.url("/lab"), "--kubeconfig", kubeconfig];
     const flags = [...agent, "--node-name", `host${n}`, "--grace", "2", "--heartbeat", "1"];
     const node = { n, dir: `${dir}/h${n}`, fabrics, image, wireMtu: MTU, flags };
     const lab = stack.use(await LabNode.start({ ...node, ...options.node }));
