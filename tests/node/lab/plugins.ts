@@ -51,7 +51,7 @@ export class Plugins {
     await Deno.writeTextFile(`${dir}/log.sh`, wrapper, { mode: 0o755 });
     for (
       const file of [
-        Deno.env.get("FAKECNI") ?? FILE,
+        FILE,
         ...more.map((name) => `${DEBIAN}/${name}`),
       ]
     ) {

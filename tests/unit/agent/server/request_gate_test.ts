@@ -12,11 +12,13 @@ const POD = { namespace: "default", name: "web", sandbox: "0123456789ab" };
 
 /** A store that lists its first page and then answers no more until it is released. */
 class SlowStore extends MemoryStore {
+  readonly listed = Promise.withResolvers<void>();
   readonly released = Promise.withResolvers<void>();
 
   override async list(...[prefix, onPage]: Parameters<MemoryStore["list"]>) {
     let pages = 0;
     const answer = await super.list(prefix, (page) => pages++ === 0 && onPage?.(page));
+    this.listed.resolve();
     await this.released.promise;
     return answer;
   }
@@ -31,7 +33,7 @@ async function startSlowly(progressMs?: number) {
   const reading = StoreCache.open(store, () => new Map(), {
     onRead: (count) => gate.waitFor(`reading the store, ${count} documents so far`),
   });
-  await new Promise((done) => setTimeout(done, 10));
+  await store.listed.promise;
   return { gate, log, store, reading };
 }
 
