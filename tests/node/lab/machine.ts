@@ -164,7 +164,8 @@ export class Machine implements AsyncDisposable {
 
   /** Words that run what follows them in the machine, as their only child. */
   get words(): readonly string[] {
-    const namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup"];
+    // Its root, too: that of its mount namespace is another one where all of this runs in a chroot.
+    const namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root"];
     return ["nsenter", `--target=${this.#pid}`, ...namespaces, "--", "sh", "-ec", ENTER, "enter"];
   }
 }
