@@ -103,7 +103,7 @@ export class FieldReader {
     });
   }
 
-  /** Returns a reader for each object of a list; none where there is no list. Errors: code 7. */
+  /** Returns a reader for each object of a list; an empty list if the field is missing. Errors: code 7. */
   objects(key: string): readonly FieldReader[] {
     return (this.list(key) ?? []).map((value, at) => {
       const name = `${this.nameOf(key)}[${at}]`;

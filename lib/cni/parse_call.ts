@@ -78,8 +78,7 @@ function parseContainerId(id: string): string {
 
 function parseNetns(path: string): string {
   if (path === "") return path;
-  // deno-lint-ignore no-control-regex -- control characters are what is being refused
-  if (/^\/[^\x00-\x1f\x7f]*$/.test(path) && path.length <= PATH_LIMIT) return path;
+  if (/^\/\P{Cc}*$/u.test(path) && path.length <= PATH_LIMIT) return path;
   throw invalid(
     `CNI_NETNS ${quoted(path)} is not valid`,
     `it must be the absolute path of a network namespace, of at most ${PATH_LIMIT} characters`,

@@ -155,7 +155,7 @@ function parseVersion(command: Command, fields: FieldReader): CniVersion {
 function parseSocket(fields: FieldReader): string | undefined {
   const socket = fields.string("socket");
   if (socket === undefined) return undefined;
-  // A runtime's working folder is no place that the configuration's author knows.
+  // A relative path would depend on the runtime's working folder.
   if (!/^\/[^\0]*$/.test(socket)) {
     throw wrongValue("socket", socket, "it must be the absolute path of the agent's socket");
   }

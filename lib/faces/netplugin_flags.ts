@@ -248,7 +248,7 @@ function fromFile(path: string, { readFile }: FlagSources): Given {
     new Fault("usage", `config ${path} refused`, { why, fix: "see netplugin -h for the keys" });
   let parsed: unknown;
   try {
-    // Windows' editors begin a file with a byte order mark, which is no JSON.
+    // Editors of Windows begin a file with a byte order mark, which JSON does not allow.
     parsed = JSON.parse(readFile(path).replace(/^\ufeff/, ""));
   } catch (cause) {
     throw wrong(cause instanceof SyntaxError ? "it is not JSON" : "it cannot be read");

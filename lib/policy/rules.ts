@@ -21,7 +21,7 @@ export const PROTOCOLS = { icmp: 1, igmp: 2, tcp: 6, udp: 17, sctp: 132 } as con
 /** What a request is for: a protocol, with the server's ports where they matter. */
 export interface Service {
   readonly protocol: number;
-  /** Inclusive; absent: any, and protocols without ports. */
+  /** Inclusive. If absent, all ports; also for protocols without ports. */
   readonly ports?: { readonly first: number; readonly last: number };
   /** In place of `ports`: the receiving pod's name for its port. */
   readonly named?: string;

@@ -70,7 +70,6 @@ export function systemWords(error: unknown): string {
 
 /** Returns foreign text on one line, without control characters, truncated to `limit` characters. */
 export function oneLine(text: string, limit = 120): string {
-  // deno-lint-ignore no-control-regex -- control characters are what is being removed
-  const flat = text.replace(/[\x00-\x1f\x7f]+/g, " ").trim();
+  const flat = text.replace(/\p{Cc}+/gu, " ").trim();
   return flat.length > limit ? `${flat.slice(0, limit - 1)}…` : flat;
 }

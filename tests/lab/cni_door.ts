@@ -1,6 +1,7 @@
 // A door with an agent of the test's own, and a one file whose program prints what it gets: what the launcher does with
 // a CNI call can be seen without Open vSwitch and without JavaScript.
 
+import { variablesOf } from "../fixtures/cni_variables.ts";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { doorOf, openDoor } from "../../lib/agent/server/door.ts";
 import type { CniAnswer } from "../../lib/agent/api.ts";
@@ -73,18 +74,6 @@ export async function openCniDoor(handler?: Handler): Promise<CniDoor> {
       return names.filter((name) => /^\d/.test(name)).sort();
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  };
-}
-
-/** Returns the environment variables of a call. */
-export function variablesOf(input: Omit<CniInput, "config">): Record<string, string> {
-  return {
-    CNI_COMMAND: input.command,
-    CNI_CONTAINERID: input.containerId,
-    CNI_NETNS: input.netns,
-    CNI_IFNAME: input.ifname,
-    CNI_ARGS: input.args,
-    CNI_PATH: input.path,
   };
 }
 

@@ -939,7 +939,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   ...mutantsOf("lib/agent/server/server.ts", ["tests/unit/agent/server/server_lists_test.ts"], [
     [
-      "`get differences` shows what is no more",
+      "`get differences` shows what was deleted",
       'if (kind === "differences") await',
       "if (false) await",
     ],
@@ -1048,7 +1048,7 @@ export const mutants: readonly Mutant[] = [
     ["STATUS needs no CNI_PATH", 'STATUS: ["CNI_PATH"]', "STATUS: []"],
     ["an interface may be called lo", "&& !RESERVED.includes(name);", ";"],
     ["an interface name may be an option", ' && !name.startsWith("-")', ""],
-    ["a namespace may be a relative path", "/^\\/[^\\x00", "/^[^\\x00"],
+    ["a namespace may be a relative path", "/^\\/\\P{Cc}", "/^\\P{Cc}"],
     ["DEL fails for its arguments or namespace", 'command === "DEL" && error', "error"],
     ["GC fails for the environment of a container", 'command !== "GC" && command', "command"],
   ]),

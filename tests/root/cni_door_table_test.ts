@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { CniInput } from "../../lib/cni/cni_types.ts";
-import { variablesOf } from "../lab/cni_door.ts";
+import { variablesOf } from "../fixtures/cni_variables.ts";
 import { FILE, intentOf, startHost } from "../lab/host.ts";
 import { start } from "../lab/one_file.ts";
 import { cniCases } from "../unit/cni/cni_cases.ts";

@@ -5,7 +5,7 @@ import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { TeardownNotes } from "../../lib/agent/server/teardown_notes.ts";
 import { versionAnswer } from "../../lib/cni/cni_answers.ts";
 import type { CniInput } from "../../lib/cni/cni_types.ts";
-import { variablesOf } from "../lab/cni_door.ts";
+import { variablesOf } from "../fixtures/cni_variables.ts";
 import { type Ended, start, tempDir } from "../lab/one_file.ts";
 import { MemoryLog } from "../memory/memory_log.ts";
 import { callOf, cniCases } from "../unit/cni/cni_cases.ts";

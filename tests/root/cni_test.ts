@@ -8,26 +8,14 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { tenantWith } from "../fixtures/tenant.ts";
+import { cniIntent } from "../fixtures/cni_intent.ts";
 import { LabCniRuntime } from "../lab/cni_runtime.ts";
 import { FILE, type Host, startHost, worldOf } from "../lab/host.ts";
 import { waitFor } from "../lab/wait.ts";
 
-const INTENT = {
-  Tenants: [tenantWith({
-    SubnetPool: "10.9.0.0/16",
-    AllocSubnetLen: 24,
-    Networks: [
-      { Name: "pods", Default: true, DefaultGw: "10.9.0.254" },
-      { Name: "storage" },
-      { Name: "tiny", AllocRange: "10.9.2.1-10.9.2.1" },
-    ],
-  })],
-};
-
 /** Starts a host and a runtime on it. */
 async function startNode(...flags: string[]) {
-  const host = await startHost(INTENT, ...flags);
+  const host = await startHost(cniIntent, ...flags);
   return { host, runtime: runtimeOf(host) };
 }
 

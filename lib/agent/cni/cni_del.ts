@@ -5,10 +5,7 @@ import { CNI_CODES, type CniAttachmentKey, type CniCall, CniError } from "../../
 import type { AttachmentRecord } from "../../intent/records.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
-import { logDetached } from "../pods/attachment_log.ts";
-import { hostEndOf } from "../pods/port_external_ids.ts";
-import { releaseAttachments } from "../pods/release.ts";
-import type { TeardownDeps } from "../pods/teardown.ts";
+import { detachAttachments, type TeardownDeps } from "../pods/teardown.ts";
 import { attachmentsIn, attachmentsOf } from "../store/documents.ts";
 
 /** What releasing interfaces works with. */
@@ -25,32 +22,12 @@ export async function deleteInterface(
   const present = attachmentsIn(store.documents, host, containerId);
   const meant = present.filter((one) => isNamed(one, ifname));
   if (meant.length === present.length) sandboxes.tornDown.add(containerId);
-  await releaseInterfaces(deps, meant);
+  await detachAttachments(deps, containerId, meant);
 }
 
 /** Reports whether a runtime means this attachment: a kubelet's set-up left no CNI names, only interfaces. */
 function isNamed(one: AttachmentRecord, ifname: string): boolean {
   return (one.cni?.ifname ?? one.interface) === ifname;
-}
-
-async function releaseInterfaces(
-  deps: CniDelDeps,
-  attachments: readonly AttachmentRecord[],
-  why?: string,
-): Promise<void> {
-  const [first] = attachments;
-  if (!first) return;
-  const started = deps.clock.now();
-  const { plumbing, sandboxes } = deps;
-  // The port first: a crash in between leaves a record without a port, which the next DEL, or garbage
-  // collection, releases.
-  const { linksGone } = await plumbing.detach(attachments.map(hostEndOf));
-  // Whatever comes next for this container finds the interface gone.
-  void sandboxes.queue.run(first.sandbox, () => linksGone);
-  await releaseAttachments(deps, attachments);
-  deps.fabricSignal.notify();
-  deps.policySignal.notify();
-  for (const one of attachments) logDetached(deps, one, started, why);
 }
 
 /**
@@ -72,7 +49,7 @@ export async function collectStale(deps: CniDelDeps, { config }: CniCall): Promi
       const now = attachmentsIn(store.documents, host, one.sandbox).filter(({ id }) =>
         id === one.id
       );
-      await releaseInterfaces(deps, now, "its runtime does not have it any more");
+      await detachAttachments(deps, one.sandbox, now, "its runtime does not have it any more");
     }).catch((error) => {
       failed.push(`${one.sandbox} ${one.cni?.ifname}: ${faultFrom(error).message}`);
       log.warn(`attachment not collected: ${failed.at(-1)}`);

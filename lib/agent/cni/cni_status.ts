@@ -68,7 +68,7 @@ function limited(what: string, why: string): CniError {
 
 /**
  * Returns the networks without a free address, if they are all that new pods may get: that of the
- * configuration, else the Default ones. Pods may ask for others, so one full network of several is no reason.
+ * configuration, else the Default ones. Pods may ask for others, so one full network of several does not count.
  */
 function fullNetworks(
   { documents }: CniStatusDeps["store"],

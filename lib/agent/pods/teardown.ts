@@ -29,22 +29,33 @@ export async function teardownPod(
   deps: TeardownDeps,
   request: PodRequest,
 ): Promise<TeardownAnswer> {
-  const started = deps.clock.now();
-  const { host, store, plumbing, sandboxes } = deps;
+  const { host, store, sandboxes } = deps;
   sandboxes.tornDown.add(request.sandbox);
   sandboxes.unmatched.remove(request.sandbox);
   const present = attachmentsIn(store.documents, host, request.sandbox);
-  if (present.length === 0) return { released: 0 };
+  await detachAttachments(deps, request.sandbox, present);
+  return { released: present.length };
+}
+
+/** Detaches and releases attachments of `sandbox`; `why` is for the log. Faults: unavailable, timeout. */
+export async function detachAttachments(
+  deps: TeardownDeps,
+  sandbox: string,
+  attachments: readonly AttachmentRecord[],
+  why?: string,
+): Promise<void> {
+  if (attachments.length === 0) return;
+  const started = deps.clock.now();
+  const { plumbing, sandboxes } = deps;
   // The port first: a crash in between leaves a record without a port, which a repeated teardown, or
   // garbage collection, releases.
-  const { linksGone } = await plumbing.detach(present.map(hostEndOf));
-  // Whatever comes next for this sandbox finds it empty.
-  void sandboxes.queue.run(request.sandbox, () => linksGone);
-  await releaseAttachments(deps, present);
+  const { linksGone } = await plumbing.detach(attachments.map(hostEndOf));
+  // Whatever comes next for this sandbox finds the interfaces gone.
+  void sandboxes.queue.run(sandbox, () => linksGone);
+  await releaseAttachments(deps, attachments);
   deps.fabricSignal.notify();
   deps.policySignal.notify();
-  for (const one of present) logDetached(deps, one, started);
-  return { released: present.length };
+  for (const one of attachments) logDetached(deps, one, started, why);
 }
 
 /** Returns the pod's address: that of eth0, or of its first interface; nothing where it has none. */

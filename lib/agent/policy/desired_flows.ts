@@ -32,7 +32,7 @@ export class DesiredFlows {
     return this.#compiler?.flows.tags ?? new Set<number>();
   }
 
-  /** Reports whether there is no policy, and has been none since the agent's start. */
+  /** Reports whether there is not a single policy, and never was since the agent's start. */
   isNone(kube: KubeInput): boolean {
     return !this.#compiler && kube === "none" && !hasPolicies(this.#deps.store.documents);
   }

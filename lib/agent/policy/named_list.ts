@@ -5,7 +5,7 @@
 export interface ListChanges<T> {
   /** New and changed elements, in the order of the list. */
   readonly fresh: readonly T[];
-  /** Names that no element has any more. */
+  /** Names of the elements that were removed. */
   readonly gone: readonly string[];
 }
 

@@ -63,7 +63,7 @@ export class TeardownNotes {
   }
 
   /**
-   * Answers a call of a runtime. An ADD is queued when there is no note of its attachment any more: podman repeats ADD
+   * Answers a call of a runtime. An ADD is queued after the note of its attachment is removed: podman repeats ADD
    * for the id of a container that was stopped, and a DEL that was noted before would disconnect the new one. handle()
    * reads a note and queues its DEL in one turn, so the DEL is either before the ADD or not at all.
    */

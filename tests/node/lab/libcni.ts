@@ -2,7 +2,7 @@
 // calls with what cnitool cannot say. They are built by tests/kube/libcni.sh.
 
 import type { CniInput } from "../../../lib/cni/cni_types.ts";
-import { variablesOf } from "../../lab/cni_door.ts";
+import { variablesOf } from "../../fixtures/cni_variables.ts";
 import { REFERENCE_PLUGINS } from "../../lab/cni_runtime.ts";
 import { FILE, type Host } from "../../lab/host.ts";
 import { type Ended, start } from "../../lab/one_file.ts";

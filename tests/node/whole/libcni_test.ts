@@ -3,24 +3,12 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { CniInput } from "../../../lib/cni/cni_types.ts";
-import { tenantWith } from "../../fixtures/tenant.ts";
+import { cniIntent } from "../../fixtures/cni_intent.ts";
 import { type Host, startHost, worldOf, type WorldSets } from "../../lab/host.ts";
 import { run } from "../../lab/run.ts";
 import { waitFor } from "../../lab/wait.ts";
 import { callOf, type CniCase, cniCases } from "../../unit/cni/cni_cases.ts";
 import { CNITOOL_CACHE, Libcni, type LibcniCall, netnsOf, toolIdOf } from "../lab/libcni.ts";
-
-const INTENT = {
-  Tenants: [tenantWith({
-    SubnetPool: "10.9.0.0/16",
-    AllocSubnetLen: 24,
-    Networks: [
-      { Name: "pods", Default: true, DefaultGw: "10.9.0.254" },
-      { Name: "storage" },
-      { Name: "tiny", AllocRange: "10.9.2.1-10.9.2.1" },
-    ],
-  })],
-};
 
 /** Versions as the installer writes them: libcni 1.1 cannot read results of 1.1.0, and takes the first key. */
 const BOTH = { cniVersion: "1.0.0", cniVersions: ["0.4.0", "1.0.0", "1.1.0"] };
@@ -42,7 +30,7 @@ const LISTS = {
 
 /** Starts a host whose folder has all lists. */
 async function startLibcni(): Promise<{ host: Host; libcni: Libcni }> {
-  const host = await startHost(INTENT);
+  const host = await startHost(cniIntent);
   try {
     const libcni = await Libcni.make(host);
     for (const [name, list] of Object.entries(LISTS)) await libcni.configure(name, list);
@@ -100,7 +88,7 @@ for (const [version, cniVersion] of [["1.1", "1.0.0"], ["1.3", "1.1.0"]] as cons
     assert(await a.reaches(addressOf(other.ips[0]!.address)));
     assertEquals((await libcni.tool(version, "check", "storage", a, net1)).code, 0);
 
-    // The second time there is no result for prevResult.
+    // The second DEL comes without prevResult.
     for (let time = 0; time < 2; time++) {
       const deleted = await libcni.tool(version, "del", "pods", a);
       assertEquals(deleted, { code: 0, out: "", err: "" });
@@ -234,7 +222,7 @@ Deno.test("STATUS of libcni: ready, full, without Open vSwitch, without agent; a
 /** No environment can have a NUL. */
 const cases = cniCases.filter(({ input }) => !Object.values(input).join().includes("\0"));
 
-/** Returns the call of a row as libcni can make it; undefined if its configuration is no JSON object of a list. */
+/** Returns the call of a row as libcni can make it; undefined if its configuration cannot be in a list. */
 function callOfRow(
   { input: { command, containerId, netns, ifname, args, config, path } }: CniCase,
 ) {

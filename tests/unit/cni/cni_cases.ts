@@ -11,7 +11,7 @@ export interface CniCase {
   readonly exit: 0 | 1;
   /** Error code of the answer; 0 if there is none. */
   readonly code: number;
-  /** Part of `msg` or `details`; empty if there is no error. */
+  /** Part of `msg` or `details`; empty for a call that succeeds. */
   readonly message: string;
 }
 

@@ -1,5 +1,6 @@
 // Calls the CNI face with an agent, a clock and streams in memory.
 
+import { variablesOf } from "../../fixtures/cni_variables.ts";
 import type { CniAnswer } from "../../../lib/agent/api.ts";
 import type { AgentRequest } from "../../../lib/agent/client.ts";
 import type { CniInput } from "../../../lib/cni/cni_types.ts";
@@ -55,22 +56,10 @@ export interface Setting {
   readonly leaveNote?: () => Promise<void>;
 }
 
-/** Returns the environment that passes `input`. */
-export function envOf(input: CniInput): Record<string, string> {
-  return {
-    CNI_COMMAND: input.command,
-    CNI_CONTAINERID: input.containerId,
-    CNI_NETNS: input.netns,
-    CNI_IFNAME: input.ifname,
-    CNI_ARGS: input.args,
-    CNI_PATH: input.path,
-  };
-}
-
 /** Calls the face with `input`; time passes only where the face waits. */
 export async function call(input: CniInput, setting: Setting = {}): Promise<Outcome> {
   const { agent = () => DONE, config = new TextEncoder().encode(input.config) } = setting;
-  const env: Record<string, string> = { ...envOf(input), ...setting.env };
+  const env: Record<string, string> = { ...variablesOf(input), ...setting.env };
   const [out, err]: [string[], string[]] = [[], []];
   const [requests, notes]: [AgentRequest[], (TeardownNote & { folder: string })[]] = [[], []];
   let tookMs = 0;

@@ -1,3 +1,4 @@
+import { variablesOf } from "../../fixtures/cni_variables.ts";
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { versionAnswer } from "../../../lib/cni/cni_answers.ts";
 import { cniNoteName } from "../../../lib/cni/cni_note.ts";
@@ -5,16 +6,7 @@ import type { CniInput } from "../../../lib/cni/cni_types.ts";
 import { cniMain } from "../../../lib/faces/cni.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { callOf, cniCases } from "../cni/cni_cases.ts";
-import {
-  type Agent,
-  call,
-  DONE,
-  envOf,
-  gone,
-  type Outcome,
-  readerOf,
-  type Setting,
-} from "./cni_call.ts";
+import { type Agent, call, DONE, gone, type Outcome, readerOf, type Setting } from "./cni_call.ts";
 
 /** Checks that a call failed with one line of JSON and one line of words; returns the error. */
 function errorOf({ exit, out, err }: Outcome): { code: number; text: string; version: string } {
@@ -251,7 +243,7 @@ Deno.test("only variables of CNI and of this program are read", async () => {
   let nowMs = 0;
   for (const command of ["VERSION", "ADD", "DEL", "CHECK", "GC", "STATUS", "OTHER"]) {
     const input = { ...callOf(command), command };
-    const env = envOf(input);
+    const env = variablesOf(input);
     await cniMain({
       env: (name) => {
         names.add(name);
@@ -276,7 +268,7 @@ Deno.test("a closed standard error loses no answer, and a closed standard output
   };
   const out: string[] = [];
   const io = {
-    env: (name: string) => envOf(callOf("DEL"))[name],
+    env: (name: string) => variablesOf(callOf("DEL"))[name],
     ...{ ask: gone, leaveNote: () => Promise.resolve() },
     clock: { now: () => 0, pause: () => Promise.resolve() },
   };
