@@ -8,19 +8,33 @@ interface Room {
 }
 
 const DRIVER: Room = { rooms: [] };
-const PURE_ROOMS: readonly string[] = ["cni", "intent", "ipam", "policy"];
+const PURE_ROOMS: readonly string[] = ["cni", "intent", "ipam", "policy", "reach"];
 
 const ROOMS: ReadonlyMap<string, Room> = new Map<string, Room>([
   ["faces", { rooms: ["agent", "cli", "cni", "intent"] }],
   ["cli", { rooms: ["agent", "intent", "policy", "store", "kube"] }],
   [
     "agent",
-    { rooms: ["cni", "intent", "ipam", "policy", "store", "ovs", "net", "runtimes", "kube"] },
+    {
+      rooms: [
+        "cni",
+        "intent",
+        "ipam",
+        "policy",
+        "reach",
+        "store",
+        "ovs",
+        "net",
+        "runtimes",
+        "kube",
+      ],
+    },
   ],
   ["cni", { rooms: [], packages: [] }],
   ["intent", { rooms: ["ipam"], packages: ["zod"] }],
   ["ipam", { rooms: [], packages: [] }],
   ["policy", { rooms: ["ipam"], packages: [] }],
+  ["reach", { rooms: ["ipam"], packages: [] }],
   ["store", DRIVER],
   ["ovs", DRIVER],
   ["net", DRIVER],

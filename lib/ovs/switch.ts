@@ -7,6 +7,18 @@ export interface VlanSet {
   has(tag: number): boolean;
 }
 
+/** What the flows of a port in a network with a distributed gateway need. */
+export interface PortReach {
+  /** Bare address that the switch answers ARP requests for. */
+  readonly gateway: string;
+  /** This host's gateway MAC. */
+  readonly hostMac: string;
+  /** Answers to connections from services are tracked. */
+  readonly hasServices: boolean;
+  /** Addresses that stand for the pod in this host's stack, where its own belongs to another network. */
+  readonly alias?: { readonly address: string; readonly hairpin: string } | undefined;
+}
+
 /** The desired port of one pod. */
 export interface PortSpec {
   /** Host end of the pod's link, at most 15 characters; it must exist when the port is added. */
@@ -17,6 +29,8 @@ export interface PortSpec {
   readonly mac: string;
   /** Bare IPv4 addresses that the pod may use as source. */
   readonly addresses: readonly string[];
+  /** Undefined in a network without a distributed gateway. */
+  readonly reach?: PortReach | undefined;
   /** Stored in the port's row, for people and for the agent's next start; key `k8contivnet` is the driver's. */
   readonly externalIds: Readonly<Record<string, string>>;
 }
