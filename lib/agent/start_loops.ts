@@ -82,6 +82,7 @@ function followStore(
       ? log.warn(`store unreachable, serving what is known: ${fault.message}`)
       : log.info("store reachable again")
   );
+  store.onLate(() => log.warn("watch of the store is late: read all of it again"));
   const late = Promise.withResolvers<never>();
   const following = store.follow(signal, () => {
     [signals.fabric, signals.policies, signals.reconcile].forEach((one) => one.notify());

@@ -41,7 +41,8 @@ export interface Change {
 /**
  * What a watch yields, in the order of revisions: all changes of one or more whole commits (a commit
  * is never split between two batches), or `compacted`: the store no longer keeps the changes asked for.
- * After `compacted` the watch ends: list again and watch from the list's revision.
+ * After `compacted` the watch ends: list again and watch from the list's revision. A batch without changes
+ * says that everything up to its revision was reported.
  */
 export type WatchBatch =
   | { readonly kind: "changes"; readonly changes: readonly Change[]; readonly revision: number }
@@ -70,6 +71,12 @@ export interface Store {
   commit(checks: readonly Check[], writes: readonly Write[]): Promise<CommitResult>;
   /** Yields changes below `prefix` after `revision` until `signal` aborts, which ends it without a fault. */
   watch(prefix: string, revision: number, signal: AbortSignal): AsyncIterable<WatchBatch>;
+  /**
+   * Returns a revision that every watch of the whole store reaches without another commit, with a batch or
+   * in one; until then it has reported all commits made before this call. The revision of list() may be
+   * higher: in etcd, clients of other keys raise it. Faults: unavailable, timeout.
+   */
+  watermark(): Promise<number>;
   /** Closes the store: later calls fault. May be repeated. */
   close(): Promise<void>;
 }

@@ -23,6 +23,54 @@ export function watchContract(name: string, start: () => Promise<StoreBench>): v
   declareEnds(promise);
   declareCompaction(promise);
   declareConcurrent(promise);
+  declareWatermark(promise);
+}
+
+function declareWatermark(promise: Declare): void {
+  promise(
+    "a watch of everything reaches the watermark, and has reported every commit before it",
+    async (bench) => {
+      const other = await bench.another();
+      await using watch = follow(bench.store, "", (await bench.store.list("")).revision);
+      for (const n of range(20)) {
+        await put(n % 2 ? other : bench.store, `/w/${n % 3}`, n);
+        const asked = [bench.store, other, bench.store].map((client) => client.watermark());
+        await watch.reach(Math.min(...await Promise.all(asked)));
+        assertEquals(watch.rest().at(-1)?.value, n);
+      }
+      assertEquals((await watch.take(20)).map(({ value }) => value), range(20));
+    },
+  );
+
+  promise(
+    "a watermark is not listed, not reported to other watches, and changes nothing",
+    async (bench) => {
+      const { store } = bench;
+      const revision = await put(store, "/w/1", 1);
+      await using part = follow(store, "/w/", revision);
+      await using all = follow(store, "", revision);
+      await all.reach(await store.watermark());
+      await put(store, "/w/1", 2);
+      assertEquals((await part.take(1)).map(({ value }) => value), [2]);
+      assertEquals((await all.take(1)).map(({ value }) => value), [2]);
+      assertEquals((await store.list("")).entries.map(({ key }) => key), ["/w/1"]);
+      assertEquals(part.batches.flatMap(({ changes }) => changes).length, 1);
+    },
+  );
+
+  promise(
+    "a watch that begins before a watermark reaches it, also where nothing else came",
+    async (bench) => {
+      const { store } = bench;
+      const { revision } = await store.list("");
+      const watermark = await store.watermark();
+      await using watch = follow(store, "", revision);
+      await watch.reach(watermark);
+      await put(store, "/w/1", 1);
+      await watch.reach(await store.watermark());
+      assertEquals((await watch.take(1)).map(({ value }) => value), [1]);
+    },
+  );
 }
 
 function declareContent(promise: Declare): void {
@@ -273,6 +321,8 @@ interface Follower extends AsyncDisposable {
   readonly batches: readonly Changes[];
   /** Returns the next `count` changes; throws when they do not come in time. */
   take(count: number): Promise<Change[]>;
+  /** Returns once it has reported everything up to `revision`. */
+  reach(revision: number): Promise<void>;
   /** Returns what came and was not taken. */
   rest(): Change[];
 }
@@ -285,7 +335,7 @@ function follow(store: Store, prefix: string, revision: number): Follower {
   const read = async () => {
     for await (const batch of store.watch(prefix, revision, stop.signal)) {
       assert(batch.kind === "changes", `${batch.kind} came unexpectedly`);
-      assert(batch.changes.length > 0, "an empty batch came");
+      assert(batch.changes.length > 0 || prefix === "", "an empty batch came");
       assert((batch.changes.at(-1)?.revision ?? 0) <= batch.revision);
       batches.push(batch);
       rest.push(...batch.changes);
@@ -294,18 +344,22 @@ function follow(store: Store, prefix: string, revision: number): Follower {
   };
   const reading = read();
   reading.catch((error) => rung.reject(error));
-  const take = async (count: number) => {
-    while (rest.length < count) {
+  const until = async (isDone: () => boolean) => {
+    while (!isDone()) {
       rung = Promise.withResolvers<void>();
       await within(rung.promise);
     }
+  };
+  const take = async (count: number) => {
+    await until(() => rest.length >= count);
     return rest.splice(0, count);
   };
+  const reach = (wanted: number) => until(() => (batches.at(-1)?.revision ?? revision) >= wanted);
   const dispose = async () => {
     stop.abort();
     await within(reading);
   };
-  return { prefix, batches, take, rest: () => rest, [Symbol.asyncDispose]: dispose };
+  return { prefix, batches, take, reach, rest: () => rest, [Symbol.asyncDispose]: dispose };
 }
 
 async function all(watch: AsyncIterable<WatchBatch>): Promise<WatchBatch[]> {

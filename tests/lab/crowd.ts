@@ -93,6 +93,7 @@ function counting(store: Store, tries: Map<string, number>): Store {
     get: (key) => store.get(key),
     list: (prefix) => store.list(prefix),
     watch: (prefix, revision, signal) => store.watch(prefix, revision, signal),
+    watermark: () => store.watermark(),
     close: () => store.close(),
     commit,
   };

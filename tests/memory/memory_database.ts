@@ -19,11 +19,29 @@ export class MemoryDatabase {
   #history: Change[] = [];
   // Changes up to this revision are forgotten.
   #compacted = 0;
+  #watermark = 0;
   #changed = Promise.withResolvers<void>();
 
   /** Revision of the last commit; 0 when there was none. */
   get revision(): number {
     return this.#revision;
+  }
+
+  /** Revision that watches of the whole store have to reach; 0 if there is none. */
+  get watermark(): number {
+    return this.#watermark;
+  }
+
+  /** Makes watches of the whole store reach a new revision, and returns it. */
+  writeWatermark(): number {
+    this.#watermark = ++this.#revision;
+    this.#wake();
+    return this.#watermark;
+  }
+
+  /** Raises the revision, as a commit to other keys of an etcd does, which no watch reports. */
+  writeElsewhere(): void {
+    this.#revision++;
   }
 
   /** Resolves with the next commit or restored copy. */
@@ -95,6 +113,10 @@ export class MemoryDatabase {
       else this.documents.set(key, { key, value, revision });
       this.#history.push({ key, value, revision });
     }
+    this.#wake();
+  }
+
+  #wake(): void {
     this.#changed.resolve();
     this.#changed = Promise.withResolvers();
   }

@@ -16,7 +16,7 @@ import { MemoryDatabase } from "./memory_database.ts";
 /** How one call fails: `conflict` and `answer lost` (it is done, but not confirmed) only fail a commit. */
 export type Failure = "unreachable" | "timeout" | "conflict" | "answer lost";
 
-type Call = "get" | "list" | "commit";
+type Call = "get" | "list" | "commit" | "watermark";
 
 /** Entries that list() shows at a time, as drivers do that read page by page. */
 const PAGE = 100;
@@ -89,11 +89,17 @@ export class MemoryStore implements Store {
     for (let revision = from; !signal.aborted;) {
       this.#checkReachable();
       const batch = this.database.changesAfter(prefix, revision);
+      const isDue = prefix === "" && this.database.watermark > revision;
       revision = batch.revision;
       if (batch.kind === "compacted") return yield batch;
-      if (batch.changes.length > 0) yield batch;
+      if (batch.changes.length > 0 || isDue) yield batch;
       else await Promise.race([this.database.changed, aborted, this.#interrupted.promise]);
     }
+  }
+
+  async watermark(): Promise<number> {
+    await this.#begin("watermark");
+    return this.database.writeWatermark();
   }
 
   close(): Promise<void> {

@@ -18,6 +18,8 @@ const TRIES = 20;
 const RETRY_MS = 1_000;
 // A watch takes a few milliseconds; reading everything a quarter of a second for 20,000 documents.
 const WATCH_MS = 500;
+// So long a watch may be behind because commits are on their way; longer, because others use the same etcd.
+const WAY_MS = 10;
 // Listed only to get the store's revision.
 const NO_KEY = "none/";
 
@@ -31,6 +33,9 @@ export class StoreCache {
   readonly #catchingUp = new Coalesced(() => this.#catchUp());
   #trouble: Fault | undefined;
   #onTrouble: (trouble: Fault | undefined) => void = () => {};
+  #onLate: () => void = () => {};
+  /** Whether the last watch that was behind had to be asked for: others write to the same etcd. */
+  #hasOthers = false;
 
   /** Whether other hosts use the store, too. */
   readonly isShared: boolean;
@@ -89,6 +94,11 @@ export class StoreCache {
     this.#onTrouble = listener;
   }
 
+  /** Calls `listener` each time that all is read again because the watch is too slow. */
+  onLate(listener: () => void): void {
+    this.#onLate = listener;
+  }
+
   /** Calls the store, and records whether it answered. */
   async #call<T>(work: () => Promise<T>): Promise<T> {
     try {
@@ -117,9 +127,13 @@ export class StoreCache {
 
   /** Makes the cache equal to what the store lists now. */
   async reload(onRead?: (count: number) => void): Promise<void> {
+    const before = this.#map.revision;
     const { entries, revision } = await this.#readAll(onRead);
-    if (this.#unreachable) this.#map.forget();
+    // A store that was restored or re-created has other revisions: what was known before does not apply to it.
+    if (this.#unreachable || revision < before) this.#map.forget();
     this.#unreachable = undefined;
+    // The watch has reported more meanwhile, also deletions of what is listed.
+    if (revision < this.#map.revision) return;
     this.#map.replaceAll(entries, revision);
   }
 
@@ -193,22 +207,35 @@ export class StoreCache {
 
   async #catchUp(): Promise<void> {
     const { revision } = await this.#call(() => this.#store.list(NO_KEY));
-    if (!await this.#isKnown(revision)) await this.reload();
+    if (revision <= this.#map.revision) {
+      this.#hasOthers = false;
+      return;
+    }
+    if (!this.#isFollowing || !await this.#watchReaches(revision)) await this.#reloadLate();
+  }
+
+  /** Reports whether the watch has all commits up to `revision`, which may be another user's of the etcd. */
+  async #watchReaches(revision: number): Promise<boolean> {
+    if (!this.#hasOthers && await this.#map.reaches(revision, WAY_MS)) return true;
+    this.#hasOthers = true;
+    const watermark = await this.#call(() => this.#store.watermark());
+    return await this.#map.reaches(watermark, WATCH_MS);
+  }
+
+  /** Reads everything, as the watch has not reported it in time. */
+  async #reloadLate(): Promise<void> {
+    if (this.#isFollowing) this.#onLate();
+    await this.reload();
   }
 
   /** Makes sure that everything is known up to the change of `key` with which a commit conflicted. */
   async learn(key: string): Promise<void> {
     const entry = await this.#call(() => this.#store.get(key));
     // The revision of a deletion is unknown.
-    if (!entry || !await this.#isKnown(entry.revision)) await this.reload();
-  }
-
-  /** Reports whether everything up to `revision` is known; waits a moment if a watch is running. */
-  async #isKnown(revision: number): Promise<boolean> {
-    if (revision <= this.#map.revision || !this.#isFollowing) {
-      return revision <= this.#map.revision;
+    if (!entry) return await this.catchUp();
+    if (!await this.#map.reaches(entry.revision, this.#isFollowing ? WATCH_MS : 0)) {
+      await this.#reloadLate();
     }
-    return await this.#map.reaches(revision, WATCH_MS);
   }
 
   /** Follows the store until `signal` aborts; calls `notify` after each batch with changes of others. */

@@ -40,11 +40,8 @@ export class VersionedMap {
     return true;
   }
 
-  /** Makes the map equal to a list of all documents at `revision`. */
+  /** Makes the map equal to a list of all documents at `revision`, which everything that is settled precedes. */
   replaceAll(entries: readonly Entry[], revision: number): void {
-    // A store that was restored or re-created has other revisions: what was known before does not apply
-    // to it.
-    if (revision < this.#revision) this.forget();
     for (const entry of entries) this.merge(entry);
     if (this.documents.size > entries.length) this.#deleteAllBut(entries, revision);
     this.settle(revision);

@@ -11,6 +11,9 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 const RESULT_EQUAL = 0;
 const TARGET_MOD = 2;
 
+// Idempotency keys begin with a NUL, too, then a hexadecimal digit.
+const WATERMARK = "\0~watermark";
+
 /** Converts keys of documents to keys of etcd below `root`, and back. */
 export class EtcdKeys {
   readonly #root: string;
@@ -31,6 +34,22 @@ export class EtcdKeys {
    */
   idempotencyKey(name: string): Uint8Array {
     return this.bytes(`\0${name}`);
+  }
+
+  /** Key that is written to see when watches reach a revision; after all idempotency keys, and no document. */
+  get watermark(): Uint8Array {
+    return this.bytes(WATERMARK);
+  }
+
+  /** Reports whether a pair of a watch is the watermark's. */
+  isWatermark(pair: KeyValue): boolean {
+    return this.#text(pair) === WATERMARK;
+  }
+
+  /** Returns the range of a watch below `prefix`; if that is empty, the watermark is in it. */
+  watchRange(prefix: string): { readonly key: Uint8Array; readonly "range_end": Uint8Array } {
+    const range = this.range(prefix);
+    return prefix === "" ? { ...range, key: this.watermark } : range;
   }
 
   /** Returns the range of all documents whose key starts with `prefix`; never an idempotency key. */

@@ -6,7 +6,7 @@ import { unlessAborted } from "../../util/async/unless_aborted.ts";
 import type { Change, WatchBatch } from "../store.ts";
 import type { EtcdCluster, Member } from "./etcd_cluster.ts";
 import { etcdFault } from "./etcd_faults.ts";
-import type { EtcdKeys } from "./etcd_keys.ts";
+import { type EtcdKeys, revisionOf } from "./etcd_keys.ts";
 import { CODE, TransportError, type WatchResponse } from "./transport.ts";
 
 const PAUSE_MS = 50;
@@ -24,6 +24,12 @@ interface Progress {
   revision: number;
   /** How often in a row no stream could be opened. */
   failures: number;
+}
+
+/** One event of a response; `change` undefined for the watermark. */
+interface Part {
+  readonly change: Change | undefined;
+  readonly revision: number;
 }
 
 /** Yields changes below `prefix` after `revision`, as Store.watch() promises. */
@@ -88,7 +94,7 @@ async function* follow(
     limitMs: cluster.tryMs,
     signal: AbortSignal.any([ended, monitor.signal]),
   };
-  const parts: Change[] = [];
+  const parts: Part[] = [];
   try {
     for await (const response of member.transport.watch(watchRequest(keys, progress), options)) {
       cluster.checkCluster(member, response.header);
@@ -104,7 +110,7 @@ async function* follow(
 
 function watchRequest(keys: EtcdKeys, { prefix, revision }: Progress) {
   return {
-    ...keys.range(prefix),
+    ...keys.watchRange(prefix),
     "start_revision": String(revision + 1),
     "progress_notify": true,
     // Large sets of changes come in fragments, each below etcd's limit of a message.
@@ -116,21 +122,24 @@ function watchRequest(keys: EtcdKeys, { prefix, revision }: Progress) {
 function read(
   keys: EtcdKeys,
   progress: Progress,
-  parts: Change[],
+  parts: Part[],
   response: WatchResponse,
 ): WatchBatch | undefined {
   if (response.canceled) return readEnd(response);
   for (const { type, kv } of response.events ?? []) {
-    if (kv) parts.push(keys.change(isDelete(type), kv));
+    if (!kv) continue;
+    const change = keys.isWatermark(kv) ? undefined : keys.change(isDelete(type), kv);
+    parts.push({ change, revision: revisionOf(kv) });
   }
   // A fragment may end in the middle of a commit.
   if (response.fragment) return undefined;
-  const changes = parts.splice(0).filter(({ revision }) => revision > progress.revision);
-  const last = changes.at(-1)?.revision;
+  const fresh = parts.splice(0).filter(({ revision }) => revision > progress.revision);
+  const last = fresh.at(-1)?.revision;
   // A response without events means that everything up to the revision in its header was sent.
   const sent = response.created ? progress.revision : Number(response.header?.revision ?? 0);
   progress.revision = Math.max(progress.revision, last ?? sent);
-  return last === undefined ? undefined : { kind: "changes", changes, revision: last };
+  if (last === undefined) return undefined;
+  return { kind: "changes", changes: fresh.flatMap(({ change }) => change ?? []), revision: last };
 }
 
 // etcd and etcd3 spell the names of enumerations differently.

@@ -18,7 +18,7 @@ import {
 import { closedFault, isBusy, lockedFault, replacedFault, storeFault } from "./sqlite_faults.ts";
 import { openDatabase, resolveStorePath } from "./sqlite_file.ts";
 import { openSnapshot } from "./sqlite_snapshot.ts";
-import { type GroupResult, type PreparedCommit, Rows } from "./sqlite_rows.ts";
+import { type GroupResult, lastRevision, type PreparedCommit, Rows } from "./sqlite_rows.ts";
 import { type Watcher, Watchers } from "./sqlite_watch.ts";
 
 /** Options of openSqlite(). */
@@ -131,6 +131,13 @@ class SqliteStore implements Store {
     } finally {
       this.#watchers.remove(watcher);
     }
+  }
+
+  async watermark(): Promise<number> {
+    const revision = await this.#read(() => lastRevision(this.#db));
+    // Commits of other processes are read now, not at the next poll.
+    this.#watchers.poll();
+    return revision;
   }
 
   close(): Promise<void> {

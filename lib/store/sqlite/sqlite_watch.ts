@@ -33,7 +33,7 @@ export class Watchers {
   add(prefix: string, revision: number): Watcher {
     const watcher = { prefix, revision, isBehind: true, isForeign: false, wake: () => {} };
     this.#all.add(watcher);
-    this.#timer ??= setInterval(() => this.#poll(), POLL_MS);
+    this.#timer ??= setInterval(() => this.poll(), POLL_MS);
     return watcher;
   }
 
@@ -73,7 +73,8 @@ export class Watchers {
     signal.removeEventListener("abort", onAbort);
   }
 
-  #poll(): void {
+  /** Makes all watchers read the log; those see that it is a change of another connection if it is. */
+  poll(): void {
     try {
       const version = this.#readVersion();
       if (version === this.#version) return;

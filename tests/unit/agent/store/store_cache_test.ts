@@ -23,6 +23,88 @@ Deno.test("StoreCache shows its own commit at once", async () => {
   assertEquals(cache.documents.get("a"), { value: 1, revision: 1 });
 });
 
+/** A cache that follows `store` until it is disposed of; `late` counts how often all was read again. */
+async function following(store: MemoryStore) {
+  const cache = await StoreCache.load(store);
+  const stop = new AbortController();
+  const count = { late: 0 };
+  cache.onLate(() => count.late++);
+  const ended = cache.follow(stop.signal, () => {});
+  return {
+    cache,
+    count,
+    [Symbol.asyncDispose]: () => {
+      stop.abort();
+      return ended;
+    },
+  };
+}
+
+Deno.test("catchUp() knows all commits made before it, however many others write to the same etcd", async () => {
+  const store = new MemoryStore();
+  await using followed = await following(store);
+  const { cache, count } = followed;
+  const other = store.another();
+  for (let n = 0; n < 50; n++) {
+    store.database.writeElsewhere();
+    await other.commit([], [n % 2 ? { key: "a", value: undefined } : { key: "a", value: n }]);
+    store.database.writeElsewhere();
+    await cache.catchUp();
+    assertEquals(cache.documents.get("a")?.value, n % 2 ? undefined : n);
+  }
+  assertEquals(count.late, 0);
+});
+
+Deno.test("catchUp() writes no watermark where the watch is up to date, or a moment behind", async () => {
+  const store = new MemoryStore();
+  await using followed = await following(store);
+  await store.another().commit([], [{ key: "a", value: 1 }]);
+  await followed.cache.catchUp();
+  await followed.cache.catchUp();
+  assertEquals([store.database.watermark, store.database.revision], [0, 1]);
+});
+
+Deno.test("catchUp() reads everything if the watch has stopped, and says so", async () => {
+  const store = new MemoryStore();
+  const stopped = Promise.withResolvers<void>();
+  store.watch = async function* () {
+    await stopped.promise;
+    yield* [];
+  };
+  await using followed = await following(store);
+  await store.commit([], [{ key: "a", value: 1 }]);
+  await followed.cache.catchUp();
+  assertEquals([followed.cache.documents.get("a")?.value, followed.count.late], [1, 1]);
+  stopped.resolve();
+});
+
+Deno.test("learn() knows the deletion with which a commit conflicted without reading everything", async () => {
+  const store = new MemoryStore();
+  store.database.put({ a: 1 });
+  await using followed = await following(store);
+  await store.commit([], [{ key: "a", value: undefined }]);
+  store.database.writeElsewhere();
+  await followed.cache.learn("a");
+  assertEquals([followed.cache.documents.has("a"), followed.count.late], [false, 0]);
+});
+
+Deno.test("reload() keeps what the watch reports while it reads: writes and deletions", async () => {
+  const store = new MemoryStore();
+  store.database.put({ a: 1, b: 1 });
+  await using followed = await following(store);
+  const { list } = store;
+  store.list = async function (prefix, onPage) {
+    const listed = await list.call(this, prefix, onPage);
+    this.database.put({ b: undefined, c: 3 });
+    while (followed.cache.revision < this.database.revision) {
+      await new Promise((done) => setTimeout(done));
+    }
+    return listed;
+  };
+  await followed.cache.reload();
+  assertEquals([...followed.cache.documents.keys()].sort(), ["a", "c"]);
+});
+
 Deno.test("commit() asks again with fresh documents after a conflict", async () => {
   const store = new MemoryStore();
   const cache = await StoreCache.load(store);

@@ -37,13 +37,6 @@ Deno.test("replaceAll() removes what the list lacks, but not what was written af
   assertEquals([[...map.documents.keys()], map.revision], [["a", "c"], 5]);
 });
 
-Deno.test("replaceAll() at an older revision takes over a restored store", () => {
-  const map = new VersionedMap();
-  map.replaceAll([{ key: "a", value: "new", revision: 8 }], 8);
-  map.replaceAll([{ key: "a", value: "old", revision: 2 }], 2);
-  assertEquals([map.documents.get("a"), map.revision], [{ value: "old", revision: 2 }, 2]);
-});
-
 Deno.test("reaches() waits for a revision, and for no longer than its limit", async () => {
   const map = new VersionedMap();
   map.settle(3);

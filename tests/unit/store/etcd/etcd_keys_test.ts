@@ -22,6 +22,20 @@ Deno.test("range() contains the keys with its prefix, and never an idempotency k
   }
 });
 
+Deno.test("watchRange() contains the watermark in a watch of everything, and no idempotency key", () => {
+  const isWatched = (prefix: string, key: Uint8Array) => {
+    const { key: first, "range_end": end } = keys.watchRange(prefix);
+    return order(first, key) <= 0 && order(key, end) < 0;
+  };
+  assertEquals(["", "a"].map((prefix) => isWatched(prefix, keys.watermark)), [true, false]);
+  assertEquals(contains("", keys.watermark), false);
+  const client = "ffffffff-ffff-4fff-bfff-ffffffffffff";
+  assertEquals(isWatched("", keys.idempotencyKey(`${client}/9`)), false);
+  assertEquals(isWatched("", keys.bytes("a")), true);
+  assertEquals(keys.isWatermark({ key: keys.watermark }), true);
+  assertEquals(keys.isWatermark({ key: keys.bytes("a") }), false);
+});
+
 Deno.test("entry() reads what the gateway and gRPC send, also text beyond ASCII and no JSON", () => {
   const bytes = (text: string) => encoder.encode(text);
   for (const convert of [bytes, (text: string) => bytes(text).toBase64()]) {
