@@ -53,6 +53,10 @@ const INNER_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
     ...["agent/api.ts", "agent/store"],
     ...["agent/pods/local_tags.ts", "agent/pods/port_external_ids.ts"],
   ]],
+  ["agent/reach", [
+    ...["agent/api.ts", "agent/store", "agent/fabric"],
+    ...["agent/pods/local_tags.ts", "agent/pods/port_external_ids.ts"],
+  ]],
   ["agent/policy", [
     ...["agent/api.ts", "agent/store", "agent/fabric"],
     ...["agent/pods/local_tags.ts", "agent/pods/port_external_ids.ts"],

@@ -60,7 +60,11 @@ export async function runAgent(
     ? new Presence(store, await presenceOptions(options, agent, stopping))
     : undefined;
   const onStep = (what: string) => gate.step(what);
-  const joinStore = () => join({ presence, intents, files: options.intents, log, onStep });
+  const joinStore = () =>
+    join({
+      ...{ presence, intents, files: options.intents, log, onStep },
+      recordHostRange: () => recordRange(store, options.hostRange),
+    });
   const unreadable = new UnreadableRecords(log);
   unreadable.log(store.documents);
   if (!store.unreachable) await joinStore();
@@ -109,6 +113,13 @@ function openGate(gate: RequestGate, { agent, notes, health }: {
     },
     cni: answerCni,
   });
+}
+
+/** Records the host range of the flag; the code is loaded only with the flag. */
+async function recordRange(store: StoreCache, hostRange: string | undefined): Promise<void> {
+  if (hostRange === undefined) return;
+  const { recordHostRange } = await import("./reach/host_number.ts");
+  await recordHostRange(store, hostRange);
 }
 
 async function makeStateDir(path: string): Promise<void> {

@@ -18,6 +18,8 @@ export interface AgentOptions extends DriverOptions {
   readonly isUplinkForced: boolean;
   /** This host's tunnel address; that of the intent when absent. */
   readonly vtepIp?: string;
+  /** CIDR of the addresses of hosts in pods' networks; that of the store when absent. */
+  readonly hostRange?: string;
   /** Set arp_ignore on NICs that answer ARP for the tunnel address, on the userspace datapath. */
   readonly setsArpIgnore: boolean;
   readonly onUnmatched: "ignore" | "fail";

@@ -90,6 +90,11 @@ export const FLAGS: readonly Flag[] = [
     help: "userspace datapath: set arp_ignore on a NIC that answers ARP for the tunnel address",
   },
   {
+    name: "host-range",
+    value: "CIDR",
+    help: "addresses of hosts in pods' networks, the same on all hosts (default: 100.64.0.0/14)",
+  },
+  {
     name: "docker",
     value: "ADDR",
     fallback: "unix:/var/run/docker.sock",

@@ -2,7 +2,7 @@
 
 import { dirname } from "@std/path";
 import type { AgentOptions } from "../agent/options.ts";
-import { vtepRefusal } from "../intent/field_rules.ts";
+import { readHostRange, vtepRefusal } from "../intent/field_rules.ts";
 import { Fault } from "../util/errors.ts";
 import { isLinkName, isName, LONG_NAME_LIMIT, parseName } from "../util/names.ts";
 import { parseSocketPath } from "../util/socket_path.ts";
@@ -30,6 +30,7 @@ export async function agentOptionsFrom(flags: FlagValues): Promise<AgentOptions>
   const ovsdb = one(flags, "ovsdb").replace(/^(?=\/)/, "unix:");
   const bridge = one(flags, "bridge");
   const [uplink, vtepIp] = [one(flags, "uplink"), one(flags, "vtep-ip")];
+  const hostRange = one(flags, "host-range");
   if (!ovsdb.startsWith("unix:")) {
     throw new Fault("usage", `--ovsdb "${ovsdb}" is not a unix socket`, { fix: "use unix:PATH" });
   }
@@ -70,6 +71,7 @@ export async function agentOptionsFrom(flags: FlagValues): Promise<AgentOptions>
     isUplinkForced: isSet(flags, "uplink-force"),
     setsArpIgnore: isSet(flags, "vtep-arp-ignore"),
     ...vtepIp === "" ? {} : { vtepIp: parseVtep(vtepIp) },
+    ...hostRange === "" ? {} : { hostRange: readHostRange(hostRange) },
     docker: one(flags, "docker"),
     callLimitMs: Math.max(100, msIn(flags, "call-limit")),
     onUnmatched: one(flags, "unmatched") as AgentOptions["onUnmatched"],

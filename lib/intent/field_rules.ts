@@ -2,9 +2,11 @@
 // and again when it is planned, when the values that the file leaves out are known.
 
 import { type AddressPool, createPool, parseAddressRange, refusalOf } from "../ipam/addresses.ts";
+import { DEFAULT_HOST_RANGE, parseHostRange } from "../ipam/host_range.ts";
 import { VLANS, VNIS } from "../ipam/ranges.ts";
 import { reservationOf } from "../ipam/reserved.ts";
 import {
+  hostsIn,
   lastOf,
   parseAddress,
   parseSubnet,
@@ -56,6 +58,17 @@ export function vtepRefusal(address: string): string | undefined {
   const refusal = reservationOf({ first, last: first });
   if (subnetHas(LINK_LOCAL, first)) return undefined;
   return refusal ?? (first < CLASS_E.base ? undefined : "it is not a unicast address of a host");
+}
+
+/** Returns a host range, normalised. Faults: usage. */
+export function readHostRange(text: string): string {
+  const { whole } = parseHostRange(text);
+  const refusal = reservationOf(hostsIn(whole));
+  if (refusal === undefined) return subnetToText(whole);
+  throw new Fault("usage", `host range ${text} is refused`, {
+    why: refusal,
+    fix: `choose one such as ${DEFAULT_HOST_RANGE}`,
+  });
 }
 
 /** Returns the pool of a network. Faults (usage) if gateway, reserve or range do not suit `subnet`. */

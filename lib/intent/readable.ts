@@ -26,6 +26,9 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   policies: {},
   claims: { owner: "string" },
   subnets: { networks: "object" },
+  owners: { networks: "object" },
+  cluster: {},
+  hostnumbers: { host: "string", number: "number" },
   attachments: {
     host: "string",
     tenant: "string",

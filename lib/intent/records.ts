@@ -9,6 +9,23 @@ export const SCHEMA = 1;
 /** How a network's frames are marked on the wire. */
 export type Encap = "vlan" | "vxlan";
 
+/** Which router has a network's `DefaultGw`: one of the fabric, or every host. */
+export type GatewayType = "external" | "distributed";
+
+/** What pods of a network may reach beyond it, or (`ports`) who may come in to them. */
+export type ReachWord = "host" | "services" | "outside" | "ports";
+
+/** How a network is connected; in a tenant, for those of its networks that do not say. */
+export interface ReachFields {
+  readonly gatewayType?: GatewayType;
+  /** Sorted, each once. */
+  readonly reach?: readonly ReachWord[];
+  /** Networks that hosts route to: `network` of the same tenant, or `tenant/network`. */
+  readonly reachNetworks?: readonly string[];
+  /** False: the fabric routes the subnet, so packets leave a host with the pod's own address. */
+  readonly natOutgoing?: boolean;
+}
+
 /** Who chose a tag, subnet or address: the user's intent, or the allocator. */
 export type ChosenBy = "intent" | "pool";
 
@@ -23,8 +40,25 @@ export interface HostRecord {
   readonly netId?: string;
 }
 
+/** `cluster/settings`: what holds for all hosts and networks. What a file leaves out is kept. */
+export interface ClusterRecord {
+  readonly schema: number;
+  /** CIDR of the addresses of hosts and of aliases; lib/ipam/host_range.ts. */
+  readonly hostRange?: string;
+  /** CIDRs in which services have their addresses. */
+  readonly serviceCidrs?: readonly string[];
+}
+
+/** `hostnumbers/<host>`: the host's place in the host range. */
+export interface HostNumberRecord {
+  readonly schema: number;
+  readonly host: string;
+  /** From 1 on; claimed by `claims/host/<number>`. */
+  readonly number: number;
+}
+
 /** `tenants/<t>` */
-export interface TenantRecord {
+export interface TenantRecord extends ReachFields {
   readonly schema: number;
   readonly name: string;
   readonly defaultNetType: Encap;
@@ -44,7 +78,7 @@ export interface TenantRecord {
 }
 
 /** `networks/<t>/<n>`: one L2 segment. */
-export interface NetworkRecord {
+export interface NetworkRecord extends ReachFields {
   readonly schema: number;
   readonly tenant: string;
   readonly name: string;
@@ -71,6 +105,10 @@ export interface NetworkRecord {
   readonly reserve?: readonly string[];
   /** The only addresses to choose from, inclusive `first-last`. */
   readonly allocRange?: string;
+  /** Only with a distributed gateway: the network has its subnet in every host's stack. Exclusive with the next. */
+  readonly owner?: true;
+  /** Only with a distributed gateway: `tenant/network` that owns an overlapping subnet there. */
+  readonly aliasedBecause?: string;
 }
 
 /** `endpoints/<t>/<n>/<c>`: a place for one pod interface. */
@@ -124,6 +162,12 @@ export interface SubnetsRecord {
 }
 
 /**
+ * `owners/subnets`: the subnets in the hosts' stacks, which do not overlap: `tenant/network` by CIDR; checked
+ * by each commit that adds or removes one.
+ */
+export type OwnersRecord = SubnetsRecord;
+
+/**
  * `arrivals/<t>/<n>`: the endpoint that was the last to take an address in a network. Written without a
  * check by each commit that adds one, so that these do not conflict; checked when the network changes or goes.
  */
@@ -161,6 +205,8 @@ export interface AttachmentRecord {
   readonly gateway?: string;
   readonly mac: string;
   readonly mtu: number;
+  /** Only in an aliased network: the address by which its host's stack knows the pod. */
+  readonly alias?: string;
   readonly generation: number;
   readonly state: AttachmentState;
   readonly reason?: string;
@@ -215,6 +261,10 @@ export const keys = {
   addressClaim: (tenant: string, network: string, address: string) =>
     `claims/ip/${tenant}/${network}/${address}`,
   subnets: (tenant: string) => `subnets/${tenant}`,
+  owners: "owners/subnets",
+  cluster: "cluster/settings",
+  hostNumber: (host: string) => `hostnumbers/${host}`,
+  hostNumberClaim: (number: number) => `claims/host/${number}`,
   /** Written with each new endpoint; checked when the network's pool changes or the network is deleted. */
   arrival: (tenant: string, network: string) => `arrivals/${tenant}/${network}`,
   attachment: (host: string, sandbox: string, iface: string) =>

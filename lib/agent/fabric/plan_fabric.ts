@@ -18,6 +18,7 @@ import type { DesiredTunnel, Member, TunnelNetwork } from "../../ovs/tunnel/desi
 import {
   attachmentsAt,
   attachmentsOf,
+  distributedNetworksOf,
   findEndpoint,
   findNetwork,
   hostsOf,
@@ -59,12 +60,18 @@ export function planFabric(
   };
 }
 
-/** Returns the networks that have an attachment on `host`, in the order of their keys. */
+/**
+ * Returns the networks that have an attachment on `host`, and those with a distributed gateway, which every host
+ * has; in the order of their keys.
+ */
 function networksHere(documents: Documents, host: string): NetworkRecord[] {
   const found = new Map<string, NetworkRecord>();
   for (const one of attachmentsOf(documents, host)) {
     const network = findNetwork(documents, one);
     if (network) found.set(keys.network(network.tenant, network.name), network);
+  }
+  for (const network of distributedNetworksOf(documents)) {
+    found.set(keys.network(network.tenant, network.name), network);
   }
   return [...found].sort(([a], [b]) => a < b ? -1 : 1).map(([, network]) => network);
 }
@@ -100,7 +107,7 @@ function membersElsewhere(documents: Documents, host: string, network: NetworkRe
 const orderOf = ({ ip, vtep }: Member) => `${ip} ${vtep}`;
 
 /** Reports whether an attachment is the newest of its endpoint: an old one may exist for a moment. */
-function isNewest(documents: Documents, one: AttachmentRecord): boolean {
+export function isNewest(documents: Documents, one: AttachmentRecord): boolean {
   const bound = findEndpoint(documents, one)?.bound;
   return bound === undefined || (bound.host === one.host && bound.generation === one.generation);
 }

@@ -12,6 +12,7 @@ import {
 } from "../../intent/records.ts";
 import type { Choice } from "../../intent/bind.ts";
 import { whyUnreadable } from "../../intent/readable.ts";
+import { macOf } from "../../ipam/macs.ts";
 import { Fault } from "../../util/errors.ts";
 import type { Check, Json, Write } from "../../store/store.ts";
 import {
@@ -217,10 +218,4 @@ function generationAt(host: string, { bound }: EndpointRecord): number {
 
 function endpointKey({ tenant, network, container }: EndpointRecord): string {
   return keys.endpoint(tenant, network, container);
-}
-
-/** Returns the MAC of an address: locally administered `02:02`, then its four bytes. */
-export function macOf(address: string): string {
-  const bytes = address.split(".").map((byte) => Number(byte).toString(16).padStart(2, "0"));
-  return ["02", "02", ...bytes].join(":");
 }

@@ -1,11 +1,13 @@
 // Typed queries on the cached documents; they return only records that this version can read.
 
 import { documentsIn, groups } from "../../intent/indexed_documents.ts";
+import { idOf, isDistributed } from "../../intent/reach_settings.ts";
 import { readableAt, whyUnreadable } from "../../intent/readable.ts";
 import {
   type AttachmentRecord,
   type Documents,
   type EndpointRecord,
+  type HostNumberRecord,
   type HostRecord,
   keys,
   type NetworkRecord,
@@ -98,7 +100,14 @@ function scan<T>(documents: Documents, prefix: string): T[] {
 export const tenantsOf = (documents: Documents) => inFolder<TenantRecord>(documents, "tenants");
 export const networksOf = (documents: Documents) => inFolder<NetworkRecord>(documents, "networks");
 export const presencesOf = (documents: Documents) => inFolder<PresenceRecord>(documents, "agents");
+export const hostNumbersOf = (documents: Documents) =>
+  inFolder<HostNumberRecord>(documents, "hostnumbers");
 export const hostsOf = (documents: Documents) => inFolder<HostRecord>(documents, "hosts");
+
+/** Returns the networks with a distributed gateway, in the order of `tenant/network`. */
+export function distributedNetworksOf(documents: Documents): NetworkRecord[] {
+  return networksOf(documents).filter(isDistributed).sort((a, b) => idOf(a) < idOf(b) ? -1 : 1);
+}
 
 /** Returns the key of an attachment's document. */
 export function attachmentKey({ host, sandbox, interface: name }: AttachmentRecord): string {

@@ -13,6 +13,8 @@ export interface JoinParts {
   readonly intents: IntentStore;
   /** Texts of intents to apply, with their names for errors. */
   readonly files: readonly { readonly name: string; readonly text: string }[];
+  /** Records the host range of the flag, if one is given. */
+  readonly recordHostRange: () => Promise<void>;
   readonly log: Log;
   /** Called with what joining does next; awaited, as planning a large intent blocks the agent. */
   readonly onStep?: (what: string) => Promise<void>;
@@ -20,7 +22,7 @@ export interface JoinParts {
 
 /** Joins the store. Faults: conflict (another agent has the label), and those of an apply. */
 export async function join(
-  { presence, intents, files, log, onStep = async () => {} }: JoinParts,
+  { presence, intents, files, recordHostRange, log, onStep = async () => {} }: JoinParts,
 ): Promise<void> {
   if (presence) await onStep("taking the host label");
   await presence?.take();
@@ -31,6 +33,7 @@ export async function join(
         revision: n,
       });}
   }
+  await recordHostRange();
   for (const { name, text } of files) {
     await onStep(`applying intent ${name}`);
     await applyOne(intents, name, text, log);

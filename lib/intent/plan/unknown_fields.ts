@@ -4,6 +4,7 @@ import {
   type EndpointRecord,
   type HostRecord,
   type NetworkRecord,
+  type ReachFields,
   SCHEMA,
   type TenantRecord,
 } from "../records.ts";
@@ -13,7 +14,15 @@ type Fields<T> = Readonly<Record<Exclude<keyof T, "schema">, true>>;
 
 const host: Fields<HostRecord> = { name: true, intf: true, vtepIp: true, netId: true };
 
+const REACH: Fields<ReachFields> = {
+  gatewayType: true,
+  reach: true,
+  reachNetworks: true,
+  natOutgoing: true,
+};
+
 const tenant: Fields<TenantRecord> = {
+  ...REACH,
   name: true,
   defaultNetType: true,
   subnetPool: true,
@@ -26,6 +35,7 @@ const tenant: Fields<TenantRecord> = {
 };
 
 const network: Fields<NetworkRecord> = {
+  ...REACH,
   tenant: true,
   name: true,
   description: true,
@@ -43,6 +53,8 @@ const network: Fields<NetworkRecord> = {
   mtu: true,
   reserve: true,
   allocRange: true,
+  owner: true,
+  aliasedBecause: true,
 };
 
 const endpoint: Fields<EndpointRecord> = {

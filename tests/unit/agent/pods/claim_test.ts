@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { macOf, type Place, planClaim } from "../../../../lib/agent/pods/claim.ts";
+import { type Place, planClaim } from "../../../../lib/agent/pods/claim.ts";
+import { macOf } from "../../../../lib/ipam/macs.ts";
 import type { AttachmentRecord, EndpointRecord } from "../../../../lib/intent/records.ts";
 
 const endpoint: EndpointRecord = {

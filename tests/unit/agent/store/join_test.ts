@@ -34,7 +34,10 @@ async function joinAs(
     ...{ mtu: () => undefined, clock: () => AT },
   });
   const intents = new IntentStore(cache, () => AT);
-  await join({ presence: isShared ? presence : undefined, intents, files, log });
+  await join({
+    ...{ presence: isShared ? presence : undefined, intents, files, log },
+    recordHostRange: () => Promise.resolve(),
+  });
   return log;
 }
 
