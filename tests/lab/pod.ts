@@ -26,6 +26,11 @@ export async function makePod(name: string, namespace = "default"): Promise<Pod>
   const id = randomHex(64);
   await run("ip", ["netns", "add", id]);
   await run("ip", ["-n", id, "link", "set", "lo", "up"]);
+  return podAt(id, name, namespace);
+}
+
+/** Returns what is in a namespace that is there, such as a host's, as a pod; it ends with it. */
+export function podAt(id: string, name: string, namespace = "default"): Pod {
   const inside = (cmd: string, ...args: string[]) => runInside(id, cmd, args);
   return {
     namespace,

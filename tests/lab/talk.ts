@@ -11,7 +11,7 @@ export class Talker implements AsyncDisposable {
   readonly pod: Pod;
   readonly #child: Deno.ChildProcess;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #waiting = new Map<number, (isAnswered: boolean) => void>();
+  readonly #waiting = new Map<number, (answered: Answered) => void>();
   #next = 0;
 
   private constructor(pod: Pod, child: Deno.ChildProcess) {
@@ -20,15 +20,19 @@ export class Talker implements AsyncDisposable {
     this.#writer = child.stdin.getWriter();
   }
 
-  /** Starts it; returns it when it listens on all ports. */
+  /** Starts it; returns it when it listens on all ports. `name` is what it calls itself. */
   static async start(
     pod: Pod,
-    { tcp = [], udp = [] }: { readonly tcp?: readonly number[]; readonly udp?: readonly number[] },
+    { tcp = [], udp = [], name = pod.name }: {
+      readonly tcp?: readonly number[];
+      readonly udp?: readonly number[];
+      readonly name?: string;
+    },
   ): Promise<Talker> {
     const child = new Deno.Command("ip", {
       args: [
         ...["netns", "exec", pod.id, Deno.execPath(), "run", "--no-config", "--cached-only"],
-        ...["--no-check", "--unstable-net", "--allow-net", TALKER, tcp.join(), udp.join()],
+        ...["--no-check", "--unstable-net", "--allow-net", TALKER, tcp.join(), udp.join(), name],
       ],
       stdin: "piped",
       stdout: "piped",
@@ -42,18 +46,35 @@ export class Talker implements AsyncDisposable {
   }
 
   /**
-   * Reports whether the pod at `ip` answers, within `limitMs` of the reference machine. Over UDP, question and
-   * answer may have a size in bytes.
+   * Reports whether the pod at `ip` answers, within `limitMs` of the reference machine. Question and answer may
+   * have a size in bytes.
    */
-  asks(
+  async asks(
     protocol: "tcp" | "udp",
     ip: string,
     port: number,
-    { limitMs = 1_500, ...udp }: Partial<Pick<Ask, "limitMs" | "bytes" | "tries">> = {},
+    options: Partial<Pick<Ask, "limitMs" | "bytes" | "tries">> = {},
   ): Promise<boolean> {
+    return (await this.#ask({ protocol, ip, port, ...options })).isAnswered;
+  }
+
+  /**
+   * Asks for the name of whatever answers there; returns `NAME saw ADDRESS`, over UDP followed by the size that
+   * arrived, or undefined without an answer.
+   */
+  async asksWho(
+    protocol: "tcp" | "udp",
+    ip: string,
+    port: number,
+    options: Partial<Pick<Ask, "limitMs" | "bytes" | "tries">> = {},
+  ): Promise<string | undefined> {
+    return (await this.#ask({ protocol, ip, port, isWho: true, ...options })).answer;
+  }
+
+  #ask({ limitMs = 1_500, ...question }: Omit<Ask, "id" | "limitMs"> & { limitMs?: number }) {
     const id = this.#next++;
-    const ask: Ask = { id, protocol, ip, port, limitMs: scaled(limitMs), ...udp };
-    const answered = new Promise<boolean>((resolve) => this.#waiting.set(id, resolve));
+    const ask: Ask = { id, limitMs: scaled(limitMs), ...question };
+    const answered = new Promise<Answered>((resolve) => this.#waiting.set(id, resolve));
     void this.#writer.write(new TextEncoder().encode(`${JSON.stringify(ask)}\n`));
     return answered;
   }
@@ -80,8 +101,8 @@ export class Talker implements AsyncDisposable {
     }
   }
 
-  #take({ id, isAnswered }: Answered): void {
-    this.#waiting.get(id)?.(isAnswered);
-    this.#waiting.delete(id);
+  #take(answered: Answered): void {
+    this.#waiting.get(answered.id)?.(answered);
+    this.#waiting.delete(answered.id);
   }
 }
