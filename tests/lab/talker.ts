@@ -129,7 +129,9 @@ async function askUdp(ask: Ask): Promise<Uint8Array | undefined> {
   try {
     for (let tries = 0; tries < most; tries++) {
       await socket.send(question, { transport: "udp", hostname: ip, port }).catch(() => {});
-      const pause = new Promise<undefined>((done) => setTimeout(() => done(undefined), limitMs / most));
+      const pause = new Promise<undefined>((done) =>
+        setTimeout(() => done(undefined), limitMs / most)
+      );
       const answer = await Promise.race([heard, pause]);
       if (answer) return answer;
     }
