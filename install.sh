@@ -13,7 +13,7 @@ TRY_TOOLS=(
 TEST_TOOLS=(
   etcd:etcd-server etcdctl:etcd-client dockerd:docker.io busybox:busybox-static
   /usr/lib/cni/bridge:containernetworking-plugins tcpdump:tcpdump jq:jq openssl:openssl sysctl:procps
-  containerd:containerd runc:runc iptables:iptables podman:podman
+  containerd:containerd runc:runc iptables:iptables podman:podman nft:nftables
 )
 # Tools for tests/kube/build.sh, which builds Kubernetes once.
 KUBE_TOOLS=(

@@ -79,6 +79,7 @@ const INNER_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
   ["intent/examples", []],
   ["intent/file", ["intent"]],
   ["intent/plan", ["intent", "intent/file"]],
+  ["net/host", ["net"]],
   ["net/iproute", ["net"]],
   ["net/netlink", ["net"]],
   // From the bottom: sockets, protocols, commands, the bridge, and what is built on it.

@@ -27,3 +27,11 @@ export interface LinkEvents {
   /** Ends the subscription. */
   close(): void;
 }
+
+/** A subscription to changes of what this host's stack has for pods. */
+export interface StackEvents {
+  /** Reports whether something may have changed since the last call. */
+  take(): boolean;
+  /** Ends the subscription. */
+  close(): void;
+}

@@ -1,10 +1,11 @@
 // Chooses the driver of links.
 
-import type { LinkEvents } from "./link_events.ts";
+import type { LinkEvents, StackEvents } from "./link_events.ts";
 import { openIprouteLinks } from "./iproute/iproute_links.ts";
 import type { Links } from "./links.ts";
 import { openNetlinkLinks } from "./netlink/netlink_links.ts";
 import { openEvents } from "./netlink/netlink_events.ts";
+import { openStackEvents, type StackNames } from "./netlink/stack_events.ts";
 import { hasLibc, openLibc } from "./netlink/libc.ts";
 
 /** Which driver, and how our links are recognised. */
@@ -28,5 +29,18 @@ export function openLinkEvents({ driver }: Pick<Links, "driver">): LinkEvents | 
     return openEvents(openLibc());
   } catch {
     return undefined; // before Linux 4.2: only the periodic reconciliation notices changes
+  }
+}
+
+/** Subscribes to changes of the host's own stack; undefined as for openLinkEvents(). */
+export function openHostEvents(
+  { driver }: Pick<Links, "driver">,
+  names: StackNames,
+): StackEvents | undefined {
+  if (driver !== "netlink") return undefined;
+  try {
+    return openStackEvents(openLibc(), names);
+  } catch {
+    return undefined; // a kernel without nftables: only a comparison notices changes
   }
 }

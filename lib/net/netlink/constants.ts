@@ -12,7 +12,13 @@ export const RTM = {
   newRoute: 24,
   deleteRoute: 25,
   getRoute: 26,
+  newNeighbour: 28,
+  deleteNeighbour: 29,
+  newNetconf: 80,
 } as const;
+
+/** Multicast groups: links, and what IPv4 has of them. */
+export const RTNLGRP = { link: 1, neighbour: 3, address: 5, route: 7, netconf: 24 } as const;
 
 /** Attributes of a link. */
 export const IFLA = {
@@ -31,7 +37,11 @@ export const IFLA = {
 export const IFLA_INFO = { kind: 1, data: 2 } as const;
 export const VETH_INFO_PEER = 1;
 /** Attributes of an address. */
-export const IFA = { address: 1, local: 2 } as const;
+export const IFA = { address: 1, local: 2, label: 3 } as const;
+/** Attributes of an entry of the neighbour table. */
+export const NDA = { destination: 1 } as const;
+/** Attributes of a link's settings. */
+export const NETCONFA = { linkIndex: 1 } as const;
 /** Attributes of a route. */
 export const RTA = {
   destination: 1,

@@ -1,67 +1,26 @@
-// Notifications of rtnetlink from all namespaces that this one has a link to, over one socket. It is polled from
-// time to time, not waited for: that costs one system call while nothing happens, where listing the links of each
-// sandbox costs ten.
+// Notifications of rtnetlink from all namespaces that this one has a link to, over one socket: listing the links
+// of each sandbox would cost ten times as much.
 
 import type { LinkEvent, LinkEvents } from "../link_events.ts";
 import { bytesToAddress, decodeLinks } from "./replies.ts";
-import { call, type Libc, Refusal } from "./libc.ts";
-import { openSocket } from "./netns_sockets.ts";
-import { AF, IFA, IFLA, RT_TABLE_MAIN, RTA, RTM } from "./constants.ts";
-import { decodeAttributes, decodeMessages, decodeText, type Message } from "./encoding.ts";
-
-const AF_NETLINK = 16;
-const SOL_NETLINK = 270;
-const NETLINK_ADD_MEMBERSHIP = 1;
-/** Linux 4.2: all namespaces that have an id here, which a veth pair between the two assigns. */
-const NETLINK_LISTEN_ALL_NSID = 8;
-/** RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE. */
-const GROUPS = [1, 5, 7];
-const MSG_DONTWAIT = 0x40;
-
-// A notification is below 2 KB; the kernel returns one at a time.
-const BUFFER_BYTES = 16_384;
+import type { Libc } from "./libc.ts";
+import { AF, IFA, IFLA, RT_TABLE_MAIN, RTA, RTM, RTNLGRP } from "./constants.ts";
+import { decodeAttributes, decodeText, type Message } from "./encoding.ts";
+import { subscribe } from "./subscription.ts";
 
 /** Subscribes. Faults: Refusal. */
 export function openEvents(libc: Libc): LinkEvents {
-  const socket = openSocket(libc);
-  const set = (option: number, value: number) =>
-    call(libc, "subscription to link events", () => {
-      return libc.setsockopt(socket.fd, SOL_NETLINK, option, new Uint8Array([value, 0, 0, 0]), 4);
-    });
-  // A socket gets its address with its first request. This one never sends any, and without an address the kernel
-  // takes it for the originator of each change, and does not notify it.
-  const address = new Uint8Array([AF_NETLINK, ...Array(11).fill(0)]); // struct sockaddr_nl
-  call(libc, "subscription to link events", () => libc.bind(socket.fd, address, 12));
-  set(NETLINK_LISTEN_ALL_NSID, 1);
-  for (const group of GROUPS) set(NETLINK_ADD_MEMBERSHIP, group);
-  const buffer = new Uint8Array(new ArrayBuffer(BUFFER_BYTES));
-  const next = (): Uint8Array | undefined => {
-    const size = BigInt(buffer.length);
-    const length = call(libc, "read of link events", () => {
-      return libc.recv(socket.fd, buffer, size, MSG_DONTWAIT);
-    });
-    return buffer.slice(0, length);
-  };
+  const { take, close } = subscribe(libc, {
+    groups: [RTNLGRP.link, RTNLGRP.address, RTNLGRP.route],
+    allNamespaces: true,
+  });
   return {
-    take: () => takeAll(next),
-    close: () => socket[Symbol.dispose](),
+    take: () => {
+      const { messages, isLost } = take();
+      return [...decodeEvents(messages), ...isLost ? [{ kind: "lost" } as const] : []];
+    },
+    close,
   };
-}
-
-function takeAll(next: () => Uint8Array | undefined): LinkEvent[] {
-  const events: LinkEvent[] = [];
-  while (true) {
-    try {
-      const bytes = next();
-      if (bytes) events.push(...decodeEvents(decodeMessages(bytes)));
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error;
-      if (error.is("EAGAIN")) return events;
-      // The socket buffer was full; what it holds follows.
-      if (!error.is("ENOBUFS")) throw error;
-      events.push({ kind: "lost" });
-    }
-  }
 }
 
 /** Returns the events that notifications stand for. Pure. */

@@ -7,7 +7,8 @@ import { C, call, cString, type Libc, Refusal } from "./libc.ts";
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
-const NETLINK_ROUTE = 0;
+/** The netlink family of links, addresses and routes. */
+export const NETLINK_ROUTE = 0;
 
 /** A file descriptor that is closed at the end of its block. */
 export class OpenFile implements Disposable {
@@ -67,11 +68,11 @@ export function checkSandbox(libc: Libc, own: OpenFile, place: SandboxPlace): vo
 }
 
 /** Creates a netlink socket in this thread's namespace. */
-export function openSocket(libc: Libc): OpenFile {
+export function openSocket(libc: Libc, protocol: number = NETLINK_ROUTE): OpenFile {
   const type = SOCK_RAW | C.closeOnExec;
   return new OpenFile(
     libc,
-    call(libc, "netlink socket", () => libc.socket(AF_NETLINK, type, NETLINK_ROUTE)),
+    call(libc, "netlink socket", () => libc.socket(AF_NETLINK, type, protocol)),
   );
 }
 

@@ -1,0 +1,113 @@
+// What of the host's own may keep packets from or to pods: other tables of nftables that drop what is forwarded,
+// a kube-proxy that hides who asks, and a missing way out. Read only.
+
+import { faultFrom } from "../../util/errors.ts";
+import { run } from "../../util/run.ts";
+import type { Hindrance } from "./host_stack.ts";
+import { parseRoutes } from "./stack_state.ts";
+
+/** One object of `nft -j`. */
+interface NftObject {
+  readonly chain?: NftChain;
+  readonly rule?: { readonly chain: string; readonly expr: readonly unknown[] };
+}
+
+interface NftChain {
+  readonly family: string;
+  readonly table: string;
+  readonly name: string;
+  readonly hook?: string;
+  readonly policy?: string;
+}
+
+/** Returns them. Faults: unavailable, timeout, failed. */
+export async function findHindrances(device: string): Promise<Hindrance[]> {
+  const routes = parseRoutes(await run("ip", ["-j", "-4", "route", "show", "default"]));
+  const chains = (await nft("list", "chains")).flatMap(({ chain }) => chain ?? []);
+  const found = await Promise.all([
+    droppingChains(chains, device),
+    masqueradesAll(chains, device),
+  ]);
+  return [...routes.length === 0 ? [NO_WAY_OUT] : [], ...found.flat()];
+}
+
+const NO_WAY_OUT: Hindrance = {
+  what: "this host has no default route: pods reach no further than it does",
+  fix: "add one where pods shall reach the outside",
+};
+
+async function droppingChains(chains: readonly NftChain[], device: string): Promise<Hindrance[]> {
+  const found: Hindrance[] = [];
+  for (const chain of chains.filter(({ hook }) => hook === "forward")) {
+    const isFirewalld = chain.table === "firewalld" && chain.name === "filter_FORWARD";
+    if (chain.policy !== "drop" && !isFirewalld) continue;
+    const isDocker = chains.some(({ family, table, name }) =>
+      family === chain.family && table === chain.table && name === "DOCKER-USER"
+    );
+    const user = isDocker ? "DOCKER-USER" : chain.name;
+    const isAllowed = isFirewalld
+      ? await mentions({ ...chain, name: "filter_FORWARD_ZONES" }, device)
+      : await mentions(chain, device) || await mentions({ ...chain, name: user }, device);
+    if (isAllowed) continue;
+    found.push({
+      what:
+        `${isFirewalld ? "firewalld" : isDocker ? "Docker" : "another packet filter"} drops what ` +
+        `this host forwards (chain ${chain.family} ${chain.table} ${chain.name})`,
+      fix: isFirewalld
+        ? `firewall-cmd --permanent --zone=trusted --add-interface=${device} && firewall-cmd --reload`
+        : `iptables -I ${user} -i ${device} -j ACCEPT && iptables -I ${user} -o ${device} -j ACCEPT`,
+    });
+  }
+  return found;
+}
+
+/** kube-proxy's chain of one service tells: with `--masquerade-all`, it marks whoever asks. */
+async function masqueradesAll(chains: readonly NftChain[], device: string): Promise<Hindrance[]> {
+  const nat = chains.filter(({ family, table }) => family === "ip" && table === "nat");
+  const service = nat.find(({ name }) => name.startsWith("KUBE-SVC-"));
+  if (!service || !nat.some(({ name }) => name === "KUBE-MARK-MASQ")) return [];
+  const marks = (await rulesOf(service)).filter(({ expr }) =>
+    JSON.stringify(expr).includes('"KUBE-MARK-MASQ"')
+  );
+  const hidesAll = marks.some(({ expr }) => !/"(saddr|iifname)"/.test(JSON.stringify(expr)));
+  const knowsPods = marks.every(({ expr }) => expr.some((one) => isLinkMatch(one, device)));
+  if (!hidesAll && knowsPods) return [];
+  const prefix = device.replace(/Host$/, "");
+  return [{
+    what: `kube-proxy masquerades ${hidesAll ? "all connections" : "those of pods"} to services: ` +
+      "policies see the host's address instead of the pod's",
+    fix: hidesAll
+      ? "start kube-proxy without --masquerade-all"
+      : `start kube-proxy with --detect-local-mode=InterfaceNamePrefix ` +
+        `--pod-interface-name-prefix=${prefix}`,
+  }];
+}
+
+/** Reports whether an expression compares the link that packets come by with `device`, or `device`'s prefix. */
+function isLinkMatch(expression: unknown, device: string): boolean {
+  const name = /"key":"iifname"}},"right":"([^"*]*)(\*?)"/.exec(JSON.stringify(expression));
+  if (!name) return false;
+  const [, text = "", star] = name;
+  return star ? device.startsWith(text) : device === text;
+}
+
+async function mentions(chain: NftChain, device: string): Promise<boolean> {
+  return (await rulesOf(chain)).some(({ expr }) => JSON.stringify(expr).includes(`"${device}"`));
+}
+
+async function rulesOf({ family, table, name }: NftChain) {
+  try {
+    return (await nft("list", "chain", family, table, name)).flatMap(({ rule }) => rule ?? []);
+  } catch (error) {
+    // Removed meanwhile.
+    if (/No such file or directory/.test(faultFrom(error).message)) return [];
+    throw error;
+  }
+}
+
+async function nft(...args: readonly string[]): Promise<readonly NftObject[]> {
+  const output = JSON.parse(await run("nft", ["-j", ...args])) as {
+    readonly nftables?: readonly NftObject[];
+  };
+  return output.nftables ?? [];
+}

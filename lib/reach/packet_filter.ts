@@ -1,0 +1,126 @@
+// The table of the host's packet filter (nftables) for pods: who may come in by contivHost, where to, and
+// under which address. It repeats what the switch allows, statefully: each of the two holds alone. Pure.
+//
+// An `accept` here does not overrule another table's drop, and a drop here is final. The chains come just
+// before the usual ones, so that addresses are translated here and not by kube-proxy where both would.
+
+import { HOST_PORT, type ReachModel, type ReachNetwork, type ReachWord } from "./reach_model.ts";
+
+/** A table: what seldom changes as text, and the elements of its sets and maps by their names. */
+export interface PacketFilter {
+  /** Name of the table, of family `ip`. */
+  readonly name: string;
+  /** Sets, maps and chains, as `nft -f` reads them inside of the table. */
+  readonly definition: string;
+  readonly elements: Readonly<Record<string, readonly string[]>>;
+}
+
+/** Name of the table. */
+export const FILTER_NAME = "k8contivnet";
+
+/** Returns the table for the host of `model`. */
+export function packetFilterOf(model: ReachModel): PacketFilter {
+  return {
+    name: FILTER_NAME,
+    definition: definitionOf(model),
+    elements: elementsOf(model),
+  };
+}
+
+function elementsOf({ networks, serviceCidrs, aliasRange }: ReachModel): PacketFilter["elements"] {
+  const pods = ownSubnets(networks, aliasRange, () => true);
+  const words = (word: ReachWord) =>
+    networks.filter(({ reach }) => reach.has(word)).flatMap(sourcesOf);
+  return {
+    pods,
+    leaving: ownSubnets(networks, aliasRange, ({ natOutgoing }) => natOutgoing),
+    host: words("host"),
+    services: words("services"),
+    outside: words("outside"),
+    // A pod without an address of its own in this stack cannot be the target of a translation.
+    ports: networks.filter((one) => isOwner(one) && one.reach.has("ports")).map((one) =>
+      one.subnet
+    ),
+    "service_cidrs": [...serviceCidrs],
+    kept: networks.flatMap((one) => keptPairs(one, networks)),
+    hairpins: networks.flatMap(({ local }) =>
+      local.flatMap(({ address, alias }) =>
+        alias ? [`${alias.address} . ${address} : ${alias.hairpin}`] : []
+      )
+    ),
+  };
+}
+
+const isOwner = ({ aliasedBecause }: ReachNetwork) => aliasedBecause === undefined;
+
+/** Returns by which sources this stack knows the pods of a network. */
+function sourcesOf(network: ReachNetwork): string[] {
+  if (isOwner(network)) return [network.subnet];
+  return network.local.flatMap(({ alias }) => alias ? [alias.address] : []);
+}
+
+function ownSubnets(
+  networks: readonly ReachNetwork[],
+  aliasRange: string,
+  isIncluded: (network: ReachNetwork) => boolean,
+): string[] {
+  const owners = networks.filter((one) => isOwner(one) && isIncluded(one));
+  return [
+    ...owners.map(({ subnet }) => subnet),
+    ...networks.some((one) => !isOwner(one)) ? [aliasRange] : [],
+  ];
+}
+
+/**
+ * Returns the pairs of source and destination between which pods are seen by their own addresses: their own
+ * network, and those that the switch routes to. An aliased network is no destination: in this stack its subnet
+ * is another network's. Only its own pods find it there, as the switch decides by who asks.
+ */
+function keptPairs(network: ReachNetwork, all: readonly ReachNetwork[]): string[] {
+  const routed = all.filter((one) => isOwner(one) && network.routedTo.includes(one.id));
+  const subnets = [network.subnet, ...routed.map(({ subnet }) => subnet)];
+  return sourcesOf(network).flatMap((source) => subnets.map((to) => `${source} . ${to}`));
+}
+
+function definitionOf({ self: { node, nat } }: ReachModel): string {
+  const sets = ["pods", "leaving", "host", "services", "outside", "ports", "service_cidrs"];
+  return `
+${sets.map((name) => `set ${name} { type ipv4_addr; flags interval; }`).join("\n")}
+set kept { type ipv4_addr . ipv4_addr; flags interval; }
+map hairpins { type ipv4_addr . ipv4_addr : ipv4_addr; }
+chain postrouting {
+  type nat hook postrouting priority srcnat - 5; policy accept;
+  oifname "${HOST_PORT}" jump to_pods
+  ip saddr @leaving oifname != "${HOST_PORT}" masquerade
+}
+chain to_pods {
+  snat to ip saddr . ip daddr map @hairpins
+  ip saddr @pods ip saddr . ip daddr != @kept snat to ${nat}
+  fib saddr type local ip saddr != { ${node}, ${nat} } snat to ${node}
+}
+chain forward {
+  type filter hook forward priority filter - 5; policy accept;
+  iifname != "${HOST_PORT}" oifname != "${HOST_PORT}" accept
+  ct state established,related accept
+  iifname "${HOST_PORT}" jump from_pods
+  iifname != "${HOST_PORT}" ct status dnat ip daddr @ports accept
+  counter drop
+}
+chain from_pods {
+  oifname "${HOST_PORT}" ct status ! dnat counter drop
+  ip saddr @services ct original ip daddr @service_cidrs accept
+  oifname "${HOST_PORT}" ip saddr @outside ip daddr @ports accept
+  oifname "${HOST_PORT}" ip saddr @host ip daddr @ports accept
+  oifname != "${HOST_PORT}" ip saddr @outside ip daddr != 169.254.0.0/16 ct state new accept
+  counter drop
+}
+chain input {
+  type filter hook input priority filter - 5; policy accept;
+  iifname != "${HOST_PORT}" accept
+  ct state established,related accept
+  ip saddr @services ct original ip daddr @service_cidrs accept
+  ip saddr @host accept
+  counter drop
+}
+`.trim();
+}
