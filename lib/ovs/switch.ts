@@ -45,6 +45,7 @@ export interface PortRow {
   readonly error?: string;
   readonly mac?: string;
   readonly addresses?: readonly string[];
+  readonly reach?: PortReach | undefined;
   /** As in the spec: keys that the driver adds for itself are left out. */
   readonly externalIds: Readonly<Record<string, string>>;
 }
@@ -106,15 +107,18 @@ export interface Switch {
   removePorts(names: readonly string[]): Promise<void>;
   /** Moves a port to another access tag. Faults: not_found. */
   setTag(name: string, tag: number): Promise<void>;
-  /** Records `externalIds` of an existing port; nothing else of it changes. Faults: not_found. */
+  /**
+   * Records `externalIds` and `reach` of an existing port; its flows follow `reach`, by difference. Nothing else
+   * of it changes. Faults: not_found.
+   */
   setExternalIds(spec: PortSpec): Promise<void>;
   /**
-   * Makes all anti-spoofing flows exactly those of `specs`, as far as these have a row, by difference, in
+   * Makes the flows of all ports exactly those of `specs`, as far as these have a row, by difference, in
    * one bundle. For the agent's start and after a restart of ovs-vswitchd; rows are not changed.
    */
   syncPorts(specs: readonly PortSpec[]): Promise<void>;
   /**
-   * Returns the anti-spoofing flows of a port that ovs-vswitchd does not have, as text. Faults: not_found, if
+   * Returns the flows of a port that ovs-vswitchd does not have, as text. Faults: not_found, if
    * it has no row.
    */
   missingFlows(spec: PortSpec): Promise<string[]>;

@@ -2,8 +2,8 @@
 // and nothing of other programs. A driver's test calls it with a bench of its own.
 
 import { assert, assertEquals, assertNotEquals, assertRejects } from "@std/assert";
-import type { PortRow, PortSpec, Switch } from "../../lib/ovs/switch.ts";
-import { antispoofFlows } from "../../lib/ovs/ports/antispoof_flows.ts";
+import type { PortReach, PortRow, PortSpec, Switch } from "../../lib/ovs/switch.ts";
+import { portFlows } from "../../lib/ovs/ports/port_flows.ts";
 import { flowText } from "../../lib/ovs/openflow/flow.ts";
 import { Fault, type FaultCode } from "../../lib/util/errors.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -23,7 +23,7 @@ export interface SwitchBench extends AsyncDisposable {
   tagByHand(name: string, tag: number): Promise<void>;
   /** Removes a port of ours as an operator would. */
   removeByHand(name: string): Promise<void>;
-  /** Returns the anti-spoofing flows of all ports as flowText() writes them, sorted. */
+  /** Returns the flows of all ports as flowText() writes them, sorted. */
   flows(): Promise<string[]>;
   /** Deletes all flows, as an operator would. */
   deleteFlows(): Promise<void>;
@@ -48,6 +48,7 @@ export function switchContract(name: string, open: () => Promise<SwitchBench>): 
   declareRemoval(promise);
   declareTags(promise);
   declareIds(promise);
+  declareReach(promise);
   declareFlows(promise);
   declareNotification(promise);
 }
@@ -87,7 +88,7 @@ async function assertPorts(bench: SwitchBench, specs: readonly PortSpec[]): Prom
   const flows = specs.flatMap((spec) => {
     const { ofport, ...row } = rows.get(spec.name)!;
     assertEquals(row, spec);
-    return antispoofFlows(ofport!, spec, bench.policyVlans).map(flowText);
+    return portFlows(ofport!, spec, bench.policyVlans).map(flowText);
   });
   assertEquals(await bench.flows(), flows.sort());
 }
@@ -244,6 +245,60 @@ function declareIds(promise: Declare): void {
     await assertFault(bench.switch.setExternalIds(specOf(1)), "not_found");
     assertEquals(await bench.switch.ports(), []);
   });
+}
+
+const REACH: PortReach = { gateway: "10.1.1.254", hostMac: "02:02:64:41:00:01", hasServices: true };
+const ALIASED: PortReach = {
+  ...REACH,
+  alias: { address: "100.64.0.1", hairpin: "100.64.128.1" },
+};
+
+function declareReach(promise: Declare): void {
+  promise(
+    "a port with a distributed gateway has its flows and remembers what they are made of",
+    async (bench) => {
+      const specs = [
+        specOf(1, { reach: REACH }),
+        specOf(2, { reach: { ...ALIASED, hasServices: false } }),
+        specOf(3),
+      ];
+      for (const spec of specs) await add(bench, spec);
+      await assertPorts(bench, specs);
+      await bench.deleteFlows();
+      await bench.switch.refreshAntispoofFlows();
+      await assertPorts(bench, specs);
+      await bench.switch.removePorts(["swp1", "swp2"]);
+      await assertPorts(bench, [specOf(3)]);
+    },
+  );
+
+  promise("setTag() leaves no flow of a distributed gateway for the former tag", async (bench) => {
+    await add(bench, specOf(1, { reach: ALIASED }));
+    await bench.switch.setTag("swp1", 102);
+    await assertPorts(bench, [specOf(1, { reach: ALIASED, tag: 102 })]);
+  });
+
+  promise("setExternalIds() makes the flows of a port follow its reach", async (bench) => {
+    await add(bench, specOf(1));
+    for (const reach of [REACH, ALIASED, { ...REACH, gateway: "10.1.1.253" }, undefined]) {
+      const spec = specOf(1, reach && { reach });
+      await bench.switch.setExternalIds(spec);
+      await assertPorts(bench, [spec]);
+    }
+  });
+
+  promise(
+    "addPort() refuses a reach that is not made of addresses, and leaves nothing",
+    async (bench) => {
+      await bench.addLink("swp1");
+      const alias = { address: "100.64.0.1", hairpin: "100.64.128.1 drop" };
+      for (const wrong of [{ gateway: "10.1.1" }, { hostMac: "01:00:5e:00:00:01" }, { alias }]) {
+        const spec = specOf(1, { reach: { ...REACH, ...wrong } });
+        await assertFault(bench.switch.addPort(spec), "usage");
+      }
+      await assertPorts(bench, []);
+    },
+  );
 }
 
 function declareFlows(promise: Declare): void {

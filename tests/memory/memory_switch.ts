@@ -2,7 +2,7 @@
 // them (tests/contract/switch_contract.ts runs over all three), a list of the calls, and faults that a
 // test injects. Frames do not exist here.
 
-import { antispoofFlows } from "../../lib/ovs/ports/antispoof_flows.ts";
+import { portFlows } from "../../lib/ovs/ports/port_flows.ts";
 import { flowText } from "../../lib/ovs/openflow/flow.ts";
 import { parsePort, parseTag, refuseSharedTag } from "../../lib/ovs/ports/port_spec.ts";
 import type { PortRow, PortSpec, Switch, SwitchState } from "../../lib/ovs/switch.ts";
@@ -49,7 +49,7 @@ export class MemorySwitch implements Switch {
     return resolve;
   }
 
-  /** Returns all anti-spoofing flows, sorted. */
+  /** Returns all flows of ports, sorted. */
   flows(): string[] {
     return [...this.#flowsByNumber.values()].flat().sort();
   }
@@ -102,11 +102,14 @@ export class MemorySwitch implements Switch {
     });
   }
 
-  setExternalIds(spec: PortSpec): Promise<void> {
-    return this.#call("setExternalIds", [spec.name], () => {
-      const row = this.rows.get(spec.name);
-      if (!row) throw new Fault("not_found", `port ${spec.name} not updated`);
-      this.rows.set(spec.name, { ...row, externalIds: parsePort(spec).externalIds });
+  setExternalIds(desired: PortSpec): Promise<void> {
+    return this.#call("setExternalIds", [desired.name], () => {
+      const { name, externalIds, reach } = parsePort(desired);
+      const row = this.rows.get(name);
+      if (!row) throw new Fault("not_found", `port ${name} not updated`);
+      const { reach: _, ...rest } = row;
+      this.rows.set(name, { ...rest, externalIds, ...reach && { reach } });
+      this.#setFlows(name);
     });
   }
 
@@ -126,7 +129,7 @@ export class MemorySwitch implements Switch {
       const ofport = this.rows.get(spec.name)?.ofport;
       if (ofport === undefined) throw new Fault("not_found", `no port ${spec.name}`);
       const present = this.#flowsByNumber.get(ofport) ?? [];
-      return antispoofFlows(ofport, spec, this.#policyVlans).map(flowText)
+      return portFlows(ofport, spec, this.#policyVlans).map(flowText)
         .filter((flow) => !present.includes(flow));
     });
   }
@@ -173,8 +176,8 @@ export class MemorySwitch implements Switch {
   #setFlows(name: string, spec: Partial<PortSpec> | undefined = this.rows.get(name)): void {
     const ofport = this.rows.get(name)?.ofport;
     if (ofport === undefined || !spec?.mac || !spec.addresses) return;
-    const { mac, addresses, tag } = spec;
-    const flows = antispoofFlows(ofport, { mac, addresses, tag }, this.#policyVlans);
+    const { mac, addresses, tag, reach } = spec;
+    const flows = portFlows(ofport, { mac, addresses, tag, reach }, this.#policyVlans);
     this.#flowsByNumber.set(ofport, flows.map(flowText));
   }
 }

@@ -2,7 +2,8 @@
 // Specification 1.3.5", §7; names in capitals are its names without OFP.
 
 import { bytes, ipv4Bytes, macBytes, u16, u32, u64, u8, viewOf } from "../transport/bytes.ts";
-import { type Flow, type Match, POLICY_TABLE } from "./flow.ts";
+import { actionBytes, fieldHeader, outputAction } from "./action_bytes.ts";
+import { type Flow, isList, type Match, POLICY_TABLE } from "./flow.ts";
 
 const VERSION = 4;
 
@@ -94,17 +95,18 @@ export function flowCountOf({ type, body }: Message): number | undefined {
 export function addFlowMessage(xid: number, flow: Flow): Uint8Array {
   return flowModMessage(
     xid,
-    { command: 0, cookie: flow.cookie, mask: 0n, priority: flow.priority },
-    [
-      matchBytes(flow.match),
-      ...instructions(flow.action),
-    ],
+    {
+      ...{ command: 0, table: flow.table ?? 0, priority: flow.priority },
+      ...{ cookie: flow.cookie, mask: 0n },
+    },
+    [matchBytes(flow.match), ...instructions(flow.action)],
   );
 }
 
-/** Returns the message that deletes all flows with that cookie. */
+/** Returns the message that deletes all flows with that cookie, in all tables. */
 export function deleteFlowsMessage(xid: number, cookie: bigint, mask: bigint): Uint8Array {
-  return flowModMessage(xid, { command: 3, cookie, mask, priority: 0 }, [matchBytes({})]);
+  const head = { command: 3, table: ALL_TABLES, cookie, mask, priority: 0 };
+  return flowModMessage(xid, head, [matchBytes({})]);
 }
 
 /** Returns the message that sends `frame` as if it had come in by port `inPort`. */
@@ -165,6 +167,7 @@ export class MessageStream {
 /** The part of a FLOW_MOD before match and instructions. */
 interface FlowModHead {
   readonly command: number;
+  readonly table: number;
   readonly cookie: bigint;
   readonly mask: bigint;
   readonly priority: number;
@@ -182,7 +185,7 @@ function flowModMessage(
     ...[
       u64(head.cookie),
       u64(head.mask),
-      u8(0),
+      u8(head.table),
       u8(head.command),
       u32(0),
       u16(head.priority),
@@ -195,34 +198,38 @@ function flowModMessage(
 function instructions(action: Flow["action"]): Uint8Array[] {
   if (action === "drop") return [];
   if (action === "NORMAL") return [applyActions(outputAction(PORT_NORMAL))];
+  if (isList(action)) return [applyActions(actionBytes(action))];
   const goto = bytes(u16(1), u16(8), u8(POLICY_TABLE), u8(0), u16(0));
-  return [applyActions(setRegisterAction(action.tag)), goto];
-}
-
-/** Sets register 0 to `value`: Nicira's match field class 1, field 0 (ovs-fields(7)). */
-function setRegisterAction(value: number): Uint8Array {
-  return bytes(u16(25), u16(16), u16(1), u8(0), u8(4), u32(value), u32(0));
-}
-
-/** Returns the action that sends a frame out at `port`. */
-function outputAction(port: number): Uint8Array {
-  return bytes(u16(0), u16(16), u32(port), u16(0), new Uint8Array(6));
+  return [applyActions(actionBytes([{ set: "reg0", value: action.tag }])), goto];
 }
 
 // Fields in the order in which ovs-ofctl sends them; prerequisites of a field come before it.
 function matchBytes(match: Match): Uint8Array {
-  const { inPort, ethSrc, untagged, ipv4Src, arp, udpSrc } = match;
-  const ethType = arp ? 0x0806 : ipv4Src !== undefined || udpSrc !== undefined ? 0x0800 : undefined;
+  const { inPort, ethSrc, ethDst, untagged, ipv4Src, ipv4Dst, arp, udpSrc, reg0 } = match;
+  const isIpv4 = [ipv4Src, ipv4Dst, udpSrc].some((one) => one !== undefined);
+  const ethType = arp ? 0x0806 : isIpv4 ? 0x0800 : undefined;
   const fields = bytes(
     ...(inPort === undefined ? [] : [oxm(0, u32(inPort))]),
+    ...(ethDst === undefined ? [] : [oxm(3, macBytes(ethDst))]),
     ...(ethSrc === undefined ? [] : [oxm(4, macBytes(ethSrc))]),
     ...(ethType === undefined ? [] : [oxm(5, u16(ethType))]),
     ...(untagged ? [oxm(6, u16(0))] : []),
     ...(ipv4Src === undefined ? [] : [oxm(11, ipv4Bytes(ipv4Src))]),
+    ...(ipv4Dst === undefined ? [] : [oxm(12, ipv4Bytes(ipv4Dst))]),
     ...(udpSrc === undefined ? [] : [oxm(10, u8(17)), oxm(15, u16(udpSrc))]),
-    ...(arp ? [oxm(22, ipv4Bytes(arp.spa)), oxm(24, macBytes(arp.sha))] : []),
+    ...(arp ? arpFields(arp) : []),
+    ...(reg0 === undefined ? [] : [fieldHeader("reg0"), u32(reg0)]),
   );
   return matchOf(fields);
+}
+
+function arpFields({ spa, sha, asksFor }: NonNullable<Match["arp"]>): Uint8Array[] {
+  return [
+    ...(asksFor === undefined ? [] : [oxm(21, u16(1))]),
+    oxm(22, ipv4Bytes(spa)),
+    ...(asksFor === undefined ? [] : [oxm(23, ipv4Bytes(asksFor))]),
+    oxm(24, macBytes(sha)),
+  ];
 }
 
 function oxm(field: number, value: Uint8Array): Uint8Array {

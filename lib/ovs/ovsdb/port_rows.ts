@@ -1,6 +1,7 @@
 // Rows of Open vSwitch in the notation of OVSDB (RFC 7047 §5.1), and which of them are ours. Pure.
 
 import type { InterfaceError, PortRow, PortSpec } from "../switch.ts";
+import { reachFromText, reachToText } from "./port_reach_text.ts";
 import type { Columns, TableUpdates } from "./ovsdb_connection.ts";
 
 /** Key of external_ids with the owner of a row: the host label. */
@@ -9,6 +10,7 @@ export const OWNER_KEY = "k8contivnet";
 export const KIND_KEY = "k8contivnet-kind";
 const MAC_KEY = "k8contivnet-mac";
 const ADDRESSES_KEY = "k8contivnet-addresses";
+const REACH_KEY = "k8contivnet-reach";
 
 /** Columns that a RowCache needs of each table. */
 export const CACHED_COLUMNS: Readonly<Record<string, readonly string[]>> = {
@@ -46,13 +48,20 @@ export function externalIdsOf(spec: PortSpec, owner: string): Record<string, str
     [OWNER_KEY]: owner,
     [MAC_KEY]: spec.mac,
     [ADDRESSES_KEY]: spec.addresses.join(" "),
+    ...spec.reach && { [REACH_KEY]: reachToText(spec.reach) },
   };
 }
 
 /** Returns a port as the agent sees it. */
 export function portRowOf(port: Columns, link: Columns | undefined): PortRow {
-  const { [OWNER_KEY]: _, [MAC_KEY]: mac, [ADDRESSES_KEY]: addresses, ...externalIds } =
-    recordFromMap(port.external_ids);
+  const {
+    [OWNER_KEY]: _,
+    [MAC_KEY]: mac,
+    [ADDRESSES_KEY]: addresses,
+    [REACH_KEY]: reachText = "",
+    ...externalIds
+  } = recordFromMap(port.external_ids);
+  const reach = reachFromText(reachText);
   const [tag] = membersOf(port.tag) as number[];
   const ofport = ofportOf(link);
   const [error] = membersOf(link?.error) as string[];
@@ -63,6 +72,7 @@ export function portRowOf(port: Columns, link: Columns | undefined): PortRow {
     ...(error !== undefined && { error }),
     ...(mac !== undefined && { mac }),
     ...(addresses !== undefined && { addresses: addresses.split(" ").filter(Boolean) }),
+    ...(reach && { reach }),
     externalIds,
   };
 }

@@ -9,14 +9,14 @@ const DHCP_SERVER_PORT = 67;
 const NONE: VlanSet = new Set();
 
 /** What the anti-spoofing flows of a port depend on. */
-export type AntispoofSpec = Pick<PortSpec, "mac" | "addresses"> & {
+export type AntispoofSpec = Pick<PortSpec, "mac" | "addresses" | "reach"> & {
   readonly tag?: number | undefined;
 };
 
 /**
  * Returns the anti-spoofing flows of a port: untagged frames with its MAC, as ARP with its own sender and
  * as IPv4 with its own source, are forwarded as a learning switch does, or go to the policy tables first
- * where its tag is one of `policyVlans`. Everything else from it meets the base flow: IPv6, other
+ * where its tag is one of `policyVlans` or it has a distributed gateway. Everything else from it meets the base flow: IPv6, other
  * ethertypes, tagged frames. A pod is never a DHCP server.
  */
 export function antispoofFlows(
@@ -30,7 +30,7 @@ export function antispoofFlows(
     cookie,
     priority: ALLOW_PRIORITY,
     match,
-    action: forwardAction(spec.tag, policyVlans),
+    action: forwardAction(spec.tag, policyVlans, spec),
   });
   return [
     {

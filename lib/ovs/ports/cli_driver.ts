@@ -8,7 +8,7 @@
 // against 1,400 ms; two busy cores, Open vSwitch 3.1, 2026-11).
 
 import { Fault, isUnreachable } from "../../util/errors.ts";
-import { antispoofFlows } from "./antispoof_flows.ts";
+import { portFlows } from "./port_flows.ts";
 import { BASE_FLOWS } from "../bridge/bridge.ts";
 import { antispoofCookie } from "../openflow/cookies.ts";
 import { type Flow, flowText } from "../openflow/flow.ts";
@@ -88,7 +88,7 @@ class CliDriver implements PortDriver {
         fix: "check that the link exists and that no other bridge has it",
       });
     }
-    const changes = antispoofFlows(seen, spec, this.#options.policyVlans).map((flow) =>
+    const changes = portFlows(seen, spec, this.#options.policyVlans).map((flow) =>
       `add ${flowText(flow)}`
     );
     if (seen !== ofport) changes.unshift(deletion(ofport));

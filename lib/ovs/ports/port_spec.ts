@@ -2,7 +2,7 @@
 
 import { Fault, oneLine } from "../../util/errors.ts";
 import { isLinkName } from "../../util/names.ts";
-import type { PortRow, PortSpec } from "../switch.ts";
+import type { PortReach, PortRow, PortSpec } from "../switch.ts";
 
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 const OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
@@ -35,7 +35,25 @@ export function parsePort(spec: PortSpec): PortSpec {
       "write it as 10.1.1.2",
     );
   }
+  if (spec.reach) parseReach(name, spec.reach);
   return { ...spec, mac };
+}
+
+function parseReach(name: string, { gateway, hostMac, alias }: PortReach): void {
+  const bad = [gateway, ...alias ? [alias.address, alias.hairpin] : []].find((one) => !isIpv4(one));
+  if (bad !== undefined) {
+    throw invalid(
+      name,
+      `"${oneLine(bad, 40)}" is not a valid IPv4 address of its gateway or alias`,
+      "write it as 10.1.1.2",
+    );
+  }
+  if (isUnicastMac(hostMac)) return;
+  throw invalid(
+    name,
+    `"${oneLine(hostMac, 20)}" is not a unicast MAC of a gateway, in lower case`,
+    "write it as 02:02:64:41:00:01",
+  );
 }
 
 /** Reports whether `mac`, in lower case, is a unicast address other than zero. */

@@ -2,7 +2,8 @@
 
 import { BASE_FLOWS } from "../bridge/bridge.ts";
 import type { RowCache } from "../ovsdb/port_rows.ts";
-import { antispoofFlows } from "./antispoof_flows.ts";
+import { portFlows } from "./port_flows.ts";
+import type { PortReach } from "../switch.ts";
 
 /** A port whose row has all that its anti-spoofing flows depend on. */
 export interface ProtectedPort {
@@ -10,6 +11,7 @@ export interface ProtectedPort {
   readonly mac: string;
   readonly addresses: readonly string[];
   readonly tag: number | undefined;
+  readonly reach?: PortReach | undefined;
   /** OpenFlow number that it had, or that was requested. */
   readonly ofport: number;
 }
@@ -18,16 +20,16 @@ export interface ProtectedPort {
 export function protectedPorts(
   cache: Pick<RowCache, "ports" | "port">,
 ): ProtectedPort[] {
-  return cache.ports().flatMap(({ name, mac, addresses, tag }) => {
+  return cache.ports().flatMap(({ name, mac, addresses, tag, reach }) => {
     const { row, requested } = cache.port(name) ?? {};
     const ofport = requested ?? row?.ofport;
     if (!mac || !addresses || ofport === undefined) return [];
-    return [{ name, mac, addresses, tag, ofport }];
+    return [{ name, mac, addresses, tag, ofport, ...reach && { reach } }];
   });
 }
 
 /** Returns how many flows the bridge has for these ports, with its base flows. */
 export function expectedFlows(ports: readonly ProtectedPort[]): number {
-  const counts = ports.map((port) => antispoofFlows(port.ofport, port).length);
+  const counts = ports.map((port) => portFlows(port.ofport, port).length);
   return counts.reduce((sum, count) => sum + count, BASE_FLOWS.length);
 }

@@ -4,7 +4,7 @@
 import { hooked } from "../../util/fault_hooks.ts";
 import { Fault } from "../../util/errors.ts";
 import type { Arrival, DriverEvents, NumberedPort, PortDriver } from "./port_driver.ts";
-import { antispoofFlows } from "./antispoof_flows.ts";
+import { portFlows } from "./port_flows.ts";
 import { BASE_FLOWS } from "../bridge/bridge.ts";
 import { antispoofCookie, EXACT_COOKIE } from "../openflow/cookies.ts";
 import type { Flow } from "../openflow/flow.ts";
@@ -173,7 +173,7 @@ class SocketDriver implements PortDriver {
     endMs: number,
   ): Promise<number> {
     const { policyVlans } = this.#options;
-    let check = connection.addFlows(antispoofFlows(ofport, spec, policyVlans));
+    let check = connection.addFlows(portFlows(ofport, spec, policyVlans));
     await withDeadline(endMs, "ovsdb-server did not commit", committed);
     const seen = await this.#waits.until(spec.name, () => this.#portOf(connection, spec.name), {
       endMs,
@@ -181,7 +181,7 @@ class SocketDriver implements PortDriver {
     });
     if (seen !== ofport) {
       connection.deleteFlows(antispoofCookie(ofport), EXACT_COOKIE);
-      check = connection.addFlows(antispoofFlows(seen, spec, policyVlans));
+      check = connection.addFlows(portFlows(seen, spec, policyVlans));
     }
     await withDeadline(endMs, "ovs-vswitchd did not finish the port", connection.barrier());
     check();
@@ -289,6 +289,6 @@ class SocketDriver implements PortDriver {
   }
 
   #addAntispoofFlows(connection: OpenFlowConnection, port: ProtectedPort, ofport: number): void {
-    connection.addFlows(antispoofFlows(ofport, port, this.#options.policyVlans));
+    connection.addFlows(portFlows(ofport, port, this.#options.policyVlans));
   }
 }

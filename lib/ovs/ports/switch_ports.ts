@@ -6,12 +6,13 @@ import { Fault, faultFrom } from "../../util/errors.ts";
 import { GroupCommit } from "../../util/async/group_commit.ts";
 import { BASE_FLOWS, ensureBridge } from "../bridge/bridge.ts";
 import { type DriverEvents, type PortDriver, withDriverDeadlines } from "./port_driver.ts";
-import { antispoofFlows } from "./antispoof_flows.ts";
-import { antispoofCookie } from "../openflow/cookies.ts";
+import { portFlows } from "./port_flows.ts";
+import { antispoofCookie, EXACT_COOKIE } from "../openflow/cookies.ts";
 import { type Flow, flowText } from "../openflow/flow.ts";
 import { PortChanges } from "./port_changes.ts";
 import { parsePort, parseTag } from "./port_spec.ts";
-import type { RowCache } from "../ovsdb/port_rows.ts";
+import type { OurPort, RowCache } from "../ovsdb/port_rows.ts";
+import { isSameReach } from "../ovsdb/port_reach_text.ts";
 import type { PortRow, PortSpec, Switch, SwitchOptions, SwitchState } from "../switch.ts";
 import type { OvsTools } from "../tools/ovs_tools.ts";
 import type { Job } from "../ovsdb/transaction.ts";
@@ -109,11 +110,10 @@ class PortSwitch implements Switch {
       const job: Job = { do: "tag", name, uuid: port.uuid, tag };
       const cfg = await withDeadline(endMs, "no commit of the tag", this.#commits.submit(job));
       await this.#driver.settled(cfg, endMs);
-      // By the tag its anti-spoofing flows choose whether policies apply.
-      await this.#driver.addFlows(
-        this.#antispoofFlowsOf(await this.#driver.rows(endMs), name),
-        endMs,
-      );
+      // By the tag its flows choose the network, and whether policies apply.
+      const flows = this.#flowsOf(await this.#driver.rows(endMs), name);
+      if (port.row.reach) await this.#syncFlowsOf(port, flows, endMs);
+      else await this.#driver.addFlows(flows, endMs);
     } catch (error) {
       throw named(`port ${name} not retagged`, error);
     } finally {
@@ -133,6 +133,9 @@ class PortSwitch implements Switch {
       }
       const job: Job = { do: "ids", spec, uuid: port.uuid };
       await withDeadline(endMs, "no commit of the external_ids", this.#commits.submit(job));
+      if (isSameReach(port.row.reach, spec.reach)) return;
+      const now = { ...port, row: { ...port.row, reach: spec.reach } };
+      await this.#syncFlowsOf(port, this.#flowsOfPort(now), endMs);
     } catch (error) {
       throw named(`port ${spec.name} not updated`, error);
     } finally {
@@ -166,7 +169,7 @@ class PortSwitch implements Switch {
         const { row, requested } = rows.port(spec.name) ?? {};
         const ofport = row?.ofport ?? requested;
         if (ofport === undefined || this.#removing.has(spec.name)) return [];
-        return antispoofFlows(ofport, spec, this.#options.policyVlans);
+        return portFlows(ofport, spec, this.#options.policyVlans);
       });
       await this.#tools.syncFlows([...BASE_FLOWS, ...flows], { endMs, isKept });
       // Their flows were deleted, and may have been added again after that.
@@ -187,7 +190,7 @@ class PortSwitch implements Switch {
     }
     const value = antispoofCookie(ofport);
     const present = new Set(await this.#tools.flowTexts({ value, mask: ~0n }, endMs));
-    return antispoofFlows(ofport, spec, this.#options.policyVlans).map(flowText)
+    return portFlows(ofport, spec, this.#options.policyVlans).map(flowText)
       .filter((flow) => !present.has(flow));
   }
 
@@ -197,10 +200,10 @@ class PortSwitch implements Switch {
     const { policyVlans } = this.#options;
     // The flows of a port that is being added may have been sent with the policy VLANs of before.
     const arriving = [...this.#changes.arriving].flatMap(([number, spec]) =>
-      antispoofFlows(number, spec, policyVlans)
+      portFlows(number, spec, policyVlans)
     );
     const names = rows.ports().map(({ name }) => name).filter((name) => !this.#removing.has(name));
-    const existing = names.flatMap((name) => this.#antispoofFlowsOf(rows, name));
+    const existing = names.flatMap((name) => this.#flowsOf(rows, name));
     await this.#driver.addFlows([...arriving, ...existing], endMs);
   }
 
@@ -219,13 +222,25 @@ class PortSwitch implements Switch {
     return Promise.resolve();
   }
 
-  /** Returns the anti-spoofing flows of a port that has a row, by that row. */
-  #antispoofFlowsOf(rows: RowCache, name: string): Flow[] {
-    const { row, requested } = rows.port(name) ?? {};
-    const ofport = row?.ofport ?? requested;
-    if (ofport === undefined || !row?.mac || !row.addresses) return [];
-    const { mac, addresses, tag } = row;
-    return antispoofFlows(ofport, { mac, addresses, tag }, this.#options.policyVlans);
+  /** Makes the flows of a port exactly `flows`, in one bundle. */
+  async #syncFlowsOf(port: OurPort, flows: readonly Flow[], endMs: number): Promise<void> {
+    const ofport = port.row.ofport ?? port.requested;
+    if (ofport === undefined) return;
+    const cookies = { value: antispoofCookie(ofport), mask: EXACT_COOKIE };
+    await this.#tools.syncFlowTexts(flows.map(flowText), { endMs, cookies });
+  }
+
+  /** Returns the flows of a port that has a row, by that row. */
+  #flowsOf(rows: RowCache, name: string): Flow[] {
+    const port = rows.port(name);
+    return port ? this.#flowsOfPort(port) : [];
+  }
+
+  #flowsOfPort({ row, requested }: OurPort): Flow[] {
+    const ofport = row.ofport ?? requested;
+    const { mac, addresses, tag, reach } = row;
+    if (ofport === undefined || !mac || !addresses) return [];
+    return portFlows(ofport, { mac, addresses, tag, reach }, this.#options.policyVlans);
   }
 
   #deadline(): number {
