@@ -92,10 +92,23 @@ export interface AttachmentItem {
 
 /** Body of POST /v1/plan and /v1/apply: the text of an intent file and what to do with it. */
 export interface IntentRequest {
-  readonly mode: "add" | "replace" | "delete" | "bindings";
+  /** rollback: give all objects the records that they had after revision `to`; `text` is not used. */
+  readonly mode: "add" | "replace" | "delete" | "bindings" | "rollback";
   readonly text: string;
+  readonly to?: number;
   readonly force?: boolean;
   readonly strict?: boolean;
+  /** Who asks, for the history. */
+  readonly origin?: Origin;
+}
+
+/** Who changes an intent, and from what. */
+export interface Origin {
+  /** User. */
+  readonly by: string;
+  readonly host: string;
+  /** File, or command. */
+  readonly source: string;
 }
 
 /** Answer of /v1/plan and /v1/apply. */
@@ -112,6 +125,31 @@ export interface PlannedOperation {
   readonly kind: string;
   readonly name: string;
   readonly lines: readonly string[];
+}
+
+/** An item of GET /v1/history: a change of the intent. */
+export interface HistoryItem extends Origin {
+  readonly revision: number;
+  /** ISO 8601, UTC, by the clock of the one who applied it. */
+  readonly at: string;
+  readonly state: "applying" | "done" | "interrupted";
+  readonly mode: IntentRequest["mode"];
+  /** How many objects the plan was to change. */
+  readonly count: number;
+  readonly changes: readonly ChangeItem[];
+  /** Only where an older version made it: what it changed is not recorded. */
+  readonly isUnknown?: true;
+}
+
+/** One object that was changed, or would be. */
+export interface ChangeItem {
+  readonly op: "create" | "update" | "delete";
+  readonly kind: "host" | "tenant" | "network" | "endpoint";
+  /** `tenant/network/container` and the like. */
+  readonly key: string;
+  /** Its record, absent where there is none. */
+  readonly before?: Readonly<Record<string, unknown>>;
+  readonly after?: Readonly<Record<string, unknown>>;
 }
 
 /** Body of POST /v1/repair. */

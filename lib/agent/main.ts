@@ -64,6 +64,7 @@ export async function runAgent(
     join({
       ...{ presence, intents, files: options.intents, log, onStep },
       recordHostRange: () => recordRange(store, options.hostRange),
+      host: options.hostLabel,
     });
   const unreadable = new UnreadableRecords(log);
   unreadable.log(store.documents);
@@ -76,7 +77,10 @@ export async function runAgent(
   const notes = new TeardownNotes({ socket, stateDir, tearDown, answerCni, log });
   await notes.handle();
   const loops = startLoops(
-    { options, agent, links: drivers.links, presence, joinStore, snapshot, unreadable, notes, log },
+    {
+      ...{ options, agent, links: drivers.links, presence, joinStore, intents },
+      ...{ snapshot, unreadable, notes, log },
+    },
     stopping,
     stack,
   );

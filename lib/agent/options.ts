@@ -1,6 +1,7 @@
 // The options of the agent.
 
 import type { DriverOptions } from "./drivers.ts";
+import type { HistoryLimit } from "./store/history_limit.ts";
 import type { KubeOptions } from "./kube/kube_options.ts";
 
 /** Options of the agent from flags, environment and configuration file. */
@@ -28,6 +29,8 @@ export interface AgentOptions extends DriverOptions {
   readonly logsDrops: boolean;
   /** The cluster that this host is a node of, if any. */
   readonly kube?: KubeOptions;
+  /** Which revisions of the intent are kept. */
+  readonly history: HistoryLimit;
   readonly version: string;
 }
 

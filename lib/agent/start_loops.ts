@@ -2,6 +2,7 @@
 
 import type { Links } from "../net/links.ts";
 import { openLinkEvents } from "../net/open_links.ts";
+import { faultFrom } from "../util/errors.ts";
 import { pause } from "../util/async/pause.ts";
 import type { Log } from "../util/log.ts";
 import { syncFabric } from "./fabric/fabric_sync.ts";
@@ -13,6 +14,7 @@ import { enforcePolicies } from "./policy/policy_enforcer.ts";
 import { watchDrift } from "./reconcile/drift_watch.ts";
 import { reconcile } from "./reconcile/reconcile.ts";
 import type { TeardownNotes } from "./server/teardown_notes.ts";
+import type { IntentStore } from "./store/apply.ts";
 import type { Presence } from "./store/presence.ts";
 import type { Snapshot } from "./store/snapshot.ts";
 import type { StoreCache } from "./store/store_cache.ts";
@@ -20,6 +22,7 @@ import type { UnreadableRecords } from "./store/unreadable_records.ts";
 import type { Agent } from "./wiring.ts";
 
 const SNAPSHOT_MS = 2_000;
+const HISTORY_MS = 3_600_000;
 // A large store takes seconds to save: the agent spends this part of its time on it at most.
 const SNAPSHOT_SHARE = 1 / 20;
 
@@ -34,6 +37,7 @@ export interface LoopParts {
   /** Called once the store is reachable, if it was not at the start. */
   readonly joinStore: () => Promise<void>;
   readonly unreadable: Pick<UnreadableRecords, "log">;
+  readonly intents: Pick<IntentStore, "expire">;
   readonly notes: Pick<TeardownNotes, "handle">;
   readonly log: Log;
 }
@@ -67,6 +71,7 @@ export function startLoops(
     options.kube && followCluster(options.kube, options.stateDir, agent, signal),
     enforcePolicies(agent.policies, signal),
     followRuntime(agent.loops.runtime, signal),
+    expireHistory(parts, signal),
   ];
   return { all, vital: [following, reconciling, late, ...beating ? [beating] : []] };
 }
@@ -104,6 +109,21 @@ async function replayPending({ store, signals }: Agent, log: Log): Promise<void>
   }
   log.info("replayed set-ups recorded while the store was unreachable");
   signals.reconcile.notify();
+}
+
+/** Forgets revisions beyond the limit, now and every hour. An outage of the store only delays it. */
+async function expireHistory(
+  { options, intents, log }: LoopParts,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await intents.expire(options.history, Date.now());
+    } catch (error) {
+      log.debug(`history not shortened: ${faultFrom(error).message}`);
+    }
+    await pause(HISTORY_MS, signal);
+  }
 }
 
 /** Saves what is known a moment after it has changed, and once more when `signal` aborts. */

@@ -31,24 +31,23 @@ export function agentTarget(socket: string | undefined): Target {
   type Body = GcRequest | IntentRequest | RepairRequest | TraceRequest | WhyRequest;
   const ask = <T>(way: string, body: Body, limitMs = CHANGE_MS) =>
     askAgent<T>({ socket: path, path: `/v1/${way}`, body, limitMs });
+  const get = <T>(way: string) =>
+    askAgent<T>({ socket: path, method: "GET", path: `/v1/${way}`, limitMs: LIST_MS });
   return {
     plan: (request) => ask<PlanAnswer>("plan", request),
     apply: (request) => ask<PlanAnswer>("apply", request),
     repair: (request) => ask<RepairAnswer>("repair", request),
     gc: (request) => ask<GcAnswer>("gc", request, GC_MS),
     health: () => askAgent({ socket: path, method: "GET", path: "/v1/health", limitMs: HEALTH_MS }),
+    history: (revision) => get(`history${nameQuery(revision)}`),
     why: (pod) => ask<WhyAnswer>("why", pod),
     trace: (request) => ask<TraceAnswer>("trace", request),
-    list: (kind, name) => {
-      const which = name === undefined ? "" : `?name=${encodeURIComponent(name)}`;
-      return askAgent({
-        socket: path,
-        method: "GET",
-        path: `/v1/${kind}${which}`,
-        limitMs: LIST_MS,
-      });
-    },
+    list: (kind, name) => get(`${kind}${nameQuery(name)}`),
   };
+}
+
+function nameQuery(name: string | undefined): string {
+  return name === undefined ? "" : `?name=${encodeURIComponent(name)}`;
 }
 
 /** Opens the store at `url` as a target; it is closed with the stack. */
@@ -65,6 +64,7 @@ export async function storeTarget(
     { explainPod },
     { noPodMetadata },
     { podItemsOf },
+    { historyItems },
   ] = await Promise.all([
     import("../store/open_store.ts"),
     import("../agent/store/store_cache.ts"),
@@ -73,6 +73,7 @@ export async function storeTarget(
     import("../agent/pods/explain_pod.ts"),
     import("../agent/pods/pod_metadata.ts"),
     import("../agent/kube/pod_items.ts"),
+    import("../agent/store/revision_history.ts"),
   ]);
   const store = await openStore(url, withEnvironment(options));
   stack.defer(() => store.close());
@@ -104,6 +105,7 @@ export async function storeTarget(
         fix: "run it without --store",
       });
     },
+    history: (revision) => Promise.resolve(historyItems(cache.documents, revision)),
     why: (pod) => {
       const { documents } = cache;
       return explainPod({ documents, metadataOf: () => noPodMetadata.of(pod), host: "" }, pod);

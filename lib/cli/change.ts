@@ -2,9 +2,12 @@
 
 import type { IntentRequest, PlanAnswer } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
+import { parseRevision } from "../util/revision_number.ts";
 import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../util/names.ts";
 import { readIntentFile } from "./read_intent_file.ts";
-import { paint, printLines, printValue } from "./output.ts";
+import { printLines, printValue } from "./output.ts";
+import { changeLines } from "./change_lines.ts";
+import { originOf } from "./origin.ts";
 import type { Command, Shell } from "./shell.ts";
 
 export const apply: Command = {
@@ -17,12 +20,32 @@ export const apply: Command = {
 };
 
 export const plan: Command = {
-  usage: "plan -f FILE [--prune] [--strict]\n" +
-    "  shows what apply would change, and changes nothing\n" +
+  usage: "plan -f FILE [--prune] [--strict] | plan --to REV\n" +
+    "  shows what apply, or going back to a revision, would change, and changes nothing\n" +
     "  e.g. k8contivnet plan -f intent.json",
   run: async (shell) => {
-    const request = await requestOf(shell, applyMode(shell));
+    const { to } = shell.options;
+    const request = to === undefined
+      ? await requestOf(shell, applyMode(shell))
+      : rollbackRequest(shell, to);
     await show(shell, await shell.target.plan(request), "would change");
+  },
+};
+
+export const rollback: Command = {
+  usage: "rollback REV [--dry-run] [--force]\n" +
+    "  makes the intent what it was after revision REV (0: before the first), as a new revision;\n" +
+    "  --force also detaches pods whose endpoints did not exist then\n" +
+    "  e.g. k8contivnet rollback 12",
+  run: async (shell) => {
+    const [revision, ...rest] = shell.args;
+    if (!revision || rest.length > 0) {
+      throw new Fault("usage", `rollback got ${shell.args.length} arguments`, {
+        why: "it takes 1",
+        fix: "rollback REV; see k8contivnet history",
+      });
+    }
+    await change(shell, rollbackRequest(shell, revision));
   },
 };
 
@@ -50,7 +73,10 @@ export const bind: Command = {
       Host: parseName("host", host, LONG_NAME_LIMIT),
       ...(id ? { AttachUUID: parseSandboxId(id) } : {}),
     };
-    const answer = await shell.target.apply({ mode: "bindings", text: JSON.stringify([binding]) });
+    const answer = await shell.target.apply({
+      ...{ mode: "bindings", text: JSON.stringify([binding]) },
+      origin: originOf(shell.caller, "bind"),
+    });
     await show(shell, answer, "bound");
   },
 };
@@ -61,11 +87,23 @@ function applyMode({ options }: Shell): IntentRequest["mode"] {
 
 /** Returns the request for the file of -f. Faults: usage; those of readIntentFile(). */
 async function requestOf(shell: Shell, mode: IntentRequest["mode"]): Promise<IntentRequest> {
-  const { file, force, strict } = shell.options;
-  if (!file || shell.args.length > 0) {
+  const { files: [file, ...others], force, strict } = shell.options;
+  if (!file || others.length > 0 || shell.args.length > 0) {
     throw new Fault("usage", "no intent file is given", { fix: "add -f FILE, or -f - for stdin" });
   }
-  return { mode, text: await readIntentFile(file), force, strict };
+  return {
+    mode,
+    text: await readIntentFile(file),
+    force,
+    strict,
+    origin: originOf(shell.caller, file),
+  };
+}
+
+/** Returns the request to go back to a revision. Faults: usage. */
+function rollbackRequest({ options: { force }, caller }: Shell, revision: string): IntentRequest {
+  const to = parseRevision(revision);
+  return { mode: "rollback", text: "", to, force, origin: originOf(caller, `rollback ${to}`) };
 }
 
 /** Applies the request, or plans it with --dry-run, and prints what came of it. */
@@ -77,19 +115,12 @@ async function change(shell: Shell, request: IntentRequest): Promise<void> {
   }
 }
 
-/** How each change is marked, as in a diff. */
-const SIGNS = { create: ["+", "green"], update: ["~", "yellow"], delete: ["-", "red"] } as const;
-
 /** Prints operations to stdout, warnings and the summary to stderr. */
 async function show(shell: Shell, answer: PlanAnswer, done: string): Promise<void> {
   const { output } = shell;
   for (const warning of answer.warnings) output.message(`warning: ${warning}`);
   if (await printValue(shell, answer)) return;
-  const text = answer.operations.flatMap(({ verb, kind, name, lines }) => {
-    const [sign, color] = SIGNS[verb];
-    return [paint(output, color, `${sign} ${kind} ${name}`), ...lines.map((line) => `    ${line}`)];
-  });
-  printLines(output, text);
+  printLines(output, answer.operations.flatMap((one) => changeLines(output, one)));
   output.message(summary(answer, done));
 }
 

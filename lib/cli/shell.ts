@@ -4,6 +4,7 @@ import type {
   GcAnswer,
   GcRequest,
   HealthAnswer,
+  HistoryItem,
   IntentRequest,
   PlanAnswer,
   RepairAnswer,
@@ -13,6 +14,7 @@ import type {
   WhyAnswer,
   WhyRequest,
 } from "../agent/api.ts";
+import type { Caller } from "./origin.ts";
 import type { Output } from "./output.ts";
 
 /**
@@ -30,6 +32,8 @@ export interface Target {
   gc(request: GcRequest): Promise<GcAnswer>;
   /** Returns the agent's state. Faults: usage, from a store. */
   health(): Promise<HealthAnswer>;
+  /** Returns the changes of the intent, newest first, or only that revision. */
+  history(revision?: string): Promise<readonly HistoryItem[]>;
   /** Returns which rule puts a pod where. */
   why(pod: WhyRequest): Promise<WhyAnswer>;
   /** Returns the items of a kind of `get`, as JSON objects; only those of that name where it is given. */
@@ -51,8 +55,8 @@ export interface CommonOptions {
   readonly dryRun: boolean;
   /** Of `ipam check`. */
   readonly repair: boolean;
-  /** Of -f: a path, or `-` for standard input. */
-  readonly file: string | undefined;
+  /** Of -f: files, folders, or `-` for standard input. */
+  readonly files: readonly string[];
   /** Of -n; each command that has namespaces has a default of its own. */
   readonly namespace: string | undefined;
   readonly allNamespaces: boolean;
@@ -66,21 +70,30 @@ export interface CommonOptions {
   readonly icmp: boolean;
   /** Of `gc`: the label of a host. */
   readonly host: string | undefined;
+  /** Of `history`: also show what each revision changed. */
+  readonly patch: boolean;
+  /** Of `plan`: a revision as it was typed. */
+  readonly to: string | undefined;
 }
 
 /** Everything that a command works with; a test passes its own. */
 export interface Shell {
   /** The arguments after the command's name, without options. */
   readonly args: readonly string[];
+  /** What follows `--`, of a command that takes it; others have it in `args`. */
+  readonly tail: readonly string[];
   readonly options: CommonOptions;
   readonly output: Output;
   readonly target: Target;
+  readonly caller: Caller;
 }
 
 /** One command. */
 export interface Command {
   /** The help text: the synopsis, what the command does (indented by two blanks), an example. */
   readonly usage: string;
-  /** Runs it; a Fault becomes the message and the exit code. */
-  readonly run: (shell: Shell) => Promise<void> | void;
+  /** Whether what follows `--` is a command of the user's. */
+  readonly takesTail?: true;
+  /** Runs it and returns the exit code, 0 if none; a Fault becomes the message and the exit code. */
+  readonly run: (shell: Shell) => Promise<number | void> | number | void;
 }

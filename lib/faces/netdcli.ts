@@ -3,6 +3,7 @@
 
 import { parseArgs } from "@std/cli/parse-args";
 import type { IntentRequest } from "../agent/api.ts";
+import { originOf, processCaller } from "../cli/origin.ts";
 import { readIntentFile } from "../cli/read_intent_file.ts";
 import { type Output, processOutput } from "../cli/output.ts";
 import type { Target } from "../cli/shell.ts";
@@ -71,7 +72,10 @@ async function dispatch(
       fix: "see netdcli -help",
     });
   }
-  if (mode) return await applyFile(target, { mode, text: await readIntentFile(word) }, output);
+  if (mode) {
+    const text = await readIntentFile(word);
+    return await applyFile(target, { mode, text, origin: originOf(processCaller(), word) }, output);
+  }
   await get(target, { ...flags, id: word }, output);
 }
 

@@ -130,6 +130,12 @@ export const FLAGS: readonly Flag[] = [
     help: "time limit of one call to Open vSwitch; other calls have a little more",
   },
   {
+    name: "history",
+    value: "COUNT",
+    fallback: "100",
+    help: "revisions of the intent to keep, or for how many days: 30d",
+  },
+  {
     name: "log-drops",
     value: "",
     help: "log packets dropped by policies: source, destination, policy; rate limited",

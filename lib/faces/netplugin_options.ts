@@ -2,6 +2,7 @@
 
 import { dirname } from "@std/path";
 import type { AgentOptions } from "../agent/options.ts";
+import { parseHistoryLimit } from "../agent/store/history_limit.ts";
 import { readHostRange, vtepRefusal } from "../intent/field_rules.ts";
 import { Fault } from "../util/errors.ts";
 import { isLinkName, isName, LONG_NAME_LIMIT, parseName } from "../util/names.ts";
@@ -77,6 +78,7 @@ export async function agentOptionsFrom(flags: FlagValues): Promise<AgentOptions>
     onUnmatched: one(flags, "unmatched") as AgentOptions["onUnmatched"],
     graceMs: msIn(flags, "grace"),
     logsDrops: isSet(flags, "log-drops"),
+    history: parseHistoryLimit(one(flags, "history")),
     ...await kubeFrom(flags),
     version: VERSION,
   };

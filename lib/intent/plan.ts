@@ -12,11 +12,12 @@ import type { Plan } from "./plan/operation.ts";
 import { selectorWarnings } from "./plan/selector_warnings.ts";
 import { orderOperations } from "./plan/order.ts";
 import { endpointKeyOf, nameOf, readDocuments, type Stored } from "./plan/stored.ts";
+import { subnetListsOf } from "./plan/subnet_lists.ts";
 import { checkTarget } from "./plan/consistency.ts";
 import { chooseTarget, pinOf, type Target } from "./plan/target.ts";
 import { type Change, desiredOf, storedAsDesired } from "./plan/desired_intent.ts";
 import type { Desired } from "./plan/desired_types.ts";
-import { type Documents, type EndpointRecord, keys, type NetworkRecord } from "./records.ts";
+import type { Documents, EndpointRecord } from "./records.ts";
 
 /**
  * Returns the operations that make `change` true in `documents`; none where it is true already.
@@ -97,27 +98,4 @@ function movedPins(stored: Stored, desired: Desired, { endpoints }: Target): str
 
 function hostOf({ pin, host }: EndpointRecord): string | undefined {
   return pin?.host ?? host;
-}
-
-function subnetListsOf(stored: Stored): Plan["subnetLists"] {
-  const byTenant = Map.groupBy(stored.networks.values(), ({ tenant }: NetworkRecord) => tenant);
-  const names = new Set([
-    ...byTenant.keys(),
-    ...stored.subnets.keys().map((key) => key.slice("subnets/".length)),
-  ]);
-  return new Map([...names].map((tenant) => [
-    tenant,
-    {
-      ...unreadableSubnets(stored, tenant),
-      ...Object.fromEntries((byTenant.get(tenant) ?? []).map(({ subnet, name }) => [subnet, name])),
-    },
-  ]));
-}
-
-/** Subnets of networks that this version cannot read stay in the list. */
-function unreadableSubnets({ subnets, unreadable }: Stored, tenant: string) {
-  const listed = Object.entries(subnets.get(keys.subnets(tenant))?.networks ?? {});
-  return Object.fromEntries(
-    listed.filter(([, name]) => unreadable.has(keys.network(tenant, String(name)))),
-  );
 }

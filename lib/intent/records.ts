@@ -271,6 +271,8 @@ export const keys = {
     `attachments/${host}/${sandbox}/${iface}`,
   presence: (host: string) => `agents/${host}`,
   revision: (n: number) => `revisions/${String(n).padStart(9, "0")}`,
+  /** What the revision changed. */
+  revisionPart: (n: number, part: number) => `${keys.revision(n)}/${part}`,
   requestPart: (n: number, part: number) => `${REQUESTS}${String(n).padStart(9, "0")}/${part}`,
 } as const;
 

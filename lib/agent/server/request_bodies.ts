@@ -1,9 +1,15 @@
 // Reads the bodies of requests: JSON objects of a bounded size, each field checked.
 
 import type { CniInput } from "../../cni/cni_types.ts";
-import { Fault } from "../../util/errors.ts";
+import { Fault, oneLine } from "../../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../../util/names.ts";
-import { INTENT_BYTES, type IntentRequest, type PodRequest, type TraceRequest } from "../api.ts";
+import {
+  INTENT_BYTES,
+  type IntentRequest,
+  type Origin,
+  type PodRequest,
+  type TraceRequest,
+} from "../api.ts";
 
 // An intent inside a body is longer than by itself: each quote takes two bytes.
 const BODY_BYTES = 2 * INTENT_BYTES;
@@ -80,18 +86,36 @@ export function hostOf(body: Body): string {
   return parseName("host", textOf(body, "host"), LONG_NAME_LIMIT);
 }
 
-const MODES = ["add", "replace", "delete", "bindings"] as const;
+const MODES = ["add", "replace", "delete", "bindings", "rollback"] as const;
 
 /** Returns the intent to plan or apply. */
 export function intentOf(body: Body): IntentRequest {
   const mode = MODES.find((one) => one === body.mode);
-  if (!mode) throw new Fault("usage", "mode is not one of add, replace, delete, bindings");
+  if (!mode) throw new Fault("usage", `mode is not one of ${MODES.join(", ")}`);
   return {
     mode,
     text: textOf(body, "text"),
+    ...(mode === "rollback" ? { to: revisionOf(body) } : {}),
     force: body.force === true,
     strict: body.strict === true,
+    ...originOf(body),
   };
+}
+
+function revisionOf({ to }: Body): number {
+  if (typeof to === "number" && Number.isInteger(to) && to >= 0) return to;
+  throw new Fault("usage", 'request lacks "to"', { fix: "use the k8contivnet commands" });
+}
+
+// For people, and in each revision's record: short.
+const ORIGIN_LENGTH = 200;
+
+/** Returns who asks, where that is said. */
+function originOf({ origin }: Body): { readonly origin?: Origin } {
+  if (typeof origin !== "object" || origin === null) return {};
+  const text = (key: keyof Origin) =>
+    oneLine(String(Reflect.get(origin, key) ?? ""), ORIGIN_LENGTH);
+  return { origin: { by: text("by"), host: text("host"), source: text("source") } };
 }
 
 /** Returns `bind POD HOST [ID]` as a bindings file of one line. */

@@ -22,6 +22,7 @@ import { parseKubeInput } from "../policy/kube_input.ts";
 import type { PolicyEnforcer } from "../policy/policy_enforcer.ts";
 import { policyItems } from "../policy/policy_items.ts";
 import { type IntentStore, planRequest } from "../store/apply.ts";
+import { historyItems } from "../store/revision_history.ts";
 import { repairClaims } from "../store/repair_claims.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 import { collectGarbage, type GcRequestDeps } from "./gc_request.ts";
@@ -88,6 +89,7 @@ async function answerGet(
   name: string | undefined,
 ): Promise<unknown> {
   if (path === "/v1/health") return health();
+  if (path === "/v1/history") return historyItems(store.documents, name);
   if (path === "/v1/policies") return named(await policyItems(store.documents, policies), name);
   const kind = /^\/v1\/([a-z]+)$/.exec(path)?.[1] ?? "";
   // A user who checks has changed something in another way, and wants to see it. If the store is
@@ -140,9 +142,12 @@ async function repair({ store, log }: ServerDeps, isDry: boolean): Promise<Repai
 
 /** What an intent changed may concern this host, and a pod that started before its endpoint. */
 async function applyIntent(deps: ServerDeps, request: IntentRequest): Promise<PlanAnswer> {
-  const { intents, policies, reconcileSignal, memoryTrim } = deps;
+  const { intents, policies, reconcileSignal, memoryTrim, gc: { host } } = deps;
   memoryTrim.note();
-  const answer = await intents.apply(request);
+  const { origin } = request;
+  const answer = await intents.apply(
+    origin ? { ...request, origin: { ...origin, host } } : request,
+  );
   if (answer.revision === undefined) return answer;
   reconcileSignal.notify();
   // An applied policy is enforced on this host when the answer comes; a failure is logged and retried.

@@ -1,19 +1,24 @@
 // Applies intents to the store: plans on the cached documents and commits the plan, enclosed by a revision
 // record. Used by the agent, and by commands with --store.
 
+import { changesOf } from "../../intent/intent_changes.ts";
 import { planCommits, resolveChecks } from "../../intent/plan_commits.ts";
+import { planRestore } from "../../intent/plan_restore.ts";
 import { type Documents, keys } from "../../intent/records.ts";
 import { planChange } from "../../intent/partial_plan.ts";
 import { readableAt } from "../../intent/readable.ts";
 import { planBindings } from "../../intent/plan.ts";
 import type { Plan } from "../../intent/plan/operation.ts";
 import { parseBindings, parseIntent } from "../../intent/schema.ts";
-import type { Check, Write } from "../../store/store.ts";
+import type { Write } from "../../store/store.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import type { IntentRequest, PlanAnswer } from "../api.ts";
 import type { StoreCache } from "./store_cache.ts";
 import { KeyedQueue } from "../../util/async/keyed_queue.ts";
 import { findRequest, requestDeletions, requestWrites } from "./apply_requests.ts";
+import { ApplyRevision, writeOf } from "./apply_revision.ts";
+import { expiredRevisions, pastRecords } from "./revision_history.ts";
+import type { HistoryLimit } from "./history_limit.ts";
 import {
   interruptedRevisions,
   lastRevision,
@@ -32,12 +37,10 @@ const CONTENDED = /^(claims\/ip|revisions)\//;
 /** Returns the plan of a request on `documents`; for `skip` see DesiredIntent. Faults: as parseIntent() and planIntent(). */
 export function planRequest(
   documents: Documents,
-  { mode, text, force = false, strict = false }: IntentRequest,
+  request: IntentRequest,
   skip = 0,
 ): { readonly plan: Plan; readonly answer: PlanAnswer } {
-  const { plan, notes } = mode === "bindings"
-    ? { plan: planBindings(documents, parseBindings(text)), notes: [] }
-    : planFile(documents, { mode, text, force, strict, skip });
+  const { plan, notes } = planMode(documents, request, skip);
   const operations = plan.operations.map(({ verb, kind, name, lines }) => ({
     verb,
     kind,
@@ -45,6 +48,17 @@ export function planRequest(
     lines,
   }));
   return { plan, answer: { operations, warnings: [...notes, ...plan.warnings] } };
+}
+
+function planMode(
+  documents: Documents,
+  { mode, text, to = 0, force = false, strict = false }: IntentRequest,
+  skip: number,
+): { readonly plan: Plan; readonly notes: readonly string[] } {
+  if (mode === "bindings") return { plan: planBindings(documents, parseBindings(text)), notes: [] };
+  if (mode !== "rollback") return planFile(documents, { mode, text, force, strict, skip });
+  const plan = planRestore(documents, pastRecords(documents, to), { force, skip });
+  return { plan, notes: [] };
 }
 
 function planFile(
@@ -61,6 +75,11 @@ function planFile(
     mode === "delete" || readableAt<Record<string, unknown>>(documents, key)?.[field] === value;
   const { intent, warnings } = parseIntent(text, { strict, isRecorded });
   return { plan: planChange(documents, { mode, intent, force, skip }), notes: warnings };
+}
+
+/** Reports whether many may want what `key` is for: a second revision at the same time is no crowd. */
+function isContended(key: string, tries: number): boolean {
+  return CONTENDED.test(key) && (tries > 0 || !key.startsWith("revisions/"));
 }
 
 /** Applies intents to one store, one at a time. */
@@ -131,6 +150,7 @@ export class IntentStore {
     const record = new ApplyRevision(() => nextRevision(this.#cache.documents, started, skip));
     let { plan } = first;
     for (let tries = 0; tries < TRIES; tries++) {
+      record.setChanges(changesOf(this.#cache.documents, plan));
       const conflict = await this.#commitAll(plan, record, request);
       if (conflict === undefined) {
         await this.#forgetRequests();
@@ -139,11 +159,10 @@ export class IntentStore {
       await new Promise((done) => setTimeout(done, this.#random() * PAUSE_MS * tries));
       await this.#cache.learn(conflict);
       // Other clients choose what we chose: the same lowest free address, the same next number.
-      if (CONTENDED.test(conflict)) skip = this.#skipFor(record.n, tries);
+      if (isContended(conflict, tries)) skip = this.#skipFor(record.n, tries);
       ({ plan } = planRequest(this.#cache.documents, request, skip));
       if (plan.operations.length > 0) continue;
-      // Another client finished it; our revision is done all the same.
-      await this.#cache.tryCommit([], [record.write("done")]);
+      await this.#close(record);
       await this.#forgetRequests();
       return { ...first.answer, revision: record.n };
     }
@@ -166,9 +185,8 @@ export class IntentStore {
     request: IntentRequest,
   ): Promise<string | undefined> {
     const commits = planCommits(plan);
-    if (commits.length > 1 && !await this.#recordRequest(record, request)) {
-      return keys.revision(record.n);
-    }
+    const isSmall = commits.length === 1 && record.areChangesShort;
+    if (!isSmall && !await this.#open(record, request)) return keys.revision(record.n);
     return await commitAll(commits, async (commit, { isFirst, isLast, revisions }) => {
       // Every commit checks the revision record, so that writing it stops them all; only the first and
       // the last write it, as a write of a key waits for all commits that check the key.
@@ -176,70 +194,48 @@ export class IntentStore {
       const write = isLast ? [record.write("done")] : isFirst ? [record.write("applying")] : [];
       const result = await this.#cache.tryCommit(
         [...resolveChecks(commit, revisions), check],
-        [...commit.writes, ...write],
+        [...commit.writes, ...write, ...isSmall ? record.changeWrites() : []],
       );
       if (result.done && write.length > 0) record.written(result.revision);
+      if (result.done) record.committed(commit.objects);
       return result;
     });
   }
 
-  /** Writes the revision record and the request, if the latter is too long for the record and not stored yet. */
-  async #recordRequest(record: ApplyRevision, request: IntentRequest): Promise<boolean> {
-    if (record.isOpen || !record.hasParts()) return true;
+  /** Writes the revision record, what the plan changes, and a request that is too long for the record. */
+  async #open(record: ApplyRevision, request: IntentRequest): Promise<boolean> {
+    const isNew = !record.isOpen;
     const opened = await this.#cache.tryCommit([record.check()], [record.write("applying")]);
     if (!opened.done) return false;
     record.written(opened.revision);
+    const parts = isNew && record.hasParts() ? requestWrites(record.n, request) : [];
+    return await this.#writeEach(record, [...parts, ...record.changeWrites()]);
+  }
+
+  async #writeEach(record: ApplyRevision, writes: readonly Write[]): Promise<boolean> {
     const stored = await Promise.all(
-      requestWrites(record.n, request).map((write) =>
-        this.#cache.tryCommit([record.check()], [write])
-      ),
+      writes.map((write) => this.#cache.tryCommit([record.check()], [write])),
     );
     return stored.every(({ done }) => done);
   }
-}
 
-/** The revision record of an apply in progress: two applies at once never share one. */
-class ApplyRevision {
-  readonly #next: () => RevisionRecord;
-  #record: RevisionRecord | undefined;
-  #revision = 0;
-
-  constructor(next: () => RevisionRecord) {
-    this.#next = next;
+  /** Another client has finished the apply: what is left of its revision is what was committed. */
+  async #close(record: ApplyRevision): Promise<void> {
+    record.setChanges([]);
+    for (let tries = 0; tries < TRIES; tries++) {
+      const isStored = !record.isOpen || await this.#writeEach(record, record.changeWrites());
+      const ended = await this.#cache.tryCommit([record.check()], [
+        record.write("done"),
+        ...record.isOpen ? [] : record.changeWrites(),
+      ]);
+      if (isStored && ended.done) return;
+      await this.#cache.learn(keys.revision(record.n));
+    }
   }
 
-  get n(): number {
-    return this.#record?.n ?? 0;
+  /** Forgets revisions beyond `limit`. */
+  async expire(limit: HistoryLimit, nowMs: number): Promise<void> {
+    const deletions = expiredRevisions(this.#cache.documents, limit, nowMs);
+    while (deletions.length > 0) await this.#cache.tryCommit([], deletions.splice(0, 90));
   }
-
-  /** Reports whether it has been written. */
-  get isOpen(): boolean {
-    return this.#revision > 0;
-  }
-
-  /** Reports whether the request needs documents of its own. */
-  hasParts(): boolean {
-    return (this.#record ??= this.#next()).parts !== undefined;
-  }
-
-  /** Returns what must hold: the number is not in use, or the record is as we wrote it. */
-  check(): Check {
-    // Another client may have taken a number that was not written yet.
-    if (!this.isOpen) this.#record = this.#next();
-    return { key: keys.revision(this.n), revision: this.#revision };
-  }
-
-  /** Returns the write of the record, with the number that was checked last. */
-  write(state: RevisionRecord["state"]): Write {
-    const value = this.#record ??= this.#next();
-    return writeOf({ ...value, state });
-  }
-
-  written(revision: number): void {
-    this.#revision = revision;
-  }
-}
-
-function writeOf(value: RevisionRecord): Write {
-  return { key: keys.revision(value.n), value: JSON.parse(JSON.stringify(value)) };
 }

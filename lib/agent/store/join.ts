@@ -16,13 +16,15 @@ export interface JoinParts {
   /** Records the host range of the flag, if one is given. */
   readonly recordHostRange: () => Promise<void>;
   readonly log: Log;
+  /** This host's label. */
+  readonly host: string;
   /** Called with what joining does next; awaited, as planning a large intent blocks the agent. */
   readonly onStep?: (what: string) => Promise<void>;
 }
 
 /** Joins the store. Faults: conflict (another agent has the label), and those of an apply. */
 export async function join(
-  { presence, intents, files, recordHostRange, log, onStep = async () => {} }: JoinParts,
+  { presence, intents, files, recordHostRange, log, host, onStep = async () => {} }: JoinParts,
 ): Promise<void> {
   if (presence) await onStep("taking the host label");
   await presence?.take();
@@ -36,20 +38,20 @@ export async function join(
   await recordHostRange();
   for (const { name, text } of files) {
     await onStep(`applying intent ${name}`);
-    await applyOne(intents, name, text, log);
+    await applyOne(intents, { name, text, host }, log);
   }
 }
 
 async function applyOne(
   intents: IntentStore,
-  name: string,
-  text: string,
+  { name, text, host }: { readonly name: string; readonly text: string; readonly host: string },
   log: Log,
 ): Promise<void> {
   try {
     // A large one takes long: planning 100,000 endpoints takes 7 s of a processor.
     log.info("applying intent", { intent: name });
-    const { operations, warnings } = await intents.apply({ mode: "add", text });
+    const origin = { by: "agent", host, source: name === "-" ? "stdin" : name };
+    const { operations, warnings } = await intents.apply({ mode: "add", text, origin });
     for (const warning of warnings) log.warn(`${name}: ${warning}`);
     log.info("intent applied", { intent: name, changes: operations.length });
   } catch (error) {

@@ -1,4 +1,4 @@
-// The history of applies: one record each, which says whether it was completed. Pure.
+// The history of applies: one record each, which says by whom it was made and whether it was completed. Pure.
 
 import { documentsIn, groups } from "../../intent/indexed_documents.ts";
 import { type Documents, SCHEMA } from "../../intent/records.ts";
@@ -18,6 +18,14 @@ export interface RevisionRecord {
   /** Objects that the plan changed. */
   readonly changes: number;
   readonly state: "applying" | "done" | "interrupted";
+  /** The user; absent from older versions, as the next two. */
+  readonly by?: string;
+  /** The host that the user was on. */
+  readonly host?: string;
+  /** The file, or the command. */
+  readonly source?: string;
+  /** How many documents of recorded_changes.ts contain what was changed; absent from older versions. */
+  readonly changeParts?: number;
   /** The request, if it is short enough to be stored in this record. */
   readonly request?: IntentRequest;
   /** Otherwise the number of documents of apply_requests.ts that contain it while it is applied. */
@@ -37,12 +45,8 @@ export function nextRevision(
   const n = lastRevision(documents) + 1 + skip;
   const isShort = new TextEncoder().encode(request.text).length <= TEXT_LIMIT;
   return {
-    schema: SCHEMA,
-    n,
-    at,
-    mode: request.mode,
-    changes,
-    state: "applying",
+    ...{ schema: SCHEMA, n, at, mode: request.mode, changes, state: "applying" },
+    ...request.origin,
     ...(isShort ? { request } : { parts: countParts(request) }),
   };
 }
@@ -54,11 +58,18 @@ export function lastRevision(documents: Documents): number {
 
 /** Returns the applies that were started and not finished, oldest first. */
 export function interruptedRevisions(documents: Documents): RevisionRecord[] {
-  return revisionsOf(documents).filter((one) => one.state === "applying")
+  return revisionsOf(documents).filter((one) => one.state === "applying");
+}
+
+/** Returns all revisions, oldest first. */
+export function revisionsOf(documents: Documents): RevisionRecord[] {
+  return documentsIn<RevisionRecord>(documents, groups.folder("revisions"))
+    .filter(([key]) => isRecordKey(key))
+    .map(([, record]) => record)
     .sort((a, b) => a.n - b.n);
 }
 
-function revisionsOf(documents: Documents): RevisionRecord[] {
-  return documentsIn<RevisionRecord>(documents, groups.folder("revisions"))
-    .map(([, record]) => record);
+/** Reports whether a key of the folder is that of a record, and not of what one changed. */
+function isRecordKey(key: string): boolean {
+  return key.indexOf("/") === key.lastIndexOf("/");
 }

@@ -88,3 +88,14 @@ function addBinding(fields: Map<string, string>, { pin, bound }: EndpointRecord)
 function valueText(value: unknown): string {
   return oneLine(typeof value === "string" ? value : JSON.stringify(value), 100);
 }
+
+/** Returns the lines of a change as history keeps it. */
+export function itemText(
+  { kind, before, after }: {
+    readonly kind: ObjectKind;
+    readonly before?: object;
+    readonly after?: object;
+  },
+): string[] {
+  return changeText(kind, before as ObjectRecord | undefined, after as ObjectRecord | undefined);
+}

@@ -4,8 +4,9 @@ import { type CommonOptions, type Shell, type Target } from "../../../lib/cli/sh
 
 const OPTIONS: CommonOptions = {
   ...{ format: "table", force: false, strict: false, prune: false, dryRun: false, repair: false },
-  ...{ file: undefined, namespace: undefined, allNamespaces: false, kubeconfig: undefined },
+  ...{ files: [], namespace: undefined, allNamespaces: false, kubeconfig: undefined },
   ...{ context: undefined, tcp: undefined, udp: undefined, icmp: false, host: undefined },
+  ...{ patch: false, to: undefined },
 };
 
 /** A shell and what its command has printed, line by line. */
@@ -23,6 +24,7 @@ export function fakeShell(
   const [stdout, stderr]: [string[], string[]] = [[], []];
   return {
     args: words,
+    tail: [],
     options: { ...OPTIONS, ...options },
     output: {
       data: (text) => void stdout.push(...text.split("\n")),
@@ -30,6 +32,7 @@ export function fakeShell(
       hasColor: false,
     },
     target: target as Target,
+    caller: { by: "ada", host: "desk" },
     stdout,
     stderr,
   };

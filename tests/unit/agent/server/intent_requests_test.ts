@@ -135,3 +135,28 @@ Deno.test("POST /v1/gc answers for this host; of this host itself it refuses the
   const unknown = await ask(depsOf(agent), "/v1/gc", { host: "host7" });
   assertEquals([unknown.status, unknown.body.code], [404, "not_found"]);
 });
+
+Deno.test("GET /v1/history has the user of each change, and this host; rollback goes back to one", async () => {
+  using agent = await startAgent();
+  const origin = { by: "ada\n", host: "elsewhere", source: "x".repeat(500) };
+  const text = intentText([WEB, { Name: "m" }]);
+  await ask(depsOf(agent), "/v1/apply", { mode: "add", text, origin });
+  const { body } = await ask(depsOf(agent), "/v1/history");
+  const [last] = body;
+  assertEquals([last.revision, last.by, last.host, last.source.length], [2, "ada", "host1", 200]);
+  assertEquals(last.changes.map(({ op, kind, key }: Record<string, string>) => [op, kind, key]), [
+    ["create", "network", "t/m"],
+  ]);
+  assertEquals((await ask(depsOf(agent), "/v1/history?name=2")).body, [last]);
+  assertEquals((await ask(depsOf(agent), "/v1/history?name=9")).status, 404);
+  assertEquals((await ask(depsOf(agent), "/v1/history?name=x")).status, 400);
+  for (const to of [undefined, "1", -1, 1.5]) {
+    assertEquals(
+      (await ask(depsOf(agent), "/v1/apply", { mode: "rollback", text: "", to })).status,
+      400,
+    );
+  }
+  const back = await ask(depsOf(agent), "/v1/apply", { mode: "rollback", text: "", to: 1 });
+  assertEquals([back.status, back.body.revision], [200, 3]);
+  assertEquals(agent.store.database.documents.has("networks/t/m"), false);
+});

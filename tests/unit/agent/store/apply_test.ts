@@ -41,7 +41,8 @@ const open = async (store: MemoryStore) =>
 const below = (store: MemoryStore, prefix: string) => store.database.keysBelow(prefix);
 
 const states = (store: MemoryStore) =>
-  below(store, "revisions/").map((key) => store.database.get(key)?.state);
+  below(store, "revisions/").filter((key) => key.split("/").length === 2)
+    .map((key) => store.database.get(key)?.state);
 
 Deno.test("apply() stores a long request beside its revision only while it is applied", async () => {
   const store = new FailingStore();

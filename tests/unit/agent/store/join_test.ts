@@ -35,7 +35,7 @@ async function joinAs(
   });
   const intents = new IntentStore(cache, () => AT);
   await join({
-    ...{ presence: isShared ? presence : undefined, intents, files, log },
+    ...{ presence: isShared ? presence : undefined, intents, files, log, host: "h1" },
     recordHostRange: () => Promise.resolve(),
   });
   return log;

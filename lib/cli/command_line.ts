@@ -1,0 +1,123 @@
+// Parses the arguments of a command by the table of options.
+
+import { parseArgs } from "@std/cli/parse-args";
+import type { OpenOptions } from "../store/open_store.ts";
+import { Fault } from "../util/errors.ts";
+import { plainBooleans } from "../util/read_settings.ts";
+import { nearest } from "./nearest.ts";
+import {
+  type OptionName,
+  OPTIONS,
+  type OptionSpec,
+  type RepeatableName,
+  type SwitchName,
+  type TextName,
+} from "./option_table.ts";
+import type { CommonOptions } from "./shell.ts";
+
+/** The parsed command line. */
+export interface CommandLine {
+  readonly args: readonly string[];
+  /** What follows `--`. */
+  readonly tail: readonly string[];
+  readonly common: CommonOptions;
+  readonly socket: string | undefined;
+  readonly store: string | undefined;
+  readonly storeOptions: OpenOptions;
+  readonly color: boolean;
+  readonly isHelp: boolean;
+}
+
+const SPECS: readonly OptionSpec[] = OPTIONS;
+const SWITCHES = SPECS.filter(({ value }) => value === undefined).map(({ name }) => name);
+const TEXTS = SPECS.filter(({ value }) => value !== undefined).map(({ name }) => name);
+const REPEATABLE = SPECS.filter((one) => one.isRepeatable).map(({ name }) => name);
+const ALIASES = Object.fromEntries(
+  SPECS.flatMap(({ name, short }) => short === undefined ? [] : [[name, short]]),
+);
+
+/** Values of options by name. */
+type Values =
+  & { readonly [K in SwitchName]: boolean }
+  & { readonly [K in TextName]?: string }
+  & { readonly [K in RepeatableName]: readonly string[] }
+  & { readonly _: readonly unknown[]; readonly "--": readonly string[] };
+
+/** Parses arguments and options. Faults: usage. */
+export function parseCommandLine(args: readonly string[]): CommandLine {
+  const parsed = readValues(args);
+  return {
+    args: parsed._.map(String),
+    tail: parsed["--"],
+    common: commonOf(parsed),
+    socket: parsed.socket,
+    store: parsed.store,
+    storeOptions: {
+      etcdCa: parsed["etcd-ca"],
+      etcdCert: parsed["etcd-cert"],
+      etcdKey: parsed["etcd-key"],
+      etcdUser: parsed["etcd-user"],
+      etcdPasswordFile: parsed["etcd-password-file"],
+    },
+    color: parsed.color,
+    isHelp: parsed.help,
+  };
+}
+
+function readValues(args: readonly string[]): Values {
+  const end = args.indexOf("--");
+  const own = plainBooleans(end < 0 ? args : args.slice(0, end), SWITCHES);
+  return parseArgs([...own, ...end < 0 ? [] : args.slice(end)], {
+    string: [...TEXTS, "_"],
+    boolean: SWITCHES,
+    collect: REPEATABLE,
+    negatable: ["color"],
+    alias: ALIASES,
+    default: { color: true },
+    "--": true,
+    unknown: (arg, key) => {
+      if (key === undefined) return;
+      const near = nearest(key, SPECS.map(({ name }) => name));
+      throw new Fault("usage", `unknown option ${arg.slice(0, 60)}`, {
+        fix: near ? `did you mean --${near}?` : "see -h",
+      });
+    },
+  }) as unknown as Values;
+}
+
+function commonOf(parsed: Values): CommonOptions {
+  return {
+    format: formatOf(parsed.output ?? "table"),
+    force: parsed.force,
+    strict: parsed.strict,
+    prune: parsed.prune,
+    dryRun: parsed["dry-run"],
+    repair: parsed.repair,
+    files: parsed.file,
+    namespace: parsed.namespace,
+    allNamespaces: parsed["all-namespaces"],
+    kubeconfig: parsed.kubeconfig,
+    context: parsed.context,
+    tcp: parsed.tcp,
+    udp: parsed.udp,
+    icmp: parsed.icmp,
+    host: parsed.host,
+    patch: parsed.patch,
+    to: parsed.to,
+  };
+}
+
+const FORMATS = ["table", "wide", "json", "yaml", "name"] as const;
+
+function formatOf(text: string): CommonOptions["format"] {
+  const format = FORMATS.find((one) => one === text);
+  if (format) return format;
+  throw new Fault("usage", `-o "${text.slice(0, 60)}" is not a format`, {
+    fix: "use table, wide, json, yaml or name",
+  });
+}
+
+/** Returns the option of that name. */
+export function optionOf(name: OptionName): OptionSpec {
+  return SPECS.find((one) => one.name === name)!;
+}

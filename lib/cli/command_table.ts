@@ -1,0 +1,109 @@
+// The commands as data: help, completion and the man page are made from it. Each command is loaded when it is
+// called.
+
+import type { OptionName } from "./option_table.ts";
+import type { Command } from "./shell.ts";
+
+/** One command of the table. */
+export interface CommandSpec {
+  /** What it is for, in the overview. */
+  readonly summary: string;
+  /** Arguments, in the overview. */
+  readonly takes: string;
+  /** Options besides those that all commands have. */
+  readonly options: readonly OptionName[];
+  readonly load: () => Promise<Command>;
+}
+
+const CHANGING = ["file", "strict", "force"] as const;
+
+/** The commands by name, in the order of the overview. */
+export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
+  apply: {
+    ...{ takes: "-f FILE", summary: "add and update what FILE describes" },
+    options: [...CHANGING, "prune", "dry-run"],
+    load: async () => (await import("./change.ts")).apply,
+  },
+  plan: {
+    ...{ takes: "-f FILE", summary: "show what would change, host by host" },
+    options: [...CHANGING, "prune", "to"],
+    load: async () => (await import("./change.ts")).plan,
+  },
+  delete: {
+    ...{ takes: "-f FILE", summary: "delete what FILE names" },
+    options: [...CHANGING, "dry-run"],
+    load: async () => (await import("./change.ts")).remove,
+  },
+  bind: {
+    ...{ takes: "POD HOST", summary: "pin a pod's endpoints to a host" },
+    options: [],
+    load: async () => (await import("./change.ts")).bind,
+  },
+  history: {
+    ...{ takes: "[REV]", summary: "who changed what, when" },
+    options: ["patch"],
+    load: async () => (await import("./history.ts")).history,
+  },
+  rollback: {
+    ...{ takes: "REV", summary: "go back to a revision" },
+    options: ["dry-run", "force"],
+    load: async () => (await import("./change.ts")).rollback,
+  },
+  get: {
+    ...{ takes: "KIND", summary: "hosts tenants networks endpoints attachments policies pods" },
+    options: ["namespace", "all-namespaces"],
+    load: async () => (await import("./get.ts")).get,
+  },
+  why: {
+    ...{ takes: "POD", summary: "which rule put it into which network, or why it is in none" },
+    options: ["namespace"],
+    load: async () => (await import("./why.ts")).why,
+  },
+  trace: {
+    ...{
+      takes: "SRC DST",
+      summary: "may these two communicate, by which rule; does the switch agree",
+    },
+    options: ["tcp", "udp", "icmp"],
+    load: async () => (await import("./trace.ts")).trace,
+  },
+  ipam: {
+    ...{ takes: "show|check", summary: "usage of the address pools; records compared with claims" },
+    options: ["repair", "dry-run"],
+    load: async () => (await import("./ipam.ts")).ipam,
+  },
+  gc: {
+    ...{ takes: "", summary: "release what is gone from this host, or from --host HOST" },
+    options: ["host", "dry-run", "force"],
+    load: async () => (await import("./gc.ts")).gc,
+  },
+  intent: {
+    ...{ takes: "example|schema|check FILE", summary: "help with writing an intent" },
+    options: ["strict"],
+    load: async () => (await import("./intent.ts")).intent,
+  },
+  status: {
+    ...{ takes: "", summary: "state of this host's agent" },
+    options: [],
+    load: async () => (await import("./status.ts")).status,
+  },
+  kube: {
+    ...{ takes: "rbac|status", summary: "permissions in Kubernetes, cluster state" },
+    options: [],
+    load: async () => (await import("./kube.ts")).kube,
+  },
+  pods: {
+    ...{ takes: "", summary: "pods and addresses from the API server, as kubectl contiv" },
+    options: ["namespace", "all-namespaces", "kubeconfig", "context"],
+    load: async () => (await import("./pods.ts")).pods,
+  },
+};
+
+/** What else the file can be called as, for the overview and for "did you mean". */
+export const OTHER_FACES: Readonly<Record<string, string>> = {
+  netplugin: "the host agent (see netplugin -h)",
+  netdcli: "the original's tool",
+  "init setup teardown status": 'a kubelet\'s calls (see "help setup")',
+  "CNI_COMMAND=…": "a container runtime's calls: Container Network Interface 0.3.1 to 1.1.0",
+  version: "version of this file",
+};

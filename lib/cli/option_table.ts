@@ -1,0 +1,80 @@
+// The options of all commands as data: parsing, help, completion and the man page are made from it.
+
+/** One option. */
+export interface OptionSpec {
+  readonly name: string;
+  /** One letter. */
+  readonly short?: string;
+  /** Placeholder of its value; absent for an option that is true without one. */
+  readonly value?: string;
+  /** May be given several times. */
+  readonly isRepeatable?: true;
+  readonly help: string;
+}
+
+/** Options that every command has. */
+export const COMMON = ["output", "socket", "store", "color", "help"] as const;
+
+/** All options. */
+export const OPTIONS = [
+  {
+    name: "file",
+    short: "f",
+    value: "FILE",
+    isRepeatable: true,
+    help: "JSON or YAML file, folder of such files, or - for standard input",
+  },
+  { name: "prune", help: "also delete everything that the files do not name" },
+  { name: "dry-run", help: "show what would be done, change nothing" },
+  { name: "strict", help: "unknown keys of an intent are errors, not warnings" },
+  { name: "force", help: "go ahead where pods or children would be cut off" },
+  { name: "to", value: "REV", help: "plan going back to this revision" },
+  { name: "patch", short: "p", help: "also show what each revision changed" },
+  { name: "repair", help: "correct what differs" },
+  {
+    name: "namespace",
+    short: "n",
+    value: "NAMESPACE",
+    help: "namespace of pods (default: default)",
+  },
+  { name: "all-namespaces", short: "A", help: "pods of all namespaces" },
+  { name: "tcp", value: "PORT", help: "a TCP connection to this port" },
+  { name: "udp", value: "PORT", help: "a UDP packet to this port" },
+  { name: "icmp", help: "an ICMP echo request" },
+  { name: "host", value: "HOST", help: "label of a host" },
+  { name: "kubeconfig", value: "FILE", help: "access to the API server" },
+  { name: "context", value: "NAME", help: "context of the kubeconfig" },
+  { name: "output", short: "o", value: "FORMAT", help: "table, wide, json, yaml or name" },
+  { name: "socket", value: "PATH", help: "the agent's socket (or K8CONTIVNET_SOCKET)" },
+  {
+    name: "store",
+    value: "URL",
+    help: "work on this store, without an agent: sqlite:PATH, etcd[s]://HOST:2379/PREFIX",
+  },
+  { name: "etcd-ca", value: "FILE", help: "CA certificates for etcd" },
+  { name: "etcd-cert", value: "FILE", help: "client certificate for etcd, with --etcd-key" },
+  { name: "etcd-key", value: "FILE", help: "its private key" },
+  { name: "etcd-user", value: "NAME", help: "etcd user, with --etcd-password-file" },
+  { name: "etcd-password-file", value: "FILE", help: "file with nothing but the password" },
+  { name: "color", help: "--no-color: no colours, as with NO_COLOR" },
+  { name: "help", short: "h", help: "details and an example of a command" },
+] as const satisfies readonly OptionSpec[];
+
+/** The name of an option. */
+export type OptionName = typeof OPTIONS[number]["name"];
+
+type Named<T> = T extends { readonly name: infer N } ? N : never;
+
+/** Names of options that may be given several times. */
+export type RepeatableName = Named<
+  Extract<typeof OPTIONS[number], { readonly isRepeatable: true }>
+>;
+
+/** Names of options with one value. */
+export type TextName = Exclude<
+  Named<Extract<typeof OPTIONS[number], { readonly value: string }>>,
+  RepeatableName
+>;
+
+/** Names of options that are true without a value. */
+export type SwitchName = Exclude<OptionName, TextName | RepeatableName>;

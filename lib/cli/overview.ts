@@ -1,0 +1,37 @@
+// The overview that `help` prints, made from the table of commands.
+
+import { FAULT_CODES } from "../util/errors.ts";
+import { COMMANDS, OTHER_FACES } from "./command_table.ts";
+
+const WIDTH = 34;
+
+/** Returns the text of `k8contivnet help`. */
+export function overview(): string {
+  const commands = Object.entries(COMMANDS)
+    .map(([name, { takes, summary }]) => line(`${name} ${takes}`, summary));
+  const others = Object.entries(OTHER_FACES).map(([name, what]) => line(name, what));
+  return `k8contivnet: pods on their own VLANs and VXLANs, from one intent file
+
+${[...commands, ...others].join("\n")}
+
+COMMAND -h prints its details. Common options: -o table|wide|json|yaml|name, --socket PATH, --store URL, --no-color
+With --store etcd[s]://… also --etcd-ca, --etcd-cert, --etcd-key, --etcd-user, --etcd-password-file
+exit codes: 0 ok, ${exitCodes()}`;
+}
+
+function line(left: string, right: string): string {
+  return `  ${left.trim().padEnd(WIDTH)}${right}`;
+}
+
+/** Returns the exit codes with their meaning. */
+export function exitCodes(): string {
+  const { failed, usage, not_found: missing, conflict, unavailable, timeout } = FAULT_CODES;
+  return [
+    `${failed.exit} failed`,
+    `${usage.exit} usage`,
+    `${missing.exit} not found`,
+    `${conflict.exit} conflict or exhausted`,
+    `${unavailable.exit} unavailable`,
+    `${timeout.exit} timed out`,
+  ].join(", ");
+}

@@ -1,0 +1,112 @@
+// Going back: the plan that gives objects the records that they had. A value that a pool had chosen is taken
+// again if nobody has it meanwhile, so that going back at once changes everything back exactly.
+
+import { Fault } from "../util/errors.ts";
+import { draftsOf } from "./plan/changes.ts";
+import { cascadeDeletions } from "./plan/deletions.ts";
+import { storedAsDesired } from "./plan/desired_intent.ts";
+import type { Desired } from "./plan/desired_types.ts";
+import { liveAttachments, podsOf } from "./plan/live.ts";
+import type { Plan } from "./plan/operation.ts";
+import { orderOperations } from "./plan/order.ts";
+import { setAsideOrphans } from "./plan/orphans.ts";
+import {
+  endpointKeyOf,
+  type ObjectRecord,
+  readDocuments,
+  type Stored,
+  titleOf,
+} from "./plan/stored.ts";
+import { subnetListsOf } from "./plan/subnet_lists.ts";
+import { chooseTarget } from "./plan/target.ts";
+import { checkTarget } from "./plan/consistency.ts";
+import type { Documents, EndpointRecord } from "./records.ts";
+
+/** Records by key; undefined: there was none. */
+export type PastRecords = ReadonlyMap<string, ObjectRecord | undefined>;
+
+/**
+ * Returns the operations that give the objects of `past` these records; all others stay. Where a pod is bound
+ * stays, too. Faults: conflict (taken meanwhile; in use by pods or children; it would detach pods, unless
+ * `force` is set), exhausted, failed.
+ */
+export function planRestore(
+  documents: Documents,
+  past: PastRecords,
+  { force = false, skip = 0 }: { readonly force?: boolean; readonly skip?: number } = {},
+): Plan {
+  const stored = readDocuments(documents);
+  const restored = withPast(stored, past);
+  const desired: Desired = {
+    ...storedAsDesired(restored),
+    listed: new Set(past.keys()),
+    skip,
+  };
+  cascadeDeletions(desired, stored, force);
+  setAsideOrphans(desired, stored);
+  if (!force) refuseDetaching(stored, desired);
+  const live = liveAttachments(stored, desired);
+  const target = chooseTarget(restored, desired, live);
+  checkTarget(target);
+  const drafts = draftsOf(stored, target, { live, untouched: desired.untouched });
+  return {
+    operations: orderOperations(drafts),
+    warnings: desired.warnings,
+    subnetLists: subnetListsOf(stored),
+  };
+}
+
+/** Returns the records with those of `past` in their place, and without the claims of these objects. */
+function withPast(stored: Stored, past: PastRecords): Stored {
+  const isPast = (owner: string) => past.has(owner);
+  return {
+    ...stored,
+    hosts: overlaid("hosts", stored.hosts, past),
+    tenants: overlaid("tenants", stored.tenants, past),
+    networks: overlaid("networks", stored.networks, past),
+    endpoints: overlaid("endpoints", stored.endpoints, past),
+    claims: new Map(stored.claims.entries().filter(([, { owner }]) => !isPast(owner))),
+  };
+}
+
+/** Returns what stays first: it keeps the values that pools have chosen for it. */
+function overlaid<T extends ObjectRecord>(
+  folder: string,
+  records: ReadonlyMap<string, T>,
+  past: PastRecords,
+): Map<string, T> {
+  const staying = records.entries().filter(([key]) => !past.has(key));
+  const back = past.entries().flatMap(([key, record]): [string, T][] => {
+    if (!key.startsWith(`${folder}/`)) return [];
+    const known = records.get(key);
+    if (known && isDynamic(known)) return [[key, known]];
+    if (!record || isDynamic(record)) return [];
+    return [[key, folder === "endpoints" ? withBinding(record, known) as T : record as T]];
+  });
+  return new Map([...staying, ...back]);
+}
+
+/** A set-up makes dynamic endpoints, and no intent: they neither come back nor go. */
+function isDynamic(record: ObjectRecord): boolean {
+  return "dynamic" in record && record.dynamic !== undefined;
+}
+
+/** Where a pod is, only set-ups decide. */
+function withBinding(record: ObjectRecord, known: ObjectRecord | undefined): EndpointRecord {
+  const { bound: _, ...rest } = record as EndpointRecord;
+  const { bound } = known as EndpointRecord | undefined ?? {};
+  return { ...rest, ...(bound ? { bound } : {}) };
+}
+
+function refuseDetaching({ attachments, endpoints }: Stored, desired: Desired): void {
+  const cut = [...attachments.values()].filter((one) => {
+    const key = endpointKeyOf(one);
+    return endpoints.has(key) && !desired.endpoints.has(key) && !desired.untouched.has(key);
+  });
+  const [first] = cut;
+  if (!first) return;
+  throw new Fault("conflict", `${titleOf(endpointKeyOf(first))} is not deleted`, {
+    why: `going back would detach ${podsOf(cut)}`,
+    fix: "delete these pods first, or add --force",
+  });
+}
