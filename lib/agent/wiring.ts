@@ -153,7 +153,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
       applyClaim: (claim) =>
         applyClaim({ ...claimDeps, policies: withPolicyCode(policies) }, claim),
     },
-    del: teardownDeps,
+    del: { ...teardownDeps, runtimes },
     check: { host, store, plumbing, tags },
     status: { store, switch: ovs, fabric },
   };

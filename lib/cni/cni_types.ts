@@ -69,8 +69,8 @@ export interface CniConfig {
   readonly dns?: CniDns;
   /** Result of the plugin before this one; for DEL and CHECK, the result of the list's ADD. */
   readonly prevResult?: CniResult;
-  /** GC: attachments that are in use; any other of this network may be removed. */
-  readonly validAttachments?: readonly CniAttachmentKey[];
+  /** GC: attachments that are in use; any other of this network may be removed. The runtime may not say. */
+  readonly validAttachments?: readonly CniAttachmentKey[] | "unknown";
 }
 
 /** Capabilities, as far as the runtime passes them. */

@@ -112,6 +112,11 @@ export class FieldReader {
     });
   }
 
+  /** Reports whether a field is there and null. */
+  isNull(key: string): boolean {
+    return Object.hasOwn(this.#fields, key) && this.#fields[key] === null;
+  }
+
   /** Returns a reader of an object; of an empty one where there is none. Errors: code 7. */
   object(key: string): FieldReader {
     return FieldReader.of(this.raw(key), this.nameOf(key));

@@ -225,12 +225,14 @@ function parsePrevResult(command: Command, fields: FieldReader): CniResult | und
 const ATTACHMENT_KEYS = ["cni.dev/valid-attachments", "cni.dev/attachments"];
 
 /**
- * Returns the attachments that are in use, of both keys together. A missing list and null are refused: read as an empty
- * list, they would disconnect every container. Errors: code 7.
+ * Returns the attachments that are in use, of both keys together. A missing list is refused: read as an empty list, it
+ * would disconnect every container. null is what libcni sends for a list that its caller left nil: CRI-O (1.32 to 1.36)
+ * does so for a network without pods, other callers may have no list at all. So it is "unknown". Errors: code 7.
  */
-function parseAttachments(fields: FieldReader): CniAttachmentKey[] {
+function parseAttachments(fields: FieldReader): CniAttachmentKey[] | "unknown" {
   const present = ATTACHMENT_KEYS.filter((key) => fields.raw(key) !== undefined);
   if (present.length === 0) {
+    if (ATTACHMENT_KEYS.some((key) => fields.isNull(key))) return "unknown";
     throw new CniError(
       CNI_CODES.invalidConfig,
       `GC got no ${ATTACHMENT_KEYS[0]}`,

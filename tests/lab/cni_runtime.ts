@@ -3,6 +3,7 @@
 
 import type { Ended } from "./agent.ts";
 import { hangSignal } from "./limits.ts";
+import { feed } from "./one_file.ts";
 import type { Pod } from "./pod.ts";
 
 /** Where Debian has the reference plugins. */
@@ -36,6 +37,8 @@ export interface CniTarget {
   readonly runtimeConfig?: Readonly<Record<string, unknown>>;
   /** More of CNI_ARGS. */
   readonly args?: string;
+  /** @default the pod's name below /run/netns */
+  readonly netns?: string;
 }
 
 /** An answer of a plugin, parsed. */
@@ -103,7 +106,7 @@ export class LabCniRuntime {
   call(
     command: string,
     plugin: PluginConfig,
-    { pod, ifname = "eth0", runtimeConfig = {}, args }: CniTarget,
+    { pod, ifname = "eth0", runtimeConfig = {}, args, netns = `/run/netns/${pod.id}` }: CniTarget,
     prevResult?: unknown,
   ): Promise<PluginAnswer> {
     const words = [
@@ -117,7 +120,7 @@ export class LabCniRuntime {
       {
         CNI_COMMAND: command,
         CNI_CONTAINERID: pod.id,
-        CNI_NETNS: `/run/netns/${pod.id}`,
+        CNI_NETNS: netns,
         CNI_IFNAME: ifname,
         CNI_ARGS: words.join(";"),
       },
@@ -153,14 +156,9 @@ export class LabCniRuntime {
       stderr: "piped",
       signal: hangSignal(90_000),
     }).spawn();
-    const writer = child.stdin.getWriter();
-    const config = JSON.stringify({ cniVersion, name, ...plugin, ...keys });
-    await writer.write(new TextEncoder().encode(config));
-    await writer.close();
-    const { code, stdout, stderr } = await child.output();
-    const decoder = new TextDecoder();
-    const [out, err] = [decoder.decode(stdout), decoder.decode(stderr).trim()];
-    return { code, out, err, json: out.trim() === "" ? {} : JSON.parse(out) };
+    const ended = await feed(child, JSON.stringify({ cniVersion, name, ...plugin, ...keys }));
+    const { out, err } = ended;
+    return { ...ended, err: err.trim(), json: out.trim() === "" ? {} : JSON.parse(out) };
   }
 }
 

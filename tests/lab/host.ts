@@ -2,6 +2,7 @@
 
 import { tenantWith } from "../fixtures/tenant.ts";
 import { run } from "./run.ts";
+import { waitFor } from "./wait.ts";
 import { LabAgent } from "./agent.ts";
 import { type Ovs, startOvs } from "./ovs.ts";
 import { makePod, type Pod } from "./pod.ts";
@@ -84,4 +85,10 @@ export async function worldOf({ ovs, agent }: Host): Promise<WorldSets> {
     attachments: keys.filter((key) => key.includes("attachments/")).sort(),
     flows: flows.split("\n").map((line) => line.replace(/cookie=\w+, /, "").trim()).sort(),
   };
+}
+
+/** Waits until the host is as `before`: links, and what the agent collects, go a moment after the answer. */
+export async function assertNothingLeft(host: Host, before: WorldSets): Promise<void> {
+  const isLeft = async () => JSON.stringify(await worldOf(host)) === JSON.stringify(before);
+  await waitFor("nothing to be left", isLeft, { limitMs: 90_000 });
 }

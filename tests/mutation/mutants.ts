@@ -994,8 +994,13 @@ export const mutants: readonly Mutant[] = [
   ...mutantsOf("lib/agent/cni/cni_del.ts", ["tests/unit/agent/cni/cni_del_test.ts"], [
     [
       "GC collects other networks' attachments",
-      "one.cni?.network === config.name &&",
-      "one.cni &&",
+      "one.cni?.network === name\n",
+      "one.cni\n",
+    ],
+    [
+      "GC without a list takes it for an empty one",
+      'if (valid === "unknown") {',
+      "if (valid.length < 0) {",
     ],
     [
       "GC looks at the container alone",

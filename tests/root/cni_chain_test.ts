@@ -2,21 +2,15 @@
 // behind another network's plugin, whose interface it leaves alone.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { throughput } from "../bench/streams.ts";
 import { tenantWith } from "../fixtures/tenant.ts";
 import { LabCniRuntime, type PluginConfig } from "../lab/cni_runtime.ts";
-import { FILE, type Host, startHost, worldOf, type WorldSets } from "../lab/host.ts";
+import { assertNothingLeft, FILE, startHost, worldOf } from "../lab/host.ts";
 import { run } from "../lab/run.ts";
-import { waitFor } from "../lab/wait.ts";
 
 const INTENT = {
   Tenants: [tenantWith({ Networks: [{ Name: "n", Default: true, DefaultGw: "10.9.0.254" }] })],
 };
-
-/** Waits until the host is as before: links go a moment after the answer. */
-async function assertLeft(host: Host, before: WorldSets): Promise<void> {
-  const isLeft = async () => JSON.stringify(await worldOf(host)) === JSON.stringify(before);
-  await waitFor("nothing to be left", isLeft);
-}
 
 const OURS: PluginConfig = { type: "k8contivnet" };
 
@@ -51,6 +45,19 @@ const CHAINS: readonly {
     shows: "10.9.0.1/32",
   },
   {
+    // It limits what the container receives on the host's end of our pair, and what it sends by an ifb device.
+    plugin: { type: "bandwidth", capabilities: { bandwidth: true } },
+    runtimeConfig: {
+      bandwidth: {
+        ...{ ingressRate: 8_000_000, ingressBurst: 8_000_000 },
+        ...{ egressRate: 8_000_000, egressBurst: 8_000_000 },
+      },
+    },
+    where: "host",
+    command: ["tc", "qdisc", "show"],
+    shows: "qdisc tbf 1: dev bwp",
+  },
+  {
     plugin: { type: "sbr" },
     where: "container",
     command: ["ip", "rule"],
@@ -79,10 +86,27 @@ for (const { plugin, runtimeConfig = {}, where, command, shows, isCheckBroken } 
     // With sbr, packets have routes only by their source.
     assert((await b.run("ping", "-c1", "-W30", "-q", "-I", "10.9.0.2", "10.9.0.1")).code === 0);
     for (const pod of [a, b]) await runtime.del({ ...target, pod });
-    await assertLeft(host, before);
+    await assertNothingLeft(host, before);
     assert(where === "container" || !(await run(cmd, words)).includes(shows));
   });
 }
+
+Deno.test("bandwidth behind ours limits what the container receives", async () => {
+  await using host = await startHost(INTENT);
+  const limited: PluginConfig = { type: "bandwidth", capabilities: { bandwidth: true } };
+  const runtime = new LabCniRuntime({
+    ...{ file: FILE, socket: host.agent.socket, plugins: [OURS, limited] },
+  });
+  const [a, b] = [await host.pod("a"), await host.pod("b")];
+  // 1 MB/s after the first megabyte.
+  const bandwidth = { ingressRate: 8_000_000, ingressBurst: 8_000_000 };
+  const target = { pod: a, runtimeConfig: { bandwidth } };
+  const { ips: [address] } = await runtime.add(target);
+  await runtime.add({ pod: b });
+  const megabytes = await throughput(b, a, address!.address.split("/")[0]!, 4_000_000);
+  assert(megabytes < 2, `${megabytes} MB/s`);
+  await runtime.del(target);
+});
 
 Deno.test("a list with ours behind ptp: the first interface keeps its address and route", async () => {
   await using host = await startHost(INTENT);
@@ -110,7 +134,7 @@ Deno.test("a list with ours behind ptp: the first interface keeps its address an
   const checked = await runtime.call("CHECK", OURS, { pod: a }, results[0]);
   assertEquals([checked.code, checked.out], [0, ""], checked.err);
   for (const pod of [a, b]) await runtime.del({ pod });
-  await assertLeft(host, before);
+  await assertNothingLeft(host, before);
 });
 
 Deno.test("calls as Multus makes them: ours is a delegate for net1 beside another plugin's eth0", async () => {
@@ -135,5 +159,5 @@ Deno.test("calls as Multus makes them: ours is a delegate for net1 beside anothe
     for (const _ of ["first", "again"]) await second.del({ pod, ifname: "net1" });
     await first.del({ pod });
   }
-  await assertLeft(host, before);
+  await assertNothingLeft(host, before);
 });

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { LabAgent } from "../lab/agent.ts";
+import { LabCniRuntime } from "../lab/cni_runtime.ts";
 import { type Cluster, startCluster } from "../lab/cluster.ts";
 import { intentOf } from "../lab/scenarios/scenario.ts";
 import { FILE } from "../lab/host.ts";
@@ -37,6 +38,29 @@ Deno.test("an agent that starts while etcd is unreachable serves what it knew, a
     "ready",
   ]);
   assert(await three!.reaches(await host.agent.addressOf(one!)));
+});
+
+Deno.test("STATUS while etcd is unreachable: good where the records of before are known, 50 with the reason where none are", async () => {
+  await using cluster = await startCluster({ hosts: 2, fabric: "wire", intent: INTENT });
+  const [known, blank] = [cluster.host(1), cluster.host(2)];
+  const statusOf = async ({ socket }: LabAgent) => {
+    const { code, json } = await new LabCniRuntime({ file: FILE, socket }).ofNetwork("STATUS");
+    return code === 0 ? "ready" : `${json.code} ${json.msg}`;
+  };
+  const becomes = (agent: LabAgent, wanted: string) =>
+    waitFor(`STATUS to be: ${wanted}`, async () => await statusOf(agent) === wanted);
+  await Promise.all(cluster.hosts.map(({ agent }) => becomes(agent, "ready")));
+  await known.agent.setup(await known.pod("myContainer1"));
+  await Promise.all(cluster.hosts.map(({ agent }) => agent.stop()));
+  await cluster.etcd!.kill();
+  await Deno.remove(blank.agent.stateDir, { recursive: true });
+  await Promise.all(cluster.hosts.map(({ agent }) => agent.start()));
+  await becomes(known.agent, "ready");
+  await becomes(blank.agent, "50 the store is unreachable");
+  // A pod that an endpoint of this host names is set up meanwhile, as its containers are replaced.
+  await known.agent.setup(await known.pod("myContainer1"));
+  await cluster.etcd!.start(0);
+  await becomes(blank.agent, "ready");
 });
 
 /** An agent on host 2 that takes itself for host 1. */

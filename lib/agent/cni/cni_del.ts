@@ -1,15 +1,24 @@
 // DEL and GC: release interfaces by the names that their runtime has for them. Both know a container by its id
 // alone: its namespace may be gone, and its pod may run again under another id.
 
-import { CNI_CODES, type CniAttachmentKey, type CniCall, CniError } from "../../cni/cni_types.ts";
+import {
+  CNI_CODES,
+  type CniAttachmentKey,
+  type CniCall,
+  type CniConfig,
+  CniError,
+} from "../../cni/cni_types.ts";
 import type { AttachmentRecord } from "../../intent/records.ts";
+import type { Runtimes } from "../../runtimes/runtime.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
+import { deadHolders } from "../pods/endpoint_holder.ts";
 import { detachAttachments, type TeardownDeps } from "../pods/teardown.ts";
 import { attachmentsIn, attachmentsOf } from "../store/documents.ts";
 
 /** What releasing interfaces works with. */
 export interface CniDelDeps extends TeardownDeps {
+  readonly runtimes: Pick<Runtimes, "isAlive">;
   readonly log: Pick<Log, "info" | "warn">;
 }
 
@@ -32,16 +41,12 @@ function isNamed(one: AttachmentRecord, ifname: string): boolean {
 
 /**
  * Releases the attachments of the configuration's network that are not among its `validAttachments`, one
- * container after another. Goes on after an error, and reports the first at the end. Throws CniError.
+ * container after another; if these are unknown, those whose namespace is gone. Goes on after an error, and reports the
+ * first at the end. Throws CniError.
  */
 export async function collectStale(deps: CniDelDeps, { config }: CniCall): Promise<void> {
   const { host, store, sandboxes, log } = deps;
-  const valid = new Set(config.validAttachments?.map(nameOf));
-  const stale = attachmentsOf(store.documents, host).filter((one) =>
-    // One that is being added is not stale; what a crash left, the reconciliation releases.
-    one.state !== "planned" && one.cni?.network === config.name &&
-    !valid.has(nameOf({ containerId: one.sandbox, ifname: one.cni.ifname }))
-  );
+  const stale = await staleOf(deps, config);
   const failed: string[] = [];
   for (const one of stale) {
     await sandboxes.queue.run(one.sandbox, async () => {
@@ -65,4 +70,22 @@ export async function collectStale(deps: CniDelDeps, { config }: CniCall): Promi
 
 function nameOf({ containerId, ifname }: CniAttachmentKey): string {
   return `${containerId} ${ifname}`;
+}
+
+async function staleOf(
+  deps: CniDelDeps,
+  { name, validAttachments: valid = "unknown" }: CniConfig,
+): Promise<AttachmentRecord[]> {
+  const candidates = attachmentsOf(deps.store.documents, deps.host).filter((one) =>
+    // One that is being added is not stale; what a crash left, the reconciliation releases.
+    one.state !== "planned" && one.cni?.network === name
+  );
+  if (valid === "unknown") {
+    const dead = await deadHolders(deps, candidates);
+    return candidates.filter(({ id }) => dead.has(id));
+  }
+  const names = new Set(valid.map(nameOf));
+  return candidates.filter(({ sandbox, cni }) =>
+    !names.has(nameOf({ containerId: sandbox, ifname: cni?.ifname ?? "" }))
+  );
 }

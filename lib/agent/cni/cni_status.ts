@@ -23,7 +23,7 @@ export interface CniStatusDeps {
 const CONNECTING_MS = 500;
 const POLL_MS = 20;
 
-/** Succeeds if an ADD would. CniErrors: notAvailable, limitedConnectivity, with the reason. */
+/** Succeeds if an ADD would, of some pod at least. CniErrors: notAvailable, limitedConnectivity, with the reason. */
 export async function checkStatus(deps: CniStatusDeps, config: CniConfig): Promise<void> {
   const { store, fabric } = deps;
   const { ovsdb, openflow } = await stateOf(deps.switch);
@@ -36,7 +36,9 @@ export async function checkStatus(deps: CniStatusDeps, config: CniConfig): Promi
   if (openflow === "down") {
     throw limited("ovs-vswitchd is unreachable", "start Open vSwitch: pods may have no network");
   }
-  if (store.unreachable) {
+  // With records of before, pods that endpoints name are set up, and others when the store answers again. As kubelets
+  // start no pod on a node that is not ready, and Kubernetes evicts pods from it, this is not worth it.
+  if (store.unreachable && store.documents.size === 0) {
     throw new CniError(
       CNI_CODES.notAvailable,
       "the store is unreachable",

@@ -329,7 +329,11 @@ const GC_AND_STATUS: readonly CniCase[] = [
   ),
   good("GC with both keys", gc({ "cni.dev/attachments": [] })),
   bad("GC without list", gc({ "cni.dev/valid-attachments": undefined }), 7, "got no cni.dev/valid"),
-  bad("GC with null as list", gc({ "cni.dev/valid-attachments": null }), 7, "got no cni.dev/valid"),
+  good("GC with null as list", gc({ "cni.dev/valid-attachments": null })),
+  good(
+    "GC with null as both lists, as libcni sends a nil one",
+    gc({ "cni.dev/valid-attachments": null, "cni.dev/attachments": null }),
+  ),
   bad("GC with an object as list", gc({ "cni.dev/valid-attachments": {} }), 7, "is an object"),
   bad(
     "GC with one good and one bad list",

@@ -97,6 +97,12 @@ Deno.test("GC keeps the attachments of both of its keys, each once", () => {
     { containerId: "c", ifname: "eth0" },
   ]);
   assertEquals(parseCall(callOf("GC")).config.validAttachments, []);
+  const nil = { "cni.dev/valid-attachments": null, "cni.dev/attachments": null };
+  assertEquals(parseCall(callOf("GC", nil)).config.validAttachments, "unknown");
+  const half = { "cni.dev/valid-attachments": null, "cni.dev/attachments": [key("c")] };
+  assertEquals(parseCall(callOf("GC", half)).config.validAttachments, [
+    { containerId: "c", ifname: "eth0" },
+  ]);
   assertEquals(
     parseCall(callOf("ADD", { "cni.dev/attachments": 5 })).config.validAttachments,
     undefined,

@@ -122,6 +122,20 @@ Deno.test("GC releases what its runtime does not have, of its own network only",
   assertEquals(seen(), "c4");
 });
 
+Deno.test("GC with null as list releases what has no namespace any more, and keeps all else", async () => {
+  using bench = await startRuntime([N]);
+  const { agent, runtime } = bench;
+  for (const container of ["c1", "c2", "c3"]) await runtime.call("ADD", { container });
+  await runtime.call("ADD", { container: "c4", config: { name: "others" } });
+  const seen = () => agent.attachments().map((one) => one.sandbox).sort().join();
+  const config = { "cni.dev/valid-attachments": null, "cni.dev/attachments": null };
+  assertEquals([(await runtime.call("GC", { config })).exit, seen()], [0, "c1,c2,c3,c4"]);
+  for (const container of ["c2", "c4"]) agent.host.kernel.deleteNamespace(netnsOf(container));
+  agent.host.runtimes.recorder.fail("isAlive", new Fault("timeout", "no answer"), { times: 3 });
+  assertEquals([(await runtime.call("GC", { config })).exit, seen()], [0, "c1,c2,c3,c4"]);
+  assertEquals([(await runtime.call("GC", { config })).exit, seen()], [0, "c1,c3,c4"]);
+});
+
 Deno.test("STATUS says why an ADD would fail: switch, store, pool", async () => {
   using bench = await startRuntime([{ ...N, AllocRange: "10.9.0.1-10.9.0.2" }, { Name: "k" }]);
   const { agent, runtime } = bench;
