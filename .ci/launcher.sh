@@ -96,25 +96,48 @@ k8c_is_plain() {
   case $2,$3,$4 in ,* | *,,* | *,) return 1 ;; esac
 }
 
+# Takes a FIFO for the answer in door $1: sets k8c_fifo to its path and k8c_reply to its number. The agent creates FIFOs
+# ahead, free.NUMBER; who creates the file NUMBER has taken one, without starting a command. Fails if there is none.
+k8c_take() {
+  set -C
+  for k8c_fifo in "$1"/free.*; do
+    k8c_reply=${k8c_fifo##*.}
+    [ -p "$k8c_fifo" ] && { printf '' >"$1/$k8c_reply"; } 2>/dev/null && break
+    k8c_fifo=
+  done
+  set +C
+  [ -z "$k8c_fifo" ] || return 0
+  k8c_reply=$$
+  k8c_fifo=$1/$$
+  [ ! -e "$k8c_fifo.in" ] && mkfifo -m 600 "$k8c_fifo" 2>/dev/null
+}
+
+# Removes what k8c_take and the request left in door $1.
+k8c_drop() { rm -f "$k8c_fifo" "$1/$k8c_reply" "$1/$k8c_reply.in" "$1/$k8c_reply.part" "$1/$k8c_reply.out"; }
+
 # Limits the wait for an answer to $1 seconds. The answer comes through a FIFO which this shell opens for
 # reading and writing, so neither side ever blocks in open(2). Then this sleep is its only writer: when it
-# ends, reading ends. It keeps none of the caller's streams open.
+# ends, reading ends. It keeps none of the caller's streams open. It is started after the request, which the
+# agent works on meanwhile.
 k8c_clock() { exec </dev/null >&9 2>/dev/null 7<&- 8<&- 9>&- && exec sleep "$1"; }
 
 # Sends the request to door $1, waits $2 seconds, and exits with the answer; returns if there is none.
 k8c_ask() {
-  mkfifo -m 600 "$1/$$" 2>/dev/null || return 0
+  k8c_take "$1" || return 0
   k8c_answer=
   k8c_asked=
   {
-    k8c_clock "$2" &
-    exec 9>&-
-    printf '%s\n' "$3 $4 $5 $6 $$" 8<>"$1/ask" >&8 && k8c_is_open "$1" && k8c_asked=yes &&
+    # An agent that has started or stopped meanwhile has removed the FIFO.
+    if [ -p "$k8c_fifo" ] && printf '%s\n' "$3 $4 $5 $6 $k8c_reply" 8<>"$1/ask" >&8 && k8c_is_open "$1"; then
+      k8c_asked=yes
+      k8c_clock "$2" &
+      exec 9>&-
       IFS= read -r k8c_answer <&7
-    [ "$k8c_asked$k8c_answer" = yes ] || { kill -9 $! && wait $!; } 2>/dev/null
-  } 9<>"$1/$$" 7<"$1/$$" || :
+      [ -z "$k8c_answer" ] || { kill -9 $! && wait $!; } 2>/dev/null
+    fi
+  } 9<>"$k8c_fifo" 7<"$k8c_fifo" || :
   if [ -z "$k8c_answer" ]; then
-    rm -f "$1/$$"
+    k8c_drop "$1"
     # A teardown continues below, to leave a note for the agent.
     case $k8c_asked,$3 in
       yes,setup) k8c_answer="6 agent at ${1%.door} did not answer in ${2}000 ms; check its log, and whether Open vSwitch is running" ;;
@@ -127,7 +150,7 @@ k8c_ask() {
   esac
 }
 
-# ---- the same for CNI: variables in the line, the network configuration in the file $$.in of the door
+# ---- the same for CNI: variables in the line, the network configuration in the file NUMBER.in of the door
 
 # Sets k8c_line to the request of a CNI call; fails if a value has special characters or is too long: the
 # line must be shorter than PIPE_BUF.
@@ -147,13 +170,14 @@ k8c_cni_send() {
   exec <&8 >/dev/null 2>&1 8<&- 9>&-
   umask 077
   if IFS= read -r k8c_text; then
-    { printf '%s\n' "$k8c_text" && timeout 10 head -c 1048577; } >"$1/$$.part" && mv "$1/$$.part" "$1/$$.in"
+    { printf '%s\n' "$k8c_text" && timeout 10 head -c 1048577; } >"$1/$k8c_reply.part" &&
+      mv "$1/$k8c_reply.part" "$1/$k8c_reply.in"
   else
-    printf %s "$k8c_text" >"$1/$$.in" || rm -f "$1/$$.in"
+    printf %s "$k8c_text" >"$1/$k8c_reply.in" || rm -f "$1/$k8c_reply.in"
   fi
   # A launcher that is gone asks for nothing.
-  [ -e "$1/$$.in" ] && kill -0 $$ && printf '%s\n' "$k8c_line $$" 8<>"$1/ask" >&8 && k8c_is_open "$1" ||
-    printf 'lost\n' >/proc/self/fd/7
+  [ -e "$1/$k8c_reply.in" ] && kill -0 $$ && printf '%s\n' "$k8c_line $k8c_reply" 8<>"$1/ask" >&8 &&
+    k8c_is_open "$1" || printf 'lost\n' >/proc/self/fd/7
 }
 
 # Ends process $1 if it is a child: bash forgets children that have ended, and their number is used again.
@@ -164,17 +188,18 @@ k8c_end() {
 # Sends the CNI call to door $1, waits $2 seconds, and exits with the answer. If there is none, it returns,
 # with the configuration as standard input. A process of its own reads the configuration: it can be ended.
 k8c_cni_ask() {
-  [ ! -t 0 ] && [ ! -e "$1/$$.in" ] && { { :; } 8<&0; } 2>/dev/null && mkfifo -m 600 "$1/$$" 2>/dev/null ||
-    return 0
+  [ ! -t 0 ] && { { :; } 8<&0; } 2>/dev/null && k8c_take "$1" || return 0
   k8c_answer=
   {
-    k8c_clock "$2" &
-    k8c_clock=$!
+    # An agent that has started or stopped meanwhile has removed the FIFO.
+    [ -p "$k8c_fifo" ] || { k8c_drop "$1" && return 0; }
     k8c_cni_send "$1" &
     k8c_sender=$!
+    k8c_clock "$2" &
+    k8c_clock=$!
     exec 8<&- 9>&-
     # If the agent answered and removed the configuration just after waiting ended, the answer is there.
-    IFS= read -r k8c_answer <&7 || [ -e "$1/$$.in" ] || IFS= read -r k8c_answer <&7 || :
+    IFS= read -r k8c_answer <&7 || [ -e "$1/$k8c_reply.in" ] || IFS= read -r k8c_answer <&7 || :
     {
       case $k8c_answer in
         "0 "*) ;;
@@ -184,12 +209,12 @@ k8c_cni_ask() {
       [ -z "$k8c_answer" ] || kill -9 "$k8c_clock"
       wait "$k8c_sender" "$k8c_clock" || :
     } 2>/dev/null
-  } 8<&0 9<>"$1/$$" 7<"$1/$$" || return 0 # the door was removed
+  } 8<&0 9<>"$k8c_fifo" 7<"$k8c_fifo" || return 0 # the door was removed
   case $k8c_answer in
     "0 ") exit 0 ;;
     [01]" "*)
       case $k8c_answer in
-        ??file) cat "$1/$$.out" && rm -f "$1/$$.out" ;;
+        ??file) cat "$1/$k8c_reply.out" && rm -f "$1/$k8c_reply.out" ;;
         *) printf '%s\n' "${k8c_answer#* }" ;;
       esac || exit 1 # nobody reads it
       [ "${k8c_answer%% *}" = 0 ] && exit 0
@@ -200,8 +225,8 @@ k8c_cni_ask() {
     *) export K8CONTIVNET_RETRY=1 ;; # it may have been executed
   esac
   k8c_kept=
-  [ ! -r "$1/$$.in" ] || { command exec <"$1/$$.in" && k8c_kept=yes; } 2>/dev/null
-  rm -f "$1/$$" "$1/$$.in" "$1/$$.part" "$1/$$.out"
+  [ ! -r "$1/$k8c_reply.in" ] || { command exec <"$1/$k8c_reply.in" && k8c_kept=yes; } 2>/dev/null
+  k8c_drop "$1"
   [ -z "$k8c_kept" ] || return 0
   k8c_fail "network configuration is not read: standard input did not end in $2 s, or the agent stopped, or folder $1 is full; try again" 1
 }

@@ -1,6 +1,6 @@
-// CNI calls at the door: variables come in the line of the request, the configuration in the file `PID.in`
-// of the door, which the launcher whose process id this is has written. An answer that is too long for a
-// line goes into the file `PID.out`.
+// CNI calls at the door: variables come in the line of the request, the configuration in the file `REPLY.in`
+// of the door, where REPLY is the number of the FIFO for the answer. An answer that is too long for a line goes into the
+// file `REPLY.out`.
 
 import { errorWords } from "../../cni/cni_answers.ts";
 import { CONFIG_LIMIT } from "../../cni/parse_config.ts";
@@ -30,7 +30,7 @@ const LINE_BYTES = 4_000;
 export interface CniPlace {
   /** Path of the door's folder. */
   readonly door: string;
-  /** Process id of the launcher. */
+  /** Number of the FIFO for the answer. */
   readonly reply: string;
 }
 

@@ -1,6 +1,6 @@
 // The door: how the shell header of the one file asks the agent without starting a JavaScript engine. A
-// request is one line in a FIFO of the agent; the answer is one line in a FIFO that the client created
-// and keeps open. What cannot be answered at once is answered with "again": the client then starts the
+// request is one line in a FIFO of the agent; the answer is one line in a FIFO that the client keeps open
+// (door_folder.ts). What cannot be answered at once is answered with "again": the client then starts the
 // exec or CNI face, which does the same and retries by itself.
 //
 // An agent that stops never leaves a client waiting: the file `agent` names the agent that answers, and
@@ -19,6 +19,7 @@ import {
   parseCniLine,
   removeConfig,
 } from "./cni_door.ts";
+import { DoorFolder } from "./door_folder.ts";
 
 /** Returns the folder of the door for the agent's socket. */
 export function doorOf(socket: string): string {
@@ -45,7 +46,8 @@ export async function openDoor(
   log: Log,
 ): Promise<AsyncDisposable> {
   const since = await startTimeOf(Deno.pid);
-  makeFolder(path);
+  const folder = new DoorFolder(path, log);
+  folder.make();
   await Deno.remove(`${path}/agent`).catch(() => {}); // left by an agent that was killed
   const ask = `${path}/ask`;
   const fresh = `${ask}.new`;
@@ -55,14 +57,17 @@ export async function openDoor(
   const file = await Deno.open(fresh, { read: true, write: true });
   // Requests from here on come to us; clients with earlier requests have FIFOs and are answered there.
   await Deno.rename(fresh, ask);
-  answerAll(path);
-  void removeLeftBehind(path, Date.now() - LEFT_BEHIND_MS);
-  const reading = readRequests(file, (line) => void answerRequest(path, line, answers, log));
+  folder.removeAhead();
+  folder.loseAll();
+  await folder.fill();
+  void folder.removeLeftBehind(Date.now() - LEFT_BEHIND_MS);
+  const place: DoorPlace = { path, folder, answers, log };
+  const reading = readRequests(file, (line) => void answerRequest(place, line));
   await Deno.writeTextFile(`${path}/agent.new`, `${Deno.pid} ${since}\n`, { mode: 0o600 });
   await Deno.rename(`${path}/agent.new`, `${path}/agent`);
   const sweep = setInterval(() => {
-    answerAll(path, Date.now() - LEFT_BEHIND_MS);
-    void removeLeftBehind(path, Date.now() - LEFT_BEHIND_MS);
+    folder.loseAll(Date.now() - LEFT_BEHIND_MS);
+    void folder.removeLeftBehind(Date.now() - LEFT_BEHIND_MS);
   }, SWEEP_MS);
   return {
     [Symbol.asyncDispose]: async () => {
@@ -70,25 +75,23 @@ export async function openDoor(
       await Deno.remove(`${path}/agent`).catch(() => {});
       if (!tryWriteLine(ask, STOP)) return; // someone has removed the folder: nobody asks any more
       await reading;
-      answerAll(path);
+      await folder.close();
+      folder.removeAhead();
+      folder.loseAll();
       file.close();
     },
   };
 }
 
-const STOP = "stop";
-
-function makeFolder(path: string): void {
-  try {
-    Deno.mkdirSync(path, { mode: 0o700 });
-  } catch (error) {
-    // Clients trust it because of its owner; its entries are checked one by one.
-    if (!(error instanceof Deno.errors.AlreadyExists) || !Deno.lstatSync(path).isDirectory) {
-      throw error;
-    }
-    Deno.chmodSync(path, 0o700);
-  }
+/** An open door. */
+interface DoorPlace {
+  readonly path: string;
+  readonly folder: DoorFolder;
+  readonly answers: DoorAnswers;
+  readonly log: Log;
 }
+
+const STOP = "stop";
 
 async function readRequests(file: Deno.FsFile, take: (line: string) => void): Promise<void> {
   const chunk = new Uint8Array(65_536);
@@ -107,7 +110,7 @@ async function readRequests(file: Deno.FsFile, take: (line: string) => void): Pr
 export interface DoorRequest {
   /** Undefined if the request is unknown: the client is of another version. */
   readonly command: PodCommand | CniVariables | undefined;
-  /** Name of the FIFO for the answer. */
+  /** Number of the FIFO for the answer. */
   readonly reply: string;
 }
 
@@ -133,10 +136,8 @@ function parsePodCommand(text: string): PodCommand | undefined {
 }
 
 async function answerRequest(
-  path: string,
+  { path, folder, answers, log }: DoorPlace,
   line: string,
-  answers: DoorAnswers,
-  log: Log,
 ): Promise<void> {
   const request = parseDoorRequest(line);
   if (!request) return log.debug(`door: invalid request "${oneLine(line)}"`);
@@ -148,7 +149,7 @@ async function answerRequest(
       ? answerTo(command, answers, log)
       : answerCni(place, command, answers, log));
   try {
-    answer(`${path}/${reply}`, text);
+    folder.answer(reply, text);
     // The launcher of an answer "again" passes the configuration on to the CNI face.
     if (text !== AGAIN) removeConfig(place);
   } catch (error) {
@@ -175,8 +176,6 @@ async function answerCni(
 
 /** The answer to a request that is not executed. */
 const AGAIN = "again";
-/** The answer to a request that may have been executed, or not. */
-const LOST = "lost";
 
 /** Returns the line of the answer: exit code, then what the client prints. */
 async function answerTo(
@@ -192,61 +191,6 @@ async function answerTo(
     if (code === "failed") log.debug(String((error as Error)?.stack ?? error));
     return code === "unavailable" ? AGAIN : `${FAULT_CODES[code].exit} ${oneLine(message, 2_000)}`;
   }
-}
-
-/** Returns what is in a folder; nothing if someone has removed it. */
-function namesIn(path: string): string[] {
-  try {
-    return [...Deno.readDirSync(path)].map(({ name }) => name);
-  } catch {
-    return [];
-  }
-}
-
-/** Answers "lost" to all clients whose FIFOs were created before `beforeMs`. */
-function answerAll(path: string, beforeMs = Infinity): void {
-  for (const name of namesIn(path)) {
-    if (!/^\d+$/.test(name)) continue;
-    try {
-      const createdMs = Deno.lstatSync(`${path}/${name}`).mtime?.getTime() ?? 0;
-      if (createdMs < beforeMs) answer(`${path}/${name}`, LOST);
-    } catch {
-      // The client removed it itself; anything else is found again by the next sweep.
-    }
-  }
-}
-
-/**
- * Removes what clients left that have ended, or that asked before `beforeMs`: configurations, answers, files without
- * use. An agent that was killed just after it had answered left the configuration. Never throws.
- */
-async function removeLeftBehind(path: string, beforeMs: number): Promise<void> {
-  for (const name of namesIn(path)) {
-    const [, pid] = /^(\d+)(?:\.(?:in|out|part))?$/.exec(name) ?? [];
-    if (pid === undefined) continue;
-    try {
-      const { mtime, isFifo } = await Deno.lstat(`${path}/${name}`);
-      if (isFifo) continue;
-      const isLeft = (mtime?.getTime() ?? 0) < beforeMs ||
-        await startTimeOf(Number(pid)) === undefined;
-      if (isLeft) await Deno.remove(`${path}/${name}`);
-    } catch {
-      // The client removed it itself; anything else is found again by the next sweep.
-    }
-  }
-}
-
-/**
- * Writes an answer to the FIFO of a client and removes its name first: the next process with that number
- * creates its own. The client keeps the FIFO open, so the line stays there after we have closed it; if the
- * client is gone, the line is lost with the FIFO. Nothing here ever waits.
- */
-function answer(fifo: string, line: string): void {
-  if (!Deno.lstatSync(fifo).isFifo) return; // only root can have created it
-  const bytes = new TextEncoder().encode(`${line}\n`);
-  using file = Deno.openSync(fifo, { read: true, write: true });
-  Deno.removeSync(fifo);
-  file.writeSync(bytes);
 }
 
 /** Reports whether the line was written; it is not if the FIFO is gone. */
