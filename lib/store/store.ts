@@ -54,6 +54,15 @@ export const COMMIT_OPERATIONS = 100;
 /** Most bytes of one commit's keys and values as UTF-8 JSON (etcd's default is 1.5 MiB a request). */
 export const COMMIT_BYTES = 512 * 1024;
 
+/** How a commit is done. */
+export interface CommitOptions {
+  /**
+   * It need not survive a power failure until a later commit of the same client has been done: nobody relies on it
+   * before that. A driver may save the wait for the disk.
+   */
+  readonly isProvisional?: boolean | undefined;
+}
+
 /** A store, whatever its driver. Every call ends or faults within the driver's time limit. */
 export interface Store {
   /** Returns the document at `key`, undefined when there is none. */
@@ -68,7 +77,11 @@ export interface Store {
     onPage?: (page: readonly Entry[]) => void,
   ): Promise<{ readonly entries: readonly Entry[]; readonly revision: number }>;
   /** Applies all `writes` if all `checks` hold. Faults: usage (limits), unavailable, timeout. */
-  commit(checks: readonly Check[], writes: readonly Write[]): Promise<CommitResult>;
+  commit(
+    checks: readonly Check[],
+    writes: readonly Write[],
+    options?: CommitOptions,
+  ): Promise<CommitResult>;
   /** Yields changes below `prefix` after `revision` until `signal` aborts, which ends it without a fault. */
   watch(prefix: string, revision: number, signal: AbortSignal): AsyncIterable<WatchBatch>;
   /**

@@ -31,7 +31,10 @@ export async function commitClaim(
   try {
     await store.commit((documents) => {
       claim = plan(documents);
-      return claim.writes.length > 0 ? claim : undefined;
+      if (claim.writes.length === 0) return undefined;
+      // What is not ready yet is recorded as ready before anybody is answered.
+      const isProvisional = claim.attachments.some((one) => one.state !== "ready");
+      return { ...claim, isProvisional };
     });
     if (!claim) throw new Fault("failed", "claim was not planned");
     return { ...claim, pendingAs: undefined };

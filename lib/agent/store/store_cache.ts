@@ -4,7 +4,7 @@
 import { VersionedMap } from "./versioned_map.ts";
 import { PendingWrites } from "./pending_writes.ts";
 import { pause } from "../../util/async/pause.ts";
-import type { Check, CommitResult, Entry, Store, Write } from "../../store/store.ts";
+import type { Check, CommitOptions, CommitResult, Entry, Store, Write } from "../../store/store.ts";
 import { Fault, faultFrom, isUnreachable } from "../../util/errors.ts";
 import { Coalesced } from "../../util/async/coalesced.ts";
 import type { Documents } from "../../intent/records.ts";
@@ -12,7 +12,13 @@ import type { Documents } from "../../intent/records.ts";
 /** Returns the change of the store for the given documents; undefined if there is nothing to do. */
 export type Change = (
   documents: Documents,
-) => { readonly checks: readonly Check[]; readonly writes: readonly Write[] } | undefined;
+) => Desired | undefined;
+
+/** A commit to be made. */
+interface Desired extends CommitOptions {
+  readonly checks: readonly Check[];
+  readonly writes: readonly Write[];
+}
 
 const TRIES = 20;
 const RETRY_MS = 1_000;
@@ -262,7 +268,7 @@ export class StoreCache {
     for (let tries = 0; tries < TRIES; tries++) {
       const desired = change(this.#map.documents);
       if (!desired) return false;
-      const result = await this.tryCommit(desired.checks, desired.writes);
+      const result = await this.tryCommit(desired.checks, desired.writes, desired);
       if (result.done) return true;
       await this.refresh(result.conflict);
     }
@@ -273,8 +279,12 @@ export class StoreCache {
   }
 
   /** Commits once and records what was written. */
-  async tryCommit(checks: readonly Check[], writes: readonly Write[]): Promise<CommitResult> {
-    const result = await this.#call(() => this.#store.commit(checks, writes));
+  async tryCommit(
+    checks: readonly Check[],
+    writes: readonly Write[],
+    { isProvisional }: CommitOptions = {},
+  ): Promise<CommitResult> {
+    const result = await this.#call(() => this.#store.commit(checks, writes, { isProvisional }));
     if (!result.done) return result;
     for (const { key, value } of writes) {
       this.#map.merge({ key, value, revision: result.revision });

@@ -9,6 +9,7 @@ import type { Fault } from "../../util/errors.ts";
 import {
   type Check,
   checkCommitLimits,
+  type CommitOptions,
   type CommitResult,
   type Entry,
   type Store,
@@ -48,6 +49,7 @@ export async function openSqlite(path: string, options: SqliteOptions = {}): Pro
 
 interface Pending {
   readonly commit: PreparedCommit;
+  readonly isProvisional: boolean;
   readonly until: number;
   readonly resolve: (result: CommitResult) => void;
   readonly reject: (error: unknown) => void;
@@ -101,7 +103,11 @@ class SqliteStore implements Store {
     }
   }
 
-  async commit(checks: readonly Check[], writes: readonly Write[]): Promise<CommitResult> {
+  async commit(
+    checks: readonly Check[],
+    writes: readonly Write[],
+    { isProvisional = false }: CommitOptions = {},
+  ): Promise<CommitResult> {
     if (this.#closing) throw closedFault(this.#path);
     checkCommitLimits(checks, writes);
     // Copied and serialized now: the caller may change its documents later.
@@ -113,7 +119,8 @@ class SqliteStore implements Store {
       })),
     };
     const { promise, resolve, reject } = Promise.withResolvers<CommitResult>();
-    this.#queue.push({ commit, until: performance.now() + this.#limitMs, resolve, reject });
+    const until = performance.now() + this.#limitMs;
+    this.#queue.push({ commit, isProvisional, until, resolve, reject });
     this.#flushing ??= this.#flush();
     return await promise;
   }
@@ -182,7 +189,9 @@ class SqliteStore implements Store {
     while (this.#queue.length > 0) {
       const group = this.#queue.slice(0, GROUP);
       try {
-        const done = this.#use(() => this.#rows.commit(group.map(({ commit }) => commit)));
+        const isProvisional = group.every((one) => one.isProvisional);
+        const commits = group.map(({ commit }) => commit);
+        const done = this.#use(() => this.#rows.commit(commits, { isProvisional }));
         this.#queue = this.#queue.slice(group.length);
         this.#settle(group, done);
       } catch (error) {

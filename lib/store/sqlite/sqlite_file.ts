@@ -157,7 +157,8 @@ function prepareFile(db: DatabaseSync, path: string): void {
       fix: "put it on a local disk",
     });
   }
-  // A claim that was answered survives a power failure: each commit is on the disk before it is answered.
+  // A claim that was answered survives a power failure: each commit that is not provisional is on the disk before it
+  // is answered.
   pragmaOf(db, "synchronous = FULL");
   pragmaOf(db, `journal_size_limit = ${LOG_LIMIT_BYTES}`);
 }

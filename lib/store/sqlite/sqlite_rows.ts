@@ -1,7 +1,7 @@
 // The store's two tables through prepared statements: each method is one short transaction.
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Change, Check, CommitResult, Entry, Json } from "../store.ts";
+import type { Change, Check, CommitOptions, CommitResult, Entry, Json } from "../store.ts";
 
 /** One commit with its values already as JSON text; `text` null deletes. */
 export interface PreparedCommit {
@@ -35,6 +35,7 @@ export class Rows {
   readonly #db: DatabaseSync;
   readonly #keep: number;
   readonly #sql: Statements;
+  #mode: "NORMAL" | "FULL" | undefined;
 
   /** Works on `db`; the log keeps the last `keep` revisions. */
   constructor(db: DatabaseSync, keep: number) {
@@ -74,8 +75,15 @@ export class Rows {
     });
   }
 
-  /** Does `commits` in order in one transaction; the checks of each see those before it. */
-  commit(commits: readonly PreparedCommit[]): GroupResult {
+  /**
+   * Does `commits` in order in one transaction; the checks of each see those before it. Provisional ones are not on the
+   * disk yet: the next that is not takes them there, as SQLite's log is written in order.
+   */
+  commit(
+    commits: readonly PreparedCommit[],
+    { isProvisional = false }: CommitOptions = {},
+  ): GroupResult {
+    this.#synchronize(isProvisional ? "NORMAL" : "FULL");
     return this.#inTransaction("BEGIN IMMEDIATE", () => {
       const before = this.#log().last;
       let last = before;
@@ -88,6 +96,13 @@ export class Rows {
       this.#sql.compact.run(last - this.#keep);
       return { results, before, after: last };
     });
+  }
+
+  // In WAL mode, NORMAL does not wait for the disk at a commit, FULL does.
+  #synchronize(mode: "NORMAL" | "FULL"): void {
+    if (this.#mode === mode) return;
+    this.#db.exec(`PRAGMA synchronous = ${mode}`);
+    this.#mode = mode;
   }
 
   // Reports whether anything changed: deleting nothing takes no revision, as in etcd.
