@@ -31,6 +31,7 @@ import {
   requestedEndpoints,
   requestedNetwork,
 } from "./cni_choice.ts";
+import { addKey } from "./cni_del.ts";
 import { resultOf } from "./cni_result_of.ts";
 
 /** What an ADD works with: what a kubelet's set-up works with. */
@@ -73,9 +74,9 @@ async function addOnce(deps: CniAddDeps, call: CniCall, isRetry: boolean): Promi
   const plan = await claimPlanner(deps, { call, request, sandbox, dead, dynamic });
   const name = `${pod.namespace}/${pod.name}`;
   const claim = await sandboxes.queue.run(`claim ${name}`, () => commitClaim(deps, name, plan));
-  await deps.applyClaim(claim);
   const [attachment] = claim.attachments;
   if (!attachment) throw new Fault("failed", "nothing was attached");
+  await sandboxes.queue.run(addKey(attachment), () => deps.applyClaim(claim));
   logAttached(deps, attachment, started);
   return resultOf(call, attachment, { hasForeign });
 }

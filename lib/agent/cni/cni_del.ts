@@ -68,6 +68,11 @@ export async function collectStale(deps: CniDelDeps, { config }: CniCall): Promi
   );
 }
 
+/** Returns the key of the queue that is busy while an attachment is being added. */
+export function addKey({ id }: Pick<AttachmentRecord, "id">): string {
+  return `add ${id}`;
+}
+
 function nameOf({ containerId, ifname }: CniAttachmentKey): string {
   return `${containerId} ${ifname}`;
 }
@@ -76,9 +81,10 @@ async function staleOf(
   deps: CniDelDeps,
   { name, validAttachments: valid = "unknown" }: CniConfig,
 ): Promise<AttachmentRecord[]> {
-  const candidates = attachmentsOf(deps.store.documents, deps.host).filter((one) =>
+  const { host, store, sandboxes: { queue } } = deps;
+  const candidates = attachmentsOf(store.documents, host).filter((one) =>
     // One that is being added is not stale; what a crash left, the reconciliation releases.
-    one.state !== "planned" && one.cni?.network === name
+    one.state !== "planned" && !queue.isBusy(addKey(one)) && one.cni?.network === name
   );
   if (valid === "unknown") {
     const dead = await deadHolders(deps, candidates);

@@ -39,7 +39,8 @@ export interface CommittedClaim extends Claim {
 }
 
 /**
- * Attaches what was claimed and records it as ready. On a Fault nothing is left of the attachments that
+ * Attaches what was claimed and records it as ready, while Open vSwitch adds the port: after a crash, a
+ * reconciliation attaches what is recorded, ready or not. On a Fault nothing is left of the attachments that
  * were not ready before: neither claim nor record nor port.
  */
 export async function applyClaim(deps: ApplyClaimDeps, claim: CommittedClaim): Promise<void> {
@@ -59,17 +60,42 @@ export async function applyClaim(deps: ApplyClaimDeps, claim: CommittedClaim): P
     throw error;
   }
   if (steps.length === 0 && fresh.length === 0) return;
-  const results = await Promise.allSettled(steps.map((step) => plumbing.apply(step)));
+  let recording: Promise<void> | undefined;
+  const record = () => recording ??= recordReady(store, fresh, claim.pendingAs);
+  const results = await carryOut(plumbing, steps, () => {
+    // Writes of an unreachable store's claim are kept only when all is done.
+    if (claim.pendingAs === undefined) record().catch(() => {}); // awaited below
+  });
   const failed = results.find((result) => result.status === "rejected");
   try {
-    if (failed) throw failed.reason;
-    await recordReady(store, fresh, claim.pendingAs);
+    if (!failed) await record();
+    else {
+      await recording?.catch(() => {}); // the rollback follows what is being written
+      throw failed.reason;
+    }
   } catch (error) {
     // A step that failed has undone itself already.
     const done = steps.filter((_, at) => results[at]?.status === "fulfilled");
     await rollBack(deps, fresh, done);
     throw error;
   }
+}
+
+/**
+ * Carries out the steps. Calls `onLinked` when each has created its links, and the ports are about to be added: what
+ * follows goes on while Open vSwitch adds them.
+ */
+function carryOut(
+  plumbing: ApplyClaimDeps["plumbing"],
+  steps: readonly Step[],
+  onLinked: () => void,
+): Promise<PromiseSettledResult<void>[]> {
+  const missing = new Set(steps);
+  return Promise.allSettled(steps.map((step) =>
+    plumbing.apply(step, () => {
+      if (missing.delete(step) && missing.size === 0) onLinked();
+    })
+  ));
 }
 
 /** Removes the ports of attachments that this claim replaces. */

@@ -41,8 +41,11 @@ export interface Plumbing {
   ensureBridge(): Promise<void>;
   /** Returns our rows and host ends as they are now, those whose name `isIncluded`. */
   observe(isIncluded?: (name: string) => boolean): Promise<Actual>;
-  /** Carries out one step. On a Fault nothing of that step is left. Repeatable. */
-  apply(step: Step): Promise<void>;
+  /**
+   * Carries out one step. On a Fault nothing of that step is left. Repeatable. If it creates a pair of links, it calls
+   * `onLinked` when that exists and its port is about to be added.
+   */
+  apply(step: Step, onLinked?: () => void): Promise<void>;
   /** Removes ports now; their links follow within milliseconds, which `linksGone` waits for. */
   detach(names: readonly string[]): Promise<{ readonly linksGone: Promise<void> }>;
   /** Makes the anti-spoofing flows of the ports among `present` exactly those of `desired`. */
@@ -74,13 +77,13 @@ export function createPlumbing(deps: PlumbingDeps): Plumbing {
       datapath = await deps.switch.ensureBridge();
     },
     observe: (isIncluded = () => true) => observe(deps, isIncluded),
-    apply: async (step) => {
+    apply: async (step, onLinked = () => {}) => {
       switch (step.do) {
         case "detach":
           await deps.switch.removePorts([step.name]);
           return await deps.linkRemovals.add([step.name]);
         case "attach":
-          return await attach(deps, await pairOf(step.attachment), step);
+          return await attach(deps, await pairOf(step.attachment), step, onLinked);
         case "port":
           await deps.links.ensurePodSide(await pairOf(step.attachment));
           return await deps.switch.addPort(attachmentToPort(step.attachment, step.tag));
@@ -125,6 +128,7 @@ async function attach(
   deps: PlumbingDeps,
   pair: ReturnType<typeof attachmentToPair>,
   { attachment, tag }: Desired,
+  onLinked: () => void,
 ): Promise<void> {
   await using undo = new AsyncDisposableStack();
   // Each undo is registered before its step: it also matters where the step succeeded and its answer
@@ -133,7 +137,9 @@ async function attach(
   undo.defer(() => withinUndoLimit(deps, deps.links.removeLinks([pair.hostEnd])));
   await deps.links.createPair(pair);
   undo.defer(() => withinUndoLimit(deps, deps.switch.removePorts([pair.hostEnd])));
-  await deps.switch.addPort(attachmentToPort(attachment, tag));
+  const adding = deps.switch.addPort(attachmentToPort(attachment, tag));
+  onLinked();
+  await adding;
   undo.move();
 }
 
