@@ -28,8 +28,9 @@ export interface AnnotatorParts {
 
 const INTERVAL_MS = 60_000;
 const RETRY_MS = 5_000;
-// A burst of set-ups is handled together.
-const GATHER_MS = 50;
+// A burst of set-ups is handled together, and after their containers have begun to run: the write, and what API server,
+// kubelet and controllers do about it, would take its time from them.
+const GATHER_MS = 1_000;
 
 /** Keeps the annotations of this host's pods up to date. */
 export class Annotator {

@@ -5,7 +5,10 @@ import { type HostPod, NETWORK_STATUS } from "../../../../lib/kube/objects.ts";
 import type { Sandbox } from "../../../../lib/runtimes/runtime.ts";
 import { Fault, type FaultCode } from "../../../../lib/util/errors.ts";
 import { MemoryLog } from "../../../memory/memory_log.ts";
+import { speedUpTimers } from "../fast_timers.ts";
 import { attachmentOf } from "../pods/dynamic_records.ts";
+
+speedUpTimers(100);
 
 const podOf = (name: string, uid: string, status?: string): HostPod => ({
   ...{ namespace: "default", name, uid, version: "1", labels: {}, addresses: [], ports: [] },
