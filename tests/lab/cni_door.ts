@@ -35,8 +35,10 @@ export interface CniDoor extends AsyncDisposable {
   readonly calls: CniInput[];
   /** Closes the door as an agent that stops. */
   close(): Promise<void>;
-  /** Returns the files of calls in the door. */
+  /** Returns the files of calls in the door: FIFOs, or what takes one of the agent's, and configurations. */
   left(): Promise<string[]>;
+  /** Returns all files in the door. */
+  names(): Promise<string[]>;
 }
 
 /** What the program of the file prints before its standard input, with exit code 7: the face was started. */
@@ -66,13 +68,12 @@ export async function openCniDoor(handler?: Handler): Promise<CniDoor> {
     isOpen = false;
   };
   stack.defer(close);
+  const names = async () => (await Array.fromAsync(Deno.readDir(door), ({ name }) => name)).sort();
   return {
     ...{ dir, file: `${dir}/file`, socket, door, calls, close },
     env: { K8CONTIVNET_SOCKET: socket, K8CONTIVNET_CACHE: `${dir}/cache` },
-    left: async () => {
-      const names = await Array.fromAsync(Deno.readDir(door), ({ name }) => name);
-      return names.filter((name) => /^\d/.test(name)).sort();
-    },
+    left: async () => (await names()).filter((name) => /^\d/.test(name)),
+    names,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }

@@ -143,13 +143,69 @@ Deno.test("files that ended launchers left are removed by the next agent, those 
 
 Deno.test("a configuration that another launcher left is not taken for one's own", async () => {
   await using door = await openCniDoor(() => ({ exit: 0, output: "{}" }));
-  const script = `printf '{"old":1}' >"$1/$$.in"; exec "$2"`;
-  const ended = await start(["/bin/sh", "-c", script, "sh", door.door, door.file], {
-    env: { ...door.env, CNI_COMMAND: "STATUS" },
-    stdin: STATUS.config,
-  });
+  const call = (before: string) => {
+    const script = `${before}; printf '{"old":1}' >"$1/$$.in"; exec "$2"`;
+    return start(["/bin/sh", "-c", script, "sh", door.door, door.file], {
+      env: { ...door.env, CNI_COMMAND: "STATUS" },
+      stdin: STATUS.config,
+    });
+  };
+  assertEquals(await call(":"), DONE);
+  assertEquals(door.calls.map(({ config }) => config), [STATUS.config]);
+  // Without a FIFO of the agent's, the launcher's own has the same number as that configuration.
+  const ended = await call('rm "$1"/free.*');
   assertEquals(ended, { code: 7, out: FACE + STATUS.config, err: "" });
-  assertEquals(door.calls, []);
+  assertEquals(door.calls.length, 1);
+});
+
+for (const shell of SHELLS) {
+  Deno.test(`${shell.join(" ") || "the file"}: FIFOs of the agent's are taken, and if there is none, launchers make their own`, async () => {
+    const held = Promise.withResolvers<void>();
+    await using door = await openCniDoor(async () => {
+      await held.promise;
+      return { exit: 0, output: "{}" };
+    });
+    const free = async () => (await door.names()).filter((name) => name.startsWith("free."));
+    const numbers = (await free()).map((name) => name.slice("free.".length));
+    assertEquals(numbers.length, 64);
+    // Another has taken all but two of them.
+    for (const number of numbers.slice(2)) await Deno.writeTextFile(`${door.door}/${number}`, "");
+    const calls = Array.from({ length: 5 }, () => callCni(door, ADD, { shell }));
+    await waitFor("all calls", () => door.calls.length === 5);
+    const fifos = (await door.left()).filter((name) =>
+      /^\d+$/.test(name) && !numbers.includes(name)
+    );
+    assertEquals(fifos.length, 3);
+    held.resolve();
+    for (const ended of await Promise.all(calls)) assertEquals(ended, DONE);
+    assertEquals((await free()).length, 62);
+    assertEquals(await door.left(), numbers.slice(2).sort());
+  });
+}
+
+Deno.test("new FIFOs follow when many are taken, and none is left when the agent stops", async () => {
+  await using door = await openCniDoor(() => ({ exit: 0, output: "{}" }));
+  const free = async () => (await door.names()).filter((name) => name.startsWith("free.")).length;
+  for (let n = 0; n < 33; n++) assertEquals(await callCni(door, STATUS), DONE);
+  await waitFor("new FIFOs", async () => await free() === 64);
+  await door.close();
+  assertEquals(await door.names(), ["ask"]);
+});
+
+Deno.test("a launcher that takes a FIFO of an agent that has just stopped goes on to the face", async () => {
+  await using door = await openCniDoor();
+  await Deno.mkdir(door.door, { mode: 0o700 });
+  await using agent = await startDoorAgent(door, "at once");
+  // It runs, and its FIFOs are those of no agent.
+  Deno.kill(agent.pid, "SIGSTOP");
+  for (const name of await door.names()) {
+    if (name.startsWith("free.")) await Deno.remove(`${door.door}/${name}`);
+  }
+  await Deno.writeTextFile(`${door.door}/free.1000000001`, "");
+  const call = callCni(door, STATUS);
+  await waitFor("the call", async () => (await door.left()).length === 2);
+  Deno.kill(agent.pid, "SIGCONT");
+  assertEquals(await call, DONE);
 });
 
 Deno.test("the door's folder is removed between question and answer: one answer", async () => {

@@ -15,7 +15,7 @@ const NO_DOOR = /^k8contivnet: cache folder "nowhere" is not an absolute path/;
 
 const doorOf = (host: Host) => `${host.agent.socket}.door`;
 
-/** Returns the FIFOs of askers that wait, or were left behind. */
+/** Returns the FIFOs of askers that wait, or were left behind, and what they take the agent's with. */
 async function askers(host: Host): Promise<string[]> {
   const names = await Array.fromAsync(Deno.readDir(doorOf(host)), (entry) => entry.name);
   return names.filter((name) => /^\d+$/.test(name));
