@@ -655,7 +655,7 @@ cni_config() {
   "plugins": [
     {
       "type": "k8contivnet",
-      "capabilities": { "io.kubernetes.cri.pod-annotations": true, "dns": true, "ips": true, "mac": true }
+      "capabilities": { "io.kubernetes.cri.pod-annotations": true, "dns": true, "ips": true, "mac": true, "portMappings": true }
     }
   ]
 }

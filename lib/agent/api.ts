@@ -84,6 +84,8 @@ export interface AttachmentItem {
   /** CIDRs. */
   readonly addresses: readonly string[];
   readonly mac: string;
+  /** The address by which its host's stack knows the pod; only in an aliased network. */
+  readonly alias?: string;
   /** Access tag on this host; 0 if there is no port. */
   readonly vlan: number;
   readonly state: AttachmentState | "unmatched";

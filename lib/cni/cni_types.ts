@@ -82,6 +82,8 @@ export interface CniRuntimeConfig {
   readonly dns?: CniDns;
   /** `io.kubernetes.cri.pod-annotations`. */
   readonly annotations?: Readonly<Record<string, string>>;
+  /** Host ports of `portMappings`, which another plugin of the list maps. */
+  readonly hostPorts?: readonly number[];
 }
 
 /** One attachment as a runtime names it. */

@@ -189,7 +189,15 @@ function parseRuntimeConfig(fields: FieldReader): CniRuntimeConfig {
     ips,
     dns: someDns(parseDnsCapability(fields.object("dns"))),
     annotations: parseAnnotations(fields),
+    hostPorts: parseHostPorts(fields),
   });
+}
+
+/** Returns the host ports that are requested; containerd begins the keys with a capital letter. Errors: code 7. */
+function parseHostPorts(fields: FieldReader): readonly number[] | undefined {
+  const ports = fields.objects("portMappings")
+    .map((one) => one.inLowerCase().count("hostport") ?? 0).filter((port) => port > 0);
+  return ports.length === 0 ? undefined : ports;
 }
 
 const unsupported = (key: string, value: string, why: string) =>

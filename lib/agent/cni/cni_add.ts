@@ -1,10 +1,10 @@
 // ADD: attaches one interface of a container, and describes it as the specification wants it.
 
 import { CNI_CODES, type CniCall, CniError, type CniResult } from "../../cni/cni_types.ts";
-import { type Choice, freeInterfaceName } from "../../intent/bind.ts";
+import { freeInterfaceName } from "../../intent/bind.ts";
 import type { NoChoice } from "../../intent/choice/choose.ts";
 import type { KnownPod } from "../../intent/choice/requested_network.ts";
-import { dynamicEndpointName, type PodName } from "../../intent/dynamic.ts";
+import type { PodName } from "../../intent/dynamic.ts";
 import type { AttachmentRecord, Documents } from "../../intent/records.ts";
 import type { Sandbox } from "../../runtimes/runtime.ts";
 import { Fault, faultFrom, oneLine } from "../../util/errors.ts";
@@ -21,17 +21,16 @@ import {
   withDynamicEndpoint,
 } from "../pods/dynamic_endpoint_claim.ts";
 import { deadHolders, otherHolder } from "../pods/endpoint_holder.ts";
-import { hostEndOf } from "../pods/port_external_ids.ts";
 import type { SetupDeps } from "../pods/setup.ts";
-import { attachmentsAt, attachmentsIn } from "../store/documents.ts";
+import { attachmentsIn } from "../store/documents.ts";
 import {
-  type ChoiceView,
   chooseEndpoint,
   type InterfaceRequest,
   requestedEndpoints,
   requestedNetwork,
 } from "./cni_choice.ts";
 import { addKey } from "./cni_del.ts";
+import { refuseHostPorts, refuseSecond } from "./cni_refusals.ts";
 import { resultOf } from "./cni_result_of.ts";
 
 /** What an ADD works with: what a kubelet's set-up works with. */
@@ -156,6 +155,7 @@ function requestOf(call: CniCall, name: string): InterfaceRequest {
     ...{ pod: podOf(call), sandbox: containerId, interface: name, config: config.name },
     ...{ tenant, network, endpoint, address },
     mac: args.mac ?? runtimeConfig.mac,
+    hostPorts: runtimeConfig.hostPorts ?? [],
   };
 }
 
@@ -255,38 +255,9 @@ async function claimPlanner(
       });
     }
     refuseSecond(view, request, choice);
+    refuseHostPorts(view, request, choice);
     const mtuOf = mtus.of.bind(mtus);
     const claim = planClaim(documents, place, [choice], { newId, mtuOf });
     return withDynamicEndpoint(documents, claim, endpoint, clock.wallMs());
   };
-}
-
-/** Two interfaces of a container are in two networks; a MAC is unique in its network. */
-function refuseSecond(
-  { host, documents }: Omit<ChoiceView, "dead">,
-  { pod, sandbox, interface: name, mac }: InterfaceRequest,
-  { endpoint: { tenant, network, container } }: Choice,
-): void {
-  if (container === dynamicEndpointName(pod)) {
-    const other = attachmentsIn(documents, host, sandbox).find((one) =>
-      one.interface !== name && one.tenant === tenant && one.network === network &&
-      one.endpoint === container
-    );
-    if (other) {
-      throw new Fault("conflict", `${name} cannot be a second interface in ${tenant}/${network}`, {
-        why: `${other.interface} of this container is in this network already`,
-        fix: "name another network in the configuration, or write an endpoint for it",
-      });
-    }
-  }
-  const same = mac === undefined
-    ? undefined
-    : attachmentsAt(documents, { tenant, name: network }).find((one) =>
-      one.mac === mac && one.sandbox !== sandbox
-    );
-  if (!same) return;
-  throw new Fault("conflict", `MAC ${mac} is in use in ${tenant}/${network}`, {
-    why: `${same.pod.namespace}/${same.pod.name} on ${same.host} has it (${hostEndOf(same)})`,
-    fix: "request another one, or none",
-  });
 }

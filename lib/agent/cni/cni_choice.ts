@@ -36,6 +36,8 @@ export interface InterfaceRequest {
   readonly endpoint?: string | undefined;
   readonly address?: string | undefined;
   readonly mac?: string | undefined;
+  /** Ports of the host that another plugin shall map to the pod. */
+  readonly hostPorts: readonly number[];
 }
 
 /** What the choice is made on. */

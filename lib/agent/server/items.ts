@@ -16,6 +16,7 @@ export function attachmentItem(one: AttachmentRecord, vlan: number): AttachmentI
     interface: one.interface,
     addresses,
     mac,
+    ...one.alias === undefined ? {} : { alias: one.alias },
     vlan,
     state,
     reason: one.reason ?? "",

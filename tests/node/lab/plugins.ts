@@ -128,7 +128,11 @@ export function ourConfiguration(more: Readonly<Record<string, unknown>> = {}) {
     name: "k8contivnet",
     plugins: [{
       type: "k8contivnet",
-      capabilities: { "io.kubernetes.cri.pod-annotations": true, dns: true },
+      capabilities: {
+        "io.kubernetes.cri.pod-annotations": true,
+        dns: true,
+        portMappings: true,
+      },
       ...more,
     }],
   };

@@ -265,6 +265,13 @@ const RUNTIME: readonly CniCase[] = [
     }),
   ),
   good("capabilities of podman", runtime({ aliases: { blue: ["x"] }, portMappings: null })),
+  bad("ports that are no list", runtime({ portMappings: {} }), 7, "portMappings is an object"),
+  bad(
+    "a port of words",
+    runtime({ portMappings: [{ hostPort: "80" }] }),
+    7,
+    "hostport is a string",
+  ),
   good("mac and ips", runtime({ mac: "02-02-0A-01-02-03", ips: ["10.1.2.3/24", "fd00::3"] })),
   bad("runtimeConfig that is a list", runtime([]), 7, "runtimeConfig is a list"),
   bad("a mac that is a number", runtime({ mac: 2 }), 7, "runtimeConfig.mac is a number"),

@@ -39,6 +39,7 @@ Deno.test("a call has what CNI_ARGS, configuration and capabilities say", () => 
         ...{ mac: "02-02-0A-01-02-04", ips: ["10.1.2.4/24", "fd00::4"] },
         dns: { Servers: ["10.0.0.10"], Searches: ["svc"], Options: null },
         "io.kubernetes.cri.pod-annotations": { "a.b/c": "d", __proto__x: "e" },
+        portMappings: [{ HostPort: 8080, ContainerPort: 80 }, { hostPort: 0 }, { hostPort: 9 }],
       },
     }),
     args: "MAC=02:02:0A:01:02:03;K8S_POD_UID=1-2;IP=10.1.2.3;IgnoreUnknown=1;K8S_POD_NAME=old;" +
@@ -61,6 +62,7 @@ Deno.test("a call has what CNI_ARGS, configuration and capabilities say", () => 
         ...{ mac: "02:02:0a:01:02:04", ips: ["10.1.2.4/24", "fd00::4"] },
         dns: { nameservers: ["10.0.0.10"], search: ["svc"] },
         annotations: { "a.b/c": "d", __proto__x: "e" },
+        hostPorts: [8080, 9],
       },
     },
   });
