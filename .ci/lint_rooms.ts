@@ -101,6 +101,10 @@ const INNER_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
     ...["ovs/switch.ts", "ovs/host_net.ts", "ovs/openflow", "ovs/ovsdb", "ovs/tools"],
     ...["ovs/bridge", "ovs/uplink", "ovs/ports/port_spec.ts"],
   ]],
+  ["ovs/reach", [
+    ...["ovs/switch.ts", "ovs/host_net.ts", "ovs/openflow", "ovs/ovsdb", "ovs/tools", "ovs/bridge"],
+    ...["ovs/ports/port_spec.ts", "ovs/tunnel/vtep_neighbours.ts", "ovs/uplink/trunk.ts"],
+  ]],
   ["policy/flows", ["policy"]],
   ["runtimes/docker", ["runtimes"]],
   ["store/etcd", ["store"]],

@@ -5,6 +5,7 @@
 // A host takes part in a network while it has an attachment there. Attachments of other hosts count as soon
 // as they are claimed, before their pods are ready, so that the path exists when they are.
 
+import { isDistributed } from "../../intent/reach_settings.ts";
 import { readableAt } from "../../intent/readable.ts";
 import {
   type AttachmentRecord,
@@ -48,9 +49,8 @@ export function planFabric(
   const networks = networksHere(documents, options.host);
   const device = options.uplink ?? record?.intf;
   const localIp = options.vtepIp ?? record?.vtepIp;
-  const tags = networks.filter(({ encap }) => encap === "vlan").map(({ tag }) => tag);
   return {
-    uplink: device === undefined ? undefined : { device, tags: tags.sort((a, b) => a - b) },
+    uplink: device === undefined ? undefined : { device, ...tagsOnUplink(networks) },
     overlay: localIp === undefined ? undefined : {
       localIp,
       hosts: hostsOf(documents).flatMap(({ vtepIp }) => vtepIp ?? [])
@@ -58,6 +58,14 @@ export function planFabric(
       networks: overlayOf(documents, { host: options.host, networks, tagOf }),
     },
   };
+}
+
+function tagsOnUplink(networks: readonly NetworkRecord[]): Omit<DesiredUplink, "device"> {
+  const vlans = networks.filter(({ encap }) => encap === "vlan");
+  const sorted = (some: readonly NetworkRecord[]) =>
+    some.map(({ tag }) => tag).sort((a, b) => a - b);
+  const distributedTags = sorted(vlans.filter(isDistributed));
+  return { tags: sorted(vlans), ...distributedTags.length > 0 && { distributedTags } };
 }
 
 /**
@@ -89,7 +97,9 @@ function overlayOf(
   return tunnelled.flatMap((network) => {
     const localTag = tagOf(network);
     if (localTag === undefined) return [];
-    return [{ vni: network.tag, localTag, members: membersElsewhere(documents, host, network) }];
+    const members = membersElsewhere(documents, host, network);
+    const distributed = isDistributed(network) ? { isDistributed: true } : {};
+    return [{ vni: network.tag, localTag, members, ...distributed }];
   });
 }
 

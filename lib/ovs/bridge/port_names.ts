@@ -10,3 +10,5 @@ export const VXLAN_PORT = "contivVxlan";
 export const TUNNEL_BRIDGE = "contivTunnel";
 /** Kind of the uplink's port, in its `external_ids`. */
 export const UPLINK_KIND = "uplink";
+/** Kind of the port to the host's own stack. */
+export const HOST_KIND = "host";

@@ -24,6 +24,9 @@ export const LINK_COOKIES = {
 /** Cookies of the policy tables; the lower half is the number of a policy. */
 export const POLICY_COOKIES: CookieSet = kindOf(0x6b38_0006n);
 
+/** Cookies of the flows of distributed gateways, on both bridges; outside of all others. */
+export const REACH_COOKIES: CookieSet = kindOf(0x6b38_0007n);
+
 /**
  * Cookies of flows that the tunnel bridge learns: the kind's last three digits are the local tag, the
  * lower half is the VNI.

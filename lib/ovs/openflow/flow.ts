@@ -46,10 +46,9 @@ export interface Match {
 export function forwardAction(
   tag: number | undefined,
   policyVlans: VlanSet,
-  { reach }: { readonly reach?: unknown } = {},
+  { isDistributed }: { readonly isDistributed: boolean },
 ): "NORMAL" | ToPolicyTables {
-  const isHandedOver = tag !== undefined && (reach !== undefined || policyVlans.has(tag));
-  return isHandedOver ? { tag } : "NORMAL";
+  return tag !== undefined && (isDistributed || policyVlans.has(tag)) ? { tag } : "NORMAL";
 }
 
 /** Returns an action as `ovs-ofctl dump-flows` prints it. */

@@ -30,7 +30,7 @@ export function antispoofFlows(
     cookie,
     priority: ALLOW_PRIORITY,
     match,
-    action: forwardAction(spec.tag, policyVlans, spec),
+    action: forwardAction(spec.tag, policyVlans, { isDistributed: spec.reach !== undefined }),
   });
   return [
     {

@@ -102,7 +102,10 @@ export class OvsTools {
     await this.syncFlowTexts(desired.map(flowText), { endMs, isKept, cookies: ANTISPOOF_COOKIES });
   }
 
-  /** Makes the flows under `cookies` exactly `desired`, in the text that flowText() writes. */
+  /**
+   * Makes the flows under `cookies` exactly `desired`, in the text that flowText() writes. Returns the flows that
+   * this removed or replaced.
+   */
   async syncFlowTexts(
     desired: readonly string[],
     { endMs, cookies, isKept = () => false }: {
@@ -110,16 +113,18 @@ export class OvsTools {
       readonly cookies: CookieSet;
       readonly isKept?: (cookie: bigint) => boolean;
     },
-  ): Promise<void> {
+  ): Promise<string[]> {
     const ours = cookieText(cookies);
     const wanted = desired.join("\n");
-    if (await this.#isTrusted(ours, wanted, { count: desired.length, cookies, endMs })) return;
+    if (await this.#isTrusted(ours, wanted, { count: desired.length, cookies, endMs })) return [];
     this.#synced.delete(ours);
     const atMs = performance.now();
     const existing = (await this.flowTexts(cookies, endMs))
       .filter((line) => !isKept(BigInt(line.slice("cookie=".length, line.indexOf(",")))));
     await this.changeFlows(planFlows(existing, desired), endMs);
     this.#synced.set(ours, { text: wanted, atMs });
+    const kept = new Set(desired);
+    return existing.filter((flow) => !kept.has(flow));
   }
 
   /** Returns the flows under `cookies`, in the text that flowText() writes. */

@@ -18,6 +18,8 @@ export interface TunnelNetwork {
   readonly vni: number;
   /** Tag of the network's pods on this host only, 1–4094, unique among the networks. */
   readonly localTag: number;
+  /** It has a distributed gateway. @default false */
+  readonly isDistributed?: boolean;
   /** Pods of the network on other hosts. */
   readonly members: readonly Member[];
 }
@@ -75,7 +77,8 @@ export function withoutOwn(
   };
 }
 
-function parseNetwork({ vni, localTag, members }: TunnelNetwork): TunnelNetwork {
+function parseNetwork(network: TunnelNetwork): TunnelNetwork {
+  const { vni, localTag, members } = network;
   const name = `network ${vni}`;
   if (!Number.isInteger(vni) || vni < FIRST_VNI || vni > LAST_VNI) {
     throw invalid(name, `VNI is out of range (${FIRST_VNI}-${LAST_VNI})`);
@@ -87,7 +90,7 @@ function parseNetwork({ vni, localTag, members }: TunnelNetwork): TunnelNetwork 
   const places = [...new Set(parsed.map(({ mac, vtep }) => `${mac} ${vtep}`))];
   const mac = repeated(places.map((place) => place.split(" ")[0]));
   if (mac !== undefined) throw invalid(name, `${mac} is on two hosts`);
-  return { vni, localTag, members: parsed };
+  return { ...network, members: parsed };
 }
 
 function parseMember(name: string, { ip, mac, vtep }: Member): Member {

@@ -87,6 +87,8 @@ async function setFlows(
   };
   const cookies = LINK_COOKIES.patch;
   const ofport = openFlowNumber(PATCH_ON_INTEGRATION, links);
+  const distributedTags = networks.filter(({ isDistributed }) => isDistributed)
+    .map(({ localTag }) => localTag);
   // The local tag may have belonged to another network: what was learned for that one goes first.
   const here = new Set(networks.map(learnedCookieOf));
   const isKept = (cookie: bigint) => here.has(cookie);
@@ -96,10 +98,10 @@ async function setFlows(
       endMs,
       cookies: LINK_COOKIES.tunnel,
     }),
-    tools.syncFlowTexts(trunkFlows({ ofport, tags: localTags, cookies, policyVlans }), {
-      endMs,
-      cookies,
-    }),
+    tools.syncFlowTexts(
+      trunkFlows({ ofport, tags: localTags, distributedTags, cookies, policyVlans }),
+      { endMs, cookies },
+    ),
   ]);
 }
 

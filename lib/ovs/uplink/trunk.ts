@@ -29,20 +29,22 @@ export function isTrunk(link: LinkRow, trunks: readonly number[]): boolean {
 
 /**
  * Returns the flows of a trunk: frames that come in with one of `tags` are forwarded as a learning switch
- * does, or go to the policy tables first where the tag is one of `policyVlans`; all others meet the
- * bridge's base flow, which drops. What goes out is limited by the row's trunks.
+ * does, or go to the policy tables first where the tag is one of `policyVlans` or of a network with a
+ * distributed gateway; all others meet the bridge's base flow, which drops. What goes out is limited by the row's trunks.
  */
 export function trunkFlows(
-  { ofport, tags, cookies, policyVlans = new Set() }: {
+  { ofport, tags, distributedTags = [], cookies, policyVlans = new Set() }: {
     readonly ofport: number;
     readonly tags: readonly number[];
+    readonly distributedTags?: readonly number[] | undefined;
     readonly cookies: CookieSet;
     readonly policyVlans?: VlanSet | undefined;
   },
 ): string[] {
   const cookie = `cookie=0x${cookies.value.toString(16)}`;
+  const reach = new Set(distributedTags);
   return trunksFor(tags).filter((tag) => tag !== NO_TAG).map((tag) =>
     `${cookie}, priority=${PRIORITY},in_port=${ofport},dl_vlan=${tag}` +
-    ` actions=${actionText(forwardAction(tag, policyVlans))}`
+    ` actions=${actionText(forwardAction(tag, policyVlans, { isDistributed: reach.has(tag) }))}`
   );
 }

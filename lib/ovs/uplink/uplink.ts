@@ -22,6 +22,8 @@ export interface DesiredUplink {
   readonly device: string;
   /** Fabric VLANs in use on this host, 1–4094; none means no traffic. */
   readonly tags: readonly number[];
+  /** Those of networks with a distributed gateway, whose frames go through its tables. @default none */
+  readonly distributedTags?: readonly number[];
 }
 
 const COOKIES = LINK_COOKIES.uplink;
@@ -59,6 +61,7 @@ export async function setUplink(
   const flows = {
     ofport: openFlowNumber(desired.device, now),
     tags: desired.tags,
+    distributedTags: desired.distributedTags,
     cookies: COOKIES,
     policyVlans,
   };

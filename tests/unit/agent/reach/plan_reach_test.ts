@@ -175,10 +175,11 @@ Deno.test("planFabric() has every network with a distributed gateway, also witho
     pod("h2", "t/n", 3),
   );
   const { uplink, overlay } = planFabric(documents, { host: "h1" }, view.tagOf);
-  assertEquals(uplink?.tags, [30]);
+  assertEquals([uplink?.tags, uplink?.distributedTags], [[30], [30]]);
   assertEquals(overlay?.networks, [{
     vni: 10_001,
     localTag: 4_000,
+    isDistributed: true,
     members: [{ ip: "11.1.0.3", mac: "02:02:0b:01:00:03", vtep: "192.0.2.2" }],
   }]);
 });
