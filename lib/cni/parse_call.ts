@@ -1,12 +1,15 @@
 // Checks a call of a runtime: environment and configuration, in the order of the reference implementation (containernetworking/cni
 // pkg/skel/skel.go and pkg/utils/utils.go of 1.1 to 1.3): first which variables are missing, then their values, then
 // the configuration.
+//
+// A DEL of names that the reference implementation takes, and no ADD of this plugin, is a success: nothing can be
+// there, and a runtime repeats a DEL that fails, for ever.
 
 import { isLinkName, isName, LONG_NAME_LIMIT } from "../util/names.ts";
 import { parseArgs } from "./cni_args.ts";
 import { CNI_CODES, type CniArgs, type CniCall, CniError, type CniInput } from "./cni_types.ts";
 import { quoted } from "./json_fields.ts";
-import { parseConfig } from "./parse_config.ts";
+import { isReferenceName, parseConfig } from "./parse_config.ts";
 
 type Command = CniCall["command"];
 type Variable = "CNI_CONTAINERID" | "CNI_NETNS" | "CNI_IFNAME" | "CNI_PATH";
@@ -34,9 +37,9 @@ export function parseCall(input: CniInput): CniCall {
   }
   return {
     command,
-    containerId: parseContainerId(input.containerId),
+    containerId: parseContainerId(command, input.containerId),
     netns: unlessDel(command, () => parseNetns(input.netns), ""),
-    ifname: parseIfname(input.ifname),
+    ifname: parseIfname(command, input.ifname),
     args: unlessDel<CniArgs>(command, () => parseArgs(input.args), {}),
     config: config(),
   };
@@ -67,13 +70,18 @@ function requireVariables(command: Command, input: CniInput): void {
   );
 }
 
-function parseContainerId(id: string): string {
-  if (isName(id, LONG_NAME_LIMIT)) return id;
+function parseContainerId(command: Command, id: string): string {
+  if (isName(id, LONG_NAME_LIMIT) || command === "DEL" && isReferenceName(id)) return id;
   throw invalid(
     `CNI_CONTAINERID ${quoted(id)} is not valid`,
     "it must begin with a letter or digit, have only letters, digits, _ . -, no .., and at most " +
       `${LONG_NAME_LIMIT} characters`,
   );
+}
+
+/** Reports whether the reference implementation takes this for the name of an interface (pkg/utils of 1.3). */
+function isReferenceIfname(name: string): boolean {
+  return new TextEncoder().encode(name).length <= 15 && !/[/:\s]|^\.\.?$/u.test(name);
 }
 
 function parseNetns(path: string): string {
@@ -88,9 +96,9 @@ function parseNetns(path: string): string {
 /** Names that a container's interface cannot have: one exists, the others are files of /proc/sys/net. */
 const RESERVED: readonly string[] = ["lo", "all", "default"];
 
-function parseIfname(name: string): string {
+function parseIfname(command: Command, name: string): string {
   const isValid = isLinkName(name) && !name.startsWith("-") && !RESERVED.includes(name);
-  if (isValid) return name;
+  if (isValid || command === "DEL" && isReferenceIfname(name)) return name;
   throw invalid(
     `CNI_IFNAME ${quoted(name)} is not valid`,
     RESERVED.includes(name)

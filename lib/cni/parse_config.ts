@@ -43,7 +43,7 @@ const SINCE: Readonly<Record<Command, CniVersion>> = {
  */
 export function parseConfig(command: Command, text: string): CniConfig {
   const fields = new FieldReader(decode(text));
-  const name = parseNetworkName(fields);
+  const name = parseNetworkName(command, fields);
   const cniVersion = parseVersion(command, fields);
   const socket = parseSocket(fields);
   if (command === "DEL") return lenientConfig({ cniVersion, name, socket }, fields);
@@ -112,7 +112,12 @@ function isWithin(value: unknown, depth: number): boolean {
   return depth > 0 && Object.values(value).every((one) => isWithin(one, depth - 1));
 }
 
-function parseNetworkName(fields: FieldReader): string {
+/** Reports whether the reference implementation takes this for a container id or a network's name (pkg/utils of 1.3). */
+export function isReferenceName(name: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(name);
+}
+
+function parseNetworkName(command: Command, fields: FieldReader): string {
   const name = fields.string("name");
   if (name === undefined || name === "") {
     throw new CniError(
@@ -121,7 +126,7 @@ function parseNetworkName(fields: FieldReader): string {
       'its list must have a "name"',
     );
   }
-  if (isName(name, LONG_NAME_LIMIT)) return name;
+  if (isName(name, LONG_NAME_LIMIT) || command === "DEL" && isReferenceName(name)) return name;
   throw wrongValue("name", name, nameRule(LONG_NAME_LIMIT));
 }
 

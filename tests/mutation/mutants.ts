@@ -1054,6 +1054,8 @@ export const mutants: readonly Mutant[] = [
     ["an interface may be called lo", "&& !RESERVED.includes(name);", ";"],
     ["an interface name may be an option", ' && !name.startsWith("-")', ""],
     ["a namespace may be a relative path", "/^\\/\\P{Cc}", "/^\\P{Cc}"],
+    ["DEL fails for a container id of others", '|| command === "DEL" && isReferenceName(id)', ""],
+    ["DEL fails for an interface of others", '|| command === "DEL" && isReferenceIfname(name)', ""],
     ["DEL fails for its arguments or namespace", 'command === "DEL" && error', "error"],
     ["GC fails for the environment of a container", 'command !== "GC" && command', "command"],
   ]),
