@@ -146,7 +146,7 @@ export interface HistoryItem extends Origin {
 /** One object that was changed, or would be. */
 export interface ChangeItem {
   readonly op: "create" | "update" | "delete";
-  readonly kind: "host" | "tenant" | "network" | "endpoint";
+  readonly kind: "cluster" | "host" | "tenant" | "network" | "endpoint";
   /** `tenant/network/container` and the like. */
   readonly key: string;
   /** Its record, absent where there is none. */

@@ -24,6 +24,10 @@ const podOf = (item: Item): string => {
   return `${pod.namespace}/${pod.name}`;
 };
 
+/** Shows whether a network has its subnet in the hosts' stacks, or which one has. */
+const stackOf = ({ owner, aliasedBecause }: Item): string =>
+  owner ? "owner" : aliasedBecause === undefined ? "-" : `aliased, because of ${aliasedBecause}`;
+
 /** Shows the first 12 digits of the sandbox id, as `docker ps` does. */
 const shortSandbox = (item: Item): string => String(item.sandbox).slice(0, 12);
 
@@ -80,7 +84,13 @@ const WIDE: Readonly<Record<string, readonly Column[]>> = {
     "BY",
     text("rule"),
   ]],
-  networks: [["DESCRIPTION", text("description")]],
+  hosts: [["NODE", text("node")], ["NAT", text("nat")]],
+  networks: [
+    ["DESCRIPTION", text("description")],
+    ["GATEWAY TYPE", text("gatewayType")],
+    ["REACH", text("reach")],
+    ["HOSTS' STACKS", stackOf],
+  ],
 };
 
 const KINDS = [...Object.keys(COLUMNS), "pods"];

@@ -11,14 +11,17 @@ import {
   type ClaimRecord,
   type Documents,
   type EndpointRecord,
+  type HostNumberRecord,
   keys,
   type NetworkRecord,
+  type OwnersRecord,
   type SubnetsRecord,
 } from "./records.ts";
 import { endpointClaim, networkClaims } from "./plan/claims.ts";
 import { documentsIn, groups } from "./indexed_documents.ts";
 import { readableAt, whyUnreadable } from "./readable.ts";
 import { endpointKeyOf } from "./plan/stored.ts";
+import { idOf } from "./reach_settings.ts";
 import { poolOf } from "./field_rules.ts";
 
 /** A record and a claim that contradict each other. */
@@ -84,6 +87,10 @@ export function auditClaims(documents: Documents): Difference[] {
     ...below<SubnetsRecord>(documents, "subnets/").flatMap(([key, record]) =>
       wrongSubnets(documents, key, record)
     ),
+    ...below<HostNumberRecord>(documents, "hostnumbers/").flatMap(([key, { number }]) =>
+      missingClaims(documents, key, [keys.hostNumberClaim(number)])
+    ),
+    ...wrongOwners(documents),
   ];
   return found.sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 }
@@ -145,6 +152,9 @@ export function isHeld(documents: Documents, claim: string, { owner }: ClaimReco
   if (owner.startsWith("networks/") && record) {
     return networkClaims(record as NetworkRecord).includes(claim);
   }
+  if (owner.startsWith("hostnumbers/") && record) {
+    return keys.hostNumberClaim((record as HostNumberRecord).number) === claim;
+  }
   return owner.startsWith("endpoints/") && record !== undefined &&
     endpointClaim(record as EndpointRecord) === claim;
 }
@@ -166,6 +176,26 @@ function unattached(
 ): Difference[] {
   if (!dynamic || dynamic.heldSince !== undefined || attached.has(key)) return [];
   return [{ name: key, why: "its pod is gone, and it is not held" }];
+}
+
+/** The list of the hosts' stacks has the subnet of each owner, and no other. */
+function wrongOwners(documents: Documents): Difference[] {
+  const listed = readableAt<OwnersRecord>(documents, keys.owners)?.networks ?? {};
+  if (documents.has(keys.owners) && !readableAt(documents, keys.owners)) return [];
+  const owners = new Map(
+    below<NetworkRecord>(documents, "networks/").filter(([, { owner }]) => owner)
+      .map(([, network]) => [network.subnet, idOf(network)]),
+  );
+  const unlisted = [...owners].filter(([subnet, id]) => listed[subnet] !== id)
+    .map(([subnet, id]) => ({ name: keys.owners, why: `${subnet} of ${id} is not listed` }));
+  const gone = Object.entries(listed).filter(([subnet, id]) =>
+    owners.get(subnet) !== id && readableOrAbsent(documents, `networks/${id}`)
+  ).map(([subnet, id]) => ({ name: keys.owners, why: `${id} does not own ${subnet}` }));
+  return [...unlisted, ...gone];
+}
+
+function readableOrAbsent(documents: Documents, key: string): boolean {
+  return !documents.has(key) || readableAt(documents, key) !== undefined;
 }
 
 function wrongSubnets(

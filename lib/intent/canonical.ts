@@ -11,7 +11,9 @@ import { type Documents, keys } from "./records.ts";
  * planning the intent again may choose others; so are pins by `bind` and dynamic endpoints. Faults: failed.
  */
 export function documentsToIntent(documents: Documents): Intent {
-  const { hosts, tenants, networks, endpoints } = storedAsDesired(readDocuments(documents));
+  const { cluster, hosts, tenants, networks, endpoints } = storedAsDesired(
+    readDocuments(documents),
+  );
   const networksOf = Map.groupBy(networks.values(), ({ tenant }) => tenant);
   const endpointsOf = Map.groupBy(
     endpoints.values().filter(({ dynamic }) => !dynamic),
@@ -23,6 +25,7 @@ export function documentsToIntent(documents: Documents): Intent {
       .map(({ tenant: _tenant, network: _network, ...endpoint }) => endpoint),
   });
   return {
+    ...cluster.get(keys.cluster),
     hosts: [...hosts.values()],
     tenants: [...tenants.values()].map((tenant) => ({
       ...tenant,
@@ -35,8 +38,11 @@ export function documentsToIntent(documents: Documents): Intent {
 type NetworkOf = Omit<NetworkIntent, "endpoints"> & { readonly tenant: string };
 
 /** Returns `intent` as the object of a file, in the original's spelling. */
-export function intentToFile({ hosts, tenants, hostBindings }: Intent): Record<string, unknown> {
+export function intentToFile(
+  { hosts, tenants, hostBindings, ...cluster }: Intent,
+): Record<string, unknown> {
   const file = {
+    ...renameBack(cluster, NAMES.cluster),
     Hosts: hosts.map((host) => renameBack(host, NAMES.host)),
     Tenants: tenants.map(({ networks, ...tenant }) => ({
       ...renameBack(tenant, NAMES.tenant),

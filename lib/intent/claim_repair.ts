@@ -15,6 +15,7 @@ import {
   type ClaimRecord,
   type Documents,
   type EndpointRecord,
+  type HostNumberRecord,
   keys,
   type NetworkRecord,
   SCHEMA,
@@ -55,6 +56,10 @@ function impliedClaims(documents: Documents): Map<string, string[]> {
 
 function claimsOf(documents: Documents, key: string): string[] {
   const folder = folderOf(key);
+  if (folder === "hostnumbers") {
+    const host = readableAt<HostNumberRecord>(documents, key);
+    return host ? [keys.hostNumberClaim(host.number)] : [];
+  }
   if (folder !== "networks" && folder !== "endpoints") return [];
   const record = readableAt<NetworkRecord | EndpointRecord>(documents, key);
   if (!record) return [];
@@ -112,7 +117,7 @@ function keep(claim: string, why: string): Repair {
 
 /** Reports whether `key` is a readable record that implies claims. */
 function isRecord(documents: Documents, key: string): boolean {
-  return ["networks", "endpoints"].includes(folderOf(key)) &&
+  return ["networks", "endpoints", "hostnumbers"].includes(folderOf(key)) &&
     readableAt(documents, key) !== undefined;
 }
 

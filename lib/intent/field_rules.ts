@@ -16,7 +16,7 @@ import {
 } from "../ipam/subnets.ts";
 import { Fault } from "../util/errors.ts";
 import type { NetworkAttributes } from "./intent.ts";
-import type { Encap } from "./records.ts";
+import type { Encap, GatewayType } from "./records.ts";
 
 /** Names a field in messages, given its key in the file. */
 export type At = (key: string) => string;
@@ -68,6 +68,45 @@ export function readHostRange(text: string): string {
   throw new Fault("usage", `host range ${text} is refused`, {
     why: refusal,
     fix: `choose one such as ${DEFAULT_HOST_RANGE}`,
+  });
+}
+
+/** Returns why services cannot have addresses in `subnet`; undefined where they can. */
+export function serviceRangeRefusal(subnet: Subnet): string | undefined {
+  // Node-local DNS listens at such an address.
+  if (subnetHas(LINK_LOCAL, subnet.base) && subnet.length === 32) return undefined;
+  return reservationOf(hostsIn(subnet));
+}
+
+/**
+ * Faults (usage) where the fields of a network's reach contradict each other. `gatewayType` is that of the
+ * network or its tenant; undefined where that is not known yet.
+ */
+export function checkReachFields(
+  at: At,
+  { gateway, reach = [], reachNetworks = [], natOutgoing }: Pick<
+    NetworkAttributes,
+    "gateway" | "reach" | "reachNetworks" | "natOutgoing"
+  >,
+  gatewayType: GatewayType | undefined,
+): void {
+  if (gatewayType === undefined) return;
+  if (gatewayType === "distributed") {
+    if (gateway !== undefined) return;
+    throw new Fault("usage", `${at("DefaultGw")} is missing`, {
+      why: "a distributed gateway needs an address in the network",
+      fix: 'add one, or "GatewayType": "external"',
+    });
+  }
+  const stated = Object.entries({
+    Reach: reach.length > 0,
+    ReachNetworks: reachNetworks.length > 0,
+    NatOutgoing: natOutgoing !== undefined,
+  }).find(([, isStated]) => isStated);
+  if (!stated) return;
+  throw new Fault("usage", `${at(stated[0])} is refused`, {
+    why: "the gateway is external, so hosts connect the network with nothing",
+    fix: 'add "GatewayType": "distributed"',
   });
 }
 

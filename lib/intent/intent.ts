@@ -1,7 +1,16 @@
 // An intent under this program's field names: the user's file after parsing, before any allocation.
 // An absent field means that the file does not mention it.
 
-import type { EndpointRecord, HostRecord, NetworkRecord, TenantRecord } from "./records.ts";
+import type {
+  ClusterRecord,
+  EndpointRecord,
+  HostRecord,
+  NetworkRecord,
+  TenantRecord,
+} from "./records.ts";
+
+/** What a file says of the whole cluster. Absent attributes keep what is stored. */
+export type ClusterAttributes = Omit<ClusterRecord, "schema">;
 
 /** A minion. */
 export type HostIntent = Omit<HostRecord, "schema">;
@@ -16,7 +25,14 @@ export interface TenantIntent extends TenantAttributes {
   readonly networks: readonly NetworkIntent[];
 }
 
-type ChosenInNetwork = "encap" | "tag" | "tagBy" | "subnet" | "subnetBy";
+type ChosenInNetwork =
+  | "encap"
+  | "tag"
+  | "tagBy"
+  | "subnet"
+  | "subnetBy"
+  | "owner"
+  | "aliasedBecause";
 
 /** A network without its endpoints; what is absent is chosen by the tenant's defaults and pools. */
 export interface NetworkAttributes
@@ -45,7 +61,7 @@ export interface Binding {
 }
 
 /** A whole file. */
-export interface Intent {
+export interface Intent extends ClusterAttributes {
   readonly hosts: readonly HostIntent[];
   readonly tenants: readonly TenantIntent[];
   readonly hostBindings: readonly Binding[];

@@ -9,7 +9,10 @@ import type { Plan } from "./plan/operation.ts";
 import type { Change } from "./plan/desired_intent.ts";
 import { type Documents, keys } from "./records.ts";
 
-const FOLDERS = ["hosts", "tenants", "networks", "subnets", "arrivals"];
+const FOLDERS = [
+  ...["clusters", "hosts", "tenants", "networks", "subnets", "owners"],
+  ...["arrivals", "hostnumbers"],
+];
 
 /** Returns the plan of `change` as planIntent() does, faster where possible. Faults as planIntent(). */
 export function planChange(documents: Documents, change: Change): Plan {

@@ -11,6 +11,7 @@ import { unusedPolicies } from "./plan/policy_users.ts";
 import type { Plan } from "./plan/operation.ts";
 import { selectorWarnings } from "./plan/selector_warnings.ts";
 import { orderOperations } from "./plan/order.ts";
+import { checkReach } from "./plan/reach_checks.ts";
 import { endpointKeyOf, nameOf, readDocuments, type Stored } from "./plan/stored.ts";
 import { subnetListsOf } from "./plan/subnet_lists.ts";
 import { checkTarget } from "./plan/consistency.ts";
@@ -31,6 +32,7 @@ export function planIntent(documents: Documents, change: Change): Plan {
   const live = liveAttachments(stored, desired);
   const target = chooseTarget(stored, desired, live);
   checkTarget(target);
+  const reachWarnings = checkReach(stored, target);
   const drafts = draftsOf(stored, target, { live, untouched: desired.untouched });
   return {
     operations: orderOperations(drafts),
@@ -40,6 +42,7 @@ export function planIntent(documents: Documents, change: Change): Plan {
       ...movedPins(stored, desired, target),
       ...selectorWarnings(target),
       ...unusedPolicies(target.tenants),
+      ...reachWarnings,
     ],
     subnetLists: subnetListsOf(stored),
   };

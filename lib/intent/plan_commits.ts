@@ -15,7 +15,7 @@
 import { Fault } from "../util/errors.ts";
 import { checksOf, commitBatches, type CommitLimits } from "./plan/commit_batches.ts";
 import type { Operation, Plan, PlanCheck, PlanWrite } from "./plan/operation.ts";
-import { keys, SCHEMA } from "./records.ts";
+import { SCHEMA } from "./records.ts";
 
 /** A check as the plan saw it, or "as commit number `writtenBy` of this plan left it". */
 export type CommitCheck = PlanCheck | { readonly key: string; readonly writtenBy: number };
@@ -81,8 +81,7 @@ function* commitsOf(
         checks.set(check.key, last ? checkOf(check.key, last) : check);
       }
       for (const write of operation.writes) writes.set(write.key, write);
-      const listWrite = editList(lists, operation);
-      if (listWrite) writes.set(listWrite.key, listWrite);
+      for (const write of editLists(lists, operation)) writes.set(write.key, write);
     }
     for (const { key, value } of writes.values()) {
       lastWrites.set(key, { commit, isDeleted: value === undefined });
@@ -144,18 +143,18 @@ function checkOf(
 
 function listsOf({ subnetLists }: Plan): Lists {
   return new Map(
-    [...subnetLists].map(([tenant, networks]) => [tenant, new Map(Object.entries(networks))]),
+    [...subnetLists].map(([list, networks]) => [list, new Map(Object.entries(networks))]),
   );
 }
 
-/** Changes the tenant's list of subnets and returns its write; an empty list is deleted. */
-function editList(lists: Lists, { subnets }: Operation): PlanWrite | undefined {
-  if (!subnets) return undefined;
-  const { tenant, drop, add, network } = subnets;
-  const list = lists.get(tenant) ?? new Map<string, string>();
-  lists.set(tenant, list);
-  if (drop !== undefined && list.get(drop) === network) list.delete(drop);
-  if (add !== undefined) list.set(add, network);
-  const value = { schema: SCHEMA, networks: Object.fromEntries(list) };
-  return { key: keys.subnets(tenant), value: list.size > 0 ? value : undefined };
+/** Changes the lists of subnets and returns their writes; an empty list is deleted. */
+function editLists(lists: Lists, { subnets = [] }: Operation): PlanWrite[] {
+  return subnets.map(({ list: key, drop, add, network }) => {
+    const list = lists.get(key) ?? new Map<string, string>();
+    lists.set(key, list);
+    if (drop !== undefined && list.get(drop) === network) list.delete(drop);
+    if (add !== undefined) list.set(add, network);
+    const value = { schema: SCHEMA, networks: Object.fromEntries(list) };
+    return { key, value: list.size > 0 ? value : undefined };
+  });
 }

@@ -17,6 +17,7 @@ import {
   type Stored,
   titleOf,
 } from "./plan/stored.ts";
+import { checkReach } from "./plan/reach_checks.ts";
 import { subnetListsOf } from "./plan/subnet_lists.ts";
 import { chooseTarget } from "./plan/target.ts";
 import { checkTarget } from "./plan/consistency.ts";
@@ -40,6 +41,7 @@ export function planRestore(
   const desired: Desired = {
     ...storedAsDesired(restored),
     listed: new Set(past.keys()),
+    keepsAliases: true,
     skip,
   };
   cascadeDeletions(desired, stored, force);
@@ -48,10 +50,11 @@ export function planRestore(
   const live = liveAttachments(stored, desired);
   const target = chooseTarget(restored, desired, live);
   checkTarget(target);
+  const warnings = checkReach(stored, target);
   const drafts = draftsOf(stored, target, { live, untouched: desired.untouched });
   return {
     operations: orderOperations(drafts),
-    warnings: desired.warnings,
+    warnings: [...desired.warnings, ...warnings],
     subnetLists: subnetListsOf(stored),
   };
 }
@@ -61,6 +64,7 @@ function withPast(stored: Stored, past: PastRecords): Stored {
   const isPast = (owner: string) => past.has(owner);
   return {
     ...stored,
+    cluster: overlaid("clusters", stored.cluster, past),
     hosts: overlaid("hosts", stored.hosts, past),
     tenants: overlaid("tenants", stored.tenants, past),
     networks: overlaid("networks", stored.networks, past),

@@ -27,7 +27,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   claims: { owner: "string" },
   subnets: { networks: "object" },
   owners: { networks: "object" },
-  cluster: {},
+  clusters: { schema: "number" },
   hostnumbers: { host: "string", number: "number" },
   attachments: {
     host: "string",

@@ -12,13 +12,16 @@ export type Encap = "vlan" | "vxlan";
 /** Which router has a network's `DefaultGw`: one of the fabric, or every host. */
 export type GatewayType = "external" | "distributed";
 
-/** What pods of a network may reach beyond it, or (`ports`) who may come in to them. */
-export type ReachWord = "host" | "services" | "outside" | "ports";
+/** All words for what pods of a network may reach beyond it, or (`ports`) who may come in to them. */
+export const REACH_WORDS = ["host", "services", "outside", "ports"] as const;
+
+/** One of these words. */
+export type ReachWord = typeof REACH_WORDS[number];
 
 /** How a network is connected; in a tenant, for those of its networks that do not say. */
 export interface ReachFields {
   readonly gatewayType?: GatewayType;
-  /** Sorted, each once. */
+  /** Each once, in the order of REACH_WORDS. */
   readonly reach?: readonly ReachWord[];
   /** Networks that hosts route to: `network` of the same tenant, or `tenant/network`. */
   readonly reachNetworks?: readonly string[];
@@ -40,7 +43,7 @@ export interface HostRecord {
   readonly netId?: string;
 }
 
-/** `cluster/settings`: what holds for all hosts and networks. What a file leaves out is kept. */
+/** `clusters/settings`: what holds for all hosts and networks. What a file leaves out is kept. */
 export interface ClusterRecord {
   readonly schema: number;
   /** CIDR of the addresses of hosts and of aliases; lib/ipam/host_range.ts. */
@@ -262,7 +265,7 @@ export const keys = {
     `claims/ip/${tenant}/${network}/${address}`,
   subnets: (tenant: string) => `subnets/${tenant}`,
   owners: "owners/subnets",
-  cluster: "cluster/settings",
+  cluster: "clusters/settings",
   hostNumber: (host: string) => `hostnumbers/${host}`,
   hostNumberClaim: (number: number) => `claims/host/${number}`,
   /** Written with each new endpoint; checked when the network's pool changes or the network is deleted. */

@@ -125,8 +125,11 @@ function describe(value: unknown): string {
   return typeof value === "object" && value !== null ? "{…}" : oneLine(JSON.stringify(value), 40);
 }
 
-function intentFrom({ Hosts = [], Tenants = [], HostBindings = [] }: IntentFile): Intent {
+function intentFrom(file: IntentFile): Intent {
+  const { Hosts = [], Tenants = [], HostBindings = [], ServiceCIDR, HostRange } = file;
   return {
+    ...ServiceCIDR === undefined ? {} : { serviceCidrs: ServiceCIDR },
+    ...HostRange === undefined ? {} : { hostRange: HostRange },
     hosts: Hosts.map((host) => rename(host, NAMES.host)),
     tenants: Tenants.map(tenantFrom),
     hostBindings: HostBindings.map(bindingFrom),

@@ -10,9 +10,10 @@ import {
   type EndpointRecord,
   keys,
 } from "../../intent/records.ts";
+import { idOf, isDistributed } from "../../intent/reach_settings.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { WhyAnswer, WhyPlace } from "../api.ts";
-import { allAttachments, findEndpoint } from "../store/documents.ts";
+import { allAttachments, connectionOf, findEndpoint, findNetwork } from "../store/documents.ts";
 import { networkFor, planDynamicEndpoint } from "./dynamic_endpoint.ts";
 import { bareAddress } from "./port_external_ids.ts";
 
@@ -29,6 +30,26 @@ export interface ExplainContext {
 
 /** Explains where `pod` is or would be, and why. */
 export async function explainPod(context: ExplainContext, pod: PodName): Promise<WhyAnswer> {
+  const answer = await whyPlaced(context, pod);
+  const { notes, places } = answer;
+  return { ...answer, notes: [...notes, ...reachNotes(context.documents, places)] };
+}
+
+/** Returns how the hosts connect the networks of `places`, if they do. */
+function reachNotes(documents: Documents, places: readonly WhyPlace[]): string[] {
+  const networks = new Set(places.flatMap((one) => findNetwork(documents, one) ?? []));
+  return [...networks].filter(isDistributed).map((network) => {
+    const { reach } = connectionOf(documents, network);
+    const { aliasedBecause, subnet } = network;
+    const stack = aliasedBecause === undefined
+      ? `owns ${subnet} in the hosts' stacks`
+      : `is aliased in the hosts' stacks, because of ${aliasedBecause}`;
+    const words = reach.length > 0 ? reach.join(", ") : "nothing beyond it";
+    return `${idOf(network)} has a distributed gateway, reaches ${words}, and ${stack}`;
+  });
+}
+
+async function whyPlaced(context: ExplainContext, pod: PodName): Promise<WhyAnswer> {
   const { documents } = context;
   const attachments = allAttachments(documents)
     .filter((one) => one.pod.namespace === pod.namespace && one.pod.name === pod.name);

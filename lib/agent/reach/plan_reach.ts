@@ -1,7 +1,7 @@
 // What this host has to know to connect pods with more than their own network, from the records. Pure. The result is
 // computed anew at each change: what differs from before is the drivers' work.
 
-import { clusterSettingsIn, idOf, reachSettings, routesOf } from "../../intent/reach_settings.ts";
+import { clusterSettingsIn, idOf, routesOf } from "../../intent/reach_settings.ts";
 import {
   type AttachmentRecord,
   type Documents,
@@ -9,7 +9,6 @@ import {
   type HostRecord,
   keys,
   type NetworkRecord,
-  type TenantRecord,
 } from "../../intent/records.ts";
 import { readableAt } from "../../intent/readable.ts";
 import {
@@ -29,7 +28,12 @@ import type {
 } from "../../reach/reach_model.ts";
 import { isNewest } from "../fabric/plan_fabric.ts";
 import { bareAddress } from "../pods/port_external_ids.ts";
-import { attachmentsAt, distributedNetworksOf, hostNumbersOf } from "../store/documents.ts";
+import {
+  attachmentsAt,
+  connectionOf,
+  distributedNetworksOf,
+  hostNumbersOf,
+} from "../store/documents.ts";
 
 /** What planReach() needs beside the records. */
 export interface ReachView {
@@ -54,7 +58,7 @@ export function planReach(documents: Documents, view: ReachView): ReachModel | u
   if (!self) return undefined;
   const settings = new Map(networks.map((network) => [
     idOf(network),
-    { tenant: network.tenant, ...settingsOf(documents, network) },
+    { tenant: network.tenant, ...connectionOf(documents, network) },
   ]));
   const routes = routesOf(settings);
   return {
@@ -69,13 +73,6 @@ export function planReach(documents: Documents, view: ReachView): ReachModel | u
     serviceCidrs,
     aliasRange: subnetToText(range.aliases),
   };
-}
-
-function settingsOf(documents: Documents, network: NetworkRecord) {
-  return reachSettings(
-    network,
-    readableAt<TenantRecord>(documents, keys.tenant(network.tenant)),
-  );
 }
 
 function hostsIn(documents: Documents, range: HostRange, view: ReachView): ReachHost[] {
@@ -95,7 +92,7 @@ function networkIn(
   { range, view }: { readonly range: HostRange; readonly view: ReachView },
 ): Omit<ReachNetwork, "tag" | "routedTo"> {
   const { encap, tag, subnet, gateway = "", aliasedBecause } = network;
-  const { reach, natOutgoing } = settingsOf(documents, network);
+  const { reach, natOutgoing } = connectionOf(documents, network);
   const pods = attachmentsAt(documents, network).filter((one) => isNewest(documents, one));
   const isHere = ({ host }: AttachmentRecord) => host === view.host;
   return {
@@ -107,16 +104,26 @@ function networkIn(
     reach: new Set(reach),
     natOutgoing,
     mtu: view.mtuOf(network),
-    local: byAddress(pods.filter(isHere).flatMap((one) => localPods(one, range))),
+    local: byAddress(
+      pods.filter(isHere).flatMap((one) =>
+        localPods(one, aliasedBecause === undefined ? undefined : range)
+      ),
+    ),
     remote: byAddress(pods.filter((one) => !isHere(one)).flatMap(remotePods)),
   };
 }
 
-function localPods({ addresses, mac, alias }: AttachmentRecord, range: HostRange): LocalPod[] {
+/** Returns the pod of an attachment, with its alias if `range` says where aliases are. */
+function localPods(
+  { addresses, mac, alias }: AttachmentRecord,
+  range: HostRange | undefined,
+): LocalPod[] {
   return addresses.map((cidr) => ({
     address: bareAddress(cidr),
     mac,
-    alias: alias === undefined ? undefined : { address: alias, hairpin: hairpinOf(range, alias) },
+    alias: alias === undefined || !range
+      ? undefined
+      : { address: alias, hairpin: hairpinOf(range, alias) },
   }));
 }
 

@@ -1,12 +1,16 @@
 // What `get KIND` shows of the store's documents. Pure.
 
+import { addressesOfHost, parseHostRange } from "../../ipam/host_range.ts";
+import { clusterSettingsIn } from "../../intent/reach_settings.ts";
 import type { Documents, HostRecord, NetworkRecord, TenantRecord } from "../../intent/records.ts";
 import { auditClaims, poolsInUse } from "../../intent/audit.ts";
 import { Fault } from "../../util/errors.ts";
 import {
   attachmentsOf,
+  connectionOf,
   endpointsOf,
   findNetwork,
+  hostNumbersOf,
   hostsOf,
   type HostView,
   networksOf,
@@ -47,11 +51,11 @@ export function recordItems(documents: Documents, kind: string, name?: string): 
 function recordsOf(documents: Documents, kind: string): readonly Item[] {
   switch (kind) {
     case "hosts":
-      return hostsOf(documents).map(bare<HostRecord>);
+      return hostsOf(documents).map((one) => ({ ...bare(one), ...hostAddresses(documents, one) }));
     case "tenants":
       return tenantsOf(documents).map(bare<TenantRecord>);
     case "networks":
-      return networksOf(documents).map(bare<NetworkRecord>);
+      return networksOf(documents).map((one) => networkItem(documents, one));
     case "endpoints":
       return endpointsOf(documents).map((one) => ({ ...endpointItem(one) }));
     case "attachments":
@@ -77,6 +81,23 @@ function attachmentItems({ store, host, tags, unmatched }: ListItemsDeps): reado
   });
   const others = unmatched.list().map(({ pod, reason }) => unmatchedItem(host, pod, reason));
   return [...items, ...others].map((item) => ({ ...item }));
+}
+
+/** A network, with the defaults of its tenant for how it is connected. */
+function networkItem(documents: Documents, network: NetworkRecord): Item {
+  const { gatewayType, reach } = connectionOf(documents, network);
+  return { ...bare(network), gatewayType, reach };
+}
+
+/** Returns a host's addresses in pods' networks, if it has any. */
+function hostAddresses(documents: Documents, { name }: HostRecord): Item {
+  const { number } = hostNumbersOf(documents).find(({ host }) => host === name) ?? {};
+  if (number === undefined) return {};
+  const { node, nat } = addressesOfHost(
+    parseHostRange(clusterSettingsIn(documents).hostRange),
+    number,
+  );
+  return { node, nat };
 }
 
 /** A record without what only the store needs. */

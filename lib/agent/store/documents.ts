@@ -1,7 +1,12 @@
 // Typed queries on the cached documents; they return only records that this version can read.
 
 import { documentsIn, groups } from "../../intent/indexed_documents.ts";
-import { idOf, isDistributed } from "../../intent/reach_settings.ts";
+import {
+  idOf,
+  isDistributed,
+  type ReachSettings,
+  reachSettings,
+} from "../../intent/reach_settings.ts";
 import { readableAt, whyUnreadable } from "../../intent/readable.ts";
 import {
   type AttachmentRecord,
@@ -103,6 +108,14 @@ export const presencesOf = (documents: Documents) => inFolder<PresenceRecord>(do
 export const hostNumbersOf = (documents: Documents) =>
   inFolder<HostNumberRecord>(documents, "hostnumbers");
 export const hostsOf = (documents: Documents) => inFolder<HostRecord>(documents, "hosts");
+
+/** Returns how a network is connected, with the defaults of its tenant. */
+export function connectionOf(documents: Documents, network: NetworkRecord): ReachSettings {
+  return reachSettings(
+    network,
+    readableAt<TenantRecord>(documents, keys.tenant(network.tenant)),
+  );
+}
 
 /** Returns the networks with a distributed gateway, in the order of `tenant/network`. */
 export function distributedNetworksOf(documents: Documents): NetworkRecord[] {

@@ -5,7 +5,14 @@
 import { overlap, parseSubnet, type Subnet, subnetToText } from "../../ipam/subnets.ts";
 import { Fault } from "../../util/errors.ts";
 import type { Binding, Intent, NetworkIntent, TenantIntent } from "../intent.ts";
-import { type At, checkAddress, checkTag, checkTenantPool, poolOf } from "../field_rules.ts";
+import {
+  type At,
+  checkAddress,
+  checkReachFields,
+  checkTag,
+  checkTenantPool,
+  poolOf,
+} from "../field_rules.ts";
 import { checkPolicies } from "./policy_rules.ts";
 
 /** Faults (usage) at the first field of `intent` that contradicts another one. */
@@ -71,6 +78,7 @@ function checkNetwork(path: string, tenant: TenantIntent, network: NetworkIntent
   const encap = network.encap ?? tenant.defaultNetType;
   const at = (key: string) => `${path}.${key}`;
   if (encap && tag !== undefined) checkTag(at, encap, tag);
+  checkReachFields(at, network, network.gatewayType ?? tenant.gatewayType);
   const here = (index: number): At => (key) => `${path}.Endpoints[${index}].${key}`;
   const containers = endpoints.map(({ container }) => container);
   checkUnique(containers, (index) => here(index)("Container"), "endpoint");

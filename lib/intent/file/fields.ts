@@ -1,9 +1,21 @@
 // The keys of an intent file for each kind of object, and the names of these fields in this program. The
 // original's spelling is the canonical one; parsing ignores case and accepts later spellings.
 
+const CLUSTER = { ServiceCIDR: "serviceCidrs", HostRange: "hostRange" } as const;
+
+const REACH = {
+  GatewayType: "gatewayType",
+  Reach: "reach",
+  ReachNetworks: "reachNetworks",
+  NatOutgoing: "natOutgoing",
+} as const;
+
 /** Key in the file → name in an intent and in a record. */
 export const NAMES = {
+  /** What holds for the whole cluster; in the file it is beside hosts and tenants. */
+  cluster: CLUSTER,
   intent: {
+    ...CLUSTER,
     Hosts: "hosts",
     InfraNetworks: "infraNetworks",
     Tenants: "tenants",
@@ -19,6 +31,7 @@ export const NAMES = {
     Vlans: "vlans",
     Vxlans: "vxlans",
     Namespaces: "namespaces",
+    ...REACH,
     Groups: "groups",
     Policies: "policies",
     Networks: "networks",
@@ -30,6 +43,7 @@ export const NAMES = {
     PktTag: "tag",
     SubnetCIDR: "subnet",
     DefaultGw: "gateway",
+    ...REACH,
     Default: "default",
     Namespaces: "namespaces",
     PodSelector: "podSelector",

@@ -6,10 +6,13 @@ import { parseVlanRanges, parseVniRange, rangesToText, VLANS, VNIS } from "../..
 import { Fault } from "../../util/errors.ts";
 import { isLabelKey } from "../../util/label_selectors.ts";
 import type { NAMES } from "./fields.ts";
+import { readHostRange } from "../field_rules.ts";
+import { REACH_WORDS } from "../records.ts";
 import { group, policy } from "./policy.ts";
 import {
   address,
   addressRange,
+  distinct,
   duration,
   labelKey,
   labelValue,
@@ -20,9 +23,11 @@ import {
   mac,
   name,
   namespace,
+  networkName,
   object,
   oneOf,
   parsed,
+  serviceRange,
   subnet,
   texts,
   whole,
@@ -95,6 +100,24 @@ const endpoint = object(
   } satisfies Keys<"endpoint">,
 );
 
+const reach = {
+  GatewayType: z.exactOptional(
+    oneOf("which router has DefaultGw: one of the fabric, or every host", [
+      "external",
+      "distributed",
+    ]),
+  ),
+  Reach: z.exactOptional(
+    distinct(list(oneOf("what pods may reach beyond their network", REACH_WORDS)), REACH_WORDS),
+  ),
+  ReachNetworks: z.exactOptional(
+    distinct(list(networkName("network that hosts route to: NETWORK, or TENANT/NETWORK"))),
+  ),
+  NatOutgoing: z.exactOptional(
+    yesOrNo("false: the fabric routes the subnet, so packets leave hosts with the pod's address"),
+  ),
+};
+
 const network = object(
   {
     Name: name("unique in its tenant"),
@@ -103,6 +126,7 @@ const network = object(
     PktTag: z.exactOptional(tag),
     SubnetCIDR: z.exactOptional(subnet("fixed subnet; a block of the pool where absent")),
     DefaultGw: z.exactOptional(address("default route of the pods; never given to an endpoint")),
+    ...reach,
     Default: z.exactOptional(yesOrNo("serves pods of the tenant that name no network")),
     Namespaces: z.exactOptional(
       list(namespace("namespace that may use the network; the tenant's where absent")),
@@ -138,6 +162,7 @@ const tenant = object(
       ),
     ),
     Namespaces: z.exactOptional(list(namespace("namespace served; only default where absent"))),
+    ...reach,
     Groups: z.exactOptional(list(group)),
     Policies: z.exactOptional(list(policy)),
     Networks: z.exactOptional(list(network)),
@@ -176,6 +201,12 @@ export const bindingsFile = list(binding);
 /** Schema of an intent file whose keys are folded. */
 export const intentFile = object(
   {
+    ServiceCIDR: z.exactOptional(
+      distinct(list(serviceRange("where Kubernetes' services have their addresses"))),
+    ),
+    HostRange: z.exactOptional(
+      parsed("where hosts have their addresses in pods' networks", readHostRange),
+    ),
     Hosts: z.exactOptional(list(host)),
     InfraNetworks: z.exactOptional(list(infraNetwork)),
     Tenants: z.exactOptional(list(tenant)),

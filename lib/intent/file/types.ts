@@ -10,6 +10,7 @@ import {
   SHORTEST_PREFIX,
   subnetToText,
 } from "../../ipam/subnets.ts";
+import { serviceRangeRefusal } from "../field_rules.ts";
 import { parseDuration } from "../../util/durations.ts";
 import { Fault, faultFrom, oneLine } from "../../util/errors.ts";
 import { isLabelKey, isLabelValue } from "../../util/label_selectors.ts";
@@ -67,6 +68,18 @@ export const line = (about: string, most: number) =>
 /** Returns a schema of arrays of `element`. */
 export const list = <T extends z.ZodMiniType>(element: T) => z.array(element, "expected an array");
 
+/** Returns a schema of lists without repetitions; in the order of `order`, if given. */
+export const distinct = <T extends string>(
+  texts: z.ZodMiniType<readonly T[]>,
+  order?: readonly T[],
+) =>
+  z.pipe(
+    texts,
+    z.transform((list: readonly T[]): readonly T[] =>
+      order ? order.filter((one) => list.includes(one)) : [...new Set(list)]
+    ),
+  );
+
 /** Returns a schema of objects with these keys and no others. */
 export const object = <T extends z.core.$ZodLooseShape>(shape: T) =>
   z.strictObject(shape, "expected an object");
@@ -78,6 +91,19 @@ export const texts = (about: string) =>
 
 /** Returns a schema of names of tenants, networks and the like. */
 export const name = (about: string) => parsed(about, (text) => parseName("name", text, NAME_LIMIT));
+
+/** Returns a schema of `NETWORK` and `TENANT/NETWORK`. */
+export const networkName = (about: string) =>
+  parsed(about, (text) => {
+    const parts = text.split("/");
+    if (parts.length <= 2) {
+      return parts.map((part) => parseName("name", part, NAME_LIMIT)).join("/");
+    }
+    throw new Fault("usage", `"${oneLine(text, 40)}" is not the name of a network`, {
+      why: "it has more than one slash",
+      fix: 'write one such as "web" or "tenant-two/web"',
+    });
+  });
 
 /** Returns a schema of names of hosts and pods, which may be longer. */
 export const longName = (about: string) =>
@@ -92,6 +118,9 @@ export const addressRange = (about: string) =>
 
 /** Returns a schema of subnets that a pool can have, without host bits. */
 export const subnet = (about: string) => parsed(about, readSubnet);
+
+/** Returns a schema of subnets that services can have; link-local ones may be single addresses only. */
+export const serviceRange = (about: string) => parsed(about, readServiceRange);
 
 /** Returns a schema of an address or a subnet of any size, as in policies. */
 export const addressOrSubnet = (about: string) =>
@@ -202,6 +231,19 @@ function readSubnet(text: string): string {
     why: `the shortest prefix is ${SHORTEST_PREFIX}`,
     fix: "choose a longer one",
   });
+}
+
+function readServiceRange(text: string): string {
+  if (text.includes(":")) {
+    throw new Fault("usage", `"${oneLine(text, 50)}" is refused`, {
+      why: "it looks like IPv6, and networks have IPv4 addresses only",
+      fix: "give IPv4 subnets",
+    });
+  }
+  const subnet = readSubnet(text);
+  const why = serviceRangeRefusal(parseSubnet(subnet));
+  if (why === undefined) return subnet;
+  throw new Fault("usage", `"${subnet}" is refused`, { why, fix: "give the cluster's own range" });
 }
 
 /** Later releases of the original took a range with a prefix length as a network's subnet. */

@@ -2,7 +2,7 @@
 
 import { oneLine } from "../../util/errors.ts";
 import { NAMES } from "../file/fields.ts";
-import type { AttachmentRecord, EndpointRecord } from "../records.ts";
+import type { AttachmentRecord, EndpointRecord, NetworkRecord } from "../records.ts";
 import type { ObjectKind } from "./unknown_fields.ts";
 import { podsOf } from "./live.ts";
 import type { ObjectRecord } from "./stored.ts";
@@ -29,7 +29,10 @@ export function changeText(
 }
 
 /** What running pods follow in place, and what they only get with their next set-up. */
-const FOLLOWED: readonly string[] = ["Mtu", "DefaultGw"];
+const FOLLOWED: readonly string[] = [
+  ...["Mtu", "DefaultGw"],
+  ...["GatewayType", "Reach", "ReachNetworks", "NatOutgoing"],
+];
 const AT_SETUP: readonly string[] = ["Mac", "Interface"];
 
 /** Returns a line that names the running pods that a change is about. */
@@ -56,6 +59,7 @@ interface Field {
 
 /** Fields shown for each kind; without the object's own name, which is in the line above. */
 const FIELDS: Readonly<Record<ObjectKind, readonly Field[]>> = {
+  cluster: shown("cluster"),
   host: shown("host"),
   tenant: shown("tenant"),
   network: shown("network"),
@@ -76,9 +80,21 @@ function fieldsOf(kind: ObjectKind, record: ObjectRecord): Map<string, string> {
     const chosen = Reflect.get(record, by) === "pool" ? " (from the pool)" : "";
     fields.set(label, `${valueText(value)}${chosen}`);
   }
+  if (kind === "network") addOwnership(fields, record as NetworkRecord);
   if (kind === "endpoint") addBinding(fields, record as EndpointRecord);
   return fields;
 }
+
+function addOwnership(
+  fields: Map<string, string>,
+  { owner, aliasedBecause }: NetworkRecord,
+): void {
+  if (owner) fields.set(STACKS, "owner of its subnet");
+  if (aliasedBecause === undefined) return;
+  fields.set(STACKS, `aliased, as ${aliasedBecause} owns an overlapping subnet`);
+}
+
+const STACKS = "in the hosts' stacks";
 
 function addBinding(fields: Map<string, string>, { pin, bound }: EndpointRecord): void {
   if (pin) fields.set("pinned to", pin.attachUuid ? `${pin.host} (${pin.attachUuid})` : pin.host);

@@ -9,12 +9,12 @@ import {
   type NetworkRecord,
   SCHEMA,
 } from "../records.ts";
-import { Fault } from "../../util/errors.ts";
 import type { ObjectKind } from "./unknown_fields.ts";
+import { isDistributed } from "../reach_settings.ts";
 import { endpointClaim, networkClaims } from "./claims.ts";
 import { changeText } from "./change_text.ts";
 import { type LiveAttachments, refuseLiveChange } from "./live.ts";
-import type { Operation, PlanCheck, PlanWrite, SubnetListEdit } from "./operation.ts";
+import type { Operation, PlanCheck, PlanWrite } from "./operation.ts";
 import {
   endpointKeyOf,
   nameOf,
@@ -23,6 +23,7 @@ import {
   type Stored,
   tenantKeyOf,
 } from "./stored.ts";
+import { subnetEdits } from "./subnet_lists.ts";
 import type { Target } from "./target.ts";
 import type { Json } from "../../util/json.ts";
 
@@ -57,6 +58,7 @@ export function draftsOf(
   { live, untouched }: { readonly live: LiveAttachments; readonly untouched: ReadonlySet<string> },
 ): Draft[] {
   const changes = [
+    ...differing("cluster", stored.cluster, target.cluster),
     ...differing("host", stored.hosts, target.hosts),
     ...differing("tenant", stored.tenants, target.tenants),
     ...differing("network", stored.networks, target.networks),
@@ -131,7 +133,9 @@ function draftOf(
   const parent = parentOf(kind, after ?? before);
   const check = (key: string): PlanCheck => ({ key, revision: stored.revisionOf(key) });
   const claim: ClaimRecord = { schema: SCHEMA, owner: key };
-  const subnets = kind === "network" ? subnetEdit(stored, before, after) : undefined;
+  const subnets = kind === "network"
+    ? subnetEdits(stored, before as NetworkRecord | undefined, after as NetworkRecord | undefined)
+    : [];
   const object = { verb: verbOf(before, after), kind, name: nameOf(key), key, parent, takes };
   const marks = concurrencyMarks(stored, target, object);
   return {
@@ -143,6 +147,7 @@ function draftOf(
       check(key),
       ...takes.map(check),
       ...(after && parent ? [check(parent)] : []),
+      ...settingsKeys(kind, after).map(check),
       ...marks.checks.map(check),
     ],
     writes: [
@@ -151,7 +156,7 @@ function draftOf(
       ...releases.filter((claim) => !kept.has(claim)).map((key) => write(key, undefined)),
       ...marks.writes,
     ],
-    ...(subnets ? { subnets } : {}),
+    ...(subnets.length > 0 ? { subnets } : {}),
     key,
     ...(parent ? { parent } : {}),
     releases,
@@ -181,6 +186,12 @@ function concurrencyMarks(
   if (kind !== "endpoint" || takes.length === 0) return NO_MARKS;
   const arrival: ArrivalRecord = { schema: SCHEMA, endpoint: name };
   return { checks: [], writes: [write(arrivalKey(parent), arrival)] };
+}
+
+/** Returns what two agents must not change at once: the range of services or hosts, and a subnet beside it. */
+function settingsKeys(kind: ObjectKind, after: ObjectRecord | undefined): string[] {
+  if (kind === "cluster") return [keys.owners];
+  return kind === "network" && after && isDistributed(after as NetworkRecord) ? [keys.cluster] : [];
 }
 
 const NO_MARKS = { checks: [], writes: [] };
@@ -219,28 +230,4 @@ function write(
 function parentOf(kind: ObjectKind, record: ObjectRecord | undefined): string | undefined {
   if (kind === "network") return tenantKeyOf(record as NetworkRecord);
   return kind === "endpoint" ? networkKeyOf(record as EndpointRecord) : undefined;
-}
-
-function subnetEdit(
-  stored: Stored,
-  before: ObjectRecord | undefined,
-  after: ObjectRecord | undefined,
-): SubnetListEdit | undefined {
-  const [had, has] = [before as NetworkRecord | undefined, after as NetworkRecord | undefined];
-  const one = has ?? had;
-  if (!one || had?.subnet === has?.subnet) return undefined;
-  const why = stored.unreadable.get(keys.subnets(one.tenant));
-  if (why !== undefined) {
-    throw new Fault("failed", `subnets of tenant ${one.tenant} cannot be changed`, {
-      why: `their list cannot be read: ${why}`,
-      fix: "use a newer k8contivnet",
-    });
-  }
-  return {
-    tenant: one.tenant,
-    revision: stored.revisionOf(keys.subnets(one.tenant)),
-    network: one.name,
-    ...(had ? { drop: had.subnet } : {}),
-    ...(has ? { add: has.subnet } : {}),
-  };
 }

@@ -1,7 +1,6 @@
 // Splits a plan into batches of operations, one for each commit: as many groups together as the limits allow.
 
 import { Fault } from "../../util/errors.ts";
-import { keys } from "../records.ts";
 import type { Operation, Plan, PlanCheck } from "./operation.ts";
 import type { Json } from "../../util/json.ts";
 
@@ -15,13 +14,12 @@ export interface CommitLimits {
   readonly groups?: number;
 }
 
-/** Returns the checks of an operation, with that of its tenant's list of subnets. */
-export function checksOf({ checks, subnets }: Operation): PlanCheck[] {
-  if (!subnets) return [...checks];
-  return [...checks, { key: keys.subnets(subnets.tenant), revision: subnets.revision }];
+/** Returns the checks of an operation, with those of the lists of subnets that it changes. */
+export function checksOf({ checks, subnets = [] }: Operation): PlanCheck[] {
+  return [...checks, ...subnets.map(({ list, revision }) => ({ key: list, revision }))];
 }
 
-/** Bytes of a subnet list's key and document without its networks; a tenant's name has 64 characters at most. */
+/** Most bytes of a subnet list's key and document without its networks; a tenant's name has 64 characters at most. */
 const LIST_FRAME = 128;
 
 /** Size of a commit while it is filled. */
@@ -37,7 +35,7 @@ const EMPTY: CommitLoad = { checks: new Set(), writes: new Map(), groups: 0 };
 /** Returns the operations of each commit. Faults: usage, where a group is over the limits. */
 export function commitBatches(plan: Plan, limits: Required<CommitLimits>): Operation[][] {
   const sizes = new Map(
-    [...plan.subnetLists].map(([tenant, list]) => [tenant, LIST_FRAME + bytesOf(list)]),
+    [...plan.subnetLists].map(([key, list]) => [key, LIST_FRAME + bytesOf(list)]),
   );
   const batches: Operation[][] = [];
   let load = EMPTY;
@@ -87,14 +85,14 @@ class Continuation {
 
 function loadOf(group: readonly Operation[], sizes: Map<string, number>): CommitLoad {
   const writes = new Map<string, number>();
-  for (const { writes: own, subnets } of group) {
+  for (const { writes: own, subnets = [] } of group) {
     for (const { key, value } of own) writes.set(key, bytesOf(key) + bytesOf(value));
-    if (!subnets) continue;
-    const { tenant, add = "", network } = subnets;
-    // Removed networks are not subtracted: the size may be too large, never too small.
-    const size = (sizes.get(tenant) ?? LIST_FRAME) + bytesOf({ [add]: network });
-    sizes.set(tenant, size);
-    writes.set(keys.subnets(tenant), size);
+    for (const { list, add = "", network } of subnets) {
+      // Removed networks are not subtracted: the size may be too large, never too small.
+      const size = (sizes.get(list) ?? LIST_FRAME) + bytesOf({ [add]: network });
+      sizes.set(list, size);
+      writes.set(list, size);
+    }
   }
   return { checks: new Set(group.flatMap(checksOf).map(({ key }) => key)), writes, groups: 1 };
 }

@@ -1,7 +1,7 @@
 // The desired objects: the stored records, changed by what a file states. Nothing is chosen here; a tag, subnet
 // or address that is left out is chosen from the pools later.
 
-import type { Intent, TenantAttributes } from "../intent.ts";
+import type { ClusterAttributes, Intent, TenantAttributes } from "../intent.ts";
 import { type EndpointRecord, keys, type NetworkRecord, type TenantRecord } from "../records.ts";
 import { keepDynamicEndpoints } from "./dynamic_endpoints.ts";
 import { type Stored, titleOf } from "./stored.ts";
@@ -24,7 +24,7 @@ export interface Change {
 
 /** Returns the desired objects after `change`. */
 export function desiredOf(stored: Stored, { mode, intent, skip = 0 }: Change): Desired {
-  const desired = { ...mode === "replace" ? nothing() : storedAsDesired(stored), skip };
+  const desired = { ...mode === "replace" ? onlyCluster(stored) : storedAsDesired(stored), skip };
   if (mode === "delete") remove(desired, stored, intent);
   else merge(desired, stored, intent);
   keepDynamicEndpoints(desired, stored, desiredEndpoint);
@@ -34,7 +34,7 @@ export function desiredOf(stored: Stored, { mode, intent, skip = 0 }: Change): D
 
 /** Returns the stored records as desired objects, without the values that were chosen from pools. */
 export function storedAsDesired(stored: Stored): Desired {
-  const desired = nothing();
+  const desired = onlyCluster(stored);
   for (const [key, { schema: _, ...host }] of stored.hosts) desired.hosts.set(key, host);
   for (const [key, tenant] of stored.tenants) desired.tenants.set(key, attributesOf(tenant));
   for (const [key, network] of stored.networks) desired.networks.set(key, desiredNetwork(network));
@@ -44,8 +44,10 @@ export function storedAsDesired(stored: Stored): Desired {
   return desired;
 }
 
-function nothing(): Desired {
+/** Returns no objects but the settings of the cluster, of which a file never states all. */
+function onlyCluster({ cluster }: Stored): Desired {
   return {
+    cluster: new Map([...cluster].map(([key, { schema: _, ...attributes }]) => [key, attributes])),
     hosts: new Map(),
     tenants: new Map(),
     networks: new Map(),
@@ -63,7 +65,8 @@ function attributesOf({ schema: _, ...attributes }: TenantRecord): TenantAttribu
 }
 
 function desiredNetwork(record: NetworkRecord): DesiredNetwork {
-  const { schema: _, tagBy, subnetBy, tag, subnet, ...said } = record;
+  const { schema: _, tagBy, subnetBy, tag, subnet, owner: _o, aliasedBecause: _a, ...said } =
+    record;
   return {
     ...said,
     ...(tagBy === "intent" ? { tag } : {}),
@@ -82,6 +85,10 @@ function merge(desired: Desired, stored: Stored, intent: Intent): void {
     map.set(key, value);
     desired.listed.add(key);
   };
+  const cluster = clusterOf(intent);
+  if (Object.keys(cluster).length > 0) {
+    state(desired.cluster, keys.cluster, { ...desired.cluster.get(keys.cluster), ...cluster });
+  }
   for (const host of intent.hosts) state(desired.hosts, keys.host(host.name), host);
   for (const { networks, ...attributes } of intent.tenants) {
     const tenant = attributes.name;
@@ -98,7 +105,18 @@ function merge(desired: Desired, stored: Stored, intent: Intent): void {
   }
 }
 
-/** Deletes each named endpoint; a network or tenant only where the file names nothing below it. */
+/** Returns what a file says of the whole cluster. */
+function clusterOf({ serviceCidrs, hostRange }: Intent): ClusterAttributes {
+  return {
+    ...serviceCidrs === undefined ? {} : { serviceCidrs },
+    ...hostRange === undefined ? {} : { hostRange },
+  };
+}
+
+/**
+ * Deletes each named endpoint; a network or tenant only where the file names nothing below it, and settings
+ * of the cluster only where it names no object at all.
+ */
 function remove(desired: Desired, stored: Stored, intent: Intent): void {
   const removeFrom = (
     map: Map<string, unknown>,
@@ -108,6 +126,7 @@ function remove(desired: Desired, stored: Stored, intent: Intent): void {
     map.delete(key);
     if (!records.has(key)) desired.warnings.push(`${titleOf(key)} does not exist`);
   };
+  if (intent.hosts.length === 0 && intent.tenants.length === 0) removeSettings(desired, intent);
   for (const { name } of intent.hosts) removeFrom(desired.hosts, stored.hosts, keys.host(name));
   for (const { name: tenant, networks } of intent.tenants) {
     if (networks.length === 0) removeFrom(desired.tenants, stored.tenants, keys.tenant(tenant));
@@ -120,4 +139,12 @@ function remove(desired: Desired, stored: Stored, intent: Intent): void {
       }
     }
   }
+}
+
+function removeSettings(desired: Desired, intent: Intent): void {
+  const stated = Object.keys(clusterOf(intent));
+  const kept = Object.entries(desired.cluster.get(keys.cluster) ?? {})
+    .filter(([name]) => !stated.includes(name));
+  desired.cluster.delete(keys.cluster);
+  if (kept.length > 0) desired.cluster.set(keys.cluster, Object.fromEntries(kept));
 }

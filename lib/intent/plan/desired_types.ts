@@ -2,6 +2,7 @@
 
 import type {
   Binding,
+  ClusterAttributes,
   EndpointIntent,
   HostIntent,
   NetworkAttributes,
@@ -20,6 +21,8 @@ export type DesiredEndpoint = EndpointIntent & Pick<EndpointRecord, "dynamic"> &
 
 /** The desired objects by record key. */
 export interface Desired {
+  /** Empty, or one document. */
+  readonly cluster: Map<string, ClusterAttributes>;
   readonly hosts: Map<string, HostIntent>;
   readonly tenants: Map<string, TenantAttributes>;
   readonly networks: Map<string, DesiredNetwork>;
@@ -28,6 +31,8 @@ export interface Desired {
   readonly listed: Set<string>;
   /** Keys of records that must stay as they are: see orphans.ts. */
   readonly untouched: Set<string>;
+  /** Aliased networks stay so where it is not necessary any longer, too. */
+  readonly keepsAliases?: boolean;
   readonly bindings: readonly Binding[];
   readonly warnings: string[];
   /** See Change in desired_intent.ts. */

@@ -15,15 +15,17 @@ export interface PlanWrite {
   readonly value: Json | undefined;
 }
 
-/** The change of a tenant's list of subnets by an operation. */
+/** The change of a list of subnets by an operation: a tenant's, or that of the hosts' stacks. */
 export interface SubnetListEdit {
-  readonly tenant: string;
+  /** Key of the list. */
+  readonly list: string;
   /** Revision of the list as the plan saw it. */
   readonly revision: number;
   /** CIDR to remove. */
   readonly drop?: string;
   /** CIDR to add. */
   readonly add?: string;
+  /** The name of the network in that list. */
   readonly network: string;
 }
 
@@ -37,7 +39,7 @@ export interface Operation {
   readonly lines: readonly string[];
   readonly checks: readonly PlanCheck[];
   readonly writes: readonly PlanWrite[];
-  readonly subnets?: SubnetListEdit;
+  readonly subnets?: readonly SubnetListEdit[];
   /** Operations of one group pass claims on to each other: they are in one commit. */
   readonly group: number;
 }
@@ -46,6 +48,6 @@ export interface Operation {
 export interface Plan {
   readonly operations: readonly Operation[];
   readonly warnings: readonly string[];
-  /** Each tenant's subnets as the plan saw them: network by CIDR. */
+  /** The lists of subnets as the plan saw them, by key: network by CIDR. */
   readonly subnetLists: ReadonlyMap<string, Readonly<Record<string, string>>>;
 }

@@ -5,7 +5,7 @@
 import { overlap, parseSubnet, type Subnet } from "../../ipam/subnets.ts";
 import type { Draft } from "./changes.ts";
 import { createDisjointSets, type DisjointSets, type Edge, sortSets } from "./graph.ts";
-import type { Operation } from "./operation.ts";
+import type { Operation, SubnetListEdit } from "./operation.ts";
 
 /** Returns the operations of `drafts` in an order in which they may be applied, with their groups. */
 export function orderOperations(drafts: readonly Draft[]): Operation[] {
@@ -40,8 +40,8 @@ function operationOf(draft: Draft, group: number): Operation {
   return subnets ? { ...operation, subnets } : operation;
 }
 
-const DELETED = ["endpoint", "network", "tenant", "host"];
-const WRITTEN = ["host", "tenant", "network", "endpoint"];
+const DELETED = ["endpoint", "network", "tenant", "host", "cluster"];
+const WRITTEN = ["cluster", "host", "tenant", "network", "endpoint"];
 
 function rankOf({ verb, kind }: Draft): number {
   return verb === "delete" ? DELETED.indexOf(kind) : DELETED.length + WRITTEN.indexOf(kind);
@@ -76,11 +76,10 @@ function familyEdges(drafts: readonly Draft[]): Edge[] {
  */
 function subnetEdges(drafts: readonly Draft[], sets: DisjointSets): Edge[] {
   const edges: Edge[] = [];
-  const tenants = Map.groupBy(
-    drafts.entries().filter(([, { subnets }]) => subnets !== undefined),
-    ([, { subnets }]) => subnets?.tenant,
+  const edits = drafts.flatMap(({ subnets = [] }, node) =>
+    subnets.map((edit): NodeEdit => [node, edit])
   );
-  for (const changes of tenants.values()) {
+  for (const changes of Map.groupBy(edits, ([, { list }]) => list).values()) {
     const leaving = subnetsOf(changes, "drop");
     const coming = subnetsOf(changes, "add");
     for (const [from, old] of leaving) {
@@ -94,12 +93,13 @@ function subnetEdges(drafts: readonly Draft[], sets: DisjointSets): Edge[] {
   return edges;
 }
 
+type NodeEdit = readonly [node: number, edit: SubnetListEdit];
+
 function subnetsOf(
-  changes: readonly (readonly [number, Draft])[],
+  changes: readonly NodeEdit[],
   field: "drop" | "add",
 ): (readonly [number, Subnet])[] {
-  return changes.flatMap(([node, { subnets }]) => {
-    const text = subnets?.[field];
-    return text === undefined ? [] : [[node, parseSubnet(text)] as const];
-  });
+  return changes.flatMap(([node, { [field]: text }]) =>
+    text === undefined ? [] : [[node, parseSubnet(text)] as const]
+  );
 }

@@ -18,7 +18,8 @@ export function setAsideOrphans(desired: Desired, stored: Stored): void {
 /** A document of a newer version, or of another program, is not overwritten. */
 function setAsideUnreadable(desired: Desired, { unreadable }: Stored): void {
   for (const [key, why] of unreadable) {
-    const maps = [desired.hosts, desired.tenants, desired.networks, desired.endpoints];
+    const { cluster, hosts, tenants, networks, endpoints } = desired;
+    const maps = [cluster, hosts, tenants, networks, endpoints];
     const isDesired = maps.map((map) => map.delete(key)).includes(true);
     desired.untouched.add(key);
     if (isDesired) desired.warnings.push(`${titleOf(key)} is left alone: ${why}`);

@@ -5,8 +5,10 @@ import { folderOf, whyUnreadable } from "../readable.ts";
 import {
   type AttachmentRecord,
   type ClaimRecord,
+  type ClusterRecord,
   type Documents,
   type EndpointRecord,
+  type HostNumberRecord,
   type HostRecord,
   keys,
   type NetworkRecord,
@@ -18,24 +20,33 @@ import { endpointClaim, networkClaims } from "./claims.ts";
 
 /** Records by key, in the order of keys. */
 export interface Stored {
+  /** Empty, or one document. */
+  readonly cluster: ReadonlyMap<string, ClusterRecord>;
   readonly hosts: ReadonlyMap<string, HostRecord>;
   readonly tenants: ReadonlyMap<string, TenantRecord>;
   readonly networks: ReadonlyMap<string, NetworkRecord>;
   readonly endpoints: ReadonlyMap<string, EndpointRecord>;
   readonly attachments: ReadonlyMap<string, AttachmentRecord>;
   readonly claims: ReadonlyMap<string, ClaimRecord>;
-  /** Each tenant's list of subnets. */
+  /** Each tenant's list of subnets, and that of the hosts' stacks. */
   readonly subnets: ReadonlyMap<string, SubnetsRecord>;
+  readonly hostNumbers: ReadonlyMap<string, HostNumberRecord>;
   /** Documents that this version cannot read: the reason by key. */
   readonly unreadable: ReadonlyMap<string, string>;
   /** Returns the revision at which `key` was last written; 0 where it is absent. */
   readonly revisionOf: (key: string) => number;
 }
 
-/** A record of one of the four kinds of objects that an intent lists. */
-export type ObjectRecord = HostRecord | TenantRecord | NetworkRecord | EndpointRecord;
+/** A record of one of the kinds of objects that an intent states. */
+export type ObjectRecord =
+  | ClusterRecord
+  | HostRecord
+  | TenantRecord
+  | NetworkRecord
+  | EndpointRecord;
 
 const FOLDERS = [
+  "clusters",
   "hosts",
   "tenants",
   "networks",
@@ -43,6 +54,8 @@ const FOLDERS = [
   "attachments",
   "claims",
   "subnets",
+  "owners",
+  "hostnumbers",
 ] as const;
 
 /** Returns the records of `documents`; unreadable claims still count as claims. */
@@ -60,13 +73,18 @@ export function readDocuments(documents: Documents): Stored {
   const records = <T>(folder: typeof FOLDERS[number]) =>
     byFolder.get(folder) as ReadonlyMap<string, T>;
   const read = {
+    cluster: records<ClusterRecord>("clusters"),
     hosts: records<HostRecord>("hosts"),
     tenants: records<TenantRecord>("tenants"),
     networks: records<NetworkRecord>("networks"),
     endpoints: records<EndpointRecord>("endpoints"),
     attachments: records<AttachmentRecord>("attachments"),
     claims: records<ClaimRecord>("claims"),
-    subnets: records<SubnetsRecord>("subnets"),
+    subnets: new Map([
+      ...records<SubnetsRecord>("subnets"),
+      ...records<SubnetsRecord>("owners"),
+    ]),
+    hostNumbers: records<HostNumberRecord>("hostnumbers"),
   };
   return {
     ...read,

@@ -4,6 +4,7 @@
 import { Fault } from "../../util/errors.ts";
 import { parseAddress, parseSubnet, subnetToText } from "../../ipam/subnets.ts";
 import {
+  type ClusterRecord,
   type EndpointRecord,
   type HostRecord,
   keys,
@@ -16,12 +17,14 @@ import { unknownFields } from "./unknown_fields.ts";
 import { claimHoldersOf } from "./claim_holders.ts";
 import { addressesOfPods, type LiveAttachments } from "./live.ts";
 import { nameOf, networkKeyOf, type Stored } from "./stored.ts";
+import { chooseOwners } from "./choose_owners.ts";
 import { chooseSubnets } from "./choose_subnets.ts";
 import { chooseTags, type Choosing } from "./choose_tags.ts";
 import type { Desired } from "./desired_types.ts";
 
 /** The desired records by key. */
 export interface Target {
+  readonly cluster: ReadonlyMap<string, ClusterRecord>;
   readonly hosts: ReadonlyMap<string, HostRecord>;
   readonly tenants: ReadonlyMap<string, TenantRecord>;
   readonly networks: ReadonlyMap<string, NetworkRecord>;
@@ -30,6 +33,11 @@ export interface Target {
 
 /** Returns the records of the desired objects. Faults: usage, conflict, exhausted. */
 export function chooseTarget(stored: Stored, desired: Desired, live: LiveAttachments): Target {
+  const cluster = mapValues(
+    desired.cluster,
+    (attributes, key) =>
+      ({ ...unknownFields("cluster", stored.cluster.get(key)), ...attributes }) as ClusterRecord,
+  );
   const hosts = mapValues(
     desired.hosts,
     (host, key) => ({ ...unknownFields("host", stored.hosts.get(key)), ...host }) as HostRecord,
@@ -46,7 +54,7 @@ export function chooseTarget(stored: Stored, desired: Desired, live: LiveAttachm
   const choosing: Choosing = { stored, desired, tenants, live, holders };
   const networks = networksOf(choosing);
   const endpoints = endpointsOf(choosing, networks);
-  return { hosts, tenants, networks, endpoints };
+  return { cluster, hosts, tenants, networks, endpoints };
 }
 
 /** Faults (usage) where a new tenant lacks a required field. */
@@ -72,6 +80,7 @@ function complete(tenant: Partial<TenantRecord> & { readonly name: string }) {
 function networksOf(choosing: Choosing): Map<string, NetworkRecord> {
   const tags = chooseTags(choosing);
   const subnets = chooseSubnets(choosing);
+  const owners = chooseOwners(choosing, subnets);
   return mapValues(choosing.desired.networks, (network, key) => {
     const chosen = subnets.get(key);
     if (!chosen) throw new Fault("failed", `network ${nameOf(key)} got no subnet`);
@@ -81,6 +90,7 @@ function networksOf(choosing: Choosing): Map<string, NetworkRecord> {
       ...tags.get(key),
       subnet: subnetToText(chosen.subnet),
       subnetBy: chosen.subnetBy,
+      ...owners.get(key),
     } as NetworkRecord;
   });
 }

@@ -1,6 +1,7 @@
 // Fields of a stored record that this version does not know, written by a newer one: an update keeps them.
 
 import {
+  type ClusterRecord,
   type EndpointRecord,
   type HostRecord,
   type NetworkRecord,
@@ -11,6 +12,8 @@ import {
 import type { ObjectRecord } from "./stored.ts";
 
 type Fields<T> = Readonly<Record<Exclude<keyof T, "schema">, true>>;
+
+const cluster: Fields<ClusterRecord> = { hostRange: true, serviceCidrs: true };
 
 const host: Fields<HostRecord> = { name: true, intf: true, vtepIp: true, netId: true };
 
@@ -75,7 +78,7 @@ const endpoint: Fields<EndpointRecord> = {
   dynamic: true,
 };
 
-const KNOWN = { host, tenant, network, endpoint };
+const KNOWN = { cluster, host, tenant, network, endpoint };
 
 /** A kind of object that an intent lists. */
 export type ObjectKind = keyof typeof KNOWN;

@@ -51,16 +51,24 @@ const PODS: PodItem[] = [
   { namespace: "default", name: "idle", networks: [], ips: [], node: "" },
 ];
 
-const HOSTS = [{ name: "h1", intf: "eth2", vtepIp: "192.168.2.10" }, { name: "h2" }];
+const HOSTS = [
+  {
+    ...{ name: "h1", intf: "eth2", vtepIp: "192.168.2.10" },
+    ...{ node: "100.65.0.1", nat: "100.66.0.1" },
+  },
+  { name: "h2" },
+];
 const TENANTS = [{
   ...{ name: "t", defaultNetType: "vxlan", subnetPool: "10.9.0.0/16" },
   ...{ vlans: "11-28", vxlans: "10001-14000" },
 }];
 const NETWORKS = [{
   ...{ tenant: "t", name: "blue", encap: "vxlan", tag: 10001, subnet: "10.9.0.0/16" },
-  ...{ gateway: "10.9.255.254", description: "front ends" },
+  ...{ gateway: "10.9.255.254", description: "front ends", gatewayType: "distributed" },
+  ...{ reach: ["host", "outside"], aliasedBecause: "s/n" },
 }, {
   ...{ tenant: "t", name: "green", encap: "vxlan", tag: 10002, subnet: "10.8.0.0/16" },
+  ...{ gatewayType: "external", reach: [] },
 }];
 
 const ITEMS: Readonly<Record<string, readonly object[]>> = {
@@ -121,8 +129,13 @@ for (const [kind, lines] of Object.entries(TABLES)) {
 
 /** Heads and cells that `-o wide` adds behind those of the table, per line. */
 const WIDE: Readonly<Record<string, readonly (readonly string[])[]>> = {
-  ...{ hosts: [], tenants: [], policies: [] },
-  networks: [["DESCRIPTION"], ["front ends"], ["-"]],
+  ...{ tenants: [], policies: [] },
+  hosts: [["NODE", "NAT"], ["100.65.0.1", "100.66.0.1"], ["-", "-"]],
+  networks: [
+    ["DESCRIPTION", "GATEWAY TYPE", "REACH", "HOSTS' STACKS"],
+    ["front ends", "distributed", "host,outside", "aliased, because of s/n"],
+    ["-", "external", "-", "-"],
+  ],
   endpoints: [
     ["NAMESPACE", "GENERATION", "BY"],
     ["shop", "3", "-"],

@@ -29,6 +29,10 @@ export function brokenPromises(documents: Documents): string[] {
     else broken.push(...addressFaults(key, one, network));
     imply(`claims/ip/${one.tenant}/${one.network}/${one.address}`, key);
   }
+  const networks = below("networks/");
+  const tenants = new Map(below("tenants/"));
+  broken.push(...ownershipFaults(networks, tenants));
+  broken.push(...ownerFaults(networks, documents.get("owners/subnets")?.value as Fields));
   broken.push(...claimFaults(new Map(below("claims/")), implied));
   broken.push(...subnetFaults(below("networks/"), new Map(below("subnets/"))));
   return broken;
@@ -43,6 +47,40 @@ export function brokenOnTheWay(documents: Documents): string[] {
 }
 
 const MOVING = " in its subnet";
+
+/** A network with a distributed gateway owns its subnet in the hosts' stacks, or is aliased; no other does. */
+function ownershipFaults(
+  networks: readonly (readonly [string, Fields])[],
+  tenants: ReadonlyMap<string, Fields>,
+): string[] {
+  return networks.flatMap(([key, { tenant, gatewayType, owner, aliasedBecause }]) => {
+    const type = gatewayType ?? tenants.get(`tenants/${tenant}`)?.gatewayType;
+    const count = Number(owner === true) + Number(aliasedBecause !== undefined);
+    const wanted = type === "distributed" ? 1 : 0;
+    // A tenant's default and its networks change one after the other.
+    return count === wanted ? [] : [`${key} has ${count} places${MOVING}`];
+  });
+}
+
+function ownerFaults(
+  networks: readonly (readonly [string, Fields])[],
+  list: Fields | undefined,
+): string[] {
+  const owners = networks.map(([, one]) => one).filter(({ owner }) => owner === true);
+  const sorted = (entries: [string, unknown][]) => JSON.stringify(entries.sort());
+  const wanted = sorted(
+    owners.map(({ tenant, name, subnet }) => [String(subnet), `${tenant}/${name}`]),
+  );
+  const found = sorted(Object.entries((list?.networks ?? {}) as object));
+  const overlaps = owners.flatMap((one, index) => {
+    const [first, last] = bounds(String(one.subnet));
+    return owners.slice(index + 1).filter(({ subnet }) => {
+      const [from, to] = bounds(String(subnet));
+      return from <= last && first <= to;
+    }).map((other) => `owners ${one.tenant}/${one.name}, ${other.tenant}/${other.name} overlap`);
+  });
+  return found === wanted ? overlaps : [...overlaps, `owners/subnets says ${found}`];
+}
 
 function tagFaults(key: string, { encap, tag }: Fields): string[] {
   const last = encap === "vlan" ? 4094 : 16_777_215;

@@ -35,15 +35,42 @@ const endpoint = (base: string) => (number: number) =>
     Labels: maybe(fc.dictionary(fc.constantFrom("a", "b"), fc.constantFrom("1", "2"))),
   }).map((one) => base === "" ? { ...one, IpAddress: undefined } : one);
 
+const REACH = fc.subarray(["host", "services", "outside", "ports"]);
+
+/** Names of this tenant's networks and of others'; what may not be named is left out in settle(). */
+const names = fc.subarray(
+  [...[0, 1, 2, 3].map((n) => `n${n}`), ...[0, 1, 2].map((n) => `t${n}/n1`), "t0/n2", "t1/n3"],
+);
+
+interface Gateway {
+  readonly DefaultGw: string | undefined;
+  readonly GatewayType: string | undefined;
+}
+
+/** Its tenant's gateway may be distributed, for which a network needs an address; reach needs the word. */
+function withGateway<T extends Gateway>(one: T, base: string): T {
+  const none = { Reach: undefined, ReachNetworks: undefined, NatOutgoing: undefined };
+  if (base === "") return { ...one, ...none, DefaultGw: undefined, GatewayType: "external" };
+  if (one.GatewayType === "external") return { ...one, ...none };
+  const gateway = { DefaultGw: one.DefaultGw ?? `${base}.1` };
+  return one.GatewayType === "distributed"
+    ? { ...one, ...gateway }
+    : { ...one, ...none, ...gateway };
+}
+
 /** A network either leaves its subnet to the pool, or fixes one in or outside of it. */
 const network = (number: number) =>
   fc.constantFrom("", `10.0.${number}`, `10.0.${number + 1}`, "11.1.0").chain((base) =>
     fc.record({
       Name: fc.constant(`n${number}`),
       PktTagType: maybe(fc.constantFrom("vlan", "vxlan")),
-      PktTag: maybe(fc.constantFrom(1, 2, 3, 4, 5, 6, 7, 8, 90, 91, 92, 93), 1),
+      PktTag: maybe(fc.constantFrom(1, 2, 3, 4, 5, 6, 7, 8, 90, 91, 92, 93), 2),
       SubnetCIDR: fc.constant(base === "" ? undefined : `${base}.0/28`),
       DefaultGw: maybe(fc.constantFrom(`${base}.1`, `${base}.14`)),
+      GatewayType: maybe(fc.constantFrom("external", "distributed", "distributed"), 3),
+      Reach: maybe(REACH),
+      ReachNetworks: maybe(names, 3),
+      NatOutgoing: maybe(fc.boolean()),
       Description: maybe(fc.constantFrom("front ends", "back ends")),
       Mtu: maybe(fc.constantFrom(1400, 9000)),
       Namespaces: maybe(fc.constantFrom([], ["shop"], ["default", "shop"])),
@@ -51,7 +78,7 @@ const network = (number: number) =>
       PodSelector: maybe(fc.constantFrom({}, { matchLabels: { app: "web" } })),
       Reserve: maybe(fc.constantFrom([`${base}.0-${base}.1`], [`${base}.14`])),
       Endpoints: pick(7, endpoint(base)).map((list) => once(list, "IpAddress")),
-    }).map((one) => base === "" ? { ...one, DefaultGw: undefined, Reserve: undefined } : one)
+    }).map((one) => withGateway(base === "" ? { ...one, Reserve: undefined } : one, base))
   );
 
 const tenant = (number: number) =>
@@ -63,11 +90,47 @@ const tenant = (number: number) =>
     Vlans: fc.constantFrom("1-12", "3-14", "86-97"),
     Vxlans: fc.constantFrom("1-12", "4-16"),
     Namespaces: maybe(fc.constantFrom(["shop"], ["default", "shop"])),
+    GatewayType: maybe(fc.constantFrom("external", "distributed")),
+    Reach: maybe(REACH),
+    ReachNetworks: maybe(fc.constantFrom([], ["t9/n1"], ["n9", "t9/n2"])),
+    NatOutgoing: maybe(fc.constant(true)),
     Networks: pick(5, network),
   });
 
+type Stated = {
+  readonly Name: string;
+  readonly SubnetCIDR?: string | undefined;
+  readonly GatewayType?: string | undefined;
+  readonly ReachNetworks?: readonly string[] | undefined;
+  readonly NatOutgoing?: boolean | undefined;
+};
+
+/** Leaves out names of networks of the tenant that cannot be named, and routes by a fabric to one of twins. */
+function settleReach<N extends object>(
+  tenant: string,
+  networks: readonly (N & Stated)[],
+  all: readonly Stated[],
+): (N & Stated)[] {
+  const own = networks.filter((one) => one.GatewayType === "distributed");
+  const isLost = (name: string) => !own.some((one) => one.Name === name);
+  return networks.map((one) => {
+    const twins = all.filter(({ SubnetCIDR }) => SubnetCIDR === one.SubnetCIDR).length > 1;
+    return {
+      ...one,
+      NatOutgoing: twins ? undefined : one.NatOutgoing,
+      ReachNetworks: one.ReachNetworks?.filter((name) => {
+        const [first = "", second] = name.split("/");
+        return second === undefined ? !isLost(name) : first !== tenant || !isLost(second);
+      }),
+    };
+  });
+}
+
 /** Overlaps and double tags would be refused, so the second of two is dropped. */
-function settle<T extends { readonly Networks: readonly N[] }, N extends object>(
+function settle<
+  T extends { readonly Name: string; readonly Networks: readonly N[] },
+  N extends Stated,
+>(
   tenants: readonly T[],
 ): T[] {
   const networks = tenants.flatMap(({ Networks }) => Networks);
@@ -82,14 +145,22 @@ function settle<T extends { readonly Networks: readonly N[] }, N extends object>
       return isNew;
     });
     return { ...one, Networks: apart };
-  });
+  }).map((one, _, all) => ({
+    ...one,
+    Networks: settleReach(one.Name, one.Networks, all.flatMap(({ Networks }) => Networks)),
+  }));
 }
 
 const host = (number: number) =>
   fc.constantFrom({ Intf: "eth2" }, { VtepIp: "192.0.2.1" }, { Intf: "eth3", VtepIp: "192.0.2.2" })
     .map((one) => ({ Name: `h${number}`, ...one }));
 
-const file = fc.record({ Hosts: pick(3, host), Tenants: pick(3, tenant).map(settle) });
+const file = fc.record({
+  ServiceCIDR: maybe(fc.constantFrom([], ["10.96.0.0/12"], ["10.96.0.0/12", "169.254.20.10/32"])),
+  HostRange: maybe(fc.constant("100.64.0.0/14")),
+  Hosts: pick(3, host),
+  Tenants: pick(3, tenant).map(settle),
+});
 
 /** Texts of intent files that an empty store would take. */
 export const anyIntent: fc.Arbitrary<string> = file

@@ -16,7 +16,7 @@ Deno.test("claimHostNumber() takes the lowest free number once, and records the 
   await claimHostNumber(cache, "h1");
   assertEquals([hostNumberOf(cache.documents, "h1"), hostNumberOf(cache.documents, "h2")], [1, 2]);
   assertEquals(store.database.get("claims/host/2"), { schema: 1, owner: "hostnumbers/h2" });
-  assertEquals(store.database.get("cluster/settings"), { schema: 1, hostRange: "100.64.0.0/14" });
+  assertEquals(store.database.get("clusters/settings"), { schema: 1, hostRange: "100.64.0.0/14" });
 });
 
 Deno.test("claimHostNumber() gives different numbers to hosts that do not know of each other", async () => {

@@ -119,7 +119,11 @@ Deno.test("planReach() shows aliases, and settings of the cluster", () => {
       host("h1", 1),
       pod("h1", "t/n", 1, { alias: "10.0.0.9" }),
       {
-        "cluster/settings": { schema: 1, hostRange: "10.0.0.0/22", serviceCidrs: ["10.96.0.0/12"] },
+        "clusters/settings": {
+          schema: 1,
+          hostRange: "10.0.0.0/22",
+          serviceCidrs: ["10.96.0.0/12"],
+        },
       },
     ),
     view,

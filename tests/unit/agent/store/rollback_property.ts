@@ -28,7 +28,7 @@ const BINDINGS = JSON.stringify([{ Container: "c0", Host: "h1" }, { Container: "
 /** Returns the objects of the intent, without the claims and lists that follow from them. */
 function objectsOf(documents: Documents): Record<string, unknown> {
   const objects = [...documents].filter(([key]) =>
-    /^(hosts|tenants|networks|endpoints)\//.test(key)
+    /^(clusters|hosts|tenants|networks|endpoints)\//.test(key)
   );
   return Object.fromEntries(objects.map(([key, { value }]) => [key, value]).sort());
 }
