@@ -31,6 +31,7 @@ import { LinkRemovals } from "./pods/link_removals.ts";
 import { LocalTags } from "./pods/local_tags.ts";
 import { Mtus } from "./pods/mtus.ts";
 import { createPlumbing } from "./pods/plumbing.ts";
+import { AliasesInFlight } from "./pods/pod_alias.ts";
 import { noPodMetadata } from "./pods/pod_metadata.ts";
 import type { Sandboxes } from "./pods/sandboxes.ts";
 import { type SetupDeps, setupPod } from "./pods/setup.ts";
@@ -90,6 +91,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
   const backoff = new Backoff();
   const gracePeriod = new GracePeriod(options.graceMs, clock.now);
   const addressesInFlight = new Set<string>();
+  const aliasesInFlight = new AliasesInFlight();
   const sandboxes: Sandboxes = {
     queue: new KeyedQueue(),
     unmatched: new UnmatchedPods(),
@@ -131,7 +133,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
   };
   const setupDeps: SetupDeps = {
     ...{ host, store, runtimes, plumbing, sandboxes, podMetadata, clock, log },
-    planning: { mtus, addressesInFlight, newId: randomId },
+    planning: { mtus, addressesInFlight, aliasesInFlight, newId: randomId },
     applyClaim: (claim) => applyClaim(claimDeps, claim),
     onUnmatched: options.onUnmatched,
   };
@@ -165,7 +167,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
   const reconcileDeps = {
     ...{ host, store, plumbing, runtimes, sandboxes, gracePeriod, setUpLate, clock, log, logDedup },
     networks: {
-      ...{ tags, mtus, policies, fabric },
+      ...{ tags, mtus, aliasesInFlight, policies, fabric },
       interfaceErrors: new InterfaceErrors({ switch: ovs, log }),
     },
     attachLatePods: () => attachLatePods(lateAttach),

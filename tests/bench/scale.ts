@@ -113,7 +113,9 @@ async function lookups(url: string, name: string): Promise<void> {
   const work = () => {
     const choices = chooseEndpoints(documents, placement);
     if (choices.length !== 1) throw new Error("the pod has no endpoint");
-    planClaim(documents, place, choices, { newId: () => "0", mtuOf: () => 1_450 });
+    planClaim(documents, place, choices, {
+      ...{ newId: () => "0", mtuOf: () => 1_450, isAliasTaken: () => false },
+    });
     planFabric(documents, { host: "host1" }, () => 1);
   };
   // Warm up until V8 has collected the garbage that loading the records left.

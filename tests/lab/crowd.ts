@@ -122,6 +122,7 @@ async function bind(mirror: StoreCache, host: string, pod: string): Promise<void
     return planClaim(documents, place, choices, {
       newId: () => sandbox.slice(-11),
       mtuOf: () => 1_450,
+      isAliasTaken: () => false,
     });
   });
 }

@@ -234,7 +234,7 @@ async function claimPlanner(
     readonly dynamic: DynamicEndpointClaim | undefined;
   },
 ): Promise<(documents: Documents) => Claim> {
-  const { host, store, clock, planning: { mtus, newId } } = deps;
+  const { host, store, clock, planning: { mtus, newId, aliasesInFlight } } = deps;
   const { pod } = request;
   const { netns, netnsInode, startTime } = sandbox;
   const place: Place = {
@@ -257,7 +257,8 @@ async function claimPlanner(
     refuseSecond(view, request, choice);
     refuseHostPorts(view, request, choice);
     const mtuOf = mtus.of.bind(mtus);
-    const claim = planClaim(documents, place, [choice], { newId, mtuOf });
+    const isAliasTaken = (alias: string) => aliasesInFlight.has(alias);
+    const claim = planClaim(documents, place, [choice], { newId, mtuOf, isAliasTaken });
     return withDynamicEndpoint(documents, claim, endpoint, clock.wallMs());
   };
 }

@@ -11,6 +11,7 @@ import {
   SCHEMA,
 } from "../../intent/records.ts";
 import type { Choice } from "../../intent/bind.ts";
+import { chooseAlias } from "./pod_alias.ts";
 import { whyUnreadable } from "../../intent/readable.ts";
 import { macOf } from "../../ipam/macs.ts";
 import { Fault } from "../../util/errors.ts";
@@ -51,6 +52,8 @@ export interface Claim {
 export interface ClaimOptions {
   readonly newId: () => string;
   readonly mtuOf: (network: NetworkRecord) => number;
+  /** Reports whether another set-up is about to take that alias. */
+  readonly isAliasTaken: (alias: string) => boolean;
 }
 
 /**
@@ -66,9 +69,15 @@ export function planClaim(
 ): Claim {
   const present = attachmentsIn(documents, place.host, place.sandbox);
   const first = firstOf(present, choices, place.cni !== undefined);
-  const attachments = choices.map((choice) =>
-    keepOrRenew(present, attachmentFor(documents, place, choice, choice === first, options))
-  );
+  const attachments: AttachmentRecord[] = [];
+  for (const choice of choices) {
+    const isAliasTaken = (alias: string) =>
+      options.isAliasTaken(alias) || attachments.some((one) => one.alias === alias);
+    const desired = attachmentFor(documents, place, choice, {
+      ...{ ...options, isAliasTaken, isFirst: choice === first },
+    });
+    attachments.push(keepOrRenew(present, desired));
+  }
   const chosen = new Set(choices.map(({ endpoint }) => endpointKey(endpoint)));
   const kept = new Set(attachments.map((one) => one.id));
   const interfaces = new Set(choices.map((choice) => choice.interface));
@@ -108,12 +117,12 @@ function attachmentFor(
   documents: Documents,
   place: Place,
   { endpoint, interface: name, mac }: Choice,
-  isFirst: boolean,
-  { newId, mtuOf }: ClaimOptions,
+  { newId, mtuOf, isAliasTaken, isFirst }: ClaimOptions & { readonly isFirst: boolean },
 ): AttachmentRecord {
   const network = findNetwork(documents, endpoint);
   if (!network) throw new Error(`endpoint without its network ${endpoint.network}`);
   const { gateway } = network;
+  const alias = chooseAlias(documents, place.host, network, isAliasTaken);
   return {
     schema: SCHEMA,
     id: newId(),
@@ -133,14 +142,15 @@ function attachmentFor(
     ...(gateway && isFirst ? { gateway } : {}),
     mac: mac ?? endpoint.mac ?? macOf(endpoint.address),
     mtu: mtuOf(network),
+    ...(alias === undefined ? {} : { alias }),
     generation: generationAt(place.host, endpoint),
     state: "planned",
     ...(place.cni ? { cni: place.cni } : {}),
   };
 }
 
-// The fields in which attachments are compared. A running pod keeps its MAC, and follows MTU and default route in
-// place: these do not count, nor do fields added by a newer version.
+// The fields in which attachments are compared. A running pod keeps its MAC, and follows MTU, default route and alias
+// in place: these do not count, nor do fields added by a newer version.
 const COMPARED = [
   "host",
   "tenant",

@@ -8,10 +8,12 @@ import { findEndpoint, type HostView } from "../store/documents.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 import type { CommittedClaim } from "./apply_claim.ts";
 import type { Claim } from "./claim.ts";
+import type { AliasesInFlight } from "./pod_alias.ts";
 
 /** What committing a claim works with. */
 export interface CommitClaimDeps extends HostView {
   readonly store: Pick<StoreCache, "commit" | "documents" | "isShared" | "addPending">;
+  readonly planning: { readonly aliasesInFlight: AliasesInFlight };
   readonly log: Pick<Log, "warn">;
 }
 
@@ -21,7 +23,16 @@ export interface CommitClaimDeps extends HostView {
  * later; any other is refused, as another host may be making it, too. Faults: those of `plan`, of the
  * store.
  */
-export async function commitClaim(
+export function commitClaim(
+  deps: CommitClaimDeps,
+  podName: string,
+  plan: (documents: Documents) => Claim,
+): Promise<CommittedClaim> {
+  const { planning: { aliasesInFlight } } = deps;
+  return aliasesInFlight.during(plan, (guarded) => commitGuarded(deps, podName, guarded));
+}
+
+async function commitGuarded(
   deps: CommitClaimDeps,
   podName: string,
   plan: (documents: Documents) => Claim,

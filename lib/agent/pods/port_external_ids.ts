@@ -41,6 +41,7 @@ export function attachmentToPort(attachment: AttachmentRecord, tag: number): Por
       mtu: String(mtu),
       generation: String(generation),
       ...(gateway ? { gateway } : {}),
+      ...(attachment.alias ? { alias: attachment.alias } : {}),
       ...(attachment.cni
         ? { "cni-network": attachment.cni.network, "cni-ifname": attachment.cni.ifname }
         : {}),
@@ -71,6 +72,7 @@ export function attachmentFromPort({ externalIds: ids }: PortRow): AttachmentRec
     interface: ids.interface,
     addresses: ids.addresses.split(" "),
     ...(ids.gateway ? { gateway: ids.gateway } : {}),
+    ...(ids.alias ? { alias: ids.alias } : {}),
     mac,
     mtu: Number(ids.mtu),
     generation: Number(ids.generation),

@@ -25,6 +25,7 @@ import {
 import { choose, chooseFresh, type Query, refuseHeld, withDeadHolders } from "./endpoint_choice.ts";
 import type { Mtus } from "./mtus.ts";
 import type { Plumbing } from "./plumbing.ts";
+import type { AliasesInFlight } from "./pod_alias.ts";
 import type { PodMetadata } from "./pod_metadata.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 
@@ -52,6 +53,7 @@ export interface ClaimPlanning {
   readonly mtus: Pick<Mtus, "follow" | "of">;
   /** Keys of the address claims that this host's set-ups are about to commit. */
   readonly addressesInFlight: Set<string>;
+  readonly aliasesInFlight: AliasesInFlight;
   /** Returns 11 random hex digits. */
   readonly newId: () => string;
 }
@@ -124,7 +126,7 @@ async function claimPlanner(
     readonly isLate: boolean;
   },
 ): Promise<(documents: Documents) => Claim> {
-  const { planning: { mtus, newId }, store, clock } = deps;
+  const { planning: { mtus, newId, aliasesInFlight }, store, clock } = deps;
   const { sandbox } = query;
   const place: Place = {
     host: deps.host,
@@ -143,6 +145,7 @@ async function claimPlanner(
     const claim = planClaim(documents, place, endpoint ? [endpoint.choice] : choices, {
       newId,
       mtuOf: (network) => mtus.of(network),
+      isAliasTaken: (alias) => aliasesInFlight.has(alias),
     });
     const isTaken = isLate && claim.stale.some((one) => one.sandbox !== sandbox.id);
     return isTaken ? NOTHING : withDynamicEndpoint(documents, claim, endpoint, clock.wallMs());

@@ -29,7 +29,7 @@ export type Step =
   | { readonly do: "port"; readonly attachment: AttachmentRecord; readonly tag: number }
   /** Link and port are right, the pod end is not. */
   | { readonly do: "pod"; readonly attachment: AttachmentRecord; readonly tag: number }
-  /** Link and port are there; what the pod's side can follow in place (MTU, default route) differs. */
+  /** Link and port are there; what a running pod can follow in place (MTU, default route, alias) differs. */
   | {
     readonly do: "update";
     readonly attachment: AttachmentRecord;
@@ -84,7 +84,7 @@ function stepsOf({ attachment, tag }: Desired, { rowByName, ends, podEnds }: See
 }
 
 /** external_ids that a running pod's link can follow: everything else makes it another port. */
-const IN_PLACE: ReadonlySet<string> = new Set(["mtu", "gateway"]);
+const IN_PLACE: ReadonlySet<string> = new Set(["mtu", "gateway", "alias"]);
 
 function differingIds(row: PortRow, attachment: AttachmentRecord): string[] {
   const ids = attachmentToPort(attachment, 0).externalIds;

@@ -24,6 +24,7 @@ import { followNetworks } from "../pods/follow_network.ts";
 import type { LocalTags } from "../pods/local_tags.ts";
 import type { Mtus } from "../pods/mtus.ts";
 import type { Plumbing } from "../pods/plumbing.ts";
+import type { AliasesInFlight } from "../pods/pod_alias.ts";
 import { hostEndOf } from "../pods/port_external_ids.ts";
 import type { Sandboxes } from "../pods/sandboxes.ts";
 import { type Actual, type Desired, planSteps, type Step } from "../pods/steps.ts";
@@ -61,6 +62,7 @@ export interface ReconcileDeps extends HostView {
 export interface NetworkState {
   readonly tags: LocalTags;
   readonly mtus: Pick<Mtus, "measure" | "settledOf">;
+  readonly aliasesInFlight: AliasesInFlight;
   readonly policies: Pick<PolicyEnforcer, "ensure">;
   readonly fabric: Pick<FabricSync, "ensure">;
   readonly interfaceErrors: Pick<InterfaceErrors, "log">;
@@ -120,7 +122,7 @@ export async function reconcileOnce(deps: ReconcileDeps): Promise<number> {
   // Before others ask for a tag: the one that is free now may be the last.
   networks.tags.prune(store.documents);
   const kept = await followNetworks(
-    { store, mtus: networks.mtus, log: deps.log },
+    { store, mtus: networks.mtus, aliasesInFlight: networks.aliasesInFlight, log: deps.log },
     mine.filter((one) => !released.has(one.id)),
   );
   const { desired, untagged } = sortByTag(networks.tags, store.documents, kept);

@@ -40,7 +40,11 @@ function documents(more: Record<string, unknown> = {}) {
 }
 
 let nextId = 0;
-const options = { newId: () => `id${++nextId}`, mtuOf: () => 1450 };
+const options = {
+  newId: () => `id${++nextId}`,
+  mtuOf: () => 1450,
+  isAliasTaken: (_alias: string) => false,
+};
 const claim = (docs = documents(), where = place, what = endpoint) =>
   planClaim(docs, where, [{ endpoint: what, interface: "eth0" }], options);
 
@@ -106,4 +110,18 @@ Deno.test("planClaim() plans a default route for a pod's first interface only", 
 
 Deno.test("macOf() writes the address's bytes behind 02:02", () => {
   assertEquals(macOf("10.1.255.2"), "02:02:0a:01:ff:02");
+});
+
+Deno.test("planClaim() gives each pod of an aliased network an alias of its own, and keeps it", () => {
+  const aliased = { ...network, aliasedBecause: "other/orange" };
+  const docs = documents({ "networks/tenant-one/orange": aliased });
+  const [first] = claim(docs).attachments;
+  assertEquals(first?.alias, "100.64.0.1");
+  const kept = documents({
+    "networks/tenant-one/orange": aliased,
+    "attachments/host1/0123456789ab/eth0": first,
+  });
+  const bound = { ...endpoint, bound: { host: "host1", generation: 1 } };
+  assertEquals(claim(kept, place, bound).attachments[0]?.alias, "100.64.0.1");
+  assertEquals(claim(documents()).attachments[0]?.alias, undefined);
 });

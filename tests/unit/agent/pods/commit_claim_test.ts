@@ -4,6 +4,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type { Claim } from "../../../../lib/agent/pods/claim.ts";
 import { commitClaim } from "../../../../lib/agent/pods/commit_claim.ts";
+import { AliasesInFlight } from "../../../../lib/agent/pods/pod_alias.ts";
 import { StoreCache } from "../../../../lib/agent/store/store_cache.ts";
 import type { EndpointRecord } from "../../../../lib/intent/records.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
@@ -30,12 +31,13 @@ async function start({ isShared = true, endpoint = { ...ENDPOINT, bound } as obj
   store.database.put({ "endpoints/t/blue/web": endpoint });
   const cache = await StoreCache.open(store, () => new Map(), { isShared });
   const log = new MemoryLog();
+  const planning = { aliasesInFlight: new AliasesInFlight() };
   let plans = 0;
   return {
     ...{ store, cache, log },
     plans: () => plans,
     commit: (claim: Claim | Fault = CLAIM) =>
-      commitClaim({ host: "host1", store: cache, log }, "default/web", () => {
+      commitClaim({ host: "host1", store: cache, planning, log }, "default/web", () => {
         plans++;
         if (claim instanceof Fault) throw claim;
         return claim;

@@ -6,6 +6,7 @@ import { applyClaim } from "../../../../lib/agent/pods/apply_claim.ts";
 import { LinkRemovals } from "../../../../lib/agent/pods/link_removals.ts";
 import { LocalTags } from "../../../../lib/agent/pods/local_tags.ts";
 import { Mtus } from "../../../../lib/agent/pods/mtus.ts";
+import { AliasesInFlight } from "../../../../lib/agent/pods/pod_alias.ts";
 import { createPlumbing } from "../../../../lib/agent/pods/plumbing.ts";
 import { tenantWith } from "../../../fixtures/tenant.ts";
 import { MemoryStore } from "../../../memory/memory_store.ts";
@@ -315,6 +316,7 @@ function setupDepsOf({ host, cache, agent, time }: MemoryAgent): SetupDeps {
     planning: {
       mtus: new Mtus(host.links, log),
       addressesInFlight: new Set(),
+      aliasesInFlight: new AliasesInFlight(),
       newId: () => `${++ids}`.padStart(11, "0"),
     },
     applyClaim: (claim) =>
