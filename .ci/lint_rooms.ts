@@ -64,6 +64,7 @@ const INNER_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
   ["agent/pods", [
     ...["agent/api.ts", "agent/store", "agent/fabric/fabric_sync.ts"],
     ...["agent/policy/policy_enforcer.ts", "agent/gc/grace_period.ts"],
+    ...["agent/reach/attachment_reach.ts", "agent/reach/reach_sync.ts"],
   ]],
   ["agent/kube", ["agent/api.ts", "agent/store", "agent/pods", "agent/policy"]],
   ["agent/cni", ["agent/api.ts", "agent/store", "agent/pods"]],

@@ -448,7 +448,7 @@ export const mutants: readonly Mutant[] = [
       "!row || row.ofport === undefined",
       "!row",
     ],
-    ["a changed MTU makes a port anew", 'new Set(["mtu", "gateway"])', "new Set([])"],
+    ["a changed MTU makes a port anew", 'new Set(["mtu", "gateway", "alias"])', "new Set([])"],
     [
       "a pair of which the pod end is gone stays",
       'if (podEnds.get(name) === "gone")',

@@ -17,9 +17,9 @@ export interface DifferencesDeps {
 /** Returns each difference as a sentence; none if all is as desired. Faults: unavailable, timeout. */
 export async function attachmentDifferences(
   deps: DifferencesDeps,
-  { attachment, tag }: Desired,
+  { attachment, tag, reach }: Desired,
 ): Promise<string[]> {
-  const spec = attachmentToPort(attachment, tag);
+  const spec = attachmentToPort(attachment, tag, reach);
   const [pod, rows, ends] = await Promise.all([
     podDifferences(deps.links, attachment),
     deps.switch.ports(),

@@ -3,7 +3,7 @@
 
 import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Links, PodLink } from "../../net/links.ts";
-import type { Switch } from "../../ovs/switch.ts";
+import type { PortSpec, Switch } from "../../ovs/switch.ts";
 import type { Notifier } from "../../util/async/notifier.ts";
 import { withDeadline } from "../../util/async/deadline.ts";
 import { faultFrom } from "../../util/errors.ts";
@@ -86,11 +86,11 @@ export function createPlumbing(deps: PlumbingDeps): Plumbing {
           return await attach(deps, await pairOf(step.attachment), step, onLinked);
         case "port":
           await deps.links.ensurePodSide(await pairOf(step.attachment));
-          return await deps.switch.addPort(attachmentToPort(step.attachment, step.tag));
+          return await deps.switch.addPort(portOf(step));
         case "update": {
           const pair = await pairOf(step.attachment);
           await deps.links.ensurePodSide({ ...pair, formerGateway: step.formerGateway });
-          return await deps.switch.setExternalIds(attachmentToPort(step.attachment, step.tag));
+          return await deps.switch.setExternalIds(portOf(step));
         }
         case "pod":
           return await deps.links.ensurePodSide(await pairOf(step.attachment));
@@ -105,12 +105,16 @@ export function createPlumbing(deps: PlumbingDeps): Plumbing {
     syncFlows: (desired, present) =>
       deps.switch.syncPorts(
         desired.filter(({ attachment }) => present.has(hostEndOf(attachment)))
-          .map(({ attachment, tag }) => attachmentToPort(attachment, tag)),
+          .map(portOf),
       ),
     foreignLinks: (sandbox) => foreignLinks(deps, sandbox),
     differences: (desired) => attachmentDifferences(deps, desired),
   };
   return plumbing;
+}
+
+function portOf({ attachment, tag, reach }: Desired): PortSpec {
+  return attachmentToPort(attachment, tag, reach);
 }
 
 async function observe(
@@ -127,7 +131,7 @@ async function observe(
 async function attach(
   deps: PlumbingDeps,
   pair: ReturnType<typeof attachmentToPair>,
-  { attachment, tag }: Desired,
+  desired: Desired,
   onLinked: () => void,
 ): Promise<void> {
   await using undo = new AsyncDisposableStack();
@@ -137,7 +141,7 @@ async function attach(
   undo.defer(() => withinUndoLimit(deps, deps.links.removeLinks([pair.hostEnd])));
   await deps.links.createPair(pair);
   undo.defer(() => withinUndoLimit(deps, deps.switch.removePorts([pair.hostEnd])));
-  const adding = deps.switch.addPort(attachmentToPort(attachment, tag));
+  const adding = deps.switch.addPort(portOf(desired));
   onLinked();
   await adding;
   undo.move();

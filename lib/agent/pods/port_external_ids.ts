@@ -4,7 +4,7 @@
 import type { AttachmentRecord } from "../../intent/records.ts";
 import { SCHEMA } from "../../intent/records.ts";
 import type { PairSpec } from "../../net/links.ts";
-import type { PortRow, PortSpec } from "../../ovs/switch.ts";
+import type { PortReach, PortRow, PortSpec } from "../../ovs/switch.ts";
 
 /** Prefix of the alias of each host end. */
 export const ALIAS_PREFIX = "k8contivnet:";
@@ -14,14 +14,19 @@ export function hostEndOf(attachment: { readonly id: string }): string {
   return `cv${attachment.id}`;
 }
 
-/** Returns the port that `attachment` should have, on access tag `tag`. */
-export function attachmentToPort(attachment: AttachmentRecord, tag: number): PortSpec {
+/** Returns the port that `attachment` should have, on access tag `tag`; `reach` with a distributed gateway. */
+export function attachmentToPort(
+  attachment: AttachmentRecord,
+  tag: number,
+  reach?: PortReach,
+): PortSpec {
   const { id, tenant, network, endpoint, pod, sandbox, mac, mtu, generation, gateway } = attachment;
   return {
     name: hostEndOf(attachment),
     tag,
     mac,
     addresses: attachment.addresses.map(bareAddress),
+    ...reach && { reach },
     externalIds: {
       attachment: id,
       host: attachment.host,

@@ -2,13 +2,16 @@
 // reconciliation and garbage collection all use planSteps().
 
 import type { AttachmentRecord } from "../../intent/records.ts";
-import type { PortRow } from "../../ovs/switch.ts";
+import { isSameReach } from "../../ovs/ovsdb/port_reach_text.ts";
+import type { PortReach, PortRow } from "../../ovs/switch.ts";
 import { attachmentToPort, hostEndOf } from "./port_external_ids.ts";
 
 /** A desired attachment with its access tag. */
 export interface Desired {
   readonly attachment: AttachmentRecord;
   readonly tag: number;
+  /** Undefined in a network without a distributed gateway. */
+  readonly reach?: PortReach | undefined;
 }
 
 /** The actual state: our ports on the bridge, and the names of our host ends. */
@@ -24,20 +27,20 @@ export type Step =
   /** Remove port and link; either may be missing. */
   | { readonly do: "detach"; readonly name: string; readonly why: string }
   /** Create link and port. */
-  | { readonly do: "attach"; readonly attachment: AttachmentRecord; readonly tag: number }
+  | Desired & { readonly do: "attach" }
   /** The link exists, its port is missing or differs. */
-  | { readonly do: "port"; readonly attachment: AttachmentRecord; readonly tag: number }
+  | Desired & { readonly do: "port" }
   /** Link and port are right, the pod end is not. */
-  | { readonly do: "pod"; readonly attachment: AttachmentRecord; readonly tag: number }
-  /** Link and port are there; what a running pod can follow in place (MTU, default route, alias) differs. */
-  | {
+  | Desired & { readonly do: "pod" }
+  /**
+   * Link and port are there; what a running pod can follow in place (MTU, default route, alias, reach) differs.
+   */
+  | Desired & {
     readonly do: "update";
-    readonly attachment: AttachmentRecord;
-    readonly tag: number;
     /** Default gateway before, where there is none any more. */
     readonly formerGateway?: string | undefined;
   }
-  | { readonly do: "retag"; readonly attachment: AttachmentRecord; readonly tag: number };
+  | Desired & { readonly do: "retag" };
 
 /**
  * Returns the steps in order. Detaching comes first: this plan may use a freed address again. A port without
@@ -61,10 +64,11 @@ interface Seen {
   readonly podEnds: ReadonlyMap<string, "differs" | "gone">;
 }
 
-function stepsOf({ attachment, tag }: Desired, { rowByName, ends, podEnds }: Seen): Step[] {
+function stepsOf(desired: Desired, { rowByName, ends, podEnds }: Seen): Step[] {
+  const { attachment, tag, reach } = desired;
   const name = hostEndOf(attachment);
   const row = rowByName.get(name);
-  const attach: Step = { do: "attach", attachment, tag };
+  const attach: Step = { do: "attach", ...desired };
   if (!ends.has(name)) {
     return row ? [{ do: "detach", name, why: "its link is gone" }, attach] : [attach];
   }
@@ -72,15 +76,15 @@ function stepsOf({ attachment, tag }: Desired, { rowByName, ends, podEnds }: See
   if (podEnds.get(name) === "gone") {
     return [{ do: "detach", name, why: "its pod end is gone" }, attach];
   }
-  if (!row || row.ofport === undefined) return [{ do: "port", attachment, tag }];
+  if (!row || row.ofport === undefined) return [{ do: "port", ...desired }];
   const differing = differingIds(row, attachment);
-  if (differing.some((key) => !IN_PLACE.has(key))) return [{ do: "port", attachment, tag }];
-  const retag = row.tag === tag ? [] : [{ do: "retag", attachment, tag } as const];
-  if (differing.length > 0) {
+  if (differing.some((key) => !IN_PLACE.has(key))) return [{ do: "port", ...desired }];
+  const retag = row.tag === tag ? [] : [{ do: "retag", ...desired } as const];
+  if (differing.length > 0 || !isSameReach(row.reach, reach)) {
     const formerGateway = attachment.gateway === undefined ? row.externalIds.gateway : undefined;
-    return [{ do: "update", attachment, tag, formerGateway }, ...retag];
+    return [{ do: "update", ...desired, formerGateway }, ...retag];
   }
-  return [...podEnds.has(name) ? [{ do: "pod", attachment, tag } as const] : [], ...retag];
+  return [...podEnds.has(name) ? [{ do: "pod", ...desired } as const] : [], ...retag];
 }
 
 /** external_ids that a running pod's link can follow: everything else makes it another port. */

@@ -172,5 +172,5 @@ function unfinished(desired: readonly Desired[], steps: readonly Step[]): Step[]
   const busy = new Set(steps.flatMap((step) => step.do === "detach" ? [] : [step.attachment.id]));
   return desired
     .filter(({ attachment }) => attachment.state !== "ready" && !busy.has(attachment.id))
-    .map(({ attachment, tag }) => ({ do: "port", attachment, tag }));
+    .map((one) => ({ do: "port", ...one }));
 }

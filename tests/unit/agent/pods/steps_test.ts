@@ -179,3 +179,15 @@ Deno.test("attachmentFromPort() returns undefined when any part of a row is miss
 Deno.test("hostEndOf() stays within the 15 characters of a link's name", () => {
   assertEquals(hostEndOf({ id: "0123456789a" }).length, 13);
 });
+
+Deno.test("planSteps() updates a port in place when its network's reach changes, comes or goes", () => {
+  const reach = { gateway: "11.1.0.254", hostMac: "02:02:64:41:00:01", hasServices: false };
+  const stepsFrom = (rowReach: PortRow["reach"], desired: PortRow["reach"]) => {
+    const rows = [row("a", rowReach && { reach: rowReach })];
+    return asText(planSteps([{ ...a, reach: desired }], { rows, hostEnds: ["cva"] }));
+  };
+  assertEquals(stepsFrom(reach, reach), "");
+  assertEquals(stepsFrom(reach, { ...reach, hasServices: true }), "update a");
+  assertEquals(stepsFrom(undefined, reach), "update a");
+  assertEquals(stepsFrom(reach, undefined), "update a");
+});
