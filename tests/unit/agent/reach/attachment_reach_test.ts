@@ -22,7 +22,11 @@ Deno.test("reachOfAttachment() has the gateway with the MAC of the pod's host", 
 Deno.test("reachOfAttachment() follows the tenant's words, and the alias of an aliased network", () => {
   const { owner: _, reach: __, ...rest } = NETWORK;
   const aliased = { ...rest, aliasedBecause: "u/blue" };
-  const documents = documentsWith({ "tenants/t": { schema: 1, name: "t", reach: ["outside"] } });
+  const tenant = {
+    ...{ schema: 1, name: "t", defaultNetType: "vxlan", subnetPool: "10.0.0.0/8" },
+    ...{ allocSubnetLen: 24, reach: ["outside"] },
+  };
+  const documents = documentsWith({ "tenants/t": tenant });
   assertEquals(reachOfAttachment(documents, { host: "host1", alias: "100.64.0.2" }, aliased), {
     ...REACH,
     alias: { address: "100.64.0.2", hairpin: "100.64.128.2" },
