@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { AliasesInFlight, chooseAlias } from "../../../../lib/agent/pods/pod_alias.ts";
-import type { AttachmentRecord, NetworkRecord } from "../../../../lib/intent/records.ts";
+import { type AttachmentRecord, keys, type NetworkRecord } from "../../../../lib/intent/records.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { attachmentOf } from "./dynamic_records.ts";
 
@@ -12,7 +12,7 @@ const free = () => false;
 
 /** Documents of attachments on host1 with these aliases. */
 function documentsWith(aliases: readonly string[], hostRange = "100.64.0.0/14") {
-  const all: Record<string, unknown> = { "cluster/settings": { schema: 1, hostRange } };
+  const all: Record<string, unknown> = { [keys.cluster]: { schema: 1, hostRange } };
   aliases.forEach((alias, at) => {
     const one = { ...attachmentOf(`p${at}`, `10.9.0.${at + 1}`), alias };
     all[`attachments/host1/${one.sandbox}/eth0`] = one;
