@@ -117,6 +117,7 @@ const INNER_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
 const OWNERS: ReadonlyMap<string, readonly string[]> = new Map([
   ["zod", ["intent"]],
   ["js-yaml", ["kube"]],
+  ["yaml", ["cli"]],
   ["etcd3", ["store"]],
   ["@grpc/grpc-js", ["store"]],
   ["@std/cli", ["cli", "faces"]],

@@ -1,6 +1,7 @@
 // The agent's HTTP interface over its unix socket: paths below /v1, JSON bodies. Types, and the few
 // constants that all clients share.
 
+import type { HostImpact } from "../intent/plan_impact.ts";
 import type { AttachmentState } from "../intent/records.ts";
 import type { FaultCode } from "../util/errors.ts";
 
@@ -119,6 +120,10 @@ export interface PlanAnswer {
   readonly warnings: readonly string[];
   /** Number of the revision that the apply made; absent for a plan, or when nothing changed. */
   readonly revision?: number;
+  /** Only of a plan: the same as data. */
+  readonly changes?: readonly ChangeItem[];
+  /** Only of a plan: what it means for pods, by host label. */
+  readonly hosts?: Readonly<Record<string, HostImpact>>;
 }
 
 /** One object that a plan changes. */

@@ -59,12 +59,13 @@ export async function storeTarget(
   const [
     { openStore },
     { StoreCache },
-    { IntentStore, planRequest },
+    { IntentStore },
     { recordItems },
     { explainPod },
     { noPodMetadata },
     { podItemsOf },
     { historyItems },
+    { previewRequest },
   ] = await Promise.all([
     import("../store/open_store.ts"),
     import("../agent/store/store_cache.ts"),
@@ -74,13 +75,14 @@ export async function storeTarget(
     import("../agent/pods/pod_metadata.ts"),
     import("../agent/kube/pod_items.ts"),
     import("../agent/store/revision_history.ts"),
+    import("../agent/store/preview.ts"),
   ]);
   const store = await openStore(url, withEnvironment(options));
   stack.defer(() => store.close());
   const cache = await StoreCache.load(store);
   const intents = new IntentStore(cache, () => new Date().toISOString());
   return {
-    plan: (request) => Promise.resolve(planRequest(cache.documents, request).answer),
+    plan: (request) => Promise.resolve(previewRequest(cache.documents, request)),
     apply: (request) => intents.apply(request),
     repair: async ({ dryRun = false }) => {
       const { repairClaims } = await import("../agent/store/repair_claims.ts");

@@ -104,6 +104,7 @@ function commonOf(parsed: Values): CommonOptions {
     host: parsed.host,
     patch: parsed.patch,
     to: parsed.to,
+    detailedExitcode: parsed["detailed-exitcode"],
   };
 }
 

@@ -26,8 +26,8 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   },
   plan: {
     ...{ takes: "-f FILE", summary: "show what would change, host by host" },
-    options: [...CHANGING, "prune", "to"],
-    load: async () => (await import("./change.ts")).plan,
+    options: [...CHANGING, "prune", "to", "detailed-exitcode"],
+    load: async () => (await import("./plan_command.ts")).plan,
   },
   delete: {
     ...{ takes: "-f FILE", summary: "delete what FILE names" },
@@ -79,8 +79,13 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   },
   intent: {
     ...{ takes: "example|schema|check FILE", summary: "help with writing an intent" },
-    options: ["strict"],
+    options: ["file", "strict"],
     load: async () => (await import("./intent.ts")).intent,
+  },
+  explain: {
+    ...{ takes: "[FIELD]", summary: "what a key of the intent means" },
+    options: [],
+    load: async () => (await import("./explain.ts")).explain,
   },
   status: {
     ...{ takes: "", summary: "state of this host's agent" },

@@ -29,6 +29,7 @@ export const OPTIONS = [
   { name: "strict", help: "unknown keys of an intent are errors, not warnings" },
   { name: "force", help: "go ahead where pods or children would be cut off" },
   { name: "to", value: "REV", help: "plan going back to this revision" },
+  { name: "detailed-exitcode", help: "exit code 2 if something would change, 0 if nothing would" },
   { name: "patch", short: "p", help: "also show what each revision changed" },
   { name: "repair", help: "correct what differs" },
   {

@@ -1,6 +1,7 @@
 // Who changes the intent, for its history: the user and the host that the command runs on.
 
 import type { Origin } from "../agent/api.ts";
+import { sourceName } from "./read_intent_file.ts";
 
 /** User and host. */
 export type Caller = Pick<Origin, "by" | "host">;
@@ -16,5 +17,5 @@ export function processCaller(): Caller {
 
 /** Returns the origin of a change by `caller` from `source`: the file, or the command. */
 export function originOf(caller: Caller, source: string): Origin {
-  return { ...caller, source: source === "-" ? "stdin" : source };
+  return { ...caller, source: sourceName(source) };
 }

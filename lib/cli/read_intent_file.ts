@@ -3,6 +3,18 @@
 import { INTENT_BYTES } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
 
+/** One text that belongs to an intent. */
+export interface IntentSource {
+  /** Its file; `-` for standard input. */
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Returns the name of a file for people. */
+export function sourceName(path: string): string {
+  return path === "-" ? "stdin" : path;
+}
+
 /** Returns the text of an intent file. Faults: not_found, usage (not UTF-8, empty, longer than INTENT_BYTES), failed. */
 export async function readIntentFile(path: string): Promise<string> {
   const text = decode(path, await readBytes(path));
@@ -21,7 +33,7 @@ async function readBytes(path: string): Promise<Uint8Array> {
     const isMissing = cause instanceof Deno.errors.NotFound;
     throw new Fault(isMissing ? "not_found" : "failed", `intent file ${path} cannot be read`, {
       why: isMissing ? "there is no such file" : "it is a folder, or not readable",
-      fix: "name a JSON file, or - for standard input",
+      fix: "name a JSON or YAML file, a folder, or - for standard input",
       cause,
     });
   }

@@ -74,6 +74,8 @@ export interface CommonOptions {
   readonly patch: boolean;
   /** Of `plan`: a revision as it was typed. */
   readonly to: string | undefined;
+  /** Of `plan`. */
+  readonly detailedExitcode: boolean;
 }
 
 /** Everything that a command works with; a test passes its own. */

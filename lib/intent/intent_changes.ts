@@ -17,9 +17,18 @@ export interface IntentChange {
   readonly after?: ObjectRecord;
 }
 
+/** The folder of the records of each kind. */
+const FOLDERS: Readonly<Record<ObjectKind, string>> = {
+  cluster: "clusters",
+  host: "hosts",
+  tenant: "tenants",
+  network: "networks",
+  endpoint: "endpoints",
+};
+
 /** Returns the key of the record of an object. */
 export function recordKeyOf({ kind, key }: Pick<IntentChange, "kind" | "key">): string {
-  return `${kind}s/${key}`;
+  return `${FOLDERS[kind]}/${key}`;
 }
 
 /** Returns the changes of `plan`, which was made on `documents`, in its order. */

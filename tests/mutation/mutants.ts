@@ -953,7 +953,7 @@ export const mutants: readonly Mutant[] = [
     ],
     [
       "a plan is applied",
-      "return planRequest(store.documents, intentOf(body)).answer;",
+      "return preview(deps, intentOf(body));",
       "return await applyIntent(deps, intentOf(body));",
     ],
     ["a dry run repairs", "await repair(deps, body.dryRun === true)", "await repair(deps, false)"],

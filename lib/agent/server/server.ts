@@ -4,6 +4,7 @@ import { Fault, FAULT_CODES, faultFrom } from "../../util/errors.ts";
 import type { Debounce } from "../../util/async/debounce.ts";
 import type { Notifier } from "../../util/async/notifier.ts";
 import type { Log } from "../../util/log.ts";
+import type { WaitingPod } from "../../intent/plan_impact.ts";
 import type { PodName } from "../../intent/dynamic.ts";
 import type { CniInput } from "../../cni/cni_types.ts";
 import {
@@ -21,7 +22,8 @@ import {
 import { parseKubeInput } from "../policy/kube_input.ts";
 import type { PolicyEnforcer } from "../policy/policy_enforcer.ts";
 import { policyItems } from "../policy/policy_items.ts";
-import { type IntentStore, planRequest } from "../store/apply.ts";
+import type { IntentStore } from "../store/apply.ts";
+import { previewRequest } from "../store/preview.ts";
 import { historyItems } from "../store/revision_history.ts";
 import { repairClaims } from "../store/repair_claims.ts";
 import type { StoreCache } from "../store/store_cache.ts";
@@ -110,7 +112,7 @@ async function answerPost(deps: ServerDeps, path: string, body: Body): Promise<u
     case CNI_PATH:
       return await runtimes.answerCni(cniInputOf(body));
     case "/v1/plan":
-      return planRequest(store.documents, intentOf(body)).answer;
+      return preview(deps, intentOf(body));
     case "/v1/apply":
       return await applyIntent(deps, intentOf(body));
     case "/v1/bind":
@@ -130,6 +132,16 @@ async function answerPost(deps: ServerDeps, path: string, body: Body): Promise<u
     default:
       throw new Fault("not_found", `agent has no ${path}`, { fix: "see k8contivnet help" });
   }
+}
+
+/** Plans a request; pods of this host that run without a network may be waiting for it. */
+function preview(
+  { store, listItems, gc: { host } }: ServerDeps,
+  request: IntentRequest,
+): PlanAnswer {
+  const waiting = listItems("attachments", undefined).filter(({ state }) => state === "unmatched")
+    .map(({ pod }) => ({ host, ...pod as Pick<WaitingPod, "namespace" | "name"> }));
+  return previewRequest(store.documents, request, waiting);
 }
 
 async function repair({ store, log }: ServerDeps, isDry: boolean): Promise<RepairAnswer> {

@@ -7,7 +7,7 @@ import type { Documents } from "../../intent/records.ts";
 import type { Write } from "../../store/store.ts";
 import { Fault } from "../../util/errors.ts";
 import { parseRevision } from "../../util/revision_number.ts";
-import type { HistoryItem } from "../api.ts";
+import type { ChangeItem, HistoryItem } from "../api.ts";
 import type { HistoryLimit } from "./history_limit.ts";
 import { findChanges, hasChanges } from "./recorded_changes.ts";
 import { type RevisionRecord, revisionsOf } from "./revisions.ts";
@@ -36,12 +36,17 @@ function historyItem(documents: Documents, record: RevisionRecord): HistoryItem 
       mode,
       count,
     },
-    changes: (changes ?? []).map(({ op, kind, key, before, after }) => ({
-      ...{ op, kind, key },
-      ...(before ? { before: bare(before) } : {}),
-      ...(after ? { after: bare(after) } : {}),
-    })),
+    changes: (changes ?? []).map(changeItem),
     ...(changes ? {} : { isUnknown: true }),
+  };
+}
+
+/** Returns a change as an item of the history. */
+export function changeItem({ op, kind, key, before, after }: IntentChange): ChangeItem {
+  return {
+    ...{ op, kind, key },
+    ...(before ? { before: bare(before) } : {}),
+    ...(after ? { after: bare(after) } : {}),
   };
 }
 

@@ -6,7 +6,7 @@ const OPTIONS: CommonOptions = {
   ...{ format: "table", force: false, strict: false, prune: false, dryRun: false, repair: false },
   ...{ files: [], namespace: undefined, allNamespaces: false, kubeconfig: undefined },
   ...{ context: undefined, tcp: undefined, udp: undefined, icmp: false, host: undefined },
-  ...{ patch: false, to: undefined },
+  ...{ patch: false, to: undefined, detailedExitcode: false },
 };
 
 /** A shell and what its command has printed, line by line. */

@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type { HistoryItem, IntentRequest, PlanAnswer } from "../../../lib/agent/api.ts";
-import { plan, rollback } from "../../../lib/cli/change.ts";
+import { rollback } from "../../../lib/cli/change.ts";
+import { plan } from "../../../lib/cli/plan_command.ts";
 import { history } from "../../../lib/cli/history.ts";
 import type { CommonOptions } from "../../../lib/cli/shell.ts";
 import { Fault } from "../../../lib/util/errors.ts";
