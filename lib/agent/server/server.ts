@@ -101,7 +101,7 @@ async function answerGet(
 }
 
 async function answerPost(deps: ServerDeps, path: string, body: Body): Promise<unknown> {
-  const { store, policies, runtimes } = deps;
+  const { policies, runtimes } = deps;
   switch (path) {
     case "/v1/setup":
       return await answerVerb(runtimes.verbs, "setup", podOf(body));
