@@ -27,6 +27,8 @@ const PLAN_REFUSALS = ["tests/unit/intent/plan_refusals_test.ts"];
 const PLAN_TAGS = ["tests/unit/intent/plan/choose_tags_test.ts"];
 const PLAN_SUBNETS = ["tests/unit/intent/plan/choose_subnets_test.ts"];
 const PLAN_ADDRESSES = ["tests/unit/intent/plan/choose_addresses_test.ts"];
+const OWNERS = ["tests/unit/intent/plan/choose_owners_test.ts"];
+const REACH_CHECKS = ["tests/unit/intent/plan/reach_checks_test.ts", ...OWNERS];
 const DELETIONS = ["tests/unit/intent/plan/deletions_test.ts"];
 const LIVE = ["tests/unit/intent/plan_live_test.ts"];
 const COMMITS = ["tests/unit/intent/plan_commits_test.ts"];
@@ -35,6 +37,7 @@ const FILE = ["tests/unit/intent/schema_test.ts", "tests/unit/intent/schema_refu
 const POLICY = ["tests/unit/policy/model_property_test.ts"];
 const PIPELINE = ["tests/unit/policy/pipeline_test.ts"];
 const SETUP = "tests/unit/agent/pods/setup_test.ts";
+const PLAN_REACH = ["tests/unit/agent/reach/plan_reach_test.ts"];
 const RELEASE = "tests/unit/agent/gc/release_unwanted_test.ts";
 
 /** All mutants. */
@@ -191,6 +194,96 @@ export const mutants: readonly Mutant[] = [
       "if (group?.Network === endpoint.network) continue;",
       "if (group) continue;",
     ],
+  ]),
+  ...mutantsOf("lib/intent/plan/consistency.ts", REACH_CHECKS, [
+    [
+      "networks on every host may need more VLANs than there are",
+      "Math.max(1, needed)",
+      "1",
+    ],
+  ]),
+  ...mutantsOf("lib/intent/plan/choose_owners.ts", OWNERS, [
+    ["an owner loses its subnet to a later network", "if (one.before?.owner) assign(one);", ""],
+    [
+      "an aliased network with pods becomes the owner",
+      "if (mayMove(choosing, key) && !desired.keepsAliases) continue;",
+      "continue;",
+    ],
+    [
+      "an aliased network never becomes the owner",
+      "if (mayMove(choosing, key) && !desired.keepsAliases) continue;",
+      "",
+    ],
+    [
+      "an ownership is kept though the subnet has changed",
+      "base === subnet.base && length === subnet.length ? record : undefined",
+      "record",
+    ],
+    [
+      "a network with an external gateway owns its subnet",
+      'gatewayType !== "distributed" || !subnet',
+      "!subnet",
+    ],
+    [
+      "the subnet of an owner that cannot be read is free",
+      "return isForeign ? [",
+      "return false ? [",
+    ],
+  ]),
+  ...mutantsOf("lib/intent/plan/choose_owners.ts", OWNERS, [
+    ["going back makes aliased networks owners", " && !desired.keepsAliases", ""],
+  ]),
+  ...mutantsOf("lib/intent/plan/subnet_lists.ts", OWNERS, [
+    ["owners are not listed", "return owner ? [own,", "return false ? [own,"],
+    [
+      "the subnet of an owner that cannot be read is dropped from the list",
+      'list === keys.owners ? "" : ',
+      "",
+    ],
+  ]),
+  ...mutantsOf("lib/intent/plan/reach_checks.ts", REACH_CHECKS, [
+    ["hosts' addresses may change under pods", "if (user) {", "if (false) {"],
+    ["a host's number may be beyond the range", "number > lastHost", "number > lastHost + 1"],
+    [
+      "services and hosts may have one range",
+      'if (other === undefined) return;\n  throw new Fault("usage", `ServiceCIDR',
+      'if (true) return;\n  throw new Fault("usage", `ServiceCIDR',
+    ],
+    ["a subnet may be in the host range", "overlap(parseSubnet(text), subnet)", "false"],
+    ["tunnels may be in the host range", '{ cidr: hostRange, what: "HostRange" }, ', ""],
+    ["tunnels may be in an owner's subnet", ", ...owned]", "]"],
+    ["tunnels may not be in an aliased subnet", "network.owner)", "true)"],
+    [
+      "a pod may have the gateway's MAC",
+      "=== mac ? number : undefined",
+      "=== mac ? undefined : undefined",
+    ],
+    [
+      "the fabric may route an aliased subnet",
+      "natOutgoing || aliasedBecause === undefined",
+      "true",
+    ],
+    [
+      "a route to a missing network of the tenant is accepted",
+      "if (isMistake) throw",
+      "if (false) throw",
+    ],
+    ["a tenant's default for routes must fit all", " && network.reachNetworks !== undefined", ""],
+    ["routes may lead to networks that overlap", "[id, ...others].flatMap", "[id].flatMap"],
+    ["services need no range", "if (serviceCidrs.length > 0) return [];", "if (true) return [];"],
+    ["nobody hears of an alias without reason", "if (owner?.owner &&", "if (true ||"],
+  ]),
+  ...mutantsOf("lib/intent/reach_settings.ts", ["tests/unit/agent/reach/plan_reach_test.ts"], [
+    [
+      "one tenant opens the network of another",
+      "(peer.tenant !== tenant && !peer.names.includes(id))",
+      "false",
+    ],
+    ["a route leads one way only", "routes.get(other)?.add(id);", ""],
+  ]),
+  ...mutantsOf("lib/intent/field_rules.ts", REACH_CHECKS, [
+    ["a distributed gateway needs no address", "if (gateway !== undefined) return;", "return;"],
+    ["an external gateway may have reach", "Reach: reach.length > 0,", ""],
   ]),
   ...mutantsOf("lib/intent/plan/deletions.ts", [...DELETIONS, ...LIVE], [
     [
@@ -915,6 +1008,47 @@ export const mutants: readonly Mutant[] = [
       ],
     ],
   ),
+  ...mutantsOf("lib/agent/fabric/plan_fabric.ts", PLAN_REACH, [
+    [
+      "a network with a distributed gateway is only where it has pods",
+      "for (const network of distributedNetworksOf(documents))",
+      "for (const network of [] as NetworkRecord[])",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/reach/plan_reach.ts", PLAN_REACH, [
+    ["pods that have moved are here, too", ".filter((one) => isNewest(documents, one))", ""],
+    [
+      "the operator's tunnel address is not heeded",
+      "view.vtepIp ?? recorded : recorded",
+      "recorded : recorded",
+    ],
+    ["a pod of an owner has an alias", "aliasedBecause === undefined ? undefined : range", "range"],
+    ["pods are in no order", "a.address < b.address ? -1 : 1", "1"],
+  ]),
+  ...mutantsOf("lib/agent/reach/host_number.ts", ["tests/unit/agent/reach/host_number_test.ts"], [
+    ["two hosts have one number", "checkOf(documents, claim), ", ""],
+    ["a host's number changes", "if (why === undefined) return undefined;", ""],
+    [
+      "the flag of a second host changes the range",
+      "if (wish === undefined || wish === known)",
+      "if (true)",
+    ],
+    ["the last number is not given", "number <= lastHost; number++", "number < lastHost; number++"],
+  ]),
+  ...mutantsOf("lib/agent/store/remove_host_plan.ts", [
+    "tests/unit/agent/store/remove_host_test.ts",
+  ], [
+    [
+      "a removed host keeps its number",
+      "return [...endpoints, ...numberRemoval(documents, host)];",
+      "return endpoints;",
+    ],
+    [
+      "a removed host takes another's claim with it",
+      "const gone = isOwn ? [key, claim] : [key];",
+      "const gone = [key, claim];",
+    ],
+  ]),
   ...mutantsOf("lib/agent/fabric/fabric_sync.ts", ["tests/unit/agent/fabric/fabric_sync_test.ts"], [
     [
       "the uplink takes the default route's device",

@@ -10,7 +10,13 @@ import { keys, type PresenceRecord } from "../../intent/records.ts";
 import type { Check, Json } from "../../store/store.ts";
 import { Fault } from "../../util/errors.ts";
 import type { GcAct, GcAnswer } from "../api.ts";
-import { firstCommit, knownHosts, planHostRemoval, unreadableOf } from "./remove_host_plan.ts";
+import {
+  firstCommit,
+  type HostRemoval,
+  knownHosts,
+  planHostRemoval,
+  unreadableOf,
+} from "./remove_host_plan.ts";
 import type { StoreCache } from "./store_cache.ts";
 import { SILENT_BEATS } from "./presence.ts";
 
@@ -56,7 +62,7 @@ export async function removeHost(cache: StoreCache, options: RemoveHostOptions):
     acts,
     left: unreadableOf(cache.documents, host),
   });
-  if (isDry) return answer(planHostRemoval(cache.documents, host, wallMs()).map(({ act }) => act));
+  if (isDry) return answer(actsOf(planHostRemoval(cache.documents, host, wallMs())));
   return answer(await release(cache, options, await markLost(cache, host, last)));
 }
 
@@ -108,6 +114,10 @@ async function markLost(
   throw aliveFault(host, now.record);
 }
 
+function actsOf(removals: readonly HostRemoval[]): GcAct[] {
+  return removals.flatMap(({ act }) => act ?? []);
+}
+
 async function release(
   cache: StoreCache,
   { host, wallMs }: RemoveHostOptions,
@@ -123,7 +133,7 @@ async function release(
       removals.flatMap(({ writes }) => writes),
     );
     if (result.done) {
-      done.push(...removals.map(({ act }) => act));
+      done.push(...actsOf(removals));
       tries = 0;
       continue;
     }

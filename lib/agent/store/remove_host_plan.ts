@@ -13,8 +13,10 @@ import { folderOf, readableAt } from "../../intent/readable.ts";
 import {
   type AttachmentRecord,
   checkOf,
+  type ClaimRecord,
   type Documents,
   type EndpointRecord,
+  type HostNumberRecord,
   keys,
 } from "../../intent/records.ts";
 import { COMMIT_OPERATIONS, type Json } from "../../store/store.ts";
@@ -22,21 +24,37 @@ import type { GcAct } from "../api.ts";
 import { type CommitPart, releasing } from "../pods/endpoint_release.ts";
 import { attachmentKey, attachmentsOf, endpointKeyOf, endpointsOf } from "./documents.ts";
 
-/** The removal of one endpoint from a host, with its checks and writes. */
+/** The removal of one endpoint from a host, or of the host's number, with its checks and writes. */
 export interface HostRemoval extends CommitPart {
-  readonly act: GcAct;
+  /** Only for an endpoint. */
+  readonly act?: GcAct;
 }
 
-/** Returns the removals of `host` at `nowMs` of the epoch, by endpoint. */
+/** Returns the removals of `host` at `nowMs` of the epoch, by endpoint; the host's number is the last. */
 export function planHostRemoval(documents: Documents, host: string, nowMs: number): HostRemoval[] {
   const attachments = Map.groupBy(attachmentsOf(documents, host), endpointKeyOf);
   const bound = endpointsOf(documents)
     .filter((one) => one.bound?.host === host && one.dynamic?.heldSince === undefined)
     .map(({ tenant, network, container }) => keys.endpoint(tenant, network, container));
-  return [...new Set([...attachments.keys(), ...bound])].sort()
+  const endpoints = [...new Set([...attachments.keys(), ...bound])].sort()
     .map((key) =>
       removalOf(documents, { host, key, nowMs, attachments: attachments.get(key) ?? [] })
     );
+  return [...endpoints, ...numberRemoval(documents, host)];
+}
+
+/** Other hosts send to its addresses in pods' networks as long as it has a number. */
+function numberRemoval(documents: Documents, host: string): HostRemoval[] {
+  const key = keys.hostNumber(host);
+  const record = readableAt<HostNumberRecord>(documents, key);
+  if (!record) return [];
+  const claim = keys.hostNumberClaim(record.number);
+  const isOwn = readableAt<ClaimRecord>(documents, claim)?.owner === key;
+  const gone = isOwn ? [key, claim] : [key];
+  return [{
+    checks: gone.map((one) => checkOf(documents, one)),
+    writes: gone.map((one) => ({ key: one, value: undefined })),
+  }];
 }
 
 /** Returns the first of `removals` that fit into one commit beside `more` checks and writes. */
@@ -60,7 +78,7 @@ export function unreadableOf(documents: Documents, host: string): string[] {
 /** Returns the host labels that any record names: hosts of the intent, agents, attachments, bindings. */
 export function knownHosts(documents: Documents): ReadonlySet<string> {
   const named = [...documents.keys()].map((key) => key.split("/"))
-    .filter(([folder = ""]) => ["hosts", "agents", "attachments"].includes(folder))
+    .filter(([folder = ""]) => ["hosts", "agents", "attachments", "hostnumbers"].includes(folder))
     .map(([, host = ""]) => host);
   const bound = endpointsOf(documents).flatMap((one) =>
     [one.bound?.host, one.pin?.host, one.host].filter((host) => host !== undefined)

@@ -3,6 +3,7 @@
 import { countIds, mergeRanges, parseVlanRanges, VLANS } from "../../ipam/ranges.ts";
 import { Fault } from "../../util/errors.ts";
 import type { EndpointRecord, NetworkRecord, TenantRecord } from "../records.ts";
+import { isDistributed } from "../reach_settings.ts";
 import { checkUsers } from "./policy_users.ts";
 import { nameOf, networkKeyOf, tenantKeyOf } from "./stored.ts";
 import type { Target } from "./target.ts";
@@ -29,11 +30,25 @@ function checkLocalTags(
     ...tenants.flatMap(({ vlans }) => vlans === undefined ? [] : parseVlanRanges(vlans)),
     ...networks.flatMap(({ encap, tag }) => encap === "vlan" ? [{ first: tag, last: tag }] : []),
   ]);
-  if (countIds(taken) < countIds([VLANS])) return;
+  // Networks with a distributed gateway are on every host; of the others at least one is somewhere.
+  const needed = networks.filter((one) => one.encap === "vxlan" && isDistributed(one)).length;
+  if (countIds(taken) + Math.max(1, needed) <= countIds([VLANS])) return;
+  if (needed > 1) throw tooManyDistributed(needed, countIds([VLANS]) - countIds(taken));
   throw new Fault("exhausted", "no VLAN is left for hosts to tag VXLAN networks locally", {
     why: "Vlans of tenants and VLAN networks take all of 1-4094",
     fix: "narrow the Vlans of a tenant",
   });
+}
+
+function tooManyDistributed(needed: number, free: number): Fault {
+  return new Fault(
+    "exhausted",
+    `${needed} VXLAN networks with a distributed gateway are too many`,
+    {
+      why: `each needs a VLAN of its own on every host, and Vlans and VLAN networks leave ${free}`,
+      fix: "narrow the Vlans of a tenant, or make some gateways external",
+    },
+  );
 }
 
 function checkDefaults(networks: ReadonlyMap<string, NetworkRecord>): void {

@@ -85,3 +85,23 @@ Deno.test("explainPod() says why a pod is nowhere, would be refused, or cannot b
   assertEquals(silent.state, "refused");
   assertMatch(silent.reason, /API server does not answer/);
 });
+
+Deno.test("explainPod() says how hosts connect the pod's network, if they do", async () => {
+  const about = async (more: object) => {
+    const blue = documentsOf().get("networks/t/blue")?.value as object;
+    const documents = documentsOf({
+      endpoints: [endpointOf("web", "10.9.0.1")],
+      attachments: [attachmentOf("web", "10.9.0.1")],
+      more: { "networks/t/blue": { ...blue, gatewayType: "distributed", ...more } },
+    });
+    return (await ask(documents, "web")).notes;
+  };
+  assertEquals(await about({}), []);
+  assertEquals(await about({ owner: true, reach: ["host", "outside"] }), [
+    "t/blue has a distributed gateway, reaches host, outside, and owns 10.9.0.0/29 in the hosts' stacks",
+  ]);
+  assertEquals(await about({ aliasedBecause: "s/n" }), [
+    "t/blue has a distributed gateway, reaches nothing beyond it, and is aliased in the hosts' stacks, " +
+    "because of s/n",
+  ]);
+});

@@ -46,11 +46,13 @@ Deno.test("claimHostNumber() says when all numbers are taken", async () => {
   const store = new MemoryStore();
   const cache = await StoreCache.load(store);
   await recordHostRange(cache, "10.200.0.0/22");
-  const claims = Array.from({ length: 254 }, (_, n) => ({
+  const claims = Array.from({ length: 253 }, (_, n) => ({
     key: `claims/host/${n + 1}`,
     value: { schema: 1, owner: `hostnumbers/x${n}` },
   }));
   for (const write of claims) await cache.tryCommit([], [write]);
+  await claimHostNumber(cache, "h0");
+  assertEquals(hostNumberOf(cache.documents, "h0"), 254);
   const fault = await assertRejects(() => claimHostNumber(cache, "h1"), Fault);
   assertEquals(fault.code, "exhausted");
 });

@@ -140,3 +140,31 @@ Deno.test("a record that this version cannot read is not listed", async () => {
   await agent.cache.catchUp();
   assertEquals(column(list(agent, "networks"), "name"), ["m", "n"]);
 });
+
+Deno.test("networks are listed with their gateway and reach, hosts with their addresses in pods' networks", () => {
+  const network = { ...{ schema: 1, encap: "vlan", tag: 1, subnet: "10.0.0.0/24" }, name: "n" };
+  const records = {
+    "tenants/t": {
+      ...{ schema: 1, name: "t", defaultNetType: "vlan" },
+      ...{ subnetPool: "10.0.0.0/16", allocSubnetLen: 24, reach: ["outside"] },
+      gatewayType: "distributed",
+    },
+    "networks/s/n": { ...network, tenant: "s" },
+    "networks/t/n": { ...network, tenant: "t", aliasedBecause: "r/n" },
+    "hosts/h1": { schema: 1, name: "h1" },
+    "hosts/h2": { schema: 1, name: "h2" },
+    "hostnumbers/h2": { schema: 1, host: "h2", number: 3 },
+    "clusters/settings": { schema: 1, hostRange: "10.200.0.0/16" },
+  };
+  const documents = new Map(
+    Object.entries(records).map(([key, value]) => [key, { value, revision: 1 }]),
+  );
+  const networks = recordItems(documents, "networks");
+  assertEquals(column(networks, "gatewayType"), ["external", "distributed"]);
+  assertEquals(column(networks, "reach"), [[], ["outside"]]);
+  assertEquals(column(networks, "aliasedBecause"), [undefined, "r/n"]);
+  assertEquals(recordItems(documents, "hosts"), [
+    { name: "h1" },
+    { name: "h2", node: "10.200.64.3", nat: "10.200.128.3" },
+  ]);
+});

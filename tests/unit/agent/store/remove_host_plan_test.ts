@@ -22,9 +22,9 @@ const dbHere = attachmentOf("db", "10.9.0.2", { endpoint: "db", generation: 3 })
 type Parts = Parameters<typeof documentsOf>[0];
 const planned = (parts: Parts, host = "host1") => planHostRemoval(documentsOf(parts), host, 1_000);
 const summary = (parts: Parts, host?: string) =>
-  planned(parts, host).map(({ act: { act, endpoint, address, pod, pinned } }) =>
-    [act, endpoint, address, pod || "-", ...pinned ? ["pinned"] : []].join(" ")
-  );
+  planned(parts, host).flatMap(({ act }) => act ?? []).map((
+    { act, endpoint, address, pod, pinned },
+  ) => [act, endpoint, address, pod || "-", ...pinned ? ["pinned"] : []].join(" "));
 
 const pinned: EndpointRecord = { ...named, host: "host1" };
 const elsewhere: EndpointRecord = { ...web, bound: { host: "host2", generation: 2 } };

@@ -148,3 +148,21 @@ Deno.test("removeHost() names unreadable records and leaves them", async () => {
   assertEquals((await remove(store)).left, [key]);
   assertEquals(store.database.documents.has(key), true);
 });
+
+Deno.test("removeHost() releases the number of a host, and only its own claim", async () => {
+  for (const owner of ["hostnumbers/host1", "hostnumbers/host2"]) {
+    const store = storeOf(2);
+    store.database.put({
+      "hostnumbers/host1": { schema: 1, host: "host1", number: 7 },
+      "hostnumbers/host2": { schema: 1, host: "host2", number: 8 },
+      "claims/host/7": { schema: 1, owner },
+      "claims/host/8": { schema: 1, owner: "hostnumbers/host2" },
+    });
+    const { acts } = await remove(store, { isDry: true });
+    assertEquals((await remove(store)).acts, acts);
+    assertEquals(acts.length, 2);
+    assertEquals(store.database.keysBelow("hostnumbers/"), ["hostnumbers/host2"]);
+    const kept = owner.endsWith("1") ? ["claims/host/8"] : ["claims/host/7", "claims/host/8"];
+    assertEquals(store.database.keysBelow("claims/"), kept);
+  }
+});

@@ -1,4 +1,6 @@
 import { assertEquals } from "@std/assert";
+import { planRestore } from "../../../../lib/intent/plan_restore.ts";
+import type { NetworkRecord } from "../../../../lib/intent/records.ts";
 import { attachment } from "../files.ts";
 import { IntentDatabase } from "../intent_database.ts";
 
@@ -54,6 +56,7 @@ Deno.test("an owner stays one whatever comes, and gives its subnet back when its
   apply(store, "add", B);
   apply(store, "replace", A, B);
   assertEquals(owners(store), { "a/n": "b/n", "b/n": "owner" });
+  assertEquals(apply(store, "replace", A, B).operations, []);
   apply(store, "replace", A, tenant("b", { n: "10.0.0.0/24" }, "external"));
   assertEquals(owners(store), { "a/n": "owner", "b/n": "none" });
   apply(store, "replace", A, B);
@@ -98,6 +101,9 @@ Deno.test("a network whose subnet changes owns the new one, if it is free", () =
   assertEquals(store.get("owners/subnets")?.networks, { "10.9.0.0/24": "a/n" });
   apply(store, "add", tenant("b", { n: "10.9.0.0/25" }));
   assertEquals(owners(store), { "a/n": "owner", "b/n": "a/n" });
+  apply(store, "add", tenant("b", { n: "10.8.0.0/24" }));
+  apply(store, "replace", tenant("b", { n: "10.9.0.0/25" }), tenant("a", { n: "10.9.0.0/24" }));
+  assertEquals(owners(store), { "a/n": "owner", "b/n": "a/n" });
 });
 
 Deno.test("a subnet passes from one tenant's network to another's in one plan", () => {
@@ -116,6 +122,22 @@ Deno.test("an owner that this version cannot read keeps its subnet", () => {
   apply(store, "add", B);
   assertEquals(store.get("networks/b/n")?.aliasedBecause, "a/n");
   assertEquals(store.get("owners/subnets")?.networks, { "10.0.0.0/24": "a/n" });
+  apply(store, "add", tenant("c", { n: "10.5.0.0/24" }));
+  assertEquals(store.get("owners/subnets")?.networks, {
+    ...{ "10.0.0.0/24": "a/n", "10.5.0.0/24": "c/n" },
+  });
+});
+
+Deno.test("going back makes a network aliased again, though its subnet is free", () => {
+  const store = new IntentDatabase();
+  apply(store, "add", A, B);
+  store.applyFile("delete", { Tenants: [{ Name: "a" }] }, { force: true });
+  const past = new Map([["networks/b/n", store.get("networks/b/n") as unknown as NetworkRecord]]);
+  apply(store, "add", B);
+  assertEquals(owners(store), { "b/n": "owner" });
+  store.apply(planRestore(store.documents, past));
+  assertEquals(owners(store), { "b/n": "a/n" });
+  assertEquals(store.keysBelow("owners/"), []);
 });
 
 Deno.test("records of version 0.1.0 have external gateways, and the same file changes nothing", () => {

@@ -133,6 +133,15 @@ const refused: readonly Refused[] = [
     ]),
     says: "ReachNetworks of a/n are refused",
   },
+  {
+    name: "more VXLAN networks on every host than VLANs are left",
+    file: file([
+      tenant("a", [net("n", 0), net("m", 1)], {
+        ...{ DefaultNetType: "vxlan", Vxlans: "1-9", Vlans: "1-4093" },
+      }),
+    ]),
+    says: "2 VXLAN networks with a distributed gateway are too many: each needs a VLAN of its own",
+  },
 ];
 
 for (const { name, file, says } of refused) {
