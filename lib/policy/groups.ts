@@ -172,6 +172,7 @@ export class Groups {
 function isSameButLabels(a: Endpoint, b: Endpoint): boolean {
   return a.tenant === b.tenant && a.address === b.address && a.group === b.group &&
     a.here?.tag === b.here?.tag && a.here?.mac === b.here?.mac &&
+    a.here?.isDistributed === b.here?.isDistributed &&
     a.pod?.namespace === b.pod?.namespace && a.pod?.name === b.pod?.name &&
     JSON.stringify(a.ports) === JSON.stringify(b.ports);
 }

@@ -17,6 +17,8 @@ export interface Here {
   readonly mac: string;
   /** Unique name of the network that has the tag. */
   readonly network?: string;
+  /** The network has a distributed gateway: what policies allow goes on in its tables. */
+  readonly isDistributed?: boolean;
 }
 
 /** One address of one pod, in one network. */

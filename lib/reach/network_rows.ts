@@ -86,13 +86,15 @@ function entryRows({ network: { tag, reach }, model, policed }: Placed): FlowRow
   ];
 }
 
-function answerRows({ network: { tag } }: Placed): FlowRow[] {
+function answerRows({ network: { tag }, model: { self } }: Placed): FlowRow[] {
   const state = (state: string, mark = "") =>
     `ct_state=${state},ct_zone=${serviceZone(tag)}${mark}`;
   const network = ofNetwork(tag);
   return [
     [T.answers, 100, `${state("+rpl+trk", ",ct_mark=0x1")},ip,${network}`, resubmit(T.intoHost)],
     [T.answers, 95, `${state("+trk")},ip,${network},reg10=0x1`, resubmit(T.deliver)],
+    // The gateway does not forward within a network, and its MAC would be flooded.
+    [T.answers, 92, `${state("+trk")},ip,${network},dl_dst=${self.mac}`, "drop"],
     [T.answers, 90, `${state("+trk")},ip,${network}`, "NORMAL"],
   ];
 }

@@ -1,6 +1,7 @@
 // Which endpoints must be compiled again: those with a changed record, attachment or pod, and those on
-// this host whose network got another access tag. Needs no scan if it is known which records changed.
+// this host whose network got another access tag or kind of gateway. Needs no scan if it is known which records changed.
 
+import { isDistributed } from "../../intent/reach_settings.ts";
 import { readableAt } from "../../intent/readable.ts";
 import type {
   AttachmentRecord,
@@ -30,13 +31,21 @@ export interface EndpointFacts {
   readonly attachment: AttachmentRecord | undefined;
   /** Its access tag if it is on this host. */
   readonly tag: number | undefined;
+  /** Whether it is on this host, and its network has a distributed gateway. */
+  readonly isDistributed: boolean;
+}
+
+/** A network on this host. */
+interface Place {
+  readonly tag: number | undefined;
+  readonly isDistributed: boolean;
 }
 
 /** Follows the endpoints of all hosts. */
 export class ChangedEndpoints {
   readonly #attachments = new AttachmentIndex();
-  /** Access tags of the networks of this host's endpoints. */
-  #tags: ReadonlyMap<string, number | undefined> = new Map();
+  /** The networks of this host's endpoints. */
+  #places: ReadonlyMap<string, Place> = new Map();
 
   /** Returns all endpoints that may have changed, in the order of the records. */
   follow(input: EndpointInput): EndpointFacts[] {
@@ -56,8 +65,9 @@ export class ChangedEndpoints {
       if (!record) return [];
       const attachment = this.#attachments.of(key, record);
       const isHere = attachment?.host === host;
-      const tag = isHere ? this.#tags.get(networkKeyOf(attachment)) : undefined;
-      return [{ key, record, attachment, tag }];
+      const place = isHere ? this.#places.get(networkKeyOf(attachment)) : undefined;
+      const { tag, isDistributed = false } = place ?? {};
+      return [{ key, record, attachment, tag, isDistributed }];
     });
   }
 
@@ -66,18 +76,23 @@ export class ChangedEndpoints {
     return documents.keys();
   }
 
-  /** Returns the endpoints on this host whose networks have another tag than before. */
+  /** Returns the endpoints on this host whose networks have another tag or gateway than before. */
   #retagged({ documents, host, tagOf }: EndpointInput): string[] {
-    const before = this.#tags;
-    const now = new Map<string, number | undefined>();
-    this.#tags = now;
+    const before = this.#places;
+    const now = new Map<string, Place>();
+    this.#places = now;
     return attachmentsOf(documents, host).flatMap((attachment) => {
       const key = networkKeyOf(attachment);
       if (!now.has(key)) {
         const network = findNetwork(documents, attachment);
-        now.set(key, network && tagOf(network));
+        now.set(key, {
+          tag: network && tagOf(network),
+          isDistributed: network !== undefined && isDistributed(network),
+        });
       }
-      return now.get(key) === before.get(key) ? [] : [endpointKeyOf(attachment)];
+      const [is, was] = [now.get(key), before.get(key)];
+      const isSame = is?.tag === was?.tag && is?.isDistributed === was?.isDistributed;
+      return isSame ? [] : [endpointKeyOf(attachment)];
     });
   }
 }

@@ -78,10 +78,10 @@ export class Compiler {
     const { fresh, gone: ended } = this.#pods.follow(kube.pods);
     const pods = [...fresh.map(fullName), ...ended];
     const news = this.#endpoints.follow({ documents, changed, pods, host, tagOf });
-    for (const { key, record, attachment, tag } of news) {
+    for (const { key, record, attachment, tag, isDistributed } of news) {
       const pod = attachment && this.#podOf(attachment);
-      if (this.#isKnown(key, record, attachment, pod, tag)) continue;
-      this.model.setEndpoint(policyEndpoint(record, attachment, { pod, tag }));
+      if (this.#isKnown(key, record, attachment, pod, tag, isDistributed)) continue;
+      this.model.setEndpoint(policyEndpoint(record, attachment, { pod, tag, isDistributed }));
     }
     this.#forget(gone);
     return this.flows.changes();

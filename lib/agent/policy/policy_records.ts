@@ -101,11 +101,18 @@ export function attachmentByEndpoint(documents: Documents): Map<string, Attachme
   return found;
 }
 
-/** Returns an endpoint as input of policies; `tag` is its access tag if it is on this host. */
+/**
+ * Returns an endpoint as input of policies; `tag` is its access tag if it is on this host, `isDistributed` says
+ * whether its network has a distributed gateway.
+ */
 export function policyEndpoint(
   record: EndpointRecord,
   attachment: AttachmentRecord | undefined,
-  { pod, tag }: { readonly pod: KubePod | undefined; readonly tag: number | undefined },
+  { pod, tag, isDistributed = false }: {
+    readonly pod: KubePod | undefined;
+    readonly tag: number | undefined;
+    readonly isDistributed?: boolean;
+  },
 ): Endpoint {
   const { tenant, network, container, group, labels } = record;
   const [attached] = attachment?.addresses ?? [];
@@ -123,7 +130,12 @@ export function policyEndpoint(
       protocol: { TCP: 6, UDP: 17, SCTP: 132 }[protocol],
     })),
     ...attachment && tag !== undefined
-      ? { here: { tag, mac: attachment.mac, network: keys.network(tenant, network) } }
+      ? {
+        here: {
+          ...{ tag, mac: attachment.mac, network: keys.network(tenant, network) },
+          ...isDistributed && { isDistributed },
+        },
+      }
       : {},
   };
 }

@@ -60,8 +60,8 @@ export class FlowTable {
   /** Adds or removes flows that belong to no particular rule. */
   changeAll(flows: readonly (readonly [FlowKey, actions: string])[], verb: "add" | "remove"): void {
     for (const [key, actions] of flows) {
-      if (verb === "add") this.addWhole(key, "", actions);
-      else this.removeWhole(key, "");
+      if (verb === "add") this.addWhole(key, actions, actions);
+      else this.removeWhole(key, actions);
     }
   }
 

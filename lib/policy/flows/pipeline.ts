@@ -13,6 +13,8 @@
 //       subjects, peers and services are one flow each, so their number is the sum, not the product.
 //   30  allowed: commits a new connection and returns to 12, forwards others.
 //   31  denied: drops, with one counting flow a policy.
+//   40  of networks with a distributed gateway: where others end with NORMAL, theirs go on here, so that what is
+//       routed passes twice, in the sender's network and then in the receiver's (reach/bridge_flows.ts).
 //
 // reg1 and reg2 are the addresses of client and server, reg3 the protocol and the server's port. For a
 // packet of a known connection they are those of the connection's first packet (ct_nw_src and so on), so
@@ -68,6 +70,7 @@ export const TABLES = {
   rules: { contiv: { out: 20, in: 22 }, kubernetes: { out: 21, in: 23 } },
   allowed: 30,
   denied: 31,
+  forward: 40,
 } as const;
 
 const FIRST_RULES = TABLES.rules.contiv.out;
@@ -227,7 +230,10 @@ export interface Guarded {
 }
 
 /** A network with a guarded endpoint on this host. */
-export type GuardedNetwork = Pick<Here, "tag" | "network">;
+export type GuardedNetwork = Pick<Here, "tag" | "network" | "isDistributed">;
+
+const forwardOf = ({ isDistributed }: GuardedNetwork) =>
+  isDistributed ? resubmit(TABLES.forward) : "NORMAL";
 
 const entry = (priority: number, match: string) => flowKey(TABLES.entry, priority, match);
 
@@ -256,24 +262,36 @@ export function shieldFlows({ tag, mac }: Guarded): KeyAndActions[] {
  * Returns the flow of the entry table for all other frames of a network under policy. Its cookie differs
  * where the same tag belongs to another network.
  */
-export function networkFlow({ tag, network = "" }: GuardedNetwork): KeyAndActions {
-  const number = NETWORKS + hash(network);
-  return [flowKey(TABLES.entry, 10, `reg0=${hex(tag)}`, number), "NORMAL"];
+export function networkFlow(network: GuardedNetwork): KeyAndActions {
+  const number = NETWORKS + hash(network.network ?? "");
+  const key = flowKey(TABLES.entry, 10, `reg0=${hex(network.tag)}`, number);
+  return [key, forwardOf(network)];
 }
 
 /** Returns the flows that forward what the rules of a network allowed, in that network only. */
-export function passedFlows({ tag }: GuardedNetwork): KeyAndActions[] {
+export function passedFlows(network: GuardedNetwork): KeyAndActions[] {
+  const { tag, isDistributed } = network;
   const passed = `${PASSED},ct_state=-inv+trk,ct_zone=${tag},ip,reg0=${hex(tag)}`;
-  const forward = `${setMark(0)},NORMAL`;
+  const forward = `${setMark(0)},${forwardOf(network)}`;
   const copy = `clone(ct(table=${TABLES.state},zone=${COPIES}))`;
   return [
     [flowKey(TABLES.state, 120, passed), forward],
     [flowKey(TABLES.state, 125, `${passed},nw_frag=yes`), `${copy},${forward}`],
+    // Above those of all networks, which forward.
+    ...(isDistributed ? [[19, "sctp,"], [1, ""]] as const : []).map((
+      [priority, match],
+    ): KeyAndActions => [
+      flowKey(TABLES.allowed, priority, `${match}reg0=${hex(tag)}`),
+      forwardOf(network),
+    ]),
   ];
 }
 
 /** Returns the access tag of a flow made by networkFlow(); undefined for any other. */
 export function tagOfNetworkFlow(flow: string): number | undefined {
-  const found = /table=10, priority=10,reg0=(0x[0-9a-f]+) actions=NORMAL$/.exec(flow)?.[1];
+  const found = /table=10, priority=10,reg0=(0x[0-9a-f]+) actions=(?:NORMAL|resubmit\(,40\))$/.exec(
+    flow,
+  )
+    ?.[1];
   return found === undefined ? undefined : Number(found);
 }

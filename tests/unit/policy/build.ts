@@ -43,12 +43,12 @@ export function change({ model, flows }: Built, was: RandomWorld, is: RandomWorl
 
 /** Returns a test's endpoint as the model wants it. */
 export function endpointOf(one: PlacedEndpoint): Endpoint {
-  const { id, tenant, group, namespace, labels, ports, tag } = one;
+  const { id, tenant, group, namespace, labels, ports, tag, isDistributed } = one;
   return {
     ...{ id, tenant, group, labels, ports },
     address: parseAddress(one.ip),
     pod: { namespace, name: id },
-    ...one.isHere ? { here: { tag, mac: macOf(one) } } : {},
+    ...one.isHere ? { here: { tag, mac: macOf(one), ...isDistributed && { isDistributed } } } : {},
   };
 }
 

@@ -9,24 +9,51 @@ type Tuple = Readonly<
 
 const [NEW, ESTABLISHED, REPLY, TRACKED] = [1, 2, 8, 32];
 
+/** What is remembered of a connection beside its first packet. */
+export interface Remembered {
+  /** Addresses that its packets get; those of answers are translated back. */
+  readonly source?: number;
+  readonly target?: number;
+  readonly mark?: number;
+}
+
+interface Connection extends Remembered {
+  readonly first: Tuple;
+  /** The first packet after its translation. */
+  readonly translated: Tuple;
+}
+
 /** Connections by zone. */
 export class Connections {
-  readonly #zones = new Map<number, Tuple[]>();
+  readonly #zones = new Map<number, Connection[]>();
 
   /** Remembers the connection that a packet begins. */
-  commit(zone: number, packet: Fields): void {
-    this.#zones.set(zone, [...this.#zones.get(zone) ?? [], tupleOf(packet)]);
+  commit(zone: number, packet: Fields, more: Remembered = {}): void {
+    const first = tupleOf(packet);
+    const { source = first.source, target = first.target } = more;
+    const translated = { ...first, source, target };
+    this.#zones.set(zone, [...this.#zones.get(zone) ?? [], { first, translated, ...more }]);
   }
 
-  /** Returns the first packet of the connection that a packet belongs to, and whether this is an answer. */
+  /** Returns the addresses that a packet gets which belongs to a known connection. */
+  translate(zone: number, packet: Fields): Fields {
+    const { connection, isReply } = this.find(zone, packet) ?? {};
+    if (!connection) return {};
+    const { first, translated } = connection;
+    return isReply
+      ? { nwSrc: first.target, nwDst: first.source }
+      : { nwSrc: translated.source, nwDst: translated.target };
+  }
+
+  /** Returns the connection that a packet belongs to, and whether the packet is an answer. */
   find(
     zone: number,
     packet: Fields,
-  ): { readonly first: Tuple; readonly isReply: boolean } | undefined {
+  ): { readonly connection: Connection; readonly isReply: boolean } | undefined {
     const tuple = tupleOf(packet);
-    for (const first of this.#zones.get(zone) ?? []) {
-      if (isSame(first, tuple)) return { first, isReply: false };
-      if (isSame(first, reversed(tuple))) return { first, isReply: true };
+    for (const connection of this.#zones.get(zone) ?? []) {
+      if (isSame(connection.first, tuple)) return { connection, isReply: false };
+      if (isSame(connection.translated, reversed(tuple))) return { connection, isReply: true };
     }
     return undefined;
   }
@@ -40,9 +67,11 @@ export class Connections {
 /** Returns the fields that ct() sets: of a known connection those of its first packet. */
 export function ctFields(connections: Connections, zone: number, packet: Fields): Fields {
   const known = connections.find(zone, packet);
-  const { source, target, protocol, sourcePort, targetPort } = known?.first ?? tupleOf(packet);
+  const { source, target, protocol, sourcePort, targetPort } = known?.connection.first ??
+    tupleOf(packet);
   return {
     ctZone: zone,
+    ctMark: known?.connection.mark ?? 0,
     ctState: TRACKED | (known ? ESTABLISHED | (known.isReply ? REPLY : 0) : NEW),
     ctNwSrc: source,
     ctNwDst: target,

@@ -1,14 +1,26 @@
-// A switch as far as policies need one. It reads the flows' text, starts at table 0 like a real bridge, finds
+// A switch as far as policies and distributed gateways need one. It reads the flows' text, starts at table 0 like a real bridge, finds
 // the flow that matches (conjunctive matches included: ovs-fields(7), "Conjunctive Match Fields"), and
 // follows its actions through registers and connection tracker until the frame is forwarded or dropped.
 
-import { type Connections, ctFields } from "./connections.ts";
+import type { Connections } from "./connections.ts";
+import { apply, outputOf, partsOf, type Track, trackAll, trackOf } from "./flow_actions.ts";
+import { FIRST, LATER, numberOf } from "./flow_words.ts";
 
 /** Fields of a frame and registers, `nwSrc` for what ovs-ofctl calls nw_src; an absent one is 0. */
 export type Fields = Readonly<Record<string, number>>;
 
 /** Where a frame ends. */
 export type Outcome = "forwarded" | "dropped";
+
+/** Where a frame ends, exactly. */
+export interface Ending {
+  /** OpenFlow number of the port that it leaves by, or how it is chosen; undefined for a dropped frame. */
+  readonly out: number | "NORMAL" | "IN_PORT" | undefined;
+  /** The frame as it leaves. */
+  readonly fields: Fields;
+  /** Tables that it has passed. */
+  readonly tables: readonly number[];
+}
 
 interface Match {
   readonly name: string;
@@ -32,16 +44,10 @@ interface Flow {
 }
 
 /** A frame at a ct(). */
-interface Held {
+interface Held extends Track {
   readonly fields: Record<string, number>;
-  readonly zone: number;
-  readonly isCommit: boolean;
 }
 
-const CT = /^ct\((commit,)?table=(\d+),zone=NXM_NX_REG0\[0\.\.15\]\)$/;
-
-/** Values of nw_frag, where lib/flow.h of Open vSwitch has bits: a fragment; not the first one. */
-export const [FIRST, LATER] = [1, 3];
 const FRAGMENTS: Readonly<Record<string, readonly [value: number, mask: number]>> = {
   first: [FIRST, 3],
   later: [LATER, 3],
@@ -50,11 +56,18 @@ const FRAGMENTS: Readonly<Record<string, readonly [value: number, mask: number]>
 
 const EVERY_BIT = 0xffff_ffff_ffff;
 
+const NO_FLOW: Flow = {
+  ...{ text: "", priority: 0, matches: [], conjId: undefined, parts: [], actions: ["drop"] },
+};
+
 /** Tables of flows. */
 export class FlowMachine {
   readonly #tables = new Map<number, Flow[]>();
+  readonly #missing: "error" | "dropped";
 
-  constructor(flows: readonly string[]) {
+  /** A packet without a flow is an error, unless `missing` says that this drops it, as a real bridge does. */
+  constructor(flows: readonly string[], missing: "error" | "dropped" = "error") {
+    this.#missing = missing;
     for (const text of flows) {
       const [, table = "0", priority = "", match = "", actions = ""] =
         /^cookie=0x[0-9a-f]+,(?: table=(\d+),)? priority=(\d+)(?:,(\S+))? actions=(.*)$/
@@ -72,48 +85,57 @@ export class FlowMachine {
     return this.runDatagram([frame], connections)[0]!;
   }
 
-  /**
-   * Returns where the fragments of a datagram end, the first one first. As on the userspace datapath, ct() holds
-   * them until all are there; those whose rest never comes are dropped.
-   */
+  /** Returns where and how a frame ends. */
+  follow(frame: Fields, connections: Connections): Ending {
+    return this.followDatagram([frame], connections)[0]!;
+  }
+
+  /** Returns where the fragments of a datagram end, the first one first. */
   runDatagram(fragments: readonly Fields[], connections: Connections): Outcome[] {
+    return this.followDatagram(fragments, connections)
+      .map(({ out }) => out === undefined ? "dropped" : "forwarded");
+  }
+
+  /**
+   * Returns where and how the fragments of a datagram end, the first one first. As on the userspace datapath,
+   * ct() holds them until all are there; those whose rest never comes are dropped.
+   */
+  followDatagram(fragments: readonly Fields[], connections: Connections): Ending[] {
     const walks = fragments.map((fields) => this.#walk({ ...fields }));
     while (true) {
       const steps = walks.map((walk) => walk.next());
       const held = steps.flatMap((step) => step.done ? [] : [step.value]);
       if (held.length < steps.length) {
-        return steps.map((step) => step.done ? step.value : "dropped");
+        return steps.map((step) =>
+          step.done ? step.value : { out: undefined, fields: step.value.fields, tables: [] }
+        );
       }
-      const [{ fields: first, zone }] = held as [Held];
-      const tracked = ctFields(connections, zone, first);
-      if (held.some(({ isCommit }) => isCommit) && (tracked.ctState! & 1) === 1) {
-        connections.commit(zone, first);
-      }
-      for (const { fields } of held) {
-        Object.assign(fields, tracked, fields.nwFrag === LATER ? { ctTpSrc: 0, ctTpDst: 0 } : {});
-      }
+      trackAll(held, connections);
     }
   }
 
-  *#walk(fields: Record<string, number>): Generator<Held, Outcome> {
-    for (let table: number | undefined = 0, hops = 0; table !== undefined; hops++) {
-      if (hops > 30) throw new Error(`a loop at table ${table}`);
+  *#walk(fields: Record<string, number>): Generator<Held, Ending> {
+    const tables: number[] = [];
+    for (let table: number | undefined = 0; table !== undefined;) {
+      tables.push(table);
+      if (tables.length > 40) throw new Error(`a loop at table ${table}`);
       let next: number | undefined;
       for (const action of this.#find(table, fields).actions) {
-        if (action === "NORMAL") return "forwarded";
+        const out = outputOf(action);
+        if (out !== undefined) return { out, fields, tables };
         // Copies end in their zone.
         if (action === "drop" || action.startsWith("clone(")) continue;
-        const ct = CT.exec(action);
-        if (!ct) {
+        const track = trackOf(action, fields);
+        if (!track) {
           next = apply(action, fields) ?? next;
           continue;
         }
-        yield { fields, zone: (fields.reg0 ?? 0) & 0xffff, isCommit: ct[1] !== undefined };
-        next = Number(ct[2]);
+        yield { fields, ...track };
+        next = track.table;
       }
       table = next;
     }
-    return "dropped";
+    return { out: undefined, fields, tables };
   }
 
   #find(table: number, fields: Fields): Flow {
@@ -134,6 +156,7 @@ export class FlowMachine {
       if (!whole) throw new Error(`table ${table} has no conj_id=${id} of priority ${priority}`);
       return whole;
     }
+    if (this.#missing === "dropped") return NO_FLOW;
     throw new Error(`table ${table} has no flow for ${JSON.stringify(fields)}`);
   }
 }
@@ -164,8 +187,7 @@ function flowOf(
     conjId: conjId === undefined ? undefined : Number(conjId.slice("conj_id=".length)),
     parts: [...actions.matchAll(/conjunction\((\d+),(\d+)\/(\d+)\)/g)]
       .map(([, id, k, n]) => ({ id: Number(id), k: Number(k), n: Number(n) })),
-    // Commas within brackets belong to an action.
-    actions: actions.split(/,(?![^(]*\))/),
+    actions: partsOf(actions),
   };
 }
 
@@ -202,7 +224,12 @@ function matchesOf(term: string): Match[] {
   const fragment = name === "nwFrag" ? FRAGMENTS[written] : undefined;
   if (fragment) return [matchOf(name, ...fragment)];
   const [value = "", mask] = written.split("/");
-  return [matchOf(name, numberOf(value), mask === undefined ? EVERY_BIT : numberOf(mask))];
+  return [matchOf(name, numberOf(value), mask === undefined ? EVERY_BIT : maskOf(value, mask))];
+}
+
+/** Of an address it is a prefix length. */
+function maskOf(value: string, mask: string): number {
+  return value.includes(".") ? 2 ** 32 - 2 ** (32 - Number(mask)) : numberOf(mask);
 }
 
 function camelCase(name: string): string {
@@ -211,61 +238,4 @@ function camelCase(name: string): string {
 
 function matchOf(name: string, value: number, mask: number): Match {
   return { name, value: halves(value), mask: halves(mask) };
-}
-
-/** Returns a number, a dotted address or a MAC address as a number. */
-export function numberOf(text: string): number {
-  if (text.includes(":")) return Number(`0x${text.replaceAll(":", "")}`);
-  return text.includes(".")
-    ? text.split(".").reduce((sum, byte) => sum * 256 + Number(byte), 0)
-    : Number(text);
-}
-
-/** Fields by the names that actions have for them. */
-const NXM: Readonly<Record<string, string>> = {
-  NXM_OF_IP_SRC: "nwSrc",
-  NXM_OF_IP_DST: "nwDst",
-  NXM_OF_IP_PROTO: "nwProto",
-  NXM_OF_TCP_SRC: "tpSrc",
-  NXM_OF_TCP_DST: "tpDst",
-  NXM_OF_UDP_SRC: "tpSrc",
-  NXM_OF_UDP_DST: "tpDst",
-  OXM_OF_SCTP_SRC: "tpSrc",
-  OXM_OF_SCTP_DST: "tpDst",
-  NXM_NX_CT_NW_SRC: "ctNwSrc",
-  NXM_NX_CT_NW_DST: "ctNwDst",
-  NXM_NX_CT_NW_PROTO: "ctNwProto",
-  NXM_NX_CT_TP_DST: "ctTpDst",
-  NXM_NX_PKT_MARK: "pktMark",
-};
-
-function fieldOf(nxm: string): string {
-  const name = NXM[nxm] ?? /^NXM_NX_(REG\d)$/.exec(nxm)?.[1]?.toLowerCase();
-  if (name === undefined) throw new Error(`unknown field ${nxm}`);
-  return name;
-}
-
-/** Does one action; returns the table that it leads to. */
-function apply(action: string, fields: Record<string, number>): number | undefined {
-  const table = /^resubmit\(,(\d+)\)$|^goto_table:(\d+)$/.exec(action);
-  if (table) return Number(table[1] ?? table[2]);
-  const set = /^set_field:(\w+)->(reg\d)$/.exec(action);
-  if (set) {
-    fields[set[2]!] = Number(set[1]);
-    return undefined;
-  }
-  const copied = /^(?:move:(\w+)\[\]|load:(\w+))->(\w+)\[(?:(\d+)\.\.(\d+))?\]$/.exec(action);
-  if (copied) {
-    const [, from, value, to = "", first = "0", last = "31"] = copied;
-    const field = fieldOf(to);
-    const number = from === undefined ? Number(value) : fields[fieldOf(from)] ?? 0;
-    fields[field] = withBits(fields[field] ?? 0, number, [Number(first), Number(last)]);
-    return undefined;
-  }
-  throw new Error(`unknown action ${action}`);
-}
-
-function withBits(old: number, value: number, [first, last]: [number, number]): number {
-  const mask = (2 ** (last - first + 1) - 1) * 2 ** first;
-  return ((old & ~mask) | ((value * 2 ** first) & mask)) >>> 0;
 }

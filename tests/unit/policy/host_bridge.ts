@@ -6,7 +6,8 @@ import { antispoofFlows } from "../../../lib/ovs/ports/antispoof_flows.ts";
 import { flowText } from "../../../lib/ovs/openflow/flow.ts";
 import { trunkFlows } from "../../../lib/ovs/uplink/trunk.ts";
 import { Connections } from "./connections.ts";
-import { type Fields, FIRST, FlowMachine, LATER, numberOf, type Outcome } from "./flow_machine.ts";
+import { type Fields, FlowMachine, type Outcome } from "./flow_machine.ts";
+import { FIRST, LATER, numberOf } from "./flow_words.ts";
 
 /** A pod's port. */
 export interface BridgePort {

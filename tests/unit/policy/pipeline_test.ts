@@ -4,7 +4,8 @@
 import { assertEquals } from "@std/assert";
 import type { ContivRule } from "../../../lib/policy/input.ts";
 import { build, macOf } from "./build.ts";
-import { type Fields, numberOf } from "./flow_machine.ts";
+import type { Fields } from "./flow_machine.ts";
+import { numberOf } from "./flow_words.ts";
 import { type BridgePacket, HostBridge } from "./host_bridge.ts";
 import type { PlacedEndpoint, RandomWorld } from "./random_worlds.ts";
 

@@ -15,6 +15,8 @@ export interface PlacedEndpoint extends TestEndpoint {
   readonly network: string;
   readonly tag: number;
   readonly isHere: boolean;
+  /** Its network has a distributed gateway. @default false */
+  readonly isDistributed?: boolean;
 }
 
 /** A world with all that is needed to change it a little. */

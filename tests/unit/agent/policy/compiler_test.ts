@@ -79,7 +79,8 @@ class Chance {
     const [tenant, name] = [this.#dice.one(TENANTS), this.#dice.one(NETWORKS)];
     const tag = 10 + this.#dice.below(3);
     const subnet = `10.1.${this.#dice.below(3)}.0/24`;
-    const record = { schema: 1, tenant, name, encap: "vlan", tag, subnet };
+    const gateway = subnet.startsWith("10.1.1.") ? { owner: true } : {};
+    const record = { schema: 1, tenant, name, encap: "vlan", tag, subnet, ...gateway };
     this.#put(`networks/${tenant}/${name}`, record);
   }
 

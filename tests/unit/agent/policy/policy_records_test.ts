@@ -56,6 +56,13 @@ Deno.test("policyEndpoint() is untold without its pod's labels, and here only wi
   assertEquals([unknown.labels, "here" in unknown, unknown.address & 255], [{}, false, 9]);
   const known = policyEndpoint(record, attachment, { pod: pod as never, tag: 100 });
   assertEquals([known.labels, known.here?.tag], [{ app: "web" }, 100]);
+  assertEquals(known.here && "isDistributed" in known.here, false);
+  const { here } = policyEndpoint(record, attachment, {
+    pod: undefined,
+    tag: 9,
+    isDistributed: true,
+  });
+  assertEquals(here?.isDistributed, true);
 });
 
 Deno.test("PolicyVlans counts every tag until some are set", () => {

@@ -1,0 +1,112 @@
+// The integration bridge of the example's host h1, with the flows that the program makes: of ports, of trunks, of
+// distributed gateways and of policies.
+
+import { bridgeFlows } from "../../../lib/reach/bridge_flows.ts";
+import { BASE_FLOWS } from "../../../lib/ovs/bridge/bridge.ts";
+import { flowText } from "../../../lib/ovs/openflow/flow.ts";
+import { portFlows } from "../../../lib/ovs/ports/port_flows.ts";
+import { trunkFlows } from "../../../lib/ovs/uplink/trunk.ts";
+import type { ContivRule } from "../../../lib/policy/input.ts";
+import { build } from "../policy/build.ts";
+import { Connections } from "../policy/connections.ts";
+import { type Ending, type Fields, FlowMachine } from "../policy/flow_machine.ts";
+import { numberOf } from "../policy/flow_words.ts";
+import { macOf, MODEL, type PodName, PODS, portOf, PORTS } from "./example_model.ts";
+
+/** An IPv4 packet; TCP from a high port to port 80 if nothing else is said. */
+export interface Packet {
+  readonly from: string;
+  readonly to: string;
+  readonly protocol?: number;
+  readonly ports?: readonly [from: number, to: number];
+  readonly tcpFlags?: number;
+}
+
+/** Who has policies, and which. */
+export type Policies = Readonly<Partial<Record<PodName, readonly ContivRule[]>>>;
+
+/** The bridge, and its connection tracker. */
+export class ExampleBridge {
+  readonly connections = new Connections();
+  readonly flows: readonly string[];
+  readonly #machine: FlowMachine;
+
+  constructor(policies: Policies = {}) {
+    const { flows: policyFlows, tags } = policyFlowsOf(policies);
+    const trunk = (ofport: number, vlans: readonly number[]) =>
+      trunkFlows({
+        ...{ ofport, tags: vlans, distributedTags: vlans, policyVlans: tags },
+        cookies: { value: 1n, mask: 0n },
+      });
+    this.flows = [
+      ...BASE_FLOWS.map(flowText),
+      ...PODS.map(portOf).flatMap((port) => portFlows(port.ofport, port, tags)).map(flowText),
+      ...trunk(PORTS.patch, [100, 101, 102]),
+      ...trunk(PORTS.uplink, [103]),
+      ...bridgeFlows(MODEL, PORTS, tags),
+      ...policyFlows,
+    ];
+    this.#machine = new FlowMachine(this.flows, "dropped");
+  }
+
+  /** Returns where a pod's packet to the gateway's MAC ends, or to `mac`. */
+  fromPod(pod: PodName, packet: Packet, mac = MODEL.self.mac): Ending {
+    const { ofport, mac: own } = portOf(pod);
+    return this.send(
+      { inPort: ofport, vlanTci: 0, dlSrc: numberOf(own), dlDst: numberOf(mac) },
+      packet,
+    );
+  }
+
+  /** Returns where a packet ends that the host's stack sends to pods. */
+  fromHost(packet: Packet): Ending {
+    const dlDst = numberOf("02:02:a9:fe:01:01");
+    return this.send(
+      { inPort: PORTS.host, vlanTci: 0, dlSrc: numberOf(MODEL.self.mac), dlDst },
+      packet,
+    );
+  }
+
+  /** Returns where a packet ends that comes from another host, to a MAC. */
+  fromTrunk(tag: number, packet: Packet, mac: string, inPort: number = PORTS.patch): Ending {
+    const tagged = { inPort, dlVlan: tag, vlanTci: 0x1000 | tag };
+    return this.send(
+      { ...tagged, dlSrc: numberOf(macOf(packet.from)), dlDst: numberOf(mac) },
+      packet,
+    );
+  }
+
+  /** Returns where any frame ends. */
+  send(frame: Fields, packet?: Packet): Ending {
+    return this.#machine.follow({ ...frame, ...packet && ipv4(packet) }, this.connections);
+  }
+}
+
+function ipv4({ from, to, protocol = 6, ports = [40_000, 80], tcpFlags = 2 }: Packet): Fields {
+  return {
+    ...{ ethType: 0x800, nwSrc: numberOf(from), nwDst: numberOf(to), nwProto: protocol, nwTtl: 64 },
+    ...{ tpSrc: ports[0], tpDst: ports[1], tcpFlags: protocol === 6 ? tcpFlags : 0 },
+  };
+}
+
+/** Each pod is a group of its own name; networks of one tenant see each other's groups. */
+function policyFlowsOf(policies: Policies) {
+  const endpoints = PODS.map((pod) => {
+    const { tag, addresses: [ip = ""] } = portOf(pod);
+    const tenant = tag === 101 ? "two" : "one";
+    return {
+      ...{ id: pod, tenant, network: `n${tag}`, tag, ip, isHere: true, isDistributed: true },
+      ...{ namespace: "n", labels: {}, ports: [], group: pod },
+    };
+  });
+  const { flows } = build({
+    ...{ endpoints, namespaces: [], policies: [] },
+    tenants: ["one", "two"].map((tenant) => ({
+      ...{ tenant, subnets: {} },
+      groups: endpoints.filter((one) => one.tenant === tenant)
+        .map(({ id }) => ({ name: id, policies: policies[id] ? [id] : [] })),
+      policies: Object.entries(policies).map(([name, rules]) => ({ name, rules })),
+    })),
+  });
+  return { flows: flows.flows(), tags: flows.tags };
+}
