@@ -54,7 +54,7 @@ const INNER_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
     ...["agent/pods/local_tags.ts", "agent/pods/port_external_ids.ts"],
   ]],
   ["agent/reach", [
-    ...["agent/api.ts", "agent/store", "agent/fabric"],
+    ...["agent/api.ts", "agent/store", "agent/fabric", "agent/pods/mtus.ts"],
     ...["agent/pods/local_tags.ts", "agent/pods/port_external_ids.ts"],
   ]],
   ["agent/policy", [
@@ -71,10 +71,11 @@ const INNER_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
   ["agent/gc", ["agent/api.ts", "agent/store", "agent/pods"]],
   ["agent/reconcile", [
     ...["agent/api.ts", "agent/store", "agent/fabric", "agent/pods", "agent/policy", "agent/gc"],
+    "agent/reach/reach_sync.ts",
   ]],
   ["agent/server", [
     ...["agent/api.ts", "agent/store", "agent/fabric", "agent/pods", "agent/policy", "agent/kube"],
-    ...["agent/cni", "agent/gc", "agent/reconcile"],
+    ...["agent/cni", "agent/gc", "agent/reconcile", "agent/reach"],
   ]],
   ["intent/choice", ["intent"]],
   ["intent/examples", []],

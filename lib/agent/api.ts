@@ -309,6 +309,10 @@ export interface HealthAnswer {
   readonly setups?: SetupCounts;
   /** What keeps policies from being in force; absent where they are. */
   readonly policies?: string;
+  /** What keeps pods from what their networks may reach; absent where nothing does. */
+  readonly reach?: string;
+  /** What of the host's own may keep them from it, with the fix; absent where nothing does. */
+  readonly reachWarnings?: readonly string[];
   /** Absent without a cluster. */
   readonly kube?: KubeHealth;
 }

@@ -1,10 +1,13 @@
 // Opens the agent's drivers: each with a hook for fault injection, and with a time limit for every call.
 
+import type { HostStack } from "../net/host/host_stack.ts";
+import { openHostStack } from "../net/host/open_host_stack.ts";
 import type { Links } from "../net/links.ts";
-import { openLinks } from "../net/open_links.ts";
+import { openHostEvents, openLinks } from "../net/open_links.ts";
 import { type Fabric, openFabric } from "../ovs/fabric.ts";
 import { openSwitch } from "../ovs/ports/open_switch.ts";
 import { openPolicyTables, type PolicyTables } from "../ovs/policy_tables/policy_tables.ts";
+import { openReachSwitch, type ReachSwitch } from "../ovs/reach/reach_switch.ts";
 import type { Datapath, Switch } from "../ovs/switch.ts";
 import { openRuntimes } from "../runtimes/open_runtimes.ts";
 import type { Runtimes } from "../runtimes/runtime.ts";
@@ -41,6 +44,9 @@ export interface Drivers {
   /** Access tags under policy, which the switch's flows follow; the policy enforcer sets them. */
   readonly policyVlans: PolicyVlans;
   readonly links: Links;
+  /** Distributed gateways: in Open vSwitch, and in the host's own stack. */
+  readonly reachSwitch: ReachSwitch;
+  readonly hostStack: HostStack;
   readonly runtimes: Runtimes;
 }
 
@@ -72,6 +78,8 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
   };
   const ovs = openSwitch(options.ovsDriver, place);
   stack.defer(() => ovs.close());
+  const hostStack = openHostStack({ openEvents: (names) => openHostEvents(links, names) });
+  stack.defer(() => hostStack.close());
   const runtimes = openRuntimes({ docker: options.docker });
   return {
     switch: limited("Open vSwitch", hooked("switch", ovs, ["onChange", "state", "close"]), limitMs),
@@ -80,6 +88,8 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
     policyTables: hooked("policies", openPolicyTables(place)),
     policyVlans,
     links: limited("the kernel", hooked("links", links, ["close"]), limitMs),
+    reachSwitch: limited("Open vSwitch", hooked("reach", openReachSwitch(place)), limitMs),
+    hostStack: limited("the kernel", hooked("stack", hostStack, ["close"]), limitMs),
     runtimes: limited("the container runtime", hooked("runtimes", runtimes, ["follow"]), limitMs),
   };
 }

@@ -39,6 +39,7 @@ import { teardownPod } from "./pods/teardown.ts";
 import { SandboxSet } from "./pods/sandbox_set.ts";
 import { UnmatchedPods } from "./pods/unmatched_pods.ts";
 import { PolicyEnforcer } from "./policy/policy_enforcer.ts";
+import { ReachSync } from "./reach/reach_sync.ts";
 import { checkPods } from "./reconcile/drift_watch.ts";
 import { InterfaceErrors } from "./reconcile/interface_errors.ts";
 import { reconcileOnce } from "./reconcile/reconcile.ts";
@@ -57,6 +58,7 @@ export interface AgentParts {
     | "hostLabel"
     | "uplink"
     | "vtepIp"
+    | "hostRange"
     | "isUplinkForced"
     | "setsArpIgnore"
     | "logsDrops"
@@ -118,18 +120,30 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
       setsArpIgnore: options.setsArpIgnore,
     },
   });
+  const reach = new ReachSync({
+    ...{ host, store, driver: drivers.reachSwitch, stack: drivers.hostStack, tags, mtus, fabric },
+    ...{ flags: options, policyVlans: drivers.policyVlans, log },
+  });
+  // What a network needs on this host beside its ports. Its flows to the host name the fabric's ports.
+  const surroundings: Pick<FabricSync, "ensure"> = {
+    ensure: async (scope) => {
+      await fabric.ensure(scope);
+      await reach.ensure();
+    },
+  };
   const tables: FlushingTables = flushing(
     drivers.policyTables,
     () => plumbing.datapath === "netdev",
   );
   const policies = new PolicyEnforcer({
-    ...{ host, store, tables, vlans: drivers.policyVlans, switch: ovs, fabric, tags },
+    ...{ host, store, tables, vlans: drivers.policyVlans, switch: ovs, tags },
+    fabric: surroundings,
     ...{ log, logDedup, logsDrops: options.logsDrops },
   });
 
   // Pods.
   const claimDeps: ApplyClaimDeps = {
-    ...{ store, plumbing, tags, policies, fabric, clock, log, reconcileSignal },
+    ...{ store, plumbing, tags, policies, fabric: surroundings, clock, log, reconcileSignal },
   };
   const setupDeps: SetupDeps = {
     ...{ host, store, runtimes, plumbing, sandboxes, podMetadata, clock, log },
@@ -167,7 +181,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
   const reconcileDeps = {
     ...{ host, store, plumbing, runtimes, sandboxes, gracePeriod, setUpLate, clock, log, logDedup },
     networks: {
-      ...{ tags, mtus, aliasesInFlight, policies, fabric },
+      ...{ tags, mtus, aliasesInFlight, policies, fabric, reach },
       interfaceErrors: new InterfaceErrors({ switch: ovs, log }),
     },
     attachLatePods: () => attachLatePods(lateAttach),
@@ -178,7 +192,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
   };
 
   return {
-    ...{ store, policies, sandboxes, mtus, cluster, setups },
+    ...{ store, policies, reach, sandboxes, mtus, cluster, setups },
     signals: { reconcile: reconcileSignal, fabric: fabricSignal, policies: policies.signal },
     memoryTrim,
     tearDown,
@@ -189,7 +203,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
         reconcileOnce: () => reconcileOnce(reconcileDeps),
         ...{ gracePeriod, reconcileSignal, memoryTrim, log },
       },
-      fabric: { fabric, fabricSignal, memoryTrim },
+      fabric: { fabric: surroundings, fabricSignal, memoryTrim },
       heldAddresses: { host, store, clock, log },
       runtime: {
         ...{ host, store, runtimes, sandboxes, clock, log, logDedup },
@@ -197,7 +211,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
       },
       drift: {
         checkPods: (...args: CheckArguments) => checkPods(podChecks, ...args),
-        ...{ fabric, reconcileSignal, log },
+        ...{ fabric, reach, reconcileSignal, log },
       },
     },
     /** What following a cluster works with, but for the folder of its state. */

@@ -59,7 +59,9 @@ const SETTINGS: readonly KernelSetting[] = [
   { key: "net/ipv4/ip_forward", value: "1" },
   { key: `net/ipv4/conf/${HOST_PORT}/forwarding`, value: "1" },
   { key: `net/ipv4/conf/${HOST_PORT}/rp_filter`, value: LOOSE },
+  // No router's advertisement, and no address of its own: pods have IPv4.
   { key: `net/ipv6/conf/${HOST_PORT}/accept_ra`, value: "0", isOptional: true },
+  { key: `net/ipv6/conf/${HOST_PORT}/disable_ipv6`, value: "1", isOptional: true },
 ];
 
 function routesOf(

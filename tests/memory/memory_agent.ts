@@ -15,6 +15,7 @@ import { MemoryFabric } from "./memory_fabric.ts";
 import { MemoryKernel } from "./memory_kernel.ts";
 import { MemoryLinks } from "./memory_links.ts";
 import { MemoryPolicyTables } from "./memory_policy_tables.ts";
+import { MemoryHostStack, MemoryReachSwitch } from "./memory_reach.ts";
 import { MemoryRuntimes } from "./memory_runtimes.ts";
 import { MemoryStore } from "./memory_store.ts";
 import { MemorySwitch } from "./memory_switch.ts";
@@ -33,6 +34,8 @@ export function makeHost() {
     links: new MemoryLinks(kernel, ALIAS_PREFIX),
     switch: new MemorySwitch(),
     fabric: new MemoryFabric(),
+    reachSwitch: new MemoryReachSwitch(),
+    hostStack: new MemoryHostStack(),
     policyTables: new MemoryPolicyTables(),
     policyVlans,
   };

@@ -21,6 +21,7 @@ import type { Plumbing } from "../pods/plumbing.ts";
 import { hostEndOf } from "../pods/port_external_ids.ts";
 import type { Sandboxes } from "../pods/sandboxes.ts";
 import { planSteps } from "../pods/steps.ts";
+import type { ReachSync } from "../reach/reach_sync.ts";
 import { attachmentKey, attachmentsOf, type HostView } from "../store/documents.ts";
 import { suspectsOf, wrongEnd } from "./pod_end_checks.ts";
 
@@ -49,6 +50,7 @@ export interface DriftWatchDeps {
   /** Checks the pods that events are about, and those of a walk: checkPods(). */
   readonly checkPods: (events: readonly LinkEvent[], walk: number | undefined) => Promise<void>;
   readonly fabric: Pick<FabricSync, "hasDrifted">;
+  readonly reach: Pick<ReachSync, "hasDrifted">;
   /** Undefined where the kernel sends no notifications. */
   readonly events: LinkEvents | undefined;
   /** Handles teardowns that were noted while the agent was unreachable; never throws. */
@@ -67,7 +69,10 @@ export async function watchDrift(deps: DriftWatchDeps, signal: AbortSignal): Pro
     if (events.length > 0 || walk !== undefined) {
       await tryPart(deps, () => deps.checkPods(events, walk));
     }
-    if (round % FABRIC_ROUNDS === 0) await tryPart(deps, () => checkFabric(deps));
+    if (round % FABRIC_ROUNDS === 0) {
+      await tryPart(deps, () => checkFabric(deps));
+      await tryPart(deps, () => checkReach(deps));
+    }
     if (round % NOTES_ROUNDS === 0) await deps.handleNotes();
   }
 }
@@ -83,6 +88,12 @@ async function tryPart(
 async function checkFabric({ fabric, log, reconcileSignal }: DriftWatchDeps): Promise<void> {
   if (!await fabric.hasDrifted()) return;
   log.info("flows of uplink or overlay have changed, reconciling");
+  reconcileSignal.notify();
+}
+
+async function checkReach({ reach, log, reconcileSignal }: DriftWatchDeps): Promise<void> {
+  if (!await reach.hasDrifted()) return;
+  log.info("flows, addresses, routes or packet filter of reach have changed, reconciling");
   reconcileSignal.notify();
 }
 

@@ -29,6 +29,7 @@ import { hostEndOf } from "../pods/port_external_ids.ts";
 import type { Sandboxes } from "../pods/sandboxes.ts";
 import { type Actual, type Desired, planSteps, type Step } from "../pods/steps.ts";
 import type { PolicyEnforcer } from "../policy/policy_enforcer.ts";
+import type { ReachSync } from "../reach/reach_sync.ts";
 import { attachmentsOf, type HostView } from "../store/documents.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 import type { InterfaceErrors } from "./interface_errors.ts";
@@ -65,6 +66,7 @@ export interface NetworkState {
   readonly aliasesInFlight: AliasesInFlight;
   readonly policies: Pick<PolicyEnforcer, "ensure">;
   readonly fabric: Pick<FabricSync, "ensure">;
+  readonly reach: Pick<ReachSync, "ensure">;
   readonly interfaceErrors: Pick<InterfaceErrors, "log">;
 }
 
@@ -125,10 +127,11 @@ export async function reconcileOnce(deps: ReconcileDeps): Promise<number> {
     { store, mtus: networks.mtus, aliasesInFlight: networks.aliasesInFlight, log: deps.log },
     mine.filter((one) => !released.has(one.id)),
   );
-  const { desired, untagged } = sortByTag(networks.tags, store.documents, kept);
-  // Policy flows come before the anti-spoofing flows that hand frames to them. What fails here has
-  // been logged, and is closed.
+  // Flows of policies and gateways come before the ports' flows that hand frames to them. What fails here
+  // has been logged, and is closed.
   await networks.policies.ensure({ isFresh: true }).catch(() => {});
+  await networks.reach.ensure({ isFresh: true });
+  const { desired, untagged } = sortByTag(networks.tags, store.documents, kept);
   await plumbing.syncFlows(desired, new Set(actual.rows.map((row) => row.name)));
   await networks.fabric.ensure({ isFresh: true });
   const failed = states.failed + await detachUntagged(deps, untagged, actual);
@@ -136,6 +139,7 @@ export async function reconcileOnce(deps: ReconcileDeps): Promise<number> {
   const handled = [...released, ...untagged.map(({ attachment }) => attachment.id)];
   const steps = planSteps(desired, without(actual, handled));
   const left = await runAll(deps, [...steps, ...unfinished(desired, steps)], actual);
+  await networks.reach.ensure({ portsFollow: true });
   // No step repairs what is left now.
   networks.interfaceErrors.log();
   return failed + left + await deps.attachLatePods();

@@ -4,6 +4,7 @@ import type { Switch } from "../../ovs/switch.ts";
 import type { HealthAnswer } from "../api.ts";
 import type { ClusterSync } from "../kube/cluster_sync.ts";
 import type { PolicyEnforcer } from "../policy/policy_enforcer.ts";
+import type { ReachSync } from "../reach/reach_sync.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 import { unreadableLines } from "../store/unreadable_records.ts";
 import type { SetupCounter } from "./setup_counter.ts";
@@ -19,6 +20,7 @@ export interface HealthDeps {
   readonly store: Pick<StoreCache, "documents" | "unreachable" | "trouble" | "pendingCount">;
   readonly switch: Pick<Switch, "state">;
   readonly policies: Pick<PolicyEnforcer, "problem">;
+  readonly reach: Pick<ReachSync, "problem" | "warnings">;
   readonly setups: SetupCounter;
   /** Its `sync` is there a moment after the start, where there is a cluster. */
   readonly cluster: { readonly sync?: Pick<ClusterSync, "health"> };
@@ -26,7 +28,7 @@ export interface HealthDeps {
 
 /** Returns the agent's health as it is now; asks nothing of the outside. */
 export function healthOf(deps: HealthDeps): HealthAnswer {
-  const { options, store, policies, cluster } = deps;
+  const { options, store, policies, reach, cluster } = deps;
   const trouble = store.unreachable ?? store.trouble;
   return {
     version: options.version,
@@ -40,5 +42,7 @@ export function healthOf(deps: HealthDeps): HealthAnswer {
     setups: deps.setups.counts(),
     ...cluster.sync ? { kube: cluster.sync.health() } : {},
     ...policies.problem === undefined ? {} : { policies: policies.problem },
+    ...reach.problem === undefined ? {} : { reach: reach.problem },
+    ...reach.warnings.length === 0 ? {} : { reachWarnings: reach.warnings },
   };
 }

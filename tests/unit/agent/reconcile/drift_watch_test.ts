@@ -250,9 +250,15 @@ Deno.test("a pod that cannot be checked now stops no other, and is checked the n
 /** Watches for `rounds`; returns what was done in which round. */
 async function watch(
   rounds: number,
-  { events = [], hasDrifted = () => Promise.resolve(false), checkPods = () => Promise.resolve() }: {
+  {
+    events = [],
+    hasDrifted = () => Promise.resolve(false),
+    hasReachDrifted = () => Promise.resolve(false),
+    checkPods = () => Promise.resolve(),
+  }: {
     readonly events?: readonly (readonly LinkEvent[])[];
     readonly hasDrifted?: () => Promise<boolean>;
+    readonly hasReachDrifted?: () => Promise<boolean>;
     readonly checkPods?: () => Promise<void>;
   } = {},
 ) {
@@ -279,6 +285,7 @@ async function watch(
         return await hasDrifted();
       },
     },
+    reach: { hasDrifted: () => round > rounds ? Promise.resolve(false) : hasReachDrifted() },
     handleNotes: () => Promise.resolve(void (round <= rounds && done.push(`${round}: notes`))),
     ...{ log, reconcileSignal: { notify: () => notified++ } },
   }, stop.signal);
@@ -305,6 +312,16 @@ Deno.test("flows that have changed lead to one log line and a reconciliation", a
   const hasDrifted = () => Promise.resolve(++checks === 2);
   const { log, notified } = await watch(8, { hasDrifted });
   assertEquals([notified, log.lines.length], [1, 1]);
+});
+
+Deno.test("what the host has of reach is checked though the fabric cannot be, and reconciled", async () => {
+  let checks = 0;
+  const { log, notified } = await watch(8, {
+    hasDrifted: () => Promise.reject(new Fault("timeout", "Open vSwitch is busy")),
+    hasReachDrifted: () => Promise.resolve(++checks === 2),
+  });
+  assertEquals([checks, notified], [4, 1]);
+  assertEquals(log.lines.filter((line) => line.includes("reach")).length, 1);
 });
 
 Deno.test("a failed check is logged at level debug, and later rounds continue", async () => {

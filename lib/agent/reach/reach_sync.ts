@@ -1,0 +1,150 @@
+// Keeps this host's part of distributed gateways as the records say: the port to the host's stack, the stack itself,
+// and flows. What cannot be had never stops pods here from being attached: it is logged once, and they reach
+// their own network meanwhile.
+//
+// A host without such networks has none of this, and the code for it is not loaded.
+
+import type { HostStack } from "../../net/host/host_stack.ts";
+import type { ReachSwitch } from "../../ovs/reach/reach_switch.ts";
+import { KeyedQueue } from "../../util/async/keyed_queue.ts";
+import { type Fault, faultFrom } from "../../util/errors.ts";
+import type { Log } from "../../util/log.ts";
+import type { FabricSync } from "../fabric/fabric_sync.ts";
+import type { LocalTags } from "../pods/local_tags.ts";
+import type { Mtus } from "../pods/mtus.ts";
+import { distributedNetworksOf, type HostView, isBlank } from "../store/documents.ts";
+import type { StoreCache } from "../store/store_cache.ts";
+import { claimHostNumber, hostNumberOf } from "./host_number.ts";
+import type { ReachWork } from "./reach_work.ts";
+
+/** What reach is kept with. */
+export interface ReachDeps extends HostView {
+  readonly store: Pick<StoreCache, "documents" | "commit">;
+  readonly driver: ReachSwitch;
+  readonly stack: HostStack;
+  readonly flags: ReachFlags;
+  readonly tags: Pick<LocalTags, "tagOf">;
+  readonly mtus: Pick<Mtus, "of">;
+  readonly fabric: Pick<FabricSync, "uplink">;
+  /** Access tags under policy. */
+  readonly policyVlans: { has(tag: number): boolean };
+  readonly log: Pick<Log, "info" | "warn" | "error">;
+}
+
+/** What the operator's flags say. */
+export interface ReachFlags {
+  readonly vtepIp?: string | undefined;
+  readonly hostRange?: string | undefined;
+}
+
+/** How much is made. */
+export interface ReachScope {
+  /** Whatever is there: somebody else may have changed it. @default false */
+  readonly isFresh?: boolean;
+  /**
+   * True once the ports of pods follow the records: then flows of networks that have no distributed gateway
+   * any more go. Before, their ports still need them. @default false
+   */
+  readonly portsFollow?: boolean;
+}
+
+/** Makes this host's part as desired, one change after the other. */
+export class ReachSync {
+  readonly #deps: ReachDeps;
+  readonly #queue = new KeyedQueue();
+  /** What does it; undefined until there is such a network. */
+  #work: ReachWork | undefined;
+  /** Whether nothing is left of an earlier time, or of an earlier agent. */
+  #isClean = false;
+  #problem = "";
+  #warnings: readonly string[] = [];
+
+  constructor(deps: ReachDeps) {
+    this.#deps = deps;
+  }
+
+  /** What keeps pods from what they may reach; undefined if nothing does, as far as it is known. */
+  get problem(): string | undefined {
+    return this.#problem === "" ? undefined : this.#problem;
+  }
+
+  /** What of the host's own may keep pods from it, with the fix. */
+  get warnings(): readonly string[] {
+    return this.#warnings;
+  }
+
+  /** Makes all of it as the records say now. Never faults. */
+  ensure(scope: ReachScope = {}): Promise<void> {
+    // Asked before each set-up: without such networks it costs nothing.
+    if (this.#isClean && !this.#isWanted()) return Promise.resolve();
+    return this.#queue.run("reach", async () => {
+      try {
+        this.#report(await this.#ensure(scope));
+      } catch (error) {
+        this.#report([faultFrom(error)]);
+      }
+    });
+  }
+
+  /** Reports whether somebody else has changed what was made. Faults: those of the drivers. */
+  hasDrifted(): Promise<boolean> {
+    const work = this.#work;
+    if (!work) return Promise.resolve(false);
+    return this.#queue.run("reach", () => work.hasDrifted());
+  }
+
+  async #ensure(scope: ReachScope): Promise<readonly Fault[]> {
+    const { store, host, flags } = this.#deps;
+    // A lost store says nothing of networks: what is installed stays.
+    if (isBlank(store.documents)) return [];
+    if (!this.#isWanted()) {
+      if (scope.portsFollow) await this.#clean();
+      return [];
+    }
+    this.#isClean = false;
+    if (hostNumberOf(store.documents, host) === undefined) {
+      await claimHostNumber(store, host, flags.hostRange);
+    }
+    this.#work ??= await this.#load();
+    const { problems, warnings } = await this.#work.ensure(scope);
+    if (warnings) this.#warn(warnings);
+    return problems;
+  }
+
+  #isWanted(): boolean {
+    return distributedNetworksOf(this.#deps.store.documents).length > 0;
+  }
+
+  async #clean(): Promise<void> {
+    const { store, host } = this.#deps;
+    // Without a number there never was anything.
+    if (hostNumberOf(store.documents, host) !== undefined) {
+      this.#work ??= await this.#load();
+      await this.#work.remove();
+    }
+    this.#work = undefined;
+    this.#isClean = true;
+    this.#warn([]);
+  }
+
+  async #load(): Promise<ReachWork> {
+    const { ReachWork } = await import("./reach_work.ts");
+    return new ReachWork(this.#deps);
+  }
+
+  #report(problems: readonly Fault[]): void {
+    const { log } = this.#deps;
+    const message = problems.map((one) => one.message).join("; also ");
+    if (message === this.#problem) return;
+    if (message !== "") log.error(`reach of pods: ${message}`);
+    else log.info("reach of pods works again");
+    this.#problem = message;
+  }
+
+  #warn(warnings: readonly string[]): void {
+    for (const warning of warnings) {
+      if (!this.#warnings.includes(warning)) this.#deps.log.warn(`reach of pods: ${warning}`);
+    }
+    this.#warnings = warnings;
+  }
+}
