@@ -12,7 +12,7 @@ import { HOST_PORT, type ReachModel } from "../../reach/reach_model.ts";
 import { aliasZone, serviceZone } from "../../reach/reach_tables.ts";
 import { Fault } from "../../util/errors.ts";
 import { planReach } from "./plan_reach.ts";
-import type { ReachDeps, ReachScope } from "./reach_sync.ts";
+import type { ReachDeps, ReachScope } from "./reach_deps.ts";
 
 /** What one round has found. */
 export interface ReachReport {
