@@ -64,27 +64,43 @@ async function status(cni: LabCniRuntime): Promise<void> {
   if (code !== 0) throw new Error(`STATUS ended with ${code}: ${out}`);
 }
 
-/** One round at `ports` ports. */
-async function round(host: Host, peer: Peer, bare: Bare, ports: number): Promise<void> {
-  const at = (name: string) => `${name}@${ports}`;
+/** A call, and the name of its samples. */
+type Call = readonly [name: string, call: () => Promise<unknown>];
+
+/** The calls of one face. */
+type Calls = Readonly<Record<"add" | "status" | "remove", Call>>;
+
+/** One round at `ports` ports. Which face is first changes from round to round. */
+async function round(host: Host, peer: Peer, bare: Bare, ports: number, n: number): Promise<void> {
+  const take = async ([name, call]: Call) => note(samples, `${name}@${ports}`, await timed(call));
   await using pod = await makePod("pod599");
+  await using container = await makePod("pod597");
   await using other = await makePod("peer");
   await using again = await makePod("pod598");
-  note(samples, at("empty script"), await timed(emptyScript));
-  note(samples, at("setup"), await timed(() => must(host, "setup", pod)));
-  note(samples, at("bare insert"), await bare.insert());
-  note(samples, at("status"), await timed(() => must(host, "status", pod)));
-  note(samples, at("peer ADD"), await timed(() => peer.call("ADD", other.id)));
-  note(samples, at("teardown"), await timed(() => must(host, "teardown", pod)));
-  note(samples, at("peer DEL"), await timed(() => peer.call("DEL", other.id)));
-  await using container = await makePod("pod597");
   const { cni, target } = cniOf(host, container);
-  note(samples, at("CNI ADD"), await timed(() => cni.add(target)));
-  note(samples, at("CNI STATUS"), await timed(() => status(cni)));
-  note(samples, at("CNI DEL"), await timed(() => cni.del(target)));
+  const kubelet: Calls = {
+    add: ["setup", () => must(host, "setup", pod)],
+    status: ["status", () => must(host, "status", pod)],
+    remove: ["teardown", () => must(host, "teardown", pod)],
+  };
+  const runtime: Calls = {
+    add: ["CNI ADD", () => cni.add(target)],
+    status: ["CNI STATUS", () => status(cni)],
+    remove: ["CNI DEL", () => cni.del(target)],
+  };
+  const [first, second] = n % 2 === 0 ? [kubelet, runtime] : [runtime, kubelet];
+  await take(["empty script", emptyScript]);
+  await take(first.add);
+  note(samples, `bare insert@${ports}`, await bare.insert());
+  await take(first.status);
+  await take(["peer ADD", () => peer.call("ADD", other.id)]);
+  await take(second.add);
+  await take(second.status);
+  await take(first.remove);
+  await take(["peer DEL", () => peer.call("DEL", other.id)]);
+  await take(second.remove);
   for (const verb of ["setup", "status", "teardown"] as const) {
-    const ms = await timed(() => withoutDoor(host, verb, again));
-    note(samples, at(`${verb} without the door`), ms);
+    await take([`${verb} without the door`, () => withoutDoor(host, verb, again)]);
   }
 }
 
@@ -186,6 +202,14 @@ function ratios(): Ratio[] {
       value: p50(`CNI DEL@${n}`) / p50(`peer DEL@${n}`),
     })),
     ...PORTS.map((n) => ({
+      what: `CNI ADD ÷ setup, ${n} ports`,
+      value: p50(`CNI ADD@${n}`) / p50(`setup@${n}`),
+    })),
+    ...PORTS.map((n) => ({
+      what: `CNI DEL ÷ teardown, ${n} ports`,
+      value: p50(`CNI DEL@${n}`) / p50(`teardown@${n}`),
+    })),
+    ...PORTS.map((n) => ({
       what: `CNI STATUS ÷ empty script, ${n} ports`,
       value: p50(`CNI STATUS@${n}`) / p50(`empty script@${n}`),
       goal: 0.4,
@@ -220,7 +244,7 @@ async function main(): Promise<void> {
     }
     await fill(host, peer, pods, others, ports);
     console.error(`${ports} ports: ${ROUNDS} rounds`);
-    for (let n = 0; n < ROUNDS; n++) await round(host, peer, bare, ports);
+    for (let n = 0; n < ROUNDS; n++) await round(host, peer, bare, ports, n);
   }
   await report("bench", "samples.json", { samples, ratios: ratios() });
 }

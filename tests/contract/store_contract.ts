@@ -104,6 +104,21 @@ function declareCommits(promise: Declare): void {
     ]);
   });
 
+  promise("a provisional commit is read, checked and followed as any other", async (bench) => {
+    const { store } = bench;
+    const isProvisional = true;
+    const first = await store.commit([], [{ key: "/a/1", value: 1 }], { isProvisional });
+    assert(first.done);
+    const { revision } = first;
+    const other = await bench.another();
+    assertEquals(await other.get("/a/1"), { key: "/a/1", value: 1, revision });
+    const check = { key: "/a/1", revision: revision - 1 };
+    const refused = await store.commit([check], [{ key: "/a/1", value: 2 }], { isProvisional });
+    assertEquals(refused, { done: false, conflict: "/a/1" });
+    const next = await other.commit([{ key: "/a/1", revision }], [{ key: "/a/1", value: 3 }]);
+    assert(next.done && next.revision > revision);
+  });
+
   promise("revisions only rise", async ({ store }) => {
     let last = 0;
     for (let n = 0; n < 5; n++) {

@@ -692,7 +692,11 @@ export const mutants: readonly Mutant[] = [
       "",
     ],
   ]),
+  ...mutantsOf("lib/store/sqlite/sqlite_rows.ts", ["tests/unit/store/sqlite/sqlite_rows_test.ts"], [
+    ["after a provisional commit none waits for the disk", "this.#mode === mode", "this.#mode"],
+  ]),
   ...mutantsOf("lib/agent/pods/commit_claim.ts", ["tests/unit/agent/pods/commit_claim_test.ts"], [
+    ["each claim is provisional", '(one) => one.state !== "ready"', "() => true"],
     [
       "a claim on any endpoint is kept while the store is unreachable",
       "if (!local.attachments.every((one) => isOurs(deps, one))) throw error;",
@@ -728,6 +732,16 @@ export const mutants: readonly Mutant[] = [
       "an attachment that was removed meanwhile is recorded as ready",
       "if ((documents.get(key)?.value as AttachmentRecord | undefined)?.id === one.id) continue;",
       "if (key && one) continue;",
+    ],
+    [
+      "an attachment is recorded as ready before its links are there",
+      "if (missing.delete(step) && missing.size === 0) onLinked();",
+      "onLinked();",
+    ],
+    [
+      "a rollback does not wait for the record that is being written",
+      "await recording?.catch(() => {}); // the rollback follows what is being written",
+      "",
     ],
     [
       "a pod's port comes before its policies",
@@ -1122,6 +1136,13 @@ export const mutants: readonly Mutant[] = [
       "true",
     ],
   ]),
+  ...mutantsOf("lib/agent/cni/cni_add.ts", ["tests/unit/agent/cni/cni_add_test.ts"], [
+    [
+      "a retry trusts what was recorded",
+      "await deps.applyClaim({ ...NOTHING, attachments: [before] });",
+      "",
+    ],
+  ]),
   ...mutantsOf("lib/agent/cni/cni_del.ts", ["tests/unit/agent/cni/cni_add_test.ts"], [
     ["DEL means all interfaces", "(one.cni?.ifname ?? one.interface) === ifname", "true"],
   ]),
@@ -1130,6 +1151,11 @@ export const mutants: readonly Mutant[] = [
       "GC collects other networks' attachments",
       "one.cni?.network === name\n",
       "one.cni\n",
+    ],
+    [
+      "GC collects what is being added",
+      "!queue.isBusy(addKey(one)) &&",
+      "",
     ],
     [
       "GC without a list takes it for an empty one",

@@ -9,6 +9,7 @@ import type { AttachmentRecord, Documents } from "../../intent/records.ts";
 import type { Sandbox } from "../../runtimes/runtime.ts";
 import { Fault, faultFrom, oneLine } from "../../util/errors.ts";
 import { isName, LONG_NAME_LIMIT } from "../../util/names.ts";
+import type { CommittedClaim } from "../pods/apply_claim.ts";
 import { logAttached } from "../pods/attachment_log.ts";
 import { type Claim, type Place, planClaim } from "../pods/claim.ts";
 import { commitClaim } from "../pods/commit_claim.ts";
@@ -58,8 +59,10 @@ async function addOnce(deps: CniAddDeps, call: CniCall, isRetry: boolean): Promi
   const present = attachmentsIn(store.documents, host, call.containerId);
   const before = present.find((one) => one.cni?.ifname === call.ifname);
   if (before?.state === "ready" && before.netnsInode === sandbox.netnsInode) {
-    if (isRetry) return resultOf(call, before, { hasForeign });
-    throw interfaceExists(call);
+    if (!isRetry) throw interfaceExists(call);
+    // An agent that was killed may have recorded it and not added its port.
+    await deps.applyClaim({ ...NOTHING, attachments: [before] });
+    return resultOf(call, before, { hasForeign });
   }
   const taken = [...links, ...present.map((one) => ({ name: one.interface }))]
     .map(({ name }) => name).filter((name) => name !== before?.interface);
@@ -79,6 +82,10 @@ async function addOnce(deps: CniAddDeps, call: CniCall, isRetry: boolean): Promi
   logAttached(deps, attachment, started);
   return resultOf(call, attachment, { hasForeign });
 }
+
+const NOTHING: Omit<CommittedClaim, "attachments"> = {
+  ...{ isNew: false, stale: [], checks: [], writes: [], pendingAs: undefined },
+};
 
 /** Finds the namespace of CNI_NETNS. */
 async function findNetns({ runtimes }: CniAddDeps, call: CniCall): Promise<Sandbox> {

@@ -136,6 +136,23 @@ Deno.test("GC with null as list releases what has no namespace any more, and kee
   assertEquals([(await runtime.call("GC", { config })).exit, seen()], [0, "c1,c3,c4"]);
 });
 
+Deno.test("GC leaves what is being added, though it is recorded as ready", async () => {
+  using bench = await startRuntime([N]);
+  const { agent, runtime } = bench;
+  const goOn = agent.host.switch.hangNext("addPort");
+  const adding = runtime.call("ADD");
+  const states = () => agent.attachments().map(({ state }) => state);
+  for (let turns = 0; states()[0] !== "ready" && turns < 1_000; turns++) {
+    await new Promise((done) => setTimeout(done));
+  }
+  const collecting = runtime.call("GC", { config: { "cni.dev/valid-attachments": [] } });
+  assertEquals([(await collecting).exit, states()], [0, ["ready"]]);
+  goOn();
+  assertEquals([(await adding).exit, states()], [0, ["ready"]]);
+  await runtime.call("GC", { config: { "cni.dev/valid-attachments": [] } });
+  assertEquals(states(), []);
+});
+
 Deno.test("STATUS says why an ADD would fail: switch, store, pool", async () => {
   using bench = await startRuntime([{ ...N, AllocRange: "10.9.0.1-10.9.0.2" }, { Name: "k" }]);
   const { agent, runtime } = bench;

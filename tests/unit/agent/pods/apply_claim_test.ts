@@ -81,6 +81,8 @@ async function committed(
   return { attachments, stale, isNew: true, checks: [], writes, pendingAs: undefined };
 }
 
+const pause = () => new Promise((done) => setTimeout(done));
+
 const stateOf = (cache: StoreCache, one: AttachmentRecord) =>
   (cache.documents.get(attachmentKey(one))?.value as AttachmentRecord | undefined)?.state;
 
@@ -90,6 +92,49 @@ Deno.test("applyClaim() installs policies and fabric before the port, and record
   await applyClaim(deps, await committed(cache, [one]));
   assertEquals(done, ["policies 100", "fabric", "attach"]);
   assertEquals(stateOf(cache, one), "ready");
+});
+
+Deno.test("applyClaim() records ready while ports are added, as soon as the links of all are there", async () => {
+  const { deps, cache } = await start();
+  const [one, two] = [attachment("a"), attachment("b", { interface: "net1" })];
+  const claim = await committed(cache, [one, two]);
+  const port = Promise.withResolvers<void>();
+  const linked: (() => void)[] = [];
+  const apply: ApplyClaimDeps["plumbing"]["apply"] = async (_, onLinked = () => {}) => {
+    linked.push(onLinked);
+    await port.promise;
+  };
+  const applying = applyClaim({ ...deps, plumbing: { ...deps.plumbing, apply } }, claim);
+  while (linked.length < 2) await pause();
+  linked[0]?.();
+  linked[0]?.();
+  await pause();
+  assertEquals([stateOf(cache, one), stateOf(cache, two)], ["planned", "planned"]);
+  linked[1]?.();
+  await pause();
+  assertEquals([stateOf(cache, one), stateOf(cache, two)], ["ready", "ready"]);
+  port.resolve();
+  await applying;
+});
+
+Deno.test("applyClaim() releases what is being recorded as ready where its port fails", async () => {
+  const { deps, cache, store } = await start();
+  const one = attachment("a");
+  const claim = await committed(cache, [one]);
+  const slow = Promise.withResolvers<void>();
+  const commit = store.commit.bind(store);
+  store.commit = async (checks, writes) => {
+    await slow.promise;
+    return await commit(checks, writes);
+  };
+  const apply: ApplyClaimDeps["plumbing"]["apply"] = (_, onLinked = () => {}) => {
+    onLinked();
+    setTimeout(() => slow.resolve(), 10);
+    return Promise.reject(refused);
+  };
+  const broken = { ...deps, plumbing: { ...deps.plumbing, apply } };
+  await assertRejects(() => applyClaim(broken, claim), Fault, "refused by the test");
+  assertEquals([stateOf(cache, one), await store.get(attachmentKey(one))], [undefined, undefined]);
 });
 
 Deno.test("applyClaim() makes only what is missing of an attachment that is ready", async () => {

@@ -7,6 +7,7 @@ import { commitClaim } from "../../../../lib/agent/pods/commit_claim.ts";
 import { AliasesInFlight } from "../../../../lib/agent/pods/pod_alias.ts";
 import { StoreCache } from "../../../../lib/agent/store/store_cache.ts";
 import type { EndpointRecord } from "../../../../lib/intent/records.ts";
+import type { CommitOptions } from "../../../../lib/store/store.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { MemoryLog } from "../../../memory/memory_log.ts";
 import { type Failure, MemoryStore } from "../../../memory/memory_store.ts";
@@ -49,6 +50,19 @@ Deno.test("a claim is committed to the store, and nothing is pending", async () 
   const { store, cache, log, commit } = await start();
   assertEquals(await commit(), { ...CLAIM, pendingAs: undefined });
   assertEquals([store.database.documents.has(KEY), cache.pendingCount, log.lines], [true, 0, []]);
+});
+
+Deno.test("a claim is provisional unless all that it has is ready already", async () => {
+  const { store, commit } = await start();
+  const asked: unknown[] = [];
+  const original = store.commit.bind(store);
+  store.commit = (checks, writes, options?: CommitOptions) => {
+    asked.push(options?.isProvisional);
+    return original(checks, writes);
+  };
+  await commit();
+  await commit({ ...CLAIM, attachments: [{ ...ATTACHMENT, state: "ready" }], checks: [] });
+  assertEquals(asked, [true, false]);
 });
 
 Deno.test("a claim without writes is answered without a commit, even while the store is unreachable", async () => {
