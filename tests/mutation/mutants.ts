@@ -692,9 +692,6 @@ export const mutants: readonly Mutant[] = [
       "",
     ],
   ]),
-  ...mutantsOf("lib/store/sqlite/sqlite_rows.ts", ["tests/unit/store/sqlite/sqlite_rows_test.ts"], [
-    ["after a provisional commit none waits for the disk", "this.#mode === mode", "this.#mode"],
-  ]),
   ...mutantsOf("lib/agent/pods/commit_claim.ts", ["tests/unit/agent/pods/commit_claim_test.ts"], [
     ["each claim is provisional", '(one) => one.state !== "ready"', "() => true"],
     [

@@ -1,8 +1,8 @@
 // When the log of a SQLite store is written to the disk: before a commit is answered, unless that is provisional.
 
 import { assertEquals } from "@std/assert";
-import { openDatabase } from "../../../../lib/store/sqlite/sqlite_file.ts";
-import { type PreparedCommit, Rows } from "../../../../lib/store/sqlite/sqlite_rows.ts";
+import { openDatabase } from "../../lib/store/sqlite/sqlite_file.ts";
+import { type PreparedCommit, Rows } from "../../lib/store/sqlite/sqlite_rows.ts";
 
 /** What SQLite calls the modes: 1 does not wait for the disk at a commit, 2 does. */
 const [NORMAL, FULL] = [1, 2];
