@@ -77,7 +77,8 @@ k8c_exec() {
 # ---- door: the launcher sends a kubelet's request to the running agent itself, without a JavaScript
 # ---- engine, in a third of the time. If that has no answer, the exec or CNI face sends the same request.
 
-# Succeeds if the agent that opened door $1 runs: the door has its process id and start time.
+# Succeeds if the agent that opened door $1 runs: the door has its process id and start time. From another
+# process namespace the agent is not seen: there the exec or CNI face asks by the socket.
 # shellcheck disable=SC2086 # the fields of stat: each must be an argument
 k8c_is_open() {
   [ -O "$1" ] && [ ! -h "$1" ] && [ -r "$1/agent" ] && [ -p "$1/ask" ] || return 1

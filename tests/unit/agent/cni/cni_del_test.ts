@@ -175,6 +175,25 @@ Deno.test("STATUS says why an ADD would fail: switch, store, pool", async () => 
   assertEquals(await asked, "ready", "a connection that comes up is waited for");
 });
 
+Deno.test("after a power cut, DEL and GC of old containers come before their pods' new ADDs: HoldAddress keeps the addresses", async () => {
+  using bench = await startRuntime([{ ...N, HoldAddress: "1h" }]);
+  const { agent, runtime } = bench;
+  const addressOf = (sandbox: string) =>
+    agent.attachments().find((one) => one.sandbox === sandbox)?.addresses[0];
+  for (const n of [1, 2, 3]) {
+    await runtime.call("ADD", { container: `old${n}`, pod: `default/p${n}` });
+  }
+  const before = [1, 2, 3].map((n) => addressOf(`old${n}`));
+  for (const n of [1, 2, 3]) agent.host.kernel.deleteNamespace(netnsOf(`old${n}`));
+  assertEquals((await runtime.call("DEL", { container: "old1", pod: "default/p1" })).exit, 0);
+  assertEquals((await runtime.call("GC", { config: { "cni.dev/valid-attachments": [] } })).exit, 0);
+  // Others come in another order.
+  for (const n of [3, 1, 2]) {
+    await runtime.call("ADD", { container: `new${n}`, pod: `default/p${n}` });
+  }
+  assertEquals([1, 2, 3].map((n) => addressOf(`new${n}`)), before);
+});
+
 Deno.test("containers that are gone without a DEL are released after the grace period", async () => {
   using bench = await startRuntime([N]);
   const { agent, runtime } = bench;
