@@ -101,14 +101,19 @@ function answerRows({ network: { tag }, model: { self } }: Placed): FlowRow[] {
 
 /** What pods may send to their gateway. */
 function gatewayRows({ network, model, routed, isOwner, trunk }: Placed): FlowRow[] {
-  const { tag, reach } = network;
+  const { tag, reach, gateway } = network;
   const from = `ip,${ofNetwork(tag)}`;
+  // The switch answers, as it does to ARP: the gateway's address is in no stack. RFC 792, echo reply.
+  const pong = "move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[]," +
+    `set_field:${model.self.mac}->eth_src,move:NXM_OF_IP_SRC[]->NXM_OF_IP_DST[],` +
+    `set_field:${gateway}->ip_src,set_field:64->nw_ttl,set_field:0->icmp_type,IN_PORT`;
   const services = reach.has("services") ? resubmit(T.toHost) : "drop";
   const isOpen = (["host", "outside", "ports"] as const).some((word) => reach.has(word));
   return [
     ...isOwner && trunk !== undefined
       ? [[T.toOtherHost, 100, ofNetwork(tag), outTagged(tag, trunk)] as const]
       : [],
+    [T.gateway, 120, `icmp,${ofNetwork(tag)},nw_dst=${gateway},icmp_type=8,icmp_code=0`, pong],
     ...routed.map(({ subnet }): FlowRow => [
       ...[T.gateway, 90, `${from},nw_dst=${bare(subnet)}`] as const,
       `dec_ttl,load:0x1->NXM_NX_REG10[],${resubmit(T.deliver)}`,

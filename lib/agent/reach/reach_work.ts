@@ -10,7 +10,7 @@ import { hostSideOf } from "../../reach/host_side.ts";
 import { FILTER_NAME } from "../../reach/packet_filter.ts";
 import { HOST_PORT, type ReachModel } from "../../reach/reach_model.ts";
 import { aliasZone, serviceZone } from "../../reach/reach_tables.ts";
-import { Fault } from "../../util/errors.ts";
+import { Fault, faultFrom } from "../../util/errors.ts";
 import { planReach } from "./plan_reach.ts";
 import type { ReachDeps, ReachScope } from "./reach_deps.ts";
 
@@ -90,7 +90,11 @@ export class ReachWork {
     const port = this.#port(model);
     try {
       ports = await driver.ensureHostPort(port);
-      report = await stack.ensure(hostSideOf(model), { isFresh: true });
+      report = await stack.ensure(hostSideOf(model), { isFresh: true }).catch(async (error) => {
+        if (faultFrom(error).code !== "not_found") throw error;
+        ports = await driver.ensureHostPort({ ...port, isLost: true });
+        return await stack.ensure(hostSideOf(model), { isFresh: true });
+      });
     } catch (error) {
       if (!before) await this.#close(model, ports, error);
       throw error;

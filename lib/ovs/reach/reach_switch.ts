@@ -51,6 +51,12 @@ export interface ReachFlows {
   readonly tunnel?: readonly string[] | undefined;
 }
 
+/** The desired port to the host's stack, and what is known of it. */
+export interface HostPortRequest extends DesiredHostPort {
+  readonly uplink?: string | undefined;
+  readonly isLost?: boolean;
+}
+
 /** What a ReachSwitch needs in addition to the options of its Switch. */
 export interface ReachSwitchOptions extends SwitchOptions {
   /** @default "contivTunnel" */
@@ -62,12 +68,11 @@ export interface ReachSwitchOptions extends SwitchOptions {
 /** Distributed gateways in Open vSwitch. Every call ends within its limit; calls are done one after another. */
 export interface ReachSwitch {
   /**
-   * Creates or corrects the port to the host's stack; `uplink` is the device to the VLAN fabric. Returns the
-   * numbers of all ports. Faults: usage, failed, conflict where a port of that name is not ours.
+   * Creates or corrects the port to the host's stack; `uplink` is the device to the VLAN fabric. With `isLost`,
+   * the port's link is not there, as when somebody has renamed it: the port is made anew. Returns the numbers
+   * of all ports. Faults: usage, failed, conflict where a port of that name is not ours.
    */
-  ensureHostPort(
-    desired: DesiredHostPort & { readonly uplink?: string | undefined },
-  ): Promise<ReachPorts>;
+  ensureHostPort(desired: HostPortRequest): Promise<ReachPorts>;
   /** Makes the flows exactly these, by difference, in one bundle for each bridge. Faults: those of tools. */
   setFlows(flows: ReachFlows): Promise<void>;
   /** Resolves MACs of tunnel addresses, on the userspace datapath; returns those that do not answer. */
@@ -115,11 +120,10 @@ class ReachDriver {
     this.#neighbours = new VtepNeighbours(options.rundir, new HostNet(options.netns));
   }
 
-  async ensureHostPort(
-    desired: DesiredHostPort & { readonly uplink?: string | undefined },
-    endMs: number,
-  ): Promise<ReachPorts> {
-    const { name, uplink } = desired;
+  async ensureHostPort(desired: HostPortRequest, endMs: number): Promise<ReachPorts> {
+    const { name, uplink, isLost = false } = desired;
+    // In a transaction of its own: ovs-vswitchd keeps a port that comes back in the same one.
+    if (isLost) await this.#removePort(endMs);
     const fabric = [PATCH_ON_INTEGRATION, PATCH_ON_TUNNEL, VXLAN_PORT];
     const names = [name, ...fabric, ...uplink === undefined ? [] : [uplink]];
     const seen = await findLinks(this.#tools, { names, endMs });
@@ -164,12 +168,17 @@ class ReachDriver {
   }
 
   async remove(endMs: number): Promise<void> {
-    const seen = await findLinks(this.#tools, { names: [], kind: HOST_KIND, endMs });
+    const seen = await findLinks(this.#tools, { names: [], endMs });
     const has = (name: string) => seen.bridges.some((row) => row.name === name);
     const options = { endMs, cookies: REACH_COOKIES };
     // Before the port's number is free.
     if (has(this.#options.bridge)) await this.#tools.syncFlowTexts([], options);
     if (has(this.#tunnelBridge)) await this.#tunnelTools.syncFlowTexts([], options);
+    await this.#removePort(endMs);
+  }
+
+  async #removePort(endMs: number): Promise<void> {
+    const seen = await findLinks(this.#tools, { names: [], kind: HOST_KIND, endMs });
     const args = planNoHostPort(seen, this.#options);
     if (args.length > 0) await this.#tools.vsctl(args, endMs);
   }
