@@ -78,7 +78,7 @@ const nothingMissed = async (pings: Pings) => {
 };
 
 Deno.test("gateway, words and external gateway again: pods of a network lose no packet, and reach what is open", async () => {
-  await onStage({ GatewayType: "external" }, async ({ host, own, aliased, change }) => {
+  await onStage({ GatewayType: "external" }, async ({ own, aliased, change }) => {
     const pods = [own[0], aliased[0]];
     await using mine = pingOn(own[0], "10.9.1.2", 0.02);
     await using theirs = pingOn(aliased[0], "10.9.1.2", 0.02);
