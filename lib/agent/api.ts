@@ -3,6 +3,7 @@
 
 import type { HostImpact } from "../intent/plan_impact.ts";
 import type { AttachmentState } from "../intent/records.ts";
+import type { OpenOptions } from "../store/open_options.ts";
 import type { FaultCode } from "../util/errors.ts";
 
 /** Default path of the agent's socket. */
@@ -306,6 +307,8 @@ export interface HealthAnswer {
   /** Errors that Open vSwitch reports of this host's bridges and ports; absent where there is none. */
   readonly interfaceErrors?: readonly { readonly name: string; readonly error: string }[];
   /** Absent from agents of older versions. */
+  readonly settings?: AgentSettings;
+  /** Absent from agents of older versions. */
   readonly setups?: SetupCounts;
   /** What keeps policies from being in force; absent where they are. */
   readonly policies?: string;
@@ -315,6 +318,45 @@ export interface HealthAnswer {
   readonly reachWarnings?: readonly string[];
   /** Absent without a cluster. */
   readonly kube?: KubeHealth;
+}
+
+/** Where an agent finds what it works with: for the doctor, also when the agent is dead. No secrets. */
+export interface AgentSettings {
+  readonly host: string;
+  readonly stateDir: string;
+  readonly ovsdb: string;
+  readonly ovsRundir: string;
+  readonly bridge: string;
+  /** Address, or `none`. */
+  readonly docker: string;
+  /** URL. */
+  readonly store: string;
+  /** Names of files, and the user; absent if there is none. */
+  readonly storeOptions?: OpenOptions;
+  readonly uplink?: string;
+  readonly vtepIp?: string;
+}
+
+/** Returns the file with the settings of the last agent at `socket`. */
+export function settingsFileOf(socket: string): string {
+  return `${socket}.settings`;
+}
+
+/** One finding of `doctor`. */
+export interface CheckItem {
+  readonly id: string;
+  readonly group: string;
+  readonly state: "ok" | "warning" | "failed";
+  readonly message: string;
+  /** The way out, where something is wrong. */
+  readonly fix?: string;
+}
+
+/** What `doctor` finds. */
+export interface DoctorAnswer {
+  /** Nothing failed. */
+  readonly ok: boolean;
+  readonly checks: readonly CheckItem[];
 }
 
 /** State of the connection to Kubernetes, and what is cached of it. */

@@ -13,6 +13,7 @@ import { type AgentOptions, isShared } from "./options.ts";
 import { doorOf, openDoor } from "./server/door.ts";
 import { lockFile } from "./server/lock_file.ts";
 import { healthOf } from "./server/health.ts";
+import { leaveSettings, settingsOf } from "./agent_settings.ts";
 import { listenPrivately, type PrivateListener } from "./server/private_socket.ts";
 import { RequestGate } from "./server/request_gate.ts";
 import { answer } from "./server/server.ts";
@@ -84,7 +85,9 @@ export async function runAgent(
     stopping,
     stack,
   );
-  const health = () => healthOf({ ...agent, options, switch: drivers.switch });
+  const settings = settingsOf(options);
+  await leaveSettings(socket, settings, log);
+  const health = () => healthOf({ ...agent, options, settings, switch: drivers.switch });
   openGate(gate, { agent, notes, health });
   agent.memoryTrim.note();
   await notes.handle(); // of callers that gave up just before requests were answered

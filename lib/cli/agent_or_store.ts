@@ -25,9 +25,14 @@ const CHANGE_MS = 300_000;
 const LIST_MS = 30_000;
 const HEALTH_MS = 5_000;
 
+/** Returns the path of the agent's socket: that of the option, else K8CONTIVNET_SOCKET, else the default. */
+export function agentSocket(socket: string | undefined): string {
+  return socket ?? (Deno.env.get("K8CONTIVNET_SOCKET") || DEFAULT_SOCKET);
+}
+
 /** Returns the agent at `socket` (else K8CONTIVNET_SOCKET, else the default) as a target. */
 export function agentTarget(socket: string | undefined): Target {
-  const path = socket ?? (Deno.env.get("K8CONTIVNET_SOCKET") || DEFAULT_SOCKET);
+  const path = agentSocket(socket);
   type Body = GcRequest | IntentRequest | RepairRequest | TraceRequest | WhyRequest;
   const ask = <T>(way: string, body: Body, limitMs = CHANGE_MS) =>
     askAgent<T>({ socket: path, path: `/v1/${way}`, body, limitMs });

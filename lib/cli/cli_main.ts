@@ -44,7 +44,7 @@ async function dispatch(
     tail: command.takesTail ? line.tail : [],
     options: line.common,
     output,
-    target: await lazyTarget(line, stack),
+    ...await lazyTarget(line, stack),
     caller: processCaller(),
   });
   return code ?? 0;
@@ -77,9 +77,13 @@ async function version(options: CommonOptions, output: Output): Promise<number> 
 }
 
 /** Opens what answers the command; loaded late, as `intent` and `pods` need neither. */
-async function lazyTarget(line: CommandLine, stack: AsyncDisposableStack): Promise<Target> {
-  const { agentTarget, storeTarget } = await import("./agent_or_store.ts");
-  return line.store
+async function lazyTarget(
+  line: CommandLine,
+  stack: AsyncDisposableStack,
+): Promise<{ readonly target: Target; readonly socket: string }> {
+  const { agentSocket, agentTarget, storeTarget } = await import("./agent_or_store.ts");
+  const target = line.store
     ? await storeTarget(line.store, line.storeOptions, stack)
     : agentTarget(line.socket);
+  return { target, socket: agentSocket(line.socket) };
 }

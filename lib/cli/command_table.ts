@@ -92,6 +92,11 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     options: [],
     load: async () => (await import("./status.ts")).status,
   },
+  doctor: {
+    ...{ takes: "", summary: "check this host; each problem with the way out" },
+    options: [],
+    load: async () => (await import("./doctor.ts")).doctor,
+  },
   kube: {
     ...{ takes: "rbac|status", summary: "permissions in Kubernetes, cluster state" },
     options: [],

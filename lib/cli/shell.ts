@@ -87,6 +87,8 @@ export interface Shell {
   readonly options: CommonOptions;
   readonly output: Output;
   readonly target: Target;
+  /** Path of the agent's socket. */
+  readonly socket: string;
   readonly caller: Caller;
 }
 

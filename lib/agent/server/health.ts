@@ -1,7 +1,7 @@
 // GET /v1/health: what `k8contivnet status` shows of the agent.
 
 import type { Switch } from "../../ovs/switch.ts";
-import type { HealthAnswer } from "../api.ts";
+import type { AgentSettings, HealthAnswer } from "../api.ts";
 import type { ClusterSync } from "../kube/cluster_sync.ts";
 import type { PolicyEnforcer } from "../policy/policy_enforcer.ts";
 import type { ReachSync } from "../reach/reach_sync.ts";
@@ -21,6 +21,7 @@ export interface HealthDeps {
   readonly switch: Pick<Switch, "state">;
   readonly policies: Pick<PolicyEnforcer, "problem">;
   readonly reach: Pick<ReachSync, "problem" | "warnings">;
+  readonly settings: AgentSettings;
   readonly setups: SetupCounter;
   /** Its `sync` is there a moment after the start, where there is a cluster. */
   readonly cluster: { readonly sync?: Pick<ClusterSync, "health"> };
@@ -39,6 +40,7 @@ export function healthOf(deps: HealthDeps): HealthAnswer {
     held: store.pendingCount,
     unreadable: unreadableLines(store.documents),
     ...deps.switch.state(),
+    settings: deps.settings,
     setups: deps.setups.counts(),
     ...cluster.sync ? { kube: cluster.sync.health() } : {},
     ...policies.problem === undefined ? {} : { policies: policies.problem },

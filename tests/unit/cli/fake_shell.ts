@@ -32,6 +32,7 @@ export function fakeShell(
       hasColor: false,
     },
     target: target as Target,
+    socket: "/none/agent.sock",
     caller: { by: "ada", host: "desk" },
     stdout,
     stderr,

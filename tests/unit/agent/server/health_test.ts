@@ -7,8 +7,13 @@ import { type MemoryAgent, startMemoryAgent, startPod } from "../../../memory/me
 
 const OPTIONS = { version: "1.2.3", hostLabel: "host1", store: "sqlite:/x" };
 
+const SETTINGS = {
+  ...{ host: "host1", stateDir: "/x", ovsdb: "unix:/db", ovsRundir: "/ovs", bridge: "br" },
+  ...{ docker: "none", store: "sqlite:/x" },
+};
+
 const health = ({ agent, host }: MemoryAgent) =>
-  healthOf({ ...agent, options: OPTIONS, switch: host.switch });
+  healthOf({ ...agent, options: OPTIONS, settings: SETTINGS, switch: host.switch });
 
 Deno.test("healthOf() names agent, store and connections, and counts set-ups by result", async () => {
   using agent = await startMemoryAgent();
@@ -21,6 +26,7 @@ Deno.test("healthOf() names agent, store and connections, and counts set-ups by 
   assertEquals(health(agent), {
     ...{ version: "1.2.3", host: "host1", pid: Deno.pid, store: "sqlite:/x" },
     ...{ held: 0, unreadable: [], ovsdb: "up", openflow: "down" },
+    settings: SETTINGS,
     setups: { ready: 1, unmatched: 1, hostNetwork: 0, failed: 1 },
   });
 });
@@ -42,7 +48,7 @@ Deno.test("healthOf() names records that cannot be read, and what is wrong with 
     writes: [{ key: "networks/t/n", value: { schema: 99 } }],
   }));
   const { unreadable, policies } = healthOf({
-    ...{ ...agent.agent, options: OPTIONS, switch: agent.host.switch },
+    ...{ ...agent.agent, options: OPTIONS, settings: SETTINGS, switch: agent.host.switch },
     policies: { problem: "the switch refused" },
   });
   assertEquals([unreadable.length, policies], [1, "the switch refused"]);

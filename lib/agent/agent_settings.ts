@@ -1,0 +1,35 @@
+// Where the agent finds what it works with, left beside its socket: the doctor also reads it when the agent is dead.
+
+import { faultFrom } from "../util/errors.ts";
+import type { Log } from "../util/log.ts";
+import { type AgentSettings, settingsFileOf } from "./api.ts";
+import type { AgentOptions } from "./options.ts";
+
+/** Returns the settings for others to read: names of files, no contents. */
+export function settingsOf(options: AgentOptions): AgentSettings {
+  const { hostLabel: host, stateDir, ovsdb, ovsRundir, bridge, docker, uplink, vtepIp } = options;
+  const { etcdCa, etcdCert, etcdKey, etcdUser, etcdPasswordFile } = options.storeOptions;
+  const files = { etcdCa, etcdCert, etcdKey, etcdUser, etcdPasswordFile };
+  const hasFiles = Object.values(files).some((one) => one !== undefined);
+  return {
+    ...{ host, stateDir, ovsdb, ovsRundir, bridge, docker, store: options.store },
+    ...hasFiles ? { storeOptions: files } : {},
+    ...uplink === undefined ? {} : { uplink },
+    ...vtepIp === undefined ? {} : { vtepIp },
+  };
+}
+
+/** Writes the settings for readers that come later; without them the doctor assumes the defaults. */
+export async function leaveSettings(
+  socket: string,
+  settings: AgentSettings,
+  log: Pick<Log, "warn">,
+): Promise<void> {
+  const path = settingsFileOf(socket);
+  try {
+    await Deno.writeTextFile(`${path}.new`, `${JSON.stringify(settings)}\n`, { mode: 0o600 });
+    await Deno.rename(`${path}.new`, path);
+  } catch (error) {
+    log.warn(`settings not left for the doctor: ${faultFrom(error).message}`);
+  }
+}

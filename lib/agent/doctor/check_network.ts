@@ -1,0 +1,172 @@
+// The network to other hosts and the container runtime: links, tunnel address, packets of full size between tunnel
+// addresses, Docker.
+
+import type { HostRecord, PresenceRecord } from "../../intent/records.ts";
+import { whyUnreadable } from "../../intent/readable.ts";
+import type { Entry } from "../../store/store.ts";
+import type { CheckItem } from "../api.ts";
+import { type CheckContext, findingsOf, socketPath } from "./findings.ts";
+import type { Machine } from "./machine.ts";
+
+const { ok, warning, failed, fault } = findingsOf("network");
+
+// IPv4 and ICMP headers of a ping.
+const PING_HEADERS = 28;
+const SMALL = 56;
+const MOST_PEERS = 8;
+
+/** Checks the network. */
+export async function checkNetwork(context: CheckContext): Promise<CheckItem[]> {
+  const [runtime, fabric] = await Promise.all([runtimeItems(context), fabricItems(context)]);
+  return [...fabric, ...runtime];
+}
+
+async function runtimeItems({ machine, settings: { docker } }: CheckContext): Promise<CheckItem[]> {
+  if (docker === "none") return [ok("docker", "pods are named network namespaces (--docker none)")];
+  const socket = socketPath(docker);
+  try {
+    const text = await machine.ask(socket, "/version");
+    const { Version } = JSON.parse(text) as { readonly Version?: string };
+    return [ok("docker", `Docker ${Version ?? "of unknown version"} answers at ${socket}`)];
+  } catch {
+    const isThere = await machine.stat(socket).catch(() => undefined);
+    return [
+      isThere
+        ? failed("docker", `Docker does not answer at ${socket}`, "systemctl restart docker")
+        : ok("docker", `no Docker at ${socket}: pods are named network namespaces`),
+    ];
+  }
+}
+
+/** A link as `ip -j addr` prints it. */
+interface Link {
+  readonly ifname: string;
+  readonly mtu: number;
+  readonly operstate?: string;
+  readonly flags?: readonly string[];
+  readonly "addr_info"?: readonly { readonly local?: string }[];
+}
+
+async function fabricItems(context: CheckContext): Promise<CheckItem[]> {
+  const { machine, settings } = context;
+  let links: readonly Link[];
+  try {
+    links = JSON.parse(await machine.run("ip", "-j", "addr")) as Link[];
+  } catch (error) {
+    return [fault("links", error, "install iproute2")];
+  }
+  const { hosts, agents } = await recordsOf(context);
+  const own = hosts.find(({ name }) => name === settings.host);
+  const uplink = settings.uplink ?? own?.intf;
+  const vtep = settings.vtepIp ?? own?.vtepIp;
+  return [
+    ...uplink === undefined ? [] : [uplinkItem(links, uplink)],
+    ...vtep === undefined
+      ? []
+      : await vtepItems(machine, { links, vtep, hosts, agents, host: settings.host }),
+  ];
+}
+
+/** Returns the hosts of the intent and their heartbeats; none if the store does not answer, which another check says. */
+async function recordsOf({ machine, settings: { store: url, storeOptions = {} } }: CheckContext) {
+  try {
+    const store = await machine.openStore(url, storeOptions);
+    try {
+      const read = async <T>(prefix: string) => valuesOf<T>((await store.list(prefix)).entries);
+      return {
+        hosts: await read<HostRecord>("hosts/"),
+        agents: await read<PresenceRecord>("agents/"),
+      };
+    } finally {
+      await store.close();
+    }
+  } catch {
+    return { hosts: [], agents: [] };
+  }
+}
+
+function valuesOf<T>(entries: readonly Entry[]): T[] {
+  return entries.filter(({ key, value }) => whyUnreadable(key, value) === undefined)
+    .map(({ value }) => value as unknown as T);
+}
+
+function uplinkItem(links: readonly Link[], name: string): CheckItem {
+  const link = links.find(({ ifname }) => ifname === name);
+  if (!link) {
+    return failed(
+      "uplink",
+      `uplink ${name} does not exist`,
+      "correct Intf of this host, or --uplink",
+    );
+  }
+  if (link.flags?.includes("UP") === false || link.operstate === "DOWN") {
+    return failed("uplink", `uplink ${name} is down`, `ip link set ${name} up, and see its cable`);
+  }
+  return ok("uplink", `uplink ${name} is up, MTU ${link.mtu}`);
+}
+
+async function vtepItems(
+  machine: Machine,
+  { links, vtep, hosts, agents, host }: {
+    readonly links: readonly Link[];
+    readonly vtep: string;
+    readonly hosts: readonly HostRecord[];
+    readonly agents: readonly PresenceRecord[];
+    readonly host: string;
+  },
+): Promise<CheckItem[]> {
+  const link = links.find(({ "addr_info": all = [] }) => all.some(({ local }) => local === vtep));
+  if (!link) {
+    const message = `this host does not have its tunnel address ${vtep}`;
+    return [failed("vtep", message, "add it to a link, or correct VtepIp, or --vtep-ip")];
+  }
+  const mtuOf = (name: string) => agents.find((one) => one.host === name)?.mtu;
+  const peers = hosts.filter(({ name, vtepIp }) =>
+    name !== host && vtepIp !== undefined && agents.some((one) => one.host === name && !one.lost)
+  ).slice(0, MOST_PEERS);
+  const items = await Promise.all(peers.map(({ name, vtepIp = "" }) => {
+    const mtu = Math.min(link.mtu, mtuOf(host) ?? link.mtu, mtuOf(name) ?? link.mtu);
+    return peerItem(machine, { name, from: vtep, to: vtepIp, mtu });
+  }));
+  return [ok("vtep", `tunnel address ${vtep} is on ${link.ifname}, MTU ${link.mtu}`), ...items];
+}
+
+/** A ping of full size that may not be fragmented, after a small one. */
+async function peerItem(
+  machine: Machine,
+  { name, from, to, mtu }: {
+    readonly name: string;
+    readonly from: string;
+    readonly to: string;
+    readonly mtu: number;
+  },
+): Promise<CheckItem> {
+  const ping = (size: number) =>
+    machine.run("ping", "-n", "-q", "-c1", "-W1", "-Mdo", "-I", from, "-s", String(size), to)
+      .then(() => true, (error) => {
+        if (/not installed/.test(String(error))) throw error;
+        return false;
+      });
+  try {
+    const [small, full] = await Promise.all([ping(SMALL), ping(mtu - PING_HEADERS)]);
+    if (full) return ok("mtu", `packets of ${mtu} bytes reach ${name} (${to})`);
+    if (small) {
+      return failed(
+        "mtu",
+        `packets of ${mtu} bytes do not reach ${name} (${to}), small ones do`,
+        "a hop between has a smaller MTU: raise it there, or lower that of this link",
+      );
+    }
+    return warning(
+      "mtu",
+      `${name} (${to}) does not answer pings: MTU not checked`,
+      "see whether it is up, and firewalls",
+    );
+  } catch {
+    return warning(
+      "mtu",
+      `MTU to ${name} not checked: ping is not installed`,
+      "install iputils-ping",
+    );
+  }
+}

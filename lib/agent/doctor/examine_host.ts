@@ -1,0 +1,104 @@
+// Runs all checks of this host side by side, each group with a limit, also when the agent is dead.
+
+import { withDeadline } from "../../util/async/deadline.ts";
+import { Fault, faultFrom } from "../../util/errors.ts";
+import { VERSION } from "../../util/version.ts";
+import {
+  type AgentSettings,
+  type CheckItem,
+  type DoctorAnswer,
+  type HealthAnswer,
+  settingsFileOf,
+} from "../api.ts";
+import { askAgent } from "../client.ts";
+import { checkAgent } from "./check_agent.ts";
+import { checkCni } from "./check_cni.ts";
+import { checkHost } from "./check_host.ts";
+import { checkNetwork } from "./check_network.ts";
+import { checkStore } from "./check_store.ts";
+import { checkSwitch } from "./check_switch.ts";
+import { type CheckContext, findingsOf, type GroupCheck } from "./findings.ts";
+import { CALL_MS, type Machine, thisMachine } from "./machine.ts";
+
+/** The groups, in the order in which they are shown: what is below comes first. */
+const GROUPS: readonly (readonly [group: string, check: GroupCheck])[] = [
+  ["host", checkHost],
+  ["Open vSwitch", checkSwitch],
+  ["store", checkStore],
+  ["network", checkNetwork],
+  ["agent", checkAgent],
+  ["callers", checkCni],
+];
+
+const GROUP_MS = 2_500;
+
+/** Returns what is known of the agent at `socket`: its answer, or why there is none. */
+async function healthAt(socket: string): Promise<HealthAnswer | Fault> {
+  try {
+    return await askAgent({ socket, method: "GET", path: "/v1/health", limitMs: CALL_MS });
+  } catch (error) {
+    return faultFrom(error);
+  }
+}
+
+/** Where things are if no agent has ever said otherwise: the defaults of its flags. */
+function defaultSettings(): AgentSettings {
+  const stateDir = Deno.env.get("K8CONTIVNET_STATE_DIR") || "/var/lib/k8contivnet";
+  return {
+    host: Deno.env.get("K8CONTIVNET_HOST_LABEL") || Deno.hostname(),
+    stateDir,
+    ovsdb: Deno.env.get("K8CONTIVNET_OVSDB") || "unix:/var/run/openvswitch/db.sock",
+    ovsRundir: Deno.env.get("K8CONTIVNET_OVS_RUNDIR") || "/var/run/openvswitch",
+    bridge: Deno.env.get("K8CONTIVNET_BRIDGE") || "contivBridge",
+    docker: Deno.env.get("K8CONTIVNET_DOCKER") || "unix:/var/run/docker.sock",
+    store: Deno.env.get("K8CONTIVNET_STORE") || `sqlite:${stateDir}/store.db`,
+  };
+}
+
+/** Returns the settings of the agent, of the last one, or the defaults. */
+async function settingsAt(
+  machine: Machine,
+  socket: string,
+  health: HealthAnswer | Fault,
+): Promise<AgentSettings> {
+  if (!(health instanceof Fault) && health.settings) return health.settings;
+  try {
+    const left = JSON.parse(await machine.readText(settingsFileOf(socket)));
+    return { ...defaultSettings(), ...left };
+  } catch {
+    return defaultSettings();
+  }
+}
+
+/** Checks this host, whose agent listens at `socket`. Never rejects for what it finds. */
+export async function examineHost(socket: string): Promise<DoctorAnswer> {
+  const machine = thisMachine();
+  const health = await healthAt(socket);
+  const settings = await settingsAt(machine, socket, health);
+  return await examine({ machine, socket, health, settings, version: VERSION });
+}
+
+/** Runs all groups. */
+export async function examine(
+  context: CheckContext,
+  { groups = GROUPS, limitMs = GROUP_MS }: {
+    readonly groups?: typeof GROUPS;
+    readonly limitMs?: number;
+  } = {},
+): Promise<DoctorAnswer> {
+  const endMs = performance.now() + limitMs;
+  const checks = (await Promise.all(groups.map(async ([group, check]): Promise<CheckItem[]> => {
+    const { failed, fault } = findingsOf(group);
+    try {
+      const late = () => new Fault("timeout", `checks did not end within ${limitMs} ms`);
+      return await withDeadline(endMs, late, check(context));
+    } catch (error) {
+      return [
+        error instanceof Fault
+          ? fault("limit", error, "see what of it hangs, and run it again")
+          : failed("limit", faultFrom(error).message, "report it, with the output of -o json"),
+      ];
+    }
+  }))).flat();
+  return { ok: checks.every(({ state }) => state !== "failed"), checks };
+}

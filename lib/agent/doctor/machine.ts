@@ -1,0 +1,117 @@
+// What the doctor's checks ask of this machine; a test passes one of its own. Every call ends within its limit.
+
+import { statfs } from "node:fs/promises";
+import { type RowSelect, selectRows } from "../../ovs/ovsdb/select.ts";
+import { type OpenOptions, openStore } from "../../store/open_store.ts";
+import type { Store } from "../../store/store.ts";
+import { withDeadline } from "../../util/async/deadline.ts";
+import { Fault, faultFrom } from "../../util/errors.ts";
+import { createUnixClient } from "../../util/http_clients.ts";
+import { run } from "../../util/run.ts";
+
+/** What is known of a file. */
+export interface FileFacts {
+  readonly kind: "file" | "folder" | "socket" | "other";
+  readonly size: number;
+  readonly mode: number;
+  readonly uid: number;
+}
+
+/** A row of Open vSwitch's database, as its protocol has it. */
+export type Row = Readonly<Record<string, unknown>>;
+
+/** This machine. */
+export interface Machine {
+  readonly kernel: string;
+  /** Undefined if it is not known. */
+  readonly uid: number | undefined;
+  /** Milliseconds of the epoch. */
+  readonly nowMs: () => number;
+  /** Runs a command; returns its stdout. Faults: as run(). */
+  readonly run: (command: string, ...args: readonly string[]) => Promise<string>;
+  /** Returns the facts of what a path leads to; undefined if there is nothing. Faults: failed. */
+  readonly stat: (path: string) => Promise<FileFacts | undefined>;
+  readonly readText: (path: string) => Promise<string>;
+  /** Returns the names in a folder, sorted; none if there is no folder. Faults: failed. */
+  readonly list: (path: string) => Promise<string[]>;
+  /** Returns the free bytes and inodes of the file system of a path. Faults: failed. */
+  readonly free: (path: string) => Promise<{ readonly bytes: number; readonly inodes: number }>;
+  /** Returns rows of Open vSwitch's database. Faults: unavailable, timeout, failed. */
+  readonly rows: (ovsdb: string, selects: readonly RowSelect[]) => Promise<readonly Row[][]>;
+  /** Connects to a unix socket, asks for `path` and returns the answer's text. Faults: unavailable. */
+  readonly ask: (socket: string, path: string) => Promise<string>;
+  readonly openStore: (url: string, options: OpenOptions) => Promise<Store>;
+}
+
+/** Milliseconds; the whole doctor has 3 s. */
+export const CALL_MS = 1_500;
+
+/** Returns this machine. */
+export function thisMachine(): Machine {
+  return {
+    kernel: Deno.osRelease(),
+    uid: Deno.uid() ?? undefined,
+    nowMs: () => Date.now(),
+    run: (command, ...args) => run(command, args, { limitMs: CALL_MS }),
+    stat: statOf,
+    readText: (path) => read(path, () => Deno.readTextFile(path)),
+    list: namesIn,
+    free: (path) =>
+      read(path, async () => {
+        const { bavail, bsize, ffree, files } = await statfs(path);
+        return { bytes: bavail * bsize, inodes: files === 0 ? Infinity : ffree };
+      }),
+    rows: (ovsdb, selects) => selectRows(ovsdb, selects, performance.now() + CALL_MS),
+    ask: askSocket,
+    openStore: (url, options) => openStore(url, { limitMs: CALL_MS, ...options }),
+  };
+}
+
+/** Reads a file system, which may hang. */
+async function read<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await withDeadline(performance.now() + CALL_MS, slow(path), work());
+  } catch (error) {
+    throw faultFrom(error);
+  }
+}
+
+function slow(path: string) {
+  return (limitMs: number) =>
+    new Fault("timeout", `${path} did not answer in ${Math.round(limitMs)} ms`, {
+      fix: "see whether its file system is reachable",
+    });
+}
+
+async function statOf(path: string): Promise<FileFacts | undefined> {
+  try {
+    const { isFile, isDirectory, isSocket, size, mode, uid } = await Deno.stat(path);
+    const kind = isFile ? "file" : isDirectory ? "folder" : isSocket ? "socket" : "other";
+    return { kind, size, mode: (mode ?? 0) & 0o7777, uid: uid ?? 0 };
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw faultFrom(error);
+  }
+}
+
+async function namesIn(path: string): Promise<string[]> {
+  try {
+    return (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name).sort();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return [];
+    throw faultFrom(error);
+  }
+}
+
+async function askSocket(socket: string, path: string): Promise<string> {
+  using client = createUnixClient(socket);
+  try {
+    const answer = await fetch(`http://localhost${path}`, {
+      client,
+      signal: AbortSignal.timeout(CALL_MS),
+    });
+    return await answer.text();
+  } catch (cause) {
+    throw new Fault("unavailable", `${socket} does not answer`, { cause });
+  }
+}

@@ -1,0 +1,119 @@
+// A healthy machine for the doctor's tests; a test breaks one thing of it.
+
+import type { HealthAnswer } from "../../../../lib/agent/api.ts";
+import type { CheckContext } from "../../../../lib/agent/doctor/findings.ts";
+import type { FileFacts, Machine, Row } from "../../../../lib/agent/doctor/machine.ts";
+import { Fault } from "../../../../lib/util/errors.ts";
+import { MemoryDatabase } from "../../../memory/memory_database.ts";
+import { MemoryStore } from "../../../memory/memory_store.ts";
+
+/** By whose clock the machine lives. */
+export const NOW = Date.UTC(2026, 0, 1);
+
+const socket: FileFacts = { kind: "socket", size: 0, mode: 0o600, uid: 0 };
+const folder: FileFacts = { kind: "folder", size: 0, mode: 0o700, uid: 0 };
+
+const LINKS = [
+  { ifname: "eth1", mtu: 1500, operstate: "UP", flags: ["UP"] },
+  {
+    ifname: "eth2",
+    mtu: 9000,
+    operstate: "UP",
+    flags: ["UP"],
+    "addr_info": [{ local: "192.0.2.1" }],
+  },
+];
+
+const presence = (host: string, more: object = {}) => ({
+  ...{ schema: 1, host, instance: "i", version: "1.0.0", beat: 7, mtu: 9000, everyMs: 10_000 },
+  ...{ at: new Date(NOW - 2_000).toISOString(), ...more },
+});
+
+/** What a test may change. */
+export interface Parts {
+  files: Record<string, FileFacts | undefined>;
+  texts: Record<string, string>;
+  folders: Record<string, string[]>;
+  root: Row;
+  bridges: Row[];
+  interfaces: Row[];
+  /** Commands that fail, by their first words, with what they say. */
+  commands: Record<string, string>;
+  free: { bytes: number; inodes: number };
+  database: MemoryDatabase;
+  store: MemoryStore;
+  machine: Partial<Machine>;
+  context: Partial<CheckContext>;
+}
+
+/** Returns a healthy host `h1`, with a peer `h2`, as the parts that a test may change. */
+export function healthyParts(): Parts {
+  const database = new MemoryDatabase();
+  database.put({
+    "hosts/h1": { schema: 1, name: "h1", intf: "eth1", vtepIp: "192.0.2.1" },
+    "hosts/h2": { schema: 1, name: "h2", vtepIp: "192.0.2.2" },
+    "agents/h1": presence("h1"),
+    "agents/h2": presence("h2"),
+  });
+  return {
+    files: {
+      ...{
+        "/ovs/db.sock": socket,
+        "/run/a.sock": socket,
+        "/state": folder,
+        "/docker.sock": socket,
+      },
+      "/opt/cni/bin/k8contivnet": { kind: "file", size: 42_000_000, mode: 0o755, uid: 0 },
+    },
+    texts: { "/etc/cni/net.d/10-k8contivnet.conflist": '{"plugins":[{"type":"k8contivnet"}]}' },
+    folders: { "/etc/cni/net.d": ["10-k8contivnet.conflist", "README"] },
+    root: { "ovs_version": "3.1.0", "cur_cfg": 7, "next_cfg": 7, "datapath_types": ["set", []] },
+    bridges: [{
+      name: "br",
+      "datapath_type": "netdev",
+      "external_ids": ["map", [["k8contivnet", "h1"]]],
+    }],
+    interfaces: [{ name: "cv1", error: ["set", []] }],
+    commands: {},
+    free: { bytes: 1e9, inodes: 1e6 },
+    ...{ database, store: new MemoryStore(database), machine: {}, context: {} },
+  };
+}
+
+const HEALTH: HealthAnswer = {
+  ...{ version: "1.0.0", host: "h1", pid: 1, store: "sqlite:/state/store.db", held: 0 },
+  ...{ unreadable: [], ovsdb: "up", openflow: "up" },
+};
+
+/** Returns the context of these parts. */
+export function contextOf(parts: Parts): CheckContext {
+  const { files, texts, folders, commands } = parts;
+  const run = (command: string, ...args: readonly string[]) => {
+    const words = [command, ...args].join(" ");
+    const failing = Object.keys(commands).find((one) => words.startsWith(one));
+    if (failing !== undefined) return Promise.reject(new Fault("failed", commands[failing] ?? ""));
+    return Promise.resolve(words === "ip -j addr" ? JSON.stringify(LINKS) : "");
+  };
+  const machine: Machine = {
+    ...{ kernel: "6.1.0", uid: 0, nowMs: () => NOW, run },
+    stat: (path) => Promise.resolve(files[path]),
+    readText: (path) =>
+      path in texts ? Promise.resolve(texts[path]!) : Promise.reject(new Error(`no ${path}`)),
+    list: (path) => Promise.resolve(folders[path] ?? []),
+    free: () => Promise.resolve(parts.free),
+    rows: () => Promise.resolve([[parts.root], parts.bridges, parts.interfaces]),
+    ask: () => Promise.resolve('{"Version":"20.10"}'),
+    openStore: () => Promise.resolve(parts.store.another()),
+    ...parts.machine,
+  };
+  return {
+    ...{ machine, socket: "/run/a.sock", health: HEALTH, version: "1.0.0" },
+    settings: {
+      ...{ host: "h1", stateDir: "/state", ovsdb: "unix:/ovs/db.sock", ovsRundir: "/ovs" },
+      ...{ bridge: "br", docker: "unix:/docker.sock", store: "sqlite:/state/store.db" },
+    },
+    ...parts.context,
+  };
+}
+
+export { HEALTH, presence };
