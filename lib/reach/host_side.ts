@@ -71,8 +71,12 @@ function routesOf(
   const owners = networks.filter((one) => one.aliasedBecause === undefined);
   const aliased = networks.filter((one) => one.aliasedBecause !== undefined);
   const lowest = Math.min(...aliased.map(({ mtu }) => mtu));
+  const owned = new Set(owners.map(({ subnet }) => subnet));
+  const more = outermost(networks.map(({ subnet }) => subnet)).filter((to) => !owned.has(to));
   return [
     ...owners.map(({ subnet, mtu }): PodRoute => ({ to: subnet, source, mtu })),
+    // What no owner has of an aliased network: the switch decides by who asks, and the uplink gets none of it.
+    ...more.map((to): PodRoute => ({ to, source, mtu: lowest })),
     ...aliased.length > 0 ? [{ to: aliasRange, source, mtu: lowest }] : [],
     // So that the host's own connections to a service begin with NODE, and their answers find back.
     ...serviceCidrs.map((to): PodRoute => ({ to, source })),

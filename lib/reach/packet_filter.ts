@@ -1,6 +1,9 @@
 // The table of the host's packet filter (nftables) for pods: who may come in by contivHost, where to, and
 // under which address. It repeats what the switch allows, statefully: each of the two holds alone. Pure.
 //
+// A subnet that the fabric routes is masqueraded all the same towards other hosts and behind services: the other
+// host's answers would come back over its own switch, past the connection that this stack keeps.
+//
 // An `accept` here does not overrule another table's drop, and a drop here is final. The chains come just
 // before the usual ones, so that addresses are translated here and not by kube-proxy where both would.
 
@@ -27,12 +30,15 @@ export function packetFilterOf(model: ReachModel): PacketFilter {
   };
 }
 
-function elementsOf({ networks, serviceCidrs, aliasRange }: ReachModel): PacketFilter["elements"] {
+function elementsOf(
+  { networks, others, serviceCidrs, aliasRange }: ReachModel,
+): PacketFilter["elements"] {
   const pods = ownSubnets(networks, aliasRange, () => true);
   const words = (word: ReachWord) =>
     networks.filter(({ reach }) => reach.has(word)).flatMap(sourcesOf);
   return {
     pods,
+    hosts: [...new Set(others.flatMap(({ vtep }) => vtep ?? []))],
     leaving: ownSubnets(networks, aliasRange, ({ natOutgoing }) => natOutgoing),
     host: words("host"),
     services: words("services"),
@@ -83,7 +89,16 @@ function keptPairs(network: ReachNetwork, all: readonly ReachNetwork[]): string[
 }
 
 function definitionOf({ self: { node, nat } }: ReachModel): string {
-  const sets = ["pods", "leaving", "host", "services", "outside", "ports", "service_cidrs"];
+  const sets = [
+    "pods",
+    "hosts",
+    "leaving",
+    "host",
+    "services",
+    "outside",
+    "ports",
+    "service_cidrs",
+  ];
   return `
 ${sets.map((name) => `set ${name} { type ipv4_addr; flags interval; }`).join("\n")}
 set kept { type ipv4_addr . ipv4_addr; flags interval; }
@@ -91,7 +106,12 @@ map hairpins { type ipv4_addr . ipv4_addr : ipv4_addr; }
 chain postrouting {
   type nat hook postrouting priority srcnat - 5; policy accept;
   oifname "${HOST_PORT}" jump to_pods
-  ip saddr @leaving oifname != "${HOST_PORT}" masquerade
+  oifname != "${HOST_PORT}" jump to_uplink
+}
+chain to_uplink {
+  ip saddr @leaving masquerade
+  ip saddr @pods ct status dnat masquerade
+  ip saddr @pods ip daddr @hosts masquerade
 }
 chain to_pods {
   snat to ip saddr . ip daddr map @hairpins

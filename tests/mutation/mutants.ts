@@ -37,6 +37,7 @@ const FILE = ["tests/unit/intent/schema_test.ts", "tests/unit/intent/schema_refu
 const POLICY = ["tests/unit/policy/model_property_test.ts"];
 const PIPELINE = ["tests/unit/policy/pipeline_test.ts"];
 const SETUP = "tests/unit/agent/pods/setup_test.ts";
+const HOST_SIDE = ["tests/unit/reach/host_side_test.ts"];
 const PLAN_REACH = ["tests/unit/agent/reach/plan_reach_test.ts"];
 const RELEASE = "tests/unit/agent/gc/release_unwanted_test.ts";
 
@@ -1024,6 +1025,39 @@ export const mutants: readonly Mutant[] = [
       "a network with a distributed gateway is only where it has pods",
       "for (const network of distributedNetworksOf(documents))",
       "for (const network of [] as NetworkRecord[])",
+    ],
+  ]),
+  ...mutantsOf("lib/reach/host_side.ts", HOST_SIDE, [
+    [
+      "a pod's packet to its own tenant's pod leaves by the uplink",
+      "...more.map((to): PodRoute => ({ to, source, mtu: lowest })),",
+      "",
+    ],
+  ]),
+  ...mutantsOf("lib/reach/packet_filter.ts", HOST_SIDE, [
+    ["answers of other hosts pass by", "  ip saddr @pods ip daddr @hosts masquerade\n", ""],
+    ["answers of services pass by", "  ip saddr @pods ct status dnat masquerade\n", ""],
+  ]),
+  ...mutantsOf("lib/reach/packet_filter.ts", ["tests/unit/reach/reach_property_test.ts"], [
+    [
+      "a twin's packets to itself find the owner",
+      "snat to ip saddr . ip daddr map @hairpins\n  ",
+      "",
+    ],
+    [
+      "strangers come in by any NodePort",
+      "ct status dnat ip daddr @ports accept",
+      "ct status dnat accept",
+    ],
+    [
+      "pods reach their node without the word",
+      "  ip saddr @host accept\n  counter drop\n}\n`",
+      "  accept\n}\n`",
+    ],
+    [
+      "pods reach the outside by the word for services",
+      "ip saddr @services ct original ip daddr @service_cidrs accept\n  oifname",
+      "ip saddr @services accept\n  oifname",
     ],
   ]),
   ...mutantsOf("lib/agent/reach/plan_reach.ts", PLAN_REACH, [

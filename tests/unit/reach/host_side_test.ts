@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { hostSideOf } from "../../../lib/reach/host_side.ts";
+import { PacketFilterReader } from "./packet_filter_reader.ts";
 import { blueRedAndSys, reachModel, reachNetwork } from "../../fixtures/reach_models.ts";
 
 Deno.test("hostSideOf() has NAT first, then NODE, as masquerading takes the first address", () => {
@@ -82,4 +83,35 @@ Deno.test("the definition names this host's addresses, and every set that has el
   assertStringIncludes(definition, "snat to 100.66.0.1\n");
   assertStringIncludes(definition, "{ 100.65.0.1, 100.66.0.1 } snat to 100.65.0.1");
   for (const name of Object.keys(elements)) assert(definition.includes(` ${name} {`), name);
+});
+
+Deno.test("hostSideOf() routes what no owner has of an aliased subnet to the switch, too", () => {
+  const model = reachModel([
+    reachNetwork("t1/a", "10.1.1.0/24", []),
+    reachNetwork("t2/wide", "10.1.0.0/16", [], { aliasedBecause: "t1/a", mtu: 1_300 }),
+    reachNetwork("t3/narrow", "10.1.1.0/25", [], { aliasedBecause: "t1/a", mtu: 1_400 }),
+  ]);
+  assertEquals(hostSideOf(model).routes.slice(0, 2), [
+    { to: "10.1.1.0/24", source: "100.65.0.1", mtu: 1_450 },
+    { to: "10.1.0.0/16", source: "100.65.0.1", mtu: 1_300 },
+  ]);
+});
+
+Deno.test("packetFilterOf() masquerades towards other hosts and behind services, whoever routes the subnet", () => {
+  const other = { name: "h2", node: "100.65.0.2", nat: "100.66.0.2", mac: "02:02:64:41:00:02" };
+  const more = { others: [{ ...other, vtep: "192.0.2.2" }, { ...other, name: "h3" }] };
+  const { filter } = hostSideOf(
+    reachModel([reachNetwork("t/n", "10.1.1.0/24", ["outside"], { natOutgoing: false })], more),
+  );
+  assertEquals([filter.elements.leaving, filter.elements.hosts], [[], ["192.0.2.2"]]);
+  const local = new Set(["100.65.0.1", "100.66.0.1"]);
+  const reader = new PacketFilterReader(filter, local);
+  const verdict = (destination: string, isDnat = false) =>
+    reader.verdict("postrouting", {
+      ...{ source: "10.1.1.5", destination, original: destination, isDnat },
+      ...{ state: "new", iif: "contivHost", oif: "eth0" },
+    }).kind;
+  assertEquals([verdict("192.0.2.9"), verdict("192.0.2.2"), verdict("192.0.2.9", true)], [
+    ...["accept", "masquerade", "masquerade"],
+  ]);
 });
