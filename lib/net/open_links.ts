@@ -6,6 +6,9 @@ import type { Links } from "./links.ts";
 import { openNetlinkLinks } from "./netlink/netlink_links.ts";
 import { openEvents } from "./netlink/netlink_events.ts";
 import { openStackEvents, type StackNames } from "./netlink/stack_events.ts";
+import { openNetlinkWarmLinks } from "./netlink/netlink_warm_links.ts";
+import type { WarmLinks } from "./warm_links.ts";
+import { Fault } from "../util/errors.ts";
 import { hasLibc, openLibc } from "./netlink/libc.ts";
 
 /** Which driver, and how our links are recognised. */
@@ -43,4 +46,19 @@ export function openHostEvents(
   } catch {
     return undefined; // a kernel without nftables: only a comparison notices changes
   }
+}
+
+/**
+ * Opens the links of warm ports beside those of `driver`; `holding` is the name of their namespace in /run/netns.
+ * Faults: usage, if that driver has none.
+ */
+export function openWarmLinks(
+  { driver }: Pick<Links, "driver">,
+  options: { readonly aliasPrefix: string; readonly holding: string },
+): WarmLinks {
+  if (driver === "netlink") return openNetlinkWarmLinks(options);
+  throw new Fault("usage", "warm ports cannot be created", {
+    why: "the link driver ip would take longer for one than for a plain port",
+    fix: "use --link-driver netlink, or --ports plain",
+  });
 }

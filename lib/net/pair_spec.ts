@@ -36,19 +36,27 @@ export function parsePair(spec: PairSpec, aliasPrefix: string): PairSpec {
   checkLinkName("host end", spec.hostEnd);
   checkLinkName("interface", spec.interface);
   checkNetns(spec.netns);
-  if (!spec.alias.startsWith(aliasPrefix) || !isPrintable(spec.alias)) {
-    throw notValid("alias", spec.alias, `it must be printable and begin with "${aliasPrefix}"`);
-  }
+  const alias = parseAlias(spec.alias, aliasPrefix);
   if (!Number.isSafeInteger(spec.netnsInode) || spec.netnsInode <= 0) {
     throw notValid("inode number", String(spec.netnsInode), "it must be a positive integer");
   }
-  if (!isMtu(spec.mtu)) {
-    throw notValid("MTU", String(spec.mtu), `out of range (${MTU_RANGE.least}-${MTU_RANGE.most})`);
-  }
+  checkMtu(spec.mtu);
   spec.addresses.forEach(parseCidr);
   if (spec.gateway !== undefined) parseAddress(spec.gateway);
   if (spec.formerGateway !== undefined) parseAddress(spec.formerGateway);
-  return { ...spec, mac: parseMac(spec.mac), alias: spec.alias.slice(0, ALIAS_LIMIT) };
+  return { ...spec, mac: parseMac(spec.mac), alias };
+}
+
+/** Returns an alias as Linux keeps it. Faults: usage. */
+export function parseAlias(alias: string, aliasPrefix: string): string {
+  if (alias.startsWith(aliasPrefix) && isPrintable(alias)) return alias.slice(0, ALIAS_LIMIT);
+  throw notValid("alias", alias, `it must be printable and begin with "${aliasPrefix}"`);
+}
+
+/** Checks an MTU. Faults: usage. */
+export function checkMtu(mtu: number): void {
+  if (isMtu(mtu)) return;
+  throw notValid("MTU", String(mtu), `out of range (${MTU_RANGE.least}-${MTU_RANGE.most})`);
 }
 
 /** Reports whether a veth accepts `mtu`. */

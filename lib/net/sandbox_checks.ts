@@ -76,3 +76,11 @@ export function notOurs(names: readonly string[]): Fault {
     fix: 'if they are not used, remove them with "ip link delete"',
   });
 }
+
+/** Returns the Fault of an inner end that no pod can use. */
+export function innerEndUnusable(name: string, why: string): Fault {
+  return new Fault("conflict", `warm port ${name} cannot be used`, {
+    why,
+    fix: "remove it; another one is created",
+  });
+}

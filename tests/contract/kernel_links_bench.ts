@@ -50,7 +50,8 @@ async function makeBenchSandbox(): Promise<BenchSandbox> {
 
 type Inside = (cmd: string, ...args: string[]) => Promise<string>;
 
-function namespaceOf(inside: Inside, allLinks: () => Promise<SeenLink[]>): BenchNamespace {
+/** Returns a namespace as `inside` sees and changes it by commands. */
+export function namespaceOf(inside: Inside, allLinks: () => Promise<SeenLink[]>): BenchNamespace {
   const ip = (...args: string[]) => inside("ip", ...args);
   const links = async () => (await allLinks()).filter(({ name }) => name !== "lo");
   const change = async (link: ForeignLink) => {

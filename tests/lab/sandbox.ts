@@ -98,7 +98,8 @@ interface IpAddresses {
   }[];
 }
 
-async function seenLinks(inside: Inside): Promise<SeenLink[]> {
+/** Returns the links of the namespace that `inside` runs commands in. */
+export async function seenLinks(inside: Inside): Promise<SeenLink[]> {
   const links: IpLink[] = JSON.parse(await inside("ip", "-j", "-d", "link", "show"));
   const withAddresses: IpAddresses[] = JSON.parse(await inside("ip", "-j", "address", "show"));
   const addresses = (index: number, family: string): string[] => {

@@ -5,7 +5,7 @@
 export interface MemoryLink {
   readonly index: number;
   readonly name: string;
-  readonly namespace: MemoryNamespace;
+  namespace: MemoryNamespace;
   mac: string;
   /** In bytes. */
   mtu: number;
@@ -16,6 +16,10 @@ export interface MemoryLink {
   /** In the group of a host end whose pair was cut off before it got its alias. */
   isHalfMade: boolean;
   peer: MemoryLink | undefined;
+  /** The macvlan on it, in any namespace. */
+  child?: MemoryLink | undefined;
+  /** The link that it is a macvlan on. */
+  readonly lower?: MemoryLink;
 }
 
 /** What a link is made with; the rest has the kernel's defaults. */
@@ -108,9 +112,25 @@ export class MemoryKernel {
     [hostEnd.peer, podEnd.peer] = [podEnd, hostEnd];
   }
 
-  /** Removes a link and its peer. */
+  /** Makes a macvlan on `lower`. */
+  addChild(lower: MemoryLink, namespace: MemoryNamespace, parts: NewLink): MemoryLink {
+    return lower.child = this.addLink(namespace, { ...parts, lower });
+  }
+
+  /** Moves a link to another namespace, where it is down and has no address. */
+  moveLink(name: string, from: MemoryNamespace, to: MemoryNamespace): void {
+    const link = from.links.get(name)!;
+    from.links.delete(name);
+    Object.assign(link, { namespace: to, isUp: false, addresses: [] });
+    to.links.set(name, link);
+  }
+
+  /** Removes a link, its peer, and the macvlans on both. */
   deleteLink(link: MemoryLink): void {
-    for (const end of [link, link.peer]) end?.namespace.links.delete(end.name);
+    for (const end of [link, link.peer, link.child, link.peer?.child]) {
+      end?.namespace.links.delete(end.name);
+    }
+    if (link.lower) link.lower.child = undefined;
   }
 
   #newNamespace(): MemoryNamespace {

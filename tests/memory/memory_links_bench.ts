@@ -7,10 +7,12 @@ import type {
   ForeignLink,
   LinksBench,
 } from "../contract/links_bench.ts";
+import type { WarmBench } from "../contract/warm_links_contract.ts";
 import { randomHex } from "../lab/pod.ts";
 import { pairFor, type SeenLink } from "../lab/sandbox.ts";
 import { MemoryKernel, type MemoryLink, type MemoryNamespace } from "./memory_kernel.ts";
 import { MemoryLinks } from "./memory_links.ts";
+import { MemoryWarmLinks } from "./memory_warm_links.ts";
 
 /** Returns a bench with no sandbox. */
 export function memoryBench(): LinksBench {
@@ -103,4 +105,22 @@ function routeText({ defaultRoute }: MemoryNamespace): string {
   const { gateway, link } = defaultRoute;
   const onLink = isOnLink(gateway, link.addresses) ? "" : " onlink";
   return `default via ${gateway} dev ${link.name}${onLink}`;
+}
+
+/** Returns a bench of warm ports' links, with an empty holding namespace. */
+export async function memoryWarmBench(): Promise<WarmBench> {
+  const kernel = new MemoryKernel();
+  const holding = kernel.addNamespace("/run/netns/hold");
+  const warm = new MemoryWarmLinks(kernel, "k8contivnet:");
+  await warm.ensureHolding();
+  return {
+    links: new MemoryLinks(kernel, "k8contivnet:"),
+    host: viewOf(kernel, kernel.host),
+    makeSandbox: () => Promise.resolve(makeSandbox(kernel)),
+    warm,
+    holding: viewOf(kernel, holding),
+    moveLink: async (name, from, to) => {
+      await kernel.moveLink(name, kernel.namespaceAt(from.netns)!, kernel.namespaceAt(to.netns)!);
+    },
+  };
 }

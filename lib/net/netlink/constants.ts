@@ -15,6 +15,7 @@ export const RTM = {
   newNeighbour: 28,
   deleteNeighbour: 29,
   newNetconf: 80,
+  newNamespaceId: 88,
 } as const;
 
 /** Multicast groups: links, and what IPv4 has of them. */
@@ -31,11 +32,16 @@ export const IFLA = {
   afSpec: 26,
   group: 27,
   netnsFd: 28,
+  promiscuity: 30,
 } as const;
 
 /** Attributes of IFLA_LINKINFO. */
 export const IFLA_INFO = { kind: 1, data: 2 } as const;
 export const VETH_INFO_PEER = 1;
+/** IFLA_MACVLAN_MODE, and its value MACVLAN_MODE_PASSTHRU. */
+export const [MACVLAN_INFO_MODE, MACVLAN_PASSTHRU] = [1, 8];
+/** Attributes of the id that a namespace has in another one. */
+export const NETNSA = { id: 1, fd: 3 } as const;
 /** Attributes of an address. */
 export const IFA = { address: 1, local: 2, label: 3 } as const;
 /** Attributes of an entry of the neighbour table. */

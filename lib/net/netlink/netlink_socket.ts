@@ -100,6 +100,16 @@ export class NetlinkSocket implements Disposable {
     return this.#receive(requests, sequence);
   }
 
+  /**
+   * Sends one request on a thread of its own, beside others; for a removal, which waits for some 20 ms after it has
+   * released the kernel's lock. Faults: Refusal.
+   */
+  async requestBeside(request: Request): Promise<void> {
+    const sequence = this.#sequence++;
+    await this.#send([request], encodeRequests([request], sequence, NLM_F.ack), { isBeside: true });
+    for (const refusal of this.#receive([request], sequence).refusals.values()) throw refusal;
+  }
+
   /** Returns a consistent dump of a table. Faults: unavailable, if it changes too fast. */
   async list(request: Request): Promise<readonly Message[]> {
     for (let tries = 0; tries < LIST_TRIES; tries++) {
@@ -127,11 +137,16 @@ export class NetlinkSocket implements Disposable {
     }
   }
 
-  async #send(requests: readonly Request[], bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  async #send(
+    requests: readonly Request[],
+    bytes: Uint8Array<ArrayBuffer>,
+    { isBeside = false } = {},
+  ): Promise<void> {
     // The kernel may wait for RTNL, which a removal holds for tens of milliseconds: the event loop must not wait
     // with it.
     const size = BigInt(bytes.length);
-    const sent = await inTurn(() => this.#libc.sendOffThread(this.fd, bytes, size, 0));
+    const send = () => this.#libc.sendOffThread(this.fd, bytes, size, 0);
+    const sent = await (isBeside ? send() : inTurn(send));
     if (sent === bytes.length) return;
     // errno stayed on that thread. A batch that was refused as a whole was not processed: it is sent again here.
     const what = requests[0]?.what ?? "request";

@@ -126,6 +126,11 @@ function identityOf(libc: Libc, of: OpenFile | string): Identity {
   return { dev: major * 2 ** 32 + minor, inode: Number(stat.getBigUint64(32, true)) };
 }
 
+/** Returns the inode number of an open namespace. */
+export function inodeOf(libc: Libc, file: OpenFile): number {
+  return identityOf(libc, file).inode;
+}
+
 function orGone<T>(netns: string, look: () => T): T {
   try {
     return look();

@@ -48,7 +48,12 @@ async function addPair(host: NetlinkSocket, inside: Inside, spec: PairSpec): Pro
 async function setHostEnd(
   libc: Libc,
   host: NetlinkSocket,
-  { index, spec }: { readonly index: number; readonly spec: PairSpec },
+  { index, spec, hasCarrier = false }: {
+    readonly index: number;
+    readonly spec: PairSpec;
+    /** The other end is up: this one gets an IPv6 address together with its carrier. */
+    readonly hasCarrier?: boolean;
+  },
 ): Promise<void> {
   // Without this the link gets an IPv6 address as soon as it is up.
   const noIpv6 = disableRouterAdvertisements(libc, spec.hostEnd) ? [rtnetlink.NO_IPV6_ADDRESS] : [];
@@ -57,13 +62,15 @@ async function setHostEnd(
     [rtnetlink.IFLA.group, 0],
     ...noIpv6,
   ] as const;
-  await host.request(
-    rtnetlink.setLink(`host end ${spec.hostEnd}`, index, { isUp: true, attributes }),
-  );
+  const change = (what: rtnetlink.LinkChange) =>
+    rtnetlink.setLink(`host end ${spec.hostEnd}`, index, what);
+  // In one request the kernel brings the link up before it reads the attributes.
+  if (hasCarrier) await host.request(change({ attributes }), change({ isUp: true }));
+  else await host.request(change({ isUp: true, attributes }));
 }
 
 /** Configures the pod end as `spec` says; a default route is added only if there is none. */
-async function setPodEnd(
+export async function setPodEnd(
   libc: Libc,
   socket: NetlinkSocket,
   { link, spec, replaceRoute = false, hasRoute = false }: {
@@ -126,7 +133,7 @@ export async function ensurePodSide(libc: Libc, spec: PairSpec): Promise<void> {
 }
 
 /** Removes a default route of ours that the network has no gateway for any more. */
-async function removeFormerRoute(
+export async function removeFormerRoute(
   socket: NetlinkSocket,
   { gateway, formerGateway }: PairSpec,
   index: number,
@@ -137,7 +144,8 @@ async function removeFormerRoute(
   if (isThere) await socket.request(rtnetlink.deleteDefaultRoute(formerGateway, index));
 }
 
-async function repairHostEnd(
+/** Sets what differs from `spec` at the host end. */
+export async function repairHostEnd(
   libc: Libc,
   here: NetlinkSocket,
   { host, spec }: { readonly host: KernelLink; readonly spec: PairSpec },
@@ -149,13 +157,14 @@ async function repairHostEnd(
       rtnetlink.setLink(`host end ${host.name}`, host.index, { ...down, attributes }),
     );
   }
-  const isRight = host.isUp && host.alias === spec.alias && !mustGoDown(host.mtu, spec.mtu);
+  const hasCarrier = mustGoDown(host.mtu, spec.mtu);
+  const isRight = host.isUp && host.alias === spec.alias && !hasCarrier;
   // Left alone when correct: each change is an event that makes Open vSwitch check all its ports.
-  if (!isRight) await setHostEnd(libc, here, { index: host.index, spec });
+  if (!isRight) await setHostEnd(libc, here, { index: host.index, spec, hasCarrier });
 }
 
 /** Reports whether the default route of `spec` exists. Faults: conflict, if another link has the default route. */
-async function routeFor(
+export async function routeFor(
   socket: NetlinkSocket,
   { gateway, netns }: PairSpec,
   index: number,

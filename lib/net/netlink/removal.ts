@@ -27,7 +27,7 @@ export async function removeLinks(
 }
 
 /** Deletes links as one group: the kernel waits once for all of them, not once for each. */
-async function deleteTogether(
+export async function deleteTogether(
   here: NetlinkSocket,
   links: readonly KernelLink[],
   taken: readonly number[],

@@ -1,12 +1,26 @@
 // Decodes the replies of the kernel about links, addresses and routes. Pure.
 
-import { AF, IFA, IFF, IFLA, RT_TABLE_MAIN, RTA, RTM, RTN_UNICAST } from "./constants.ts";
+import {
+  AF,
+  IFA,
+  IFF,
+  IFLA,
+  IFLA_INFO,
+  RT_TABLE_MAIN,
+  RTA,
+  RTM,
+  RTN_UNICAST,
+} from "./constants.ts";
 import type { LinkFields } from "../link_fields.ts";
 import { decodeAttributes, decodeNumber, decodeText, type Message } from "./encoding.ts";
 
 /** One link as the kernel reports it. */
 export interface KernelLink extends LinkFields {
   readonly group: number;
+  /** `veth`, `macvlan`; empty for a device. */
+  readonly kind: string;
+  /** How many users have set it to receive all frames. */
+  readonly promiscuity: number;
 }
 
 /** One IPv4 address as the kernel reports it. */
@@ -33,6 +47,7 @@ export function decodeLinks(messages: readonly Message[]): KernelLink[] {
     const flags = view.getUint32(8, true);
     const found = decodeAttributes(body, 16);
     const text = (type: number) => decodeText(found.get(type) ?? new Uint8Array());
+    const info = decodeAttributes(found.get(IFLA.linkInfo) ?? new Uint8Array(), 0);
     return {
       index: view.getInt32(4, true),
       name: text(IFLA.name),
@@ -43,6 +58,8 @@ export function decodeLinks(messages: readonly Message[]): KernelLink[] {
       alias: text(IFLA.alias),
       group: decodeNumber(found.get(IFLA.group)) ?? 0,
       peerIndex: decodeNumber(found.get(IFLA.link)),
+      kind: decodeText(info.get(IFLA_INFO.kind) ?? new Uint8Array()),
+      promiscuity: decodeNumber(found.get(IFLA.promiscuity)) ?? 0,
     };
   });
 }

@@ -7,6 +7,9 @@ import {
   IFF,
   IFLA,
   IFLA_INFO,
+  MACVLAN_INFO_MODE,
+  MACVLAN_PASSTHRU,
+  NETNSA,
   RT_TABLE_MAIN,
   RTA,
   RTM,
@@ -39,7 +42,8 @@ export function newPair(
   { name, peer, mac, mtu, group, netnsFd }: {
     readonly name: string;
     readonly peer: string;
-    readonly mac: string;
+    /** Of the peer; the kernel chooses one where it is absent. */
+    readonly mac?: string;
     readonly mtu: number;
     readonly group: number;
     readonly netnsFd: number;
@@ -49,7 +53,7 @@ export function newPair(
   const peerBody = encodeBody(linkHeader({}), [
     [IFLA.name, peer],
     [IFLA.mtu, mtu],
-    [IFLA.address, macToBytes(mac)],
+    ...mac === undefined ? [] : [[IFLA.address, macToBytes(mac)] as const],
     [IFLA.netnsFd, netnsFd],
   ]);
   return {
@@ -64,6 +68,45 @@ export function newPair(
       // The alias is ignored here (seen with Linux 6.18), and so are the settings of IPv4 and IPv6.
       [IFLA.linkInfo, [[IFLA_INFO.kind, "veth"], [IFLA_INFO.data, [[VETH_INFO_PEER, peerBody]]]]],
     ],
+  };
+}
+
+/**
+ * Creates a macvlan in passthru mode, down, in the namespace of the file `netnsFd`; `lower` is a link of the socket's
+ * namespace. A MAC would be ignored (seen with Linux 6.18).
+ */
+export function newPassthru(
+  { name, lower, mtu, netnsFd }: {
+    readonly name: string;
+    readonly lower: number;
+    readonly mtu: number;
+    readonly netnsFd: number;
+  },
+): Request {
+  const mode = [[MACVLAN_INFO_MODE, MACVLAN_PASSTHRU]] as const;
+  return {
+    what: `interface ${name}`,
+    type: RTM.newLink,
+    flags: NLM_F.create | NLM_F.exclusive,
+    header: linkHeader({}),
+    attributes: [
+      [IFLA.name, name],
+      [IFLA.mtu, mtu],
+      [IFLA.link, lower],
+      [IFLA.netnsFd, netnsFd],
+      [IFLA.linkInfo, [[IFLA_INFO.kind, "macvlan"], [IFLA_INFO.data, mode]]],
+    ],
+  };
+}
+
+/** Assigns an id here to the namespace of the file `netnsFd`: only of such namespaces come notifications. */
+export function nameNamespace(netnsFd: number): Request {
+  return {
+    what: "id of a namespace",
+    type: RTM.newNamespaceId,
+    flags: 0,
+    header: new Uint8Array(4), // struct rtgenmsg, padded
+    attributes: [[NETNSA.id, -1], [NETNSA.fd, netnsFd]],
   };
 }
 

@@ -1,0 +1,128 @@
+// A pod's interface on the inner end of a warm port: created, configured, removed.
+
+import type { PairSpec } from "../links.ts";
+import { innerEndUnusable, interfaceTaken, notPaired } from "../sandbox_checks.ts";
+import type { WarmPodEnd } from "../warm_links.ts";
+import { faultFrom } from "../../util/errors.ts";
+import type { HoldingNamespace } from "./holding_namespace.ts";
+import type { Libc } from "./libc.ts";
+import type { NetlinkSocket } from "./netlink_socket.ts";
+import { removeFormerRoute, repairHostEnd, routeFor, setPodEnd } from "./pair.ts";
+import { orAbsent } from "./removal.ts";
+import type { KernelLink } from "./replies.ts";
+import { deleteLink, IFLA, nameNamespace, newPassthru, setLink } from "./requests.ts";
+import { findLink, inSandbox, isRefusal, linksOf, openHere } from "./session.ts";
+import { disableChecksumOffload } from "./settings.ts";
+
+/** What this file works with. */
+export interface WarmPlace {
+  readonly libc: Libc;
+  readonly holding: HoldingNamespace;
+}
+
+// A namespace that was destroyed releases its links within 50 to 170 ms.
+const [FREE_LIMIT_MS, FREE_EVERY_MS] = [2_000, 20];
+
+/** Creates the interface, down. */
+export async function attachPod({ libc, holding }: WarmPlace, spec: PairSpec): Promise<void> {
+  const { hostEnd, interface: name, netns, mtu } = spec;
+  using there = holding.openSocket();
+  const inner = await innerEndOf(there, hostEnd);
+  await inSandbox(libc, spec, async ({ socket, file }) => {
+    const request = newPassthru({ name, lower: inner.index, mtu, netnsFd: file.fd });
+    try {
+      await there.request(request);
+    } catch (error) {
+      const links = await linksOf(socket);
+      if (childOf(inner, links)?.name === name) return;
+      if (links.some((link) => link.name === name)) throw interfaceTaken(name, netns);
+      // EINVAL: it has a macvlan already. EBUSY: a bridge or bond has it.
+      if (isRefusal(error, "EINVAL", "EBUSY")) throw innerEndUnusable(hostEnd, "it is occupied");
+      throw error;
+    }
+    await follow(libc, file.fd);
+  });
+}
+
+/** Configures the interface, and repairs both ends of its pair. */
+export async function ensurePodSide({ libc, holding }: WarmPlace, spec: PairSpec): Promise<void> {
+  using here = openHere(libc);
+  using there = holding.openSocket();
+  await inSandbox(libc, spec, async ({ socket }) => {
+    const [outer, inner] = [
+      await findLink(here, spec.hostEnd),
+      await findLink(there, spec.hostEnd),
+    ];
+    const pod = await findLink(socket, spec.interface);
+    const isPair = outer && inner && outer.peerIndex === inner.index;
+    if (!isPair || !pod || childOf(inner, [pod]) === undefined) {
+      throw notPaired(spec.hostEnd, spec.interface, spec.netns);
+    }
+    await repairInnerEnd(libc, there, { inner, spec });
+    await repairHostEnd(libc, here, { host: outer, spec: { ...spec, alias: outer.alias } });
+    const route = await routeFor(socket, spec, pod.index);
+    await removeFormerRoute(socket, spec, pod.index);
+    // Checksums are the inner end's matter: what a pod sets on its interface does not reach it.
+    const parts = { ...spec, checksumOffload: true };
+    await setPodEnd(libc, socket, { link: pod, spec: parts, replaceRoute: true, ...route });
+  });
+}
+
+/** Removes the interface and waits until its inner end is free. */
+export async function detachPod({ libc, holding }: WarmPlace, podEnd: WarmPodEnd): Promise<void> {
+  using there = holding.openSocket();
+  const inner = await findLink(there, podEnd.hostEnd);
+  if (!inner) return;
+  try {
+    await inSandbox(libc, podEnd, async ({ socket }) => {
+      const link = childOf(inner, await linksOf(socket));
+      if (link) await orAbsent(socket.requestBeside(deleteLink(link.name, link.index)));
+    });
+  } catch (error) {
+    if (faultFrom(error).code !== "not_found") throw error;
+  }
+  await untilFree(there, podEnd.hostEnd);
+}
+
+async function untilFree(there: NetlinkSocket, name: string): Promise<void> {
+  const endMs = performance.now() + FREE_LIMIT_MS;
+  while (((await findLink(there, name))?.promiscuity ?? 0) > 0) {
+    if (performance.now() >= endMs) {
+      throw innerEndUnusable(name, "its pod has moved the interface to another namespace");
+    }
+    await new Promise((done) => setTimeout(done, FREE_EVERY_MS));
+  }
+}
+
+async function innerEndOf(there: NetlinkSocket, name: string): Promise<KernelLink> {
+  const inner = await findLink(there, name);
+  if (!inner) throw innerEndUnusable(name, "its inner end is gone");
+  return inner;
+}
+
+/** Returns the link among those of a sandbox that is on `inner`. */
+function childOf(inner: KernelLink, links: readonly KernelLink[]): KernelLink | undefined {
+  return links.find(({ kind, peerIndex }) => kind === "macvlan" && peerIndex === inner.index);
+}
+
+async function repairInnerEnd(
+  libc: Libc,
+  there: NetlinkSocket,
+  { inner, spec: { mtu, checksumOffload } }: {
+    readonly inner: KernelLink;
+    readonly spec: PairSpec;
+  },
+): Promise<void> {
+  if (!checksumOffload) disableChecksumOffload(libc, there, inner.name);
+  if (inner.isUp && inner.mtu === mtu) return;
+  const attributes = [[IFLA.mtu, mtu]] as const;
+  await there.request(setLink(`warm port ${inner.name}`, inner.index, { isUp: true, attributes }));
+}
+
+/** Makes this namespace notice changes in the pod's, as it does with a pair between the two. */
+async function follow(libc: Libc, netnsFd: number): Promise<void> {
+  using here = openHere(libc);
+  await here.request(nameNamespace(netnsFd)).catch((error) => {
+    if (!isRefusal(error, "EEXIST")) throw error;
+  });
+}

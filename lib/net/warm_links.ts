@@ -1,0 +1,71 @@
+// Links of warm ports: veth pairs that are created ahead, many at once. The outer end is in this namespace, as
+// a port of Open vSwitch; the inner end is in the holding namespace, under the same name. A pod gets its
+// interface as a macvlan in passthru mode on an inner end, created directly in its namespace: that causes no
+// event in this namespace, after which ovs-vswitchd would check all its ports (85 µs each).
+//
+// Passthru is also the interlock: the kernel accepts one macvlan per inner end, so two pods never share a port.
+// The inner end takes over the MAC of its macvlan, and gets its own back when that goes.
+
+import type { PairSpec } from "./links.ts";
+
+/** What the pairs of one request have in common. */
+export interface WarmPairSpec {
+  /** Identifies the owner; begins with the prefix of openWarmLinks(), cut at 255 characters. */
+  readonly alias: string;
+  /** MTU of both ends, in bytes. */
+  readonly mtu: number;
+  /** As in a PairSpec; an inner end keeps it, whatever a pod sets on its own interface. */
+  readonly checksumOffload: boolean;
+}
+
+/** The inner end of a pair. */
+export interface InnerEnd {
+  /** That of its outer end, too. */
+  readonly name: string;
+  readonly mtu: number;
+  /** An interface on it is up, wherever that is. */
+  readonly isOccupied: boolean;
+}
+
+/** Where a pod's interface was created; it may have another name by now. */
+export type WarmPodEnd = Pick<PairSpec, "hostEnd" | "netns" | "netnsInode">;
+
+/**
+ * Creates, lists and uses pairs. In a PairSpec, `hostEnd` is the name of a pair and `alias` is not used: pairs keep
+ * that of their creation. All calls may be repeated and may run concurrently. A pair is removed as any other link:
+ * removeLinks() of its outer end, with which everything on its inner end goes.
+ */
+export interface WarmLinks {
+  /**
+   * Creates the holding namespace, or opens that of an earlier process, and keeps it open: with the last process that
+   * has it open and its name, all inner ends would go. Faults: failed, if something else has its name.
+   */
+  ensureHolding(): Promise<void>;
+
+  /** Creates pairs, both ends up, or leaves none of them behind. Faults: usage, conflict (a name is taken), failed. */
+  createPairs(names: readonly string[], spec: WarmPairSpec): Promise<void>;
+
+  /** Returns the inner ends in the holding namespace. */
+  innerEnds(): Promise<InnerEnd[]>;
+
+  /**
+   * Creates the pod's interface on an inner end, down and without address; success if it is there already. Faults:
+   * conflict (the inner end is missing or occupied, or the interface's name is taken), not_found (the sandbox is gone).
+   */
+  attachPod(spec: PairSpec): Promise<void>;
+
+  /**
+   * Configures the interface, and repairs both ends of its pair: links, MTU, addresses, routes. Faults: as
+   * Links.ensurePodSide().
+   */
+  ensurePodSide(spec: PairSpec): Promise<void>;
+
+  /**
+   * Removes a pod's interface from its inner end, which is free afterwards. Interface or sandbox may be gone.
+   * Faults: conflict, if the inner end stays occupied: the pod has moved its interface to another namespace.
+   */
+  detachPod(podEnd: WarmPodEnd): Promise<void>;
+
+  /** Closes the holding namespace. */
+  close(): void;
+}
