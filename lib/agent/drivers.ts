@@ -3,7 +3,8 @@
 import type { HostStack } from "../net/host/host_stack.ts";
 import { openHostStack } from "../net/host/open_host_stack.ts";
 import type { Links } from "../net/links.ts";
-import { openHostEvents, openLinks } from "../net/open_links.ts";
+import { openHostEvents, openLinks, openWarmLinks } from "../net/open_links.ts";
+import type { WarmLinks } from "../net/warm_links.ts";
 import { type Fabric, openFabric } from "../ovs/fabric.ts";
 import { openSwitch } from "../ovs/ports/open_switch.ts";
 import { openPolicyTables, type PolicyTables } from "../ovs/policy_tables/policy_tables.ts";
@@ -26,6 +27,8 @@ export interface DriverOptions {
   readonly ovsRundir: string;
   readonly ovsDriver: "jsonrpc" | "vsctl";
   readonly linkDriver: "auto" | "netlink" | "ip";
+  /** How pods get their ports; `auto`: a port of its own for each. */
+  readonly ports: "plain" | "warm" | "auto";
   readonly datapath: Datapath;
   readonly bridge: string;
   /** Owner of the rows in Open vSwitch. */
@@ -47,6 +50,8 @@ export interface Drivers {
   /** Distributed gateways: in Open vSwitch, and in the host's own stack. */
   readonly reachSwitch: ReachSwitch;
   readonly hostStack: HostStack;
+  /** Undefined where the link driver has none. */
+  readonly warmLinks: WarmLinks | undefined;
   readonly runtimes: Runtimes;
 }
 
@@ -66,6 +71,8 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
   const limitMs = limitOf(options);
   const links = openLinks({ driver: options.linkDriver, aliasPrefix: ALIAS_PREFIX });
   stack.defer(() => links.close());
+  const warmLinks = openWarm(options, links);
+  stack.defer(() => warmLinks?.close());
   const policyVlans = new PolicyVlans();
   const place = {
     policyVlans,
@@ -90,8 +97,16 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
     links: limited("the kernel", hooked("links", links, ["close"]), limitMs),
     reachSwitch: limited("Open vSwitch", hooked("reach", openReachSwitch(place)), limitMs),
     hostStack: limited("the kernel", hooked("stack", hostStack, ["close"]), limitMs),
+    warmLinks: warmLinks &&
+      limited("the kernel", hooked("warm-links", warmLinks, ["close"]), limitMs),
     runtimes: limited("the container runtime", hooked("runtimes", runtimes, ["follow"]), limitMs),
   };
+}
+
+/** Also without --ports warm: pods may have warm ports of an earlier agent. Faults: usage. */
+function openWarm({ ports, hostLabel }: DriverOptions, links: Links): WarmLinks | undefined {
+  if (ports !== "warm" && links.driver !== "netlink") return undefined;
+  return openWarmLinks(links, { aliasPrefix: ALIAS_PREFIX, holding: `k8contivnet-${hostLabel}` });
 }
 
 function limitOf({ callLimitMs }: DriverOptions): number {

@@ -68,6 +68,7 @@ export function startLoops(
     syncFabric(agent.loops.fabric, signal),
     expireHeldAddresses(agent.loops.heldAddresses, options.graceMs, signal),
     watchDrift(drift, signal),
+    agent.loops.warmPool.keep(signal),
     options.kube && followCluster(options.kube, options.stateDir, agent, signal),
     enforcePolicies(agent.policies, signal),
     followRuntime(agent.loops.runtime, signal),

@@ -37,6 +37,8 @@ import type { Sandboxes } from "./pods/sandboxes.ts";
 import { type SetupDeps, setupPod } from "./pods/setup.ts";
 import { teardownPod } from "./pods/teardown.ts";
 import { SandboxSet } from "./pods/sandbox_set.ts";
+import { WarmPool } from "./pods/warm_pool.ts";
+import { WarmPorts } from "./pods/warm_ports.ts";
 import { UnmatchedPods } from "./pods/unmatched_pods.ts";
 import { PolicyEnforcer } from "./policy/policy_enforcer.ts";
 import { ReachSync } from "./reach/reach_sync.ts";
@@ -64,6 +66,7 @@ export interface AgentParts {
     | "logsDrops"
     | "graceMs"
     | "onUnmatched"
+    | "ports"
   >;
   readonly drivers: Drivers;
   readonly store: StoreCache;
@@ -79,7 +82,7 @@ export interface AgentParts {
 export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDisposableStack) {
   const { options, drivers, store, intents, log, clock = systemClock } = parts;
   const host = options.hostLabel;
-  const { switch: ovs, links, runtimes } = drivers;
+  const { switch: ovs, links, warmLinks, runtimes } = drivers;
 
   // Signals.
   const [reconcileSignal, fabricSignal] = [new Notifier(), new Notifier()];
@@ -107,8 +110,16 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
 
   // Links and ports, uplink and tunnels, policies.
   const linkRemovals = new LinkRemovals(links, log, () => reconcileSignal.notify());
+  const warmPorts = new WarmPorts({
+    ...{ switch: ovs, warmLinks, linkRemovals, log, reconcileSignal },
+  });
   const plumbing = createPlumbing({
-    ...{ host, store, switch: ovs, links, linkRemovals, log, reconcileSignal },
+    ...{ host, store, switch: ovs, links, linkRemovals, warmPorts, log, reconcileSignal },
+  });
+  const warmPool = new WarmPool({
+    ...{ host, store, switch: ovs, links, warmLinks, warmPorts, newId: randomId, clock, log },
+    networks: { tags, mtus, datapath: () => plumbing.datapath },
+    isEnabled: options.ports === "warm",
   });
   const fabric = new FabricSync({
     ...{ host, store, driver: drivers.fabric, links, tags, log },
@@ -147,7 +158,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
   };
   const setupDeps: SetupDeps = {
     ...{ host, store, runtimes, plumbing, sandboxes, podMetadata, clock, log },
-    planning: { mtus, addressesInFlight, aliasesInFlight, newId: randomId },
+    planning: { mtus, addressesInFlight, aliasesInFlight, newId: randomId, warmPool },
     applyClaim: (claim) => applyClaim(claimDeps, claim),
     onUnmatched: options.onUnmatched,
   };
@@ -181,7 +192,8 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
   const reconcileDeps = {
     ...{ host, store, plumbing, runtimes, sandboxes, gracePeriod, setUpLate, clock, log, logDedup },
     networks: {
-      ...{ tags, mtus, aliasesInFlight, policies, fabric, reach },
+      ...{ tags, mtus, aliasesInFlight, policies, fabric, reach, warmPool },
+      hasWarmPorts: warmLinks !== undefined,
       interfaceErrors: new InterfaceErrors({ switch: ovs, log }),
     },
     attachLatePods: () => attachLatePods(lateAttach),
@@ -204,6 +216,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
         ...{ gracePeriod, reconcileSignal, memoryTrim, log },
       },
       fabric: { fabric: surroundings, fabricSignal, memoryTrim },
+      warmPool,
       heldAddresses: { host, store, clock, log },
       runtime: {
         ...{ host, store, runtimes, sandboxes, clock, log, logDedup },

@@ -71,6 +71,12 @@ export const FLAGS: readonly Flag[] = [
     fallback: "auto",
     help: "how links are created: over netlink, or by ip; auto: netlink if libc can be called",
   },
+  {
+    name: "ports",
+    value: "plain|warm|auto",
+    fallback: "auto",
+    help: "a port of its own for each pod, or one that was added ahead; auto: plain",
+  },
   { name: "datapath", value: "auto|system|netdev", fallback: "auto", help: "kernel or userspace" },
   { name: "bridge", value: "NAME", fallback: "contivBridge", help: "integration bridge" },
   {

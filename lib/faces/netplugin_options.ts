@@ -66,6 +66,7 @@ export async function agentOptionsFrom(flags: FlagValues): Promise<AgentOptions>
     ovsRundir,
     ovsDriver: one(flags, "ovs-driver") as AgentOptions["ovsDriver"],
     linkDriver: one(flags, "link-driver") as AgentOptions["linkDriver"],
+    ports: one(flags, "ports") as AgentOptions["ports"],
     datapath: one(flags, "datapath") as AgentOptions["datapath"],
     bridge,
     ...uplink === "" ? {} : { uplink: parseLink(uplink) },

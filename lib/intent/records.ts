@@ -203,6 +203,8 @@ export interface AttachmentRecord {
   /** Only where the path leads over a process id: when that process started, in clock ticks. */
   readonly startTime?: number;
   readonly interface: string;
+  /** Name of its warm port; absent where it has a port of its own, which is called by `id`. */
+  readonly port?: string;
   /** CIDRs. */
   readonly addresses: readonly string[];
   readonly gateway?: string;

@@ -77,9 +77,12 @@ export function notOurs(names: readonly string[]): Fault {
   });
 }
 
+/** An inner end that no pod can use: it is gone, or occupied. */
+export class InnerEndUnusable extends Fault {}
+
 /** Returns the Fault of an inner end that no pod can use. */
-export function innerEndUnusable(name: string, why: string): Fault {
-  return new Fault("conflict", `warm port ${name} cannot be used`, {
+export function innerEndUnusable(name: string, why: string): InnerEndUnusable {
+  return new InnerEndUnusable("conflict", `warm port ${name} cannot be used`, {
     why,
     fix: "remove it; another one is created",
   });

@@ -31,17 +31,12 @@ export interface InnerEnd {
 export type WarmPodEnd = Pick<PairSpec, "hostEnd" | "netns" | "netnsInode">;
 
 /**
- * Creates, lists and uses pairs. In a PairSpec, `hostEnd` is the name of a pair and `alias` is not used: pairs keep
+ * Creates, lists and uses pairs. The first call creates the holding namespace, or opens that of an earlier process; it
+ * stays open until close(): all inner ends would go with its name and the last process that has it open. In a PairSpec, `hostEnd` is the name of a pair and `alias` is not used: pairs keep
  * that of their creation. All calls may be repeated and may run concurrently. A pair is removed as any other link:
  * removeLinks() of its outer end, with which everything on its inner end goes.
  */
 export interface WarmLinks {
-  /**
-   * Creates the holding namespace, or opens that of an earlier process, and keeps it open: with the last process that
-   * has it open and its name, all inner ends would go. Faults: failed, if something else has its name.
-   */
-  ensureHolding(): Promise<void>;
-
   /** Creates pairs, both ends up, or leaves none of them behind. Faults: usage, conflict (a name is taken), failed. */
   createPairs(names: readonly string[], spec: WarmPairSpec): Promise<void>;
 
@@ -62,7 +57,7 @@ export interface WarmLinks {
 
   /**
    * Removes a pod's interface from its inner end, which is free afterwards. Interface or sandbox may be gone.
-   * Faults: conflict, if the inner end stays occupied: the pod has moved its interface to another namespace.
+   * Faults: conflict, if the inner end is gone, or stays occupied: the pod has moved its interface to another namespace.
    */
   detachPod(podEnd: WarmPodEnd): Promise<void>;
 

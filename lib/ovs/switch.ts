@@ -35,6 +35,17 @@ export interface PortSpec {
   readonly externalIds: Readonly<Record<string, string>>;
 }
 
+/** A port without a pod: its link exists, it has no flows. */
+export interface ParkedPort extends Pick<PortSpec, "name" | "tag"> {
+  /** Stored in the port's row; key `k8contivnet` is the driver's. */
+  readonly externalIds: Readonly<Record<string, string>>;
+}
+
+/** A MAC that may have been learned at a port. */
+export interface LearnedMac extends Pick<PortSpec, "name" | "tag"> {
+  readonly mac: string;
+}
+
 /** One port of ours, as the database has it now. */
 export interface PortRow {
   readonly name: string;
@@ -43,6 +54,7 @@ export interface PortRow {
   readonly ofport?: number;
   /** Open vSwitch's error message for a port that it could not open. */
   readonly error?: string;
+  /** Absent, as the addresses, for a parked port. */
   readonly mac?: string;
   readonly addresses?: readonly string[];
   readonly reach?: PortReach | undefined;
@@ -105,6 +117,26 @@ export interface Switch {
   addPort(spec: PortSpec): Promise<void>;
   /** Removes rows and flows of these ports of ours. Absent ones are a success. */
   removePorts(names: readonly string[]): Promise<void>;
+  /**
+   * Adds ports that no pod has yet, all in one transaction; resolves when ovs-vswitchd has them. On a Fault none is
+   * left. Faults: conflict, if a name is taken.
+   */
+  addParkedPorts(ports: readonly ParkedPort[]): Promise<void>;
+  /**
+   * Makes a parked port that of a pod; resolves as addPort() does. On a Fault it is parked. Faults: not_found, if
+   * there is no parked port of that name and tag.
+   */
+  assignPort(spec: PortSpec): Promise<void>;
+  /**
+   * Takes ports from their pods: no flow is left, and their rows have just these external ids. Absent ones are a
+   * success.
+   */
+  parkPorts(ports: readonly ParkedPort[]): Promise<void>;
+  /**
+   * Makes the bridge forget that these MACs were learned at ports that are parked, which would lead frames there for
+   * five minutes. To be called a moment after parkPorts(): cached flows still learn for some milliseconds.
+   */
+  forgetMacs(macs: readonly LearnedMac[]): Promise<void>;
   /** Moves a port to another access tag. Faults: not_found. */
   setTag(name: string, tag: number): Promise<void>;
   /**

@@ -6,6 +6,7 @@ import type { PortReach, PortRow, PortSpec, Switch } from "../../lib/ovs/switch.
 import { portFlows } from "../../lib/ovs/ports/port_flows.ts";
 import { flowText } from "../../lib/ovs/openflow/flow.ts";
 import { Fault, type FaultCode } from "../../lib/util/errors.ts";
+import { parkedPortsContract } from "./parked_ports_contract.ts";
 import { waitFor } from "../lab/wait.ts";
 
 /** A bridge without ports, and what a test does around the Switch; disposing removes it. */
@@ -30,7 +31,8 @@ export interface SwitchBench extends AsyncDisposable {
 }
 
 type Step = (bench: SwitchBench) => Promise<void>;
-type Declare = (words: string, step: Step) => void;
+/** Declares one test of the contract. */
+export type Declare = (words: string, step: Step) => void;
 
 /** Notifications come this late at most: one driver polls every two seconds. */
 const NOTIFY_MS = 10_000;
@@ -46,6 +48,7 @@ export function switchContract(name: string, open: () => Promise<SwitchBench>): 
   declareAdding(promise);
   declareRefusals(promise);
   declareRemoval(promise);
+  parkedPortsContract(promise);
   declareTags(promise);
   declareIds(promise);
   declareReach(promise);
@@ -54,7 +57,7 @@ export function switchContract(name: string, open: () => Promise<SwitchBench>): 
 }
 
 /** Returns a port of network `tenant/red`, with number `n` in name, MAC and address. */
-function specOf(n: number, more: Partial<PortSpec> = {}): PortSpec {
+export function specOf(n: number, more: Partial<PortSpec> = {}): PortSpec {
   return {
     name: `swp${n}`,
     tag: 101,
@@ -66,13 +69,13 @@ function specOf(n: number, more: Partial<PortSpec> = {}): PortSpec {
 }
 
 /** Adds a port with a link of its own. */
-async function add(bench: SwitchBench, spec: PortSpec): Promise<void> {
+export async function add(bench: SwitchBench, spec: PortSpec): Promise<void> {
   await bench.addLink(spec.name);
   await bench.switch.addPort(spec);
 }
 
 /** Returns our rows when each has its OpenFlow number: a port may forward a moment before. */
-async function numberedRows({ switch: bridge }: SwitchBench): Promise<PortRow[]> {
+export async function numberedRows({ switch: bridge }: SwitchBench): Promise<PortRow[]> {
   let rows: PortRow[] = [];
   await waitFor("rows with OpenFlow numbers", async () => {
     rows = await bridge.ports();
@@ -82,7 +85,7 @@ async function numberedRows({ switch: bridge }: SwitchBench): Promise<PortRow[]>
 }
 
 /** Asserts that rows and flows are exactly those of `specs`, as the policy VLANs are now. */
-async function assertPorts(bench: SwitchBench, specs: readonly PortSpec[]): Promise<void> {
+export async function assertPorts(bench: SwitchBench, specs: readonly PortSpec[]): Promise<void> {
   const rows = new Map((await numberedRows(bench)).map((row) => [row.name, row]));
   assertEquals([...rows.keys()].sort(), specs.map(({ name }) => name).sort());
   const flows = specs.flatMap((spec) => {
@@ -93,7 +96,8 @@ async function assertPorts(bench: SwitchBench, specs: readonly PortSpec[]): Prom
   assertEquals(await bench.flows(), flows.sort());
 }
 
-async function assertFault(work: Promise<unknown>, code: FaultCode): Promise<void> {
+/** Asserts that `work` fails with a Fault of that code. */
+export async function assertFault(work: Promise<unknown>, code: FaultCode): Promise<void> {
   const fault = await assertRejects(() => work, Fault);
   assertEquals([fault.code, fault.message], [code, fault.message]);
 }

@@ -33,7 +33,7 @@ async function attach({ warm }: WarmBench, spec: PairSpec): Promise<void> {
   await warm.ensurePodSide(spec);
 }
 
-/** Declares the tests of the contract; `start` makes a bench whose holding namespace is ensured. */
+/** Declares the tests of the contract; `start` makes a bench. */
 export function warmLinksContract(name: string, start: () => Promise<WarmBench>): void {
   const promise = (words: string, step: Step) =>
     Deno.test(`${name}: ${words}`, async () => {
@@ -237,10 +237,11 @@ function declareRemoval(promise: Declare): void {
     assertEquals(await two.links(), []);
   });
 
-  promise("a port that is gone may be detached", async (bench) => {
+  promise("a port that is gone is not free", async (bench) => {
     const { warm, makeSandbox } = bench;
     await using sandbox = await makeSandbox();
-    await warm.detachPod(sandbox.spec({ hostEnd: newName() }));
+    const gone = () => warm.detachPod(sandbox.spec({ hostEnd: newName() }));
+    assertEquals((await assertRejects(gone, Fault)).code, "conflict");
   });
 
   promise("twenty pods are detached and attached side by side", async (bench) => {

@@ -14,6 +14,7 @@ import { tenantWith } from "../fixtures/tenant.ts";
 import { MemoryFabric } from "./memory_fabric.ts";
 import { MemoryKernel } from "./memory_kernel.ts";
 import { MemoryLinks } from "./memory_links.ts";
+import { MemoryWarmLinks } from "./memory_warm_links.ts";
 import { MemoryPolicyTables } from "./memory_policy_tables.ts";
 import { MemoryHostStack, MemoryReachSwitch } from "./memory_reach.ts";
 import { MemoryRuntimes } from "./memory_runtimes.ts";
@@ -32,6 +33,7 @@ export function makeHost() {
     kernel,
     runtimes: new MemoryRuntimes(kernel),
     links: new MemoryLinks(kernel, ALIAS_PREFIX),
+    warmLinks: new MemoryWarmLinks(kernel, ALIAS_PREFIX),
     switch: new MemorySwitch(),
     fabric: new MemoryFabric(),
     reachSwitch: new MemoryReachSwitch(),
@@ -82,6 +84,7 @@ export async function startMemoryAgent(
       logsDrops: false,
       graceMs: 60_000,
       onUnmatched: "ignore",
+      ports: "plain",
       ...options,
     },
     drivers: host,

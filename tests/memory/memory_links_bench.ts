@@ -108,12 +108,11 @@ function routeText({ defaultRoute }: MemoryNamespace): string {
 }
 
 /** Returns a bench of warm ports' links, with an empty holding namespace. */
-export async function memoryWarmBench(): Promise<WarmBench> {
+export function memoryWarmBench(): Promise<WarmBench> {
   const kernel = new MemoryKernel();
   const holding = kernel.addNamespace("/run/netns/hold");
   const warm = new MemoryWarmLinks(kernel, "k8contivnet:");
-  await warm.ensureHolding();
-  return {
+  return Promise.resolve({
     links: new MemoryLinks(kernel, "k8contivnet:"),
     host: viewOf(kernel, kernel.host),
     makeSandbox: () => Promise.resolve(makeSandbox(kernel)),
@@ -122,5 +121,5 @@ export async function memoryWarmBench(): Promise<WarmBench> {
     moveLink: async (name, from, to) => {
       await kernel.moveLink(name, kernel.namespaceAt(from.netns)!, kernel.namespaceAt(to.netns)!);
     },
-  };
+  });
 }

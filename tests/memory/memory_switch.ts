@@ -4,8 +4,20 @@
 
 import { portFlows } from "../../lib/ovs/ports/port_flows.ts";
 import { flowText } from "../../lib/ovs/openflow/flow.ts";
-import { parsePort, parseTag, refuseSharedTag } from "../../lib/ovs/ports/port_spec.ts";
-import type { PortRow, PortSpec, Switch, SwitchState } from "../../lib/ovs/switch.ts";
+import {
+  parseParkedPort,
+  parsePort,
+  parseTag,
+  refuseSharedTag,
+} from "../../lib/ovs/ports/port_spec.ts";
+import type {
+  LearnedMac,
+  ParkedPort,
+  PortRow,
+  PortSpec,
+  Switch,
+  SwitchState,
+} from "../../lib/ovs/switch.ts";
 import { Fault } from "../../lib/util/errors.ts";
 
 /** Methods of a Switch that a test can make fail or hang. */
@@ -90,6 +102,50 @@ export class MemorySwitch implements Switch {
 
   removePorts(names: readonly string[]): Promise<void> {
     return this.#call("removePorts", names, () => names.forEach((name) => this.#remove(name)));
+  }
+
+  addParkedPorts(ports: readonly ParkedPort[]): Promise<void> {
+    return this.#call("addParkedPorts", ports.map(({ name }) => name), () => {
+      for (const port of ports.map(parseParkedPort)) {
+        if (this.foreign.has(port.name) || this.rows.has(port.name)) {
+          throw new Fault("conflict", `port ${port.name} not added: it exists`);
+        }
+        refuseSharedTag([...this.rows.values()], port);
+        if (this.missingLinks.has(port.name)) {
+          throw new Fault("failed", `port ${port.name} not added: Open vSwitch could not open it`);
+        }
+      }
+      for (const port of ports) this.rows.set(port.name, { ...port, ofport: this.#nextNumber++ });
+    });
+  }
+
+  assignPort(desired: PortSpec): Promise<void> {
+    return this.#call("assignPort", [desired.name], () => {
+      const spec = parsePort(desired);
+      const row = this.rows.get(spec.name);
+      if (row?.ofport === undefined || row.mac !== undefined || row.tag !== spec.tag) {
+        throw new Fault("not_found", `no parked port ${spec.name}`);
+      }
+      refuseSharedTag([...this.rows.values()], spec);
+      this.rows.set(spec.name, { ...spec, ofport: row.ofport });
+      this.#setFlows(spec.name);
+    });
+  }
+
+  parkPorts(ports: readonly ParkedPort[]): Promise<void> {
+    return this.#call("parkPorts", ports.map(({ name }) => name), () => {
+      for (const { name, externalIds } of ports) {
+        const row = this.rows.get(name);
+        if (!row) continue;
+        const { mac: _mac, addresses: _addresses, ...rest } = row;
+        this.#flowsByNumber.delete(row.ofport ?? 0);
+        this.rows.set(name, { ...rest, externalIds });
+      }
+    });
+  }
+
+  forgetMacs(macs: readonly LearnedMac[]): Promise<void> {
+    return this.#call("forgetMacs", macs.map(({ name }) => name), () => {});
   }
 
   setTag(name: string, tag: number): Promise<void> {

@@ -32,12 +32,6 @@ export class MemoryWarmLinks implements WarmLinks {
     this.#netns = `/run/netns/${holding}`;
   }
 
-  ensureHolding(): Promise<void> {
-    return this.recorder.run("ensureHolding", [], () => {
-      if (!this.#kernel.namespaceAt(this.#netns)) this.#kernel.addNamespace(this.#netns);
-    });
-  }
-
   createPairs(names: readonly string[], spec: WarmPairSpec): Promise<void> {
     return this.recorder.run("createPairs", [names, spec], () => {
       const holding = this.#holding();
@@ -105,7 +99,9 @@ export class MemoryWarmLinks implements WarmLinks {
 
   detachPod({ hostEnd, netns, netnsInode }: WarmPodEnd): Promise<void> {
     return this.recorder.run("detachPod", [hostEnd, netns, netnsInode], () => {
-      const child = this.#holding().links.get(hostEnd)?.child;
+      const inner = this.#holding().links.get(hostEnd);
+      if (!inner) throw innerEndUnusable(hostEnd, "its inner end is gone");
+      const { child } = inner;
       if (!child) return;
       if (this.#tryFind(netns, netnsInode) === child.namespace) this.#kernel.deleteLink(child);
       else if (child.isUp) throw innerEndUnusable(hostEnd, "its pod has moved the interface");
@@ -119,6 +115,7 @@ export class MemoryWarmLinks implements WarmLinks {
   }
 
   #holding(): MemoryNamespace {
+    if (!this.#kernel.namespaceAt(this.#netns)) this.#kernel.addNamespace(this.#netns);
     return this.#sandboxAt(this.#netns, undefined);
   }
 

@@ -20,7 +20,7 @@ const inHolding = (cmd: string, ...args: string[]) =>
 
 async function bench(): Promise<WarmBench> {
   const warm = openWarmLinks({ driver: "netlink" }, { ...ALIAS, holding: HOLDING });
-  await warm.ensureHolding();
+  await warm.innerEnds();
   return {
     ...kernelBench("netlink"),
     warm,
@@ -48,17 +48,14 @@ Deno.test("a holding namespace outlives its process, and its deleted name comes 
   const inode = await inodeOf(NETNS);
   warm.close();
   const second = openWarmLinks({ driver: "netlink" }, { ...ALIAS, holding: HOLDING });
-  await second.ensureHolding();
   assert((await second.innerEnds()).some((end) => end.name === name));
   await run("ip", ["netns", "delete", HOLDING]);
   assert((await second.innerEnds()).some((end) => end.name === name));
-  await second.ensureHolding();
   assertEquals(await inodeOf(NETNS), inode);
   // Another namespace in its place has to go, too.
   await run("ip", ["netns", "delete", HOLDING]);
   await run("ip", ["netns", "add", HOLDING]);
-  await second.ensureHolding();
-  await second.ensureHolding();
+  await Promise.all([second.innerEnds(), second.innerEnds()]);
   assertEquals(await inodeOf(NETNS), inode);
   await links.removeLinks([name]);
   second.close();
@@ -98,6 +95,10 @@ Deno.test("a set-up causes no event in the host's namespace, and the pod's are s
   await using sandbox = await makeSandbox();
   const spec = sandbox.spec({ hostEnd: `cw${randomHex(11)}` });
   await warm.createPairs([spec.hostEnd], PAIRS);
+  // The kernel reports the carrier of new links a moment later.
+  await waitFor("the outer end's carrier", async () => {
+    return (await run("ip", ["link", "show", spec.hostEnd])).includes("state UP");
+  });
   await using monitor = await startMonitor();
   await warm.attachPod(spec);
   await warm.ensurePodSide(spec);

@@ -10,9 +10,10 @@ const NOTHING: CniResult = { interfaces: [], ips: [], routes: [], dns: {} };
 /** Returns what `attachment` adds to the result of the plugins before: `hasForeign`, where one has the default route. */
 export function resultOf(
   { netns, config }: Pick<CniCall, "netns" | "config">,
-  { id, interface: name, mac, mtu, addresses, gateway }: AttachmentRecord,
+  attachment: AttachmentRecord,
   { hasForeign }: { readonly hasForeign: boolean },
 ): CniResult {
+  const { interface: name, mac, mtu, addresses, gateway } = attachment;
   const before = config.prevResult ?? NOTHING;
   const at = before.interfaces.length;
   const hasRoute = gateway !== undefined && !hasForeign;
@@ -20,7 +21,7 @@ export function resultOf(
     ...before,
     interfaces: [
       ...before.interfaces,
-      { name: hostEndOf({ id }), mtu },
+      { name: hostEndOf(attachment), mtu },
       { name, mac, mtu, sandbox: netns },
     ],
     ips: [

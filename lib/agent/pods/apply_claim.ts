@@ -16,8 +16,10 @@ import { desiredOf } from "./desired.ts";
 import type { LocalTags } from "./local_tags.ts";
 import type { Plumbing } from "./plumbing.ts";
 import { hostEndOf } from "./port_external_ids.ts";
+import { withoutPort } from "./lost_ports.ts";
 import { releaseAttachments } from "./release.ts";
 import { planSteps, type Step } from "./steps.ts";
+import { WarmPortLost } from "./warm_ports.ts";
 
 /** What applying a claim works with. */
 export interface ApplyClaimDeps {
@@ -39,11 +41,15 @@ export interface CommittedClaim extends Claim {
 }
 
 /**
- * Attaches what was claimed and records it as ready, while Open vSwitch adds the port: after a crash, a
+ * Attaches what was claimed and records it as ready, while Open vSwitch adds the port; returns the attachments as
+ * they are recorded: after a crash, a
  * reconciliation attaches what is recorded, ready or not. On a Fault nothing is left of the attachments that
  * were not ready before: neither claim nor record nor port.
  */
-export async function applyClaim(deps: ApplyClaimDeps, claim: CommittedClaim): Promise<void> {
+export async function applyClaim(
+  deps: ApplyClaimDeps,
+  claim: CommittedClaim,
+): Promise<AttachmentRecord[]> {
   const { store, plumbing } = deps;
   if (claim.stale.length > 0) await detachStale(deps, claim);
   const fresh = claim.attachments.filter((one) => one.state !== "ready");
@@ -59,7 +65,6 @@ export async function applyClaim(deps: ApplyClaimDeps, claim: CommittedClaim): P
     await rollBack(deps, fresh, []);
     throw error;
   }
-  if (steps.length === 0 && fresh.length === 0) return;
   let recording: Promise<void> | undefined;
   const record = () => recording ??= recordReady(store, fresh, claim.pendingAs);
   const results = await carryOut(plumbing, steps, () => {
@@ -67,18 +72,45 @@ export async function applyClaim(deps: ApplyClaimDeps, claim: CommittedClaim): P
     if (claim.pendingAs === undefined) record().catch(() => {}); // awaited below
   });
   const failed = results.find((result) => result.status === "rejected");
+  // A step that failed has undone itself already.
+  const done = results.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
+  const attachments = claim.attachments.map((one) => asAttached(one, done));
   try {
-    if (!failed) await record();
-    else {
+    if (failed) {
       await recording?.catch(() => {}); // the rollback follows what is being written
       throw failed.reason;
     }
+    await record();
+    // Those that got another port than was planned.
+    const moved = attachments.filter((one, at) => one !== claim.attachments[at]);
+    await recordReady(store, moved, claim.pendingAs);
   } catch (error) {
-    // A step that failed has undone itself already.
-    const done = steps.filter((_, at) => results[at]?.status === "fulfilled");
     await rollBack(deps, fresh, done);
     throw error;
   }
+  return attachments.map((one) => ({ ...one, state: "ready" as const }));
+}
+
+/** Carries out a step; where a warm port turns out to be lost, the pod gets a port of its own. Returns what was done. */
+async function applyStep(
+  plumbing: Pick<Plumbing, "apply">,
+  step: Step,
+  onLinked: () => void,
+): Promise<Step> {
+  try {
+    await plumbing.apply(step, onLinked);
+    return step;
+  } catch (error) {
+    if (step.do !== "attach" || !(error instanceof WarmPortLost)) throw error;
+    const plain = { ...step, attachment: withoutPort(step.attachment) };
+    await plumbing.apply(plain, onLinked);
+    return plain;
+  }
+}
+
+function asAttached(attachment: AttachmentRecord, done: readonly Step[]): AttachmentRecord {
+  const step = done.find((one) => one.do === "attach" && one.attachment.id === attachment.id);
+  return step?.do === "attach" ? step.attachment : attachment;
 }
 
 /**
@@ -89,10 +121,10 @@ function carryOut(
   plumbing: ApplyClaimDeps["plumbing"],
   steps: readonly Step[],
   onLinked: () => void,
-): Promise<PromiseSettledResult<void>[]> {
+): Promise<PromiseSettledResult<Step>[]> {
   const missing = new Set(steps);
   return Promise.allSettled(steps.map((step) =>
-    plumbing.apply(step, () => {
+    applyStep(plumbing, step, () => {
       if (missing.delete(step) && missing.size === 0) onLinked();
     })
   ));

@@ -54,6 +54,8 @@ export interface ClaimOptions {
   readonly mtuOf: (network: NetworkRecord) => number;
   /** Reports whether another set-up is about to take that alias. */
   readonly isAliasTaken: (alias: string) => boolean;
+  /** Returns the warm port for a new attachment to `network`; undefined if it gets a port of its own. @default none */
+  readonly portFor?: (network: NetworkRecord, interfaceName: string) => string | undefined;
 }
 
 /**
@@ -117,12 +119,15 @@ function attachmentFor(
   documents: Documents,
   place: Place,
   { endpoint, interface: name, mac }: Choice,
-  { newId, mtuOf, isAliasTaken, isFirst }: ClaimOptions & { readonly isFirst: boolean },
+  { newId, mtuOf, isAliasTaken, portFor = () => undefined, isFirst }: ClaimOptions & {
+    readonly isFirst: boolean;
+  },
 ): AttachmentRecord {
   const network = findNetwork(documents, endpoint);
   if (!network) throw new Error(`endpoint without its network ${endpoint.network}`);
   const { gateway } = network;
   const alias = chooseAlias(documents, place.host, network, isAliasTaken);
+  const port = portFor(network, name);
   return {
     schema: SCHEMA,
     id: newId(),
@@ -137,6 +142,7 @@ function attachmentFor(
     ...(place.startTime === undefined ? {} : { startTime: place.startTime }),
     ...(place.podUid === undefined ? {} : { podUid: place.podUid }),
     interface: name,
+    ...(port === undefined ? {} : { port }),
     addresses: [`${endpoint.address}/${network.subnet.split("/")[1]}`],
     // One default route per pod: that of its first interface.
     ...(gateway && isFirst ? { gateway } : {}),

@@ -2,17 +2,17 @@
 // is there. Everything that a step needs to know is in the step; what the intent says, it does not know.
 
 import type { AttachmentRecord } from "../../intent/records.ts";
-import type { Links, PodLink } from "../../net/links.ts";
+import type { Links, PairSpec, PodLink } from "../../net/links.ts";
 import type { PortSpec, Switch } from "../../ovs/switch.ts";
 import type { Notifier } from "../../util/async/notifier.ts";
-import { withDeadline } from "../../util/async/deadline.ts";
-import { faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import { attachmentsIn, type HostView } from "../store/documents.ts";
 import type { LinkRemovals } from "./link_removals.ts";
 import { attachmentDifferences } from "./attachment_differences.ts";
-import { attachmentToPair, attachmentToPort, hostEndOf } from "./port_external_ids.ts";
+import { attachmentToPair, attachmentToPort, hostEndOf, isWarmPort } from "./port_external_ids.ts";
 import type { Actual, Desired, Step } from "./steps.ts";
+import { withinUndoLimit } from "./undo_limit.ts";
+import type { WarmPorts } from "./warm_ports.ts";
 
 /** What plumbing works with. */
 export interface PlumbingDeps extends HostView {
@@ -22,6 +22,7 @@ export interface PlumbingDeps extends HostView {
     "createPair" | "removeLinks" | "ensurePodSide" | "hostEnds" | "podLinks" | "podGateways"
   >;
   readonly linkRemovals: Pick<LinkRemovals, "add">;
+  readonly warmPorts: Pick<WarmPorts, "attach" | "ensurePodSide" | "detach">;
   readonly log: Log;
   /** Notified where an undo has to be finished by the next reconciliation. */
   readonly reconcileSignal: Pick<Notifier, "notify">;
@@ -56,10 +57,6 @@ export interface Plumbing {
   differences(desired: Desired): Promise<string[]>;
 }
 
-// How long the answer to a caller waits for an undo. An unreachable Open vSwitch would take its whole
-// limit of 8 s for the undo, too.
-const UNDO_MS = 1_500;
-
 /** Creates the plumbing of this host. Nothing is asked of the drivers yet. */
 export function createPlumbing(deps: PlumbingDeps): Plumbing {
   let datapath = "netdev";
@@ -69,6 +66,10 @@ export function createPlumbing(deps: PlumbingDeps): Plumbing {
       checksumOffload: datapath === "system",
       hasForeign: attachment.gateway !== undefined && await hasForeignLink(deps, attachment),
     });
+  const ensurePodSide = async (attachment: AttachmentRecord, more: Partial<PairSpec> = {}) => {
+    const links = attachment.port === undefined ? deps.links : deps.warmPorts;
+    await links.ensurePodSide({ ...await pairOf(attachment), ...more });
+  };
   const plumbing: Plumbing = {
     get datapath() {
       return datapath;
@@ -80,28 +81,22 @@ export function createPlumbing(deps: PlumbingDeps): Plumbing {
     apply: async (step, onLinked = () => {}) => {
       switch (step.do) {
         case "detach":
-          await deps.switch.removePorts([step.name]);
-          return await deps.linkRemovals.add([step.name]);
+          return await (await detach(deps, [step.name])).linksGone;
         case "attach":
           return await attach(deps, await pairOf(step.attachment), step, onLinked);
         case "port":
-          await deps.links.ensurePodSide(await pairOf(step.attachment));
+          await ensurePodSide(step.attachment);
           return await deps.switch.addPort(portOf(step));
-        case "update": {
-          const pair = await pairOf(step.attachment);
-          await deps.links.ensurePodSide({ ...pair, formerGateway: step.formerGateway });
+        case "update":
+          await ensurePodSide(step.attachment, { formerGateway: step.formerGateway });
           return await deps.switch.setExternalIds(portOf(step));
-        }
         case "pod":
-          return await deps.links.ensurePodSide(await pairOf(step.attachment));
+          return await ensurePodSide(step.attachment);
         case "retag":
           return await deps.switch.setTag(hostEndOf(step.attachment), step.tag);
       }
     },
-    detach: async (names) => {
-      await deps.switch.removePorts(names);
-      return { linksGone: deps.linkRemovals.add(names) };
-    },
+    detach: (names) => detach(deps, names),
     syncFlows: (desired, present) =>
       deps.switch.syncPorts(
         desired.filter(({ attachment }) => present.has(hostEndOf(attachment)))
@@ -128,12 +123,31 @@ async function observe(
   };
 }
 
+async function detach(
+  deps: PlumbingDeps,
+  names: readonly string[],
+): ReturnType<Plumbing["detach"]> {
+  const [plain, warm] = [names.filter((name) => !isWarmPort(name)), names.filter(isWarmPort)];
+  // Both are begun, whether the other fails or not.
+  const [removed, parked] = await Promise.allSettled([
+    plain.length > 0 ? deps.switch.removePorts(plain) : undefined,
+    warm.length > 0 ? deps.warmPorts.detach(warm) : undefined,
+  ]);
+  if (removed.status === "rejected") throw removed.reason;
+  const plainGone = deps.linkRemovals.add(plain);
+  if (parked.status === "rejected") throw parked.reason;
+  return { linksGone: Promise.all([plainGone, parked.value?.linksGone]).then(() => {}) };
+}
+
 async function attach(
   deps: PlumbingDeps,
   pair: ReturnType<typeof attachmentToPair>,
   desired: Desired,
   onLinked: () => void,
 ): Promise<void> {
+  if (desired.attachment.port !== undefined) {
+    return deps.warmPorts.attach(pair, desired, onLinked);
+  }
   await using undo = new AsyncDisposableStack();
   // Each undo is registered before its step: it also matters where the step succeeded and its answer
   // was lost. A pair that stays would take the interface's name from the next try, and the next
@@ -145,21 +159,6 @@ async function attach(
   onLinked();
   await adding;
   undo.move();
-}
-
-/**
- * Waits for an undo, but not long: what it leaves, the next reconciliation removes as a stray, and the
- * caller is better served by the reason of the failure.
- */
-async function withinUndoLimit(
-  { log, reconcileSignal }: PlumbingDeps,
-  undoing: Promise<void>,
-): Promise<void> {
-  const undone = undoing.catch((error) => {
-    log.warn(`undo left to the next reconciliation: ${faultFrom(error).message}`);
-    reconcileSignal.notify();
-  });
-  await withDeadline(performance.now() + UNDO_MS, "undo", undone).catch(() => {});
 }
 
 /** Reports whether another owner's interface is up in the sandbox (docker0's eth0). */

@@ -4,14 +4,37 @@
 import type { AttachmentRecord } from "../../intent/records.ts";
 import { SCHEMA } from "../../intent/records.ts";
 import type { PairSpec } from "../../net/links.ts";
-import type { PortReach, PortRow, PortSpec } from "../../ovs/switch.ts";
+import type { ParkedPort, PortReach, PortRow, PortSpec } from "../../ovs/switch.ts";
 
 /** Prefix of the alias of each host end. */
 export const ALIAS_PREFIX = "k8contivnet:";
 
-/** Returns the name of the host end of an attachment: 13 characters, unique by the attachment's id. */
-export function hostEndOf(attachment: { readonly id: string }): string {
-  return `cv${attachment.id}`;
+/** Returns the name of the host end of an attachment: 13 characters, unique by its id or that of its warm port. */
+export function hostEndOf({ id, port }: { readonly id: string; readonly port?: string }): string {
+  return port ?? `cv${id}`;
+}
+
+/** Returns the name of a new warm port; `id` are 11 hex digits. */
+export function warmPortName(id: string): string {
+  return `cw${id}`;
+}
+
+/** Reports whether a port of that name is or was a warm one. */
+export function isWarmPort(name: string): boolean {
+  return /^cw[0-9a-f]{11}$/.test(name);
+}
+
+/** Returns the warm port of a network as it is while no pod has it; with `mtu` of its links, in bytes. */
+export function parkedPort(
+  { name, tenant, network, tag, mtu }: {
+    readonly name: string;
+    readonly tenant: string;
+    readonly network: string;
+    readonly tag: number;
+    readonly mtu: number;
+  },
+): ParkedPort {
+  return { name, tag, externalIds: { tenant, network, mtu: String(mtu) } };
 }
 
 /** Returns the port that `attachment` should have, on access tag `tag`; `reach` with a distributed gateway. */
@@ -55,7 +78,9 @@ export function attachmentToPort(
 }
 
 /** Returns the attachment in the external_ids of a port; undefined if they are incomplete. */
-export function attachmentFromPort({ externalIds: ids }: PortRow): AttachmentRecord | undefined {
+export function attachmentFromPort(
+  { name, externalIds: ids }: PortRow,
+): AttachmentRecord | undefined {
   const { attachment, host, tenant, network, endpoint, namespace, pod, sandbox, netns, mac } = ids;
   if (!attachment || !host || !tenant || !network || !endpoint || !namespace || !pod) {
     return undefined;
@@ -64,6 +89,7 @@ export function attachmentFromPort({ externalIds: ids }: PortRow): AttachmentRec
   return {
     schema: SCHEMA,
     id: attachment,
+    ...(isWarmPort(name) ? { port: name } : {}),
     host,
     tenant,
     network,

@@ -28,6 +28,7 @@ import type { Plumbing } from "./plumbing.ts";
 import type { AliasesInFlight } from "./pod_alias.ts";
 import type { PodMetadata } from "./pod_metadata.ts";
 import type { Sandboxes } from "./sandboxes.ts";
+import type { Reservation, WarmPool } from "./warm_pool.ts";
 
 /** What a set-up works with. */
 export interface SetupDeps extends HostView {
@@ -41,7 +42,7 @@ export interface SetupDeps extends HostView {
   readonly podMetadata: PodMetadata;
   readonly planning: ClaimPlanning;
   /** Attaches what was claimed: applyClaim(). */
-  readonly applyClaim: (claim: CommittedClaim) => Promise<void>;
+  readonly applyClaim: (claim: CommittedClaim) => Promise<AttachmentRecord[]>;
   readonly clock: Clock;
   readonly log: Log;
   /** What to answer for a pod that nothing names. */
@@ -56,6 +57,7 @@ export interface ClaimPlanning {
   readonly aliasesInFlight: AliasesInFlight;
   /** Returns 11 random hex digits. */
   readonly newId: () => string;
+  readonly warmPool: Pick<WarmPool, "reserve">;
 }
 
 /** What a set-up ended with. */
@@ -100,18 +102,17 @@ async function setupOnce(
   }
   using dynamic = network;
   sandboxes.unmatched.remove(sandbox.id);
-  const plan = await claimPlanner(deps, { query, pod, dynamic, isLate });
+  using ports = deps.planning.warmPool.reserve();
+  const plan = await claimPlanner(deps, { query, pod, dynamic, isLate, ports });
   // Two sandboxes of one name may want one endpoint: the later one sees what the other claimed.
   const name = `${pod.namespace}/${pod.name}`;
   const claim = await sandboxes.queue.run(`claim ${name}`, () => commitClaim(deps, name, plan));
   if (dynamic) logDisplaced(deps.log, dynamic);
-  await deps.applyClaim(claim);
+  ports.keep(claim.attachments.map((one) => one.port));
+  const attachments = await deps.applyClaim(claim);
   const fresh = claim.attachments.filter((one) => one.state !== "ready");
   for (const one of fresh) logAttached(deps, one, started);
-  return {
-    outcome: "ready",
-    attachments: claim.attachments.map((one) => ({ ...one, state: "ready" as const })),
-  };
+  return { outcome: "ready", attachments };
 }
 
 const NOTHING: Claim = { attachments: [], isNew: false, stale: [], checks: [], writes: [] };
@@ -119,11 +120,12 @@ const NOTHING: Claim = { attachments: [], isNew: false, stale: [], checks: [], w
 /** Returns what decides the claim on the documents of the moment, anew for each try of its commit. */
 async function claimPlanner(
   deps: SetupDeps,
-  { query, pod, dynamic, isLate }: {
+  { query, pod, dynamic, isLate, ports }: {
     readonly query: Query;
     readonly pod: PodName;
     readonly dynamic: DynamicEndpointClaim | undefined;
     readonly isLate: boolean;
+    readonly ports: Pick<Reservation, "portFor">;
   },
 ): Promise<(documents: Documents) => Claim> {
   const { planning: { mtus, newId, aliasesInFlight }, store, clock } = deps;
@@ -146,6 +148,7 @@ async function claimPlanner(
       newId,
       mtuOf: (network) => mtus.of(network),
       isAliasTaken: (alias) => aliasesInFlight.has(alias),
+      portFor: ports.portFor,
     });
     const isTaken = isLate && claim.stale.some((one) => one.sandbox !== sandbox.id);
     return isTaken ? NOTHING : withDynamicEndpoint(documents, claim, endpoint, clock.wallMs());

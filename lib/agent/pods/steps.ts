@@ -4,7 +4,7 @@
 import type { AttachmentRecord } from "../../intent/records.ts";
 import { isSameReach } from "../../ovs/ovsdb/port_reach_text.ts";
 import type { PortReach, PortRow } from "../../ovs/switch.ts";
-import { attachmentToPort, hostEndOf } from "./port_external_ids.ts";
+import { attachmentToPort, hostEndOf, isWarmPort } from "./port_external_ids.ts";
 
 /** A desired attachment with its access tag. */
 export interface Desired {
@@ -51,11 +51,17 @@ export function planSteps(desired: readonly Desired[], actual: Actual): Step[] {
   const rowByName = new Map(rows.map((row) => [row.name, row]));
   const ends = new Set(hostEnds);
   const names = new Set(desired.map(({ attachment }) => hostEndOf(attachment)));
-  const orphans = [...new Set([...rowByName.keys(), ...ends])].filter((name) => !names.has(name));
+  const orphans = [...new Set([...rowByName.keys(), ...ends])]
+    .filter((name) => !names.has(name) && !isParked(name, rowByName.get(name)));
   return [
     ...orphans.map((name): Step => ({ do: "detach", name, why: "no attachment has it" })),
     ...desired.flatMap((one) => stepsOf(one, { rowByName, ends, podEnds })),
   ];
+}
+
+/** A warm port without a pod, or what a filling of their pool has left of one: the pool's matter. */
+function isParked(name: string, row: PortRow | undefined): boolean {
+  return isWarmPort(name) && row?.externalIds.attachment === undefined;
 }
 
 interface Seen {
@@ -76,6 +82,7 @@ function stepsOf(desired: Desired, { rowByName, ends, podEnds }: Seen): Step[] {
   if (podEnds.get(name) === "gone") {
     return [{ do: "detach", name, why: "its pod end is gone" }, attach];
   }
+  if (row && isParked(name, row)) return [attach];
   if (!row || row.ofport === undefined) return [{ do: "port", ...desired }];
   const differing = differingIds(row, attachment);
   if (differing.some((key) => !IN_PLACE.has(key))) return [{ do: "port", ...desired }];

@@ -2,6 +2,7 @@
 // what is here and does the difference. It is level-triggered: notifications only say "reconcile again".
 // A broken pod never stops the others. Sandboxes that a set-up is working on are left to it.
 
+import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Runtimes } from "../../runtimes/runtime.ts";
 import type { Debounce } from "../../util/async/debounce.ts";
 import type { Notifier } from "../../util/async/notifier.ts";
@@ -22,12 +23,14 @@ import { isStoreLost } from "../gc/safety_checks.ts";
 import { checkSandboxes } from "../gc/sandbox_liveness.ts";
 import { followNetworks } from "../pods/follow_network.ts";
 import type { LocalTags } from "../pods/local_tags.ts";
+import { replaceLostPorts } from "../pods/lost_ports.ts";
 import type { Mtus } from "../pods/mtus.ts";
 import type { Plumbing } from "../pods/plumbing.ts";
 import type { AliasesInFlight } from "../pods/pod_alias.ts";
 import { hostEndOf } from "../pods/port_external_ids.ts";
 import type { Sandboxes } from "../pods/sandboxes.ts";
 import { type Actual, type Desired, planSteps, type Step } from "../pods/steps.ts";
+import type { WarmPool } from "../pods/warm_pool.ts";
 import type { PolicyEnforcer } from "../policy/policy_enforcer.ts";
 import type { ReachSync } from "../reach/reach_sync.ts";
 import { attachmentsOf, type HostView } from "../store/documents.ts";
@@ -68,6 +71,9 @@ export interface NetworkState {
   readonly fabric: Pick<FabricSync, "ensure">;
   readonly reach: Pick<ReachSync, "ensure">;
   readonly interfaceErrors: Pick<InterfaceErrors, "log">;
+  readonly warmPool: Pick<WarmPool, "follow">;
+  /** Whether this agent can use warm ports at all. */
+  readonly hasWarmPorts: boolean;
 }
 
 /** What the loop works with. */
@@ -123,10 +129,11 @@ export async function reconcileOnce(deps: ReconcileDeps): Promise<number> {
 
   // Before others ask for a tag: the one that is free now may be the last.
   networks.tags.prune(store.documents);
-  const kept = await followNetworks(
-    { store, mtus: networks.mtus, aliasesInFlight: networks.aliasesInFlight, log: deps.log },
-    mine.filter((one) => !released.has(one.id)),
-  );
+  const left = mine.filter((one) => !released.has(one.id));
+  const { hasWarmPorts, mtus, aliasesInFlight } = networks;
+  const owned = await replaceLostPorts({ ...deps, hasWarmPorts }, left, actual);
+  const kept = await followNetworks({ store, mtus, aliasesInFlight, log: deps.log }, owned);
+  await networks.warmPool.follow(actual);
   // Flows of policies and gateways come before the ports' flows that hand frames to them. What fails here
   // has been logged, and is closed.
   await networks.policies.ensure({ isFresh: true }).catch(() => {});
@@ -136,13 +143,16 @@ export async function reconcileOnce(deps: ReconcileDeps): Promise<number> {
   await networks.fabric.ensure({ isFresh: true });
   const failed = states.failed + await detachUntagged(deps, untagged, actual);
 
-  const handled = [...released, ...untagged.map(({ attachment }) => attachment.id)];
+  const handled = [
+    ...mine.filter(({ id }) => released.has(id)),
+    ...untagged.map(({ attachment }) => attachment),
+  ];
   const steps = planSteps(desired, without(actual, handled));
-  const left = await runAll(deps, [...steps, ...unfinished(desired, steps)], actual);
+  const undone = await runAll(deps, [...steps, ...unfinished(desired, steps)], actual);
   await networks.reach.ensure({ portsFollow: true });
   // No step repairs what is left now.
   networks.interfaceErrors.log();
-  return failed + left + await deps.attachLatePods();
+  return failed + undone + await deps.attachLatePods();
 }
 
 async function runAll(
@@ -163,8 +173,8 @@ async function runAll(
 }
 
 /** What was released or detached is on its way out: it is not a stray. */
-function without({ rows, hostEnds }: Actual, ids: readonly string[]): Actual {
-  const names = new Set(ids.map((id) => hostEndOf({ id })));
+function without({ rows, hostEnds }: Actual, attachments: readonly AttachmentRecord[]): Actual {
+  const names = new Set(attachments.map(hostEndOf));
   return {
     rows: rows.filter(({ name }) => !names.has(name)),
     hostEnds: hostEnds.filter((name) => !names.has(name)),

@@ -1,6 +1,7 @@
 // The namespace that holds the inner ends of warm ports. It has a name, so that it outlives the agent, and the
 // agent has it open, so that nothing happens when somebody deletes that name: it is named again.
 
+import { Coalesced } from "../../util/async/coalesced.ts";
 import { run } from "../../util/run.ts";
 import { faultFrom } from "../../util/errors.ts";
 import { sandboxGone } from "../sandbox_checks.ts";
@@ -23,6 +24,7 @@ export class HoldingNamespace implements Disposable {
   readonly netns: string;
   readonly #libc: Libc;
   readonly #name: string;
+  readonly #ensured = new Coalesced(() => this.#ensure());
   #file: OpenFile | undefined;
   #inode = 0;
 
@@ -40,6 +42,10 @@ export class HoldingNamespace implements Disposable {
 
   /** Creates, opens or names it again, as needed. Faults: failed, where something else has its name. */
   async ensure(): Promise<void> {
+    if (!this.#file || !this.#isNamed()) await this.#ensured.run();
+  }
+
+  async #ensure(): Promise<void> {
     if (this.#file && this.#isNamed()) return;
     if (this.#file) return await this.#nameAgain(this.#file);
     this.#file = this.#tryOpen() ?? await this.#create();

@@ -26,20 +26,32 @@ export function openNetlinkWarmLinks(
   const place = { libc, holding };
   // Async, so that a value that is not valid rejects the promise too.
   return {
-    ensureHolding: () => holding.ensure(),
-    createPairs: async (names, spec) => {
+    createPairs: async (names, given) => {
       names.forEach((one) => checkLinkName("warm port", one));
-      if (names.length > 0) await createPairs(place, names, checkPairs(spec, aliasPrefix));
+      const spec = checkPairs(given, aliasPrefix);
+      if (names.length === 0) return;
+      await holding.ensure();
+      await createPairs(place, names, spec);
     },
     innerEnds: async (): Promise<InnerEnd[]> => {
+      await holding.ensure();
       using there = holding.openSocket();
       return (await linksOf(there)).filter(({ kind }) => kind === "veth")
         .map(({ name, mtu, promiscuity }) => ({ name, mtu, isOccupied: promiscuity > 0 }));
     },
-    attachPod: async (spec) => await attachPod(place, parsePair(spec, aliasPrefix)),
-    ensurePodSide: async (spec) => await ensurePodSide(place, parsePair(spec, aliasPrefix)),
+    attachPod: async (given) => {
+      const spec = parsePair(given, aliasPrefix);
+      await holding.ensure();
+      await attachPod(place, spec);
+    },
+    ensurePodSide: async (given) => {
+      const spec = parsePair(given, aliasPrefix);
+      await holding.ensure();
+      await ensurePodSide(place, spec);
+    },
     detachPod: async (podEnd) => {
       checkNetns(podEnd.netns);
+      await holding.ensure();
       await detachPod(place, podEnd);
     },
     close: () => holding[Symbol.dispose](),

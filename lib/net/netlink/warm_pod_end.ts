@@ -71,8 +71,7 @@ export async function ensurePodSide({ libc, holding }: WarmPlace, spec: PairSpec
 /** Removes the interface and waits until its inner end is free. */
 export async function detachPod({ libc, holding }: WarmPlace, podEnd: WarmPodEnd): Promise<void> {
   using there = holding.openSocket();
-  const inner = await findLink(there, podEnd.hostEnd);
-  if (!inner) return;
+  const inner = await innerEndOf(there, podEnd.hostEnd);
   try {
     await inSandbox(libc, podEnd, async ({ socket }) => {
       const link = childOf(inner, await linksOf(socket));

@@ -1,6 +1,6 @@
 // Rows of Open vSwitch in the notation of OVSDB (RFC 7047 §5.1), and which of them are ours. Pure.
 
-import type { InterfaceError, PortRow, PortSpec } from "../switch.ts";
+import type { InterfaceError, ParkedPort, PortRow, PortSpec } from "../switch.ts";
 import { reachFromText, reachToText } from "./port_reach_text.ts";
 import type { Columns, TableUpdates } from "./ovsdb_connection.ts";
 
@@ -42,13 +42,12 @@ export function uuidsOf(datum: unknown): string[] {
 }
 
 /** Returns the external_ids of a port's row: the caller's keys and ours. */
-export function externalIdsOf(spec: PortSpec, owner: string): Record<string, string> {
+export function externalIdsOf(spec: PortSpec | ParkedPort, owner: string): Record<string, string> {
   return {
     ...spec.externalIds,
     [OWNER_KEY]: owner,
-    [MAC_KEY]: spec.mac,
-    [ADDRESSES_KEY]: spec.addresses.join(" "),
-    ...spec.reach && { [REACH_KEY]: reachToText(spec.reach) },
+    ..."mac" in spec ? { [MAC_KEY]: spec.mac, [ADDRESSES_KEY]: spec.addresses.join(" ") } : {},
+    ..."reach" in spec && spec.reach ? { [REACH_KEY]: reachToText(spec.reach) } : {},
   };
 }
 

@@ -2,14 +2,14 @@
 
 import type { Columns } from "./ovsdb_connection.ts";
 import { externalIdsOf, mapFromRecord, OWNER_KEY } from "./port_rows.ts";
-import type { PortSpec } from "../switch.ts";
+import type { ParkedPort, PortSpec } from "../switch.ts";
 
 /** One change of one port. */
 export type Job =
-  | { readonly do: "add"; readonly spec: PortSpec; readonly ofport: number }
+  | { readonly do: "add"; readonly spec: PortSpec | ParkedPort; readonly ofport: number }
   | { readonly do: "remove"; readonly name: string; readonly uuid: string }
   | { readonly do: "tag"; readonly name: string; readonly uuid: string; readonly tag: number }
-  | { readonly do: "ids"; readonly spec: PortSpec; readonly uuid: string };
+  | { readonly do: "ids"; readonly spec: PortSpec | ParkedPort; readonly uuid: string };
 
 /** Returns the operations that do all `jobs`; the first one changes the bridge and must count one row. */
 export function operationsOf(

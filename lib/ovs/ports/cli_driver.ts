@@ -76,18 +76,20 @@ class CliDriver implements PortDriver {
     return Promise.resolve(); // ovs-vsctl has waited
   }
 
-  async forward({ spec, ofport, committed }: Arrival, endMs: number): Promise<number> {
-    await committed;
-    const rows = await this.rows(endMs);
-    const link = rows.interface(spec.name);
+  async present(name: string, endMs: number): Promise<number> {
+    const link = (await this.rows(endMs)).interface(name);
     const [message] = membersOf(link?.error) as string[];
     const seen = ofportOf(link);
-    if (message !== undefined || seen === undefined) {
-      throw new Fault("failed", `Open vSwitch could not open link ${spec.name}`, {
-        why: message === undefined ? "ovs-vswitchd assigned no port number" : `"${message}"`,
-        fix: "check that the link exists and that no other bridge has it",
-      });
-    }
+    if (message === undefined && seen !== undefined) return seen;
+    throw new Fault("failed", `Open vSwitch could not open link ${name}`, {
+      why: message === undefined ? "ovs-vswitchd assigned no port number" : `"${message}"`,
+      fix: "check that the link exists and that no other bridge has it",
+    });
+  }
+
+  async forward({ spec, ofport, committed }: Arrival, endMs: number): Promise<number> {
+    await committed;
+    const seen = await this.present(spec.name, endMs);
     const changes = portFlows(seen, spec, this.#options.policyVlans).map((flow) =>
       `add ${flowText(flow)}`
     );

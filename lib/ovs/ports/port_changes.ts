@@ -4,7 +4,7 @@
 import { Fault, faultFrom } from "../../util/errors.ts";
 import type { GroupCommit } from "../../util/async/group_commit.ts";
 import { GratuitousArp } from "./gratuitous_arp.ts";
-import type { PortDriver } from "./port_driver.ts";
+import type { Arrival, PortDriver } from "./port_driver.ts";
 import { refuseSharedTag } from "./port_spec.ts";
 import type { RowCache } from "../ovsdb/port_rows.ts";
 import type { PortSpec, SwitchOptions } from "../switch.ts";
@@ -57,14 +57,10 @@ export class PortChanges {
     try {
       const rows = await this.#clearName(spec.name, endMs);
       refuseSharedTag([...rows.ports(), ...this.arriving.values()], spec);
-      const ofport = this.#chooseNumber(rows);
+      const ofport = this.chooseNumber(rows);
       const committed = this.#commitArrival({ do: "add", spec, ofport }, endMs);
       undo = () => this.#undo(spec.name, { ofport, committed });
-      this.arriving.set(ofport, spec);
-      const seen = await this.#gratuitousArp.during(() =>
-        this.#driver.forward({ spec, ofport, committed }, endMs)
-      );
-      this.arriving.delete(ofport);
+      const seen = await this.#forward({ spec, ofport, committed }, endMs);
       leftNothing();
       this.#gratuitousArp.announce({ ...spec, ofport: seen });
     } catch (error) {
@@ -72,6 +68,23 @@ export class PortChanges {
       await withDeadline(performance.now() + UNDO_MS, "undo", undone).catch(() => {});
       throw error;
     }
+  }
+
+  /** Installs the flows of a port that has a row, and announces it. The caller undoes what a Fault leaves. */
+  async forward(arrival: Arrival, endMs: number): Promise<void> {
+    try {
+      const ofport = await this.#forward(arrival, endMs);
+      this.#gratuitousArp.announce({ ...arrival.spec, ofport });
+    } finally {
+      this.arriving.delete(arrival.ofport);
+    }
+  }
+
+  async #forward(arrival: Arrival, endMs: number): Promise<number> {
+    this.arriving.set(arrival.ofport, arrival.spec);
+    const seen = await this.#gratuitousArp.during(() => this.#driver.forward(arrival, endMs));
+    this.arriving.delete(arrival.ofport);
+    return seen;
   }
 
   /** Removes rows and flows of these ports, and the flows of `numbers`. */
@@ -148,8 +161,11 @@ export class PortChanges {
     this.arriving.delete(ofport);
   }
 
-  // Round robin, so that a number is not reused soon after its port was removed.
-  #chooseNumber(rows: RowCache): number {
+  /**
+   * Returns an OpenFlow number that no port has: round robin, so that a number is not reused soon after its port was
+   * removed. Faults: exhausted.
+   */
+  chooseNumber(rows: RowCache): number {
     const taken = rows.numbers();
     for (let tries = 0; tries < NUMBERS; tries++) {
       const number = FIRST_NUMBER + this.#nextNumber;

@@ -38,6 +38,8 @@ export interface PortDriver {
   commit(jobs: readonly Job[], endMs: number): Promise<number | undefined>;
   /** Resolves when ovs-vswitchd has applied that configuration. */
   settled(cfg: number | undefined, endMs: number): Promise<void>;
+  /** Resolves with the OpenFlow number of a port that was committed, when ovs-vswitchd has it. Faults: failed. */
+  present(name: string, endMs: number): Promise<number>;
   /** Installs the flows; resolves with the port's OpenFlow number when it forwards. */
   forward(arrival: Arrival, endMs: number): Promise<number>;
   /** Resolves when ovs-vswitchd has no port of that name any more. */
@@ -66,6 +68,7 @@ export function withDriverDeadlines(driver: PortDriver): PortDriver {
     rows: (endMs, options) => end(endMs, driver.rows(endMs, options)),
     commit: (jobs, endMs) => end(endMs, driver.commit(jobs, endMs)),
     settled: (cfg, endMs) => end(endMs, driver.settled(cfg, endMs)),
+    present: (name, endMs) => end(endMs, driver.present(name, endMs)),
     forward: (arrival, endMs) => end(endMs, driver.forward(arrival, endMs)),
     gone: (name, endMs) => end(endMs, driver.gone(name, endMs)),
     deleteFlows: (numbers, endMs) => end(endMs, driver.deleteFlows(numbers, endMs)),

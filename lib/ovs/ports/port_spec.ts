@@ -2,7 +2,7 @@
 
 import { Fault, oneLine } from "../../util/errors.ts";
 import { isLinkName } from "../../util/names.ts";
-import type { PortReach, PortRow, PortSpec } from "../switch.ts";
+import type { ParkedPort, PortReach, PortRow, PortSpec } from "../switch.ts";
 
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 const OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
@@ -10,16 +10,9 @@ const IPV4 = new RegExp(`^${OCTET}(\\.${OCTET}){3}$`);
 
 /** Returns the spec with its MAC in lower case, as Open vSwitch writes it. Faults: usage. */
 export function parsePort(spec: PortSpec): PortSpec {
-  const { name, tag, addresses } = spec;
+  const { name, addresses } = spec;
   const mac = spec.mac.toLowerCase();
-  if (!isLinkName(name)) {
-    throw invalid(
-      name,
-      "it is not a valid link name",
-      "use 1 to 15 characters of letters, digits, _ . -",
-    );
-  }
-  parseTag(name, tag);
+  parseParkedPort(spec);
   if (!isUnicastMac(mac)) {
     throw invalid(
       name,
@@ -56,6 +49,14 @@ function parseReach(name: string, { gateway, hostMac, alias }: PortReach): void 
   );
 }
 
+/** Returns a port as it is, if name and tag are valid. Faults: usage. */
+export function parseParkedPort<T extends Pick<PortSpec, "name" | "tag">>(port: T): T {
+  parseTag(port.name, port.tag);
+  if (isLinkName(port.name)) return port;
+  const fix = "use 1 to 15 characters of letters, digits, _ . -";
+  throw invalid(port.name, "it is not a valid link name", fix);
+}
+
 /** Reports whether `mac`, in lower case, is a unicast address other than zero. */
 export function isUnicastMac(mac: string): boolean {
   return MAC.test(mac) && parseInt(mac.slice(0, 2), 16) % 2 === 0 && !/^[0:]+$/.test(mac);
@@ -83,7 +84,7 @@ function invalid(name: string, why: string, fix: string): Fault {
  */
 export function refuseSharedTag(
   others: readonly Pick<PortRow, "name" | "tag" | "externalIds">[],
-  { name, tag, externalIds: { tenant, network } }: PortSpec,
+  { name, tag, externalIds: { tenant, network } }: ParkedPort,
 ): void {
   const other = others.find((row) =>
     row.tag === tag && row.name !== name &&

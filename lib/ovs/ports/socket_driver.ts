@@ -107,14 +107,25 @@ class SocketDriver implements PortDriver {
     await this.#waits.until(CFG, look, { endMs, what });
   }
 
-  async forward(arrival: Arrival, endMs: number): Promise<number> {
+  present(name: string, endMs: number): Promise<number> {
+    return this.#connected(endMs, (connection) => this.#present(connection, name, endMs));
+  }
+
+  forward(arrival: Arrival, endMs: number): Promise<number> {
     arrival.committed.catch(() => {}); // awaited below, unless the connection fails first
+    // A restarted ovs-vswitchd has no flow; all are sent again.
+    return this.#connected(endMs, (connection) => this.#install(connection, arrival, endMs));
+  }
+
+  async #connected<T>(
+    endMs: number,
+    work: (connection: OpenFlowConnection) => Promise<T>,
+  ): Promise<T> {
     while (true) {
       const connection = await this.#openflow.get(endMs);
       try {
-        return await this.#install(connection, arrival, endMs);
+        return await work(connection);
       } catch (error) {
-        // A restarted ovs-vswitchd has no flow; all are sent again.
         if (!connection.why || performance.now() >= endMs) throw error;
       }
     }
@@ -175,10 +186,7 @@ class SocketDriver implements PortDriver {
     const { policyVlans } = this.#options;
     let check = connection.addFlows(portFlows(ofport, spec, policyVlans));
     await withDeadline(endMs, "ovsdb-server did not commit", committed);
-    const seen = await this.#waits.until(spec.name, () => this.#portOf(connection, spec.name), {
-      endMs,
-      what: "ovs-vswitchd did not add the port",
-    });
+    const seen = await this.#present(connection, spec.name, endMs);
     if (seen !== ofport) {
       connection.deleteFlows(antispoofCookie(ofport), EXACT_COOKIE);
       check = connection.addFlows(portFlows(seen, spec, policyVlans));
@@ -191,6 +199,13 @@ class SocketDriver implements PortDriver {
       this.#revalidator.caughtUp(spec.mac),
     );
     return seen;
+  }
+
+  #present(connection: OpenFlowConnection, name: string, endMs: number): Promise<number> {
+    return this.#waits.until(name, () => this.#portOf(connection, name), {
+      endMs,
+      what: "ovs-vswitchd did not add the port",
+    });
   }
 
   #portOf(connection: OpenFlowConnection, name: string): number | undefined {

@@ -9,11 +9,21 @@ import { type DriverEvents, type PortDriver, withDriverDeadlines } from "./port_
 import { portFlows } from "./port_flows.ts";
 import { antispoofCookie, EXACT_COOKIE } from "../openflow/cookies.ts";
 import { type Flow, flowText } from "../openflow/flow.ts";
+import { forgetMacs } from "./learned_macs.ts";
 import { PortChanges } from "./port_changes.ts";
-import { parsePort, parseTag } from "./port_spec.ts";
+import { addParkedPorts, assignPort, type ParkedPortsDeps, parkPorts } from "./parked_ports.ts";
+import { parseParkedPort, parsePort, parseTag } from "./port_spec.ts";
 import type { OurPort, RowCache } from "../ovsdb/port_rows.ts";
 import { isSameReach } from "../ovsdb/port_reach_text.ts";
-import type { PortRow, PortSpec, Switch, SwitchOptions, SwitchState } from "../switch.ts";
+import type {
+  LearnedMac,
+  ParkedPort,
+  PortRow,
+  PortSpec,
+  Switch,
+  SwitchOptions,
+  SwitchState,
+} from "../switch.ts";
 import type { OvsTools } from "../tools/ovs_tools.ts";
 import type { Job } from "../ovsdb/transaction.ts";
 import { KeyedQueue } from "../../util/async/keyed_queue.ts";
@@ -95,6 +105,26 @@ class PortSwitch implements Switch {
       names.forEach((name) => this.#removing.delete(name));
       end();
     }
+  }
+
+  async addParkedPorts(desired: readonly ParkedPort[]): Promise<void> {
+    if (desired.length === 0) return;
+    await this.#changeParked("not added", desired.map(parseParkedPort), addParkedPorts);
+  }
+
+  async assignPort(desired: PortSpec): Promise<void> {
+    const spec = parsePort(desired);
+    await this.#changeParked("not assigned", [spec], (deps, _, endMs) => {
+      return assignPort(deps, spec, endMs);
+    });
+  }
+
+  async parkPorts(ports: readonly ParkedPort[]): Promise<void> {
+    await this.#changeParked("not parked", ports.map(parseParkedPort), parkPorts);
+  }
+
+  async forgetMacs(macs: readonly LearnedMac[]): Promise<void> {
+    await forgetMacs(this.#options, macs.map(parseParkedPort), this.#deadline());
   }
 
   async setTag(name: string, tag: number): Promise<void> {
@@ -241,6 +271,25 @@ class PortSwitch implements Switch {
     const { mac, addresses, tag, reach } = row;
     if (ofport === undefined || !mac || !addresses) return [];
     return portFlows(ofport, { mac, addresses, tag, reach }, this.#options.policyVlans);
+  }
+
+  /** Does `work` on ports that no other change is made of meanwhile. */
+  async #changeParked(
+    what: string,
+    ports: readonly ParkedPort[],
+    work: (deps: ParkedPortsDeps, ports: readonly ParkedPort[], endMs: number) => Promise<void>,
+  ): Promise<void> {
+    const names = [...new Set(ports.map(({ name }) => name))];
+    const endMs = this.#deadline();
+    const end = await this.#queue.acquire(names, endMs);
+    const [driver, commits, changes] = [this.#driver, this.#commits, this.#changes];
+    try {
+      await work({ options: this.#options, driver, commits, changes }, ports, endMs);
+    } catch (error) {
+      throw named(`port ${names.join(" ").slice(0, 60)} ${what}`, error);
+    } finally {
+      end();
+    }
   }
 
   #deadline(): number {

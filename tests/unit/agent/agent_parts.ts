@@ -4,6 +4,7 @@
 import { GracePeriod } from "../../../lib/agent/gc/grace_period.ts";
 import { LinkRemovals } from "../../../lib/agent/pods/link_removals.ts";
 import { createPlumbing } from "../../../lib/agent/pods/plumbing.ts";
+import { WarmPorts } from "../../../lib/agent/pods/warm_ports.ts";
 import { LogDedup } from "../../../lib/util/log_dedup.ts";
 import { MemoryLog } from "../../memory/memory_log.ts";
 import type { MemoryAgent } from "../../memory/memory_agent.ts";
@@ -13,10 +14,11 @@ export function partsOf({ agent, host, cache, time }: MemoryAgent) {
   const log = new MemoryLog();
   let notified = 0;
   const reconcileSignal = { notify: () => void notified++ };
+  const linkRemovals = new LinkRemovals(host.links, log, () => {});
+  const warmPorts = new WarmPorts({ ...host, linkRemovals, log, reconcileSignal });
   const plumbing = createPlumbing({
     ...{ host: "host1", store: cache, switch: host.switch, links: host.links, log },
-    linkRemovals: new LinkRemovals(host.links, log, () => {}),
-    reconcileSignal,
+    ...{ linkRemovals, warmPorts, reconcileSignal },
   });
   return {
     ...{ host: "host1", store: cache, plumbing, log, reconcileSignal },

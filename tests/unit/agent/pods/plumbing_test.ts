@@ -8,6 +8,7 @@ import { createPlumbing } from "../../../../lib/agent/pods/plumbing.ts";
 import { hostEndOf } from "../../../../lib/agent/pods/port_external_ids.ts";
 import { Notifier } from "../../../../lib/util/async/notifier.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
+import { WarmPorts } from "../../../../lib/agent/pods/warm_ports.ts";
 import { createLog } from "../../../../lib/util/log.ts";
 import { makeHost } from "../../../memory/memory_agent.ts";
 
@@ -30,11 +31,13 @@ function start() {
   const reconcileSignal = new Notifier();
   let notified = 0;
   const documents = new Map<string, Document>();
-  const plumbing = createPlumbing({
+  const parts = {
     ...{ host: "host1", store: { documents }, switch: host.switch, links: host.links },
     ...{ linkRemovals: new LinkRemovals(host.links, log, () => notified++), log },
     reconcileSignal: { notify: () => (notified++, reconcileSignal.notify()) },
-  });
+  };
+  const warmPorts = new WarmPorts({ ...parts, warmLinks: host.warmLinks });
+  const plumbing = createPlumbing({ ...parts, warmPorts });
   return {
     ...{ host, sandbox, attachment, plumbing, logged, documents, name: hostEndOf(attachment) },
     notified: () => notified,

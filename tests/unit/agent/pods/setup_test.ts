@@ -12,6 +12,7 @@ import { tenantWith } from "../../../fixtures/tenant.ts";
 import { MemoryStore } from "../../../memory/memory_store.ts";
 import { noPodMetadata } from "../../../../lib/agent/pods/pod_metadata.ts";
 import { type SetupDeps, setupPod } from "../../../../lib/agent/pods/setup.ts";
+import { WarmPorts } from "../../../../lib/agent/pods/warm_ports.ts";
 import { createLog } from "../../../../lib/util/log.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import {
@@ -302,10 +303,12 @@ function setupDepsOf({ host, cache, agent, time }: MemoryAgent): SetupDeps {
   const tags = new LocalTags();
   const reconcileSignal = agent.signals.reconcile;
   const linkRemovals = new LinkRemovals(host.links, log, () => {});
-  const plumbing = createPlumbing({
+  const parts = {
     ...{ host: "host1", store: cache, switch: host.switch, links: host.links },
     ...{ linkRemovals, log, reconcileSignal },
-  });
+  };
+  const warmPorts = new WarmPorts({ ...parts, warmLinks: host.warmLinks });
+  const plumbing = createPlumbing({ ...parts, warmPorts });
   const fabric = { ensure: () => Promise.resolve() };
   const policies = { ensureFor: () => Promise.resolve() };
   let ids = 0;
@@ -318,6 +321,7 @@ function setupDepsOf({ host, cache, agent, time }: MemoryAgent): SetupDeps {
       addressesInFlight: new Set(),
       aliasesInFlight: new AliasesInFlight(),
       newId: () => `${++ids}`.padStart(11, "0"),
+      warmPool: agent.loops.warmPool,
     },
     applyClaim: (claim) =>
       applyClaim(

@@ -48,6 +48,8 @@ Deno.test("decodeLinks() reads a link", () => {
     isUp: true,
     isLoopback: false,
     alias: "k8contivnet:1",
+    kind: "",
+    promiscuity: 0,
     group: 7,
     peerIndex: 9,
   }]);

@@ -4,7 +4,7 @@ import type { PortDriver } from "../../../../lib/ovs/ports/port_driver.ts";
 import { PortChanges } from "../../../../lib/ovs/ports/port_changes.ts";
 import { refuseSharedTag } from "../../../../lib/ovs/ports/port_spec.ts";
 import type { RowCache } from "../../../../lib/ovs/ovsdb/port_rows.ts";
-import type { PortSpec } from "../../../../lib/ovs/switch.ts";
+import type { ParkedPort, PortSpec } from "../../../../lib/ovs/switch.ts";
 import type { Job } from "../../../../lib/ovs/ovsdb/transaction.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 
@@ -48,7 +48,7 @@ for (const { what, other, isRefused } of refusals) {
 
 /** Rows that follow the commits; `forward` decides how an arrival ends. */
 function changesWith(forward: PortDriver["forward"]) {
-  const rows = new Map<string, PortSpec>();
+  const rows = new Map<string, PortSpec | ParkedPort>();
   const commit = (jobs: readonly Job[]): Promise<number | undefined> => {
     for (const job of jobs) {
       if (job.do === "add") rows.set(job.spec.name, job.spec);

@@ -1,0 +1,159 @@
+// Warm ports in use: given to a pod, taken from it, kept as desired. Which one a pod gets is decided by the pool.
+
+import type { AttachmentRecord } from "../../intent/records.ts";
+import type { PairSpec } from "../../net/links.ts";
+import { InnerEndUnusable } from "../../net/sandbox_checks.ts";
+import type { WarmLinks } from "../../net/warm_links.ts";
+import type { PortRow, Switch } from "../../ovs/switch.ts";
+import type { Notifier } from "../../util/async/notifier.ts";
+import { Fault, faultFrom } from "../../util/errors.ts";
+import type { Log } from "../../util/log.ts";
+import type { LinkRemovals } from "./link_removals.ts";
+import { attachmentFromPort, attachmentToPort, parkedPort } from "./port_external_ids.ts";
+import type { FreePort } from "./plan_pools.ts";
+import type { Desired } from "./steps.ts";
+import { withinUndoLimit } from "./undo_limit.ts";
+
+/** What warm ports work with. */
+export interface WarmPortsDeps {
+  readonly switch: Pick<
+    Switch,
+    "ports" | "assignPort" | "parkPorts" | "forgetMacs" | "removePorts"
+  >;
+  /** Undefined where the link driver has none: then ports of an earlier agent are only removed. */
+  readonly warmLinks: WarmLinks | undefined;
+  readonly linkRemovals: Pick<LinkRemovals, "add">;
+  readonly log: Pick<Log, "info" | "warn">;
+  /** Notified where an undo has to be finished by the next reconciliation. */
+  readonly reconcileSignal: Pick<Notifier, "notify">;
+}
+
+/** A warm port that cannot be used any more and was removed: the pod needs another one. */
+export class WarmPortLost extends Fault {}
+
+/** Creates, parks and removes the ports of pods that have warm ones. */
+export class WarmPorts {
+  /** Called with a port that is free again. */
+  onFree: (port: FreePort) => void = () => {};
+  readonly #deps: WarmPortsDeps;
+  readonly #clearing = new Set<string>();
+
+  constructor(deps: WarmPortsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Ports that are parked and not free yet: the interface of their pod is being removed. */
+  get clearing(): ReadonlySet<string> {
+    return this.#clearing;
+  }
+
+  /** Gives a parked port to a pod; calls `onLinked` as Plumbing.apply() does. Faults: WarmPortLost; those of the drivers, after which the port is parked. */
+  async attach(pair: PairSpec, desired: Desired, onLinked: () => void): Promise<void> {
+    try {
+      await this.#attach(pair, desired, onLinked);
+    } catch (error) {
+      const fault = faultFrom(error);
+      if (!(fault instanceof InnerEndUnusable) && !(fault instanceof NotParked)) throw error;
+      await this.#retire(pair.hostEnd, fault.message);
+      throw lost(pair.hostEnd, fault.message, fault);
+    }
+  }
+
+  async #attach(
+    pair: PairSpec,
+    { attachment, tag, reach }: Desired,
+    onLinked: () => void,
+  ): Promise<void> {
+    const [warmLinks, ovs] = [this.#links(pair), this.#deps.switch];
+    const { tenant, network, mtu } = attachment;
+    const parked = parkedPort({ name: pair.hostEnd, tenant, network, tag, mtu });
+    await using undo = new AsyncDisposableStack();
+    // As with a plain port, each undo is registered before its step: the answer may be lost.
+    undo.defer(() => withinUndoLimit(this.#deps, warmLinks.detachPod(pair).catch(orUnusable)));
+    await warmLinks.attachPod(pair);
+    undo.defer(() => withinUndoLimit(this.#deps, ovs.parkPorts([parked])));
+    // Flows only now: a former pod that still has the port would have those of the new one.
+    const assigning = Promise.allSettled([
+      ovs.assignPort(attachmentToPort(attachment, tag, reach)).catch(orNotParked),
+      warmLinks.ensurePodSide(pair),
+    ]);
+    onLinked();
+    for (const result of await assigning) if (result.status === "rejected") throw result.reason;
+    undo.move();
+  }
+
+  /** Repairs a pod's interface, and the links below it. Faults: as WarmLinks.ensurePodSide(). */
+  async ensurePodSide(pair: PairSpec): Promise<void> {
+    await this.#links(pair).ensurePodSide(pair);
+  }
+
+  /** Takes ports from their pods, which have no network any more; the ports are free, or removed, with `linksGone`. */
+  async detach(names: readonly string[]): Promise<{ readonly linksGone: Promise<void> }> {
+    const { switch: ovs, linkRemovals } = this.#deps;
+    const rows = (await ovs.ports()).filter(({ name }) => names.includes(name));
+    const withoutRow = names.filter((name) => !rows.some((row) => row.name === name));
+    const used = rows.flatMap((row) => {
+      const attachment = attachmentFromPort(row);
+      return attachment ? [{ row, attachment }] : [];
+    });
+    for (const { row } of used) this.#clearing.add(row.name);
+    try {
+      await ovs.parkPorts(used.map(({ row: { name, tag = 0 }, attachment }) => {
+        return parkedPort({ ...attachment, name, tag });
+      }));
+    } catch (error) {
+      for (const { row } of used) this.#clearing.delete(row.name);
+      throw error;
+    }
+    const cleared = used.map(({ row, attachment }) => this.#clear(row, attachment));
+    return { linksGone: Promise.all([...cleared, linkRemovals.add(withoutRow)]).then(() => {}) };
+  }
+
+  async #clear(row: PortRow, attachment: AttachmentRecord): Promise<void> {
+    const { name, tag = 0, mac = "" } = row;
+    const { tenant, network, mtu, netns, netnsInode } = attachment;
+    try {
+      if (!this.#deps.warmLinks) throw new Fault("unavailable", "no driver of warm ports");
+      await this.#deps.warmLinks.detachPod({ hostEnd: name, netns, netnsInode });
+      await this.#deps.switch.forgetMacs([{ name, tag, mac }]);
+      this.#clearing.delete(name);
+      this.onFree({ name, tenant, network, tag, mtu });
+    } catch (error) {
+      await this.#retire(name, faultFrom(error).message).finally(() => this.#clearing.delete(name));
+    }
+  }
+
+  /** Removes what cannot be parked clean; what is left of it the pool removes. */
+  async #retire(name: string, why: string): Promise<void> {
+    const { switch: ovs, linkRemovals, log } = this.#deps;
+    log.info("warm port removed", { port: name, why });
+    await ovs.removePorts([name]).catch(() => {});
+    await linkRemovals.add([name]);
+  }
+
+  #links({ hostEnd }: PairSpec): WarmLinks {
+    if (this.#deps.warmLinks) return this.#deps.warmLinks;
+    throw lost(hostEnd, "the link driver has no warm ports");
+  }
+}
+
+/** A port that is to be removed need not be free. */
+function orUnusable(error: unknown): void {
+  if (!(error instanceof InnerEndUnusable)) throw error;
+}
+
+/** The row of a port is not that of a parked one, or its tag is another. */
+class NotParked extends Fault {}
+
+function orNotParked(error: unknown): never {
+  const { code, what, why } = faultFrom(error);
+  throw code === "not_found" ? new NotParked(code, what, { why, cause: error }) : error;
+}
+
+function lost(name: string, why: string, cause?: unknown): WarmPortLost {
+  return new WarmPortLost("conflict", `warm port ${name} is lost`, {
+    why,
+    fix: "the next set-up uses another one",
+    cause,
+  });
+}
