@@ -76,6 +76,7 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
   const policyVlans = new PolicyVlans();
   const place = {
     policyVlans,
+    hasDelivery: options.ports === "warm",
     ovsdb: options.ovsdb,
     rundir: options.ovsRundir,
     bridge: options.bridge,

@@ -94,6 +94,8 @@ export interface SwitchOptions {
   readonly limitMs?: number;
   /** Access tags whose frames go to the policy tables; they may change, see `refreshAntispoofFlows`. @default none */
   readonly policyVlans?: VlanSet;
+  /** Frames between ports of this host are delivered by flows, not by the learning switch. @default false */
+  readonly hasDelivery?: boolean;
 }
 
 /**

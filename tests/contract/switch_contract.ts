@@ -14,6 +14,8 @@ export interface SwitchBench extends AsyncDisposable {
   readonly switch: Switch;
   /** The Switch's `policyVlans`; a test changes it. */
   readonly policyVlans: Set<number>;
+  /** That of the Switch. */
+  readonly hasDelivery?: boolean;
   /** Makes a link, so that a port of that name can be added. */
   addLink(name: string): Promise<void>;
   /** Adds a port as another program would. */
@@ -91,7 +93,7 @@ export async function assertPorts(bench: SwitchBench, specs: readonly PortSpec[]
   const flows = specs.flatMap((spec) => {
     const { ofport, ...row } = rows.get(spec.name)!;
     assertEquals(row, spec);
-    return portFlows(ofport!, spec, bench.policyVlans).map(flowText);
+    return portFlows(ofport!, spec, bench).map(flowText);
   });
   assertEquals(await bench.flows(), flows.sort());
 }

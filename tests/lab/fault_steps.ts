@@ -3,7 +3,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { becomes, FaultyAgent, type Traces, tracesOf } from "./faults.ts";
-import { type Host, intentOf, startHost } from "./host.ts";
+import { type Host, intentOf, parkedPorts, startHost } from "./host.ts";
 import type { Ended } from "./agent.ts";
 import { waitFor } from "./wait.ts";
 import type { Pod } from "./pod.ts";
@@ -26,6 +26,8 @@ type Verb = typeof VERBS[number];
 export interface Face {
   /** Names under which the agent does it: the scopes of its external calls. */
   readonly scopes: Readonly<Record<Verb, string>>;
+  /** Pods get warm ports. @default false */
+  readonly isWarm?: boolean;
   /** Whether to attach a pod that is attached is a success; otherwise it is removed before. */
   readonly isRepeatable: boolean;
   /** Asks for it; a failure that may pass is exit code 5 or 6. With `isOnce`, nothing is tried again. */
@@ -33,7 +35,8 @@ export interface Face {
 }
 
 async function onStage(face: Face, work: (stage: Stage) => Promise<void>): Promise<void> {
-  await using host = await startHost(intentOf(2), "--call-limit", `${FACTOR}`);
+  const ports = ["--ports", face.isWarm ? "warm" : "plain"];
+  await using host = await startHost(intentOf(2), "--call-limit", `${FACTOR}`, ...ports);
   const [peer, pod] = [await host.pod("pod0"), await host.pod("pod1")];
   await host.agent.setup(peer);
   const faulty = await FaultyAgent.restart(host);
@@ -45,6 +48,7 @@ async function record(stage: Stage): Promise<Record<Verb, string[]>> {
   const { face, host, faulty, before } = stage;
   const steps = { setup: new Set<string>(), teardown: new Set<string>() };
   for (let n = 0; n < 2; n++) {
+    await ready(stage);
     for (const verb of VERBS) {
       const work = async () => {
         await done(stage, verb);
@@ -54,6 +58,14 @@ async function record(stage: Stage): Promise<Record<Verb, string[]>> {
     }
   }
   return { setup: [...steps.setup], teardown: [...steps.teardown] };
+}
+
+/** Waits until the next pod gets a warm port, where pods do. */
+async function ready({ face, host }: Stage): Promise<void> {
+  if (!face.isWarm) return;
+  await waitFor("a parked port", async () => (await parkedPorts(host)).length > 0, {
+    limitMs: 30_000,
+  });
 }
 
 async function done({ face, host, pod }: Stage, verb: Verb): Promise<void> {
@@ -83,6 +95,7 @@ async function playAll(
   const missed: string[] = [];
   for (const step of steps) {
     const verb = step.startsWith(`${stage.face.scopes.setup}/`) ? "setup" : "teardown";
+    await ready(stage);
     if (verb === "teardown") await done(stage, "setup");
     await stage.faulty.arm(step, mode);
     const ended = await act(verb);

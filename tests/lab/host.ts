@@ -61,8 +61,27 @@ export interface WorldSets {
   readonly flows: readonly string[];
 }
 
-/** Looks with other eyes than the agent's: ovs-vsctl, ovs-ofctl, ip, and the store's file itself. */
+/** Waits until pods get warm ports. */
+export async function poolFilled({ agent }: Pick<Host, "agent">): Promise<void> {
+  const isFilled = async () => (await agent.logText()).includes("warm ports added");
+  await waitFor("warm ports", isFilled, { limitMs: 30_000 });
+}
+
+/** Returns the names of the host's ports that wait for a pod. */
+export async function parkedPorts({ ovs }: Pick<Host, "ovs">): Promise<string[]> {
+  const columns = ["--columns=name,external_ids", "--format=csv", "--no-headings"];
+  const rows = (await ovs.vsctl(...columns, "list", "Port")).split("\n");
+  return rows.flatMap((row) =>
+    row.includes("attachment=") ? [] : /\bcw[0-9a-f]{11}\b/.exec(row) ?? []
+  );
+}
+
+/**
+ * Looks with other eyes than the agent's: ovs-vsctl, ovs-ofctl, ip, and the store's file itself. Ports that wait for a
+ * pod are left out: how many there are is the agent's matter.
+ */
 export async function worldOf({ ovs, agent }: Host): Promise<WorldSets> {
+  const parked = await parkedPorts({ ovs });
   const [ports, links, flows] = await Promise.all([
     ovs.vsctl("--columns=name", "--format=csv", "--no-headings", "list", "Port"),
     run("ip", ["-j", "link"]),
@@ -79,8 +98,8 @@ export async function worldOf({ ovs, agent }: Host): Promise<WorldSets> {
   database.close();
   const names = (JSON.parse(links) as { ifname: string }[]).map((link) => link.ifname);
   return {
-    ports: ports.split("\n").sort(),
-    links: names.sort(),
+    ports: ports.split("\n").filter((name) => !parked.includes(name)).sort(),
+    links: names.filter((name) => !parked.includes(name)).sort(),
     claims: keys.filter((key) => key.includes("claims/")).sort(),
     attachments: keys.filter((key) => key.includes("attachments/")).sort(),
     flows: flows.split("\n").map((line) => line.replace(/cookie=\w+, /, "").trim()).sort(),

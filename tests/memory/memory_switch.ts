@@ -185,7 +185,7 @@ export class MemorySwitch implements Switch {
       const ofport = this.rows.get(spec.name)?.ofport;
       if (ofport === undefined) throw new Fault("not_found", `no port ${spec.name}`);
       const present = this.#flowsByNumber.get(ofport) ?? [];
-      return portFlows(ofport, spec, this.#policyVlans).map(flowText)
+      return portFlows(ofport, spec, { policyVlans: this.#policyVlans }).map(flowText)
         .filter((flow) => !present.includes(flow));
     });
   }
@@ -233,7 +233,9 @@ export class MemorySwitch implements Switch {
     const ofport = this.rows.get(name)?.ofport;
     if (ofport === undefined || !spec?.mac || !spec.addresses) return;
     const { mac, addresses, tag, reach } = spec;
-    const flows = portFlows(ofport, { mac, addresses, tag, reach }, this.#policyVlans);
+    const flows = portFlows(ofport, { mac, addresses, tag, reach }, {
+      policyVlans: this.#policyVlans,
+    });
     this.#flowsByNumber.set(ofport, flows.map(flowText));
   }
 }

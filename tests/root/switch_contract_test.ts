@@ -22,14 +22,15 @@ Deno.test.afterAll(async () => {
 
 switchContract("jsonrpc", () => openBench("jsonrpc"));
 switchContract("vsctl", () => openBench("vsctl"));
+switchContract("jsonrpc, delivery by flows", () => openBench("jsonrpc", { hasDelivery: true }));
 
 /** Opens a Switch on a bridge that does not exist yet. */
-function openBench(driver: DriverName): Promise<SwitchBench> {
+function openBench(driver: DriverName, { hasDelivery = false } = {}): Promise<SwitchBench> {
   const bridge = `contract${bridges++}`;
   const policyVlans = new Set<number>();
   const links: string[] = [];
   const options = { ovsdb: ovs.db, rundir: ovs.rundir, bridge, owner: "host-1", policyVlans };
-  const opened = openSwitch(driver, { ...options, datapath: "netdev" });
+  const opened = openSwitch(driver, { ...options, hasDelivery, datapath: "netdev" });
   const addLink = async (name: string) => {
     if (links.includes(name)) return;
     links.push(name);
@@ -37,7 +38,7 @@ function openBench(driver: DriverName): Promise<SwitchBench> {
   };
   return Promise.resolve({
     switch: opened,
-    policyVlans,
+    ...{ policyVlans, hasDelivery },
     addLink,
     addForeignPort: async (name) => {
       await addLink(name);

@@ -12,6 +12,8 @@ import { isWarmPort } from "./port_external_ids.ts";
 /** Spare ports of a host; a network gets its share of them, within its own limits. */
 const ALL = 128;
 const [LEAST, MOST] = [4, 32];
+/** For pods that come to a network which has few. */
+const USUAL = 16;
 
 /** A network whose pods get warm ports. */
 export interface PoolNetwork {
@@ -88,14 +90,15 @@ export function isLow(free: number, size: number): boolean {
   return free <= size / 4;
 }
 
-/** Returns how many spare ports a network gets: twice its pods, within its share of all. */
+/** Returns how many spare ports a network gets: at least the usual number, twice its pods, but not more than its share. */
 export function sizeOf({ pods }: Pick<PoolNetwork, "pods">, networks: number): number {
   const share = Math.floor(ALL / networks);
-  return Math.max(LEAST, Math.min(MOST, 2 * Math.max(LEAST, pods), share));
+  return Math.max(LEAST, Math.min(MOST, Math.max(USUAL, 2 * pods), share));
 }
 
-function isOf({ tag, ofport, externalIds: ids }: PortRow, network: PoolNetwork): boolean {
-  return ofport !== undefined && tag === network.tag && ids.tenant === network.tenant &&
+// A new row has no OpenFlow number for a moment.
+function isOf({ tag, error, externalIds: ids }: PortRow, network: PoolNetwork): boolean {
+  return error === undefined && tag === network.tag && ids.tenant === network.tenant &&
     ids.network === network.network;
 }
 

@@ -65,8 +65,8 @@ export interface Reservation extends Disposable {
   keep(names: readonly (string | undefined)[]): void;
 }
 
-/** How long nobody has come before a pool is filled. */
-const QUIET_MS = 1_500;
+/** How long nobody has come before a pool is filled; and how long it waits at most, while pods keep coming. */
+const [QUIET_MS, MOST_MS] = [1_500, 5_000];
 /** A network whose last pod has gone keeps its pool that long. */
 const KEPT_MS = 600_000;
 
@@ -153,9 +153,7 @@ export class WarmPool {
     let problem = "";
     while (!signal.aborted) {
       await this.signal.wait({ signal });
-      while (!signal.aborted && this.#deps.clock.now() - this.#lastTakenMs < QUIET_MS) {
-        await pause(QUIET_MS, signal);
-      }
+      await this.#untilQuiet(signal);
       if (signal.aborted) return;
       try {
         await this.fill();
@@ -166,6 +164,17 @@ export class WarmPool {
         if (message !== problem) this.#deps.log.warn(`warm ports not added: ${message}`);
         problem = message;
       }
+    }
+  }
+
+  async #untilQuiet(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps;
+    const endMs = clock.now() + MOST_MS;
+    while (!signal.aborted) {
+      const now = clock.now();
+      const leftMs = Math.min(this.#lastTakenMs + QUIET_MS, endMs) - now;
+      if (leftMs <= 0) return;
+      await pause(leftMs, signal);
     }
   }
 

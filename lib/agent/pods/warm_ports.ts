@@ -71,14 +71,13 @@ export class WarmPorts {
     // As with a plain port, each undo is registered before its step: the answer may be lost.
     undo.defer(() => withinUndoLimit(this.#deps, warmLinks.detachPod(pair).catch(orUnusable)));
     await warmLinks.attachPod(pair);
+    await warmLinks.ensurePodSide(pair);
     undo.defer(() => withinUndoLimit(this.#deps, ovs.parkPorts([parked])));
-    // Flows only now: a former pod that still has the port would have those of the new one.
-    const assigning = Promise.allSettled([
-      ovs.assignPort(attachmentToPort(attachment, tag, reach)).catch(orNotParked),
-      warmLinks.ensurePodSide(pair),
-    ]);
+    // Flows only now: a former pod that still has the port would have those of the new one. So with the row: where it
+    // names a pod, nothing is missing on the pod's side.
+    const assigning = ovs.assignPort(attachmentToPort(attachment, tag, reach)).catch(orNotParked);
     onLinked();
-    for (const result of await assigning) if (result.status === "rejected") throw result.reason;
+    await assigning;
     undo.move();
   }
 

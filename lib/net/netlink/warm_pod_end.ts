@@ -121,7 +121,10 @@ async function repairInnerEnd(
 /** Makes this namespace notice changes in the pod's, as it does with a pair between the two. */
 async function follow(libc: Libc, netnsFd: number): Promise<void> {
   using here = openHere(libc);
-  await here.request(nameNamespace(netnsFd)).catch((error) => {
+  // Not in one expression: the bundler (Deno 2.9.6) would inline the socket there, and nothing would close it.
+  try {
+    await here.request(nameNamespace(netnsFd));
+  } catch (error) {
     if (!isRefusal(error, "EEXIST")) throw error;
-  });
+  }
 }

@@ -23,6 +23,9 @@ export interface ToPolicyTables {
 /** First of the policy tables; the tag is in their register 0. */
 export const POLICY_TABLE = 10;
 
+/** Where frames between ports of this host are delivered by flows; the tag is in register 0. */
+export const DELIVERY_TABLE = 60;
+
 /** Fields of a frame; absent ones match all. */
 export interface Match {
   readonly inPort?: number;
@@ -32,8 +35,8 @@ export interface Match {
   readonly untagged?: true;
   readonly ipv4Src?: string;
   readonly ipv4Dst?: string;
-  /** With `asksFor`, only requests for that address. */
-  readonly arp?: { readonly spa: string; readonly sha: string; readonly asksFor?: string };
+  /** ARP of this sender; with `asksFor`, only requests for that address. */
+  readonly arp?: { readonly spa?: string; readonly sha?: string; readonly asksFor?: string };
   readonly udpSrc?: number;
   /** Access tag of the network, in register 0. */
   readonly reg0?: number;
@@ -89,5 +92,9 @@ function matchText({ cookie, table, priority, match }: Flow): string {
 }
 
 function arpText({ spa, sha, asksFor }: NonNullable<Match["arp"]>): string {
-  return `arp_spa=${spa},${asksFor ? `arp_tpa=${asksFor},arp_op=1,` : ""}arp_sha=${sha}`;
+  return [
+    spa ? `arp_spa=${spa}` : "",
+    asksFor ? `arp_tpa=${asksFor},arp_op=1` : "",
+    sha ? `arp_sha=${sha}` : "",
+  ].filter(Boolean).join();
 }

@@ -226,9 +226,9 @@ function matchBytes(match: Match): Uint8Array {
 function arpFields({ spa, sha, asksFor }: NonNullable<Match["arp"]>): Uint8Array[] {
   return [
     ...(asksFor === undefined ? [] : [oxm(21, u16(1))]),
-    oxm(22, ipv4Bytes(spa)),
+    ...(spa === undefined ? [] : [oxm(22, ipv4Bytes(spa))]),
     ...(asksFor === undefined ? [] : [oxm(23, ipv4Bytes(asksFor))]),
-    oxm(24, macBytes(sha)),
+    ...(sha === undefined ? [] : [oxm(24, macBytes(sha))]),
   ];
 }
 

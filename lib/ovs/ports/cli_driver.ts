@@ -90,9 +90,7 @@ class CliDriver implements PortDriver {
   async forward({ spec, ofport, committed }: Arrival, endMs: number): Promise<number> {
     await committed;
     const seen = await this.present(spec.name, endMs);
-    const changes = portFlows(seen, spec, this.#options.policyVlans).map((flow) =>
-      `add ${flowText(flow)}`
-    );
+    const changes = portFlows(seen, spec, this.#options).map((flow) => `add ${flowText(flow)}`);
     if (seen !== ofport) changes.unshift(deletion(ofport));
     await this.#track("openflow", this.#tools.changeFlows(changes, endMs));
     await this.#revalidator.caughtUp(spec.mac);
@@ -122,6 +120,10 @@ class CliDriver implements PortDriver {
       // Flows exist in ovs-vswitchd only: where it does not run, there are none.
       if (!(error instanceof Fault) || error.code !== "unavailable") throw error;
     }
+  }
+
+  deleted(): Promise<void> {
+    return Promise.resolve(); // ovs-ofctl has waited
   }
 
   async addFlows(flows: readonly Flow[], endMs: number): Promise<void> {

@@ -17,7 +17,7 @@ import { refuseSharedTag } from "./port_spec.ts";
 /** What parked ports are changed with; the caller makes sure that there is one change per name at a time. */
 export interface ParkedPortsDeps {
   readonly options: Pick<SwitchOptions, "bridge" | "owner">;
-  readonly driver: Pick<PortDriver, "rows" | "present" | "deleteFlows">;
+  readonly driver: Pick<PortDriver, "rows" | "present" | "deleteFlows" | "deleted">;
   readonly commits: Pick<GroupCommit<Job, number | undefined>, "submit">;
   readonly changes: Pick<PortChanges, "chooseNumber" | "drop" | "forward">;
 }
@@ -57,17 +57,15 @@ export async function assignPort(
 ): Promise<void> {
   const { driver, commits, changes } = deps;
   const rows = await driver.rows(endMs);
-  const { uuid, row } = parkedPort(rows, spec.name);
-  if (row.ofport === undefined || row.tag !== spec.tag) {
-    throw unusable(
-      spec.name,
-      row.ofport === undefined ? "ovs-vswitchd has no such port" : `it has access tag ${row.tag}`,
-    );
-  }
+  const { uuid, row, requested } = parkedPort(rows, spec.name);
+  // ovs-vswitchd has a port a moment before its row says so.
+  const ofport = row.ofport ?? requested;
+  if (ofport === undefined) throw unusable(spec.name, "it has no OpenFlow number");
+  if (row.tag !== spec.tag) throw unusable(spec.name, `it has access tag ${row.tag}`);
   refuseSharedTag(rows.ports(), spec);
   const committed = commits.submit({ do: "ids", spec, uuid });
   try {
-    await changes.forward({ spec, ofport: row.ofport, committed }, endMs);
+    await changes.forward({ spec, ofport, committed }, endMs);
   } catch (error) {
     await committed.catch(() => {});
     const { name, tag } = spec;
@@ -92,7 +90,9 @@ export async function parkPorts(
   ) => [row.ofport ?? [], requested ?? []]);
   await driver.deleteFlows([...new Set(numbers.flat())], endMs);
   const jobs = present.map(({ spec, port: { uuid } }) => commits.submit({ do: "ids", spec, uuid }));
-  await withDeadline(endMs, "no commit of the parked ports", Promise.all(jobs));
+  const committed = Promise.all(jobs);
+  await withDeadline(endMs, "no commit of the parked ports", committed);
+  await driver.deleted(endMs);
 }
 
 function parkedPort(rows: RowCache, name: string): OurPort {

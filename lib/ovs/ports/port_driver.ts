@@ -46,6 +46,8 @@ export interface PortDriver {
   gone(name: string, endMs: number): Promise<void>;
   /** Deletes the anti-spoofing flows of these OpenFlow numbers, or does so as soon as it can. */
   deleteFlows(numbers: readonly number[], endMs: number): Promise<void>;
+  /** Resolves when ovs-vswitchd has deleted what it was sent to delete; at once where it does not run. */
+  deleted(endMs: number): Promise<void>;
   /** Adds flows, each in place of one with the same match, after all flows that were sent before. */
   addFlows(flows: readonly Flow[], endMs: number): Promise<void>;
   /** Sends frames as if they had come in by that port; resolves when they are forwarded. */
@@ -72,6 +74,7 @@ export function withDriverDeadlines(driver: PortDriver): PortDriver {
     forward: (arrival, endMs) => end(endMs, driver.forward(arrival, endMs)),
     gone: (name, endMs) => end(endMs, driver.gone(name, endMs)),
     deleteFlows: (numbers, endMs) => end(endMs, driver.deleteFlows(numbers, endMs)),
+    deleted: (endMs) => end(endMs, driver.deleted(endMs)),
     addFlows: (flows, endMs) => end(endMs, driver.addFlows(flows, endMs)),
     sendFrames: (port, frames, endMs) => end(endMs, driver.sendFrames(port, frames, endMs)),
     state: () => driver.state(),

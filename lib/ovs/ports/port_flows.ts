@@ -1,8 +1,9 @@
 // All flows of a pod's port. Pure.
 
 import type { Flow } from "../openflow/flow.ts";
-import type { PortSpec, VlanSet } from "../switch.ts";
+import type { PortSpec, SwitchOptions } from "../switch.ts";
 import { antispoofFlows } from "./antispoof_flows.ts";
+import { deliveringFlows, deliveryFlows } from "./delivery_flows.ts";
 import { portReachFlows } from "./port_reach_flows.ts";
 
 /** What the flows of a port depend on. */
@@ -10,10 +11,24 @@ export type PortFlowSpec = Pick<PortSpec, "mac" | "addresses" | "reach"> & {
   readonly tag?: number | undefined;
 };
 
-/** Returns the anti-spoofing flows of a port and, with a distributed gateway, those of its reach. */
-export function portFlows(ofport: number, spec: PortFlowSpec, policyVlans?: VlanSet): Flow[] {
+/** Which flows the ports of a bridge have. */
+export type PortFlowOptions = Pick<SwitchOptions, "policyVlans" | "hasDelivery">;
+
+/**
+ * Returns the anti-spoofing flows of a port and, with a distributed gateway, those of its reach; with `hasDelivery`,
+ * also those that deliver to it.
+ */
+export function portFlows(
+  ofport: number,
+  spec: PortFlowSpec,
+  { policyVlans, hasDelivery = false }: PortFlowOptions = {},
+): Flow[] {
   const { tag, mac, addresses, reach } = spec;
   const own = antispoofFlows(ofport, spec, policyVlans);
-  if (!reach || tag === undefined) return own;
-  return [...own, ...portReachFlows({ ofport, tag, mac, addresses, reach })];
+  if (tag === undefined) return own;
+  const port = { ofport, tag, mac, addresses };
+  return [
+    ...hasDelivery ? [...deliveringFlows(own, tag), ...deliveryFlows(port)] : own,
+    ...reach ? portReachFlows({ ...port, reach }) : [],
+  ];
 }

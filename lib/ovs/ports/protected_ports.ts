@@ -1,8 +1,8 @@
 // The ports whose rows have all that their anti-spoofing flows depend on. Pure.
 
-import { BASE_FLOWS } from "../bridge/bridge.ts";
+import { baseFlows } from "./delivery_flows.ts";
 import type { RowCache } from "../ovsdb/port_rows.ts";
-import { portFlows } from "./port_flows.ts";
+import { type PortFlowOptions, portFlows } from "./port_flows.ts";
 import type { PortReach } from "../switch.ts";
 
 /** A port whose row has all that its anti-spoofing flows depend on. */
@@ -29,7 +29,10 @@ export function protectedPorts(
 }
 
 /** Returns how many flows the bridge has for these ports, with its base flows. */
-export function expectedFlows(ports: readonly ProtectedPort[]): number {
-  const counts = ports.map((port) => portFlows(port.ofport, port).length);
-  return counts.reduce((sum, count) => sum + count, BASE_FLOWS.length);
+export function expectedFlows(
+  ports: readonly ProtectedPort[],
+  options: Pick<PortFlowOptions, "hasDelivery"> = {},
+): number {
+  const counts = ports.map((port) => portFlows(port.ofport, port, options).length);
+  return counts.reduce((sum, count) => sum + count, baseFlows(options).length);
 }

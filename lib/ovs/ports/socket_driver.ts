@@ -4,6 +4,7 @@
 import { hooked } from "../../util/fault_hooks.ts";
 import { Fault } from "../../util/errors.ts";
 import type { Arrival, DriverEvents, NumberedPort, PortDriver } from "./port_driver.ts";
+import { baseFlows } from "./delivery_flows.ts";
 import { portFlows } from "./port_flows.ts";
 import { BASE_FLOWS } from "../bridge/bridge.ts";
 import { antispoofCookie, EXACT_COOKIE } from "../openflow/cookies.ts";
@@ -77,7 +78,7 @@ class SocketDriver implements PortDriver {
     });
     this.#flowCheck = new FlowCheck({
       connection: () => this.#openflow.current,
-      expected: () => this.#expectedFlows ??= expectedFlows(protectedPorts(this.#cache)),
+      expected: () => this.#expectedFlows ??= expectedFlows(protectedPorts(this.#cache), options),
       onDifference: () => this.#events.resync(),
     });
   }
@@ -147,6 +148,16 @@ class SocketDriver implements PortDriver {
     return Promise.resolve();
   }
 
+  async deleted(endMs: number): Promise<void> {
+    const connection = this.#openflow.current;
+    if (!connection) return;
+    try {
+      await withDeadline(endMs, "ovs-vswitchd did not delete flows", connection.barrier());
+    } catch (error) {
+      if (!connection.why) throw error; // an ovs-vswitchd that ends takes its flows with it
+    }
+  }
+
   async addFlows(flows: readonly Flow[], endMs: number): Promise<void> {
     const connection = await this.#openflow.get(endMs);
     const check = connection.addFlows(flows);
@@ -183,13 +194,12 @@ class SocketDriver implements PortDriver {
     { spec, ofport, committed }: Arrival,
     endMs: number,
   ): Promise<number> {
-    const { policyVlans } = this.#options;
-    let check = connection.addFlows(portFlows(ofport, spec, policyVlans));
+    let check = connection.addFlows(portFlows(ofport, spec, this.#options));
     await withDeadline(endMs, "ovsdb-server did not commit", committed);
     const seen = await this.#present(connection, spec.name, endMs);
     if (seen !== ofport) {
       connection.deleteFlows(antispoofCookie(ofport), EXACT_COOKIE);
-      check = connection.addFlows(portFlows(seen, spec, policyVlans));
+      check = connection.addFlows(portFlows(seen, spec, this.#options));
     }
     await withDeadline(endMs, "ovs-vswitchd did not finish the port", connection.barrier());
     check();
@@ -284,7 +294,7 @@ class SocketDriver implements PortDriver {
   // on, so these are back before it has listed its ports and the agent has reconciled; syncPorts then finds
   // little to do.
   #restore(connection: OpenFlowConnection): void {
-    connection.addFlows(BASE_FLOWS);
+    connection.addFlows(baseFlows(this.#options));
     for (const port of protectedPorts(this.#cache)) {
       this.#addAntispoofFlows(connection, port, port.ofport);
     }
@@ -304,6 +314,6 @@ class SocketDriver implements PortDriver {
   }
 
   #addAntispoofFlows(connection: OpenFlowConnection, port: ProtectedPort, ofport: number): void {
-    connection.addFlows(portFlows(ofport, port, this.#options.policyVlans));
+    connection.addFlows(portFlows(ofport, port, this.#options));
   }
 }

@@ -4,7 +4,7 @@
 import { hooked } from "../../util/fault_hooks.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import { GroupCommit } from "../../util/async/group_commit.ts";
-import { BASE_FLOWS, ensureBridge } from "../bridge/bridge.ts";
+import { ensureBridge } from "../bridge/bridge.ts";
 import { type DriverEvents, type PortDriver, withDriverDeadlines } from "./port_driver.ts";
 import { portFlows } from "./port_flows.ts";
 import { antispoofCookie, EXACT_COOKIE } from "../openflow/cookies.ts";
@@ -12,6 +12,7 @@ import { type Flow, flowText } from "../openflow/flow.ts";
 import { forgetMacs } from "./learned_macs.ts";
 import { PortChanges } from "./port_changes.ts";
 import { addParkedPorts, assignPort, type ParkedPortsDeps, parkPorts } from "./parked_ports.ts";
+import { PortSync } from "./port_sync.ts";
 import { parseParkedPort, parsePort, parseTag } from "./port_spec.ts";
 import type { OurPort, RowCache } from "../ovsdb/port_rows.ts";
 import { isSameReach } from "../ovsdb/port_reach_text.ts";
@@ -48,9 +49,7 @@ class PortSwitch implements Switch {
   readonly #changes: PortChanges;
   readonly #queue = new KeyedQueue();
   readonly #listeners = new Set<() => void>();
-  readonly #removing = new Set<string>();
-  /** While flows are synchronised: numbers of the ports that were removed since. */
-  #removed: Set<number> | undefined;
+  readonly #sync: PortSync;
   #isNotifying = false;
 
   constructor(options: SwitchOptions, tools: OvsTools, open: (events: DriverEvents) => PortDriver) {
@@ -65,6 +64,7 @@ class PortSwitch implements Switch {
     });
     this.#driver = withDriverDeadlines(hooked("port-driver", driver, ["state", "close"]));
     this.#changes = new PortChanges(options, this.#driver, this.#commits);
+    this.#sync = new PortSync({ options, tools, driver: this.#driver, changes: this.#changes });
   }
 
   ensureBridge(): Promise<string> {
@@ -93,16 +93,13 @@ class PortSwitch implements Switch {
     if (names.length === 0) return;
     const endMs = this.#deadline();
     const end = await this.#queue.acquire([...new Set(names)], endMs);
-    names.forEach((name) => this.#removing.add(name));
     try {
-      const rows = await this.#driver.rows(endMs);
-      const numbers = names.flatMap((name) => rows.port(name)?.row.ofport ?? []);
-      await this.#changes.drop(names, rows, endMs);
-      numbers.forEach((number) => this.#removed?.add(number));
+      await this.#sync.removal(names, endMs, async () => {
+        await this.#changes.drop(names, await this.#driver.rows(endMs), endMs);
+      });
     } catch (error) {
       throw named(`port ${names.join(" ").slice(0, 60)} not removed`, error);
     } finally {
-      names.forEach((name) => this.#removing.delete(name));
       end();
     }
   }
@@ -114,13 +111,17 @@ class PortSwitch implements Switch {
 
   async assignPort(desired: PortSpec): Promise<void> {
     const spec = parsePort(desired);
-    await this.#changeParked("not assigned", [spec], (deps, _, endMs) => {
-      return assignPort(deps, spec, endMs);
+    await this.#changeParked("not assigned", [spec], async (deps, _, endMs) => {
+      await this.#sync.released(spec.name, endMs);
+      await assignPort(deps, spec, endMs);
     });
   }
 
   async parkPorts(ports: readonly ParkedPort[]): Promise<void> {
-    await this.#changeParked("not parked", ports.map(parseParkedPort), parkPorts);
+    await this.#changeParked("not parked", ports.map(parseParkedPort), (deps, some, endMs) => {
+      const names = some.map(({ name }) => name);
+      return this.#sync.removal(names, endMs, () => parkPorts(deps, some, endMs));
+    });
   }
 
   async forgetMacs(macs: readonly LearnedMac[]): Promise<void> {
@@ -142,7 +143,8 @@ class PortSwitch implements Switch {
       await this.#driver.settled(cfg, endMs);
       // By the tag its flows choose the network, and whether policies apply.
       const flows = this.#flowsOf(await this.#driver.rows(endMs), name);
-      if (port.row.reach) await this.#syncFlowsOf(port, flows, endMs);
+      const hasOthers = port.row.reach || this.#options.hasDelivery;
+      if (hasOthers) await this.#syncFlowsOf(port, flows, endMs);
       else await this.#driver.addFlows(flows, endMs);
     } catch (error) {
       throw named(`port ${name} not retagged`, error);
@@ -177,35 +179,9 @@ class PortSwitch implements Switch {
     const specs = desired.map(parsePort);
     const endMs = this.#deadline();
     const end = await this.#queue.acquire([SYNC], endMs);
-    // Ports that are being added have installed their own flows, and may have no spec here yet.
-    const kept = new Set([...this.#changes.arriving.keys()].map(antispoofCookie));
-    const removed = new Set<number>();
-    this.#removed = removed;
     try {
-      const rows = await this.#driver.rows(endMs);
-      const named = new Set(specs.map((spec) => spec.name));
-      // So have those that were added after the specs were made.
-      let late: ReadonlySet<bigint> | undefined;
-      const isKept = (cookie: bigint) => {
-        late ??= new Set(
-          [
-            ...this.#changes.arriving.keys(),
-            ...rows.ports().flatMap(({ name, ofport }) => named.has(name) ? [] : ofport ?? []),
-          ].map(antispoofCookie),
-        );
-        return kept.has(cookie) || late.has(cookie);
-      };
-      const flows = specs.flatMap((spec) => {
-        const { row, requested } = rows.port(spec.name) ?? {};
-        const ofport = row?.ofport ?? requested;
-        if (ofport === undefined || this.#removing.has(spec.name)) return [];
-        return portFlows(ofport, spec, this.#options.policyVlans);
-      });
-      await this.#tools.syncFlows([...BASE_FLOWS, ...flows], { endMs, isKept });
-      // Their flows were deleted, and may have been added again after that.
-      if (removed.size > 0) await this.#driver.deleteFlows([...removed], endMs);
+      await this.#sync.run(specs, endMs);
     } finally {
-      this.#removed = undefined;
       end();
     }
   }
@@ -220,19 +196,20 @@ class PortSwitch implements Switch {
     }
     const value = antispoofCookie(ofport);
     const present = new Set(await this.#tools.flowTexts({ value, mask: ~0n }, endMs));
-    return portFlows(ofport, spec, this.#options.policyVlans).map(flowText)
+    return portFlows(ofport, spec, this.#options).map(flowText)
       .filter((flow) => !present.has(flow));
   }
 
   async refreshAntispoofFlows(): Promise<void> {
     const endMs = this.#deadline();
     const rows = await this.#driver.rows(endMs);
-    const { policyVlans } = this.#options;
     // The flows of a port that is being added may have been sent with the policy VLANs of before.
     const arriving = [...this.#changes.arriving].flatMap(([number, spec]) =>
-      portFlows(number, spec, policyVlans)
+      portFlows(number, spec, this.#options)
     );
-    const names = rows.ports().map(({ name }) => name).filter((name) => !this.#removing.has(name));
+    const names = rows.ports().map(({ name }) => name).filter((name) =>
+      !this.#sync.removing.has(name)
+    );
     const existing = names.flatMap((name) => this.#flowsOf(rows, name));
     await this.#driver.addFlows([...arriving, ...existing], endMs);
   }
@@ -270,7 +247,7 @@ class PortSwitch implements Switch {
     const ofport = row.ofport ?? requested;
     const { mac, addresses, tag, reach } = row;
     if (ofport === undefined || !mac || !addresses) return [];
-    return portFlows(ofport, { mac, addresses, tag, reach }, this.#options.policyVlans);
+    return portFlows(ofport, { mac, addresses, tag, reach }, this.#options);
   }
 
   /** Does `work` on ports that no other change is made of meanwhile. */

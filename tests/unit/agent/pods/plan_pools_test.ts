@@ -30,20 +30,26 @@ const plan = (networks: readonly PoolNetwork[], seen: SeenPorts, busy: readonly 
 };
 
 Deno.test("planPools() fills empty pools", () => {
-  assertEquals(plan([RED, BLUE], NOTHING), { free: [], retired: [], added: ["red 8", "blue 8"] });
+  assertEquals(plan([RED, BLUE], NOTHING), { free: [], retired: [], added: ["red 16", "blue 16"] });
   assertEquals(plan([], NOTHING), { free: [], retired: [], added: [] });
 });
 
 Deno.test("planPools() leaves pools alone until they are low", () => {
-  const names = [0, 1, 2].map(nameOf);
-  assertEquals(plan([RED], portsOf(RED, 0, 3)), { free: names, retired: [], added: [] });
-  assertEquals(plan([RED], portsOf(RED, 0, 2)).added, ["red 6"]);
+  const names = [0, 1, 2, 3, 4].map(nameOf);
+  assertEquals(plan([RED], portsOf(RED, 0, 5)), { free: names, retired: [], added: [] });
+  assertEquals(plan([RED], portsOf(RED, 0, 4)).added, ["red 12"]);
+});
+
+Deno.test("planPools() takes a port that Open vSwitch has not numbered yet", () => {
+  const seen = portsOf(RED, 0, 3);
+  const rows = seen.rows.map(({ ofport: _, ...row }) => row);
+  assertEquals(plan([RED], { ...seen, rows }).retired, []);
 });
 
 Deno.test("planPools() removes what pods that went have left over", () => {
   const { free, retired } = plan([RED], portsOf(RED, 0, 40));
-  assertEquals([free.length, retired.length], [8, 32]);
-  assertEquals(plan([RED], portsOf(RED, 0, 16)).retired, []);
+  assertEquals([free.length, retired.length], [16, 24]);
+  assertEquals(plan([RED], portsOf(RED, 0, 32)).retired, []);
 });
 
 const spoilt: readonly [string, (seen: SeenPorts) => SeenPorts][] = [
@@ -97,7 +103,7 @@ Deno.test("planPools() never touches ports of pods, nor those that are not warm"
 });
 
 Deno.test("sizeOf() grows with a network's pods and shrinks with the number of networks", () => {
-  const sizes = [[0, 1], [5, 1], [100, 1], [100, 8], [100, 200]] as const;
-  assertEquals(sizes.map(([pods, networks]) => sizeOf({ pods }, networks)), [8, 10, 32, 16, 4]);
+  const sizes = [[0, 1], [10, 1], [100, 1], [100, 8], [100, 20], [100, 200]] as const;
+  assertEquals(sizes.map(([pods, networks]) => sizeOf({ pods }, networks)), [16, 20, 32, 16, 6, 4]);
   assertEquals([8, 9].map((free) => isLow(free, 32)), [true, false]);
 });

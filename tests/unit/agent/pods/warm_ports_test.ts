@@ -44,15 +44,15 @@ const settle = () => new Promise((done) => setTimeout(done, 60));
 Deno.test("the first pod of a network has a port of its own, the next ones have warm ports", async () => {
   using agent = await startFilled();
   assertEquals(portOf(agent, agent.first), undefined);
-  assertEquals(parkedOf(agent).map(({ tag }) => tag), Array(8).fill(11));
+  assertEquals(parkedOf(agent).map(({ tag }) => tag), Array(16).fill(11));
   const pod = startPod(agent.host, "db");
   await agent.setUp(pod);
   const port = portOf(agent, pod)!;
   assert(isWarmPort(port));
   assertEquals(agent.host.switch.rows.get(port)?.externalIds.pod, "db");
-  assertEquals(parkedOf(agent).length, 7);
+  assertEquals(parkedOf(agent).length, 15);
   assertEquals(await reconcileOnce(agent), 0);
-  assertEquals([portOf(agent, pod), parkedOf(agent).length], [port, 7]);
+  assertEquals([portOf(agent, pod), parkedOf(agent).length], [port, 15]);
 });
 
 Deno.test("a torn down pod's port is parked, and serves the next pod", async () => {
@@ -67,7 +67,7 @@ Deno.test("a torn down pod's port is parked, and serves the next pod", async () 
   });
   assertEquals(agent.host.switch.flows().length, flows - 3);
   await settle();
-  assertEquals(parkedOf(agent).length, 8);
+  assertEquals(parkedOf(agent).length, 16);
   await agent.setUp(two);
   assert(isWarmPort(portOf(agent, two)!));
   assertEquals(await reconcileOnce(agent), 0);
@@ -147,7 +147,7 @@ Deno.test("after a reboot pods whose sandboxes are back have ports of their own,
   ]);
   assertEquals(parkedOf(agent), []);
   await agent.agent.loops.warmPool.fill();
-  assertEquals(parkedOf(agent).length, 8);
+  assertEquals(parkedOf(agent).length, 16);
 });
 
 Deno.test("a set-up whose warm port cannot be used succeeds with a port of its own", async () => {
@@ -156,7 +156,7 @@ Deno.test("a set-up whose warm port cannot be used succeeds with a port of its o
   warmLinks.recorder.fail("attachPod", innerEndUnusable("cw1", "it is occupied"));
   const pod = startPod(agent.host, "db");
   await agent.setUp(pod);
-  assertEquals([portOf(agent, pod), parkedOf(agent).length], [undefined, 7]);
+  assertEquals([portOf(agent, pod), parkedOf(agent).length], [undefined, 15]);
   assertEquals(agent.attachments().map(({ state }) => state), ["ready", "ready"]);
   assertEquals(await reconcileOnce(agent), 0);
 });
@@ -184,7 +184,7 @@ for (
       await settle();
       assertEquals(await reconcileOnce(agent), 0);
       assertEquals(agent.state(), before);
-      assertEquals(parkedOf(agent).length, 8);
+      assertEquals(parkedOf(agent).length, 16);
     });
   }
 }
@@ -224,7 +224,7 @@ Deno.test("a filling that fails leaves nothing, and the next one fills", async (
   await assertRejects(() => agent.agent.loops.warmPool.fill(), Fault, "by the test");
   assertEquals(agent.state(), before);
   await agent.agent.loops.warmPool.fill();
-  assertEquals(parkedOf(agent).length, 8);
+  assertEquals(parkedOf(agent).length, 16);
 });
 
 Deno.test("what an agent killed while filling left is removed", async () => {
@@ -235,20 +235,20 @@ Deno.test("what an agent killed while filling left is removed", async () => {
   assertEquals(agent.state().links.filter(isWarmPort), agent.state().rows.filter(isWarmPort));
 });
 
-Deno.test("ten pods at once get ports, warm ones as far as there are any", async () => {
+Deno.test("20 pods at once get ports, warm ones as far as there are any", async () => {
   using agent = await startFilled();
-  const names = Array.from({ length: 10 }, (_, n) => `more${n}`);
+  const names = Array.from({ length: 20 }, (_, n) => `more${n}`);
   const Endpoints = [...ENDPOINTS, ...names.map((Container) => ({ Container }))];
   await agent.apply([{ ...NETWORK, Endpoints }]);
   const pods = names.map((name) => startPod(agent.host, name));
   await Promise.all(pods.map((pod) => agent.setUp(pod)));
   const ports = pods.map((pod) => portOf(agent, pod));
-  assertEquals(ports.filter((port) => port !== undefined).length, 8);
-  assertEquals(new Set(ports).size, 9);
+  assertEquals(ports.filter((port) => port !== undefined).length, 16);
+  assertEquals(new Set(ports).size, 17);
   assertEquals(await reconcileOnce(agent), 0);
   await Promise.all(pods.map((pod) => agent.agent.tearDown(pod)));
   await settle();
-  assertEquals(parkedOf(agent).length, 8);
+  assertEquals(parkedOf(agent).length, 16);
 });
 
 Deno.test("another tag or MTU of the network makes parked ports useless, and pods keep theirs", async () => {
@@ -261,5 +261,5 @@ Deno.test("another tag or MTU of the network makes parked ports useless, and pod
   const port = portOf(agent, pod)!;
   assertEquals(agent.host.kernel.host.links.get(port)?.mtu, 1400);
   await agent.agent.loops.warmPool.fill();
-  assertEquals(parkedOf(agent).length, 8);
+  assertEquals(parkedOf(agent).length, 16);
 });
