@@ -4,7 +4,6 @@
 import { hooked } from "../../util/fault_hooks.ts";
 import { Fault } from "../../util/errors.ts";
 import type { Arrival, DriverEvents, NumberedPort, PortDriver } from "./port_driver.ts";
-import { baseFlows } from "./delivery_flows.ts";
 import { portFlows } from "./port_flows.ts";
 import { BASE_FLOWS } from "../bridge/bridge.ts";
 import { antispoofCookie, EXACT_COOKIE } from "../openflow/cookies.ts";
@@ -13,7 +12,8 @@ import { FlowCheck } from "../openflow/flow_check.ts";
 import { Reconnecting } from "../transport/reconnecting.ts";
 import { type OpenFlowConnection, openOpenFlow } from "../openflow/openflow_connection.ts";
 import { openOvsdb, type OvsdbConnection, type TableUpdates } from "../ovsdb/ovsdb_connection.ts";
-import { expectedFlows, type ProtectedPort, protectedPorts } from "./protected_ports.ts";
+import { expectedFlows, protectedPorts } from "./protected_ports.ts";
+import { renumberFlows, restoreFlows } from "./restored_flows.ts";
 import { createSwitch } from "./switch_ports.ts";
 import { RevalidatorWait } from "./revalidator_wait.ts";
 import { RowChanges } from "../ovsdb/row_changes.ts";
@@ -272,7 +272,9 @@ class SocketDriver implements PortDriver {
     const listener = (name: string) => this.#waits.notify(name);
     const endMs = performance.now() + OPEN_MS;
     const first = (connection: OpenFlowConnection) => {
-      if (this.#wasOpenFlowUp) this.#restore(connection);
+      if (this.#wasOpenFlowUp) {
+        restoreFlows(connection, protectedPorts(this.#cache), this.#options);
+      }
     };
     const connection = await openOpenFlow(`${rundir}/${bridge}.mgmt`, { listener, endMs, first });
     return hooked("openflow", connection, ["addFlows", "deleteFlows", "sendFrame", "close"]);
@@ -284,36 +286,11 @@ class SocketDriver implements PortDriver {
     }
     this.#staleNumbers.clear();
     void this.#revalidator.prepare();
-    if (this.#wasOpenFlowUp) this.#renumber(connection);
+    if (this.#wasOpenFlowUp) {
+      renumberFlows(connection, protectedPorts(this.#cache), this.#options);
+    }
     this.#waits.notifyAll();
     if (this.#wasOpenFlowUp) this.#events.resync();
     this.#wasOpenFlowUp = true;
-  }
-
-  // A restarted ovs-vswitchd has no flows and drops everything. Rows have all that anti-spoofing flows depend
-  // on, so these are back before it has listed its ports and the agent has reconciled; syncPorts then finds
-  // little to do.
-  #restore(connection: OpenFlowConnection): void {
-    connection.addFlows(baseFlows(this.#options));
-    for (const port of protectedPorts(this.#cache)) {
-      this.#addAntispoofFlows(connection, port, port.ofport);
-    }
-  }
-
-  // We choose the numbers, unless a port of another program had one first.
-  #renumber(connection: OpenFlowConnection): void {
-    const moved = protectedPorts(this.#cache).flatMap((port) => {
-      const now = connection.ports.get(port.name) ?? port.ofport;
-      return now === port.ofport ? [] : [{ port, now }];
-    });
-    // Two ports may have swapped numbers: all old flows are deleted before the first new one is added.
-    for (const { port } of moved) {
-      connection.deleteFlows(antispoofCookie(port.ofport), EXACT_COOKIE);
-    }
-    for (const { port, now } of moved) this.#addAntispoofFlows(connection, port, now);
-  }
-
-  #addAntispoofFlows(connection: OpenFlowConnection, port: ProtectedPort, ofport: number): void {
-    connection.addFlows(portFlows(ofport, port, this.#options));
   }
 }
