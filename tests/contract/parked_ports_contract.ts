@@ -101,6 +101,53 @@ export function parkedPortsContract(promise: Declare): void {
     await assertPorts(bench, [specOf(1), specOf(2)]);
   });
 
+  promise(
+    "syncPorts() adds no flows of a pod whose port was parked, or is another's",
+    async (bench) => {
+      const old = specOf(1, {
+        externalIds: { tenant: "tenant", network: "red", attachment: "old" },
+      });
+      const now = {
+        ...specOf(3),
+        name: "swp1",
+        externalIds: { ...old.externalIds, attachment: "now" },
+      };
+      await addParked(bench, [old]);
+      await bench.switch.assignPort(old);
+      await bench.switch.parkPorts([parkedOf(old)]);
+      await withoutFlows(bench);
+      await bench.switch.syncPorts([old]);
+      assertEquals(await bench.flows(), []);
+      await bench.switch.assignPort(now);
+      await bench.switch.syncPorts([old]);
+      await assertPorts(bench, [now]);
+      await bench.switch.syncPorts([now]);
+      await assertPorts(bench, [now]);
+    },
+  );
+
+  promise("flows of ports that are parked during syncs stay away", async (bench) => {
+    const specs = [1, 2, 3, 4].map((n) =>
+      specOf(n, { externalIds: { tenant: "tenant", network: "red", attachment: `${n}` } })
+    );
+    await addParked(bench, specs);
+    for (let round = 0; round < 3; round++) {
+      await Promise.all(specs.map((spec) => bench.switch.assignPort(spec)));
+      const syncs = [1, 2].map(() => bench.switch.syncPorts(specs));
+      await Promise.all([
+        ...syncs,
+        ...specs.map((spec) => bench.switch.parkPorts([parkedOf(spec)])),
+      ]);
+      await withoutFlows(bench);
+    }
+    const others = specs.map((spec, n) => ({ ...specOf(n + 5), name: spec.name }));
+    await Promise.all([
+      bench.switch.syncPorts(specs),
+      ...others.map((spec) => bench.switch.assignPort(spec)),
+    ]);
+    await assertPorts(bench, others);
+  });
+
   promise("a parked port may be removed, or replaced by a pod's port", async (bench) => {
     await addParked(bench, [specOf(1), specOf(2)]);
     await bench.switch.removePorts(["swp1"]);

@@ -3,6 +3,7 @@
 // test injects. Frames do not exist here.
 
 import { portFlows } from "../../lib/ovs/ports/port_flows.ts";
+import { isStillOf } from "../../lib/ovs/ports/port_sync.ts";
 import { flowText } from "../../lib/ovs/openflow/flow.ts";
 import {
   parseParkedPort,
@@ -175,7 +176,9 @@ export class MemorySwitch implements Switch {
       for (const number of this.#flowsByNumber.keys()) {
         if (!numbers.has(number)) this.#flowsByNumber.delete(number);
       }
-      specs.map(parsePort).forEach((spec) => this.#setFlows(spec.name, spec));
+      for (const spec of specs.map(parsePort)) {
+        if (isStillOf(this.rows.get(spec.name), spec)) this.#setFlows(spec.name, spec);
+      }
     });
   }
 

@@ -102,7 +102,7 @@ function numbersOf(port: OurPort | undefined): number[] {
 }
 
 /** Reports whether a port is that of `spec`: a warm one may be parked by now, or another pod's. */
-function isStillOf(row: PortRow | undefined, { mac, externalIds }: PortSpec): boolean {
+export function isStillOf(row: PortRow | undefined, { mac, externalIds }: PortSpec): boolean {
   if (!row) return false;
   return row.mac === undefined
     ? row.externalIds.attachment === externalIds.attachment

@@ -40,7 +40,8 @@ export class ExampleBridge {
       });
     this.flows = [
       ...BASE_FLOWS.map(flowText),
-      ...PODS.map(portOf).flatMap((port) => portFlows(port.ofport, port, { policyVlans: tags })).map(flowText),
+      ...PODS.map(portOf).flatMap((port) => portFlows(port.ofport, port, { policyVlans: tags }))
+        .map(flowText),
       ...trunk(PORTS.patch, [100, 101, 102]),
       ...trunk(PORTS.uplink, [103]),
       ...bridgeFlows(MODEL, PORTS, tags),
