@@ -93,3 +93,10 @@ function repliesOf(rule: Rule): Rule {
 export function isVoid({ peers, services }: Rule): boolean {
   return peers?.length === 0 || services?.length === 0;
 }
+
+/** Reports whether, of two rules of one tier that match, `rule` decides. */
+export function isBefore(rule: Rule, other: Rule): boolean {
+  const weight = ({ priority, action }: Rule) => priority * 2 + (action === "deny" ? 1 : 0);
+  const [one, two] = [weight(rule), weight(other)];
+  return one > two || (one === two && rule.id < other.id);
+}

@@ -5,6 +5,7 @@ import { subnetHas } from "../ipam/subnets.ts";
 import type { Direction, Endpoint } from "./input.ts";
 import type { BoundRule, PolicyModel } from "./model.ts";
 import {
+  isBefore,
   namedPort,
   namedSide,
   type Peer,
@@ -65,15 +66,9 @@ function decidingRule(
   for (const bound of model.rulesOf(subject)) {
     const { rule } = bound;
     if (rule.direction !== direction || rule.tier !== tier) continue;
-    if (isBefore(rule, best) && matches(model, bound, packet)) best = rule;
+    if ((!best || isBefore(rule, best)) && matches(model, bound, packet)) best = rule;
   }
   return best;
-}
-
-function isBefore(rule: Rule, best: Rule | undefined): boolean {
-  if (!best) return true;
-  const weight = ({ priority, action }: Rule) => priority * 2 + (action === "deny" ? 1 : 0);
-  return weight(rule) > weight(best) || (weight(rule) === weight(best) && rule.id < best.id);
 }
 
 function matches(model: PolicyModel, bound: BoundRule, packet: Packet): boolean {
