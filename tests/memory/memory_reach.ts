@@ -1,6 +1,11 @@
 // Distributed gateways in memory: what Open vSwitch and the host's stack were set to last.
 
-import type { DesiredStack, HostStack, StackReport } from "../../lib/net/host/host_stack.ts";
+import type {
+  DesiredStack,
+  FilterTable,
+  HostStack,
+  StackReport,
+} from "../../lib/net/host/host_stack.ts";
 import type { Hindrance } from "../../lib/net/host/host_stack.ts";
 import type { ReachFlows, ReachPorts, ReachSwitch } from "../../lib/ovs/reach/reach_switch.ts";
 import { CallRecorder } from "./call_recorder.ts";
@@ -51,6 +56,8 @@ export class MemoryHostStack implements HostStack {
   /** The calls so far; also where a test injects faults. */
   readonly recorder = new CallRecorder<HostStack>();
   stack: DesiredStack | undefined;
+  /** Further tables of the packet filter. */
+  readonly filters = new Map<string, FilterTable>();
   report: StackReport = { problems: [] };
   drifted = false;
   found: readonly Hindrance[] = [];
@@ -65,8 +72,19 @@ export class MemoryHostStack implements HostStack {
     });
   }
 
+  ensureFilter(table: FilterTable): Promise<void> {
+    return this.recorder.run(
+      "ensureFilter",
+      [table],
+      () => void this.filters.set(table.name, table),
+    );
+  }
+
   removeFilter(name: string): Promise<void> {
-    return this.recorder.run("removeFilter", [name], () => void (this.stack = undefined));
+    return this.recorder.run("removeFilter", [name], () => {
+      this.filters.delete(name);
+      if (name === this.stack?.filter.name) this.stack = undefined;
+    });
   }
 
   hasDrifted(): Promise<boolean> {

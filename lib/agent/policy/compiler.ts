@@ -11,6 +11,7 @@ import type {
 } from "../../intent/records.ts";
 import { hasUid } from "../../kube/objects.ts";
 import { rulesOfTenant } from "../../policy/contiv.ts";
+import { type EgressGuard, egressGuards } from "../../policy/egress_guards.ts";
 import { HostFlows } from "../../policy/flows/host_flows.ts";
 import { DROP } from "../../policy/flows/pipeline.ts";
 import type { FlowChanges } from "../../policy/flows/flow_table.ts";
@@ -85,6 +86,11 @@ export class Compiler {
     }
     this.#forget(gone);
     return this.flows.changes();
+  }
+
+  /** What guarded pods of this host may send by the receiver's address alone. */
+  egressGuards(): EgressGuard[] {
+    return egressGuards(this.model);
   }
 
   /** Parts of the policies that are not supported, one sentence each. */

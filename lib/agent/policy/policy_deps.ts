@@ -17,6 +17,7 @@ export interface PolicyDeps extends HostView {
   /** Which access tags' frames the switch hands to the policy tables. */
   readonly vlans: PolicyVlans;
   readonly switch: Pick<Switch, "refreshAntispoofFlows">;
+  /** Uplink, tunnels and distributed gateways. */
   readonly fabric: Pick<FabricSync, "ensure">;
   readonly tags: Pick<LocalTags, "tagOf">;
   readonly log: Pick<Log, "info" | "warn" | "error">;

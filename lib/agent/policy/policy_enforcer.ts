@@ -9,6 +9,7 @@
 // A host without policies has none of this: no flow, no conntrack, and none of the code is loaded.
 
 import type { FlushingTables } from "../../ovs/policy_tables/megaflow_flush.ts";
+import type { EgressGuard } from "../../policy/egress_guards.ts";
 import type { NetworkPolicy } from "../../policy/input.ts";
 import { KeyedQueue } from "../../util/async/keyed_queue.ts";
 import { Notifier } from "../../util/async/notifier.ts";
@@ -78,6 +79,12 @@ export class PolicyEnforcer {
     return this.#desired.compiler;
   }
 
+  /** What pods here may send by the receiver's address alone; undefined while policies are not known. */
+  egressGuards(): readonly EgressGuard[] | undefined {
+    if (this.#isIdle()) return [];
+    return this.#isUnknown() ? undefined : this.#desired.compiler?.egressGuards();
+  }
+
   /** Model and flows, up to date; undefined where there is no policy. */
   async compiled(): Promise<Compiler | undefined> {
     await this.ensure().catch(() => {});
@@ -127,7 +134,7 @@ export class PolicyEnforcer {
   }
 
   async #ensure(): Promise<void> {
-    const { vlans, tables } = this.#deps;
+    const { vlans, tables, fabric } = this.#deps;
     // Without a policy, nothing is closed when the switch does not answer.
     if (this.#isIdle()) vlans.set([]);
     const isFresh = this.#installed.size === undefined;
@@ -146,6 +153,8 @@ export class PolicyEnforcer {
     vlans.set(tags);
     await this.#handover.ensure();
     this.#installed.clearIsolated();
+    // The host's packet filter judges by the same rules what the flows do not see.
+    if (!isSame(have, desired)) await fabric.ensure();
     // What could not be tidied harms nothing, and no set-up fails for it: the next try tidies again.
     if (desired.length === 0) await tables.removeFlushFlow().catch(() => {});
   }
@@ -177,6 +186,10 @@ export class PolicyEnforcer {
     }
     this.#logged = message;
   }
+}
+
+function isSame(have: ReadonlySet<string>, desired: readonly string[]): boolean {
+  return have.size === desired.length && desired.every((flow) => have.has(flow));
 }
 
 /** Installs policies after each notification until `signal` aborts; retries what failed. */

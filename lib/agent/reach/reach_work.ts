@@ -11,6 +11,7 @@ import { FILTER_NAME } from "../../reach/packet_filter.ts";
 import { HOST_PORT, type ReachModel } from "../../reach/reach_model.ts";
 import { aliasZone, serviceZone } from "../../reach/reach_tables.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
+import { EgressFilterSync } from "./egress_filter_sync.ts";
 import { planReach } from "./plan_reach.ts";
 import type { ReachDeps, ReachScope } from "./reach_deps.ts";
 
@@ -36,6 +37,7 @@ const NO_PORT = 0xfeff;
 /** Does what reach needs on this host. Calls come one after another. */
 export class ReachWork {
   readonly #deps: ReachDeps;
+  readonly #egress: EgressFilterSync;
   #installed: Installed | undefined;
   /** How many flows there were then. */
   #counts = "";
@@ -44,6 +46,7 @@ export class ReachWork {
 
   constructor(deps: ReachDeps) {
     this.#deps = deps;
+    this.#egress = new EgressFilterSync(deps);
   }
 
   /** Makes all of it as the records say. Faults: conflict, of the drivers. */
@@ -79,21 +82,22 @@ export class ReachWork {
   async remove(): Promise<void> {
     this.#installed = undefined;
     await this.#deps.driver.remove();
+    await this.#egress.remove();
     await this.#deps.stack.removeFilter(FILTER_NAME);
   }
 
   /** Makes all of it, the packet filter before the flows: what it refuses comes through at no moment. */
   async #makeAll(model: ReachModel, before: Installed | undefined): Promise<readonly Fault[]> {
-    const { driver, stack } = this.#deps;
+    const { driver } = this.#deps;
     let ports: ReachPorts = { host: NO_PORT };
     let report: StackReport;
     const port = this.#port(model);
     try {
       ports = await driver.ensureHostPort(port);
-      report = await stack.ensure(hostSideOf(model), { isFresh: true }).catch(async (error) => {
+      report = await this.#ensureStack(model, { isFresh: true }).catch(async (error) => {
         if (faultFrom(error).code !== "not_found") throw error;
         ports = await driver.ensureHostPort({ ...port, isLost: true });
-        return await stack.ensure(hostSideOf(model), { isFresh: true });
+        return await this.#ensureStack(model, { isFresh: true });
       });
     } catch (error) {
       if (!before) await this.#close(model, ports, error);
@@ -109,7 +113,7 @@ export class ReachWork {
 
   /** Makes what differs from `before`: a pod has come or gone, an intent has changed. */
   async #change(model: ReachModel, before: Installed): Promise<readonly Fault[]> {
-    const { driver, stack } = this.#deps;
+    const { driver } = this.#deps;
     const port = this.#port(model);
     const isSamePort = JSON.stringify(port) === before.port && isComplete(before.ports, model);
     const ports = isSamePort ? before.ports : await driver.ensureHostPort(port);
@@ -117,11 +121,17 @@ export class ReachWork {
     const isSame = JSON.stringify(flows) === JSON.stringify(before.flows);
     // Each of the two refuses what no word allows: their order does not matter.
     const [{ problems }] = await Promise.all([
-      stack.ensure(hostSideOf(model)),
+      this.#ensureStack(model),
       isSame ? undefined : this.#setFlows(flows, model, before),
     ]);
     this.#installed = { model, ports, port: JSON.stringify(port), flows };
     return problems;
+  }
+
+  async #ensureStack(model: ReachModel, { isFresh = false } = {}): Promise<StackReport> {
+    const report = await this.#deps.stack.ensure(hostSideOf(model), { isFresh });
+    await this.#egress.ensure(model, { isFresh });
+    return report;
   }
 
   async #setFlows(flows: ReachFlows, model: ReachModel, before: Installed): Promise<void> {

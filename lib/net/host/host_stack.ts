@@ -60,6 +60,9 @@ export interface HostStack {
     options?: { readonly isFresh?: boolean },
   ): Promise<StackReport>;
 
+  /** Makes a further table of the packet filter; apart from it as ensure(). Faults: unavailable, timeout, failed. */
+  ensureFilter(table: FilterTable, options?: { readonly isFresh?: boolean }): Promise<void>;
+
   /** Removes the table of that name, with all that it holds. Faults: unavailable, timeout, failed. */
   removeFilter(name: string): Promise<void>;
 

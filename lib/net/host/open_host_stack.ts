@@ -28,7 +28,12 @@ export interface HostStackOptions {
 
 /** Opens the driver; nothing is asked of the kernel yet. */
 export function openHostStack({ openEvents }: HostStackOptions): HostStack {
-  const filter = new InstalledFilter();
+  const filters = new Map<string, InstalledFilter>();
+  const filterOf = (name: string) => {
+    const filter = filters.get(name) ?? new InstalledFilter();
+    filters.set(name, filter);
+    return filter;
+  };
   let events: StackEvents | undefined;
   let installed: DesiredStack | undefined;
   let last: StackReport = { problems: [] };
@@ -38,20 +43,26 @@ export function openHostStack({ openEvents }: HostStackOptions): HostStack {
       events ??= openEvents({ device, nextHop: nextHop.address, table: table.name });
       const isSame = !isFresh && installed !== undefined && isSameStack(desired, installed);
       installed = undefined;
-      await filter.ensure(table, { isFresh });
+      await filterOf(table.name).ensure(table, { isFresh });
       const report = isSame ? last : await ensureStack(desired);
       last = report;
       installed = desired;
       events?.take(); // of what was changed here
       return report;
     },
+    ensureFilter: async (table, { isFresh = false } = {}) => {
+      await filterOf(table.name).ensure(table, { isFresh });
+      events?.take();
+    },
     removeFilter: async (name) => {
-      installed = undefined;
-      await filter.remove(name);
+      if (name === installed?.filter.name) installed = undefined;
+      await filterOf(name).remove(name);
+      filters.delete(name);
     },
     hasDrifted: async () => {
       if (!installed || (events && !events.take())) return false;
-      return await filter.hasDrifted() || await differs(installed, last);
+      for (const filter of filters.values()) if (await filter.hasDrifted()) return true;
+      return await differs(installed, last);
     },
     hindrances: findHindrances,
     overlappingRoutes: async (cidr, device) =>

@@ -126,6 +126,7 @@ Deno.test("what is not known keeps what the switch has, and closes where it has 
   await assertRejects(() => next.ensure(), Fault, "not known yet");
   assertEquals([...tables.flows], before);
   assertEquals([vlans.has(100), vlans.has(101)], [true, false]);
+  assertEquals(next.egressGuards(), undefined);
   tables.flows.clear();
   next.recheck();
   await assertRejects(() => next.ensure({ isFresh: true }), Fault, "not known yet");

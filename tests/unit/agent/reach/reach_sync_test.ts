@@ -206,3 +206,52 @@ Deno.test("a pod of an aliased network has its alias in port, packet filter and 
   await reconcile(later);
   assertEquals(rowReach(later)?.alias, alias);
 });
+
+const SERVED = { ...OPEN, Reach: ["services"] };
+
+/** Applies a tenant whose pod web has a policy with these rules for what it sends; none: no policy. */
+async function applyEgress(agent: MemoryAgent, rules: readonly Record<string, unknown>[]) {
+  const [Group] = rules.length > 0 ? ["g"] : [];
+  await agent.intents.apply({
+    ...{ mode: "replace", force: true },
+    text: JSON.stringify({
+      ServiceCIDR: ["10.96.0.0/12"],
+      Tenants: [{
+        ...{ Name: "u", DefaultNetType: "vlan", SubnetPool: "10.9.0.0/16", AllocSubnetLen: 24 },
+        ...{ Vlans: "300-310", Namespaces: ["red"] },
+        Networks: [{ ...SERVED, Endpoints: [{ Container: "web", ...Group && { Group } }] }],
+        ...Group && {
+          Groups: [{ Name: "g", Network: "blue", Policies: ["p"] }],
+          Policies: [{ Name: "p", Rules: rules.map((one) => ({ Direction: "out", ...one })) }],
+        },
+      }],
+    }),
+  });
+}
+
+Deno.test("what a guarded pod sends to services is judged by the host, too; its table follows the policies", async () => {
+  using agent = await startMemoryAgent();
+  const { filters, recorder } = agent.host.hostStack;
+  const table = () => filters.get("k8contivnet-egress");
+  await applyEgress(agent, []);
+  await agent.setUp(startPod(agent.host, "web", "red"));
+  assertEquals(table(), undefined);
+  const deny = { Id: "1", Action: "deny" };
+  await applyEgress(agent, [deny]);
+  await agent.agent.policies.ensure();
+  assertEquals(table()?.elements.guards, ["10.9.1.1 : jump pods0"]);
+  assertEquals(table()?.elements.service_cidrs, ["10.96.0.0/12"]);
+  const before = table()?.definition;
+  const toApi = { ToIpAddress: "192.0.2.1", Protocol: "tcp", Port: 6443, Action: "allow" };
+  await applyEgress(agent, [deny, { Id: "2", Priority: 2, ...toApi }]);
+  await agent.agent.policies.ensure();
+  assertEquals(before?.includes("192.0.2.1"), false);
+  assertEquals(table()?.definition.includes("192.0.2.1/32 } tcp dport 6443-6443 return"), true);
+  await applyEgress(agent, []);
+  await agent.agent.policies.ensure();
+  await reconcile(agent);
+  assertEquals(table(), undefined);
+  const removals = recorder.argsOf("removeFilter").length;
+  await reconcile(agent);
+  assertEquals(recorder.argsOf("removeFilter").length, removals);
+});
