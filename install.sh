@@ -9,11 +9,12 @@ DENO_X64_SHA256=bceb5b6a6239b0b010418406d8c77a508f67cf4337d94288f1c19fe71304aab0
 
 TRY_TOOLS=(
   ovs-vswitchd:openvswitch-switch ip:iproute2 ethtool:ethtool ping:iputils-ping unshare:util-linux
+  nft:nftables sysctl:procps
 )
 TEST_TOOLS=(
   etcd:etcd-server etcdctl:etcd-client dockerd:docker.io busybox:busybox-static
-  /usr/lib/cni/bridge:containernetworking-plugins tcpdump:tcpdump jq:jq openssl:openssl sysctl:procps
-  containerd:containerd runc:runc iptables:iptables podman:podman nft:nftables
+  /usr/lib/cni/bridge:containernetworking-plugins tcpdump:tcpdump jq:jq openssl:openssl
+  containerd:containerd runc:runc iptables:iptables podman:podman dnsmasq:dnsmasq-base
 )
 # Tools for tests/kube/build.sh, which builds Kubernetes once.
 KUBE_TOOLS=(

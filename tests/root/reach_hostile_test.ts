@@ -1,0 +1,84 @@
+// Pods that claim to be their gateway, or to be hosts, or that flood: others reach what they reached, and the
+// hostile pod reaches no more.
+
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { pingOn } from "../lab/pings.ts";
+import type { Pod } from "../lab/pod.ts";
+import { OUTSIDE_ADDRESS } from "../lab/reach/outside.ts";
+import { ReachWorld } from "../lab/reach/reach_world.ts";
+import { waitFor } from "../lab/wait.ts";
+
+const GATEWAY = "10.1.1.254";
+
+/** Runs `work` while a pod has one address more. */
+async function withAddress(pod: Pod, address: string, work: () => Promise<void>): Promise<void> {
+  await pod.run("ip", "address", "add", `${address}/32`, "dev", "eth0");
+  try {
+    await work();
+  } finally {
+    await pod.run("ip", "address", "del", `${address}/32`, "dev", "eth0");
+  }
+}
+
+async function gatewayMac(pod: Pod): Promise<string | undefined> {
+  await pod.run("ip", "neigh", "flush", "dev", "eth0");
+  await pod.run("ping", "-c1", "-W5", "-q", OUTSIDE_ADDRESS);
+  const { text } = await pod.run("ip", "neigh", "show", GATEWAY);
+  return /lladdr (\S+)/.exec(text)?.[1];
+}
+
+Deno.test("a pod that claims its gateway's address or MAC gets nothing of others", async (t) => {
+  await using world = await ReachWorld.start({ fabric: "vxlan" });
+  const mac = await gatewayMac(world.pod("a1"));
+  assertStringIncludes(mac ?? "", "02:02:");
+  for (const [hostile, others] of [["a2", ["a1", "a3"]], ["b2", ["b1", "b3", "a1"]]] as const) {
+    const pod = world.pod(hostile);
+    const announce = ["busybox", "arping", "-U", "-c2", "-w3", "-I", "eth0", GATEWAY] as const;
+    await t.step(`${hostile} announces itself as the gateway`, async () => {
+      const before = await Promise.all(others.map((name) => gatewayMac(world.pod(name))));
+      await withAddress(pod, GATEWAY, async () => {
+        await pod.run(...announce);
+        const after = await Promise.all(others.map((name) => gatewayMac(world.pod(name))));
+        assertEquals(after, before);
+      });
+      for (const name of others) assert(await world.pod(name).reaches(OUTSIDE_ADDRESS), name);
+    });
+    await t.step(`${hostile} takes the gateway's MAC`, async () => {
+      const own = (await pod.run("cat", "/sys/class/net/eth0/address")).text.trim();
+      await pod.run("ip", "link", "set", "eth0", "address", mac ?? "");
+      assert(!await pod.pings(OUTSIDE_ADDRESS));
+      await pod.run(...announce);
+      for (const name of others) assert(await world.pod(name).reaches(OUTSIDE_ADDRESS), name);
+      await pod.run("ip", "link", "set", "eth0", "address", own);
+      await waitFor(`${hostile} to reach outside as before`, () => pod.pings(OUTSIDE_ADDRESS));
+    });
+  }
+});
+
+Deno.test("a pod with a host's or an alias's address is not answered", async () => {
+  await using world = await ReachWorld.start({ fabric: "vxlan" });
+  for (const pod of [world.pod("a1"), world.pod("b1")]) {
+    for (const name of ["NODE of host1", "NODE of host2", "NAT of host1", "alias of b1"]) {
+      const address = world.address(name);
+      await withAddress(pod, address, async () => {
+        const asHost = (to: string) => pod.run("ping", "-c1", "-W1", "-q", "-I", address, to);
+        for (const to of ["10.1.1.2", "10.1.1.3", OUTSIDE_ADDRESS]) {
+          assert((await asHost(to)).code !== 0, `${pod.name} as ${name} to ${to}`);
+        }
+      });
+    }
+    assert(await pod.reaches(OUTSIDE_ADDRESS));
+  }
+});
+
+Deno.test("a pod that floods its gateway ends no other pod's traffic", async () => {
+  await using world = await ReachWorld.start({ fabric: "vxlan" });
+  await using pings = pingOn(world.pod("a1"), OUTSIDE_ADDRESS, 0.1);
+  const flood = (to: string) => world.pod("b1").run("ping", "-f", "-q", "-w", "4", to);
+  await Promise.all([flood(OUTSIDE_ADDRESS), flood(world.address("NODE of host1"))]);
+  const { last } = pings;
+  await waitFor("answers behind the flood", () => pings.last > last + 10);
+  assert(pings.answered > pings.last * 0.8, `${pings.answered} of ${pings.last}`);
+  const answer = await world.talker("a1").asksWho("tcp", "10.96.0.21", 80, { limitMs: 12_000 });
+  assertEquals(answer, "a3 saw 10.1.1.1");
+});
