@@ -261,6 +261,7 @@ export interface WhyPlace {
 export interface TraceRequest {
   /** `NAMESPACE/NAME`, a name, or an address of a pod; of one of the two, any other address. */
   readonly source: string;
+  /** The same, or `outside`, or `host`, that is, the source's. */
   readonly destination: string;
   readonly protocol: "tcp" | "udp" | "icmp";
   /** Of the destination; 0 for icmp. */
@@ -274,6 +275,11 @@ export interface TraceWord {
   readonly by: string;
 }
 
+/** One stage of the way beyond a pod's network. */
+export interface TraceStage extends TraceWord {
+  readonly name: "policies" | "gateway" | "switch" | "host" | "service" | "source";
+}
+
 /** Answer of POST /v1/trace. */
 export interface TraceAnswer {
   readonly source: string;
@@ -282,6 +288,8 @@ export interface TraceAnswer {
   readonly model: TraceWord;
   /** Only where the two have no common network, which decides before any policy. */
   readonly isApart?: true;
+  /** Only for a packet to something beyond the source's network: what is decided where, in order. */
+  readonly stages?: readonly TraceStage[];
   /** What this host's switch does; absent if the packet does not pass it. */
   readonly switch?: TraceWord & {
     /** out: it decides what the source may send; in: what the destination may receive. */

@@ -262,8 +262,15 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
       },
       // Loaded with the first trace: it brings the policy compiler.
       tracePacket: async (request: TraceRequest) => {
+        const deps = { host, store, policies, switch: ovs, fabric, tags };
+        const model = reach.model();
+        if (model) {
+          const { traceReach } = await import("./reach/trace_reach.ts");
+          const answer = await traceReach({ ...deps, model }, request);
+          if (answer) return answer;
+        }
         const { tracePacket } = await import("./policy/trace_packet.ts");
-        return await tracePacket({ host, store, policies, switch: ovs, fabric, tags }, request);
+        return await tracePacket(deps, request);
       },
     },
   };

@@ -1,4 +1,4 @@
-// `trace SRC DST`: may these two communicate, by which rule, and does the switch agree?
+// `trace SRC DST`: may these two communicate, by which rule, and do switch and host agree?
 
 import type { TraceAnswer, TraceRequest } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
@@ -8,6 +8,7 @@ import type { Command, Shell } from "./shell.ts";
 export const trace: Command = {
   usage: "trace SRC DST [--tcp PORT | --udp PORT | --icmp] [-o table|json|yaml]\n" +
     "  SRC, DST: pod as NAMESPACE/NAME, its name, or its address; one of them may be any other address\n" +
+    "  DST may be outside, host (that of SRC), or a service's address, too\n" +
     "  prints allowed or denied, with the rule that decides, or because they have no common network,\n" +
     "  and what the switch itself does; exits with 1 if the two differ\n" +
     "  e.g. k8contivnet trace default/app default/web --tcp 8000",
@@ -21,8 +22,10 @@ export const trace: Command = {
     const answer = await shell.target.trace(request);
     if (!await printValue(shell, answer)) show(shell, request, answer);
     if (answer.isAgreed) return;
-    throw new Fault("failed", "policies and switch do not agree", {
-      why: "the installed flows are not what the policies say",
+    throw new Fault("failed", `policies and ${answer.stages ? "host" : "switch"} do not agree`, {
+      why: answer.stages
+        ? "the installed flows or the host's rules are not what the intent says"
+        : "the installed flows are not what the policies say",
       fix: "see the agent's log, and report it",
     });
   },
@@ -65,6 +68,12 @@ function show({ output }: Shell, request: TraceRequest, answer: TraceAnswer): vo
     return output.data(`  ${long}; if a router connects them, trace the address of one of them`);
   }
   output.data(line);
+  if (answer.stages) {
+    for (const { name, isAllowed, by } of answer.stages) {
+      output.data(`  ${`${name}:`.padEnd(9)} ${word(isAllowed)}  ${by}`);
+    }
+    return;
+  }
   output.data(`  policies: ${word(model.isAllowed)}  ${model.by}`);
   const { switch: seen } = answer;
   if (!seen) return;

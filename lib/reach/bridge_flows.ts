@@ -40,8 +40,8 @@ import {
   TO_GATEWAY,
 } from "./reach_tables.ts";
 
-// "This host", loopback, link-local and so cloud metadata, multicast and broadcast (RFC 6890).
-const NOWHERE = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"];
+/** "This host", loopback, link-local and so cloud metadata, multicast and broadcast (RFC 6890). */
+export const NOWHERE = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3"];
 
 /** Returns the flows of the integration bridge, each once; none without networks. */
 export function bridgeFlows(model: ReachModel, ports: BridgePorts, policed: PolicyTags): string[] {

@@ -27,7 +27,7 @@ export interface TraceDeps extends HostView {
 }
 
 /** One end of the path: a pod's attachment, or an address of which nothing else is known. */
-interface End {
+export interface End {
   readonly address: string;
   readonly attachment?: AttachmentRecord;
   readonly id?: string;
@@ -63,7 +63,8 @@ export async function tracePacket(deps: TraceDeps, request: TraceRequest): Promi
   return { ...names, model, switch: { ...seen, directions }, isAgreed };
 }
 
-function packetOf({ protocol, port }: TraceRequest, from: End, to: End): Packet {
+/** Returns the packet for the policies' model. */
+export function packetOf({ protocol, port }: TraceRequest, from: End, to: End): Packet {
   return {
     ...from.id === undefined ? {} : { from: from.id },
     ...to.id === undefined ? {} : { to: to.id },
@@ -99,7 +100,8 @@ function endsOf(view: HostView, { source, destination }: TraceRequest): { from: 
   return { from, to };
 }
 
-function isAddress(text: string): boolean {
+/** Reports whether a word is an IPv4 address, and not a pod's name. */
+export function isAddress(text: string): boolean {
   return /^[\d.]+$/.test(text);
 }
 
@@ -107,7 +109,8 @@ function outside(text: string): End {
   return { address: addressToText(parseAddress(text)) };
 }
 
-function findEnds({ store: { documents } }: HostView, name: string): End[] {
+/** Returns the attachments with that name or address. */
+export function findEnds({ store: { documents } }: HostView, name: string): End[] {
   const attachments = attachmentByEndpoint(documents);
   return endpointsOf(documents).flatMap((record: EndpointRecord): End[] => {
     const { tenant, network, container } = record;
@@ -125,11 +128,14 @@ function isSameNetwork({ attachment: a }: End, { attachment: b }: End): boolean 
   return a?.tenant === b?.tenant && a?.network === b?.network;
 }
 
-/** Returns the packet in ovs-ofctl's syntax, as it enters this host's bridge; undefined where it cannot. */
-async function flowOf(
+/**
+ * Returns the packet in ovs-ofctl's syntax, as it enters this host's bridge; undefined where it cannot. `nextHop` is
+ * the MAC of a gateway that it is sent to.
+ */
+export async function flowOf(
   deps: TraceDeps,
   { protocol, port }: TraceRequest,
-  { from, to }: { readonly from: End; readonly to: End },
+  { from, to, nextHop }: { readonly from: End; readonly to: End; readonly nextHop?: string },
 ): Promise<string | undefined> {
   const entry = await entryOf(deps, from, to);
   if (entry === undefined) return undefined;
@@ -141,7 +147,9 @@ async function flowOf(
   return [
     entry,
     protocol,
-    `dl_src=${from.attachment?.mac ?? NEXT_HOP},dl_dst=${to.attachment?.mac ?? NEXT_HOP}`,
+    `dl_src=${from.attachment?.mac ?? NEXT_HOP},dl_dst=${
+      nextHop ?? to.attachment?.mac ?? NEXT_HOP
+    }`,
     `nw_src=${from.address},nw_dst=${to.address},nw_ttl=64`,
     ports[protocol],
   ].join(",");
@@ -181,18 +189,22 @@ export function wordOfTrace(
     const policy = number === undefined ? undefined : policyOf(Number(number));
     return { isAllowed: false, by: policy ? `policy ${policy}` : "its policy tables" };
   }
-  const isForwarded = /^ *NORMAL$/m.test(text);
-  const last = steps.at(-1);
-  const by = last ? `table ${last.table}, ${last.words}` : "no flow";
+  // Behind ct() the rest is traced, too: what counts is what the datapath does in the end.
+  const last = [...text.matchAll(/^Datapath actions: (.*)$/gm)].at(-1)?.[1];
+  const isForwarded = /^ *NORMAL$/m.test(text) || (last !== undefined && last !== "drop");
+  const step = steps.at(-1);
+  const by = step ? `table ${step.table}, ${step.words}` : "no flow";
   return { isAllowed: isForwarded, by: isForwarded ? "its flows" : oneLine(by, 80) };
 }
 
-function wordOf({ isAllowed, rule }: Verdict): TraceWord {
+/** Returns a verdict of the policies in words. */
+export function wordOf({ isAllowed, rule }: Verdict): TraceWord {
   if (!rule) return { isAllowed, by: "no policy speaks of it" };
   return { isAllowed, by: `${rule.label} of ${rule.tier} policy ${rule.policy}` };
 }
 
-function nameOf({ attachment, address }: End): string {
+/** Returns an end for people. */
+export function nameOf({ attachment, address }: End): string {
   if (!attachment) return address;
   return `${attachment.pod.namespace}/${attachment.pod.name} (${address})`;
 }
@@ -207,7 +219,8 @@ function unknown(name: string): Fault {
   });
 }
 
-function elsewhere(from: End, to: End): Fault {
+/** Returns the fault where neither end is on this host. */
+export function elsewhere(from: End, to: End): Fault {
   const hosts = [from, to].flatMap(({ attachment }) => attachment?.host ?? []);
   return new Fault("not_found", "this host's switch has no part in it", {
     why: `the pods are on ${[...new Set(hosts)].join(" and ")}`,

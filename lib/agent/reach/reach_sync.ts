@@ -6,6 +6,7 @@
 
 import { KeyedQueue } from "../../util/async/keyed_queue.ts";
 import { type Fault, faultFrom } from "../../util/errors.ts";
+import type { ReachModel } from "../../reach/reach_model.ts";
 import { distributedNetworksOf, isBlank } from "../store/documents.ts";
 import { claimHostNumber, hostNumberOf } from "./host_number.ts";
 import type { ReachDeps, ReachScope } from "./reach_deps.ts";
@@ -34,6 +35,11 @@ export class ReachSync {
   /** What of the host's own may keep pods from it, with the fix. */
   get warnings(): readonly string[] {
     return this.#warnings;
+  }
+
+  /** Returns what the records say of reach now; undefined without such networks. Faults: conflict. */
+  model(): ReachModel | undefined {
+    return this.#work?.plan();
   }
 
   /** Makes all of it as the records say now. Never faults. */

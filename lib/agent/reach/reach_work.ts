@@ -52,7 +52,7 @@ export class ReachWork {
   /** Makes all of it as the records say. Faults: conflict, of the drivers. */
   async ensure({ isFresh = false, portsFollow = false }: ReachScope): Promise<ReachReport> {
     const before = this.#installed;
-    const planned = this.#plan();
+    const planned = this.plan();
     const model = before && !portsFollow ? withFormer(planned, before.model) : planned;
     // What fails from here on is made anew.
     this.#installed = undefined;
@@ -148,7 +148,8 @@ export class ReachWork {
     throw why;
   }
 
-  #plan(): ReachModel {
+  /** Returns what the records say now. Faults: conflict. */
+  plan(): ReachModel {
     const { store: { documents }, host, flags, tags, mtus } = this.#deps;
     const model = planReach(documents, {
       ...{ host, vtepIp: flags.vtepIp },
