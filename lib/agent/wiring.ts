@@ -265,7 +265,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
         const deps = { host, store, policies, switch: ovs, fabric, tags };
         const model = reach.model();
         if (model) {
-          const { traceReach } = await import("./reach/trace_reach.ts");
+          const { traceReach } = await import("./policy/trace_reach.ts");
           const answer = await traceReach({ ...deps, model }, request);
           if (answer) return answer;
         }

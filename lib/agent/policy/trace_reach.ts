@@ -9,7 +9,7 @@ import type { ReachModel, ReachNetwork } from "../../reach/reach_model.ts";
 import { type ReachWay, reachWay } from "../../reach/reach_way.ts";
 import { Fault } from "../../util/errors.ts";
 import type { TraceAnswer, TraceRequest, TraceStage } from "../api.ts";
-import { Compiler } from "../policy/compiler.ts";
+import { Compiler } from "./compiler.ts";
 import {
   elsewhere,
   type End,
@@ -21,7 +21,7 @@ import {
   type TraceDeps,
   wordOf,
   wordOfTrace,
-} from "../policy/trace_packet.ts";
+} from "./trace_packet.ts";
 
 /** What a trace beyond a network works with. */
 export interface TraceReachDeps extends TraceDeps {
