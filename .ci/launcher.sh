@@ -103,7 +103,7 @@ k8c_take() {
   set -C
   for k8c_fifo in "$1"/free.*; do
     k8c_reply=${k8c_fifo##*.}
-    [ -p "$k8c_fifo" ] && { printf '' >"$1/$k8c_reply"; } 2>/dev/null && break
+    [ -p "$k8c_fifo" ] && { printf '' >"$1/$k8c_reply"; } 2>/dev/null && [ -p "$k8c_fifo" ] && break
     k8c_fifo=
   done
   set +C

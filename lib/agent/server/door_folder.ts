@@ -79,14 +79,18 @@ export class DoorFolder {
    */
   answer(reply: string, line: string): void {
     const fifo = this.#fifoOf(reply);
-    if (!isProcess(reply)) this.#remove(`${this.#path}/${reply}`);
-    const isTaken = this.#ahead.delete(reply);
-    if (isTaken && this.#ahead.size < LOW && !this.#isClosed) void this.fill();
-    if (!Deno.lstatSync(fifo).isFifo) return; // only root can have created it
-    const bytes = new TextEncoder().encode(`${line}\n`);
-    using file = Deno.openSync(fifo, { read: true, write: true });
-    Deno.removeSync(fifo);
-    file.writeSync(bytes);
+    try {
+      if (!Deno.lstatSync(fifo).isFifo) return; // only root can have created it
+      const bytes = new TextEncoder().encode(`${line}\n`);
+      using file = Deno.openSync(fifo, { read: true, write: true });
+      Deno.removeSync(fifo);
+      file.writeSync(bytes);
+    } finally {
+      // After the FIFO: nobody else may take it.
+      if (!isProcess(reply)) this.#remove(`${this.#path}/${reply}`);
+      const isTaken = this.#ahead.delete(reply);
+      if (isTaken && this.#ahead.size < LOW && !this.#isClosed) void this.fill();
+    }
   }
 
   /** Answers "lost" to all clients that began before `beforeMs`. */
