@@ -393,6 +393,21 @@ export interface PodItem {
   readonly node: string;
 }
 
+/** An item of GET /v1/events: something that happened on this host. */
+export interface EventItem {
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  /** attach, detach, repair, drop, store, … */
+  readonly kind: string;
+  readonly host: string;
+  /** `namespace/name` */
+  readonly pod?: string;
+  /** `tenant/network` */
+  readonly network?: string;
+  readonly address?: string;
+  readonly message: string;
+}
+
 /** Body of every response that is not 2xx: the parts of a Fault. */
 export interface FaultBody {
   readonly code: FaultCode;

@@ -7,6 +7,8 @@ import { pause } from "../util/async/pause.ts";
 import { Fault, faultFrom, isUnreachable, systemWords } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
 import type { HealthAnswer } from "./api.ts";
+import { EventLog } from "./event_log.ts";
+import { keepEvents, restoreEvents } from "./saved_events.ts";
 import { openDrivers, openLimitedStore } from "./drivers.ts";
 import { kubeAtStart } from "./kube/policy_feed.ts";
 import { type AgentOptions, isShared } from "./options.ts";
@@ -30,14 +32,17 @@ import { type Agent, wireAgent } from "./wiring.ts";
 /** Runs the agent until `signal` aborts. Faults: what keeps it from starting. */
 export async function runAgent(
   options: AgentOptions,
-  log: Log,
+  ownLog: Log,
   signal: AbortSignal,
 ): Promise<void> {
   await using stack = new AsyncDisposableStack();
+  const events = new EventLog(options.hostLabel, () => new Date().toISOString());
+  const log = events.recording(ownLog);
   await options.kube?.access(); // a wrong kubeconfig is reported at once
   const { stateDir, socket } = options;
   await makeStateDir(stateDir);
   stack.use(await lockFile(`${stateDir}/lock`, `state folder ${stateDir}`));
+  await restoreEvents(`${stateDir}/events.json`, events);
   const listener = stack.use(await listenPrivately(socket));
   const gate = stack.use(new RequestGate(log));
   const front = stack.use(await serveAt(socket, { listener, gate, log }));
@@ -88,7 +93,8 @@ export async function runAgent(
   const settings = settingsOf(options);
   await leaveSettings(socket, settings, log);
   const health = () => healthOf({ ...agent, options, settings, switch: drivers.switch });
-  openGate(gate, { agent, notes, health });
+  const keeping = keepEvents(`${stateDir}/events.json`, events, ownLog, stopping);
+  openGate(gate, { agent, notes, health, events });
   agent.memoryTrim.note();
   await notes.handle(); // of callers that gave up just before requests were answered
   log.info("agent ready", { host: options.hostLabel, socket });
@@ -101,19 +107,24 @@ export async function runAgent(
   await front.disposeAsync();
   await agent.sandboxes.queue.idle();
   own.abort();
-  await Promise.allSettled(loops.all);
+  await Promise.allSettled([...loops.all, keeping]);
 }
 
 /** From now on requests are answered, by socket and door. */
-function openGate(gate: RequestGate, { agent, notes, health }: {
+function openGate(gate: RequestGate, { agent, notes, health, events }: {
   readonly agent: Agent;
   readonly notes: TeardownNotes;
   readonly health: () => HealthAnswer;
+  readonly events: EventLog;
 }): void {
   const answerCni = (input: CniInput) => notes.answerCni(input);
   const runtimes = { ...agent.server.runtimes, answerCni };
+  const listItems: Agent["server"]["listItems"] = (kind, name) =>
+    kind === "events"
+      ? events.list(name).map((one) => ({ ...one }))
+      : agent.server.listItems(kind, name);
   gate.open({
-    request: (request) => answer({ ...agent.server, runtimes, health }, request),
+    request: (request) => answer({ ...agent.server, runtimes, health, listItems }, request),
     verb: async (verb, pod) => {
       const answer = await agent.answerVerb(verb, pod);
       return "ip" in answer ? answer : {};

@@ -121,8 +121,10 @@ export async function storeTarget(
       if (kind === "pods") {
         return Promise.resolve(podItemsOf(cache.documents).map((item) => ({ ...item })));
       }
-      if (kind !== "attachments") return Promise.resolve(recordItems(cache.documents, kind, name));
-      throw new Fault("usage", "only the agent of a host knows its attachments", {
+      if (kind !== "attachments" && kind !== "events") {
+        return Promise.resolve(recordItems(cache.documents, kind, name));
+      }
+      throw new Fault("usage", `only the agent of a host knows its ${kind}`, {
         fix: "run it without --store",
       });
     },

@@ -87,7 +87,7 @@ function readValues(args: readonly string[]): Values {
 
 function commonOf(parsed: Values): CommonOptions {
   return {
-    format: formatOf(parsed.output ?? "table"),
+    ...formatOf(parsed.output ?? "table"),
     force: parsed.force,
     strict: parsed.strict,
     prune: parsed.prune,
@@ -105,16 +105,21 @@ function commonOf(parsed: Values): CommonOptions {
     patch: parsed.patch,
     to: parsed.to,
     detailedExitcode: parsed["detailed-exitcode"],
+    watch: parsed.watch,
+    selector: parsed.selector,
+    sortBy: parsed["sort-by"],
   };
 }
 
 const FORMATS = ["table", "wide", "json", "yaml", "name"] as const;
 
-function formatOf(text: string): CommonOptions["format"] {
+function formatOf(text: string): Pick<CommonOptions, "format" | "columns"> {
   const format = FORMATS.find((one) => one === text);
-  if (format) return format;
+  if (format) return { format, columns: "" };
+  const [, columns] = /^custom-columns=(.+)$/.exec(text) ?? [];
+  if (columns !== undefined) return { format: "columns", columns };
   throw new Fault("usage", `-o "${text.slice(0, 60)}" is not a format`, {
-    fix: "use table, wide, json, yaml or name",
+    fix: "use table, wide, json, yaml, name or custom-columns=HEAD:FIELD",
   });
 }
 

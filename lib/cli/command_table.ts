@@ -50,9 +50,17 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     load: async () => (await import("./change.ts")).rollback,
   },
   get: {
-    ...{ takes: "KIND", summary: "hosts tenants networks endpoints attachments policies pods" },
-    options: ["namespace", "all-namespaces"],
+    ...{
+      takes: "KIND",
+      summary: "hosts tenants networks endpoints attachments policies pods events",
+    },
+    options: ["namespace", "all-namespaces", "selector", "sort-by", "watch"],
     load: async () => (await import("./get.ts")).get,
+  },
+  events: {
+    ...{ takes: "[POD|KIND]", summary: "what happened on this host, as get events" },
+    options: ["selector", "sort-by", "watch"],
+    load: async () => (await import("./get.ts")).events,
   },
   why: {
     ...{ takes: "POD", summary: "which rule put it into which network, or why it is in none" },

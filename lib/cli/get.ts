@@ -2,14 +2,12 @@
 // in COLUMNS, or in WIDE when only `-o wide` shows it.
 
 import { Fault } from "../util/errors.ts";
-import type { PodItem } from "../agent/api.ts";
-import { type Item, named, namesOf } from "../agent/server/item_names.ts";
-import { printLines, printValue, table } from "./output.ts";
-import { showPods } from "./pods.ts";
+import { type Item, named } from "../agent/server/item_names.ts";
+import { sortedBy } from "./item_fields.ts";
+import { parseSelector } from "./selector.ts";
+import { changePrinter, type Column, showItems } from "./show_items.ts";
+import { watchItems } from "./watch_items.ts";
 import type { Command, Shell } from "./shell.ts";
-
-/** A column: its head, and the text of its cell for an item. */
-type Column = readonly [head: string, cell: (item: Item) => string];
 
 /** Shows a field of the item; a list joined by commas, `-` for nothing. */
 const text = (key: string) => (item: Item): string => {
@@ -75,6 +73,21 @@ const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
     ["GUARDED HERE", text("guarded")],
     ["DROPS HERE", text("drops")],
   ],
+  pods: [
+    ["NAMESPACE", text("namespace")],
+    ["NAME", text("name")],
+    ["NETWORK", text("networks")],
+    ["IP", text("ips")],
+    ["NODE", text("node")],
+  ],
+  events: [
+    ["AT", text("at")],
+    ["KIND", text("kind")],
+    ["POD", text("pod")],
+    ["NETWORK", text("network")],
+    ["ADDRESS", text("address")],
+    ["MESSAGE", text("message")],
+  ],
 };
 
 /** The columns that `-o wide` adds at the end. */
@@ -93,12 +106,14 @@ const WIDE: Readonly<Record<string, readonly Column[]>> = {
   ],
 };
 
-const KINDS = [...Object.keys(COLUMNS), "pods"];
+const KINDS = Object.keys(COLUMNS);
 
 export const get: Command = {
-  usage: "get KIND [NAME] [-o table|wide|json|yaml|name] [-n NAMESPACE | -A]\n" +
-    `  kinds: ${KINDS.join(", ")}; pods are those of NAMESPACE ("default"), or of all with -A\n` +
-    "  e.g. k8contivnet get attachments -o json",
+  usage: "get KIND [NAME] [-o FORMAT] [-n NAMESPACE | -A] [-l SELECTOR] [--sort-by FIELD] [-w]\n" +
+    `  kinds: ${KINDS.join(", ")}; pods are those of NAMESPACE ("default"), or of all with -A.\n` +
+    "  -l selects by labels and fields, as in tenant=shop,app!=db; -w goes on and shows what changes.\n" +
+    "  FORMAT: table, wide, json, yaml, name, or custom-columns=HEAD:FIELD,…\n" +
+    "  e.g. k8contivnet get attachments -o custom-columns=POD:pod.name,IP:addresses --sort-by addresses",
   run: async (shell) => {
     const [word, name, ...rest] = shell.args;
     const kind = KINDS.find((one) =>
@@ -113,41 +128,85 @@ export const get: Command = {
         fix: "get KIND [NAME]",
       });
     }
-    const listed = await shell.target.list(kind, name);
-    if (kind === "pods") {
-      const { namespace = "default", allNamespaces } = shell.options;
-      const within = allNamespaces || name?.includes("/") ? undefined : namespace;
-      const pods = listed as unknown as readonly PodItem[];
-      return await showPods(shell, pods, { namespace: within, name });
-    }
-    const items = named(listed, name); // an agent of an older version returns all
-    if (name !== undefined && items.length === 0) {
-      throw new Fault(
-        "not_found",
-        `there is no ${kind.replace(/ies$/, "y").replace(/s$/, "")} "${name.slice(0, 60)}"`,
-        {
-          fix: `see k8contivnet get ${kind}`,
-        },
-      );
-    }
-    await show(shell, kind, items);
+    await getKind(shell, kind, name);
   },
 };
 
-/** Prints the items in the format that the options name. */
-async function show(shell: Shell, kind: string, items: readonly Item[]): Promise<void> {
+export const events: Command = {
+  usage: "events [POD|KIND] [-o FORMAT] [-l SELECTOR] [-w]\n" +
+    "  the last 1,000 events of this host: pods attached and detached, repairs, drops, a store that was lost\n" +
+    "  and so on, with reasons; of one pod, or of one kind; -w goes on\n" +
+    "  e.g. k8contivnet events default/web-0 -w",
+  run: async (shell) => {
+    const [name, ...rest] = shell.args;
+    if (rest.length > 0) {
+      throw new Fault("usage", `events got ${shell.args.length} arguments`, {
+        fix: "events [POD|KIND]",
+      });
+    }
+    await getKind(shell, "events", name);
+  },
+};
+
+async function getKind(shell: Shell, kind: string, name: string | undefined): Promise<void> {
   const { options, output } = shell;
-  if (await printValue(shell, items)) return;
-  if (options.format === "name") {
-    return printLines(output, items.map((item) => namesOf(item)[1] ?? namesOf(item)[0] ?? ""));
+  const isSelected = options.selector === undefined ? () => true : parseSelector(options.selector);
+  const list = async (): Promise<readonly Item[]> => {
+    const items = within(shell, kind, name, await shell.target.list(kind, name)).filter(isSelected);
+    return options.sortBy === undefined ? items : sortedBy(items, options.sortBy);
+  };
+  const columns = [...COLUMNS[kind] ?? [], ...options.format === "wide" ? WIDE[kind] ?? [] : []];
+  if (options.watch) {
+    return await watchItems({
+      list,
+      show: changePrinter(shell, columns),
+      warn: output.message,
+      wait: async () => {
+        await new Promise((done) => setTimeout(done, WATCH_MS));
+        return !output.isClosed();
+      },
+    });
   }
-  if (items.length === 0) return output.message(`no ${kind}`);
-  const extra = options.format === "wide" ? WIDE[kind] ?? [] : [];
-  const columns = [...COLUMNS[kind] ?? [], ...extra];
-  output.data(
-    table(
-      columns.map(([head]) => head),
-      items.map((item) => columns.map(([, cell]) => cell(item))),
-    ),
+  const items = await list();
+  const isFound = items.length > 0 || kind === "events" || options.selector !== undefined;
+  if (name !== undefined && !isFound) throw notFound(shell, kind, name);
+  await showItems(shell, `${kind}${whereOf(shell, kind, name)}`, columns, items);
+}
+
+const WATCH_MS = 1_000;
+
+/** Returns those of the listed items that are asked for: an agent of an older version returns all. */
+function within(
+  shell: Shell,
+  kind: string,
+  name: string | undefined,
+  items: readonly Item[],
+): readonly Item[] {
+  if (kind === "events") return items;
+  if (kind !== "pods") return named(items, name);
+  const namespace = namespaceOf(shell, name);
+  return items.filter((item) =>
+    (namespace === undefined || item.namespace === namespace) &&
+    [undefined, item.name, `${item.namespace}/${item.name}`].includes(name)
   );
+}
+
+/** Returns the namespace whose pods are listed; undefined for all. */
+function namespaceOf({ options }: Shell, name: string | undefined): string | undefined {
+  return options.allNamespaces || name?.includes("/") ? undefined : options.namespace ?? "default";
+}
+
+function whereOf(shell: Shell, kind: string, name: string | undefined): string {
+  const namespace = kind === "pods" ? namespaceOf(shell, name) : undefined;
+  return namespace === undefined ? "" : ` in namespace ${namespace}`;
+}
+
+function notFound(shell: Shell, kind: string, name: string): Fault {
+  const one = kind.replace(/ies$/, "y").replace(/s$/, "");
+  const where = whereOf(shell, kind, name);
+  return new Fault("not_found", `there is no ${one} "${name.slice(0, 60)}"${where}`, {
+    fix: kind === "pods"
+      ? "add -n NAMESPACE, or -A for all namespaces"
+      : `see k8contivnet get ${kind}`,
+  });
 }

@@ -38,6 +38,14 @@ export const OPTIONS = [
     value: "NAMESPACE",
     help: "namespace of pods (default: default)",
   },
+  {
+    name: "selector",
+    short: "l",
+    value: "SELECTOR",
+    help: "only what has these labels or fields, such as app=web,tenant!=t",
+  },
+  { name: "sort-by", value: "FIELD", help: "order by a field, such as address or pod.name" },
+  { name: "watch", short: "w", help: "go on, and show what changes (+ ~ -)" },
   { name: "all-namespaces", short: "A", help: "pods of all namespaces" },
   { name: "tcp", value: "PORT", help: "a TCP connection to this port" },
   { name: "udp", value: "PORT", help: "a UDP packet to this port" },
@@ -45,7 +53,12 @@ export const OPTIONS = [
   { name: "host", value: "HOST", help: "label of a host" },
   { name: "kubeconfig", value: "FILE", help: "access to the API server" },
   { name: "context", value: "NAME", help: "context of the kubeconfig" },
-  { name: "output", short: "o", value: "FORMAT", help: "table, wide, json, yaml or name" },
+  {
+    name: "output",
+    short: "o",
+    value: "FORMAT",
+    help: "table, wide, json, yaml, name or custom-columns=HEAD:FIELD,…",
+  },
   { name: "socket", value: "PATH", help: "the agent's socket (or K8CONTIVNET_SOCKET)" },
   {
     name: "store",

@@ -10,26 +10,35 @@ export interface Output {
   readonly message: (line: string) => void;
   /** Whether data may carry ANSI colours. */
   readonly hasColor: boolean;
+  /** Reports whether the reader of stdout has closed it, as `| head` does: nobody reads on. */
+  readonly isClosed: () => boolean;
 }
 
 /** Returns the output of this process. Coloured only on a terminal and without NO_COLOR. */
 export function processOutput(wantsColor: boolean): Output {
+  let isClosed = false;
   const noColor = Deno.env.get("NO_COLOR") || Deno.env.get("TERM") === "dumb";
   return {
-    data: (text) => writeAll(Deno.stdout, text.endsWith("\n") ? text : `${text}\n`),
-    message: (line) => writeAll(Deno.stderr, `${line}\n`),
+    data: (text) => {
+      isClosed = !writeAll(Deno.stdout, text.endsWith("\n") ? text : `${text}\n`) || isClosed;
+    },
+    message: (line) => void writeAll(Deno.stderr, `${line}\n`),
+    isClosed: () => isClosed,
     hasColor: wantsColor && !noColor && Deno.stdout.isTerminal(),
   };
 }
 
-function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+/** Writes all of it; reports whether somebody reads it. */
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): boolean {
   const bytes = new TextEncoder().encode(text);
   try {
     for (let done = 0; done < bytes.length;) done += stream.writeSync(bytes.subarray(done));
   } catch (error) {
     // The reader closed the pipe, as `| head` does.
     if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    return false;
   }
+  return true;
 }
 
 /** Prints `value` where the format is json or yaml; reports whether it is. */

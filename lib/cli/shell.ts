@@ -44,7 +44,9 @@ export interface Target {
 
 /** The options of all commands, parsed; a command reads those that it knows. */
 export interface CommonOptions {
-  readonly format: "table" | "wide" | "json" | "yaml" | "name";
+  readonly format: "table" | "wide" | "json" | "yaml" | "name" | "columns";
+  /** Of `-o custom-columns=…`, as it was typed. */
+  readonly columns: string;
   /** Go ahead where the target would refuse for safety. */
   readonly force: boolean;
   /** Unknown fields of an intent are errors, not warnings. */
@@ -76,6 +78,12 @@ export interface CommonOptions {
   readonly to: string | undefined;
   /** Of `plan`. */
   readonly detailedExitcode: boolean;
+  /** Of `get`: go on with what changes. */
+  readonly watch: boolean;
+  /** Of `get`, as it was typed. */
+  readonly selector: string | undefined;
+  /** Of `get`: a field. */
+  readonly sortBy: string | undefined;
 }
 
 /** Everything that a command works with; a test passes its own. */

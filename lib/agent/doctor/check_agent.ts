@@ -36,6 +36,7 @@ async function ownerItem({ machine, socket }: CheckContext): Promise<CheckItem |
 
 function healthItems({ version }: CheckContext, health: HealthAnswer): CheckItem[] {
   const { storeAway, held, unreadable, ovsdb, openflow, policies, kube } = health;
+  const { reach, reachWarnings = [] } = health;
   return [
     ok("agent", `agent ${health.version} of host ${health.host} answers, pid ${health.pid}`),
     ...health.version === version ? [] : [warning(
@@ -68,6 +69,10 @@ function healthItems({ version }: CheckContext, health: HealthAnswer): CheckItem
     policies === undefined
       ? ok("policies", "policies are in force")
       : failed("policies", `policies are not in force: ${policies}`, "see the agent's log"),
+    ...reach === undefined
+      ? []
+      : [failed("reach", `what networks may reach is not set up: ${reach}`, "see the agent's log")],
+    ...reachWarnings.map((one) => warning("reach", one, "see the agent's log")),
     ...kube === undefined ? [] : [
       kube.state === "up"
         ? ok("kubernetes", `API server ${kube.server} answers, node ${kube.node}`)

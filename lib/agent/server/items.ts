@@ -55,6 +55,8 @@ export interface EndpointItem {
   readonly generation: number;
   /** Why its pod is here; empty if the intent names it. */
   readonly rule: string;
+  /** Absent if it has none. */
+  readonly labels?: Readonly<Record<string, string>>;
 }
 
 /** Returns an endpoint as an item. */
@@ -69,5 +71,6 @@ export function endpointItem(one: EndpointRecord): EndpointItem {
     boundTo: one.bound?.host ?? "",
     generation: one.bound?.generation ?? 0,
     rule: one.dynamic?.rule ?? "",
+    ...one.labels ? { labels: one.labels } : {},
   };
 }

@@ -7,6 +7,7 @@ const OPTIONS: CommonOptions = {
   ...{ files: [], namespace: undefined, allNamespaces: false, kubeconfig: undefined },
   ...{ context: undefined, tcp: undefined, udp: undefined, icmp: false, host: undefined },
   ...{ patch: false, to: undefined, detailedExitcode: false },
+  ...{ columns: "", watch: false, selector: undefined, sortBy: undefined },
 };
 
 /** A shell and what its command has printed, line by line. */
@@ -30,6 +31,7 @@ export function fakeShell(
       data: (text) => void stdout.push(...text.split("\n")),
       message: (line) => void stderr.push(line),
       hasColor: false,
+      isClosed: () => false,
     },
     target: target as Target,
     socket: "/none/agent.sock",

@@ -204,7 +204,7 @@ Deno.test("get says that nothing is there on stderr, and prints [] as JSON", asy
 });
 
 const REFUSALS: readonly [words: string[], code: string, message: RegExp][] = [
-  [[], "usage", /^get needs a kind; kinds: hosts, .*, pods$/],
+  [[], "usage", /^get needs a kind; kinds: hosts, .*, pods, events$/],
   [["nets"], "usage", /^"nets" is not a kind; kinds: hosts, /],
   [["networks", "blue", "red"], "usage", /^get got 3 arguments; get KIND \[NAME\]$/],
   [["networks", "red"], "not_found", /^there is no network "red"; see k8contivnet get networks$/],
