@@ -86,7 +86,8 @@ function attachmentItems({ store, host, tags, unmatched }: ListItemsDeps): reado
 /** A network, with the defaults of its tenant for how it is connected. */
 function networkItem(documents: Documents, network: NetworkRecord): Item {
   const { gatewayType, reach } = connectionOf(documents, network);
-  return { ...bare(network), gatewayType, reach };
+  const { tenant, name, ...rest } = bare(network);
+  return { tenant, name, ...rest, gatewayType, reach };
 }
 
 /** Returns a host's addresses in pods' networks, if it has any. */

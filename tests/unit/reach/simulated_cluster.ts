@@ -96,6 +96,7 @@ export class SimulatedCluster {
       ports.some((one) => podId(one.attachment) === id)
     )!;
     const { attachment, ofport } = host.ports.find((one) => podId(one.attachment) === id)!;
+    if (packet.to === addressOf(attachment)) return { place: `pod ${id}`, packet };
     const network = this.#networkOf(attachment);
     const neighbour = isWithin(packet.to, network.subnet)
       ? this.#attachmentsOf(network).find((one) => addressOf(one) === packet.to)?.mac
@@ -275,8 +276,9 @@ export function addressOf({ addresses: [cidr = ""] }: AttachmentRecord): string 
 
 function arrive({ attachment }: Port, fields: Fields): Arrival {
   const packet = packetOf(fields);
-  // What is not for it, a pod's own stack drops.
-  const isForIt = packet.to === addressOf(attachment) && numberOf(attachment.mac) === fields.dlDst;
+  // A pod's own stack drops what is not for it, and what seems to come from itself (RFC 1812, section 5.3.8).
+  const isForIt = packet.to === addressOf(attachment) && packet.from !== packet.to &&
+    numberOf(attachment.mac) === fields.dlDst;
   return isForIt
     ? { place: `pod ${podId(attachment)}`, packet }
     : dropped(`pod ${podId(attachment)}: another address`, packet);
