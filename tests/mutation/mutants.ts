@@ -1237,6 +1237,20 @@ export const mutants: readonly Mutant[] = [
     ["a dry run removes a host", "const isDry = body.dryRun === true;", "const isDry = false;"],
   ]),
 
+  ...mutantsOf("lib/agent/store/store_cache.ts", ["tests/unit/agent/store/store_cache_test.ts"], [
+    [
+      "a watch is waited for up to the revision of others",
+      "const watermark = await this.#call(() => this.#store.watermark());",
+      "const watermark = revision;",
+    ],
+    ["a list takes back what a watch reported", "if (revision < this.#map.revision) return;", ""],
+    [
+      "a deletion with which a commit conflicted is not learned",
+      "return await this.catchUp();",
+      "return;",
+    ],
+  ]),
+
   // --- cni: calls, configurations, results, and the face
 
   ...mutantsOf("lib/cni/parse_call.ts", ["tests/unit/cni/parse_call_test.ts"], [

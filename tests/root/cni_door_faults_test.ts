@@ -183,6 +183,40 @@ for (const shell of SHELLS) {
   });
 }
 
+Deno.test("a FIFO is gone before it counts as free: nobody reads the answer of another", async () => {
+  await using door = await openCniDoor(() => ({ exit: 0, output: "{}" }));
+  using watcher = Deno.watchFs(door.door);
+  const removed: string[] = [];
+  const watching = (async () => {
+    for await (const { kind, paths } of watcher) {
+      if (kind === "remove") removed.push(...paths.map((path) => path.split("/").at(-1)!));
+      if (removed.some((name) => /^\d+$/.test(name))) return;
+    }
+  })();
+  assertEquals(await callCni(door, STATUS), DONE);
+  await watching;
+  const number = removed.find((name) => /^\d+$/.test(name))!;
+  // A FIFO that is still open is reported twice.
+  const names = [...new Set(removed)].filter((name) => name.endsWith(number));
+  assertEquals(names, [`free.${number}`, number]);
+});
+
+Deno.test("of many calls at once, each has its own answer", async () => {
+  await using door = await openCniDoor(async ({ containerId }) => {
+    await new Promise((done) => setTimeout(done, Math.random() * 20));
+    return { exit: 0, output: `{"id":"${containerId}"}` };
+  });
+  const lane = async (_: unknown, lane: number) => {
+    for (let n = 0; n < 15; n++) {
+      const containerId = `c${lane}x${n}`;
+      const { code, out } = await callCni(door, { ...ADD, containerId });
+      // One that found its FIFO taken goes on to the face.
+      if (code !== 7) assertEquals(out, `{"id":"${containerId}"}\n`);
+    }
+  };
+  await Promise.all(Array.from({ length: 20 }, lane));
+});
+
 Deno.test("new FIFOs follow when many are taken, and none is left when the agent stops", async () => {
   await using door = await openCniDoor(() => ({ exit: 0, output: "{}" }));
   const free = async () => (await door.names()).filter((name) => name.startsWith("free.")).length;

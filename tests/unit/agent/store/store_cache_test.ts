@@ -48,6 +48,10 @@ Deno.test("catchUp() knows all commits made before it, however many others write
   for (let n = 0; n < 50; n++) {
     store.database.writeElsewhere();
     await other.commit([], [n % 2 ? { key: "a", value: undefined } : { key: "a", value: n }]);
+    // In every other pair of rounds, the watch has reported it, and will report nothing of what others write.
+    while (n % 4 < 2 && cache.revision < store.database.revision) {
+      await new Promise((done) => setTimeout(done));
+    }
     store.database.writeElsewhere();
     await cache.catchUp();
     assertEquals(cache.documents.get("a")?.value, n % 2 ? undefined : n);
@@ -64,7 +68,7 @@ Deno.test("catchUp() writes no watermark where the watch is up to date, or a mom
   assertEquals([store.database.watermark, store.database.revision], [0, 1]);
 });
 
-Deno.test("catchUp() reads everything if the watch has stopped, and says so", async () => {
+Deno.test("catchUp() and learn() read everything if the watch has stopped, and say so", async () => {
   const store = new MemoryStore();
   const stopped = Promise.withResolvers<void>();
   store.watch = async function* () {
@@ -75,6 +79,9 @@ Deno.test("catchUp() reads everything if the watch has stopped, and says so", as
   await store.commit([], [{ key: "a", value: 1 }]);
   await followed.cache.catchUp();
   assertEquals([followed.cache.documents.get("a")?.value, followed.count.late], [1, 1]);
+  await store.commit([], [{ key: "a", value: undefined }]);
+  await followed.cache.learn("a");
+  assertEquals([followed.cache.documents.has("a"), followed.count.late], [false, 2]);
   stopped.resolve();
 });
 
