@@ -668,11 +668,26 @@ uninstall_here() {
   local path
   [ ! -e "$root$UNIT" ] || systemctl_here disable --now k8contivnet
   remove_cni
+  remove_reach
   for path in "$UNIT" "${LINKS[@]}"; do remove_path "$path"; done
   [ ! -d "$root$FOLDER" ] || act "remove $root$FOLDER" -- remove_plugin
   [ ! -d "$root/var/cache/k8contivnet" ] ||
     act "remove $root/var/cache/k8contivnet" -- rm -rf "$root/var/cache/k8contivnet"
   [ -n "$dry" ] || echo "uninstalled; state in /var/lib/k8contivnet and settings in /etc/default/k8contivnet are kept, if any"
+}
+
+# Removes what a distributed gateway has on this machine: first the way into its stack, then what guards it.
+remove_reach() {
+  [ -z "$root" ] || return 0
+  local port
+  if command -v ovs-vsctl >/dev/null; then
+    for port in $(ovs-vsctl --timeout=5 --bare --columns=name find port external_ids:k8contivnet-kind=host 2>/dev/null); do
+      act "remove port $port of Open vSwitch" -- ovs-vsctl --timeout=5 --if-exists del-port "$port"
+    done
+  fi
+  if command -v nft >/dev/null && nft list table ip k8contivnet >/dev/null 2>&1; then
+    act "remove table ip k8contivnet of nftables" -- nft delete table ip k8contivnet
+  fi
 }
 
 # Removes the plugin's folder in one step, because a kubelet fails on an empty one, and then the empty

@@ -155,7 +155,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
 
   // Pods.
   const claimDeps: ApplyClaimDeps = {
-    ...{ store, plumbing, tags, policies, fabric: surroundings, clock, log, reconcileSignal },
+    ...{ store, plumbing, tags, policies, fabric, reach, clock, log, reconcileSignal },
   };
   const setupDeps: SetupDeps = {
     ...{ host, store, runtimes, plumbing, sandboxes, podMetadata, clock, log },
@@ -216,7 +216,10 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
         reconcileOnce: () => reconcileOnce(reconcileDeps),
         ...{ gracePeriod, reconcileSignal, memoryTrim, log },
       },
-      fabric: { fabric: surroundings, fabricSignal, memoryTrim },
+      fabric: {
+        ...{ fabric: surroundings, fabricSignal, memoryTrim },
+        isUnfinished: () => reach.isUnfinished,
+      },
       warmPool,
       heldAddresses: { host, store, clock, log },
       runtime: {

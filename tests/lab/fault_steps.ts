@@ -28,6 +28,10 @@ export interface Face {
   readonly scopes: Readonly<Record<Verb, string>>;
   /** Pods get warm ports. @default false */
   readonly isWarm?: boolean;
+  /** Names pods pod0 and pod1 in a network that has 10.9.0.0/16. @default intentOf(2) */
+  readonly intent?: unknown;
+  /** Reports what else a pod must be able to do that is set up. */
+  readonly isServed?: (pod: Pod) => Promise<boolean>;
   /** Whether to attach a pod that is attached is a success; otherwise it is removed before. */
   readonly isRepeatable: boolean;
   /** Asks for it; a failure that may pass is exit code 5 or 6. With `isOnce`, nothing is tried again. */
@@ -36,7 +40,8 @@ export interface Face {
 
 async function onStage(face: Face, work: (stage: Stage) => Promise<void>): Promise<void> {
   const ports = ["--ports", face.isWarm ? "warm" : "plain"];
-  await using host = await startHost(intentOf(2), "--call-limit", `${FACTOR}`, ...ports);
+  const intent = face.intent ?? intentOf(2);
+  await using host = await startHost(intent, "--call-limit", `${FACTOR}`, ...ports);
   const [peer, pod] = [await host.pod("pod0"), await host.pod("pod1")];
   await host.agent.setup(peer);
   const faulty = await FaultyAgent.restart(host);
@@ -79,6 +84,8 @@ async function clean(stage: Stage, step: string): Promise<void> {
   if (!face.isRepeatable) await done(stage, "teardown");
   await done(stage, "setup");
   assert(await pod.reaches("10.9.0.1"), `after ${step} the pod does not reach its peer`);
+  const { isServed } = face;
+  if (isServed) await waitFor(`the pod to be served after ${step}`, () => isServed(pod));
   assertEquals((await host.agent.attachments()).map(({ state }) => state), ["ready", "ready"]);
   await done(stage, "teardown");
   await becomes(host, before);

@@ -59,6 +59,8 @@ export interface WorldSets {
   readonly claims: readonly string[];
   readonly attachments: readonly string[];
   readonly flows: readonly string[];
+  /** Tables of the packet filter. */
+  readonly filter: readonly string[];
 }
 
 /** Waits until pods get warm ports. */
@@ -82,7 +84,7 @@ export async function parkedPorts({ ovs }: Pick<Host, "ovs">): Promise<string[]>
  */
 export async function worldOf({ ovs, agent }: Host): Promise<WorldSets> {
   const parked = await parkedPorts({ ovs });
-  const [ports, links, flows] = await Promise.all([
+  const [ports, links, flows, filter] = await Promise.all([
     ovs.vsctl("--columns=name", "--format=csv", "--no-headings", "list", "Port"),
     run("ip", ["-j", "link"]),
     run("ovs-ofctl", [
@@ -91,6 +93,7 @@ export async function worldOf({ ovs, agent }: Host): Promise<WorldSets> {
       "dump-flows",
       `unix:${ovs.rundir}/contivBridge.mgmt`,
     ]),
+    run("nft", ["-s", "list", "ruleset"]),
   ]);
   const { DatabaseSync } = await import("node:sqlite");
   const database = new DatabaseSync(`${agent.stateDir}/store.db`, { readOnly: true });
@@ -103,6 +106,7 @@ export async function worldOf({ ovs, agent }: Host): Promise<WorldSets> {
     claims: keys.filter((key) => key.includes("claims/")).sort(),
     attachments: keys.filter((key) => key.includes("attachments/")).sort(),
     flows: flows.split("\n").map((line) => line.replace(/cookie=\w+, /, "").trim()).sort(),
+    filter: filter.split("\n"),
   };
 }
 

@@ -1072,7 +1072,7 @@ export const mutants: readonly Mutant[] = [
   ]),
   ...mutantsOf("lib/agent/reach/host_number.ts", ["tests/unit/agent/reach/host_number_test.ts"], [
     ["two hosts have one number", "checkOf(documents, claim), ", ""],
-    ["a host's number changes", "if (why === undefined) return undefined;", ""],
+    ["a host's number changes", "if (isHostNumbered(documents, host)) return undefined;", ""],
     [
       "the flag of a second host changes the range",
       "if (wish === undefined || wish === known)",

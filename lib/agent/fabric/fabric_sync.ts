@@ -31,6 +31,9 @@ export interface FabricDeps extends HostView {
   readonly log: Log;
 }
 
+const PERIOD_MS = 60_000;
+const RETRY_MS = 2_000;
+
 // A host without uplink and overlay has no flows of theirs.
 const NOTHING = JSON.stringify({ uplink: undefined, overlay: undefined });
 
@@ -194,17 +197,20 @@ function unreachableVteps(vteps: readonly string[]): Fault {
 /** What the loop works with. */
 export interface SyncFabricDeps {
   readonly fabric: Pick<FabricSync, "ensure">;
+  /** Whether something is to be tried again soon. */
+  readonly isUnfinished: () => boolean;
   readonly fabricSignal: Notifier;
   readonly memoryTrim: Pick<Debounce, "note">;
 }
 
 /** Makes uplink and tunnels as desired after each notification, until `signal` aborts. */
 export async function syncFabric(
-  { fabric, fabricSignal, memoryTrim }: SyncFabricDeps,
+  { fabric, isUnfinished, fabricSignal, memoryTrim }: SyncFabricDeps,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    await fabricSignal.wait({ withinMs: 60_000, signal });
+    const withinMs = isUnfinished() ? RETRY_MS : PERIOD_MS;
+    await fabricSignal.wait({ withinMs, signal });
     if (signal.aborted) return;
     await fabric.ensure();
     memoryTrim.note();

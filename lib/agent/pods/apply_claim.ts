@@ -8,6 +8,7 @@ import { Fault, faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import type { FabricSync } from "../fabric/fabric_sync.ts";
 import type { PolicyEnforcer } from "../policy/policy_enforcer.ts";
+import type { ReachSync } from "../reach/reach_sync.ts";
 import { attachmentKey } from "../store/documents.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 import { logDetached } from "./attachment_log.ts";
@@ -28,6 +29,7 @@ export interface ApplyClaimDeps {
   readonly tags: Pick<LocalTags, "tagOf">;
   readonly policies: Pick<PolicyEnforcer, "ensureFor">;
   readonly fabric: Pick<FabricSync, "ensure">;
+  readonly reach: Pick<ReachSync, "ready" | "ensure">;
   readonly clock: Clock;
   readonly log: Log;
   /** Notified where a rollback has to be finished by the next reconciliation. */
@@ -59,18 +61,22 @@ export async function applyClaim(
     await deps.policies.ensureFor(() => tagsOf(deps, claim.attachments));
     // So is the fabric: the tag may have been another network's, whose way to other hosts goes first.
     await deps.fabric.ensure();
+    await deps.reach.ready();
     steps = await stepsFor(deps, claim);
   } catch (error) {
     // A claim that can have no tag here would hold up every reconciliation.
     await rollBack(deps, fresh, []);
     throw error;
   }
+  // Without it nothing of the pod gets further than its own network, so it need not come first.
+  const reaching = deps.reach.ensure();
   let recording: Promise<void> | undefined;
   const record = () => recording ??= recordReady(store, fresh, claim.pendingAs);
   const results = await carryOut(plumbing, steps, () => {
     // Writes of an unreachable store's claim are kept only when all is done.
     if (claim.pendingAs === undefined) record().catch(() => {}); // awaited below
   });
+  await reaching;
   const failed = results.find((result) => result.status === "rejected");
   // A step that failed has undone itself already.
   const done = results.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);

@@ -24,6 +24,7 @@ export function reachOfAttachment(
   const isAliased = network.aliasedBecause !== undefined;
   if (isAliased && alias === undefined) return undefined;
   const range = parseHostRange(clusterSettingsIn(documents).hostRange);
+  if (number > range.lastHost) return undefined;
   const mac = macOf(addressesOfHost(range, number).node);
   const reach = new Set(connectionOf(documents, network).reach);
   return portReachOf(

@@ -24,10 +24,19 @@ export function hostNumberOf(documents: Documents, host: string): number | undef
   return readableAt<HostNumberRecord>(documents, keys.hostNumber(host))?.number;
 }
 
+/** Reports whether `host` has a number that is no other host's: its claim says so. */
+export function isHostNumbered(documents: Documents, host: string): boolean {
+  const number = hostNumberOf(documents, host);
+  if (number === undefined) return false;
+  const claim = readableAt<ClaimRecord>(documents, keys.hostNumberClaim(number));
+  return claim?.owner === keys.hostNumber(host);
+}
+
 /**
- * Makes sure that `host` has a number: the lowest free one. `flag` is the range that the operator wants, if
- * any. Faults: exhausted; conflict, where the flag
- * contradicts the store, or after many conflicts with other hosts; unavailable, timeout.
+ * Makes sure that `host` has a number of its own: the one that it has unless another host has claimed that, as
+ * after a restored backup; else the lowest free one. `flag` is the range that the operator wants, if any. Faults:
+ * exhausted; conflict, where the flag contradicts the store, or after many conflicts with other hosts;
+ * unavailable, timeout.
  */
 export async function claimHostNumber(store: Store, host: string, flag?: string): Promise<void> {
   await store.commit((documents) => numberClaim(documents, host, flag));
@@ -48,16 +57,19 @@ function numberClaim(
 ): ReturnType<Change> {
   const range = rangeRecording(documents, flag);
   const key = keys.hostNumber(host);
+  if (isHostNumbered(documents, host)) return undefined;
   const known = documents.get(key);
-  if (known) {
-    const why = whyUnreadable(key, known.value);
-    if (why === undefined) return undefined;
+  const why = known && whyUnreadable(key, known.value);
+  if (why !== undefined) {
     throw new Fault("conflict", `host ${host} gets no number`, {
       why: `its record ${key} cannot be read: ${why}`,
       fix: "use a newer k8contivnet",
     });
   }
-  const number = freeNumber(documents, flag ?? clusterSettingsIn(documents).hostRange);
+  const own = hostNumberOf(documents, host);
+  const number = own !== undefined && !documents.has(keys.hostNumberClaim(own))
+    ? own
+    : freeNumber(documents, flag ?? clusterSettingsIn(documents).hostRange);
   const claim = keys.hostNumberClaim(number);
   const record: HostNumberRecord = { schema: SCHEMA, host, number };
   const claimRecord: ClaimRecord = { schema: SCHEMA, owner: key };

@@ -4,23 +4,30 @@
 //
 // A host without such networks has none of this, and the code for it is not loaded.
 
+import { Coalesced } from "../../util/async/coalesced.ts";
 import { KeyedQueue } from "../../util/async/keyed_queue.ts";
-import { type Fault, faultFrom } from "../../util/errors.ts";
+import { type Fault, type FaultCode, faultFrom } from "../../util/errors.ts";
 import type { ReachModel } from "../../reach/reach_model.ts";
 import { distributedNetworksOf, isBlank } from "../store/documents.ts";
-import { claimHostNumber, hostNumberOf } from "./host_number.ts";
+import { claimHostNumber, hostNumberOf, isHostNumbered } from "./host_number.ts";
 import type { ReachDeps, ReachScope } from "./reach_deps.ts";
 import type { ReachWork } from "./reach_work.ts";
+
+/** Kinds of failure that may pass. */
+const RETRIED: ReadonlySet<FaultCode> = new Set(["failed", "not_found", "unavailable", "timeout"]);
 
 /** Makes this host's part as desired, one change after the other. */
 export class ReachSync {
   readonly #deps: ReachDeps;
   readonly #queue = new KeyedQueue();
+  /** A burst of set-ups is one change. */
+  readonly #shared = new Coalesced(() => this.#run({}));
   /** What does it; undefined until there is such a network. */
   #work: ReachWork | undefined;
   /** Whether nothing is left of an earlier time, or of an earlier agent. */
   #isClean = false;
   #problem = "";
+  #isUnfinished = false;
   #warnings: readonly string[] = [];
 
   constructor(deps: ReachDeps) {
@@ -30,6 +37,11 @@ export class ReachSync {
   /** What keeps pods from what they may reach; undefined if nothing does, as far as it is known. */
   get problem(): string | undefined {
     return this.#problem === "" ? undefined : this.#problem;
+  }
+
+  /** Whether the last try may succeed when it is repeated without a change by an operator. */
+  get isUnfinished(): boolean {
+    return this.#isUnfinished;
   }
 
   /** What of the host's own may keep pods from it, with the fix. */
@@ -42,10 +54,21 @@ export class ReachSync {
     return this.#work?.plan();
   }
 
+  /** Resolves when ports can have their reach: the first one of all waits for the host's number. Never faults. */
+  ready(): Promise<void> {
+    const { store: { documents }, host } = this.#deps;
+    const lacksNumber = this.#isWanted() && hostNumberOf(documents, host) === undefined;
+    return lacksNumber ? this.ensure() : Promise.resolve();
+  }
+
   /** Makes all of it as the records say now. Never faults. */
   ensure(scope: ReachScope = {}): Promise<void> {
     // Asked before each set-up: without such networks it costs nothing.
     if (this.#isClean && !this.#isWanted()) return Promise.resolve();
+    return scope.isFresh || scope.portsFollow ? this.#run(scope) : this.#shared.run();
+  }
+
+  #run(scope: ReachScope): Promise<void> {
     return this.#queue.run("reach", async () => {
       try {
         this.#report(await this.#ensure(scope));
@@ -71,7 +94,7 @@ export class ReachSync {
       return [];
     }
     this.#isClean = false;
-    if (hostNumberOf(store.documents, host) === undefined) {
+    if (!isHostNumbered(store.documents, host)) {
       await claimHostNumber(store, host, flags.hostRange);
     }
     this.#work ??= await this.#load();
@@ -104,6 +127,7 @@ export class ReachSync {
   #report(problems: readonly Fault[]): void {
     const { log } = this.#deps;
     const message = problems.map((one) => one.message).join("; also ");
+    this.#isUnfinished = problems.some(({ code }) => RETRIED.has(code));
     if (message === this.#problem) return;
     if (message !== "") log.error(`reach of pods: ${message}`);
     else log.info("reach of pods works again");

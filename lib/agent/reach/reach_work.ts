@@ -52,12 +52,12 @@ export class ReachWork {
   /** Makes all of it as the records say. Faults: conflict, of the drivers. */
   async ensure({ isFresh = false, portsFollow = false }: ReachScope): Promise<ReachReport> {
     const before = this.#installed;
-    const planned = this.plan();
+    const { model: planned, twins } = this.#plan();
     const model = before && !portsFollow ? withFormer(planned, before.model) : planned;
     // What fails from here on is made anew.
     this.#installed = undefined;
     if (before && !isFresh) {
-      return { problems: [...this.#overlaps, ...await this.#change(model, before)] };
+      return { problems: [...twins, ...this.#overlaps, ...await this.#change(model, before)] };
     }
     const overlaps = this.#overlaps = await this.#findOverlaps();
     const [overlap] = overlaps;
@@ -66,7 +66,7 @@ export class ReachWork {
     this.#counts = await this.#deps.driver.flowCounts();
     const hindrances = await this.#deps.stack.hindrances(HOST_PORT);
     return {
-      problems: [...overlaps, ...problems],
+      problems: [...twins, ...overlaps, ...problems],
       warnings: hindrances.map(({ what, fix }) => `${what}; ${fix}`),
     };
   }
@@ -150,6 +150,11 @@ export class ReachWork {
 
   /** Returns what the records say now. Faults: conflict. */
   plan(): ReachModel {
+    return this.#plan().model;
+  }
+
+  /** Returns the model, without hosts that have this one's address, as their number says. */
+  #plan(): { readonly model: ReachModel; readonly twins: readonly Fault[] } {
     const { store: { documents }, host, flags, tags, mtus } = this.#deps;
     const model = planReach(documents, {
       ...{ host, vtepIp: flags.vtepIp },
@@ -157,9 +162,10 @@ export class ReachWork {
       mtuOf: (network) => mtus.of(network),
     });
     if (!model) throw noPlace(clusterSettingsIn(documents).hostRange);
-    const twin = model.others.find(({ node }) => node === model.self.node);
-    if (twin) throw sameNumber(twin.name, model.self.node);
-    return model;
+    const others = model.others.filter(({ node }) => node !== model.self.node);
+    const twins = model.others.filter((one) => !others.includes(one))
+      .map(({ name, node }) => sameNumber(name, node));
+    return { model: { ...model, others }, twins };
   }
 
   #port({ self, networks }: ReachModel) {
@@ -227,7 +233,7 @@ function noPlace(hostRange: string): Fault {
 
 function sameNumber(other: string, node: string): Fault {
   return new Fault("conflict", `address ${node} of this host is also that of host ${other}`, {
-    why: "their records have the same number",
-    fix: 'remove the one that is gone with "k8contivnet gc --host NAME"',
+    why: "their records have the same number, until that host's agent takes another one",
+    fix: 'if it is gone, remove it with "k8contivnet gc --host NAME"',
   });
 }

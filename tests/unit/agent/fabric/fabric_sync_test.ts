@@ -301,6 +301,7 @@ Deno.test("the loop ensures after each notification, and ends with its signal", 
   const [fabricSignal, stop] = [new Notifier(), new AbortController()];
   const loop = syncFabric({
     ...{ fabric: { ensure: () => Promise.resolve(void ensured++) }, fabricSignal },
+    isUnfinished: () => false,
     memoryTrim: { note: () => {} },
   }, stop.signal);
   const turn = () => new Promise((done) => setTimeout(done));

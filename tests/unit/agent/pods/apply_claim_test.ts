@@ -60,6 +60,7 @@ async function start(broken: { readonly at?: string; readonly hasNetwork?: boole
     tags: { tagOf: () => 100 },
     policies: { ensureFor: async (tags) => await act(`policies ${tags().join()}`) },
     fabric: { ensure: () => act("fabric") },
+    reach: { ready: () => Promise.resolve(), ensure: () => Promise.resolve() },
     clock: { now: () => 0, wallMs: () => 0 },
     log: createLog({ write: () => {} }),
     reconcileSignal: { notify: () => void done.push("notify") },
@@ -92,6 +93,24 @@ Deno.test("applyClaim() installs policies and fabric before the port, and record
   await applyClaim(deps, await committed(cache, [one]));
   assertEquals(done, ["policies 100", "fabric", "attach"]);
   assertEquals(stateOf(cache, one), "ready");
+});
+
+Deno.test("applyClaim() makes reach beside the port, once the host has its number, and waits for both", async () => {
+  const { deps, done, cache } = await start();
+  const made = Promise.withResolvers<void>();
+  const reach = {
+    ready: () => Promise.resolve(void done.push("number")),
+    ensure: () => (done.push("reach"), made.promise),
+  };
+  let hasEnded = false;
+  const applying = applyClaim({ ...deps, reach }, await committed(cache, [attachment("a")]))
+    .then(() => hasEnded = true);
+  while (!done.includes("attach")) await pause();
+  await pause();
+  assertEquals(done, ["policies 100", "fabric", "number", "reach", "attach"]);
+  assertEquals(hasEnded, false);
+  made.resolve();
+  await applying;
 });
 
 Deno.test("applyClaim() records ready while ports are added, as soon as the links of all are there", async () => {

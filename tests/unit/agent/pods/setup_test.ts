@@ -310,6 +310,7 @@ function setupDepsOf({ host, cache, agent, time }: MemoryAgent): SetupDeps {
   const warmPorts = new WarmPorts({ ...parts, warmLinks: host.warmLinks });
   const plumbing = createPlumbing({ ...parts, warmPorts });
   const fabric = { ensure: () => Promise.resolve() };
+  const reach = { ready: () => Promise.resolve(), ensure: () => Promise.resolve() };
   const policies = { ensureFor: () => Promise.resolve() };
   let ids = 0;
   return {
@@ -325,7 +326,7 @@ function setupDepsOf({ host, cache, agent, time }: MemoryAgent): SetupDeps {
     },
     applyClaim: (claim) =>
       applyClaim(
-        { store: cache, plumbing, tags, policies, fabric, clock, log, reconcileSignal },
+        { store: cache, plumbing, tags, policies, fabric, reach, clock, log, reconcileSignal },
         claim,
       ),
     onUnmatched: "ignore",

@@ -56,6 +56,32 @@ Deno.test("a further set-up in a network that owns its subnet changes neither fl
   assertEquals(agent.host.reachSwitch.recorder.calls, []);
 });
 
+Deno.test("set-ups of one moment in an aliased network are one change of flows and packet filter", async () => {
+  using agent = await startMemoryAgent();
+  const pods = Array.from({ length: 20 }, (_, n) => `p${n}`);
+  await agent.intents.apply({
+    ...{ mode: "add", force: true },
+    text: JSON.stringify({
+      Tenants: [{
+        ...{ Name: "a", DefaultNetType: "vlan", SubnetPool: "10.9.0.0/16", AllocSubnetLen: 24 },
+        ...{ Vlans: "300-310", Namespaces: ["red"], Networks: [OPEN] },
+      }],
+    }),
+  });
+  await agent.apply([{ ...OPEN, Endpoints: pods.map((Container) => ({ Container })) }]);
+  await reconcile(agent);
+  const { recorder } = agent.host.hostStack;
+  recorder.calls.length = 0;
+  const release = recorder.hold("ensure");
+  const all = Promise.all(pods.map((name) => agent.setUp(startPod(agent.host, name))));
+  while (agent.host.switch.rows.size < pods.length) await new Promise((done) => setTimeout(done));
+  release();
+  await all;
+  const { elements } = agent.host.hostStack.stack!.filter;
+  assertEquals([elements.hairpins?.length, new Set(elements.hairpins).size], [20, 20]);
+  assertEquals(recorder.argsOf("ensure").length, 2);
+});
+
 Deno.test("a running pod follows: a distributed gateway comes, its words change, and it goes", async () => {
   using agent = await startMemoryAgent();
   await agent.apply([BLUE]);
@@ -143,7 +169,7 @@ Deno.test("a route of the host into the host range keeps it from being used; one
   assert(agent.host.hostStack.stack);
 });
 
-Deno.test("two hosts with one number: neither is sent the other's packets, and it is said", async () => {
+Deno.test("two hosts with one number: who has claimed it goes on and says so, the other takes another one", async () => {
   using agent = await startMemoryAgent();
   await agent.apply([OPEN]);
   await reconcile(agent);
@@ -153,6 +179,26 @@ Deno.test("two hosts with one number: neither is sent the other's packets, and i
   }));
   await reconcile(agent);
   assert(agent.agent.reach.problem?.includes("100.65.0.1 of this host is also that of host host2"));
+  assertEquals(agent.host.hostStack.stack?.addresses, ["100.66.0.1", "100.65.0.1"]);
+  using other = await startMemoryAgent({ label: "host2", store: agent.store });
+  await reconcile(other);
+  assertEquals(other.host.hostStack.stack?.addresses, ["100.66.0.2", "100.65.0.2"]);
+  await agent.cache.catchUp();
+  await reconcile(agent);
+  assertEquals(agent.agent.reach.problem, undefined);
+});
+
+Deno.test("a host whose claim was lost keeps its number", async () => {
+  using agent = await startMemoryAgent();
+  await agent.apply([OPEN]);
+  await reconcile(agent);
+  await agent.cache.commit(() => ({
+    checks: [],
+    writes: [{ key: keys.hostNumberClaim(1), value: undefined }],
+  }));
+  await reconcile(agent);
+  assertEquals(agent.host.hostStack.stack?.addresses, ["100.66.0.1", "100.65.0.1"]);
+  assertEquals(agent.store.database.documents.has(keys.hostNumberClaim(1)), true);
 });
 
 Deno.test("hindrances are logged once each, and shown until they are gone", async () => {
