@@ -322,8 +322,8 @@ export interface HealthAnswer {
   readonly policies?: string;
   /** What keeps pods from what their networks may reach; absent where nothing does. */
   readonly reach?: string;
-  /** What of the host's own may keep them from it, with the fix; absent where nothing does. */
-  readonly reachWarnings?: readonly string[];
+  /** What of the host's own may keep them from it; absent where nothing does. */
+  readonly reachWarnings?: readonly { readonly what: string; readonly fix: string }[];
   /** Absent without a cluster. */
   readonly kube?: KubeHealth;
 }

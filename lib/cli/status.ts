@@ -25,7 +25,10 @@ export const status: Command = {
       ...health.setups ? [["setups", setupResults(health.setups)]] : [],
       ...health.policies ? [["policies", `not installed: ${health.policies}`]] : [],
       ...health.reach ? [["reach", `not complete: ${health.reach}`]] : [],
-      ...(health.reachWarnings ?? []).map((warning) => ["reach", `warning: ${warning}`]),
+      ...(health.reachWarnings ?? []).map(({ what, fix }) => [
+        "reach",
+        `warning: ${what}; ${fix}`,
+      ]),
       ...health.kube ? [["Kubernetes", kubeState(health.kube)]] : [],
     ]));
     for (const line of health.unreadable) output.message(line);

@@ -4,6 +4,7 @@
 //
 // A host without such networks has none of this, and the code for it is not loaded.
 
+import type { Hindrance } from "../../net/host/host_stack.ts";
 import { Coalesced } from "../../util/async/coalesced.ts";
 import { KeyedQueue } from "../../util/async/keyed_queue.ts";
 import { type Fault, type FaultCode, faultFrom } from "../../util/errors.ts";
@@ -28,7 +29,7 @@ export class ReachSync {
   #isClean = false;
   #problem = "";
   #isUnfinished = false;
-  #warnings: readonly string[] = [];
+  #warnings: readonly Hindrance[] = [];
 
   constructor(deps: ReachDeps) {
     this.#deps = deps;
@@ -45,7 +46,7 @@ export class ReachSync {
   }
 
   /** What of the host's own may keep pods from it, with the fix. */
-  get warnings(): readonly string[] {
+  get warnings(): readonly Hindrance[] {
     return this.#warnings;
   }
 
@@ -134,9 +135,10 @@ export class ReachSync {
     this.#problem = message;
   }
 
-  #warn(warnings: readonly string[]): void {
-    for (const warning of warnings) {
-      if (!this.#warnings.includes(warning)) this.#deps.log.warn(`reach of pods: ${warning}`);
+  #warn(warnings: readonly Hindrance[]): void {
+    for (const { what, fix } of warnings) {
+      if (this.#warnings.some((one) => one.what === what)) continue;
+      this.#deps.log.warn(`reach of pods: ${what}; ${fix}`);
     }
     this.#warnings = warnings;
   }

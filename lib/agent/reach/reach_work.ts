@@ -2,7 +2,7 @@
 // packet filter, then the flows that lead there. Loaded with the first such network.
 
 import { clusterSettingsIn } from "../../intent/reach_settings.ts";
-import type { StackReport } from "../../net/host/host_stack.ts";
+import type { Hindrance, StackReport } from "../../net/host/host_stack.ts";
 import type { ReachFlows, ReachPorts } from "../../ovs/reach/reach_switch.ts";
 import { overlap, parseSubnet } from "../../ipam/subnets.ts";
 import { bridgeFlows, gatewayTunnelFlows } from "../../reach/bridge_flows.ts";
@@ -19,7 +19,7 @@ import type { ReachDeps, ReachScope } from "./reach_deps.ts";
 export interface ReachReport {
   readonly problems: readonly Fault[];
   /** Undefined if nothing was looked for. */
-  readonly warnings?: readonly string[];
+  readonly warnings?: readonly Hindrance[];
 }
 
 /** What was installed last. */
@@ -64,10 +64,9 @@ export class ReachWork {
     if (overlap && !before) return await this.#close(model, { host: NO_PORT }, overlap);
     const problems = await this.#makeAll(model, before);
     this.#counts = await this.#deps.driver.flowCounts();
-    const hindrances = await this.#deps.stack.hindrances(HOST_PORT);
     return {
       problems: [...twins, ...overlaps, ...problems],
-      warnings: hindrances.map(({ what, fix }) => `${what}; ${fix}`),
+      warnings: await this.#deps.stack.hindrances(HOST_PORT),
     };
   }
 

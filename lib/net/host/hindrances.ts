@@ -25,11 +25,15 @@ export async function findHindrances(device: string): Promise<Hindrance[]> {
   const routes = parseRoutes(await run("ip", ["-j", "-4", "route", "show", "default"]));
   const chains = (await nft("list", "chains")).flatMap(({ chain }) => chain ?? []);
   const found = await Promise.all([
+    fullTable(),
     droppingChains(chains, device),
     masqueradesAll(chains, device),
   ]);
   return [...routes.length === 0 ? [NO_WAY_OUT] : [], ...found.flat()];
 }
+
+/** From this part on. */
+const FULL = 0.9;
 
 const NO_WAY_OUT: Hindrance = {
   what: "this host has no default route: pods reach no further than it does",
@@ -59,6 +63,22 @@ async function droppingChains(chains: readonly NftChain[], device: string): Prom
     });
   }
   return found;
+}
+
+/** A full table of connections drops the first packet of each new one. */
+async function fullTable(): Promise<Hindrance[]> {
+  const keys = ["nf_conntrack_count", "nf_conntrack_max"].map((one) => `net/netfilter/${one}`);
+  return nearlyFull(await run("nsenter", ["--", "sysctl", "-e", "-n", ...keys]));
+}
+
+/** Returns what to warn of for a number of connections and, in the next line, the highest one. Pure. */
+export function nearlyFull(text: string): Hindrance[] {
+  const [count = 0, most = 0] = text.split("\n").map(Number);
+  if (most === 0 || count < FULL * most) return [];
+  return [{
+    what: `this host's table of connections is nearly full: ${count} of ${most}`,
+    fix: `sysctl -w net.netfilter.nf_conntrack_max=${2 * most}`,
+  }];
 }
 
 /** kube-proxy's chain of one service tells: with `--masquerade-all`, it marks whoever asks. */
