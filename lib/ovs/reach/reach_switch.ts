@@ -1,6 +1,7 @@
 // What distributed gateways need of Open vSwitch beside the flows of pods' ports: the port to the host's own
 // stack, and flows on both bridges. Like uplink and tunnels, it reads, and writes only what differs.
 
+import { withDeadline } from "../../util/async/deadline.ts";
 import { KeyedQueue } from "../../util/async/keyed_queue.ts";
 import { settingsOf } from "../bridge/bridge.ts";
 import {
@@ -33,6 +34,7 @@ import {
 } from "./host_port.ts";
 
 const LIMIT_MS = 8_000;
+const SPARE_MS = 500;
 
 /** OpenFlow numbers of the ports that flows name. */
 export interface ReachPorts {
@@ -93,7 +95,9 @@ export function openReachSwitch(options: ReachSwitchOptions): ReachSwitch {
   const serialized = async <T>(work: (endMs: number) => Promise<T>): Promise<T> => {
     const endMs = performance.now() + limitMs;
     const end = await queue.acquire([bridge], endMs);
-    return await work(endMs).finally(end);
+    // One that hangs in spite of its own limits does not hold up those after it.
+    return await withDeadline(endMs + SPARE_MS, "Open vSwitch did not answer", work(endMs))
+      .finally(end);
   };
   return {
     ensureHostPort: (desired) => serialized((endMs) => driver.ensureHostPort(desired, endMs)),
