@@ -685,9 +685,13 @@ remove_reach() {
       act "remove port $port of Open vSwitch" -- ovs-vsctl --timeout=5 --if-exists del-port "$port"
     done
   fi
-  if command -v nft >/dev/null && nft list table ip k8contivnet >/dev/null 2>&1; then
-    act "remove table ip k8contivnet of nftables" -- nft delete table ip k8contivnet
-  fi
+  command -v nft >/dev/null || return 0
+  local table
+  for table in k8contivnet-egress k8contivnet; do
+    if nft list table ip "$table" >/dev/null 2>&1; then
+      act "remove table ip $table of nftables" -- nft delete table ip "$table"
+    fi
+  done
 }
 
 # Removes the plugin's folder in one step, because a kubelet fails on an empty one, and then the empty

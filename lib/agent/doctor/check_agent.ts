@@ -72,7 +72,7 @@ function healthItems({ version }: CheckContext, health: HealthAnswer): CheckItem
     ...reach === undefined
       ? []
       : [failed("reach", `what networks may reach is not set up: ${reach}`, "see the agent's log")],
-    ...reachWarnings.map((one) => warning("reach", one, "see the agent's log")),
+    ...reachWarnings.map(({ what, fix }) => warning("reach", what, fix)),
     ...kube === undefined ? [] : [
       kube.state === "up"
         ? ok("kubernetes", `API server ${kube.server} answers, node ${kube.node}`)

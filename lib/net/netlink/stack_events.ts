@@ -23,7 +23,7 @@ export interface StackNames {
   readonly device: string;
   /** Bare IPv4 address of the next hop of its routes. */
   readonly nextHop: string;
-  /** Table of nftables. */
+  /** Table of nftables; others of ours have more behind a hyphen. */
   readonly table: string;
 }
 
@@ -69,10 +69,11 @@ export function isOfStack({ type, body }: Message, { device, nextHop }: StackNam
   }
 }
 
-/** Reports whether a notification of nftables is about that table. Pure. */
+/** Reports whether a notification of nftables is about that table, or one whose name begins with it. Pure. */
 export function isOfTable({ type, body }: Message, table: string): boolean {
   if (type >> 8 !== NFNL_SUBSYS_NFTABLES || (type & 0xff) === NFT_MSG_NEWGEN) return false;
-  return textOf(decodeAttributes(body, 4).get(NFTA_TABLE)) === table;
+  const name = textOf(decodeAttributes(body, 4).get(NFTA_TABLE));
+  return name === table || name.startsWith(`${table}-`);
 }
 
 function textOf(bytes: Uint8Array | undefined): string {

@@ -45,6 +45,7 @@ for (const [what, type, header, attributes, isOfIt] of stackCases) {
 const tableCases: readonly [string, number, readonly Attribute[], boolean][] = [
   ["our table gone", 0x0a02, [[1, "k8contivnet\0"]], true],
   ["an element of ours gone", 0x0a0e, [[1, "k8contivnet\0"]], true],
+  ["another one of our tables gone", 0x0a02, [[1, "k8contivnet-egress\0"]], true],
   ["another table's rule", 0x0a06, [[1, "filter\0"]], false],
   ["a new generation", 0x0a0f, [[1, "k8contivnet\0"]], false],
   ["another subsystem", 0x0102, [[1, "k8contivnet\0"]], false],
