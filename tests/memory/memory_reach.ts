@@ -27,8 +27,8 @@ export class MemoryReachSwitch implements ReachSwitch {
     });
   }
 
-  setFlows(flows: ReachFlows): Promise<void> {
-    return this.recorder.run("setFlows", [flows], () => void (this.flows = flows));
+  setFlows(flows: ReachFlows, before?: ReachFlows): Promise<void> {
+    return this.recorder.run("setFlows", [flows, before], () => void (this.flows = flows));
   }
 
   resolveVteps(vteps: readonly string[]): Promise<string[]> {

@@ -136,7 +136,7 @@ export class ReachWork {
   async #setFlows(flows: ReachFlows, model: ReachModel, before: Installed): Promise<void> {
     const { driver } = this.#deps;
     await this.#emptyZones(model, before);
-    await driver.setFlows(flows);
+    await driver.setFlows(flows, before.flows);
     this.#counts = await driver.flowCounts();
   }
 

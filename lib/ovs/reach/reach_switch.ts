@@ -75,8 +75,11 @@ export interface ReachSwitch {
    * of all ports. Faults: usage, failed, conflict where a port of that name is not ours.
    */
   ensureHostPort(desired: HostPortRequest): Promise<ReachPorts>;
-  /** Makes the flows exactly these, by difference, in one bundle for each bridge. Faults: those of tools. */
-  setFlows(flows: ReachFlows): Promise<void>;
+  /**
+   * Makes the flows exactly these, by difference, in one bundle for each bridge: to what is there or, where that is
+   * known, to `before`. Faults: those of tools.
+   */
+  setFlows(flows: ReachFlows, before?: ReachFlows): Promise<void>;
   /** Resolves MACs of tunnel addresses, on the userspace datapath; returns those that do not answer. */
   resolveVteps(vteps: readonly string[]): Promise<string[]>;
   /** Removes all entries of these conntrack zones. */
@@ -101,7 +104,7 @@ export function openReachSwitch(options: ReachSwitchOptions): ReachSwitch {
   };
   return {
     ensureHostPort: (desired) => serialized((endMs) => driver.ensureHostPort(desired, endMs)),
-    setFlows: (flows) => serialized((endMs) => driver.setFlows(flows, endMs)),
+    setFlows: (flows, before) => serialized((endMs) => driver.setFlows({ flows, before }, endMs)),
     resolveVteps: (vteps) => driver.resolveVteps(vteps, performance.now() + limitMs),
     emptyZones: (zones) => serialized((endMs) => driver.emptyZones(zones, endMs)),
     flowCounts: () => driver.flowCounts(performance.now() + limitMs),
@@ -138,11 +141,21 @@ class ReachDriver {
     return portsIn(after, { name, uplink, bridge: this.#options.bridge });
   }
 
-  async setFlows({ bridge, tunnel }: ReachFlows, endMs: number): Promise<void> {
+  async setFlows(
+    { flows: { bridge, tunnel }, before }: {
+      readonly flows: ReachFlows;
+      readonly before: ReachFlows | undefined;
+    },
+    endMs: number,
+  ): Promise<void> {
     const options = { endMs, cookies: REACH_COOKIES };
+    const set = (tools: OvsTools, desired: readonly string[], known: ReachFlows["tunnel"]) =>
+      known
+        ? tools.replaceFlowTexts(known, desired, options)
+        : tools.syncFlowTexts(desired, options);
     const removed = await Promise.all([
-      this.#tools.syncFlowTexts(bridge, options),
-      tunnel ? this.#tunnelTools.syncFlowTexts(tunnel, options) : [],
+      set(this.#tools, bridge, before?.bridge),
+      tunnel ? set(this.#tunnelTools, tunnel, before?.tunnel) : [],
     ]);
     if (removed.flat().length === 0) return;
     // Open vSwitch before 2.17.8, 3.0.5, 3.1.3 and 3.3.0 may leave a cached flow as it was

@@ -117,12 +117,22 @@ export class OvsTools {
     const ours = cookieText(cookies);
     const wanted = desired.join("\n");
     if (await this.#isTrusted(ours, wanted, { count: desired.length, cookies, endMs })) return [];
-    this.#synced.delete(ours);
-    const atMs = performance.now();
     const existing = (await this.flowTexts(cookies, endMs))
       .filter((line) => !isKept(BigInt(line.slice("cookie=".length, line.indexOf(",")))));
+    return await this.replaceFlowTexts(existing, desired, { endMs, cookies });
+  }
+
+  /** As syncFlowTexts(), where it is known that the flows are `existing`: they are not asked for. */
+  async replaceFlowTexts(
+    existing: readonly string[],
+    desired: readonly string[],
+    { endMs, cookies }: { readonly endMs: number; readonly cookies: CookieSet },
+  ): Promise<string[]> {
+    const ours = cookieText(cookies);
+    this.#synced.delete(ours);
+    const atMs = performance.now();
     await this.changeFlows(planFlows(existing, desired), endMs);
-    this.#synced.set(ours, { text: wanted, atMs });
+    this.#synced.set(ours, { text: desired.join("\n"), atMs });
     const kept = new Set(desired);
     return existing.filter((flow) => !kept.has(flow));
   }
