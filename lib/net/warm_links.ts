@@ -37,6 +37,9 @@ export type WarmPodEnd = Pick<PairSpec, "hostEnd" | "netns" | "netnsInode">;
  * removeLinks() of its outer end, with which everything on its inner end goes.
  */
 export interface WarmLinks {
+  /** Reports whether the kernel has what a pod's interface needs: macvlan. */
+  isSupported(): Promise<boolean>;
+
   /** Creates pairs, both ends up, or leaves none of them behind. Faults: usage, conflict (a name is taken), failed. */
   createPairs(names: readonly string[], spec: WarmPairSpec): Promise<void>;
 

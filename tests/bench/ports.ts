@@ -12,7 +12,7 @@ import { note, quantile, type Ratio, type Samples, timed } from "./stats.ts";
 const PORTS = [0, 100, 500] as const;
 const ROUNDS = Number(Deno.args[0] ?? 20);
 const BURSTS = 3;
-const BURST = 24;
+const BURST = 16;
 /** The peer's links are events for ovs-vswitchd, too. */
 const REST_MS = 400;
 
@@ -106,7 +106,7 @@ async function measure(name: "plain" | "warm"): Promise<void> {
   const ready = async () => {
     if (name === "plain") return;
     await poolFilled(host);
-    const isReady = async () => (await parkedPorts(host)).length >= (before === 1 ? 12 : BURST);
+    const isReady = async () => (await parkedPorts(host)).length >= BURST;
     await waitFor("the pool to be filled", isReady, { limitMs: 30_000 });
   };
   for (const ports of PORTS) {

@@ -53,6 +53,11 @@ export function warmLinksContract(name: string, start: () => Promise<WarmBench>)
 type Declare = (words: string, step: Step) => void;
 
 function declarePairs(promise: Declare): void {
+  promise("whether the kernel has macvlan is asked without a trace", async (bench) => {
+    assertEquals([await bench.warm.isSupported(), await bench.warm.isSupported()], [true, true]);
+    assertEquals(await bench.holding.links(), []);
+  });
+
   promise("pairs are created at once, up at both ends and free", async (bench) => {
     const { warm, host, holding, links } = bench;
     const names = Array.from({ length: 20 }, newName).sort();

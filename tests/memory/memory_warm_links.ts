@@ -32,6 +32,13 @@ export class MemoryWarmLinks implements WarmLinks {
     this.#netns = `/run/netns/${holding}`;
   }
 
+  /** What isSupported() returns. */
+  hasMacvlan = true;
+
+  isSupported(): Promise<boolean> {
+    return this.recorder.run("isSupported", [], () => this.hasMacvlan);
+  }
+
   createPairs(names: readonly string[], spec: WarmPairSpec): Promise<void> {
     return this.recorder.run("createPairs", [names, spec], () => {
       const holding = this.#holding();

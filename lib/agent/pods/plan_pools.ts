@@ -87,7 +87,7 @@ export function planPools(
 
 /** Reports whether a pool of that many free ports is to be filled up to `size`. */
 export function isLow(free: number, size: number): boolean {
-  return free <= size / 4;
+  return free <= size / 2;
 }
 
 /** Returns how many spare ports a network gets: at least the usual number, twice its pods, but not more than its share. */

@@ -80,6 +80,8 @@ export class WarmPool {
   readonly #reserved = new Set<string>();
   readonly #lastUsed = new Map<string, number>();
   readonly #turns = new KeyedQueue();
+  /** Undefined until it is known. */
+  #isSupported: boolean | undefined;
   #lastTakenMs = -Infinity;
 
   constructor(deps: WarmPoolDeps) {
@@ -97,7 +99,7 @@ export class WarmPool {
     const taken = new Map<string, FreePort>();
     return {
       portFor: (network, name) => {
-        const key = `${keyOf(network.tenant, network.name)} ${name}`;
+        const key = `${keys.network(network.tenant, network.name)} ${name}`;
         const port = taken.get(key) ?? this.#take(network);
         if (port) taken.set(key, port);
         return port?.name;
@@ -141,6 +143,12 @@ export class WarmPool {
   }
 
   async #fill(): Promise<void> {
+    const { warmLinks, log } = this.#deps;
+    this.#isSupported ??= await warmLinks?.isSupported() ?? false;
+    if (!this.#isSupported) {
+      if (warmLinks) log.warn("no warm ports: this kernel has no macvlan");
+      return;
+    }
     const ports = [...await this.#follow()].flatMap(([network, count]) =>
       Array.from({ length: count }, () => this.#newPort(network))
     );
@@ -151,7 +159,7 @@ export class WarmPool {
   async keep(signal: AbortSignal): Promise<void> {
     if (!this.#deps.isEnabled || !this.#deps.warmLinks) return;
     let problem = "";
-    while (!signal.aborted) {
+    while (!signal.aborted && this.#isSupported !== false) {
       await this.signal.wait({ signal });
       await this.#untilQuiet(signal);
       if (signal.aborted) return;
@@ -181,7 +189,7 @@ export class WarmPool {
   #take(network: NetworkRecord): FreePort | undefined {
     if (!this.#deps.isEnabled) return undefined;
     this.#lastTakenMs = this.#deps.clock.now();
-    this.#lastUsed.set(keyOf(network.tenant, network.name), this.#lastTakenMs);
+    this.#lastUsed.set(keys.network(network.tenant, network.name), this.#lastTakenMs);
     this.signal.notify();
     const port = [...this.#free.values()].find((one) => this.#isOf(one, network));
     if (!port) return undefined;
@@ -225,7 +233,7 @@ export class WarmPool {
     if (!isEnabled || !warmLinks) return [];
     const byKey = Map.groupBy(
       attachmentsOf(documents, host),
-      ({ tenant, network }) => keyOf(tenant, network),
+      ({ tenant, network }) => keys.network(tenant, network),
     );
     for (const key of byKey.keys()) this.#lastUsed.set(key, clock.now());
     return [...this.#lastUsed].flatMap(([key, usedMs]) => {
@@ -286,8 +294,4 @@ export class WarmPool {
 
 function aliasOf({ tenant, network, mtu }: FreePort): string {
   return `${ALIAS_PREFIX}warm ${tenant}/${network} ${mtu}`;
-}
-
-function keyOf(tenant: string, network: string): string {
-  return keys.network(tenant, network);
 }

@@ -13,7 +13,7 @@ import { HoldingNamespace } from "./holding_namespace.ts";
 import { type Libc, openLibc } from "./libc.ts";
 import { linksOf } from "./session.ts";
 import { createPairs } from "./warm_pairs.ts";
-import { attachPod, detachPod, ensurePodSide } from "./warm_pod_end.ts";
+import { attachPod, detachPod, ensurePodSide, hasMacvlan } from "./warm_pod_end.ts";
 
 /** Opens the driver. Faults: usage; unavailable, if libc cannot be called. */
 export function openNetlinkWarmLinks(
@@ -26,6 +26,10 @@ export function openNetlinkWarmLinks(
   const place = { libc, holding };
   // Async, so that a value that is not valid rejects the promise too.
   return {
+    isSupported: async () => {
+      await holding.ensure();
+      return await hasMacvlan(place);
+    },
     createPairs: async (names, given) => {
       names.forEach((one) => checkLinkName("warm port", one));
       const spec = checkPairs(given, aliasPrefix);

@@ -23,6 +23,20 @@ export interface WarmPlace {
 // A namespace that was destroyed releases its links within 50 to 170 ms.
 const [FREE_LIMIT_MS, FREE_EVERY_MS] = [2_000, 20];
 
+/** Reports whether the kernel has macvlan. */
+export async function hasMacvlan({ holding }: WarmPlace): Promise<boolean> {
+  using there = holding.openSocket();
+  try {
+    // Loopback is refused as the lower link, but only after the kind is known: nothing is created.
+    await there.request(newPassthru({ name: "probe", lower: 1, mtu: 1_500, netnsFd: holding.fd }));
+    return true;
+  } catch (error) {
+    if (isRefusal(error, "EOPNOTSUPP")) return false;
+    if (isRefusal(error, "EINVAL")) return true;
+    throw error;
+  }
+}
+
 /** Creates the interface, down. */
 export async function attachPod({ libc, holding }: WarmPlace, spec: PairSpec): Promise<void> {
   const { hostEnd, interface: name, netns, mtu } = spec;

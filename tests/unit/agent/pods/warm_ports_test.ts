@@ -214,6 +214,18 @@ Deno.test("a pod that keeps its interface in another namespace loses its port fo
   ]);
 });
 
+Deno.test("a kernel without macvlan has no warm ports, and says so", async () => {
+  using agent = await startMemoryAgent(WARM);
+  agent.host.warmLinks.hasMacvlan = false;
+  await agent.apply([NETWORK]);
+  await reconcileOnce(agent);
+  await agent.setUp(startPod(agent.host, "web"));
+  await agent.agent.loops.warmPool.fill();
+  await agent.setUp(startPod(agent.host, "db"));
+  assertEquals([...agent.host.switch.rows.keys()].filter(isWarmPort), []);
+  assert(agent.logged.some((line) => line.includes("no macvlan")));
+});
+
 Deno.test("a filling that fails leaves nothing, and the next one fills", async () => {
   using agent = await startMemoryAgent(WARM);
   await agent.apply([NETWORK]);
