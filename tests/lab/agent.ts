@@ -5,6 +5,7 @@ import { askAgent } from "../../lib/agent/client.ts";
 import { Fault } from "../../lib/util/errors.ts";
 import type { Ovs } from "./ovs.ts";
 import type { Pod } from "./pod.ts";
+import { run } from "./run.ts";
 import { onlyChild } from "./server.ts";
 import { waitFor } from "./wait.ts";
 import { hangSignal } from "./limits.ts";
@@ -191,6 +192,10 @@ export class LabAgent implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
+    // The links of warm ports would go on in there.
+    const holding = `k8contivnet-${this.#options.hostLabel ?? "host1"}`;
+    const isThere = await Deno.stat(`/run/netns/${holding}`).then(() => true, () => false);
+    if (isThere) await run("ip", ["netns", "delete", holding]);
   }
 }
 

@@ -3,7 +3,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { becomes, FaultyAgent, type Traces, tracesOf } from "./faults.ts";
-import { type Host, intentOf, parkedPorts, startHost } from "./host.ts";
+import { type Host, intentOf, parkedPorts, poolFilled, startHost } from "./host.ts";
 import type { Ended } from "./agent.ts";
 import { waitFor } from "./wait.ts";
 import type { Pod } from "./pod.ts";
@@ -45,6 +45,7 @@ async function onStage(face: Face, work: (stage: Stage) => Promise<void>): Promi
   const [peer, pod] = [await host.pod("pod0"), await host.pod("pod1")];
   await host.agent.setup(peer);
   const faulty = await FaultyAgent.restart(host);
+  if (face.isWarm) await poolFilled(host);
   await work({ face, host, faulty, peer, pod, before: await tracesOf(host) });
 }
 

@@ -83,7 +83,7 @@ export async function parkedPorts({ ovs }: Pick<Host, "ovs">): Promise<string[]>
  * pod are left out: how many there are is the agent's matter.
  */
 export async function worldOf({ ovs, agent }: Host): Promise<WorldSets> {
-  const parked = await parkedPorts({ ovs });
+  const before = await parkedPorts({ ovs });
   const [ports, links, flows, filter] = await Promise.all([
     ovs.vsctl("--columns=name", "--format=csv", "--no-headings", "list", "Port"),
     run("ip", ["-j", "link"]),
@@ -95,6 +95,8 @@ export async function worldOf({ ovs, agent }: Host): Promise<WorldSets> {
     ]),
     run("nft", ["-s", "list", "ruleset"]),
   ]);
+  // Some may have been added or given to a pod meanwhile.
+  const parked = [...before, ...await parkedPorts({ ovs })];
   const { DatabaseSync } = await import("node:sqlite");
   const database = new DatabaseSync(`${agent.stateDir}/store.db`, { readOnly: true });
   const keys = database.prepare("SELECT key FROM documents").all().map((row) => String(row.key));

@@ -43,8 +43,8 @@ async function ready(cluster: Cluster): Promise<AttachmentItem[]> {
 }
 
 async function portsOf({ ovs }: ClusterHost): Promise<string[]> {
-  const ports = await ovs.vsctl("list-ports", "contivBridge");
-  return ports.split("\n").filter((name) => name.startsWith("cv"));
+  const rows = await ovs.vsctl("--columns=external_ids", "list", "Port");
+  return rows.split("\n").filter((ids) => ids.includes("attachment="));
 }
 
 /** Throws where two pods have one address, or a switch has a port that no attachment says. */

@@ -37,6 +37,8 @@ export class WarmPorts {
   onFree: (port: FreePort) => void = () => {};
   readonly #deps: WarmPortsDeps;
   readonly #clearing = new Set<string>();
+  /** What had the ports that could not be parked, or only their answer was lost: their rows may not say it any more. */
+  readonly #unclear = new Map<string, AttachmentRecord>();
 
   constructor(deps: WarmPortsDeps) {
     this.#deps = deps;
@@ -92,10 +94,13 @@ export class WarmPorts {
     const rows = (await ovs.ports()).filter(({ name }) => names.includes(name));
     const withoutRow = names.filter((name) => !rows.some((row) => row.name === name));
     const used = rows.flatMap((row) => {
-      const attachment = attachmentFromPort(row);
+      const attachment = attachmentFromPort(row) ?? this.#unclear.get(row.name);
       return attachment ? [{ row, attachment }] : [];
     });
-    for (const { row } of used) this.#clearing.add(row.name);
+    for (const { row, attachment } of used) {
+      this.#clearing.add(row.name);
+      this.#unclear.set(row.name, attachment);
+    }
     try {
       await ovs.parkPorts(used.map(({ row: { name, tag = 0 }, attachment }) => {
         return parkedPort({ ...attachment, name, tag });
@@ -104,6 +109,7 @@ export class WarmPorts {
       for (const { row } of used) this.#clearing.delete(row.name);
       throw error;
     }
+    for (const { row } of used) this.#unclear.delete(row.name);
     const cleared = used.map(({ row, attachment }) => this.#clear(row, attachment));
     return { linksGone: Promise.all([...cleared, linkRemovals.add(withoutRow)]).then(() => {}) };
   }

@@ -201,6 +201,23 @@ for (const moment of ["before", "after"] as const) {
   });
 }
 
+for (const moment of ["before", "after"] as const) {
+  Deno.test(`a teardown whose parkPorts() fails ${moment} its work is repeated, and frees the port`, async () => {
+    using agent = await startFilled();
+    const pod = startPod(agent.host, "db");
+    await agent.setUp(pod);
+    agent.host.switch.failNext("parkPorts", new Fault("timeout", "by the test"), moment);
+    await assertRejects(() => agent.agent.tearDown(pod), Fault, "by the test");
+    await agent.agent.tearDown(pod);
+    await settle();
+    assertEquals(parkedOf(agent).length, 16);
+    await agent.setUp(pod);
+    assertEquals(agent.attachments().map((one) => one.interface), ["eth0", "eth0"]);
+    assert(isWarmPort(portOf(agent, pod)!));
+    assertEquals(await reconcileOnce(agent), 0);
+  });
+}
+
 Deno.test("a pod that keeps its interface in another namespace loses its port for good", async () => {
   using agent = await startFilled();
   const pod = startPod(agent.host, "db");
