@@ -47,13 +47,14 @@ export interface WarmLinks {
   innerEnds(): Promise<InnerEnd[]>;
 
   /**
-   * Creates the pod's interface on an inner end, down and without address; success if it is there already. Faults:
-   * conflict (the inner end is missing or occupied, or the interface's name is taken), not_found (the sandbox is gone).
+   * Creates the pod's interface on an inner end, up, with addresses and routes, or leaves nothing behind; one that is
+   * there already is repaired. Faults: conflict (the inner end is missing or occupied, the interface's name is taken, or
+   * there is another default route), not_found (the sandbox is gone).
    */
   attachPod(spec: PairSpec): Promise<void>;
 
   /**
-   * Configures the interface, and repairs both ends of its pair: links, MTU, addresses, routes. Faults: as
+   * Repairs the interface and both ends of its pair: links, MTU, addresses, routes. Faults: as
    * Links.ensurePodSide().
    */
   ensurePodSide(spec: PairSpec): Promise<void>;

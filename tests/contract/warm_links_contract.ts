@@ -30,7 +30,6 @@ async function onePair({ warm }: WarmBench): Promise<string> {
 
 async function attach({ warm }: WarmBench, spec: PairSpec): Promise<void> {
   await warm.attachPod(spec);
-  await warm.ensurePodSide(spec);
 }
 
 /** Declares the tests of the contract; `start` makes a bench. */
@@ -107,9 +106,10 @@ function declarePods(promise: Declare): void {
     await using sandbox = await makeSandbox();
     const spec = sandbox.spec({ hostEnd: await onePair(bench) });
     await warm.attachPod(spec);
-    assertEquals((await sandbox.link("eth0"))?.flags.includes("UP"), false);
+    const seen = await sandbox.link("eth0");
     await warm.attachPod(spec);
     await warm.ensurePodSide(spec);
+    assertEquals(await sandbox.link("eth0"), seen);
     const pod = await sandbox.link("eth0");
     assert(pod);
     assertEquals([pod.mac, pod.ipv4, pod.mtu], [spec.mac, spec.addresses, 1400]);
@@ -172,6 +172,17 @@ function declarePods(promise: Declare): void {
     const fault = await assertRejects(() => warm.attachPod(spec), Fault, "eth0");
     assertEquals(fault.code, "conflict");
     await attach(bench, { ...spec, interface: "net1", addresses: [], gateway: undefined });
+  });
+
+  promise("another default route is refused, and nothing is left", async (bench) => {
+    const { warm, makeSandbox } = bench;
+    await using sandbox = await makeSandbox();
+    await sandbox.addLink({ name: "eth9", isUp: true, addresses: ["11.1.0.9/24"] });
+    await sandbox.setDefaultRoute("11.1.0.1");
+    const spec = sandbox.spec({ hostEnd: await onePair(bench) });
+    const fault = await assertRejects(() => warm.attachPod(spec), Fault, "another default route");
+    assertEquals([fault.code, await sandbox.link("eth0")], ["conflict", undefined]);
+    await attach(bench, { ...spec, gateway: undefined });
   });
 
   promise("a sandbox that is gone is reported", async (bench) => {

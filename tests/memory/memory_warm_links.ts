@@ -65,43 +65,23 @@ export class MemoryWarmLinks implements WarmLinks {
 
   attachPod(given: PairSpec): Promise<void> {
     return this.recorder.run("attachPod", [given], () => {
-      const { hostEnd, netns, netnsInode, interface: name, mtu } = this.#parse(given);
+      const spec = this.#parse(given);
+      const { hostEnd, netns, netnsInode, interface: name, mtu, gateway } = spec;
       const inner = this.#holding().links.get(hostEnd);
       if (!inner) throw innerEndUnusable(hostEnd, "its inner end is gone");
       const inside = this.#sandboxAt(netns, netnsInode);
       const present = inside.links.get(name);
-      if (present && inner.child === present) return;
+      if (present && inner.child === present) return this.#configure(spec);
       if (present) throw interfaceTaken(name, netns);
       if (inner.child) throw innerEndUnusable(hostEnd, "it is occupied");
+      if (gateway !== undefined && inside.defaultRoute) throw routeTaken(gateway, netns);
       this.#kernel.addChild(inner, inside, { name, mtu });
+      this.#configure(spec);
     });
   }
 
   ensurePodSide(given: PairSpec): Promise<void> {
-    return this.recorder.run("ensurePodSide", [given], () => {
-      const spec = this.#parse(given);
-      const inside = this.#sandboxAt(spec.netns, spec.netnsInode);
-      const [outer, pod] = [
-        this.#kernel.host.links.get(spec.hostEnd),
-        inside.links.get(spec.interface),
-      ];
-      const inner = outer?.peer;
-      if (!outer || !inner || !pod || inner.child !== pod) {
-        throw notPaired(spec.hostEnd, spec.interface, spec.netns);
-      }
-      const { gateway } = spec;
-      const route = inside.defaultRoute;
-      if (gateway !== undefined && route && route.link !== pod) {
-        throw routeTaken(gateway, spec.netns);
-      }
-      for (const end of [outer, inner]) Object.assign(end, { mtu: spec.mtu, isUp: true });
-      Object.assign(pod, { mac: spec.mac, mtu: spec.mtu, isUp: true });
-      pod.addresses.push(...spec.addresses.filter((one) => !pod.addresses.includes(one)));
-      if (gateway !== undefined) inside.defaultRoute = { gateway, link: pod };
-      else if (spec.formerGateway !== undefined && route?.gateway === spec.formerGateway) {
-        inside.defaultRoute = undefined;
-      }
-    });
+    return this.recorder.run("ensurePodSide", [given], () => this.#configure(this.#parse(given)));
   }
 
   detachPod({ hostEnd, netns, netnsInode }: WarmPodEnd): Promise<void> {
@@ -116,6 +96,30 @@ export class MemoryWarmLinks implements WarmLinks {
   }
 
   close(): void {}
+
+  #configure(spec: PairSpec): void {
+    const inside = this.#sandboxAt(spec.netns, spec.netnsInode);
+    const [outer, pod] = [
+      this.#kernel.host.links.get(spec.hostEnd),
+      inside.links.get(spec.interface),
+    ];
+    const inner = outer?.peer;
+    if (!outer || !inner || !pod || inner.child !== pod) {
+      throw notPaired(spec.hostEnd, spec.interface, spec.netns);
+    }
+    const { gateway } = spec;
+    const route = inside.defaultRoute;
+    if (gateway !== undefined && route && route.link !== pod) {
+      throw routeTaken(gateway, spec.netns);
+    }
+    for (const end of [outer, inner]) Object.assign(end, { mtu: spec.mtu, isUp: true });
+    Object.assign(pod, { mac: spec.mac, mtu: spec.mtu, isUp: true });
+    pod.addresses.push(...spec.addresses.filter((one) => !pod.addresses.includes(one)));
+    if (gateway !== undefined) inside.defaultRoute = { gateway, link: pod };
+    else if (spec.formerGateway !== undefined && route?.gateway === spec.formerGateway) {
+      inside.defaultRoute = undefined;
+    }
+  }
 
   #parse(spec: PairSpec): PairSpec {
     return parsePair(spec, this.#aliasPrefix);

@@ -49,11 +49,25 @@ export class WarmPorts {
     return this.#clearing;
   }
 
-  /** Gives a parked port to a pod; calls `onLinked` as Plumbing.apply() does. Faults: WarmPortLost; those of the drivers, after which the port is parked. */
-  async attach(pair: PairSpec, desired: Desired, onLinked: () => void): Promise<void> {
+  /**
+   * Gives a parked port to a pod; calls `onLinked` as Plumbing.apply() does. Faults: WarmPortLost; those of the
+   * drivers, after which the port is parked.
+   */
+  async attach(
+    pair: PairSpec,
+    { attachment, tag, reach }: Desired,
+    onLinked: () => void,
+  ): Promise<void> {
+    const [warmLinks, ovs] = [this.#links(pair), this.#deps.switch];
     try {
-      await this.#attach(pair, desired, onLinked);
+      await warmLinks.attachPod(pair);
+      // Flows only now: a former pod that still has the port would have those of the new one. So with the row: where
+      // it names a pod, nothing is missing on the pod's side.
+      const assigning = ovs.assignPort(attachmentToPort(attachment, tag, reach)).catch(orNotParked);
+      onLinked();
+      await assigning;
     } catch (error) {
+      await this.#undo(pair, { ...attachment, tag });
       const fault = faultFrom(error);
       if (!(fault instanceof InnerEndUnusable) && !(fault instanceof NotParked)) throw error;
       await this.#retire(pair.hostEnd, fault.message);
@@ -61,26 +75,19 @@ export class WarmPorts {
     }
   }
 
-  async #attach(
-    pair: PairSpec,
-    { attachment, tag, reach }: Desired,
-    onLinked: () => void,
-  ): Promise<void> {
-    const [warmLinks, ovs] = [this.#links(pair), this.#deps.switch];
-    const { tenant, network, mtu } = attachment;
-    const parked = parkedPort({ name: pair.hostEnd, tenant, network, tag, mtu });
-    await using undo = new AsyncDisposableStack();
-    // As with a plain port, each undo is registered before its step: the answer may be lost.
-    undo.defer(() => withinUndoLimit(this.#deps, warmLinks.detachPod(pair).catch(orUnusable)));
-    await warmLinks.attachPod(pair);
-    await warmLinks.ensurePodSide(pair);
-    undo.defer(() => withinUndoLimit(this.#deps, ovs.parkPorts([parked])));
-    // Flows only now: a former pod that still has the port would have those of the new one. So with the row: where it
-    // names a pod, nothing is missing on the pod's side.
-    const assigning = ovs.assignPort(attachmentToPort(attachment, tag, reach)).catch(orNotParked);
-    onLinked();
-    await assigning;
-    undo.move();
+  /** Parks a port as it was, also where only an answer was lost. Nobody gets it before all is undone. */
+  async #undo(pair: PairSpec, parts: Omit<FreePort, "name">): Promise<void> {
+    const { hostEnd: name } = pair;
+    this.#clearing.add(name);
+    const work = async () => {
+      try {
+        await this.#deps.switch.parkPorts([parkedPort({ ...parts, name })]);
+        await this.#links(pair).detachPod(pair).catch(orUnusable);
+      } finally {
+        this.#clearing.delete(name);
+      }
+    };
+    await withinUndoLimit(this.#deps, work());
   }
 
   /** Repairs a pod's interface, and the links below it. Faults: as WarmLinks.ensurePodSide(). */

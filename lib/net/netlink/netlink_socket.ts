@@ -110,6 +110,14 @@ export class NetlinkSocket implements Disposable {
     for (const refusal of this.#receive([request], sequence).refusals.values()) throw refusal;
   }
 
+  /** Sends one request on this thread: for one that needs no lock of the kernel. Faults: Refusal. */
+  requestAtOnce(request: Request): void {
+    const sequence = this.#sequence++;
+    const bytes = encodeRequests([request], sequence, NLM_F.ack);
+    call(this.#libc, request.what, () => this.#libc.send(this.fd, bytes, BigInt(bytes.length), 0));
+    for (const refusal of this.#receive([request], sequence).refusals.values()) throw refusal;
+  }
+
   /** Returns a consistent dump of a table. Faults: unavailable, if it changes too fast. */
   async list(request: Request): Promise<readonly Message[]> {
     for (let tries = 0; tries < LIST_TRIES; tries++) {

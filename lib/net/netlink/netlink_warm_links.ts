@@ -23,7 +23,7 @@ export function openNetlinkWarmLinks(
   const libc: Libc = openLibc();
   const holding = new HoldingNamespace(libc, name);
   checkNetns(holding.netns);
-  const place = { libc, holding };
+  const place = { libc, holding, innerIndexes: new Map<string, number>() };
   // Async, so that a value that is not valid rejects the promise too.
   return {
     isSupported: async () => {
@@ -40,7 +40,10 @@ export function openNetlinkWarmLinks(
     innerEnds: async (): Promise<InnerEnd[]> => {
       await holding.ensure();
       using there = holding.openSocket();
-      return (await linksOf(there)).filter(({ kind }) => kind === "veth")
+      const ends = (await linksOf(there)).filter(({ kind }) => kind === "veth");
+      place.innerIndexes.clear();
+      for (const { name, index } of ends) place.innerIndexes.set(name, index);
+      return ends
         .map(({ name, mtu, promiscuity }) => ({ name, mtu, isOccupied: promiscuity > 0 }));
     },
     attachPod: async (given) => {

@@ -12,6 +12,9 @@ import { disableChecksumOffload, disableRouterAdvertisements } from "./settings.
 import type { NetlinkSocket } from "./netlink_socket.ts";
 import type { Request } from "./encoding.ts";
 
+/** In each network namespace (LOOPBACK_IFINDEX of the kernel). */
+const LOOPBACK_INDEX = 1;
+
 /** Creates the pair of `spec`, or leaves nothing behind. */
 export async function createPair(libc: Libc, spec: PairSpec): Promise<void> {
   using host = openHere(libc);
@@ -69,6 +72,27 @@ async function setHostEnd(
   else await host.request(change({ isUp: true, attributes }));
 }
 
+/** Configures a pod end that was just created, with that index, in one batch of requests. */
+export async function configureNew(
+  socket: NetlinkSocket,
+  index: number,
+  spec: PairSpec,
+): Promise<void> {
+  const { gateway, netns, addresses } = spec;
+  const link = { index, mtu: spec.mtu, mac: "" };
+  const requests = podEndRequests(spec, link, { index: LOOPBACK_INDEX, isUp: false });
+  if (gateway !== undefined) {
+    const options = { isOnLink: isOnLink(gateway, addresses), replace: false };
+    requests.push(rtnetlink.putDefaultRoute(gateway, index, options));
+  }
+  try {
+    await socket.request(...requests);
+  } catch (error) {
+    if (gateway !== undefined && isRefusal(error, "EEXIST")) throw routeTaken(gateway, netns);
+    throw error;
+  }
+}
+
 /** Configures the pod end as `spec` says; a default route is added only if there is none. */
 export async function setPodEnd(
   libc: Libc,
@@ -100,8 +124,8 @@ export async function setPodEnd(
 
 function podEndRequests(
   { interface: name, mac, mtu, addresses }: PairSpec,
-  link: KernelLink,
-  loopback: KernelLink | undefined,
+  link: Pick<KernelLink, "index" | "mtu" | "mac">,
+  loopback: Pick<KernelLink, "index" | "isUp"> | undefined,
 ): Request[] {
   const size = link.mtu === mtu ? [] : [[rtnetlink.IFLA.mtu, mtu] as const];
   const address = link.mac === mac

@@ -76,8 +76,10 @@ export function newPair(
  * namespace. A MAC would be ignored (seen with Linux 6.18).
  */
 export function newPassthru(
-  { name, lower, mtu, netnsFd }: {
+  { name, index, lower, mtu, netnsFd }: {
     readonly name: string;
+    /** That it gets in its namespace; 0: the kernel chooses. */
+    readonly index: number;
     readonly lower: number;
     readonly mtu: number;
     readonly netnsFd: number;
@@ -88,7 +90,7 @@ export function newPassthru(
     what: `interface ${name}`,
     type: RTM.newLink,
     flags: NLM_F.create | NLM_F.exclusive,
-    header: linkHeader({}),
+    header: linkHeader({ index }),
     attributes: [
       [IFLA.name, name],
       [IFLA.mtu, mtu],

@@ -4,21 +4,20 @@ import { INCOMPLETE_GROUP } from "../pair_spec.ts";
 import { hostEndTaken } from "../sandbox_checks.ts";
 import type { WarmPairSpec } from "../warm_links.ts";
 import type { Request } from "./encoding.ts";
-import type { HoldingNamespace } from "./holding_namespace.ts";
-import type { Libc } from "./libc.ts";
 import type { NetlinkSocket } from "./netlink_socket.ts";
 import { deleteTogether } from "./removal.ts";
 import type { KernelLink } from "./replies.ts";
 import { IFLA, newPair, NO_IPV6_ADDRESS, setLink } from "./requests.ts";
 import { isRefusal, linksOf, openHere } from "./session.ts";
 import { disableChecksumOffload, disableRouterAdvertisements } from "./settings.ts";
+import type { WarmPlace } from "./warm_pod_end.ts";
 
 // A pair takes the kernel a millisecond; set-ups get their turn in between.
 const BATCH = 8;
 
 /** Creates pairs by these names, or leaves none of them behind. */
 export async function createPairs(
-  { libc, holding }: { readonly libc: Libc; readonly holding: HoldingNamespace },
+  { libc, holding, innerIndexes }: WarmPlace,
   names: readonly string[],
   spec: WarmPairSpec,
 ): Promise<void> {
@@ -56,6 +55,7 @@ export async function createPairs(
     );
   }
   await requestAll(there, inner.map((link) => up(link, [])));
+  for (const { name, index } of inner) innerIndexes.set(name, index);
   undo.move();
 }
 

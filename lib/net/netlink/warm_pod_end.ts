@@ -7,18 +7,23 @@ import { faultFrom } from "../../util/errors.ts";
 import type { HoldingNamespace } from "./holding_namespace.ts";
 import type { Libc } from "./libc.ts";
 import type { NetlinkSocket } from "./netlink_socket.ts";
-import { removeFormerRoute, repairHostEnd, routeFor, setPodEnd } from "./pair.ts";
+import { configureNew, removeFormerRoute, repairHostEnd, routeFor, setPodEnd } from "./pair.ts";
 import { orAbsent } from "./removal.ts";
 import type { KernelLink } from "./replies.ts";
 import { deleteLink, IFLA, nameNamespace, newPassthru, setLink } from "./requests.ts";
-import { findLink, inSandbox, isRefusal, linksOf, openHere } from "./session.ts";
+import { findLink, inSandbox, type Inside, isRefusal, linksOf, openHere } from "./session.ts";
 import { disableChecksumOffload } from "./settings.ts";
 
 /** What this file works with. */
 export interface WarmPlace {
   readonly libc: Libc;
   readonly holding: HoldingNamespace;
+  /** Indexes of inner ends by name, of those that are known: a name is never used again. */
+  readonly innerIndexes: Map<string, number>;
 }
+
+// Of interfaces in pods: other programs let the kernel number theirs, from 2 on.
+const [FIRST_INDEX, INDEXES] = [1_000, 99_000];
 
 // A namespace that was destroyed releases its links within 50 to 170 ms.
 const [FREE_LIMIT_MS, FREE_EVERY_MS] = [2_000, 20];
@@ -28,7 +33,9 @@ export async function hasMacvlan({ holding }: WarmPlace): Promise<boolean> {
   using there = holding.openSocket();
   try {
     // Loopback is refused as the lower link, but only after the kind is known: nothing is created.
-    await there.request(newPassthru({ name: "probe", lower: 1, mtu: 1_500, netnsFd: holding.fd }));
+    await there.request(
+      newPassthru({ name: "probe", index: 0, lower: 1, mtu: 1_500, netnsFd: holding.fd }),
+    );
     return true;
   } catch (error) {
     if (isRefusal(error, "EOPNOTSUPP")) return false;
@@ -37,25 +44,50 @@ export async function hasMacvlan({ holding }: WarmPlace): Promise<boolean> {
   }
 }
 
-/** Creates the interface, down. */
-export async function attachPod({ libc, holding }: WarmPlace, spec: PairSpec): Promise<void> {
-  const { hostEnd, interface: name, netns, mtu } = spec;
+/** Creates the interface and configures it, or leaves nothing behind: two requests, as each is a thread's turn. */
+export async function attachPod(place: WarmPlace, spec: PairSpec): Promise<void> {
+  const { libc, holding } = place;
   using there = holding.openSocket();
-  const inner = await innerEndOf(there, hostEnd);
-  await inSandbox(libc, spec, async ({ socket, file }) => {
-    const request = newPassthru({ name, lower: inner.index, mtu, netnsFd: file.fd });
-    try {
-      await there.request(request);
-    } catch (error) {
-      const links = await linksOf(socket);
-      if (childOf(inner, links)?.name === name) return;
-      if (links.some((link) => link.name === name)) throw interfaceTaken(name, netns);
-      // EINVAL: it has a macvlan already. EBUSY: a bridge or bond has it.
-      if (isRefusal(error, "EINVAL", "EBUSY")) throw innerEndUnusable(hostEnd, "it is occupied");
-      throw error;
-    }
-    await follow(libc, file.fd);
-  });
+  const lower = place.innerIndexes.get(spec.hostEnd) ??
+    (await innerEndOf(there, spec.hostEnd)).index;
+  const isNew = await inSandbox(
+    libc,
+    spec,
+    (inside) => addPodEnd(libc, there, inside, { lower, spec }),
+  );
+  // It was there, as a repeated set-up finds it.
+  if (!isNew) await ensurePodSide(place, spec);
+}
+
+/** Returns false where the interface existed, on that lower link. */
+async function addPodEnd(
+  libc: Libc,
+  there: NetlinkSocket,
+  { socket, file }: Inside,
+  { lower, spec }: { readonly lower: number; readonly spec: PairSpec },
+): Promise<boolean> {
+  const { hostEnd, interface: name, netns, mtu } = spec;
+  // Chosen here, so that the next request need not ask for it.
+  const index = FIRST_INDEX + Math.floor(Math.random() * INDEXES);
+  await using undo = new AsyncDisposableStack();
+  try {
+    await there.request(newPassthru({ name, index, lower, mtu, netnsFd: file.fd }));
+  } catch (error) {
+    const links = await linksOf(socket);
+    if (childOf({ index: lower }, links)?.name === name) return false;
+    if (links.some((link) => link.name === name)) throw interfaceTaken(name, netns);
+    // EINVAL: it has a macvlan already. EBUSY: a bridge or bond has it. ENODEV: it is gone.
+    if (!isRefusal(error, "EINVAL", "EBUSY", "ENODEV")) throw error;
+    throw innerEndUnusable(
+      hostEnd,
+      isRefusal(error, "ENODEV") ? "its inner end is gone" : "it is occupied",
+    );
+  }
+  undo.defer(() => orAbsent(socket.requestBeside(deleteLink(name, index))));
+  follow(libc, file.fd);
+  await configureNew(socket, index, spec);
+  undo.move();
+  return true;
 }
 
 /** Configures the interface, and repairs both ends of its pair. */
@@ -114,7 +146,10 @@ async function innerEndOf(there: NetlinkSocket, name: string): Promise<KernelLin
 }
 
 /** Returns the link among those of a sandbox that is on `inner`. */
-function childOf(inner: KernelLink, links: readonly KernelLink[]): KernelLink | undefined {
+function childOf(
+  inner: Pick<KernelLink, "index">,
+  links: readonly KernelLink[],
+): KernelLink | undefined {
   return links.find(({ kind, peerIndex }) => kind === "macvlan" && peerIndex === inner.index);
 }
 
@@ -133,11 +168,11 @@ async function repairInnerEnd(
 }
 
 /** Makes this namespace notice changes in the pod's, as it does with a pair between the two. */
-async function follow(libc: Libc, netnsFd: number): Promise<void> {
+function follow(libc: Libc, netnsFd: number): void {
   using here = openHere(libc);
   // Not in one expression: the bundler (Deno 2.9.6) would inline the socket there, and nothing would close it.
   try {
-    await here.request(nameNamespace(netnsFd));
+    here.requestAtOnce(nameNamespace(netnsFd));
   } catch (error) {
     if (!isRefusal(error, "EEXIST")) throw error;
   }

@@ -22,6 +22,8 @@ export interface ParkedPortsDeps {
   readonly changes: Pick<PortChanges, "chooseNumber" | "drop" | "forward">;
 }
 
+const UNDO_MS = 1_500;
+
 /** Adds ports without flows; resolves when ovs-vswitchd has all of them. On a Fault none is left. */
 export async function addParkedPorts(
   { driver, commits, changes, options }: ParkedPortsDeps,
@@ -69,7 +71,9 @@ export async function assignPort(
   } catch (error) {
     await committed.catch(() => {});
     const { name, tag } = spec;
-    await parkPorts(deps, [{ name, tag, externalIds: row.externalIds }], endMs);
+    const undoEndMs = performance.now() + UNDO_MS;
+    // What this leaves, the caller parks: the reason of the failure says more.
+    await parkPorts(deps, [{ name, tag, externalIds: row.externalIds }], undoEndMs).catch(() => {});
     throw error;
   }
 }

@@ -172,21 +172,23 @@ Deno.test("a row that somebody removed makes no set-up fail", async () => {
   assertEquals([...agent.host.kernel.host.links.keys()].filter(isWarmPort), []);
 });
 
-for (
-  const [driver, call] of [["warmLinks", "attachPod"], ["warmLinks", "ensurePodSide"]] as const
-) {
-  for (const afterWork of [false, true]) {
-    Deno.test(`a set-up whose ${call}() fails ${afterWork ? "with all done" : "at once"} leaves a free port`, async () => {
+for (const afterWork of [false, true]) {
+  Deno.test(
+    `a set-up whose attachPod() fails ${
+      afterWork ? "with all done" : "at once"
+    } leaves a free port`,
+    async () => {
       using agent = await startFilled();
       const before = agent.state();
-      agent.host[driver].recorder.fail(call, new Fault("failed", "by the test"), { afterWork });
+      const fault = new Fault("failed", "by the test");
+      agent.host.warmLinks.recorder.fail("attachPod", fault, { afterWork });
       await assertRejects(() => agent.setUp(startPod(agent.host, "db")), Fault, "by the test");
       await settle();
       assertEquals(await reconcileOnce(agent), 0);
       assertEquals(agent.state(), before);
       assertEquals(parkedOf(agent).length, 16);
-    });
-  }
+    },
+  );
 }
 
 for (const moment of ["before", "after"] as const) {
@@ -217,6 +219,25 @@ for (const moment of ["before", "after"] as const) {
     assertEquals(await reconcileOnce(agent), 0);
   });
 }
+
+Deno.test("nobody gets a port whose undo has not ended", async () => {
+  using agent = await startFilled();
+  const { switch: ovs } = agent.host;
+  const release = ovs.hangNext("parkPorts");
+  ovs.failNext("assignPort", new Fault("timeout", "by the test"));
+  await assertRejects(() => agent.setUp(startPod(agent.host, "db")), Fault, "by the test");
+  const [name] = /cw[0-9a-f]{11}/.exec(
+    ovs.calls.findLast((call) => call.startsWith("assignPort"))!,
+  )!;
+  await agent.agent.loops.warmPool.fill();
+  const pods = ["db", "cache"].map((pod) => startPod(agent.host, pod));
+  for (const pod of pods) await agent.setUp(pod);
+  assert(!pods.map((pod) => portOf(agent, pod)).includes(name));
+  release();
+  await settle();
+  await agent.agent.loops.warmPool.fill();
+  assertEquals(parkedOf(agent).length, 14);
+});
 
 Deno.test("a pod that keeps its interface in another namespace loses its port for good", async () => {
   using agent = await startFilled();
