@@ -109,8 +109,8 @@ export interface Switch {
    * another owner and has ports.
    */
   ensureBridge(): Promise<string>;
-  /** Returns our rows as they are now. */
-  ports(): Promise<PortRow[]>;
+  /** Returns our rows as they are now, all or those of these names. */
+  ports(names?: readonly string[]): Promise<PortRow[]>;
   /**
    * Adds the port; resolves when it forwards and its anti-spoofing flows are installed, so that the
    * first packet of the pod arrives. A port of ours with that name is replaced. On a Fault nothing is

@@ -37,6 +37,8 @@ export function parkedPortsContract(promise: Declare): void {
       specs.map(parkedOf),
     );
     assertEquals(new Set(rows.map(({ ofport }) => ofport)).size, 3);
+    const some = await bench.switch.ports(["swp2", "swp9"]);
+    assertEquals(some.map(({ name }) => name), ["swp2"]);
     assertEquals(await bench.flows(), []);
     await bench.switch.syncPorts([]);
     await bench.switch.refreshAntispoofFlows();

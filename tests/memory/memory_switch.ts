@@ -81,8 +81,9 @@ export class MemorySwitch implements Switch {
     return this.#call("ensureBridge", [], () => "netdev");
   }
 
-  ports(): Promise<PortRow[]> {
-    return this.#call("ports", [], () => [...this.rows.values()]);
+  ports(names?: readonly string[]): Promise<PortRow[]> {
+    const isAsked = (row: PortRow) => names === undefined || names.includes(row.name);
+    return this.#call("ports", [], () => [...this.rows.values()].filter(isAsked));
   }
 
   addPort(desired: PortSpec): Promise<void> {

@@ -191,16 +191,12 @@ export class WarmPool {
     this.#lastTakenMs = this.#deps.clock.now();
     this.#lastUsed.set(keys.network(network.tenant, network.name), this.#lastTakenMs);
     this.signal.notify();
-    const port = [...this.#free.values()].find((one) => this.#isOf(one, network));
+    const wanted = this.#poolNetwork(network, 0);
+    const port = wanted && [...this.#free.values()].find((one) => isSame(one, wanted));
     if (!port) return undefined;
     this.#free.delete(port.name);
     this.#reserved.add(port.name);
     return port;
-  }
-
-  #isOf(port: FreePort, record: NetworkRecord): boolean {
-    const network = this.#poolNetwork(record, 0);
-    return network !== undefined && isSame(port, network);
   }
 
   #isBusy(name: string): boolean {

@@ -98,7 +98,7 @@ export class WarmPorts {
   /** Takes ports from their pods, which have no network any more; the ports are free, or removed, with `linksGone`. */
   async detach(names: readonly string[]): Promise<{ readonly linksGone: Promise<void> }> {
     const { switch: ovs, linkRemovals } = this.#deps;
-    const rows = (await ovs.ports()).filter(({ name }) => names.includes(name));
+    const rows = await ovs.ports(names);
     const withoutRow = names.filter((name) => !rows.some((row) => row.name === name));
     const used = rows.flatMap((row) => {
       const attachment = attachmentFromPort(row) ?? this.#unclear.get(row.name);

@@ -64,7 +64,11 @@ export async function assignPort(
   const ofport = row.ofport ?? requested;
   if (ofport === undefined) throw unusable(spec.name, "it has no OpenFlow number");
   if (row.tag !== spec.tag) throw unusable(spec.name, `it has access tag ${row.tag}`);
-  refuseSharedTag(rows.ports(), spec);
+  // A port of the same network was parked, which no port of another network can share its tag with.
+  const isSame = ["tenant", "network"].every((key) =>
+    row.externalIds[key] === spec.externalIds[key]
+  );
+  if (!isSame) refuseSharedTag(rows.ports(), spec);
   const committed = commits.submit({ do: "ids", spec, uuid });
   try {
     await changes.forward({ spec, ofport, committed }, endMs);
@@ -94,9 +98,9 @@ export async function parkPorts(
   ) => [row.ofport ?? [], requested ?? []]);
   await driver.deleteFlows([...new Set(numbers.flat())], endMs);
   const jobs = present.map(({ spec, port: { uuid } }) => commits.submit({ do: "ids", spec, uuid }));
-  const committed = Promise.all(jobs);
-  await withDeadline(endMs, "no commit of the parked ports", committed);
-  await driver.deleted(endMs);
+  const committed = withDeadline(endMs, "no commit of the parked ports", Promise.all(jobs));
+  const [deleted, parked] = await Promise.allSettled([driver.deleted(endMs), committed]);
+  for (const result of [deleted, parked]) if (result.status === "rejected") throw result.reason;
 }
 
 function parkedPort(rows: RowCache, name: string): OurPort {

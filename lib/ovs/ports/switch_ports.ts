@@ -71,10 +71,11 @@ class PortSwitch implements Switch {
     return ensureBridge(this.#tools, this.#options, this.#deadline());
   }
 
-  async ports(): Promise<PortRow[]> {
+  async ports(names?: readonly string[]): Promise<PortRow[]> {
     // A row whose port has failed and is being removed is not reported: no caller should adopt it.
     const leaving = new Set(this.#changes.leaving);
-    const rows = (await this.#driver.rows(this.#deadline())).ports();
+    const cache = await this.#driver.rows(this.#deadline());
+    const rows = names ? names.flatMap((name) => cache.port(name)?.row ?? []) : cache.ports();
     return rows.filter(({ name }) => !leaving.has(name) && !this.#changes.leaving.has(name));
   }
 
