@@ -29,7 +29,7 @@ export interface ApplyClaimDeps {
   readonly tags: Pick<LocalTags, "tagOf">;
   readonly policies: Pick<PolicyEnforcer, "ensureFor">;
   readonly fabric: Pick<FabricSync, "ensure">;
-  readonly reach: Pick<ReachSync, "ready" | "ensure">;
+  readonly reach: Pick<ReachSync, "ready" | "ensureFor">;
   readonly clock: Clock;
   readonly log: Log;
   /** Notified where a rollback has to be finished by the next reconciliation. */
@@ -69,7 +69,7 @@ export async function applyClaim(
     throw error;
   }
   // Without it nothing of the pod gets further than its own network, so it need not come first.
-  const reaching = deps.reach.ensure();
+  const reaching = deps.reach.ensureFor(claim.attachments);
   let recording: Promise<void> | undefined;
   const record = () => recording ??= recordReady(store, fresh, claim.pendingAs);
   const results = await carryOut(plumbing, steps, () => {

@@ -5,6 +5,7 @@
 // A host without such networks has none of this, and the code for it is not loaded.
 
 import type { Hindrance } from "../../net/host/host_stack.ts";
+import type { AttachmentRecord } from "../../intent/records.ts";
 import { Coalesced } from "../../util/async/coalesced.ts";
 import { KeyedQueue } from "../../util/async/keyed_queue.ts";
 import { type Fault, type FaultCode, faultFrom } from "../../util/errors.ts";
@@ -60,6 +61,16 @@ export class ReachSync {
     const { store: { documents }, host } = this.#deps;
     const lacksNumber = this.#isWanted() && hostNumberOf(documents, host) === undefined;
     return lacksNumber ? this.ensure() : Promise.resolve();
+  }
+
+  /**
+   * Makes what new attachments need beside their ports. In a network that owns its subnet, once it is there, that
+   * is nothing: a set-up does not wait for what pods elsewhere have changed. Never faults.
+   */
+  ensureFor(attachments: readonly AttachmentRecord[]): Promise<void> {
+    const isThere = (one: AttachmentRecord) =>
+      one.alias === undefined && this.#work?.hasNetwork(`${one.tenant}/${one.network}`);
+    return attachments.every(isThere) ? Promise.resolve() : this.ensure();
   }
 
   /** Makes all of it as the records say now. Never faults. */

@@ -70,6 +70,11 @@ export class ReachWork {
     };
   }
 
+  /** Reports whether the flows of a network (`tenant/network`) are there. */
+  hasNetwork(id: string): boolean {
+    return this.#installed?.model.networks.some((one) => one.id === id) ?? false;
+  }
+
   /** Reports whether somebody else has changed what was made. Faults: those of the drivers. */
   async hasDrifted(): Promise<boolean> {
     const { driver, stack } = this.#deps;

@@ -60,7 +60,7 @@ async function start(broken: { readonly at?: string; readonly hasNetwork?: boole
     tags: { tagOf: () => 100 },
     policies: { ensureFor: async (tags) => await act(`policies ${tags().join()}`) },
     fabric: { ensure: () => act("fabric") },
-    reach: { ready: () => Promise.resolve(), ensure: () => Promise.resolve() },
+    reach: { ready: () => Promise.resolve(), ensureFor: () => Promise.resolve() },
     clock: { now: () => 0, wallMs: () => 0 },
     log: createLog({ write: () => {} }),
     reconcileSignal: { notify: () => void done.push("notify") },
@@ -100,7 +100,7 @@ Deno.test("applyClaim() makes reach beside the port, once the host has its numbe
   const made = Promise.withResolvers<void>();
   const reach = {
     ready: () => Promise.resolve(void done.push("number")),
-    ensure: () => (done.push("reach"), made.promise),
+    ensureFor: () => (done.push("reach"), made.promise),
   };
   let hasEnded = false;
   const applying = applyClaim({ ...deps, reach }, await committed(cache, [attachment("a")]))

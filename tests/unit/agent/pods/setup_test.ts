@@ -310,7 +310,7 @@ function setupDepsOf({ host, cache, agent, time }: MemoryAgent): SetupDeps {
   const warmPorts = new WarmPorts({ ...parts, warmLinks: host.warmLinks });
   const plumbing = createPlumbing({ ...parts, warmPorts });
   const fabric = { ensure: () => Promise.resolve() };
-  const reach = { ready: () => Promise.resolve(), ensure: () => Promise.resolve() };
+  const reach = { ready: () => Promise.resolve(), ensureFor: () => Promise.resolve() };
   const policies = { ensureFor: () => Promise.resolve() };
   let ids = 0;
   return {

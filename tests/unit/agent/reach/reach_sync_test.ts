@@ -52,8 +52,9 @@ Deno.test("a further set-up in a network that owns its subnet changes neither fl
   await agent.apply([{ ...OPEN, Endpoints: [{ Container: "web" }, { Container: "db" }] }]);
   await agent.setUp(startPod(agent.host, "web"));
   agent.host.reachSwitch.recorder.calls.length = 0;
+  agent.host.hostStack.recorder.calls.length = 0;
   await agent.setUp(startPod(agent.host, "db"));
-  assertEquals(agent.host.reachSwitch.recorder.calls, []);
+  assertEquals(callsOf(agent), []);
 });
 
 Deno.test("set-ups of one moment in an aliased network are one change of flows and packet filter", async () => {
