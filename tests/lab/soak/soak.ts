@@ -185,10 +185,10 @@ export class Soak implements AsyncDisposable {
     return {
       links: (await Promise.all(hosts.map(({ netns }) => settledLinks(netns)))).flat(),
       ports: (await Promise.all(hosts.map(({ ovs }) => ovs.vsctl("list-ports", "contivBridge"))))
-        .flatMap((text) => text.split("\n")),
+        .flatMap((text) => text.split("\n").sort().filter((name) => !isWarmPort(name))),
       records,
       namespaces: (await run("ip", ["netns"])).split("\n").map((line) => line.split(" ")[0]!)
-        .sort(),
+        .filter((name) => !name.startsWith("k8contivnet-")).sort(),
       files: files.map((all) => all.filter((file) => !isToEtcd(file))),
       isPoolSmall: files.every((all) => all.filter(isToEtcd).length <= POOL),
     };
