@@ -3,7 +3,14 @@
 
 import { ChangedKeys } from "./changed_keys.ts";
 import { folderOf, whyUnreadable } from "./readable.ts";
-import type { AttachmentRecord, Document, Documents, EndpointRecord } from "./records.ts";
+import { isDistributed } from "./reach_settings.ts";
+import type {
+  AttachmentRecord,
+  Document,
+  Documents,
+  EndpointRecord,
+  NetworkRecord,
+} from "./records.ts";
 
 /** Names of the groups in which documents are found. */
 export const groups = {
@@ -22,6 +29,8 @@ export const groups = {
   /** Endpoints that set-ups made, not the intent. */
   dynamicEndpoints: "dynamic endpoints",
   endpointsAt: (tenant: string, network: string) => `endpoints at ${tenant}/${network}`,
+  /** Networks with a distributed gateway: each set-up asks whether there is one. */
+  distributedNetworks: "distributed networks",
   /** Claims on addresses of a network. */
   addressesAt: (tenant: string, network: string) => `addresses at ${tenant}/${network}`,
   /** Other claims: VLANs, VNIs, subnets. */
@@ -36,8 +45,11 @@ export function groupsOf(key: string, value: unknown): string[] {
   const folder = folderOf(key);
   if (folder === "endpoints") return endpointGroups(value as EndpointRecord);
   if (folder === "claims") return [claimGroup(key)];
-  const own = folder === "attachments" ? attachmentGroups(value as AttachmentRecord) : [];
-  return [groups.folder(folder), ...own];
+  if (folder === "attachments") {
+    return [groups.folder(folder), ...attachmentGroups(value as AttachmentRecord)];
+  }
+  const isOpen = folder === "networks" && isDistributed(value as NetworkRecord);
+  return isOpen ? [groups.folder(folder), groups.distributedNetworks] : [groups.folder(folder)];
 }
 
 const ADDRESSES = "claims/ip/";

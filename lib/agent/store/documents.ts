@@ -1,12 +1,7 @@
 // Typed queries on the cached documents; they return only records that this version can read.
 
 import { documentsIn, groups } from "../../intent/indexed_documents.ts";
-import {
-  idOf,
-  isDistributed,
-  type ReachSettings,
-  reachSettings,
-} from "../../intent/reach_settings.ts";
+import { idOf, type ReachSettings, reachSettings } from "../../intent/reach_settings.ts";
 import { readableAt, whyUnreadable } from "../../intent/readable.ts";
 import {
   type AttachmentRecord,
@@ -119,7 +114,8 @@ export function connectionOf(documents: Documents, network: NetworkRecord): Reac
 
 /** Returns the networks with a distributed gateway, in the order of `tenant/network`. */
 export function distributedNetworksOf(documents: Documents): NetworkRecord[] {
-  return networksOf(documents).filter(isDistributed).sort((a, b) => idOf(a) < idOf(b) ? -1 : 1);
+  return find<NetworkRecord>(documents, groups.distributedNetworks)
+    .sort((a, b) => idOf(a) < idOf(b) ? -1 : 1);
 }
 
 /** Returns the key of an attachment's document. */

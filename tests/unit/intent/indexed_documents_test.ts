@@ -126,3 +126,23 @@ Deno.test("IndexedDocuments finds what a walk finds, whatever was written and de
   );
   assert(found > cases(200), `${found}`);
 });
+
+Deno.test("a network is in the group of distributed gateways while it has one", () => {
+  const documents = new IndexedDocuments();
+  const network = {
+    ...{ schema: 1, tenant: "t", name: "n", encap: "vlan", tag: 1 },
+    ...{ subnet: "10.0.0.0/24", tagBy: "intent", subnetBy: "intent" },
+  };
+  const found = () => documentsIn(documents, groups.distributedNetworks).map(([key]) => key);
+  const put = (more: object) => {
+    documents.set("networks/t/n", { value: { ...network, ...more }, revision: 1 });
+    return found();
+  };
+  assertEquals(put({}), []);
+  assertEquals(put({ owner: true }), ["networks/t/n"]);
+  assertEquals(put({ aliasedBecause: "u/n" }), ["networks/t/n"]);
+  assertEquals(put({ gatewayType: "external" }), []);
+  put({ owner: true });
+  documents.delete("networks/t/n");
+  assertEquals(found(), []);
+});
