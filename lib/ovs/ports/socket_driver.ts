@@ -195,13 +195,17 @@ class SocketDriver implements PortDriver {
     endMs: number,
   ): Promise<number> {
     let check = connection.addFlows(portFlows(ofport, spec, this.#options));
+    // A parked port is there already: flows and row are waited for together.
+    const handled = connection.ports.get(spec.name) === ofport ? connection.barrier() : undefined;
+    handled?.catch(() => {}); // awaited below
     await withDeadline(endMs, "ovsdb-server did not commit", committed);
     const seen = await this.#present(connection, spec.name, endMs);
     if (seen !== ofport) {
       connection.deleteFlows(antispoofCookie(ofport), EXACT_COOKIE);
       check = connection.addFlows(portFlows(seen, spec, this.#options));
     }
-    await withDeadline(endMs, "ovs-vswitchd did not finish the port", connection.barrier());
+    const done = seen === ofport && handled ? handled : connection.barrier();
+    await withDeadline(endMs, "ovs-vswitchd did not finish the port", done);
     check();
     await withDeadline(
       endMs,
