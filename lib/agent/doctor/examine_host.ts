@@ -32,13 +32,31 @@ const GROUPS: readonly (readonly [group: string, check: GroupCheck])[] = [
 
 const GROUP_MS = 2_500;
 
-/** Returns what is known of the agent at `socket`: its answer, or why there is none. */
-async function healthAt(socket: string): Promise<HealthAnswer | Fault> {
+/** Returns what is known of the agent: its answer, or why there is none. */
+async function healthOf(ask: () => Promise<HealthAnswer>): Promise<HealthAnswer | Fault> {
   try {
-    return await askAgent({ socket, method: "GET", path: "/v1/health", limitMs: CALL_MS });
+    return await ask();
   } catch (error) {
     return faultFrom(error);
   }
+}
+
+// An agent that has just started connects to Open vSwitch within milliseconds.
+const LOOKS = 5;
+const LOOK_MS = 80;
+
+/** Returns the agent's state; one that is connecting to Open vSwitch at this moment is given a little time. */
+export async function settledHealth(
+  ask: () => Promise<HealthAnswer>,
+  pause: (ms: number) => Promise<void>,
+): Promise<HealthAnswer | Fault> {
+  let health = await healthOf(ask);
+  for (let looks = 1; looks < LOOKS; looks++) {
+    if (health instanceof Fault || (health.ovsdb === "up" && health.openflow === "up")) break;
+    await pause(LOOK_MS);
+    health = await healthOf(ask);
+  }
+  return health;
 }
 
 /** Where things are if no agent has ever said otherwise: the defaults of its flags. */
@@ -73,7 +91,10 @@ async function settingsAt(
 /** Checks this host, whose agent listens at `socket`. Never rejects for what it finds. */
 export async function examineHost(socket: string): Promise<DoctorAnswer> {
   const machine = thisMachine();
-  const health = await healthAt(socket);
+  const health = await settledHealth(
+    () => askAgent({ socket, method: "GET", path: "/v1/health", limitMs: CALL_MS }),
+    (ms) => new Promise((done) => setTimeout(done, ms)),
+  );
   const settings = await settingsAt(machine, socket, health);
   return await examine({ machine, socket, health, settings, version: VERSION });
 }

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { CheckItem } from "../../../../lib/agent/api.ts";
 import { isBelow } from "../../../../lib/agent/doctor/check_switch.ts";
-import { examine } from "../../../../lib/agent/doctor/examine_host.ts";
+import { examine, settledHealth } from "../../../../lib/agent/doctor/examine_host.ts";
 import { doctorLines } from "../../../../lib/cli/doctor.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { fakeShell } from "../../cli/fake_shell.ts";
@@ -411,4 +411,15 @@ Deno.test("isBelow() compares versions by their numbers", () => {
   assertEquals(isBelow("3.1.0", "3.1.0"), false);
   assertEquals(isBelow("3.10.1", "3.9.9"), false);
   assertEquals(isBelow("2.11.0-pre1", "2.11.1"), true);
+});
+
+Deno.test("an agent that is connecting to Open vSwitch is asked again, one that stays away is reported", async () => {
+  const pause = () => Promise.resolve();
+  const down = { ...HEALTH, openflow: "down" as const };
+  let asked = 0;
+  const settling = await settledHealth(() => Promise.resolve(++asked < 3 ? down : HEALTH), pause);
+  assertEquals([settling, asked], [HEALTH, 3]);
+  assertEquals(await settledHealth(() => Promise.resolve(down), pause), down);
+  const gone = new Fault("unavailable", "gone");
+  assertEquals(await settledHealth(() => Promise.reject(gone), pause), gone);
 });
