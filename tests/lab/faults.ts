@@ -61,9 +61,9 @@ export async function tracesOf(host: Host): Promise<Traces> {
     // That which holds the inner ends of warm ports is made with the first of them.
     namespaces: (await run("ls", ["/run/netns"])).split("\n")
       .filter((name) => !name.startsWith("k8contivnet-")).sort(),
-    // SQLite makes and removes these two as it likes.
-    // FIFOs that the agent creates ahead are no call's.
-    files: files.filter((name) => !/-(wal|shm)$|\/free\.\d+$/.test(name)).sort(),
+    // SQLite makes and removes these two as it likes; FIFOs are created ahead of calls; events are
+    // written some seconds after them, to stay.
+    files: files.filter((name) => !/-(wal|shm)$|\/free\.\d+$|\/events\.json$/.test(name)).sort(),
   };
 }
 

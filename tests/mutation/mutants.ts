@@ -737,11 +737,6 @@ export const mutants: readonly Mutant[] = [
       "onLinked();",
     ],
     [
-      "a rollback does not wait for the record that is being written",
-      "await recording?.catch(() => {}); // the rollback follows what is being written",
-      "",
-    ],
-    [
       "a pod's port comes before its policies",
       "await deps.policies.ensureFor(() => tagsOf(deps, claim.attachments));",
       "",

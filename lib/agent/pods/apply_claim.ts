@@ -82,10 +82,8 @@ export async function applyClaim(
   const done = results.flatMap((one) => one.status === "fulfilled" ? [one.value] : []);
   const attachments = claim.attachments.map((one) => asAttached(one, done));
   try {
-    if (failed) {
-      await recording?.catch(() => {}); // the rollback follows what is being written
-      throw failed.reason;
-    }
+    // What is still being recorded fails: the rollback removes what it checks.
+    if (failed) throw failed.reason;
     await record();
     // Those that got another port than was planned.
     const moved = attachments.filter((one, at) => one !== claim.attachments[at]);

@@ -142,17 +142,23 @@ Deno.test("applyClaim() releases what is being recorded as ready where its port 
   const claim = await committed(cache, [one]);
   const slow = Promise.withResolvers<void>();
   const commit = store.commit.bind(store);
+  const waiting: Promise<void>[] = [slow.promise];
+  const ended: string[] = [];
   store.commit = async (checks, writes) => {
-    await slow.promise;
-    return await commit(checks, writes);
+    await waiting.pop();
+    const result = await commit(checks, writes);
+    ended.push(result.done ? "written" : "conflict");
+    return result;
   };
   const apply: ApplyClaimDeps["plumbing"]["apply"] = (_, onLinked = () => {}) => {
     onLinked();
-    setTimeout(() => slow.resolve(), 10);
     return Promise.reject(refused);
   };
   const broken = { ...deps, plumbing: { ...deps.plumbing, apply } };
   await assertRejects(() => applyClaim(broken, claim), Fault, "refused by the test");
+  slow.resolve();
+  while (ended.length < 2) await pause();
+  assertEquals(ended, ["written", "conflict"]);
   assertEquals([stateOf(cache, one), await store.get(attachmentKey(one))], [undefined, undefined]);
 });
 

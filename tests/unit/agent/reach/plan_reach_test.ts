@@ -136,6 +136,20 @@ Deno.test("planReach() shows aliases, and settings of the cluster", () => {
   assertEquals(one?.local[0]?.alias, { address: "10.0.0.9", hairpin: "10.0.0.137" });
 });
 
+Deno.test("planReach() takes this host's tunnel address from its flags, and no alias in an owner's network", () => {
+  const model = planReach(
+    documentsOf(
+      network("t", "n"),
+      host("h1", 1, "192.0.2.1"),
+      host("h2", 2, "192.0.2.2"),
+      pod("h1", "t/n", 1, { alias: "100.64.0.9" }),
+    ),
+    { ...view, vtepIp: "192.0.2.9" },
+  );
+  assertEquals([model?.self.vtep, model?.others[0]?.vtep], ["192.0.2.9", "192.0.2.2"]);
+  assertEquals(model?.networks[0]?.local[0]?.alias, undefined);
+});
+
 Deno.test("planReach() routes within a tenant by one side's wish, across tenants by both", () => {
   const routed = (more: Record<string, Parts> = {}) =>
     planReach(
