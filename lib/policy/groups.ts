@@ -173,6 +173,7 @@ function isSameButLabels(a: Endpoint, b: Endpoint): boolean {
   return a.tenant === b.tenant && a.address === b.address && a.group === b.group &&
     a.here?.tag === b.here?.tag && a.here?.mac === b.here?.mac &&
     a.here?.isDistributed === b.here?.isDistributed &&
+    a.network === b.network && a.routedTo?.join() === b.routedTo?.join() &&
     a.pod?.namespace === b.pod?.namespace && a.pod?.name === b.pod?.name &&
     JSON.stringify(a.ports) === JSON.stringify(b.ports);
 }

@@ -26,6 +26,10 @@ export interface Endpoint {
   /** Unique. */
   readonly id: string;
   readonly tenant: string;
+  /** `tenant/network`, where other networks may be routed to it. */
+  readonly network?: string;
+  /** Networks (`tenant/network`), also of other tenants, that its own is routed to. @default none */
+  readonly routedTo?: readonly string[];
   /** IPv4 address as a number. */
   readonly address: number;
   /** Group of the tenant, by contiv's policies. */
@@ -38,6 +42,18 @@ export interface Endpoint {
   readonly ports: readonly ContainerPort[];
   /** Its port on this host; absent where it is on another one. */
   readonly here?: Here | undefined;
+}
+
+/**
+ * Reports whether rules that guard `subject` mean `peer` where they name pods: networks of different tenants may have
+ * the same addresses, so only what its packets may come from or go to.
+ */
+export function isPeerOf(
+  subject: Pick<Endpoint, "tenant" | "routedTo">,
+  peer: Pick<Endpoint, "tenant" | "network">,
+): boolean {
+  if (peer.tenant === subject.tenant) return true;
+  return peer.network !== undefined && (subject.routedTo?.includes(peer.network) ?? false);
 }
 
 /** A pod as the Kubernetes API reports it, as far as policies need it. */

@@ -2,7 +2,7 @@
 // from which the flows are made: for `trace`.
 
 import { subnetHas } from "../ipam/subnets.ts";
-import type { Direction, Endpoint } from "./input.ts";
+import { type Direction, type Endpoint, isPeerOf } from "./input.ts";
 import type { BoundRule, PolicyModel } from "./model.ts";
 import {
   isBefore,
@@ -80,7 +80,7 @@ function matches(model: PolicyModel, bound: BoundRule, packet: Packet): boolean 
     : [find(packet.from), find(packet.to)];
   const address = isIn ? packet.source : packet.destination;
   if (!subject) return false;
-  const isMember = peer !== undefined && peer.tenant === subject.tenant &&
+  const isMember = peer !== undefined && isPeerOf(subject, peer) &&
     bound.peers.some(({ members }) => members.has(peer.id));
   const isPeer = isMember || !rule.peers || rule.peers.some((one) => isInBlock(one, address));
   // Only pods name their ports: the names of addresses in a block are not known.

@@ -1,7 +1,8 @@
 // Which endpoints must be compiled again: those with a changed record, attachment or pod, and those on
-// this host whose network got another access tag or kind of gateway. Needs no scan if it is known which records changed.
+// this host whose network got another access tag or kind of gateway, and those whose network is routed
+// otherwise. Needs no scan if it is known which records changed.
 
-import { isDistributed } from "../../intent/reach_settings.ts";
+import { idOf, isDistributed } from "../../intent/reach_settings.ts";
 import { readableAt } from "../../intent/readable.ts";
 import type {
   AttachmentRecord,
@@ -10,7 +11,7 @@ import type {
   NetworkRecord,
 } from "../../intent/records.ts";
 import { keys } from "../../intent/records.ts";
-import { attachmentsOf, endpointKeyOf, findNetwork } from "../store/documents.ts";
+import { attachmentsOf, endpointKeyOf, findNetwork, routesIn } from "../store/documents.ts";
 import { AttachmentIndex } from "./attachment_index.ts";
 
 /** Input of ChangedEndpoints. */
@@ -33,6 +34,8 @@ export interface EndpointFacts {
   readonly tag: number | undefined;
   /** Whether it is on this host, and its network has a distributed gateway. */
   readonly isDistributed: boolean;
+  /** Networks (`tenant/network`) that its own is routed to. */
+  readonly routedTo: readonly string[];
 }
 
 /** A network on this host. */
@@ -41,11 +44,14 @@ interface Place {
   readonly isDistributed: boolean;
 }
 
+const NO_ROUTES: readonly string[] = [];
+
 /** Follows the endpoints of all hosts. */
 export class ChangedEndpoints {
   readonly #attachments = new AttachmentIndex();
   /** The networks of this host's endpoints. */
   #places: ReadonlyMap<string, Place> = new Map();
+  #routes: ReadonlyMap<string, readonly string[]> = new Map();
 
   /** Returns all endpoints that may have changed, in the order of the records. */
   follow(input: EndpointInput): EndpointFacts[] {
@@ -59,6 +65,7 @@ export class ChangedEndpoints {
     }
     for (const pod of pods) for (const key of this.#attachments.endpointsOf(pod)) again.add(key);
     for (const key of this.#retagged(input)) again.add(key);
+    for (const key of this.#rerouted(input)) again.add(key);
     return inOrder(again, documents).flatMap((key): EndpointFacts[] => {
       const record = readableAt<EndpointRecord>(documents, key);
       // An unreadable record keeps its last known content.
@@ -67,13 +74,31 @@ export class ChangedEndpoints {
       const isHere = attachment?.host === host;
       const place = isHere ? this.#places.get(networkKeyOf(attachment)) : undefined;
       const { tag, isDistributed = false } = place ?? {};
-      return [{ key, record, attachment, tag, isDistributed }];
+      const id = idOf({ tenant: record.tenant, name: record.network });
+      const routedTo = this.#routes.get(id) ?? NO_ROUTES;
+      return [{ key, record, attachment, tag, isDistributed, routedTo }];
     });
   }
 
   #allOf(documents: EndpointInput["documents"]): Iterable<string> {
     this.#attachments.clear();
     return documents.keys();
+  }
+
+  /** Returns the endpoints whose networks are routed otherwise than before. */
+  #rerouted({ documents, changed }: EndpointInput): string[] {
+    const isAbout = (key: string) => key.startsWith("networks/") || key.startsWith("tenants/");
+    if (changed && ![...changed].some(isAbout)) return [];
+    const before = this.#routes;
+    const now = this.#routes = routesIn(documents);
+    const textOf = (routes: typeof before, id: string) => routes.get(id)?.join() ?? "";
+    const others = [...new Set([...before.keys(), ...now.keys()])]
+      .filter((id) => textOf(before, id) !== textOf(now, id));
+    if (others.length === 0) return [];
+    const prefixes = new Set(others.map((id) => `endpoints/${id}/`));
+    return [...documents.keys()].filter((key) =>
+      prefixes.has(key.slice(0, key.lastIndexOf("/") + 1))
+    );
   }
 
   /** Returns the endpoints on this host whose networks have another tag or gateway than before. */

@@ -79,10 +79,11 @@ export class Compiler {
     const { fresh, gone: ended } = this.#pods.follow(kube.pods);
     const pods = [...fresh.map(fullName), ...ended];
     const news = this.#endpoints.follow({ documents, changed, pods, host, tagOf });
-    for (const { key, record, attachment, tag, isDistributed } of news) {
+    for (const { key, record, attachment, ...place } of news) {
       const pod = attachment && this.#podOf(attachment);
-      if (this.#isKnown(key, record, attachment, pod, tag, isDistributed)) continue;
-      this.model.setEndpoint(policyEndpoint(record, attachment, { pod, tag, isDistributed }));
+      const { tag, isDistributed, routedTo } = place;
+      if (this.#isKnown(key, record, attachment, pod, tag, isDistributed, routedTo)) continue;
+      this.model.setEndpoint(policyEndpoint(record, attachment, { pod, ...place }));
     }
     this.#forget(gone);
     return this.flows.changes();

@@ -7,6 +7,7 @@ import {
   keys,
   type TenantRecord,
 } from "../../intent/records.ts";
+import { idOf } from "../../intent/reach_settings.ts";
 import { parseAddress } from "../../ipam/subnets.ts";
 import type {
   ContivRule,
@@ -103,15 +104,16 @@ export function attachmentByEndpoint(documents: Documents): Map<string, Attachme
 
 /**
  * Returns an endpoint as input of policies; `tag` is its access tag if it is on this host, `isDistributed` says
- * whether its network has a distributed gateway.
+ * whether its network has a distributed gateway, `routedTo` which networks that one is routed to.
  */
 export function policyEndpoint(
   record: EndpointRecord,
   attachment: AttachmentRecord | undefined,
-  { pod, tag, isDistributed = false }: {
+  { pod, tag, isDistributed = false, routedTo = [] }: {
     readonly pod: KubePod | undefined;
     readonly tag: number | undefined;
     readonly isDistributed?: boolean;
+    readonly routedTo?: readonly string[];
   },
 ): Endpoint {
   const { tenant, network, container, group, labels } = record;
@@ -119,6 +121,8 @@ export function policyEndpoint(
   return {
     id: keys.endpoint(tenant, network, container),
     tenant,
+    network: idOf({ tenant, name: network }),
+    ...routedTo.length > 0 && { routedTo },
     address: parseAddress(attached === undefined ? record.address : bareAddress(attached)),
     group,
     pod: attachment?.pod,

@@ -1,7 +1,7 @@
 // What this host has to know to connect pods with more than their own network, from the records. Pure. The result is
 // computed anew at each change: what differs from before is the drivers' work.
 
-import { clusterSettingsIn, idOf, routesOf } from "../../intent/reach_settings.ts";
+import { clusterSettingsIn, idOf } from "../../intent/reach_settings.ts";
 import {
   type AttachmentRecord,
   type Documents,
@@ -33,6 +33,7 @@ import {
   connectionOf,
   distributedNetworksOf,
   hostNumbersOf,
+  routesIn,
 } from "../store/documents.ts";
 
 /** What planReach() needs beside the records. */
@@ -56,11 +57,7 @@ export function planReach(documents: Documents, view: ReachView): ReachModel | u
   const hosts = hostsIn(documents, range, view);
   const self = hosts.find(({ name }) => name === view.host);
   if (!self) return undefined;
-  const settings = new Map(networks.map((network) => [
-    idOf(network),
-    { tenant: network.tenant, ...connectionOf(documents, network) },
-  ]));
-  const routes = routesOf(settings);
+  const routes = routesIn(documents);
   return {
     self,
     others: hosts.filter((one) => one !== self),

@@ -1,7 +1,7 @@
 // Typed queries on the cached documents; they return only records that this version can read.
 
 import { documentsIn, groups } from "../../intent/indexed_documents.ts";
-import { idOf, type ReachSettings, reachSettings } from "../../intent/reach_settings.ts";
+import { idOf, type ReachSettings, reachSettings, routesOf } from "../../intent/reach_settings.ts";
 import { readableAt, whyUnreadable } from "../../intent/readable.ts";
 import {
   type AttachmentRecord,
@@ -116,6 +116,18 @@ export function connectionOf(documents: Documents, network: NetworkRecord): Reac
 export function distributedNetworksOf(documents: Documents): NetworkRecord[] {
   return find<NetworkRecord>(documents, groups.distributedNetworks)
     .sort((a, b) => idOf(a) < idOf(b) ? -1 : 1);
+}
+
+/** Returns the networks (`tenant/network`) that each one with a distributed gateway is routed to, by its id. */
+export function routesIn(documents: Documents): Map<string, string[]> {
+  return routesOf(
+    new Map(
+      distributedNetworksOf(documents).map((network) => [
+        idOf(network),
+        { tenant: network.tenant, ...connectionOf(documents, network) },
+      ]),
+    ),
+  );
 }
 
 /** Returns the key of an attachment's document. */

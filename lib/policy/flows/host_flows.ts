@@ -2,7 +2,7 @@
 // guards is on this host; then one set of flows for each network of such an endpoint, as networks of
 // different tenants may have the same addresses.
 
-import type { Endpoint } from "../input.ts";
+import { type Endpoint, isPeerOf } from "../input.ts";
 import type { BoundRule, ModelEvents, Side } from "../model.ts";
 import { namedPort, namedSide, type Rule } from "../rules.ts";
 import { GuardedEndpoints } from "./guarded_endpoints.ts";
@@ -14,7 +14,9 @@ import { Numbers, Slots } from "./slots.ts";
 /** A rule part in one network of this host. */
 interface NetworkPart {
   readonly slot: number;
-  readonly tenant: string;
+  readonly tag: number;
+  /** One of the guarded endpoints: which peers all of them have. */
+  readonly subject: Endpoint;
   /** How many guarded endpoints there are. */
   subjects: number;
 }
@@ -24,7 +26,7 @@ interface LocalRule {
   readonly bound: BoundRule;
   readonly parts: Map<
     string,
-    { readonly part: RulePart; readonly byTag: Map<number, NetworkPart> }
+    { readonly part: RulePart; readonly inNetworks: Map<string, NetworkPart> }
   >;
   /** Guarded endpoints on this host, by id. */
   readonly subjects: Map<string, Endpoint>;
@@ -100,7 +102,7 @@ export class HostFlows implements ModelEvents {
     const local: LocalRule = { bound, parts: new Map(), subjects: new Map() };
     this.#rules.set(bound, local);
     const part = numberedPart(rule);
-    if (part) local.parts.set("", { part, byTag: new Map() });
+    if (part) local.parts.set("", { part, inNetworks: new Map() });
     if (namedSide(rule) === "subjects") return local;
     for (const { members } of bound.peers) {
       for (const endpoint of members.values()) this.#addNamedParts(local, endpoint);
@@ -109,20 +111,21 @@ export class HostFlows implements ModelEvents {
   }
 
   #addSubject(bound: BoundRule, endpoint: Endpoint): void {
-    const { here, tenant } = endpoint;
+    const { here } = endpoint;
     if (!here) return;
     const local = this.#ensureLocal(bound);
     if (local.subjects.has(endpoint.id)) return;
     local.subjects.set(endpoint.id, endpoint);
     const { rule } = bound;
     if (namedSide(rule) === "subjects") this.#addNamedParts(local, endpoint);
-    for (const { part, byTag } of local.parts.values()) {
+    for (const { part, inNetworks } of local.parts.values()) {
       if (!isNamed(part, "subjects", endpoint)) continue;
-      let inNetwork = byTag.get(here.tag);
+      let inNetwork = inNetworks.get(networkKey(endpoint));
       if (!inNetwork) {
-        inNetwork = { slot: this.#slots.take(tableOf(part)), tenant, subjects: 0 };
-        byTag.set(here.tag, inNetwork);
-        this.#partFlows(local, { part, tag: here.tag, inNetwork }, "add");
+        const slot = this.#slots.take(tableOf(part));
+        inNetwork = { slot, tag: here.tag, subject: endpoint, subjects: 0 };
+        inNetworks.set(networkKey(endpoint), inNetwork);
+        this.#partFlows(local, { part, inNetwork }, "add");
       }
       inNetwork.subjects++;
       this.#subjectFlow(part, inNetwork, endpoint, "add");
@@ -134,14 +137,14 @@ export class HostFlows implements ModelEvents {
     const { here } = endpoint;
     if (!here || !local?.subjects.delete(endpoint.id)) return;
     const { rule } = local.bound;
-    for (const { part, byTag } of local.parts.values()) {
-      const inNetwork = byTag.get(here.tag);
+    for (const { part, inNetworks } of local.parts.values()) {
+      const inNetwork = inNetworks.get(networkKey(endpoint));
       if (!inNetwork || !isNamed(part, "subjects", endpoint)) continue;
       this.#subjectFlow(part, inNetwork, endpoint, "remove");
       if (--inNetwork.subjects > 0) continue;
-      this.#partFlows(local, { part, tag: here.tag, inNetwork }, "remove");
+      this.#partFlows(local, { part, inNetwork }, "remove");
       this.#slots.release(tableOf(part), inNetwork.slot);
-      byTag.delete(here.tag);
+      inNetworks.delete(networkKey(endpoint));
     }
     if (local.subjects.size === 0) this.#rules.delete(local.bound);
     if (rule.action === "deny") this.#guarded.change(endpoint, rule.direction, -1);
@@ -166,7 +169,7 @@ export class HostFlows implements ModelEvents {
       const number = namedPort(endpoint, service);
       const key = `${service.protocol} ${service.named} ${number}`;
       if (number === undefined || parts.has(key)) continue;
-      parts.set(key, { part: namedPart(bound.rule, service, number), byTag: new Map() });
+      parts.set(key, { part: namedPart(bound.rule, service, number), inNetworks: new Map() });
     }
   }
 
@@ -177,10 +180,13 @@ export class HostFlows implements ModelEvents {
     verb: "add" | "remove",
   ): void {
     const { rule } = part;
-    const { tag = 0 } = endpoint.here ?? {};
     const only = part.services?.length === 1 ? [part.services[0]] : [];
     const subject = `${REGISTERS[rule.direction].subject}=${addressMatch(endpoint.address)}`;
-    const key = ruleFlowKey(part, inNetwork, [networkMatch(tag), subject, ...only].join());
+    const key = ruleFlowKey(
+      part,
+      inNetwork,
+      [networkMatch(inNetwork.tag), subject, ...only].join(),
+    );
     const count = clausesOf(part);
     if (count > 1) {
       const clause = `${inNetwork.slot},1/${count}`;
@@ -195,11 +201,7 @@ export class HostFlows implements ModelEvents {
   /** Flows that a part needs in a network, whatever its subjects there are. */
   #partFlows(
     { bound }: LocalRule,
-    { part, tag, inNetwork }: {
-      readonly part: RulePart;
-      readonly tag: number;
-      readonly inNetwork: NetworkPart;
-    },
+    { part, inNetwork }: { readonly part: RulePart; readonly inNetwork: NetworkPart },
     verb: "add" | "remove",
   ): void {
     const { rule, services = [] } = part;
@@ -215,18 +217,18 @@ export class HostFlows implements ModelEvents {
     else this.#table.removeWhole(whole, rule.id);
     if (services.length > 1) {
       for (const service of services) {
-        const key = ruleFlowKey(part, inNetwork, `${networkMatch(tag)},${service}`);
+        const key = ruleFlowKey(part, inNetwork, `${networkMatch(inNetwork.tag)},${service}`);
         change(key, `${inNetwork.slot},${count}/${count}`);
       }
     }
     if (!part.hasPeers) return;
     for (const block of part.blocks) {
-      change(this.#peerFlowKey(part, tag, inNetwork, block), `${inNetwork.slot},2/${count}`);
+      change(this.#peerFlowKey(part, inNetwork, block), `${inNetwork.slot},2/${count}`);
     }
     for (const { members } of bound.peers) {
       for (const peer of members.values()) {
-        if (peer.tenant !== inNetwork.tenant || !isNamed(part, "peers", peer)) continue;
-        const key = this.#peerFlowKey(part, tag, inNetwork, addressMatch(peer.address));
+        if (!isPeerOf(inNetwork.subject, peer) || !isNamed(part, "peers", peer)) continue;
+        const key = this.#peerFlowKey(part, inNetwork, addressMatch(peer.address));
         change(key, `${inNetwork.slot},2/${count}`);
       }
     }
@@ -237,19 +239,19 @@ export class HostFlows implements ModelEvents {
     peer: Endpoint,
     change: (key: string, part: string) => void,
   ): void {
-    for (const { part, byTag } of parts.values()) {
+    for (const { part, inNetworks } of parts.values()) {
       if (!part.hasPeers || !isNamed(part, "peers", peer)) continue;
-      for (const [tag, inNetwork] of byTag) {
-        if (peer.tenant !== inNetwork.tenant) continue;
-        const key = this.#peerFlowKey(part, tag, inNetwork, addressMatch(peer.address));
+      for (const inNetwork of inNetworks.values()) {
+        if (!isPeerOf(inNetwork.subject, peer)) continue;
+        const key = this.#peerFlowKey(part, inNetwork, addressMatch(peer.address));
         change(key, `${inNetwork.slot},2/${clausesOf(part)}`);
       }
     }
   }
 
-  #peerFlowKey(part: RulePart, tag: number, inNetwork: NetworkPart, match: string): string {
+  #peerFlowKey(part: RulePart, inNetwork: NetworkPart, match: string): string {
     const register = REGISTERS[part.rule.direction].peer;
-    return ruleFlowKey(part, inNetwork, `${networkMatch(tag)},${register}=${match}`);
+    return ruleFlowKey(part, inNetwork, `${networkMatch(inNetwork.tag)},${register}=${match}`);
   }
 
   #actionOf(rule: Rule): string {
@@ -277,6 +279,11 @@ function ruleFlowKey(part: RulePart, { slot }: NetworkPart, match: string): stri
   const level = clausesOf(part) === 1 ? 0 : Math.min(Math.floor(slot / RULES_OF_LEVEL), LEVELS - 1);
   const weight = priority * 2 + (action === "deny" ? 1 : 0);
   return flowKey(tableOf(part), LOWEST + weight * LEVELS + level, match);
+}
+
+/** Returns the same for endpoints here whose network, and whose peers, are the same. */
+function networkKey({ here, routedTo = [] }: Endpoint): string {
+  return `${here?.tag} ${routedTo.join()}`;
 }
 
 function networkMatch(tag: number): string {

@@ -43,9 +43,10 @@ export function change({ model, flows }: Built, was: RandomWorld, is: RandomWorl
 
 /** Returns a test's endpoint as the model wants it. */
 export function endpointOf(one: PlacedEndpoint): Endpoint {
-  const { id, tenant, group, namespace, labels, ports, tag, isDistributed } = one;
+  const { id, tenant, group, namespace, labels, ports, tag, isDistributed, routedTo } = one;
   return {
-    ...{ id, tenant, group, labels, ports },
+    ...{ id, tenant, group, labels, ports, network: `${tenant}/${one.network}` },
+    ...routedTo && { routedTo },
     address: parseAddress(one.ip),
     pod: { namespace, name: id },
     ...one.isHere ? { here: { tag, mac: macOf(one), ...isDistributed && { isDistributed } } } : {},

@@ -17,6 +17,8 @@ export interface PlacedEndpoint extends TestEndpoint {
   readonly isHere: boolean;
   /** Its network has a distributed gateway. @default false */
   readonly isDistributed?: boolean;
+  /** Networks (`tenant/network`) that its own is routed to. @default none */
+  readonly routedTo?: readonly string[];
 }
 
 /** A world with all that is needed to change it a little. */

@@ -6,7 +6,7 @@ import { BASE_FLOWS } from "../../../lib/ovs/bridge/bridge.ts";
 import { flowText } from "../../../lib/ovs/openflow/flow.ts";
 import { portFlows } from "../../../lib/ovs/ports/port_flows.ts";
 import { trunkFlows } from "../../../lib/ovs/uplink/trunk.ts";
-import type { ContivRule } from "../../../lib/policy/input.ts";
+import type { ContivRule, NetworkPolicy } from "../../../lib/policy/input.ts";
 import { build } from "../policy/build.ts";
 import { Connections } from "../policy/connections.ts";
 import { type Ending, type Fields, FlowMachine } from "../policy/flow_machine.ts";
@@ -31,8 +31,9 @@ export class ExampleBridge {
   readonly flows: readonly string[];
   readonly #machine: FlowMachine;
 
-  constructor(policies: Policies = {}) {
-    const { flows: policyFlows, tags } = policyFlowsOf(policies);
+  /** `kube`: NetworkPolicies; each pod's namespace is its tenant. */
+  constructor(policies: Policies = {}, kube: readonly NetworkPolicy[] = []) {
+    const { flows: policyFlows, tags } = policyFlowsOf(policies, kube);
     const trunk = (ofport: number, vlans: readonly number[]) =>
       trunkFlows({
         ...{ ofport, tags: vlans, distributedTags: vlans, policyVlans: tags },
@@ -90,18 +91,26 @@ function ipv4({ from, to, protocol = 6, ports = [40_000, 80], tcpFlags = 2 }: Pa
   };
 }
 
+/** The tenant of contiv's groups: those of d1 are in the one of a1. */
+const groupTenantOf = (id: string) => id.startsWith("two/") ? "two" : "one";
+
 /** Each pod is a group of its own name; networks of one tenant see each other's groups. */
-function policyFlowsOf(policies: Policies) {
+function policyFlowsOf(policies: Policies, kube: readonly NetworkPolicy[]) {
   const endpoints = PODS.map((pod) => {
     const { tag, addresses: [ip = ""] } = portOf(pod);
-    const tenant = tag === 101 ? "two" : "one";
+    const { id = "", routedTo = [] } = MODEL.networks.find((one) => one.tag === tag) ?? {};
+    const [namespace = "", network = ""] = id.split("/");
+    const tenant = kube.length > 0 ? namespace : groupTenantOf(id);
     return {
-      ...{ id: pod, tenant, network: `n${tag}`, tag, ip, isHere: true, isDistributed: true },
-      ...{ namespace: "n", labels: {}, ports: [], group: pod },
+      ...{ id: pod, tenant, network, tag, ip, isHere: true, isDistributed: true, routedTo },
+      ...{ namespace, labels: {}, ports: [], group: pod },
     };
   });
+  const names = [...new Set(endpoints.map(({ namespace }) => namespace))];
   const { flows } = build({
-    ...{ endpoints, namespaces: [], policies: [] },
+    endpoints,
+    namespaces: names.map((name) => ({ name, labels: { name } })),
+    policies: kube,
     tenants: ["one", "two"].map((tenant) => ({
       ...{ tenant, subnets: {} },
       groups: endpoints.filter((one) => one.tenant === tenant)

@@ -2,7 +2,7 @@
 // services are judged by their backend, and the node's own packets are not judged.
 
 import { assertEquals } from "@std/assert";
-import type { ContivRule } from "../../../lib/policy/input.ts";
+import type { ContivRule, NetworkPolicy } from "../../../lib/policy/input.ts";
 import type { Ending } from "../policy/flow_machine.ts";
 import { ExampleBridge, type Policies } from "./example_bridge.ts";
 import { macOf, MODEL, type PodName, portOf } from "./example_model.ts";
@@ -146,4 +146,36 @@ Deno.test("a network under policy is closed until its own flows are there", () =
   const { flows } = new ExampleBridge({ a1: [deny("in")] });
   const open = flows.filter((flow) => / table=10, priority=5,reg0=/.test(flow));
   assertEquals(open.map((flow) => /reg0=(0x[0-9a-f]+)/.exec(flow)?.[1]), ["0x67", "0x66", "0x65"]);
+});
+
+// --- pods of other tenants
+
+const isolated = (namespace: string, more: Partial<NetworkPolicy>): NetworkPolicy => ({
+  ...{ namespace, name: "p", podSelector: {}, policyTypes: ["Ingress", "Egress"], ...more },
+});
+const ofNamespace = (name: string) => ({ namespaceSelector: { matchLabels: { name } } });
+
+Deno.test("a NetworkPolicy means pods of other tenants in networks that its own is routed to", () => {
+  const asks = (policies: readonly NetworkPolicy[]) => {
+    const bridge = new ExampleBridge({}, policies);
+    return [
+      bridge.fromPod("a1", ask("a1", "d1")),
+      bridge.fromPod("d1", { ...ask("d1", "a1"), ports: [80, 40_000], tcpFlags: 18 }),
+    ].map(passes);
+  };
+  assertEquals(asks([isolated("one", { egress: [{ to: [ofNamespace("sys")] }] })]), [true, true]);
+  assertEquals(asks([isolated("one", { egress: [{ to: [ofNamespace("two")] }] })])[0], false);
+  assertEquals(asks([isolated("sys", { ingress: [{ from: [ofNamespace("one")] }] })]), [
+    true,
+    true,
+  ]);
+  assertEquals(asks([isolated("sys", { ingress: [{ from: [ofNamespace("sys")] }] })])[0], false);
+});
+
+Deno.test("a NetworkPolicy never means a twin of another tenant", () => {
+  const policies = [isolated("one", { ingress: [{ from: [ofNamespace("two")] }] })];
+  const bridge = new ExampleBridge({}, policies);
+  // b1 has a1's address.
+  const end = bridge.fromPod("a1", ask("a1", "a2"), macOf("10.1.1.2"));
+  assertEquals(passes(end), false);
 });

@@ -79,7 +79,10 @@ class Chance {
     const [tenant, name] = [this.#dice.one(TENANTS), this.#dice.one(NETWORKS)];
     const tag = 10 + this.#dice.below(3);
     const subnet = `10.1.${this.#dice.below(3)}.0/24`;
-    const gateway = subnet.startsWith("10.1.1.") ? { owner: true } : {};
+    const reachNetworks = ["t1/n1", "t2/n1", "t2/n2"];
+    const gateway = subnet.startsWith("10.1.1.")
+      ? { owner: true, gatewayType: "distributed", reachNetworks }
+      : {};
     const record = { schema: 1, tenant, name, encap: "vlan", tag, subnet, ...gateway };
     this.#put(`networks/${tenant}/${name}`, record);
   }
