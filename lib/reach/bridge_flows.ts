@@ -20,6 +20,7 @@
 // What comes from the host is never forwarded by MAC (NORMAL): nothing is learned from it and nothing flooded.
 // Each ct() leads to a table that compares ct_zone: the userspace datapath releases fragments of long
 // datagrams with whichever packet comes next to any ct(), be it another network's (policy/flows/pipeline.ts).
+// Copies of fragments, which end in a zone of their own, make it release the rest at once.
 //
 // Policies do not judge the host's own packets to pods here, as Kubernetes demands for probes. They judge a
 // packet to a service when it comes back from the host, with its backend's address.

@@ -5,6 +5,7 @@ import type { BridgePorts, PolicyTags } from "./reach_ports.ts";
 import {
   aliasZone,
   bare,
+  COPIES,
   type FlowRow,
   ofNetwork,
   outTagged,
@@ -90,13 +91,25 @@ function answerRows({ network: { tag }, model: { self } }: Placed): FlowRow[] {
   const state = (state: string, mark = "") =>
     `ct_state=${state},ct_zone=${serviceZone(tag)}${mark}`;
   const network = ofNetwork(tag);
-  return [
+  const rows: FlowRow[] = [
     [T.answers, 100, `${state("+rpl+trk", ",ct_mark=0x1")},ip,${network}`, resubmit(T.intoHost)],
     [T.answers, 95, `${state("+trk")},ip,${network},reg10=0x1`, resubmit(T.deliver)],
     // The gateway does not forward within a network, and its MAC would be flooded.
     [T.answers, 92, `${state("+trk")},ip,${network},dl_dst=${self.mac}`, "drop"],
     [T.answers, 90, `${state("+trk")},ip,${network}`, "NORMAL"],
   ];
+  return rows.flatMap(withFragments);
+}
+
+/**
+ * Returns a row behind a ct(), and that of fragments. Of a datagram of more than 32, the userspace datapath releases
+ * the rest with what enters a ct() next: copies do, in a zone where they end (policy/flows/pipeline.ts).
+ */
+function withFragments(row: FlowRow): FlowRow[] {
+  const [table, priority, match, actions] = row;
+  if (actions === "drop") return [row];
+  const copy = `clone(ct(table=${table},zone=${COPIES}))`;
+  return [row, [table, priority + 1, `${match},nw_frag=yes`, `${copy},${actions}`]];
 }
 
 /** What pods may send to their gateway. */
@@ -137,10 +150,12 @@ function fromHostRows({ network, model: { self }, routed, isOwner }: Placed): Fl
       ...[T.byAddress, 100, `ip,${source}nw_dst=${bare(subnet)}`] as const,
       `${setNetwork(tag)},${resubmit(T.entry)}`,
     ]),
-    ...[network, ...routed].map((one): FlowRow => [
-      ...[T.ofAsker, 100, `${asked},nw_dst=${bare(one.subnet)}`] as const,
-      resubmit(T.entry),
-    ]),
+    ...[network, ...routed].flatMap((one) =>
+      withFragments([
+        ...[T.ofAsker, 100, `${asked},nw_dst=${bare(one.subnet)}`] as const,
+        resubmit(T.entry),
+      ])
+    ),
   ];
 }
 
@@ -148,8 +163,8 @@ function aliasRows({ network: { tag, local }, model }: Placed): FlowRow[] {
   const zone = aliasZone(tag);
   const translated = `ct_state=+trk,ct_zone=${zone},ip,${ofNetwork(tag)}`;
   return [
-    [T.aliased, 100, translated, resubmit(T.intoHost)],
-    [T.unaliased, 100, translated, resubmit(T.entry)],
+    ...withFragments([T.aliased, 100, translated, resubmit(T.intoHost)]),
+    ...withFragments([T.unaliased, 100, translated, resubmit(T.entry)]),
     // A pod here that has no alias yet would pass for its twin.
     [T.toHost, 80, `ip,${ofNetwork(tag)}`, "drop"],
     // The host's own packets, such as probes, to an address that no other pod has. They are tracked, so that the

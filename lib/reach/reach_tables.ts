@@ -35,6 +35,9 @@ export function aliasZone(tag: number): number {
   return 0x2000 + tag;
 }
 
+/** Conntrack zone of fragments that are copies; it is also the policies'. */
+export const COPIES = 65_535;
+
 /** A flow: table, priority, match, actions. */
 export type FlowRow = readonly [table: number, priority: number, match: string, actions: string];
 
