@@ -437,7 +437,7 @@ export const mutants: readonly Mutant[] = [
   ...mutantsOf("lib/policy/flows/host_flows.ts", POLICY, [
     [
       "peers of another tenant with the same address get in",
-      "if (peer.tenant !== inNetwork.tenant || !isNamed",
+      "if (!isPeerOf(inNetwork.subject, peer) || !isNamed",
       "if (!isNamed",
     ],
     [
