@@ -312,7 +312,7 @@ REFERENCE_MS=600
 # packet's way with what it is on a quiet machine.
 
 LANES=3
-ALONE='promise|switch_restart|revalidator_wait|kube_scale'
+ALONE='promise|reach_promise|switch_restart|revalidator_wait|kube_scale'
 # These take a minute or more each: they begin first, the longest before the others.
 LONG='soak fault_steps cni_fault_steps outside_faults crash mutation kubelet scenarios reconcile cluster_restart'
 TOGETHER=4
