@@ -219,4 +219,7 @@ Deno.test("hindrances are a kube-proxy that masquerades all, or that does not kn
   assertStringIncludes(await withRule("!", "-s", "10.244.0.0/16"), "those of pods to services");
   assert(!(await withRule("!", "-i", "contivHost")).includes("kube-proxy"));
   assert(!(await withRule("!", "-i", "contiv+")).includes("kube-proxy"));
+  await nat("-N", "KUBE-SERVICES");
+  await nat("-A", "KUBE-SERVICES", "-d", "10.96.0.1/32", "-j", "KUBE-MARK-MASQ");
+  assertStringIncludes(await found(), "kube-proxy masquerades all connections");
 });

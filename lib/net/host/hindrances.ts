@@ -81,12 +81,16 @@ export function nearlyFull(text: string): Hindrance[] {
   }];
 }
 
-/** kube-proxy's chain of one service tells: with `--masquerade-all`, it marks whoever asks. */
+/**
+ * kube-proxy's chain of one service shows it: with `--masquerade-all`, it marks whoever asks. Before Kubernetes 1.24,
+ * the chain of all services has these rules.
+ */
 async function masqueradesAll(chains: readonly NftChain[], device: string): Promise<Hindrance[]> {
   const nat = chains.filter(({ family, table }) => family === "ip" && table === "nat");
   const service = nat.find(({ name }) => name.startsWith("KUBE-SVC-"));
   if (!service || !nat.some(({ name }) => name === "KUBE-MARK-MASQ")) return [];
-  const marks = (await rulesOf(service)).filter(({ expr }) =>
+  const all = nat.filter((one) => one === service || one.name === "KUBE-SERVICES");
+  const marks = (await Promise.all(all.map(rulesOf))).flat().filter(({ expr }) =>
     JSON.stringify(expr).includes('"KUBE-MARK-MASQ"')
   );
   const hidesAll = marks.some(({ expr }) => !/"(saddr|iifname)"/.test(JSON.stringify(expr)));

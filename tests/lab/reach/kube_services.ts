@@ -94,3 +94,28 @@ async function isHealthy(netns: string): Promise<boolean> {
   }).output();
   return success;
 }
+
+/** The kube-proxies of all hosts. */
+export class KubeProxies {
+  readonly #kube: Kube;
+  readonly #hosts: readonly ClusterHost[];
+  #servers: Server[] = [];
+
+  constructor(kube: Kube, hosts: readonly ClusterHost[]) {
+    this.#kube = kube;
+    this.#hosts = hosts;
+  }
+
+  /** Starts them; returns when they have written their rules. */
+  async start(...flags: string[]): Promise<void> {
+    for (const host of this.#hosts) {
+      this.#servers.push(await startKubeProxy(this.#kube, host, ...flags));
+    }
+  }
+
+  /** Ends them in order; their rules stay. Repeatable. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#servers.map((server) => server.stop()));
+    this.#servers = [];
+  }
+}

@@ -7,7 +7,7 @@ import { type Pod, podAt } from "../pod.ts";
 import { run } from "../run.ts";
 import { Talker } from "../talk.ts";
 import { waitFor } from "../wait.ts";
-import { startKubeProxy, startServiceKube } from "./kube_services.ts";
+import { KubeProxies, startServiceKube } from "./kube_services.ts";
 import { makeOutside, OUTSIDE_ADDRESS, outsideAddress } from "./outside.ts";
 import { REACH_PODS, type ReachFabric, reachIntent } from "./reach_intent.ts";
 import { type LabService, writeServiceRules } from "./services.ts";
@@ -62,6 +62,7 @@ export class ReachWorld implements AsyncDisposable {
   readonly #pods: ReadonlyMap<string, Pod>;
   readonly #talkers: ReadonlyMap<string, Talker>;
   readonly #names: Names;
+  readonly #proxies: KubeProxies | undefined;
   readonly #stack: AsyncDisposableStack;
 
   private constructor(
@@ -71,6 +72,7 @@ export class ReachWorld implements AsyncDisposable {
       readonly pods: ReadonlyMap<string, Pod>;
       readonly talkers: ReadonlyMap<string, Talker>;
       readonly names: Names;
+      readonly proxies: KubeProxies | undefined;
     },
     stack: AsyncDisposableStack,
   ) {
@@ -79,6 +81,7 @@ export class ReachWorld implements AsyncDisposable {
     this.#pods = parts.pods;
     this.#talkers = parts.talkers;
     this.#names = parts.names;
+    this.#proxies = parts.proxies;
     this.#stack = stack;
   }
 
@@ -92,7 +95,7 @@ export class ReachWorld implements AsyncDisposable {
       await startCluster({ hosts: 2, fabric: wires[fabric], etcd: 0, intent, flags }),
     );
     const outside = stack.use(await makeOutside(cluster.hosts));
-    await startServices(stack, cluster, services);
+    const proxies = await startServices(stack, cluster, services);
     const pods = new Map<string, Pod>([
       ...cluster.hosts.map(({ label, netns }) => [label, podAt(netns, label)] as const),
       ["outside", outside],
@@ -108,7 +111,13 @@ export class ReachWorld implements AsyncDisposable {
       talkers.set(name, stack.use(await Talker.start(pod, PORTS)));
     }));
     const names = await namesOf(cluster);
-    return new ReachWorld(cluster, outside, { pods, talkers, names }, stack.move());
+    return new ReachWorld(cluster, outside, { pods, talkers, names, proxies }, stack.move());
+  }
+
+  /** Starts the kube-proxies of all hosts anew, with those flags. */
+  async restartProxies(...flags: string[]): Promise<void> {
+    await this.#proxies?.stop();
+    await this.#proxies?.start(...flags);
   }
 
   /** Returns a pod, `host1`, `host2` or `outside` by its name. */
@@ -164,16 +173,16 @@ async function startServices(
   stack: AsyncDisposableStack,
   cluster: Cluster,
   kind: "rules" | "kube-proxy",
-): Promise<void> {
+): Promise<KubeProxies | undefined> {
   if (kind === "rules") {
     for (const host of cluster.hosts) await writeServiceRules(host, SERVICES);
-    return;
+    return undefined;
   }
   const kube = stack.use(await startServiceKube(`${cluster.dir}/kube`, cluster.hosts, SERVICES));
-  for (const host of cluster.hosts) {
-    const proxy = await startKubeProxy(kube, host);
-    stack.defer(() => proxy.stop());
-  }
+  const proxies = new KubeProxies(kube, cluster.hosts);
+  stack.defer(() => proxies.stop());
+  await proxies.start();
+  return proxies;
 }
 
 /** Names of the addresses that agents choose. */
