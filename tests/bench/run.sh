@@ -1,12 +1,13 @@
 #!/bin/sh
 # run.sh [ROUNDS]: compares the built file with an empty script and a reference CNI plugin, inside the lab.
-# run.sh fabric|scale|policy|ports|node [ROUNDS]: measures traffic between hosts; a large store and many hosts;
-# policies; plain and warm ports; or pods on a real node. Each writes its samples beside itself and its tables into RESULTS.md.
+# run.sh fabric|scale|policy|ports|reach|node [ROUNDS]: measures traffic between hosts; a large store and many
+# hosts; policies; plain and warm ports; ways beyond a pod's network; or pods on a real node. Each writes its
+# samples beside itself and its tables into RESULTS.md.
 # Needs root; policy and node need the executables of tests/kube/build.sh.
 set -eu
 cd "$(dirname "$0")/../.."
 bench=bench
-case ${1-} in fabric | scale | policy | ports | node) bench=$1; shift ;; esac
+case ${1-} in fabric | scale | policy | ports | reach | node) bench=$1; shift ;; esac
 [ -x dist/k8contivnet ] || { echo "run.sh: dist/k8contivnet is missing; run ./install.sh build" >&2; exit 1; }
 tests/lab/in_lab.sh deno run -A "tests/bench/$bench.ts" "$@"
 exec deno fmt -q tests/bench/RESULTS.md

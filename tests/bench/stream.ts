@@ -1,11 +1,11 @@
-// One TCP stream, run inside a pod: `serve BYTES` receives one and confirms it; `send IP BYTES` sends one
-// and prints the milliseconds until it was confirmed.
+// One TCP stream, run inside a pod: `serve PORT BYTES` receives one and confirms it; `send PORT IP BYTES` sends
+// one and prints the milliseconds until it was confirmed.
 
-const PORT = 5_001;
-const [verb, ...args] = Deno.args;
+const [verb, portText, ...args] = Deno.args;
+const port = Number(portText);
 
 async function serve(bytes: number): Promise<void> {
-  using listener = Deno.listen({ hostname: "0.0.0.0", port: PORT });
+  using listener = Deno.listen({ hostname: "0.0.0.0", port });
   console.log("listening");
   using conn = await listener.accept();
   const chunk = new Uint8Array(1 << 20);
@@ -18,7 +18,7 @@ async function serve(bytes: number): Promise<void> {
 }
 
 async function send(hostname: string, bytes: number): Promise<void> {
-  using conn = await Deno.connect({ hostname, port: PORT });
+  using conn = await Deno.connect({ hostname, port });
   const chunk = new Uint8Array(1 << 18);
   const start = performance.now();
   for (let sent = 0; sent < bytes;) {

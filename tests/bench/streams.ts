@@ -2,12 +2,16 @@
 
 import type { Pod } from "../lab/pod.ts";
 
+/** Where streams are received. */
+export const STREAM_PORT = 5_001;
+
 const BYTES = 100 * 1024 * 1024;
 const STREAM = new URL("stream.ts", import.meta.url).pathname;
 
-function inPod(pod: Pod, ...args: string[]): Deno.ChildProcess {
+function inPod(pod: Pod, verb: "serve" | "send", ...args: string[]): Deno.ChildProcess {
+  const words = [verb, String(STREAM_PORT), ...args];
   return new Deno.Command("ip", {
-    args: ["netns", "exec", pod.id, Deno.execPath(), "run", "-A", "--no-check", STREAM, ...args],
+    args: ["netns", "exec", pod.id, Deno.execPath(), "run", "-A", "--no-check", STREAM, ...words],
     stdout: "piped",
     stderr: "inherit",
     signal: AbortSignal.timeout(60_000),

@@ -1,11 +1,14 @@
 // `./install.sh try`: the main job on this machine alone, in the lab. Open vSwitch, one agent with the
 // guide's late_bindings intent and a second tenant on the same subnet, six pods, pings that must be
-// answered and pings that must not. Ends with 1 if any expectation fails.
+// answered and pings that must not; then a host with a world outside, and two pods of which one may reach
+// it. Ends with 1 if any expectation fails.
 // Run inside in_lab.sh: deno run -A tests/lab/try.ts dist/k8contivnet
 
 import { LabAgent } from "./agent.ts";
+import { startCluster } from "./cluster.ts";
 import { startOvs } from "./ovs.ts";
-import { makePod, type Pod } from "./pod.ts";
+import { makePod, type Pod, podAt } from "./pod.ts";
+import { makeOutside, OUTSIDE_ADDRESS } from "./reach/outside.ts";
 
 const GUIDE = new URL(
   "../fixtures/intents/late_bindings/multiple_vxlan_nets.json",
@@ -21,6 +24,28 @@ const SECOND_TENANT = {
     AllocSubnetLen: 24,
     Vlans: "11-28",
     Networks: [{ Name: "green", Endpoints: [{ Container: "green1" }, { Container: "green2" }] }],
+  }],
+};
+
+/** Two networks with the host as their gateway; the pods of one may use it for what is outside. */
+const REACH = {
+  Tenants: [{
+    Name: "tenant-three",
+    DefaultNetType: "vlan",
+    SubnetPool: "10.7.0.0/16",
+    AllocSubnetLen: 24,
+    Vlans: "100-110",
+    GatewayType: "distributed",
+    Networks: [
+      {
+        ...{ Name: "open", SubnetCIDR: "10.7.1.0/24", DefaultGw: "10.7.1.254" },
+        ...{ Reach: ["outside"], Endpoints: [{ Container: "open1" }] },
+      },
+      {
+        ...{ Name: "shut", SubnetCIDR: "10.7.2.0/24", DefaultGw: "10.7.2.254" },
+        Endpoints: [{ Container: "shut1" }],
+      },
+    ],
   }],
 };
 
@@ -129,6 +154,26 @@ async function showTeardown(agent: LabAgent, pods: readonly Pod[]): Promise<void
   expectation("the agent stops cleanly on SIGTERM", await agent.stop() === 0);
 }
 
-await main(Deno.args[0] ?? "dist/k8contivnet");
+/** A host of its own, with a network behind it. */
+async function showReach(file: string): Promise<void> {
+  say("\na host with a world outside, and two networks whose gateway it is:");
+  await using cluster = await startCluster({ hosts: 1, etcd: 0, intent: REACH, file });
+  const host = cluster.host(1);
+  await using outside = await makeOutside(cluster.hosts);
+  const [open, shut] = [await host.pod("open1"), await host.pod("shut1")];
+  for (const pod of [open, shut]) await host.agent.setupByFile(pod);
+  await ping(open, outside, OUTSIDE_ADDRESS, true, ': its network has "Reach": ["outside"]');
+  await ping(shut, outside, OUTSIDE_ADDRESS, false, ": its network has no such word");
+  const node = podAt(host.netns, "host1");
+  await ping(node, shut, await host.agent.addressOf(shut), true, ", as kubelets' probes must be");
+  for (const { name } of [open, shut]) {
+    say();
+    say((await host.agent.call("trace", name, "outside", "--tcp", "443")).out.trimEnd());
+  }
+}
+
+const [built = "dist/k8contivnet"] = Deno.args;
+await main(built);
+await showReach(new URL(built, `file://${Deno.cwd()}/`).pathname);
 say(failures === 0 ? "\nall as expected" : `\n${failures} expectations failed`);
 Deno.exit(failures === 0 ? 0 : 1);

@@ -15,15 +15,20 @@ export function outsideAddress(n: number): string {
   return `198.51.100.${n}`;
 }
 
-/** Makes the world outside of these hosts; returns its machine, with which all of it ends. */
+/**
+ * Makes the world outside of these hosts; returns its machine, with which all of it ends. A single host has a cable
+ * to the machine, several have a bridge.
+ */
 export async function makeOutside(hosts: readonly ClusterHost[]): Promise<Pod> {
   const id = "outside";
   await run("ip", ["netns", "add", id]);
   const machine = podAt(id, "outside");
   try {
-    const lines = ["link set lo up", "link add net type bridge", "link set net up"];
-    await batch(id, [...lines, `address add ${OUTSIDE_ADDRESS}/24 dev net`]);
-    for (const host of hosts) await plug(id, host);
+    const hasBridge = hosts.length > 1;
+    await batch(id, ["link set lo up", ...hasBridge ? ["link add net type bridge"] : []]);
+    for (const host of hosts) await plug(id, host, hasBridge);
+    const link = hasBridge ? "net" : endOf(hosts[0]!);
+    await batch(id, [`link set ${link} up`, `address add ${OUTSIDE_ADDRESS}/24 dev ${link}`]);
     return machine;
   } catch (error) {
     await machine[Symbol.asyncDispose]();
@@ -31,12 +36,17 @@ export async function makeOutside(hosts: readonly ClusterHost[]): Promise<Pod> {
   }
 }
 
-async function plug(id: string, { netns }: ClusterHost): Promise<void> {
+function endOf({ netns }: ClusterHost): string {
+  return `to-${netns}`;
+}
+
+async function plug(id: string, host: ClusterHost, hasBridge: boolean): Promise<void> {
+  const { netns } = host;
   const n = Number(netns.slice(1));
-  const end = `to-${netns}`;
+  const end = endOf(host);
   await batch(id, [
     `link add ${end} type veth peer name ${OUTSIDE_LINK} netns ${netns}`,
-    `link set ${end} master net up`,
+    ...hasBridge ? [`link set ${end} master net up`] : [],
   ]);
   await batch(netns, [
     `address add ${outsideAddress(n)}/24 dev ${OUTSIDE_LINK}`,
