@@ -76,9 +76,10 @@ async function addOnce(deps: CniAddDeps, call: CniCall, isRetry: boolean): Promi
   const plan = await claimPlanner(deps, { call, request, sandbox, dead, dynamic });
   const name = `${pod.namespace}/${pod.name}`;
   const claim = await sandboxes.queue.run(`claim ${name}`, () => commitClaim(deps, name, plan));
-  const [attachment] = claim.attachments;
-  if (!attachment) throw new Fault("failed", "nothing was attached");
-  await sandboxes.queue.run(addKey(attachment), () => deps.applyClaim(claim));
+  const [planned] = claim.attachments;
+  if (!planned) throw new Fault("failed", "nothing was attached");
+  const applying = sandboxes.queue.run(addKey(planned), () => deps.applyClaim(claim));
+  const [attachment = planned] = await applying;
   logAttached(deps, attachment, started);
   return resultOf(call, attachment, { hasForeign });
 }
