@@ -2,7 +2,9 @@
 // under which address. It repeats what the switch allows, statefully: each of the two holds alone. Pure.
 //
 // A subnet that the fabric routes is masqueraded all the same towards other hosts and behind services: the other
-// host's answers would come back over its own switch, past the connection that this stack keeps.
+// host's answers would come back over its own switch, past the connection that this stack keeps. So are the host's own
+// connections to services with a backend that is no pod: they begin with NODE, and kube-proxy masquerades them
+// only where it knows pods' addresses.
 //
 // An `accept` here does not overrule another table's drop, and a drop here is final. The chains come just
 // before the usual ones, so that addresses are translated here and not by kube-proxy where both would.
@@ -112,6 +114,7 @@ chain to_uplink {
   ip saddr @leaving masquerade
   ip saddr @pods ct status dnat masquerade
   ip saddr @pods ip daddr @hosts masquerade
+  ip saddr { ${node}, ${nat} } masquerade
 }
 chain to_pods {
   snat to ip saddr . ip daddr map @hairpins

@@ -1030,6 +1030,11 @@ export const mutants: readonly Mutant[] = [
     ],
   ]),
   ...mutantsOf("lib/reach/packet_filter.ts", HOST_SIDE, [
+    [
+      "a host's own packet to a service leaves with an address that is for pods",
+      "  ip saddr { ${node}, ${nat} } masquerade\n",
+      "",
+    ],
     ["answers of other hosts pass by", "  ip saddr @pods ip daddr @hosts masquerade\n", ""],
     ["answers of services pass by", "  ip saddr @pods ct status dnat masquerade\n", ""],
   ]),

@@ -215,7 +215,7 @@ async function namesOf(cluster: Cluster): Promise<Names> {
 }
 
 /** Returns the addresses of a host's link to pods; none while it is not there. */
-async function linkAddresses(netns: string): Promise<string[]> {
+export async function linkAddresses(netns: string): Promise<string[]> {
   const words = ["-n", netns, "-4", "-br", "address", "show", "contivHost"];
   const text = await run("ip", words).catch(() => "");
   return [...text.matchAll(/([\d.]+)\/32/g)].map(([, address]) => address ?? "");

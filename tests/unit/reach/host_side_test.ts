@@ -106,12 +106,16 @@ Deno.test("packetFilterOf() masquerades towards other hosts and behind services,
   assertEquals([filter.elements.leaving, filter.elements.hosts], [[], ["192.0.2.2"]]);
   const local = new Set(["100.65.0.1", "100.66.0.1"]);
   const reader = new PacketFilterReader(filter, local);
-  const verdict = (destination: string, isDnat = false) =>
+  const verdict = (destination: string, isDnat = false, source = "10.1.1.5") =>
     reader.verdict("postrouting", {
-      ...{ source: "10.1.1.5", destination, original: destination, isDnat },
+      ...{ source, destination, original: destination, isDnat },
       ...{ state: "new", iif: "contivHost", oif: "eth0" },
     }).kind;
   assertEquals([verdict("192.0.2.9"), verdict("192.0.2.2"), verdict("192.0.2.9", true)], [
     ...["accept", "masquerade", "masquerade"],
+  ]);
+  const sources = ["100.65.0.1", "100.66.0.1", "192.0.2.1"];
+  assertEquals(sources.map((source) => verdict("192.0.2.9", true, source)), [
+    ...["masquerade", "masquerade", "accept"],
   ]);
 });

@@ -59,6 +59,7 @@ export const STRANGERS_ADDRESS = "203.0.113.80";
 
 const maybe = <T>(value: fc.Arbitrary<T>) => fc.option(value, { nil: undefined, freq: 3 });
 const reach = fc.subarray(["host", "services", "outside", "ports"]);
+const networkNames = fc.subarray(["n1", "n2", "t1/n1", "t1/n2", "t2/n1", "t2/n2"]);
 
 /** Subnets with their gateway and addresses; the last one holds the first two. */
 const SUBNETS = [
@@ -69,9 +70,10 @@ const SUBNETS = [
   ["10.0.0.0/16", "10.0.0.1", ["10.0.1.10", "10.0.2.11", "10.0.9.10"]],
 ] as const;
 
-const endpointsOf = (addresses: readonly string[]) =>
+// A pod has the endpoints of its name in all networks of its tenant, so names are the network's own.
+const endpointsOf = (network: string, addresses: readonly string[]) =>
   fc.subarray([...addresses], { minLength: 1 })
-    .map((some) => some.map((IpAddress, at) => ({ Container: `c${at}`, IpAddress })));
+    .map((some) => some.map((IpAddress, at) => ({ Container: `${network}c${at}`, IpAddress })));
 
 const network = (number: number): fc.Arbitrary<FileNetwork> =>
   fc.constantFrom(...SUBNETS).chain(([SubnetCIDR, DefaultGw, addresses]) =>
@@ -81,9 +83,9 @@ const network = (number: number): fc.Arbitrary<FileNetwork> =>
       PktTagType: maybe(fc.constantFrom("vlan", "vxlan")),
       GatewayType: fc.constantFrom("distributed", "distributed", "distributed", "external"),
       Reach: maybe(reach),
-      ReachNetworks: maybe(fc.subarray(["n1", "n2", "t1/n1", "t1/n2", "t2/n1", "t2/n2"])),
+      ReachNetworks: maybe(networkNames),
       NatOutgoing: maybe(fc.boolean()),
-      Endpoints: endpointsOf(addresses),
+      Endpoints: endpointsOf(`n${number}`, addresses),
     })
   ).map((one) =>
     one.GatewayType === "external"
@@ -101,12 +103,20 @@ const tenant = (number: number): fc.Arbitrary<FileTenant> =>
       .map((some) => some.filter((one) => one !== undefined)),
   });
 
+const FILE_HOSTS = HOSTS.map((Name, at) => ({
+  ...{ Name, Intf: "eth1", VtepIp: Object.values(UPLINKS)[at] },
+}));
+
 /** Returns the intent of a cluster as a file. */
-export function fileOf({ tenants }: Pick<RandomCluster, "tenants">): object {
+export function fileOf(
+  { tenants }: Pick<RandomCluster, "tenants">,
+  hosts: readonly object[] = FILE_HOSTS,
+): object {
   return {
     ServiceCIDR: SERVICE_CIDRS,
-    Hosts: HOSTS.map((Name, at) => ({ Name, Intf: "eth1", VtepIp: Object.values(UPLINKS)[at] })),
+    Hosts: hosts,
     Tenants: tenants.map((one) => ({
+      Namespaces: [one.Name],
       ...{ DefaultNetType: "vxlan", SubnetPool: "11.0.0.0/16", AllocSubnetLen: 24 },
       ...{ Vlans: "100-200", Vxlans: "1000-1999" },
       ...one,
@@ -181,6 +191,33 @@ function probe(pods: readonly { id: string; address: string }[]): fc.Arbitrary<P
   return fc.oneof({ weight: 4, arbitrary: fromPod }, fromHost, fromOutside);
 }
 
+/**
+ * The same networks and pods with other words: what they may reach, and which networks they name. Everything that
+ * a file could keep by leaving it out is said.
+ */
+export function otherWords(tenants: readonly FileTenant[]): fc.Arbitrary<readonly FileTenant[]> {
+  const isDistributed = (tenant: FileTenant, one: FileNetwork) =>
+    (one.GatewayType ?? tenant.GatewayType) === "distributed";
+  const words = fc.record({ Reach: maybe(reach), ReachNetworks: maybe(networkNames) });
+  return fc.tuple(
+    ...tenants.map((tenant) =>
+      fc.tuple(reach, networkNames, fc.tuple(...tenant.Networks.map(() => words)))
+        .map(([Reach, ReachNetworks, own]) => ({
+          ...tenant,
+          ...{ Reach, ReachNetworks },
+          Networks: tenant.Networks.map((one, at) =>
+            isDistributed(tenant, one) ? { ...one, ...own[at], NatOutgoing: undefined } : one
+          ),
+        }))
+    ),
+  ).filter(isPossible);
+}
+
+/** Random packets of a cluster's pods and hosts, and from outside. */
+export function probesOf(tenants: readonly FileTenant[], count: number): fc.Arbitrary<Probe[]> {
+  return fc.array(probe(podsOf(tenants)), { minLength: count, maxLength: count });
+}
+
 /** Clusters with a distributed gateway whose intent an empty store takes, with `count` packets each. */
 export function randomClusters(count: number): fc.Arbitrary<RandomCluster> {
   return fc.tuple(tenant(1), tenant(2), maybe(tenant(3)))
@@ -203,7 +240,7 @@ export function randomClusters(count: number): fc.Arbitrary<RandomCluster> {
             address,
           ) => fc.constantFrom(...backends).map((backend) => ({ address, backend }))),
         ),
-        probes: fc.array(probe(pods), { minLength: count, maxLength: count }),
+        probes: probesOf(tenants, count),
       });
     });
 }

@@ -48,9 +48,12 @@ export class ReachEvaluator {
   readonly #cluster: RandomCluster;
   readonly #networks: readonly Network[];
   readonly #pods: readonly Pod[];
+  readonly #marksHosts: boolean;
 
-  constructor(cluster: RandomCluster) {
+  /** `marksHosts`: kube-proxy masquerades the hosts' own connections to services. */
+  constructor(cluster: RandomCluster, { marksHosts }: { readonly marksHosts: boolean }) {
     this.#cluster = cluster;
+    this.#marksHosts = marksHosts;
     this.#networks = networksOf(cluster.tenants);
     this.#pods = cluster.tenants.flatMap((tenant) =>
       tenant.Networks.flatMap((one) => {
@@ -135,9 +138,10 @@ export class ReachEvaluator {
     const owner = this.#ownerOf(target);
     const node = `100.65.0.${numberOf(host)}`;
     const alone = this.#alone(host, target);
-    // kube-proxy masquerades, so a pod of an aliased network has to be the owner's.
-    if (alone && backend === undefined) return { place: `pod ${alone.id}`, source: node };
-    if (owner) return this.#arrives(owner, target, backend === undefined ? node : undefined);
+    // What kube-proxy masquerades is no longer the host's own: a pod of that address has to be the owner's.
+    const isOwn = backend === undefined || !this.#marksHosts;
+    if (alone && isOwn) return { place: `pod ${alone.id}`, source: node };
+    if (owner) return this.#arrives(owner, target, isOwn ? node : undefined);
     if (this.#distributed.some(({ subnet }) => isWithin(target, subnet))) return NOWHERE;
     if (this.#isAlias(target)) return NOWHERE;
     if (SERVICE_CIDRS.some((cidr) => isWithin(target, cidr))) return NOWHERE;

@@ -10,9 +10,11 @@ import { SimulatedCluster } from "./simulated_cluster.ts";
 import { answerTo } from "./simulated_stack.ts";
 
 /** Returns what is wrong with the ways of a cluster's packets; the state of connections is kept between them. */
-function disagreements(cluster: RandomCluster): string[] {
-  const evaluator = new ReachEvaluator(cluster);
-  const services = new Map(cluster.services.map(({ address, backend }) => [address, { backend }]));
+function disagreements(cluster: RandomCluster, marksHosts: boolean): string[] {
+  const evaluator = new ReachEvaluator(cluster, { marksHosts });
+  const services = new Map(
+    cluster.services.map(({ address, backend }) => [address, { backend, marksHosts }]),
+  );
   const simulated = new SimulatedCluster(storeOf(cluster), { uplinks: UPLINKS, services });
   return cluster.probes.flatMap((probe, at) => {
     const [kind, name = ""] = probe.from.split(" ");
@@ -51,8 +53,8 @@ function isSame(a: object, b: object): boolean {
 
 Deno.test("packets of random clusters arrive where the intent says, and their answers come back", () => {
   fc.assert(
-    fc.property(randomClusters(isWholeRun ? 200 : 50), (cluster) => {
-      assertEquals(disagreements(cluster), []);
+    fc.property(randomClusters(isWholeRun ? 200 : 50), fc.boolean(), (cluster, marksHosts) => {
+      assertEquals(disagreements(cluster, marksHosts), []);
     }),
     runs(200),
   );

@@ -19,8 +19,8 @@ export const UPLINK = "eth0";
 /** What kube-proxy translates: an address of a service, and that of its backend. */
 export interface Translation {
   readonly backend: string;
-  /** Strangers keep their address, as with the external traffic policy "Local". */
-  readonly keepsClients?: boolean;
+  /** Connections of the host itself are masqueraded, too. */
+  readonly marksHosts: boolean;
 }
 
 interface Connection {
@@ -109,8 +109,9 @@ export class SimulatedStack {
     const asked = { ...facts, source: packet.from, destination: packet.to };
     const verdict = this.#filter.verdict("postrouting", asked);
     if (verdict.kind === "snat") return verdict.to;
-    // As with --detect-local-mode=InterfaceNamePrefix: what does not come from pods is masqueraded.
-    const isStranger = iif !== HOST_PORT && !service?.keepsClients;
+    // As with --detect-local-mode=InterfaceNamePrefix: what does not come from pods is masqueraded. A kube-proxy
+    // that does not know pods' addresses leaves out the host's own.
+    const isStranger = iif === UPLINK || (iif === undefined && service?.marksHosts);
     const isMarked = service && (isStranger || packet.from === packet.to);
     return verdict.kind === "masquerade" || isMarked ? this.#firstOf(oif) : packet.from;
   }
