@@ -93,7 +93,7 @@ class CliDriver implements PortDriver {
     const changes = portFlows(seen, spec, this.#options).map((flow) => `add ${flowText(flow)}`);
     if (seen !== ofport) changes.unshift(deletion(ofport));
     await this.#track("openflow", this.#tools.changeFlows(changes, endMs));
-    await this.#revalidator.caughtUp(spec.mac);
+    await this.#revalidator.caughtUp(spec);
     return seen;
   }
 

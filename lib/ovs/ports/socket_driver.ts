@@ -210,7 +210,7 @@ class SocketDriver implements PortDriver {
     await withDeadline(
       endMs,
       "ovs-vswitchd did not revalidate",
-      this.#revalidator.caughtUp(spec.mac),
+      this.#revalidator.caughtUp(spec),
     );
     return seen;
   }
