@@ -26,6 +26,10 @@ export interface KubeNodesOptions {
   readonly count?: number;
   /** Options of every node. */
   readonly node?: Partial<Pick<LabNodeOptions, "containerd" | "plugins">>;
+  /** @default one default network, a VXLAN between the hosts */
+  readonly intent?: unknown;
+  /** Programs of this machine that the containers' image has beside busybox. */
+  readonly programs?: readonly string[];
   /** The CNI configuration that is there when the kubelets start. @default ours */
   readonly configure?: (node: LabNode, n: number) => Promise<void>;
 }
@@ -66,7 +70,7 @@ export async function startKubeNodes(options: KubeNodesOptions = {}): Promise<Ku
   const dir = await Deno.makeTempDir({ dir: "/run", prefix: "k8contivnet-node-" });
   stack.defer(() => Deno.remove(dir, { recursive: true }));
   const bin = await builtKube();
-  const image = await makeImage(dir);
+  const image = await makeImage(dir, options.programs);
   const fabrics = stack.use(await makeFabrics("wire", { dir, mtu: MTU }));
   // An etcd of its own: one that others write to, as the API server does, makes each ADD wait for a watch.
   const store = stack.use(await startEtcd(`${dir}/store`, { address: MANAGEMENT_ADDRESS }));
@@ -93,7 +97,7 @@ export async function startKubeNodes(options: KubeNodesOptions = {}): Promise<Ku
   const nodes: KubeNode[] = [];
   for (let n = 1; n <= count; n++) nodes.push(await start(n));
   const intent = `${dir}/intent.json`;
-  await Deno.writeTextFile(intent, JSON.stringify(vxlanIntent(count)));
+  await Deno.writeTextFile(intent, JSON.stringify(options.intent ?? vxlanIntent(count)));
   const { code, err } = await nodes[0]!.lab.host.agent.call("apply", "-f", intent);
   if (code !== 0) throw new Error(`apply ended with ${code}: ${err}`);
   await Promise.all(nodes.map(({ kubelet }) => kubelet.start()));

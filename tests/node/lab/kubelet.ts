@@ -3,6 +3,9 @@
 import type { Server } from "../../lab/server.ts";
 import type { LabNode } from "./lab_node.ts";
 
+/** The service that pods ask for names, if a test makes one. */
+export const DNS_ADDRESS = "10.0.0.10";
+
 /** What a node's kubelet is started with. */
 export interface RealKubeletOptions {
   readonly node: LabNode;
@@ -52,7 +55,7 @@ export class RealKubelet {
     const { node: { name, machine, containerd }, bin, kubeconfig, address } = this.#options;
     const { dir } = machine.options;
     await Deno.mkdir(`${dir}/manifests`, { recursive: true });
-    await Deno.writeTextFile(`${dir}/resolv.conf`, "nameserver 10.0.0.10\n");
+    await Deno.writeTextFile(`${dir}/resolv.conf`, `nameserver ${DNS_ADDRESS}\n`);
     await Deno.writeTextFile(`${dir}/kubelet.json`, JSON.stringify(this.#config()));
     return await machine.start({
       name: "kubelet",
@@ -78,6 +81,8 @@ export class RealKubelet {
       authentication: { anonymous: { enabled: true }, webhook: { enabled: false } },
       authorization: { mode: "AlwaysAllow" },
       cgroupDriver: "cgroupfs",
+      clusterDNS: [DNS_ADDRESS],
+      clusterDomain: "cluster.local",
       enforceNodeAllocatable: [],
       evictionHard: { "memory.available": "1Mi" },
       failSwapOn: false,

@@ -28,10 +28,16 @@ export interface WorkloadParts {
   readonly version?: string;
   /** Without a probe, it is ready when its container runs. @default true */
   readonly hasProbe?: boolean;
+  /** @default "default" */
+  readonly namespace?: string;
+  /** More fields of its container, and others for the default ones. */
+  readonly container?: Readonly<Record<string, unknown>>;
 }
 
 /** Returns the template of a pod that is ready when a command in it succeeds. */
-export function podTemplate({ labels, node, version = "1", hasProbe = true }: WorkloadParts) {
+export function podTemplate(
+  { labels, node, version = "1", hasProbe = true, container = {} }: WorkloadParts,
+) {
   return {
     metadata: { labels, annotations: { "example/version": version } },
     spec: {
@@ -43,6 +49,7 @@ export function podTemplate({ labels, node, version = "1", hasProbe = true }: Wo
         image: IMAGE,
         imagePullPolicy: "Never",
         ...hasProbe && { readinessProbe: { exec: { command: ["true"] }, periodSeconds: 1 } },
+        ...container,
       }],
     },
   };
@@ -73,7 +80,7 @@ export function singlePod(name: string, more: Partial<WorkloadParts> = {}): unkn
   return {
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { ...metadata, name, namespace: "default" },
+    metadata: { ...metadata, name, namespace: more.namespace ?? "default" },
     spec,
   };
 }
@@ -97,10 +104,28 @@ export async function applyObjects(kube: Kube, ...objects: readonly unknown[]): 
   await kube.kubectlWith({ stdin: JSON.stringify(list) }, "apply", "-f", "-");
 }
 
-/** Returns the pods of namespace default whose label `app` is that, or all. */
-export async function seenPods(kube: Kube, app?: string): Promise<SeenPod[]> {
+/** Returns a service of the pods with the label `app` of its name, for port 80 over TCP or what `spec` says. */
+export function service(
+  name: string,
+  spec: Readonly<Record<string, unknown>>,
+  namespace = "default",
+): unknown {
+  return {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name, namespace },
+    spec: { selector: { app: name }, ports: [{ port: 80, targetPort: 8080 }], ...spec },
+  };
+}
+
+/** Returns the pods of a namespace whose label `app` is that, or all. */
+export async function seenPods(
+  kube: Kube,
+  app?: string,
+  namespace = "default",
+): Promise<SeenPod[]> {
   const query = app === undefined ? "" : `?labelSelector=app%3D${app}`;
-  const { items } = await kube.ask("GET", `/api/v1/namespaces/default/pods${query}`);
+  const { items } = await kube.ask("GET", `/api/v1/namespaces/${namespace}/pods${query}`);
   return (items as ApiPod[]).map(({ metadata, spec, status }) => ({
     name: metadata.name,
     uid: metadata.uid,
@@ -120,11 +145,11 @@ export async function readyPods(
   kube: Kube,
   app: string,
   count: number,
-  { limitMs = 60_000 } = {},
+  { limitMs = 60_000, namespace = "default" } = {},
 ): Promise<SeenPod[]> {
   let last: SeenPod[] = [];
   const isDone = async () => {
-    last = (await seenPods(kube, app)).filter(({ isDeleted }) => !isDeleted);
+    last = (await seenPods(kube, app, namespace)).filter(({ isDeleted }) => !isDeleted);
     return last.length === count && last.every(({ isReady }) => isReady) && last;
   };
   return await waitFor(`${count} pods of ${app} to be Ready`, isDone, { limitMs, everyMs: 300 })
