@@ -66,6 +66,10 @@ class Stage {
       }
       case "attached":
         return await this.#attached(step.pod, step.endpoint);
+      case "detached":
+        return await waitFor(`${step.endpoint} to be detached`, async () => {
+          return (await this.#seat(step.endpoint)).item === undefined;
+        }).then(() => {});
       case "post":
         return await this.#cluster.apply(step.document, step.flag);
       case "bind":

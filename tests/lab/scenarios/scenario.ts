@@ -14,6 +14,7 @@ export type Step =
   | { readonly do: "start"; readonly pod: string; readonly host: number }
   | { readonly do: "setup"; readonly pod: string }
   | { readonly do: "attached"; readonly pod: string; readonly endpoint: string }
+  | { readonly do: "detached"; readonly endpoint: string }
   | { readonly do: "post"; readonly flag: string; readonly document: unknown }
   | { readonly do: "bind"; readonly bindings: string; readonly containers: Containers }
   | { readonly do: "gone"; readonly construct: "network" | "endpoint"; readonly id: string };
@@ -73,6 +74,9 @@ export const attached = (pod: string, endpoint: string): Step => ({
   pod,
   endpoint,
 });
+
+/** An endpoint that no pod is attached to, once the agents have followed its deletion. */
+export const detached = (endpoint: string): Step => ({ do: "detached", endpoint });
 
 /** A document handed to netdcli on the first host. */
 export const post = (flag: "-cfg" | "-add-cfg" | "-del-cfg", document: unknown): Step => ({
