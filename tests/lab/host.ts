@@ -70,12 +70,24 @@ export async function poolFilled({ agent }: Pick<Host, "agent">): Promise<void> 
 }
 
 /** Returns the names of the host's ports that wait for a pod. */
-export async function parkedPorts({ ovs }: Pick<Host, "ovs">): Promise<string[]> {
+export async function parkedPorts(host: Pick<Host, "ovs">): Promise<string[]> {
+  return (await warmPorts(host)).flatMap(({ name, hasPod }) => hasPod ? [] : [name]);
+}
+
+/** Returns the host's warm ports, and which of them have a pod. */
+export async function warmPorts({ ovs }: Pick<Host, "ovs">): Promise<WarmPort[]> {
   const columns = ["--columns=name,external_ids", "--format=csv", "--no-headings"];
   const rows = (await ovs.vsctl(...columns, "list", "Port")).split("\n");
-  return rows.flatMap((row) =>
-    row.includes("attachment=") ? [] : /\bcw[0-9a-f]{11}\b/.exec(row) ?? []
-  );
+  return rows.flatMap((row) => {
+    const [name] = /\bcw[0-9a-f]{11}\b/.exec(row) ?? [];
+    return name === undefined ? [] : [{ name, hasPod: row.includes("attachment=") }];
+  });
+}
+
+/** A port that waits for a pod, or has one. */
+interface WarmPort {
+  readonly name: string;
+  readonly hasPod: boolean;
 }
 
 /**

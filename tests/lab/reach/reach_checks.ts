@@ -193,10 +193,16 @@ export const CHECKS: Readonly<Record<string, readonly Check[]>> = {
   "errors on the way": errors,
 };
 
+/** Reports whether a row wants no answer: that takes long to see, and may be asked beside others. */
+export function isRefused({ want }: Check): boolean {
+  return want === NOTHING;
+}
+
 /** Asks one row. Something that should be answered has more time; what differs is asked once more. */
-export async function seenBy(world: ReachWorld, { see, want }: Check): Promise<string> {
-  const first = await see(world, want !== NOTHING);
-  return first === want ? first : await see(world, want !== NOTHING);
+export async function seenBy(world: ReachWorld, check: Check): Promise<string> {
+  const { see, want } = check;
+  const first = await see(world, !isRefused(check));
+  return first === want ? first : await see(world, !isRefused(check));
 }
 
 /** Sends a datagram from a socket that is connected, so that the kernel reports an error that comes back. */

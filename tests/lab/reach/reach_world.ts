@@ -3,6 +3,7 @@
 
 import { type Cluster, startCluster } from "../cluster.ts";
 import type { ClusterHost } from "../cluster/host.ts";
+import { parkedPorts, warmPorts } from "../host.ts";
 import { type Pod, podAt } from "../pod.ts";
 import { run } from "../run.ts";
 import { Talker } from "../talk.ts";
@@ -39,6 +40,9 @@ const service = (
   return { name, address, protocol, port, backend, ...more };
 };
 
+/** Warm ports that wait in a network of a host with few networks. */
+const LEAST_POOL = 16;
+
 /** The services: `dns` is in a network of its own, `api` on hosts, as Kubernetes has them. */
 export const SERVICES: readonly LabService[] = [
   service("dns-udp", "10.96.0.10", ["udp", 53], ["d1", 8080]),
@@ -61,9 +65,9 @@ export class ReachWorld implements AsyncDisposable {
   readonly outside: Pod;
   readonly #pods: ReadonlyMap<string, Pod>;
   readonly #talkers: ReadonlyMap<string, Talker>;
-  readonly #names: Names;
   readonly #proxies: KubeProxies | undefined;
   readonly #stack: AsyncDisposableStack;
+  #names: Names;
 
   private constructor(
     cluster: Cluster,
@@ -118,6 +122,28 @@ export class ReachWorld implements AsyncDisposable {
   async restartProxies(...flags: string[]): Promise<void> {
     await this.#proxies?.stop();
     await this.#proxies?.start(...flags);
+  }
+
+  /** Gives all pods warm ports instead of their own, each in the sandbox that it has. */
+  async useWarmPorts(): Promise<void> {
+    await Promise.all(this.cluster.hosts.map(async (host) => {
+      const pods = REACH_PODS.filter((one) => this.hostOf(one.name) === host);
+      await host.agent.stop();
+      await host.agent.start("--ports", "warm");
+      // Of each network that has pods here.
+      const least = new Set(pods.map(({ network }) => network)).size * LEAST_POOL;
+      await waitFor("warm ports", async () => (await parkedPorts(host)).length >= least, {
+        limitMs: 30_000,
+      });
+      for (const pod of pods.map(({ name }) => this.pod(name))) {
+        const { code, err } = await host.agent.verb("teardown", pod);
+        if (code !== 0) throw new Error(`teardown of ${pod.name} ended with ${code}: ${err}`);
+        await host.agent.setup(pod);
+      }
+      const warm = (await warmPorts(host)).filter(({ hasPod }) => hasPod);
+      if (warm.length !== pods.length) throw new Error(`${warm.length} pods have warm ports`);
+    }));
+    this.#names = await namesOf(this.cluster);
   }
 
   /** Returns a pod, `host1`, `host2` or `outside` by its name. */
