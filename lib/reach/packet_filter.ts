@@ -6,6 +6,9 @@
 // connections to services with a backend that is no pod: they begin with NODE, and kube-proxy masquerades them
 // only where it knows pods' addresses.
 //
+// What comes in by another link never has the address of a service, a host's address for pods, or that of a pod whose
+// packets leave masqueraded: policies would take a stranger for whom it claims to be. It is dropped.
+//
 // An `accept` here does not overrule another table's drop, and a drop here is final. The chains come just
 // before the usual ones, so that addresses are translated here and not by kube-proxy where both would.
 
@@ -41,6 +44,7 @@ function elementsOf(
   return {
     pods,
     hosts: [...new Set(others.flatMap(({ vtep }) => vtep ?? []))],
+    nodes: others.flatMap(({ node, nat }) => [node, nat]),
     leaving: ownSubnets(networks, aliasRange, ({ natOutgoing }) => natOutgoing),
     host: words("host"),
     services: words("services"),
@@ -94,6 +98,7 @@ function definitionOf({ self: { node, nat } }: ReachModel): string {
   const sets = [
     "pods",
     "hosts",
+    "nodes",
     "leaving",
     "host",
     "services",
@@ -124,10 +129,16 @@ chain to_pods {
 chain forward {
   type filter hook forward priority filter - 5; policy accept;
   iifname != "${HOST_PORT}" oifname != "${HOST_PORT}" accept
+  iifname != "${HOST_PORT}" jump from_others
   ct state established,related accept
   iifname "${HOST_PORT}" jump from_pods
   iifname != "${HOST_PORT}" ct status dnat ip daddr @ports accept
   counter drop
+}
+chain from_others {
+  ip saddr @service_cidrs counter drop
+  ip saddr @leaving counter drop
+  ip saddr @nodes counter drop
 }
 chain from_pods {
   oifname "${HOST_PORT}" ct status ! dnat counter drop

@@ -1037,6 +1037,9 @@ export const mutants: readonly Mutant[] = [
     ],
     ["answers of other hosts pass by", "  ip saddr @pods ip daddr @hosts masquerade\n", ""],
     ["answers of services pass by", "  ip saddr @pods ct status dnat masquerade\n", ""],
+    ["a stranger is a service", "  ip saddr @service_cidrs counter drop\n", ""],
+    ["a stranger is a pod", "  ip saddr @leaving counter drop\n", ""],
+    ["a stranger is a host", "  ip saddr @nodes counter drop\n", ""],
   ]),
   ...mutantsOf("lib/reach/packet_filter.ts", ["tests/unit/reach/reach_property_test.ts"], [
     [

@@ -4,8 +4,10 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { pingOn } from "../lab/pings.ts";
 import type { Pod } from "../lab/pod.ts";
-import { OUTSIDE_ADDRESS } from "../lab/reach/outside.ts";
+import { sniff } from "../lab/cluster/sniff.ts";
+import { OUTSIDE_ADDRESS, OUTSIDE_LINK } from "../lab/reach/outside.ts";
 import { ReachWorld } from "../lab/reach/reach_world.ts";
+import { run } from "../lab/run.ts";
 import { waitFor } from "../lab/wait.ts";
 
 const GATEWAY = "10.1.1.254";
@@ -69,6 +71,49 @@ Deno.test("a pod with a host's or an alias's address is not answered", async () 
     }
     assert(await pod.reaches(OUTSIDE_ADDRESS));
   }
+});
+
+Deno.test("a stranger that claims addresses of services, pods or hosts reaches no pod, whatever is open for it", async () => {
+  await using world = await ReachWorld.start({ fabric: "vxlan" });
+  const [host, host1] = [world.hostOf("host1"), world.address("host1")];
+  const inHost = (...words: string[]) => run("ip", ["netns", "exec", host.netns, ...words]);
+  // As hostPorts are opened; the host believes any source.
+  const open = { "30090": "10.1.1.1:8080", "30091": "10.1.1.2:8080" };
+  for (const [port, to] of Object.entries(open)) {
+    const rule = ["-p", "udp", "--dport", port, "-j", "DNAT", "--to-destination", to];
+    await inHost("iptables-nft", "-t", "nat", "-I", "PREROUTING", ...rule);
+  }
+  for (const link of ["all", OUTSIDE_LINK]) {
+    await inHost("sysctl", "-qw", `net.ipv4.conf.${link}.rp_filter=0`);
+  }
+  const arrived = await Promise.all(["a1", "a2"].map((name) => {
+    return sniff(world.pod(name).id, "eth0", "udp dst port 8080");
+  }));
+  await using stack = new AsyncDisposableStack();
+  for (const one of arrived) stack.use(one);
+  const seen = () => arrived.flatMap((one) => one.lines());
+  const send = (port: string) =>
+    world.outside.run("bash", "-c", `exec 3<>/dev/udp/${host1}/${port}; echo x >&3`);
+  const ip = (...words: string[]) => run("ip", ["-n", world.outside.id, ...words]);
+  assert(await world.outside.reaches(host1));
+  const names = ["alias of b1", "NODE of host1", "NODE of host2", "NAT of host2"];
+  for (
+    const claimed of [
+      "10.96.0.21",
+      "10.1.1.1",
+      "10.1.1.3",
+      ...names.map((one) => world.address(one)),
+    ]
+  ) {
+    await ip("address", "add", `${claimed}/32`, "dev", "lo");
+    await ip("route", "replace", `${host1}/32`, "dev", "net", "src", claimed);
+    for (const port of Object.keys(open)) await send(port);
+    await ip("address", "del", `${claimed}/32`, "dev", "lo");
+  }
+  await ip("route", "replace", `${host1}/32`, "dev", "net", "src", OUTSIDE_ADDRESS);
+  await send("30090");
+  await arrived[0]!.hears(`${OUTSIDE_ADDRESS}.`);
+  assertEquals(seen().filter((line) => !line.includes(` ${OUTSIDE_ADDRESS}.`)), []);
 });
 
 Deno.test("a pod that floods its gateway ends no other pod's traffic", async () => {

@@ -119,3 +119,24 @@ Deno.test("packetFilterOf() masquerades towards other hosts and behind services,
     ...["masquerade", "masquerade", "accept"],
   ]);
 });
+
+Deno.test("packetFilterOf() lets in no stranger with an address of services, hosts or pods, but of subnets that the fabric routes", () => {
+  const { filter } = hostSideOf(reachModel([
+    reachNetwork("t/a", "10.1.1.0/24", ["ports"]),
+    reachNetwork("t/b", "10.2.2.0/24", ["ports"], { natOutgoing: false }),
+    reachNetwork("u/a", "10.1.1.0/24", [], { aliasedBecause: "t/a" }),
+  ], {
+    others: [{ name: "h2", node: "100.65.0.2", nat: "100.66.0.2", mac: "02:02:64:41:00:02" }],
+  }));
+  const reader = new PacketFilterReader(filter, new Set(["100.65.0.1", "100.66.0.1"]));
+  const isOpen = (source: string, state: "new" | "established") =>
+    reader.verdict("forward", {
+      ...{ source, destination: "10.1.1.5", original: "192.0.2.1", isDnat: true },
+      ...{ state, iif: "eth0", oif: "contivHost" },
+    }).kind === "accept";
+  const claimed = ["10.96.0.10", "10.1.1.6", "100.64.0.1", "100.65.0.2", "100.66.0.2"];
+  for (const state of ["new", "established"] as const) {
+    assertEquals(claimed.filter((source) => isOpen(source, state)), []);
+    for (const source of ["203.0.113.9", "10.2.2.5"]) assert(isOpen(source, state), source);
+  }
+});

@@ -72,7 +72,10 @@ export class SimulatedStack {
     const known = this.#find(packet);
     if (known) {
       const oif = this.#oif(known.packet.to);
-      return this.#judge(known.packet, { ...known, state: "established", iif, oif });
+      const facts = { ...known, state: "established", iif, oif } as const;
+      // As the kernel does: the filter sees a new destination, but not yet a new source.
+      const judged = this.#judge({ ...known.packet, from: packet.from }, facts);
+      return { ...judged, packet: known.packet };
     }
     const service = this.#services.get(packet.to);
     const routed = service ? { ...packet, to: service.backend } : packet;
