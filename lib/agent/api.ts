@@ -257,6 +257,30 @@ export interface WhyPlace {
   readonly rule: string;
 }
 
+/** Body of POST /v1/sandbox: a pod, as people name it. */
+export type SandboxRequest = WhyRequest;
+
+/** Answer of POST /v1/sandbox: where a pod of this host runs. */
+export interface SandboxAnswer {
+  readonly namespace: string;
+  readonly name: string;
+  /** This host's label. */
+  readonly host: string;
+  /** Infra container id. */
+  readonly sandbox: string;
+  /** Path of its network namespace, which was there a moment ago, and its inode number. */
+  readonly netns: string;
+  readonly netnsInode: number;
+  /** The interfaces that we attached; none for a pod without a network. */
+  readonly interfaces: readonly {
+    readonly name: string;
+    /** `tenant/network` */
+    readonly network: string;
+    /** CIDRs. */
+    readonly addresses: readonly string[];
+  }[];
+}
+
 /** Body of POST /v1/trace: the first packet of a connection between two pods. */
 export interface TraceRequest {
   /** `NAMESPACE/NAME`, a name, or an address of a pod; of one of the two, any other address. */

@@ -263,6 +263,10 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
           unmatchedReason: left?.reason,
         }, pod);
       },
+      findPod: async (pod: { readonly namespace: string; readonly name: string }) => {
+        const { podSandbox } = await import("./diagnose/pod_sandbox.ts");
+        return await podSandbox({ host, store, runtimes, unmatched: sandboxes.unmatched }, pod);
+      },
       // Loaded with the first trace: it brings the policy compiler.
       tracePacket: async (request: TraceRequest) => {
         const deps = { host, store, policies, switch: ovs, fabric, tags };

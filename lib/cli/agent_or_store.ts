@@ -7,6 +7,8 @@ import type {
   PlanAnswer,
   RepairAnswer,
   RepairRequest,
+  SandboxAnswer,
+  SandboxRequest,
   TraceAnswer,
   TraceRequest,
   WhyAnswer,
@@ -47,6 +49,7 @@ export function agentTarget(socket: string | undefined): Target {
     history: (revision) => get(`history${nameQuery(revision)}`),
     why: (pod) => ask<WhyAnswer>("why", pod),
     trace: (request) => ask<TraceAnswer>("trace", request),
+    sandbox: (pod) => ask<SandboxAnswer>("sandbox", pod, LIST_MS),
     list: (kind, name) => get(`${kind}${nameQuery(name)}`),
   };
 }

@@ -75,6 +75,11 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     options: ["tcp", "udp", "icmp"],
     load: async () => (await import("./trace.ts")).trace,
   },
+  exec: {
+    ...{ takes: "POD -- COMMAND", summary: "run a command in a pod's network namespace" },
+    options: ["namespace"],
+    load: async () => (await import("./exec.ts")).exec,
+  },
   ipam: {
     ...{ takes: "show|check", summary: "usage of the address pools; records compared with claims" },
     options: ["repair", "dry-run"],

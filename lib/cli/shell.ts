@@ -9,6 +9,8 @@ import type {
   PlanAnswer,
   RepairAnswer,
   RepairRequest,
+  SandboxAnswer,
+  SandboxRequest,
   TraceAnswer,
   TraceRequest,
   WhyAnswer,
@@ -40,6 +42,8 @@ export interface Target {
   list(kind: string, name?: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** Traces a packet through policies and switch. Absent from a store. */
   trace?(request: TraceRequest): Promise<TraceAnswer>;
+  /** Returns where a pod of this host runs. Absent from a store. */
+  sandbox?(pod: SandboxRequest): Promise<SandboxAnswer>;
 }
 
 /** The options of all commands, parsed; a command reads those that it knows. */

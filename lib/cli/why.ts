@@ -1,8 +1,7 @@
 // `why POD`: which rule puts a pod into which network, or why it is in none.
 
 import type { WhyAnswer } from "../agent/api.ts";
-import { Fault } from "../util/errors.ts";
-import { LONG_NAME_LIMIT, parseName } from "../util/names.ts";
+import { onePod } from "./pod_word.ts";
 import { printValue, table } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
 
@@ -12,19 +11,7 @@ export const why: Command = {
     "  for a pod that does not exist yet, where it would go\n" +
     "  e.g. k8contivnet why shop/web-1",
   run: async (shell) => {
-    const [word, ...rest] = shell.args;
-    const [first = "", second, ...more] = (word ?? "").split("/");
-    if (!word || rest.length > 0 || more.length > 0) {
-      throw new Fault("usage", `why got "${shell.args.join(" ").slice(0, 60)}"`, {
-        why: "it takes one pod",
-        fix: "k8contivnet why NAMESPACE/NAME",
-      });
-    }
-    const namespace = second === undefined ? "default" : first;
-    const answer = await shell.target.why({
-      namespace: parseName("namespace", namespace, LONG_NAME_LIMIT),
-      name: parseName("pod name", second ?? first, LONG_NAME_LIMIT),
-    });
+    const answer = await shell.target.why(onePod("why", shell));
     if (!await printValue(shell, answer)) show(shell, answer);
   },
 };

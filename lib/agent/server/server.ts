@@ -15,6 +15,7 @@ import {
   type IntentRequest,
   type PlanAnswer,
   type RepairAnswer,
+  type SandboxAnswer,
   type TraceAnswer,
   type TraceRequest,
   type WhyAnswer,
@@ -59,6 +60,7 @@ export interface ServerDeps {
   readonly listItems: (kind: string, name: string | undefined) => readonly Item[];
   readonly explainPod: (pod: PodName) => Promise<WhyAnswer>;
   readonly tracePacket: (request: TraceRequest) => Promise<TraceAnswer>;
+  readonly findPod: (pod: PodName) => Promise<SandboxAnswer>;
   readonly reconcileSignal: Pick<Notifier, "notify">;
   readonly memoryTrim: Pick<Debounce, "note">;
   readonly log: Log;
@@ -123,6 +125,8 @@ async function answerPost(deps: ServerDeps, path: string, body: Body): Promise<u
       return await collectGarbage(deps.gc, body);
     case "/v1/why":
       return await deps.explainPod(podNameOf(body));
+    case "/v1/sandbox":
+      return await deps.findPod(podNameOf(body));
     case "/v1/trace":
       return await deps.tracePacket(traceOf(body));
     case "/v1/kubernetes":

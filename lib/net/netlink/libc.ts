@@ -16,6 +16,10 @@ const SYMBOLS = {
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
   ioctl: { parameters: ["i32", "usize", "buffer"], result: "i32" },
+  // Returns only if it fails. The first `0` of a list of pointers ends it.
+  execvp: { parameters: ["buffer", "buffer"], result: "i32" },
+  // Returns the handler of before, a pointer; SIG_DFL is 0.
+  signal: { parameters: ["i32", "usize"], result: "usize" },
   abort: { parameters: [], result: "void" },
   sendOffThread: {
     name: "send",
