@@ -8,7 +8,6 @@ import type {
   RepairAnswer,
   RepairRequest,
   SandboxAnswer,
-  SandboxRequest,
   TraceAnswer,
   TraceRequest,
   WhyAnswer,

@@ -101,6 +101,7 @@ function commonOf(parsed: Values): CommonOptions {
     tcp: parsed.tcp,
     udp: parsed.udp,
     icmp: parsed.icmp,
+    count: parsed.count,
     host: parsed.host,
     patch: parsed.patch,
     to: parsed.to,

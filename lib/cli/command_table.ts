@@ -80,6 +80,11 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     options: ["namespace"],
     load: async () => (await import("./exec.ts")).exec,
   },
+  ping: {
+    ...{ takes: "POD POD", summary: "ping from pod to pod; without an answer, what stops it" },
+    options: ["namespace", "count"],
+    load: async () => (await import("./ping.ts")).ping,
+  },
   ipam: {
     ...{ takes: "show|check", summary: "usage of the address pools; records compared with claims" },
     options: ["repair", "dry-run"],

@@ -74,6 +74,8 @@ export interface CommonOptions {
   readonly tcp: string | undefined;
   readonly udp: string | undefined;
   readonly icmp: boolean;
+  /** Of `ping` and `capture`: a number as it was typed. */
+  readonly count: string | undefined;
   /** Of `gc`: the label of a host. */
   readonly host: string | undefined;
   /** Of `history`: also show what each revision changed. */

@@ -2,7 +2,7 @@
 
 import type { TraceAnswer, TraceRequest } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
-import { paint, printValue } from "./output.ts";
+import { type Output, paint, printLines, printValue } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
 
 export const trace: Command = {
@@ -20,7 +20,9 @@ export const trace: Command = {
       });
     }
     const answer = await shell.target.trace(request);
-    if (!await printValue(shell, answer)) show(shell, request, answer);
+    if (!await printValue(shell, answer)) {
+      printLines(shell.output, traceLines(shell.output, request, answer));
+    }
     if (answer.isAgreed) return;
     throw new Fault("failed", `policies and ${answer.stages ? "host" : "switch"} do not agree`, {
       why: answer.stages
@@ -55,8 +57,8 @@ function portOf(text: string): number {
   });
 }
 
-/** Prints the verdict, what the policies say, and what the switch does. */
-function show({ output }: Shell, request: TraceRequest, answer: TraceAnswer): void {
+/** Returns the verdict, what the policies say, and what the switch does. */
+export function traceLines(output: Output, request: TraceRequest, answer: TraceAnswer): string[] {
   const { model, source, destination } = answer;
   const word = (isAllowed: boolean) =>
     paint(output, isAllowed ? "green" : "red", isAllowed ? "allowed" : "denied");
@@ -64,23 +66,24 @@ function show({ output }: Shell, request: TraceRequest, answer: TraceAnswer): vo
   const line = `${word(model.isAllowed)}  ${source} to ${destination}, ${what}`;
   if (answer.isApart) {
     const [short = "", long = ""] = model.by.split(": ");
-    output.data(`${line}: ${short}`);
-    return output.data(`  ${long}; if a router connects them, trace the address of one of them`);
+    return [
+      `${line}: ${short}`,
+      `  ${long}; if a router connects them, trace the address of one of them`,
+    ];
   }
-  output.data(line);
   if (answer.stages) {
-    for (const { name, isAllowed, by } of answer.stages) {
-      output.data(`  ${`${name}:`.padEnd(9)} ${word(isAllowed)}  ${by}`);
-    }
-    return;
+    const stages = answer.stages.map(({ name, isAllowed, by }) =>
+      `  ${`${name}:`.padEnd(9)} ${word(isAllowed)}  ${by}`
+    );
+    return [line, ...stages];
   }
-  output.data(`  policies: ${word(model.isAllowed)}  ${model.by}`);
+  const lines = [line, `  policies: ${word(model.isAllowed)}  ${model.by}`];
   const { switch: seen } = answer;
-  if (!seen) return;
+  if (!seen) return lines;
   const part = seen.directions.length === 2
     ? ""
     : seen.directions[0] === "out"
     ? " (what may be sent)"
     : " (what may arrive)";
-  output.data(`  switch:   ${word(seen.isAllowed)}  ${seen.by}${part}`);
+  return [...lines, `  switch:   ${word(seen.isAllowed)}  ${seen.by}${part}`];
 }

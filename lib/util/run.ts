@@ -13,12 +13,35 @@ export interface RunOptions {
   readonly limitMs?: number;
 }
 
+/** How a command ended; its output is trimmed. */
+export interface RunResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
 /** Runs `cmd` and returns its stdout, trimmed. Faults: timeout; unavailable (not installed); failed. */
-export function run(
+export async function run(
   cmd: string,
   args: readonly string[],
   options: RunOptions = {},
 ): Promise<string> {
+  return await hookedCall(`command.${cmd}`, async () => {
+    const { code, stdout, stderr } = await runNow(cmd, args, options);
+    if (code === 0) return stdout;
+    throw new Fault("failed", `${cmd} failed`, {
+      why: `"${oneLine(stderr || stdout)}"`,
+      fix: `run "${oneLine([cmd, ...args].join(" "), 60)}" by hand`,
+    });
+  });
+}
+
+/** Runs `cmd` to its end, whatever its exit code. Faults: timeout; unavailable (not installed). */
+export function runToEnd(
+  cmd: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
   return hookedCall(`command.${cmd}`, () => runNow(cmd, args, options));
 }
 
@@ -26,7 +49,7 @@ async function runNow(
   cmd: string,
   args: readonly string[],
   { stdin, limitMs = LIMIT_MS }: RunOptions,
-): Promise<string> {
+): Promise<RunResult> {
   const signal = AbortSignal.timeout(limitMs);
   try {
     const child = new Deno.Command(cmd, {
@@ -39,13 +62,9 @@ async function runNow(
     }).spawn();
     // Written while reading: a command that fills its output before it has read all of its input would hang.
     const written = stdin === undefined ? Promise.resolve() : writeInput(child.stdin, stdin);
-    const [{ success, stdout, stderr }] = await Promise.all([child.output(), written]);
-    if (success) return text(stdout);
-    if (signal.aborted) throw timedOut(cmd, limitMs);
-    throw new Fault("failed", `${cmd} failed`, {
-      why: `"${oneLine(text(stderr) || text(stdout))}"`,
-      fix: `run "${oneLine([cmd, ...args].join(" "), 60)}" by hand`,
-    });
+    const [{ code, stdout, stderr }] = await Promise.all([child.output(), written]);
+    if (code !== 0 && signal.aborted) throw timedOut(cmd, limitMs);
+    return { code, stdout: text(stdout), stderr: text(stderr) };
   } catch (cause) {
     if (cause instanceof Fault) throw cause;
     if (signal.aborted) throw timedOut(cmd, limitMs);

@@ -1,6 +1,7 @@
 // Commands that look into a pod's network, of the built file, on a real host: exec, ping, capture.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { tenantWith } from "../fixtures/tenant.ts";
 import { FILE, type Host, intentOf, startHost } from "../lab/host.ts";
 import { hangSignal } from "../lab/limits.ts";
 import { startContainer } from "../lab/container.ts";
@@ -106,4 +107,102 @@ Deno.test("exec works for a container that Docker alone started", async () => {
   const { code, out, err } = await host.agent.call("exec", "pod0", "--", "ip", "-o", "link");
   assertEquals([code, err], [0, ""]);
   assert(out.includes("eth0"), out);
+});
+
+const CLOSED = {
+  Tenants: [tenantWith({
+    SubnetPool: "10.8.0.0/15",
+    AllocSubnetLen: 16,
+    Groups: [{ Name: "web", Network: "blue", Policies: ["p1"] }],
+    Policies: [{
+      Name: "p1",
+      Rules: [{ Id: "1", Direction: "in", Protocol: "icmp", Action: "deny" }],
+    }],
+    Networks: [
+      {
+        Name: "blue",
+        Endpoints: [
+          { Container: "web-1", Namespace: "shop" },
+          { Container: "db-0", Namespace: "shop" },
+          { Container: "closed", Namespace: "shop", Group: "web" },
+        ],
+      },
+      { Name: "red", Endpoints: [{ Container: "apart" }] },
+    ],
+    Namespaces: ["shop", "default"],
+  })],
+};
+
+async function shopHost(): Promise<{ host: Host; pods: Pod[] }> {
+  const host = await startHost(CLOSED);
+  const pods: Pod[] = [];
+  for (const name of ["web-1", "db-0", "closed"]) pods.push(await host.pod(name, "shop"));
+  pods.push(await host.pod("apart"));
+  for (const pod of pods) await host.agent.setup(pod);
+  return { host, pods };
+}
+
+Deno.test("ping counts answers, and says which stage stops what is not answered", async () => {
+  const { host, pods } = await shopHost();
+  await using _host = host;
+  const { agent } = host;
+  const answered = await agent.call("ping", "-n", "shop", "web-1", "db-0", "--count", "2");
+  assertEquals([answered.code, answered.err], [0, ""]);
+  assertMatch(
+    answered.out,
+    /^shop\/web-1 to shop\/db-0 \(10\.8\.\S+\): 2 of 2 answered, [\d.]+\/[\d.]+\/[\d.]+ ms/,
+  );
+  const address = await agent.addressOf(pods[1]!);
+  const json = JSON.parse(
+    (await agent.call("ping", "shop/web-1", address, "-o", "json", "--count", "1")).out,
+  );
+  assertEquals([json.destination, json.sent, json.received], [{ address }, 1, 1]);
+
+  const denied = await agent.call("ping", "shop/web-1", "shop/closed", "--count", "1");
+  assertEquals(denied.code, 1);
+  assertMatch(denied.out, /: 0 of 1 answered\ndenied .*\n {2}policies: denied {2}rule 1 of /);
+  assertMatch(
+    denied.err,
+    /shop\/closed \(\S+\) does not answer: policies: rule 1 of group web .*policy t\/p1; see k8contivnet trace/,
+  );
+  const deniedJson = await agent.call("ping", "shop/web-1", "shop/closed", "-o", "json");
+  assertMatch(JSON.parse(deniedJson.out).stage, /^policies: rule 1/);
+  assertEquals(deniedJson.code, 1);
+  const apart = await agent.call("ping", "shop/web-1", "default/apart", "--count", "1");
+  assertMatch(apart.err, /does not answer: no common network|is unreachable|not reach/i);
+  // Nothing denies it, and it does not answer: its interface is down.
+  await pods[1]!.run("ip", "link", "set", "eth0", "down");
+  const silent = await agent.call("ping", "shop/web-1", "shop/db-0", "--count", "1");
+  assertEquals(silent.code, 1);
+  assertMatch(
+    silent.err,
+    /let the packet pass; see whether it arrives: k8contivnet capture shop\/db-0/,
+  );
+  for (
+    const [words, code, message] of [
+      [["shop/web-1"], 2, /two pods/],
+      [["shop/web-1", "10.1.2.300"], 2, /not an IPv4 address/],
+      [["shop/web-1", "shop/db-0", "--count", "0"], 2, /out of range/],
+      [["shop/web-1", "shop/nobody"], 3, /has no address; see k8contivnet why/],
+      [["nobody", "shop/web-1"], 3, /there is no pod default\/nobody/],
+    ] as const
+  ) {
+    const { code: got, err } = await agent.call("ping", ...words);
+    assertEquals(got, code, err);
+    assertMatch(err, message);
+  }
+});
+
+Deno.test("the examples of these commands' help do what they say", async () => {
+  const { host } = await shopHost();
+  await using _host = host;
+  await Deno.mkdir(`${host.dir}/bin`);
+  await Deno.symlink(FILE, `${host.dir}/bin/k8contivnet`);
+  for (const name of ["exec", "ping"]) {
+    const help = await host.agent.call(name, "-h");
+    const example = /^ {2}e\.g\. (.*)$/m.exec(help.out)?.[1];
+    assert(example, help.out);
+    const { code, stderr } = await inShell(host, `cd ${host.dir}; PATH=$PWD/bin:$PATH; ${example}`);
+    assertEquals(code, 0, `${example}: ${text(stderr)}`);
+  }
 });

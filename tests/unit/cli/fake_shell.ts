@@ -7,7 +7,7 @@ const OPTIONS: CommonOptions = {
   ...{ files: [], namespace: undefined, allNamespaces: false, kubeconfig: undefined },
   ...{ context: undefined, tcp: undefined, udp: undefined, icmp: false, host: undefined },
   ...{ patch: false, to: undefined, detailedExitcode: false },
-  ...{ columns: "", watch: false, selector: undefined, sortBy: undefined },
+  ...{ columns: "", count: undefined, watch: false, selector: undefined, sortBy: undefined },
 };
 
 /** A shell and what its command has printed, line by line. */
