@@ -73,11 +73,13 @@ const INNER_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
     ...["agent/api.ts", "agent/store", "agent/fabric", "agent/pods", "agent/policy", "agent/gc"],
     "agent/reach/reach_sync.ts",
   ]],
-  ["agent/diagnose", ["agent/api.ts", "agent/store", "agent/pods", "agent/policy"]],
+  ["agent/diagnose", [
+    ...["agent/api.ts", "agent/store", "agent/pods", "agent/policy", "agent/fabric", "agent/reach"],
+  ]],
   ["agent/doctor", ["agent/api.ts", "agent/client.ts"]],
   ["agent/server", [
     ...["agent/api.ts", "agent/store", "agent/fabric", "agent/pods", "agent/policy", "agent/kube"],
-    ...["agent/cni", "agent/gc", "agent/reconcile", "agent/reach"],
+    ...["agent/cni", "agent/diagnose", "agent/gc", "agent/reconcile", "agent/reach"],
   ]],
   ["intent/choice", ["intent"]],
   ["intent/examples", []],

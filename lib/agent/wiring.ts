@@ -12,9 +12,10 @@ import type { Log } from "../util/log.ts";
 import { LogDedup } from "../util/log_dedup.ts";
 import { returnFreeMemory } from "../util/memory.ts";
 import type { CniInput } from "../cni/cni_types.ts";
-import type { PodRequest, TraceRequest } from "./api.ts";
+import type { PodRequest } from "./api.ts";
 import { answerCni, type CniDeps } from "./cni/answer_cni.ts";
 import { withPolicyCode } from "./cni/policy_code.ts";
+import { createQuestions } from "./diagnose/questions.ts";
 import type { Drivers } from "./drivers.ts";
 import { FabricSync } from "./fabric/fabric_sync.ts";
 import { GracePeriod } from "./gc/grace_period.ts";
@@ -23,8 +24,6 @@ import type { ClusterSync } from "./kube/cluster_sync.ts";
 import { podItems } from "./kube/pod_items.ts";
 import type { AgentOptions } from "./options.ts";
 import { applyClaim, type ApplyClaimDeps } from "./pods/apply_claim.ts";
-import { metadataOf } from "./pods/dynamic_endpoint_claim.ts";
-import { explainPod } from "./pods/explain_pod.ts";
 import { Containers } from "./pods/known_containers.ts";
 import { attachLatePods } from "./pods/late_attach.ts";
 import { LinkRemovals } from "./pods/link_removals.ts";
@@ -252,33 +251,10 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
           kind,
           name,
         ),
-      explainPod: (pod: { readonly namespace: string; readonly name: string }) => {
-        const left = sandboxes.unmatched.list().find((one) =>
-          one.pod.namespace === pod.namespace && one.pod.name === pod.name
-        );
-        return explainPod({
-          documents: store.documents,
-          metadataOf: () => metadataOf(podMetadata, pod, left?.labels),
-          host,
-          unmatchedReason: left?.reason,
-        }, pod);
-      },
-      findPod: async (pod: { readonly namespace: string; readonly name: string }) => {
-        const { podSandbox } = await import("./diagnose/pod_sandbox.ts");
-        return await podSandbox({ host, store, runtimes, unmatched: sandboxes.unmatched }, pod);
-      },
-      // Loaded with the first trace: it brings the policy compiler.
-      tracePacket: async (request: TraceRequest) => {
-        const deps = { host, store, policies, switch: ovs, fabric, tags };
-        const model = reach.model();
-        if (model) {
-          const { traceReach } = await import("./policy/trace_reach.ts");
-          const answer = await traceReach({ ...deps, model }, request);
-          if (answer) return answer;
-        }
-        const { tracePacket } = await import("./policy/trace_packet.ts");
-        return await tracePacket(deps, request);
-      },
+      questions: createQuestions({
+        ...{ host, store, policies, switch: ovs, fabric, tags, runtimes, podMetadata, reach },
+        unmatched: sandboxes.unmatched,
+      }),
     },
   };
 }

@@ -78,7 +78,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   exec: {
     ...{ takes: "POD -- COMMAND", summary: "run a command in a pod's network namespace" },
     options: ["namespace"],
-    load: async () => (await import("./exec.ts")).exec,
+    load: async () => (await import("./exec_command.ts")).exec,
   },
   ping: {
     ...{ takes: "POD POD", summary: "ping from pod to pod; without an answer, what stops it" },

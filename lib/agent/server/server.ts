@@ -5,7 +5,6 @@ import type { Debounce } from "../../util/async/debounce.ts";
 import type { Notifier } from "../../util/async/notifier.ts";
 import type { Log } from "../../util/log.ts";
 import type { WaitingPod } from "../../intent/plan_impact.ts";
-import type { PodName } from "../../intent/dynamic.ts";
 import type { CniInput } from "../../cni/cni_types.ts";
 import {
   CNI_PATH,
@@ -15,11 +14,8 @@ import {
   type IntentRequest,
   type PlanAnswer,
   type RepairAnswer,
-  type SandboxAnswer,
-  type TraceAnswer,
-  type TraceRequest,
-  type WhyAnswer,
 } from "../api.ts";
+import type { Questions } from "../diagnose/questions.ts";
 import { parseKubeInput } from "../policy/kube_input.ts";
 import type { PolicyEnforcer } from "../policy/policy_enforcer.ts";
 import { policyItems } from "../policy/policy_items.ts";
@@ -58,9 +54,7 @@ export interface ServerDeps {
   readonly health: () => HealthAnswer;
   /** Returns the items of a kind of `get`, or those that `name` names. Faults: not_found. */
   readonly listItems: (kind: string, name: string | undefined) => readonly Item[];
-  readonly explainPod: (pod: PodName) => Promise<WhyAnswer>;
-  readonly tracePacket: (request: TraceRequest) => Promise<TraceAnswer>;
-  readonly findPod: (pod: PodName) => Promise<SandboxAnswer>;
+  readonly questions: Questions;
   readonly reconcileSignal: Pick<Notifier, "notify">;
   readonly memoryTrim: Pick<Debounce, "note">;
   readonly log: Log;
@@ -124,11 +118,11 @@ async function answerPost(deps: ServerDeps, path: string, body: Body): Promise<u
     case "/v1/gc":
       return await collectGarbage(deps.gc, body);
     case "/v1/why":
-      return await deps.explainPod(podNameOf(body));
+      return await deps.questions.explainPod(podNameOf(body));
     case "/v1/sandbox":
-      return await deps.findPod(podNameOf(body));
+      return await deps.questions.findPod(podNameOf(body));
     case "/v1/trace":
-      return await deps.tracePacket(traceOf(body));
+      return await deps.questions.tracePacket(traceOf(body));
     case "/v1/kubernetes":
       policies.setKube(parseKubeInput(body));
       await policies.ensure();

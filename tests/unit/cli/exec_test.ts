@@ -1,7 +1,7 @@
 // `exec` before it enters a pod: which pod is meant, and what is missing.
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { exec } from "../../../lib/cli/exec.ts";
+import { exec } from "../../../lib/cli/exec_command.ts";
 import { onePod, parsePod } from "../../../lib/cli/pod_word.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { fakeShell } from "./fake_shell.ts";

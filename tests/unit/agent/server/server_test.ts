@@ -42,7 +42,10 @@ for (const [code, status] of Object.entries(STATUS) as [FaultCode, number][]) {
 Deno.test("an error that is not a Fault is answered as failed, and its stack is in the debug log", async () => {
   using agent = await startMemoryAgent();
   const deps = depsOf(agent, {
-    explainPod: () => Promise.reject(new RangeError("far out")),
+    questions: {
+      ...agent.agent.server.questions,
+      explainPod: () => Promise.reject(new RangeError("far out")),
+    },
   });
   const { status, body } = await ask(deps, "/v1/why", { namespace: "default", name: "web" });
   assertEquals([status, body.code], [500, "failed"]);

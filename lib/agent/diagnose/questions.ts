@@ -1,0 +1,62 @@
+// What people ask of the agent about single pods and packets. Each answer's code is loaded with the first question.
+
+import type { PodName } from "../../intent/dynamic.ts";
+import type { SandboxAnswer, TraceAnswer, TraceRequest, WhyAnswer } from "../api.ts";
+import { metadataOf } from "../pods/dynamic_endpoint_claim.ts";
+import { explainPod } from "../pods/explain_pod.ts";
+import type { PodMetadata } from "../pods/pod_metadata.ts";
+import type { UnmatchedPods } from "../pods/unmatched_pods.ts";
+import type { TraceDeps } from "../policy/trace_packet.ts";
+import type { ReachSync } from "../reach/reach_sync.ts";
+import type { PodSandboxDeps } from "./pod_sandbox.ts";
+
+/** What questions are answered from. */
+export interface QuestionDeps extends TraceDeps {
+  readonly runtimes: PodSandboxDeps["runtimes"];
+  readonly unmatched: Pick<UnmatchedPods, "list">;
+  readonly podMetadata: PodMetadata;
+  readonly reach: Pick<ReachSync, "model">;
+}
+
+/** Answers questions. */
+export interface Questions {
+  /** Returns which rule puts a pod where. */
+  readonly explainPod: (pod: PodName) => Promise<WhyAnswer>;
+  /** Returns where a pod of this host runs. Faults: as podSandbox(). */
+  readonly findPod: (pod: PodName) => Promise<SandboxAnswer>;
+  /** Returns what policies, switch and host do with a packet. Faults: as tracePacket(). */
+  readonly tracePacket: (request: TraceRequest) => Promise<TraceAnswer>;
+}
+
+/** Returns what answers. */
+export function createQuestions(deps: QuestionDeps): Questions {
+  const { host, store, unmatched, podMetadata, reach } = deps;
+  return {
+    explainPod: async (pod) => {
+      const left = unmatched.list().find((one) =>
+        one.pod.namespace === pod.namespace && one.pod.name === pod.name
+      );
+      return await explainPod({
+        documents: store.documents,
+        metadataOf: () => metadataOf(podMetadata, pod, left?.labels),
+        host,
+        unmatchedReason: left?.reason,
+      }, pod);
+    },
+    findPod: async (pod) => {
+      const { podSandbox } = await import("./pod_sandbox.ts");
+      return await podSandbox(deps, pod);
+    },
+    // It brings the policy compiler.
+    tracePacket: async (request) => {
+      const model = reach.model();
+      if (model) {
+        const { traceReach } = await import("../policy/trace_reach.ts");
+        const answer = await traceReach({ ...deps, model }, request);
+        if (answer) return answer;
+      }
+      const { tracePacket } = await import("../policy/trace_packet.ts");
+      return await tracePacket(deps, request);
+    },
+  };
+}
