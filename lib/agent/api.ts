@@ -281,6 +281,39 @@ export interface SandboxAnswer {
   }[];
 }
 
+/** Body of POST /v1/drops: a captures' next question. Drops are captured while somebody asks, and some seconds after. */
+export interface DropsRequest {
+  /** `next` of the answer before; absent at the start. */
+  readonly after?: number;
+  /** Only packets from or to this pod. */
+  readonly pod?: SandboxRequest;
+}
+
+/** Answer of POST /v1/drops, within some seconds. */
+export interface DropsAnswer {
+  readonly next: number;
+  /** Packets that came too fast: the agent has forgotten them. */
+  readonly missed: number;
+  /** Whether any policy is in force on this host. */
+  readonly hasPolicies: boolean;
+  readonly drops: readonly CapturedDrop[];
+}
+
+/** A packet that a policy dropped. */
+export interface CapturedDrop {
+  /** ISO 8601, UTC. */
+  readonly at: string;
+  /** `tcp default/app 10.1.1.2 -> default/web 10.1.1.1:80 by contiv policy t/p1 (rule 1 of group web)` */
+  readonly message: string;
+  /** `contiv policy t/p1` */
+  readonly policy: string;
+  /** `namespace/name` of client and server; absent where they are not pods that we know. */
+  readonly from?: string;
+  readonly to?: string;
+  /** The whole Ethernet frame, base64. */
+  readonly packet: string;
+}
+
 /** Body of POST /v1/trace: the first packet of a connection between two pods. */
 export interface TraceRequest {
   /** `NAMESPACE/NAME`, a name, or an address of a pod; of one of the two, any other address. */

@@ -7,6 +7,8 @@ import { openHostEvents, openLinks, openWarmLinks } from "../net/open_links.ts";
 import type { WarmLinks } from "../net/warm_links.ts";
 import { type Fabric, openFabric } from "../ovs/fabric.ts";
 import { openSwitch } from "../ovs/ports/open_switch.ts";
+import type { PacketIn } from "../ovs/openflow/packet_in.ts";
+import { watchDrops } from "../ovs/policy_tables/drop_watch.ts";
 import { openPolicyTables, type PolicyTables } from "../ovs/policy_tables/policy_tables.ts";
 import { openReachSwitch, type ReachSwitch } from "../ovs/reach/reach_switch.ts";
 import type { Datapath, Switch } from "../ovs/switch.ts";
@@ -46,6 +48,8 @@ export interface Drivers {
   readonly policyTables: PolicyTables;
   /** Access tags under policy, which the switch's flows follow; the policy enforcer sets them. */
   readonly policyVlans: PolicyVlans;
+  /** Passes packets that policies drop and the switch reports to `take`, until it is disposed. */
+  readonly watchDrops: (take: (packet: PacketIn) => void) => Disposable;
   readonly links: Links;
   /** Distributed gateways: in Open vSwitch, and in the host's own stack. */
   readonly reachSwitch: ReachSwitch;
@@ -95,6 +99,7 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
     // Its bundles have a time limit of their own, as they may be thousands of flows.
     policyTables: hooked("policies", openPolicyTables(place)),
     policyVlans,
+    watchDrops: (take) => watchDrops(place, take),
     links: limited("the kernel", hooked("links", links, ["close"]), limitMs),
     reachSwitch: limited("Open vSwitch", hooked("reach", openReachSwitch(place)), limitMs),
     hostStack: limited("the kernel", hooked("stack", hostStack, ["close"]), limitMs),

@@ -254,6 +254,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
       questions: createQuestions({
         ...{ host, store, policies, switch: ovs, fabric, tags, runtimes, podMetadata, reach },
         unmatched: sandboxes.unmatched,
+        drops: { watchDrops: drivers.watchDrops, wallMs: clock.wallMs },
       }),
     },
   };

@@ -1,6 +1,8 @@
 // What answers a command: the local agent, or with --store a store directly.
 
 import type {
+  DropsAnswer,
+  DropsRequest,
   GcAnswer,
   GcRequest,
   IntentRequest,
@@ -34,7 +36,7 @@ export function agentSocket(socket: string | undefined): string {
 /** Returns the agent at `socket` (else K8CONTIVNET_SOCKET, else the default) as a target. */
 export function agentTarget(socket: string | undefined): Target {
   const path = agentSocket(socket);
-  type Body = GcRequest | IntentRequest | RepairRequest | TraceRequest | WhyRequest;
+  type Body = DropsRequest | GcRequest | IntentRequest | RepairRequest | TraceRequest | WhyRequest;
   const ask = <T>(way: string, body: Body, limitMs = CHANGE_MS) =>
     askAgent<T>({ socket: path, path: `/v1/${way}`, body, limitMs });
   const get = <T>(way: string) =>
@@ -48,6 +50,7 @@ export function agentTarget(socket: string | undefined): Target {
     history: (revision) => get(`history${nameQuery(revision)}`),
     why: (pod) => ask<WhyAnswer>("why", pod),
     trace: (request) => ask<TraceAnswer>("trace", request),
+    drops: (request) => ask<DropsAnswer>("drops", request, LIST_MS),
     sandbox: (pod) => ask<SandboxAnswer>("sandbox", pod, LIST_MS),
     list: (kind, name) => get(`${kind}${nameQuery(name)}`),
   };

@@ -102,6 +102,7 @@ function commonOf(parsed: Values): CommonOptions {
     udp: parsed.udp,
     icmp: parsed.icmp,
     count: parsed.count,
+    drops: parsed.drops,
     host: parsed.host,
     patch: parsed.patch,
     to: parsed.to,

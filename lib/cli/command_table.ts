@@ -85,6 +85,14 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     options: ["namespace", "count"],
     load: async () => (await import("./ping.ts")).ping,
   },
+  capture: {
+    ...{
+      takes: "POD | --drops",
+      summary: "packets of a pod, or those that policies drop, as pcap",
+    },
+    options: ["namespace", "count", "drops"],
+    load: async () => (await import("./capture.ts")).capture,
+  },
   ipam: {
     ...{ takes: "show|check", summary: "usage of the address pools; records compared with claims" },
     options: ["repair", "dry-run"],

@@ -50,6 +50,7 @@ export const OPTIONS = [
   { name: "tcp", value: "PORT", help: "a TCP connection to this port" },
   { name: "udp", value: "PORT", help: "a UDP packet to this port" },
   { name: "icmp", help: "an ICMP echo request" },
+  { name: "drops", help: "packets that policies drop" },
   { name: "count", value: "N", help: "how many packets" },
   { name: "host", value: "HOST", help: "label of a host" },
   { name: "kubeconfig", value: "FILE", help: "access to the API server" },

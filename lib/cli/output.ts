@@ -6,10 +6,14 @@ import { unicodeWidth } from "@std/cli/unicode-width";
 export interface Output {
   /** Prints data to stdout; a newline is added where it is missing. */
   readonly data: (text: string) => void;
+  /** Writes bytes to stdout as they are. */
+  readonly bytes: (bytes: Uint8Array) => void;
   /** Prints one line of a message to stderr. */
   readonly message: (line: string) => void;
   /** Whether data may carry ANSI colours. */
   readonly hasColor: boolean;
+  /** Whether stdout is a terminal. */
+  readonly isTerminal: boolean;
   /** Reports whether the reader of stdout has closed it, as `| head` does: nobody reads on. */
   readonly isClosed: () => boolean;
 }
@@ -17,20 +21,24 @@ export interface Output {
 /** Returns the output of this process. Coloured only on a terminal and without NO_COLOR. */
 export function processOutput(wantsColor: boolean): Output {
   let isClosed = false;
+  const isTerminal = Deno.stdout.isTerminal();
   const noColor = Deno.env.get("NO_COLOR") || Deno.env.get("TERM") === "dumb";
+  const bytesOf = (text: string) => new TextEncoder().encode(text);
+  const bytes = (some: Uint8Array) => {
+    isClosed = !writeAll(Deno.stdout, some) || isClosed;
+  };
   return {
-    data: (text) => {
-      isClosed = !writeAll(Deno.stdout, text.endsWith("\n") ? text : `${text}\n`) || isClosed;
-    },
-    message: (line) => void writeAll(Deno.stderr, `${line}\n`),
+    data: (text) => bytes(bytesOf(text.endsWith("\n") ? text : `${text}\n`)),
+    bytes,
+    message: (line) => void writeAll(Deno.stderr, bytesOf(`${line}\n`)),
     isClosed: () => isClosed,
-    hasColor: wantsColor && !noColor && Deno.stdout.isTerminal(),
+    hasColor: wantsColor && !noColor && isTerminal,
+    isTerminal,
   };
 }
 
 /** Writes all of it; reports whether somebody reads it. */
-function writeAll(stream: { writeSync(bytes: Uint8Array): number }, text: string): boolean {
-  const bytes = new TextEncoder().encode(text);
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): boolean {
   try {
     for (let done = 0; done < bytes.length;) done += stream.writeSync(bytes.subarray(done));
   } catch (error) {

@@ -1,6 +1,8 @@
 // What a command is called with: its arguments, its options, where it prints, and what answers it.
 
 import type {
+  DropsAnswer,
+  DropsRequest,
   GcAnswer,
   GcRequest,
   HealthAnswer,
@@ -42,6 +44,8 @@ export interface Target {
   list(kind: string, name?: string): Promise<readonly Readonly<Record<string, unknown>>[]>;
   /** Traces a packet through policies and switch. Absent from a store. */
   trace?(request: TraceRequest): Promise<TraceAnswer>;
+  /** Returns packets that policies have dropped since the question before. Absent from a store. */
+  drops?(request: DropsRequest): Promise<DropsAnswer>;
   /** Returns where a pod of this host runs. Absent from a store. */
   sandbox?(pod: SandboxRequest): Promise<SandboxAnswer>;
 }
@@ -74,6 +78,8 @@ export interface CommonOptions {
   readonly tcp: string | undefined;
   readonly udp: string | undefined;
   readonly icmp: boolean;
+  /** Of `capture`. */
+  readonly drops: boolean;
   /** Of `ping` and `capture`: a number as it was typed. */
   readonly count: string | undefined;
   /** Of `gc`: the label of a host. */

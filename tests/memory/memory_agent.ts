@@ -8,6 +8,7 @@ import { IntentStore } from "../../lib/agent/store/apply.ts";
 import { attachmentsOf } from "../../lib/agent/store/documents.ts";
 import { StoreCache } from "../../lib/agent/store/store_cache.ts";
 import { type AgentParts, wireAgent } from "../../lib/agent/wiring.ts";
+import type { PacketIn } from "../../lib/ovs/openflow/packet_in.ts";
 import type { SetupAnswer } from "../../lib/agent/api.ts";
 import { createLog } from "../../lib/util/log.ts";
 import { tenantWith } from "../fixtures/tenant.ts";
@@ -29,6 +30,7 @@ export function makeHost() {
   const kernel = new MemoryKernel();
   const policyVlans = new PolicyVlans();
   policyVlans.set([]);
+  const dropWatchers = new Set<(packet: PacketIn) => void>();
   return {
     kernel,
     runtimes: new MemoryRuntimes(kernel),
@@ -40,6 +42,12 @@ export function makeHost() {
     hostStack: new MemoryHostStack(),
     policyTables: new MemoryPolicyTables(),
     policyVlans,
+    /** Those who are shown dropped packets. */
+    dropWatchers,
+    watchDrops: (take: (packet: PacketIn) => void) => {
+      dropWatchers.add(take);
+      return { [Symbol.dispose]: () => void dropWatchers.delete(take) };
+    },
   };
 }
 

@@ -7,6 +7,8 @@ import { hangSignal } from "../lab/limits.ts";
 import { startContainer } from "../lab/container.ts";
 import { startDockerHost } from "../lab/docker_host.ts";
 import type { Pod } from "../lab/pod.ts";
+import { pingOn } from "../lab/pings.ts";
+import { run } from "../lab/run.ts";
 import { waitFor } from "../lab/wait.ts";
 
 /** Starts a command of the file in a shell. */
@@ -170,8 +172,8 @@ Deno.test("ping counts answers, and says which stage stops what is not answered"
   assertEquals(deniedJson.code, 1);
   const apart = await agent.call("ping", "shop/web-1", "default/apart", "--count", "1");
   assertMatch(apart.err, /does not answer: no common network|is unreachable|not reach/i);
-  // Nothing denies it, and it does not answer: its interface is down.
-  await pods[1]!.run("ip", "link", "set", "eth0", "down");
+  // Nothing denies it, and it does not answer.
+  await pods[1]!.run("sysctl", "-qw", "net.ipv4.icmp_echo_ignore_all=1");
   const silent = await agent.call("ping", "shop/web-1", "shop/db-0", "--count", "1");
   assertEquals(silent.code, 1);
   assertMatch(
@@ -193,12 +195,151 @@ Deno.test("ping counts answers, and says which stage stops what is not answered"
   }
 });
 
+/** Returns what tcpdump reads in a file. */
+async function linesOf(file: string): Promise<string[]> {
+  const { stdout, stderr } = await new Deno.Command("tcpdump", {
+    args: ["-n", "-r", file],
+    signal: hangSignal(20_000),
+  }).output();
+  const lines = text(stdout).split("\n").filter(Boolean);
+  assert(lines.length > 0, text(stderr));
+  return lines;
+}
+
+Deno.test("capture writes a pod's packets until there are enough, or it is interrupted", async () => {
+  const { host, pods } = await shopHost();
+  await using _host = host;
+  const [web, db] = [pods[0]!, pods[1]!];
+  await using _pings = pingOn(db, await host.agent.addressOf(web), 0.1);
+  const file = `${host.dir}/x.pcap`;
+  const { code, stderr } = await inShell(
+    host,
+    `"$K" capture -n shop web-1 --count 3 -- icmp and greater 10 > ${file}`,
+  );
+  assertEquals(code, 0, text(stderr));
+  const lines = await linesOf(file);
+  assertEquals([lines.length, lines.every((line) => line.includes("ICMP echo re"))], [3, true]);
+  await Deno.writeTextFile(`${host.dir}/y.pcap`, "");
+  const child = new Deno.Command("sh", {
+    args: [
+      "-c",
+      `exec "$0" capture shop/web-1 --socket "$1" > "$2"`,
+      FILE,
+      host.agent.socket,
+      `${host.dir}/y.pcap`,
+    ],
+    stderr: "null",
+  }).spawn();
+  await waitFor("packets", async () => (await Deno.stat(`${host.dir}/y.pcap`)).size > 200);
+  child.kill("SIGINT");
+  assertEquals((await child.status).code, 0);
+  await linesOf(`${host.dir}/y.pcap`);
+  for (
+    const [words, code, message] of [
+      [["shop/web-1", "-o", "json"], 2, /add --drops/],
+      [["shop/web-1", "--count", "1", "--", "no such filter"], 1, /syntax error|tcpdump/],
+      [["shop/nobody"], 3, /there is no pod/],
+      [[], 2, /takes one pod/],
+    ] as const
+  ) {
+    const { code: got, err } = await host.agent.call("capture", ...words);
+    assertEquals(got, code, err);
+    assertMatch(err, message);
+  }
+});
+
+/** Returns what the switch does with denied packets. */
+async function denials({ ovs }: Host): Promise<string[]> {
+  const dumped = await run("ovs-ofctl", [
+    ...["-OOpenFlow14", "--no-stats", "--no-names", "dump-flows"],
+    ...[`unix:${ovs.rundir}/contivBridge.mgmt`, "table=31"],
+  ]);
+  return dumped.split("\n").flatMap((line) => / priority=10,.*actions=(.*)$/.exec(line)?.[1] ?? []);
+}
+
+async function dropCount({ agent }: Host): Promise<number> {
+  const { out } = await agent.call("get", "policies", "-o", "json");
+  return (JSON.parse(out) as { name: string; drops: number }[])
+    .find(({ name }) => name === "t/p1")?.drops ?? -1;
+}
+
+Deno.test("capture --drops has the packets that a policy drops, with its name, and leaves nothing behind", async () => {
+  const { host, pods } = await shopHost();
+  await using _host = host;
+  const { agent } = host;
+  const address = await agent.addressOf(pods[2]!);
+  assertEquals(await denials(host), ["drop"]);
+  await using _pings = pingOn(pods[0]!, address, 0.2);
+  const before = await dropCount(host);
+  const json = await agent.call("capture", "--drops", "--count", "2", "-o", "json");
+  assertEquals(json.code, 0, json.err);
+  const [drop, ...others] = json.out.trim().split("\n").map((line) => JSON.parse(line));
+  assertEquals(others.length, 1);
+  assertEquals([drop.from, drop.to, drop.policy], [
+    "shop/web-1",
+    "shop/closed",
+    "contiv policy t/p1",
+  ]);
+  assertMatch(
+    drop.message,
+    /^icmp shop\/web-1 \S+ -> shop\/closed \S+ by contiv policy t\/p1 \(rule 1/,
+  );
+  assert(Uint8Array.fromBase64(drop.packet).length >= 98, "the packet is cut off");
+  const file = `${host.dir}/drops.pcapng`;
+  const { code, stderr } = await inShell(
+    host,
+    `"$K" capture --drops shop/closed --count 2 > ${file}`,
+  );
+  assertEquals(code, 0, text(stderr));
+  assertMatch(text(stderr), /dropped icmp .* by contiv policy t\/p1[^]*2 dropped packets/);
+  const lines = await linesOf(file);
+  assertEquals(lines.length, 2);
+  assert(lines.every((line) => line.includes(`> ${address}: ICMP echo request`)), lines.join());
+  assert(text(await Deno.readFile(file)).includes("by contiv policy t/p1"));
+  assert(await dropCount(host) >= before, "a capture has reset the counters");
+  const isAsBefore = async () => (await denials(host)).join() === "drop";
+  await waitFor("flows to be as before", isAsBefore, { limitMs: 30_000 });
+  const meters = await host.ovs.ofctl("dump-meters", "contivBridge", "-OOpenFlow14");
+  assert(!meters.includes("meter="), meters);
+
+  // A capture that is killed, and an agent that is killed while one runs.
+  const start = () =>
+    new Deno.Command(FILE, {
+      args: ["capture", "--drops", "--socket", agent.socket],
+      ...{ stdout: "piped", stderr: "null" },
+    }).spawn();
+  const isReporting = async () => (await denials(host)).join().includes("controller");
+  for (const killed of ["capture", "agent"]) {
+    const child = start();
+    await waitFor("a capture", isReporting, { limitMs: 30_000 });
+    if (killed === "agent") await agent.stop("SIGKILL");
+    child.kill("SIGKILL");
+    await child.stdout.cancel();
+    await child.status;
+    if (killed === "agent") {
+      assert(await isReporting());
+      await agent.start();
+    }
+    await waitFor(`flows to be as before, ${killed}`, isAsBefore, { limitMs: 30_000 });
+  }
+  // Ctrl-C is its usual end; an agent that starts again meanwhile is waited for.
+  const child = start();
+  await waitFor("a capture", isReporting, { limitMs: 30_000 });
+  await agent.stop();
+  await agent.start();
+  await waitFor("the capture to go on", isReporting, { limitMs: 30_000 });
+  child.kill("SIGINT");
+  await child.stdout.cancel();
+  assertEquals((await child.status).code, 0);
+});
+
 Deno.test("the examples of these commands' help do what they say", async () => {
-  const { host } = await shopHost();
+  const { host, pods } = await shopHost();
   await using _host = host;
   await Deno.mkdir(`${host.dir}/bin`);
   await Deno.symlink(FILE, `${host.dir}/bin/k8contivnet`);
-  for (const name of ["exec", "ping"]) {
+  await using _pings = pingOn(pods[1]!, await host.agent.addressOf(pods[0]!), 0.1);
+  for (const name of ["exec", "ping", "capture"]) {
     const help = await host.agent.call(name, "-h");
     const example = /^ {2}e\.g\. (.*)$/m.exec(help.out)?.[1];
     assert(example, help.out);

@@ -1,21 +1,31 @@
 // What people ask of the agent about single pods and packets. Each answer's code is loaded with the first question.
 
 import type { PodName } from "../../intent/dynamic.ts";
-import type { SandboxAnswer, TraceAnswer, TraceRequest, WhyAnswer } from "../api.ts";
+import type {
+  DropsAnswer,
+  DropsRequest,
+  SandboxAnswer,
+  TraceAnswer,
+  TraceRequest,
+  WhyAnswer,
+} from "../api.ts";
 import { metadataOf } from "../pods/dynamic_endpoint_claim.ts";
 import { explainPod } from "../pods/explain_pod.ts";
 import type { PodMetadata } from "../pods/pod_metadata.ts";
 import type { UnmatchedPods } from "../pods/unmatched_pods.ts";
 import type { TraceDeps } from "../policy/trace_packet.ts";
 import type { ReachSync } from "../reach/reach_sync.ts";
+import type { DropCapture, DropCaptureDeps } from "./drop_capture.ts";
 import type { PodSandboxDeps } from "./pod_sandbox.ts";
 
 /** What questions are answered from. */
 export interface QuestionDeps extends TraceDeps {
+  readonly policies: TraceDeps["policies"] & DropCaptureDeps["policies"];
   readonly runtimes: PodSandboxDeps["runtimes"];
   readonly unmatched: Pick<UnmatchedPods, "list">;
   readonly podMetadata: PodMetadata;
   readonly reach: Pick<ReachSync, "model">;
+  readonly drops: Omit<DropCaptureDeps, "policies">;
 }
 
 /** Answers questions. */
@@ -24,6 +34,8 @@ export interface Questions {
   readonly explainPod: (pod: PodName) => Promise<WhyAnswer>;
   /** Returns where a pod of this host runs. Faults: as podSandbox(). */
   readonly findPod: (pod: PodName) => Promise<SandboxAnswer>;
+  /** Returns the packets that policies have dropped since the question before. Faults: as DropCapture's. */
+  readonly captureDrops: (request: DropsRequest) => Promise<DropsAnswer>;
   /** Returns what policies, switch and host do with a packet. Faults: as tracePacket(). */
   readonly tracePacket: (request: TraceRequest) => Promise<TraceAnswer>;
 }
@@ -31,6 +43,7 @@ export interface Questions {
 /** Returns what answers. */
 export function createQuestions(deps: QuestionDeps): Questions {
   const { host, store, unmatched, podMetadata, reach } = deps;
+  let capture: DropCapture | undefined;
   return {
     explainPod: async (pod) => {
       const left = unmatched.list().find((one) =>
@@ -46,6 +59,11 @@ export function createQuestions(deps: QuestionDeps): Questions {
     findPod: async (pod) => {
       const { podSandbox } = await import("./pod_sandbox.ts");
       return await podSandbox(deps, pod);
+    },
+    captureDrops: async (request) => {
+      const { DropCapture } = await import("./drop_capture.ts");
+      capture ??= new DropCapture({ policies: deps.policies, ...deps.drops });
+      return await capture.read(request);
     },
     // It brings the policy compiler.
     tracePacket: async (request) => {

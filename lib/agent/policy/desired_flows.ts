@@ -60,7 +60,13 @@ export class DesiredFlows {
       throw error;
     }
     this.#logProblems(compiler.problems);
-    return compiler.flows.flows();
+    const capture = await this.#dropLogging.captureActions(isFresh);
+    const flows = compiler.flows.flows();
+    if (capture === undefined) return flows;
+    const { isDeniedFlow } = await import("../../policy/flows/pipeline.ts");
+    return flows.map((flow) =>
+      isDeniedFlow(flow) ? flow.replace(/ actions=.*$/, ` actions=${capture}`) : flow
+    );
   }
 
   /** What is not understood in a policy is logged once, as long as it stays so. */

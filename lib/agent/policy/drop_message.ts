@@ -20,7 +20,7 @@ export interface Drop {
 }
 
 /** Reads the registers; policy/flows/pipeline.ts describes them. */
-export function dropOf({ cookie, registers }: PacketIn): Drop {
+export function dropOf({ cookie, registers }: Pick<PacketIn, "cookie" | "registers">): Drop {
   const register = (number: number) => registers.get(number) ?? 0;
   return {
     policyNumber: Number(cookie & 0xffff_ffffn),
@@ -37,8 +37,21 @@ export function keyOf({ policyNumber, tag, source, destination, protocol, port }
   return [policyNumber, tag, source, destination, protocol, port].join();
 }
 
+/** What is known of a dropped packet; pods as `namespace/name`. */
+export interface DropDescription {
+  readonly message: string;
+  readonly policy: string;
+  readonly from?: string;
+  readonly to?: string;
+}
+
 /** Returns `tcp default/app 10.1.1.2 -> default/web 10.1.1.1:80 by contiv policy t/p1 (rule 1 of group web)`. */
 export function dropMessage(compiler: Compiler | undefined, drop: Drop): string {
+  return describeDrop(compiler, drop).message;
+}
+
+/** Returns the message of a drop, and its parts. */
+export function describeDrop(compiler: Compiler | undefined, drop: Drop): DropDescription {
   const { tag, source, destination, protocol, port } = drop;
   const name = Object.entries(PROTOCOLS).find(([, number]) => number === protocol)?.[0] ??
     `protocol ${protocol}`;
@@ -47,7 +60,14 @@ export function dropMessage(compiler: Compiler | undefined, drop: Drop): string 
     [...nameOf(one), addressToText(address)].join(" ");
   const service = hasPorts(protocol) ? `:${port}` : "";
   const ends = `${end(from, source)} -> ${end(to, destination)}${service}`;
-  return `${name} ${ends} by ${policyText(compiler, drop, { from, to })}`;
+  const [policy, label] = policyOf(compiler, drop, { from, to });
+  const [client, server] = [podOf(from), podOf(to)];
+  return {
+    message: `${name} ${ends} by ${policy}${label}`,
+    policy,
+    ...client === undefined ? {} : { from: client },
+    ...server === undefined ? {} : { to: server },
+  };
 }
 
 /** Returns the endpoints with these addresses in the tenant of the tag: addresses belong to a tenant. */
@@ -70,13 +90,18 @@ function nameOf(endpoint: Endpoint | undefined): string[] {
   return [oneLine(pod ? `${pod.namespace}/${pod.name}` : id)];
 }
 
-function policyText(
+function podOf(endpoint: Endpoint | undefined): string | undefined {
+  return endpoint?.pod && oneLine(`${endpoint.pod.namespace}/${endpoint.pod.name}`);
+}
+
+/** Returns the policy, and the rule in brackets, where it is certain. */
+function policyOf(
   compiler: Compiler | undefined,
   { policyNumber, source, destination, protocol, port }: Drop,
   { from, to }: { readonly from: Endpoint | undefined; readonly to: Endpoint | undefined },
-): string {
+): readonly [policy: string, label: string] {
   const policy = compiler?.flows.policies.get(policyNumber);
-  if (!compiler || !policy) return "a policy that no longer exists";
+  if (!compiler || !policy) return ["a policy that no longer exists", ""];
   const packet: Packet = {
     ...from ? { from: from.id } : {},
     ...to ? { to: to.id } : {},
@@ -88,5 +113,5 @@ function policyText(
   const isCurrent = rule?.action === "deny" && rule.tier === policy.tier &&
     rule.policy === policy.policy;
   const label = isCurrent ? ` (${oneLine(rule.label)})` : "";
-  return `${policy.tier} policy ${oneLine(policy.policy)}${label}`;
+  return [`${policy.tier} policy ${oneLine(policy.policy)}`, label];
 }

@@ -79,6 +79,16 @@ export class PolicyEnforcer {
     return this.#desired.compiler;
   }
 
+  /** Reports dropped packets whole, or no longer; returns why that is not possible. Never faults. */
+  async captureDrops(isWanted: boolean): Promise<string | undefined> {
+    if (this.#dropLogging.isCapturing !== isWanted) {
+      this.#dropLogging.isCapturing = isWanted;
+      this.recheck();
+    }
+    const failure = await this.ensure().then(() => undefined, faultFrom);
+    return this.#dropLogging.captureProblem ?? failure?.message;
+  }
+
   /** What pods here may send by the receiver's address alone; undefined while policies are not known. */
   egressGuards(): readonly EgressGuard[] | undefined {
     if (this.#isIdle()) return [];

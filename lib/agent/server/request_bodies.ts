@@ -4,6 +4,7 @@ import type { CniInput } from "../../cni/cni_types.ts";
 import { Fault, oneLine } from "../../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../../util/names.ts";
 import {
+  type DropsRequest,
   INTENT_BYTES,
   type IntentRequest,
   type Origin,
@@ -126,6 +127,16 @@ export function bindingOf(body: Body): IntentRequest {
     ...(body.attachUuid ? { AttachUUID: parseSandboxId(textOf(body, "attachUuid")) } : {}),
   };
   return { mode: "bindings", text: JSON.stringify([binding]) };
+}
+
+/** Returns a capture's next question. */
+export function dropsOf({ after, pod }: Body): DropsRequest {
+  const isNumber = typeof after === "number" && Number.isInteger(after) && after >= 0;
+  if (after !== undefined && !isNumber) throw new Fault("usage", '"after" is not a number');
+  return {
+    ...isNumber ? { after } : {},
+    ...typeof pod === "object" && pod !== null ? { pod: podNameOf({ ...pod }) } : {},
+  };
 }
 
 /** Returns the packet to trace. */

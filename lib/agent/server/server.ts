@@ -31,6 +31,7 @@ import {
   bindingOf,
   type Body,
   cniInputOf,
+  dropsOf,
   intentOf,
   podNameOf,
   podOf,
@@ -121,6 +122,8 @@ async function answerPost(deps: ServerDeps, path: string, body: Body): Promise<u
       return await deps.questions.explainPod(podNameOf(body));
     case "/v1/sandbox":
       return await deps.questions.findPod(podNameOf(body));
+    case "/v1/drops":
+      return await deps.questions.captureDrops(dropsOf(body));
     case "/v1/trace":
       return await deps.questions.tracePacket(traceOf(body));
     case "/v1/kubernetes":

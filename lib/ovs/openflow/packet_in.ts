@@ -1,5 +1,5 @@
 // Packets that a flow's `controller` action sends to us, as OpenFlow 1.3 reports them ("OpenFlow Switch
-// Specification 1.3.5", §7.4.1). Pure. The packet itself is not read: pods wrote it. We use the flow's
+// Specification 1.3.5", §7.4.1). Pure. The packet itself is not parsed: pods wrote it. We use the flow's
 // cookie, and the registers, which are in the message's match.
 
 import { type Message, message, T } from "./messages.ts";
@@ -10,6 +10,8 @@ export interface PacketIn {
   readonly cookie: bigint;
   /** Nicira's registers by number; those that are 0 are absent. */
   readonly registers: ReadonlyMap<number, number>;
+  /** As much of the Ethernet frame as the action's max_len allows. */
+  readonly data: Uint8Array;
 }
 
 const NICIRA = 0x0000_2320;
@@ -58,5 +60,7 @@ export function packetInOf({ type, body }: Message): PacketIn | undefined {
     }
     at += FIELD_HEAD + length;
   }
-  return { cookie: view.getBigUint64(COOKIE_AT), registers };
+  // The match is padded to 8 bytes; two more bytes align what follows the frame's Ethernet header.
+  const data = body.subarray(MATCH_AT + Math.ceil(size / 8) * 8 + 2);
+  return { cookie: view.getBigUint64(COOKIE_AT), registers, data };
 }

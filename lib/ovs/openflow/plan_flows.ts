@@ -24,3 +24,23 @@ function selectorOf(flow: string): string {
     .replace(/ (send_flow_rem|check_overlap|reset_counts|no_packet_counts|no_byte_counts)\b/g, "")
     .replace(",", "/-1,");
 }
+
+/** As planFlows(); flows that only get other actions are modified, so that they keep their counters. */
+export function planFlowsKeepingCounters(
+  existing: readonly string[],
+  desired: readonly string[],
+): string[] {
+  const have = new Map(existing.map((flow) => [withoutActions(flow), flow]));
+  const isModified = (flow: string) => (have.get(withoutActions(flow)) ?? flow) !== flow;
+  const modified = desired.filter(isModified);
+  const known = new Set(modified.map(withoutActions));
+  const isOther = (flow: string) => !known.has(withoutActions(flow));
+  return [
+    ...planFlows(existing.filter(isOther), desired.filter(isOther)),
+    ...modified.map((flow) => `modify_strict ${flow}`),
+  ];
+}
+
+function withoutActions(flow: string): string {
+  return flow.replace(/ actions=.*$/, "");
+}

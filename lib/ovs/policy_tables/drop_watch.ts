@@ -23,6 +23,9 @@ export const GUARANTEED_REPORTS = PER_SECOND;
 /** Actions that drop a packet, and report it within the limit of the meter. */
 export const REPORT_AND_DROP = `meter:${OUR_ID},controller(max_len=0,id=${OUR_ID})`;
 
+/** The same, with the whole packet: without a max_len, nothing is cut off. */
+export const REPORT_WHOLE_AND_DROP = `meter:${OUR_ID},controller(id=${OUR_ID})`;
+
 /** Creates or corrects the meter. Repeatable. Faults: failed, where the datapath has no meters. */
 export async function ensureMeter(tools: OvsTools, endMs: number): Promise<void> {
   try {

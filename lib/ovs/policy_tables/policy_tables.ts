@@ -10,7 +10,7 @@
 import { openControl } from "../tools/appctl.ts";
 import { ensureMeter, removeMeter } from "./drop_watch.ts";
 import { LINK_COOKIES, POLICY_COOKIES } from "../openflow/cookies.ts";
-import { planFlows } from "../openflow/plan_flows.ts";
+import { planFlowsKeepingCounters } from "../openflow/plan_flows.ts";
 import type { SwitchOptions } from "../switch.ts";
 import { OvsTools } from "../tools/ovs_tools.ts";
 
@@ -59,7 +59,8 @@ export function openPolicyTables(options: SwitchOptions): PolicyTables {
   };
   return {
     read: () => dump("--no-stats", COOKIES),
-    change: (existing, desired) => tools.changeFlows(planFlows(existing, desired), end()),
+    change: (existing, desired) =>
+      tools.changeFlows(planFlowsKeepingCounters(existing, desired), end()),
     openTrunks: async () => openTagsOf(await dump("--no-stats", TRUNKS)),
     drops: async () => dropsOf(await dump(COOKIES)),
     emptyZone: async (zone) => {

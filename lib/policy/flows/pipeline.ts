@@ -221,6 +221,11 @@ export function deniedFlow(policyNumber: number, actions: string = DROP): KeyAnd
   return [key, actions];
 }
 
+/** Reports whether a flow's text is that of a deniedFlow(). */
+export function isDeniedFlow(flow: string): boolean {
+  return flow.includes(` table=${TABLES.denied}, priority=10,reg5=`);
+}
+
 /** A guarded endpoint as the entry table needs it. */
 export interface Guarded {
   readonly tag: number;

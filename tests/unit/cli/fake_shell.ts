@@ -7,13 +7,22 @@ const OPTIONS: CommonOptions = {
   ...{ files: [], namespace: undefined, allNamespaces: false, kubeconfig: undefined },
   ...{ context: undefined, tcp: undefined, udp: undefined, icmp: false, host: undefined },
   ...{ patch: false, to: undefined, detailedExitcode: false },
-  ...{ columns: "", count: undefined, watch: false, selector: undefined, sortBy: undefined },
+  ...{
+    columns: "",
+    count: undefined,
+    drops: false,
+    watch: false,
+    selector: undefined,
+    sortBy: undefined,
+  },
 };
 
 /** A shell and what its command has printed, line by line. */
 export interface FakeShell extends Shell {
   readonly stdout: string[];
   readonly stderr: string[];
+  /** What it has printed as bytes. */
+  readonly stdoutBytes: number[];
 }
 
 /** Returns a shell whose target has only the methods of `target`. */
@@ -23,6 +32,7 @@ export function fakeShell(
   options: Partial<CommonOptions> = {},
 ): FakeShell {
   const [stdout, stderr]: [string[], string[]] = [[], []];
+  const stdoutBytes: number[] = [];
   return {
     args: words,
     tail: [],
@@ -30,7 +40,9 @@ export function fakeShell(
     output: {
       data: (text) => void stdout.push(...text.split("\n")),
       message: (line) => void stderr.push(line),
+      bytes: (bytes) => void stdoutBytes.push(...bytes),
       hasColor: false,
+      isTerminal: false,
       isClosed: () => false,
     },
     target: target as Target,
@@ -38,5 +50,6 @@ export function fakeShell(
     caller: { by: "ada", host: "desk" },
     stdout,
     stderr,
+    stdoutBytes,
   };
 }

@@ -27,6 +27,8 @@ Deno.test("packetInOf() returns cookie and registers of a message that a switch 
     [...packet?.registers ?? []],
     [[0, 0x65], [1, 0x0a09_0001], [2, 0xffff_ffff], [3, 0x6_0050], [5, 7]],
   );
+  assertEquals(hexOf(packet!.data).slice(0, 28), "ffffffffffff0202020202020800");
+  assertEquals(packet?.data.length, 56);
 });
 
 Deno.test("packetInOf() returns undefined for a message that is cut before its match ends", () => {

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { planFlows } from "../../../../lib/ovs/openflow/plan_flows.ts";
+import { planFlows, planFlowsKeepingCounters } from "../../../../lib/ovs/openflow/plan_flows.ts";
 
 const PLAIN = "cookie=0x6b38000100000001, priority=200,arp";
 
@@ -17,3 +17,14 @@ for (
     ]);
   });
 }
+
+Deno.test("planFlowsKeepingCounters() modifies a flow whose actions alone differ", () => {
+  const [stays, moves] = ["priority=1,ip actions=drop", "priority=2,ip actions=drop"];
+  const changed = "priority=1,ip actions=NORMAL";
+  assertEquals(planFlowsKeepingCounters([stays, moves], [changed, "priority=3,ip actions=drop"]), [
+    "delete_strict priority=2/-1,ip",
+    "add priority=3,ip actions=drop",
+    `modify_strict ${changed}`,
+  ]);
+  assertEquals(planFlowsKeepingCounters([stays, moves], [moves, stays]), []);
+});

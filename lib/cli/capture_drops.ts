@@ -1,0 +1,84 @@
+// `capture --drops`: asks the agent for dropped packets, again and again, and writes them.
+
+import type { CapturedDrop, SandboxRequest } from "../agent/api.ts";
+import { Fault, isUnreachable, oneLine } from "../util/errors.ts";
+import { interruptSignal } from "./interrupt.ts";
+import { pcapngHead, pcapngPacket } from "./pcapng.ts";
+import { onePod, podHere } from "./pod_word.ts";
+import type { Shell } from "./shell.ts";
+
+const AGAIN_MS = 1_000;
+// An agent that restarts is waited for.
+const MOST_OUTAGES = 30;
+
+/** Writes dropped packets until there are `count`, the reader is gone, or Ctrl-C. Faults: those of the agent. */
+export async function captureDrops(shell: Shell, count: number | undefined): Promise<void> {
+  const { args, options, output, tail } = shell;
+  if (!["table", "json"].includes(options.format) || tail.length > 0) {
+    throw new Fault("usage", "capture --drops takes a pod, --count and -o json", {
+      fix: "k8contivnet capture --drops shop/web-1",
+    });
+  }
+  const pod = args.length > 0 ? onePod("capture", shell) : undefined;
+  if (pod) await podHere("capture", shell, pod);
+  using interrupt = interruptSignal();
+  const isPcap = options.format === "table" && !output.isTerminal;
+  if (isPcap) output.bytes(pcapngHead());
+  let [seen, missed] = [0, 0];
+  const write = (drop: CapturedDrop) => {
+    seen++;
+    writeDrop(shell, drop, isPcap);
+  };
+  for await (const answer of answersOf(shell, pod, interrupt.signal)) {
+    missed += answer.missed;
+    const left = count === undefined ? Infinity : count - seen;
+    answer.drops.slice(0, left).forEach(write);
+    if (seen === count || output.isClosed()) break;
+  }
+  output.message(
+    `${seen} dropped packets${missed > 0 ? `, ${missed} more came too fast to be captured` : ""}`,
+  );
+}
+
+function writeDrop({ options, output }: Shell, drop: CapturedDrop, isPcap: boolean): void {
+  const line = `${drop.at} dropped ${drop.message}`;
+  if (options.format === "json") return output.data(JSON.stringify(drop));
+  if (!isPcap) return output.data(line);
+  output.bytes(pcapngPacket({
+    bytes: Uint8Array.fromBase64(drop.packet),
+    atMs: Date.parse(drop.at),
+    comment: drop.message,
+  }));
+  output.message(line);
+}
+
+/** Returns the agent's answers, until the signal aborts; also those of an agent that was started again. */
+async function* answersOf(
+  { target, output }: Shell,
+  pod: SandboxRequest | undefined,
+  signal: AbortSignal,
+) {
+  if (!target.drops) {
+    throw new Fault("usage", "capture needs the agent of this host", {
+      fix: "run it without --store",
+    });
+  }
+  let after: number | undefined;
+  let [outages, isFirst] = [0, true];
+  while (!signal.aborted) {
+    try {
+      const answer = await target.drops({
+        ...after === undefined ? {} : { after },
+        ...pod ? { pod } : {},
+      });
+      if (isFirst && !answer.hasPolicies) output.message("no policy is in force on this host");
+      if (isFirst) output.message("capturing what policies drop on this host; end it with Ctrl-C");
+      [after, outages, isFirst] = [answer.next, 0, false];
+      yield answer;
+    } catch (error) {
+      if (isFirst || !isUnreachable(error) || ++outages > MOST_OUTAGES) throw error;
+      if (outages === 1) output.message(`${oneLine((error as Error).message)}; waiting for it`);
+      await new Promise((done) => setTimeout(done, AGAIN_MS));
+    }
+  }
+}
