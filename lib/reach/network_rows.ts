@@ -31,6 +31,10 @@ interface Placed extends NetworkSurroundings {
   readonly trunk: number | undefined;
 }
 
+// ct() translates no invalid packet, such as a fragment below 1,200 bytes or an answer that nobody has asked for.
+// With its own address, an aliased pod would pass for its twin.
+const TRANSLATED = "-inv+trk";
+
 /** Returns the flows of `network`. */
 export function networkRows(network: ReachNetwork, around: NetworkSurroundings): FlowRow[] {
   const { model: { networks }, ports } = around;
@@ -144,7 +148,8 @@ function fromHostRows({ network, model: { self }, routed, isOwner }: Placed): Fl
   const { tag, subnet, reach } = network;
   // Without a word, only the host itself, and what it masquerades, such as services for other networks.
   const sources = reach.size > 0 ? [""] : [self.node, self.nat].map((one) => `nw_src=${one},`);
-  const asked = `ct_state=+trk,ct_zone=${serviceZone(tag)},ip,${ofNetwork(tag)}`;
+  const state = isOwner ? "+trk" : TRANSLATED;
+  const asked = `ct_state=${state},ct_zone=${serviceZone(tag)},ip,${ofNetwork(tag)}`;
   return [
     ...(isOwner ? sources : []).map((source): FlowRow => [
       ...[T.byAddress, 100, `ip,${source}nw_dst=${bare(subnet)}`] as const,
@@ -161,7 +166,7 @@ function fromHostRows({ network, model: { self }, routed, isOwner }: Placed): Fl
 
 function aliasRows({ network: { tag, local }, model }: Placed): FlowRow[] {
   const zone = aliasZone(tag);
-  const translated = `ct_state=+trk,ct_zone=${zone},ip,${ofNetwork(tag)}`;
+  const translated = `ct_state=${TRANSLATED},ct_zone=${zone},ip,${ofNetwork(tag)}`;
   return [
     ...withFragments([T.aliased, 100, translated, resubmit(T.intoHost)]),
     ...withFragments([T.unaliased, 100, translated, resubmit(T.entry)]),

@@ -1029,6 +1029,10 @@ export const mutants: readonly Mutant[] = [
       "",
     ],
   ]),
+  ...mutantsOf("lib/reach/network_rows.ts", ["tests/unit/reach/bridge_flows_test.ts"], [
+    ["an untranslated packet passes for a twin's", '"-inv+trk"', '"+trk"'],
+    ["an alias is known to other pods", 'isOwner ? "+trk" : TRANSLATED', '"+trk"'],
+  ]),
   ...mutantsOf("lib/reach/packet_filter.ts", HOST_SIDE, [
     [
       "a host's own packet to a service leaves with an address that is for pods",

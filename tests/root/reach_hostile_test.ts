@@ -57,20 +57,29 @@ Deno.test("a pod that claims its gateway's address or MAC gets nothing of others
   }
 });
 
-Deno.test("a pod with a host's or an alias's address is not answered", async () => {
+Deno.test("a pod with a host's or an alias's address is not answered, and none passes for its twin", async () => {
   await using world = await ReachWorld.start({ fabric: "vxlan" });
   for (const pod of [world.pod("a1"), world.pod("b1")]) {
     for (const name of ["NODE of host1", "NODE of host2", "NAT of host1", "alias of b1"]) {
       const address = world.address(name);
       await withAddress(pod, address, async () => {
-        const asHost = (to: string) => pod.run("ping", "-c1", "-W1", "-q", "-I", address, to);
-        for (const to of ["10.1.1.2", "10.1.1.3", OUTSIDE_ADDRESS]) {
-          assert((await asHost(to)).code !== 0, `${pod.name} as ${name} to ${to}`);
-        }
+        await Promise.all(["10.1.1.2", "10.1.1.3", OUTSIDE_ADDRESS].map(async (to) => {
+          const { code } = await pod.run("ping", "-c1", "-W1", "-q", "-I", address, to);
+          assert(code !== 0, `${pod.name} as ${name} to ${to}`);
+        }));
       });
     }
     assert(await pod.reaches(OUTSIDE_ADDRESS));
   }
+  // Open vSwitch's userspace datapath does not track fragments that are so small.
+  const aliased = world.pod("b1");
+  const { netns } = world.hostOf("b1");
+  await using sniffer = await sniff(netns, "contivHost", "icmp and src net 10.1.1.0/24");
+  await aliased.run("ip", "link", "set", "eth0", "mtu", "600");
+  await aliased.run("ping", "-c2", "-i0.2", "-W1", "-s1400", OUTSIDE_ADDRESS);
+  assert(await world.pod("a1").reaches(OUTSIDE_ADDRESS));
+  await sniffer.hears(`10.1.1.1 > ${OUTSIDE_ADDRESS}: ICMP echo request`);
+  assertEquals(sniffer.lines().filter((line) => !/length 98: .* ICMP echo request/.test(line)), []);
 });
 
 Deno.test("a stranger that claims addresses of services, pods or hosts reaches no pod, whatever is open for it", async () => {

@@ -1,7 +1,7 @@
 // Where packets go by the flows of distributed gateways, in the example of two hosts and four networks. The flow
 // machine starts with the ports' own flows, and has a connection tracker with translation.
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { bridgeFlows, gatewayTunnelFlows } from "../../../lib/reach/bridge_flows.ts";
 import { REACH_COOKIE, REACH_TABLES } from "../../../lib/reach/reach_tables.ts";
 import { aliasZone, serviceZone } from "../../../lib/reach/reach_tables.ts";
@@ -356,6 +356,21 @@ Deno.test("bridgeFlows() has each match once, under one cookie, and none without
   assertEquals(new Set(keys).size, keys.length);
   assertEquals(flows.filter((flow) => !flow.startsWith("cookie=0x6b38000700000000, ")), []);
   assertEquals(bridgeFlows({ ...MODEL, networks: [] }, PORTS, new Set()), []);
+});
+
+Deno.test("what ct() could not translate goes no further: a pod would pass for its twin", () => {
+  const { aliased, unaliased, ofAsker } = REACH_TABLES;
+  const flows = bridgeFlows(MODEL, PORTS, new Set());
+  const ofTable = (table: number) => flows.filter((flow) => flow.includes(` table=${table}, `));
+  const twins = MODEL.networks.filter((one) => one.aliasedBecause !== undefined);
+  const zones = twins.map(({ tag }) => `ct_zone=${serviceZone(tag)},`);
+  const translated = [
+    ...ofTable(aliased),
+    ...ofTable(unaliased),
+    ...ofTable(ofAsker).filter((flow) => zones.some((zone) => flow.includes(zone))),
+  ];
+  assert(translated.length >= 6);
+  assertEquals(translated.filter((flow) => !flow.includes("ct_state=-inv+trk,")), []);
 });
 
 Deno.test("gatewayTunnelFlows() leads to the gateways of other hosts, in networks with a VNI", () => {
