@@ -16,7 +16,7 @@ const protocol = parsed("tcp, udp, icmp, igmp or a protocol number", (text) => {
   });
 });
 
-const rule = object({
+const rule = object("what is allowed or denied", {
   Id: name("unique in its policy"),
   Priority: z.exactOptional(whole("the higher one wins; 1 where absent", 1, 100)),
   Direction: oneOf("in: to the group's endpoints, out: from them", ["in", "out"]),
@@ -32,13 +32,13 @@ const rule = object({
 });
 
 /** Schema of `Policies[]`. */
-export const policy = object({
+export const policy = object("rules for the traffic of groups", {
   Name: name("unique in its tenant"),
   Rules: z.exactOptional(list(rule)),
 });
 
 /** Schema of `Groups[]`. */
-export const group = object({
+export const group = object("endpoints of a network that policies protect", {
   Name: name("unique in its tenant"),
   Network: name("network whose endpoints the group takes in"),
   Policies: z.exactOptional(list(name("policy of this tenant"))),

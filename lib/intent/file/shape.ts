@@ -61,6 +61,7 @@ const tag = z.pipe(
 );
 
 const expression = object(
+  "condition on a label",
   {
     key: labelKey("label that is looked at"),
     operator: oneOf("as in Kubernetes", ["In", "NotIn", "Exists", "DoesNotExist"]),
@@ -71,27 +72,32 @@ const expression = object(
   "In and NotIn take values, Exists and DoesNotExist take none",
 ));
 
-const selector = object(
-  {
-    matchLabels: z.exactOptional(
-      z.record(z.string(), labelValue("its value"), "expected an object").check(
-        z.refine(
-          (labels) => Object.keys(labels).every(isLabelKey),
-          "one of its keys is not a valid label key",
+const selector = (about: string) =>
+  object(
+    about,
+    {
+      matchLabels: z.exactOptional(
+        z.record(z.string(), labelValue("its value"), "expected an object").check(
+          z.refine(
+            (labels) => Object.keys(labels).every(isLabelKey),
+            "one of its keys is not a valid label key",
+          ),
+          z.describe("labels that must be equal"),
         ),
-        z.describe("labels that must be equal"),
       ),
-    ),
-    matchExpressions: z.exactOptional(list(expression)),
-  } satisfies Keys<"selector">,
-);
+      matchExpressions: z.exactOptional(list(expression)),
+    } satisfies Keys<"selector">,
+  );
 
 const endpoint = object(
+  "address for a pod that is named here",
   {
     Container: longName("the pod's name"),
     Namespace: z.exactOptional(namespace("Kubernetes namespace that the pod must be in")),
     Host: z.exactOptional(longName("host that it is pinned to; absent: where the pod is placed")),
-    AttachUUID: z.exactOptional(longName("id of the container to plumb in its place")),
+    AttachUUID: z.exactOptional(
+      longName("id of the container to attach, if not the one with that name"),
+    ),
     IpAddress: z.exactOptional(address("fixed address; the lowest free one where absent")),
     Mac: z.exactOptional(mac("fixed MAC address")),
     Interface: z.exactOptional(link("name in the pod; eth0 or net1… where absent")),
@@ -119,6 +125,7 @@ const reach = {
 };
 
 const network = object(
+  "network with a tag and a subnet of its own",
   {
     Name: name("unique in its tenant"),
     Description: z.exactOptional(line("free text for people", 200)),
@@ -131,8 +138,8 @@ const network = object(
     Namespaces: z.exactOptional(
       list(namespace("namespace that may use the network; the tenant's where absent")),
     ),
-    PodSelector: z.exactOptional(selector),
-    NamespaceSelector: z.exactOptional(selector),
+    PodSelector: z.exactOptional(selector("labels of the pods that it serves")),
+    NamespaceSelector: z.exactOptional(selector("labels of the namespaces whose pods it serves")),
     HoldAddress: z.exactOptional(
       duration("how long a pod's address is kept for its return; seconds, or as in 1h30m"),
     ),
@@ -144,11 +151,14 @@ const network = object(
 );
 
 const tenant = object(
+  "owner of networks, apart from other tenants",
   {
     Name: name("unique"),
     DefaultNetType: z.exactOptional(encap("for networks that do not say; required at first")),
-    SubnetPool: z.exactOptional(subnet("where subnets are cut from; required at first")),
-    AllocSubnetLen: z.exactOptional(whole("prefix length of a cut; required at first", 8, 32)),
+    SubnetPool: z.exactOptional(subnet("pool of the networks' subnets; required at first")),
+    AllocSubnetLen: z.exactOptional(
+      whole("prefix length of such a subnet; required at first", 8, 32),
+    ),
     Vlans: z.exactOptional(
       parsed(
         "ranges of VLANs to choose from, e.g. 11-28,40-50",
@@ -170,6 +180,7 @@ const tenant = object(
 );
 
 const host = object(
+  "what the networks need of a host",
   {
     Name: longName("the agent's --host-label"),
     Intf: z.exactOptional(link("uplink to the VLAN fabric")),
@@ -179,15 +190,19 @@ const host = object(
 );
 
 const binding = object(
+  "pins the endpoints of a container to a host",
   {
     Container: longName("container of the endpoints to pin"),
     Host: longName("host that they are pinned to"),
-    AttachUUID: z.exactOptional(longName("id of the container to plumb in its place")),
+    AttachUUID: z.exactOptional(
+      longName("id of the container to attach, if not the one with that name"),
+    ),
     IpAddress: z.exactOptional(z.string("expected a string").check(z.describe("not used"))),
   } satisfies Keys<"binding">,
 );
 
 const infraNetwork = object(
+  "not used; the original's network of a host",
   {
     Name: z.exactOptional(z.string("expected a string")),
     PktTagType: z.exactOptional(z.string("expected a string")),
@@ -200,6 +215,7 @@ export const bindingsFile = list(binding);
 
 /** Schema of an intent file whose keys are folded. */
 export const intentFile = object(
+  "networks, and who is in them",
   {
     ServiceCIDR: z.exactOptional(
       distinct(list(serviceRange("where Kubernetes' services have their addresses"))),

@@ -81,8 +81,8 @@ export const distinct = <T extends string>(
   );
 
 /** Returns a schema of objects with these keys and no others. */
-export const object = <T extends z.core.$ZodLooseShape>(shape: T) =>
-  z.strictObject(shape, "expected an object");
+export const object = <T extends z.core.$ZodLooseShape>(about: string, shape: T) =>
+  z.strictObject(shape, "expected an object").check(z.describe(about));
 
 /** Returns a schema of objects whose values are strings, such as labels. */
 export const texts = (about: string) =>
