@@ -102,6 +102,8 @@ export interface IntentRequest {
   readonly to?: number;
   readonly force?: boolean;
   readonly strict?: boolean;
+  /** Apply only if this is the last revision still. */
+  readonly base?: number;
   /** Who asks, for the history. */
   readonly origin?: Origin;
 }

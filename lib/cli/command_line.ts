@@ -103,6 +103,7 @@ function commonOf(parsed: Values): CommonOptions {
     icmp: parsed.icmp,
     count: parsed.count,
     drops: parsed.drops,
+    yes: parsed.yes,
     host: parsed.host,
     patch: parsed.patch,
     to: parsed.to,

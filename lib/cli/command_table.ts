@@ -29,6 +29,11 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     options: [...CHANGING, "prune", "to", "detailed-exitcode"],
     load: async () => (await import("./plan_command.ts")).plan,
   },
+  edit: {
+    ...{ takes: "", summary: "change the intent in $EDITOR, with the plan before it is applied" },
+    options: ["yes", "strict", "force"],
+    load: async () => (await import("./edit.ts")).edit,
+  },
   delete: {
     ...{ takes: "-f FILE", summary: "delete what FILE names" },
     options: [...CHANGING, "dry-run"],

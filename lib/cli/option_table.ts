@@ -28,6 +28,7 @@ export const OPTIONS = [
   { name: "dry-run", help: "show what would be done, change nothing" },
   { name: "strict", help: "unknown keys of an intent are errors, not warnings" },
   { name: "force", help: "go ahead where pods or children would be cut off" },
+  { name: "yes", help: "apply without asking" },
   { name: "to", value: "REV", help: "plan going back to this revision" },
   { name: "detailed-exitcode", help: "exit code 2 if something would change, 0 if nothing would" },
   { name: "patch", short: "p", help: "also show what each revision changed" },

@@ -64,7 +64,7 @@ export async function printValue(
 }
 
 /** Returns JSON as YAML, on one page without anchors; text that an older YAML reads as something else is quoted. */
-async function yamlOf(json: string): Promise<string> {
+export async function yamlOf(json: string): Promise<string> {
   const { dump } = await import("js-yaml");
   return dump(JSON.parse(json), { noRefs: true, lineWidth: -1 }).trimEnd();
 }

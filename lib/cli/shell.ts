@@ -78,6 +78,8 @@ export interface CommonOptions {
   readonly tcp: string | undefined;
   readonly udp: string | undefined;
   readonly icmp: boolean;
+  /** Of `edit`: do not ask. */
+  readonly yes: boolean;
   /** Of `capture`. */
   readonly drops: boolean;
   /** Of `ping` and `capture`: a number as it was typed. */

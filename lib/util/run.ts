@@ -1,7 +1,7 @@
 // Runs commands: with an array of arguments and a time limit, never by a shell.
 
 import { hookedCall } from "./fault_hooks.ts";
-import { Fault, oneLine } from "./errors.ts";
+import { Fault, oneLine, systemWords } from "./errors.ts";
 
 const LIMIT_MS = 5_000;
 
@@ -43,6 +43,23 @@ export function runToEnd(
   options: RunOptions = {},
 ): Promise<RunResult> {
   return hookedCall(`command.${cmd}`, () => runNow(cmd, args, options));
+}
+
+/**
+ * Runs `cmd` on this process's terminal to its end, without a limit: a person works with it. Returns its exit code;
+ * Ctrl-C is the command's. Faults: unavailable (not installed).
+ */
+export async function runInTerminal(cmd: string, args: readonly string[]): Promise<number> {
+  const ignore = () => {};
+  Deno.addSignalListener("SIGINT", ignore);
+  try {
+    return (await new Deno.Command(cmd, { args: [...args], ...folderForCommands() }).spawn().status)
+      .code;
+  } catch (cause) {
+    throw new Fault("unavailable", `${cmd} cannot be started`, { why: systemWords(cause), cause });
+  } finally {
+    Deno.removeSignalListener("SIGINT", ignore);
+  }
 }
 
 async function runNow(

@@ -15,13 +15,23 @@ export async function pingInSandbox(
   address: string,
   count: number,
 ): Promise<PingResult> {
-  const ping = ["ping", "-n", "-q", `-c${count}`, `-i${INTERVAL_S}`, "-W2", address];
+  const ping = [
+    "env",
+    "LC_ALL=C",
+    "ping",
+    "-n",
+    "-q",
+    `-c${count}`,
+    `-i${INTERVAL_S}`,
+    "-W2",
+    address,
+  ];
   const { stdout, stderr } = await runToEnd("nsenter", [`--net=${netns}`, "--", ...ping], {
     limitMs: count * INTERVAL_S * 1_000 + REST_MS,
   });
   const result = pingResultOf(stdout);
   if (result) return result;
-  if (/failed to execute/.test(stderr)) {
+  if (/No such file or directory/.test(stderr)) {
     throw new Fault("unavailable", "ping is not installed on this host", {
       fix: "install it (Debian: iputils-ping)",
     });

@@ -3,6 +3,8 @@
 import { addressesOfHost, parseHostRange } from "../../ipam/host_range.ts";
 import { clusterSettingsIn } from "../../intent/reach_settings.ts";
 import type { Documents, HostRecord, NetworkRecord, TenantRecord } from "../../intent/records.ts";
+import { documentsToIntent, intentToFile } from "../../intent/canonical.ts";
+import { lastRevision } from "../store/revisions.ts";
 import { auditClaims, poolsInUse } from "../../intent/audit.ts";
 import { Fault } from "../../util/errors.ts";
 import {
@@ -64,6 +66,11 @@ function recordsOf(documents: Documents, kind: string): readonly Item[] {
       return contivItems(documents).map((one) => ({ ...one }));
     case "pools":
       return poolsInUse(documents).map((one) => ({ ...one }));
+    case "intent":
+      return [{
+        revision: lastRevision(documents),
+        intent: intentToFile(documentsToIntent(documents)),
+      }];
     case "differences":
       return auditClaims(documents).map((one) => ({ ...one }));
     default:

@@ -96,16 +96,18 @@ export function intentOf(body: Body): IntentRequest {
   return {
     mode,
     text: textOf(body, "text"),
-    ...(mode === "rollback" ? { to: revisionOf(body) } : {}),
+    ...(mode === "rollback" ? { to: revisionOf(body, "to") } : {}),
     force: body.force === true,
     strict: body.strict === true,
+    ...body.base === undefined ? {} : { base: revisionOf(body, "base") },
     ...originOf(body),
   };
 }
 
-function revisionOf({ to }: Body): number {
-  if (typeof to === "number" && Number.isInteger(to) && to >= 0) return to;
-  throw new Fault("usage", 'request lacks "to"', { fix: "use the k8contivnet commands" });
+function revisionOf(body: Body, key: "base" | "to"): number {
+  const number = body[key];
+  if (typeof number === "number" && Number.isInteger(number) && number >= 0) return number;
+  throw new Fault("usage", `request lacks "${key}"`, { fix: "use the k8contivnet commands" });
 }
 
 // For people, and in each revision's record: short.

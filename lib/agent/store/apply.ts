@@ -24,6 +24,7 @@ import {
   lastRevision,
   nextRevision,
   type RevisionRecord,
+  revisionsOf,
 } from "./revisions.ts";
 import { commitAll } from "./parallel_commits.ts";
 
@@ -98,7 +99,8 @@ export class IntentStore {
 
   /** Applies the request and returns what changed. Plans again if other clients made the plan stale. */
   apply(request: IntentRequest): Promise<PlanAnswer> {
-    return this.#queue.run("apply", () => this.#apply(request));
+    const { base, ...recorded } = request;
+    return this.#queue.run("apply", () => this.#apply(recorded, base));
   }
 
   /** Finishes applies that a crash interrupted, oldest first, if their request was recorded completely. */
@@ -142,12 +144,16 @@ export class IntentStore {
     while (deletions.length > 0) await this.#cache.tryCommit([], deletions.splice(0, 90));
   }
 
-  async #apply(request: IntentRequest): Promise<PlanAnswer> {
+  async #apply(request: IntentRequest, base: number | undefined): Promise<PlanAnswer> {
+    this.#checkBase(base);
     const first = planRequest(this.#cache.documents, request);
     if (first.plan.operations.length === 0) return first.answer;
     const started = { at: this.#clock(), request, changes: first.plan.operations.length };
     let skip = 0;
-    const record = new ApplyRevision(() => nextRevision(this.#cache.documents, started, skip));
+    // Behind a base no number may be skipped: another client could take it unnoticed.
+    const record = new ApplyRevision(() =>
+      nextRevision(this.#cache.documents, started, base === undefined ? skip : 0)
+    );
     let { plan } = first;
     for (let tries = 0; tries < TRIES; tries++) {
       record.setChanges(changesOf(this.#cache.documents, plan));
@@ -158,6 +164,7 @@ export class IntentStore {
       }
       await new Promise((done) => setTimeout(done, this.#random() * PAUSE_MS * tries));
       await this.#cache.learn(conflict);
+      if (!record.isOpen) this.#checkBase(base);
       // Other clients choose what we chose: the same lowest free address, the same next number.
       if (isContended(conflict, tries)) skip = this.#skipFor(record.n, tries);
       ({ plan } = planRequest(this.#cache.documents, request, skip));
@@ -169,6 +176,19 @@ export class IntentStore {
     throw new Fault("conflict", "intent not applied completely", {
       why: "other clients keep changing the store",
       fix: "apply it again",
+    });
+  }
+
+  /** Faults: conflict, if `base` is given and not the last revision. */
+  #checkBase(base: number | undefined): void {
+    const last = revisionsOf(this.#cache.documents).at(-1);
+    if (base === undefined || base === (last?.n ?? 0)) return;
+    throw new Fault("conflict", "the intent has changed meanwhile", {
+      why: last &&
+        `revision ${last.n} was made by ${last.by ?? "somebody"}, ${
+          last.source ?? "from an unknown file"
+        }`,
+      fix: "see k8contivnet history -p, and edit it again",
     });
   }
 

@@ -11,6 +11,7 @@ const OPTIONS: CommonOptions = {
     columns: "",
     count: undefined,
     drops: false,
+    yes: false,
     watch: false,
     selector: undefined,
     sortBy: undefined,
