@@ -65,6 +65,20 @@ for (const driver of ["netlink", "ip"] as const) {
     }
   });
 
+  onHost(
+    "spreads what comes in over all processors, but not over an operator's choice",
+    async (stack) => {
+      const file = `/sys/class/net/${DEVICE}/queues/rx-0/rps_cpus`;
+      const mask = async () => Number(`0x${(await Deno.readTextFile(file)).replaceAll(",", "")}`);
+      await stack.ensure(SIDE, { isFresh: true });
+      const count = navigator.hardwareConcurrency;
+      if (count < 32) assertEquals(await mask(), count < 2 ? 0 : 2 ** count - 1);
+      await Deno.writeTextFile(file, "1");
+      await stack.ensure(SIDE, { isFresh: true });
+      assertEquals(await mask(), 1);
+    },
+  );
+
   const drifts: readonly { what: string; act: () => Promise<unknown> }[] = [
     { what: "nft flush ruleset", act: () => run("nft", ["flush", "ruleset"]) },
     {

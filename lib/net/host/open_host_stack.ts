@@ -5,6 +5,7 @@ import { Fault, faultFrom } from "../../util/errors.ts";
 import { run } from "../../util/run.ts";
 import { InstalledFilter } from "./filter_table.ts";
 import { findHindrances } from "./hindrances.ts";
+import { spreadReceiving } from "./packet_steering.ts";
 import type { StackEvents } from "../link_events.ts";
 import type { DesiredStack, HostStack, StackReport } from "./host_stack.ts";
 import {
@@ -101,6 +102,7 @@ async function ensureStack(desired: DesiredStack): Promise<StackReport> {
   const settings = await differingSettings(desired);
   if (settings.length > 0) await sysctl("-qw", ...settings);
   if (lines.length > 0) await run("ip", ["-batch", "-"], { stdin: `${lines.join("\n")}\n` });
+  await spreadReceiving(desired.device);
   return { problems };
 }
 
