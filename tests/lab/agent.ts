@@ -10,6 +10,12 @@ import { onlyChild } from "./server.ts";
 import { waitFor } from "./wait.ts";
 import { hangSignal } from "./limits.ts";
 
+// As on a real host, /sys has the links of this network namespace. Other mounts stay visible to the lab.
+const WITH_ITS_LINKS = [
+  ...["unshare", "--mount", "--propagation", "unchanged"],
+  ...["sh", "-c", 'mount -t sysfs sysfs /sys && exec "$@"', "agent"],
+];
+
 /** How one call ended. */
 export interface Ended {
   readonly code: number;
@@ -71,8 +77,10 @@ export class LabAgent implements AsyncDisposable {
   spawn(...flags: string[]): void {
     const { file, dir, ovs, hostLabel = "host1", netns } = this.#options;
     Deno.mkdirSync(dir, { recursive: true });
-    // nsenter becomes what it starts: the child's pid is the agent's.
-    const place = netns === undefined ? [] : ["nsenter", `--net=/run/netns/${netns}`, "--"];
+    // Each command becomes what it starts: the child's pid is the agent's.
+    const place = netns === undefined
+      ? []
+      : ["nsenter", `--net=/run/netns/${netns}`, "--", ...WITH_ITS_LINKS];
     // The log is written by the agent itself: what it said is there when it has answered.
     const child = new Deno.Command("sh", {
       args: [
