@@ -15,6 +15,7 @@ TEST_TOOLS=(
   etcd:etcd-server etcdctl:etcd-client dockerd:docker.io busybox:busybox-static
   /usr/lib/cni/bridge:containernetworking-plugins tcpdump:tcpdump jq:jq openssl:openssl
   containerd:containerd runc:runc iptables:iptables podman:podman dnsmasq:dnsmasq-base
+  prometheus:prometheus mandoc:mandoc zsh:zsh fish:fish
 )
 # Tools for tests/kube/build.sh, which builds Kubernetes once.
 KUBE_TOOLS=(

@@ -34,6 +34,8 @@ const QUIET: ReadonlySet<LogLevel> = new Set(["info", "debug"]);
 export class EventLog {
   readonly #host: string;
   readonly #clock: () => string;
+  /** Called with each new event. */
+  onEvent: (event: EventItem) => void = () => {};
   #events: EventItem[] = [];
   #count = 0;
 
@@ -78,13 +80,15 @@ export class EventLog {
     const more = Object.entries(rest).filter(([, value]) => value !== undefined)
       .map(([key, value]) => `${key} ${value}`).join(", ");
     this.#count++;
-    this.#events.push({
+    const event: EventItem = {
       ...{ at: this.#clock(), kind: kind ?? level, host: this.#host },
       ...(typeof pod === "string" ? { pod } : {}),
       ...(typeof network === "string" ? { network } : {}),
       ...(typeof address === "string" ? { address } : {}),
       message: more === "" ? message : `${message} (${more})`,
-    });
+    };
+    this.#events.push(event);
+    this.onEvent(event);
     // Shortened rarely: an array that is shifted for each event is copied each time.
     if (this.#events.length > 2 * MOST_EVENTS) this.#events = this.#events.slice(-MOST_EVENTS);
   }

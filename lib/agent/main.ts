@@ -11,6 +11,7 @@ import { EventLog } from "./event_log.ts";
 import { keepEvents, restoreEvents } from "./saved_events.ts";
 import { openDrivers, openLimitedStore } from "./drivers.ts";
 import { kubeAtStart } from "./kube/policy_feed.ts";
+import type { Metrics } from "./metrics/serve_metrics.ts";
 import { type AgentOptions, isShared } from "./options.ts";
 import { doorOf, openDoor } from "./server/door.ts";
 import { lockFile } from "./server/lock_file.ts";
@@ -45,14 +46,19 @@ export async function runAgent(
   await restoreEvents(`${stateDir}/events.json`, events);
   const listener = stack.use(await listenPrivately(socket));
   const gate = stack.use(new RequestGate(log));
+  const metrics = await openMetrics(options, { gate, log, events });
+  stack.use(metrics);
   const front = stack.use(await serveAt(socket, { listener, gate, log }));
   const snapshot = isShared(options) ? new Snapshot(stateDir, log) : undefined;
-  const store = await openStoreCache(options, { snapshot, gate, stack });
+  const store = await openStoreCache(options, { snapshot, gate, stack, metrics });
   if (signal.aborted) return; // reading a large store takes long
   const intents = new IntentStore(store, () => new Date().toISOString());
   const drivers = openDrivers(options, stack);
   const hasCluster = options.kube !== undefined;
-  const agent = wireAgent({ options, drivers, store, intents, log, hasCluster }, stack);
+  const meter = metrics?.meter;
+  const agent = wireAgent({ options, drivers, store, intents, log, hasCluster, meter }, stack);
+  const { unmatched } = agent.sandboxes;
+  metrics?.follow({ ...agent, host: options.hostLabel, switch: drivers.switch, unmatched });
   if (options.logsDrops) await startDropLog(options, agent, log, stack);
   const own = new AbortController();
   const stopping = AbortSignal.any([signal, own.signal]);
@@ -94,7 +100,8 @@ export async function runAgent(
   await leaveSettings(socket, settings, log);
   const health = () => healthOf({ ...agent, options, settings, switch: drivers.switch });
   const keeping = keepEvents(`${stateDir}/events.json`, events, ownLog, stopping);
-  openGate(gate, { agent, notes, health, events });
+  openGate(gate, { agent, notes, health, events, meter });
+  metrics?.noteReady(health);
   agent.memoryTrim.note();
   await notes.handle(); // of callers that gave up just before requests were answered
   log.info("agent ready", { host: options.hostLabel, socket });
@@ -111,13 +118,15 @@ export async function runAgent(
 }
 
 /** From now on requests are answered, by socket and door. */
-function openGate(gate: RequestGate, { agent, notes, health, events }: {
+function openGate(gate: RequestGate, { agent, notes, health, events, meter }: {
   readonly agent: Agent;
   readonly notes: TeardownNotes;
   readonly health: () => HealthAnswer;
   readonly events: EventLog;
+  readonly meter: Metrics["meter"] | undefined;
 }): void {
-  const answerCni = (input: CniInput) => notes.answerCni(input);
+  const answerCni = (input: CniInput) =>
+    meter ? meter.cniCall(input.command, () => notes.answerCni(input)) : notes.answerCni(input);
   const runtimes = { ...agent.server.runtimes, answerCni };
   const listItems: Agent["server"]["listItems"] = (kind, name) =>
     kind === "events"
@@ -131,6 +140,22 @@ function openGate(gate: RequestGate, { agent, notes, health, events }: {
     },
     cni: answerCni,
   });
+}
+
+/** Metrics and probes; their code is loaded only with --listen. */
+async function openMetrics(
+  { listen, version, hostLabel: host }: AgentOptions,
+  { gate, log, events }: {
+    readonly gate: RequestGate;
+    readonly log: Log;
+    readonly events: EventLog;
+  },
+): Promise<Metrics | undefined> {
+  if (!listen) return undefined;
+  const { Metrics } = await import("./metrics/serve_metrics.ts");
+  const metrics = new Metrics({ listen, version, host, gate, log });
+  events.onEvent = ({ kind, message }) => metrics.meter.event(kind, message);
+  return metrics;
 }
 
 /** Records the host range of the flag; the code is loaded only with the flag. */
@@ -155,13 +180,15 @@ async function makeStateDir(path: string): Promise<void> {
 /** Opens the store and reads it, or what was known of it last; `stack` closes it. */
 async function openStoreCache(
   options: AgentOptions,
-  { snapshot, gate, stack }: {
+  { snapshot, gate, stack, metrics }: {
     readonly snapshot: Snapshot | undefined;
     readonly gate: Pick<RequestGate, "waitFor">;
     readonly stack: AsyncDisposableStack;
+    readonly metrics: Pick<Metrics, "store"> | undefined;
   },
 ): Promise<StoreCache> {
-  const store = await openLimitedStore(options);
+  const opened = await openLimitedStore(options);
+  const store = metrics?.store(opened) ?? opened;
   stack.defer(() => store.close());
   const known = async () => await snapshot?.load() ?? new Map();
   const onRead = (count: number) => gate.waitFor(`reading the store, ${count} documents so far`);

@@ -2,6 +2,7 @@
 
 import type { DriverOptions } from "./drivers.ts";
 import type { HistoryLimit } from "./store/history_limit.ts";
+import type { ListenOptions } from "./metrics/listen_address.ts";
 import type { KubeOptions } from "./kube/kube_options.ts";
 
 /** Options of the agent from flags, environment and configuration file. */
@@ -29,6 +30,8 @@ export interface AgentOptions extends DriverOptions {
   readonly logsDrops: boolean;
   /** The cluster that this host is a node of, if any. */
   readonly kube?: KubeOptions;
+  /** Where metrics and probes are served, if anywhere. */
+  readonly listen?: ListenOptions;
   /** Which revisions of the intent are kept. */
   readonly history: HistoryLimit;
   readonly version: string;

@@ -13,6 +13,7 @@ import { LogDedup } from "../util/log_dedup.ts";
 import { returnFreeMemory } from "../util/memory.ts";
 import type { CniInput } from "../cni/cni_types.ts";
 import type { PodRequest } from "./api.ts";
+import { measuredBy, type Meter } from "./meter.ts";
 import { answerCni, type CniDeps } from "./cni/answer_cni.ts";
 import { withPolicyCode } from "./cni/policy_code.ts";
 import { createQuestions } from "./diagnose/questions.ts";
@@ -23,7 +24,7 @@ import { clusterPodMetadata } from "./kube/cluster_pod_metadata.ts";
 import type { ClusterSync } from "./kube/cluster_sync.ts";
 import { podItems } from "./kube/pod_items.ts";
 import type { AgentOptions } from "./options.ts";
-import { applyClaim, type ApplyClaimDeps } from "./pods/apply_claim.ts";
+import { applyClaim } from "./pods/apply_claim.ts";
 import { Containers } from "./pods/known_containers.ts";
 import { attachLatePods } from "./pods/late_attach.ts";
 import { LinkRemovals } from "./pods/link_removals.ts";
@@ -33,7 +34,7 @@ import { createPlumbing } from "./pods/plumbing.ts";
 import { AliasesInFlight } from "./pods/pod_alias.ts";
 import { noPodMetadata } from "./pods/pod_metadata.ts";
 import type { Sandboxes } from "./pods/sandboxes.ts";
-import { type SetupDeps, setupPod } from "./pods/setup.ts";
+import { setupPod } from "./pods/setup.ts";
 import { teardownPod } from "./pods/teardown.ts";
 import { SandboxSet } from "./pods/sandbox_set.ts";
 import { WarmPool } from "./pods/warm_pool.ts";
@@ -71,6 +72,8 @@ export interface AgentParts {
   readonly store: StoreCache;
   readonly intents: IntentStore;
   readonly log: Log;
+  /** Only with --listen. */
+  readonly meter?: Meter | undefined;
   /** Whether a cluster is configured; it is followed a moment after the agent's start. */
   readonly hasCluster?: boolean;
   /** @default systemClock */
@@ -80,6 +83,7 @@ export interface AgentParts {
 /** Composes the agent; `stack` disposes of what it holds. */
 export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDisposableStack) {
   const { options, drivers, store, intents, log, clock = systemClock } = parts;
+  const measured = measuredBy(parts.meter);
   const host = options.hostLabel;
   const { switch: ovs, links, warmLinks, runtimes } = drivers;
 
@@ -103,7 +107,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
     statusAsked: new SandboxSet(),
     containers: new Containers(),
   };
-  const setups = new SetupCounter();
+  const setups = new SetupCounter(parts.meter);
   const cluster: { sync?: ClusterSync } = {};
   const podMetadata = parts.hasCluster ? clusterPodMetadata(() => cluster.sync) : noPodMetadata;
 
@@ -123,9 +127,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
   const fabric = new FabricSync({
     ...{ host, store, driver: drivers.fabric, links, tags, log },
     flags: {
-      host,
-      uplink: options.uplink,
-      vtepIp: options.vtepIp,
+      ...{ host, uplink: options.uplink, vtepIp: options.vtepIp },
       isForced: options.isUplinkForced,
       setsArpIgnore: options.setsArpIgnore,
     },
@@ -153,21 +155,21 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
   });
 
   // Pods.
-  const claimDeps: ApplyClaimDeps = {
+  const claimDeps = measured.claim({
     ...{ store, plumbing, tags, policies, fabric, reach, clock, log, reconcileSignal },
-  };
-  const setupDeps: SetupDeps = {
+  });
+  const setupDeps = measured.setup({
     ...{ host, store, runtimes, plumbing, sandboxes, podMetadata, clock, log },
     planning: { mtus, addressesInFlight, aliasesInFlight, newId: randomId, warmPool },
     applyClaim: (claim) => applyClaim(claimDeps, claim),
     onUnmatched: options.onUnmatched,
-  };
+  });
   const setUpLate = (pod: PodRequest) => setupPod(setupDeps, pod, { isLate: true });
-  const teardownDeps = {
+  const teardownDeps = measured.teardown({
     ...{ host, store, plumbing, sandboxes, clock, log, fabricSignal },
     policySignal: policies.signal,
-  };
-  const tearDown = (pod: PodRequest) => teardownPod(teardownDeps, pod);
+  });
+  const tearDown = (pod: PodRequest) => measured.detach(() => teardownPod(teardownDeps, pod));
   const verbs = {
     ...{ host, store, tags, sandboxes, memoryTrim, tearDown, setups, clock, backoff },
     reconcileSignal,
@@ -178,9 +180,9 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
     add: {
       ...setupDeps,
       applyClaim: (claim) =>
-        applyClaim({ ...claimDeps, policies: withPolicyCode(policies) }, claim),
+        applyClaim({ ...claimDeps, policies: withPolicyCode(claimDeps.policies) }, claim),
     },
-    del: { ...teardownDeps, runtimes },
+    del: { ...teardownDeps, runtimes, log },
     check: { host, store, plumbing, tags },
     status: { store, switch: ovs, fabric },
   };
@@ -212,7 +214,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
     answerCni: (input: CniInput) => answerCni(cni, input),
     loops: {
       reconcile: {
-        reconcileOnce: () => reconcileOnce(reconcileDeps),
+        reconcileOnce: () => measured.reconciliation(() => reconcileOnce(reconcileDeps)),
         ...{ gracePeriod, reconcileSignal, memoryTrim, log },
       },
       fabric: {

@@ -133,6 +133,11 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     options: [],
     load: async () => (await import("./kube.ts")).kube,
   },
+  metrics: {
+    ...{ takes: "dashboard|rules", summary: "for Grafana, and alerts for Prometheus" },
+    options: [],
+    load: async () => (await import("./metrics.ts")).metrics,
+  },
   pods: {
     ...{ takes: "", summary: "pods and addresses from the API server, as kubectl contiv" },
     options: ["namespace", "all-namespaces", "kubeconfig", "context"],

@@ -147,6 +147,16 @@ export const FLAGS: readonly Flag[] = [
     help: "log packets dropped by policies: source, destination, policy; rate limited",
   },
   {
+    name: "listen",
+    value: "ADDRESS:PORT",
+    help: "serve /metrics for Prometheus, /healthz and /readyz here, or at unix:PATH; repeatable",
+  },
+  {
+    name: "listen-token-file",
+    value: "FILE",
+    help: "token that clients of /metrics must send; needed for other addresses than 127.0.0.1",
+  },
+  {
     name: "log-level",
     value: "error|warn|info|debug",
     fallback: "info",
@@ -288,7 +298,7 @@ function fromFile(path: string, { readFile }: FlagSources): Given {
   return values;
 }
 
-const REPEATABLE: ReadonlySet<string> = new Set(["intent"]);
+const REPEATABLE: ReadonlySet<string> = new Set(["intent", "listen"]);
 
 /** Reports whether a JSON value can be that of a flag: text or a number, and true and false if the flag is bare. */
 function isScalar({ value }: Flag, given: unknown): boolean {

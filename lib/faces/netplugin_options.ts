@@ -80,6 +80,7 @@ export async function agentOptionsFrom(flags: FlagValues): Promise<AgentOptions>
     graceMs: msIn(flags, "grace"),
     logsDrops: isSet(flags, "log-drops"),
     history: parseHistoryLimit(one(flags, "history")),
+    ...await listenFrom(flags),
     ...await kubeFrom(flags),
     version: VERSION,
   };
@@ -98,6 +99,14 @@ function checkSockets(flags: FlagValues, ovsdb: string, ovsRundir: string): void
 
 /** The bridge of VXLAN networks, ovs/bridge/port_names.ts. */
 const TUNNEL_BRIDGE = "contivTunnel";
+
+/** Returns where metrics are served; the code is loaded only with --listen. Faults: usage. */
+async function listenFrom(flags: FlagValues): Promise<Pick<AgentOptions, "listen">> {
+  const [addresses = [], tokenFile] = [flags.get("listen"), maybe(flags, "listen-token-file")];
+  if (addresses.length === 0 && tokenFile === undefined) return {};
+  const { parseListen } = await import("../agent/metrics/listen_address.ts");
+  return { listen: parseListen(addresses, tokenFile) };
+}
 
 /** Returns the options for Kubernetes, whose code is loaded only with --kubeconfig. Faults: usage. */
 async function kubeFrom(flags: FlagValues): Promise<Pick<AgentOptions, "kube">> {

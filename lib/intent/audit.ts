@@ -95,6 +95,14 @@ export function auditClaims(documents: Documents): Difference[] {
   return found.sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 }
 
+/** Returns the size of a network's pool, and what says whether an address is in it. */
+export function poolUseOf(
+  network: NetworkRecord,
+): { readonly size: number; readonly has: (address: string) => boolean } {
+  const pool = networkPool(network);
+  return { size: poolSize(pool), has: (address) => poolHas(pool, parseAddress(address)) };
+}
+
 /** Returns the usage of each network's pool, sorted by tenant and network. */
 export function poolsInUse(documents: Documents): PoolUse[] {
   const addresses = Map.groupBy(
@@ -102,10 +110,9 @@ export function poolsInUse(documents: Documents): PoolUse[] {
     ({ tenant, network }) => keys.network(tenant, network),
   );
   return below<NetworkRecord>(documents, "networks/").map(([key, network]) => {
-    const pool = networkPool(network);
+    const { size, has } = poolUseOf(network);
     const endpoints = addresses.get(key) ?? [];
-    const used = endpoints.filter(({ address }) => poolHas(pool, parseAddress(address))).length;
-    const size = poolSize(pool);
+    const used = endpoints.filter(({ address }) => has(address)).length;
     const { tenant, name, subnet } = network;
     const held = heldOf(documents, endpoints);
     return { tenant, network: name, subnet, size, used, free: size - used, held };

@@ -72,6 +72,8 @@ export interface InterfaceError {
 export interface SwitchState {
   readonly ovsdb: "up" | "down";
   readonly openflow: "up" | "down";
+  /** How often each connection was lost and opened again; absent from a driver without connections. */
+  readonly reconnects?: { readonly ovsdb: number; readonly openflow: number };
   /** Of our bridges themselves, of uplink, tunnel and pods' ports; absent where there is none. */
   readonly interfaceErrors?: readonly InterfaceError[];
 }

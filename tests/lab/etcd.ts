@@ -270,7 +270,7 @@ export class Etcd implements AsyncDisposable {
 }
 
 // All are held at once, so that none is given twice.
-function freePorts(count: number, hostname: string): number[] {
+export function freePorts(count: number, hostname: string): number[] {
   const listeners = Array.from({ length: count }, () => Deno.listen({ hostname, port: 0 }));
   const ports = listeners.map(({ addr }) => addr.port);
   for (const listener of listeners) listener.close();

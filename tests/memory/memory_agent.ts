@@ -62,6 +62,8 @@ export interface MemoryAgentOptions {
   /** @default false */
   readonly isShared?: boolean;
   readonly options?: Partial<AgentParts["options"]>;
+  /** @default none */
+  readonly meter?: AgentParts["meter"];
 }
 
 /** An agent in memory; `using` it ends it. */
@@ -75,6 +77,7 @@ export async function startMemoryAgent(
     store = new MemoryStore(),
     isShared = false,
     options = {},
+    meter,
   }: MemoryAgentOptions = {},
 ) {
   const logged: string[] = [];
@@ -96,7 +99,7 @@ export async function startMemoryAgent(
       ...options,
     },
     drivers: host,
-    ...{ store: cache, intents, log },
+    ...{ store: cache, intents, log, meter },
     clock: { now: () => time.now, wallMs: () => time.wall },
   }, stack);
   return {

@@ -40,6 +40,11 @@ export class RequestGate {
     this.#waitsFor = what;
   }
 
+  /** What the agent's start waits for; undefined once it answers requests. */
+  get waitsFor(): string | undefined {
+    return this.#answers ? undefined : this.#waitsFor;
+  }
+
   /** As waitFor(), before a step that may block this process: answers first who has asked so far. */
   async step(what: string): Promise<void> {
     if (this.#answers) return;

@@ -2,17 +2,24 @@
 // attaches without a kubelet's request are not counted.
 
 import type { SetupCounts, SetupOutcome } from "../api.ts";
+import type { Meter } from "../meter.ts";
 
 const KEYS = { ready: "ready", unmatched: "unmatched", "host-network": "hostNetwork" } as const;
 
 /** Counts set-ups by result since the agent's start. */
 export class SetupCounter {
   readonly #counts = { ready: 0, unmatched: 0, hostNetwork: 0, failed: 0 };
+  readonly #meter: Pick<Meter, "attach"> | undefined;
+
+  /** With a meter, set-ups are measured, too. */
+  constructor(meter?: Pick<Meter, "attach">) {
+    this.#meter = meter;
+  }
 
   /** Returns what `setUp` returns, and counts how it ended. */
   async count<T extends { readonly outcome: SetupOutcome }>(setUp: () => Promise<T>): Promise<T> {
     try {
-      const result = await setUp();
+      const result = await (this.#meter ? this.#meter.attach(setUp) : setUp());
       this.#counts[KEYS[result.outcome]]++;
       return result;
     } catch (error) {

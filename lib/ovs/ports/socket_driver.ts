@@ -177,6 +177,7 @@ class SocketDriver implements PortDriver {
     return {
       ovsdb: this.#ovsdb.current ? "up" : "down",
       openflow: this.#openflow.current ? "up" : "down",
+      reconnects: { ovsdb: this.#ovsdb.reconnects, openflow: this.#openflow.reconnects },
       ...errors.length > 0 && { interfaceErrors: errors },
     };
   }

@@ -29,6 +29,7 @@ export class Reconnecting<C extends Connection> implements Disposable {
   #current: C | undefined;
   #why: Fault | undefined;
   #isClosed = false;
+  #openedCount = 0;
   #wake: () => void = () => {};
   readonly #waiting = new Set<() => void>();
 
@@ -40,6 +41,11 @@ export class Reconnecting<C extends Connection> implements Disposable {
   /** The connection while it is up. */
   get current(): C | undefined {
     return this.#current;
+  }
+
+  /** How often the connection was opened again after it had been lost. */
+  get reconnects(): number {
+    return Math.max(0, this.#openedCount - 1);
   }
 
   /** Returns the connection as soon as it is up. Faults: unavailable, with the last reason, at `endMs`. */
@@ -85,6 +91,7 @@ export class Reconnecting<C extends Connection> implements Disposable {
       const connection = await this.#options.open();
       if (this.#isClosed) return connection.close();
       this.#current = connection;
+      this.#openedCount++;
       this.#options.onReady(connection);
       this.#wakeWaiting();
       this.#why = await connection.ended;
