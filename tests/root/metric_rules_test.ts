@@ -88,11 +88,11 @@ function testOf(
     return { series, values: other ?? values };
   });
   return {
-    ...{ name, interval: "1m", input_series: input },
-    alert_rule_test: RULES.map(({ alert, labels }: AlertRule) => ({
-      ...{ eval_time: "90m", alertname: alert },
-      exp_alerts: firing.includes(alert)
-        ? [{ exp_labels: { ...labels, ...LABELS[alert] ?? { instance: "h1" } } }]
+    ...{ name, interval: "1m", "input_series": input },
+    "alert_rule_test": RULES.map(({ alert, labels }: AlertRule) => ({
+      ...{ "eval_time": "90m", alertname: alert },
+      "exp_alerts": firing.includes(alert)
+        ? [{ "exp_labels": { ...labels, ...LABELS[alert] ?? { instance: "h1" } } }]
         : [],
     })),
   };
@@ -112,7 +112,7 @@ Deno.test("each alert fires on its cause alone, and none on a healthy host", asy
         testOf(alert, changed, [alert, ...BESIDE[alert] ?? []])
       ),
     ];
-    const file = { rule_files: ["rules.yml"], evaluation_interval: "1m", tests };
+    const file = { "rule_files": ["rules.yml"], "evaluation_interval": "1m", tests };
     await Deno.writeTextFile(`${dir}/test.yml`, JSON.stringify(file));
     const { code, stdout, stderr } = await new Deno.Command("promtool", {
       args: ["test", "rules", `${dir}/test.yml`],

@@ -116,12 +116,12 @@ Deno.test("a real Prometheus scrapes an agent with a token, and sees its restart
   assertEquals((await get(`${url}/metrics`)).status, 401);
   const [own = 0] = freePorts(1, LOOPBACK);
   const config = {
-    global: { scrape_interval: "500ms", scrape_timeout: "500ms" },
-    rule_files: [`${dir}/rules.yml`],
-    scrape_configs: [{
-      job_name: "k8contivnet",
-      authorization: { credentials_file: `${dir}/token` },
-      static_configs: [{ targets: [`${LOOPBACK}:${port}`] }],
+    global: { "scrape_interval": "500ms", "scrape_timeout": "500ms" },
+    "rule_files": [`${dir}/rules.yml`],
+    "scrape_configs": [{
+      "job_name": "k8contivnet",
+      authorization: { "credentials_file": `${dir}/token` },
+      "static_configs": [{ targets: [`${LOOPBACK}:${port}`] }],
     }],
   };
   await Deno.writeTextFile(`${dir}/prometheus.yml`, JSON.stringify(config)); // JSON is YAML
