@@ -22,7 +22,7 @@ import { RequestGate } from "./server/request_gate.ts";
 import { answer } from "./server/server.ts";
 import { TeardownNotes } from "./server/teardown_notes.ts";
 import { startLoops } from "./start_loops.ts";
-import { IntentStore } from "./store/apply.ts";
+import { Intents } from "./store/intents.ts";
 import { join } from "./store/join.ts";
 import { instanceOf, Presence, type PresenceOptions } from "./store/presence.ts";
 import { Snapshot } from "./store/snapshot.ts";
@@ -52,7 +52,7 @@ export async function runAgent(
   const snapshot = isShared(options) ? new Snapshot(stateDir, log) : undefined;
   const store = await openStoreCache(options, { snapshot, gate, stack, metrics });
   if (signal.aborted) return; // reading a large store takes long
-  const intents = new IntentStore(store, () => new Date().toISOString());
+  const intents = new Intents(store, () => new Date().toISOString());
   const drivers = openDrivers(options, stack);
   const hasCluster = options.kube !== undefined;
   const meter = metrics?.meter;

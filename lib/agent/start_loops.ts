@@ -14,7 +14,7 @@ import { enforcePolicies } from "./policy/policy_enforcer.ts";
 import { watchDrift } from "./reconcile/drift_watch.ts";
 import { reconcile } from "./reconcile/reconcile.ts";
 import type { TeardownNotes } from "./server/teardown_notes.ts";
-import type { IntentStore } from "./store/apply.ts";
+import type { Intents } from "./store/intents.ts";
 import type { Presence } from "./store/presence.ts";
 import type { Snapshot } from "./store/snapshot.ts";
 import type { StoreCache } from "./store/store_cache.ts";
@@ -37,7 +37,7 @@ export interface LoopParts {
   /** Called once the store is reachable, if it was not at the start. */
   readonly joinStore: () => Promise<void>;
   readonly unreadable: Pick<UnreadableRecords, "log">;
-  readonly intents: Pick<IntentStore, "expire">;
+  readonly intents: Pick<Intents, "expire">;
   readonly notes: Pick<TeardownNotes, "handle">;
   readonly log: Log;
 }

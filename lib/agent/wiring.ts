@@ -48,7 +48,7 @@ import { reconcileOnce } from "./reconcile/reconcile.ts";
 import { listItems } from "./server/list_items.ts";
 import { answerVerb } from "./server/pod_verbs.ts";
 import { SetupCounter } from "./server/setup_counter.ts";
-import type { IntentStore } from "./store/apply.ts";
+import type { Intents } from "./store/intents.ts";
 import type { StoreCache } from "./store/store_cache.ts";
 
 const MEMORY_TRIM_MS = 2_000;
@@ -70,7 +70,7 @@ export interface AgentParts {
   >;
   readonly drivers: Drivers;
   readonly store: StoreCache;
-  readonly intents: IntentStore;
+  readonly intents: Intents;
   readonly log: Log;
   /** Only with --listen. */
   readonly meter?: Meter | undefined;

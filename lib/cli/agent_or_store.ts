@@ -69,30 +69,26 @@ export async function storeTarget(
   const [
     { openStore },
     { StoreCache },
-    { IntentStore },
+    { Intents },
     { recordItems },
     { explainPod },
     { noPodMetadata },
     { podItemsOf },
-    { historyItems },
-    { previewRequest },
   ] = await Promise.all([
     import("../store/open_store.ts"),
     import("../agent/store/store_cache.ts"),
-    import("../agent/store/apply.ts"),
+    import("../agent/store/intents.ts"),
     import("../agent/server/list_items.ts"),
     import("../agent/pods/explain_pod.ts"),
     import("../agent/pods/pod_metadata.ts"),
     import("../agent/kube/pod_items.ts"),
-    import("../agent/store/revision_history.ts"),
-    import("../agent/store/preview.ts"),
   ]);
   const store = await openStore(url, withEnvironment(options));
   stack.defer(() => store.close());
   const cache = await StoreCache.load(store);
-  const intents = new IntentStore(cache, () => new Date().toISOString());
+  const intents = new Intents(cache, () => new Date().toISOString());
   return {
-    plan: (request) => Promise.resolve(previewRequest(cache.documents, request)),
+    plan: (request) => intents.plan(request, []),
     apply: (request) => intents.apply(request),
     repair: async ({ dryRun = false }) => {
       const { repairClaims } = await import("../agent/store/repair_claims.ts");
@@ -117,7 +113,7 @@ export async function storeTarget(
         fix: "run it without --store",
       });
     },
-    history: (revision) => Promise.resolve(historyItems(cache.documents, revision)),
+    history: (revision) => intents.history(revision),
     why: (pod) => {
       const { documents } = cache;
       return explainPod({ documents, metadataOf: () => noPodMetadata.of(pod), host: "" }, pod);

@@ -9,6 +9,7 @@ import { makePod, type Pod } from "../lab/pod.ts";
 import { Bare } from "./bare.ts";
 import { Peer } from "./peer.ts";
 import { report } from "./report.ts";
+import { residentMb } from "./resident.ts";
 import { note, quantile, type Ratio, type Samples, timed } from "./stats.ts";
 
 const PORTS = [0, 100, 500] as const;
@@ -147,8 +148,7 @@ async function burst(host: Host, peer: Peer): Promise<void> {
 async function memory(name: string, pid: number, times = 1): Promise<void> {
   for (let n = 0; n < times; n++) {
     if (n > 0) await new Promise((done) => setTimeout(done, 1_000));
-    const status = await Deno.readTextFile(`/proc/${pid}/status`);
-    note(samples, name, Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024);
+    note(samples, name, residentMb(pid));
   }
 }
 

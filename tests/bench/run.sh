@@ -1,5 +1,6 @@
 #!/bin/sh
 # run.sh [ROUNDS]: compares the built file with an empty script and a reference CNI plugin, inside the lab.
+# run.sh against FILE [ROUNDS]: compares it with another build, such as the last release's file.
 # run.sh fabric|scale|policy|ports|reach|node [ROUNDS]: measures traffic between hosts; a large store and many
 # hosts; policies; plain and warm ports; ways beyond a pod's network; or pods on a real node. Each writes its
 # samples beside itself and its tables into RESULTS.md.
@@ -7,7 +8,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 bench=bench
-case ${1-} in fabric | scale | policy | ports | reach | node) bench=$1; shift ;; esac
+case ${1-} in against | fabric | scale | policy | ports | reach | node) bench=$1; shift ;; esac
 [ -x dist/k8contivnet ] || { echo "run.sh: dist/k8contivnet is missing; run ./install.sh build" >&2; exit 1; }
 tests/lab/in_lab.sh deno run -A "tests/bench/$bench.ts" "$@"
 exec deno fmt -q tests/bench/RESULTS.md

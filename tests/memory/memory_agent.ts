@@ -4,7 +4,7 @@
 import type { PodRequest } from "../../lib/agent/api.ts";
 import { ALIAS_PREFIX } from "../../lib/agent/pods/port_external_ids.ts";
 import { PolicyVlans } from "../../lib/agent/policy/policy_vlans.ts";
-import { IntentStore } from "../../lib/agent/store/apply.ts";
+import { Intents } from "../../lib/agent/store/intents.ts";
 import { attachmentsOf } from "../../lib/agent/store/documents.ts";
 import { StoreCache } from "../../lib/agent/store/store_cache.ts";
 import { type AgentParts, wireAgent } from "../../lib/agent/wiring.ts";
@@ -85,7 +85,7 @@ export async function startMemoryAgent(
   const log = createLog({ level: "debug", write: (line) => void logged.push(line.slice(25)) });
   const cache = await StoreCache.open(store, () => new Map(), { isShared });
   const time = { now: 0, wall: Date.UTC(2026, 0, 1) };
-  const intents = new IntentStore(cache, () => new Date(time.wall).toISOString(), () => 0);
+  const intents = new Intents(cache, () => new Date(time.wall).toISOString(), () => 0);
   const stack = new DisposableStack();
   const agent = wireAgent({
     options: {

@@ -1139,7 +1139,7 @@ export const mutants: readonly Mutant[] = [
     ],
     [
       "a plan is applied",
-      "return preview(deps, intentOf(body));",
+      "return await plan(deps, intentOf(body));",
       "return await applyIntent(deps, intentOf(body));",
     ],
     ["a dry run repairs", "await repair(deps, body.dryRun === true)", "await repair(deps, false)"],

@@ -5,7 +5,6 @@ import type { Clock } from "../../util/clock.ts";
 import type { Log } from "../../util/log.ts";
 import type { GcAnswer } from "../api.ts";
 import { collectLocal, type CollectLocalDeps } from "../gc/collect_local.ts";
-import { removeHost } from "../store/remove_host.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 import { type Body, hostOf } from "./request_bodies.ts";
 
@@ -26,6 +25,7 @@ export async function collectGarbage(deps: GcRequestDeps, body: Body): Promise<G
   const host = hostOf(body);
   const { host: self, store, log, clock: { wallMs } } = deps;
   const isForced = body.force === true;
+  const { removeHost } = await import("../store/remove_host.ts");
   try {
     const answer = await removeHost(store, { host, self, isDry, isForced, pause, wallMs });
     if (!isDry) log.info("host removed", { host, acts: answer.acts.length });

@@ -19,10 +19,7 @@ import type { Questions } from "../diagnose/questions.ts";
 import { parseKubeInput } from "../policy/kube_input.ts";
 import type { PolicyEnforcer } from "../policy/policy_enforcer.ts";
 import { policyItems } from "../policy/policy_items.ts";
-import type { IntentStore } from "../store/apply.ts";
-import { previewRequest } from "../store/preview.ts";
-import { historyItems } from "../store/revision_history.ts";
-import { repairClaims } from "../store/repair_claims.ts";
+import type { Intents } from "../store/intents.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 import { collectGarbage, type GcRequestDeps } from "./gc_request.ts";
 import { type Item, named } from "./item_names.ts";
@@ -48,7 +45,7 @@ export interface RuntimeCalls {
 /** What the server answers from. */
 export interface ServerDeps {
   readonly store: StoreCache;
-  readonly intents: IntentStore;
+  readonly intents: Pick<Intents, "plan" | "apply" | "history">;
   readonly policies: PolicyEnforcer;
   readonly runtimes: RuntimeCalls;
   readonly gc: GcRequestDeps;
@@ -83,12 +80,12 @@ export function faultResponse({ code, what, why, fix }: Fault): Response {
 }
 
 async function answerGet(
-  { store, policies, health, listItems }: ServerDeps,
+  { store, intents, policies, health, listItems }: ServerDeps,
   path: string,
   name: string | undefined,
 ): Promise<unknown> {
   if (path === "/v1/health") return health();
-  if (path === "/v1/history") return historyItems(store.documents, name);
+  if (path === "/v1/history") return await intents.history(name);
   if (path === "/v1/policies") return named(await policyItems(store.documents, policies), name);
   const kind = /^\/v1\/([a-z]+)$/.exec(path)?.[1] ?? "";
   // A user who checks has changed something in another way, and wants to see it. If the store is
@@ -109,7 +106,7 @@ async function answerPost(deps: ServerDeps, path: string, body: Body): Promise<u
     case CNI_PATH:
       return await runtimes.answerCni(cniInputOf(body));
     case "/v1/plan":
-      return preview(deps, intentOf(body));
+      return await plan(deps, intentOf(body));
     case "/v1/apply":
       return await applyIntent(deps, intentOf(body));
     case "/v1/bind":
@@ -136,16 +133,17 @@ async function answerPost(deps: ServerDeps, path: string, body: Body): Promise<u
 }
 
 /** Plans a request; pods of this host that run without a network may be waiting for it. */
-function preview(
-  { store, listItems, gc: { host } }: ServerDeps,
+async function plan(
+  { intents, listItems, gc: { host } }: ServerDeps,
   request: IntentRequest,
-): PlanAnswer {
+): Promise<PlanAnswer> {
   const waiting = listItems("attachments", undefined).filter(({ state }) => state === "unmatched")
     .map(({ pod }) => ({ host, ...pod as Pick<WaitingPod, "namespace" | "name"> }));
-  return previewRequest(store.documents, request, waiting);
+  return await intents.plan(request, waiting);
 }
 
 async function repair({ store, log }: ServerDeps, isDry: boolean): Promise<RepairAnswer> {
+  const { repairClaims } = await import("../store/repair_claims.ts");
   const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
   const answer = await repairClaims(store, { isDry, pause });
   const done = isDry ? [] : answer.acts.filter(({ act }) => act !== "keep");

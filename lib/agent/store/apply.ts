@@ -17,8 +17,7 @@ import type { StoreCache } from "./store_cache.ts";
 import { KeyedQueue } from "../../util/async/keyed_queue.ts";
 import { findRequest, requestDeletions, requestWrites } from "./apply_requests.ts";
 import { ApplyRevision, writeOf } from "./apply_revision.ts";
-import { expiredRevisions, pastRecords } from "./revision_history.ts";
-import type { HistoryLimit } from "./history_limit.ts";
+import { pastRecords } from "./revision_history.ts";
 import {
   interruptedRevisions,
   lastRevision,
@@ -251,11 +250,5 @@ export class IntentStore {
       if (isStored && ended.done) return;
       await this.#cache.learn(keys.revision(record.n));
     }
-  }
-
-  /** Forgets revisions beyond `limit`. */
-  async expire(limit: HistoryLimit, nowMs: number): Promise<void> {
-    const deletions = expiredRevisions(this.#cache.documents, limit, nowMs);
-    while (deletions.length > 0) await this.#cache.tryCommit([], deletions.splice(0, 90));
   }
 }

@@ -3,14 +3,14 @@
 
 import { Fault, faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
-import type { IntentStore } from "./apply.ts";
+import type { Intents } from "./intents.ts";
 import type { Presence } from "./presence.ts";
 
 /** What join() needs. */
 export interface JoinParts {
   /** Undefined if the store belongs to this host alone. */
   readonly presence: Presence | undefined;
-  readonly intents: IntentStore;
+  readonly intents: Pick<Intents, "apply" | "finishInterrupted">;
   /** Texts of intents to apply, with their names for errors. */
   readonly files: readonly { readonly name: string; readonly text: string }[];
   /** Records the host range of the flag, if one is given. */
@@ -43,7 +43,7 @@ export async function join(
 }
 
 async function applyOne(
-  intents: IntentStore,
+  intents: Pick<Intents, "apply">,
   { name, text, host }: { readonly name: string; readonly text: string; readonly host: string },
   log: Log,
 ): Promise<void> {

@@ -1,19 +1,13 @@
-// What `history` shows, what going back to a revision restores, and which revisions are no longer kept. Pure.
+// What `history` shows, and what going back to a revision restores. Pure.
 
 import { type IntentChange, recordKeyOf } from "../../intent/intent_changes.ts";
-import { documentsIn, groups } from "../../intent/indexed_documents.ts";
 import type { PastRecords } from "../../intent/plan_restore.ts";
 import type { Documents } from "../../intent/records.ts";
-import type { Write } from "../../store/store.ts";
 import { Fault } from "../../util/errors.ts";
 import { parseRevision } from "../../util/revision_number.ts";
 import type { ChangeItem, HistoryItem } from "../api.ts";
-import type { HistoryLimit } from "./history_limit.ts";
 import { findChanges, hasChanges } from "./recorded_changes.ts";
 import { type RevisionRecord, revisionsOf } from "./revisions.ts";
-
-// All agents cache them: whatever the limit, no more than this.
-const MOST_CHARACTERS = 16 * 1024 * 1024;
 
 /** Returns the history, newest first; of one revision where `only` names it. Faults: usage, not_found. */
 export function historyItems(documents: Documents, only?: string): HistoryItem[] {
@@ -99,30 +93,5 @@ function findRevision(all: readonly RevisionRecord[], n: number): RevisionRecord
   throw new Fault("not_found", `there is no revision ${n}`, {
     why: known,
     fix: "see k8contivnet history",
-  });
-}
-
-/** Returns the deletions of revisions beyond `limit`; of applies in progress none. */
-export function expiredRevisions(
-  documents: Documents,
-  { count, ageMs }: HistoryLimit,
-  nowMs: number,
-): Write[] {
-  const keysByRevision = Map.groupBy(
-    documentsIn<{ readonly n: number; readonly text?: string }>(
-      documents,
-      groups.folder("revisions"),
-    ),
-    ([, { n }]) => n,
-  );
-  let [kept, characters] = [0, 0];
-  return revisionsOf(documents).reverse().flatMap(({ n, at, state }) => {
-    const own = keysByRevision.get(n) ?? [];
-    characters += own.reduce((sum, [, { text = "" }]) => sum + text.length, 0);
-    const isOld = nowMs - Date.parse(at) > ageMs;
-    const isKept = kept === 0 || state === "applying" ||
-      (kept < count && !isOld && characters <= MOST_CHARACTERS);
-    kept++;
-    return isKept ? [] : own.map(([key]) => ({ key, value: undefined }));
   });
 }

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { IntentRequest } from "../../../../lib/agent/api.ts";
 import { IntentStore, planRequest } from "../../../../lib/agent/store/apply.ts";
+import { Intents } from "../../../../lib/agent/store/intents.ts";
 import { historyItems } from "../../../../lib/agent/store/revision_history.ts";
 import { StoreCache } from "../../../../lib/agent/store/store_cache.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
@@ -217,7 +218,8 @@ Deno.test("rollback refuses a revision that is unknown, incomplete, or before on
 
 Deno.test("history keeps the newest revisions, and of these those that are not too old", async () => {
   const store = new MemoryStore();
-  const { intents, cache, apply } = await open(store);
+  const { cache, apply } = await open(store);
+  const intents = new Intents(cache, () => AT);
   for (let n = 0; n < 6; n++) await apply(textOf({ [`n${n}`]: [] }));
   const kept = () => historyItems(cache.documents).map(({ revision }) => revision);
   const now = Date.parse(AT);
