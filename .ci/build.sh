@@ -53,7 +53,7 @@ else
   cp "$deno" "$stage/deno"
   mv "$work/app" "$stage/app"
   probe="deno --version" files="deno app app/main.js"
-  become="exec \"\$k8c_dir/deno\" run $flags $permissions\"\$k8c_dir/app/main.js\""
+  become="exec \"\$k8c_dir/deno\" run $flags \$k8c_more $permissions\"\$k8c_dir/app/main.js\""
 fi
 glibc=$(LC_ALL=C grep -aoE 'GLIBC_2\.[0-9]+' "$stage/${probe%% *}" | sort -uV | tail -n 1)
 

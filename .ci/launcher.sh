@@ -9,7 +9,7 @@
 # of a "status", and drops the pod's address. A PWD that leads to the working folder is taken as its path,
 # and this one always does. It costs about 0.8 ms per call.
 #
-# shellcheck shell=sh disable=SC2043,SC2094 # .ci/build.sh replaces the words between @; FIFOs are read and written
+# shellcheck shell=sh disable=SC2034,SC2043,SC2094 # .ci/build.sh replaces the words between @; FIFOs are read and written
 
 k8c_key=@KEY@
 
@@ -57,15 +57,17 @@ k8c_exec() {
   # Here no file of the caller can be, so a relative path still leads nowhere instead of somewhere else.
   [ -z "$k8c_lost" ] || cd "$k8c_dir" || :
   unset K8CONTIVNET_AGAIN
+  k8c_more=
   # A shell cannot pass its $0 on as argv[0]; the program chooses its face by this name.
   export K8CONTIVNET_ARGV0="$0" K8CONTIVNET_BUILD="$k8c_key" K8CONTIVNET_GLIBC=@GLIBC@
   export DENO_DIR="$k8c_dir/run" DENO_NO_UPDATE_CHECK=1 DENO_NO_PACKAGE_JSON=1
   export DENO_DISABLE_NODE_SHIM=1
   case ${0##*/},${1-} in
     netplugin,* | *,netplugin)
-      # The agent is long-lived: a small heap, few malloc arenas. V8 caches code per set of flags, so the
-      # agent has a DENO_DIR of its own.
-      export DENO_DIR="$k8c_dir/agent" MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX-2}"
+      # The agent is long-lived: a small heap, few malloc arenas, and no code cache, which would take 2 MB of its
+      # memory and save 20 ms of its start (Deno 2.9.6).
+      k8c_more=--no-code-cache
+      export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX-2}"
       export DENO_V8_FLAGS="${DENO_V8_FLAGS---optimize-for-size,--max-semi-space-size=2,--expose-gc}"
       ;;
   esac

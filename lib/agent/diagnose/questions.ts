@@ -10,7 +10,6 @@ import type {
   WhyAnswer,
 } from "../api.ts";
 import { metadataOf } from "../pods/dynamic_endpoint_claim.ts";
-import { explainPod } from "../pods/explain_pod.ts";
 import type { PodMetadata } from "../pods/pod_metadata.ts";
 import type { UnmatchedPods } from "../pods/unmatched_pods.ts";
 import type { TraceDeps } from "../policy/trace_packet.ts";
@@ -46,6 +45,7 @@ export function createQuestions(deps: QuestionDeps): Questions {
   let capture: DropCapture | undefined;
   return {
     explainPod: async (pod) => {
+      const { explainPod } = await import("../pods/explain_pod.ts");
       const left = unmatched.list().find((one) =>
         one.pod.namespace === pod.namespace && one.pod.name === pod.name
       );
