@@ -6,6 +6,7 @@
 // outside are likely to have it.
 
 import { Fault } from "../util/errors.ts";
+import { fnv32 } from "../util/fnv.ts";
 import {
   addressToText,
   parseAddress,
@@ -63,14 +64,20 @@ export function addressesOfHost({ nodes, nats }: HostRange, number: number): Hos
   return { node: addressToText(nodes.base + number), nat: addressToText(nats.base + number) };
 }
 
-/** Returns the lowest alias that is free, as text; undefined where all are taken. */
+/**
+ * Returns the alias that follows from `holder`, a name of who gets it, or the next one that is free, as text; undefined
+ * where all are taken. The same holder gets the same alias again: connections that are still known of an alias then
+ * mean the same pod's address.
+ */
 export function freeAlias(
   { aliases }: HostRange,
+  holder: string,
   isTaken: (alias: string) => boolean,
 ): string | undefined {
-  const last = aliases.base + sizeOf(aliases.length + 1) - 2;
-  for (let address = aliases.base + 1; address <= last; address++) {
-    const alias = addressToText(address);
+  const count = sizeOf(aliases.length + 1) - 2;
+  const first = fnv32(holder) % count;
+  for (let tries = 0; tries < count; tries++) {
+    const alias = addressToText(aliases.base + 1 + (first + tries) % count);
     if (!isTaken(alias)) return alias;
   }
   return undefined;

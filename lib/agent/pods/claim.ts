@@ -126,7 +126,8 @@ function attachmentFor(
   const network = findNetwork(documents, endpoint);
   if (!network) throw new Error(`endpoint without its network ${endpoint.network}`);
   const { gateway } = network;
-  const alias = chooseAlias(documents, place.host, network, isAliasTaken);
+  const at = { host: place.host, address: endpoint.address };
+  const alias = chooseAlias(documents, at, network, isAliasTaken);
   const port = portFor(network, name);
   return {
     schema: SCHEMA,

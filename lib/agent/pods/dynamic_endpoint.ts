@@ -29,6 +29,7 @@ import { nameOf } from "../../intent/plan/stored.ts";
 import { poolOf } from "../../intent/field_rules.ts";
 import type { Check, Write } from "../../store/store.ts";
 import { Fault } from "../../util/errors.ts";
+import { fnv32 } from "../../util/fnv.ts";
 import {
   attachmentsIn,
   endpointsAt,
@@ -217,11 +218,7 @@ function pick<T>(list: Iterable<T>, skip: number): T | undefined {
  */
 export function skipOf(host: string, tries: number): number {
   if (tries === 0) return 0;
-  let hash = 2_166_136_261; // FNV-1a, 32 bits
-  for (const byte of new TextEncoder().encode(`${host} ${tries}`)) {
-    hash = Math.imul(hash ^ byte, 16_777_619) >>> 0;
-  }
-  return hash % (8 << Math.min(tries, 8));
+  return fnv32(`${host} ${tries}`) % (8 << Math.min(tries, 8));
 }
 
 function endpointKeyOf({ tenant, network, container }: EndpointRecord): string {

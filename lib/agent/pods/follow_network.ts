@@ -10,6 +10,7 @@ import { attachmentKey, findNetwork } from "../store/documents.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 import type { Mtus } from "./mtus.ts";
 import { type AliasesInFlight, chooseAlias } from "./pod_alias.ts";
+import { bareAddress } from "./port_external_ids.ts";
 
 /** What following works with. */
 export interface FollowNetworkDeps {
@@ -61,12 +62,13 @@ export async function followNetworks(
 /** Without a free alias a running pod stays as it is: it reaches its own network alone. */
 function aliasOrNone(
   documents: Documents,
-  { host }: AttachmentRecord,
+  { host, addresses }: AttachmentRecord,
   network: NetworkRecord,
   inFlight: AliasesInFlight,
 ): string | undefined {
   try {
-    return chooseAlias(documents, host, network, (alias) => inFlight.has(alias));
+    const at = { host, address: bareAddress(addresses[0] ?? "") };
+    return chooseAlias(documents, at, network, (alias) => inFlight.has(alias));
   } catch (error) {
     if (faultFrom(error).code !== "exhausted") throw error;
     return undefined;

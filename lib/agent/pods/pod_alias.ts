@@ -1,6 +1,7 @@
-// The alias of a pod in an aliased network: the lowest address that no other pod of this host has. Those of a
-// host are that host's own matter, so no claim in the store guards them: only what this agent is about to
-// commit at the same time.
+// The alias of a pod in an aliased network: an address that no other pod of this host has. It follows from the pod's
+// network and address: a freed alias is then another pod's only with that same address, and what the kernel, Open
+// vSwitch and machines outside still remember of its connections reaches nobody else. The aliases of a host are that
+// host's own matter, so no claim in the store guards them: only what this agent is about to commit at the same time.
 
 import { clusterSettingsIn, idOf } from "../../intent/reach_settings.ts";
 import type { AttachmentRecord, Documents, NetworkRecord } from "../../intent/records.ts";
@@ -8,10 +9,13 @@ import { freeAlias, parseHostRange } from "../../ipam/host_range.ts";
 import { Fault } from "../../util/errors.ts";
 import { attachmentsOf } from "../store/documents.ts";
 
-/** Returns an alias for a pod of `network` on `host`; undefined where it needs none. Faults: exhausted. */
+/**
+ * Returns an alias for the pod of `network` that has `address` on `host`; undefined where it needs none. Faults:
+ * exhausted.
+ */
 export function chooseAlias(
   documents: Documents,
-  host: string,
+  { host, address }: { readonly host: string; readonly address: string },
   network: NetworkRecord,
   isInFlight: (alias: string) => boolean,
 ): string | undefined {
@@ -19,7 +23,8 @@ export function chooseAlias(
   const present = new Set(attachmentsOf(documents, host).flatMap(({ alias }) => alias ?? []));
   const { hostRange } = clusterSettingsIn(documents);
   const range = parseHostRange(hostRange);
-  const alias = freeAlias(range, (one) => present.has(one) || isInFlight(one));
+  const holder = `${idOf(network)} ${address}`;
+  const alias = freeAlias(range, holder, (one) => present.has(one) || isInFlight(one));
   if (alias !== undefined) return alias;
   throw new Fault("exhausted", `no alias is left for a pod of ${idOf(network)}`, {
     why: `all of host range ${hostRange} on this host are in use`,

@@ -1,6 +1,7 @@
 // Numbers that stay with their owner, so that a change of policies changes few flows.
 
 import type { Rule } from "../rules.ts";
+import { fnv32 } from "../../util/fnv.ts";
 
 /** Ids of conjunctive matches, from 1, unique in each table, the lowest free one first. */
 export class Slots {
@@ -42,11 +43,7 @@ export class Numbers {
   }
 }
 
-/** Returns 31 bits for a text, the same after each start: FNV-1a over its UTF-16 units. */
+/** Returns 31 bits for a text, the same after each start. */
 export function hash(text: string): number {
-  let value = 0x811c_9dc5;
-  for (let at = 0; at < text.length; at++) {
-    value = Math.imul(value ^ text.charCodeAt(at), 0x0100_0193);
-  }
-  return value & 0x7fff_ffff;
+  return fnv32(text) & 0x7fff_ffff;
 }

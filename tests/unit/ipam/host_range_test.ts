@@ -39,12 +39,28 @@ Deno.test("addressesOfHost() counts hosts from 1", () => {
   assertEquals(addressesOfHost(range, 65_534), { node: "100.65.255.254", nat: "100.66.255.254" });
 });
 
-Deno.test("freeAlias() takes the lowest one, from the lower half only", () => {
+Deno.test("freeAlias() returns the holder's own one, or the next that is free, from the lower half only", () => {
   const range = parseHostRange("10.0.0.0/22");
-  assertEquals(freeAlias(range, () => false), "10.0.0.1");
-  assertEquals(freeAlias(range, (alias) => alias === "10.0.0.1"), "10.0.0.2");
-  assertEquals(freeAlias(range, (alias) => parseAddress(alias) < 0x0a00007e), "10.0.0.126");
-  assertEquals(freeAlias(range, () => true), undefined);
+  const own = freeAlias(range, "t/blue 10.9.0.1", () => false);
+  assertEquals(own, freeAlias(range, "t/blue 10.9.0.1", () => false));
+  const all = new Set<string>();
+  for (let n = 0; n < 126; n++) {
+    const alias = freeAlias(range, "t/blue 10.9.0.1", (one) => all.has(one)) ?? "";
+    const number = parseAddress(alias) - 0x0a000000;
+    assertEquals([number >= 1, number <= 126, all.has(alias)], [true, true, false], alias);
+    all.add(alias);
+  }
+  assertEquals(freeAlias(range, "t/blue 10.9.0.1", (one) => all.has(one)), undefined);
+});
+
+Deno.test("freeAlias(): holders rarely meet", () => {
+  const range = parseHostRange(DEFAULT_HOST_RANGE);
+  const holders = Array.from(
+    { length: 1_000 },
+    (_, n) => `t${n % 7}/blue 10.9.${n >> 8}.${n % 256}`,
+  );
+  const aliases = new Set(holders.map((one) => freeAlias(range, one, () => false)));
+  assertEquals(aliases.size > 970, true, `${aliases.size}`);
 });
 
 Deno.test("hairpinOf() returns an address of the upper half, and refuses what is not an alias", () => {
@@ -68,7 +84,7 @@ Deno.test("addresses of one range are all different, and all in it", () => {
       const number = 1 + at % range.lastHost;
       const { node, nat } = addressesOfHost(range, number);
       const used = new Set(taken.map((one) => addressToText(range.aliases.base + one)));
-      const alias = freeAlias(range, (one) => used.has(one)) ?? "";
+      const alias = freeAlias(range, `t/n ${at}`, (one) => used.has(one)) ?? "";
       assertEquals(used.has(alias), false);
       const all = [node, nat, alias, hairpinOf(range, alias)];
       assertEquals(new Set(all).size, 4);

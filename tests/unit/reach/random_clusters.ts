@@ -2,7 +2,6 @@
 
 import fc from "fast-check";
 import type { Documents } from "../../../lib/intent/records.ts";
-import { freeAlias, parseHostRange } from "../../../lib/ipam/host_range.ts";
 import { macOf } from "../../../lib/ipam/macs.ts";
 import { IntentDatabase } from "../intent/intent_database.ts";
 
@@ -143,15 +142,16 @@ export function storeOf(cluster: RandomCluster): Documents {
   for (const [at, host] of HOSTS.entries()) {
     store.put({ [`hostnumbers/${host}`]: { schema: 1, host, number: at + 1 } });
   }
-  const range = parseHostRange("100.64.0.0/14");
-  const taken = new Set<string>();
+  const aliased: string[] = [];
   for (const { id, address } of podsOf(cluster.tenants)) {
     const [tenant = "", network = "", endpoint = ""] = id.split("/");
     const host = cluster.places.get(id)!;
     const isAliased = store.get(`networks/${tenant}/${network}`)?.aliasedBecause !== undefined;
     // Hosts use the same aliases: each means its own pod.
-    const alias = isAliased ? freeAlias(range, (one) => taken.has(`${host} ${one}`)) : undefined;
-    taken.add(`${host} ${alias}`);
+    const alias = isAliased
+      ? `100.64.0.${aliased.filter((one) => one === host).length + 1}`
+      : undefined;
+    if (isAliased) aliased.push(host);
     const length = String(store.get(`networks/${tenant}/${network}`)?.subnet).split("/")[1];
     const sandbox = `${tenant}${network}${endpoint}`.padEnd(12, "0");
     store.put({

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { type Place, planClaim } from "../../../../lib/agent/pods/claim.ts";
 import { macOf } from "../../../../lib/ipam/macs.ts";
 import type { AttachmentRecord, EndpointRecord } from "../../../../lib/intent/records.ts";
@@ -116,12 +116,12 @@ Deno.test("planClaim() gives each pod of an aliased network an alias of its own,
   const aliased = { ...network, aliasedBecause: "other/orange" };
   const docs = documents({ "networks/tenant-one/orange": aliased });
   const [first] = claim(docs).attachments;
-  assertEquals(first?.alias, "100.64.0.1");
+  assertMatch(first?.alias ?? "", /^100\.64\./);
   const kept = documents({
     "networks/tenant-one/orange": aliased,
     "attachments/host1/0123456789ab/eth0": first,
   });
   const bound = { ...endpoint, bound: { host: "host1", generation: 1 } };
-  assertEquals(claim(kept, place, bound).attachments[0]?.alias, "100.64.0.1");
+  assertEquals(claim(kept, place, bound).attachments[0]?.alias, first?.alias);
   assertEquals(claim(documents()).attachments[0]?.alias, undefined);
 });

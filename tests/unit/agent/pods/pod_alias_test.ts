@@ -1,6 +1,7 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { AliasesInFlight, chooseAlias } from "../../../../lib/agent/pods/pod_alias.ts";
 import { type AttachmentRecord, keys, type NetworkRecord } from "../../../../lib/intent/records.ts";
+import { addressToText, parseAddress } from "../../../../lib/ipam/subnets.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { attachmentOf } from "./dynamic_records.ts";
 
@@ -20,27 +21,41 @@ function documentsWith(aliases: readonly string[], hostRange = "100.64.0.0/14") 
   return new Map(Object.entries(all).map(([key, value]) => [key, { value, revision: 1 }]));
 }
 
-Deno.test("chooseAlias() returns the lowest address that no pod of the host has, nor is about to have", () => {
-  assertEquals(chooseAlias(documentsWith([]), "host1", NETWORK, free), "100.64.0.1");
-  const some = documentsWith(["100.64.0.1", "100.64.0.3"]);
-  assertEquals(chooseAlias(some, "host1", NETWORK, free), "100.64.0.2");
-  const isInFlight = (alias: string) => alias === "100.64.0.2";
-  assertEquals(chooseAlias(some, "host1", NETWORK, isInFlight), "100.64.0.4");
+const AT = { host: "host1", address: "10.9.0.77" };
+const next = (alias: string, step = 1) => addressToText(parseAddress(alias) + step);
+
+Deno.test("chooseAlias() returns what follows from the pod's address, or the next that no pod of the host has, nor is about to have", () => {
+  const own = chooseAlias(documentsWith([]), AT, NETWORK, free) ?? "";
+  assertEquals(chooseAlias(documentsWith(["100.64.0.1"]), AT, NETWORK, free), own);
+  const some = documentsWith([own, next(own, 2)]);
+  assertEquals(chooseAlias(some, AT, NETWORK, free), next(own));
+  const isInFlight = (alias: string) => alias === next(own);
+  assertEquals(chooseAlias(some, AT, NETWORK, isInFlight), next(own, 3));
+});
+
+Deno.test("chooseAlias() differs by address, and by network", () => {
+  const own = chooseAlias(documentsWith([]), AT, NETWORK, free);
+  const choose = (at: typeof AT, network: NetworkRecord) =>
+    chooseAlias(documentsWith([]), at, network, free);
+  assertNotEquals(choose({ ...AT, address: "10.9.0.78" }, NETWORK), own);
+  assertNotEquals(choose(AT, { ...NETWORK, tenant: "other" }), own);
 });
 
 Deno.test("chooseAlias() leaves aliases of other hosts to them", () => {
-  assertEquals(chooseAlias(documentsWith(["100.64.0.1"]), "host2", NETWORK, free), "100.64.0.1");
+  const own = chooseAlias(documentsWith([]), AT, NETWORK, free) ?? "";
+  const there = { ...AT, host: "host2" };
+  assertEquals(chooseAlias(documentsWith([own]), there, NETWORK, free), own);
 });
 
 Deno.test("chooseAlias() returns none for a network that owns its subnet", () => {
   const { aliasedBecause: _, ...owner } = NETWORK;
-  assertEquals(chooseAlias(documentsWith([]), "host1", owner, free), undefined);
+  assertEquals(chooseAlias(documentsWith([]), AT, owner, free), undefined);
 });
 
 Deno.test("chooseAlias() is exhausted when all of a small range are taken", () => {
   const all = Array.from({ length: 126 }, (_, n) => `10.200.0.${n + 1}`);
   const error = assertThrows(
-    () => chooseAlias(documentsWith(all, "10.200.0.0/22"), "host1", NETWORK, free),
+    () => chooseAlias(documentsWith(all, "10.200.0.0/22"), AT, NETWORK, free),
     Fault,
   );
   assertEquals(error.code, "exhausted");
