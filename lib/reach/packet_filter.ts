@@ -9,6 +9,9 @@
 // What comes in by another link never has the address of a service, a host's address for pods, or that of a pod whose
 // packets leave masqueraded: policies would take a stranger for whom it claims to be. It is dropped.
 //
+// What is still for a service's address when it is forwarded has no backend: kube-proxy's own chain, between ours,
+// refuses it, so that a client need not wait for its time limit. What nobody refuses is dropped behind it.
+//
 // An `accept` here does not overrule another table's drop, and a drop here is final. The chains come just
 // before the usual ones, so that addresses are translated here and not by kube-proxy where both would.
 
@@ -141,12 +144,20 @@ chain from_others {
   ip saddr @nodes counter drop
 }
 chain from_pods {
-  oifname "${HOST_PORT}" ct status ! dnat counter drop
+  oifname "${HOST_PORT}" ct status ! dnat jump untranslated
   ip saddr @services ct original ip daddr @service_cidrs accept
   oifname "${HOST_PORT}" ip saddr @outside ip daddr @ports accept
   oifname "${HOST_PORT}" ip saddr @host ip daddr @ports accept
   oifname != "${HOST_PORT}" ip saddr @outside ip daddr != 169.254.0.0/16 ct state new accept
   counter drop
+}
+chain untranslated {
+  ip saddr @services ip daddr @service_cidrs accept
+  counter drop
+}
+chain unanswered {
+  type filter hook forward priority filter + 5; policy accept;
+  iifname "${HOST_PORT}" oifname "${HOST_PORT}" ip daddr @service_cidrs counter drop
 }
 chain input {
   type filter hook input priority filter - 5; policy accept;

@@ -1044,6 +1044,16 @@ export const mutants: readonly Mutant[] = [
     ["a stranger is a service", "  ip saddr @service_cidrs counter drop\n", ""],
     ["a stranger is a pod", "  ip saddr @leaving counter drop\n", ""],
     ["a stranger is a host", "  ip saddr @nodes counter drop\n", ""],
+    [
+      "pods wait for services without backends",
+      "  ip saddr @services ip daddr @service_cidrs accept\n",
+      "",
+    ],
+    [
+      "what nobody refuses comes back to the switch",
+      "ip daddr @service_cidrs counter drop\n}\nchain input",
+      "ip daddr @service_cidrs\n}\nchain input",
+    ],
   ]),
   ...mutantsOf("lib/reach/packet_filter.ts", ["tests/unit/reach/reach_property_test.ts"], [
     [

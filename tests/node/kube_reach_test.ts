@@ -1,7 +1,13 @@
 // Two real nodes whose pods have reach: what Kubernetes promises of probes, names, services and host ports, with
 // a second tenant that has the same addresses.
 
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { tenantWith } from "../fixtures/tenant.ts";
 import { MANAGEMENT_ADDRESS, managementAddress } from "../lab/cluster/fabric.ts";
 import { vtepOf } from "../lab/cluster/host.ts";
@@ -52,15 +58,26 @@ const INTENT = {
 const PORTMAP = { type: "portmap", capabilities: { portMappings: true }, snat: true };
 const HTTP_PORT = 8080;
 
-/** A container that serves its own name. */
+/** A container that answers with its own name, and with whom it saw at `/cgi-bin/who`. */
 function web(name: string, more: Readonly<Record<string, unknown>> = {}) {
-  const script = `mkdir /www; echo ${name} >/www/index.html; exec httpd -f -p ${HTTP_PORT} -h /www`;
+  const script = `mkdir -p /www/cgi-bin; echo ${name} >/www/index.html; cd /www/cgi-bin
+    printf '#!/bin/sh\\necho; echo ${name} saw $REMOTE_ADDR\\n' >who; chmod 755 who
+    exec httpd -f -p ${HTTP_PORT} -h /www`;
   return { command: ["sh", "-c", script], ...more };
+}
+
+const WHO = "/cgi-bin/who";
+
+function saw(name: string, address: string | undefined): string {
+  return `${name} saw [::ffff:${address}]`;
 }
 
 const HTTP_PROBE = {
   readinessProbe: { httpGet: { path: "/", port: HTTP_PORT }, periodSeconds: 1 },
 };
+
+/** A service without endpoints. */
+const NOBODY = "10.0.0.29";
 
 /** Names of services that the pod `dns` serves, as a cluster's DNS does. */
 const NAMES = { "web.default": "10.0.0.20", "web.two": "10.0.0.21" };
@@ -122,9 +139,11 @@ Deno.test("two nodes with reach: probes, names, services, host ports, and two te
       singlePod("far", { ...at(second), labels: { app: "client" } }),
     );
     await readyPods(kube, "dns", 1, { namespace: "kube-system" });
-    await readyPods(kube, "client", 2);
-    assertEquals(await fetchedOf(kube, "client", "http://web"), "web");
-    assertEquals(await fetchedOf(kube, "far", "http://web.default"), "web");
+    const clients = await readyPods(kube, "client", 2);
+    for (const [pod, url] of [["client", "http://web"], ["far", "http://web.default"]] as const) {
+      const address = clients.find(({ name }) => name === pod)?.address;
+      assertEquals(await fetchedOf(kube, pod, `${url}${WHO}`), saw("web", address));
+    }
     await assertRejects(() => fetched(kube, "other", "http://web"), Error, "code 143");
   });
 
@@ -139,10 +158,21 @@ Deno.test("two nodes with reach: probes, names, services, host ports, and two te
         service("web", { clusterIP: NAMES["web.two"] }, namespace),
       );
       await readyPods(kube, "web", 1, { namespace });
-      await readyPods(kube, "guest", 1, { namespace });
-      assertEquals(await fetchedOf(kube, "guest", "http://web", namespace), "two");
+      const [guest] = await readyPods(kube, "guest", 1, { namespace });
+      const seen = await fetchedOf(kube, "guest", `http://web${WHO}`, namespace);
+      assertEquals(seen, saw("two", guest?.address));
     },
   );
+
+  await t.step("a service without endpoints is refused at once, in both tenants", async () => {
+    await applyObjects(kube, service("nobody", { clusterIP: NOBODY }));
+    for (const [pod, namespace] of [["client", "default"], ["guest", "two"]] as const) {
+      await waitFor(`${pod} to be refused`, async () => {
+        const error = await fetched(kube, pod, `http://${NOBODY}`, namespace).catch(String);
+        return error.includes("Connection refused");
+      }, { limitMs: 60_000 });
+    }
+  });
 
   await t.step("pods of both tenants reach what is outside of the cluster", async () => {
     await using server = Deno.serve(
@@ -154,17 +184,32 @@ Deno.test("two nodes with reach: probes, names, services, host ports, and two te
     assertEquals(await fetchedOf(kube, "guest", url, "two"), managementAddress(2));
   });
 
-  await t.step("a hostPort works, by Debian's portmap", async () => {
-    const ports = [{ containerPort: HTTP_PORT, hostPort: 18_080 }];
-    const container = web("by port", { ports });
-    await applyObjects(kube, singlePod("port", { ...at(first), container }));
-    await readyPods(kube, "port", 1);
-    const text = await waitFor("an answer at the host's port", async () => {
-      const url = `http://${managementAddress(1)}:18080/`;
-      return await fetch(url, { signal: hangSignal(2_000) }).then((one) => one.text(), () => false);
-    });
-    assertEquals(`${text}`.trim(), "by port");
-  });
+  await t.step(
+    "strangers come in by a hostPort, with Debian's portmap, and by a NodePort",
+    async () => {
+      const container = web("port", { ports: [{ containerPort: HTTP_PORT, hostPort: 18_080 }] });
+      await applyObjects(
+        kube,
+        singlePod("port", { ...at(first), container }),
+        service("port", {
+          type: "NodePort",
+          ports: [{ port: 80, targetPort: HTTP_PORT, nodePort: 30_080 }],
+        }),
+      );
+      await readyPods(kube, "port", 1);
+      const seenAt = (place: string) =>
+        waitFor(`an answer at ${place}`, async () => {
+          const asked = fetch(`http://${place}${WHO}`, { signal: hangSignal(2_000) });
+          return await asked.then((one) => one.text(), () => false);
+        });
+      const hosts = [managementAddress(1), managementAddress(2)];
+      assertEquals(`${await seenAt(`${hosts[0]}:18080`)}`.trim(), saw("port", MANAGEMENT_ADDRESS));
+      // What comes to a NodePort is masqueraded by kube-proxy, with the address NAT of the host that was asked.
+      for (const host of hosts) {
+        assertMatch(`${await seenAt(`${host}:30080`)}`, /^port saw \[::ffff:100\.66\.0\.\d+\]$/m);
+      }
+    },
+  );
 
   await t.step("a hostPort of a pod that is aliased is refused, with the reason", async () => {
     const ports = [{ containerPort: HTTP_PORT, hostPort: 18_081 }];

@@ -154,9 +154,11 @@ async function hostStages(
   if (set === "services") {
     const destination = { address: to.address, protocol, port };
     const rule = await view.translation(destination);
-    const service = rule === undefined
-      ? `no rule of the host names ${to.address}: is kube-proxy running, and has the service endpoints?`
-      : `${rule} leads to its backends`;
+    const what = protocol === "icmp" ? protocol : `${protocol} ${port}`;
+    const service = rule !== undefined
+      ? `${rule} leads to its backends`
+      : `no rule of the host names ${to.address} for ${what}: ` +
+        "is kube-proxy running, and has the service endpoints?";
     return [host, { name: "service", isAllowed: rule !== undefined, by: service }];
   }
   if (set !== "outside") return [host];

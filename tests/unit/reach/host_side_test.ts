@@ -140,3 +140,21 @@ Deno.test("packetFilterOf() lets in no stranger with an address of services, hos
     for (const source of ["203.0.113.9", "10.2.2.5"]) assert(isOpen(source, state), source);
   }
 });
+
+Deno.test("packetFilterOf() leaves it to kube-proxy to refuse a service without backends, and drops it behind that", () => {
+  const { filter } = hostSideOf(reachModel([
+    reachNetwork("t/a", "10.1.1.0/24", ["services"]),
+    reachNetwork("t/b", "10.2.2.0/24", ["outside"]),
+  ]));
+  const reader = new PacketFilterReader(filter, new Set());
+  const verdicts = (source: string, destination: string) =>
+    ["forward", "unanswered"].map((chain) =>
+      reader.verdict(chain, {
+        ...{ source, destination, original: destination, isDnat: false, state: "new" },
+        ...{ iif: "contivHost", oif: "contivHost" },
+      }).kind
+    );
+  assertEquals(verdicts("10.1.1.5", "10.96.0.10"), ["accept", "drop"]);
+  assertEquals(verdicts("10.2.2.5", "10.96.0.10")[0], "drop");
+  assertEquals(verdicts("10.1.1.5", "10.2.2.5")[0], "drop");
+});

@@ -95,9 +95,13 @@ export class SimulatedStack {
 
   #judge(packet: StackPacket, facts: Facts): StackEnding {
     const { iif, oif } = facts;
-    const chain = oif === undefined ? "input" : iif === undefined ? undefined : "forward";
+    const chains = oif === undefined
+      ? ["input"]
+      : iif === undefined
+      ? []
+      : ["forward", "unanswered"];
     const asked = { ...facts, source: packet.from, destination: packet.to };
-    const isOpen = chain === undefined || this.#filter.verdict(chain, asked).kind === "accept";
+    const isOpen = chains.every((chain) => this.#filter.verdict(chain, asked).kind === "accept");
     if (!isOpen) return { at: "dropped", packet };
     return { at: oif ?? "host", packet };
   }
