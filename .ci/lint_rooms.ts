@@ -73,6 +73,7 @@ const INNER_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
     ...["agent/api.ts", "agent/store", "agent/fabric", "agent/pods", "agent/policy", "agent/gc"],
     "agent/reach/reach_sync.ts",
   ]],
+  ["agent/bundle", ["agent/api.ts", "agent/client.ts", "agent/doctor"]],
   ["agent/diagnose", [
     ...["agent/api.ts", "agent/store", "agent/pods", "agent/policy", "agent/fabric", "agent/reach"],
   ]],

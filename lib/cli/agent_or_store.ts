@@ -133,7 +133,7 @@ export async function storeTarget(
 }
 
 /** Fills missing options from the environment that the agent reads: one file configures both. */
-function withEnvironment(given: OpenOptions): OpenOptions {
+export function withEnvironment(given: OpenOptions): OpenOptions {
   const env = (name: string) => Deno.env.get(`K8CONTIVNET_ETCD_${name}`) || undefined;
   return {
     etcdCa: given.etcdCa ?? env("CA"),

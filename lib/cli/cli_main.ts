@@ -46,6 +46,7 @@ async function dispatch(
     output,
     ...await lazyTarget(line, stack),
     caller: processCaller(),
+    storeOptions: line.storeOptions,
   });
   return code ?? 0;
 }

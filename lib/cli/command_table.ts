@@ -128,6 +128,16 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     options: [],
     load: async () => (await import("./doctor.ts")).doctor,
   },
+  bundle: {
+    ...{ takes: "[FILE]", summary: "everything for a bug report in one tar, without secrets" },
+    options: [],
+    load: async () => (await import("./bundle_command.ts")).bundle,
+  },
+  store: {
+    ...{ takes: "copy FROM TO", summary: "copy all records, such as from SQLite to etcd" },
+    options: ["dry-run", "force"],
+    load: async () => (await import("./store_command.ts")).store,
+  },
   kube: {
     ...{ takes: "rbac|status", summary: "permissions in Kubernetes, cluster state" },
     options: [],

@@ -18,6 +18,7 @@ import type {
   WhyAnswer,
   WhyRequest,
 } from "../agent/api.ts";
+import type { OpenOptions } from "../store/open_options.ts";
 import type { Caller } from "./origin.ts";
 import type { Output } from "./output.ts";
 
@@ -112,6 +113,8 @@ export interface Shell {
   /** Path of the agent's socket. */
   readonly socket: string;
   readonly caller: Caller;
+  /** How etcd is reached: files and user, of the options. */
+  readonly storeOptions: OpenOptions;
 }
 
 /** One command. */

@@ -90,13 +90,18 @@ async function settingsAt(
 
 /** Checks this host, whose agent listens at `socket`. Never rejects for what it finds. */
 export async function examineHost(socket: string): Promise<DoctorAnswer> {
+  return await examine(await hostContext(socket));
+}
+
+/** Returns what is known of this host, whose agent listens at `socket`, alive or dead. */
+export async function hostContext(socket: string): Promise<CheckContext> {
   const machine = thisMachine();
   const health = await settledHealth(
     () => askAgent({ socket, method: "GET", path: "/v1/health", limitMs: CALL_MS }),
     (ms) => new Promise((done) => setTimeout(done, ms)),
   );
   const settings = await settingsAt(machine, socket, health);
-  return await examine({ machine, socket, health, settings, version: VERSION });
+  return { machine, socket, health, settings, version: VERSION };
 }
 
 /** Runs all groups. */

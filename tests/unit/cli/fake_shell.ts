@@ -49,6 +49,7 @@ export function fakeShell(
     target: target as Target,
     socket: "/none/agent.sock",
     caller: { by: "ada", host: "desk" },
+    storeOptions: {},
     stdout,
     stderr,
     stdoutBytes,

@@ -1,0 +1,68 @@
+// `bundle`: everything that somebody who looks into a problem asks for, in one tar, without secrets.
+
+import type { Bundle } from "../agent/bundle/collect_bundle.ts";
+import { Fault, systemWords } from "../util/errors.ts";
+import { printValue } from "./output.ts";
+import type { Command, Shell } from "./shell.ts";
+
+export const bundle: Command = {
+  usage: "bundle [FILE|-] [-o table|json|yaml]\n" +
+    "  collects versions, flags, logs, events, records, Open vSwitch's rows and flows, links, routes and doctor's\n" +
+    "  findings into a tar (default: k8contivnet-HOST-TIME.tar; -: standard output) for a bug report. Passwords,\n" +
+    "  tokens and keys are taken out; addresses and names of pods are in it. Works without an agent; needs root\n" +
+    "  e.g. k8contivnet bundle report.tar",
+  run: async (shell) => {
+    const [given, ...rest] = shell.args;
+    if (rest.length > 0) {
+      throw new Fault("usage", `bundle got ${shell.args.length} arguments`, {
+        why: "it takes one file",
+        fix: "k8contivnet bundle report.tar",
+      });
+    }
+    const [{ collectBundle }, { tarOf }] = await Promise.all([
+      import("../agent/bundle/collect_bundle.ts"),
+      import("../agent/bundle/tar_archive.ts"),
+    ]);
+    const now = new Date();
+    const collected = await collectBundle(shell.socket);
+    const folder = `k8contivnet-${collected.host}`;
+    const files = collected.parts.map(({ name, text }) => ({ name: `${folder}/${name}`, text }));
+    const tar = tarOf(files, now.getTime());
+    if (given === "-") return shell.output.bytes(tar);
+    const time = now.toISOString().replace(/[-:]|\.\d+/g, "");
+    await report(shell, collected, await write(given ?? `${folder}-${time}.tar`, tar));
+  },
+};
+
+/** Writes a new file that only its owner may read; returns its name. Faults: conflict, failed. */
+async function write(path: string, bytes: Uint8Array): Promise<string> {
+  try {
+    await Deno.writeFile(path, bytes, { createNew: true, mode: 0o600 });
+    return path;
+  } catch (cause) {
+    if (cause instanceof Deno.errors.AlreadyExists) {
+      throw new Fault("conflict", `${path} is there already`, {
+        why: "it is not overwritten",
+        fix: "give another name",
+        cause,
+      });
+    }
+    throw new Fault("failed", `${path} cannot be written`, {
+      why: systemWords(cause),
+      fix: "give another name",
+      cause,
+    });
+  }
+}
+
+async function report(shell: Shell, { parts }: Bundle, file: string): Promise<void> {
+  const facts = parts.map(({ name, text, error }) => ({
+    ...{ name, characters: text.length },
+    ...error === undefined ? {} : { error },
+  }));
+  if (await printValue(shell, { file, parts: facts })) return;
+  for (const { name, error } of parts) {
+    if (error !== undefined) shell.output.message(`without ${name}: ${error}`);
+  }
+  shell.output.data(file);
+}
