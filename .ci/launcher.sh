@@ -112,11 +112,8 @@ k8c_take() {
   [ -z "$k8c_fifo" ] || return 0
   k8c_reply=$$
   k8c_fifo=$1/$$
-  [ ! -e "$k8c_fifo.in" ] && mkfifo -m 600 "$k8c_fifo" 2>/dev/null
+  [ ! -e "$k8c_fifo.in" ] && [ ! -e "$k8c_fifo.part" ] && mkfifo -m 600 "$k8c_fifo" 2>/dev/null
 }
-
-# Removes what k8c_take and the request left in door $1.
-k8c_drop() { rm -f "$k8c_fifo" "$1/$k8c_reply" "$1/$k8c_reply.in" "$1/$k8c_reply.part" "$1/$k8c_reply.out"; }
 
 # Limits the wait for an answer to $1 seconds. The answer comes through a FIFO which this shell opens for
 # reading and writing, so neither side ever blocks in open(2). Then this sleep is its only writer: when it
@@ -124,95 +121,59 @@ k8c_drop() { rm -f "$k8c_fifo" "$1/$k8c_reply" "$1/$k8c_reply.in" "$1/$k8c_reply
 # agent works on meanwhile.
 k8c_clock() { exec </dev/null >&9 2>/dev/null 7<&- 8<&- 9>&- && exec sleep "$1"; }
 
-# Sends the request to door $1, waits $2 seconds, and exits with the answer; returns if there is none.
+# Sends request $3 to door $1 and waits $2 seconds for the answer. Sets k8c_answer, empty if there is none; k8c_words
+# to the second line of a CNI error; and k8c_sent if the agent may have the request: "yes" if it still ran after that.
 k8c_ask() {
-  k8c_take "$1" || return 0
   k8c_answer=
-  k8c_asked=
+  k8c_sent=
+  k8c_take "$1" || return 0
   {
     # An agent that has started or stopped meanwhile has removed the FIFO.
-    if [ -p "$k8c_fifo" ] && printf '%s\n' "$3 $4 $5 $6 $k8c_reply" 8<>"$1/ask" >&8 && k8c_is_open "$1"; then
-      k8c_asked=yes
-      k8c_clock "$2" &
+    if [ -p "$k8c_fifo" ] && printf '%s\n' "$3 $k8c_reply" 6<>"$1/ask" >&6; then
+      k8c_sent=maybe
+      if k8c_is_open "$1"; then
+        k8c_sent=yes
+        k8c_clock "$2" &
+        exec 9>&-
+        IFS= read -r k8c_answer <&7
+        case ${3%% *},${k8c_answer%% *} in cni,1) IFS= read -r k8c_words <&7 ;; esac
+        [ -z "$k8c_answer" ] || { kill -9 $! && wait $!; } 2>/dev/null
+      fi
+    fi
+    # From here on the agent does nothing for it. If it answered just after waiting ended, the answer is there.
+    if [ -z "$k8c_answer" ]; then
       exec 9>&-
+      rm -f "$k8c_fifo" "$1/$k8c_reply"
       IFS= read -r k8c_answer <&7
-      [ -z "$k8c_answer" ] || { kill -9 $! && wait $!; } 2>/dev/null
     fi
   } 9<>"$k8c_fifo" 7<"$k8c_fifo" || :
-  if [ -z "$k8c_answer" ]; then
-    k8c_drop "$1"
-    # A teardown continues below, to leave a note for the agent.
-    case $k8c_asked,$3 in
-      yes,setup) k8c_answer="6 agent at ${1%.door} did not answer in ${2}000 ms; check its log, and whether Open vSwitch is running" ;;
-      yes,status) exit 0 ;;
-    esac
-  fi
+}
+
+# Sends the request of a kubelet to door $1, waits $2 seconds, and exits with the answer; returns if there is none.
+k8c_pod_ask() {
+  k8c_ask "$1" "$2" "$3 $4 $5 $6"
+  # A teardown without an answer continues below, to leave a note for the agent.
+  case $k8c_answer,$k8c_sent,$3 in
+    ,yes,setup) k8c_answer="6 agent at ${1%.door} did not answer in ${2}000 ms; check its log, and whether Open vSwitch is running" ;;
+    ,yes,status) exit 0 ;;
+  esac
   case $k8c_answer in
     "0 "*) printf %s "${k8c_answer#* }" && exit 0 ;;
     [1-6]" "*) k8c_fail "${k8c_answer#* }" "${k8c_answer%% *}" ;;
   esac
 }
 
-# ---- the same for CNI: variables in the line, the network configuration in the file NUMBER.in of the door
+# ---- the same for CNI. The line has only the number of this process: the agent reads variables and configuration
+# ---- itself, from /proc/NUMBER/environ and /proc/NUMBER/fd/8, in less time than a command starts. It keeps the
+# ---- configuration as REPLY.in in the door until it has answered, and has REPLY.part there while it reads.
 
-# Sets k8c_line to the request of a CNI call; fails if a value has special characters or is too long: the
-# line must be shorter than PIPE_BUF.
-k8c_cni_line() {
-  case $CNI_COMMAND in ADD | DEL | CHECK | GC | STATUS) ;; *) return 1 ;; esac
-  k8c_line="=${CNI_CONTAINERID-} =${CNI_NETNS-} =${CNI_IFNAME-} =${CNI_ARGS-} =${CNI_PATH-}"
-  case ${CNI_CONTAINERID-}${CNI_NETNS-}${CNI_IFNAME-}${CNI_ARGS-}${CNI_PATH-} in
-    *[!A-Za-z0-9_.:\;,=/@%+-]*) return 1 ;;
-  esac
-  k8c_line="cni =$CNI_COMMAND $k8c_line"
-  [ ${#k8c_line} -lt 4000 ]
-}
-
-# Reads the configuration from fd 8 and sends the request to door $1. A runtime's configuration is one line
-# without a newline: the built-in reads it in less time than a command starts.
-k8c_cni_send() {
-  exec <&8 >/dev/null 2>&1 8<&- 9>&-
-  umask 077
-  if IFS= read -r k8c_text; then
-    { printf '%s\n' "$k8c_text" && timeout 10 head -c 1048577; } >"$1/$k8c_reply.part" &&
-      mv "$1/$k8c_reply.part" "$1/$k8c_reply.in"
-  else
-    printf %s "$k8c_text" >"$1/$k8c_reply.in" || rm -f "$1/$k8c_reply.in"
-  fi
-  # A launcher that is gone asks for nothing.
-  [ -e "$1/$k8c_reply.in" ] && kill -0 $$ && printf '%s\n' "$k8c_line $k8c_reply" 8<>"$1/ask" >&8 &&
-    k8c_is_open "$1" || printf 'lost\n' >/proc/self/fd/7
-}
-
-# Ends process $1 if it is a child: bash forgets children that have ended, and their number is used again.
-k8c_end() {
-  read -r k8c_stat <"/proc/$1/stat" && case ${k8c_stat##*")"} in " "?" $$ "*) kill -9 "$1" ;; esac
-}
-
-# Sends the CNI call to door $1, waits $2 seconds, and exits with the answer. If there is none, it returns,
-# with the configuration as standard input. A process of its own reads the configuration: it can be ended.
+# Sends the CNI call to door $1, waits $2 seconds, and exits with the answer. If there is none, it returns, with the
+# configuration as standard input: the caller's own, if the agent has not begun to read it.
 k8c_cni_ask() {
-  [ ! -t 0 ] && { { :; } 8<&0; } 2>/dev/null && k8c_take "$1" || return 0
-  k8c_answer=
-  {
-    # An agent that has started or stopped meanwhile has removed the FIFO.
-    [ -p "$k8c_fifo" ] || { k8c_drop "$1" && return 0; }
-    k8c_cni_send "$1" &
-    k8c_sender=$!
-    k8c_clock "$2" &
-    k8c_clock=$!
-    exec 8<&- 9>&-
-    # If the agent answered and removed the configuration just after waiting ended, the answer is there.
-    IFS= read -r k8c_answer <&7 || [ -e "$1/$k8c_reply.in" ] || IFS= read -r k8c_answer <&7 || :
-    {
-      case $k8c_answer in
-        "0 "*) ;;
-        "1 "*) IFS= read -r k8c_words <&7 ;;
-        *) k8c_end "$k8c_sender" ;;
-      esac
-      [ -z "$k8c_answer" ] || kill -9 "$k8c_clock"
-      wait "$k8c_sender" "$k8c_clock" || :
-    } 2>/dev/null
-  } 8<&0 9<>"$k8c_fifo" 7<"$k8c_fifo" || return 0 # the door was removed
+  { { :; } 8<&0; } 2>/dev/null || return 0
+  # Not file 0: while a built-in reads from another file, that one is file 0.
+  k8c_ask "$1" "$2" "cni $$" 8<&0
+  [ -n "$k8c_sent" ] || return 0
   case $k8c_answer in
     "0 ") exit 0 ;;
     [01]" "*)
@@ -227,9 +188,10 @@ k8c_cni_ask() {
     again) ;;
     *) export K8CONTIVNET_RETRY=1 ;; # it may have been executed
   esac
+  [ -e "$1/$k8c_reply.part" ] || [ -e "$1/$k8c_reply.in" ] || [ ! -d "$1" ] || return 0
   k8c_kept=
   [ ! -r "$1/$k8c_reply.in" ] || { command exec <"$1/$k8c_reply.in" && k8c_kept=yes; } 2>/dev/null
-  k8c_drop "$1"
+  rm -f "$1/$k8c_reply.in" "$1/$k8c_reply.part" "$1/$k8c_reply.out"
   [ -z "$k8c_kept" ] || return 0
   k8c_fail "network configuration is not read: standard input did not end in $2 s, or the agent stopped, or folder $1 is full; try again" 1
 }
@@ -237,18 +199,18 @@ k8c_cni_ask() {
 k8c_door=${K8CONTIVNET_SOCKET:-/run/k8contivnet/agent.sock}.door
 if [ -n "${CNI_COMMAND-}" ]; then
   unset K8CONTIVNET_RETRY
-  if [ "${K8CONTIVNET_DOOR-}" != none ] && k8c_cni_line && k8c_is_open "$k8c_door"; then
+  if [ "${K8CONTIVNET_DOOR-}" != none ] && k8c_is_open "$k8c_door"; then
     case $CNI_COMMAND in
       STATUS) k8c_cni_ask "$k8c_door" 15 ;;
-      *) k8c_cni_ask "$k8c_door" 30 ;;
+      ADD | DEL | CHECK | GC) k8c_cni_ask "$k8c_door" 30 ;;
     esac
   fi
 elif [ "${K8CONTIVNET_DOOR-}" != none ] && k8c_is_plain "$@" && k8c_is_open "$k8c_door"; then
   k8c_limit=${K8CONTIVNET_SETUP_SECONDS:-60}
   case $1,$k8c_limit in
     setup,*[!0-9]* | setup,0* | setup,?????*) ;; # not a plain number: left to the exec face
-    setup,*) k8c_ask "$k8c_door" "$((k8c_limit < 15 ? 15 : k8c_limit))" "$@" ;;
-    *) k8c_ask "$k8c_door" 5 "$@" ;;
+    setup,*) k8c_pod_ask "$k8c_door" "$((k8c_limit < 15 ? 15 : k8c_limit))" "$@" ;;
+    *) k8c_pod_ask "$k8c_door" 5 "$@" ;;
   esac
 fi
 

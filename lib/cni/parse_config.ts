@@ -5,6 +5,7 @@ import { Fault } from "../util/errors.ts";
 import { isName, LONG_NAME_LIMIT, NAME_LIMIT } from "../util/names.ts";
 import { parseSocketPath } from "../util/socket_path.ts";
 import { isCidr, isIp, parseMac } from "./address_words.ts";
+import { CONFIG_LIMIT, configTooLong } from "./config_limit.ts";
 import { parseDns, parseDnsCapability, someDns } from "./cni_dns.ts";
 import { parseResult } from "./cni_result.ts";
 import {
@@ -19,9 +20,6 @@ import {
   type CniVersion,
 } from "./cni_types.ts";
 import { compact, FieldReader, isObject, quoted, wrongType, wrongValue } from "./json_fields.ts";
-
-/** Most characters of a configuration. Pods' annotations are in it: Kubernetes allows 256 KiB of them. */
-export const CONFIG_LIMIT = 1024 * 1024;
 
 /** Deeper JSON is refused: writing it out again would overflow the stack. */
 const DEPTH_LIMIT = 100;
@@ -78,13 +76,7 @@ export function answerVersionOf(text: string): CniVersion {
 
 /** Returns the configuration's object. Errors: codes 5, 6. */
 function decode(text: string): Readonly<Record<string, unknown>> {
-  if (text.length > CONFIG_LIMIT) {
-    throw new CniError(
-      CNI_CODES.io,
-      "the network configuration on standard input is too long",
-      `it may have ${CONFIG_LIMIT} characters`,
-    );
-  }
+  if (text.length > CONFIG_LIMIT) throw configTooLong("characters");
   const undecodable = (why: string) =>
     new CniError(CNI_CODES.decode, "the network configuration on standard input is not valid", why);
   if (text.trim() === "") throw undecodable("it is empty");

@@ -1,7 +1,7 @@
 // Reads the network configuration from standard input.
 
 import { CNI_CODES, CniError } from "../cni/cni_types.ts";
-import { CONFIG_LIMIT } from "../cni/parse_config.ts";
+import { CONFIG_LIMIT, configTooLong } from "../cni/config_limit.ts";
 import { shortPause } from "../util/async/short_pause.ts";
 import { systemWords } from "../util/errors.ts";
 
@@ -50,13 +50,7 @@ async function readAll(reader: Reader): Promise<string> {
     if (count === null) break;
     parts.push(buffer.subarray(0, count));
     length += count;
-    if (length > CONFIG_LIMIT) {
-      throw new CniError(
-        CNI_CODES.io,
-        "the network configuration on standard input is too long",
-        `it may have ${CONFIG_LIMIT} bytes`,
-      );
-    }
+    if (length > CONFIG_LIMIT) throw configTooLong("bytes");
   }
   const all = new Uint8Array(length);
   let at = 0;

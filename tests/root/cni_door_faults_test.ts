@@ -60,7 +60,7 @@ Deno.test("an agent that is stopped by SIGSTOP answers all when it goes on", asy
   await using agent = await startDoorAgent(door, "at once");
   Deno.kill(agent.pid, "SIGSTOP");
   const calls = Array.from({ length: 20 }, () => callCni(door, ADD));
-  await waitFor("all calls to be there", async () => (await door.left()).length === 40);
+  await waitFor("all calls to be there", async () => (await door.left()).length === 20);
   Deno.kill(agent.pid, "SIGCONT");
   for (const ended of await Promise.all(calls)) assertEquals(ended, DONE);
   await waitUntilNothingIsLeft(door);
@@ -70,7 +70,6 @@ Deno.test("a line of requests that is full holds nobody up longer than the limit
   await using door = await openCniDoor();
   await using agent = await startDoorAgent(door, "at once");
   Deno.kill(agent.pid, "SIGSTOP");
-  // Each line has some 3,900 bytes, and a FIFO holds 65,536.
   const input = { ...STATUS, args: `A=${"x".repeat(3_800)}` };
   const calls = Array.from({ length: 40 }, () => callCni(door, input));
   for (const ended of await Promise.all(calls)) {
@@ -99,11 +98,14 @@ Deno.test("a launcher that is killed while it reads asks for nothing, and leaves
   await using door = await openCniDoor(() => ({ exit: 0, output: "{}" }));
   const call = beginCni(door, ADD);
   await call.write("{");
-  await waitFor("its FIFO", async () => (await door.left()).length === 1);
+  await waitFor(
+    "its first byte",
+    async () => (await door.left()).some((name) => name.endsWith(".part")),
+  );
   call.kill();
   await call.ended; // so nobody else has its standard output and error
   await call.close();
-  await new Promise((done) => setTimeout(done, 500));
+  await waitFor("the door's folder to be empty", async () => (await door.left()).length === 0);
   assertEquals(door.calls, []);
 });
 
@@ -237,7 +239,7 @@ Deno.test("a launcher that takes a FIFO of an agent that has just stopped goes o
   }
   await Deno.writeTextFile(`${door.door}/free.1000000001`, "");
   const call = callCni(door, STATUS);
-  await waitFor("the call", async () => (await door.left()).length === 2);
+  await waitFor("the call", async () => (await door.left()).length === 1);
   Deno.kill(agent.pid, "SIGCONT");
   assertEquals(await call, DONE);
 });

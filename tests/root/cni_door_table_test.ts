@@ -13,7 +13,7 @@ function isLeft({ config, command, ...values }: CniInput, socket: string): boole
   if (!Object.values(values).every((value) => /^[A-Za-z0-9_.:;,=/@%+-]*$/.test(`${value}`))) {
     return true;
   }
-  if (Object.values(values).join().length > 3_500 || config.length > 1024 * 1024) return true;
+  if (Object.values(values).some((value) => `${value}`.length > 4_000)) return true;
   try {
     const own = JSON.parse(config).socket;
     return own !== undefined && own !== socket;

@@ -13,13 +13,15 @@ import type { Log } from "../../util/log.ts";
 import { run } from "../../util/run.ts";
 import { type PodRequest, type PodVerb, type StatusAnswer, statusText } from "../api.ts";
 import {
-  answerCniLine,
+  answerCniCall,
   type CniAnswerer,
-  type CniVariables,
+  type CniCaller,
+  type CniPlace,
   parseCniLine,
   removeConfig,
 } from "./cni_door.ts";
 import { DoorFolder } from "./door_folder.ts";
+import { filesOf } from "./process_files.ts";
 
 /** Returns the folder of the door for the agent's socket. */
 export function doorOf(socket: string): string {
@@ -106,10 +108,10 @@ async function readRequests(file: Deno.FsFile, take: (line: string) => void): Pr
   }
 }
 
-/** One request: `VERB NAMESPACE NAME SANDBOX REPLY`, or of CNI: parseCniLine(), then REPLY. */
+/** One request: `VERB NAMESPACE NAME SANDBOX REPLY`, or of CNI: `cni PID REPLY`. */
 export interface DoorRequest {
   /** Undefined if the request is unknown: the client is of another version. */
-  readonly command: PodCommand | CniVariables | undefined;
+  readonly command: PodCommand | CniCaller | undefined;
   /** Number of the FIFO for the answer. */
   readonly reply: string;
 }
@@ -142,7 +144,7 @@ async function answerRequest(
   const request = parseDoorRequest(line);
   if (!request) return log.debug(`door: invalid request "${oneLine(line)}"`);
   const { command, reply } = request;
-  const place = { door: path, reply };
+  const place = { door: path, reply, isAwaited: () => folder.isAwaited(reply) };
   const text = command === undefined
     ? AGAIN
     : await ("verb" in command
@@ -160,13 +162,13 @@ async function answerRequest(
 }
 
 async function answerCni(
-  place: { readonly door: string; readonly reply: string },
-  variables: CniVariables,
+  place: CniPlace,
+  { pid }: CniCaller,
   answers: DoorAnswers,
   log: Log,
 ): Promise<string> {
   try {
-    return await answerCniLine(place, variables, (input) => answers.cni(input)) ?? AGAIN;
+    return await answerCniCall(place, filesOf(pid), (input) => answers.cni(input)) ?? AGAIN;
   } catch (error) {
     // Whatever it is: the CNI face asks by the socket, and prints what is wrong.
     log.debug(`door: ${faultFrom(error).message}`);

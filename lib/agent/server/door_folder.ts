@@ -93,6 +93,15 @@ export class DoorFolder {
     }
   }
 
+  /** Reports whether the client that waits at this FIFO has not given up. */
+  isAwaited(reply: string): boolean {
+    try {
+      return Deno.lstatSync(this.#fifoOf(reply)).isFifo === true;
+    } catch {
+      return false;
+    }
+  }
+
   /** Answers "lost" to all clients that began before `beforeMs`. */
   loseAll(beforeMs = Infinity): void {
     for (const name of this.#names()) {

@@ -1,4 +1,4 @@
-// The few libc functions that links need and Deno does not offer, with `errno` as an error.
+// The few libc functions that links and /proc need and Deno does not offer, with `errno` as an error.
 
 import { hooked, type Plain } from "../../util/fault_hooks.ts";
 import { Fault } from "../../util/errors.ts";
@@ -12,7 +12,9 @@ const SYMBOLS = {
   socket: { parameters: ["i32", "i32", "i32"], result: "i32" },
   bind: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
-  // These two return a long; what is sent and received here fits its lower half.
+  // These return a long; what is read, sent and received here fits its lower half.
+  read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
+  readlink: { parameters: ["buffer", "buffer", "usize"], result: "i32" },
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
   ioctl: { parameters: ["i32", "usize", "buffer"], result: "i32" },

@@ -98,6 +98,8 @@ export class RowCache {
   readonly #owner: string;
   readonly #tables = new Map<string, Map<string, Columns>>();
   readonly #byName = new Map<string, string>();
+  /** The rows of interfaces that have an error. */
+  readonly #withError = new Set<string>();
   #onBridge = new Set<string>();
   #bridgeRow: Columns | undefined;
 
@@ -154,11 +156,17 @@ export class RowCache {
 
   /** Returns the errors that ovs-vswitchd reports of our bridges' own interfaces and of our ports, by name. */
   errors(): InterfaceError[] {
-    const rows = ["Bridge", "Port"].flatMap((table) => [...this.#tables.get(table)!.values()]);
-    const ours = rows.filter((row) => recordFromMap(row.external_ids)[OWNER_KEY] === this.#owner);
-    return [...new Set(ours.map(({ name }) => name as string))].sort().flatMap((name) =>
-      this.errorOf(name) ?? []
-    );
+    const interfaces = this.#tables.get("Interface")!;
+    const names = [...this.#withError].map((uuid) => interfaces.get(uuid)?.name as string);
+    return [...new Set(names)].filter((name) => this.#hasOurs(name)).sort()
+      .flatMap((name) => this.errorOf(name) ?? []);
+  }
+
+  #hasOurs(name: string): boolean {
+    const bridges = [...this.#tables.get("Bridge")!.values()].filter((row) => row.name === name);
+    const port = this.#tables.get("Port")!.get(this.#byName.get(`Port ${name}`) ?? "");
+    return [...bridges, ...port ? [port] : []]
+      .some((row) => recordFromMap(row.external_ids)[OWNER_KEY] === this.#owner);
   }
 
   /** Returns the error of the interface of that name; undefined where it has none. */
@@ -198,6 +206,8 @@ export class RowCache {
     else if (table !== "Bridge") {
       this.#byName.set(`${table} ${row.name}`, uuid);
       touched.add(row.name as string);
+      if (table === "Interface" && membersOf(row.error).length > 0) this.#withError.add(uuid);
+      else this.#withError.delete(uuid);
     } else if (row.name === this.bridge) {
       this.#bridgeRow = row;
       this.#onBridge = new Set(uuidsOf(row.ports));
@@ -208,6 +218,7 @@ export class RowCache {
     const row = this.#tables.get(table)?.get(uuid);
     if (!row) return;
     this.#tables.get(table)!.delete(uuid);
+    this.#withError.delete(uuid);
     if (table === "Bridge") {
       if (row.name !== this.bridge) return;
       this.#bridgeRow = undefined;

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { parseCniLine } from "../../../../lib/agent/server/cni_door.ts";
+import { parseCniLine, parseVariables } from "../../../../lib/agent/server/cni_door.ts";
+import { variablesOf } from "../../../fixtures/cni_variables.ts";
 import { parseDoorRequest } from "../../../../lib/agent/server/door.ts";
 
 const ADD = {
@@ -10,39 +11,68 @@ const ADD = {
   args: "IgnoreUnknown=1;K8S_POD_NAME=web-0",
   path: "/opt/cni/bin:/usr/lib/cni",
 };
-const lineOf = (input: typeof ADD) =>
-  `cni =${input.command} =${input.containerId} =${input.netns} =${input.ifname} =${input.args} =${input.path}`;
+const environmentOf = (input: typeof ADD, more: readonly string[] = []) =>
+  [...Object.entries(variablesOf(input)).map(([name, value]) => `${name}=${value}`), ...more]
+    .map((one) => `${one}\0`).join("");
 const NONE = { containerId: "", netns: "", ifname: "", args: "" };
 
 const cases = [
-  { name: "a call", line: lineOf(ADD), want: ADD },
+  { name: "a call", text: environmentOf(ADD), want: ADD },
   {
-    name: "values that are empty",
-    line: "cni =STATUS = = = = =/opt/cni/bin",
+    name: "values among others",
+    text: environmentOf(ADD, ["PATH=/bin", "CNI_NETNS_OVERRIDE=1", "XCNI_PATH=/", "A"]),
+    want: ADD,
+  },
+  {
+    name: "values that are empty or not set",
+    text: "CNI_COMMAND=STATUS\0CNI_ARGS=\0CNI_PATH=/opt/cni/bin\0",
     want: { ...ADD, ...NONE, command: "STATUS", path: "/opt/cni/bin" },
   },
-  {
-    name: "values that are all empty",
-    line: "cni =GC = = = = =",
-    want: { ...NONE, command: "GC", path: "" },
-  },
+  { name: "only a command", text: "CNI_COMMAND=GC\0", want: { ...NONE, command: "GC", path: "" } },
   {
     name: "= in values",
-    line: lineOf({ ...ADD, args: "=A==B=" }),
+    text: environmentOf({ ...ADD, args: "=A==B=" }),
     want: { ...ADD, args: "=A==B=" },
   },
-  { name: "an unknown command", line: lineOf({ ...ADD, command: "VERSION" }), want: undefined },
-  { name: "a value too few", line: "cni =GC = = = =", want: undefined },
-  { name: "a value too many", line: `${lineOf(ADD)} =`, want: undefined },
-  { name: "a value without its =", line: "cni =GC a = = = =", want: undefined },
+  { name: "no variable", text: "", want: undefined },
+  {
+    name: "an unknown command",
+    text: environmentOf({ ...ADD, command: "VERSION" }),
+    want: undefined,
+  },
   {
     name: "a character out of the ordinary",
-    line: lineOf({ ...ADD, args: "A=é" }),
+    text: environmentOf({ ...ADD, args: "A=é" }),
+    want: undefined,
+  },
+  {
+    name: "a newline",
+    text: environmentOf({ ...ADD, ifname: "eth0\n" }),
+    want: undefined,
+  },
+  {
+    name: "a value that is too long",
+    text: environmentOf({ ...ADD, args: "A".repeat(4_001) }),
     want: undefined,
   },
 ];
-for (const { name, line, want } of cases) {
-  Deno.test(`parseCniLine() reads ${name}`, () => {
+for (const { name, text, want } of cases) {
+  Deno.test(`parseVariables() reads ${name}`, () => {
+    assertEquals<unknown>(parseVariables(text), want);
+  });
+}
+
+const lines = [
+  { line: "cni 1", want: { pid: 1 } },
+  { line: "cni 4194304", want: { pid: 4_194_304 } },
+  { line: "cni 0", want: undefined },
+  { line: "cni -1", want: undefined },
+  { line: "cni 12345678", want: undefined },
+  { line: "cni 1 2", want: undefined },
+  { line: "cni =ADD =a = = = =", want: undefined },
+];
+for (const { line, want } of lines) {
+  Deno.test(`parseCniLine() reads ${JSON.stringify(line)}`, () => {
     assertEquals(parseCniLine(line), want);
     assertEquals<unknown>(parseDoorRequest(`${line} 17`), { command: want, reply: "17" });
   });

@@ -57,6 +57,19 @@ Deno.test("errors of our bridges, uplink, tunnel and pods' ports are reported, o
   ]);
 });
 
+Deno.test("an error is reported until the interface has none, or is gone", () => {
+  const cache = cacheOf(bridge("contivBridge", ownedBy("h1")));
+  const names = () => cache.errors().map(({ name }) => name);
+  for (const name of ["cv0", "cv1"]) cache.apply(link(name, ownedBy("h1"), "No such device"));
+  assertEquals(names(), ["cv0", "cv1"]);
+  cache.apply(link("cv0", ownedBy("h1"), ""));
+  assertEquals(names(), ["cv1"]);
+  const { Interface } = link("cv1", ownedBy("h1"));
+  const [uuid] = Object.keys(Interface!);
+  cache.apply({ Interface: { [uuid!]: { old: {} } } });
+  assertEquals(names(), []);
+});
+
 Deno.test("a change of the bridge's own error is a change that the agent hears of, once", () => {
   const none = ["map", []];
   const cache = cacheOf(bridge("contivBridge", ownedBy("h1")), link("contivBridge", none));
