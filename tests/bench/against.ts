@@ -9,7 +9,7 @@ import { makePod, type Pod } from "../lab/pod.ts";
 import { run } from "../lab/run.ts";
 import { Peer } from "./peer.ts";
 import { report } from "./report.ts";
-import { residentMb } from "./resident.ts";
+import { ownMb, residentMb } from "./resident.ts";
 import { note, quantile, type Ratio, type Samples, timed } from "./stats.ts";
 
 const [OTHER, rounds = "40"] = Deno.args;
@@ -65,7 +65,10 @@ function rotated<T>(items: readonly T[], round: number): T[] {
 async function memory(builds: readonly Build[]): Promise<void> {
   await pause(IDLE_MS);
   for (let n = 0; n < MEMORY_SAMPLES; n++) {
-    for (const { name, agent } of builds) note(samples, `${name} idle, MB`, residentMb(agent.pid));
+    for (const { name, agent } of builds) {
+      note(samples, `${name} idle, MB`, residentMb(agent.pid));
+      note(samples, `${name} idle, own memory, MB`, ownMb(agent.pid));
+    }
     await pause(1_000);
   }
 }
@@ -146,6 +149,11 @@ function ratios(): Ratio[] {
     {
       what: "agent's memory, idle, this build ÷ the other",
       value: p50("this idle, MB") / p50("other idle, MB"),
+      goal: 1,
+    },
+    {
+      what: "the same without pages of files, this build ÷ the other",
+      value: p50("this idle, own memory, MB") / p50("other idle, own memory, MB"),
       goal: 1,
     },
     { what: "agent's memory, idle, MB", value: p50("this idle, MB"), goal: 58 },

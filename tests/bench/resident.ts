@@ -1,7 +1,18 @@
-// How much memory a process has.
+// How much memory a process has, in MB; 1 MB is 1,024 kB.
 
-/** Returns the resident memory of process `pid` in MB (VmRSS of proc(5)'s status; 1 MB is 1,024 kB). */
+/** Returns the resident memory of process `pid` (VmRSS of proc(5)'s status). */
 export function residentMb(pid: number): number {
+  return fieldOf(pid, "VmRSS");
+}
+
+/** Returns the part of it that is no copy of a file, which no other process shares (RssAnon). */
+export function ownMb(pid: number): number {
+  return fieldOf(pid, "RssAnon");
+}
+
+function fieldOf(pid: number, name: string): number {
   const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024;
+  const kilobytes = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(status)?.[1];
+  if (kilobytes === undefined) throw new Error(`process ${pid} has no ${name}`);
+  return Number(kilobytes) / 1_024;
 }
