@@ -1,5 +1,6 @@
 // The network-status annotation of a pod: the de-facto standard of k8snetworkplumbingwg, a JSON list of
-// networks. Other programs may write there, too (as Multus does): their entries are kept. Pure.
+// networks. Other programs may write there, too (as Multus does): their entries are kept. One entry at most is
+// the default: where Multus calls this plugin for eth0, its own entry of the same interface is. Pure.
 
 import type { AttachmentRecord } from "../../intent/records.ts";
 import { bareAddress } from "../pods/port_external_ids.ts";
@@ -34,7 +35,9 @@ export function statusChange(
   if (!entries) return undefined;
   const others = entries.filter(({ name }) => networkOfEntry(name) === undefined);
   const ours = entries.filter(({ name }) => networkOfEntry(name) !== undefined);
-  const desired = attachments.map(entryOf).sort((a, b) => a.interface < b.interface ? -1 : 1);
+  const hasDefault = others.some((one) => one.default === true);
+  const desired = attachments.map((one) => entryOf(one, hasDefault))
+    .sort((a, b) => a.interface < b.interface ? -1 : 1);
   if (JSON.stringify(ours) === JSON.stringify(desired)) return undefined;
   const all = [...others, ...desired];
   return all.length === 0 ? null : JSON.stringify(all);
@@ -56,13 +59,13 @@ export function entriesIn(text: string | undefined): readonly AnyEntry[] | undef
   }
 }
 
-function entryOf(one: AttachmentRecord): Entry {
+function entryOf(one: AttachmentRecord, hasDefault: boolean): Entry {
   return {
     name: `${OURS}${one.tenant}/${one.network}`,
     interface: one.interface,
     ips: one.addresses.map(bareAddress),
     mac: one.mac,
-    ...one.interface === "eth0" ? { default: true } : {},
+    ...one.interface === "eth0" && !hasDefault ? { default: true } : {},
     dns: {},
   };
 }

@@ -29,6 +29,7 @@ const BLUE_TEXT = '{"name":"k8contivnet/t/blue","interface":"eth0","ips":["10.9.
   '"mac":"02:02:0a:09:00:01","default":true,"dns":{}}';
 const RED_TEXT = '{"name":"k8contivnet/t/red","interface":"net1","ips":["10.8.0.1"],' +
   '"mac":"02:02:0a:09:00:01","dns":{}}';
+const DEFAULT = '{"name":"cluster","interface":"eth0","ips":["10.9.0.1"],"default":true}';
 const FOREIGN = '{"name":"multus/x","ips":["1.2.3.4"]}';
 
 for (
@@ -58,6 +59,12 @@ for (
       now: `[${FOREIGN}]`,
       attachments: [BLUE],
       want: `[${FOREIGN},${BLUE_TEXT}]`,
+    },
+    {
+      name: "leaves the default to another entry",
+      now: `[${DEFAULT},${BLUE_TEXT}]`,
+      attachments: [BLUE],
+      want: `[${DEFAULT},${BLUE_TEXT.replace('"default":true,', "")}]`,
     },
     { name: "removes the last of ours", now: `[${BLUE_TEXT}]`, attachments: [], want: null },
     {
