@@ -167,6 +167,16 @@ Deno.test("a door that is switched off or not there is not asked", async () => {
   assertEquals(door.calls, []);
 });
 
+Deno.test("from another process namespace, the door is asked where its agent is seen, and else the face asks", async () => {
+  await using door = await openCniDoor(() => ({ exit: 0, output: "{}" }));
+  const shell = ["/usr/bin/unshare", "--pid", "--fork"];
+  const seen = await callCni(door, ADD, { shell });
+  assertEquals(seen, { code: 0, out: "{}\n", err: "" });
+  const face = { code: 7, out: FACE + ADD.config, err: "" };
+  assertEquals(await callCni(door, ADD, { shell: [...shell, "--mount-proc"] }), face);
+  assertEquals([door.calls.length, await door.left()], [1, []]);
+});
+
 Deno.test("a configuration with another agent's socket is left to the face", async () => {
   await using door = await openCniDoor(() => ({ exit: 0, output: "{}" }));
   const own = callOf("ADD", { socket: door.socket });
