@@ -4,6 +4,7 @@ import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
 import { VERSION } from "../util/version.ts";
 import { type CommandLine, parseCommandLine } from "./command_line.ts";
 import { COMMANDS, OTHER_FACES } from "./command_table.ts";
+import { COMPLETE } from "./completion_scripts.ts";
 import { nearest } from "./nearest.ts";
 import { processCaller } from "./origin.ts";
 import { type Output, printValue, processOutput } from "./output.ts";
@@ -13,6 +14,7 @@ import type { CommonOptions, Target } from "./shell.ts";
 /** Runs one command; returns the exit code: its own, or of FAULT_CODES. */
 export async function cliMain(args: readonly string[]): Promise<number> {
   const [name = "help", ...rest] = args;
+  if (name === COMPLETE) return await complete(rest);
   await using stack = new AsyncDisposableStack();
   try {
     return await dispatch(name, rest, stack);
@@ -57,6 +59,18 @@ function unknownCommand(name: string): Fault {
   return new Fault("usage", `"${name.slice(0, 60)}" is not a command`, {
     fix: near ? `did you mean ${near}?` : 'see "k8contivnet help"',
   });
+}
+
+/** Answers a shell's completion; what goes wrong there must not be printed into the user's line. */
+async function complete(words: readonly string[]): Promise<number> {
+  try {
+    const { completionLines } = await import("./answer_completion.ts");
+    const lines = await completionLines(words);
+    if (lines.length > 0) processOutput(false).data(lines.join("\n"));
+    return 0;
+  } catch {
+    return 1;
+  }
 }
 
 /** Prints the help of a command, or the overview. */

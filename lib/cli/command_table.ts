@@ -4,6 +4,17 @@
 import type { OptionName } from "./option_table.ts";
 import type { Command } from "./shell.ts";
 
+/** What an argument is completed with: fixed words, files, or names that the agent knows. */
+export type Words = readonly string[] | "files" | "nothing" | NameKind;
+
+/** Kinds of names that the agent is asked for; `items`: of the kind that the argument before names. */
+export type NameKind = "pods" | "hosts" | "networks" | "revisions" | "items" | "namespaces";
+
+/** Kinds of `get`. */
+const KINDS = [
+  ...["hosts", "tenants", "networks", "endpoints", "attachments", "policies", "pods", "events"],
+];
+
 /** One command of the table. */
 export interface CommandSpec {
   /** What it is for, in the overview. */
@@ -12,6 +23,8 @@ export interface CommandSpec {
   readonly takes: string;
   /** Options besides those that all commands have. */
   readonly options: readonly OptionName[];
+  /** What a shell completes its arguments with, in their order; the last is for all further ones, too. */
+  readonly words?: readonly Words[];
   readonly load: () => Promise<Command>;
 }
 
@@ -42,16 +55,19 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   bind: {
     ...{ takes: "POD HOST", summary: "pin a pod's endpoints to a host" },
     options: [],
+    words: ["pods", "hosts", "nothing"],
     load: async () => (await import("./change.ts")).bind,
   },
   history: {
     ...{ takes: "[REV]", summary: "who changed what, when" },
     options: ["patch"],
+    words: ["revisions", "nothing"],
     load: async () => (await import("./history.ts")).history,
   },
   rollback: {
     ...{ takes: "REV", summary: "go back to a revision" },
     options: ["dry-run", "force"],
+    words: ["revisions", "nothing"],
     load: async () => (await import("./change.ts")).rollback,
   },
   get: {
@@ -60,16 +76,19 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       summary: "hosts tenants networks endpoints attachments policies pods events",
     },
     options: ["namespace", "all-namespaces", "selector", "sort-by", "watch"],
+    words: [KINDS, "items"],
     load: async () => (await import("./get.ts")).get,
   },
   events: {
     ...{ takes: "[POD|KIND]", summary: "what happened on this host, as get events" },
     options: ["selector", "sort-by", "watch"],
+    words: ["pods", "nothing"],
     load: async () => (await import("./get.ts")).events,
   },
   why: {
     ...{ takes: "POD", summary: "which rule put it into which network, or why it is in none" },
     options: ["namespace"],
+    words: ["pods", "nothing"],
     load: async () => (await import("./why.ts")).why,
   },
   trace: {
@@ -78,16 +97,19 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       summary: "may these two communicate, by which rule; does the switch agree",
     },
     options: ["tcp", "udp", "icmp"],
+    words: ["pods", "pods", "nothing"],
     load: async () => (await import("./trace.ts")).trace,
   },
   exec: {
     ...{ takes: "POD -- COMMAND", summary: "run a command in a pod's network namespace" },
     options: ["namespace"],
+    words: ["pods", "files"],
     load: async () => (await import("./exec_command.ts")).exec,
   },
   ping: {
     ...{ takes: "POD POD", summary: "ping from pod to pod; without an answer, what stops it" },
     options: ["namespace", "count"],
+    words: ["pods", "pods", "nothing"],
     load: async () => (await import("./ping.ts")).ping,
   },
   capture: {
@@ -96,11 +118,13 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       summary: "packets of a pod, or those that policies drop, as pcap",
     },
     options: ["namespace", "count", "drops"],
+    words: ["pods", "nothing"],
     load: async () => (await import("./capture.ts")).capture,
   },
   ipam: {
     ...{ takes: "show|check", summary: "usage of the address pools; records compared with claims" },
     options: ["repair", "dry-run"],
+    words: [["show", "check"], "networks", "nothing"],
     load: async () => (await import("./ipam.ts")).ipam,
   },
   gc: {
@@ -111,6 +135,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   intent: {
     ...{ takes: "example|schema|check FILE", summary: "help with writing an intent" },
     options: ["file", "strict"],
+    words: [["example", "schema", "check"], "files"],
     load: async () => (await import("./intent.ts")).intent,
   },
   explain: {
@@ -131,27 +156,44 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   bundle: {
     ...{ takes: "[FILE]", summary: "everything for a bug report in one tar, without secrets" },
     options: [],
+    words: ["files", "nothing"],
     load: async () => (await import("./bundle_command.ts")).bundle,
   },
   store: {
     ...{ takes: "copy FROM TO", summary: "copy all records, such as from SQLite to etcd" },
     options: ["dry-run", "force"],
+    words: [["copy"], "nothing"],
     load: async () => (await import("./store_command.ts")).store,
   },
   kube: {
     ...{ takes: "rbac|status", summary: "permissions in Kubernetes, cluster state" },
     options: [],
+    words: [["rbac", "status"], "nothing"],
     load: async () => (await import("./kube.ts")).kube,
   },
   metrics: {
     ...{ takes: "dashboard|rules", summary: "for Grafana, and alerts for Prometheus" },
     options: [],
+    words: [["dashboard", "rules"], "nothing"],
     load: async () => (await import("./metrics.ts")).metrics,
   },
   pods: {
     ...{ takes: "", summary: "pods and addresses from the API server, as kubectl contiv" },
     options: ["namespace", "all-namespaces", "kubeconfig", "context"],
     load: async () => (await import("./pods.ts")).pods,
+  },
+  completion: {
+    ...{ takes: "bash|zsh|fish", summary: "what completes these words in a shell" },
+    options: [],
+    words: [["bash", "zsh", "fish"], "nothing"],
+    load: async () => (await import("./completion.ts")).completion,
+  },
+  docs: {
+    ...{ takes: "man", summary: "the man page" },
+    options: [],
+    words: [["man"], "nothing"],
+    load: async () =>
+      (await import("./docs.ts")).docsOf({ commands: COMMANDS, faces: OTHER_FACES }),
   },
 };
 

@@ -1,7 +1,7 @@
 // The overview that `help` prints, made from the table of commands.
 
-import { FAULT_CODES } from "../util/errors.ts";
 import { COMMANDS, OTHER_FACES } from "./command_table.ts";
+import { exitCodes } from "./exit_codes.ts";
 
 const WIDTH = 34;
 
@@ -21,17 +21,4 @@ exit codes: 0 ok, ${exitCodes()}`;
 
 function line(left: string, right: string): string {
   return `  ${left.trim().padEnd(WIDTH)}${right}`;
-}
-
-/** Returns the exit codes with their meaning. */
-export function exitCodes(): string {
-  const { failed, usage, not_found: missing, conflict, unavailable, timeout } = FAULT_CODES;
-  return [
-    `${failed.exit} failed`,
-    `${usage.exit} usage`,
-    `${missing.exit} not found`,
-    `${conflict.exit} conflict or exhausted`,
-    `${unavailable.exit} unavailable`,
-    `${timeout.exit} timed out`,
-  ].join(", ");
 }
