@@ -66,6 +66,7 @@ export async function runAgent(
   if (options.kube) agent.policies.setKube(await kubeAtStart(stateDir));
   drivers.switch.onChange(() => {
     agent.policies.recheck();
+    void agent.reach.restore();
     agent.signals.reconcile.notify();
   });
   const presence = isShared(options)

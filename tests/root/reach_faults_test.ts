@@ -2,9 +2,11 @@
 // processes. Pods reach the world outside again, and meanwhile nobody reaches more than before.
 
 import { assert, assertEquals } from "@std/assert";
-import type { ClusterHost } from "../lab/cluster/host.ts";
+import { type ClusterHost, UNDERLAY } from "../lab/cluster/host.ts";
 import { pingOn } from "../lab/pings.ts";
-import { OUTSIDE_ADDRESS } from "../lab/reach/outside.ts";
+import { HAND_BRIDGE, makeHandBridge, plugByHand, putFlowsBack } from "../lab/hand_bridge.ts";
+import { FACTOR } from "../lab/limits.ts";
+import { OUTSIDE_ADDRESS, outsideAddress } from "../lab/reach/outside.ts";
 import { ReachWorld, SERVICES } from "../lab/reach/reach_world.ts";
 import { writeServiceRules } from "../lab/reach/services.ts";
 import { run } from "../lab/run.ts";
@@ -14,6 +16,15 @@ const inHost = ({ netns }: ClusterHost, ...words: string[]) =>
   run("ip", ["netns", "exec", netns, ...words]);
 
 const ip = ({ netns }: ClusterHost, ...words: string[]) => run("ip", ["-n", netns, ...words]);
+
+function isThere(path: string): boolean {
+  try {
+    Deno.statSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** What befalls host 1. */
 const FAULTS: Readonly<Record<string, (host: ClusterHost) => Promise<unknown>>> = {
@@ -30,6 +41,7 @@ const FAULTS: Readonly<Record<string, (host: ClusterHost) => Promise<unknown>>> 
     await ip(host, "link", "set", "contivHost", "down");
     await ip(host, "link", "set", "contivHost", "name", "other");
   },
+  "the link is deleted": (host) => ip(host, "link", "del", "contivHost"),
   "its addresses are removed": (host) => ip(host, "address", "flush", "dev", "contivHost"),
   "its routes are removed": (host) => ip(host, "route", "flush", "dev", "contivHost"),
   "the next hop is forgotten": (host) =>
@@ -38,9 +50,14 @@ const FAULTS: Readonly<Record<string, (host: ClusterHost) => Promise<unknown>>> 
   "the flows are removed": (host) => host.ovs.ofctl("del-flows", "contivBridge"),
   "ovs-vswitchd is killed": (host) => host.restartVswitchd("kill"),
   "ovs-vswitchd removes its ports at its end": async (host) => {
+    const { vswitchdPid } = host.ovs;
     await host.ovs.appctl("exit", "--cleanup");
+    await waitFor("its end", () => !isThere(`/proc/${vswitchdPid}`));
     await host.ovs.stopVswitchd();
     await host.ovs.startVswitchd();
+    // The tunnel's address is the host's own affair.
+    await ip(host, "address", "replace", `${host.vtep}/24`, "dev", UNDERLAY);
+    await ip(host, "link", "set", UNDERLAY, "up");
   },
   "the agent is killed": (host) => host.restartAgent("SIGKILL"),
 };
@@ -63,6 +80,112 @@ Deno.test("pods reach outside again after each fault of their host, and nobody m
       assertEquals(await waitFor("a service", service), "a3 saw 10.1.1.1");
     });
   }
+});
+
+/** The chains that Docker's daemon makes with iptables over nftables. */
+const DOCKER = [
+  ["-N", "DOCKER-USER"],
+  ["-A", "FORWARD", "-j", "DOCKER-USER"],
+  ["-P", "FORWARD", "DROP"],
+];
+
+Deno.test("Docker, and hosts of ours that go", async (t) => {
+  await using world = await ReachWorld.start({ fabric: "vxlan" });
+  const host = world.cluster.host(1);
+  const { agent } = host;
+  const pings = () => world.pod("a1").pings(OUTSIDE_ADDRESS);
+  const warned = (text: string) =>
+    waitFor(`a warning of ${text}`, async () => (await agent.logText()).includes(text), {
+      limitMs: 90_000,
+    });
+
+  await t.step(
+    "Docker drops what the host forwards: the agent says so, and its commands help",
+    async () => {
+      for (const words of DOCKER) await inHost(host, "iptables-nft", ...words);
+      assert(!await pings());
+      await host.restartAgent();
+      await warned("Docker drops what this host forwards");
+      const line = (await agent.logText()).split("\n").find((one) => one.includes("Docker drops"));
+      const fix = /iptables -I .*contivHost -j ACCEPT/.exec(line ?? "")?.[0] ?? "";
+      await inHost(host, "sh", "-c", fix.replaceAll("iptables ", "iptables-nft "));
+      assert(await world.pod("a1").reaches(OUTSIDE_ADDRESS), fix);
+      assert(await world.pod("b1").reaches(OUTSIDE_ADDRESS));
+      const answer = await world.talker("outside").asksWho("tcp", outsideAddress(1), 30_080);
+      assertEquals(world.named(answer ?? ""), "a1 saw NAT of host1");
+    },
+  );
+
+  await t.step("a host that is removed leaves nothing on the others", async () => {
+    const [node, nat] = [world.address("NODE of host2"), world.address("NAT of host2")];
+    const mac = `02:02:${node.split(".").map((byte) => hex(Number(byte))).join(":")}`;
+    const left = async () => {
+      const dumps = await Promise.all([
+        host.ovs.ofctl("dump-flows", "contivBridge"),
+        host.ovs.ofctl("dump-flows", "contivTunnel"),
+        inHost(host, "nft", "list", "ruleset"),
+      ]);
+      const has = (text: string) => dumps.some((dump) => new RegExp(`${text}\\b`).test(dump));
+      return [node, nat, mac].filter(has);
+    };
+    assertEquals(await left(), [node, nat, mac]);
+    await world.cluster.leave(2);
+    const { code, err } = await agent.call("gc", "--host", "host2", "--force");
+    assertEquals(code, 0, err);
+    await waitFor("nothing of host2 to be left", async () => (await left()).length === 0);
+    assert(await world.pod("a1").reaches(OUTSIDE_ADDRESS));
+  });
+});
+
+function hex(byte: number): string {
+  return byte.toString(16).padStart(2, "0");
+}
+
+// 50 a second; a few more or less are the machine's.
+const [EVERY_SECONDS, RESTARTS, NOISE] = [0.02, 6, 1.25];
+
+Deno.test("ovs-vswitchd restarted costs what pods send outside no more than with a bridge made by hand", async () => {
+  await using world = await ReachWorld.start({ fabric: "vxlan", isGuarded: false });
+  const host = world.cluster.host(1);
+  const { ovs } = host;
+  await makeHandBridge(ovs);
+  await using hand = await plugByHand(ovs, 1);
+  await putFlowsBack(ovs);
+  // Its way outside is the same as ours: by an internal port and the host's stack.
+  await ip(host, "address", "add", "10.5.5.254/24", "dev", HAND_BRIDGE);
+  await ip(host, "link", "set", HAND_BRIDGE, "up");
+  await hand.run("ip", "route", "add", "default", "via", "10.5.5.254");
+  await run("ip", [
+    "-n",
+    world.outside.id,
+    "route",
+    "add",
+    "10.5.5.0/24",
+    "via",
+    outsideAddress(1),
+  ]);
+  for (const pod of [hand, world.pod("a1"), world.pod("b1")]) {
+    assert(await pod.reaches(OUTSIDE_ADDRESS));
+  }
+  await using byHand = pingOn(hand, OUTSIDE_ADDRESS, EVERY_SECONDS);
+  await using own = pingOn(world.pod("a1"), OUTSIDE_ADDRESS, EVERY_SECONDS);
+  await using aliased = pingOn(world.pod("b1"), OUTSIDE_ADDRESS, EVERY_SECONDS);
+  const all = [byHand, own, aliased];
+  for (let n = 0; n < RESTARTS; n++) {
+    const before = all.map(({ last }) => last);
+    await (n % 2 === 0 ? ovs.killVswitchd() : ovs.stopVswitchd());
+    const script = putFlowsBack(ovs);
+    await ovs.startVswitchd();
+    await script;
+    await waitFor("answers again", () => all.every(({ last }, at) => last > before[at]! + 50), {
+      limitMs: 30_000,
+    });
+  }
+  const lost = all.map((pings) => pings.missed().length);
+  console.log(
+    `lost in ${RESTARTS} restarts: by hand ${lost[0]}, ours ${lost[1]}, aliased ${lost[2]}`,
+  );
+  for (const ours of lost.slice(1)) assert(ours <= lost[0]! * NOISE + RESTARTS * FACTOR, `${lost}`);
 });
 
 Deno.test("connected pods lose no packet outside while the agent restarts", async () => {

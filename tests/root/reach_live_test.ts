@@ -195,3 +195,67 @@ Deno.test("what a machine outside still sends to a pod that is gone reaches no o
     }
   });
 });
+
+const INSTALL_SH = new URL("../../install.sh", import.meta.url).pathname;
+
+/** Folders of the machine that a test must not change. */
+const PLACES = ["/usr/local", "/usr/libexec", "/etc/systemd", "/etc/cni", "/opt", "/var/cache"];
+
+/** Uninstalls, as on a machine that has nothing installed there. */
+async function uninstall({ ovs }: Host): Promise<string> {
+  const script = `for place in ${PLACES.join(" ")}; do
+    [ ! -d "$place" ] || mount -t tmpfs tmpfs "$place"
+  done
+  exec "$0" install --uninstall`;
+  const words = ["--mount", "sh", "-ec", script, INSTALL_SH];
+  const { success, stdout, stderr } = await new Deno.Command("unshare", {
+    args: words,
+    env: { OVS_RUNDIR: ovs.rundir },
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  assert(success, decoder.decode(stderr));
+  return decoder.decode(stdout);
+}
+
+/** Returns what the host's stack has; Open vSwitch's own links are left out. */
+async function stackOf(): Promise<readonly string[]> {
+  const shows = ["link", "address", "route show table all", "neighbour", "rule"].map((words) =>
+    run("ip", ["-o", ...words.split(" ")])
+  );
+  const texts = await Promise.all([...shows, run("nft", ["list", "ruleset"])]);
+  const lines = texts.flatMap((text) => text.split("\n"));
+  const isOpenVswitchs = /contivBridge|ovs-netdev|^local 198|^broadcast 198|\bext\b/;
+  return lines.filter((line) => line !== "" && !isOpenVswitchs.test(line)).sort();
+}
+
+Deno.test("what is uninstalled leaves the host's stack as it was before", async () => {
+  // Of other tests here.
+  await run("nft", ["flush", "ruleset"]);
+  await run("ip", ["link", "del", "contivHost"]).catch(() => {});
+  const before = await stackOf();
+  await onStage(
+    { GatewayType: "distributed", Reach: ["outside"] },
+    async ({ host, own, aliased }) => {
+      for (const pod of [own[0], aliased[0]]) assert(await pod.reaches(OUTSIDE));
+      for (const pod of [...own, ...aliased]) {
+        assertEquals((await host.agent.verb("teardown", pod)).code, 0);
+      }
+      await waitFor(
+        "links of pods to go",
+        async () => !/\bcv/.test(await run("ip", ["-br", "link"])),
+      );
+      await host.agent.stop();
+      const there = await stackOf();
+      for (const one of ["contivHost", "table ip k8contivnet", "100.64.0.0/16", "169.254.1.1"]) {
+        assert(
+          there.some((line) => line.includes(one)),
+          one,
+        );
+      }
+      await uninstall(host);
+      assertEquals(await stackOf(), before);
+      await uninstall(host);
+    },
+  );
+});

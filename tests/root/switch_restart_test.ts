@@ -3,13 +3,10 @@
 
 import { assert, assertMatch } from "@std/assert";
 import { tenantWith } from "../fixtures/tenant.ts";
-import { run } from "../lab/run.ts";
+import { makeHandBridge, plugByHand, putFlowsBack } from "../lab/hand_bridge.ts";
 import { startHost } from "../lab/host.ts";
-import type { Ovs } from "../lab/ovs.ts";
-import { makePod, type Pod } from "../lab/pod.ts";
 import { FACTOR } from "../lab/limits.ts";
 
-const HAND = "handBridge";
 // A few rounds are noisy: 4 of the same bridge differ by a fifth. Where they leave a doubt, more decide.
 const [ROUNDS, MOST_ROUNDS] = [4, 12];
 const NOISE = 1.25;
@@ -30,29 +27,6 @@ const INTENT = {
   })],
 };
 
-/** Connects a pod to the hand-made bridge. */
-async function plug(ovs: Ovs, number: number): Promise<Pod> {
-  const pod = await makePod(`hand${number}`);
-  const name = `hand${number}`;
-  await run("ip", ["link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", pod.id]);
-  await run("ip", ["link", "set", name, "up"]);
-  await pod.run("ethtool", "-K", "eth0", "tx", "off");
-  const batch = `address add 10.5.5.${number}/24 dev eth0\nlink set eth0 up\n`;
-  await run("ip", ["-n", pod.id, "-batch", "-"], { stdin: batch });
-  await ovs.vsctl("add-port", HAND, name);
-  return pod;
-}
-
-/** What a careful person has beside such a bridge: puts its flows back as soon as it answers. */
-async function putFlowsBack({ rundir }: Ovs): Promise<void> {
-  const script = `for n in $(seq 1000); do
-    printf 'actions=NORMAL\\n' | ovs-ofctl --timeout=5 replace-flows "$1" - 2>/dev/null && exit
-    sleep 0.01
-  done
-  exit 1`;
-  await run("sh", ["-c", script, "sh", `unix:${rundir}/${HAND}.mgmt`], { limitMs: 20_000 });
-}
-
 function lostIn(text: string): number {
   const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(text) ?? [];
   assert(sent !== undefined && received !== undefined, text);
@@ -70,12 +44,9 @@ for (const way of ["stop", "kill"] as const) {
     // Both ways: the switch alone keeps them apart.
     await pods[0].run("ip", "route", "add", `${foreign}/32`, "dev", "eth0");
     await stranger.run("ip", "route", "add", "10.8.0.1/32", "dev", "eth0");
-    await ovs.vsctl(
-      ...["add-br", HAND, "--", "set", "bridge", HAND],
-      ...["datapath_type=netdev", "fail_mode=secure"],
-    );
-    await using one = await plug(ovs, 1);
-    await using two = await plug(ovs, 2);
+    await makeHandBridge(ovs);
+    await using one = await plugByHand(ovs, 1);
+    await using two = await plugByHand(ovs, 2);
     await putFlowsBack(ovs);
     assert(await two.reaches("10.5.5.1") && await pods[1].pings("10.8.0.1"));
     const lost = { ours: 0, byHand: 0 };

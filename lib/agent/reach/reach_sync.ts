@@ -97,6 +97,16 @@ export class ReachSync {
     return this.#queue.run("reach", () => work.hasDrifted());
   }
 
+  /**
+   * Adds the flows that a restarted ovs-vswitchd has lost: a reconciliation has more to do before. Never faults; what
+   * cannot be added is left to that.
+   */
+  restore(): Promise<void> {
+    const work = this.#work;
+    if (!work) return Promise.resolve();
+    return this.#queue.run("reach", () => work.restore()).catch(() => {});
+  }
+
   async #ensure(scope: ReachScope): Promise<readonly Fault[]> {
     const { store, host, flags } = this.#deps;
     // A lost store says nothing of networks: what is installed stays.

@@ -82,6 +82,15 @@ export class ReachWork {
     return await driver.flowCounts() !== this.#counts || await stack.hasDrifted();
   }
 
+  /** Adds flows that a restarted ovs-vswitchd has lost, before a reconciliation. Faults: those of the driver. */
+  async restore(): Promise<void> {
+    const { driver, fabric } = this.#deps;
+    const installed = this.#installed;
+    if (!installed || await driver.flowCounts() === this.#counts) return;
+    const { flows, ports } = installed;
+    await driver.restoreFlows(flows, { ports, name: HOST_PORT, uplink: fabric.uplink });
+  }
+
   /** Removes all of it. Repeatable. Faults: those of the drivers. */
   async remove(): Promise<void> {
     this.#installed = undefined;

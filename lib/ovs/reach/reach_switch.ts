@@ -59,6 +59,14 @@ export interface HostPortRequest extends DesiredHostPort {
   readonly isLost?: boolean;
 }
 
+/** Ports with the names that two of them have from outside. */
+export interface NamedPorts {
+  readonly ports: ReachPorts;
+  /** Name of the port to the host's stack. */
+  readonly name: string;
+  readonly uplink?: string | undefined;
+}
+
 /** What a ReachSwitch needs in addition to the options of its Switch. */
 export interface ReachSwitchOptions extends SwitchOptions {
   /** @default "contivTunnel" */
@@ -80,6 +88,11 @@ export interface ReachSwitch {
    * known, to `before`. Faults: those of tools.
    */
   setFlows(flows: ReachFlows, before?: ReachFlows): Promise<void>;
+  /**
+   * Adds the flows to an ovs-vswitchd that has lost them, as after its restart, if the ports that they name still
+   * have these numbers. Faults: those of tools.
+   */
+  restoreFlows(flows: ReachFlows, named: NamedPorts): Promise<void>;
   /** Resolves MACs of tunnel addresses, on the userspace datapath; returns those that do not answer. */
   resolveVteps(vteps: readonly string[]): Promise<string[]>;
   /** Removes all entries of these conntrack zones. */
@@ -105,6 +118,7 @@ export function openReachSwitch(options: ReachSwitchOptions): ReachSwitch {
   return {
     ensureHostPort: (desired) => serialized((endMs) => driver.ensureHostPort(desired, endMs)),
     setFlows: (flows, before) => serialized((endMs) => driver.setFlows({ flows, before }, endMs)),
+    restoreFlows: (flows, named) => serialized((endMs) => driver.restoreFlows(flows, named, endMs)),
     resolveVteps: (vteps) => driver.resolveVteps(vteps, performance.now() + limitMs),
     emptyZones: (zones) => serialized((endMs) => driver.emptyZones(zones, endMs)),
     flowCounts: () => driver.flowCounts(performance.now() + limitMs),
@@ -162,6 +176,37 @@ class ReachDriver {
     // (policy_tables/megaflow_flush.ts): what is closed now has to be looked up again.
     using control = await openControl(this.#options.rundir);
     await control.ask("revalidator/purge", [], endMs);
+  }
+
+  async restoreFlows(
+    flows: ReachFlows,
+    { ports, name, uplink }: NamedPorts,
+    endMs: number,
+  ): Promise<void> {
+    const { host, patch, uplink: uplinkNumber, tunnel } = ports;
+    const isSame = async (
+      tools: OvsTools,
+      names: readonly (string | undefined)[],
+      all: unknown,
+    ) => {
+      const text = await tools.ofctl("dump-ports-desc", [], { endMs });
+      const numbers = new Map(
+        [...text.matchAll(/^ *(\d+)\((\S+)\):/gm)].map((
+          [, number, port],
+        ) => [port, Number(number)]),
+      );
+      const now = names.map((one) => one === undefined ? undefined : numbers.get(one));
+      return JSON.stringify(now) === JSON.stringify(all);
+    };
+    const [bridge, far] = await Promise.all([
+      isSame(this.#tools, [name, PATCH_ON_INTEGRATION, uplink], [host, patch, uplinkNumber]),
+      !tunnel || isSame(
+        this.#tunnelTools,
+        [PATCH_ON_TUNNEL, VXLAN_PORT],
+        [tunnel.patch, tunnel.tunnel],
+      ),
+    ]);
+    if (bridge && far) await this.setFlows({ flows, before: { bridge: [], tunnel: [] } }, endMs);
   }
 
   async resolveVteps(vteps: readonly string[], endMs: number): Promise<string[]> {

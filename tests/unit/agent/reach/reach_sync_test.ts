@@ -230,6 +230,27 @@ Deno.test("drift of flows or stack is reported until a reconciliation", async ()
   assertEquals(await reach.hasDrifted(), true);
 });
 
+Deno.test("flows that a restarted ovs-vswitchd has lost are added at once, where ports have their numbers", async () => {
+  using agent = await startMemoryAgent();
+  const { reach } = agent.agent;
+  await reach.restore();
+  await agent.apply([OPEN]);
+  await reconcile(agent);
+  const { reachSwitch, hostStack } = agent.host;
+  const { flows } = reachSwitch;
+  const before = hostStack.recorder.calls.length;
+  await reach.restore();
+  assertEquals(reachSwitch.recorder.calls.filter(({ method }) => method === "restoreFlows"), []);
+  reachSwitch.flows = { bridge: [] };
+  await reach.restore();
+  assertEquals(reachSwitch.flows, flows);
+  assertEquals(hostStack.recorder.calls.length, before);
+  reachSwitch.flows = { bridge: [] };
+  reachSwitch.ports = { host: 8 };
+  await reach.restore();
+  assertEquals(reachSwitch.flows, { bridge: [] });
+});
+
 Deno.test("a pod of an aliased network has its alias in port, packet filter and record, also after a restart", async () => {
   const host = makeHost();
   using agent = await startMemoryAgent({ host });
