@@ -81,7 +81,7 @@ const INNER_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
     ...["agent/api.ts", "agent/meter.ts", "agent/store", "agent/pods/unmatched_pods.ts"],
     ...["agent/policy/policy_enforcer.ts", "agent/server/request_gate.ts"],
   ]],
-  ["agent/doctor", ["agent/api.ts", "agent/client.ts"]],
+  ["agent/doctor", ["agent/api.ts", "agent/client.ts", "agent/store/store_cache.ts"]],
   ["agent/server", [
     ...["agent/api.ts", "agent/store", "agent/fabric", "agent/pods", "agent/policy", "agent/kube"],
     ...["agent/cni", "agent/diagnose", "agent/gc", "agent/reconcile", "agent/reach"],

@@ -73,6 +73,7 @@ export function startLoops(
     enforcePolicies(agent.policies, signal),
     followRuntime(agent.loops.runtime, signal),
     expireHistory(parts, signal),
+    presence && reportHost(parts, signal),
   ];
   return { all, vital: [following, reconciling, late, ...beating ? [beating] : []] };
 }
@@ -110,6 +111,18 @@ async function replayPending({ store, signals }: Agent, log: Log): Promise<void>
   }
   log.info("replayed set-ups recorded while the store was unreachable");
   signals.reconcile.notify();
+}
+
+/** Leaves what the doctor finds here for other hosts, where this runs from the one file. */
+async function reportHost({ options, agent, log }: LoopParts, signal: AbortSignal): Promise<void> {
+  const { examineBy, keepReport, ownFile } = await import("./doctor/host_reports.ts");
+  const file = await ownFile();
+  if (file === undefined) return;
+  const { hostLabel: host, socket } = options;
+  await keepReport({
+    ...{ host, store: agent.store, wallMs: Date.now, log },
+    examine: () => examineBy(file, socket),
+  }, signal);
 }
 
 /** Forgets revisions beyond the limit, now and every hour. An outage of the store only delays it. */

@@ -149,8 +149,8 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     load: async () => (await import("./status.ts")).status,
   },
   doctor: {
-    ...{ takes: "", summary: "check this host; each problem with the way out" },
-    options: [],
+    ...{ takes: "", summary: "check this host, or --host HOST; each problem with the way out" },
+    options: ["host"],
     load: async () => (await import("./doctor.ts")).doctor,
   },
   bundle: {

@@ -3,16 +3,20 @@
 import type { CheckItem } from "../agent/api.ts";
 import { paint, printLines, printValue } from "./output.ts";
 import type { Output } from "./output.ts";
-import type { Command } from "./shell.ts";
+import { Fault, oneLine } from "../util/errors.ts";
+import type { Command, Shell } from "./shell.ts";
 
 const COLORS = { ok: "green", warning: "yellow", failed: "red" } as const;
 
 export const doctor: Command = {
-  usage: "doctor [-o table|json|yaml]\n" +
+  usage: "doctor [--host HOST] [-o table|json|yaml]\n" +
     "  checks this host: permissions, Open vSwitch, store, network, agent, and who calls it. One line for\n" +
-    "  each check (ok, warning, failed) with the way out. Works without an agent; exit code 1 if a check failed\n" +
+    "  each check (ok, warning, failed) with the way out. Works without an agent; exit code 1 if a check failed.\n" +
+    "  --host: what another host's agent last found there, from the store that both share\n" +
     "  e.g. k8contivnet doctor",
   run: async (shell) => {
+    const { host } = shell.options;
+    if (host !== undefined) return await otherHost(shell, host);
     const { examineHost } = await import("../agent/doctor/examine_host.ts");
     const answer = await examineHost(shell.socket);
     if (!await printValue(shell, answer)) {
@@ -22,6 +26,40 @@ export const doctor: Command = {
     return answer.ok ? 0 : 1;
   },
 };
+
+/** Prints the last report of a host. Faults: not_found. */
+async function otherHost(shell: Shell, host: string): Promise<number> {
+  const reports = await shell.target.list("reports") as unknown as readonly HostReport[];
+  const report = reports.find(({ name }) => name === host);
+  if (!report) throw withoutReport(host, reports);
+  const { name, at, lastSeen, passed, checks } = report;
+  const ok = checks.every(({ state }) => state !== "failed");
+  const beat = lastSeen === undefined ? {} : { lastSeen };
+  if (!await printValue(shell, { ok, host: name, at, ...beat, passed, checks })) {
+    const seen = lastSeen === undefined ? "" : `, last heartbeat ${lastSeen}`;
+    shell.output.message(`host ${name}, examined at ${at}${seen}`);
+    printLines(shell.output, doctorLines(shell.output, checks));
+    shell.output.message(summary(checks, passed));
+  }
+  return ok ? 0 : 1;
+}
+
+/** An item of `reports`. */
+interface HostReport {
+  readonly name: string;
+  readonly at: string;
+  readonly lastSeen?: string;
+  readonly passed: number;
+  readonly checks: readonly CheckItem[];
+}
+
+function withoutReport(host: string, reports: readonly HostReport[]): Fault {
+  const names = reports.map(({ name }) => name).sort().slice(0, 20).join(", ");
+  return new Fault("not_found", `host ${oneLine(host, 60)} has left no report`, {
+    why: "hosts of a shared store do so, every ten minutes",
+    fix: names ? `hosts with one: ${names}` : "run k8contivnet doctor on that host",
+  });
+}
 
 /** Returns the findings by group. */
 export function doctorLines(output: Output, checks: readonly CheckItem[]): string[] {
@@ -34,9 +72,10 @@ export function doctorLines(output: Output, checks: readonly CheckItem[]): strin
   ]);
 }
 
-function summary(checks: readonly CheckItem[]): string {
+function summary(checks: readonly CheckItem[], passed = 0): string {
+  const all = checks.length + passed;
   const count = (state: CheckItem["state"]) => checks.filter((one) => one.state === state).length;
   const [failed, warnings] = [count("failed"), count("warning")];
-  if (failed + warnings === 0) return `${checks.length} checks, all ok`;
-  return `${checks.length} checks: ${failed} failed, ${warnings} warnings`;
+  if (failed + warnings === 0) return `${all} checks, all ok`;
+  return `${all} checks: ${failed} failed, ${warnings} warnings`;
 }

@@ -40,6 +40,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   members: {},
   agents: { host: "string", instance: "string", beat: "number" },
+  reports: { host: "string", at: "string", passed: "number", checks: "object" },
   revisions: { n: "number", state: "string" },
   requests: { text: "string" },
   arrivals: {},

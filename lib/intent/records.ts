@@ -227,6 +227,25 @@ export interface CniNames {
   readonly ifname: string;
 }
 
+/** `reports/<host>`: what the doctor last found there; only in a store that hosts share. */
+export interface ReportRecord {
+  readonly schema: number;
+  readonly host: string;
+  /** By that host's clock, ISO 8601. */
+  readonly at: string;
+  readonly version: string;
+  /** How many checks found nothing wrong. */
+  readonly passed: number;
+  /** What is wrong. */
+  readonly checks: readonly {
+    readonly id: string;
+    readonly group: string;
+    readonly state: "ok" | "warning" | "failed";
+    readonly message: string;
+    readonly fix?: string;
+  }[];
+}
+
 /** `agents/<host>`: which agent has a host label, written with each heartbeat. */
 export interface PresenceRecord {
   readonly schema: number;
@@ -275,6 +294,7 @@ export const keys = {
   attachment: (host: string, sandbox: string, iface: string) =>
     `attachments/${host}/${sandbox}/${iface}`,
   presence: (host: string) => `agents/${host}`,
+  report: (host: string) => `reports/${host}`,
   revision: (n: number) => `revisions/${String(n).padStart(9, "0")}`,
   /** What the revision changed. */
   revisionPart: (n: number, part: number) => `${keys.revision(n)}/${part}`,

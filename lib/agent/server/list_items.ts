@@ -16,6 +16,8 @@ import {
   hostsOf,
   type HostView,
   networksOf,
+  presencesOf,
+  reportsOf,
   tenantsOf,
 } from "../store/documents.ts";
 import { attachmentItem, endpointItem, unmatchedItem } from "./items.ts";
@@ -66,6 +68,12 @@ function recordsOf(documents: Documents, kind: string): readonly Item[] {
       return contivItems(documents).map((one) => ({ ...one }));
     case "pools":
       return poolsInUse(documents).map((one) => ({ ...one }));
+    case "reports":
+      return reportsOf(documents).map((one) => {
+        const { host: name, ...rest } = bare(one);
+        const seen = presencesOf(documents).find(({ host }) => host === name)?.at;
+        return { name, ...rest, ...seen === undefined ? {} : { lastSeen: seen } };
+      });
     case "intent":
       return [{
         revision: lastRevision(documents),

@@ -12,6 +12,7 @@ import {
   keys,
   type NetworkRecord,
   type PresenceRecord,
+  type ReportRecord,
   type TenantRecord,
 } from "../../intent/records.ts";
 
@@ -31,11 +32,11 @@ function find<T>(documents: Documents, group: string): T[] {
 const inFolder = <T>(documents: Documents, name: string) => find<T>(documents, groups.folder(name));
 
 /**
- * Reports whether the store contains nothing but agents' presence: it is new, or its content was lost.
+ * Reports whether the store contains nothing but agents' presence and reports: it is new, or its content was lost.
  * Every apply leaves its revision record, however much was deleted since.
  */
 export function isBlank(documents: Documents): boolean {
-  for (const key of documents.keys()) if (!key.startsWith("agents/")) return false;
+  for (const key of documents.keys()) if (!/^(agents|reports)\//.test(key)) return false;
   return true;
 }
 
@@ -99,6 +100,7 @@ function scan<T>(documents: Documents, prefix: string): T[] {
 
 export const tenantsOf = (documents: Documents) => inFolder<TenantRecord>(documents, "tenants");
 export const networksOf = (documents: Documents) => inFolder<NetworkRecord>(documents, "networks");
+export const reportsOf = (documents: Documents) => inFolder<ReportRecord>(documents, "reports");
 export const presencesOf = (documents: Documents) => inFolder<PresenceRecord>(documents, "agents");
 export const hostNumbersOf = (documents: Documents) =>
   inFolder<HostNumberRecord>(documents, "hostnumbers");
