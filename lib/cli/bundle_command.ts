@@ -47,6 +47,8 @@ async function write(path: string, bytes: Uint8Array): Promise<string> {
         cause,
       });
     }
+    // Half of an archive is of no use; where the file could not be created, there is none.
+    await Deno.remove(path).catch(() => {});
     throw new Fault("failed", `${path} cannot be written`, {
       why: systemWords(cause),
       fix: "give another name",

@@ -4,7 +4,9 @@
 import type { IntentRequest, PlanAnswer } from "../agent/api.ts";
 import { Fault } from "../util/errors.ts";
 import { runInTerminal } from "../util/run.ts";
+import { unlessAborted } from "../util/async/unless_aborted.ts";
 import { intentOf } from "./intent_files.ts";
+import { interruptSignal } from "./interrupt.ts";
 import { originOf } from "./origin.ts";
 import { printLines, yamlOf } from "./output.ts";
 import { planTree } from "./plan_command.ts";
@@ -126,12 +128,12 @@ async function kept<T>(path: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Asks on the terminal, or reads the answer from standard input. */
+/** Asks on the terminal, or reads the answer from standard input. Ctrl-C is a no. */
 async function isConfirmed({ output }: Shell): Promise<boolean> {
   output.message("apply this? [y/N]");
+  using interrupt = interruptSignal();
   const bytes = new Uint8Array(64);
-  const read = await Deno.stdin.read(bytes) ?? 0;
-  return /^\s*y(es)?\s*$/im.test(
-    new TextDecoder().decode(bytes.subarray(0, read)).split("\n")[0] ?? "",
-  );
+  const read = await unlessAborted(Deno.stdin.read(bytes), interrupt.signal).catch(() => null) ?? 0;
+  const [line = ""] = new TextDecoder().decode(bytes.subarray(0, read)).split("\n");
+  return /^\s*y(es)?\s*$/i.test(line);
 }

@@ -2,8 +2,9 @@
 
 import type { HealthAnswer } from "../agent/api.ts";
 import { askAgent } from "../agent/client.ts";
+import type { PresenceRecord } from "../intent/records.ts";
 import type { CopyResult } from "../agent/store/copy_store.ts";
-import { Fault, isUnreachable } from "../util/errors.ts";
+import { Fault, isUnreachable, oneLine } from "../util/errors.ts";
 import { printValue } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
 
@@ -42,12 +43,35 @@ async function copy(shell: Shell, from: string, to: string): Promise<CopyResult>
     import("./agent_or_store.ts"),
   ]);
   await using stack = new AsyncDisposableStack();
-  const open = async (url: string) => {
-    const opened = await openStore(url, withEnvironment(storeOptions));
-    stack.defer(() => opened.close());
-    return opened;
+  const opened = async (url: string) => {
+    const one = await openStore(url, withEnvironment(storeOptions));
+    stack.defer(() => one.close());
+    return one;
   };
-  return await copyStore(await open(from), await open(to), { isDry: dryRun, isForced: force });
+  const [source, destination] = [await opened(from), await opened(to)];
+  const hosts = liveHosts((await source.list("agents/")).entries, Date.now());
+  if (hosts.length > 0) {
+    shell.output.message(
+      `warning: agents of ${oneLine(hosts.join(", "))} have written to the source a moment ago: ` +
+        "stop them first, as what they write from now on is not copied",
+    );
+  }
+  return await copyStore(source, destination, { isDry: dryRun, isForced: force });
+}
+
+// As agents count each other as silent.
+const SILENT_BEATS = 2.5;
+
+/** Returns the hosts whose heartbeats are not older than those of a running agent. */
+export function liveHosts(
+  entries: readonly { readonly value: unknown }[],
+  nowMs: number,
+): string[] {
+  return entries.flatMap(({ value }) => {
+    const { host, at, everyMs } = value as Partial<PresenceRecord>;
+    if (host === undefined || at === undefined || everyMs === undefined) return [];
+    return nowMs - Date.parse(at) < everyMs * SILENT_BEATS ? [host] : [];
+  });
 }
 
 /** SQLite would create what is not there. Faults: not_found. */

@@ -4,6 +4,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { tenantWith } from "../fixtures/tenant.ts";
 import { FILE, type Host, intentOf, startHost } from "../lab/host.ts";
 import { hangSignal } from "../lab/limits.ts";
+import { LabCniRuntime } from "../lab/cni_runtime.ts";
 import { startContainer } from "../lab/container.ts";
 import { startDockerHost } from "../lab/docker_host.ts";
 import type { Pod } from "../lab/pod.ts";
@@ -331,6 +332,38 @@ Deno.test("capture --drops has the packets that a policy drops, with its name, a
   child.kill("SIGINT");
   await child.stdout.cancel();
   assertEquals((await child.status).code, 0);
+});
+
+Deno.test("two captures of drops at once, beside --log-drops, have the same packets, and the log goes on", async () => {
+  await using host = await startHost(CLOSED, "--log-drops");
+  const { agent } = host;
+  const [web, closed] = [await host.pod("web-1", "shop"), await host.pod("closed", "shop")];
+  for (const pod of [web, closed]) await agent.setup(pod);
+  await using _pings = pingOn(web, await agent.addressOf(closed), 0.2);
+  const usual = (await denials(host)).join();
+  const words = ["capture", "--drops", "--count", "4", "-o", "json"];
+  const both = await Promise.all([agent.call(...words), agent.call(...words)]);
+  const packets = both.map(({ out }) => out.trim().split("\n").map((line) => JSON.parse(line).at));
+  assertEquals(packets.map(({ length }) => length), [4, 4]);
+  assert(packets[0]!.some((at) => packets[1]!.includes(at)), packets.join("; "));
+  const isUsual = async () => (await denials(host)).join() === usual;
+  await waitFor("flows to be as before", isUsual, { limitMs: 30_000 });
+  assertMatch(await agent.logText(), /dropped icmp shop\/web-1 /);
+});
+
+Deno.test("exec, ping and capture work for pods of a CNI runtime", async () => {
+  await using host = await startHost({
+    Tenants: [tenantWith({ SubnetPool: "10.8.0.0/15", Networks: [{ Name: "n", Default: true }] })],
+  });
+  const runtime = new LabCniRuntime({ file: FILE, socket: host.agent.socket });
+  const pods = [await host.pod("a"), await host.pod("b")];
+  for (const pod of pods) await runtime.add({ pod });
+  const address = await host.agent.addressOf(pods[0]!);
+  const { out, err } = await host.agent.call("exec", "a", "--", "ip", "-4", "-o", "address");
+  assert(out.includes(address), out + err);
+  assertEquals((await host.agent.call("ping", "b", "a", "--count", "1")).code, 0);
+  await using _pings = pingOn(pods[1]!, address, 0.1);
+  assertEquals((await inShell(host, '"$K" capture a --count 1 >/dev/null')).code, 0);
 });
 
 Deno.test("the examples of these commands' help do what they say", async () => {

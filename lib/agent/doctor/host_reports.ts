@@ -3,6 +3,7 @@
 
 import { keys, type ReportRecord, SCHEMA } from "../../intent/records.ts";
 import { pause } from "../../util/async/pause.ts";
+import { unlessAborted } from "../../util/async/unless_aborted.ts";
 import { faultFrom, oneLine } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import { runToEnd } from "../../util/run.ts";
@@ -33,7 +34,7 @@ export async function keepReport(deps: HostReportDeps, signal: AbortSignal): Pro
   await pause(FIRST_MS, signal);
   while (!signal.aborted) {
     try {
-      if (!deps.store.unreachable) await writeReport(deps);
+      if (!deps.store.unreachable) await unlessAborted(writeReport(deps), signal);
     } catch (error) {
       deps.log.debug(`report of this host not written: ${faultFrom(error).message}`);
     }
