@@ -24,14 +24,26 @@ export const trace: Command = {
       printLines(shell.output, traceLines(shell.output, request, answer));
     }
     if (answer.isAgreed) return;
-    throw new Fault("failed", `policies and ${answer.stages ? "host" : "switch"} do not agree`, {
-      why: answer.stages
-        ? "the installed flows or the host's rules are not what the intent says"
-        : "the installed flows are not what the policies say",
-      fix: "see the agent's log, and report it",
-    });
+    throw disagreement(answer);
   },
 };
+
+/** Returns why an answer is not what the intent says: the installed flows and rules, or no service is there. */
+function disagreement({ stages }: TraceAnswer): Fault {
+  const stop = stages?.find(({ isAllowed }) => !isAllowed);
+  if (stop?.name === "service") {
+    return new Fault("failed", "no service answers at this address", {
+      why: stop.by,
+      fix: "trace a port of the service, such as --tcp 80, and see kubectl get endpoints",
+    });
+  }
+  return new Fault("failed", `policies and ${stages ? "host" : "switch"} do not agree`, {
+    why: stages
+      ? "the installed flows or the host's rules are not what the intent says"
+      : "the installed flows are not what the policies say",
+    fix: "see the agent's log, and report it",
+  });
+}
 
 /** Reads the arguments. Faults: usage. */
 function requestOf({ args, options }: Shell): TraceRequest {

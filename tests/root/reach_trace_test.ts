@@ -60,8 +60,9 @@ Deno.test("trace shows each stage of the way beyond a pod's network", async () =
   const none = await trace("one/a1 10.96.9.9 --tcp 80");
   assertMatch(
     none.out,
-    /service: {2}denied {2}no rule of the host names 10\.96\.9\.9: is kube-proxy/,
+    /service: {2}denied {2}no rule of the host names 10\.96\.9\.9 for tcp 80: is kube-proxy/,
   );
+  assertStringIncludes(none.err, "no service answers at this address");
   const within = await trace("one/a1 one/a2 --tcp 8080");
   assertEquals([within.code, within.out.split(" ")[0]], [0, "allowed"], within.err);
   // The agent may notice it at once.

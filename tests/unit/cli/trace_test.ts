@@ -39,3 +39,15 @@ Deno.test("trace between two pods without a common network ends well, and says d
 Deno.test("trace fails where policies and switch differ", async () => {
   await assertRejects(() => run({ ...ALLOWED, isAgreed: false }), Fault, "do not agree");
 });
+
+Deno.test("trace of a service without a rule of the host says so, and not that rules are wrong", async () => {
+  const stages = [
+    { name: "switch", isAllowed: true, by: "its flows" },
+    { name: "service", isAllowed: false, by: "no rule" },
+  ] as const;
+  const denied = { ...ALLOWED, isAgreed: false, stages };
+  await assertRejects(() => run(denied), Fault, "no service answers at this address");
+  const [first, second] = stages;
+  const stopped = { ...denied, stages: [{ ...first, isAllowed: false }, second] };
+  await assertRejects(() => run(stopped), Fault, "policies and host do not agree");
+});
