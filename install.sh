@@ -16,6 +16,7 @@ TEST_TOOLS=(
   /usr/lib/cni/bridge:containernetworking-plugins tcpdump:tcpdump jq:jq openssl:openssl
   containerd:containerd runc:runc iptables:iptables podman:podman dnsmasq:dnsmasq-base
   prometheus:prometheus mandoc:mandoc zsh:zsh fish:fish
+  /lib/systemd/systemd:systemd
 )
 # Tools for tests/kube/build.sh, which builds Kubernetes once.
 KUBE_TOOLS=(
@@ -34,12 +35,23 @@ usage: ./install.sh COMMAND
   lab        build, then open a shell among many hosts in such namespaces; see "./install.sh lab --help"
   test       build, then run all tests in such namespaces; "./install.sh test tests/root/x_test.ts" runs some
   build      build dist/k8contivnet from this tree
-  install    install dist/k8contivnet on this host
-               --dry-run     print what would be done, and do nothing
-               --uninstall   remove what install created, and the cache; state and intent stay
+  install    install dist/k8contivnet on this host: in the kubelet's plugin folder, with links on the PATH,
+             a systemd unit if systemd is there, and the agent's settings in /etc/k8contivnet/agent.json,
+             which are kept once they are changed
+               --etcd URL    the agents' store, such as etcd://10.0.0.5:2379,10.0.0.6:2379/prod
+               --intent FILE copy it to /etc/k8contivnet; the agent applies it at each start
                --cni         install it as a CNI plugin, too: for containerd, CRI-O and podman; the
                              configuration only once the agent answers
+               --only exec|cni|agent   file and links, and no more than the exec plugin, what --cni
+                             adds, or unit and settings
+               --dry-run     print what would be done, and do nothing
+               --uninstall   remove what install created, and the cache; state and intent stay
+               --purge       with --uninstall: remove these, too, and the bridges of Open vSwitch, if no
+                             pod is attached
                --root DIR    install below DIR instead of /; no agent is asked there
+  upgrade    replace the installed file and unit by these, and start the agent again; pods stay connected.
+             If the new agent does not answer within 30 s, the old file comes back. --dry-run, --root DIR
+  deb        make a Debian package in dist/ of dist/k8contivnet
 
 try, lab, test and build install what is missing (Debian packages; Deno into .cache/) and say so first.
 They use sudo only where root is needed.
@@ -48,7 +60,8 @@ examples:
   ./install.sh try
   ./install.sh lab --hosts 3 sh -c 'pod h1 myContainer1; k8contivnet get attachments'
   ./install.sh build && sudo ./install.sh install
-  sudo ./install.sh install --cni
+  sudo ./install.sh install --cni --etcd etcd://10.0.0.5:2379/prod
+  sudo ./install.sh upgrade
   sudo ./install.sh install --uninstall
   ./install.sh install --root /tmp/image --dry-run
 END
@@ -456,276 +469,6 @@ run_tests() {
   [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }
 
-# ---- install on a host
-
-root='' dry='' cni=''
-PLUGINS=/usr/libexec/kubernetes/kubelet-plugins/net
-FOLDER=$PLUGINS/exec/k8contivnet
-FILE=$FOLDER/k8contivnet
-UNIT=/etc/systemd/system/k8contivnet.service
-CNI_CONFIG=/etc/cni/net.d/10-k8contivnet.conflist
-LINKS=(/usr/local/bin/{k8contivnet,netplugin,netdcli,kubectl-contiv})
-CNI_LINK=/opt/cni/bin/k8contivnet
-
-# Prints what is done, and does it unless this is a dry run: act MESSAGE -- COMMAND...
-act() {
-  local message=$1
-  shift 2
-  echo "${dry:+would }$message"
-  [ -n "$dry" ] || "$@"
-}
-
-has_systemd() { [ -x "$root/usr/lib/systemd/systemd" ] || [ -x "$root/lib/systemd/systemd" ]; }
-
-# Runs systemctl, if this installs to the machine itself and systemd is its init.
-systemctl_here() {
-  [ -z "$root" ] && [ -d /run/systemd/system ] || return 0
-  act "run systemctl $*" -- systemctl "$@"
-}
-
-# Fails if one of the paths has something that is not ours. Nothing has been changed by then.
-check_places() {
-  local link name
-  for name in "$root$FOLDER" "$root$PLUGINS/exec"; do
-    [ ! -h "$name" ] || fail "$name is a symbolic link, which kubelets skip; replace it with a real folder"
-  done
-  if [ -d "$root$FOLDER" ]; then
-    for name in "$root$FOLDER"/* "$root$FOLDER"/.[!.]*; do
-      [ ! -e "$name" ] && [ ! -h "$name" ] || [ "$name" = "$root$FILE" ] ||
-        fail "$name is in the plugin's folder but not installed by k8contivnet; move it away"
-    done
-  fi
-  if [ -e "$root$FILE" ] || [ -h "$root$FILE" ]; then
-    is_ours "$root$FILE" || fail "$root$FILE was not installed by k8contivnet; move it away"
-  fi
-  for link in "${LINKS[@]}" "$CNI_LINK"; do
-    [ ! -e "$root$link" ] && [ ! -h "$root$link" ] || is_our_link "$link" ||
-      fail "$root$link was not installed by k8contivnet; move it away"
-  done
-  for name in "$root$UNIT" "$root$CNI_CONFIG"; do
-    [ ! -e "$name" ] || is_ours "$name" || fail "$name was not installed by k8contivnet; move it away"
-  done
-}
-
-is_ours() { [ -f "$1" ] && head -c 400 "$1" | grep -aqE '^#.*k8contivnet|"type": "k8contivnet"'; }
-
-is_our_link() { [ -h "$root$1" ] && [ "$(readlink "$root$1")" = "$FILE" ]; }
-
-# Copies file $1 to $2 with mode $3, by a temporary file beside it and a rename.
-place() {
-  local new
-  mkdir -p "$root${2%/*}"
-  new=$(mktemp "$root${2%/*}/.k8contivnet.XXXXXX")
-  cp "$1" "$new"
-  chmod "$3" "$new"
-  sync "$new"
-  mv -f "$new" "$root$2"
-}
-
-# Succeeds if the host's env has -S, or if --root has no env yet.
-env_splits() {
-  if [ -z "$root" ]; then
-    /usr/bin/env -S A=a
-  elif [ -e "$root/usr/bin/env" ]; then
-    chroot "$root" /usr/bin/env -S A=a
-  fi >/dev/null 2>&1
-}
-
-# Prepares the file to install. The first line of dist/k8contivnet needs an env with -S; on a host without
-# (coreutils before 8.30, BusyBox) the copy begins with #!/bin/sh. It has the same length, as the launcher
-# finds the program by its offset.
-prepare_file() {
-  local line
-  file=dist/k8contivnet
-  if env_splits; then return; fi
-  file=$(mktemp "${TMPDIR:-/tmp}/k8contivnet-file.XXXXXX")
-  to_delete=$file
-  IFS= read -r line <dist/k8contivnet
-  { printf '%-*s\n' "${#line}" '#!/bin/sh' && tail -n +2 dist/k8contivnet; } >"$file"
-}
-
-# Puts the file in the plugin's folder. A kubelet that starts meanwhile sees either the folder with the
-# file, or no folder; it never sees anything else beside or in it.
-place_plugin() {
-  local new
-  mkdir -p "$root$PLUGINS/exec"
-  new=$(mktemp -d "$root$PLUGINS/.k8contivnet.XXXXXX")
-  cp "$file" "$new/k8contivnet"
-  chmod 755 "$new" "$new/k8contivnet"
-  sync "$new/k8contivnet"
-  if [ -d "$root$FOLDER" ]; then
-    mv -f "$new/k8contivnet" "$root$FILE"
-    rmdir "$new"
-  else
-    mv -T "$new" "$root$FOLDER"
-  fi
-}
-
-link_to_plugin() {
-  mkdir -p "$root${1%/*}"
-  ln -sfn "$FILE" "$root$1"
-}
-
-same() { cmp -s "$1" "$root$2"; }
-
-install_here() {
-  [ -f dist/k8contivnet ] || fail "dist/k8contivnet is missing; run \"./install.sh build\" first"
-  check_places
-  local changed='' link file
-  prepare_file
-  if ! same "$file" "$FILE"; then
-    changed=yes
-    act "install the file at $root$FILE" -- place_plugin
-  fi
-  for link in "${LINKS[@]}"; do
-    is_our_link "$link" || act "link $root$link to it" -- link_to_plugin "$link"
-  done
-  if has_systemd && ! same .ci/k8contivnet.service "$UNIT"; then
-    act "install the unit at $root$UNIT" -- place .ci/k8contivnet.service "$UNIT" 644
-    systemctl_here daemon-reload
-  fi
-  [ -z "$changed" ] || ! has_systemd || systemctl_here try-restart k8contivnet
-  # Last, because container runtimes use a configuration as soon as it is there.
-  if [ -n "$cni" ]; then install_cni; fi
-  [ -n "$dry" ] || echo "installed; start the agent with \"systemctl enable --now k8contivnet\"" \
-    "or \"k8contivnet netplugin\""
-}
-
-install_cni() {
-  local name
-  is_our_link "$CNI_LINK" || act "link $root$CNI_LINK to it" -- link_to_plugin "$CNI_LINK"
-  for name in "$root${CNI_CONFIG%/*}"/*; do
-    case $name in
-      "$root$CNI_CONFIG") ;;
-      *.conf | *.conflist | *.json)
-        if is_our_config "$name"; then
-          act "remove $name, an older configuration of k8contivnet" -- rm -f "$name"
-        elif [[ ${name##*/} < ${CNI_CONFIG##*/} ]]; then
-          say "note: $name sorts before ${CNI_CONFIG##*/}, so container runtimes use that network"
-        fi
-        ;;
-    esac
-  done
-  if [ -e "$root$CNI_CONFIG" ] && grep -q cniVersions "$root$CNI_CONFIG"; then return; fi
-  [ -n "$root$dry" ] || await_agent
-  act "install the CNI configuration at $root$CNI_CONFIG" -- place <(cni_config) "$CNI_CONFIG" 644
-}
-
-# Succeeds if configuration $1 calls no other plugin than k8contivnet.
-is_our_config() {
-  local types
-  types=$(grep -o '"type"[[:space:]]*:[[:space:]]*"[^"]*"' "$1" 2>/dev/null | sed 's/.*"\([^"]*\)"$/\1/' | sort -u) || return 1
-  [ "$types" = k8contivnet ]
-}
-
-# Waits until the agent answers a STATUS of CNI; fails with its reason.
-await_agent() {
-  local tries answer
-  for ((tries = 0; tries < 30; tries++)); do
-    if answer=$(cni_status 2>&1); then return; fi
-    # Only an agent that systemd has just started again is worth waiting for.
-    if [ -z "${changed-}" ] || [ ! -d /run/systemd/system ]; then break; fi
-    sleep 1
-  done
-  answer=$(sed -n 's/.*"msg":"\([^"]*\)".*/\1/p' <<<"$answer")
-  fail "the CNI configuration is not installed, because pods would fail: ${answer:-the agent does not answer};" \
-    "start the agent, then run \"./install.sh install --cni\" again"
-}
-
-cni_status() {
-  CNI_COMMAND=STATUS CNI_PATH=/opt/cni/bin "$FILE" \
-    <<<'{"cniVersion":"1.1.0","name":"k8contivnet","type":"k8contivnet"}'
-}
-
-# Removes what makes container runtimes call the file as a CNI plugin: the configuration first.
-remove_cni() {
-  local path
-  for path in "$CNI_CONFIG" "$CNI_LINK"; do remove_path "$path"; done
-}
-
-remove_path() {
-  if [ -e "$root$1" ] || [ -h "$root$1" ]; then act "remove $root$1" -- rm -f "$root$1"; fi
-}
-
-# "cniVersions" is for runtimes that know version 1.1.0 of CNI; the others read "cniVersion".
-cni_config() {
-  cat <<'END'
-{
-  "cniVersion": "1.0.0",
-  "cniVersions": ["0.4.0", "1.0.0", "1.1.0"],
-  "name": "k8contivnet",
-  "plugins": [
-    {
-      "type": "k8contivnet",
-      "capabilities": { "io.kubernetes.cri.pod-annotations": true, "dns": true, "ips": true, "mac": true, "portMappings": true }
-    }
-  ]
-}
-END
-}
-
-uninstall_here() {
-  check_places
-  local path
-  [ ! -e "$root$UNIT" ] || systemctl_here disable --now k8contivnet
-  remove_cni
-  remove_reach
-  for path in "$UNIT" "${LINKS[@]}"; do remove_path "$path"; done
-  [ ! -d "$root$FOLDER" ] || act "remove $root$FOLDER" -- remove_plugin
-  [ ! -d "$root/var/cache/k8contivnet" ] ||
-    act "remove $root/var/cache/k8contivnet" -- rm -rf "$root/var/cache/k8contivnet"
-  [ -n "$dry" ] || echo "uninstalled; state in /var/lib/k8contivnet and settings in /etc/default/k8contivnet are kept, if any"
-}
-
-# Removes what a distributed gateway has on this machine: first the way into its stack, then what guards it.
-remove_reach() {
-  [ -z "$root" ] || return 0
-  local port
-  if command -v ovs-vsctl >/dev/null; then
-    for port in $(ovs-vsctl --timeout=5 --bare --columns=name find port external_ids:k8contivnet-kind=host 2>/dev/null); do
-      act "remove port $port of Open vSwitch" -- ovs-vsctl --timeout=5 --if-exists del-port "$port"
-    done
-  fi
-  command -v nft >/dev/null || return 0
-  local table
-  for table in k8contivnet-egress k8contivnet; do
-    if nft list table ip "$table" >/dev/null 2>&1; then
-      act "remove table ip $table of nftables" -- nft delete table ip "$table"
-    fi
-  done
-}
-
-# Removes the plugin's folder in one step, because a kubelet fails on an empty one, and then the empty
-# folders above it.
-remove_plugin() {
-  local old
-  old=$(mktemp -d "$root$PLUGINS/.k8contivnet.XXXXXX")
-  mv "$root$FOLDER" "$old"
-  rm -rf "$old"
-  (cd "$root/usr/libexec" && rmdir -p --ignore-fail-on-non-empty "${PLUGINS#/usr/libexec/}/exec")
-}
-
-install_command() {
-  local what=install_here
-  while [ $# -gt 0 ]; do
-    case $1 in
-      --dry-run) dry=yes ;;
-      --uninstall) what=uninstall_here ;;
-      --cni) cni=yes ;;
-      --root | --root=*)
-        if [ "$1" = --root ]; then shift; fi
-        [ -n "${1+${1#--root=}}" ] || fail "--root needs a folder"
-        root=$(cd "$given" && realpath -m -- "${1#--root=}")
-        ;;
-      *) fail "unknown argument \"$1\"; see \"./install.sh -h\"" ;;
-    esac
-    shift
-  done
-  [ "$root" != / ] || root=
-  [ -n "$root$dry" ] || [ "$(id -u)" = 0 ] || fail "install needs root; run it with sudo"
-  "$what"
-}
-
 main() {
   local command=${1-}
   [ $# -eq 0 ] || shift
@@ -735,7 +478,11 @@ main() {
     lab) lab "$@" ;;
     test) run_tests "$@" ;;
     build) build ;;
-    install) install_command "$@" ;;
+    install | upgrade | deb)
+      # shellcheck source=.ci/install_host.sh
+      . .ci/install_host.sh
+      "${command}_command" "$@"
+      ;;
     -h | --help | help) usage ;;
     '') usage >&2; exit 2 ;;
     *) say "unknown command \"$command\""; usage >&2; exit 2 ;;
@@ -751,6 +498,7 @@ to_delete=
 kube_build=
 libcni_build=
 lane_pids=()
-trap 'clean_up; stop_lanes; stop_build; rm -f "$log" "$to_delete"' EXIT
+undo_upgrade=:
+trap '$undo_upgrade; clean_up; stop_lanes; stop_build; rm -f "$log"; [ -z "$to_delete" ] || rm -rf "$to_delete"' EXIT
 trap 'exit 130' INT TERM HUP
 main "$@"

@@ -6,6 +6,7 @@ import type { CniInput } from "../cni/cni_types.ts";
 import { pause } from "../util/async/pause.ts";
 import { Fault, faultFrom, isUnreachable, systemWords } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
+import { systemClock } from "../util/clock.ts";
 import type { HealthAnswer } from "./api.ts";
 import { EventLog } from "./event_log.ts";
 import { keepEvents, restoreEvents } from "./saved_events.ts";
@@ -21,6 +22,7 @@ import { listenPrivately, type PrivateListener } from "./server/private_socket.t
 import { RequestGate } from "./server/request_gate.ts";
 import { answer } from "./server/server.ts";
 import { TeardownNotes } from "./server/teardown_notes.ts";
+import { LoopProgress, reportTo } from "./service_manager.ts";
 import { startLoops } from "./start_loops.ts";
 import { Intents } from "./store/intents.ts";
 import { join } from "./store/join.ts";
@@ -49,6 +51,12 @@ export async function runAgent(
   const metrics = await openMetrics(options, { gate, log, events });
   stack.use(metrics);
   const front = stack.use(await serveAt(socket, { listener, gate, log }));
+  const progress = new LoopProgress(systemClock);
+  const manager = reportTo(options.serviceManager, {
+    ...{ progress, log },
+    startsWith: () => gate.waitsFor ?? "",
+  });
+  manager?.keep(signal);
   const snapshot = isShared(options) ? new Snapshot(stateDir, log) : undefined;
   const store = await openStoreCache(options, { snapshot, gate, stack, metrics });
   if (signal.aborted) return; // reading a large store takes long
@@ -56,7 +64,8 @@ export async function runAgent(
   const drivers = openDrivers(options, stack);
   const hasCluster = options.kube !== undefined;
   const meter = metrics?.meter;
-  const agent = wireAgent({ options, drivers, store, intents, log, hasCluster, meter }, stack);
+  const parts = { options, drivers, store, intents, log, hasCluster, meter, progress };
+  const agent = wireAgent(parts, stack);
   const { unmatched } = agent.sandboxes;
   metrics?.follow({ ...agent, host: options.hostLabel, switch: drivers.switch, unmatched });
   if (options.logsDrops) await startDropLog(options, agent, log, stack);
@@ -106,6 +115,7 @@ export async function runAgent(
   agent.memoryTrim.note();
   await notes.handle(); // of callers that gave up just before requests were answered
   log.info("agent ready", { host: options.hostLabel, socket });
+  manager?.ready();
   const stopped = new Promise<void>((done) => {
     stopping.addEventListener("abort", () => done());
     if (stopping.aborted) done();

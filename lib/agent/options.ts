@@ -4,6 +4,7 @@ import type { DriverOptions } from "./drivers.ts";
 import type { HistoryLimit } from "./store/history_limit.ts";
 import type { ListenOptions } from "./metrics/listen_address.ts";
 import type { KubeOptions } from "./kube/kube_options.ts";
+import type { ServiceManagerOptions } from "./service_manager.ts";
 
 /** Options of the agent from flags, environment and configuration file. */
 export interface AgentOptions extends DriverOptions {
@@ -35,6 +36,8 @@ export interface AgentOptions extends DriverOptions {
   /** Which revisions of the intent are kept. */
   readonly history: HistoryLimit;
   readonly version: string;
+  /** The service manager that started the agent, if any. */
+  readonly serviceManager?: ServiceManagerOptions;
 }
 
 /** Reports whether other hosts use the store, too. */

@@ -48,6 +48,7 @@ import { reconcileOnce } from "./reconcile/reconcile.ts";
 import { listItems } from "./server/list_items.ts";
 import { answerVerb } from "./server/pod_verbs.ts";
 import { SetupCounter } from "./server/setup_counter.ts";
+import { LoopProgress } from "./service_manager.ts";
 import type { Intents } from "./store/intents.ts";
 import type { StoreCache } from "./store/store_cache.ts";
 
@@ -78,12 +79,15 @@ export interface AgentParts {
   readonly hasCluster?: boolean;
   /** @default systemClock */
   readonly clock?: Clock;
+  /** Of the reconcile loop. */
+  readonly progress?: Pick<LoopProgress, "note">;
 }
 
 /** Composes the agent; `stack` disposes of what it holds. */
 export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDisposableStack) {
   const { options, drivers, store, intents, log, clock = systemClock } = parts;
   const measured = measuredBy(parts.meter);
+  const { progress = new LoopProgress(clock) } = parts;
   const host = options.hostLabel;
   const { switch: ovs, links, warmLinks, runtimes } = drivers;
 
@@ -215,7 +219,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
     loops: {
       reconcile: {
         reconcileOnce: () => measured.reconciliation(() => reconcileOnce(reconcileDeps)),
-        ...{ gracePeriod, reconcileSignal, memoryTrim, log },
+        ...{ gracePeriod, reconcileSignal, memoryTrim, progress, log },
       },
       fabric: {
         ...{ fabric: surroundings, fabricSignal, memoryTrim },

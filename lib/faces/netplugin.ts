@@ -1,6 +1,7 @@
 // The command line of the host agent: parses the flags and runs the agent until SIGTERM or SIGINT.
 
 import { runAgent } from "../agent/main.ts";
+import { serviceManagerFrom } from "../agent/service_manager.ts";
 import { installFaultHooks } from "../util/fault_hooks.ts";
 import { FAULT_CODES, faultFrom } from "../util/errors.ts";
 import { createLog, type Log, type LogLevel } from "../util/log.ts";
@@ -23,7 +24,9 @@ export async function netpluginMain(args: readonly string[]): Promise<number> {
       format: one(flags, "log-format") as "text" | "json",
     });
     await injectFaults(log);
-    await runAgent(await agentOptionsFrom(flags), log, stopSignal());
+    const serviceManager = serviceManagerFrom((name) => Deno.env.get(name), Deno.pid);
+    const options = { ...await agentOptionsFrom(flags), ...serviceManager && { serviceManager } };
+    await runAgent(options, log, stopSignal());
     return 0;
   } catch (error) {
     const fault = faultFrom(error);

@@ -9,6 +9,7 @@ const HOUSE = new URL("../..", import.meta.url).pathname;
 const EXEC = "usr/libexec/kubernetes/kubelet-plugins/net/exec";
 const FILE = `${EXEC}/k8contivnet/k8contivnet`;
 const UNIT = "etc/systemd/system/k8contivnet.service";
+const SETTINGS = "etc/k8contivnet/agent.json";
 
 function installSh(...words: string[]): Promise<Ended> {
   return installFrom(HOUSE, ...words);
@@ -42,14 +43,16 @@ function added(before: readonly string[], after: readonly string[]): string[] {
   return after.filter((line) => !before.includes(line));
 }
 
-Deno.test("install puts file, links and unit in their places, and nothing else", async () => {
+Deno.test("install puts file, links, unit and settings in their places, and nothing else", async () => {
   await using dir = await tempDir();
   await makeHostRoot(`${dir}`);
   const before = await snapshot(`${dir}`);
   const { code, err } = await installSh("install", "--root", `${dir}`);
   assertEquals({ code, err }, { code: 0, err: "" });
   assertEquals(added(before, await snapshot(`${dir}`)), [
+    `d 755 etc/k8contivnet`,
     `d 755 ${EXEC}/k8contivnet`,
+    `f 644 ${SETTINGS}`,
     `f 644 ${UNIT}`,
     `f 755 ${FILE}`,
     ...["k8contivnet", "kubectl-contiv", "netdcli", "netplugin"].map((name) =>
@@ -83,7 +86,7 @@ Deno.test("install --uninstall leaves the host as it was before", async () => {
   await makeHostRoot(`${dir}`);
   const before = await snapshot(`${dir}`);
   await installSh("install", "--root", `${dir}`);
-  assertEquals(added(before, await snapshot(`${dir}`)).length, 7);
+  assertEquals(added(before, await snapshot(`${dir}`)).length, 9);
   const { code, err } = await installSh("install", "--uninstall", "--root", `${dir}`);
   assertEquals({ code, err }, { code: 0, err: "" });
   assertEquals(await snapshot(`${dir}`), before);
@@ -161,10 +164,124 @@ Deno.test("install --cni without an agent installs no configuration and says why
   assertMatch(err, /^install\.sh: the CNI configuration is not installed[^\n]+; start the agent/m);
 });
 
-Deno.test("install without systemd brings no unit", async () => {
+Deno.test("install without systemd brings no unit, and says how to start the agent", async () => {
+  await using dir = await tempDir();
+  const { out } = await installSh("install", "--root", `${dir}`);
+  assertStringIncludes(out, `start the agent with "k8contivnet netplugin --config /${SETTINGS}"`);
+  assertEquals((await snapshot(`${dir}`)).filter((line) => line.includes("systemd")), []);
+});
+
+const parts: readonly (readonly [string, readonly string[]])[] = [
+  ["exec", []],
+  ["cni", ["etc/cni/net.d/10-k8contivnet.conflist", "opt/cni/bin/k8contivnet"]],
+  ["agent", [SETTINGS, UNIT]],
+];
+
+for (const [part, paths] of parts) {
+  Deno.test(`install --only ${part} brings file, links and ${paths.join(", ") || "no more"}`, async () => {
+    await using dir = await tempDir();
+    await makeCniRoot(`${dir}`);
+    const before = await snapshot(`${dir}`);
+    const { code, err } = await installSh("install", `--only=${part}`, "--root", `${dir}`);
+    assertEquals({ code, err }, { code: 0, err: "" });
+    const files = added(before, await snapshot(`${dir}`)).filter((line) => !line.startsWith("d"));
+    const links = ["k8contivnet", "kubectl-contiv", "netdcli", "netplugin"];
+    const expected = [FILE, ...links.map((name) => `usr/local/bin/${name}`), ...paths];
+    assertEquals(files.map((line) => line.split(" ")[2]).sort(), expected.sort());
+    await installSh("install", "--uninstall", "--root", `${dir}`);
+    assertEquals(await snapshot(`${dir}`), before);
+  });
+}
+
+Deno.test("settings: --etcd and --intent are written, changed, and kept once somebody has changed them", async () => {
+  await using dir = await tempDir();
+  await using files = await tempDir();
+  await makeHostRoot(`${dir}`);
+  const before = await snapshot(`${dir}`);
+  const intent = `{"Tenants": []}`;
+  await Deno.writeTextFile(`${files}/my intent.json`, intent);
+  const settings = async () => JSON.parse(await Deno.readTextFile(`${dir}/${SETTINGS}`));
+  const install = (...words: string[]) => installSh("install", ...words, "--root", `${dir}`);
+  const etcd = "etcd://10.0.0.5:2379,10.0.0.6:2379/prod";
+  assertEquals((await install("--etcd", etcd)).err, "");
+  assertEquals(await settings(), { store: etcd });
+  assertEquals((await install("--intent", `${files}/my intent.json`)).err, "");
+  assertEquals(await settings(), { store: etcd, intent: "/etc/k8contivnet/intent.json" });
+  assertEquals(await Deno.readTextFile(`${dir}/etc/k8contivnet/intent.json`), intent);
+  assertEquals((await install()).err, "");
+  assertEquals((await settings()).store, etcd);
+  await Deno.writeTextFile(`${dir}/${SETTINGS}`, `{"store": "${etcd}", "docker": "none"}`);
+  const { err } = await install("--etcd=etcds://other:2379");
+  assertMatch(
+    err,
+    /has been changed and is kept; add this to it: +"store": "etcds:\/\/other:2379"/,
+  );
+  assertEquals(await settings(), { store: etcd, docker: "none" });
+  await installSh("install", "--uninstall", "--root", `${dir}`);
+  assertEquals(await settings(), { store: etcd, docker: "none" });
+  await installSh("install", "--uninstall", "--purge", "--root", `${dir}`);
+  assertEquals(await snapshot(`${dir}`), before);
+});
+
+const refusals: readonly (readonly [readonly string[], RegExp])[] = [
+  [["--only", "cri"], /--only cri: it can be exec, cni or agent/],
+  [["--etcd", "http://x"], /is not the URL of an etcd; it is etcd:\/\/HOST/],
+  [["--etcd", `etcd://x","y":"z`], /is not the URL of an etcd/],
+  [["--etcd"], /--etcd needs a URL/],
+  [["--intent", "/nowhere.json"], /--intent \/nowhere\.json: there is no such file/],
+  [["--intent", "/etc/passwd"], /ends with \.json, \.yaml or \.yml/],
+  [["--intent", `${HOUSE}deno.json`], /is refused, and nothing is changed: /],
+  [["--only", "cni", "--etcd", "etcd://x:2379"], /are the agent's settings/],
+  [["--only", "exec", "--cni"], /--cni and --only exec exclude each other/],
+  [["--purge"], /--purge goes with --uninstall/],
+];
+
+for (const [words, says] of refusals) {
+  Deno.test(`install ${words.join(" ").replace(HOUSE, "")} is refused, and changes nothing`, async () => {
+    await using dir = await tempDir();
+    await makeHostRoot(`${dir}`);
+    const before = await snapshot(`${dir}`, true);
+    const { code, err } = await installSh("install", "--root", `${dir}`, ...words);
+    assertEquals(code, 1);
+    assertMatch(err, says);
+    assertEquals(await snapshot(`${dir}`, true), before);
+  });
+}
+
+Deno.test("upgrade replaces file and unit of 0.1.0, and adds settings; --dry-run changes nothing", async () => {
+  await using dir = await tempDir();
+  await makeHostRoot(`${dir}`);
+  assertMatch((await installSh("upgrade", "--root", `${dir}`)).err, /k8contivnet is not installed/);
+  await installSh("install", "--root", `${dir}`);
+  const expected = await snapshot(`${dir}`);
+  await Deno.remove(`${dir}/etc/k8contivnet`, { recursive: true });
+  await writeVariant(`${dir}/${FILE}`, "exit 0");
+  const unit = `# Made by k8contivnet's install.sh\n[Service]\nExecStart=/${FILE} netplugin\n`;
+  await Deno.writeTextFile(`${dir}/${UNIT}`, unit);
+  const before = await snapshot(`${dir}`, true);
+  const { out } = await installSh("upgrade", "--dry-run", "--root", `${dir}`);
+  assertMatch(out, /^(would [^\n]+\n){3}$/);
+  assertEquals(await snapshot(`${dir}`, true), before);
+  const { code, err } = await installSh("upgrade", "--root", `${dir}`);
+  assertEquals({ code, err }, { code: 0, err: "" });
+  assertEquals(await snapshot(`${dir}`), expected);
+  await run("cmp", [DIST, `${dir}/${FILE}`]);
+});
+
+Deno.test("of two at work on one root, the later one is refused; what a killed one left is removed", async () => {
   await using dir = await tempDir();
   await installSh("install", "--root", `${dir}`);
-  assertEquals((await snapshot(`${dir}`)).filter((line) => line.includes("systemd")), []);
+  const before = await snapshot(`${dir}`);
+  const plugins = `${dir}/usr/libexec/kubernetes/kubelet-plugins/net`;
+  const words = [plugins, `${HOUSE}install.sh`, "install", "--root", `${dir}`];
+  const { code, err } = await start(["flock", ...words], {
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin" },
+  });
+  assertEquals(code, 1);
+  assertMatch(err, /another install\.sh is at work/);
+  await Deno.mkdir(`${plugins}/.k8contivnet.abcdef`);
+  await installSh("install", "--root", `${dir}`);
+  assertEquals(await snapshot(`${dir}`), before);
 });
 
 Deno.test("install twice changes nothing the second time", async () => {
@@ -183,12 +300,12 @@ Deno.test("install --dry-run says what it would do and changes nothing", async (
   const before = await snapshot(`${dir}`, true);
   const { code, out } = await installSh("install", "--dry-run", "--root", `${dir}`);
   assertEquals(code, 0);
-  assertMatch(out, /^(would [^\n]+\n){6}$/);
+  assertMatch(out, /^(would [^\n]+\n){7}$/);
   assertEquals(await snapshot(`${dir}`, true), before);
   await installSh("install", "--root", `${dir}`);
   const installed = await snapshot(`${dir}`, true);
   const undo = await installSh("install", "--dry-run", "--uninstall", "--root", `${dir}`);
-  assertMatch(undo.out, /^(would remove [^\n]+\n){6}$/);
+  assertMatch(undo.out, /^(would remove [^\n]+\n){7}$/);
   assertEquals(await snapshot(`${dir}`, true), installed);
 });
 

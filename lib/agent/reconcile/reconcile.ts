@@ -83,18 +83,21 @@ export interface ReconcileLoopDeps {
   readonly gracePeriod: Pick<GracePeriod, "nextDueMs">;
   readonly reconcileSignal: Notifier;
   readonly memoryTrim: Pick<Debounce, "note">;
+  /** Notes that the loop goes round, for the service manager's watchdog. */
+  readonly progress: { readonly note: () => void };
   readonly log: Pick<Log, "info" | "error">;
 }
 
 /** Reconciles until `signal` aborts; the agent's start has reconciled just before. */
 export async function reconcile(deps: ReconcileLoopDeps, signal: AbortSignal): Promise<void> {
-  const { gracePeriod, reconcileSignal, memoryTrim, log } = deps;
+  const { gracePeriod, reconcileSignal, memoryTrim, progress, log } = deps;
   let lastProblem = "";
   while (true) {
     // A burst of notifications is one reconciliation: set-ups would have to wait for each.
     await pause(GATHER_MS, signal);
     if (signal.aborted) return;
     let problem = "";
+    progress.note();
     const failed = await inScope("reconcile", deps.reconcileOnce).catch((error) => {
       problem = `reconciliation failed: ${faultFrom(error).message}`;
       return 1;
@@ -104,6 +107,7 @@ export async function reconcile(deps: ReconcileLoopDeps, signal: AbortSignal): P
     if (problem === "" && lastProblem !== "") log.info("reconciliation works again");
     lastProblem = problem;
     memoryTrim.note();
+    progress.note();
     const dueMs = gracePeriod.nextDueMs() ?? PERIOD_MS;
     const withinMs = failed ? PERIOD_AFTER_FAILURE_MS : Math.min(PERIOD_MS, dueMs);
     await reconcileSignal.wait({ withinMs: Math.max(withinMs, SHORTEST_MS), signal });

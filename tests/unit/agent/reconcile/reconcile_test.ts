@@ -279,6 +279,7 @@ Deno.test("the loop logs a lasting problem once, and that it is over", async () 
     gracePeriod: { nextDueMs: () => undefined },
     reconcileSignal,
     memoryTrim: { note: () => {} },
+    progress: { note: () => {} },
     log: createLog({ write: (line) => void logged.push(line.slice(25)) }),
   }, stopping.signal);
   assertEquals(logged, [
