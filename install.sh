@@ -51,7 +51,6 @@ usage: ./install.sh COMMAND
                --root DIR    install below DIR instead of /; no agent is asked there
   upgrade    replace the installed file and unit by these, and start the agent again; pods stay connected.
              If the new agent does not answer within 30 s, the old file comes back. --dry-run, --root DIR
-  deb        make a Debian package in dist/ of dist/k8contivnet
 
 try, lab, test and build install what is missing (Debian packages; Deno into .cache/) and say so first.
 They use sudo only where root is needed.
@@ -478,7 +477,7 @@ main() {
     lab) lab "$@" ;;
     test) run_tests "$@" ;;
     build) build ;;
-    install | upgrade | deb)
+    install | upgrade)
       # shellcheck source=.ci/install_host.sh
       . .ci/install_host.sh
       "${command}_command" "$@"

@@ -1,5 +1,5 @@
 #!/bin/bash
-# install_host.sh: what install.sh sources for its commands "install", "upgrade" and "deb".
+# install_host.sh: what install.sh sources for its commands "install" and "upgrade".
 #
 # shellcheck disable=SC2034,SC2154 # variables of install.sh, set here or there
 set -euo pipefail
@@ -513,7 +513,7 @@ agent_socket() {
 
 fail_upgrade() {
   local why
-  why=$(journalctl -u k8contivnet -n 20 -o cat --no-pager 2>/dev/null | grep -v '^k8contivnet.service: ' | tail -n 1)
+  why=$(journalctl _SYSTEMD_UNIT=k8contivnet.service -n 1 -o cat --no-pager 2>/dev/null) || why=
   undo_upgrade
   fail "the new agent did not answer within $ANSWER_SECONDS s${why:+ (${why%.})}; $restored; see \"journalctl -u k8contivnet\""
 }
