@@ -31,8 +31,6 @@ export function parseCniLine(line: string): CniCaller | undefined {
   return pid === undefined ? undefined : { pid: Number(pid) };
 }
 
-/** An environment may be longer than anything that is used of it: pods' services are in those of containers. */
-const ENVIRONMENT_LIMIT = 256 * 1024;
 const COMMAND = /^(?:ADD|DEL|CHECK|GC|STATUS)$/;
 const VALUE = /^[A-Za-z0-9_.:;,=/@%+-]{0,4000}$/;
 
@@ -80,7 +78,7 @@ export async function answerCniCall(
   launcher: ProcessFiles,
   answerer: CniAnswerer,
 ): Promise<string | undefined> {
-  const variables = parseVariables(launcher.environment(ENVIRONMENT_LIMIT) ?? "");
+  const variables = parseVariables(launcher.environment() ?? "");
   if (!variables) return undefined;
   const config = await takeConfig(place, launcher);
   if (config === undefined) return undefined;

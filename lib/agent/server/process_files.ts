@@ -16,8 +16,8 @@ export interface OpenPipe extends Disposable {
 
 /** What is read of a process. */
 export interface ProcessFiles {
-  /** Returns the environment that it was started with, NUL after each variable, if it has at most `limit` bytes. */
-  environment(limit: number): string | undefined;
+  /** Returns the environment that it was started with, NUL after each variable; undefined above 64 KiB. */
+  environment(): string | undefined;
   /** Opens the pipe that is its file `fd`; undefined if that is something else, as is a FIFO with a name. */
   openPipe(fd: number): OpenPipe | undefined;
 }
@@ -26,21 +26,23 @@ export interface ProcessFiles {
 export function filesOf(pid: number): ProcessFiles {
   const libc = openLibc();
   return {
-    environment: (limit) => readStart(libc, `/proc/${pid}/environ`, limit),
+    environment: () => readSmall(libc, `/proc/${pid}/environ`),
     openPipe: (fd) => openPipe(libc, `/proc/${pid}/fd/${fd}`),
   };
 }
 
-/** Returns a file of at most `limit` bytes as text; undefined if it is longer, or cannot be read. */
-function readStart(libc: Libc, path: string, limit: number): string | undefined {
+/** For all that is read: a new one of this size takes 0.1 ms. As much as a pipe holds by default. */
+const part = new Uint8Array(65_536);
+
+/** Returns a file that fits into `part` as text; undefined if it is longer, or cannot be read. */
+function readSmall(libc: Libc, path: string): string | undefined {
   const file = libc.open(cString(path), READ_AT_ONCE, 0);
   if (file < 0) return undefined;
   try {
-    const bytes = new Uint8Array(limit + 1);
-    for (let length = 0; length <= limit;) {
-      const count = libc.read(file, bytes.subarray(length), BigInt(limit + 1 - length));
+    for (let length = 0; length < part.length;) {
+      const count = libc.read(file, part.subarray(length), BigInt(part.length - length));
       if (count < 0) return undefined;
-      if (count === 0) return new TextDecoder().decode(bytes.subarray(0, length));
+      if (count === 0) return new TextDecoder().decode(part.subarray(0, length));
       length += count;
     }
     return undefined;
@@ -60,9 +62,6 @@ function openPipe(libc: Libc, path: string): OpenPipe | undefined {
     [Symbol.dispose]: () => void libc.close(file),
   };
 }
-
-/** As much as a pipe holds by default. */
-const part = new Uint8Array(65_536);
 
 function readPart(libc: Libc, file: number): Uint8Array | "later" | "end" {
   try {
