@@ -171,8 +171,11 @@ k8c_pod_ask() {
 # configuration as standard input: the caller's own, if the agent has not begun to read it.
 k8c_cni_ask() {
   { { :; } 8<&0; } 2>/dev/null || return 0
+  # In a process namespace of its own, this process has another number in the /proc that shows the agent.
+  k8c_self=$$
+  [ /proc/self/ -ef "/proc/$$/" ] || read -r k8c_self _ </proc/self/stat || return 0
   # Not file 0: while a built-in reads from another file, that one is file 0.
-  k8c_ask "$1" "$2" "cni $$" 8<&0
+  k8c_ask "$1" "$2" "cni $k8c_self" 8<&0
   [ -n "$k8c_sent" ] || return 0
   case $k8c_answer in
     "0 ") exit 0 ;;
