@@ -102,7 +102,7 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
     watchDrops: (take) => watchDrops(place, take),
     links: limited("the kernel", hooked("links", links, ["close"]), limitMs),
     reachSwitch: limited("Open vSwitch", hooked("reach", openReachSwitch(place)), limitMs),
-    hostStack: limited("the kernel", hooked("stack", hostStack, ["close"]), limitMs),
+    hostStack: limited("the kernel", hooked("stack", hostStack, ["onChange", "close"]), limitMs),
     warmLinks: warmLinks &&
       limited("the kernel", hooked("warm-links", warmLinks, ["close"]), limitMs),
     runtimes: limited("the container runtime", hooked("runtimes", runtimes, ["follow"]), limitMs),

@@ -138,7 +138,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
   });
   const reach = new ReachSync({
     ...{ host, store, driver: drivers.reachSwitch, stack: drivers.hostStack, tags, mtus, fabric },
-    ...{ flags: options, policyVlans: drivers.policyVlans, log },
+    ...{ flags: options, policyVlans: drivers.policyVlans, log, reconcileSignal },
     egressGuards: () => policies.egressGuards(),
   });
   // What a network needs on this host beside its ports. Its flows to the host name the fabric's ports.

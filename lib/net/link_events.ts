@@ -32,6 +32,8 @@ export interface LinkEvents {
 export interface StackEvents {
   /** Reports whether something may have changed since the last call. */
   take(): boolean;
+  /** Resolves with true as soon as there is any notification to take, with false after `limitMs`. */
+  wait(limitMs: number): Promise<boolean>;
   /** Ends the subscription. */
   close(): void;
 }

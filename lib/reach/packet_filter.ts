@@ -23,6 +23,8 @@ export interface PacketFilter {
   readonly name: string;
   /** Sets, maps and chains, as `nft -f` reads them inside of the table. */
   readonly definition: string;
+  /** A definition that forwards nothing, in force while a table that is lost is made anew. */
+  readonly closed?: string;
   readonly elements: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -34,9 +36,20 @@ export function packetFilterOf(model: ReachModel): PacketFilter {
   return {
     name: FILTER_NAME,
     definition: definitionOf(model),
+    closed: CLOSED,
     elements: elementsOf(model),
   };
 }
+
+// A connection that begins while the rules are made would keep its pod's own address for as long as it lasts: chains,
+// rules and elements of sets come into force one after the other.
+const CLOSED = `
+chain forward {
+  type filter hook forward priority filter - 5; policy accept;
+  iifname "${HOST_PORT}" drop
+  oifname "${HOST_PORT}" drop
+}
+`.trim();
 
 function elementsOf(
   { networks, others, serviceCidrs, aliasRange }: ReachModel,

@@ -97,6 +97,13 @@ export class MemoryHostStack implements HostStack {
     return this.recorder.run("hasDrifted", [], () => this.drifted);
   }
 
+  /** Does what a notification of the kernel does. */
+  wake: () => void = () => {};
+
+  onChange(wake: () => void): void {
+    this.wake = wake;
+  }
+
   hindrances(device: string): Promise<Hindrance[]> {
     return this.recorder.run("hindrances", [device], () => [...this.found]);
   }

@@ -8,6 +8,7 @@ import { openHostEvents } from "../../lib/net/open_links.ts";
 import { hostSideOf } from "../../lib/reach/host_side.ts";
 import { Fault } from "../../lib/util/errors.ts";
 import { blueRedAndSys, reachModel, reachNetwork } from "../fixtures/reach_models.ts";
+import { scaled } from "../lab/limits.ts";
 import { run } from "../lab/run.ts";
 import { waitFor } from "../lab/wait.ts";
 
@@ -188,6 +189,29 @@ for (const driver of ["netlink", "ip"] as const) {
     assertStringIncludes(await ip("route", "show", "10.9.9.0/24"), "src 100.65.0.1");
   });
 }
+
+Deno.test("netlink: flushed rules are reported at once, and by far before they are looked at", async () => {
+  await using end = new AsyncDisposableStack();
+  await makeDevice();
+  end.defer(removeDevice);
+  const stack = openHostStack({
+    openEvents: (names) => openHostEvents({ driver: "netlink" }, names),
+  });
+  // The last wait of its thread.
+  end.defer(() => new Promise((done) => setTimeout(done, 1_000)));
+  end.defer(() => stack.close());
+  end.defer(() => stack.removeFilter("k8contivnet"));
+  let last = 0;
+  stack.onChange(() => last = performance.now());
+  await stack.ensure(SIDE, { isFresh: true });
+  await new Promise((done) => setTimeout(done, 500)); // what was made here
+  assertEquals(await stack.hasDrifted(), false);
+  const flushed = performance.now();
+  await run("nft", ["flush", "ruleset"]);
+  await waitFor("the report", () => last > flushed);
+  assert(last - flushed < scaled(900), `${last - flushed} ms`);
+  assertEquals(await stack.hasDrifted(), true);
+});
 
 Deno.test("hindrances are a missing default route, and packet filters that drop what is forwarded", async () => {
   await using end = new AsyncDisposableStack();

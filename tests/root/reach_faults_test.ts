@@ -5,8 +5,8 @@ import { assert, assertEquals } from "@std/assert";
 import { type ClusterHost, UNDERLAY } from "../lab/cluster/host.ts";
 import { pingOn } from "../lab/pings.ts";
 import { HAND_BRIDGE, makeHandBridge, plugByHand, putFlowsBack } from "../lab/hand_bridge.ts";
-import { FACTOR } from "../lab/limits.ts";
-import { OUTSIDE_ADDRESS, outsideAddress } from "../lab/reach/outside.ts";
+import { FACTOR, scaled } from "../lab/limits.ts";
+import { OUTSIDE_ADDRESS, OUTSIDE_LINK, outsideAddress } from "../lab/reach/outside.ts";
 import { ReachWorld, SERVICES } from "../lab/reach/reach_world.ts";
 import { writeServiceRules } from "../lab/reach/services.ts";
 import { run } from "../lab/run.ts";
@@ -200,4 +200,23 @@ Deno.test("connected pods lose no packet outside while the agent restarts", asyn
     assert(last > 10);
     assertEquals(pings.missed(), []);
   }
+});
+
+Deno.test("after a flush of all rules, packets leave with pods' own addresses for a moment only", async () => {
+  await using world = await ReachWorld.start({ fabric: "vxlan" });
+  const host = world.cluster.host(1);
+  await using pings = pingOn(world.pod("a1"), OUTSIDE_ADDRESS, 0.01);
+  await waitFor("answers", () => pings.last > 20);
+  await using leaving = await host.sniff(
+    OUTSIDE_LINK,
+    "icmp[icmptype] = icmp-echo and src net 10.1.1",
+  );
+  for (let times = 1; times <= 3; times++) {
+    await inHost(host, "nft", "flush", "ruleset");
+    const { last } = pings;
+    await waitFor("answers again", () => pings.last > last + 20);
+  }
+  // Ten milliseconds each; the agent's next look would come after up to two seconds.
+  const count = leaving.lines().length;
+  assert(count < scaled(3 * 700) / 10, `${count} packets`);
 });

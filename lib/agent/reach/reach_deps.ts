@@ -3,6 +3,7 @@
 import type { HostStack } from "../../net/host/host_stack.ts";
 import type { ReachSwitch } from "../../ovs/reach/reach_switch.ts";
 import type { EgressGuard } from "../../reach/egress_filter.ts";
+import type { Notifier } from "../../util/async/notifier.ts";
 import type { Log } from "../../util/log.ts";
 import type { FabricSync } from "../fabric/fabric_sync.ts";
 import type { LocalTags } from "../pods/local_tags.ts";
@@ -24,6 +25,8 @@ export interface ReachDeps extends HostView {
   /** What policies let pods here send by the receiver's address alone; undefined while that is not known. */
   readonly egressGuards: () => readonly EgressGuard[] | undefined;
   readonly log: Pick<Log, "info" | "warn" | "error">;
+  /** Notified where somebody else has changed the host's stack. */
+  readonly reconcileSignal: Pick<Notifier, "notify">;
 }
 
 /** What the operator's flags say. */

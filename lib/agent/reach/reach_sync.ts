@@ -32,8 +32,11 @@ export class ReachSync {
   #isUnfinished = false;
   #warnings: readonly Hindrance[] = [];
 
+  #isRepairing = false;
+
   constructor(deps: ReachDeps) {
     this.#deps = deps;
+    deps.stack.onChange(() => void this.#repair());
   }
 
   /** What keeps pods from what they may reach; undefined if nothing does, as far as it is known. */
@@ -105,6 +108,22 @@ export class ReachSync {
     const work = this.#work;
     if (!work) return Promise.resolve();
     return this.#queue.run("reach", () => work.restore()).catch(() => {});
+  }
+
+  /** Where somebody has flushed our rules, packets of pods would leave with addresses that are not translated. */
+  async #repair(): Promise<void> {
+    const work = this.#work;
+    if (!work || this.#isRepairing) return;
+    this.#isRepairing = true;
+    try {
+      // What was found is made right by a reconciliation as well: it reports what it cannot.
+      const isFound = await this.#queue.run("reach", () => work.repairStack().catch(() => true));
+      if (!isFound) return;
+      this.#deps.log.info("addresses, routes or packet filter of reach have changed, made anew");
+      this.#deps.reconcileSignal.notify();
+    } finally {
+      this.#isRepairing = false;
+    }
   }
 
   async #ensure(scope: ReachScope): Promise<readonly Fault[]> {

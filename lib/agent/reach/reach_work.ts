@@ -91,6 +91,13 @@ export class ReachWork {
     await driver.restoreFlows(flows, { ports, name: HOST_PORT, uplink: fabric.uplink });
   }
 
+  /** Makes the host's stack anew if somebody has changed it; reports whether that is so. Faults: those of the driver. */
+  async repairStack(): Promise<boolean> {
+    if (!this.#installed || !await this.#deps.stack.hasDrifted()) return false;
+    await this.#ensureStack(this.#installed.model, { isFresh: true });
+    return true;
+  }
+
   /** Removes all of it. Repeatable. Faults: those of the drivers. */
   async remove(): Promise<void> {
     this.#installed = undefined;

@@ -36,22 +36,39 @@ export class InstalledFilter {
     if (script === "") return;
     this.#installed = undefined;
     this.#listed = undefined;
+    if (before) await this.#replace(script, desired);
+    else await installAll(script, desired);
+    this.#installed = desired;
+  }
+
+  async #replace(script: string, desired: FilterTable): Promise<void> {
     try {
       await nft(["-f", "-"], script);
     } catch (error) {
       // Elements cannot be added to a table that was removed meanwhile.
-      if (!before || faultFrom(error).code !== "failed") throw error;
-      await nft(["-f", "-"], filterScript(desired, undefined));
+      if (faultFrom(error).code !== "failed") throw error;
+      await installAll(filterScript(desired, undefined), desired);
     }
-    this.#installed = desired;
   }
 
   /** Removes the table of that name; one that does not exist is success. Faults: as ensure(). */
   async remove(name: string): Promise<void> {
     this.#installed = undefined;
     // Adding it before makes that a success.
-    if (await list(name) !== undefined) await nft(["-f", "-"], removal(name));
+    for (const each of [name, `${name}-closed`]) {
+      if (await list(each) !== undefined) await nft(["-f", "-"], removal(each));
+    }
   }
+}
+
+/** Runs the script of a whole table. If there is none, what the table decides is closed meanwhile. */
+async function installAll(script: string, { name, closed }: FilterTable): Promise<void> {
+  if (closed === undefined) return void await nft(["-f", "-"], script);
+  const closedName = `${name}-closed`;
+  if (await list(name) === undefined) await nft(["-f", "-"], tableText(closedName, closed));
+  await nft(["-f", "-"], script);
+  // Also one that an agent has left that was killed.
+  await nft(["-f", "-"], removal(closedName));
 }
 
 /** Returns what `nft -f` has to read to come from `before` to `desired`; empty where they are the same. Pure. */
@@ -59,7 +76,7 @@ export function filterScript(desired: FilterTable, before: FilterTable | undefin
   if (!before || before.name !== desired.name || before.definition !== desired.definition) {
     const elements = Object.entries(desired.elements)
       .map(([set, all]) => elementLine("add", desired.name, set, all));
-    return `${removal(desired.name)}table ip ${desired.name} {\n${desired.definition}\n}\n` +
+    return `${removal(desired.name)}${tableText(desired.name, desired.definition)}` +
       elements.join("");
   }
   const sets = Object.entries(desired.elements);
@@ -70,6 +87,10 @@ export function filterScript(desired: FilterTable, before: FilterTable | undefin
       return elementLine(verb, desired.name, set, missing);
     });
   return [...lines("delete", desired, before), ...lines("add", before, desired)].join("");
+}
+
+function tableText(name: string, definition: string): string {
+  return `table ip ${name} {\n${definition}\n}\n`;
 }
 
 function removal(name: string): string {

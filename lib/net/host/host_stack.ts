@@ -38,6 +38,8 @@ export interface FilterTable {
   readonly name: string;
   /** Sets, maps and chains, as `nft -f` reads them inside of the table. */
   readonly definition: string;
+  /** A definition that is in force, in a table of its own, while a table that is lost is made anew. */
+  readonly closed?: string;
   /** Elements of the sets and maps, by their names. */
   readonly elements: Readonly<Record<string, readonly string[]>>;
 }
@@ -71,6 +73,12 @@ export interface HostStack {
    * differs from what ensure() left. Faults: as ensure().
    */
   hasDrifted(): Promise<boolean>;
+
+  /**
+   * Calls `wake` soon after the kernel has reported any change, until close(): hasDrifted() then says whether it is one
+   * of the stack. Never called where the kernel does not report changes.
+   */
+  onChange(wake: () => void): void;
 
   /** Returns what of the host's own keeps packets from or to `device`; to warn of. Faults: as ensure(). */
   hindrances(device: string): Promise<Hindrance[]>;

@@ -36,24 +36,30 @@ export function openHostStack({ openEvents }: HostStackOptions): HostStack {
     return filter;
   };
   let events: StackEvents | undefined;
+  let wake: (() => void) | undefined;
+  let isClosed = false;
   let installed: DesiredStack | undefined;
   let last: StackReport = { problems: [] };
   return {
     ensure: async (desired, { isFresh = false } = {}) => {
       const { device, nextHop, filter: table } = desired;
-      events ??= openEvents({ device, nextHop: nextHop.address, table: table.name });
+      if (!events) {
+        events = openEvents({ device, nextHop: nextHop.address, table: table.name });
+        if (events && wake) void reportChanges(events, wake, () => isClosed);
+      }
       const isSame = !isFresh && installed !== undefined && isSameStack(desired, installed);
       installed = undefined;
       await filterOf(table.name).ensure(table, { isFresh });
       const report = isSame ? last : await ensureStack(desired);
       last = report;
       installed = desired;
-      events?.take(); // of what was changed here
+      // Of what was changed here. Others may have changed more meanwhile: after a comparison, it is compared again.
+      if (!isFresh) events?.take();
       return report;
     },
     ensureFilter: async (table, { isFresh = false } = {}) => {
       await filterOf(table.name).ensure(table, { isFresh });
-      events?.take();
+      if (!isFresh) events?.take();
     },
     removeFilter: async (name) => {
       if (name === installed?.filter.name) installed = undefined;
@@ -65,14 +71,35 @@ export function openHostStack({ openEvents }: HostStackOptions): HostStack {
       for (const filter of filters.values()) if (await filter.hasDrifted()) return true;
       return await differs(installed, last);
     },
+    onChange: (given) => void (wake = given),
     hindrances: findHindrances,
     overlappingRoutes: async (cidr, device) =>
       parseRoutes(await run("ip", ["-j", "-4", "route", "show"]))
         .filter((one) => one.device !== device && one.to !== "0.0.0.0/0")
         .filter((one) => shareAddress(one.to, cidr))
         .map(({ to, device }) => device === "" ? to : `${to} on ${device}`),
-    close: () => events?.close(),
+    close: () => {
+      isClosed = true;
+      events?.close();
+    },
   };
+}
+
+// A wait is short, so that the process can end. After a report comes a pause: other programs write their tables of
+// nftables by thousands of lines.
+const [WAIT_MS, PAUSE_MS] = [500, 100];
+
+async function reportChanges(
+  events: StackEvents,
+  wake: () => void,
+  isClosed: () => boolean,
+): Promise<void> {
+  while (!isClosed()) {
+    if (!await events.wait(WAIT_MS)) continue;
+    if (isClosed()) return;
+    wake();
+    await new Promise((done) => setTimeout(done, PAUSE_MS));
+  }
 }
 
 async function stateOf(device: string): Promise<StackState> {

@@ -29,10 +29,16 @@ const SYMBOLS = {
     result: "i32",
     nonblocking: true,
   },
+  pollOffThread: {
+    name: "poll",
+    parameters: ["buffer", "usize", "i32"],
+    result: "i32",
+    nonblocking: true,
+  },
   errnoPlace: { name: "__errno_location", parameters: [], result: "pointer" },
 } as const;
 
-/** Functions of libc by name. `sendOffThread` is send() on a thread of its own. */
+/** Functions of libc by name. Those off thread run on one of their own. */
 export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
 /** Constants of <fcntl.h>, <sched.h>, <sys/stat.h>; the same on every machine Deno is built for. */
@@ -77,7 +83,7 @@ export const ERRNO: ReadonlyMap<number, string> = new Map([
   [107, "ENOTCONN"],
 ]);
 
-// All but that one run on this thread, and never block.
+// Those on this thread never block; a wait for notifications has a limit of its own.
 const AT_ONCE = Object.keys(SYMBOLS).filter((name) => name !== "sendOffThread") as Plain<Libc>[];
 
 const EINTR = 4;

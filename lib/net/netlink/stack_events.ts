@@ -6,7 +6,7 @@ import { IFA, IFLA, NDA, NETCONFA, RT_TABLE_MAIN, RTM, RTNLGRP } from "./constan
 import { decodeAttributes, decodeNumber, decodeText, type Message } from "./encoding.ts";
 import type { Libc } from "./libc.ts";
 import { bytesToAddress } from "./replies.ts";
-import { subscribe } from "./subscription.ts";
+import { subscribe, waitForAny } from "./subscription.ts";
 
 // <linux/netlink.h>, <linux/netfilter/nfnetlink.h>, <linux/netfilter/nf_tables.h>
 const NETLINK_NETFILTER = 12;
@@ -39,6 +39,7 @@ export function openStackEvents(libc: Libc, names: StackNames): StackEvents {
         one.messages.some((message) => isOfStack(message, names)) ||
         other.messages.some((message) => isOfTable(message, names.table));
     },
+    wait: (limitMs) => waitForAny(libc, [stack, filter], limitMs),
     close: () => {
       stack.close();
       filter.close();

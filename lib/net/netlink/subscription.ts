@@ -1,5 +1,5 @@
-// One netlink socket that receives notifications. It is polled from time to time, not waited for: that costs one
-// system call while nothing happens.
+// One netlink socket that receives notifications. Most users ask it from time to time, which costs one system call
+// while nothing happens; what has to be known at once is waited for, on a thread of its own.
 
 import { decodeMessages, type Message } from "./encoding.ts";
 import { call, type Libc, Refusal } from "./libc.ts";
@@ -29,8 +29,23 @@ export interface SubscriptionOptions {
 export interface Subscription {
   /** Returns those since the last call, without waiting; `isLost` where there were more than could be held. */
   take(): { readonly messages: readonly Message[]; readonly isLost: boolean };
+  /** Number of its file. */
+  readonly fd: number;
   /** Ends the subscription. */
   close(): void;
+}
+
+const POLLIN = 1;
+
+/** Resolves when one of the subscriptions has something, with true; or after `limitMs`, with false. */
+export async function waitForAny(
+  libc: Libc,
+  subscriptions: readonly Pick<Subscription, "fd">[],
+  limitMs: number,
+): Promise<boolean> {
+  // struct pollfd: the file, what is waited for, what has happened.
+  const files = new Int32Array(subscriptions.flatMap(({ fd }) => [fd, POLLIN]));
+  return await libc.pollOffThread(files, BigInt(subscriptions.length), limitMs) > 0;
 }
 
 /** Subscribes. Faults: Refusal. */
@@ -62,7 +77,7 @@ export function subscribe(
     });
     return buffer.slice(0, length);
   };
-  return { take: () => takeAll(next), close: () => socket[Symbol.dispose]() };
+  return { take: () => takeAll(next), fd: socket.fd, close: () => socket[Symbol.dispose]() };
 }
 
 function takeAll(next: () => Uint8Array): ReturnType<Subscription["take"]> {

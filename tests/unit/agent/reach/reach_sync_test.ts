@@ -251,6 +251,23 @@ Deno.test("flows that a restarted ovs-vswitchd has lost are added at once, where
   assertEquals(reachSwitch.flows, { bridge: [] });
 });
 
+Deno.test("a change of the host's stack that the kernel reports is undone at once, and one of others' is not", async () => {
+  using agent = await startMemoryAgent();
+  await agent.apply([OPEN]);
+  await reconcile(agent);
+  const { hostStack } = agent.host;
+  const ensured = () => hostStack.recorder.calls.filter(({ method }) => method === "ensure").length;
+  const turn = () => new Promise((done) => setTimeout(done));
+  const before = ensured();
+  hostStack.wake();
+  for (let n = 0; n < 20; n++) await turn();
+  assertEquals(ensured(), before);
+  hostStack.drifted = true;
+  hostStack.wake();
+  while (hostStack.drifted) await turn();
+  assertEquals(ensured(), before + 1);
+});
+
 Deno.test("a pod of an aliased network has its alias in port, packet filter and record, also after a restart", async () => {
   const host = makeHost();
   using agent = await startMemoryAgent({ host });
