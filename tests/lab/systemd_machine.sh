@@ -9,6 +9,10 @@ if [ "${SYSTEMD_MACHINE-}" = "" ]; then
   dir=$1 group=$2
   mkdir -p "$dir/cgroup"
   mount -t cgroup2 cgroup2 "$dir/cgroup"
+  # What a lab left that was killed: groups in which nothing runs.
+  find "$dir/cgroup" -maxdepth 1 -name "${group%-*}-*" -mmin +1 | while read -r old; do
+    grep -qx 'populated 1' "$old/cgroup.events" || find "$old" -depth -type d -exec rmdir {} + || :
+  done
   mkdir "$dir/cgroup/$group"
   echo $$ >"$dir/cgroup/$group/cgroup.procs"
   export SYSTEMD_MACHINE=inner
