@@ -9,7 +9,8 @@
 # of a "status", and drops the pod's address. A PWD that leads to the working folder is taken as its path,
 # and this one always does. It costs about 0.8 ms per call.
 #
-# shellcheck shell=sh disable=SC2034,SC2043,SC2094 # .ci/build.sh replaces the words between @; FIFOs are read and written
+# shellcheck shell=sh disable=SC2034,SC2043,SC2094,SC3013 # .ci/build.sh replaces the words between @; FIFOs are read and
+# written; dash, bash and busybox ash have -ef
 
 k8c_key=@KEY@
 
