@@ -200,7 +200,8 @@ Deno.test("clients that are broken, mean or many do no harm to scrapes or pods",
     /^404 there is nothing at this path: see \/metrics/,
   );
   assertEquals(await get(`${url}/healthz`), { status: 200, text: "ok\n" });
-  assertEquals(await get(`${url}/readyz`), { status: 200, text: "ready\n" });
+  // The agent answers before it is connected to the bridge.
+  await waitFor("readiness", async () => (await get(`${url}/readyz`)).text === "ready\n");
   const many = await Promise.all(Array.from({ length: 100 }, () => get(`${url}/metrics`)));
   assertEquals(new Set(many.map(({ status }) => status)), new Set([200]));
   await host.agent.setup(await host.pod("pod0"));
