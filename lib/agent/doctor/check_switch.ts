@@ -24,6 +24,9 @@ const SELECTS = [
   { table: "Interface", columns: ["name", "error", "external_ids"] },
 ] as const;
 
+/** From this part of its connections on, Open vSwitch will soon drop what is new. */
+const NEARLY_FULL = 0.9;
+
 /** Checks Open vSwitch. */
 export async function checkSwitch(context: CheckContext): Promise<CheckItem[]> {
   const { machine, settings: { ovsdb } } = context;
@@ -47,6 +50,7 @@ export async function checkSwitch(context: CheckContext): Promise<CheckItem[]> {
     ...await vswitchdItems(context, root, bridges),
     ...bridgeItems(context, bridges),
     linkItem(links),
+    ...await trackedItems(context),
   ];
 }
 
@@ -119,6 +123,26 @@ async function vswitchdItems(
     const message = `ovs-vswitchd does not answer at ${socket}`;
     return [item, failed("openflow", message, "systemctl restart openvswitch-switch")];
   }
+}
+
+/**
+ * Policies, aliases and services need Open vSwitch's own table of connections on the userspace datapath, which drops
+ * what is new while it is full. The kernel datapath uses the host's.
+ */
+async function trackedItems({ machine, settings }: CheckContext): Promise<CheckItem[]> {
+  const ask = async (what: string) =>
+    Number(await machine.control(settings.ovsRundir, `dpctl/ct-get-${what}`));
+  let numbers: readonly number[];
+  try {
+    numbers = await Promise.all([ask("nconns"), ask("maxconns")]);
+  } catch {
+    return []; // the kernel datapath, or an ovs-vswitchd that another check reports
+  }
+  const [count = 0, most = 0] = numbers;
+  const words = `${count} of at most ${most} connections`;
+  if (most === 0 || count < NEARLY_FULL * most) return [ok("connections", words)];
+  const fix = `see which pod opens so many; ovs-appctl dpctl/ct-set-maxconns ${2 * most}`;
+  return [warning("connections", `Open vSwitch tracks ${words}`, fix)];
 }
 
 function bridgeItems(

@@ -2,6 +2,7 @@
 
 import { statfs } from "node:fs/promises";
 import { type RowSelect, selectRows } from "../../ovs/ovsdb/select.ts";
+import { openControl } from "../../ovs/tools/appctl.ts";
 import { type OpenOptions, openStore } from "../../store/open_store.ts";
 import type { Store } from "../../store/store.ts";
 import { withDeadline } from "../../util/async/deadline.ts";
@@ -38,6 +39,8 @@ export interface Machine {
   readonly free: (path: string) => Promise<{ readonly bytes: number; readonly inodes: number }>;
   /** Returns rows of Open vSwitch's database. Faults: unavailable, timeout, failed. */
   readonly rows: (ovsdb: string, selects: readonly RowSelect[]) => Promise<readonly Row[][]>;
+  /** Asks ovs-vswitchd's control socket, as `ovs-appctl VERB` does. Faults: unavailable, timeout, failed. */
+  readonly control: (ovsRundir: string, verb: string) => Promise<string>;
   /** Connects to a unix socket, asks for `path` and returns the answer's text. Faults: unavailable. */
   readonly ask: (socket: string, path: string) => Promise<string>;
   readonly openStore: (url: string, options: OpenOptions) => Promise<Store>;
@@ -62,6 +65,7 @@ export function thisMachine(): Machine {
         return { bytes: bavail * bsize, inodes: files === 0 ? Infinity : ffree };
       }),
     rows: (ovsdb, selects) => selectRows(ovsdb, selects, performance.now() + CALL_MS),
+    control: askControl,
     ask: askSocket,
     openStore: (url, options) => openStore(url, { limitMs: CALL_MS, ...options }),
   };
@@ -101,6 +105,11 @@ async function namesIn(path: string): Promise<string[]> {
     if (error instanceof Deno.errors.NotFound) return [];
     throw faultFrom(error);
   }
+}
+
+async function askControl(ovsRundir: string, verb: string): Promise<string> {
+  using control = await openControl(ovsRundir);
+  return await control.ask(verb, [], performance.now() + CALL_MS);
 }
 
 async function askSocket(socket: string, path: string): Promise<string> {

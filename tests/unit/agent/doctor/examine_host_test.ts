@@ -115,6 +115,12 @@ const BROKEN: readonly [
     /5 changes behind/,
   ],
   [
+    "a nearly full table of connections",
+    (p) => p.connections = 2_900_000,
+    "warning connections",
+    /2900000 of at most 3000000.*ct-set-maxconns 6000000/,
+  ],
+  [
     "a bridge of somebody else",
     (p) => p.bridges = [{ name: "br", "external_ids": ["map", []] }],
     "failed bridge",

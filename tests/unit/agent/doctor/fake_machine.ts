@@ -39,6 +39,8 @@ export interface Parts {
   interfaces: Row[];
   /** Commands that fail, by their first words, with what they say. */
   commands: Record<string, string>;
+  /** Connections that Open vSwitch tracks. */
+  connections: number;
   free: { bytes: number; inodes: number };
   database: MemoryDatabase;
   store: MemoryStore;
@@ -74,7 +76,7 @@ export function healthyParts(): Parts {
       "external_ids": ["map", [["k8contivnet", "h1"]]],
     }],
     interfaces: [{ name: "cv1", error: ["set", []] }],
-    commands: {},
+    ...{ commands: {}, connections: 12 },
     free: { bytes: 1e9, inodes: 1e6 },
     ...{ database, store: new MemoryStore(database), machine: {}, context: {} },
   };
@@ -102,6 +104,8 @@ export function contextOf(parts: Parts): CheckContext {
     list: (path) => Promise.resolve(folders[path] ?? []),
     free: () => Promise.resolve(parts.free),
     rows: () => Promise.resolve([[parts.root], parts.bridges, parts.interfaces]),
+    control: (_, verb) =>
+      Promise.resolve(verb.endsWith("maxconns") ? "3000000\n" : `${parts.connections}\n`),
     ask: () => Promise.resolve('{"Version":"20.10"}'),
     openStore: () => Promise.resolve(parts.store.another()),
     ...parts.machine,
