@@ -28,7 +28,7 @@
 // What the host remembers decides where the switch does not: answers to strangers, and `host` against
 // `outside`, are the packet filter's matter (packet_filter.ts).
 
-import { networkRows } from "./network_rows.ts";
+import { networkRows, onlyHolders } from "./network_rows.ts";
 import type { ReachModel } from "./reach_model.ts";
 import type { BridgePorts, PolicyTags, TunnelBridgePorts } from "./reach_ports.ts";
 import {
@@ -47,10 +47,11 @@ export const NOWHERE = ["0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0
 /** Returns the flows of the integration bridge, each once; none without networks. */
 export function bridgeFlows(model: ReachModel, ports: BridgePorts, policed: PolicyTags): string[] {
   if (model.networks.length === 0) return [];
+  const around = { model, ports, policed, holders: onlyHolders(model) };
   const rows = [
     ...hostPortRows(model, ports),
     ...gatewayRows(model),
-    ...model.networks.flatMap((network) => networkRows(network, { model, ports, policed })),
+    ...model.networks.flatMap((network) => networkRows(network, around)),
   ];
   return [...new Set(rows.map(flowOfRow))];
 }

@@ -1,6 +1,6 @@
 // The flows of one network with a distributed gateway on the integration bridge; see bridge_flows.ts. Pure.
 
-import type { LocalPod, ReachModel, ReachNetwork } from "./reach_model.ts";
+import type { ReachModel, ReachNetwork } from "./reach_model.ts";
 import type { BridgePorts, PolicyTags } from "./reach_ports.ts";
 import {
   aliasZone,
@@ -15,9 +15,13 @@ import {
   setNetwork,
 } from "./reach_tables.ts";
 
+/** See `onlyHolders`. */
+type OnlyHolders = ReadonlyMap<string, number | undefined>;
+
 /** What the flows of a network depend on beside the network. */
 export interface NetworkSurroundings {
   readonly model: ReachModel;
+  readonly holders: OnlyHolders;
   readonly ports: BridgePorts;
   readonly policed: PolicyTags;
 }
@@ -164,7 +168,7 @@ function fromHostRows({ network, model: { self }, routed, isOwner }: Placed): Fl
   ];
 }
 
-function aliasRows({ network: { tag, local }, model }: Placed): FlowRow[] {
+function aliasRows({ network: { tag, local }, model, holders }: Placed): FlowRow[] {
   const zone = aliasZone(tag);
   const translated = `ct_state=${TRANSLATED},ct_zone=${zone},ip,${ofNetwork(tag)}`;
   return [
@@ -174,21 +178,25 @@ function aliasRows({ network: { tag, local }, model }: Placed): FlowRow[] {
     [T.toHost, 80, `ip,${ofNetwork(tag)}`, "drop"],
     // The host's own packets, such as probes, to an address that no other pod has. They are tracked, so that the
     // answers are not translated.
-    ...local.filter((pod) => isUnique(pod, tag, model)).map(({ address }): FlowRow => [
+    ...local.filter(({ address }) => holders.get(address) === tag).map(({ address }): FlowRow => [
       ...[T.fromHost, 145, `ip,nw_src=${model.self.node},nw_dst=${address}`] as const,
       `${setNetwork(tag)},ct(commit,table=${T.unaliased},zone=${zone})`,
     ]),
   ];
 }
 
-/** Reports whether no pod of another network has the address, on any host: it would be taken for that one. */
-function isUnique({ address }: LocalPod, tag: number, { networks }: ReachModel): boolean {
-  return networks.every((one) =>
-    one.tag === tag ||
-    [...one.local, ...one.aliasedBecause === undefined ? one.remote : []].every((pod) =>
-      pod.address !== address
-    )
-  );
+/**
+ * Returns the network that alone has an address, by the address, as its tag; undefined for an address of several: the
+ * host's packet to it would be taken for another's. Pods on other hosts count where the host knows them.
+ */
+export function onlyHolders({ networks }: Pick<ReachModel, "networks">): OnlyHolders {
+  const holders = new Map<string, number | undefined>();
+  for (const { tag, local, remote, aliasedBecause } of networks) {
+    for (const { address } of [...local, ...aliasedBecause === undefined ? remote : []]) {
+      holders.set(address, holders.has(address) && holders.get(address) !== tag ? undefined : tag);
+    }
+  }
+  return holders;
 }
 
 // Registers of the policy tables, which the next network's policies use again.
