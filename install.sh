@@ -36,8 +36,8 @@ usage: ./install.sh COMMAND
   test       build, then run all tests in such namespaces; "./install.sh test tests/root/x_test.ts" runs some
   build      build dist/k8contivnet from this tree
   install    install dist/k8contivnet on this host: in the kubelet's plugin folder, with links on the PATH,
-             a systemd unit if systemd is there, and the agent's settings in /etc/k8contivnet/agent.json,
-             which are kept once they are changed
+             completions for bash, zsh and fish, a man page, a systemd unit if systemd is there, and the
+             agent's settings in /etc/k8contivnet/agent.json, which are kept once they are changed
                --etcd URL    the agents' store, such as etcd://10.0.0.5:2379,10.0.0.6:2379/prod
                --intent FILE copy it to /etc/k8contivnet; the agent applies it at each start
                --cni         install it as a CNI plugin, too: for containerd, CRI-O and podman; the

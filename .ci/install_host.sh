@@ -16,6 +16,13 @@ ENVIRONMENT=/etc/default/k8contivnet
 CNI_CONFIG=/etc/cni/net.d/10-k8contivnet.conflist
 LINKS=(/usr/local/bin/{k8contivnet,netplugin,netdcli,kubectl-contiv})
 CNI_LINK=/opt/cni/bin/k8contivnet
+# What the file prints, by the words that make it: for shells, and for man.
+declare -A TEXTS=(
+  ['completion bash']=/usr/share/bash-completion/completions/k8contivnet
+  ['completion zsh']=/usr/share/zsh/vendor-completions/_k8contivnet
+  ['completion fish']=/usr/share/fish/vendor_completions.d/k8contivnet.fish
+  ['docs man']=/usr/share/man/man8/k8contivnet.8
+)
 
 # Prints what is done, and does it unless this is a dry run: act MESSAGE -- COMMAND...
 act() {
@@ -54,12 +61,12 @@ check_places() {
     [ ! -e "$root$link" ] && [ ! -h "$root$link" ] || is_our_link "$link" ||
       fail "$root$link was not installed by k8contivnet; move it away"
   done
-  for name in "$root$UNIT" "$root$CNI_CONFIG"; do
+  for name in "$root$UNIT" "$root$CNI_CONFIG" "${TEXTS[@]/#/$root}"; do
     [ ! -e "$name" ] || is_ours "$name" || fail "$name was not installed by k8contivnet; move it away"
   done
 }
 
-is_ours() { [ -f "$1" ] && head -c 400 "$1" | grep -aqE '^#.*k8contivnet|"type": "k8contivnet"'; }
+is_ours() { [ -f "$1" ] && head -c 400 "$1" | grep -aqE '^#.*k8contivnet|"type": "k8contivnet"|^[.]TH K8CONTIVNET '; }
 
 # Succeeds if part $1 (exec, cni or agent) is to be installed.
 has_part() {
@@ -161,12 +168,27 @@ place_parts() {
     is_our_link "$link" || act "link $root$link to it" -- link_to_plugin "$link"
   done
   has_part agent || return 0
+  place_texts
   place_settings
   if has_systemd && ! same .ci/k8contivnet.service "$UNIT"; then
     changed=yes
     act "install the unit at $root$UNIT" -- place .ci/k8contivnet.service "$UNIT" 644
     systemctl_here daemon-reload
   fi
+}
+
+# Installs what the file prints. The man page has the date of the file.
+place_texts() {
+  local words epoch cache
+  epoch=$(stat -c %Y dist/k8contivnet)
+  cache=$(checking_cache)
+  for words in "${!TEXTS[@]}"; do
+    # shellcheck disable=SC2086 # words
+    K8CONTIVNET_CACHE=$cache SOURCE_DATE_EPOCH=$epoch ./dist/k8contivnet $words >"$scratch/text" 2>"$log" </dev/null ||
+      fail "the file does not print its ${words#* }: $(tail -n 1 "$log")"
+    same "$scratch/text" "${TEXTS[$words]}" ||
+      act "install $words at $root${TEXTS[$words]}" -- place "$scratch/text" "${TEXTS[$words]}" 644
+  done
 }
 
 say_how_to_start() {
@@ -248,7 +270,7 @@ checking_cache() {
   if [ -z "$root$dry" ]; then
     echo "${K8CONTIVNET_CACHE:-/var/cache/k8contivnet}"
   else
-    mkdir "$scratch/cache"
+    mkdir -p "$scratch/cache"
     echo "$scratch/cache"
   fi
 }
@@ -338,7 +360,7 @@ uninstall_here() {
   [ ! -e "$root$UNIT" ] || systemctl_here disable --now k8contivnet
   remove_cni
   remove_reach
-  for path in "$UNIT" "${LINKS[@]}"; do remove_path "$path"; done
+  for path in "$UNIT" "${LINKS[@]}" "${TEXTS[@]}"; do remove_path "$path"; done
   [ ! -e "$root$SETTINGS" ] || ! is_unchanged "$root$SETTINGS" || remove_path "$SETTINGS"
   [ ! -d "$root$FOLDER" ] || act "remove $root$FOLDER" -- remove_plugin
   remove_folder /var/cache/k8contivnet
@@ -404,7 +426,7 @@ remove_reach() {
   fi
   command -v nft >/dev/null || return 0
   local table
-  for table in k8contivnet-egress k8contivnet; do
+  for table in k8contivnet-egress k8contivnet k8contivnet-closed; do
     if nft list table ip "$table" >/dev/null 2>&1; then
       act "remove table ip $table of nftables" -- nft delete table ip "$table"
     fi
@@ -419,8 +441,12 @@ remove_plugin() {
   rm -rf "$old"
 }
 
-# Removes the folders above the plugin's that are empty.
+# Removes the folders above the plugin's, and those of the texts, that are empty.
 remove_empty_folders() {
+  local path
+  for path in "${TEXTS[@]}"; do
+    [ ! -d "$root${path%/*}" ] || (cd "${root:-/}" && rmdir -p --ignore-fail-on-non-empty "./${path%/*}")
+  done
   [ ! -d "$root$PLUGINS" ] || (
     cd "$root/usr/libexec"
     [ ! -d "${PLUGINS#/usr/libexec/}/exec" ] || rmdir -p --ignore-fail-on-non-empty "${PLUGINS#/usr/libexec/}/exec"

@@ -10,6 +10,17 @@ const EXEC = "usr/libexec/kubernetes/kubelet-plugins/net/exec";
 const FILE = `${EXEC}/k8contivnet/k8contivnet`;
 const UNIT = "etc/systemd/system/k8contivnet.service";
 const SETTINGS = "etc/k8contivnet/agent.json";
+const TEXTS = [
+  "usr/share/bash-completion/completions/k8contivnet",
+  "usr/share/fish/vendor_completions.d/k8contivnet.fish",
+  "usr/share/man/man8/k8contivnet.8",
+  "usr/share/zsh/vendor-completions/_k8contivnet",
+];
+/** The folders of a path, the topmost first. */
+function foldersOf(path: string): string[] {
+  const parts = path.split("/").slice(0, -1);
+  return parts.map((_, n) => parts.slice(0, n + 1).join("/"));
+}
 
 function installSh(...words: string[]): Promise<Ended> {
   return installFrom(HOUSE, ...words);
@@ -43,22 +54,24 @@ function added(before: readonly string[], after: readonly string[]): string[] {
   return after.filter((line) => !before.includes(line));
 }
 
-Deno.test("install puts file, links, unit and settings in their places, and nothing else", async () => {
+Deno.test("install puts file, links, unit, settings, completions and man page in their places, and nothing else", async () => {
   await using dir = await tempDir();
   await makeHostRoot(`${dir}`);
   const before = await snapshot(`${dir}`);
   const { code, err } = await installSh("install", "--root", `${dir}`);
   assertEquals({ code, err }, { code: 0, err: "" });
-  assertEquals(added(before, await snapshot(`${dir}`)), [
+  const folders = new Set(TEXTS.flatMap(foldersOf).filter((one) => one !== "usr"));
+  const expected = [
     `d 755 etc/k8contivnet`,
     `d 755 ${EXEC}/k8contivnet`,
-    `f 644 ${SETTINGS}`,
-    `f 644 ${UNIT}`,
+    ...[...folders].map((one) => `d 755 ${one}`),
+    ...[SETTINGS, UNIT, ...TEXTS].map((one) => `f 644 ${one}`),
     `f 755 ${FILE}`,
     ...["k8contivnet", "kubectl-contiv", "netdcli", "netplugin"].map((name) =>
       `l 777 usr/local/bin/${name} /${FILE}`
     ),
-  ]);
+  ];
+  assertEquals(added(before, await snapshot(`${dir}`)), expected.sort());
   await run("cmp", [DIST, `${dir}/${FILE}`]);
 });
 
@@ -86,7 +99,7 @@ Deno.test("install --uninstall leaves the host as it was before", async () => {
   await makeHostRoot(`${dir}`);
   const before = await snapshot(`${dir}`);
   await installSh("install", "--root", `${dir}`);
-  assertEquals(added(before, await snapshot(`${dir}`)).length, 9);
+  assert(added(before, await snapshot(`${dir}`)).length > 9);
   const { code, err } = await installSh("install", "--uninstall", "--root", `${dir}`);
   assertEquals({ code, err }, { code: 0, err: "" });
   assertEquals(await snapshot(`${dir}`), before);
@@ -174,11 +187,11 @@ Deno.test("install without systemd brings no unit, and says how to start the age
 const parts: readonly (readonly [string, readonly string[]])[] = [
   ["exec", []],
   ["cni", ["etc/cni/net.d/10-k8contivnet.conflist", "opt/cni/bin/k8contivnet"]],
-  ["agent", [SETTINGS, UNIT]],
+  ["agent", [SETTINGS, UNIT, ...TEXTS]],
 ];
 
 for (const [part, paths] of parts) {
-  Deno.test(`install --only ${part} brings file, links and ${paths.join(", ") || "no more"}`, async () => {
+  Deno.test(`install --only ${part} brings file, links and ${paths.length} more`, async () => {
     await using dir = await tempDir();
     await makeCniRoot(`${dir}`);
     const before = await snapshot(`${dir}`);
@@ -300,12 +313,12 @@ Deno.test("install --dry-run says what it would do and changes nothing", async (
   const before = await snapshot(`${dir}`, true);
   const { code, out } = await installSh("install", "--dry-run", "--root", `${dir}`);
   assertEquals(code, 0);
-  assertMatch(out, /^(would [^\n]+\n){7}$/);
+  assertMatch(out, /^(would [^\n]+\n){11}$/);
   assertEquals(await snapshot(`${dir}`, true), before);
   await installSh("install", "--root", `${dir}`);
   const installed = await snapshot(`${dir}`, true);
   const undo = await installSh("install", "--dry-run", "--uninstall", "--root", `${dir}`);
-  assertMatch(undo.out, /^(would remove [^\n]+\n){7}$/);
+  assertMatch(undo.out, /^(would remove [^\n]+\n){11}$/);
   assertEquals(await snapshot(`${dir}`, true), installed);
 });
 
