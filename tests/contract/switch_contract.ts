@@ -116,7 +116,8 @@ function declareAdding(promise: Declare): void {
     await add(bench, specOf(1));
     await add(bench, two);
     await assertPorts(bench, [specOf(1), two]);
-    assertEquals(bench.switch.state(), { ovsdb: "up", openflow: "up" });
+    const { ovsdb, openflow } = bench.switch.state();
+    assertEquals({ ovsdb, openflow }, { ovsdb: "up", openflow: "up" });
   });
 
   promise("addPort() replaces a port of ours, with its flows", async (bench) => {

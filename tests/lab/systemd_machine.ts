@@ -57,7 +57,16 @@ export class SystemdMachine implements AsyncDisposable {
   run(script: string, ...words: string[]): Promise<Ended> {
     return start(
       [
-        ...["nsenter", `--target=${this.#pid}`, "--mount", "--uts", "--ipc", "--pid", "--root"],
+        ...[
+          "nsenter",
+          `--target=${this.#pid}`,
+          "--mount",
+          "--uts",
+          "--ipc",
+          "--pid",
+          "--root",
+          "--wd",
+        ],
         ...["--", "sh", "-c", `cd ${HOUSE} && ${script}`, "sh", ...words],
       ],
       { env: { PATH, HOME: "/root" } },
