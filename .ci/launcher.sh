@@ -175,9 +175,11 @@ k8c_cni_ask() {
   # In a process namespace of its own, this process has another number in the /proc that shows the agent.
   k8c_self=$$
   [ /proc/self/ -ef "/proc/$$/" ] || read -r k8c_self _ </proc/self/stat || return 0
-  # Not file 0: while a built-in reads from another file, that one is file 0.
-  k8c_ask "$1" "$2" "cni $k8c_self" 8<&0
-  [ -n "$k8c_sent" ] || return 0
+  # Not file 0: while a built-in reads from another file, that one is file 0. It stays open until it is known here
+  # what was read of it: once it is closed, the agent takes this launcher for gone.
+  exec 8<&0
+  k8c_ask "$1" "$2" "cni $k8c_self"
+  [ -n "$k8c_sent" ] || { exec 8<&- && return 0; }
   case $k8c_answer in
     "0 ") exit 0 ;;
     [01]" "*)
@@ -192,8 +194,10 @@ k8c_cni_ask() {
     again) ;;
     *) export K8CONTIVNET_RETRY=1 ;; # it may have been executed
   esac
-  [ -e "$1/$k8c_reply.part" ] || [ -e "$1/$k8c_reply.in" ] || [ ! -d "$1" ] || return 0
   k8c_kept=
+  [ -e "$1/$k8c_reply.part" ] || [ -e "$1/$k8c_reply.in" ] || [ ! -d "$1" ] || k8c_kept=whole
+  exec 8<&-
+  [ -z "$k8c_kept" ] || return 0
   [ ! -r "$1/$k8c_reply.in" ] || { command exec <"$1/$k8c_reply.in" && k8c_kept=yes; } 2>/dev/null
   rm -f "$1/$k8c_reply.in" "$1/$k8c_reply.part" "$1/$k8c_reply.out"
   [ -z "$k8c_kept" ] || return 0

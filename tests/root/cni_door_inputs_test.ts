@@ -44,9 +44,15 @@ Deno.test("standard input that does not end is an error after some seconds, with
     ["", "{", "{\n", "{\n}"].map((config) => ({ config, call: beginCni(door, STATUS, shell) }))
   );
   for (const { config, call } of calls) await call.write(config);
-  for (const { call } of calls) {
+  for (const { call } of calls.filter(({ config }) => config !== "")) {
     assertCniError(await call.ended, 5, "standard input did not end");
     await call.close();
+  }
+  // Where nothing was read, the face may have the whole of it.
+  for (const { call } of calls.filter(({ config }) => config === "")) {
+    await call.close();
+    const ended = await call.ended;
+    if (ended.out !== FACE_RETRY) assertCniError(ended, 5, "standard input did not end");
   }
   assertEquals(door.calls, []);
   await waitUntilNothingIsLeft(door);

@@ -112,6 +112,12 @@ export function removeConfig({ door, reply }: Pick<CniPlace, "door" | "reply">):
 const STDIN = 8;
 const [FIRST_PAUSE_MS, LAST_PAUSE_MS] = [1, 20];
 
+/** Reports whether a launcher still has its configuration open: until it knows what was read of it. */
+export function holdsConfig(launcher: ProcessFiles): boolean {
+  using pipe = launcher.openPipe(STDIN);
+  return pipe !== undefined;
+}
+
 type Config = { readonly text: string } | "too long";
 
 /**

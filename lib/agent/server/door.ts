@@ -17,6 +17,7 @@ import {
   type CniAnswerer,
   type CniCaller,
   type CniPlace,
+  holdsConfig,
   parseCniLine,
   removeConfig,
 } from "./cni_door.ts";
@@ -157,7 +158,9 @@ async function answerRequest(
   } catch (error) {
     // The client is gone; its request is done all the same.
     log.debug(`door: answer not delivered: ${faultFrom(error).message}`);
-    removeConfig(place);
+    // A launcher that gave up now looks at what was read of its configuration, and removes it.
+    const isLooking = command && "pid" in command && holdsConfig(filesOf(command.pid));
+    if (!isLooking) removeConfig(place);
   }
 }
 
