@@ -8,16 +8,16 @@ import {
   assertRejects,
   assertStringIncludes,
 } from "@std/assert";
-import { tenantWith } from "../fixtures/tenant.ts";
-import { MANAGEMENT_ADDRESS, managementAddress } from "../lab/cluster/fabric.ts";
-import { vtepOf } from "../lab/cluster/host.ts";
-import type { Kube } from "../lab/kube.ts";
-import { hangSignal } from "../lab/limits.ts";
-import { waitFor } from "../lab/wait.ts";
-import { startKubeNodes } from "./lab/kube_nodes.ts";
-import { DNS_ADDRESS } from "./lab/kubelet.ts";
-import { ourConfiguration } from "./lab/plugins.ts";
-import { applyObjects, ingressFrom, readyPods, service, singlePod } from "./lab/workloads.ts";
+import { tenantWith } from "../../fixtures/tenant.ts";
+import { MANAGEMENT_ADDRESS, managementAddress } from "../../lab/cluster/fabric.ts";
+import { vtepOf } from "../../lab/cluster/host.ts";
+import type { Kube } from "../../lab/kube.ts";
+import { hangSignal } from "../../lab/limits.ts";
+import { waitFor } from "../../lab/wait.ts";
+import { startKubeNodes } from "../lab/kube_nodes.ts";
+import { DNS_ADDRESS } from "../lab/kubelet.ts";
+import { ourConfiguration } from "../lab/plugins.ts";
+import { applyObjects, ingressFrom, readyPods, service, singlePod } from "../lab/workloads.ts";
 
 const REACH = {
   DefaultNetType: "vxlan",
