@@ -629,7 +629,7 @@ take() {
     --root) root=$(cd "$given" && realpath -m -- "$2") ;;
     --intent)
       intent=$(cd "$given" && realpath -m -- "$2")
-      [ -f "$intent" ] || fail "--intent $2: there is no such file"
+      [ -f "$intent" ] || fail "--intent $2: file not found"
       ;;
     --only)
       case $2 in exec | cni | agent) only=$2 ;; *) fail "--only $2: it can be exec, cni or agent" ;; esac

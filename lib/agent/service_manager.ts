@@ -16,7 +16,7 @@ const START_MS = 10_000;
 const MORE_MS = 60_000;
 // READY=1 that was not taken is sent again.
 const AGAIN_MS = 1_000;
-// Where there is no watchdog, nothing is to be sent.
+// Without a watchdog, nothing is sent.
 const LONGEST_MS = 3_600_000;
 
 /** Records that a loop goes on. */

@@ -150,7 +150,7 @@ function plain(words: readonly string[]): Candidate[] {
   }));
 }
 
-// What a shell would read as something else than a name is no candidate, whoever has chosen it.
+// Leaves out names that a shell would interpret: anybody may have chosen them.
 const SAFE = /^[\w-][\w.~/:=-]{0,252}$/;
 
 /** Returns the candidates that go on from what is typed. */

@@ -72,7 +72,7 @@ async function openEditor(path: string): Promise<void> {
   const code = await runInTerminal("nsenter", ["--", ...shell]);
   if (code === 0) return;
   throw new Fault("failed", `editor "${editor.slice(0, 60)}" ended with ${code}`, {
-    why: code === 127 ? "there is no such command" : "nothing is changed",
+    why: code === 127 ? "command not found" : "nothing is changed",
     fix: "set EDITOR to one that is installed",
   });
 }

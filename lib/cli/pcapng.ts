@@ -1,6 +1,8 @@
 // Packets as a pcapng file, which tcpdump and Wireshark read: each packet may have a comment, which the older pcap cannot
 // have. "PCAP Now Generic (pcapng) Capture File Format", draft-ietf-opsawg-pcapng, section 4. Pure.
 
+import { joinBytes } from "../util/join_bytes.ts";
+
 const [SECTION, INTERFACE, PACKET] = [0x0a0d0d0a, 1, 6];
 const BYTE_ORDER = 0x1a2b3c4d;
 const ETHERNET = 1;
@@ -10,7 +12,7 @@ const MOST_COMMENT_BYTES = 1_000;
 /** Returns the beginning of a file of Ethernet frames whose times are in microseconds. */
 export function pcapngHead(): Uint8Array {
   const section = words(BYTE_ORDER, 1, 0xffff_ffff, 0xffff_ffff); // version 1.0, length unknown
-  return joined([block(SECTION, section), block(INTERFACE, words(ETHERNET, 0))]);
+  return joinBytes([block(SECTION, section), block(INTERFACE, words(ETHERNET, 0))]);
 }
 
 /** Returns the block of one packet. */
@@ -30,12 +32,12 @@ export function pcapngPacket(
   const view = new DataView(option.buffer);
   view.setUint16(0, COMMENT, true);
   view.setUint16(2, text.length, true);
-  return block(PACKET, joined([head, padded(bytes), option, padded(text), words(0)]));
+  return block(PACKET, joinBytes([head, padded(bytes), option, padded(text), words(0)]));
 }
 
 function block(type: number, body: Uint8Array): Uint8Array {
   const length = body.length + 12;
-  return joined([words(type, length), body, words(length)]);
+  return joinBytes([words(type, length), body, words(length)]);
 }
 
 function words(...values: number[]): Uint8Array {
@@ -45,15 +47,5 @@ function words(...values: number[]): Uint8Array {
 }
 
 function padded(bytes: Uint8Array): Uint8Array {
-  return joined([bytes, new Uint8Array((4 - bytes.length % 4) % 4)]);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+  return joinBytes([bytes, new Uint8Array((4 - bytes.length % 4) % 4)]);
 }

@@ -80,7 +80,7 @@ async function mustExist(url: string): Promise<void> {
   if (path === undefined) return;
   const isThere = await Deno.stat(path).then(({ isFile }) => isFile, () => false);
   if (isThere) return;
-  throw new Fault("not_found", `there is no store at ${url.slice(0, 200)}`, {
+  throw new Fault("not_found", `store ${url.slice(0, 200)} not found`, {
     fix: "see --store and --state-dir of the agent",
   });
 }

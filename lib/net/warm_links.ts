@@ -32,9 +32,9 @@ export type WarmPodEnd = Pick<PairSpec, "hostEnd" | "netns" | "netnsInode">;
 
 /**
  * Creates, lists and uses pairs. The first call creates the holding namespace, or opens that of an earlier process; it
- * stays open until close(): all inner ends would go with its name and the last process that has it open. In a PairSpec, `hostEnd` is the name of a pair and `alias` is not used: pairs keep
- * that of their creation. All calls may be repeated and may run concurrently. A pair is removed as any other link:
- * removeLinks() of its outer end, with which everything on its inner end goes.
+ * stays open until close(): all inner ends would go with its name and the last process that has it open. In a PairSpec,
+ * `hostEnd` is the name of a pair and `alias` is not used: pairs keep that of their creation. All calls may be repeated
+ * and may run concurrently. removeLinks() of a pair's outer end removes it, with everything on its inner end.
  */
 export interface WarmLinks {
   /** Reports whether the kernel has what a pod's interface needs: macvlan. */

@@ -3,11 +3,11 @@
 //
 // A subnet that the fabric routes is masqueraded all the same towards other hosts and behind services: the other
 // host's answers would come back over its own switch, past the connection that this stack keeps. So are the host's own
-// connections to services with a backend that is no pod: they begin with NODE, and kube-proxy masquerades them
+// connections to services whose backend is not a pod: they begin with NODE, and kube-proxy masquerades them
 // only where it knows pods' addresses.
 //
 // What comes in by another link never has the address of a service, a host's address for pods, or that of a pod whose
-// packets leave masqueraded: policies would take a stranger for whom it claims to be. It is dropped.
+// packets leave masqueraded: policies would take a stranger for a pod. It is dropped.
 //
 // What is still for a service's address when it is forwarded has no backend: kube-proxy's own chain, between ours,
 // refuses it, so that a client need not wait for its time limit. What nobody refuses is dropped behind it.

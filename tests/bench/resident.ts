@@ -5,7 +5,7 @@ export function residentMb(pid: number): number {
   return fieldOf(pid, "VmRSS");
 }
 
-/** Returns the part of it that is no copy of a file, which no other process shares (RssAnon). */
+/** Returns the part of it that no file backs, which no other process shares (RssAnon). */
 export function ownMb(pid: number): number {
   return fieldOf(pid, "RssAnon");
 }

@@ -88,7 +88,7 @@ Deno.test("edit changes nothing on an error, keeps the text and says where", asy
     for (const name of left) await Deno.remove(`${host.dir}/${name}`);
   }
   const missing = await host.agent.callWith({ EDITOR: "/no/editor", VISUAL: "" }, "edit");
-  assertMatch(missing.err, /editor "\/no\/editor" ended with 127: there is no such command/);
+  assertMatch(missing.err, /editor "\/no\/editor" ended with 127: command not found/);
   assertEquals((await host.agent.call("history", "-o", "name")).out, "1\n");
 });
 

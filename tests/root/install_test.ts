@@ -241,7 +241,7 @@ const refusals: readonly (readonly [readonly string[], RegExp])[] = [
   [["--etcd", "http://x"], /is not the URL of an etcd; it is etcd:\/\/HOST/],
   [["--etcd", `etcd://x","y":"z`], /is not the URL of an etcd/],
   [["--etcd"], /--etcd needs a URL/],
-  [["--intent", "/nowhere.json"], /--intent \/nowhere\.json: there is no such file/],
+  [["--intent", "/nowhere.json"], /--intent \/nowhere\.json: file not found/],
   [["--intent", "/etc/passwd"], /ends with \.json, \.yaml or \.yml/],
   [["--intent", `${HOUSE}deno.json`], /is refused, and nothing is changed: /],
   [["--only", "cni", "--etcd", "etcd://x:2379"], /are the agent's settings/],

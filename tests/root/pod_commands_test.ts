@@ -79,7 +79,7 @@ Deno.test("exec says what is wrong: no such pod, pod gone, no command, no such c
   const { host, pods } = await withPods(1);
   await using _host = host;
   const cases: readonly [words: readonly string[], code: number, message: RegExp][] = [
-    [["nobody", "--", "ls"], 3, /there is no pod default\/nobody; see k8contivnet get pods -A/],
+    [["nobody", "--", "ls"], 3, /pod default\/nobody not found; see k8contivnet get pods -A/],
     [["shop/pod0", "--", "ls"], 3, /did you mean default\/pod0\?/],
     [["pod0"], 2, /exec got no command: .* behind --/],
     [["pod0", "ls"], 2, /exec got no command/],
@@ -187,7 +187,7 @@ Deno.test("ping counts answers, and says which stage stops what is not answered"
       [["shop/web-1", "10.1.2.300"], 2, /not an IPv4 address/],
       [["shop/web-1", "shop/db-0", "--count", "0"], 2, /out of range/],
       [["shop/web-1", "shop/nobody"], 3, /has no address; see k8contivnet why/],
-      [["nobody", "shop/web-1"], 3, /there is no pod default\/nobody/],
+      [["nobody", "shop/web-1"], 3, /pod default\/nobody not found/],
     ] as const
   ) {
     const { code: got, err } = await agent.call("ping", ...words);
@@ -239,7 +239,7 @@ Deno.test("capture writes a pod's packets until there are enough, or it is inter
     const [words, code, message] of [
       [["shop/web-1", "-o", "json"], 2, /add --drops/],
       [["shop/web-1", "--count", "1", "--", "no such filter"], 1, /syntax error|tcpdump/],
-      [["shop/nobody"], 3, /there is no pod/],
+      [["shop/nobody"], 3, /pod shop\/nobody not found/],
       [[], 2, /takes one pod/],
     ] as const
   ) {
@@ -313,8 +313,9 @@ Deno.test("capture --drops has the packets that a policy drops, with its name, a
   for (const killed of ["capture", "agent"]) {
     const child = start();
     await waitFor("a capture", isReporting, { limitMs: 30_000 });
+    // Without its agent, a capture ends by itself.
     if (killed === "agent") await agent.stop("SIGKILL");
-    child.kill("SIGKILL");
+    else child.kill("SIGKILL");
     await child.stdout.cancel();
     await child.status;
     if (killed === "agent") {

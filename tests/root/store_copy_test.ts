@@ -54,7 +54,7 @@ Deno.test("store copy says what is wrong", async () => {
   await using host = await startHost(intentOf(1));
   const { agent, dir } = host;
   const cases: readonly [words: readonly string[], code: number, message: RegExp][] = [
-    [["copy", "sqlite:/none/x.db", `sqlite:${dir}/y.db`], 3, /there is no store at sqlite:\/none/],
+    [["copy", "sqlite:/none/x.db", `sqlite:${dir}/y.db`], 3, /store sqlite:\/none/],
     [["copy", `sqlite:${dir}/y.db`, `sqlite:${dir}/y.db`], 2, /both stores are the same/],
     [["copy", "etcd://127.0.0.1:1", `sqlite:${dir}/y.db`], 5, /etcd/],
     [["copy", "mysql://u:hunter2@x", `sqlite:${dir}/y.db`], 2, /not of a known kind/],

@@ -1,5 +1,7 @@
 // A tar archive, "ustar" of POSIX.1-1988 (pax(1), ustar interchange format). Pure.
 
+import { joinBytes } from "../../util/join_bytes.ts";
+
 const BLOCK = 512;
 
 /** One file of an archive. */
@@ -17,13 +19,7 @@ export function tarOf(files: readonly TarFile[], atMs: number): Uint8Array {
     return [headOf(name, bytes.length, atMs), bytes, new Uint8Array(rest)];
   });
   parts.push(new Uint8Array(2 * BLOCK));
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+  return joinBytes(parts);
 }
 
 function headOf(name: string, size: number, atMs: number): Uint8Array {

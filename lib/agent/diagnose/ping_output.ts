@@ -13,7 +13,7 @@ export interface PingResult {
 const COUNTS = /^(\d+) packets transmitted, (\d+) (?:packets )?received/m;
 const TIMES = /^(?:rtt|round-trip) min\/avg\/max(?:\/mdev)? = ([\d.]+)\/([\d.]+)\/([\d.]+)/m;
 
-/** Returns the result; undefined if there is no summary in the text. */
+/** Returns the result; undefined if the text has no summary. */
 export function pingResultOf(text: string): PingResult | undefined {
   const [, sent, received] = COUNTS.exec(text) ?? [];
   if (sent === undefined || received === undefined) return undefined;

@@ -82,7 +82,7 @@ function notHere(
     });
   }
   const namesake = all.find((one) => one.pod.name === pod.name)?.pod;
-  return new Fault("not_found", `there is no pod ${pod.namespace}/${pod.name}`, {
+  return new Fault("not_found", `pod ${pod.namespace}/${pod.name} not found`, {
     fix: namesake
       ? `did you mean ${oneLine(namesake.namespace)}/${oneLine(namesake.name)}?`
       : "see k8contivnet get pods -A",

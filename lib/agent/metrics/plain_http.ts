@@ -173,7 +173,7 @@ class Client {
     });
   }
 
-  /** Reads more; reports whether there was any. */
+  /** Reads a chunk; reports whether the client has sent one. */
   async #read(): Promise<boolean> {
     const chunk = new Uint8Array(2_048);
     const count = await this.#conn.read(chunk);

@@ -9,6 +9,7 @@
 import { errorToJson, errorWords } from "../../cni/cni_answers.ts";
 import { CNI_VERSIONS, type CniInput } from "../../cni/cni_types.ts";
 import { CONFIG_LIMIT, configTooLong } from "../../cni/config_limit.ts";
+import { joinBytes } from "../../util/join_bytes.ts";
 import type { CniAnswer } from "../api.ts";
 import type { OpenPipe, ProcessFiles } from "./process_files.ts";
 
@@ -155,7 +156,7 @@ async function readToEnd(
   let pauseMs = FIRST_PAUSE_MS;
   while (isAwaited() && pipe.isHeld()) {
     const part = pipe.read();
-    if (part === "end") return joined(parts, length);
+    if (part === "end") return parts.length === 1 ? parts[0]! : joinBytes(parts);
     if (part === "later") {
       await new Promise((done) => setTimeout(done, pauseMs));
       pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS);
@@ -166,18 +167,6 @@ async function readToEnd(
     if (length > CONFIG_LIMIT) return "too long";
   }
   return length === 0 ? undefined : false;
-}
-
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const [first] = parts;
-  if (first && parts.length === 1) return first;
-  const all = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 /** Keeps a configuration for the face. On a full file system it is not kept, and the call is executed all the same. */

@@ -105,7 +105,7 @@ function networkItem(documents: Documents, network: NetworkRecord): Item {
   return { tenant, name, ...rest, gatewayType, reach };
 }
 
-/** Returns a host's addresses in pods' networks, if it has any. */
+/** Returns a host's addresses in pods' networks; nothing for a host without a number. */
 function hostAddresses(documents: Documents, { name }: HostRecord): Item {
   const { number } = hostNumbersOf(documents).find(({ host }) => host === name) ?? {};
   if (number === undefined) return {};

@@ -1,6 +1,8 @@
 // Encodes and decodes rtnetlink messages: <linux/netlink.h>, <linux/rtnetlink.h>, <linux/if_link.h>. Pure.
 // Numbers are little-endian, as on every architecture that Deno is built for.
 
+import { joinBytes } from "../../util/join_bytes.ts";
+
 /** Value of an attribute: a 32-bit number, text, raw bytes, or nested attributes. */
 export type AttributeValue = number | string | Uint8Array | readonly Attribute[];
 
@@ -75,9 +77,9 @@ export function encodeRequests(
     const more = at === requests.length - 1 ? lastFlags : 0;
     head.setUint16(6, NLM_F.request | flags | more, true);
     head.setUint32(8, sequence + at, true);
-    return pad(concat([new Uint8Array(head.buffer), body]));
+    return pad(joinBytes([new Uint8Array(head.buffer), body]));
   });
-  return concat(messages);
+  return joinBytes(messages);
 }
 
 /** Returns the bytes of a fixed part, followed by attributes. */
@@ -85,7 +87,7 @@ export function encodeBody(
   header: Uint8Array,
   attributes: readonly Attribute[],
 ): Uint8Array<ArrayBuffer> {
-  return concat([header, ...attributes.map(encodeAttribute)]);
+  return joinBytes([header, ...attributes.map(encodeAttribute)]);
 }
 
 /** Returns the messages in what one read returned; a truncated one at the end is left out. */
@@ -149,13 +151,13 @@ function encodeAttribute([type, value]: Attribute): Uint8Array {
   const head = new DataView(new ArrayBuffer(4));
   head.setUint16(0, 4 + payload.length, true);
   head.setUint16(2, type, true);
-  return pad(concat([new Uint8Array(head.buffer), payload]));
+  return pad(joinBytes([new Uint8Array(head.buffer), payload]));
 }
 
 function encodeValue(value: AttributeValue): Uint8Array {
   if (typeof value === "string") return new TextEncoder().encode(value);
   if (value instanceof Uint8Array) return value;
-  if (typeof value !== "number") return concat(value.map(encodeAttribute));
+  if (typeof value !== "number") return joinBytes(value.map(encodeAttribute));
   const view = new DataView(new ArrayBuffer(4));
   view.setUint32(0, value, true);
   return new Uint8Array(view.buffer);
@@ -169,19 +171,7 @@ function aligned(length: number): number {
 function pad(bytes: Uint8Array): Uint8Array {
   return bytes.length % 4 === 0
     ? bytes
-    : concat([bytes, new Uint8Array(aligned(bytes.length) - bytes.length)]);
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(
-    new ArrayBuffer(parts.reduce((sum, { length }) => sum + length, 0)),
-  );
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
+    : joinBytes([bytes, new Uint8Array(aligned(bytes.length) - bytes.length)]);
 }
 
 function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {

@@ -1,5 +1,7 @@
 // Numbers and addresses as the bytes of a protocol. Pure.
 
+import { joinBytes } from "../../util/join_bytes.ts";
+
 /** Returns the 6 bytes of `02:02:0a:01:01:02`. */
 export function macBytes(mac: string): Uint8Array {
   return Uint8Array.from(mac.split(":"), (part) => parseInt(part, 16));
@@ -12,13 +14,7 @@ export function ipv4Bytes(address: string): Uint8Array {
 
 /** Returns the parts joined. */
 export function bytes(...parts: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+  return joinBytes(parts);
 }
 
 /** Returns a view of just these bytes. */

@@ -58,7 +58,7 @@ Deno.test("options are completed by command, and their values", async () => {
   assertEquals(await values("trace", "--tcp", ""), []);
 });
 
-Deno.test("a name that a shell would read otherwise is no candidate", async () => {
+Deno.test("names that a shell would interpret are left out", async () => {
   const hostile = ["$(reboot)", "`id`", "a b", "a;b", "'", "*", "x\n:files", ":files", "~root", ""];
   const found = await completeWords(
     ["why", ""],
