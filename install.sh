@@ -35,6 +35,7 @@ usage: ./install.sh COMMAND
   lab        build, then open a shell among many hosts in such namespaces; see "./install.sh lab --help"
   test       build, then run all tests in such namespaces; "./install.sh test tests/root/x_test.ts" runs some
   build      build dist/k8contivnet from this tree
+  deb        build a Debian package of dist/k8contivnet into dist
   install    install dist/k8contivnet on this host: in the kubelet's plugin folder, with links on the PATH,
              completions for bash, zsh and fish, a man page, a systemd unit if systemd is there, and the
              agent's settings in /etc/k8contivnet/agent.json, which are kept once they are changed
@@ -49,6 +50,7 @@ usage: ./install.sh COMMAND
                --purge       with --uninstall: remove these, too, and the bridges of Open vSwitch, if no
                              pod is attached
                --root DIR    install below DIR instead of /; no agent is asked there
+  uninstall  the same as install --uninstall, with its options
   upgrade    replace the installed file and unit by these, and start the agent again; pods stay connected.
              If the new agent does not answer within 30 s, the old file comes back. --dry-run, --root DIR
 
@@ -206,6 +208,7 @@ in_lab() {
   local cache=${DENO_DIR:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/deno} code=0
   as_root env "PATH=${PATH//"$PWD"//run/house}" "DENO_DIR=$cache" K8CONTIVNET_REQUIRE=1 \
     "K8CONTIVNET_KUBE=${K8CONTIVNET_KUBE-}" "K8CONTIVNET_TEST_FACTOR=${K8CONTIVNET_TEST_FACTOR-}" \
+    "K8CONTIVNET_TEST_PORTS=${K8CONTIVNET_TEST_PORTS-}" \
     K8CONTIVNET_CACHE=/run/k8contivnet-cache NO_COLOR="${NO_COLOR-}" tests/lab/in_lab.sh sh -ec \
     'mkdir /run/house; mount --no-canonicalize --bind . /run/house; cd /run/house; exec "$@"' \
     sh "$@" || code=$?
@@ -426,10 +429,16 @@ fetch_containerds() {
   fi
 }
 
+# Installs what only suites of packages need.
+install_lintian() {
+  if [ $# -gt 0 ] && grep -rqs -F '"lintian"' -- "$@"; then install_tools lintian:lintian; fi
+}
+
 run_tests() {
   local suites
   install_tools "${TRY_TOOLS[@]}" "${TEST_TOOLS[@]}"
   export K8CONTIVNET_KUBE=${K8CONTIVNET_KUBE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/k8contivnet/kube}
+  install_lintian "$@"
   start_libcni_build "$@"
   start_kube_build "$@"
   fetch_containerds "$@"
@@ -477,10 +486,16 @@ main() {
     lab) lab "$@" ;;
     test) run_tests "$@" ;;
     build) build ;;
+    deb) .ci/deb.sh ;;
     install | upgrade)
       # shellcheck source=.ci/install_host.sh
       . .ci/install_host.sh
       "${command}_command" "$@"
+      ;;
+    uninstall | --uninstall)
+      # shellcheck source=.ci/install_host.sh
+      . .ci/install_host.sh
+      install_command --uninstall "$@"
       ;;
     -h | --help | help) usage ;;
     '') usage >&2; exit 2 ;;
@@ -499,5 +514,5 @@ libcni_build=
 lane_pids=()
 undo_upgrade=:
 trap '$undo_upgrade; clean_up; stop_lanes; stop_build; rm -f "$log"; [ -z "$to_delete" ] || rm -rf "$to_delete"' EXIT
-trap 'exit 130' INT TERM HUP
+trap 'echo "install.sh: interrupted; what had been begun is taken back or can be repeated" >&2; exit 130' INT TERM HUP
 main "$@"

@@ -8,7 +8,7 @@ const [verb = "", ...rest] = Deno.args;
 /** Reports whether `status` is the operator's, about the agent, and not a kubelet's, about a pod. */
 function isOperatorsStatus(): boolean {
   const [first] = rest;
-  return verb === "status" && (first === undefined || /^(-o|--output|--socket)/.test(first));
+  return verb === "status" && (first === undefined || first.startsWith("-"));
 }
 
 /** Reports whether a container runtime calls its plugin. The face reports a value that is not valid UTF-8. */
@@ -47,7 +47,10 @@ async function runFace(): Promise<number> {
     return await netpluginMain(name === "netplugin" ? Deno.args : rest);
   }
   const { cliMain } = await import("./lib/cli/cli_main.ts");
-  return await cliMain(Deno.args);
+  return await cliMain(Deno.args, {
+    netplugin: async () => (await import("./lib/faces/netplugin_flags.ts")).FLAGS,
+    netdcli: async () => (await import("./lib/faces/netdcli.ts")).NETDCLI_FLAGS,
+  });
 }
 
 Deno.exit(await runFace());

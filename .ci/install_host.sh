@@ -179,21 +179,28 @@ place_parts() {
 
 # Installs what the file prints. The man page has the date of the file.
 place_texts() {
-  local words epoch cache
-  epoch=$(stat -c %Y dist/k8contivnet)
-  cache=$(checking_cache)
+  local words
   for words in "${!TEXTS[@]}"; do
-    # shellcheck disable=SC2086 # words
-    K8CONTIVNET_CACHE=$cache SOURCE_DATE_EPOCH=$epoch ./dist/k8contivnet $words >"$scratch/text" 2>"$log" </dev/null ||
-      fail "the file does not print its ${words#* }: $(tail -n 1 "$log")"
+    print_text "$words"
     same "$scratch/text" "${TEXTS[$words]}" ||
       act "install $words at $root${TEXTS[$words]}" -- place "$scratch/text" "${TEXTS[$words]}" 644
   done
 }
 
+# Writes what the file prints with words $1 to $scratch/text.
+print_text() {
+  local epoch cache
+  epoch=$(stat -c %Y dist/k8contivnet)
+  cache=$(checking_cache)
+  # shellcheck disable=SC2086 # words
+  K8CONTIVNET_CACHE=$cache SOURCE_DATE_EPOCH=$epoch ./dist/k8contivnet $1 >"$scratch/text" 2>"$log" </dev/null ||
+    fail "the file does not print its ${1#* }: $(tail -n 1 "$log")"
+}
+
 say_how_to_start() {
   local how
   has_part agent || { echo "installed"; return; }
+  echo "the agent's flags are keys of $root$SETTINGS, such as {\"host-label\": \"host1\"}; \"k8contivnet netplugin -h\" lists them"
   if [ -n "$root" ]; then
     how="when $root is a running host"
   elif [ ! -d /run/systemd/system ]; then
@@ -294,7 +301,8 @@ install_cni() {
   done
   if [ -e "$root$CNI_CONFIG" ] && grep -q cniVersions "$root$CNI_CONFIG"; then return; fi
   [ -n "$root$dry" ] || await_agent
-  act "install the CNI configuration at $root$CNI_CONFIG" -- place <(cni_config) "$CNI_CONFIG" 644
+  print_text "kube conflist"
+  act "install the CNI configuration at $root$CNI_CONFIG" -- place "$scratch/text" "$CNI_CONFIG" 644
 }
 
 # Succeeds if configuration $1 calls no other plugin than k8contivnet.
@@ -306,13 +314,18 @@ is_our_config() {
 
 # Waits until the agent answers a STATUS of CNI; fails with its reason.
 await_agent() {
-  local tries answer
+  local tries answer begin=$SECONDS
   for ((tries = 0; tries < 30; tries++)); do
-    if answer=$(cni_status 2>&1); then return; fi
+    if answer=$(cni_status 2>&1); then
+      show_wait ''
+      return
+    fi
     # Only an agent that systemd has just started again is worth waiting for.
     if [ -z "${changed-}" ] || [ ! -d /run/systemd/system ]; then break; fi
+    show_wait "waiting for the agent's answer" "$begin"
     sleep 1
   done
+  show_wait ''
   answer=$(sed -n 's/.*"msg":"\([^"]*\)".*/\1/p' <<<"$answer")
   fail "the CNI configuration is not installed, because pods would fail: ${answer:-the agent does not answer};" \
     "start the agent, then run \"./install.sh install --cni\" again"
@@ -331,23 +344,6 @@ remove_cni() {
 
 remove_path() {
   if [ -e "$root$1" ] || [ -h "$root$1" ]; then act "remove $root$1" -- rm -f "$root$1"; fi
-}
-
-# "cniVersions" is for runtimes that know version 1.1.0 of CNI; the others read "cniVersion".
-cni_config() {
-  cat <<'END'
-{
-  "cniVersion": "1.0.0",
-  "cniVersions": ["0.4.0", "1.0.0", "1.1.0"],
-  "name": "k8contivnet",
-  "plugins": [
-    {
-      "type": "k8contivnet",
-      "capabilities": { "io.kubernetes.cri.pod-annotations": true, "dns": true, "ips": true, "mac": true, "portMappings": true }
-    }
-  ]
-}
-END
 }
 
 # ---- uninstall
@@ -376,7 +372,10 @@ uninstall_here() {
 
 # Removes state, intent, settings, and what the agent made on this machine.
 purge_here() {
-  local path bridge
+  local path bridge shared=''
+  if grep -qsE '"store": *"etcds?:|^[[:space:]]*K8CONTIVNET_STORE=.?etcds?:' "$root$SETTINGS" "$root$ENVIRONMENT"; then
+    shared="; the store in etcd still has this host's records: see \"k8contivnet gc --host\" on another host"
+  fi
   for path in /etc/k8contivnet /var/lib/k8contivnet /run/k8contivnet; do remove_folder "$path"; done
   remove_path "$ENVIRONMENT"
   if [ -z "$root" ]; then
@@ -387,8 +386,7 @@ purge_here() {
       [ ! -e "$path" ] || act "remove the network namespace ${path##*/}" -- ip netns delete "${path##*/}"
     done
   fi
-  [ -n "$dry" ] || echo "uninstalled and purged; a store in etcd still has this host's records: see" \
-    "\"k8contivnet gc --host\" on another host"
+  [ -n "$dry" ] || echo "uninstalled and purged$shared"
 }
 
 # Prints the bridges of this machine's Open vSwitch that an agent has made.
@@ -406,9 +404,18 @@ check_no_pods() {
   [ -z "$root" ] && command -v ovs-vsctl >/dev/null || return 0
   local pods
   pods=$(ovs-vsctl --timeout=5 --bare --columns=external_ids find port 2>/dev/null |
-    grep 'k8contivnet=' | sed -n 's/.*\bpod=\([^ ]*\).*/\1/p' | sort -u | paste -sd ' ') || return 0
+    awk '/k8contivnet=/ {
+      namespace = pod = ""
+      for (i = 1; i <= NF; i++) {
+        if ($i ~ /^namespace=/) namespace = substr($i, 11)
+        if ($i ~ /^pod=/) pod = substr($i, 5)
+      }
+      if (pod != "") print namespace "/" pod
+    }' | sort -u | paste -sd ' ') || return 0
   [ -z "$pods" ] ||
-    fail "--purge would cut off pods that are attached: $pods; remove them first, or uninstall without --purge"
+    fail "--purge would cut off pods that are attached: $pods; remove them first, or take each off with" \
+      "\"k8contivnet teardown NAMESPACE POD SANDBOX\", as \"k8contivnet get attachments\" names them;" \
+      "or uninstall without --purge"
 }
 
 remove_folder() {
@@ -467,7 +474,7 @@ upgrade_here() {
   [ -f dist/k8contivnet ] || fail "dist/k8contivnet is missing; run \"./install.sh build\" first"
   [ -e "$root$FILE" ] || fail "k8contivnet is not installed ${root:+below }${root:-here}; run \"./install.sh install\""
   check_places
-  local changed='' file
+  local changed='' file text
   only='exec'
   if [ -e "$root$UNIT" ]; then only=agent; fi
   prepare_file
@@ -479,10 +486,14 @@ upgrade_here() {
     cp -p "$FILE" "$old/file"
     [ ! -e "$UNIT" ] || cp -p "$UNIT" "$old/unit"
     [ ! -e "$SETTINGS" ] || cp -p "$SETTINGS" "$old/settings"
+    for text in "${TEXTS[@]}"; do [ ! -e "$text" ] || cp -p "$text" "$old/${text##*/}"; done
     undo_upgrade=undo_upgrade
     pid=$(agent_pid)
   fi
   place_parts
+  if [ -n "$changed" ] && [ -n "$dry" ] && [ -z "$root" ] && [ "$(agent_pid)" != 0 ]; then
+    echo "start the agent again"
+  fi
   if [ -n "$changed" ] && [ "$pid" != 0 ]; then
     echo "start the agent again"
     systemctl restart --no-block k8contivnet
@@ -513,6 +524,13 @@ agent_pid() {
   echo "${pid:-0}"
 }
 
+# Shows on a terminal for how long something has been waited for, from the second second on; without words, removes that.
+show_wait() {
+  [ -t 2 ] || return 0
+  local seconds=$((SECONDS - ${2-0}))
+  if [ -z "$1" ]; then printf '\r\033[K' >&2; elif [ "$seconds" -gt 0 ]; then printf '\r%s, %d s\033[K' "$1" "$seconds" >&2; fi
+}
+
 # Waits until an agent answers that has another process id than $1.
 await_new_agent() {
   local begin=$SECONDS limit=$ANSWER_SECONDS pid socket
@@ -520,12 +538,17 @@ await_new_agent() {
   while [ $((SECONDS - begin)) -lt "$limit" ]; do
     pid=$(agent_pid)
     if [ "$pid" != 0 ] && [ "$pid" != "$1" ]; then
-      if K8CONTIVNET_SOCKET=$socket timeout 10 "$FILE" status >"$log" 2>&1 </dev/null; then return; fi
+      if K8CONTIVNET_SOCKET=$socket timeout 10 "$FILE" status >"$log" 2>&1 </dev/null; then
+        show_wait ''
+        return
+      fi
       limit=$ANSWER_SECONDS
       if grep -q 'agent is starting' "$log"; then limit=$START_SECONDS; fi
     fi
+    show_wait "waiting for the new agent's answer" "$begin"
     sleep 0.3
   done
+  show_wait ''
   return 1
 }
 
@@ -544,14 +567,17 @@ fail_upgrade() {
   fail "the new agent did not answer within $ANSWER_SECONDS s${why:+ (${why%.})}; $restored; see \"journalctl -u k8contivnet\""
 }
 
-# Puts file, unit and settings back as they were. Also runs if the upgrade is interrupted.
+# Puts file, unit, settings and texts back as they were. Also runs if the upgrade is interrupted.
 undo_upgrade() {
   undo_upgrade=:
-  local now
+  local now text
   now=$(agent_pid)
   place "$old/file" "$FILE" 755
   if [ -e "$old/unit" ]; then place "$old/unit" "$UNIT" 644; fi
   if [ -e "$old/settings" ]; then place "$old/settings" "$SETTINGS" 644; else rm -f "$SETTINGS"; fi
+  for text in "${TEXTS[@]}"; do
+    if [ -e "$old/${text##*/}" ]; then place "$old/${text##*/}" "$text" 644; else rm -f "$text"; fi
+  done
   rm -rf "$old"
   restored='the old file is back'
   [ "$pid" != 0 ] || return 0

@@ -48,42 +48,43 @@ const ROOMS: ReadonlyMap<string, Room> = new Map<string, Room>([
  * files. Files of the room itself (a room without a name here) may import all of its rooms.
  */
 const INNER_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
-  ["agent/store", ["agent/api.ts", "agent/pods/endpoint_release.ts"]],
+  ["agent/api", []],
+  ["agent/store", ["agent/api", "agent/pods/endpoint_release.ts"]],
   ["agent/fabric", [
-    ...["agent/api.ts", "agent/store"],
+    ...["agent/api", "agent/store"],
     ...["agent/pods/local_tags.ts", "agent/pods/port_external_ids.ts"],
   ]],
   ["agent/reach", [
-    ...["agent/api.ts", "agent/store", "agent/fabric", "agent/pods/mtus.ts"],
+    ...["agent/api", "agent/store", "agent/fabric", "agent/pods/mtus.ts"],
     ...["agent/pods/local_tags.ts", "agent/pods/port_external_ids.ts"],
   ]],
   ["agent/policy", [
-    ...["agent/api.ts", "agent/store", "agent/fabric"],
+    ...["agent/api", "agent/store", "agent/fabric"],
     ...["agent/pods/local_tags.ts", "agent/pods/port_external_ids.ts"],
   ]],
   ["agent/pods", [
-    ...["agent/api.ts", "agent/store", "agent/fabric/fabric_sync.ts"],
+    ...["agent/api", "agent/store", "agent/fabric/fabric_sync.ts"],
     ...["agent/policy/policy_enforcer.ts", "agent/gc/grace_period.ts"],
     ...["agent/reach/attachment_reach.ts", "agent/reach/reach_sync.ts"],
   ]],
-  ["agent/kube", ["agent/api.ts", "agent/store", "agent/pods", "agent/policy"]],
-  ["agent/cni", ["agent/api.ts", "agent/store", "agent/pods"]],
-  ["agent/gc", ["agent/api.ts", "agent/store", "agent/pods"]],
+  ["agent/kube", ["agent/api", "agent/store", "agent/pods", "agent/policy"]],
+  ["agent/cni", ["agent/api", "agent/store", "agent/pods"]],
+  ["agent/gc", ["agent/api", "agent/store", "agent/pods"]],
   ["agent/reconcile", [
-    ...["agent/api.ts", "agent/store", "agent/fabric", "agent/pods", "agent/policy", "agent/gc"],
+    ...["agent/api", "agent/store", "agent/fabric", "agent/pods", "agent/policy", "agent/gc"],
     "agent/reach/reach_sync.ts",
   ]],
-  ["agent/bundle", ["agent/api.ts", "agent/client.ts", "agent/doctor"]],
+  ["agent/bundle", ["agent/api", "agent/client.ts", "agent/doctor"]],
   ["agent/diagnose", [
-    ...["agent/api.ts", "agent/store", "agent/pods", "agent/policy", "agent/fabric", "agent/reach"],
+    ...["agent/api", "agent/store", "agent/pods", "agent/policy", "agent/fabric", "agent/reach"],
   ]],
   ["agent/metrics", [
-    ...["agent/api.ts", "agent/meter.ts", "agent/store", "agent/pods/unmatched_pods.ts"],
+    ...["agent/api", "agent/meter.ts", "agent/store", "agent/pods/unmatched_pods.ts"],
     ...["agent/policy/policy_enforcer.ts", "agent/server/request_gate.ts"],
   ]],
-  ["agent/doctor", ["agent/api.ts", "agent/client.ts", "agent/store/store_cache.ts"]],
+  ["agent/doctor", ["agent/api", "agent/client.ts", "agent/store/store_cache.ts"]],
   ["agent/server", [
-    ...["agent/api.ts", "agent/store", "agent/fabric", "agent/pods", "agent/policy", "agent/kube"],
+    ...["agent/api", "agent/store", "agent/fabric", "agent/pods", "agent/policy", "agent/kube"],
     ...["agent/cni", "agent/diagnose", "agent/gc", "agent/reconcile", "agent/reach"],
     "agent/meter.ts",
   ]],
@@ -140,8 +141,8 @@ const OWNERS: ReadonlyMap<string, readonly string[]> = new Map([
 const LAZY_USERS: ReadonlyMap<string, readonly string[]> = new Map([["js-yaml", ["cli"]]]);
 
 // What a pod's setup waits for: at run time it loads these, cni and util, no package, no node: module.
-const THIN = /^lib\/(agent\/(client|api)|faces\/(?!netplugin|netdcli)\w+)\.ts$/;
-const THIN_MAY_IMPORT = /^lib\/(agent\/(client|api)\.ts|cni\/|util\/)/;
+const THIN = /^lib\/(agent\/(client|api\/\w+)|faces\/(?!netplugin|netdcli)\w+)\.ts$/;
+const THIN_MAY_IMPORT = /^lib\/(agent\/(client\.ts|api\/)|cni\/|util\/)/;
 const FACES_OF_THE_ORIGINAL = /^lib\/faces\/(netplugin|netdcli)/;
 
 const PRINTERS = /^lib\/(cli\/output\.ts|util\/log\.ts|faces\/)/;

@@ -2,20 +2,25 @@
 
 import { faultFrom } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
-import { type AgentSettings, settingsFileOf } from "./api.ts";
+import type { AgentSettings } from "./api/agent_health.ts";
+import { settingsFileOf } from "./api/agent_socket.ts";
 import type { AgentOptions } from "./options.ts";
 
 /** Returns the settings for others to read: names of files, no contents. */
 export function settingsOf(options: AgentOptions): AgentSettings {
-  const { hostLabel: host, stateDir, ovsdb, ovsRundir, bridge, docker, uplink, vtepIp } = options;
+  const { hostLabel: host, stateDir, ovsdb, ovsRundir, bridge, docker, uplink, vtepIp, ports } =
+    options;
   const { etcdCa, etcdCert, etcdKey, etcdUser, etcdPasswordFile } = options.storeOptions;
   const files = { etcdCa, etcdCert, etcdKey, etcdUser, etcdPasswordFile };
   const hasFiles = Object.values(files).some((one) => one !== undefined);
   return {
-    ...{ host, stateDir, ovsdb, ovsRundir, bridge, docker, store: options.store },
+    ...{ host, stateDir, ovsdb, ovsRundir, bridge, docker, store: options.store, ports },
     ...hasFiles ? { storeOptions: files } : {},
     ...uplink === undefined ? {} : { uplink },
     ...vtepIp === undefined ? {} : { vtepIp },
+    ...options.kube === undefined ? {} : {
+      kube: { kubeconfig: options.kube.kubeconfig, isInsecure: options.kube.isInsecure },
+    },
   };
 }
 

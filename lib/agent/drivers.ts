@@ -20,6 +20,7 @@ import { hooked } from "../util/fault_hooks.ts";
 import { limited, limitedStore } from "./limits.ts";
 import { ALIAS_PREFIX } from "./pods/port_external_ids.ts";
 import { PolicyVlans } from "./policy/policy_vlans.ts";
+import { chooseWarm, type PortsOption, type WarmChoice } from "./warm_choice.ts";
 
 /** Options of the drivers. */
 export interface DriverOptions {
@@ -29,8 +30,7 @@ export interface DriverOptions {
   readonly ovsRundir: string;
   readonly ovsDriver: "jsonrpc" | "vsctl";
   readonly linkDriver: "auto" | "netlink" | "ip";
-  /** How pods get their ports; `auto`: a port of its own for each. */
-  readonly ports: "plain" | "warm" | "auto";
+  readonly ports: PortsOption;
   readonly datapath: Datapath;
   readonly bridge: string;
   /** Owner of the rows in Open vSwitch. */
@@ -56,6 +56,8 @@ export interface Drivers {
   readonly hostStack: HostStack;
   /** Undefined where the link driver has none. */
   readonly warmLinks: WarmLinks | undefined;
+  /** Which ports new pods get. */
+  readonly ports: WarmChoice;
   readonly runtimes: Runtimes;
 }
 
@@ -71,16 +73,20 @@ export async function openLimitedStore(options: DriverOptions): Promise<Store> {
 }
 
 /** Opens all but the store; `stack` closes them. */
-export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack): Drivers {
+export async function openDrivers(
+  options: DriverOptions,
+  stack: AsyncDisposableStack,
+): Promise<Drivers> {
   const limitMs = limitOf(options);
   const links = openLinks({ driver: options.linkDriver, aliasPrefix: ALIAS_PREFIX });
   stack.defer(() => links.close());
   const warmLinks = openWarm(options, links);
+  const ports = await chooseWarm(options);
   stack.defer(() => warmLinks?.close());
   const policyVlans = new PolicyVlans();
   const place = {
     policyVlans,
-    hasDelivery: options.ports === "warm",
+    hasDelivery: ports.hasWarmPorts,
     ovsdb: options.ovsdb,
     rundir: options.ovsRundir,
     bridge: options.bridge,
@@ -90,6 +96,8 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
   };
   const ovs = openSwitch(options.ovsDriver, place);
   stack.defer(() => ovs.close());
+  const reachSwitch = openReachSwitch(place);
+  stack.defer(() => reachSwitch.close());
   const hostStack = openHostStack({ openEvents: (names) => openHostEvents(links, names) });
   stack.defer(() => hostStack.close());
   const runtimes = openRuntimes({ docker: options.docker });
@@ -101,15 +109,16 @@ export function openDrivers(options: DriverOptions, stack: AsyncDisposableStack)
     policyVlans,
     watchDrops: (take) => watchDrops(place, take),
     links: limited("the kernel", hooked("links", links, ["close"]), limitMs),
-    reachSwitch: limited("Open vSwitch", hooked("reach", openReachSwitch(place)), limitMs),
+    reachSwitch: limited("Open vSwitch", hooked("reach", reachSwitch, ["close"]), limitMs),
     hostStack: limited("the kernel", hooked("stack", hostStack, ["onChange", "close"]), limitMs),
     warmLinks: warmLinks &&
       limited("the kernel", hooked("warm-links", warmLinks, ["close"]), limitMs),
+    ports,
     runtimes: limited("the container runtime", hooked("runtimes", runtimes, ["follow"]), limitMs),
   };
 }
 
-/** Also without --ports warm: pods may have warm ports of an earlier agent. Faults: usage. */
+/** Also with --ports plain: pods may have warm ports of an earlier agent. Faults: usage. */
 function openWarm({ ports, hostLabel }: DriverOptions, links: Links): WarmLinks | undefined {
   if (ports !== "warm" && links.driver !== "netlink") return undefined;
   return openWarmLinks(links, { aliasPrefix: ALIAS_PREFIX, holding: `k8contivnet-${hostLabel}` });

@@ -2,7 +2,7 @@
 // log's lines, so that the two never contradict; kept across restarts.
 
 import type { Log, LogFields, LogLevel } from "../util/log.ts";
-import type { EventItem } from "./api.ts";
+import type { EventItem } from "./api/listed_items.ts";
 
 /** Most events that are kept. */
 export const MOST_EVENTS = 1_000;
@@ -85,6 +85,7 @@ export class EventLog {
       ...(typeof pod === "string" ? { pod } : {}),
       ...(typeof network === "string" ? { network } : {}),
       ...(typeof address === "string" ? { address } : {}),
+      ...(typeof fields.ms === "number" ? { ms: fields.ms } : {}),
       message: more === "" ? message : `${message} (${more})`,
     };
     this.#events.push(event);

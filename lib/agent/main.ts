@@ -7,7 +7,7 @@ import { pause } from "../util/async/pause.ts";
 import { Fault, faultFrom, isUnreachable, systemWords } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
 import { systemClock } from "../util/clock.ts";
-import type { HealthAnswer } from "./api.ts";
+import type { HealthAnswer } from "./api/agent_health.ts";
 import { EventLog } from "./event_log.ts";
 import { keepEvents, restoreEvents } from "./saved_events.ts";
 import { openDrivers, openLimitedStore } from "./drivers.ts";
@@ -30,6 +30,7 @@ import { instanceOf, Presence, type PresenceOptions } from "./store/presence.ts"
 import { Snapshot } from "./store/snapshot.ts";
 import { StoreCache } from "./store/store_cache.ts";
 import { UnreadableRecords } from "./store/unreadable_records.ts";
+import { logChoice } from "./warm_choice.ts";
 import { type Agent, wireAgent } from "./wiring.ts";
 
 /** Runs the agent until `signal` aborts. Faults: what keeps it from starting. */
@@ -61,10 +62,11 @@ export async function runAgent(
   const store = await openStoreCache(options, { snapshot, gate, stack, metrics });
   if (signal.aborted) return; // reading a large store takes long
   const intents = new Intents(store, () => new Date().toISOString());
-  const drivers = openDrivers(options, stack);
+  const drivers = await openDrivers(options, stack);
+  logChoice(drivers.ports, log);
   const hasCluster = options.kube !== undefined;
   const meter = metrics?.meter;
-  const parts = { options, drivers, store, intents, log, hasCluster, meter, progress };
+  const parts = { options, drivers, store, intents, log, hasCluster, meter, events, progress };
   const agent = wireAgent(parts, stack);
   const { unmatched } = agent.sandboxes;
   metrics?.follow({ ...agent, host: options.hostLabel, switch: drivers.switch, unmatched });
@@ -75,7 +77,6 @@ export async function runAgent(
   if (options.kube) agent.policies.setKube(await kubeAtStart(stateDir));
   drivers.switch.onChange(() => {
     agent.policies.recheck();
-    void agent.reach.restore();
     agent.signals.reconcile.notify();
   });
   const presence = isShared(options)
@@ -110,11 +111,12 @@ export async function runAgent(
   await leaveSettings(socket, settings, log);
   const health = () => healthOf({ ...agent, options, settings, switch: drivers.switch });
   const keeping = keepEvents(`${stateDir}/events.json`, events, ownLog, stopping);
-  openGate(gate, { agent, notes, health, events, meter });
+  openGate(gate, { agent, notes, health, meter });
   metrics?.noteReady(health);
   agent.memoryTrim.note();
   await notes.handle(); // of callers that gave up just before requests were answered
-  log.info("agent ready", { host: options.hostLabel, socket });
+  const ports = drivers.ports.hasWarmPorts ? "warm" : "plain";
+  log.info("agent ready", { host: options.hostLabel, socket, ports });
   manager?.ready();
   const stopped = new Promise<void>((done) => {
     stopping.addEventListener("abort", () => done());
@@ -122,6 +124,7 @@ export async function runAgent(
   });
   await Promise.race([stopped, ...loops.vital]);
   log.info("stopping");
+  gate.noteStopping();
   await front.disposeAsync();
   await agent.sandboxes.queue.idle();
   own.abort();
@@ -129,22 +132,17 @@ export async function runAgent(
 }
 
 /** From now on requests are answered, by socket and door. */
-function openGate(gate: RequestGate, { agent, notes, health, events, meter }: {
+function openGate(gate: RequestGate, { agent, notes, health, meter }: {
   readonly agent: Agent;
   readonly notes: TeardownNotes;
   readonly health: () => HealthAnswer;
-  readonly events: EventLog;
   readonly meter: Metrics["meter"] | undefined;
 }): void {
   const answerCni = (input: CniInput) =>
     meter ? meter.cniCall(input.command, () => notes.answerCni(input)) : notes.answerCni(input);
   const runtimes = { ...agent.server.runtimes, answerCni };
-  const listItems: Agent["server"]["listItems"] = (kind, name) =>
-    kind === "events"
-      ? events.list(name).map((one) => ({ ...one }))
-      : agent.server.listItems(kind, name);
   gate.open({
-    request: (request) => answer({ ...agent.server, runtimes, health, listItems }, request),
+    request: (request) => answer({ ...agent.server, runtimes, health }, request),
     verb: async (verb, pod) => {
       const answer = await agent.answerVerb(verb, pod);
       return "ip" in answer ? answer : {};
@@ -203,7 +201,9 @@ async function openStoreCache(
   stack.defer(() => store.close());
   const known = async () => await snapshot?.load() ?? new Map();
   const onRead = (count: number) => gate.waitFor(`reading the store, ${count} documents so far`);
-  return await StoreCache.open(store, known, { isShared: isShared(options), onRead });
+  return await StoreCache.open(store, known, {
+    ...{ isShared: isShared(options), scope: options.hostLabel, onRead },
+  });
 }
 
 async function presenceOptions(

@@ -1,7 +1,7 @@
 // What the agent is measured with. Only with --listen there is a meter: without one nothing is wrapped, so that the
 // way of a pod's set-up is the same code as without metrics.
 
-import type { SetupOutcome } from "./api.ts";
+import type { SetupOutcome } from "./api/pod_requests.ts";
 import type { ApplyClaimDeps } from "./pods/apply_claim.ts";
 import type { SetupDeps } from "./pods/setup.ts";
 import type { TeardownDeps } from "./pods/teardown.ts";

@@ -41,6 +41,6 @@ export interface AgentOptions extends DriverOptions {
 }
 
 /** Reports whether other hosts use the store, too. */
-export function isShared({ store }: AgentOptions): boolean {
+export function isShared({ store }: Pick<AgentOptions, "store">): boolean {
   return !store.startsWith("sqlite:");
 }

@@ -3,7 +3,9 @@
 import type { Links } from "../net/links.ts";
 import { openLinkEvents } from "../net/open_links.ts";
 import { faultFrom } from "../util/errors.ts";
+import { Debounce } from "../util/async/debounce.ts";
 import { pause } from "../util/async/pause.ts";
+import { systemClock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import { syncFabric } from "./fabric/fabric_sync.ts";
 import type { KubeOptions } from "./kube/kube_options.ts";
@@ -14,6 +16,8 @@ import { enforcePolicies } from "./policy/policy_enforcer.ts";
 import { watchDrift } from "./reconcile/drift_watch.ts";
 import { reconcile } from "./reconcile/reconcile.ts";
 import type { TeardownNotes } from "./server/teardown_notes.ts";
+import { presencesOf } from "./store/documents.ts";
+import { IndexKeeper } from "./store/index_keeper.ts";
 import type { Intents } from "./store/intents.ts";
 import type { Presence } from "./store/presence.ts";
 import type { Snapshot } from "./store/snapshot.ts";
@@ -22,6 +26,7 @@ import type { UnreadableRecords } from "./store/unreadable_records.ts";
 import type { Agent } from "./wiring.ts";
 
 const SNAPSHOT_MS = 2_000;
+const INDEXES_MS = 100;
 const HISTORY_MS = 3_600_000;
 // A large store takes seconds to save: the agent spends this part of its time on it at most.
 const SNAPSHOT_SHARE = 1 / 20;
@@ -56,8 +61,23 @@ export function startLoops(
   stack: AsyncDisposableStack,
 ): Loops {
   const { options, agent, presence, snapshot, notes, log } = parts;
-  const { following, late } = followStore(parts, signal);
-  const beating = presence?.keep(signal, () => replayPending(agent, log));
+  const indexes = new IndexKeeper({
+    ...{ host: options.hostLabel, store: agent.store, now: systemClock.now, log },
+  });
+  // If that fails, the next heartbeat repeats it.
+  const checking = stack.use(
+    new Debounce(() => {
+      indexes.check().catch((error) =>
+        log.debug(`indexes not checked: ${faultFrom(error).message}`)
+      );
+    }, INDEXES_MS),
+  );
+  const checkIndexes = () => presence && checking.note();
+  const { following, late } = followStore({ ...parts, checkIndexes }, signal);
+  const beating = presence?.keep(signal, async () => {
+    await replayPending(agent, log);
+    await indexes.check();
+  });
   const saving = snapshot && keepSnapshot(snapshot, agent.store, signal);
   const reconciling = reconcile(agent.loops.reconcile, signal);
   const events = openLinkEvents(parts.links);
@@ -80,7 +100,9 @@ export function startLoops(
 
 /** Follows the store, and joins it when it is reachable at last; `late` rejects if that fails. */
 function followStore(
-  { agent: { store, signals }, joinStore, unreadable, log }: LoopParts,
+  { agent: { store, signals }, joinStore, unreadable, checkIndexes, log }: LoopParts & {
+    readonly checkIndexes: () => void;
+  },
   signal: AbortSignal,
 ): { readonly following: Promise<void>; readonly late: Promise<never> } {
   let isLate = store.unreachable !== undefined;
@@ -89,11 +111,23 @@ function followStore(
       ? log.warn(`store unreachable, serving what is known: ${fault.message}`)
       : log.info("store reachable again")
   );
+  const logView = () =>
+    log.info(
+      store.isWhole
+        ? "all of the store is followed"
+        : "of the store, what this host needs is followed",
+      {
+        documents: store.documents.size,
+      },
+    );
+  if (!store.isWhole) logView();
+  store.onView(logView);
   store.onLate(() => log.warn("watch of the store is late: read all of it again"));
   const late = Promise.withResolvers<never>();
   const following = store.follow(signal, () => {
     [signals.fabric, signals.policies, signals.reconcile].forEach((one) => one.notify());
     unreadable.log(store.documents);
+    if (store.isWhole) checkIndexes();
     if (isLate) joinStore().then(() => log.info("store joined"), late.reject);
     isLate = false;
   });
@@ -125,14 +159,20 @@ async function reportHost({ options, agent, log }: LoopParts, signal: AbortSigna
   }, signal);
 }
 
-/** Forgets revisions beyond the limit, now and every hour. An outage of the store only delays it. */
+/**
+ * Forgets revisions beyond the limit, now and every hour. An outage of the store only delays it. Where hosts share the
+ * store and know only what they need, one of them on average does it in an hour.
+ */
 async function expireHistory(
-  { options, intents, log }: LoopParts,
+  { options, intents, agent: { store }, log }: LoopParts,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      await intents.expire(options.history, Date.now());
+      const hosts = presencesOf(store.documents).length;
+      if (store.isWhole || Math.random() * hosts < 1) {
+        await intents.expire(options.history, Date.now());
+      }
     } catch (error) {
       log.debug(`history not shortened: ${faultFrom(error).message}`);
     }

@@ -12,7 +12,7 @@ import type { Log } from "../util/log.ts";
 import { LogDedup } from "../util/log_dedup.ts";
 import { returnFreeMemory } from "../util/memory.ts";
 import type { CniInput } from "../cni/cni_types.ts";
-import type { PodRequest } from "./api.ts";
+import type { PodRequest } from "./api/pod_requests.ts";
 import { measuredBy, type Meter } from "./meter.ts";
 import { answerCni, type CniDeps } from "./cni/answer_cni.ts";
 import { withPolicyCode } from "./cni/policy_code.ts";
@@ -25,6 +25,7 @@ import type { ClusterSync } from "./kube/cluster_sync.ts";
 import { podItems } from "./kube/pod_items.ts";
 import type { AgentOptions } from "./options.ts";
 import { applyClaim } from "./pods/apply_claim.ts";
+import { addressFinderOf } from "./pods/dynamic_endpoint_claim.ts";
 import { Containers } from "./pods/known_containers.ts";
 import { attachLatePods } from "./pods/late_attach.ts";
 import { LinkRemovals } from "./pods/link_removals.ts";
@@ -47,6 +48,8 @@ import { InterfaceErrors } from "./reconcile/interface_errors.ts";
 import { reconcileOnce } from "./reconcile/reconcile.ts";
 import { listItems } from "./server/list_items.ts";
 import { answerVerb } from "./server/pod_verbs.ts";
+import type { EventLog } from "./event_log.ts";
+import { ProgressBoard } from "./server/progress_board.ts";
 import { SetupCounter } from "./server/setup_counter.ts";
 import { LoopProgress } from "./service_manager.ts";
 import type { Intents } from "./store/intents.ts";
@@ -67,7 +70,6 @@ export interface AgentParts {
     | "logsDrops"
     | "graceMs"
     | "onUnmatched"
-    | "ports"
   >;
   readonly drivers: Drivers;
   readonly store: StoreCache;
@@ -79,6 +81,8 @@ export interface AgentParts {
   readonly hasCluster?: boolean;
   /** @default systemClock */
   readonly clock?: Clock;
+  /** What happened on this host. @default nothing */
+  readonly events?: Pick<EventLog, "list">;
   /** Of the reconcile loop. */
   readonly progress?: Pick<LoopProgress, "note">;
 }
@@ -126,7 +130,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
   const warmPool = new WarmPool({
     ...{ host, store, switch: ovs, links, warmLinks, warmPorts, newId: randomId, clock, log },
     networks: { tags, mtus, datapath: () => plumbing.datapath },
-    isEnabled: options.ports === "warm",
+    isEnabled: drivers.ports.hasWarmPorts,
   });
   const fabric = new FabricSync({
     ...{ host, store, driver: drivers.fabric, links, tags, log },
@@ -164,7 +168,10 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
   });
   const setupDeps = measured.setup({
     ...{ host, store, runtimes, plumbing, sandboxes, podMetadata, clock, log },
-    planning: { mtus, addressesInFlight, aliasesInFlight, newId: randomId, warmPool },
+    planning: {
+      ...{ mtus, addressesInFlight, aliasesInFlight, newId: randomId, warmPool },
+      addressFinder: addressFinderOf({ host, store, now: clock.now }),
+    },
     applyClaim: (claim) => applyClaim(claimDeps, claim),
     onUnmatched: options.onUnmatched,
   });
@@ -200,6 +207,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
     networks: {
       ...{ tags, mtus, aliasesInFlight, policies, fabric, reach, warmPool },
       hasWarmPorts: warmLinks !== undefined,
+      newId: randomId,
       interfaceErrors: new InterfaceErrors({ switch: ovs, log }),
     },
     attachLatePods: () => attachLatePods(lateAttach),
@@ -243,6 +251,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
     },
     server: {
       ...{ store, intents, policies, log, reconcileSignal, memoryTrim },
+      progress: new ProgressBoard(),
       runtimes: { verbs, answerCni: (input: CniInput) => answerCni(cni, input) },
       gc: {
         ...{ host, store, gracePeriod, clock, log, reconcileSignal, fabricSignal },
@@ -252,7 +261,8 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
         listItems(
           {
             ...{ host, store, tags, unmatched: sandboxes.unmatched },
-            podItems: () => podItems({ host, store }, nodeOf(cluster.sync)),
+            podItems: (documents) => podItems({ host, store: { documents } }, nodeOf(cluster.sync)),
+            events: (of) => parts.events?.list(of) ?? [],
           },
           kind,
           name,

@@ -3,22 +3,26 @@
 import type {
   DropsAnswer,
   DropsRequest,
-  GcAnswer,
-  GcRequest,
-  IntentRequest,
-  PlanAnswer,
-  RepairAnswer,
-  RepairRequest,
   SandboxAnswer,
   TraceAnswer,
   TraceRequest,
   WhyAnswer,
   WhyRequest,
-} from "../agent/api.ts";
-import { DEFAULT_SOCKET } from "../agent/api.ts";
+} from "../agent/api/diagnosis_requests.ts";
+import type { IntentRequest, PlanAnswer, ProgressItem } from "../agent/api/intent_requests.ts";
+import type {
+  GcAnswer,
+  GcRequest,
+  RepairAnswer,
+  RepairRequest,
+} from "../agent/api/repair_requests.ts";
+import { DEFAULT_SOCKET } from "../agent/api/agent_socket.ts";
 import { askAgent } from "../agent/client.ts";
 import type { OpenOptions } from "../store/open_store.ts";
+import { pause } from "../util/async/pause.ts";
 import { Fault } from "../util/errors.ts";
+import type { Report } from "../util/progress.ts";
+import type { LongWork, WorkWords } from "./long_work.ts";
 import type { Target } from "./shell.ts";
 
 // The limits end a hang. gc: two and a half heartbeats, which may be minutes, and then an apply of thousands
@@ -27,6 +31,11 @@ const GC_MS = 1_800_000;
 const CHANGE_MS = 300_000;
 const LIST_MS = 30_000;
 const HEALTH_MS = 5_000;
+const PROGRESS_MS = 500;
+
+const APPLYING = "the agent completes the change if it has begun it; see k8contivnet history";
+const COLLECTING = "the agent goes on with it; run it again to see what is left";
+const RELEASED = "what was released stays released; run it again to go on";
 
 /** Returns the path of the agent's socket: that of the option, else K8CONTIVNET_SOCKET, else the default. */
 export function agentSocket(socket: string | undefined): string {
@@ -34,26 +43,52 @@ export function agentSocket(socket: string | undefined): string {
 }
 
 /** Returns the agent at `socket` (else K8CONTIVNET_SOCKET, else the default) as a target. */
-export function agentTarget(socket: string | undefined): Target {
+export function agentTarget(socket: string | undefined, long: LongWork): Target {
   const path = agentSocket(socket);
   type Body = DropsRequest | GcRequest | IntentRequest | RepairRequest | TraceRequest | WhyRequest;
-  const ask = <T>(way: string, body: Body, limitMs = CHANGE_MS) =>
+  const ask = <T>(way: string, body: object, limitMs: number) =>
     askAgent<T>({ socket: path, path: `/v1/${way}`, body, limitMs });
-  const get = <T>(way: string) =>
-    askAgent<T>({ socket: path, method: "GET", path: `/v1/${way}`, limitMs: LIST_MS });
+  const get = <T>(way: string, limitMs = LIST_MS) =>
+    askAgent<T>({ socket: path, method: "GET", path: `/v1/${way}`, limitMs });
+  const find = <T>(what: string, way: string, body: Body) =>
+    long.run({ what }, () => ask<T>(way, body, CHANGE_MS));
+  /** Asks for work of which the agent knows how far it is. */
+  const change = <T>(way: string, body: Body, words: WorkWords, limitMs = CHANGE_MS) =>
+    long.run(words, async (report) => {
+      if (!report) return await ask<T>(way, body, limitMs);
+      const progress = crypto.randomUUID();
+      const end = new AbortController();
+      void follow(() => get(`progress${nameQuery(progress)}`), report, end.signal);
+      return await ask<T>(way, { ...body, progress }, limitMs).finally(() => end.abort());
+    });
   return {
-    plan: (request) => ask<PlanAnswer>("plan", request),
-    apply: (request) => ask<PlanAnswer>("apply", request),
-    repair: (request) => ask<RepairAnswer>("repair", request),
-    gc: (request) => ask<GcAnswer>("gc", request, GC_MS),
-    health: () => askAgent({ socket: path, method: "GET", path: "/v1/health", limitMs: HEALTH_MS }),
-    history: (revision) => get(`history${nameQuery(revision)}`),
-    why: (pod) => ask<WhyAnswer>("why", pod),
-    trace: (request) => ask<TraceAnswer>("trace", request),
+    plan: (request) => find<PlanAnswer>("plan", "plan", request),
+    apply: (request) => change<PlanAnswer>("apply", request, { what: "apply", left: APPLYING }),
+    repair: (request) =>
+      change<RepairAnswer>("repair", request, { what: "repair", left: COLLECTING }),
+    gc: (request) => change<GcAnswer>("gc", request, { what: "gc", left: COLLECTING }, GC_MS),
+    health: () => get("health", HEALTH_MS),
+    history: (revision) =>
+      long.run({ what: "history" }, () => get(`history${nameQuery(revision)}`)),
+    why: (pod) => find<WhyAnswer>("why", "why", pod),
+    trace: (request) => find<TraceAnswer>("trace", "trace", request),
     drops: (request) => ask<DropsAnswer>("drops", request, LIST_MS),
     sandbox: (pod) => ask<SandboxAnswer>("sandbox", pod, LIST_MS),
-    list: (kind, name) => get(`${kind}${nameQuery(name)}`),
+    list: (kind, name) => long.run({ what: kind }, () => get(`${kind}${nameQuery(name)}`)),
   };
+}
+
+/** Asks again and again how far a work is, until `signal` aborts. An agent of an older version does not know. */
+async function follow(
+  ask: () => Promise<readonly ProgressItem[]>,
+  report: Report,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    await pause(PROGRESS_MS, signal);
+    const [item] = signal.aborted ? [] : await ask().catch(() => []);
+    if (item && !signal.aborted) report(item.done, item.of);
+  }
 }
 
 function nameQuery(name: string | undefined): string {
@@ -64,11 +99,12 @@ function nameQuery(name: string | undefined): string {
 export async function storeTarget(
   url: string,
   options: OpenOptions,
-  stack: AsyncDisposableStack,
+  { stack, long }: { readonly stack: AsyncDisposableStack; readonly long: LongWork },
 ): Promise<Target> {
   const [
     { openStore },
     { StoreCache },
+    { isShared },
     { Intents },
     { recordItems },
     { explainPod },
@@ -77,6 +113,7 @@ export async function storeTarget(
   ] = await Promise.all([
     import("../store/open_store.ts"),
     import("../agent/store/store_cache.ts"),
+    import("../agent/options.ts"),
     import("../agent/store/intents.ts"),
     import("../agent/server/list_items.ts"),
     import("../agent/pods/explain_pod.ts"),
@@ -85,15 +122,21 @@ export async function storeTarget(
   ]);
   const store = await openStore(url, withEnvironment(options));
   stack.defer(() => store.close());
-  const cache = await StoreCache.load(store);
+  const cache = await long.run(
+    { what: "reading the store" },
+    () => StoreCache.load(store, { isShared: isShared({ store: url }) }),
+  );
   const intents = new Intents(cache, () => new Date().toISOString());
   return {
-    plan: (request) => intents.plan(request, []),
-    apply: (request) => intents.apply(request),
+    plan: (request) => intents.plan(request, {}),
+    apply: (request) =>
+      long.runToStop({ what: "apply" }, (course) => intents.apply(request, course)),
     repair: async ({ dryRun = false }) => {
       const { repairClaims } = await import("../agent/store/repair_claims.ts");
-      const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
-      return await repairClaims(cache, { isDry: dryRun, pause });
+      return await long.run(
+        { what: "repair", left: RELEASED },
+        (report) => repairClaims(cache, { isDry: dryRun, pause: wait, ...report && { report } }),
+      );
     },
     gc: async ({ host, dryRun = false, force = false }) => {
       if (host === undefined) {
@@ -102,11 +145,14 @@ export async function storeTarget(
         });
       }
       const { removeHost } = await import("../agent/store/remove_host.ts");
-      return await removeHost(cache, {
-        ...{ host, isDry: dryRun, isForced: force },
-        pause: (ms) => new Promise<void>((done) => setTimeout(done, ms)),
-        wallMs: Date.now,
-      });
+      return await long.run(
+        { what: "gc", left: RELEASED },
+        (report) =>
+          removeHost(cache, {
+            ...{ host, isDry: dryRun, isForced: force, pause: wait, wallMs: Date.now },
+            ...report && { report },
+          }),
+      );
     },
     health: () => {
       throw new Fault("usage", "status needs the agent of this host", {
@@ -130,6 +176,10 @@ export async function storeTarget(
       });
     },
   };
+}
+
+function wait(ms: number): Promise<void> {
+  return new Promise((done) => setTimeout(done, ms));
 }
 
 /** Fills missing options from the environment that the agent reads: one file configures both. */

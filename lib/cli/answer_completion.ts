@@ -5,16 +5,18 @@ import { agentSocket } from "./agent_or_store.ts";
 import type { NameKind } from "./command_table.ts";
 import { type Candidate, completeWords, type NameSource } from "./complete_words.ts";
 import { FILES_LINE } from "./completion_scripts.ts";
+import type { FaceFlags } from "./face_flags.ts";
 
 /** So long the user waits for names before there are none. */
 const LIMIT_MS = 800;
 
 /** Returns the lines that answer a shell: a word, a tab and what it is, or FILES_LINE. Never throws. */
-export async function completionLines(words: readonly string[]): Promise<string[]> {
-  const { candidates, isFile } = await completeWords(
-    words,
-    namesFrom(agentSocket(socketIn(words))),
-  );
+export async function completionLines(
+  words: readonly string[],
+  faces: FaceFlags,
+): Promise<string[]> {
+  const names = namesFrom(agentSocket(socketIn(words)));
+  const { candidates, isFile } = await completeWords(words, { names, faces });
   if (isFile) return [FILES_LINE];
   return candidates.map(({ value, help }) => help === "" ? value : `${value}\t${help}`);
 }

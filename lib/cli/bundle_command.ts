@@ -1,7 +1,8 @@
 // `bundle`: everything that somebody who looks into a problem asks for, in one tar, without secrets.
 
 import type { Bundle } from "../agent/bundle/collect_bundle.ts";
-import { Fault, systemWords } from "../util/errors.ts";
+import { Fault } from "../util/errors.ts";
+import { writeNewFile } from "./new_file.ts";
 import { printValue } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
 
@@ -21,41 +22,24 @@ export const bundle: Command = {
     }
     const [{ collectBundle }, { tarOf }] = await Promise.all([
       import("../agent/bundle/collect_bundle.ts"),
-      import("../agent/bundle/tar_archive.ts"),
+      import("../util/tar_archive.ts"),
     ]);
     const now = new Date();
-    const collected = await collectBundle(shell.socket);
+    const collected = await shell.long.run(
+      { what: "bundle", left: "no file was written" },
+      (report) => collectBundle(shell.socket, report),
+    );
     const folder = `k8contivnet-${collected.host}`;
     const files = collected.parts.map(({ name, text }) => ({ name: `${folder}/${name}`, text }));
     const tar = tarOf(files, now.getTime());
     if (given === "-") return shell.output.bytes(tar);
     const time = now.toISOString().replace(/[-:]|\.\d+/g, "");
-    await report(shell, collected, await write(given ?? `${folder}-${time}.tar`, tar));
+    using _held = shell.interrupt.hold(); // half of an archive is of no use
+    const path = given ?? `${folder}-${time}.tar`;
+    await writeNewFile(path, tar, 0o600);
+    await report(shell, collected, path);
   },
 };
-
-/** Writes a new file that only its owner may read; returns its name. Faults: conflict, failed. */
-async function write(path: string, bytes: Uint8Array): Promise<string> {
-  try {
-    await Deno.writeFile(path, bytes, { createNew: true, mode: 0o600 });
-    return path;
-  } catch (cause) {
-    if (cause instanceof Deno.errors.AlreadyExists) {
-      throw new Fault("conflict", `${path} is there already`, {
-        why: "it is not overwritten",
-        fix: "give another name",
-        cause,
-      });
-    }
-    // Half of an archive is of no use; where the file could not be created, there is none.
-    await Deno.remove(path).catch(() => {});
-    throw new Fault("failed", `${path} cannot be written`, {
-      why: systemWords(cause),
-      fix: "give another name",
-      cause,
-    });
-  }
-}
 
 async function report(shell: Shell, { parts }: Bundle, file: string): Promise<void> {
   const facts = parts.map(({ name, text, error }) => ({

@@ -1,8 +1,9 @@
 // `capture --drops`: asks the agent for dropped packets, again and again, and writes them.
 
-import type { CapturedDrop, SandboxRequest } from "../agent/api.ts";
+import type { CapturedDrop, SandboxRequest } from "../agent/api/diagnosis_requests.ts";
+import { pause } from "../util/async/pause.ts";
+import { unlessAborted } from "../util/async/unless_aborted.ts";
 import { Fault, isUnreachable, oneLine } from "../util/errors.ts";
-import { interruptSignal } from "./interrupt.ts";
 import { pcapngHead, pcapngPacket } from "./pcapng.ts";
 import { onePod, podHere } from "./pod_word.ts";
 import type { Shell } from "./shell.ts";
@@ -11,9 +12,18 @@ const AGAIN_MS = 1_000;
 // An agent that restarts is waited for.
 const MOST_OUTAGES = 30;
 
-/** Writes dropped packets until there are `count`, the reader is gone, or Ctrl-C. Faults: those of the agent. */
-export async function captureDrops(shell: Shell, count: number | undefined): Promise<void> {
-  const { args, options, output, tail } = shell;
+/** When a capture ends by itself; absent: not. */
+export interface CaptureEnd {
+  readonly count: number | undefined;
+  readonly limitMs: number | undefined;
+}
+
+/** Writes dropped packets until there are `count`, the time is over, the reader is gone, or Ctrl-C. Faults: those of the agent. */
+export async function captureDrops(
+  shell: Shell,
+  { count, limitMs }: CaptureEnd,
+): Promise<void> {
+  const { args, options, output, interrupt, tail } = shell;
   if (!["table", "json"].includes(options.format) || tail.length > 0) {
     throw new Fault("usage", "capture --drops takes a pod, --count and -o json", {
       fix: "k8contivnet capture --drops shop/web-1",
@@ -21,7 +31,9 @@ export async function captureDrops(shell: Shell, count: number | undefined): Pro
   }
   const pod = args.length > 0 ? onePod("capture", shell) : undefined;
   if (pod) await podHere("capture", shell, pod);
-  using interrupt = interruptSignal();
+  using _held = interrupt.hold();
+  const over = limitMs === undefined ? [] : [AbortSignal.timeout(limitMs)];
+  const signal = AbortSignal.any([interrupt.signal, ...over]);
   const isPcap = options.format === "table" && !output.isTerminal;
   if (isPcap) output.bytes(pcapngHead());
   let [seen, missed] = [0, 0];
@@ -29,13 +41,13 @@ export async function captureDrops(shell: Shell, count: number | undefined): Pro
     seen++;
     writeDrop(shell, drop, isPcap);
   };
-  for await (const answer of answersOf(shell, pod, interrupt.signal)) {
+  for await (const answer of answersOf(shell, pod, signal)) {
     missed += answer.missed;
     const left = count === undefined ? Infinity : count - seen;
     answer.drops.slice(0, left).forEach(write);
     if (seen === count || output.isClosed()) break;
   }
-  output.message(
+  output.note(
     `${seen} dropped packets${missed > 0 ? `, ${missed} more came too fast to be captured` : ""}`,
   );
 }
@@ -49,7 +61,7 @@ function writeDrop({ options, output }: Shell, drop: CapturedDrop, isPcap: boole
     atMs: Date.parse(drop.at),
     comment: drop.message,
   }));
-  output.message(line);
+  output.note(line);
 }
 
 /** Returns the agent's answers, until the signal aborts; also those of an agent that was started again. */
@@ -67,18 +79,17 @@ async function* answersOf(
   let [outages, isFirst] = [0, true];
   while (!signal.aborted) {
     try {
-      const answer = await target.drops({
-        ...after === undefined ? {} : { after },
-        ...pod ? { pod } : {},
-      });
+      const question = { ...after === undefined ? {} : { after }, ...pod ? { pod } : {} };
+      const answer = await unlessAborted(target.drops(question), signal);
       if (isFirst && !answer.hasPolicies) output.message("no policy is in force on this host");
-      if (isFirst) output.message("capturing what policies drop on this host; end it with Ctrl-C");
+      if (isFirst) output.note("capturing what policies drop on this host; end it with Ctrl-C");
       [after, outages, isFirst] = [answer.next, 0, false];
       yield answer;
     } catch (error) {
+      if (signal.aborted) return;
       if (isFirst || !isUnreachable(error) || ++outages > MOST_OUTAGES) throw error;
       if (outages === 1) output.message(`${oneLine((error as Error).message)}; waiting for it`);
-      await new Promise((done) => setTimeout(done, AGAIN_MS));
+      await pause(AGAIN_MS, signal);
     }
   }
 }

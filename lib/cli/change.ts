@@ -15,7 +15,11 @@ import type { Command, Shell } from "./shell.ts";
 
 export const apply: Command = {
   usage: "apply -f FILE [--prune] [--dry-run] [--strict] [--force]\n" +
-    "  adds and updates what FILE describes; --prune also deletes everything else\n" +
+    "  adds and updates what FILE describes; --prune also deletes everything else, also endpoints of running\n" +
+    "  pods, which are detached: plan --prune -f FILE shows them first.\n" +
+    "  A network or host is refused if endpoints or pods that stay need it: --force deletes it with what\n" +
+    "  is below it, and detaches these pods. --strict refuses keys that are not known, such as misspelled\n" +
+    "  ones, which are only warned of otherwise\n" +
     "  e.g. k8contivnet apply -f intent.json",
   run: async (shell) => {
     await change(shell, await intentRequest(shell, applyMode(shell)));
@@ -25,7 +29,9 @@ export const apply: Command = {
 export const rollback: Command = {
   usage: "rollback REV [--dry-run] [--force]\n" +
     "  makes the intent what it was after revision REV (0: before the first), as a new revision;\n" +
-    "  --force also detaches pods whose endpoints did not exist then\n" +
+    "  --force also detaches pods whose endpoints did not exist then, and attaches those again that had other\n" +
+    "  addresses; --dry-run shows what would change, and plan (see plan -h) also host by host, with the pods\n" +
+    "  that would be cut off\n" +
     "  e.g. k8contivnet rollback 12",
   run: async (shell) => {
     const [revision, ...rest] = shell.args;
@@ -41,7 +47,10 @@ export const rollback: Command = {
 
 export const remove: Command = {
   usage: "delete -f FILE [--dry-run] [--force]\n" +
-    "  deletes the endpoints in FILE, networks named without endpoints, tenants without networks\n" +
+    "  deletes the endpoints in FILE, networks named without endpoints, tenants without networks, and hosts,\n" +
+    '  for which the name is enough: {"Hosts": [{"Name": "host3"}]}. An endpoint that FILE names is deleted\n' +
+    "  also if its pod runs: the pod is detached. A network, tenant or host is refused if something that stays\n" +
+    "  needs it: --force deletes it with what is below it. --dry-run shows what would be deleted\n" +
     "  e.g. k8contivnet delete -f old.json",
   run: async (shell) => await change(shell, await intentRequest(shell, "delete")),
 };

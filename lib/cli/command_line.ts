@@ -6,10 +6,12 @@ import { Fault } from "../util/errors.ts";
 import { plainBooleans } from "../util/read_settings.ts";
 import { nearest } from "./nearest.ts";
 import {
+  COMMON,
   type OptionName,
   OPTIONS,
   type OptionSpec,
   type RepeatableName,
+  STORE_OPTIONS,
   type SwitchName,
   type TextName,
 } from "./option_table.ts";
@@ -25,6 +27,9 @@ export interface CommandLine {
   readonly store: string | undefined;
   readonly storeOptions: OpenOptions;
   readonly color: boolean;
+  readonly isQuiet: boolean;
+  /** The options that were given. */
+  readonly given: readonly OptionName[];
   readonly isHelp: boolean;
 }
 
@@ -60,13 +65,57 @@ export function parseCommandLine(args: readonly string[]): CommandLine {
       etcdPasswordFile: parsed["etcd-password-file"],
     },
     color: parsed.color,
+    isQuiet: parsed.quiet,
+    given: OPTIONS.map(({ name }) => name).filter((name) => isGiven(parsed, name)),
     isHelp: parsed.help,
   };
+}
+
+/** A list is empty, a text undefined, and a switch false, if it was not given; colours are the other way round. */
+function isGiven(parsed: Values, name: OptionName): boolean {
+  const value = parsed[name];
+  if (name === "color") return value === false;
+  return typeof value === "object" ? value.length > 0 : value !== undefined && value !== false;
+}
+
+/** Faults: usage, if an option was given that a command does not take: it would be ignored. */
+export function refuseOthers(
+  { given }: CommandLine,
+  name: string,
+  { options }: { readonly options: readonly OptionName[] },
+): void {
+  const taken: readonly OptionName[] = [...options, ...COMMON, ...STORE_OPTIONS];
+  const other = given.find((one) => !taken.includes(one));
+  if (other === undefined) return;
+  throw new Fault("usage", `${name} has no --${other}`, { fix: `see k8contivnet ${name} -h` });
+}
+
+/** Faults: usage, if there are arguments for a command that takes none: they would be ignored. */
+export function refuseArguments({ args, tail }: CommandLine, name: string): void {
+  const words = [...args, ...tail];
+  if (words.length === 0) return;
+  throw new Fault("usage", `${name} got "${words.join(" ").slice(0, 60)}"`, {
+    why: "it takes options only",
+    fix: `see k8contivnet ${name} -h`,
+  });
+}
+
+/** Faults: usage, if an option that needs a value is the last word, or another option follows it. */
+function refuseBare(args: readonly string[]): void {
+  for (const [at, word] of args.entries()) {
+    const spec = SPECS.find(({ name, short, value }) =>
+      value !== undefined && (word === `--${name}` || (short !== undefined && word === `-${short}`))
+    );
+    const next = args[at + 1];
+    if (!spec || (next !== undefined && !/^-./.test(next))) continue;
+    throw new Fault("usage", `${word} has no value`, { fix: `${word} ${spec.value}` });
+  }
 }
 
 function readValues(args: readonly string[]): Values {
   const end = args.indexOf("--");
   const own = plainBooleans(end < 0 ? args : args.slice(0, end), SWITCHES);
+  refuseBare(own);
   return parseArgs([...own, ...end < 0 ? [] : args.slice(end)], {
     string: [...TEXTS, "_"],
     boolean: SWITCHES,
@@ -98,10 +147,13 @@ function commonOf(parsed: Values): CommonOptions {
     allNamespaces: parsed["all-namespaces"],
     kubeconfig: parsed.kubeconfig,
     context: parsed.context,
+    settings: parsed.settings,
+    image: parsed.image,
     tcp: parsed.tcp,
     udp: parsed.udp,
     icmp: parsed.icmp,
     count: parsed.count,
+    timeout: parsed.timeout,
     drops: parsed.drops,
     yes: parsed.yes,
     host: parsed.host,

@@ -12,7 +12,17 @@ export type NameKind = "pods" | "hosts" | "networks" | "revisions" | "items" | "
 
 /** Kinds of `get`. */
 const KINDS = [
-  ...["hosts", "tenants", "networks", "endpoints", "attachments", "policies", "pods", "events"],
+  ...[
+    "hosts",
+    "tenants",
+    "networks",
+    "endpoints",
+    "attachments",
+    "groups",
+    "policies",
+    "pods",
+    "events",
+  ],
 ];
 
 /** One command of the table. */
@@ -73,7 +83,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   get: {
     ...{
       takes: "KIND",
-      summary: "hosts tenants networks endpoints attachments policies pods events",
+      summary: "hosts tenants networks endpoints attachments groups policies pods events",
     },
     options: ["namespace", "all-namespaces", "selector", "sort-by", "watch"],
     words: [KINDS, "items"],
@@ -86,7 +96,10 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     load: async () => (await import("./get.ts")).events,
   },
   why: {
-    ...{ takes: "POD", summary: "which rule put it into which network, or why it is in none" },
+    ...{
+      takes: "POD|ADDRESS",
+      summary: "why a pod is in its network, or in none; who has an address",
+    },
     options: ["namespace"],
     words: ["pods", "nothing"],
     load: async () => (await import("./why.ts")).why,
@@ -96,7 +109,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       takes: "SRC DST",
       summary: "may these two communicate, by which rule; does the switch agree",
     },
-    options: ["tcp", "udp", "icmp"],
+    options: ["tcp", "udp", "icmp", "detailed-exitcode"],
     words: ["pods", "pods", "nothing"],
     load: async () => (await import("./trace.ts")).trace,
   },
@@ -117,7 +130,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       takes: "POD | --drops",
       summary: "packets of a pod, or those that policies drop, as pcap",
     },
-    options: ["namespace", "count", "drops"],
+    options: ["namespace", "count", "timeout", "drops"],
     words: ["pods", "nothing"],
     load: async () => (await import("./capture.ts")).capture,
   },
@@ -133,9 +146,12 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     load: async () => (await import("./gc.ts")).gc,
   },
   intent: {
-    ...{ takes: "example|schema|check FILE", summary: "help with writing an intent" },
+    ...{
+      takes: "show|check|…",
+      summary: "the intent as a file to apply; help with writing one",
+    },
     options: ["file", "strict"],
-    words: [["example", "schema", "check"], "files"],
+    words: [["show", "example", "schema", "check"], "files"],
     load: async () => (await import("./intent.ts")).intent,
   },
   explain: {
@@ -160,15 +176,18 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     load: async () => (await import("./bundle_command.ts")).bundle,
   },
   store: {
-    ...{ takes: "copy FROM TO", summary: "copy all records, such as from SQLite to etcd" },
+    ...{
+      takes: "copy|backup FROM TO",
+      summary: "backup into a file while agents run; all records to another store",
+    },
     options: ["dry-run", "force"],
-    words: [["copy"], "nothing"],
+    words: [["copy", "backup"], "files"],
     load: async () => (await import("./store_command.ts")).store,
   },
   kube: {
-    ...{ takes: "rbac|status", summary: "permissions in Kubernetes, cluster state" },
-    options: [],
-    words: [["rbac", "status"], "nothing"],
+    ...{ takes: "manifest|image|…", summary: "agents as a DaemonSet; permissions, cluster state" },
+    options: ["file", "strict", "settings", "image", "namespace"],
+    words: [["manifest", "image", "rbac", "conflist", "status"], "files"],
     load: async () => (await import("./kube.ts")).kube,
   },
   metrics: {
@@ -178,8 +197,9 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     load: async () => (await import("./metrics.ts")).metrics,
   },
   pods: {
-    ...{ takes: "", summary: "pods and addresses from the API server, as kubectl contiv" },
+    ...{ takes: "[NAME]", summary: "pods and addresses from the API server, as kubectl contiv" },
     options: ["namespace", "all-namespaces", "kubeconfig", "context"],
+    words: ["pods", "nothing"],
     load: async () => (await import("./pods.ts")).pods,
   },
   completion: {
@@ -189,9 +209,12 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     load: async () => (await import("./completion.ts")).completion,
   },
   docs: {
-    ...{ takes: "man", summary: "the man page" },
+    ...{
+      takes: "operations|contiv|man",
+      summary: "backup, restore, lost hosts; moving from contiv; the man page",
+    },
     options: [],
-    words: [["man"], "nothing"],
+    words: [["operations", "contiv", "man"], "nothing"],
     load: async () =>
       (await import("./docs.ts")).docsOf({ commands: COMMANDS, faces: OTHER_FACES }),
   },

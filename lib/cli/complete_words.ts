@@ -7,6 +7,7 @@ import {
   OTHER_FACES,
   type Words,
 } from "./command_table.ts";
+import type { FaceFlag, FaceFlags } from "./face_flags.ts";
 import { COMMON, OPTIONS, type OptionSpec } from "./option_table.ts";
 
 /** A word that can come next. */
@@ -36,24 +37,34 @@ const SPECS: readonly OptionSpec[] = OPTIONS;
 const FORMATS = ["table", "wide", "json", "yaml", "name", "custom-columns="];
 const MOST = 500;
 
+/** What words are completed from. */
+export interface CompletionSources {
+  readonly names: NameSource;
+  readonly faces?: FaceFlags;
+}
+
 /** Returns what can come in place of the last of `words`, which follow the program's name. */
 export async function completeWords(
   words: readonly string[],
-  names: NameSource,
+  { names, faces = {} }: CompletionSources,
 ): Promise<Completion> {
   const [name = "", ...rest] = joinEquals(words);
   if (rest.length === 0) return startingWith(name, plain(commandWords()));
   if (name === "help") return startingWith(rest.at(-1) ?? "", plain(Object.keys(COMMANDS)));
+  const flags = Object.hasOwn(faces, name) ? await faces[name]?.() : undefined;
+  if (flags) return completeFlags(flags, rest);
   const spec = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   return spec ? await completeArguments(spec, rest, names) : NOTHING;
 }
+
+const FLAG = /^--?[a-z][a-z-]*$/;
 
 /** Bash takes `--output=json` for three words: `--output`, `=`, `json`. */
 export function joinEquals(words: readonly string[]): string[] {
   const joined: string[] = [];
   for (const [at, word] of words.entries()) {
-    const isValue = at > 1 && words[at - 1] === "=" && words[at - 2]?.startsWith("--");
-    const isEquals = word === "=" && joined.at(-1)?.startsWith("--");
+    const isValue = at > 1 && words[at - 1] === "=" && FLAG.test(words[at - 2] ?? "");
+    const isEquals = word === "=" && FLAG.test(joined.at(-1) ?? "");
     if (isValue || isEquals) joined[joined.length - 1] += word;
     else joined.push(word);
   }
@@ -76,7 +87,7 @@ async function completeArguments(
   const given = { items: args[0] ?? "", namespace };
   if (isTail) return FILES;
   if (pending) return startingWith(last, await valuesOf(pending, given, names));
-  const [, option, value] = /^--([a-z-]+)=(.*)$/s.exec(last) ?? [];
+  const [, option, value] = /^--?([a-z-]+)=(.*)$/s.exec(last) ?? [];
   if (option !== undefined && value !== undefined) {
     return startingWith(value, await valuesOf(optionNamed(option), given, names));
   }
@@ -84,6 +95,25 @@ async function completeArguments(
   const list = spec.words ?? ["nothing"];
   const next = list[Math.min(args.length, list.length - 1)] ?? "nothing";
   return startingWith(last, await wordsOf(next, given, names));
+}
+
+/** Completes the flags of another face, which may be typed with one dash, and their values. */
+function completeFlags(flags: readonly FaceFlag[], words: readonly string[]): Completion {
+  const [before = "", last = ""] = words.length > 1 ? words.slice(-2) : ["", ...words];
+  const [, joined, typed = ""] = /^--?([a-z-]+)=(.*)$/s.exec(last) ?? [];
+  const flagAt = (word: string) => flags.find(({ name }) => name === word.replace(/^--?/, ""));
+  const pending = joined === undefined ? /^-/.test(before) && flagAt(before) : flagAt(joined);
+  if (pending && pending.value !== "") {
+    return startingWith(joined === undefined ? last : typed, flagValues(pending));
+  }
+  if (!last.startsWith("-")) return FILES;
+  const dashes = /^-[a-z]/.test(last) ? "-" : "--";
+  return startingWith(last, flags.map(({ name, help }) => ({ value: `${dashes}${name}`, help })));
+}
+
+function flagValues({ value }: FaceFlag): readonly Candidate[] | "files" {
+  if (/^[a-z|]+$/.test(value)) return plain(value.split("|"));
+  return ["FILE", "PATH", "DIR"].includes(value) ? "files" : [];
 }
 
 type Given = Parameters<NameSource>[1];

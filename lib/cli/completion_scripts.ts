@@ -9,9 +9,10 @@ export const FILES_LINE = ":files";
 const BASH = `# Completion of k8contivnet for bash.
 _k8contivnet() {
   local line
-  local -a lines
+  local -a lines face=()
   COMPREPLY=()
-  mapfile -t lines < <(k8contivnet ${COMPLETE} "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null </dev/null)
+  case \${COMP_WORDS[0]##*/} in netplugin | netdcli) face=("\${COMP_WORDS[0]##*/}") ;; esac
+  mapfile -t lines < <(k8contivnet ${COMPLETE} "\${face[@]}" "\${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null </dev/null)
   for line in "\${lines[@]}"; do
     if [ "$line" = "${FILES_LINE}" ]; then
       compopt -o filenames 2>/dev/null
@@ -24,16 +25,17 @@ _k8contivnet() {
     COMPREPLY+=("$line")
   done
 }
-complete -F _k8contivnet k8contivnet
+complete -F _k8contivnet k8contivnet netplugin netdcli
 `;
 
-const ZSH = `#compdef k8contivnet
+const ZSH = `#compdef k8contivnet netplugin netdcli
 # Completion of k8contivnet for zsh.
 _k8contivnet() {
   local line value
-  local -a lines values texts
-  lines=("\${(@f)$(k8contivnet ${COMPLETE} "\${(@Q)words[2,CURRENT]}" 2>/dev/null </dev/null)}")
-  compset -P '--[a-z-]##='
+  local -a lines values texts face
+  case \${words[1]:t} in netplugin|netdcli) face=("\${words[1]:t}") ;; esac
+  lines=("\${(@f)$(k8contivnet ${COMPLETE} $face "\${(@Q)words[2,CURRENT]}" 2>/dev/null </dev/null)}")
+  compset -P '-[a-z-]##='
   for line in "\${lines[@]}"; do
     [[ -n $line ]] || continue
     if [[ $line == "${FILES_LINE}" ]]; then
@@ -49,7 +51,7 @@ _k8contivnet() {
 if [[ "\${funcstack[1]}" == _k8contivnet ]]; then
   _k8contivnet "$@"
 else
-  compdef _k8contivnet k8contivnet
+  compdef _k8contivnet k8contivnet netplugin netdcli
 fi
 `;
 
@@ -57,16 +59,19 @@ const FISH = `# Completion of k8contivnet for fish.
 function __k8contivnet_complete
     set -l words (commandline -opc)
     set -l typed (commandline -ct)
-    set -l option (string match -r -- '^--[a-z-]+=' "$typed")
-    for line in (k8contivnet ${COMPLETE} $words[2..-1] "$typed" 2>/dev/null </dev/null)
+    set -l face (string match -r -- '(?:^|/)(netplugin|netdcli)$' "$words[1]")[2]
+    set -l option (string match -r -- '^-[a-z-]+=' "$typed")
+    for line in (k8contivnet ${COMPLETE} $face $words[2..-1] "$typed" 2>/dev/null </dev/null)
         if test "$line" = "${FILES_LINE}"
-            __fish_complete_path (string replace -r -- '^--[a-z-]+=' '' "$typed")
+            __fish_complete_path (string replace -r -- '^-[a-z-]+=' '' "$typed")
         else
             printf '%s%s\\n' "$option" "$line"
         end
     end
 end
-complete -c k8contivnet -f -a '(__k8contivnet_complete)'
+for name in k8contivnet netplugin netdcli
+    complete -c $name -f -a '(__k8contivnet_complete)'
+end
 `;
 
 /** The scripts by shell. */

@@ -1,6 +1,6 @@
 // `doctor`: checks this host, also when its agent is dead, and says for each problem the way out.
 
-import type { CheckItem } from "../agent/api.ts";
+import type { CheckItem } from "../agent/api/agent_health.ts";
 import { paint, printLines, printValue } from "./output.ts";
 import type { Output } from "./output.ts";
 import { Fault, oneLine } from "../util/errors.ts";
@@ -18,10 +18,10 @@ export const doctor: Command = {
     const { host } = shell.options;
     if (host !== undefined) return await otherHost(shell, host);
     const { examineHost } = await import("../agent/doctor/examine_host.ts");
-    const answer = await examineHost(shell.socket);
+    const answer = await shell.long.run({ what: "doctor" }, () => examineHost(shell.socket));
     if (!await printValue(shell, answer)) {
       printLines(shell.output, doctorLines(shell.output, answer.checks));
-      shell.output.message(summary(answer.checks));
+      shell.output.note(summary(answer.checks));
     }
     return answer.ok ? 0 : 1;
   },
@@ -32,14 +32,15 @@ async function otherHost(shell: Shell, host: string): Promise<number> {
   const reports = await shell.target.list("reports") as unknown as readonly HostReport[];
   const report = reports.find(({ name }) => name === host);
   if (!report) throw withoutReport(host, reports);
-  const { name, at, lastSeen, passed, checks } = report;
+  const { name, at, lastSeen, passed } = report;
+  const checks = [...silenceItems(report, Date.now()), ...report.checks];
   const ok = checks.every(({ state }) => state !== "failed");
   const beat = lastSeen === undefined ? {} : { lastSeen };
   if (!await printValue(shell, { ok, host: name, at, ...beat, passed, checks })) {
     const seen = lastSeen === undefined ? "" : `, last heartbeat ${lastSeen}`;
-    shell.output.message(`host ${name}, examined at ${at}${seen}`);
+    shell.output.note(`host ${name}, examined at ${at}${seen}`);
     printLines(shell.output, doctorLines(shell.output, checks));
-    shell.output.message(summary(checks, passed));
+    shell.output.note(summary(checks, passed));
   }
   return ok ? 0 : 1;
 }
@@ -48,9 +49,37 @@ async function otherHost(shell: Shell, host: string): Promise<number> {
 interface HostReport {
   readonly name: string;
   readonly at: string;
+  /** When its last heartbeat was written, by its clock. */
   readonly lastSeen?: string;
+  /** Milliseconds between heartbeats. */
+  readonly everyMs?: number;
+  /** gc --host has removed it, and its agent has not written since. */
+  readonly lost?: boolean;
   readonly passed: number;
   readonly checks: readonly CheckItem[];
+}
+
+// As many heartbeats may be late as for the check of all hosts, and clocks may differ by so much.
+const [BEAT_MS, SILENT_BEATS, SKEW_MS] = [10_000, 3, 5_000];
+
+/** Returns a failed check for a host that is silent or removed at `nowMs` of the epoch: its report is an old one. */
+function silenceItems(
+  { name, lastSeen, everyMs = BEAT_MS, lost = false }: HostReport,
+  nowMs: number,
+): CheckItem[] {
+  const ageMs = lastSeen === undefined ? 0 : nowMs - Date.parse(lastSeen);
+  if (!lost && ageMs <= everyMs * SILENT_BEATS + SKEW_MS) return [];
+  const since = lastSeen === undefined ? "" : ` since ${lastSeen}`;
+  const seconds = Math.round(ageMs / 1_000);
+  return [{
+    ...{ id: lost ? "removed-host" : "silent-host", group: "agent", state: "failed" },
+    message: lost
+      ? `host ${name} was removed by gc --host, and has been silent${since}`
+      : `host ${name} has been silent${since}, ${seconds} s by this clock; what follows is older`,
+    fix: lost
+      ? `start its agent if it is back, or delete the host from the intent: k8contivnet delete -h`
+      : `start its agent; if it never comes back: k8contivnet gc --host ${name}`,
+  }];
 }
 
 function withoutReport(host: string, reports: readonly HostReport[]): Fault {

@@ -1,12 +1,12 @@
 // `edit`: the intent in the user's editor, the plan of what was changed there, a question, and the apply. Nothing is
 // changed on an error, without a yes, or if somebody else has changed the intent meanwhile.
 
-import type { IntentRequest, PlanAnswer } from "../agent/api.ts";
+import type { IntentRequest, PlanAnswer } from "../agent/api/intent_requests.ts";
 import { Fault } from "../util/errors.ts";
 import { runInTerminal } from "../util/run.ts";
 import { unlessAborted } from "../util/async/unless_aborted.ts";
+import { currentIntent } from "./current_intent.ts";
 import { intentOf } from "./intent_files.ts";
-import { interruptSignal } from "./interrupt.ts";
 import { originOf } from "./origin.ts";
 import { printLines, yamlOf } from "./output.ts";
 import { planTree } from "./plan_command.ts";
@@ -32,33 +32,21 @@ export const edit: Command = {
         fix: "k8contivnet edit",
       });
     }
-    const { revision, text } = await currentIntent(shell);
+    const { revision, intent } = await currentIntent(shell.target);
+    const text = `${HEADER}${await yamlOf(JSON.stringify(intent))}\n`;
     const path = await Deno.makeTempFile({ prefix: "k8contivnet-", suffix: ".yaml" });
     const keep = { isKept: false };
     try {
       await Deno.writeTextFile(path, text);
-      await openEditor(path);
-      await applyEdited(shell, { path, before: text, base: revision, keep });
+      await shell.interrupt.during(`nothing was changed; your text is in ${path}`, async () => {
+        await shell.interrupt.leaveTo(() => openEditor(path));
+        await applyEdited(shell, { path, before: text, base: revision, keep });
+      });
     } finally {
       if (!keep.isKept) await Deno.remove(path).catch(() => {});
     }
   },
 };
-
-/** Returns the intent as YAML, and its revision. */
-async function currentIntent(
-  { target }: Shell,
-): Promise<{ readonly revision: number; readonly text: string }> {
-  const [item] = await target.list("intent") as unknown as readonly {
-    readonly revision: number;
-    readonly intent: unknown;
-  }[];
-  if (!item) throw new Fault("failed", "the agent has not answered with an intent");
-  return {
-    revision: item.revision,
-    text: `${HEADER}${await yamlOf(JSON.stringify(item.intent))}\n`,
-  };
-}
 
 /** Returns the command of the user's editor. */
 export function editorOf(env: (name: string) => string | undefined): string {
@@ -86,7 +74,7 @@ async function applyEdited(shell: Shell, { path, before, base, keep }: {
 }): Promise<void> {
   const { target, options, output, caller } = shell;
   const text = await readIntentFile(path);
-  if (text === before) return output.message("nothing was changed");
+  if (text === before) return output.note("nothing was changed");
   keep.isKept = true;
   const given = await kept(path, () => intentOf([{ name: path, text }], options));
   const request: IntentRequest = {
@@ -106,14 +94,14 @@ async function applyEdited(shell: Shell, { path, before, base, keep }: {
   else if (options.yes || await isConfirmed(shell)) {
     const answer = await kept(path, () => placed(() => target.apply(request)));
     keep.isKept = false;
-    output.message(changeSummary(answer, "changed"));
+    output.note(changeSummary(answer, "changed"));
   } else output.message(`nothing is changed; your text is in ${path}`);
 }
 
 function showPlan({ output }: Shell, answer: PlanAnswer): void {
   for (const warning of answer.warnings) output.message(`warning: ${warning}`);
   printLines(output, planTree(output, answer));
-  output.message(changeSummary(answer, "would change"));
+  output.note(changeSummary(answer, "would change"));
 }
 
 /** Adds to a fault where the user's text is. */
@@ -129,9 +117,9 @@ async function kept<T>(path: string, work: () => Promise<T>): Promise<T> {
 }
 
 /** Asks on the terminal, or reads the answer from standard input. Ctrl-C is a no. */
-async function isConfirmed({ output }: Shell): Promise<boolean> {
+async function isConfirmed({ output, interrupt }: Shell): Promise<boolean> {
   output.message("apply this? [y/N]");
-  using interrupt = interruptSignal();
+  using _held = interrupt.hold();
   const bytes = new Uint8Array(64);
   const read = await unlessAborted(Deno.stdin.read(bytes), interrupt.signal).catch(() => null) ?? 0;
   const [line = ""] = new TextDecoder().decode(bytes.subarray(0, read)).split("\n");

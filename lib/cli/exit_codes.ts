@@ -12,5 +12,6 @@ export function exitCodes(): string {
     `${conflict.exit} conflict or exhausted`,
     `${unavailable.exit} unavailable`,
     `${timeout.exit} timed out`,
+    "128 and the signal's number where one ended the command",
   ].join(", ");
 }

@@ -1,7 +1,7 @@
 // `gc`: releases this host's attachments whose sandboxes are gone; `gc --host HOST`: removes from the store
 // what a host has there that is lost for good.
 
-import type { GcAct, GcAnswer } from "../agent/api.ts";
+import type { GcAct, GcAnswer } from "../agent/api/repair_requests.ts";
 import { Fault } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName } from "../util/names.ts";
 import { printLines, printValue } from "./output.ts";
@@ -17,6 +17,8 @@ export const gc: Command = {
     "  and a half heartbeats and refuses if the host's agent is alive. Can be interrupted, repeated, or\n" +
     "  run twice at once. Whether pods of a host without an agent still use their addresses cannot be\n" +
     "  seen from here: by running this you confirm that they do not.\n" +
+    "  The host stays in the intent, if it is there: see delete -h. Of its records, only agents/HOST with the\n" +
+    "  mark lost, and its index, stay: an agent that comes back sees there that it was removed.\n" +
     "  --force: also for a host that has never sent a heartbeat, such as one with a store of its own\n" +
     "  e.g. k8contivnet gc --host host3 --dry-run",
   run: async ({ args, options, output, target }) => {
@@ -29,7 +31,7 @@ export const gc: Command = {
     }
     if (host !== undefined) {
       parseName("host", host, LONG_NAME_LIMIT);
-      output.message(`watching for heartbeats of host ${host}`);
+      output.note(`watching for heartbeats of host ${host}`);
     }
     const answer = await target.gc({ ...host === undefined ? {} : { host }, dryRun, force });
     const { acts, left } = answer;
@@ -37,7 +39,13 @@ export const gc: Command = {
     if (format === "name") printLines(output, acts.map(({ endpoint }) => endpoint));
     else if (!isPrinted) printLines(output, acts.map((act) => lineOf(act, dryRun)));
     for (const key of left) output.message(`record ${key} left in place: it cannot be read`);
-    output.message(ending(answer, dryRun));
+    output.note(ending(answer, dryRun));
+    if (answer.isInIntent) {
+      const file = JSON.stringify({ Hosts: [{ Name: answer.host }] });
+      output.message(
+        `host ${answer.host} is still in the intent; to delete it: echo '${file}' | k8contivnet delete -f -`,
+      );
+    }
   },
 };
 
@@ -61,6 +69,9 @@ function lineOf({ act, endpoint, address, pod, pinned, dueMs }: GcAct, isDry: bo
 /** Returns the last line: the host and how many acts there were. */
 function ending({ host, lastSeen, acts }: GcAnswer, isDry: boolean): string {
   const seen = lastSeen === undefined ? "" : `, last seen at ${lastSeen}`;
-  const count = acts.length === 0 ? "nothing" : String(acts.length);
-  return `host ${host}${seen}: ${count} ${isDry ? "to be removed" : "removed"}`;
+  const [count, verb] = [acts.length, isDry ? "to be removed" : "removed"];
+  if (count === 0) return `host ${host}${seen}: nothing ${verb}`;
+  return `host ${host}${seen}: ${
+    count === 1 ? "1 endpoint" : `${count} endpoints`
+  } ${verb} from it`;
 }

@@ -1,10 +1,14 @@
 // `get KIND [NAME]`: what the agent or the store knows, as a table, as JSON, YAML or names. A column is one line
 // in COLUMNS, or in WIDE when only `-o wide` shows it.
 
-import { Fault } from "../util/errors.ts";
+import { pause } from "../util/async/pause.ts";
+import { unlessAborted } from "../util/async/unless_aborted.ts";
+import { Fault, oneLine } from "../util/errors.ts";
 import { type Item, named } from "../agent/server/item_names.ts";
 import { sortedBy } from "./item_fields.ts";
-import { parseSelector } from "./selector.ts";
+import { nearest } from "./nearest.ts";
+import { createSelector, fieldsOf } from "./selector.ts";
+import { shortSandbox, withSandboxesApart } from "./sandbox_column.ts";
 import { changePrinter, type Column, showItems } from "./show_items.ts";
 import { watchItems } from "./watch_items.ts";
 import type { Command, Shell } from "./shell.ts";
@@ -26,8 +30,9 @@ const podOf = (item: Item): string => {
 const stackOf = ({ owner, aliasedBecause }: Item): string =>
   owner ? "owner" : aliasedBecause === undefined ? "-" : `aliased, because of ${aliasedBecause}`;
 
-/** Shows the first 12 digits of the sandbox id, as `docker ps` does. */
-const shortSandbox = (item: Item): string => String(item.sandbox).slice(0, 12);
+/** Shows what the rules of a policy say; an agent of an older version does not know. */
+const ruleTexts = ({ ruleTexts }: Item): string =>
+  Array.isArray(ruleTexts) ? ruleTexts.join("; ") || "-" : "-";
 
 /** The columns of each kind, in order. */
 const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
@@ -65,6 +70,13 @@ const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
     ["SANDBOX", shortSandbox],
     ["REASON", text("reason")],
   ],
+  groups: [
+    ["TENANT", text("tenant")],
+    ["GROUP", text("name")],
+    ["NETWORK", text("network")],
+    ["POLICIES", text("policies")],
+    ["ENDPOINTS", text("endpoints")],
+  ],
   policies: [
     ["POLICY", text("name")],
     ["SOURCE", text("source")],
@@ -93,10 +105,12 @@ const COLUMNS: Readonly<Record<string, readonly Column[]>> = {
 /** The columns that `-o wide` adds at the end. */
 const WIDE: Readonly<Record<string, readonly Column[]>> = {
   attachments: [["HOST", text("host")], ["MAC", text("mac")]],
-  endpoints: [["NAMESPACE", text("namespace")], ["GENERATION", text("generation")], [
-    "BY",
-    text("rule"),
-  ]],
+  endpoints: [
+    ["NAMESPACE", text("namespace")],
+    ["GENERATION", text("generation")],
+    ["BY", text("rule")],
+    ["GROUP", text("group")],
+  ],
   hosts: [["NODE", text("node")], ["NAT", text("nat")]],
   networks: [
     ["DESCRIPTION", text("description")],
@@ -104,6 +118,7 @@ const WIDE: Readonly<Record<string, readonly Column[]>> = {
     ["REACH", text("reach")],
     ["HOSTS' STACKS", stackOf],
   ],
+  policies: [["RULE TEXTS", ruleTexts]],
 };
 
 const KINDS = Object.keys(COLUMNS);
@@ -111,8 +126,13 @@ const KINDS = Object.keys(COLUMNS);
 export const get: Command = {
   usage: "get KIND [NAME] [-o FORMAT] [-n NAMESPACE | -A] [-l SELECTOR] [--sort-by FIELD] [-w]\n" +
     `  kinds: ${KINDS.join(", ")}; pods are those of NAMESPACE ("default"), or of all with -A.\n` +
-    "  -l selects by labels and fields, as in tenant=shop,app!=db; -w goes on and shows what changes.\n" +
+    "  -l selects by fields and labels, as in tenant=shop,app!=db; a list by any member, addresses also without\n" +
+    "  /24; labels.KEY is a label that is named like a field, or that none has yet.\n" +
+    "  -w goes on and shows what changes.\n" +
     "  FORMAT: table, wide, json, yaml, name, or custom-columns=HEAD:FIELD,…\n" +
+    "  GUARDED HERE and DROPS HERE: pods of this host, and packets that this host's\n" +
+    "  switch has dropped since the policy was installed in it: a restart of Open vSwitch begins at 0.\n" +
+    KINDS.map((kind) => `  fields of ${kind}: ${fieldsOf(kind).join(", ")}\n`).join("") +
     "  e.g. k8contivnet get attachments -o custom-columns=POD:pod.name,IP:addresses --sort-by addresses",
   run: async (shell) => {
     const [word, name, ...rest] = shell.args;
@@ -121,7 +141,10 @@ export const get: Command = {
     );
     if (!kind) {
       const what = word ? `"${word.slice(0, 60)}" is not a kind` : "get needs a kind";
-      throw new Fault("usage", what, { fix: `kinds: ${KINDS.join(", ")}` });
+      const near = word && (KINDS.find((one) => one.startsWith(word)) ?? nearest(word, KINDS));
+      throw new Fault("usage", what, {
+        fix: `${near ? `did you mean ${near}? ` : ""}kinds: ${KINDS.join(", ")}`,
+      });
     }
     if (rest.length > 0) {
       throw new Fault("usage", `get got ${shell.args.length} arguments`, {
@@ -149,31 +172,53 @@ export const events: Command = {
 };
 
 async function getKind(shell: Shell, kind: string, name: string | undefined): Promise<void> {
-  const { options, output } = shell;
-  const isSelected = options.selector === undefined ? () => true : parseSelector(options.selector);
+  const { options, output, interrupt } = shell;
+  if (options.namespace !== undefined && !NAMESPACED.includes(kind)) {
+    throw new Fault("usage", `${kind} have no namespace`, {
+      fix: `leave -n out; kinds with one: ${NAMESPACED.join(", ")}`,
+    });
+  }
+  const select = options.selector === undefined
+    ? undefined
+    : createSelector(kind, options.selector);
   const list = async (): Promise<readonly Item[]> => {
-    const items = within(shell, kind, name, await shell.target.list(kind, name)).filter(isSelected);
+    const all = within(shell, kind, name, await shell.target.list(kind, name));
+    const items = select ? select(all) : all;
     return options.sortBy === undefined ? items : sortedBy(items, options.sortBy);
   };
   const columns = [...COLUMNS[kind] ?? [], ...options.format === "wide" ? WIDE[kind] ?? [] : []];
   if (options.watch) {
-    return await watchItems({
-      list,
+    using _held = interrupt.hold();
+    await watchItems({
+      list: () => unlessAborted(list(), interrupt.signal),
       show: changePrinter(shell, columns),
       warn: output.message,
       wait: async () => {
-        await new Promise((done) => setTimeout(done, WATCH_MS));
-        return !output.isClosed();
+        await pause(WATCH_MS, interrupt.signal);
+        return !interrupt.signal.aborted && !output.isClosed();
       },
+    }).catch((error) => {
+      if (!interrupt.signal.aborted) throw error;
     });
+    return output.note(`watch of ${kind} ended`);
   }
   const items = await list();
   const isFound = items.length > 0 || kind === "events" || options.selector !== undefined;
   if (name !== undefined && !isFound) throw notFound(shell, kind, name);
-  await showItems(shell, `${kind}${whereOf(shell, kind, name)}`, columns, items);
+  const of = options.selector === undefined ? "" : ` match -l ${oneLine(options.selector, 60)}`;
+  const what = `${kind}${whereOf(shell, kind, name)}`;
+  await showItems(
+    shell,
+    of || !OF_INTENT.includes(kind) ? `${what}${of}` : `${what} in the intent`,
+    withSandboxesApart(columns, items),
+    items,
+  );
 }
 
 const WATCH_MS = 1_000;
+
+/** Kinds that come from the intent alone: without one, a host is not listed although its agent runs. */
+const OF_INTENT: readonly string[] = ["hosts", "tenants", "networks", "groups"];
 
 /** Returns those of the listed items that are asked for: an agent of an older version returns all. */
 function within(
@@ -182,13 +227,28 @@ function within(
   name: string | undefined,
   items: readonly Item[],
 ): readonly Item[] {
-  if (kind === "events") return items;
-  if (kind !== "pods") return named(items, name);
+  const { namespace: wanted } = shell.options;
+  if (kind !== "pods") {
+    const found = kind === "events" ? items : named(items, name);
+    return wanted === undefined
+      ? found
+      : found.filter((item) => [wanted, ""].includes(podNamespaceOf(item)));
+  }
   const namespace = namespaceOf(shell, name);
   return items.filter((item) =>
     (namespace === undefined || item.namespace === namespace) &&
     [undefined, item.name, `${item.namespace}/${item.name}`].includes(name)
   );
+}
+
+/** Kinds whose items belong to pods. */
+const NAMESPACED: readonly string[] = ["pods", "attachments", "endpoints", "events"];
+
+/** Returns the namespace of the pod that an item is about; empty for an endpoint without one, which is for any. */
+function podNamespaceOf(item: Item): string {
+  const { pod, namespace } = item as { readonly pod?: unknown; readonly namespace?: string };
+  if (typeof pod === "string") return pod.split("/")[0] ?? "";
+  return (pod as { readonly namespace?: string } | undefined)?.namespace ?? namespace ?? "";
 }
 
 /** Returns the namespace whose pods are listed; undefined for all. */
@@ -204,7 +264,7 @@ function whereOf(shell: Shell, kind: string, name: string | undefined): string {
 function notFound(shell: Shell, kind: string, name: string): Fault {
   const one = kind.replace(/ies$/, "y").replace(/s$/, "");
   const where = whereOf(shell, kind, name);
-  return new Fault("not_found", `there is no ${one} "${name.slice(0, 60)}"${where}`, {
+  return new Fault("not_found", `${one} "${name.slice(0, 60)}"${where} not found`, {
     fix: kind === "pods"
       ? "add -n NAMESPACE, or -A for all namespaces"
       : `see k8contivnet get ${kind}`,

@@ -1,6 +1,6 @@
 // `history [REV]`: the changes of the intent, newest first.
 
-import type { ChangeItem, HistoryItem } from "../agent/api.ts";
+import type { ChangeItem, HistoryItem } from "../agent/api/intent_requests.ts";
 import { Fault } from "../util/errors.ts";
 import { changeLines } from "./change_lines.ts";
 import { paint, printLines, printValue, table } from "./output.ts";
@@ -23,7 +23,7 @@ export const history: Command = {
     if (options.format === "name") {
       return printLines(output, items.map((one) => String(one.revision)));
     }
-    if (items.length === 0) return output.message("no revisions");
+    if (items.length === 0) return output.note("no revisions");
     if (options.patch) return await showPatches(shell, items);
     output.data(table(HEADS, items.map(rowOf)));
   },

@@ -1,15 +1,23 @@
-// `intent example|schema|check FILE`: help with writing an intent; works without an agent.
+// `intent show`: the intent as it is, as a file to apply. `intent example|schema|check FILE`: help with writing one;
+// works without an agent.
 
 import { Fault } from "../util/errors.ts";
+import { currentIntent } from "./current_intent.ts";
 import { readIntentFiles } from "./intent_files.ts";
-import type { Command } from "./shell.ts";
+import { printValue } from "./output.ts";
+import type { Command, Shell } from "./shell.ts";
 
 export const intent: Command = {
-  usage: "intent example | schema | check FILE… [--strict]\n" +
-    "  prints an intent to start from, the JSON schema, or the errors of files: JSON or YAML, folders, or -\n" +
-    "  e.g. k8contivnet intent check intent.json",
-  run: async ({ args: [word, ...names], options, output }) => {
-    const { intentSchema, parseIntent } = await import("../intent/schema.ts");
+  usage: "intent show [-o json|yaml] | example | schema | check FILE… [--strict]\n" +
+    "  show: the intent as it is, of the agent or of --store, as a file for apply -f; what was chosen from a\n" +
+    "  pool, and what bind has pinned, is not in it. example, schema: an intent to start from, the JSON schema.\n" +
+    "  check: the errors of files: JSON or YAML, folders, or -; what depends on the store, such as what is\n" +
+    "  taken, only plan -f FILE knows\n" +
+    "  e.g. k8contivnet intent show -o yaml > intent.yaml",
+  run: async (shell) => {
+    const { args: [word, ...names], options, output } = shell;
+    if (word === "show" && names.length === 0) return await showIntent(shell);
+    const { intentSchema, newTenantWarnings, parseIntent } = await import("../intent/schema.ts");
     if (word === "example") {
       const { exampleIntent } = await import("../intent/examples/example.ts");
       return output.data(exampleIntent);
@@ -20,15 +28,30 @@ export const intent: Command = {
       const { text, name, warnings, placed } = await readIntentFiles(files, options);
       try {
         const parsed = parseIntent(text, { strict: options.strict });
-        for (const one of [...warnings, ...parsed.warnings]) output.message(`warning: ${one}`);
+        const all = [...warnings, ...parsed.warnings, ...newTenantWarnings(parsed.intent)];
+        for (const one of all) output.message(`warning: ${one}`);
       } catch (error) {
         throw error instanceof Fault ? await placed(error) : error;
       }
-      return output.message(`${name}: ok`);
+      return output.note(`${name}: ok`);
     }
     throw new Fault("usage", `intent got "${word ?? ""}"`, {
-      why: "it takes example, schema, or check FILE",
+      why: "it takes show, example, schema, or check FILE",
       fix: "k8contivnet intent check FILE",
     });
   },
 };
+
+/** Prints the intent as JSON, or as YAML. Faults: usage, and those of currentIntent(). */
+async function showIntent(shell: Shell): Promise<void> {
+  const { format } = shell.options;
+  if (format !== "table" && format !== "json" && format !== "yaml") {
+    throw new Fault("usage", `intent show has no -o ${format}`, {
+      why: "it prints a file to apply",
+      fix: "use json, which is the default, or yaml",
+    });
+  }
+  const { intent } = await currentIntent(shell.target);
+  const options = { format: format === "table" ? "json" : format };
+  await printValue({ options, output: shell.output }, intent);
+}

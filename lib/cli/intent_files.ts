@@ -1,11 +1,16 @@
 // Reads the intent that a user names: JSON or YAML, one file or several, folders, standard input. Several become
 // one intent: hosts, tenants and networks of one name are one.
 
-import { INTENT_BYTES } from "../agent/api.ts";
+import { INTENT_BYTES } from "../agent/api/intent_requests.ts";
 import { parseJson } from "../intent/file/parse_json.ts";
 import { Fault } from "../util/errors.ts";
 import { mergeIntents } from "./merge_intents.ts";
-import { type IntentSource, readIntentFile, sourceName } from "./read_intent_file.ts";
+import {
+  type IntentSource,
+  isStandardInput,
+  readIntentFile,
+  sourceName,
+} from "./read_intent_file.ts";
 
 /** An intent as it was given. */
 export interface IntentInput {
@@ -29,7 +34,7 @@ export async function readIntentFiles(
   paths: readonly string[],
   options: IntentInputOptions,
 ): Promise<IntentInput> {
-  if (paths.filter((path) => path === "-").length > 1) {
+  if (paths.filter(isStandardInput).length > 1) {
     throw new Fault("usage", "standard input is named twice", { fix: "name it once" });
   }
   const names = (await Promise.all(paths.map(filesAt))).flat();
@@ -77,7 +82,8 @@ async function valuesOf(source: IntentSource): Promise<unknown[]> {
 }
 
 async function filesAt(path: string): Promise<string[]> {
-  const isFolder = path !== "-" && (await Deno.stat(path).catch(() => undefined))?.isDirectory;
+  const isFolder = !isStandardInput(path) &&
+    (await Deno.stat(path).catch(() => undefined))?.isDirectory;
   if (!isFolder) return [path];
   const files = (await Array.fromAsync(Deno.readDir(path)))
     .filter(({ name, isDirectory }) => !isDirectory && /^[^.].*\.(json|ya?ml)$/i.test(name))

@@ -10,8 +10,18 @@ import { childOf, type YamlDocument, yamlDocuments } from "./yaml_documents.ts";
 
 const PATH = /\b(?:Hosts|InfraNetworks|Tenants|HostBindings)\b(?:\[\d+\]|\.\w+)*/;
 
+/** The agent does not know the file's name. */
+const NOT_JSON = /^intent is(?= not valid JSON)/;
+
 /** Returns the fault with its place before it; the same fault where its place is not known. */
 export function placedFault(fault: Fault, sources: readonly IntentSource[]): Fault {
+  const [only, ...others] = sources;
+  if (only && others.length === 0 && NOT_JSON.test(fault.what)) {
+    const { code, what, why, fix } = fault;
+    return new Fault(code, what.replace(NOT_JSON, `${sourceName(only.name)} is`), {
+      ...{ why, fix, cause: fault },
+    });
+  }
   const path = fault.code === "usage" ? PATH.exec(fault.what)?.[0] : undefined;
   const place = path === undefined ? undefined : placeOf(keysOf(path), sources);
   if (place === undefined) return fault;

@@ -1,6 +1,6 @@
 // The request of a command that changes the intent, from its files and options.
 
-import type { IntentRequest } from "../agent/api.ts";
+import type { IntentRequest } from "../agent/api/intent_requests.ts";
 import { Fault } from "../util/errors.ts";
 import { parseRevision } from "../util/revision_number.ts";
 import { readIntentFiles } from "./intent_files.ts";
@@ -25,7 +25,11 @@ export async function intentRequest(
 ): Promise<AskedChange> {
   const { files, force, strict } = options;
   if (files.length === 0 || files.includes("") || args.length > 0) {
-    throw new Fault("usage", "no intent file is given", { fix: "add -f FILE, or -f - for stdin" });
+    const words = args.join(" ").slice(0, 60);
+    throw new Fault("usage", "no intent file is given", {
+      ...words === "" ? {} : { why: `"${words}" does not stand behind -f` },
+      fix: "add -f FILE, or -f - for stdin",
+    });
   }
   const { text, name, warnings, placed } = await readIntentFiles(files, { strict });
   for (const warning of warnings) output.message(`warning: ${warning}`);

@@ -4,21 +4,28 @@ import type { Difference, PoolUse } from "../intent/audit.ts";
 import { Fault } from "../util/errors.ts";
 import { printValue, table } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
+import { isAddressWord, showAddress } from "./show_address.ts";
 
 export const ipam: Command = {
-  usage: "ipam show [TENANT/NETWORK] | check [--repair [--dry-run]] [-o table|json|yaml|name]\n" +
+  usage:
+    "ipam show [TENANT/NETWORK | ADDRESS] | check [--repair [--dry-run]] [-o table|json|yaml|name]\n" +
     "  show: usage of each network's pool, and the addresses held for pods that may come back;\n" +
+    "  of an ADDRESS, who has it, as why ADDRESS;\n" +
     "  check: compares every claim with the record that owns it, lists the differences, and exits with 1\n" +
     "  if there are any; --repair releases claims without a record and rebuilds missing ones, each after\n" +
     "  a second check; what a pod has at this moment is kept\n" +
     "  e.g. k8contivnet ipam show tenant-one/orange",
   run: async (shell) => {
     const [word, name, ...rest] = shell.args;
-    if (word === "show" && rest.length === 0) return await show(shell, name);
+    if (word === "show" && rest.length === 0) {
+      return await (name !== undefined && isAddressWord(name)
+        ? showAddress(shell, name)
+        : show(shell, name));
+    }
     const isCheck = word === "check" && name === undefined;
     if (isCheck) return await (shell.options.repair ? repair(shell) : check(shell));
     throw new Fault("usage", `ipam got "${shell.args.join(" ").slice(0, 60)}"`, {
-      why: "it takes show [TENANT/NETWORK], or check",
+      why: "it takes show [TENANT/NETWORK | ADDRESS], or check",
       fix: "k8contivnet ipam show",
     });
   },
@@ -31,7 +38,7 @@ async function show(shell: Shell, name: string | undefined): Promise<void> {
   const nameOf = ({ tenant, network }: PoolUse) => `${tenant}/${network}`;
   const wanted = name === undefined ? pools : pools.filter((pool) => nameOf(pool) === name);
   if (name !== undefined && wanted.length === 0) {
-    throw new Fault("not_found", `there is no network "${name.slice(0, 60)}"`, {
+    throw new Fault("not_found", `network "${name.slice(0, 60)}" not found`, {
       fix: "see k8contivnet ipam show",
     });
   }
@@ -60,7 +67,7 @@ async function check(shell: Shell): Promise<void> {
   else if (!isPrinted && found.length > 0) {
     output.data(table(["RECORD", "WHY"], found.map(({ name, why }) => [name, why])));
   }
-  if (found.length === 0) return output.message("records and claims agree");
+  if (found.length === 0) return output.note("records and claims agree");
   throw new Fault("failed", `${found.length} differences between records and claims`, {
     fix: "k8contivnet ipam check --repair",
   });
@@ -77,7 +84,7 @@ async function repair(shell: Shell): Promise<void> {
     acts.forEach(({ act, claim, why }) => output.data(`${verb(act)} ${claim}: ${why}`));
   }
   if (left.length === 0) {
-    return output.message(
+    return output.note(
       acts.length > 0 ? "records and claims agree now" : "records and claims agree",
     );
   }

@@ -1,22 +1,41 @@
-// `kube rbac|status`: the permissions that agents need in Kubernetes, and how much of its cluster this host's
-// agent knows.
+// `kube …`: what Kubernetes needs for agents (permissions, DaemonSet, image, CNI configuration), and how much of its
+// cluster this host's agent knows.
 
 import { Fault } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName } from "../util/names.ts";
 import { printValue } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
 
+/** What the command does, by its first word. */
+const ACTIONS: Readonly<Record<string, (shell: Shell) => Promise<void>>> = {
+  manifest: async (shell) => await (await import("./kube_manifest.ts")).printManifest(shell),
+  image: async (shell) => await (await import("./kube_manifest.ts")).writeImage(shell),
+  rbac,
+  conflist: async ({ output }) =>
+    output.data((await import("../kube/cni_conflist.ts")).CNI_CONFLIST),
+  status,
+};
+
 export const kube: Command = {
-  usage: "kube rbac [-n NAMESPACE] | status [-o table|json|yaml]\n" +
-    "  rbac: prints the service account of the agents and its permissions, for NAMESPACE (kube-system);\n" +
+  usage: "kube manifest [-f INTENT] [--settings FILE] [--image NAME] [-n NAMESPACE] |\n" +
+    "  image [FILE|-] [--image NAME] | rbac [-n NAMESPACE] | conflist | status [-o table|json|yaml]\n" +
+    "  manifest: prints what runs an agent on each node: a DaemonSet, which also installs the CNI plugin\n" +
+    "  and, once the agent answers, its configuration; the account with its permissions; a ConfigMap with\n" +
+    "  the intent, whose hosts have the names of the nodes, and with the agents' flags in JSON (--settings),\n" +
+    "  such as the etcd that they share. Files of the node, such as certificates, are below /host there.\n" +
+    "  Each node needs Open vSwitch, glibc 2.27 or newer, and the image. kubectl delete leaves the plugin and\n" +
+    "  /etc/cni/net.d/10-k8contivnet.conflist on the nodes, as a rolling update needs them: remove them there;\n" +
+    "  image: writes that image (default: k8contivnet-VERSION-image.tar), made from this file, for each node:\n" +
+    "    k8contivnet kube image agent.tar && ctr -n k8s.io images import agent.tar\n" +
+    "  rbac: prints only the account and its permissions; conflist: only the CNI configuration;\n" +
     "  status: what this host's agent knows of its cluster; exits with 5 if the API server is unreachable\n" +
-    "  e.g. k8contivnet kube rbac | kubectl apply -f -",
+    "  e.g. k8contivnet kube manifest -f intent.json --settings agent.json | kubectl apply -f -",
   run: async (shell) => {
-    const [word, ...rest] = shell.args;
-    if (word === "rbac" && rest.length === 0) return await rbac(shell);
-    if (word === "status" && rest.length === 0) return await status(shell);
+    const [word = "", ...rest] = shell.args;
+    const action = Object.hasOwn(ACTIONS, word) ? ACTIONS[word] : undefined;
+    if (action && rest.length <= (word === "image" ? 1 : 0)) return await action(shell);
     throw new Fault("usage", `kube got "${shell.args.join(" ").slice(0, 60)}"`, {
-      why: "it takes rbac, or status",
+      why: "it takes manifest, image [FILE], rbac, conflist, or status",
       fix: "k8contivnet kube status",
     });
   },

@@ -13,7 +13,12 @@ export interface OptionSpec {
 }
 
 /** Options that every command has. */
-export const COMMON = ["output", "socket", "store", "color", "help"] as const;
+export const COMMON = ["output", "socket", "store", "quiet", "color", "help"] as const;
+
+/** How a store in etcd is reached; every command has them, too. */
+export const STORE_OPTIONS = [
+  ...["etcd-ca", "etcd-cert", "etcd-key", "etcd-user", "etcd-password-file"] as const,
+];
 
 /** All options. */
 export const OPTIONS = [
@@ -24,13 +29,19 @@ export const OPTIONS = [
     isRepeatable: true,
     help: "JSON or YAML file, folder of such files, or - for standard input",
   },
-  { name: "prune", help: "also delete everything that the files do not name" },
+  {
+    name: "prune",
+    help: "also delete all that the files do not name, with the endpoints of running pods",
+  },
   { name: "dry-run", help: "show what would be done, change nothing" },
   { name: "strict", help: "unknown keys of an intent are errors, not warnings" },
-  { name: "force", help: "go ahead where pods or children would be cut off" },
+  {
+    name: "force",
+    help: "also do what is refused because pods, endpoints or networks depend on it",
+  },
   { name: "yes", help: "apply without asking" },
   { name: "to", value: "REV", help: "plan going back to this revision" },
-  { name: "detailed-exitcode", help: "exit code 2 if something would change, 0 if nothing would" },
+  { name: "detailed-exitcode", help: "exit code 2 if something would change, or is denied" },
   { name: "patch", short: "p", help: "also show what each revision changed" },
   { name: "repair", help: "correct what differs" },
   {
@@ -53,9 +64,12 @@ export const OPTIONS = [
   { name: "icmp", help: "an ICMP echo request" },
   { name: "drops", help: "packets that policies drop" },
   { name: "count", value: "N", help: "how many packets" },
+  { name: "timeout", value: "SECONDS", help: "end after this time, such as 30 or 1m30s" },
   { name: "host", value: "HOST", help: "label of a host" },
   { name: "kubeconfig", value: "FILE", help: "access to the API server" },
   { name: "context", value: "NAME", help: "context of the kubeconfig" },
+  { name: "settings", value: "FILE", help: "JSON object with the agents' flags as keys" },
+  { name: "image", value: "NAME", help: "name of the container image: REGISTRY/NAME:TAG" },
   {
     name: "output",
     short: "o",
@@ -73,6 +87,7 @@ export const OPTIONS = [
   { name: "etcd-key", value: "FILE", help: "its private key" },
   { name: "etcd-user", value: "NAME", help: "etcd user, with --etcd-password-file" },
   { name: "etcd-password-file", value: "FILE", help: "file with nothing but the password" },
+  { name: "quiet", short: "q", help: "no progress and no summaries: results, warnings and errors" },
   { name: "color", help: "--no-color: no colours, as with NO_COLOR" },
   { name: "help", short: "h", help: "details and an example of a command" },
 ] as const satisfies readonly OptionSpec[];

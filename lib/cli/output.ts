@@ -1,6 +1,7 @@
-// The one place where commands print: data to stdout, messages to stderr, tables, colours.
+// The one place where commands print: data to stdout, messages and progress to stderr, tables, colours.
 
 import { unicodeWidth } from "@std/cli/unicode-width";
+import { Fault, systemWords } from "../util/errors.ts";
 
 /** Where a command prints; tests pass their own. */
 export interface Output {
@@ -10,43 +11,105 @@ export interface Output {
   readonly bytes: (bytes: Uint8Array) => void;
   /** Prints one line of a message to stderr. */
   readonly message: (line: string) => void;
+  /** Prints one line to stderr that --quiet leaves out: a summary, or what goes on. */
+  readonly note: (line: string) => void;
+  /**
+   * Shows a line below all others until something else is printed; an empty one removes it. Absent where stderr is not
+   * a terminal, and with --quiet.
+   */
+  readonly progress?: (line: string) => void;
+  /** Removes what stands in the last line of a terminal: progress, and the sign of Ctrl-C. */
+  readonly clearLine?: () => void;
   /** Whether data may carry ANSI colours. */
   readonly hasColor: boolean;
   /** Whether stdout is a terminal. */
   readonly isTerminal: boolean;
+  /** Columns of the terminal; Infinity if there is none. */
+  readonly width: number;
   /** Reports whether the reader of stdout has closed it, as `| head` does: nobody reads on. */
   readonly isClosed: () => boolean;
 }
 
 /** Returns the output of this process. Coloured only on a terminal and without NO_COLOR. */
-export function processOutput(wantsColor: boolean): Output {
-  let isClosed = false;
+export function processOutput(
+  { wantsColor = false, isQuiet = false }: {
+    readonly wantsColor?: boolean;
+    readonly isQuiet?: boolean;
+  } = {},
+): Output {
+  let [isClosed, hasProgress] = [false, false];
   const isTerminal = Deno.stdout.isTerminal();
-  const noColor = Deno.env.get("NO_COLOR") || Deno.env.get("TERM") === "dumb";
-  const bytesOf = (text: string) => new TextEncoder().encode(text);
+  const isDumb = Deno.env.get("TERM") === "dumb";
+  const hasCursor = !isDumb && Deno.stderr.isTerminal();
+  const toError = (text: string) => {
+    try {
+      writeAll(Deno.stderr, new TextEncoder().encode(text));
+    } catch {
+      // The exit code is all that is left.
+    }
+  };
+  const progress = (line: string) => {
+    if (line !== "") toError(`\r${line}\x1b[K`);
+    else if (hasProgress) toError(CLEAR);
+    hasProgress = line !== "";
+  };
   const bytes = (some: Uint8Array) => {
+    progress("");
     isClosed = !writeAll(Deno.stdout, some) || isClosed;
   };
+  const message = (line: string) => {
+    progress("");
+    toError(`${line}\n`);
+  };
   return {
-    data: (text) => bytes(bytesOf(text.endsWith("\n") ? text : `${text}\n`)),
-    bytes,
-    message: (line) => void writeAll(Deno.stderr, bytesOf(`${line}\n`)),
+    data: (text) => bytes(new TextEncoder().encode(text.endsWith("\n") ? text : `${text}\n`)),
+    ...{ bytes, message, note: isQuiet ? () => {} : message },
+    ...hasCursor ? { clearLine: () => toError(CLEAR) } : {},
+    ...hasCursor && !isQuiet ? { progress } : {},
     isClosed: () => isClosed,
-    hasColor: wantsColor && !noColor && isTerminal,
-    isTerminal,
+    hasColor: wantsColor && !Deno.env.get("NO_COLOR") && !isDumb && isTerminal,
+    ...{ isTerminal, width: columns() },
   };
 }
 
-/** Writes all of it; reports whether somebody reads it. */
-function writeAll(stream: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): boolean {
+const CLEAR = "\r\x1b[K";
+const USUAL_WIDTH = 80;
+
+/** A terminal that does not know its size has the usual width. */
+function columns(): number {
   try {
-    for (let done = 0; done < bytes.length;) done += stream.writeSync(bytes.subarray(done));
-  } catch (error) {
-    // The reader closed the pipe, as `| head` does.
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-    return false;
+    return Deno.consoleSize().columns || USUAL_WIDTH;
+  } catch {
+    return Infinity;
+  }
+}
+/** Writes all of it; reports whether somebody reads it. Faults: failed. */
+function writeAll(stream: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): boolean {
+  for (let done = 0; done < bytes.length;) {
+    try {
+      done += stream.writeSync(bytes.subarray(done));
+    } catch (cause) {
+      // The reader closed the pipe, as `| head` does.
+      if (cause instanceof Deno.errors.BrokenPipe) return false;
+      // Somebody has made the pipe non-blocking, and its reader is slow.
+      if (cause instanceof Deno.errors.WouldBlock) sleep(FULL_PIPE_MS);
+      else {
+        throw new Fault("failed", "the output cannot be written", {
+          why: systemWords(cause),
+          fix: "write it to another place",
+          cause,
+        });
+      }
+    }
   }
   return true;
+}
+
+const FULL_PIPE_MS = 5;
+
+/** Waits without letting other work begin. */
+function sleep(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 /** Prints `value` where the format is json or yaml; reports whether it is. */
@@ -91,4 +154,9 @@ export function table(heads: readonly string[], rows: readonly (readonly string[
     line.map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - unicodeWidth(cell)))
       .join("  ").trimEnd()
   ).join("\n");
+}
+
+/** Reports whether this process has a terminal for input, output or messages. */
+export function hasTerminal(): boolean {
+  return [Deno.stdin, Deno.stdout, Deno.stderr].some((stream) => stream.isTerminal());
 }

@@ -1,6 +1,11 @@
 // `ping POD POD`: from one pod to another, or to any address; if nothing is answered, the stage that stops it.
 
-import type { PodItem, SandboxAnswer, SandboxRequest, TraceAnswer } from "../agent/api.ts";
+import type {
+  SandboxAnswer,
+  SandboxRequest,
+  TraceAnswer,
+} from "../agent/api/diagnosis_requests.ts";
+import type { PodItem } from "../agent/api/listed_items.ts";
 import type { PingResult } from "../agent/diagnose/ping_output.ts";
 import { Fault, faultFrom, oneLine } from "../util/errors.ts";
 import { printLines, printValue } from "./output.ts";
@@ -30,7 +35,8 @@ export const ping: Command = {
     if (source.interfaces.length === 0) throw withoutNetwork(source);
     const end = await endOf(shell, source, to);
     const { pingInSandbox } = await import("../agent/diagnose/ping_in_sandbox.ts");
-    const result = await pingInSandbox(source, end.address, count);
+    const ask = () => pingInSandbox(source, end.address, count);
+    const result = await shell.long.run({ what: "ping" }, ask);
     await report(shell, source, end, result);
   },
 };
@@ -53,10 +59,12 @@ async function report(
 ): Promise<void> {
   const name = `${source.namespace}/${source.name}`;
   const request = {
-    ...{ source: name, destination: end.address, protocol: "icmp" as const, port: 0 },
+    ...{ source: name, destination: destinationOf(end, result), protocol: "icmp" as const },
+    port: 0,
   };
   const isLost = result.received === 0;
-  const traced = isLost ? await traceOf(shell, request) : undefined;
+  const isTraced = isLost && !(result.hasNoRoute && end.pod === undefined);
+  const traced = isTraced ? await traceOf(shell, request) : undefined;
   const trace = traced instanceof Fault ? undefined : traced;
   const stage = trace && stageOf(trace);
   const facts = { source: name, destination: end, ...result };
@@ -71,7 +79,12 @@ async function report(
       ...trace ? traceLines(shell.output, request, trace) : [],
     ]);
   }
-  if (isLost) throw lost(source, end, stage, traced);
+  if (isLost) throw lost(source, end, { stage, traced, result });
+}
+
+/** Without a route, nothing leaves the pod, and an address says nothing of why. */
+function destinationOf({ pod, address }: PingEnd, { hasNoRoute }: PingResult): string {
+  return (hasNoRoute && pod) || address;
 }
 
 async function traceOf(
@@ -87,7 +100,8 @@ async function traceOf(
 
 /** Returns one line: `a to b (10.1.0.2): 3 of 3 answered, 0.1/0.2/0.3 ms`. */
 export function resultLine(source: string, end: PingEnd, result: PingResult): string {
-  const { sent, received, minMs, averageMs, maxMs } = result;
+  const { sent, received, minMs, averageMs, maxMs, hasNoRoute } = result;
+  if (hasNoRoute) return `${source} to ${nameOf(end)}: no route`;
   const times = minMs === undefined ? "" : `, ${minMs}/${averageMs}/${maxMs} ms (min/average/max)`;
   return `${source} to ${nameOf(end)}: ${received} of ${sent} answered${times}`;
 }
@@ -111,14 +125,26 @@ export function stageOf(trace: TraceAnswer): string | undefined {
 function lost(
   source: SandboxAnswer,
   end: PingEnd,
-  stage: string | undefined,
-  traced: TraceAnswer | Fault | undefined,
+  { stage, traced, result }: {
+    readonly stage: string | undefined;
+    readonly traced: TraceAnswer | Fault | undefined;
+    readonly result: PingResult;
+  },
 ): Fault {
   const what = `${nameOf(end)} does not answer`;
   if (stage !== undefined) {
     return new Fault("failed", what, {
       why: stage,
-      fix: `see k8contivnet trace ${source.namespace}/${source.name} ${end.address} --icmp`,
+      fix: `see k8contivnet trace ${source.namespace}/${source.name} ${
+        destinationOf(end, result)
+      } --icmp`,
+    });
+  }
+  if (result.hasNoRoute) {
+    return new Fault("failed", what, {
+      why: `pod ${source.namespace}/${source.name} has no route to it`,
+      fix: "a way out of its network is opened by Reach: see k8contivnet explain " +
+        "Tenants.Networks.Reach",
     });
   }
   const why = traced instanceof Fault

@@ -1,7 +1,8 @@
 // `plan`: what an apply, or going back to a revision, would change, as a tree: first what concerns all hosts, then host
 // by host the endpoints, and the pods that move, are cut off or get an interface.
 
-import type { ChangeItem, PlanAnswer, PlannedOperation } from "../agent/api.ts";
+import type { ChangeItem, PlanAnswer, PlannedOperation } from "../agent/api/intent_requests.ts";
+import { Fault } from "../util/errors.ts";
 import { changeLines } from "./change_lines.ts";
 import { applyMode, asGiven, intentRequest, rollbackRequest } from "./intent_request.ts";
 import { type Output, paint, printLines, printValue } from "./output.ts";
@@ -18,7 +19,14 @@ export const plan: Command = {
     "  --detailed-exitcode: exit code 0 if nothing would change, 2 if something would\n" +
     "  e.g. k8contivnet plan -f intent.json --prune",
   run: async (shell) => {
-    const { options: { to, detailedExitcode }, output, target } = shell;
+    const { options, output, target } = shell;
+    const { to, detailedExitcode } = options;
+    if (to !== undefined && options.files.length > 0) {
+      throw new Fault("usage", "plan got both -f and --to", {
+        why: "a plan is of files, or of going back to a revision",
+        fix: "leave one of them out",
+      });
+    }
     const { request, placed } = to === undefined
       ? await intentRequest(shell, applyMode(shell))
       : asGiven(rollbackRequest(shell, to));
@@ -26,7 +34,7 @@ export const plan: Command = {
     for (const warning of answer.warnings) output.message(`warning: ${warning}`);
     if (!await printValue(shell, answer)) {
       printLines(output, planTree(output, answer));
-      output.message(changeSummary(answer, "would change"));
+      output.note(changeSummary(answer, "would change"));
     }
     return detailedExitcode && answer.operations.length > 0 ? CHANGES : 0;
   },
@@ -78,10 +86,12 @@ const WORDS = {
 function impactLines(output: Output, impact: NonNullable<PlanAnswer["hosts"]>[string] | undefined) {
   return (["cuts", "moves", "attaches"] as const).flatMap((what) => {
     const [word, color] = WORDS[what];
-    return (impact?.[what] ?? []).map(({ pod, endpoint, why, until }) =>
-      `  ${paint(output, color, `! ${pod} ${word}`)}: ${why} (${endpoint})${
-        until ? `, ${until}` : ""
-      }`
+    return (impact?.[what] ?? []).map(({ pod, endpoint, why, until, lasts }) =>
+      [
+        `  ${paint(output, color, `! ${pod} ${word}`)}: ${why} (${endpoint})`,
+        ...until ? [until] : [],
+        ...lasts ? [`about ${lasts.seconds} s (${lasts.from})`] : [],
+      ].join(", ")
     );
   });
 }

@@ -1,6 +1,6 @@
 // Pods as people write them: `NAMESPACE/NAME`, or a name with -n. Also finds where one of this host runs.
 
-import type { SandboxAnswer, SandboxRequest } from "../agent/api.ts";
+import type { SandboxAnswer, SandboxRequest } from "../agent/api/diagnosis_requests.ts";
 import { Fault, oneLine } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName } from "../util/names.ts";
 import type { Shell } from "./shell.ts";

@@ -1,7 +1,7 @@
 // `pods`, linked as kubectl-contiv also `kubectl contiv pods`: pods and their addresses in our networks, read
 // from the API server with the user's own kubeconfig. `get pods` asks the agent instead.
 
-import type { PodItem } from "../agent/api.ts";
+import type { PodItem } from "../agent/api/listed_items.ts";
 import { Fault } from "../util/errors.ts";
 import { printLines, printValue, table } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
@@ -24,7 +24,8 @@ export const pods: Command = {
       : await defaultAccessSource({ context })();
     const namespace = allNamespaces ? undefined : shell.options.namespace ?? access.namespace;
     const { apiPodItems } = await import("../agent/kube/api_pod_items.ts");
-    await showPods(shell, await apiPodItems(access, namespace), { namespace, name });
+    const items = await shell.long.run({ what: "pods" }, () => apiPodItems(access, namespace));
+    await showPods(shell, items, { namespace, name });
   },
 };
 
@@ -44,7 +45,7 @@ export async function showPods(
   );
   const where = namespace === undefined ? "" : ` in namespace ${namespace}`;
   if (name !== undefined && items.length === 0) {
-    throw new Fault("not_found", `there is no pod "${name.slice(0, 60)}"${where}`, {
+    throw new Fault("not_found", `pod "${name.slice(0, 60)}"${where} not found`, {
       fix: "add -n NAMESPACE, or -A for all namespaces",
     });
   }
@@ -52,7 +53,7 @@ export async function showPods(
   if (options.format === "name") {
     return printLines(output, items.map((item) => `${item.namespace}/${item.name}`));
   }
-  if (items.length === 0) return output.message(`no pods${where}`);
+  if (items.length === 0) return output.note(`no pods${where}`);
   const rows = items.map((item) => [
     item.namespace,
     item.name,

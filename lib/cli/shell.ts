@@ -1,24 +1,26 @@
 // What a command is called with: its arguments, its options, where it prints, and what answers it.
 
+import type { HealthAnswer } from "../agent/api/agent_health.ts";
 import type {
   DropsAnswer,
   DropsRequest,
-  GcAnswer,
-  GcRequest,
-  HealthAnswer,
-  HistoryItem,
-  IntentRequest,
-  PlanAnswer,
-  RepairAnswer,
-  RepairRequest,
   SandboxAnswer,
   SandboxRequest,
   TraceAnswer,
   TraceRequest,
   WhyAnswer,
   WhyRequest,
-} from "../agent/api.ts";
+} from "../agent/api/diagnosis_requests.ts";
+import type { HistoryItem, IntentRequest, PlanAnswer } from "../agent/api/intent_requests.ts";
+import type {
+  GcAnswer,
+  GcRequest,
+  RepairAnswer,
+  RepairRequest,
+} from "../agent/api/repair_requests.ts";
 import type { OpenOptions } from "../store/open_options.ts";
+import type { Interrupt } from "./interrupt.ts";
+import type { LongWork } from "./long_work.ts";
 import type { Caller } from "./origin.ts";
 import type { Output } from "./output.ts";
 
@@ -75,6 +77,10 @@ export interface CommonOptions {
   readonly kubeconfig: string | undefined;
   /** Of the kubeconfig. */
   readonly context: string | undefined;
+  /** Of `kube`: path of the agents' settings. */
+  readonly settings: string | undefined;
+  /** Of `kube`, as it was typed. */
+  readonly image: string | undefined;
   /** Of `trace`: a port as it was typed. */
   readonly tcp: string | undefined;
   readonly udp: string | undefined;
@@ -85,6 +91,8 @@ export interface CommonOptions {
   readonly drops: boolean;
   /** Of `ping` and `capture`: a number as it was typed. */
   readonly count: string | undefined;
+  /** Of `capture`: a duration as it was typed. */
+  readonly timeout: string | undefined;
   /** Of `gc`: the label of a host. */
   readonly host: string | undefined;
   /** Of `history`: also show what each revision changed. */
@@ -109,6 +117,9 @@ export interface Shell {
   readonly tail: readonly string[];
   readonly options: CommonOptions;
   readonly output: Output;
+  /** Ctrl-C, and a supervisor's end. */
+  readonly interrupt: Pick<Interrupt, "signal" | "hold" | "during" | "leaveTo">;
+  readonly long: LongWork;
   readonly target: Target;
   /** Path of the agent's socket. */
   readonly socket: string;

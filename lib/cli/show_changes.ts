@@ -1,6 +1,6 @@
 // Prints what an apply has changed, or would change.
 
-import type { PlanAnswer } from "../agent/api.ts";
+import type { PlanAnswer } from "../agent/api/intent_requests.ts";
 import { changeLines } from "./change_lines.ts";
 import { printLines, printValue } from "./output.ts";
 import type { Shell } from "./shell.ts";
@@ -9,9 +9,17 @@ import type { Shell } from "./shell.ts";
 export async function showChanges(shell: Shell, answer: PlanAnswer, done: string): Promise<void> {
   const { output } = shell;
   for (const warning of answer.warnings) output.message(`warning: ${warning}`);
+  if (answer.detached) output.message(`warning: ${detachedText(answer.detached, done)}`);
   if (await printValue(shell, answer)) return;
   printLines(output, answer.operations.flatMap((one) => changeLines(output, one)));
-  output.message(changeSummary(answer, done));
+  output.note(changeSummary(answer, done));
+}
+
+/** Returns in words how many running pods lose their interface: `done` begins with "would" for a plan. */
+function detachedText(count: number, done: string): string {
+  const [pods, was] = count === 1 ? ["pod", "was"] : ["pods", "were"];
+  const verb = done.startsWith("would ") ? "would be" : was;
+  return `${count} running ${pods} ${verb} detached; an endpoint or network that is for them attaches them again`;
 }
 
 /** Returns in a line how many objects were changed. */

@@ -19,7 +19,7 @@ export async function showItems(
   const { output } = shell;
   if (await printValue(shell, items)) return;
   if (shell.options.format === "name") return printLines(output, items.map(nameOf));
-  if (items.length === 0) return output.message(`no ${what}`);
+  if (items.length === 0) return output.note(`no ${what}`);
   const shown = columnsOf(shell, columns);
   output.data(table(shown.map(([head]) => head), items.map((item) => cellsOf(shown, item))));
 }

@@ -1,13 +1,15 @@
 // `status` without arguments: the state of this host's agent. With three it is a kubelet's call (faces/exec.ts).
 
-import type { HealthAnswer, KubeHealth, SetupCounts } from "../agent/api.ts";
+import type { HealthAnswer, KubeHealth } from "../agent/api/agent_health.ts";
+import type { SetupCounts } from "../agent/api/pod_requests.ts";
 import { printValue, table } from "./output.ts";
 import type { Command } from "./shell.ts";
 
 export const status: Command = {
   usage: "status [-o table|json|yaml]\n" +
     "  the state of this host's agent: its store, its Open vSwitch, errors of its interfaces,\n" +
-    "  how the set-ups since its start ended, and records that it cannot read\n" +
+    "  how the set-ups since its start ended, and records that it cannot read. With NAMESPACE NAME ID it is\n" +
+    '  a kubelet\'s call: see "k8contivnet help setup"\n' +
     "  e.g. k8contivnet status -o json",
   run: async ({ target, options, output }) => {
     const health = await target.health();
@@ -22,7 +24,7 @@ export const status: Command = {
         `interface ${name}`,
         `error: ${error}`,
       ]),
-      ...health.setups ? [["setups", setupResults(health.setups)]] : [],
+      ...health.setups ? [["setups since its start", setupResults(health.setups)]] : [],
       ...health.policies ? [["policies", `not installed: ${health.policies}`]] : [],
       ...health.reach ? [["reach", `not complete: ${health.reach}`]] : [],
       ...(health.reachWarnings ?? []).map(({ what, fix }) => [

@@ -1,16 +1,22 @@
 // `trace SRC DST`: may these two communicate, by which rule, and do switch and host agree?
 
-import type { TraceAnswer, TraceRequest } from "../agent/api.ts";
+import type { TraceAnswer, TraceRequest } from "../agent/api/diagnosis_requests.ts";
 import { Fault } from "../util/errors.ts";
 import { type Output, paint, printLines, printValue } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
 
+/** Exit code of --detailed-exitcode if the packet is denied. */
+const DENIED = 2;
+
 export const trace: Command = {
-  usage: "trace SRC DST [--tcp PORT | --udp PORT | --icmp] [-o table|json|yaml]\n" +
+  usage:
+    "trace SRC DST [--tcp PORT | --udp PORT | --icmp] [--detailed-exitcode] [-o table|json|yaml]\n" +
     "  SRC, DST: pod as NAMESPACE/NAME, its name, or its address; one of them may be any other address\n" +
     "  DST may be outside, host (that of SRC), or a service's address, too\n" +
     "  prints allowed or denied, with the rule that decides, or because they have no common network,\n" +
-    "  and what the switch itself does; exits with 1 if the two differ\n" +
+    "  and what this host's switch does: on the sender's host it decides what may be sent, on the receiver's\n" +
+    "  what may arrive. Exit code 0 also for denied, which is 2 with --detailed-exitcode;\n" +
+    "  1 if the two differ\n" +
     "  e.g. k8contivnet trace default/app default/web --tcp 8000",
   run: async (shell) => {
     const request = requestOf(shell);
@@ -23,8 +29,8 @@ export const trace: Command = {
     if (!await printValue(shell, answer)) {
       printLines(shell.output, traceLines(shell.output, request, answer));
     }
-    if (answer.isAgreed) return;
-    throw disagreement(answer);
+    if (!answer.isAgreed) throw disagreement(answer);
+    return shell.options.detailedExitcode && !answer.model.isAllowed ? DENIED : 0;
   },
 };
 
@@ -84,18 +90,33 @@ export function traceLines(output: Output, request: TraceRequest, answer: TraceA
     ];
   }
   if (answer.stages) {
-    const stages = answer.stages.map(({ name, isAllowed, by }) =>
-      `  ${`${name}:`.padEnd(9)} ${word(isAllowed)}  ${by}`
+    const stages = answer.stages.map(({ name, isAllowed, by, rule }) =>
+      `  ${`${name}:`.padEnd(9)} ${word(isAllowed)}  ${by}${said(rule)}`
     );
     return [line, ...stages];
   }
-  const lines = [line, `  policies: ${word(model.isAllowed)}  ${model.by}`];
+  const lines = [line, `  policies: ${word(model.isAllowed)}  ${model.by}${said(model.rule)}`];
   const { switch: seen } = answer;
   if (!seen) return lines;
+  // Half an answer must not read as a whole one.
+  if (seen.isAllowed && seen.otherHost !== undefined) {
+    const [does, half, other] = seen.directions[0] === "out"
+      ? ["sends it", "be sent", "arrive"]
+      : ["accepts it", "arrive", "be sent"];
+    return [
+      ...lines,
+      `  switch:   ${does}: this host decides only what may ${half}; for what may ${other}, trace on ${seen.otherHost}`,
+    ];
+  }
   const part = seen.directions.length === 2
     ? ""
     : seen.directions[0] === "out"
     ? " (what may be sent)"
     : " (what may arrive)";
   return [...lines, `  switch:   ${word(seen.isAllowed)}  ${seen.by}${part}`];
+}
+
+/** Returns what the deciding rule says, as an addition. */
+function said(rule: string | undefined): string {
+  return rule === undefined ? "" : `: ${rule}`;
 }

@@ -1,16 +1,24 @@
-// `why POD`: which rule puts a pod into which network, or why it is in none.
+// `why POD`: which rule puts a pod into which network, or why it is in none. `why ADDRESS`: who has it.
 
-import type { WhyAnswer } from "../agent/api.ts";
+import type { WhyAnswer } from "../agent/api/diagnosis_requests.ts";
 import { onePod } from "./pod_word.ts";
 import { printValue, table } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
+import { isAddressWord, showAddress } from "./show_address.ts";
 
 export const why: Command = {
-  usage: "why [NAMESPACE/]POD [-o table|json|yaml|name]\n" +
-    "  shows which rule put the pod into which network, with which address, or why it is in none;\n" +
-    "  for a pod that does not exist yet, where it would go\n" +
-    "  e.g. k8contivnet why shop/web-1",
+  usage: "why [NAMESPACE/]POD | ADDRESS [-o table|json|yaml|name]\n" +
+    "  POD: which rule put the pod into which network, with which address, or why it is in none;\n" +
+    "  for a pod that does not exist yet, where it would go.\n" +
+    "  ADDRESS: which pod or endpoint has it in each network, or what else it is there: held for a pod that\n" +
+    "  may come back, gateway, reserved or free; exit code 0 also for those. A pod that is named like an\n" +
+    "  address is NAMESPACE/NAME\n" +
+    "  e.g. k8contivnet why shop/web-1; k8contivnet why 10.20.0.10",
   run: async (shell) => {
+    const { args: [word = "", ...rest], options } = shell;
+    if (rest.length === 0 && options.namespace === undefined && isAddressWord(word)) {
+      return await showAddress(shell, word);
+    }
     const answer = await shell.target.why(onePod("why", shell));
     if (!await printValue(shell, answer)) show(shell, answer);
   },

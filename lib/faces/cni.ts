@@ -5,7 +5,8 @@
 // containerd and podman set no time limit, and a kubelet waits for minutes: so retries happen here. Every pod waits for
 // the start-up of this file: no npm package, no node: module, no subprocess.
 
-import { CNI_PATH, type CniAnswer, DEFAULT_SOCKET } from "../agent/api.ts";
+import { DEFAULT_SOCKET } from "../agent/api/agent_socket.ts";
+import { CNI_PATH, type CniAnswer } from "../agent/api/pod_requests.ts";
 import { type AgentRequest, askAgent } from "../agent/client.ts";
 import { cniErrorFrom, errorToJson, errorWords, versionAnswer } from "../cni/cni_answers.ts";
 import { cniNoteName } from "../cni/cni_note.ts";

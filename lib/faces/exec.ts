@@ -4,7 +4,8 @@
 // retry a failed setup: so waits and retries happen here. Every pod pays for the start-up of this file: no npm package,
 // no node: module, no subprocess.
 
-import { DEFAULT_SOCKET, type PodRequest, type StatusAnswer, statusText } from "../agent/api.ts";
+import { DEFAULT_SOCKET } from "../agent/api/agent_socket.ts";
+import { type PodRequest, type StatusAnswer, statusText } from "../agent/api/pod_requests.ts";
 import { askAgent } from "../agent/client.ts";
 import { Fault, FAULT_CODES, faultFrom, isUnreachable } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../util/names.ts";

@@ -2,13 +2,16 @@
 // answers ours: JSON on stdout, messages on stderr. It calls the local agent, or with -store works on a store.
 
 import { parseArgs } from "@std/cli/parse-args";
-import type { IntentRequest } from "../agent/api.ts";
+import type { IntentRequest } from "../agent/api/intent_requests.ts";
 import { originOf, processCaller } from "../cli/origin.ts";
 import { readIntentFile } from "../cli/read_intent_file.ts";
+import type { FaceFlag } from "../cli/face_flags.ts";
+import { type LongWork, longWork } from "../cli/long_work.ts";
 import { type Output, processOutput } from "../cli/output.ts";
+import { type Run, runCommand } from "../cli/run_command.ts";
 import type { Target } from "../cli/shell.ts";
 import { agentTarget, storeTarget } from "../cli/agent_or_store.ts";
-import { Fault, FAULT_CODES, faultFrom } from "../util/errors.ts";
+import { Fault } from "../util/errors.ts";
 import { plainBooleans } from "../util/read_settings.ts";
 import { doubleDashes } from "./netplugin_flags.ts";
 
@@ -43,28 +46,24 @@ const KINDS: Readonly<Record<string, string>> = {
 
 /** Runs netdcli; returns the exit code, of FAULT_CODES. */
 export async function netdcliMain(args: readonly string[]): Promise<number> {
-  await using stack = new AsyncDisposableStack();
-  const output = processOutput(false);
-  try {
-    await dispatch(args, output, stack);
+  const output = processOutput();
+  const command = async ({ stack, interrupt }: Run) => {
+    await dispatch(args, output, { stack, long: longWork(output, interrupt) });
     return 0;
-  } catch (error) {
-    const fault = faultFrom(error);
-    output.message(`netdcli: ${fault.message}`);
-    return FAULT_CODES[fault.code].exit;
-  }
+  };
+  return await runCommand(command, (message) => output.message(`netdcli: ${message}`));
 }
 
 /** Runs the command line. Faults: usage; those of the target. */
 async function dispatch(
   args: readonly string[],
   output: Output,
-  stack: AsyncDisposableStack,
+  { stack, long }: { readonly stack: AsyncDisposableStack; readonly long: LongWork },
 ): Promise<void> {
   const flags = parse(args);
   if (flags.isHelp || args.length === 0) return output.data(HELP);
   const { store, socket, mode } = flags;
-  const target = store ? await storeTarget(store, {}, stack) : agentTarget(socket);
+  const target = store ? await storeTarget(store, {}, { stack, long }) : agentTarget(socket, long);
   const [word, ...rest] = flags.names;
   if (!word || rest.length > 0) {
     throw new Fault("usage", `netdcli got ${flags.names.length} arguments`, {
@@ -94,12 +93,28 @@ interface Flags {
 
 /** The flags that are true without a value. */
 const BOOLEANS = ["host-bindings-cfg", "cfg", "del-cfg", "add-cfg", "help"] as const;
+/** The flags with a value. */
+const TEXTS = ["oper", "construct", "tenant", "store", "socket"] as const;
+
+/** All flags, for completion. */
+export const NETDCLI_FLAGS: readonly FaceFlag[] = [
+  { name: "cfg", value: "", help: "make FILE the whole intent" },
+  { name: "add-cfg", value: "", help: "add and update what FILE describes" },
+  { name: "del-cfg", value: "", help: "delete what FILE names" },
+  { name: "host-bindings-cfg", value: "", help: "pin endpoints to hosts and containers" },
+  { name: "oper", value: "get", help: "print an object" },
+  { name: "construct", value: Object.keys(KINDS).join("|"), help: "kind of that object" },
+  { name: "tenant", value: "NAME", help: "its tenant" },
+  { name: "store", value: "URL", help: "work on this store, without an agent" },
+  { name: "socket", value: "PATH", help: "the agent's socket" },
+  { name: "help", value: "", help: "what each flag does" },
+];
 
 /** Parses flags with one or two dashes. Faults: usage. */
 function parse(args: readonly string[]): Flags {
   const { _, ...given } = parseArgs(plainBooleans(doubleDashes(args), BOOLEANS), {
     boolean: BOOLEANS,
-    string: ["oper", "construct", "tenant", "store", "socket", "_"],
+    string: [...TEXTS, "_"],
     alias: { help: "h" },
     unknown: (arg, key) => {
       if (key === undefined) return;

@@ -48,7 +48,7 @@ async function injectFaults(log: Log): Promise<void> {
 
 function help(): string {
   const lines = FLAGS.map(({ name, value, fallback, help }) =>
-    `  --${name} ${value}`.padEnd(34) + `${help}${fallback ? ` (${fallback})` : ""}`
+    `  --${name} ${value}`.padEnd(33) + ` ${help}${fallback ? ` (${fallback})` : ""}`
   );
   return `k8contivnet netplugin [flags]: configures this host's Open vSwitch as the intent says
 

@@ -3,7 +3,7 @@
 // Empty text in the environment, and empty text and null in the file, mean that the flag is not set.
 
 import { parseArgs } from "@std/cli/parse-args";
-import { Fault, oneLine } from "../util/errors.ts";
+import { Fault, oneLine, systemWords } from "../util/errors.ts";
 import { readBoolean, readChoice, readSeconds } from "../util/read_settings.ts";
 
 /** One flag, with its default and its help text. */
@@ -37,7 +37,7 @@ export const FLAGS: readonly Flag[] = [
     name: "heartbeat",
     value: "SECONDS",
     fallback: "10",
-    help: "interval of this host's heartbeat in etcd",
+    help: "interval of this host's heartbeat in etcd; longer with over 100 hosts for each second",
   },
   { name: "take-over", value: "", help: "take over the label of a host that is lost for good" },
   {
@@ -278,7 +278,9 @@ function fromFile(path: string, { readFile }: FlagSources): Given {
     // Editors of Windows begin a file with a byte order mark, which JSON does not allow.
     parsed = JSON.parse(readFile(path).replace(/^\ufeff/, ""));
   } catch (cause) {
-    throw wrong(cause instanceof SyntaxError ? "it is not JSON" : "it cannot be read");
+    throw wrong(
+      cause instanceof SyntaxError ? "it is not JSON" : `it cannot be read: ${systemWords(cause)}`,
+    );
   }
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) {
     throw wrong("it is not a JSON object");

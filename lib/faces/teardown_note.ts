@@ -1,7 +1,7 @@
 // Notes of teardowns that cannot be done, as the agent is unreachable: files that it handles at its start and
 // every 5 s (agent/server/teardown_notes.ts).
 
-import { notesOf } from "../agent/api.ts";
+import { notesOf } from "../agent/api/agent_socket.ts";
 import { Fault } from "../util/errors.ts";
 import type { FaceIo } from "./process_io.ts";
 

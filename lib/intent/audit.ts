@@ -23,6 +23,7 @@ import { readableAt, whyUnreadable } from "./readable.ts";
 import { endpointKeyOf } from "./plan/stored.ts";
 import { idOf } from "./reach_settings.ts";
 import { poolOf } from "./field_rules.ts";
+import { areIndexesComplete, indexDifferences } from "./store_index.ts";
 
 /** A record and a claim that contradict each other. */
 export interface Difference {
@@ -91,6 +92,7 @@ export function auditClaims(documents: Documents): Difference[] {
       missingClaims(documents, key, [keys.hostNumberClaim(number)])
     ),
     ...wrongOwners(documents),
+    ...wrongIndexes(documents),
   ];
   return found.sort((a, b) => a.name < b.name ? -1 : a.name > b.name ? 1 : 0);
 }
@@ -183,6 +185,15 @@ function unattached(
 ): Difference[] {
   if (!dynamic || dynamic.heldSince !== undefined || attached.has(key)) return [];
   return [{ name: key, why: "its pod is gone, and it is not held" }];
+}
+
+/** Indexes that say that they are complete have to be. */
+function wrongIndexes(documents: Documents): Difference[] {
+  if (!areIndexesComplete(documents)) return [];
+  return indexDifferences(documents).map(({ key, value, source }) => ({
+    name: key,
+    why: value === undefined ? `${source} has another place` : `it does not agree with ${source}`,
+  }));
 }
 
 /** The list of the hosts' stacks has the subnet of each owner, and no other. */

@@ -1,5 +1,5 @@
 // Repairs claims that do not agree with the records: leaked claims are deleted, missing ones created again.
-// Pure; the caller plans twice before it acts, and the checks of each commit make sure that nothing has
+// The same for documents of an index. Pure; the caller plans twice before it acts, and the checks of each commit make sure that nothing has
 // changed since.
 //
 // An address that a pod has at this moment is never released: its claim is kept, whatever its owner.
@@ -8,6 +8,7 @@ import { isHeld } from "./audit.ts";
 import { documentsIn, groups } from "./indexed_documents.ts";
 import { endpointClaim, networkClaims } from "./plan/claims.ts";
 import type { PlanCheck, PlanWrite } from "./plan/operation.ts";
+import { areIndexesComplete, indexDifferences } from "./store_index.ts";
 import { folderOf, readableAt, whyUnreadable } from "./readable.ts";
 import {
   type AttachmentRecord,
@@ -24,7 +25,7 @@ import {
 /** The repair of one claim, or why it is kept. */
 export interface Repair {
   readonly act: "release" | "rebuild" | "keep";
-  /** Key of the claim. */
+  /** Key of the claim, or of a document of an index. */
   readonly claim: string;
   readonly why: string;
   /** The commit; both are empty for a claim that is kept. */
@@ -39,8 +40,21 @@ export function planRepairs(documents: Documents): Repair[] {
     ...[...recordsByClaim].map(([claim, records]) => repairOfRecord(documents, claim, records)),
     ...[...documents.keys()].filter((key) => key.startsWith("claims/") && !recordsByClaim.has(key))
       .map((claim) => repairOfLeak(documents, claim)),
+    ...repairsOfIndexes(documents),
   ];
   return found.filter((one) => one !== undefined).sort((a, b) => a.claim < b.claim ? -1 : 1);
+}
+
+/** Indexes are derived from records, which are right. */
+function repairsOfIndexes(documents: Documents): Repair[] {
+  if (!areIndexesComplete(documents)) return [];
+  return indexDifferences(documents).map(({ key, value, source }) => ({
+    act: value === undefined ? "release" : "rebuild",
+    claim: key,
+    why: value === undefined ? `${source} has another place` : `it does not agree with ${source}`,
+    checks: [key, ...source === undefined ? [] : [source]].map((one) => checkOf(documents, one)),
+    writes: [{ key, value }],
+  }));
 }
 
 /** Returns the records that have the value of a claim, by claim; more than one is a conflict. */

@@ -12,6 +12,13 @@ import type {
   NetworkRecord,
 } from "./records.ts";
 
+/** Returns the begin of a container's id that Docker shows, and by which endpoints are found. */
+export function shortId(id: string): string {
+  return id.slice(0, ID_DIGITS);
+}
+
+const ID_DIGITS = 12;
+
 /** Names of the groups in which documents are found. */
 export const groups = {
   /** Any folder but endpoints and claims, which have more documents than all others together. */
@@ -21,10 +28,10 @@ export const groups = {
   /** Endpoints for a container of this id or name (AttachUUID). */
   uuid: (uuid: string) => `uuid ${uuid}`,
   /** The same by the first 12 of the 12 to 64 digits of the id. */
-  shortUuid: (uuid: string) => `id ${uuid.slice(0, 12)}`,
+  shortUuid: (uuid: string) => `id ${shortId(uuid)}`,
   attachmentsOn: (host: string) => `on ${host}`,
   /** Attachments in a sandbox, by the first digits of its id. */
-  attachmentsIn: (host: string, sandbox: string) => `in ${host} ${sandbox.slice(0, 12)}`,
+  attachmentsIn: (host: string, sandbox: string) => `in ${host} ${shortId(sandbox)}`,
   attachmentsAt: (tenant: string, network: string) => `at ${tenant}/${network}`,
   /** Endpoints that set-ups made, not the intent. */
   dynamicEndpoints: "dynamic endpoints",
@@ -98,6 +105,12 @@ export class IndexedDocuments extends Map<string, Document> {
     return typeof found === "string" ? [found] : found ?? [];
   }
 
+  /** Returns how many documents a group has. */
+  countIn(group: string): number {
+    const found = this.#keysByGroup.get(group);
+    return typeof found === "string" ? 1 : found?.size ?? 0;
+  }
+
   override set(key: string, document: Document): this {
     const before = this.get(key);
     super.set(key, document);
@@ -146,6 +159,13 @@ export function documentsIn<T>(documents: Documents, group: string): [key: strin
   }
   return [...documents].filter(([key, { value }]) => groupsOf(key, value).includes(group))
     .map(([key, { value }]) => [key, value as T]);
+}
+
+/** Returns how many documents a group has. */
+export function countIn(documents: Documents, group: string): number {
+  return documents instanceof IndexedDocuments
+    ? documents.countIn(group)
+    : documentsIn(documents, group).length;
 }
 
 /** Follows the changes of documents from one call to the next. */

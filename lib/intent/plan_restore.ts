@@ -21,15 +21,15 @@ import { checkReach } from "./plan/reach_checks.ts";
 import { subnetListsOf } from "./plan/subnet_lists.ts";
 import { chooseTarget } from "./plan/target.ts";
 import { checkTarget } from "./plan/consistency.ts";
-import type { Documents, EndpointRecord } from "./records.ts";
+import { type Documents, type EndpointRecord, keys } from "./records.ts";
 
 /** Records by key; undefined: there was none. */
 export type PastRecords = ReadonlyMap<string, ObjectRecord | undefined>;
 
 /**
  * Returns the operations that give the objects of `past` these records; all others stay. Where a pod is bound
- * stays, too. Faults: conflict (taken meanwhile; in use by pods or children; it would detach pods, unless
- * `force` is set), exhausted, failed.
+ * stays, too. Faults: conflict (taken meanwhile; in use by pods or children; it would detach pods or give them other
+ * addresses, unless `force` is set), exhausted, failed.
  */
 export function planRestore(
   documents: Documents,
@@ -51,7 +51,11 @@ export function planRestore(
   const target = chooseTarget(restored, desired, live);
   checkTarget(target);
   const warnings = checkReach(stored, target);
-  const drafts = draftsOf(stored, target, { live, untouched: desired.untouched });
+  const drafts = draftsOf(stored, target, {
+    live,
+    untouched: desired.untouched,
+    mayGiveAnew: force,
+  });
   return {
     operations: orderOperations(drafts),
     warnings: [...desired.warnings, ...warnings],
@@ -62,13 +66,17 @@ export function planRestore(
 /** Returns the records with those of `past` in their place, and without the claims of these objects. */
 function withPast(stored: Stored, past: PastRecords): Stored {
   const isPast = (owner: string) => past.has(owner);
+  const isTaken = ({ tenant, network, address }: EndpointRecord) => {
+    const owner = stored.claims.get(keys.addressClaim(tenant, network, address))?.owner;
+    return owner !== undefined && !isPast(owner);
+  };
   return {
     ...stored,
     cluster: overlaid("clusters", stored.cluster, past),
     hosts: overlaid("hosts", stored.hosts, past),
     tenants: overlaid("tenants", stored.tenants, past),
     networks: overlaid("networks", stored.networks, past),
-    endpoints: overlaid("endpoints", stored.endpoints, past),
+    endpoints: overlaid("endpoints", stored.endpoints, past, isTaken),
     claims: new Map(stored.claims.entries().filter(([, { owner }]) => !isPast(owner))),
   };
 }
@@ -78,6 +86,7 @@ function overlaid<T extends ObjectRecord>(
   folder: string,
   records: ReadonlyMap<string, T>,
   past: PastRecords,
+  isTaken: (endpoint: EndpointRecord) => boolean = () => false,
 ): Map<string, T> {
   const staying = records.entries().filter(([key]) => !past.has(key));
   const back = past.entries().flatMap(([key, record]): [string, T][] => {
@@ -85,7 +94,8 @@ function overlaid<T extends ObjectRecord>(
     const known = records.get(key);
     if (known && isDynamic(known)) return [[key, known]];
     if (!record || isDynamic(record)) return [];
-    return [[key, folder === "endpoints" ? withBinding(record, known) as T : record as T]];
+    if (folder !== "endpoints") return [[key, record as T]];
+    return [[key, pastEndpoint(record as EndpointRecord, known as EndpointRecord, isTaken) as T]];
   });
   return new Map([...staying, ...back]);
 }
@@ -95,11 +105,22 @@ function isDynamic(record: ObjectRecord): boolean {
   return "dynamic" in record && record.dynamic !== undefined;
 }
 
-/** Where a pod is, only set-ups decide. */
-function withBinding(record: ObjectRecord, known: ObjectRecord | undefined): EndpointRecord {
-  const { bound: _, ...rest } = record as EndpointRecord;
-  const { bound } = known as EndpointRecord | undefined ?? {};
-  return { ...rest, ...(bound ? { bound } : {}) };
+/**
+ * Returns an endpoint as it was. Where its pod is, only set-ups decide. Instead of an address that another endpoint has
+ * now it keeps what it has: a third one would only interrupt its pod.
+ */
+function pastEndpoint(
+  record: EndpointRecord,
+  known: EndpointRecord | undefined,
+  isTaken: (endpoint: EndpointRecord) => boolean,
+): EndpointRecord {
+  const { bound: _, ...rest } = record;
+  const isKept = known && record.addressBy === "pool" && isTaken(record);
+  return {
+    ...rest,
+    ...(isKept ? { address: known.address } : {}),
+    ...(known?.bound ? { bound: known.bound } : {}),
+  };
 }
 
 function refuseDetaching({ attachments, endpoints }: Stored, desired: Desired): void {

@@ -259,6 +259,8 @@ export interface PresenceRecord {
   readonly mtu?: number;
   /** Highest schema version that it reads: a newer schema is written once all hosts read it. */
   readonly reads?: number;
+  /** Which indexes (store_index.ts) its commits write; absent from agents that write none. */
+  readonly indexes?: number;
   /** When this was written, by that host's clock: for people, never compared. ISO 8601, UTC. */
   readonly at?: string;
   /** Milliseconds until the next heartbeat. */

@@ -3,6 +3,7 @@
 
 import * as z from "zod/mini";
 import { Fault, oneLine } from "../util/errors.ts";
+import { missingInNew } from "./field_rules.ts";
 import { checkBindings, checkIntent } from "./file/check.ts";
 import { NAMES, rename } from "./file/fields.ts";
 import { closest, foldKeys, type Notes } from "./file/fold.ts";
@@ -17,12 +18,14 @@ export interface ReadOptions {
   readonly strict?: boolean;
   /** Reserved addresses that are recorded already are warned of, not refused. @default none is */
   readonly isRecorded?: IsRecorded;
+  /** A host may have its name alone, as the file names what is to be deleted. @default false */
+  readonly areNamesEnough?: boolean;
 }
 
 /** Returns the intent of a file's text, with warnings for its author. Faults: usage. */
 export function parseIntent(
   text: string,
-  { strict = false, isRecorded = () => false }: ReadOptions = {},
+  { strict = false, isRecorded = () => false, areNamesEnough = false }: ReadOptions = {},
 ): { readonly intent: Intent; readonly warnings: readonly string[] } {
   const value = parseJson("intent", text);
   checkTop(value);
@@ -35,8 +38,17 @@ export function parseIntent(
   if (file.InfraNetworks?.length) notes.warnings.push("InfraNetworks is read and has no effect");
   const intent = intentFrom(file);
   const reserved = checkReserved(intent, isRecorded);
-  checkIntent(intent);
+  checkIntent(intent, { areNamesEnough });
   return { intent, warnings: [...notes.warnings, ...reserved, ...vtepWarnings(intent)] };
+}
+
+/** Returns a warning for each tenant of a file that cannot be created with it: the store may have the tenant. */
+export function newTenantWarnings({ tenants }: Intent): string[] {
+  return tenants.flatMap((tenant) => {
+    const missing = missingInNew(tenant);
+    if (missing.length === 0) return [];
+    return [`tenant ${tenant.name} has no ${missing.join(", ")}: needed if it is new`];
+  });
 }
 
 /**
@@ -103,6 +115,10 @@ function issueParts(place: string, issue: z.core.$ZodIssue, value: unknown) {
     return { what: `${place}: ${fault.what}`, why: fault.why, fix: fault.fix };
   }
   const fix = 'see "k8contivnet intent example"';
+  if (typeof value === "number" && issue.message === "expected a string") {
+    const quotes = `write it in quotes: "${value}"`;
+    return { what: `${place} ${value} is refused`, why: issue.message, fix: quotes };
+  }
   if (value === undefined) return { what: `${place} is missing`, why: issue.message, fix };
   return { what: `${place} ${describe(value)} is refused`, why: issue.message, fix };
 }

@@ -25,7 +25,7 @@ const VNI_SPAN = 16_000;
  */
 export function parseVlanRanges(text: string): Range[] {
   const written = text.split(",").map((part) => parseRange("VLAN", text, part, WRITTEN_VLAN_LIMIT));
-  const ranges = mergeRanges(written.flatMap((range) => clip(range, VLANS)));
+  const ranges = mergeRanges(rangesWithin(written, VLANS));
   if (ranges.length > 0) return ranges;
   throw notARange("VLAN", text, "it contains no VLAN from 1 to 4094", 'write one such as "11-28"');
 }
@@ -39,7 +39,7 @@ export function parseVniRange(text: string): Range {
   if (range.last - range.first > VNI_SPAN) {
     throw notARange("VNI", text, `it spans more than ${VNI_SPAN}`, "write a shorter one");
   }
-  const [usable] = clip(range, VNIS);
+  const [usable] = rangesWithin([range], VNIS);
   if (usable) return usable;
   throw notARange("VNI", text, "0 is not a valid VNI", 'write one such as "10001-14000"');
 }
@@ -57,6 +57,11 @@ export function rangesHave(ranges: readonly Range[], id: number): boolean {
 /** Returns how many ids are in `ranges`, which do not overlap. */
 export function countIds(ranges: readonly Range[]): number {
   return ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+}
+
+/** Returns the parts of `ranges` that are within `bounds`. */
+export function rangesWithin(ranges: readonly Range[], bounds: Range): Range[] {
+  return ranges.flatMap((range) => clip(range, bounds));
 }
 
 /** Returns the same ids as sorted ranges that neither overlap nor adjoin. */

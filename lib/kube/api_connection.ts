@@ -10,7 +10,7 @@ import type { Access } from "./access.ts";
 
 /** One request to the API server. */
 export interface KubeRequest {
-  readonly method?: "GET" | "PATCH";
+  readonly method?: "GET" | "PATCH" | "POST";
   /** Path and query below the server. */
   readonly path: string;
   readonly body?: { readonly type: string; readonly text: string };

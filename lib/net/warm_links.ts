@@ -8,6 +8,9 @@
 
 import type { PairSpec } from "./links.ts";
 
+/** Folder of the holding namespace's name, which is a mount. */
+export const HOLDING_FOLDER = "/run/netns";
+
 /** What the pairs of one request have in common. */
 export interface WarmPairSpec {
   /** Identifies the owner; begins with the prefix of openWarmLinks(), cut at 255 characters. */
@@ -48,10 +51,11 @@ export interface WarmLinks {
 
   /**
    * Creates the pod's interface on an inner end, up, with addresses and routes, or leaves nothing behind; one that is
-   * there already is repaired. Faults: conflict (the inner end is missing or occupied, the interface's name is taken, or
-   * there is another default route), not_found (the sandbox is gone).
+   * there already is repaired. Calls `onCreated`, if it creates one, when nobody else can have the inner end any more;
+   * the interface is configured after that. Faults: conflict (the inner end is missing or occupied, the interface's name
+   * is taken, or there is another default route), not_found (the sandbox is gone).
    */
-  attachPod(spec: PairSpec): Promise<void>;
+  attachPod(spec: PairSpec, onCreated?: () => void): Promise<void>;
 
   /**
    * Repairs the interface and both ends of its pair: links, MTU, addresses, routes. Faults: as

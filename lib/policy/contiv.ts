@@ -64,7 +64,7 @@ function peersOf(
   }
   const written = network === undefined ? block : subnets[network];
   if (written === undefined && network === undefined) return undefined;
-  if (written === undefined) throw new Fault("not_found", `there is no network ${network}`);
+  if (written === undefined) throw new Fault("not_found", `network ${network} not found`);
   const subnet = parseSubnet(written.includes("/") ? written : `${written}/32`);
   return [{ kind: "block", block: subnet, excepts: [] }];
 }

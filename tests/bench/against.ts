@@ -9,7 +9,7 @@ import { makePod, type Pod } from "../lab/pod.ts";
 import { run } from "../lab/run.ts";
 import { Peer } from "./peer.ts";
 import { report } from "./report.ts";
-import { ownMb, residentMb } from "./resident.ts";
+import { ownMb, residentMb } from "../lab/resident.ts";
 import { note, quantile, type Ratio, type Samples, timed } from "./stats.ts";
 
 const [OTHER, rounds = "40"] = Deno.args;
@@ -169,7 +169,7 @@ async function main(): Promise<void> {
     await startBuild(stack, { name: "this", file: FILE, dir }),
     await startBuild(stack, { name: "other", file: OTHER, dir }),
   ];
-  const peer = new Peer(dir);
+  const peer = Peer.bridge(dir);
   await memory(builds);
   for (let n = 0; n < BURSTS; n++) await burst(builds, peer, n);
   for (const ports of PORTS) {

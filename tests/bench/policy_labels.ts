@@ -4,11 +4,10 @@
 import type { Host } from "../lab/host.ts";
 import type { Kube } from "../lab/kube.ts";
 import type { Pod } from "../lab/pod.ts";
+import { epochNow, PacketWatch } from "./packet_watch.ts";
 import { note, type Samples } from "./stats.ts";
 
 const POLICIES = 20;
-const TICK = new URL("tick.ts", import.meta.url).pathname;
-const LIMIT_MS = 10_000;
 const ALL = "/apis/networking.k8s.io/v1/namespaces/default/networkpolicies";
 
 /** Returns a network with an endpoint for each of `count` pods. */
@@ -25,12 +24,12 @@ const select = (app: string) => ({ matchLabels: { app } });
 /** Pods on one host and their labels. Each app accepts traffic from the next one: pod0 (app0) from app1. */
 export class Labels {
   readonly #kube: Kube;
-  readonly #lines: AsyncIterator<string>;
+  readonly #packets: PacketWatch;
   #isAllowed = true;
 
-  private constructor(kube: Kube, lines: AsyncIterator<string>) {
+  private constructor(kube: Kube, packets: PacketWatch) {
     this.#kube = kube;
-    this.#lines = lines;
+    this.#packets = packets;
   }
 
   /** Sets up the pods, creates the policies, and starts datagrams from pod1 to pod0. */
@@ -53,11 +52,9 @@ export class Labels {
       );
     }
     const [receiver, sender] = pods as [Pod, Pod];
-    const receiving = tick(stack, receiver, "receive");
-    const labels = new Labels(kube, linesOf(receiving));
-    await labels.#next((line) => line === "ready");
-    tick(stack, sender, "send", await host.agent.addressOf(receiver));
-    await labels.#next((line) => line.startsWith("allowed"));
+    const address = await host.agent.addressOf(receiver);
+    const packets = await PacketWatch.start({ receiver, sender, address }, stack);
+    const labels = new Labels(kube, packets);
     for (let n = 0; n < POLICIES; n++) {
       await kube.ask("POST", ALL, {
         metadata: { name: `p${n}` },
@@ -77,11 +74,7 @@ export class Labels {
     const before = epochNow();
     await this.#kube.label("default", "pod1", { app: this.#isAllowed ? "app1" : "other" });
     const after = epochNow();
-    const kind = this.#isAllowed ? "allowed" : "denied";
-    const line = await this.#next((line) => {
-      return line.startsWith(kind) && Number(line.slice(kind.length)) > before;
-    });
-    const at = Number(line.slice(kind.length));
+    const at = await this.#packets.next(this.#isAllowed ? "allowed" : "denied", before);
     return { sinceRequest: at - before, sinceAnswer: at - after };
   }
 
@@ -94,48 +87,5 @@ export class Labels {
       note(samples, "API server's answer to packet, ms", sinceAnswer);
       note(samples, "label change at the API server alone, ms", sinceRequest - sinceAnswer);
     }
-  }
-
-  async #next(matches: (line: string) => boolean): Promise<string> {
-    const end = AbortSignal.timeout(LIMIT_MS);
-    const timeout = new Promise<never>((_, reject) => {
-      end.addEventListener(
-        "abort",
-        () => reject(new Error("no packet shows the new rule in time")),
-      );
-    });
-    while (true) {
-      const { value, done } = await Promise.race([this.#lines.next(), timeout]);
-      if (done) throw new Error("the pod's program has ended");
-      if (matches(value)) return value;
-    }
-  }
-}
-
-const epochNow = () => performance.timeOrigin + performance.now();
-
-function tick(stack: AsyncDisposableStack, pod: Pod, ...args: string[]): Deno.ChildProcess {
-  const child = new Deno.Command("ip", {
-    args: [
-      ...["netns", "exec", pod.id, Deno.execPath(), "run", "--no-config", "--no-check"],
-      ...["--cached-only", "--unstable-net", "--allow-net", TICK, ...args],
-    ],
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-  stack.defer(async () => {
-    child.kill("SIGKILL");
-    await child.status;
-  });
-  return child;
-}
-
-async function* linesOf(child: Deno.ChildProcess): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
-    const parts = (rest + text).split("\n");
-    rest = parts.pop() ?? "";
-    yield* parts;
   }
 }

@@ -1,9 +1,10 @@
 // Measures a set-up until its answer and until its pod's first ping is answered, and a teardown, with plain and with
-// warm ports. Each is compared with a reference CNI plugin that is measured in the same rounds: two Open vSwitches
-// on one machine would notice each other's links.
+// warm ports. Each is compared with a reference CNI plugin that is measured in the same rounds, on a bridge with as
+// many ports: two Open vSwitches on one machine would notice each other's links.
 
 import { type Host, intentOf, parkedPorts, poolFilled, startHost } from "../lab/host.ts";
 import { makePod, type Pod } from "../lab/pod.ts";
+import { endedProcessorMs, processorMs } from "../lab/resident.ts";
 import { waitFor } from "../lab/wait.ts";
 import { Peer } from "./peer.ts";
 import { report } from "./report.ts";
@@ -12,7 +13,11 @@ import { note, quantile, type Ratio, type Samples, timed } from "./stats.ts";
 const PORTS = [0, 100, 500] as const;
 const ROUNDS = Number(Deno.args[0] ?? 20);
 const BURSTS = 3;
-const BURST = 16;
+/** How many at once, and on a bridge with how many ports. */
+const BURST_SIZES = [16, 50, 100] as const;
+const BURST_PORTS: readonly number[] = [0, 500];
+/** A pool is filled once nobody has come for a moment; the bridge has settled after that. */
+const POOL_REST_MS = 6_000;
 /** The peer's links are events for ovs-vswitchd, too. */
 const REST_MS = 400;
 
@@ -45,22 +50,60 @@ async function peerRound(peer: Peer, name: string, ports: number): Promise<void>
   note(samples, `${name} peer DEL@${ports}`, await timed(() => peer.call("DEL", pod.id)));
 }
 
-async function burst(host: Host, name: string, ports: number): Promise<void> {
-  await rest();
+/** Sets pods up at once, tears them down at once, and lets the peer do the same with their sandboxes. */
+async function burst(host: Host, peer: Peer, at: BurstPlace): Promise<void> {
+  const { name, ports, count } = at;
+  await new Promise((done) => setTimeout(done, POOL_REST_MS));
   await using stack = new AsyncDisposableStack();
-  const pods = await Promise.all(Array.from({ length: BURST }, (_, n) => makePod(`pod${560 + n}`)));
+  const pods = await Promise.all(Array.from({ length: count }, (_, n) => makePod(`pod${600 + n}`)));
   for (const pod of pods) stack.use(pod);
-  const work = () => Promise.all(pods.map((pod) => must(host, "setup", pod)));
-  note(samples, `${name} ${BURST} setups@${ports}`, await timed(work));
-  await Promise.all(pods.map((pod) => must(host, "teardown", pod)));
+  const all = async (what: string, one: (pod: Pod) => Promise<void>) => {
+    await rest();
+    const start = performance.now();
+    const ended: number[] = [];
+    await Promise.all(pods.map(async (pod) => {
+      await one(pod);
+      ended.push(performance.now() - start);
+    }));
+    note(samples, `${name} ${count} ${what}@${ports}`, Math.max(...ended));
+    return Math.min(...ended);
+  };
+  const before = processorTimes(host);
+  const first = await all("setups", (pod) => must(host, "setup", pod));
+  for (const [who, ms] of processorTimes(host)) {
+    note(samples, `${name} ${count} setups: CPU of ${who}@${ports}`, ms - before.get(who)!);
+  }
+  note(samples, `${name} first of ${count} setups@${ports}`, first);
+  await all("teardowns", (pod) => must(host, "teardown", pod));
+  await all("peer ADDs", (pod) => peer.call("ADD", pod.id));
+  await all("peer DELs", (pod) => peer.call("DEL", pod.id));
 }
 
-/** Attaches pods until `count` are there. */
-async function fill(host: Host, from: number, count: number): Promise<void> {
+/** Returns the milliseconds of a processor that each part of a burst has used so far. */
+function processorTimes({ agent, ovs }: Host): ReadonlyMap<string, number> {
+  const parts = { agent: agent.pid, "ovs-vswitchd": ovs.vswitchdPid, "ovsdb-server": ovs.ovsdbPid };
+  const times = Object.entries(parts).map(([who, pid]) => [who, processorMs(pid!)] as const);
+  return new Map([
+    ...times,
+    ["launchers", endedProcessorMs(Deno.pid)],
+    ["this benchmark", processorMs(Deno.pid)],
+  ]);
+}
+
+/** Where and how many. */
+interface BurstPlace {
+  readonly name: string;
+  readonly ports: number;
+  readonly count: number;
+}
+
+/** Attaches pods until both bridges have `count` ports. */
+async function fill(host: Host, peer: Peer, from: number, count: number): Promise<void> {
   for (let at = from; at < count; at += 16) {
     const names = Array.from({ length: Math.min(16, count - at) }, (_, n) => `pod${at + n}`);
     const pods = await Promise.all(names.map((name) => host.pod(name)));
     await Promise.all(pods.map((pod) => host.agent.setupOnce(pod)));
+    for (const name of names) await peer.call("ADD", (await host.pod(`peer-${name}`)).id);
   }
 }
 
@@ -91,26 +134,47 @@ function ratios(): Ratio[] {
       value: quantile(samples, "warm setup@500", 0.9) / p50("warm setup@500"),
       goal: 3,
     },
-    ...PORTS.map((n) => ({
-      what: `${BURST} warm setups at once ÷ ${BURST} plain ones, ${n} ports`,
-      value: p50(`warm ${BURST} setups@${n}`) / p50(`plain ${BURST} setups@${n}`),
-    })),
+    ...bursts(p50, (count) => count === 16 ? {} : { goal: 0.55 }),
   ];
 }
 
+function bursts(
+  p50: (name: string) => number,
+  goalOf: (count: number) => Partial<Ratio>,
+): Ratio[] {
+  return BURST_PORTS.flatMap((n) =>
+    BURST_SIZES.flatMap((count) => [
+      ...["warm", "plain"].map((name) => ({
+        what: `${count} ${name} setups at once ÷ ${count} peer ADDs, ${n} ports`,
+        value: p50(`${name} ${count} setups@${n}`) / p50(`${name} ${count} peer ADDs@${n}`),
+        ...name === "warm" ? goalOf(count) : {},
+      })),
+      {
+        what: `${count} warm teardowns at once ÷ ${count} peer DELs, ${n} ports`,
+        value: p50(`warm ${count} teardowns@${n}`) / p50(`warm ${count} peer DELs@${n}`),
+      },
+      {
+        what: `first of ${count} warm setups ÷ one alone, ${n} ports, the worst of ${BURSTS}`,
+        value: quantile(samples, `warm first of ${count} setups@${n}`, 0.99) /
+          p50(`warm setup@${n}`),
+      },
+    ])
+  );
+}
+
 async function measure(name: "plain" | "warm"): Promise<void> {
-  await using host = await startHost(intentOf(600), "--ports", name);
-  const peer = new Peer(host.dir);
+  await using host = await startHost(intentOf(700), "--ports", name);
+  const peer = Peer.bridge(host.dir);
   await must(host, "setup", await host.pod("pod0"));
   let before = 1;
   const ready = async () => {
     if (name === "plain") return;
     await poolFilled(host);
-    const isReady = async () => (await parkedPorts(host)).length >= BURST;
+    const isReady = async () => (await parkedPorts(host)).length > 8;
     await waitFor("the pool to be filled", isReady, { limitMs: 30_000 });
   };
   for (const ports of PORTS) {
-    await fill(host, before, ports);
+    await fill(host, peer, before, ports);
     before = Math.max(1, ports);
     await ready();
     console.error(`${name}, ${ports} ports: ${ROUNDS} rounds`);
@@ -118,9 +182,9 @@ async function measure(name: "plain" | "warm"): Promise<void> {
       await setupAndPing(host, name, ports);
       await peerRound(peer, name, ports);
     }
-    for (let n = 0; n < BURSTS; n++) {
-      await ready();
-      await burst(host, name, ports);
+    if (!BURST_PORTS.includes(ports)) continue;
+    for (const count of BURST_SIZES) {
+      for (let n = 0; n < BURSTS; n++) await burst(host, peer, { name, ports, count });
     }
   }
 }

@@ -8,7 +8,7 @@ import { StoreCache } from "../../lib/agent/store/store_cache.ts";
 import { chooseEndpoints } from "../../lib/intent/bind.ts";
 import { openStore } from "../../lib/store/open_store.ts";
 import { LabAgent } from "../lab/agent.ts";
-import { gatherCrowd } from "../lab/crowd.ts";
+import { gatherCrowd, takeAddressesAtOnce } from "../lab/crowd.ts";
 import { type Etcd, startEtcd } from "../lab/etcd.ts";
 import { FILE } from "../lab/host.ts";
 import { startOvs } from "../lab/ovs.ts";
@@ -18,9 +18,10 @@ import { note, quantile, type Ratio, type Samples, timed } from "./stats.ts";
 
 const ROUNDS = Number(Deno.args[0] ?? 5);
 const NETWORKS = 50;
+const LARGE_ROUNDS = 2;
 const samples: Samples = new Map();
 
-function intentOf(endpoints: number): unknown {
+function intentOf(endpoints: number, networks = NETWORKS): unknown {
   return {
     Hosts: [{ Name: "host1", VtepIp: "192.0.2.1" }],
     Tenants: [{
@@ -29,9 +30,9 @@ function intentOf(endpoints: number): unknown {
       SubnetPool: "10.0.0.0/8",
       AllocSubnetLen: 24,
       Vxlans: "10000-12000",
-      Networks: Array.from({ length: NETWORKS }, (_, n) => ({
+      Networks: Array.from({ length: networks }, (_, n) => ({
         Name: `n${n}`,
-        Endpoints: Array.from({ length: endpoints / NETWORKS }, (_, e) => ({
+        Endpoints: Array.from({ length: endpoints / networks }, (_, e) => ({
           Container: `n${n}p${e}`,
         })),
       })),
@@ -129,11 +130,25 @@ async function lookups(url: string, name: string): Promise<void> {
   }
 }
 
+/** Applies ten times as many endpoints in ten times as many networks. */
+async function large(dir: string, etcd: Etcd): Promise<void> {
+  const file = `${dir}/large.json`;
+  await Deno.writeTextFile(file, JSON.stringify(intentOf(100_000, 10 * NETWORKS)));
+  for (let n = 0; n < LARGE_ROUNDS; n++) {
+    await command("apply 100,000", "apply", "-f", file, "--store", etcd.url(`/large${n}`));
+  }
+}
+
 async function crowds(etcd: Etcd): Promise<void> {
   for (const hosts of [250, 500, 1_000]) {
     const { tookMs, tries } = await gatherCrowd(etcd.url(`/crowd${hosts}`), hosts);
     note(samples, `join, per host, ${hosts} hosts`, tookMs / hosts);
     note(samples, `attempts per address, ${hosts} hosts`, tries);
+  }
+  for (const hosts of [1_000, 5_000]) {
+    const { tries, mostTries } = await takeAddressesAtOnce(etcd.url(`/pool${hosts}`), hosts);
+    note(samples, `attempts per pod's address, ${hosts} hosts`, tries);
+    note(samples, `most attempts for a pod's address, ${hosts} hosts`, mostTries);
   }
 }
 
@@ -142,6 +157,15 @@ function ratios(): Ratio[] {
   return [
     { what: "plan 10,000 endpoints, s", value: p50("plan") / 1_000, goal: 1 },
     { what: "apply to etcd, s", value: p50("apply") / 1_000, goal: 3 },
+    {
+      what: "apply 100,000 endpoints to etcd ÷ 10 × apply 10,000",
+      value: p50("apply 100,000") / (10 * p50("apply")),
+      goal: 1.1,
+    },
+    {
+      what: "peak memory of apply 100,000, MB",
+      value: p50("apply 100,000, peak memory, MB"),
+    },
     { what: "apply to SQLite, s", value: p50("apply to SQLite") / 1_000 },
     { what: "peak memory of apply, MB", value: p50("apply, peak memory, MB"), goal: 300 },
     {
@@ -164,6 +188,11 @@ function ratios(): Ratio[] {
       value: p50("attempts per address, 1000 hosts"),
       goal: 3,
     },
+    {
+      what: "attempts per pod's address, 5,000 hosts at once",
+      value: p50("attempts per pod's address, 5000 hosts"),
+      goal: 1.5,
+    },
   ];
 }
 
@@ -182,6 +211,7 @@ async function main(): Promise<void> {
   for (const name of ["small", "small, peak memory, MB"]) samples.delete(name);
   await lookups(etcd.url("/scale0"), "record reads with 10,000 endpoints, µs");
   await lookups(etcd.url("/small"), "record reads with 50 endpoints, µs");
+  await large(dir, etcd);
   await crowds(etcd);
   await report("scale", "scale_samples.json", { samples, ratios: ratios() });
 }

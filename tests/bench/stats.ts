@@ -18,6 +18,15 @@ export function quantile(samples: Samples, name: string, q: number): number {
   return value;
 }
 
+/** Returns the mean of the samples of `name`, and the standard error of it. */
+export function meanOf(samples: Samples, name: string): { mean: number; error: number } {
+  const list = samples.get(name) ?? [];
+  if (list.length < 2) throw new Error(`fewer than two samples of ${name}`);
+  const mean = list.reduce((sum, value) => sum + value, 0) / list.length;
+  const squares = list.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, error: Math.sqrt(squares / (list.length - 1) / list.length) };
+}
+
 /** Runs `work` once and returns how many milliseconds it took. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();

@@ -57,6 +57,35 @@ function declareReads(promise: Declare): void {
     assertEquals(await store.list("/zz/"), { entries: [], revision });
   });
 
+  promise(
+    "count() returns how many documents are below each prefix, also of many",
+    async (bench) => {
+      const { store } = bench;
+      for (
+        const key of ["/b", "/b/", "/b/1", "/b/10", "/b/2", "/b0", "/c/\u{10ffff}", "/c/\ue000"]
+      ) {
+        await put(store, key, key);
+      }
+      const prefixes = ["/b/", "/b/1", "/b", "/none/", "/c/", "/c/\u{10ffff}", ""];
+      assertEquals(await store.count(prefixes), [4, 2, 6, 0, 2, 1, 8]);
+      assertEquals(await store.count([]), []);
+      // More than one request of a driver can take.
+      const many = Array.from({ length: 300 }, (_, n) => n % 7 === 0 ? "/b/" : `/none${n}/`);
+      assertEquals(await store.count(many), many.map((one) => one === "/b/" ? 4 : 0));
+    },
+  );
+
+  promise("count() sees what was committed, and not what was deleted", async ({ store }) => {
+    await put(store, "/a/1", 1);
+    await put(store, "/a/2", 2);
+    assertEquals(await store.count(["/a/"]), [2]);
+    await store.commit([], [{ key: "/a/1", value: undefined }, { key: "/a/3", value: 3 }, {
+      key: "/a/2",
+      value: undefined,
+    }]);
+    assertEquals(await store.count(["/a/", "/a/1", "/a/3"]), [1, 0, 1]);
+  });
+
   promise("keys in all scripts are kept apart, found and sorted by code point", async (bench) => {
     const { store } = bench;
     // é twice (composed or not), a byte order mark, the ends of UTF-8's lengths, wildcard signs.
@@ -104,7 +133,7 @@ function declareCommits(promise: Declare): void {
     ]);
   });
 
-  promise("a provisional commit is read, checked and followed as any other", async (bench) => {
+  promise("a provisional commit is read, checked and followed as all others are", async (bench) => {
     const { store } = bench;
     const isProvisional = true;
     const first = await store.commit([], [{ key: "/a/1", value: 1 }], { isProvisional });

@@ -1,6 +1,7 @@
 // The built file at work in a lab: an agent process and calls of the other faces, as a host has them.
 
-import type { AttachmentItem, HealthAnswer, KubeHealth } from "../../lib/agent/api.ts";
+import type { HealthAnswer, KubeHealth } from "../../lib/agent/api/agent_health.ts";
+import type { AttachmentItem } from "../../lib/agent/api/listed_items.ts";
 import { askAgent } from "../../lib/agent/client.ts";
 import { Fault } from "../../lib/util/errors.ts";
 import type { Ovs } from "./ovs.ts";
@@ -15,6 +16,9 @@ const WITH_ITS_LINKS = [
   ...["unshare", "--mount", "--propagation", "unchanged"],
   ...["sh", "-c", 'mount -t sysfs sysfs /sys && exec "$@"', "agent"],
 ];
+
+/** How agents get ports for pods when no flag says it, as K8CONTIVNET_TEST_PORTS says: the product's default if unset. */
+const PORTS = Deno.env.get("K8CONTIVNET_TEST_PORTS") ?? "";
 
 /** How one call ended. */
 export interface Ended {
@@ -91,7 +95,7 @@ export class LabAgent implements AsyncDisposable {
         ...this.#options.flags ?? [],
         ...flags,
       ],
-      env: this.agentEnv,
+      env: { ...PORTS === "" ? {} : { K8CONTIVNET_PORTS: PORTS }, ...this.agentEnv },
       stdin: "null",
       stdout: "null",
       stderr: "null",

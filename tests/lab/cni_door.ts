@@ -4,7 +4,7 @@
 import { variablesOf } from "../fixtures/cni_variables.ts";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { doorOf, openDoor } from "../../lib/agent/server/door.ts";
-import type { CniAnswer } from "../../lib/agent/api.ts";
+import type { CniAnswer } from "../../lib/agent/api/pod_requests.ts";
 import type { CniInput } from "../../lib/cni/cni_types.ts";
 import { MemoryLog } from "../memory/memory_log.ts";
 import { hangSignal } from "./limits.ts";

@@ -5,6 +5,13 @@
 import { IntentStore } from "../../lib/agent/store/apply.ts";
 import { StoreCache } from "../../lib/agent/store/store_cache.ts";
 import { Presence } from "../../lib/agent/store/presence.ts";
+import {
+  addressFinderOf,
+  claimEndpointFor,
+  withDynamicEndpoint,
+} from "../../lib/agent/pods/dynamic_endpoint_claim.ts";
+import { noPodMetadata, unknownPod } from "../../lib/agent/pods/pod_metadata.ts";
+import { keys, SCHEMA } from "../../lib/intent/records.ts";
 import { planClaim } from "../../lib/agent/pods/claim.ts";
 import { chooseEndpoints } from "../../lib/intent/bind.ts";
 import { openStore } from "../../lib/store/open_store.ts";
@@ -48,7 +55,14 @@ export async function gatherCrowd(url: string, hosts: number): Promise<CrowdFigu
   tries.clear();
   const start = performance.now();
   await Promise.all(Array.from({ length: hosts }, (_, n) => join(racks[n % RACKS]!, n)));
-  const tookMs = performance.now() - start;
+  return figuresOf(tries, hosts, performance.now() - start);
+}
+
+function figuresOf(
+  tries: ReadonlyMap<string, number>,
+  hosts: number,
+  tookMs: number,
+): CrowdFigures {
   const counts = [...tries.values()];
   return {
     hosts,
@@ -92,7 +106,9 @@ function counting(store: Store, tries: Map<string, number>): Store {
   return {
     get: (key) => store.get(key),
     list: (prefix) => store.list(prefix),
+    count: (prefixes) => store.count(prefixes),
     watch: (prefix, revision, signal) => store.watch(prefix, revision, signal),
+    persist: () => store.persist(),
     watermark: () => store.watermark(),
     close: () => store.close(),
     commit,
@@ -124,5 +140,58 @@ async function bind(mirror: StoreCache, host: string, pod: string): Promise<void
       mtuOf: () => 1_450,
       isAliasTaken: () => false,
     });
+  });
+}
+
+/**
+ * Lets `hosts` hosts each take an address of one network in the same moment, as set-ups do for pods that no endpoint
+ * names: all have decided before the first has committed. The store at `url` is empty.
+ */
+export async function takeAddressesAtOnce(url: string, hosts: number): Promise<CrowdFigures> {
+  await using stack = new AsyncDisposableStack();
+  const tries = new Map<string, number>();
+  const racks = await Promise.all(
+    Array.from({ length: RACKS }, async () => stack.use(await startRack(url, tries))),
+  );
+  await racks[0]!.apply(tenantOf([{ Name: "wide", Default: true }]));
+  for (let at = 0; at < hosts; at += BATCH) {
+    const labels = Array.from({ length: Math.min(BATCH, hosts - at) }, (_, n) => `host${at + n}`);
+    const presences = labels.map((host) => ({
+      key: keys.presence(host),
+      value: { schema: SCHEMA, host, instance: "0".repeat(16), version: "1", beat: 1 },
+    }));
+    await racks[0]!.mirror.tryCommit([], presences);
+  }
+  await Promise.all(racks.map(({ mirror }) => mirror.catchUp()));
+  tries.clear();
+  const start = performance.now();
+  await Promise.all(
+    Array.from({ length: hosts }, (_, n) => takeAddress(racks[n % RACKS]!, `host${n}`)),
+  );
+  return figuresOf(tries, hosts, performance.now() - start);
+}
+
+const BATCH = 90;
+
+/** What a set-up commits for a pod that no endpoint names, without the pod. */
+async function takeAddress({ mirror: store }: Rack, host: string): Promise<void> {
+  const sandbox = host.replace(/\D/g, "").padStart(64, "0");
+  const pod = unknownPod({ namespace: "default", name: `on-${host}` });
+  const place = {
+    ...{ host, sandbox, netns: `/run/netns/${sandbox}`, netnsInode: 1 },
+    pod: { namespace: pod.namespace, name: pod.name },
+  };
+  const deps = {
+    ...{ host, store, podMetadata: noPodMetadata, addressesInFlight: new Set<string>() },
+    addressFinder: addressFinderOf({ host, store, now: () => performance.now() }),
+  };
+  const dynamic = await claimEndpointFor(deps, { pod, interface: "eth0" });
+  if ("why" in dynamic) throw new Error(dynamic.why);
+  await store.commit((documents) => {
+    const endpoint = dynamic.plan(documents);
+    const claim = planClaim(documents, place, [endpoint.choice], {
+      ...{ newId: () => sandbox.slice(-11), mtuOf: () => 1_450, isAliasTaken: () => false },
+    });
+    return withDynamicEndpoint(documents, claim, endpoint, 0);
   });
 }

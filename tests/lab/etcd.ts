@@ -24,6 +24,8 @@ export interface EtcdOptions {
   readonly certificates?: Certificates;
   /** Turns etcd's users on, with this password for user `root`. */
   readonly password?: string;
+  /** More flags of etcd. */
+  readonly flags?: readonly string[];
 }
 
 /** Starts an etcd in `dir` (made new, removed in the end) and returns it when it serves. */
@@ -119,6 +121,24 @@ export class Etcd implements AsyncDisposable {
       await Deno.remove(`${this.dir}/member${member}`, { recursive: true });
     }
     await this.startAll();
+  }
+
+  /** Kills all members and starts them with what `etcdctl snapshot save` has written to `file`: a cluster of its own. */
+  async restore(file: string): Promise<void> {
+    await Promise.all(this.endpoints.map((_, member) => this.kill(member)));
+    for (const member of this.endpoints.keys()) {
+      await Deno.remove(`${this.dir}/member${member}`, { recursive: true });
+      await run("etcdctl", [
+        ...["snapshot", "restore", file, "--data-dir", `${this.dir}/member${member}`],
+        ...["--name", `member${member}`, "--initial-cluster", this.#initialCluster()],
+        ...["--initial-advertise-peer-urls", `http://${this.#peers[member]}`],
+      ], { limitMs: 30_000 });
+    }
+    await this.startAll();
+  }
+
+  #initialCluster(): string {
+    return this.#peers.map((place, at) => `member${at}=http://${place}`).join(",");
   }
 
   /** Stops `member` where it stands, by SIGSTOP: it takes connections and never answers. */
@@ -219,7 +239,6 @@ export class Etcd implements AsyncDisposable {
     // Faster than etcd's own 100 and 1000: a lost leader is replaced within a second. One member
     // alone has no other to wait for.
     const [heartbeat, election] = this.endpoints.length > 1 ? ["50", "500"] : ["10", "100"];
-    const cluster = this.#peers.map((place, at) => `member${at}=http://${place}`).join(",");
     return [
       ...["--name", `member${member}`, "--data-dir", `${dir}/member${member}`],
       ...["--listen-client-urls", `${scheme}://${client}`],
@@ -230,11 +249,12 @@ export class Etcd implements AsyncDisposable {
         "--initial-advertise-peer-urls",
         `http://${peer}`,
       ],
-      ...["--initial-cluster", cluster, "--initial-cluster-token", dir],
+      ...["--initial-cluster", this.#initialCluster(), "--initial-cluster-token", dir],
       ...["--heartbeat-interval", heartbeat, "--election-timeout", election],
       // The lowest that there is: a login costs a millisecond, not a hundred.
       ...["--bcrypt-cost", "4", "--log-level", "warn"],
       ...this.#serverFiles(),
+      ...this.#settings.flags ?? [],
     ];
   }
 

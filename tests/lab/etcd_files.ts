@@ -15,16 +15,18 @@ export interface Certificates {
 export interface CertificateOptions {
   /** IP address that the server's certificate names. */
   readonly address: string;
+  /** Another one. */
+  readonly serviceAddress?: string;
   /** Name of the client, etcd's user where logins are by certificate. */
   readonly user: string;
   /** Leaves the client's use out of the server's certificate: etcd's JSON gateway then breaks. */
   readonly serverUseOnly: boolean;
 }
 
-/** Makes a certificate authority and its two certificates in `dir`; valid for ten days. */
+/** Makes a certificate authority and its two certificates in `dir`; valid for forty days. */
 export async function makeCertificates(
   dir: string,
-  { address, user, serverUseOnly }: CertificateOptions,
+  { address, serviceAddress = address, user, serverUseOnly }: CertificateOptions,
 ): Promise<Certificates> {
   const ca = `${dir}/ca.pem`;
   await openssl(
@@ -35,10 +37,11 @@ export async function makeCertificates(
     "-subj",
     "/CN=lab",
     "-days",
-    "10",
+    "40",
   );
   const uses = serverUseOnly ? "serverAuth" : "serverAuth,clientAuth";
-  await sign(dir, "server", "etcd", `subjectAltName=IP:${address}\nextendedKeyUsage=${uses}\n`);
+  const names = `subjectAltName=IP:${address},IP:${serviceAddress}`;
+  await sign(dir, "server", "etcd", `${names}\nextendedKeyUsage=${uses}\n`);
   await sign(dir, "client", user, "extendedKeyUsage=clientAuth\n");
   return {
     ca,
@@ -47,6 +50,17 @@ export async function makeCertificates(
     clientCert: `${dir}/client.pem`,
     clientKey: `${dir}/client.key`,
   };
+}
+
+/** Replaces the server's certificate by one that has expired a day ago; the key changes, too. */
+export async function expireServer(dir: string, address: string): Promise<void> {
+  const words = `subjectAltName=IP:${address}\nextendedKeyUsage=serverAuth,clientAuth\n`;
+  await sign(dir, "server", "etcd", words, -1);
+}
+
+/** Replaces the client's certificate by one that has expired a day ago; the key changes, too. */
+export async function expireClient(dir: string): Promise<void> {
+  await sign(dir, "client", "root", "extendedKeyUsage=clientAuth\n", -1);
 }
 
 /** Makes another client's certificate by the authority in `dir`. */
@@ -64,13 +78,19 @@ function files(stem: string): string[] {
   return ["-keyout", `${stem}.key`, "-out", `${stem}.pem`];
 }
 
-async function sign(dir: string, name: string, subject: string, extensions: string): Promise<void> {
+async function sign(
+  dir: string,
+  name: string,
+  subject: string,
+  extensions: string,
+  days = 40,
+): Promise<void> {
   const [request, words] = [`${dir}/${name}.csr`, `${dir}/${name}.ext`];
   await Deno.writeTextFile(words, extensions);
   const key = ["-keyout", `${dir}/${name}.key`, "-out", request];
   await openssl("req", ...NEW_KEY, ...key, "-subj", `/CN=${subject}`);
   const authority = ["-CA", `${dir}/ca.pem`, "-CAkey", `${dir}/ca.key`, "-CAcreateserial"];
-  const out = ["-out", `${dir}/${name}.pem`, "-days", "10", "-extfile", words];
+  const out = ["-out", `${dir}/${name}.pem`, "-days", String(days), "-extfile", words];
   await openssl("x509", "-req", "-in", request, ...authority, ...out);
 }
 

@@ -37,9 +37,3 @@ function socketKinds(pid: number): Map<string, string> {
     ),
   );
 }
-
-/** Returns the megabytes of memory that a process has resident. */
-export function residentMb(pid: number): number {
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1_024;
-}

@@ -1,5 +1,6 @@
 // One simulated host for a test: a folder, an Open vSwitch, an agent of the built file, and pods.
 
+import { isWarmPort } from "../../lib/agent/pods/port_external_ids.ts";
 import { tenantWith } from "../fixtures/tenant.ts";
 import { run } from "./run.ts";
 import { waitFor } from "./wait.ts";
@@ -69,6 +70,16 @@ export async function poolFilled({ agent }: Pick<Host, "agent">): Promise<void> 
   await waitFor("warm ports", isFilled, { limitMs: 30_000 });
 }
 
+/**
+ * Waits until these hosts, which have pods, add no more ports ahead, if they do: when links come, the userspace datapath
+ * reads all routes anew and may drop a tunnel's packet meanwhile.
+ */
+export async function linksAtRest(hosts: readonly Pick<Host, "agent">[]): Promise<void> {
+  for (const host of hosts) {
+    if (/ agent ready .*ports=warm/.test(await host.agent.logText())) await poolFilled(host);
+  }
+}
+
 /** Returns the names of the host's ports that wait for a pod. */
 export async function parkedPorts(host: Pick<Host, "ovs">): Promise<string[]> {
   return (await warmPorts(host)).flatMap(({ name, hasPod }) => hasPod ? [] : [name]);
@@ -90,11 +101,31 @@ interface WarmPort {
   readonly hasPod: boolean;
 }
 
+/** Waits while ports are being made ahead: their links come before their rows. Links that stay alone are left to see. */
+async function poolAtRest(host: Pick<Host, "ovs">): Promise<void> {
+  const isAtRest = async () => {
+    const links = (await run("ip", ["-o", "link"])).match(/\bcw[0-9a-f]{11}\b/g) ?? [];
+    if (links.length === 0) return true;
+    const names = (await warmPorts(host)).map(({ name }) => name);
+    return links.every((name) => names.includes(name));
+  };
+  await waitFor("links of parked ports to have rows", isAtRest, { limitMs: 5_000 }).catch(() => {});
+}
+
 /**
  * Looks with other eyes than the agent's: ovs-vsctl, ovs-ofctl, ip, and the store's file itself. Ports that wait for a
  * pod are left out: how many there are is the agent's matter.
  */
-export async function worldOf({ ovs, agent }: Host): Promise<WorldSets> {
+export async function worldOf(host: Host): Promise<WorldSets> {
+  await poolAtRest(host);
+  const world = await lookAt(host);
+  if (!world.links.some((name) => isWarmPort(name) && !world.ports.includes(name))) return world;
+  // Some were being made during the look.
+  await poolAtRest(host);
+  return await lookAt(host);
+}
+
+async function lookAt({ ovs, agent }: Host): Promise<WorldSets> {
   const before = await parkedPorts({ ovs });
   const [ports, links, flows, filter] = await Promise.all([
     ovs.vsctl("--columns=name", "--format=csv", "--no-headings", "list", "Port"),

@@ -14,6 +14,8 @@ import { hangSignal } from "./limits.ts";
 const BUILD = new URL("../kube/build.sh", import.meta.url).pathname;
 // The build of a whole test run may still be under way.
 const BUILD_LIMIT_MS = 30 * 60_000;
+/** Of the service "kubernetes": the first one of its range. */
+const SERVICE_ADDRESS = "10.0.0.1";
 const ISSUER = "https://kubernetes.default.svc";
 
 /** Where and how an API server runs. */
@@ -25,6 +27,11 @@ export interface KubeOptions {
   /** More flags of kube-apiserver. */
   readonly flags?: readonly string[];
   readonly etcd?: EtcdOptions;
+  /**
+   * Pods get the token of their service account, and the service "kubernetes" leads here, as the controllers that
+   * the test starts make these accounts, and its kube-proxies that way. @default false
+   */
+  readonly servesPods?: boolean;
 }
 
 /** Waits until these executables are built; returns the folder that has them. */
@@ -46,7 +53,8 @@ export async function startKube(dir: string, options: KubeOptions = {}): Promise
   await Deno.mkdir(dir, { recursive: true });
   const { address = "127.0.0.1" } = options;
   const bin = await builtKube("kubectl", "kube-apiserver");
-  const files = await makeCertificates(dir, { address, user: "operator", serverUseOnly: false });
+  const certificates = { address, serviceAddress: SERVICE_ADDRESS, user: "operator" };
+  const files = await makeCertificates(dir, { ...certificates, serverUseOnly: false });
   await run("openssl", [
     ...["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", `${dir}/accounts.key`],
   ]);
@@ -136,8 +144,10 @@ export class Kube implements AsyncDisposable {
         ...[`--client-ca-file=${files.ca}`, `--token-auth-file=${this.dir}/tokens.csv`],
         ...[`--service-account-issuer=${ISSUER}`, `--service-account-key-file=${accounts}`],
         ...[`--service-account-signing-key-file=${accounts}`, "--authorization-mode=RBAC"],
-        // No controller makes service accounts, or the endpoints of the service "kubernetes".
-        ...["--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none"],
+        // Mostly no controller makes service accounts, and nothing asks by the service "kubernetes".
+        ...options.servesPods
+          ? ["--endpoint-reconciler-type=master-count"]
+          : ["--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none"],
         ...["--service-cluster-ip-range=10.0.0.0/24", `--cert-dir=${this.dir}`],
         ...[`--audit-policy-file=${this.dir}/audit.json`, `--audit-log-path=${this.dir}/audit.log`],
         ...options.flags ?? [],

@@ -23,6 +23,10 @@ export interface Proxy extends Disposable {
   target: string;
   /** How many answers were lost. */
   readonly lost: number;
+  /** Bytes that went through to the target and back, and requests of HTTP/1.1 among them. */
+  readonly passed: { readonly sent: number; readonly received: number; readonly requests: number };
+  /** Connections that are open now. */
+  readonly open: number;
   /** When each connection came, in milliseconds of performance.now(). */
   readonly arrivals: readonly number[];
   /** Takes no more connections: they are refused. What is open goes on. */
@@ -65,6 +69,7 @@ class Joined implements Proxy {
   delayMs = 0;
   target: string;
   lost = 0;
+  readonly passed = { sent: 0, received: 0, requests: 0 };
   readonly arrivals: number[] = [];
   readonly endpoint: string;
   #mode: ProxyMode = "open";
@@ -94,6 +99,10 @@ class Joined implements Proxy {
       if (this.#mode === "closed") close(client);
       else void this.#join(client);
     }
+  }
+
+  get open(): number {
+    return this.#lines.size;
   }
 
   refuse(): void {
@@ -144,6 +153,8 @@ class Joined implements Proxy {
           break;
         }
         if (!isAnswer) line.request = new TextDecoder().decode(chunk.subarray(0, 40));
+        this.passed[isAnswer ? "received" : "sent"] += chunk.length;
+        if (!isAnswer && /^(POST|GET) /.test(line.request)) this.passed.requests++;
         if (this.mode === "silent" || line.isForgotten) continue;
         if (isAnswer && (this.delayMs > 0 || late)) {
           const [due, before] = [after(this.delayMs), late];

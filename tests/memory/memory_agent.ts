@@ -1,7 +1,7 @@
 // A whole agent on drivers in memory: what wiring.ts composes, with everything at hand that a test wants
 // to change or to compare. It has no socket and no loops: a test calls what it is about.
 
-import type { PodRequest } from "../../lib/agent/api.ts";
+import type { PodRequest } from "../../lib/agent/api/pod_requests.ts";
 import { ALIAS_PREFIX } from "../../lib/agent/pods/port_external_ids.ts";
 import { PolicyVlans } from "../../lib/agent/policy/policy_vlans.ts";
 import { Intents } from "../../lib/agent/store/intents.ts";
@@ -9,7 +9,7 @@ import { attachmentsOf } from "../../lib/agent/store/documents.ts";
 import { StoreCache } from "../../lib/agent/store/store_cache.ts";
 import { type AgentParts, wireAgent } from "../../lib/agent/wiring.ts";
 import type { PacketIn } from "../../lib/ovs/openflow/packet_in.ts";
-import type { SetupAnswer } from "../../lib/agent/api.ts";
+import type { SetupAnswer } from "../../lib/agent/api/pod_requests.ts";
 import { createLog } from "../../lib/util/log.ts";
 import { tenantWith } from "../fixtures/tenant.ts";
 import { MemoryFabric } from "./memory_fabric.ts";
@@ -61,7 +61,11 @@ export interface MemoryAgentOptions {
   readonly store?: MemoryStore;
   /** @default false */
   readonly isShared?: boolean;
+  /** Whether it reads only what its host needs, once the indexes of its store are complete. @default false */
+  readonly isScoped?: boolean;
   readonly options?: Partial<AgentParts["options"]>;
+  /** New pods get warm ports. @default false */
+  readonly hasWarmPorts?: boolean;
   /** @default none */
   readonly meter?: AgentParts["meter"];
 }
@@ -76,14 +80,17 @@ export async function startMemoryAgent(
     host = makeHost(),
     store = new MemoryStore(),
     isShared = false,
+    isScoped = false,
     options = {},
+    hasWarmPorts = false,
     meter,
   }: MemoryAgentOptions = {},
 ) {
   const logged: string[] = [];
   // Without the time of day, which no test can compare.
   const log = createLog({ level: "debug", write: (line) => void logged.push(line.slice(25)) });
-  const cache = await StoreCache.open(store, () => new Map(), { isShared });
+  const scope = isScoped ? { isShared: true, scope: label } : { isShared };
+  const cache = await StoreCache.open(store, () => new Map(), scope);
   const time = { now: 0, wall: Date.UTC(2026, 0, 1) };
   const intents = new Intents(cache, () => new Date(time.wall).toISOString(), () => 0);
   const stack = new DisposableStack();
@@ -95,10 +102,9 @@ export async function startMemoryAgent(
       logsDrops: false,
       graceMs: 60_000,
       onUnmatched: "ignore",
-      ports: "plain",
       ...options,
     },
-    drivers: host,
+    drivers: { ...host, ports: { hasWarmPorts } },
     ...{ store: cache, intents, log, meter },
     clock: { now: () => time.now, wallMs: () => time.wall },
   }, stack);

@@ -31,12 +31,6 @@ export class MemoryReachSwitch implements ReachSwitch {
     return this.recorder.run("setFlows", [flows, before], () => void (this.flows = flows));
   }
 
-  restoreFlows(flows: ReachFlows, { ports }: { readonly ports: ReachPorts }): Promise<void> {
-    return this.recorder.run("restoreFlows", [flows, { ports, name: "contivHost" }], () => {
-      if (JSON.stringify(ports) === JSON.stringify(this.ports)) this.flows = flows;
-    });
-  }
-
   resolveVteps(vteps: readonly string[]): Promise<string[]> {
     return this.recorder.run("resolveVteps", [vteps], () => []);
   }
@@ -55,6 +49,8 @@ export class MemoryReachSwitch implements ReachSwitch {
       this.flows = { bridge: [] };
     });
   }
+
+  close(): void {}
 }
 
 /** A HostStack without a kernel. */

@@ -16,7 +16,7 @@ import { MemoryDatabase } from "./memory_database.ts";
 /** How one call fails: `conflict` and `answer lost` (it is done, but not confirmed) only fail a commit. */
 export type Failure = "unreachable" | "timeout" | "conflict" | "answer lost";
 
-type Call = "get" | "list" | "commit" | "watermark";
+type Call = "get" | "list" | "count" | "commit" | "persist" | "watermark";
 
 /** Entries that list() shows at a time, as drivers do that read page by page. */
 const PAGE = 100;
@@ -72,6 +72,11 @@ export class MemoryStore implements Store {
     return { entries, revision };
   }
 
+  async count(prefixes: readonly string[]): Promise<number[]> {
+    await this.#begin("count");
+    return prefixes.map((prefix) => this.database.keysBelow(prefix).length);
+  }
+
   async commit(checks: readonly Check[], writes: readonly Write[]): Promise<CommitResult> {
     // Copied now: the caller may go on changing its documents.
     const asked = structuredClone({ checks, writes });
@@ -95,6 +100,10 @@ export class MemoryStore implements Store {
       if (batch.changes.length > 0 || isDue) yield batch;
       else await Promise.race([this.database.changed, aborted, this.#interrupted.promise]);
     }
+  }
+
+  async persist(): Promise<void> {
+    await this.#begin("persist");
   }
 
   async watermark(): Promise<number> {

@@ -548,6 +548,11 @@ export const mutants: readonly Mutant[] = [
       'if (podEnds.get(name) === "gone")',
       "if (podEnds.get(name) === undefined && podEnds.has(name))",
     ],
+    [
+      "a warm port whose set-up a crash has interrupted is taken for complete",
+      "podEnds.has(name) || isUnfinished(attachment)",
+      "podEnds.has(name)",
+    ],
   ]),
   ...mutantsOf("lib/agent/pods/local_tags.ts", ["tests/unit/agent/pods/local_tags_test.ts"], [
     ["restore() overwrites a tag that is in use", "if (!this.#tagByNetwork.has(key)) this", "this"],
@@ -694,7 +699,7 @@ export const mutants: readonly Mutant[] = [
     ],
   ]),
   ...mutantsOf("lib/agent/pods/commit_claim.ts", ["tests/unit/agent/pods/commit_claim_test.ts"], [
-    ["each claim is provisional", '(one) => one.state !== "ready"', "() => true"],
+    ["a claim is not persisted", "isCommitted ? store.persist() :", ""],
     [
       "a claim on any endpoint is kept while the store is unreachable",
       "if (!local.attachments.every((one) => isOurs(deps, one))) throw error;",
@@ -882,6 +887,35 @@ export const mutants: readonly Mutant[] = [
     ],
     ["a sandbox that is missing is logged each time", "isMarked && !wasMarked", "isMarked"],
   ]),
+  ...mutantsOf(
+    "lib/agent/pods/new_addresses.ts",
+    ["tests/unit/agent/pods/new_addresses_test.ts"],
+    [
+      ["a pod keeps the MAC of its former address", "mac === macOf(", "mac !== macOf("],
+      [
+        "the former port stays beside the new one's address",
+        "const { linksGone } = await plumbing.detach([hostEndOf(one)]);",
+        "const linksGone = Promise.resolve();",
+      ],
+      [
+        "only the address counts, not its subnet",
+        "one.addresses.includes(address)",
+        'one.addresses[0]?.startsWith(endpoint!.address + "/")',
+      ],
+      [
+        "an unreachable store stops the reconciliation",
+        "if (!isUnreachable(error)) throw error;",
+        "throw error;",
+      ],
+    ],
+  ),
+  ...mutantsOf("lib/intent/plan_restore.ts", ["tests/unit/agent/store/history_test.ts"], [
+    [
+      "a taken address moves a pod to a third one",
+      "isKept ? { address",
+      "isKept && !known ? { address",
+    ],
+  ]),
   ...mutantsOf("lib/agent/gc/release_unwanted.ts", [RELEASE], [
     [
       "what was attached since the check is released",
@@ -914,6 +948,21 @@ export const mutants: readonly Mutant[] = [
         "[...recorded, ...unrecorded]",
         "[...recorded]",
       ],
+      [
+        "a pod that is alive loses its address to another one",
+        "if (await runtimes.isAlive(attachment)) return;",
+        "",
+      ],
+      [
+        "a pod of another host loses its address",
+        "if (!holder?.dynamic || (holder.bound?.host ?? host) !== host) return undefined;",
+        "if (!holder?.dynamic) return undefined;",
+      ],
+      [
+        "an intent's endpoint loses its address",
+        "if (!holder?.dynamic || (holder.bound?.host ?? host) !== host) return undefined;",
+        "if (!holder || (holder.bound?.host ?? host) !== host) return undefined;",
+      ],
     ],
   ),
   ...mutantsOf("lib/agent/gc/restore_attachments.ts", [
@@ -921,8 +970,8 @@ export const mutants: readonly Mutant[] = [
   ], [
     [
       "a record is restored whose port has gone",
-      "if (rows.length === 0 || !isStillBound(deps, one)) return;",
-      "if (!isStillBound(deps, one)) return;",
+      "if (!isThere || !planBinding(deps, one)) return;",
+      "if (!planBinding(deps, one)) return;",
     ],
     [
       "a record of a dead sandbox is restored",
@@ -931,8 +980,23 @@ export const mutants: readonly Mutant[] = [
     ],
     [
       "two sandboxes have one endpoint",
-      "if (holder || documents.has(attachmentKey(one))) return undefined;",
-      "if (documents.has(attachmentKey(one))) return undefined;",
+      "if (!binding || holder || documents.has(attachmentKey(one))) return undefined;",
+      "if (!binding || documents.has(attachmentKey(one))) return undefined;",
+    ],
+    [
+      "an endpoint that another pod is bound to is taken",
+      "if (!endpoint || endpoint.bound || !isAsWritten(documents, host, one)) return undefined;",
+      "if (!endpoint || !isAsWritten(documents, host, one)) return undefined;",
+    ],
+    [
+      "an endpoint with another address is bound to a running pod",
+      "addresses.includes(`${endpoint.address}/${length}`) && ",
+      "",
+    ],
+    [
+      "an endpoint is bound to a pod where it is not pinned to",
+      " && [undefined, host].includes(pinOf(endpoint))",
+      "",
     ],
   ]),
   ...mutantsOf("lib/agent/gc/evicted_pods.ts", ["tests/unit/agent/gc/evicted_pods_test.ts"], [
@@ -1095,15 +1159,15 @@ export const mutants: readonly Mutant[] = [
       "if (wish === undefined || wish === known)",
       "if (true)",
     ],
-    ["the last number is not given", "number <= lastHost; number++", "number < lastHost; number++"],
+    ["the last number is not given", "last: lastHost }", "last: lastHost - 1 }"],
   ]),
   ...mutantsOf("lib/agent/store/remove_host_plan.ts", [
     "tests/unit/agent/store/remove_host_test.ts",
   ], [
     [
       "a removed host keeps its number",
-      "return [...endpoints, ...numberRemoval(documents, host)];",
-      "return endpoints;",
+      "return [...endpoints, ...numberRemoval(documents, host), ...reportRemoval(documents, host)];",
+      "return [...endpoints, ...reportRemoval(documents, host)];",
     ],
     [
       "a removed host takes another's claim with it",
@@ -1152,7 +1216,11 @@ export const mutants: readonly Mutant[] = [
       "return await plan(deps, intentOf(body));",
       "return await applyIntent(deps, intentOf(body));",
     ],
-    ["a dry run repairs", "await repair(deps, body.dryRun === true)", "await repair(deps, false)"],
+    [
+      "a dry run repairs",
+      "repair(deps, body.dryRun === true, report)",
+      "repair(deps, false, report)",
+    ],
   ]),
   ...mutantsOf("lib/agent/server/request_bodies.ts", [
     "tests/unit/agent/server/request_bodies_test.ts",
@@ -1219,8 +1287,8 @@ export const mutants: readonly Mutant[] = [
   ...mutantsOf("lib/agent/cni/cni_status.ts", ["tests/unit/agent/cni/cni_del_test.ts"], [
     [
       "STATUS does not see a full pool",
-      "all.length > 0 && all.every(",
-      "all.length > 9 && all.every(",
+      "const isAnyFree = networks.some((one) => !isFull(store.documents, one));",
+      "const isAnyFree = true;",
     ],
   ]),
   ...mutantsOf("lib/agent/server/pod_verbs.ts", ["tests/unit/agent/server/pod_verbs_test.ts"], [
@@ -1254,18 +1322,53 @@ export const mutants: readonly Mutant[] = [
     ["a dry run removes a host", "const isDry = body.dryRun === true;", "const isDry = false;"],
   ]),
 
-  ...mutantsOf("lib/agent/store/store_cache.ts", ["tests/unit/agent/store/store_cache_test.ts"], [
+  ...mutantsOf("lib/agent/store/whole_view.ts", ["tests/unit/agent/store/store_cache_test.ts"], [
     [
       "a watch is waited for up to the revision of others",
-      "const watermark = await this.#call(() => this.#store.watermark());",
+      "const watermark = await call(() => store.watermark());",
       "const watermark = revision;",
     ],
-    ["a list takes back what a watch reported", "if (revision < this.#map.revision) return;", ""],
     [
       "a deletion with which a commit conflicted is not learned",
       "return await this.catchUp();",
       "return;",
     ],
+  ]),
+  ...mutantsOf("lib/agent/store/followed_part.ts", ["tests/unit/agent/store/store_cache_test.ts"], [
+    ["a list takes back what a watch reported", "if (revision < this.map.revision) return;", ""],
+  ]),
+  ...mutantsOf("lib/agent/store/current_view.ts", ["tests/unit/agent/store/scoped_view_test.ts"], [
+    [
+      "a view is replaced under a plan",
+      "while (this.#pins > 0 && !signal.aborted) await pause(PIN_MS, signal);",
+      "",
+    ],
+  ]),
+  ...mutantsOf("lib/agent/store/followed_part.ts", ["tests/unit/agent/store/scoped_view_test.ts"], [
+    [
+      "what is gone from a store that was lost is believed",
+      "if (mayBeLost && this.#part && !await this.#part.isIntact(signal)) return;",
+      "",
+    ],
+  ]),
+  ...mutantsOf(
+    "lib/agent/gc/release_unwanted.ts",
+    ["tests/unit/agent/gc/release_unwanted_test.ts"],
+    [
+      [
+        "an endpoint that is not known is gone",
+        "(deps.store.knows(one) && !isWanted(one))",
+        "!isWanted(one)",
+      ],
+    ],
+  ),
+  ...mutantsOf("lib/agent/store/index_keeper.ts", ["tests/unit/agent/store/index_keeper_test.ts"], [
+    [
+      "indexes count as complete beside an older agent",
+      "if (agents.older.length > 0) return await this.#invalidate(agents);",
+      "",
+    ],
+    ["a store without an intent gets one", "if (isBlank(store.documents)) return;", ""],
   ]),
 
   // --- cni: calls, configurations, results, and the face

@@ -2,7 +2,7 @@
 // More of it: whole/.
 
 import { assert, assertEquals } from "@std/assert";
-import type { PodItem } from "../../lib/agent/api.ts";
+import type { PodItem } from "../../lib/agent/api/listed_items.ts";
 import { waitFor } from "../lab/wait.ts";
 import { type KubeNode, startKubeNodes } from "./lab/kube_nodes.ts";
 import { assertNothingLeft, tracesOf } from "./lab/traces.ts";

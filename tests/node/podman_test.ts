@@ -2,7 +2,7 @@
 // network, addresses of the caller's choice.
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import type { AttachmentItem } from "../../lib/agent/api.ts";
+import type { AttachmentItem } from "../../lib/agent/api/listed_items.ts";
 import { blue, tenantOf } from "../lab/default_network.ts";
 import { startContainerdNode } from "./lab/containerd_node.ts";
 import type { LabNode } from "./lab/lab_node.ts";

@@ -21,7 +21,10 @@ Deno.test("a second agent on the same state folder or the same socket is refused
   await using host = await startHost(intentOf(1));
   const state = await refused(host, "--state-dir", host.agent.stateDir);
   assertEquals(state.code, 4);
-  assertMatch(state.line, /state folder .*\/state is in use by another agent/);
+  assertMatch(
+    state.line,
+    /state folder .*\/state is in use by another agent: process \d+ .*apply -f/,
+  );
   const socket = await refused(host, "--socket", host.agent.socket);
   assertEquals(socket.code, 4);
   assertMatch(socket.line, /socket .*agent\.sock is in use by another agent/);

@@ -149,8 +149,8 @@ const INTENTS: readonly Case[] = [
     words: ["apply", "-f", "/nowhere.json"],
   },
   {
-    ...apply("a folder without intents", undefined, /\/tmp has no intent/, 3),
-    words: ["apply", "-f", "/tmp"],
+    ...apply("a folder without intents", undefined, /\/usr\/sbin has no intent/, 3),
+    words: ["apply", "-f", "/usr/sbin"],
   },
   { ...apply("no file", undefined, /-f/), words: ["apply"] },
 ];
@@ -190,6 +190,14 @@ const CALLS: readonly Case[] = [
   { name: "unknown kind", words: ["get", "potato"], code: 2, says: /potato.*kinds:/ },
   { name: "unknown name", words: ["get", "networks", "nowhere"], code: 3, says: /nowhere/ },
   { name: "unknown output format", words: ["get", "networks", "-o", "xml"], code: 2, says: /xml/ },
+  {
+    name: "option of another command, which would be ignored",
+    words: ["bind", "pod0", "host2", "--dry-run"],
+    code: 2,
+    says: /bind has no --dry-run.*bind -h/,
+  },
+  { name: "help of nothing", words: ["help", "aply"], code: 2, says: /"aply".*apply/ },
+  { name: "kind in part", words: ["get", "net"], code: 2, says: /did you mean networks\?/ },
   { name: "bind with one word", words: ["bind", "pod0"], code: 2, says: /bind/ },
   {
     name: "unknown agent flag",

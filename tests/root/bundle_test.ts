@@ -130,7 +130,7 @@ Deno.test("a bundle is made without an agent, a switch and a store, too", async 
   assertMatch(bare.get("links.txt") ?? "", /lo: /);
 });
 
-Deno.test("bundle writes no file twice, writes to standard output, and its example works", async () => {
+Deno.test("bundle writes no file twice, and writes to standard output", async () => {
   await using host = await startHost({});
   const { agent, dir } = host;
   const first = await agent.call("bundle", `${dir}/x.tar`, "-o", "json");
@@ -141,12 +141,10 @@ Deno.test("bundle writes no file twice, writes to standard output, and its examp
   assertEquals(again.code, 4);
   assertMatch(again.err, /x\.tar is there already: it is not overwritten; give another name/);
   assertMatch((await agent.call("bundle", "/none/x.tar")).err, /cannot be written/);
-  await Deno.symlink(FILE, `${dir}/k8contivnet`);
-  const example = /^ {2}e\.g\. (.*)$/m.exec((await agent.call("bundle", "-h")).out)?.[1];
   const { code, stdout } = await new Deno.Command("sh", {
-    args: ["-c", `PATH="$PWD:$PATH"; ${example} && k8contivnet bundle - | tar -tf -`],
-    ...{ cwd: dir, env: { K8CONTIVNET_SOCKET: agent.socket } },
+    args: ["-c", '"$0" bundle - | tar -tf -', FILE],
+    env: { K8CONTIVNET_SOCKET: agent.socket },
   }).output();
   assertEquals(code, 0);
-  assertMatch(new TextDecoder().decode(stdout), /^report\.tar\nk8contivnet-host1\/version\.json\n/);
+  assertMatch(new TextDecoder().decode(stdout), /^k8contivnet-host1\/version\.json\n/);
 });

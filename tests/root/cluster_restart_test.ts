@@ -4,6 +4,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { type Cluster, startCluster } from "../lab/cluster.ts";
 import type { Fabric } from "../lab/cluster/fabric.ts";
+import { linksAtRest } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
 import { intentOf, type Joined } from "../lab/scenarios/scenario.ts";
 import { lostPings } from "../lab/pings.ts";
@@ -61,6 +62,7 @@ for (const { fabric, joined } of WAYS) {
       // Both ways: the switches alone keep them apart.
       await c1.pod.run("ip", "route", "add", `${c4.address}/32`, "dev", "eth0");
       await c4.pod.run("ip", "route", "add", `${c1.address}/32`, "dev", "eth0");
+      await linksAtRest(cluster.hosts);
       const allowed = lostPings(c1.pod, c2.address, FLOOD);
       const forbidden = c1.pod.run("ping", ...VAIN_FLOOD, c4.address);
       await restart(cluster);

@@ -2,7 +2,7 @@
 // to be lost.
 
 import { assertEquals } from "@std/assert";
-import type { CniAnswer } from "../../lib/agent/api.ts";
+import type { CniAnswer } from "../../lib/agent/api/pod_requests.ts";
 import { answerCniCall } from "../../lib/agent/server/cni_door.ts";
 import type { OpenPipe, ProcessFiles } from "../../lib/agent/server/process_files.ts";
 

@@ -3,7 +3,7 @@
 
 import { assertEquals } from "@std/assert";
 import { versionAnswer } from "../../lib/cni/cni_answers.ts";
-import type { CniAnswer } from "../../lib/agent/api.ts";
+import type { CniAnswer } from "../../lib/agent/api/pod_requests.ts";
 import type { CniInput } from "../../lib/cni/cni_types.ts";
 import { callOf } from "../unit/cni/cni_cases.ts";
 import { assertCniError, callCni, FACE, openCniDoor, SHELLS } from "../lab/cni_door.ts";

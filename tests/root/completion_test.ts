@@ -31,10 +31,14 @@ async function shell(
 }
 
 /** What bash would offer for a line, which it splits as it does at the prompt. */
-async function inBash(socket: string, words: readonly string[]): Promise<string[]> {
+async function inBash(
+  socket: string,
+  words: readonly string[],
+  command = "k8contivnet",
+): Promise<string[]> {
   const list = words.map((one) => `'${one.replaceAll("'", `'\\''`)}'`).join(" ");
   const script = `source <(k8contivnet completion bash)
-    COMP_WORDS=(k8contivnet ${list}); COMP_CWORD=${words.length}
+    COMP_WORDS=(${command} ${list}); COMP_CWORD=${words.length}
     _k8contivnet 2>/dev/null; printf '%s\\n' "\${COMPREPLY[@]}"`;
   return lines(await shell({ command: "bash", script, socket, args: ["--norc"] }));
 }
@@ -111,6 +115,22 @@ Deno.test("zsh completes at its prompt", async () => {
     await inZsh(socket, "k8contivnet get pods --output=ya"),
     "k8contivnet get pods --output=yaml",
   );
+});
+
+Deno.test("the flags of netplugin and netdcli are completed in all shells, also by their own names", async () => {
+  const none = "/none/agent.sock";
+  const labels = ["--host-label", "--host-range"];
+  assertEquals(await inBash(none, ["netplugin", "--host-"]), labels);
+  assertEquals(await inBash(none, ["--host-"], "/usr/local/bin/netplugin"), labels);
+  assertEquals(await inBash(none, ["-datapath", "=", "sy"], "netplugin"), ["system"]);
+  assertEquals(await inBash(none, ["-oper", "get", "-construct", "g"], "netdcli"), ["global"]);
+  assertEquals(await inFish(none, "k8contivnet netplugin --host-"), labels);
+  assertEquals(await inFish(none, "netplugin --host-"), labels);
+  assertEquals(await inFish(none, "netplugin --datapath=sy"), ["--datapath=system"]);
+  assertEquals(await inFish(none, "netdcli -add"), ["-add-cfg"]);
+  assertStringIncludes(await inZsh(none, "netdcli -add"), "netdcli -add-cfg");
+  assertStringIncludes(await inZsh(none, "netplugin --datapath=sy"), "--datapath=system");
+  assertStringIncludes(await inZsh(none, "k8contivnet netplugin --log-f"), "--log-format");
 });
 
 Deno.test("what is typed is never evaluated, in any shell", async () => {

@@ -1,7 +1,7 @@
 // `events` and `get --watch` of the built file: what happened on a host, as it happens, across a restart.
 
 import { assert, assertEquals } from "@std/assert";
-import type { EventItem } from "../../lib/agent/api.ts";
+import type { EventItem } from "../../lib/agent/api/listed_items.ts";
 import { FILE, intentOf, startHost } from "../lab/host.ts";
 import { waitFor } from "../lab/wait.ts";
 

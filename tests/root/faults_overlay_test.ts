@@ -5,6 +5,7 @@ import { intents } from "../fixtures/intents.ts";
 import { startCluster } from "../lab/cluster.ts";
 import type { ClusterHost } from "../lab/cluster/host.ts";
 import { sniff } from "../lab/cluster/sniff.ts";
+import { linksAtRest } from "../lab/host.ts";
 import { deltaOf, intentOf } from "../lab/scenarios/scenario.ts";
 import { waitFor } from "../lab/wait.ts";
 import { lostPings } from "../lab/pings.ts";
@@ -92,6 +93,8 @@ Deno.test("the largest packet that a VXLAN's pod may send passes whole, one byte
   const address = await two.agent.addressOf(b);
   // 1450 less 20 bytes of IP and 8 of ICMP.
   const ping = (bytes: number) => a.run("ping", "-c1", "-W2", "-Mdo", `-s${bytes}`, address);
+  assert(await a.reaches(address));
+  await linksAtRest(cluster.hosts);
   assertEquals((await ping(1422)).code, 0);
   assertNotEquals((await ping(1423)).code, 0);
 });
@@ -136,6 +139,7 @@ Deno.test("two tenants on one subnet across two hosts: at the same time each is 
     await host.agent.setup(pod);
     return { pod, host };
   }));
+  await linksAtRest(cluster.hosts);
   const answers = await Promise.all(pods.map(async ({ pod, host }) => {
     const own = await host.agent.addressOf(pod);
     const peer = own.endsWith(".1") ? own.replace(/1$/, "2") : own.replace(/2$/, "1");

@@ -4,7 +4,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { run } from "../lab/run.ts";
 import { startCluster } from "../lab/cluster.ts";
-import { type Host, intentOf, startHost, worldOf } from "../lab/host.ts";
+import { type Host, intentOf, linksAtRest, startHost, worldOf } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
 import { intentOf as vxlanIntentOf } from "../lab/scenarios/scenario.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -38,8 +38,9 @@ async function holder(pod: Pod): Promise<AsyncDisposable & { readonly pid: numbe
   return { pid: child.pid, [Symbol.asyncDispose]: end };
 }
 
-async function rowIdsOf({ ovs }: Pick<Host, "ovs">): Promise<string> {
-  return await ovs.vsctl("--bare", "--columns=_uuid", "find", "Port", "external_ids:attachment!=x");
+async function rowIdsOf({ ovs }: Pick<Host, "ovs">): Promise<string[]> {
+  const words = ["--bare", "--columns=_uuid", "find", "Port", "external_ids:attachment!=x"];
+  return (await ovs.vsctl(...words)).split("\n").filter(Boolean).sort();
 }
 
 Deno.test("Docker says that the container is gone: the pod stays while its namespace is there", async () => {
@@ -130,6 +131,7 @@ Deno.test("the store answers empty: pods go on, on this host and between hosts, 
   const rows = await rowIdsOf(h1);
   const records = await etcd.read("/lab/");
   for (const key of records.keys()) if (key.startsWith("/lab/agents/")) records.delete(key);
+  await linksAtRest([h1, h2]);
   const pinging = lostPings(one, address, { count: 150, everySeconds: 0.05 });
   await etcd.ctl("del", "--prefix", "/lab/");
   for (const { agent } of [h1, h2]) {

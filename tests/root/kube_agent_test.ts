@@ -2,7 +2,7 @@
 // more, and nothing that waits for the API server.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import type { HealthAnswer, KubeHealth } from "../../lib/agent/api.ts";
+import type { HealthAnswer, KubeHealth } from "../../lib/agent/api/agent_health.ts";
 import { askAgent } from "../../lib/agent/client.ts";
 import { tenantWith } from "../fixtures/tenant.ts";
 import { type Ended } from "../lab/agent.ts";
@@ -247,7 +247,7 @@ Deno.test("get pods, and kubectl contiv pods, show addresses beside pods", async
   assertEquals([none.code, none.out, none.err], [0, "", "no pods in namespace kube-system"]);
   const unknown = await kubectl("pods", "nobody");
   assertEquals(unknown.code, 3);
-  assertMatch(unknown.err, /^k8contivnet: there is no pod "nobody" in namespace default; /);
+  assertMatch(unknown.err, /^k8contivnet: pod "nobody" in namespace default not found; /);
   await removePods("pod0", "stranger");
 });
 

@@ -4,7 +4,7 @@
 // and soon after the way is back, all is in force as a fresh list says.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import type { KubeHealth } from "../../lib/agent/api.ts";
+import type { KubeHealth } from "../../lib/agent/api/agent_health.ts";
 import { type Host, startHost } from "../lab/host.ts";
 import { agentToken, isGood, startKubeWithRbac } from "../lab/kube_account.ts";
 import { Crowd } from "../lab/kube_crowd.ts";

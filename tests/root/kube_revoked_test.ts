@@ -2,7 +2,7 @@
 // known stays true, what is asked is refused: a sentence, and no pod in a network that is not its own.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import type { KubeHealth } from "../../lib/agent/api.ts";
+import type { KubeHealth } from "../../lib/agent/api/agent_health.ts";
 import { rbacManifest } from "../../lib/kube/rbac.ts";
 import { tenantWith } from "../fixtures/tenant.ts";
 import { type Host, startHost } from "../lab/host.ts";

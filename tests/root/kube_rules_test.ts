@@ -2,7 +2,7 @@
 // default, in this order; and what is reported, and which pods are connected, where it cannot be known.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import type { WhyAnswer } from "../../lib/agent/api.ts";
+import type { WhyAnswer } from "../../lib/agent/api/diagnosis_requests.ts";
 import { rbacManifest } from "../../lib/kube/rbac.ts";
 import { applyOn } from "../lab/default_network.ts";
 import { makeCertificates } from "../lab/etcd_files.ts";

@@ -2,7 +2,7 @@
 // set-ups that need no label do not notice, those that need some get the right network or none.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { KubeHealth } from "../../lib/agent/api.ts";
+import type { KubeHealth } from "../../lib/agent/api/agent_health.ts";
 import { tenantWith } from "../fixtures/tenant.ts";
 import type { Ended } from "../lab/agent.ts";
 import { type Host, startHost } from "../lab/host.ts";

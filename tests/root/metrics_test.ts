@@ -230,6 +230,25 @@ Deno.test("readiness follows Open vSwitch, and reconnects are counted", async ()
   });
 });
 
+Deno.test("an agent that stops is alive and not ready, while it ends what it has begun", async () => {
+  await using scraped = await startScraped(intentOf(1));
+  const { host, url } = scraped;
+  const { agent, ovs } = host;
+  const pod = await host.pod("pod0");
+  await waitFor("readiness", async () => (await get(`${url}/readyz`)).status === 200);
+  Deno.kill(ovs.vswitchdPid!, "SIGSTOP"); // a set-up waits for it
+  const setup = agent.setupOnce(pod).catch((error) => error);
+  // Its record is ready as soon as its links are there, while Open vSwitch adds the port.
+  await waitFor("the set-up to begin", async () => (await agent.attachments()).length > 0);
+  Deno.kill(agent.pid, "SIGTERM");
+  await waitFor("503", async () => (await get(`${url}/readyz`)).status === 503, { everyMs: 50 });
+  assertEquals((await get(`${url}/readyz`)).text, "[-] agent is stopping\n");
+  assertEquals((await get(`${url}/healthz`)).text, "ok\n");
+  Deno.kill(ovs.vswitchdPid!, "SIGCONT");
+  assertEquals(await setup, undefined, "the set-up that had begun is completed");
+  assertEquals(await agent.stopped(), 0);
+});
+
 Deno.test("addresses that cannot be used are reported, and the agent serves pods all the same", async () => {
   const [port = 0] = freePorts(1, LOOPBACK);
   const taken = Deno.listen({ hostname: LOOPBACK, port });

@@ -172,7 +172,17 @@ Deno.test("ping counts answers, and says which stage stops what is not answered"
   assertMatch(JSON.parse(deniedJson.out).stage, /^policies: rule 1/);
   assertEquals(deniedJson.code, 1);
   const apart = await agent.call("ping", "shop/web-1", "default/apart", "--count", "1");
-  assertMatch(apart.err, /does not answer: no common network|is unreachable|not reach/i);
+  assertMatch(apart.out, /^shop\/web-1 to default\/apart \(\S+\): no route\ndenied /);
+  assertMatch(
+    apart.err,
+    /default\/apart \(\S+\) does not answer: no common network: .*; see k8contivnet trace shop\/web-1 default\/apart --icmp/,
+  );
+  const outside = await agent.call("ping", "shop/web-1", "192.0.2.1", "--count", "1");
+  assertEquals(outside.code, 1);
+  assertMatch(
+    outside.err,
+    /192\.0\.2\.1 does not answer: pod shop\/web-1 has no route to it; .*Reach/,
+  );
   // Nothing denies it, and it does not answer.
   await pods[1]!.run("sysctl", "-qw", "net.ipv4.icmp_echo_ignore_all=1");
   const silent = await agent.call("ping", "shop/web-1", "shop/db-0", "--count", "1");
@@ -300,8 +310,12 @@ Deno.test("capture --drops has the packets that a policy drops, with its name, a
   assert(await dropCount(host) >= before, "a capture has reset the counters");
   const isAsBefore = async () => (await denials(host)).join() === "drop";
   await waitFor("flows to be as before", isAsBefore, { limitMs: 30_000 });
-  const meters = await host.ovs.ofctl("dump-meters", "contivBridge", "-OOpenFlow14");
-  assert(!meters.includes("meter="), meters);
+  // The meter goes once no flow uses it.
+  const hasNoMeter = async () => {
+    const meters = await host.ovs.ofctl("dump-meters", "contivBridge", "-OOpenFlow14");
+    return !meters.includes("meter=");
+  };
+  await waitFor("the meter to be removed", hasNoMeter, { limitMs: 30_000 });
 
   // A capture that is killed, and an agent that is killed while one runs.
   const start = () =>
@@ -365,19 +379,4 @@ Deno.test("exec, ping and capture work for pods of a CNI runtime", async () => {
   assertEquals((await host.agent.call("ping", "b", "a", "--count", "1")).code, 0);
   await using _pings = pingOn(pods[1]!, address, 0.1);
   assertEquals((await inShell(host, '"$K" capture a --count 1 >/dev/null')).code, 0);
-});
-
-Deno.test("the examples of these commands' help do what they say", async () => {
-  const { host, pods } = await shopHost();
-  await using _host = host;
-  await Deno.mkdir(`${host.dir}/bin`);
-  await Deno.symlink(FILE, `${host.dir}/bin/k8contivnet`);
-  await using _pings = pingOn(pods[1]!, await host.agent.addressOf(pods[0]!), 0.1);
-  for (const name of ["exec", "ping", "capture"]) {
-    const help = await host.agent.call(name, "-h");
-    const example = /^ {2}e\.g\. (.*)$/m.exec(help.out)?.[1];
-    assert(example, help.out);
-    const { code, stderr } = await inShell(host, `cd ${host.dir}; PATH=$PWD/bin:$PATH; ${example}`);
-    assertEquals(code, 0, `${example}: ${text(stderr)}`);
-  }
 });

@@ -3,7 +3,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { askAgent } from "../../lib/agent/client.ts";
-import type { HealthAnswer } from "../../lib/agent/api.ts";
+import type { HealthAnswer } from "../../lib/agent/api/agent_health.ts";
 import { tenantWith } from "../fixtures/tenant.ts";
 import { type Host, startHost } from "../lab/host.ts";
 import { Talker } from "../lab/talk.ts";

@@ -109,7 +109,7 @@ Deno.test("tenants with the same addresses have policies of their own, across ho
   assertMatch(await first(one, "u/other", "u/web", "--tcp", "8000"), /^allowed/);
   assertMatch(
     await first(two, "t/other", "t/web", "--tcp", "8000"),
-    /^denied .*\n.*\n.*allowed .*may be sent/,
+    /^denied .*\n.*\n.*sends it: .*may be sent; .*trace on host1/,
   );
   // From outside, an address is not a member of group app.
   assertMatch(

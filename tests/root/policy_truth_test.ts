@@ -2,11 +2,11 @@
 // pods, each asking each other by two ports of TCP and of UDP (288 cells a table), with real traffic,
 // against an evaluator that shares no code with the agent.
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { NetworkPolicy, TenantPolicies } from "../../lib/policy/input.ts";
 import { startCluster } from "../lab/cluster.ts";
 import { vtepOf } from "../lab/cluster/host.ts";
-import { startHost } from "../lab/host.ts";
+import { type Host, poolFilled, startHost, warmPorts } from "../lab/host.ts";
 import { PolicyWorld, worldIntent } from "../lab/policy_world.ts";
 import type { Question } from "../lab/truth.ts";
 import { mayPass } from "../unit/policy/evaluator.ts";
@@ -94,11 +94,23 @@ async function checkTables(world: PolicyWorld): Promise<void> {
   }
 }
 
-Deno.test("NetworkPolicies: tables of 288 cells hold on one host, with real traffic", async () => {
-  await using host = await startHost(worldIntent());
-  await using world = await PolicyWorld.start([host], () => undefined);
-  await checkTables(world);
-});
+for (const ports of ["plain", "warm"] as const) {
+  Deno.test(`NetworkPolicies: tables of 288 cells hold on one host, with real traffic, ${ports} ports`, async () => {
+    await using host = await startHost(worldIntent(), "--ports", ports);
+    if (ports === "warm") await withPool(host);
+    await using world = await PolicyWorld.start([host], () => undefined);
+    await checkTables(world);
+    if (ports === "warm") assert((await warmPorts(host)).some(({ hasPod }) => hasPod));
+  });
+}
+
+/** Lets the host make ports ahead: it does once its network has had a pod. */
+async function withPool(host: Host): Promise<void> {
+  const pod = await host.pod("x-a", "x");
+  await host.agent.setup(pod);
+  await poolFilled(host);
+  assertEquals((await host.agent.verb("teardown", pod)).code, 0);
+}
 
 Deno.test("NetworkPolicies: the same tables hold across three hosts, over VXLAN", async () => {
   const hosts = [1, 2, 3].map((n) => ({ Name: `host${n}`, VtepIp: vtepOf(n) }));

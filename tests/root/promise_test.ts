@@ -6,10 +6,12 @@ import { type Host, intentOf, startHost } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
 
 const PEER = "10.9.0.1";
+// With ports that are added ahead, warm_ports_test.ts tries the same.
+const PLAIN = ["--ports", "plain"];
 
 /** Sets up pod0 as the peer and `others` more, then tries a fresh pod `trials` times. */
 async function firstPings(others: number, trials: number): Promise<number> {
-  await using host = await startHost(intentOf(others + 2));
+  await using host = await startHost(intentOf(others + 2), ...PLAIN);
   await fill(host, others + 1);
   let answered = 0;
   for (let trial = 0; trial < trials; trial++) {
@@ -58,7 +60,7 @@ async function addressByPod({ agent }: Host): Promise<Map<string, string>> {
 }
 
 Deno.test("40 setups one after the other connect 40 pods", async () => {
-  await using host = await startHost(intentOf(40));
+  await using host = await startHost(intentOf(40), ...PLAIN);
   const pods: Pod[] = [];
   for (let n = 0; n < 40; n++) {
     const pod = await host.pod(`pod${n}`);
@@ -70,7 +72,7 @@ Deno.test("40 setups one after the other connect 40 pods", async () => {
 
 for (const count of [8, 50]) {
   Deno.test(`${count} setups at once connect ${count} pods`, async () => {
-    await using host = await startHost(intentOf(count));
+    await using host = await startHost(intentOf(count), ...PLAIN);
     const names = Array.from({ length: count }, (_, n) => `pod${n}`);
     const pods = await Promise.all(names.map((name) => host.pod(name)));
     await Promise.all(pods.map((pod) => host.agent.setupByFile(pod)));

@@ -4,6 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { LabAgent } from "../lab/agent.ts";
 import { type Cluster, startCluster } from "../lab/cluster.ts";
 import type { Etcd } from "../lab/etcd.ts";
+import { linksAtRest } from "../lab/host.ts";
 import { intentOf } from "../lab/scenarios/scenario.ts";
 import { waitFor } from "../lab/wait.ts";
 import { lostPings } from "../lab/pings.ts";
@@ -65,10 +66,11 @@ Deno.test("without a majority agents serve what they know, say so, and write it 
   const calm = await h1.pod("myContainer4");
   for (const pod of [old, calm]) await h1.agent.setup(pod);
   await h2.agent.setup(peer);
-  const pinging = lostPings(calm, await h2.agent.addressOf(peer), {
-    count: 200,
-    everySeconds: 0.05,
-  });
+  const peerAddress = await h2.agent.addressOf(peer);
+  // What host 1 has not heard of before, it cannot know.
+  await waitFor("host 1 to know the way", () => calm.pings(peerAddress));
+  await linksAtRest([h1, h2]);
+  const pinging = lostPings(calm, peerAddress, { count: 200, everySeconds: 0.05 });
   await etcd.kill(1);
   await etcd.kill(2);
   for (const { agent } of [h1, h2]) {
@@ -82,7 +84,7 @@ Deno.test("without a majority agents serve what they know, say so, and write it 
   // Its container is replaced: the endpoint is bound here, so its set-up needs no etcd.
   const fresh = await h1.pod("myContainer1");
   assertEquals(await h1.agent.verb("setup", fresh), { code: 0, out: "", err: "" });
-  assert(await fresh.reaches(await h2.agent.addressOf(peer)));
+  assert(await fresh.reaches(peerAddress));
   assertEquals((await statusOf(h1.agent)).held, 1);
   // This one is not bound yet: it waits for etcd, and is done when it is there.
   const waiting = h2.agent.verb("setup", await h2.pod("myContainer3"));

@@ -7,8 +7,11 @@ import { bridgeFlows, gatewayTunnelFlows } from "../../lib/reach/bridge_flows.ts
 import { BASE_FLOWS } from "../../lib/ovs/bridge/bridge.ts";
 import { flowText } from "../../lib/ovs/openflow/flow.ts";
 import { openOpenFlow } from "../../lib/ovs/openflow/openflow_connection.ts";
+import { KeptFlows } from "../../lib/ovs/openflow/kept_flows.ts";
 import { portFlows } from "../../lib/ovs/ports/port_flows.ts";
 import { BRIDGE, FlowBridge, soon } from "../lab/flow_bridge.ts";
+import { scaled } from "../lab/limits.ts";
+import { waitFor } from "../lab/wait.ts";
 import { MODEL, PODS, portOf, PORTS } from "../unit/reach/example_model.ts";
 
 const NO_POLICY = new Set<number>();
@@ -43,4 +46,50 @@ Deno.test("reach flows: Open vSwitch prints the bridges' flows as we do", async 
   ];
   await bridge.tools.syncFlowTexts(all, { endMs: soon(), cookies: COOKIES });
   assertEquals(await bridge.flows(), all.toSorted());
+});
+
+Deno.test("reach flows: a restarted ovs-vswitchd gets them back by itself, where their ports have the same numbers", async () => {
+  await using bridge = await FlowBridge.start();
+  const { ovs, tools } = bridge;
+  const port = ["interface", "way", "type=internal"];
+  await ovs.vsctl("add-port", BRIDGE, "way", "--", "set", ...port, "ofport_request=20");
+  const all = bridgeFlows(MODEL, PORTS, NO_POLICY).toSorted();
+  using kept = new KeptFlows(`${bridge.place.rundir}/${BRIDGE}.mgmt`, COOKIES);
+  kept.prepare(all);
+  await tools.syncFlowTexts(all, { endMs: soon(), cookies: COOKIES });
+  kept.keepSoon(all, ["way"]);
+  const rest = () => new Promise((done) => setTimeout(done, scaled(1_000)));
+  const restart = async () => {
+    await rest(); // they are read meanwhile
+    await ovs.killVswitchd();
+    await ovs.startVswitchd();
+  };
+  const has = (flows: readonly string[]) => async () =>
+    (await bridge.flows()).join("\n") === flows.join("\n");
+  for (let times = 0; times < 2; times++) {
+    await restart();
+    await waitFor("the flows to be back", has(all));
+  }
+  await rest();
+  await ovs.stopVswitchd();
+  await ovs.vsctl("--no-wait", "set", "interface", "way", "ofport_request=21");
+  await ovs.startVswitchd();
+  await rest();
+  assertEquals(await bridge.flows(), []); // sent, and taken back
+});
+
+Deno.test("reach flows: those that are not wanted any longer do not come back with ovs-vswitchd", async () => {
+  await using bridge = await FlowBridge.start();
+  const { ovs, tools } = bridge;
+  const rest = () => new Promise((done) => setTimeout(done, scaled(1_000)));
+  const all = bridgeFlows(MODEL, PORTS, NO_POLICY).toSorted();
+  using kept = new KeptFlows(`${bridge.place.rundir}/${BRIDGE}.mgmt`, COOKIES);
+  await tools.syncFlowTexts(all, { endMs: soon(), cookies: COOKIES });
+  kept.keepSoon(all, []);
+  await rest();
+  kept.prepare([]);
+  await ovs.killVswitchd();
+  await ovs.startVswitchd();
+  await rest();
+  assertEquals(await bridge.flows(), []);
 });

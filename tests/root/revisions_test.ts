@@ -1,7 +1,7 @@
 // The built file's plans, history and way back, with pods that run: connected throughout where the plan says so.
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import type { HistoryItem, PlanAnswer } from "../../lib/agent/api.ts";
+import type { HistoryItem, PlanAnswer } from "../../lib/agent/api/intent_requests.ts";
 import { FILE, intentOf, startHost } from "../lab/host.ts";
 import { pingOn } from "../lab/pings.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -59,9 +59,9 @@ Deno.test("an intent in YAML is planned, applied, recorded and taken back, and r
   assertEquals((await agent.call("get", "networks", "-o", "name")).out, "t/blue\n");
 
   // Going back to before the pods' endpoints would cut them off.
-  const cut: PlanAnswer = JSON.parse(
-    (await agent.call("plan", "--to", "0", "--force", "-o", "json")).out,
-  );
+  const shown = await agent.call("plan", "--to", "0", "-o", "json");
+  const cut: PlanAnswer = JSON.parse(shown.out);
+  assertMatch(shown.err, /^warning: rollback will be refused: .*; .*--force/);
   assertEquals(cut.hosts?.host1?.cuts.map(({ pod }) => pod).sort(), [
     "default/pod0",
     "default/pod1",
@@ -121,7 +121,7 @@ Deno.test("history keeps as many revisions as --history says, and survives kill 
   const { code, err } = await agent.call("rollback", "3");
   assertEquals([code, err], [
     3,
-    "k8contivnet: there is no revision 3: revisions 4 to 5 are kept; see k8contivnet history",
+    "k8contivnet: revision 3 not found: revisions 4 to 5 are kept; see k8contivnet history",
   ]);
   assertEquals(
     (await new Deno.Command(FILE, { args: ["netplugin", "--history", "0"] }).output()).code,

@@ -5,7 +5,7 @@ import { LabAgent } from "../lab/agent.ts";
 import { LabCniRuntime } from "../lab/cni_runtime.ts";
 import { type Cluster, startCluster } from "../lab/cluster.ts";
 import { intentOf } from "../lab/scenarios/scenario.ts";
-import { FILE } from "../lab/host.ts";
+import { FILE, linksAtRest } from "../lab/host.ts";
 import { waitFor } from "../lab/wait.ts";
 import { lostPings } from "../lab/pings.ts";
 
@@ -120,14 +120,18 @@ Deno.test("etcd unreachable for a while costs connected pods nothing, and what w
   ];
   await h1.agent.setup(one);
   await h2.agent.setup(two);
-  const pinging = lostPings(one, await h2.agent.addressOf(two), { count: 200 });
+  const address = await h2.agent.addressOf(two);
+  await waitFor("host 1 to know the way", () => one.pings(address));
+  await linksAtRest([h1, h2]);
+  const pinging = lostPings(one, address, { count: 200 });
   await etcd.kill();
   const pending = h3.agent.verb("setup", three);
   assertEquals((await h1.agent.verb("status", one)).code, 0);
   await etcd.start(0);
   assertEquals((await pending).code, 0);
   assertEquals(await pinging, []);
-  assert(await three.reaches(await h1.agent.addressOf(one)));
+  const target = await h1.agent.addressOf(one);
+  await waitFor("host 1 to hear of it", () => three.pings(target));
 });
 
 Deno.test("while etcd is unreachable, a pod is set up if its endpoint is this host's, no other, and etcd is updated later", async () => {
@@ -138,11 +142,14 @@ Deno.test("while etcd is unreachable, a pod is set up if its endpoint is this ho
   const [old, peer] = [await h1.pod("myContainer1"), await h2.pod("myContainer2")];
   await h1.agent.setup(old);
   await h2.agent.setup(peer);
+  // Host 1 has heard of host 2's pod; what it has not heard before, it cannot know.
+  const peerAddress = await h2.agent.addressOf(peer);
+  await waitFor("host 1 to know the way", () => old.reaches(peerAddress));
   await etcd.kill();
   // Its container is replaced, as kubelets do it; and one that was torn down comes back.
   const fresh = await h1.pod("myContainer1");
   assertEquals(await h1.agent.verb("setup", fresh), { code: 0, out: "", err: "" });
-  assert(await fresh.reaches(await h2.agent.addressOf(peer)), "the first ping between hosts");
+  assert(await fresh.reaches(peerAddress), "the first ping between hosts");
   assertEquals(await h2.agent.verb("teardown", peer), { code: 0, out: "", err: "" });
   const again = await h2.pod("myContainer2");
   assertEquals(await h2.agent.verb("setup", again), { code: 0, out: "", err: "" });

@@ -107,7 +107,7 @@ Deno.test("systemd runs, restarts, watches, upgrades and removes the agent", asy
       const refused = await machine.run("./install.sh install --uninstall --purge");
       assertMatch(
         refused.err,
-        /^install\.sh: --purge would cut off pods .*: pod0 pod1; remove them/,
+        /^install\.sh: --purge would cut off pods .*: default\/pod0 default\/pod1; remove them/,
       );
       assertEquals(await machine.property(UNIT, "ActiveState"), "active", "nothing was changed");
       for (const { namespace, name, id } of pods) {

@@ -3,7 +3,7 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { TeardownNotes } from "../../lib/agent/server/teardown_notes.ts";
-import type { CniAnswer, PodRequest } from "../../lib/agent/api.ts";
+import type { CniAnswer, PodRequest } from "../../lib/agent/api/pod_requests.ts";
 import { cniNoteName } from "../../lib/cni/cni_note.ts";
 import type { CniInput } from "../../lib/cni/cni_types.ts";
 import { leaveNote } from "../../lib/faces/teardown_note.ts";

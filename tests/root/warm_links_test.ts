@@ -6,6 +6,7 @@ import { openLinkEvents, openLinks, openWarmLinks } from "../../lib/net/open_lin
 import { Fault } from "../../lib/util/errors.ts";
 import { kernelBench, namespaceOf } from "../contract/kernel_links_bench.ts";
 import { type WarmBench, warmLinksContract } from "../contract/warm_links_contract.ts";
+import { sniff } from "../lab/cluster/sniff.ts";
 import { randomHex } from "../lab/pod.ts";
 import { run } from "../lab/run.ts";
 import { inodeOf, makeSandbox, seenLinks } from "../lab/sandbox.ts";
@@ -109,6 +110,42 @@ Deno.test("a set-up causes no event in the host's namespace, and the pod's are s
   });
   await warm.detachPod(spec);
   assertEquals(await monitor.lines(), []);
+  await links.removeLinks([spec.hostEnd]);
+  [events, warm].forEach((one) => one.close());
+});
+
+Deno.test("a pod's interface announces itself when it comes up again, and not at set-up", async () => {
+  const { warm, links } = await bench();
+  await using sandbox = await makeSandbox();
+  const spec = sandbox.spec({ hostEnd: `cw${randomHex(11)}` });
+  await warm.createPairs([spec.hostEnd], PAIRS);
+  await using seen = await sniff(HOLDING, spec.hostEnd, "arp");
+  await warm.attachPod(spec);
+  for (const state of ["down", "up"]) await sandbox.run("ip", "link", "set", "eth0", state);
+  // What it asks last is heard last.
+  await sandbox.run("ping", "-c1", "-W1", "-q", "11.1.0.77").catch(() => {}); // nobody answers
+  await seen.hears("who-has 11.1.0.77");
+  const announced = seen.lines().filter((line) => line.includes("who-has 11.1.0.2 tell"));
+  assertEquals(announced.length, 1, announced.join("\n"));
+  await links.removeLinks([spec.hostEnd]);
+  warm.close();
+});
+
+Deno.test("an interface that an interrupted set-up left is completed, and its pod's changes are noticed", async () => {
+  const { warm, links } = await bench();
+  await using sandbox = await makeSandbox();
+  const spec = sandbox.spec({ hostEnd: `cw${randomHex(11)}` });
+  await warm.createPairs([spec.hostEnd], PAIRS);
+  const end = ["link", spec.hostEnd, "name", "eth0", "netns", sandbox.name];
+  await inHolding("ip", "link", "add", ...end, "type", "macvlan", "mode", "passthru");
+  await warm.attachPod(spec);
+  const seen = await sandbox.link("eth0");
+  assertEquals([seen?.mac, seen?.ipv4], [spec.mac, spec.addresses]);
+  const events = openLinkEvents(openLinks({ driver: "netlink", ...ALIAS }))!;
+  await sandbox.run("ip", "address", "del", spec.addresses[0]!, "dev", "eth0");
+  await waitFor("the removal of the address to be noticed", () => {
+    return events.take().some((one) => one.kind === "address" && one.address === "11.1.0.2");
+  });
   await links.removeLinks([spec.hostEnd]);
   [events, warm].forEach((one) => one.close());
 });

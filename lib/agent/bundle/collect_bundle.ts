@@ -3,14 +3,16 @@
 
 import { withDeadline } from "../../util/async/deadline.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
-import { type HealthAnswer, settingsFileOf } from "../api.ts";
+import type { Report } from "../../util/progress.ts";
+import type { HealthAnswer } from "../api/agent_health.ts";
+import { settingsFileOf } from "../api/agent_socket.ts";
 import { askAgent } from "../client.ts";
 import { examine, hostContext } from "../doctor/examine_host.ts";
 import type { CheckContext } from "../doctor/findings.ts";
 import { type AgentProcess, agentProcess } from "./agent_process.ts";
 import { Redactor } from "./redactor.ts";
 import { knownSecrets } from "./secrets.ts";
-import type { TarFile } from "./tar_archive.ts";
+import type { TarFile } from "../../util/tar_archive.ts";
 import { outputOf } from "./outside.ts";
 
 const PART_MS = 15_000;
@@ -32,10 +34,13 @@ export interface Bundle {
 
 type Collect = () => Promise<unknown>;
 
-/** Collects the bundle of the host whose agent listens at `socket`. Never rejects for what a part cannot have. */
-export async function collectBundle(socket: string): Promise<Bundle> {
+/** Collects the bundle of the host whose agent listens at `socket`. Never rejects for what a part cannot have. `report` has the parts. */
+export async function collectBundle(
+  socket: string,
+  report: Report = () => {},
+): Promise<Bundle> {
   const context = await hostContext(socket);
-  const process = await agentProcess(pidOf(context.health));
+  const process = await agentProcess(pidOf(await context.health));
   const redactor = new Redactor(
     await knownSecrets({
       environments: [process.environment, Deno.env.toObject()],
@@ -44,11 +49,13 @@ export async function collectBundle(socket: string): Promise<Bundle> {
       readText: (path) => context.machine.readText(path).catch(() => ""),
     }),
   );
-  const parts = await Promise.all(
-    Object.entries(partsOf(context, process)).map(([name, collect]) =>
-      partOf(name, collect, redactor)
-    ),
-  );
+  const collects = Object.entries(partsOf(context, process));
+  let done = 0;
+  const parts = await Promise.all(collects.map(async ([name, collect]) => {
+    const part = await partOf(name, collect, redactor);
+    report(++done, collects.length);
+    return part;
+  }));
   return { host: context.settings.host, parts };
 }
 
@@ -93,7 +100,11 @@ function partsOf(context: CheckContext, process: AgentProcess): Record<string, C
       switch: await outputOf("ovs-vsctl", "--version").catch(errorText),
     }),
     "settings.json": () => Promise.resolve({ settings, ...process.shown }),
-    "status.json": () => health instanceof Fault ? Promise.reject(health) : Promise.resolve(health),
+    "status.json": async () => {
+      const answer = await health;
+      if (answer instanceof Fault) throw answer;
+      return answer;
+    },
     "log-file.txt": () => process.log(),
     "log-journal.txt": () =>
       outputOf("journalctl", "-u", "k8contivnet", "-n", "20000", "--no-pager", "-o", "short-iso"),

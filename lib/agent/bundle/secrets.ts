@@ -1,7 +1,7 @@
 // The secrets that are known on this host: of the agent's environment and flags, of its etcd and of its kubeconfig. They
 // are read to be taken out of what leaves the host.
 
-import type { AgentSettings } from "../api.ts";
+import type { AgentSettings } from "../api/agent_health.ts";
 import { isSecretName } from "./redactor.ts";
 
 /** What secrets are gathered from. */

@@ -10,7 +10,7 @@ import type { Debounce } from "../../util/async/debounce.ts";
 import { oneLine } from "../../util/errors.ts";
 import { inScope } from "../../util/fault_hooks.ts";
 import type { Log } from "../../util/log.ts";
-import type { CniAnswer, SetupOutcome } from "../api.ts";
+import type { CniAnswer, SetupOutcome } from "../api/pod_requests.ts";
 import type { Sandboxes } from "../pods/sandboxes.ts";
 import { addInterface, type CniAddDeps } from "./cni_add.ts";
 import { checkInterface, type CniCheckDeps } from "./cni_check.ts";

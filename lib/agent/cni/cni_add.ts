@@ -2,6 +2,7 @@
 
 import { CNI_CODES, type CniCall, CniError, type CniResult } from "../../cni/cni_types.ts";
 import { freeInterfaceName } from "../../intent/bind.ts";
+import { shortId } from "../../intent/indexed_documents.ts";
 import type { NoChoice } from "../../intent/choice/choose.ts";
 import type { KnownPod } from "../../intent/choice/requested_network.ts";
 import type { PodName } from "../../intent/dynamic.ts";
@@ -69,6 +70,7 @@ async function addOnce(deps: CniAddDeps, call: CniCall, isRetry: boolean): Promi
   const request = requestOf(call, interfaceName(call, taken));
   const pod = request.pod;
   sandboxes.tornDown.delete(call.containerId);
+  using _ = await store.need({ words: wordsOf(request) });
   const dead = await deadHolders(deps, holdersOf(deps, request));
   const network = await findNetwork(deps, { call, request, dead });
   using dynamic = network;
@@ -85,7 +87,8 @@ async function addOnce(deps: CniAddDeps, call: CniCall, isRetry: boolean): Promi
 }
 
 const NOTHING: Omit<CommittedClaim, "attachments"> = {
-  ...{ isNew: false, stale: [], checks: [], writes: [], pendingAs: undefined },
+  ...{ isNew: false, stale: [], checks: [], writes: [] },
+  ...{ persisted: Promise.resolve(), pendingAs: undefined },
 };
 
 /** Finds the namespace of CNI_NETNS. */
@@ -167,6 +170,11 @@ function requestOf(call: CniCall, name: string): InterfaceRequest {
   };
 }
 
+/** Returns the words by which endpoints may be meant. */
+function wordsOf({ pod, sandbox, endpoint }: InterfaceRequest): string[] {
+  return [...new Set([pod.name, shortId(sandbox), ...endpoint === undefined ? [] : [endpoint]])];
+}
+
 /** Returns the attachments by which other pods have the endpoints that are meant. */
 function holdersOf({ host, store }: CniAddDeps, request: InterfaceRequest): AttachmentRecord[] {
   const { documents } = store;
@@ -185,14 +193,20 @@ async function findNetwork(
   deps: CniAddDeps,
   { call, request, dead }: Search,
 ): Promise<DynamicEndpointClaim | undefined> {
-  const { host, store, podMetadata, planning: { addressesInFlight } } = deps;
+  const { host, store, podMetadata, planning: { addressesInFlight, addressFinder } } = deps;
   const isChosen = () => chooseEndpoint({ host, documents: store.documents, dead }, request);
   if (isChosen()) return undefined;
   // What was applied on another host a moment ago may not be in the cache yet.
-  await store.catchUp().catch(() => {});
+  await store.catchUp({ words: wordsOf(request) }).catch(() => {});
   if (isChosen()) return undefined;
   const pod = await knownPod(deps, call, request);
-  const found = claimEndpointFor({ host, store, podMetadata, addressesInFlight }, {
+  const found = await claimEndpointFor({
+    host,
+    store,
+    podMetadata,
+    addressesInFlight,
+    addressFinder,
+  }, {
     ...{ pod, interface: request.interface, network: requestedNetwork(request, pod) },
     ...{ address: request.address, mac: request.mac },
   });

@@ -13,7 +13,7 @@ import type { StoreCache } from "../store/store_cache.ts";
 
 /** What a STATUS works with. */
 export interface CniStatusDeps {
-  readonly store: Pick<StoreCache, "documents" | "unreachable">;
+  readonly store: Pick<StoreCache, "documents" | "unreachable" | "need">;
   readonly switch: { state(): SwitchState };
   /** What is wrong with tunnels or uplink; undefined if nothing is. */
   readonly fabric: { readonly problem: string | undefined };
@@ -46,7 +46,10 @@ export async function checkStatus(deps: CniStatusDeps, config: CniConfig): Promi
     );
   }
   if (fabric.problem !== undefined) throw limited("pods reach no other host", fabric.problem);
-  const full = fullNetworks(store, config);
+  const networks = networksOfNewPods(store, config);
+  using _ = await store.need({ networks });
+  const isAnyFree = networks.some((one) => !isFull(store.documents, one));
+  const full = isAnyFree ? [] : networks;
   if (full.length === 0) return;
   throw new CniError(
     CNI_CODES.notAvailable,
@@ -69,18 +72,17 @@ function limited(what: string, why: string): CniError {
 }
 
 /**
- * Returns the networks without a free address, if they are all that new pods may get: that of the
- * configuration, else the Default ones. Pods may ask for others, so one full network of several does not count.
+ * Returns all networks that new pods may get: that of the configuration, else the Default ones. Pods may ask for
+ * others, so one full network of several does not count.
  */
-function fullNetworks(
+function networksOfNewPods(
   { documents }: CniStatusDeps["store"],
   { tenant, network }: CniConfig,
 ): NetworkRecord[] {
-  const all = networksOf(documents).filter((one) =>
+  return networksOf(documents).filter((one) =>
     (tenant === undefined || one.tenant === tenant) &&
     (network === undefined ? one.default === true : one.name === network)
   );
-  return all.length > 0 && all.every((one) => isFull(documents, one)) ? all : [];
 }
 
 function isFull(

@@ -3,7 +3,7 @@
 
 import { becomeIn } from "../../net/netlink/become_in.ts";
 import type { Refusal } from "../../net/netlink/libc.ts";
-import type { SandboxAnswer } from "../api.ts";
+import type { SandboxAnswer } from "../api/diagnosis_requests.ts";
 
 /** Variables that the launcher sets for our own program: another Deno would take ours for its cache. */
 const OURS =

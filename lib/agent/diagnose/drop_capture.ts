@@ -5,7 +5,7 @@
 import type { PacketIn } from "../../ovs/openflow/packet_in.ts";
 import { Notifier } from "../../util/async/notifier.ts";
 import { Fault } from "../../util/errors.ts";
-import type { CapturedDrop, DropsAnswer, DropsRequest } from "../api.ts";
+import type { CapturedDrop, DropsAnswer, DropsRequest } from "../api/diagnosis_requests.ts";
 import { describeDrop, type DropDescription, dropOf, keyOf } from "../policy/drop_message.ts";
 import type { PolicyEnforcer } from "../policy/policy_enforcer.ts";
 

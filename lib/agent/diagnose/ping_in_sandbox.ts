@@ -2,7 +2,7 @@
 
 import { Fault } from "../../util/errors.ts";
 import { runToEnd } from "../../util/run.ts";
-import type { SandboxAnswer } from "../api.ts";
+import type { SandboxAnswer } from "../api/diagnosis_requests.ts";
 import { type PingResult, pingResultOf } from "./ping_output.ts";
 
 const INTERVAL_S = 0.2;
@@ -31,6 +31,7 @@ export async function pingInSandbox(
   });
   const result = pingResultOf(stdout);
   if (result) return result;
+  if (/Network is unreachable/.test(stderr)) return { sent: 0, received: 0, hasNoRoute: true };
   if (/No such file or directory/.test(stderr)) {
     throw new Fault("unavailable", "ping is not installed on this host", {
       fix: "install it (Debian: iputils-ping)",

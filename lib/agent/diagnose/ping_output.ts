@@ -8,6 +8,8 @@ export interface PingResult {
   readonly minMs?: number;
   readonly averageMs?: number;
   readonly maxMs?: number;
+  /** The sender has no route to the address: nothing was sent. */
+  readonly hasNoRoute?: true;
 }
 
 const COUNTS = /^(\d+) packets transmitted, (\d+) (?:packets )?received/m;

@@ -4,7 +4,7 @@
 import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Runtimes } from "../../runtimes/runtime.ts";
 import { Fault, oneLine } from "../../util/errors.ts";
-import type { SandboxAnswer, SandboxRequest } from "../api.ts";
+import type { SandboxAnswer, SandboxRequest } from "../api/diagnosis_requests.ts";
 import type { UnmatchedPods } from "../pods/unmatched_pods.ts";
 import { allAttachments, attachmentsOf, type HostView } from "../store/documents.ts";
 

@@ -1,6 +1,7 @@
 // What people ask of the agent about single pods and packets. Each answer's code is loaded with the first question.
 
 import type { PodName } from "../../intent/dynamic.ts";
+import { faultFrom } from "../../util/errors.ts";
 import type {
   DropsAnswer,
   DropsRequest,
@@ -8,17 +9,20 @@ import type {
   TraceAnswer,
   TraceRequest,
   WhyAnswer,
-} from "../api.ts";
+} from "../api/diagnosis_requests.ts";
 import { metadataOf } from "../pods/dynamic_endpoint_claim.ts";
-import type { PodMetadata } from "../pods/pod_metadata.ts";
+import { noPodMetadata, type PodMetadata } from "../pods/pod_metadata.ts";
 import type { UnmatchedPods } from "../pods/unmatched_pods.ts";
 import type { TraceDeps } from "../policy/trace_packet.ts";
 import type { ReachSync } from "../reach/reach_sync.ts";
+import { attachmentsOf, type HostView } from "../store/documents.ts";
+import type { StoreCache } from "../store/store_cache.ts";
 import type { DropCapture, DropCaptureDeps } from "./drop_capture.ts";
 import type { PodSandboxDeps } from "./pod_sandbox.ts";
 
 /** What questions are answered from. */
 export interface QuestionDeps extends TraceDeps {
+  readonly store: Pick<StoreCache, "documents" | "isWhole" | "need" | "withWhole">;
   readonly policies: TraceDeps["policies"] & DropCaptureDeps["policies"];
   readonly runtimes: PodSandboxDeps["runtimes"];
   readonly unmatched: Pick<UnmatchedPods, "list">;
@@ -46,19 +50,21 @@ export function createQuestions(deps: QuestionDeps): Questions {
   return {
     explainPod: async (pod) => {
       const { explainPod } = await import("../pods/explain_pod.ts");
-      const left = unmatched.list().find((one) =>
-        one.pod.namespace === pod.namespace && one.pod.name === pod.name
-      );
-      return await explainPod({
-        documents: store.documents,
-        metadataOf: () => metadataOf(podMetadata, pod, left?.labels),
-        host,
-        unmatchedReason: left?.reason,
-      }, pod);
+      const isAsked = (one: PodName) => one.namespace === pod.namespace && one.name === pod.name;
+      const left = unmatched.list().find((one) => isAsked(one.pod));
+      const explain = ({ documents }: HostView["store"]) =>
+        explainPod({
+          ...{ documents, host, unmatchedReason: left?.reason },
+          hasCluster: podMetadata !== noPodMetadata,
+          metadataOf: () => metadataOf(podMetadata, pod, left?.labels),
+        }, pod);
+      using _ = await store.need({ words: [pod.name] });
+      const isHere = attachmentsOf(store.documents, host).some((one) => isAsked(one.pod));
+      return await (isHere ? explain(store) : store.withWhole(explain));
     },
     findPod: async (pod) => {
       const { podSandbox } = await import("./pod_sandbox.ts");
-      return await podSandbox(deps, pod);
+      return await orInWhole(store, (known) => podSandbox({ ...deps, store: known }, pod));
     },
     captureDrops: async (request) => {
       const { DropCapture } = await import("./drop_capture.ts");
@@ -68,13 +74,26 @@ export function createQuestions(deps: QuestionDeps): Questions {
     // It brings the policy compiler.
     tracePacket: async (request) => {
       const model = reach.model();
-      if (model) {
-        const { traceReach } = await import("../policy/trace_reach.ts");
-        const answer = await traceReach({ ...deps, model }, request);
+      return await orInWhole(store, async (known) => {
+        const answer = model && await (await import("../policy/trace_reach.ts"))
+          .traceReach({ ...deps, store: known, model }, request);
         if (answer) return answer;
-      }
-      const { tracePacket } = await import("../policy/trace_packet.ts");
-      return await tracePacket(deps, request);
+        const { tracePacket } = await import("../policy/trace_packet.ts");
+        return await tracePacket({ ...deps, store: known }, request);
+      });
     },
   };
+}
+
+/** Returns what `ask` answers from what is known, or from the whole store where that does not have what is asked for. */
+async function orInWhole<T>(
+  store: QuestionDeps["store"],
+  ask: (known: HostView["store"]) => Promise<T>,
+): Promise<T> {
+  try {
+    return await ask(store);
+  } catch (error) {
+    if (store.isWhole || faultFrom(error).code !== "not_found") throw error;
+    return await store.withWhole(ask);
+  }
 }

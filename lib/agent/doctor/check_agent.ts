@@ -1,13 +1,14 @@
 // The agent of this host: its socket, and what it says of itself.
 
-import type { CheckItem, HealthAnswer } from "../api.ts";
+import type { CheckItem, HealthAnswer } from "../api/agent_health.ts";
 import { type CheckContext, findingsOf, isAlive } from "./findings.ts";
 
 const { ok, warning, failed, fault } = findingsOf("agent");
 
 /** Checks the agent. */
 export async function checkAgent(context: CheckContext): Promise<CheckItem[]> {
-  const { machine, socket, health } = context;
+  const { machine, socket } = context;
+  const health = await context.health;
   const owner = await ownerItem(context);
   if (owner) return [owner];
   if (isAlive(health)) return healthItems(context, health);
@@ -36,7 +37,7 @@ async function ownerItem({ machine, socket }: CheckContext): Promise<CheckItem |
 
 function healthItems({ version }: CheckContext, health: HealthAnswer): CheckItem[] {
   const { storeAway, held, unreadable, ovsdb, openflow, policies, kube } = health;
-  const { reach, reachWarnings = [] } = health;
+  const { reach, reachWarnings = [], withoutEndpoint = 0 } = health;
   return [
     ok("agent", `agent ${health.version} of host ${health.host} answers, pid ${health.pid}`),
     ...health.version === version ? [] : [warning(
@@ -58,6 +59,13 @@ function healthItems({ version }: CheckContext, health: HealthAnswer): CheckItem
       "unreadable",
       `${unreadable.length} records of the store are not readable: ${unreadable[0]}`,
       "use the version that wrote them, or apply the intent again",
+    )],
+    ...withoutEndpoint === 0 ? [] : [warning(
+      "without-endpoint",
+      `${withoutEndpoint} running ${withoutEndpoint === 1 ? "pod has" : "pods have"} lost ${
+        withoutEndpoint === 1 ? "its endpoint, and has" : "their endpoints, and have"
+      } no network`,
+      "list them: k8contivnet get attachments -l state=unmatched; apply an intent with endpoints or a network for them",
     )],
     ovsdb === "up" && openflow === "up"
       ? ok("agent-ovs", "agent is connected to Open vSwitch")

@@ -1,17 +1,18 @@
 // Who calls this program: a kubelet's plugin folder, and the folders of container runtimes.
 
 import { oneLine } from "../../util/errors.ts";
-import type { CheckItem } from "../api.ts";
+import type { CheckItem } from "../api/agent_health.ts";
+import { CNI_CONFIGS, CNI_PLUGIN, type CniConfig, cniConfigs, EXEC_PLUGINS } from "./cni_folder.ts";
 import { type CheckContext, findingsOf } from "./findings.ts";
 import type { Machine } from "./machine.ts";
 
-const { ok, warning, failed, fault } = findingsOf("callers");
+const { ok, failed, warning, fault } = findingsOf("callers");
 
-const EXEC_FOLDER = "/usr/libexec/kubernetes/kubelet-plugins/net/exec/k8contivnet";
-const CNI_CONFIGS = "/etc/cni/net.d";
-const CNI_PLUGIN = "/opt/cni/bin/k8contivnet";
-// The launcher alone has more; what is shorter was not copied completely.
-const LEAST_BYTES = 1_000_000;
+const EXEC_FOLDER = `${EXEC_PLUGINS}/k8contivnet`;
+// The launcher at the head of the file says where the program begins, and its checksum.
+const LAUNCHER_BYTES = 65_536;
+const OFFSET = /k8c_sum=\$\(tail -c \+(\d+) "\$0" \| sha256sum\)/;
+const SUM = /\[ "\$\{k8c_sum%% \*\}" = ([0-9a-f]{64}) \]/;
 
 /** Checks the callers' folders. */
 export async function checkCni({ machine }: CheckContext): Promise<CheckItem[]> {
@@ -39,9 +40,15 @@ async function execItems(machine: Machine): Promise<CheckItem[]> {
 async function pluginItem(machine: Machine, id: string, path: string): Promise<CheckItem> {
   const facts = await machine.stat(path);
   const fix = "install it again: ./install.sh install";
-  if (!facts) return failed(id, `${path} does not exist`, fix);
-  if (facts.kind !== "file" || facts.size < LEAST_BYTES) {
-    return failed(id, `${path} is incomplete: ${facts.size} bytes`, fix);
+  if (!facts) {
+    const target = await machine.linkTarget(path);
+    const why = target === undefined
+      ? "does not exist"
+      : `leads to ${target}, which does not exist`;
+    return failed(id, `${path} ${why}`, fix);
+  }
+  if (facts.kind !== "file" || !await isWhole(machine, path)) {
+    return failed(id, `${path} is incomplete or damaged: ${facts.size} bytes`, fix);
   }
   if ((facts.mode & 0o111) === 0) {
     return failed(id, `${path} is not executable`, `chmod 0755 ${path}`);
@@ -55,21 +62,20 @@ async function pluginItem(machine: Machine, id: string, path: string): Promise<C
   return ok(id, `${path} is installed`);
 }
 
-/** One configuration of the folder. */
-interface Config {
-  readonly name: string;
-  readonly isOurs: boolean;
-  /** Why a runtime cannot read it. */
-  readonly broken?: string;
+/** A file that was copied in part runs from its cache until that is emptied; so its checksum is compared. */
+async function isWhole(machine: Machine, path: string): Promise<boolean> {
+  const launcher = await machine.head(path, LAUNCHER_BYTES);
+  const [, offset] = OFFSET.exec(launcher) ?? [];
+  const [, sum] = SUM.exec(launcher) ?? [];
+  if (offset === undefined || sum === undefined) return false;
+  return await machine.checksum(path, Number(offset) - 1) === sum;
 }
 
 async function cniItems(machine: Machine): Promise<CheckItem[]> {
   try {
-    const names = (await machine.list(CNI_CONFIGS))
-      .filter((name) => /\.(conf|conflist|json)$/.test(name));
-    const configs = await Promise.all(names.map((name) => configOf(machine, name)));
+    const configs = await cniConfigs(machine);
     const ours = configs.filter(({ isOurs }) => isOurs);
-    const plugin = await machine.stat(CNI_PLUGIN);
+    const plugin = await machine.stat(CNI_PLUGIN) ?? await machine.linkTarget(CNI_PLUGIN);
     const broken = configs.filter((one) => one.broken !== undefined).map(({ name, broken }) =>
       failed(
         "cni-config",
@@ -90,7 +96,7 @@ async function cniItems(machine: Machine): Promise<CheckItem[]> {
 }
 
 /** Runtimes use the first file of the folder. */
-function orderItems(configs: readonly Config[], ours: readonly Config[]): CheckItem[] {
+function orderItems(configs: readonly CniConfig[], ours: readonly CniConfig[]): CheckItem[] {
   const [first] = configs;
   const [own, ...others] = ours;
   if (!own || !first) return [];
@@ -112,21 +118,4 @@ function orderItems(configs: readonly Config[], ours: readonly Config[]): CheckI
     )];
   }
   return [ok("cni-order", `${CNI_CONFIGS}/${own.name} comes first`)];
-}
-
-async function configOf(machine: Machine, name: string): Promise<Config> {
-  try {
-    const text = await machine.readText(`${CNI_CONFIGS}/${name}`);
-    if (text.trim() === "") {
-      return { name, isOurs: /k8contivnet/.test(name), broken: "it is empty" };
-    }
-    const { type, plugins = [] } = JSON.parse(text) as {
-      readonly type?: string;
-      readonly plugins?: readonly { readonly type?: string }[];
-    };
-    return { name, isOurs: [type, ...plugins.map((one) => one.type)].includes("k8contivnet") };
-  } catch (error) {
-    const broken = oneLine(error instanceof Error ? error.message : String(error), 60);
-    return { name, isOurs: /k8contivnet/.test(name), broken };
-  }
 }

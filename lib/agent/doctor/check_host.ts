@@ -1,6 +1,6 @@
 // The host: permissions, commands, disk, clock.
 
-import type { CheckItem } from "../api.ts";
+import type { CheckItem } from "../api/agent_health.ts";
 import { type CheckContext, findingsOf } from "./findings.ts";
 
 const { ok, warning, failed, fault } = findingsOf("host");
@@ -97,7 +97,7 @@ async function diskItem({ machine, settings: { stateDir } }: CheckContext): Prom
 function clockItem({ machine }: CheckContext): CheckItem {
   const now = machine.nowMs();
   const text = new Date(now).toISOString();
-  if (now >= OLDEST_CLOCK) return ok("clock", text);
+  if (now >= OLDEST_CLOCK) return ok("clock", `clock: ${text}`);
   return failed(
     "clock",
     `clock is wrong: ${text}`,

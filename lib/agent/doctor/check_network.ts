@@ -2,9 +2,8 @@
 // addresses, Docker.
 
 import type { HostRecord, PresenceRecord } from "../../intent/records.ts";
-import { whyUnreadable } from "../../intent/readable.ts";
-import type { Entry } from "../../store/store.ts";
-import type { CheckItem } from "../api.ts";
+import type { CheckItem } from "../api/agent_health.ts";
+import { deviceTo, fabricRecordsOf, isOfHost, type Link, linksOf } from "./fabric_records.ts";
 import { type CheckContext, findingsOf, socketPath } from "./findings.ts";
 import type { Machine } from "./machine.ts";
 
@@ -38,24 +37,15 @@ async function runtimeItems({ machine, settings: { docker } }: CheckContext): Pr
   }
 }
 
-/** A link as `ip -j addr` prints it. */
-interface Link {
-  readonly ifname: string;
-  readonly mtu: number;
-  readonly operstate?: string;
-  readonly flags?: readonly string[];
-  readonly "addr_info"?: readonly { readonly local?: string }[];
-}
-
 async function fabricItems(context: CheckContext): Promise<CheckItem[]> {
   const { machine, settings } = context;
   let links: readonly Link[];
   try {
-    links = JSON.parse(await machine.run("ip", "-j", "addr")) as Link[];
+    links = await linksOf(machine);
   } catch (error) {
     return [fault("links", error, "install iproute2")];
   }
-  const { hosts, agents } = await recordsOf(context);
+  const { hosts, agents } = await fabricRecordsOf(context);
   const own = hosts.find(({ name }) => name === settings.host);
   const uplink = settings.uplink ?? own?.intf;
   const vtep = settings.vtepIp ?? own?.vtepIp;
@@ -65,29 +55,6 @@ async function fabricItems(context: CheckContext): Promise<CheckItem[]> {
       ? []
       : await vtepItems(machine, { links, vtep, hosts, agents, host: settings.host }),
   ];
-}
-
-/** Returns the hosts of the intent and their heartbeats; none if the store does not answer, which another check says. */
-async function recordsOf({ machine, settings: { store: url, storeOptions = {} } }: CheckContext) {
-  try {
-    const store = await machine.openStore(url, storeOptions);
-    try {
-      const read = async <T>(prefix: string) => valuesOf<T>((await store.list(prefix)).entries);
-      return {
-        hosts: await read<HostRecord>("hosts/"),
-        agents: await read<PresenceRecord>("agents/"),
-      };
-    } finally {
-      await store.close();
-    }
-  } catch {
-    return { hosts: [], agents: [] };
-  }
-}
-
-function valuesOf<T>(entries: readonly Entry[]): T[] {
-  return entries.filter(({ key, value }) => whyUnreadable(key, value) === undefined)
-    .map(({ value }) => value as unknown as T);
 }
 
 function uplinkItem(links: readonly Link[], name: string): CheckItem {
@@ -124,9 +91,19 @@ async function vtepItems(
   const peers = hosts.filter(({ name, vtepIp }) =>
     name !== host && vtepIp !== undefined && agents.some((one) => one.host === name && !one.lost)
   ).slice(0, MOST_PEERS);
-  const items = await Promise.all(peers.map(({ name, vtepIp = "" }) => {
-    const mtu = Math.min(link.mtu, mtuOf(host) ?? link.mtu, mtuOf(name) ?? link.mtu);
-    return peerItem(machine, { name, from: vtep, to: vtepIp, mtu });
+  const twins = hosts.filter(({ name, vtepIp }) => name !== host && vtepIp === vtep);
+  if (twins.length > 0) {
+    const names = twins.map(({ name }) => name).join(", ");
+    const message = `tunnel address ${vtep} is that of ${names}, too`;
+    return [failed("vtep", message, "each host needs its own: correct VtepIp, or --vtep-ip")];
+  }
+  const items = await Promise.all(peers.map(async ({ name, vtepIp = "" }) => {
+    // An address on a loopback says nothing about what the way out carries.
+    const device = isOfHost(link, vtep) ? await deviceTo(machine, vtepIp) : undefined;
+    const out = links.find(({ ifname }) => ifname === device) ?? link;
+    const least = Math.min(link.mtu, out.mtu);
+    const mtu = Math.min(least, mtuOf(host) ?? least, mtuOf(name) ?? least);
+    return await peerItem(machine, { name, from: vtep, to: vtepIp, mtu });
   }));
   return [ok("vtep", `tunnel address ${vtep} is on ${link.ifname}, MTU ${link.mtu}`), ...items];
 }

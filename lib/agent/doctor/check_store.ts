@@ -4,39 +4,47 @@ import { X509Certificate } from "node:crypto";
 import { auditClaims } from "../../intent/audit.ts";
 import type { AttachmentRecord, Document, PresenceRecord } from "../../intent/records.ts";
 import { whyUnreadable } from "../../intent/readable.ts";
-import type { Entry } from "../../store/store.ts";
+import type { Entry, Store } from "../../store/store.ts";
 import { faultFrom } from "../../util/errors.ts";
-import type { CheckItem } from "../api.ts";
+import type { CheckItem } from "../api/agent_health.ts";
+import { judgeCertificate } from "./certificates.ts";
 import { type CheckContext, findingsOf } from "./findings.ts";
+import { recordBudget } from "./record_budget.ts";
 
-const { ok, warning, failed, fault } = findingsOf("store");
+const findings = findingsOf("store");
+const { ok, warning, failed, fault } = findings;
 
 const SLOW_MS = 500;
-const DAY_MS = 86_400_000;
-const CERTIFICATE_DAYS = 14;
 // etcd's heartbeats take a moment to arrive.
 const SKEW_MS = 5_000;
 const SILENT_BEATS = 3;
-// A store of this size is read in a tenth of a second; of a larger one only the heartbeats are.
-const MOST_DOCUMENTS = 20_000;
+// Most hosts that a message names.
+const SHOWN = 5;
 
 /** Checks the store. */
 export async function checkStore(context: CheckContext): Promise<CheckItem[]> {
   const { machine, settings: { store: url, storeOptions = {} } } = context;
   const certificates = await certificateItems(context);
-  const startedMs = performance.now();
   try {
     const store = await machine.openStore(url, storeOptions);
     try {
-      const { entries } = await store.list("agents/");
-      const tookMs = Math.round(performance.now() - startedMs);
+      const startedMs = performance.now();
+      const [{ entries, tookMs }, hosts, all] = await Promise.all([
+        store.list("agents/").then(({ entries }) => ({
+          entries,
+          tookMs: Math.round(performance.now() - startedMs),
+        })),
+        // A file is the store of one host.
+        url.startsWith("sqlite:") ? [] : store.list("hosts/").then(({ entries }) => entries),
+        fewRecords(store),
+      ]);
       const reached = tookMs < SLOW_MS ? ok("store", `${url} answers in ${tookMs} ms`) : warning(
         "store",
         `${url} takes ${tookMs} ms to answer`,
         "see its disk and the network to it",
       );
-      const all = (await store.list("")).entries;
-      return [...certificates, reached, ...hostItems(context, entries), ...recordItems(all)];
+      const records = recordItems(all);
+      return [...certificates, reached, ...hostItems(context, entries, hosts), ...records];
     } finally {
       await store.close();
     }
@@ -74,51 +82,99 @@ async function certificateItems({ machine, settings }: CheckContext): Promise<Ch
 
 function certificateItem(id: string, file: string, text: string, nowMs: number): CheckItem {
   const { validFrom, validTo } = new X509Certificate(text);
-  const [from, to] = [Date.parse(validFrom), Date.parse(validTo)];
+  const dates = {
+    ...{ what: `certificate ${file}`, from: new Date(validFrom), to: new Date(validTo) },
+  };
   const fix = "replace it: the agent reads it when it starts";
-  const day = new Date(to).toISOString().slice(0, 10);
-  if (nowMs > to) return failed(id, `certificate ${file} expired on ${day}`, fix);
-  if (nowMs < from) {
-    const start = new Date(from).toISOString().slice(0, 10);
-    return failed(
-      id,
-      `certificate ${file} is not valid before ${start}`,
-      "see whether the clock is right",
-    );
-  }
-  const days = Math.floor((to - nowMs) / DAY_MS);
-  if (days < CERTIFICATE_DAYS) {
-    return warning(id, `certificate ${file} expires in ${days} days`, fix);
-  }
-  return ok(id, `certificate ${file} is valid until ${day}`);
+  return judgeCertificate(findings, id, dates, { nowMs, fix });
 }
 
-/** Heartbeats of all hosts: a silent one, or one whose clock differs, shows in what it wrote last. */
-function hostItems({ machine }: CheckContext, entries: readonly Entry[]): CheckItem[] {
+/**
+ * Heartbeats of all hosts: a silent one, or one whose clock differs, shows in what it wrote last. If all others seem to
+ * be ahead, or this host has written in its own future, its own clock is behind.
+ */
+function hostItems(
+  { machine, settings }: CheckContext,
+  entries: readonly Entry[],
+  ofIntent: readonly Entry[],
+): CheckItem[] {
   const now = machine.nowMs();
   const hosts = entries.filter(({ key, value }) => whyUnreadable(key, value) === undefined)
-    .map(({ value }) => value as unknown as PresenceRecord);
-  if (hosts.length === 0) return [];
-  const items = hosts.flatMap(({ host, at, everyMs = 10_000, lost }): CheckItem[] => {
-    if (at === undefined || lost) return [];
-    const ageMs = now - Date.parse(at);
-    if (ageMs < -SKEW_MS) {
-      const message = `clock of host ${host} is ${Math.round(-ageMs / 1000)} s ahead of this one`;
-      return [warning("clock-skew", message, "let all hosts follow one time server")];
-    }
-    if (ageMs <= everyMs * SILENT_BEATS + SKEW_MS) return [];
-    const fix =
-      `start its agent and compare clocks; if it never comes back: k8contivnet gc --host ${host}`;
-    return [warning("silent-host", `host ${host} wrote its last heartbeat at ${at}`, fix)];
-  });
+    .map(({ value }) => value as unknown as PresenceRecord)
+    .flatMap(({ host, at, everyMs = 10_000, lost }) =>
+      at === undefined || lost ? [] : [{ host, at, everyMs, ageMs: now - Date.parse(at) }]
+    );
+  const items = withoutAgent(ofIntent, hosts);
+  if (hosts.length === 0) return items;
+  const ahead = hosts.filter(({ ageMs }) => ageMs < -SKEW_MS);
+  const others = hosts.filter(({ host }) => host !== settings.host);
+  const isOwn = ahead.some(({ host }) => host === settings.host) ||
+    (others.length > 1 && others.every((one) => ahead.includes(one)));
+  items.push(
+    ...isOwn ? [behindItem(ahead)] : ahead.map(({ host, ageMs }) =>
+      warning(
+        "clock-skew",
+        `clock of host ${host} is ${seconds(ageMs)} s ahead of this one`,
+        "let all hosts follow one time server",
+      )
+    ),
+  );
+  const silent = hosts.filter(({ ageMs, everyMs }) => ageMs > everyMs * SILENT_BEATS + SKEW_MS);
+  items.push(...silent.map(({ host, at, ageMs }) =>
+    warning(
+      "silent-host",
+      `host ${host} wrote its last heartbeat at ${at}, ${seconds(ageMs)} s ago by this clock`,
+      `start its agent and compare clocks; if it never comes back: k8contivnet gc --host ${host}`,
+    )
+  ));
   return items.length > 0
     ? items
     : [ok("hosts", `${hosts.length} hosts, all with fresh heartbeats`)];
 }
 
-function recordItems(entries: readonly Entry[]): CheckItem[] {
-  if (entries.length > MOST_DOCUMENTS) {
-    return [ok("records", `${entries.length} records: compare them by k8contivnet ipam check`)];
+/** Hosts of the intent that have no agent with this store, or that gc --host has removed. */
+function withoutAgent(
+  ofIntent: readonly Entry[],
+  hosts: readonly { readonly host: string }[],
+): CheckItem[] {
+  const missing = ofIntent.map(({ key }) => key.slice("hosts/".length))
+    .filter((name) => !hosts.some(({ host }) => host === name)).sort();
+  const [first] = missing;
+  if (first === undefined) return [];
+  const more = missing.length > SHOWN ? ` and ${missing.length - SHOWN} more` : "";
+  const names = missing.slice(0, SHOWN).join(", ") + more;
+  const message = `${
+    missing.length === 1 ? "host" : "hosts"
+  } of the intent without an agent: ${names}`;
+  const fix =
+    `start an agent with --host-label ${first}, or delete the host: k8contivnet delete -h`;
+  return [warning("host-without-agent", message, fix)];
+}
+
+function behindItem(
+  ahead: readonly { readonly host: string; readonly ageMs: number }[],
+): CheckItem {
+  const by = Math.max(...ahead.map(({ ageMs }) => seconds(ageMs)));
+  const hosts = ahead.map(({ host }) => host).join(", ");
+  const message = `this host's clock is ${by} s behind: heartbeats of ${hosts} are from its future`;
+  return failed("clock-skew", message, "let this host follow the time server of the others");
+}
+
+function seconds(ageMs: number): number {
+  return Math.round(Math.abs(ageMs) / 1000);
+}
+
+/** Returns all records, or how many they are if they are too many. */
+async function fewRecords(
+  store: Pick<Store, "count" | "list">,
+): Promise<readonly Entry[] | number> {
+  const { count, isFew } = await recordBudget(store, "");
+  return isFew ? (await store.list("")).entries : count;
+}
+
+function recordItems(entries: readonly Entry[] | number): CheckItem[] {
+  if (typeof entries === "number") {
+    return [ok("records", `${entries} records: compare them by k8contivnet ipam check`)];
   }
   const documents = new Map<string, Document>(entries.map((one) => [one.key, one]));
   const differences = auditClaims(documents);

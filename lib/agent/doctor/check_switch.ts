@@ -2,7 +2,7 @@
 
 import { TUNNEL_BRIDGE } from "../../ovs/bridge/port_names.ts";
 import { membersOf, OWNER_KEY, recordFromMap } from "../../ovs/ovsdb/port_rows.ts";
-import type { CheckItem } from "../api.ts";
+import type { CheckItem } from "../api/agent_health.ts";
 import { type CheckContext, findingsOf, socketPath } from "./findings.ts";
 import type { Row } from "./machine.ts";
 
@@ -24,9 +24,6 @@ const SELECTS = [
   { table: "Interface", columns: ["name", "error", "external_ids"] },
 ] as const;
 
-/** From this part of its connections on, Open vSwitch will soon drop what is new. */
-const NEARLY_FULL = 0.9;
-
 /** Checks Open vSwitch. */
 export async function checkSwitch(context: CheckContext): Promise<CheckItem[]> {
   const { machine, settings: { ovsdb } } = context;
@@ -45,12 +42,11 @@ export async function checkSwitch(context: CheckContext): Promise<CheckItem[]> {
     return [failed("ovsdb", `${ovsdb} has no Open_vSwitch row`, "start openvswitch-switch")];
   }
   return [
-    ok("ovsdb", `database at ${socket}`),
+    await ownerItem(context, socket),
     versionItem(String(membersOf(root.ovs_version)[0] ?? await toolsVersion(context))),
     ...await vswitchdItems(context, root, bridges),
     ...bridgeItems(context, bridges),
     linkItem(links),
-    ...await trackedItems(context),
   ];
 }
 
@@ -70,6 +66,22 @@ async function socketItem(
   } catch (error) {
     return fault("ovsdb", error, "use sudo");
   }
+}
+
+/** Who owns the socket answers for Open vSwitch; some distributions run it as a user of its own. */
+async function ownerItem({ machine }: CheckContext, socket: string): Promise<CheckItem> {
+  const facts = await machine.stat(socket).catch(() => undefined);
+  if (!facts) return ok("ovsdb", `database at ${socket}`);
+  if (facts.mode & 0o002) {
+    return failed("ovsdb", `${socket} is open to all users`, `chmod o-w ${socket}`);
+  }
+  const isKnown = facts.uid === 0 || facts.uid === machine.uid ||
+    (await machine.readText("/etc/passwd").catch(() => "")).split("\n")
+      .some((line) => line.startsWith("openvswitch:") && line.split(":")[2] === String(facts.uid));
+  if (isKnown) return ok("ovsdb", `database at ${socket}`);
+  const message =
+    `${socket} belongs to user ${facts.uid}: somebody else may answer as Open vSwitch`;
+  return failed("ovsdb", message, "end that process, and restart openvswitch-switch");
 }
 
 /** Returns the version of the tools, where the database does not have that of the servers. */
@@ -125,26 +137,6 @@ async function vswitchdItems(
   }
 }
 
-/**
- * Policies, aliases and services need Open vSwitch's own table of connections on the userspace datapath, which drops
- * what is new while it is full. The kernel datapath uses the host's.
- */
-async function trackedItems({ machine, settings }: CheckContext): Promise<CheckItem[]> {
-  const ask = async (what: string) =>
-    Number(await machine.control(settings.ovsRundir, `dpctl/ct-get-${what}`));
-  let numbers: readonly number[];
-  try {
-    numbers = await Promise.all([ask("nconns"), ask("maxconns")]);
-  } catch {
-    return []; // the kernel datapath, or an ovs-vswitchd that another check reports
-  }
-  const [count = 0, most = 0] = numbers;
-  const words = `${count} of at most ${most} connections`;
-  if (most === 0 || count < NEARLY_FULL * most) return [ok("connections", words)];
-  const fix = `see which pod opens so many; ovs-appctl dpctl/ct-set-maxconns ${2 * most}`;
-  return [warning("connections", `Open vSwitch tracks ${words}`, fix)];
-}
-
 function bridgeItems(
   { settings: { bridge, host } }: CheckContext,
   bridges: readonly Row[],
@@ -160,6 +152,10 @@ function bridgeItems(
     const owner = one && recordFromMap(one.external_ids)[OWNER_KEY];
     return one && owner !== host ? [{ name, owner }] : [];
   });
+  const left = bridges.map(({ name }) => String(name)).filter((name, at) =>
+    name !== bridge && name !== TUNNEL_BRIDGE &&
+    recordFromMap(bridges[at]?.external_ids)[OWNER_KEY] === host
+  );
   const type = String(row.datapath_type || "system");
   const words = type === "netdev"
     ? "userspace datapath: slower than the kernel's"
@@ -175,6 +171,13 @@ function bridgeItems(
           `give the agent another --bridge, or remove this one: ovs-vsctl del-br ${name}`,
         )
       ),
+    ...left.map((name) =>
+      warning(
+        "left-bridge",
+        `bridge ${name} is left of an agent with another --bridge`,
+        `ovs-vsctl del-br ${name}, once no pod uses it`,
+      )
+    ),
   ];
 }
 

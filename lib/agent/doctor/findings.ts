@@ -1,7 +1,7 @@
 // How checks say what they find: one line each, with the way out where something is wrong.
 
 import { Fault, faultFrom } from "../../util/errors.ts";
-import type { AgentSettings, CheckItem, HealthAnswer } from "../api.ts";
+import type { AgentSettings, CheckItem, HealthAnswer } from "../api/agent_health.ts";
 import type { Machine } from "./machine.ts";
 
 /** What all checks work with. */
@@ -9,8 +9,8 @@ export interface CheckContext {
   readonly machine: Machine;
   readonly settings: AgentSettings;
   readonly socket: string;
-  /** The agent's answer, or why there is none. */
-  readonly health: HealthAnswer | Fault;
+  /** The agent's answer, or why there is none; a check that needs neither does not wait for it. */
+  readonly health: Promise<HealthAnswer | Fault>;
   /** Version of this file. */
   readonly version: string;
 }

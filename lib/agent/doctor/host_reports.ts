@@ -8,7 +8,7 @@ import { faultFrom, oneLine } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import { runToEnd } from "../../util/run.ts";
 import { VERSION } from "../../util/version.ts";
-import type { CheckItem, DoctorAnswer } from "../api.ts";
+import type { CheckItem, DoctorAnswer } from "../api/agent_health.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 
 const FIRST_MS = 20_000;

@@ -3,12 +3,18 @@
 import { statfs } from "node:fs/promises";
 import { type RowSelect, selectRows } from "../../ovs/ovsdb/select.ts";
 import { openControl } from "../../ovs/tools/appctl.ts";
+import type { Hindrance } from "../../net/host/host_stack.ts";
+import { findTunnelFilters } from "../../net/host/tunnel_filters.ts";
+import type { AccessReport } from "../../kube/examine_access.ts";
+import type { EtcdReport } from "../../store/etcd/examine_etcd.ts";
 import { type OpenOptions, openStore } from "../../store/open_store.ts";
 import type { Store } from "../../store/store.ts";
 import { withDeadline } from "../../util/async/deadline.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import { createUnixClient } from "../../util/http_clients.ts";
 import { run } from "../../util/run.ts";
+import type { KubeSettings } from "../api/agent_health.ts";
+import { type HostProbes, hostProbes } from "./host_probes.ts";
 
 /** What is known of a file. */
 export interface FileFacts {
@@ -22,7 +28,7 @@ export interface FileFacts {
 export type Row = Readonly<Record<string, unknown>>;
 
 /** This machine. */
-export interface Machine {
+export interface Machine extends HostProbes {
   readonly kernel: string;
   /** Undefined if it is not known. */
   readonly uid: number | undefined;
@@ -44,11 +50,16 @@ export interface Machine {
   /** Connects to a unix socket, asks for `path` and returns the answer's text. Faults: unavailable. */
   readonly ask: (socket: string, path: string) => Promise<string>;
   readonly openStore: (url: string, options: OpenOptions) => Promise<Store>;
+  /** Asks the members of an etcd. Faults: usage. */
+  readonly examineEtcd: (url: string, options: OpenOptions) => Promise<EtcdReport>;
+  /** Returns what drops UDP to a port that arrives by a link. Faults: as run(). */
+  readonly tunnelFilters: (device: string, port: number) => Promise<readonly Hindrance[]>;
+  /** Asks an API server. Faults: those of the kubeconfig. */
+  readonly examineAccess: (settings: KubeSettings) => Promise<AccessReport>;
 }
 
 /** Milliseconds; the whole doctor has 3 s. */
 export const CALL_MS = 1_500;
-
 /** Returns this machine. */
 export function thisMachine(): Machine {
   return {
@@ -67,7 +78,17 @@ export function thisMachine(): Machine {
     rows: (ovsdb, selects) => selectRows(ovsdb, selects, performance.now() + CALL_MS),
     control: askControl,
     ask: askSocket,
-    openStore: (url, options) => openStore(url, { limitMs: CALL_MS, ...options }),
+    openStore: (url, options) => openStore(url, { ...options, limitMs: CALL_MS }),
+    examineEtcd: async (url, options) => {
+      const { examineEtcd } = await import("../../store/etcd/examine_etcd.ts");
+      return await examineEtcd(url, { ...options, limitMs: CALL_MS });
+    },
+    examineAccess: async ({ kubeconfig, isInsecure }) => {
+      const { examineAccess } = await import("../../kube/examine_access.ts");
+      return await examineAccess(kubeconfig, { isInsecure, limitMs: CALL_MS });
+    },
+    tunnelFilters: findTunnelFilters,
+    ...hostProbes(CALL_MS),
   };
 }
 

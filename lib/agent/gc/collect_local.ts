@@ -5,7 +5,7 @@
 import type { AttachmentRecord } from "../../intent/records.ts";
 import { nameOf } from "../../intent/plan/stored.ts";
 import type { Notifier } from "../../util/async/notifier.ts";
-import type { GcAct, GcAnswer } from "../api.ts";
+import type { GcAct, GcAnswer } from "../api/repair_requests.ts";
 import { bareAddress } from "../pods/port_external_ids.ts";
 import {
   attachmentKey,

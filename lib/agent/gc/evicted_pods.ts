@@ -2,6 +2,7 @@
 // it came back after all. Their ports go, as no record has them; a pod that still runs is attached again
 // like one that started before its endpoint was written, if no other pod has the endpoint by now.
 
+import { LOST_ENDPOINT } from "../pods/unmatched_pods.ts";
 import type { PortRow } from "../../ovs/switch.ts";
 import type { Runtimes } from "../../runtimes/runtime.ts";
 import type { Log } from "../../util/log.ts";
@@ -16,7 +17,7 @@ export interface EvictedPodsDeps extends HostView {
   readonly log: Pick<Log, "warn">;
 }
 
-const WHY = "its endpoint was released while this host was away";
+const WHY = LOST_ENDPOINT.released;
 
 /** Remembers the running pods of ports that were removed, so that they are attached again. */
 export async function noteEvicted(deps: EvictedPodsDeps, rows: readonly PortRow[]): Promise<void> {

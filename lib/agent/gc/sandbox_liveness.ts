@@ -7,7 +7,7 @@ import type { ListedSandbox, Runtimes } from "../../runtimes/runtime.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import type { LogDedup } from "../../util/log_dedup.ts";
-import type { PodRequest } from "../api.ts";
+import type { PodRequest } from "../api/pod_requests.ts";
 import type { Sandboxes } from "../pods/sandboxes.ts";
 import { attachmentsIn, attachmentsOf, type HostView } from "../store/documents.ts";
 

@@ -9,7 +9,7 @@ import {
   NETWORK_STATUS,
   StringPool,
 } from "../../kube/objects.ts";
-import type { PodItem } from "../api.ts";
+import type { PodItem } from "../api/listed_items.ts";
 import { entriesIn, networkOfEntry } from "./network_status.ts";
 
 const PAGE = 500;

@@ -5,7 +5,7 @@ import { ClusterCache, type ClusterState } from "../../kube/cluster_cache.ts";
 import type { KubeChange } from "../../kube/informers.ts";
 import type { PodName } from "../../intent/dynamic.ts";
 import type { HostPod, KubeNamespace } from "../../kube/objects.ts";
-import type { KubeHealth } from "../api.ts";
+import type { KubeHealth } from "../api/agent_health.ts";
 import type { Runtimes } from "../../runtimes/runtime.ts";
 import type { Debounce } from "../../util/async/debounce.ts";
 import type { Notifier } from "../../util/async/notifier.ts";
@@ -58,7 +58,10 @@ export class ClusterSync {
 
   readonly #deps: ClusterSyncDeps;
 
-  constructor({ access, nodeName }: KubeOptions, deps: ClusterSyncDeps) {
+  constructor(
+    { access, nodeName }: Pick<KubeOptions, "access" | "nodeName">,
+    deps: ClusterSyncDeps,
+  ) {
     this.nodeName = nodeName;
     this.#deps = deps;
     this.cluster = new ClusterCache({

@@ -5,6 +5,9 @@ import { type AccessSource, accessSource } from "../../kube/access.ts";
 /** The cluster, and this host's node in it. */
 export interface KubeOptions {
   readonly access: AccessSource;
+  /** Path, or `in-cluster`. */
+  readonly kubeconfig: string;
+  readonly isInsecure: boolean;
   /** Name of this host's node. */
   readonly nodeName: string;
 }
@@ -17,5 +20,5 @@ export function kubeOptions(
     readonly nodeName: string;
   },
 ): KubeOptions {
-  return { access: accessSource(kubeconfig, { isInsecure }), nodeName };
+  return { access: accessSource(kubeconfig, { isInsecure }), kubeconfig, isInsecure, nodeName };
 }

@@ -4,7 +4,7 @@
 import type { AttachmentRecord, Documents } from "../../intent/records.ts";
 import { allAttachments, type HostView } from "../store/documents.ts";
 import type { HostPod } from "../../kube/objects.ts";
-import type { PodItem } from "../api.ts";
+import type { PodItem } from "../api/listed_items.ts";
 import { bareAddress } from "../pods/port_external_ids.ts";
 
 /** This host's node, as the API server has it. */

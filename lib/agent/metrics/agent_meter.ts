@@ -1,6 +1,6 @@
 // What happens in the agent, counted and measured for Prometheus.
 
-import type { CniAnswer, SetupOutcome } from "../api.ts";
+import type { CniAnswer, SetupOutcome } from "../api/pod_requests.ts";
 import type { Meter, Operation } from "../meter.ts";
 import { repairKindOf, REPAIRS } from "./repair_kinds.ts";
 import { Counter, type Family, Histogram, type LabelValues } from "./series.ts";

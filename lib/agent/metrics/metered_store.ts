@@ -78,11 +78,13 @@ export function meteredStore(
   return {
     get: (key) => timed("get", () => store.get(key)),
     list: (prefix, onPage) => timed("list", () => store.list(prefix, onPage)),
+    count: (prefixes) => timed("count", () => store.count(prefixes)),
     commit: async (checks, writes, options) => {
       const result = await timed("commit", () => store.commit(checks, writes, options));
       if (result.done) lag.committed(result.revision);
       return result;
     },
+    persist: () => timed("persist", () => store.persist()),
     watch: (prefix, revision, signal) =>
       observed(store.watch(prefix, revision, signal), revision, lag),
     watermark: () => timed("watermark", () => store.watermark()),

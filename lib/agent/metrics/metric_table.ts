@@ -79,7 +79,8 @@ export const METRICS = {
   },
   "k8contivnet_ipam_pool_size": {
     type: "gauge",
-    help: "Addresses of a network's pool that pods may have; the same on all hosts of a store.",
+    help:
+      "Addresses of a network's pool that pods may have, for each network that the agent knows: the same on all hosts.",
     labels: ["tenant", "network"],
   },
   "k8contivnet_ipam_allocations_in_use": {

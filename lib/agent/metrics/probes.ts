@@ -7,8 +7,8 @@ import type { PlainAnswer, PlainHandler, PlainRequest } from "./plain_http.ts";
 export interface ProbeDeps {
   /** Returns the text of a scrape. */
   readonly metrics: () => Promise<string>;
-  /** Why the agent does not answer requests yet; undefined if it does. */
-  readonly waitsFor: () => string | undefined;
+  /** Why the agent does not answer requests, such as `agent is stopping`; undefined if it does. */
+  readonly closed: () => string | undefined;
   /** What of the agent does not work, by part; empty if all does. Parts of `vital` are needed for new pods. */
   readonly problems: () => readonly Problem[];
   /** Returns the token that clients must send; undefined if none is needed. Faults: unavailable. */
@@ -48,9 +48,9 @@ export function answerProbes(deps: ProbeDeps): PlainHandler {
 }
 
 /** Ready while new pods can be set up. What else does not work is said, too. */
-function readiness({ waitsFor, problems }: ProbeDeps): PlainAnswer {
-  const starting = waitsFor();
-  if (starting !== undefined) return { status: 503, text: `[-] agent is starting: ${starting}\n` };
+function readiness({ closed, problems }: ProbeDeps): PlainAnswer {
+  const why = closed();
+  if (why !== undefined) return { status: 503, text: `[-] ${why}\n` };
   const found = problems();
   const lines = found.map(({ part, why, isVital }) => `[${isVital ? "-" : "!"}] ${part}: ${why}\n`);
   const isReady = !found.some(({ isVital }) => isVital);

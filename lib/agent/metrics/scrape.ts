@@ -115,7 +115,7 @@ export class Scraper {
 
   async #poolFamilies({ store }: StateSources): Promise<Family[]> {
     try {
-      const { sizes, used, held } = await this.#pools.count(store.documents, store.revision);
+      const { sizes, used, held } = await this.#pools.count(store);
       return [
         familyOf("k8contivnet_ipam_pool_size", boundedSamples(sizes)),
         familyOf("k8contivnet_ipam_allocations_in_use", boundedSamples(used)),

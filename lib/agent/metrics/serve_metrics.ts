@@ -5,7 +5,7 @@ import process from "node:process";
 import { systemWords } from "../../util/errors.ts";
 import { pause } from "../../util/async/pause.ts";
 import type { Log } from "../../util/log.ts";
-import type { HealthAnswer } from "../api.ts";
+import type { HealthAnswer } from "../api/agent_health.ts";
 import type { Store } from "../../store/store.ts";
 import type { RequestGate } from "../server/request_gate.ts";
 import { AgentMeter } from "./agent_meter.ts";
@@ -23,7 +23,7 @@ export interface MetricsDeps {
   readonly listen: ListenOptions;
   readonly version: string;
   readonly host: string;
-  readonly gate: Pick<RequestGate, "waitsFor">;
+  readonly gate: Pick<RequestGate, "closed">;
   readonly log: Log;
 }
 
@@ -49,7 +49,7 @@ export class Metrics implements AsyncDisposable {
     });
     const answer = answerProbes({
       metrics: () => this.#scraper.text(),
-      waitsFor: () => gate.waitsFor,
+      closed: () => gate.closed,
       problems: () => this.#health ? problemsOf(this.#health()) : [],
       token: async () => tokenFile === undefined ? undefined : await readToken(tokenFile),
     });

@@ -1,7 +1,7 @@
 // The state of the agent as metrics, from memory.
 
 import type { Switch } from "../../ovs/switch.ts";
-import type { HealthAnswer } from "../api.ts";
+import type { HealthAnswer } from "../api/agent_health.ts";
 import type { UnmatchedPods } from "../pods/unmatched_pods.ts";
 import type { PolicyEnforcer } from "../policy/policy_enforcer.ts";
 import { attachmentsOf } from "../store/documents.ts";
@@ -13,7 +13,7 @@ export interface StateSources {
   readonly host: string;
   readonly store: Pick<
     StoreCache,
-    "documents" | "revision" | "unreachable" | "trouble" | "pendingCount"
+    "documents" | "revision" | "knows" | "unreachable" | "trouble" | "pendingCount"
   >;
   readonly switch: Pick<Switch, "state">;
   readonly policies: Pick<PolicyEnforcer, "known" | "problem"> & {

@@ -38,15 +38,16 @@ export interface ApplyClaimDeps {
 
 /** A claim that was committed, or was made while the store was unreachable. */
 export interface CommittedClaim extends Claim {
+  /** Resolves when it survives a power failure. */
+  readonly persisted: Promise<void>;
   /** Name that its pending writes have; undefined where the store has them. */
   readonly pendingAs: string | undefined;
 }
 
 /**
  * Attaches what was claimed and records it as ready, while Open vSwitch adds the port; returns the attachments as
- * they are recorded: after a crash, a
- * reconciliation attaches what is recorded, ready or not. On a Fault nothing is left of the attachments that
- * were not ready before: neither claim nor record nor port.
+ * they are recorded. After a crash, a reconciliation attaches what is recorded, ready or not. On a Fault nothing is
+ * left of the attachments that were not ready before: neither claim nor record nor port.
  */
 export async function applyClaim(
   deps: ApplyClaimDeps,
@@ -88,6 +89,7 @@ export async function applyClaim(
     // Those that got another port than was planned.
     const moved = attachments.filter((one, at) => one !== claim.attachments[at]);
     await recordReady(store, moved, claim.pendingAs);
+    await claim.persisted;
   } catch (error) {
     await rollBack(deps, fresh, done);
     throw error;
@@ -185,6 +187,8 @@ async function recordReady(
     return {
       checks: present.map(({ key }) => checkOf(documents, key)),
       writes: readyWrites(fresh),
+      // After a power failure what was claimed is attached or released, ready or not.
+      isProvisional: true,
     };
   });
 }

@@ -12,7 +12,7 @@ import type { AliasesInFlight } from "./pod_alias.ts";
 
 /** What committing a claim works with. */
 export interface CommitClaimDeps extends HostView {
-  readonly store: Pick<StoreCache, "commit" | "documents" | "isShared" | "addPending">;
+  readonly store: Pick<StoreCache, "commit" | "persist" | "documents" | "isShared" | "addPending">;
   readonly planning: { readonly aliasesInFlight: AliasesInFlight };
   readonly log: Pick<Log, "warn">;
 }
@@ -40,15 +40,16 @@ async function commitGuarded(
   const { store, log } = deps;
   let claim: Claim | undefined;
   try {
-    await store.commit((documents) => {
+    const isCommitted = await store.commit((documents) => {
       claim = plan(documents);
       if (claim.writes.length === 0) return undefined;
-      // What is not ready yet is recorded as ready before anybody is answered.
-      const isProvisional = claim.attachments.some((one) => one.state !== "ready");
-      return { ...claim, isProvisional };
+      // It is persisted while the pod is attached.
+      return { ...claim, isProvisional: true };
     });
     if (!claim) throw new Fault("failed", "claim was not planned");
-    return { ...claim, pendingAs: undefined };
+    const persisted = isCommitted ? store.persist() : Promise.resolve();
+    persisted.catch(() => {}); // awaited before anybody is answered
+    return { ...claim, persisted, pendingAs: undefined };
   } catch (error) {
     if (!isUnreachable(error) || !store.isShared) throw error;
     const local = plan(store.documents);
@@ -57,7 +58,7 @@ async function commitGuarded(
       pod: podName,
     });
     store.addPending(podName, local.checks, local.writes);
-    return { ...local, pendingAs: podName };
+    return { ...local, persisted: Promise.resolve(), pendingAs: podName };
   }
 }
 

@@ -29,7 +29,6 @@ import { nameOf } from "../../intent/plan/stored.ts";
 import { poolOf } from "../../intent/field_rules.ts";
 import type { Check, Write } from "../../store/store.ts";
 import { Fault } from "../../util/errors.ts";
-import { fnv32 } from "../../util/fnv.ts";
 import {
   attachmentsIn,
   endpointsAt,
@@ -38,17 +37,19 @@ import {
   networksOf,
   tenantsOf,
 } from "../store/documents.ts";
+import { pick } from "../store/spread_hosts.ts";
 
 /** The new pod, and the circumstances that planDynamicEndpoint() needs. */
 export interface NewPod {
-  readonly host: string;
   readonly pod: KnownPod;
   /** Name of the pod's interface. */
   readonly interface: string;
   /** Reports whether another set-up of this host is taking the address claim of this key. */
   readonly isTaking: (claim: string) => boolean;
-  /** How many commits conflicted with other hosts: the next try skips more addresses. */
-  readonly tries: number;
+  /** How many free addresses are skipped: skipOf(). */
+  readonly skip: number;
+  /** Free addresses, where the store was asked for them. @default those without a claim in the documents */
+  readonly free?: readonly string[] | undefined;
   /** Address that the pod asks for. @default the one that is held for it, else the lowest free one */
   readonly address?: string | undefined;
   /** MAC that the runtime asks for. */
@@ -149,24 +150,26 @@ function takeAddress(
   network: NetworkRecord,
   newPod: NewPod,
 ): { readonly address: string; readonly displaced?: EndpointRecord } {
-  const { host, isTaking, tries } = newPod;
-  const { tenant, name, subnet } = network;
-  const pool = poolOf((key) => key, `${tenant}/${name}`, network, parseSubnet(subnet));
+  const { isTaking, skip } = newPod;
+  const { tenant, name } = network;
+  const pool = networkPool(network);
   if (newPod.address !== undefined) {
     return takeRequested(documents, { pool, network, address: newPod.address, newPod });
   }
-  const isUsed = (address: number) => {
-    const claim = keys.addressClaim(tenant, name, addressToText(address));
+  const isUsed = (address: string) => {
+    const claim = keys.addressClaim(tenant, name, address);
     return documents.has(claim) || isTaking(claim);
   };
-  const address = pick(freeAddresses(pool, isUsed), skipOf(host, tries));
-  if (address !== undefined) return { address: addressToText(address) };
+  const address = newPod.free
+    ? pickFound(newPod.free, isUsed, skip)
+    : pick(freeAddresses(pool, (one) => isUsed(addressToText(one))).map(addressToText), skip);
+  if (address !== undefined) return { address };
   const held = endpointsAt(documents, network)
     .filter((one) => one.dynamic?.heldSince !== undefined)
     .filter((one) => refusalOf(pool, parseAddress(one.address)) === undefined)
     .filter((one) => !isTaking(keys.addressClaim(tenant, name, one.address)))
     .sort((a, b) => (a.dynamic?.heldSince ?? 0) - (b.dynamic?.heldSince ?? 0));
-  const displaced = pick(held, skipOf(host, tries));
+  const displaced = pick(held, skip);
   if (displaced) return { address: displaced.address, displaced };
   throw poolIsFull(pool);
 }
@@ -203,22 +206,31 @@ function takeRequested(
   });
 }
 
-/** Returns element `skip` of `list`, modulo its length. */
-function pick<T>(list: Iterable<T>, skip: number): T | undefined {
-  const passed: T[] = [];
-  for (const one of list) {
-    if (passed.push(one) > skip) break;
-  }
-  return passed[skip % passed.length];
+/** Returns the address pool of a network. */
+export function networkPool(network: NetworkRecord): AddressPool {
+  const { tenant, name, subnet } = network;
+  return poolOf((key) => key, `${tenant}/${name}`, network, parseSubnet(subnet));
 }
 
-/**
- * Returns how many free addresses a host skips: none at first. After a conflict with another host it skips
- * more, each host another number and each time from a wider range, so that they do not race for one key.
- */
-export function skipOf(host: string, tries: number): number {
-  if (tries === 0) return 0;
-  return fnv32(`${host} ${tries}`) % (8 << Math.min(tries, 8));
+/** The Fault (conflict) where all addresses that were found free are taken by now. */
+export class FoundAddressesTaken extends Fault {
+  constructor(count: number) {
+    super("conflict", "no address was claimed", {
+      why: `others took all ${count} that were free a moment ago`,
+      fix: "set the pod up again",
+    });
+  }
+}
+
+/** Returns one of the addresses that were found and are still free; undefined if none was found. */
+function pickFound(
+  found: readonly string[],
+  isUsed: (address: string) => boolean,
+  skip: number,
+): string | undefined {
+  const free = found.filter((one) => !isUsed(one));
+  if (free.length === 0 && found.length > 0) throw new FoundAddressesTaken(found.length);
+  return pick(free, skip);
 }
 
 function endpointKeyOf({ tenant, network, container }: EndpointRecord): string {

@@ -3,10 +3,11 @@
 
 import { type Choice, chooseEndpoints, matchesSwapped, namedEndpoints } from "../../intent/bind.ts";
 import type { PodName } from "../../intent/dynamic.ts";
+import { shortId } from "../../intent/indexed_documents.ts";
 import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Runtimes, Sandbox } from "../../runtimes/runtime.ts";
 import type { Log } from "../../util/log.ts";
-import type { PodRequest } from "../api.ts";
+import type { PodRequest } from "../api/pod_requests.ts";
 import { attachmentsIn, endpointKeyOf, type HostView } from "../store/documents.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 import { currentChoices } from "./dynamic_endpoint.ts";
@@ -79,8 +80,14 @@ export async function chooseFresh(
   const known = choose(deps, query);
   if (known.choices.length > 0) return known;
   // If the store is unreachable, what is known decides.
-  await deps.store.catchUp().catch(() => {});
+  await deps.store.catchUp({ words: wordsOf(query.request, query.sandbox) }).catch(() => {});
   return choose(deps, query);
+}
+
+/** Returns the words by which endpoints may name a pod: also in the old guide's order of namespace and name. */
+export function wordsOf({ namespace, name }: PodRequest, { id, pod }: Sandbox): string[] {
+  const names = pod ? [pod.name] : [name, namespace];
+  return [...new Set([...names, shortId(id)])];
 }
 
 /** Kubelets pass namespace, then name; the old guide said the reverse. What the runtime knows decides. */

@@ -9,10 +9,12 @@ import {
   type Documents,
   type EndpointRecord,
   keys,
+  type TenantRecord,
 } from "../../intent/records.ts";
+import { readableAt } from "../../intent/readable.ts";
 import { idOf, isDistributed } from "../../intent/reach_settings.ts";
 import { faultFrom } from "../../util/errors.ts";
-import type { WhyAnswer, WhyPlace } from "../api.ts";
+import type { WhyAnswer, WhyPlace } from "../api/diagnosis_requests.ts";
 import { allAttachments, connectionOf, findEndpoint, findNetwork } from "../store/documents.ts";
 import { networkFor, planDynamicEndpoint } from "./dynamic_endpoint.ts";
 import { bareAddress } from "./port_external_ids.ts";
@@ -24,6 +26,8 @@ export interface ExplainContext {
   readonly metadataOf: () => Promise<KnownPod>;
   /** Label of this host; empty if only a store is used. */
   readonly host: string;
+  /** Whether labels are asked of a cluster. @default true */
+  readonly hasCluster?: boolean;
   /** Why the pod is on this host without a network; undefined if it is not. */
   readonly unmatchedReason?: string | undefined;
 }
@@ -32,7 +36,26 @@ export interface ExplainContext {
 export async function explainPod(context: ExplainContext, pod: PodName): Promise<WhyAnswer> {
   const answer = await whyPlaced(context, pod);
   const { notes, places } = answer;
-  return { ...answer, notes: [...notes, ...reachNotes(context.documents, places)] };
+  const { documents } = context;
+  return {
+    ...answer,
+    notes: [...notes, ...groupNotes(documents, places), ...reachNotes(documents, places)],
+  };
+}
+
+/** Returns the groups of the endpoints at `places`, with their policies. */
+function groupNotes(documents: Documents, places: readonly WhyPlace[]): string[] {
+  return places.flatMap(({ tenant, network, endpoint }) => {
+    const key = keys.endpoint(tenant, network, endpoint);
+    const group = readableAt<EndpointRecord>(documents, key)?.group;
+    if (group === undefined) return [];
+    const { groups = [] } = readableAt<TenantRecord>(documents, keys.tenant(tenant)) ?? {};
+    const policies = groups.find(({ Name }) => Name === group)?.Policies;
+    const names = Array.isArray(policies) && policies.length > 0
+      ? `policies ${policies.join(", ")}`
+      : "no policies";
+    return [`endpoint ${tenant}/${network}/${endpoint} is in group ${group}: ${names}`];
+  });
 }
 
 /** Returns how the hosts connect the networks of `places`, if they do. */
@@ -139,18 +162,19 @@ function placeOf({ tenant, network, container }: EndpointRecord): string {
 }
 
 async function whyChosen(
-  { documents, metadataOf: knownOf, host }: ExplainContext,
+  { documents, metadataOf: knownOf, hasCluster = true }: ExplainContext,
 ): Promise<Omit<WhyAnswer, "pod">> {
   const none = { places: [], notes: [] };
   try {
     const known = await knownOf();
-    const notes = known.labels.isComplete ? [] : ["its labels are not completely known here"];
+    const isUnsure = hasCluster && !known.labels.isComplete;
+    const notes = isUnsure ? ["its labels are not completely known here"] : [];
     const choice = networkFor(documents, known);
     if (!choice.network) {
       const reason = `no endpoint names it, and ${choice.why}`;
       return { ...none, state: "nowhere", reason, notes };
     }
-    const arriving = { host, pod: known, interface: "", isTaking: () => false, tries: 0 };
+    const arriving = { pod: known, interface: "", isTaking: () => false, skip: 0 };
     const { choice: { endpoint }, displaced } = planDynamicEndpoint(documents, choice, arriving);
     const place = { ...namedPlace(endpoint), host: "", rule: choice.rule };
     const addressNotes = notesOnAddress(documents, endpoint, displaced);

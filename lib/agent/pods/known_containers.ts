@@ -8,7 +8,7 @@
 // its time, unless it was torn down.
 
 import type { ListedSandbox } from "../../runtimes/runtime.ts";
-import type { PodRequest } from "../api.ts";
+import type { PodRequest } from "../api/pod_requests.ts";
 
 /** The exec face repeats a failing set-up for 60 s; the rest is for a machine under load. */
 export const KUBELETS_TURN_MS = 75_000;

@@ -6,14 +6,14 @@ import { chooseEndpoints } from "../../intent/bind.ts";
 import { type AvailableNetworks, chooseNetwork } from "../../intent/choice/choose.ts";
 import { dynamicEndpointName } from "../../intent/dynamic.ts";
 import type { KnownPod } from "../../intent/choice/requested_network.ts";
-import { documentsIn, groups } from "../../intent/indexed_documents.ts";
+import { documentsIn, groups, shortId } from "../../intent/indexed_documents.ts";
 import type { Documents, EndpointRecord, NetworkRecord } from "../../intent/records.ts";
 import type { Backoff } from "../../util/async/backoff.ts";
 import type { Clock } from "../../util/clock.ts";
-import { faultFrom } from "../../util/errors.ts";
+import { faultFrom, isUnreachable } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import type { LogDedup } from "../../util/log_dedup.ts";
-import type { PodRequest } from "../api.ts";
+import type { PodRequest } from "../api/pod_requests.ts";
 import { currentChoices, offerOf } from "./dynamic_endpoint.ts";
 import { type PodMetadata, withContainerLabels } from "./pod_metadata.ts";
 import type { Sandboxes } from "./sandboxes.ts";
@@ -21,9 +21,7 @@ import type { SetupResult } from "./setup.ts";
 import type { UnmatchedPod } from "./unmatched_pods.ts";
 import { attachmentsIn, attachmentsOf, endpointKeyOf, type HostView } from "../store/documents.ts";
 import { keys } from "../../intent/records.ts";
-
-// Docker's short ids; an endpoint's AttachUUID has as many or more.
-const ID_DIGITS = 12;
+import type { StoreCache } from "../store/store_cache.ts";
 
 /** What finding late pods works with. */
 export interface LatePodsDeps extends HostView {
@@ -35,6 +33,7 @@ export interface LatePodsDeps extends HostView {
 
 /** What attaching late pods works with. */
 export interface LateAttachDeps extends LatePodsDeps {
+  readonly store: Pick<StoreCache, "documents" | "keep">;
   readonly sandboxes: Sandboxes;
   readonly podMetadata: Pick<PodMetadata, "atHand">;
   readonly backoff: Backoff;
@@ -45,10 +44,33 @@ export interface LateAttachDeps extends LatePodsDeps {
 
 /** Attaches the pods of this host to endpoints that are theirs and free; returns how many failed. */
 export async function attachLatePods(deps: LateAttachDeps): Promise<number> {
+  await keepKnown(deps);
   const named = latePods(deps);
   const late = [...named, ...podsWithNetwork(deps, named)];
   const done = await Promise.all(late.map((pod) => attachLate(deps, pod)));
   return done.filter((isDone) => !isDone).length;
+}
+
+/**
+ * Keeps known what names pods that wait here, and the networks that may serve them. While the store is unreachable, what
+ * is known decides.
+ */
+async function keepKnown(deps: LateAttachDeps): Promise<void> {
+  const { host, store, podMetadata, sandboxes: { unmatched } } = deps;
+  const offer = offerOf(store.documents);
+  const networks = unmatched.list().flatMap(({ pod, labels }) => {
+    const atHand = podMetadata.atHand(pod);
+    return atHand ? networkOf(offer, withContainerLabels(atHand, labels)) ?? [] : [];
+  });
+  // What was chosen for a running pod does not move under it.
+  const words = candidatesHere(deps)
+    .filter(({ sandbox }) => currentChoices(store.documents, host, sandbox).length === 0)
+    .flatMap(({ name, sandbox }) => [name, shortId(sandbox)]);
+  try {
+    await store.keep({ words: [...new Set(words)], networks });
+  } catch (error) {
+    if (!isUnreachable(error)) throw error;
+  }
 }
 
 /** Returns the pods of this host that a free endpoint names. */
@@ -56,18 +78,24 @@ export function latePods(deps: LatePodsDeps): PodRequest[] {
   return podsHere(deps).filter((pod) => hasFreeEndpoint(deps, pod));
 }
 
+/** Returns the pods that are known here, without plain containers that no endpoint names. */
+function podsHere(deps: LatePodsDeps): PodRequest[] {
+  const { store, sandboxes: { containers } } = deps;
+  return namedAmong(
+    store.documents,
+    candidatesHere(deps),
+    ({ sandbox }) => containers.isPlain(sandbox),
+  );
+}
+
 /** Returns the pods that are known here: listed, with attachments, and without an endpoint so far. */
-function podsHere(
+function candidatesHere(
   { store, host, sandboxes: { unmatched, containers, tornDown }, clock }: LatePodsDeps,
 ): PodRequest[] {
   // A CNI runtime asks for each interface itself.
   const attached = attachmentsOf(store.documents, host).filter(({ cni }) => !cni)
     .map(({ pod, sandbox }): PodRequest => ({ ...pod, sandbox }));
-  const listed = namedAmong(
-    store.documents,
-    containers.pods(clock.now()),
-    (pod) => containers.isPlain(pod.sandbox),
-  );
+  const listed = containers.pods(clock.now());
   const all = [...listed, ...attached, ...unmatched.list().map(({ pod }) => pod)];
   return [...new Map(all.map((pod) => [pod.sandbox, pod])).values()]
     .filter(({ sandbox }) => !tornDown.has(sandbox));
@@ -85,10 +113,8 @@ function namedAmong(
   const isUsed = (group: string) => documentsIn(documents, group).length > 0;
   const isNamed = (word: string) =>
     isUsed(groups.podName(word)) || isUsed(groups.uuid(word)) ||
-    (word.length === ID_DIGITS && isUsed(groups.shortUuid(word)));
-  return pods.filter((pod) =>
-    !isMeant(pod) || isNamed(pod.name) || isNamed(pod.sandbox.slice(0, ID_DIGITS))
-  );
+    (word === shortId(word) && isUsed(groups.shortUuid(word)));
+  return pods.filter((pod) => !isMeant(pod) || isNamed(pod.name) || isNamed(shortId(pod.sandbox)));
 }
 
 function hasFreeEndpoint(deps: LatePodsDeps, pod: PodRequest): boolean {

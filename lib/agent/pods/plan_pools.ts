@@ -25,10 +25,12 @@ export interface PoolNetwork {
   readonly mtu: number;
   /** Pods that it has here. */
   readonly pods: number;
+  /** Set-ups in its largest burst lately. */
+  readonly burst: number;
 }
 
 /** A warm port that no pod has. */
-export interface FreePort extends Omit<PoolNetwork, "pods"> {
+export interface FreePort extends Omit<PoolNetwork, "pods" | "burst"> {
   readonly name: string;
 }
 
@@ -90,10 +92,16 @@ export function isLow(free: number, size: number): boolean {
   return free <= size / 2;
 }
 
-/** Returns how many spare ports a network gets: at least the usual number, twice its pods, but not more than its share. */
-export function sizeOf({ pods }: Pick<PoolNetwork, "pods">, networks: number): number {
+/**
+ * Returns how many spare ports a network gets: at least the usual number, twice its pods up to a limit, or as many as
+ * came together lately, but not more than its share.
+ */
+export function sizeOf(
+  { pods, burst }: Pick<PoolNetwork, "pods" | "burst">,
+  networks: number,
+): number {
   const share = Math.floor(ALL / networks);
-  return Math.max(LEAST, Math.min(MOST, Math.max(USUAL, 2 * pods), share));
+  return Math.max(LEAST, Math.min(Math.max(USUAL, Math.min(MOST, 2 * pods), burst), share));
 }
 
 // A new row has no OpenFlow number for a moment.
@@ -117,8 +125,8 @@ function freePort({ name }: PortRow, { tenant, network, tag, mtu }: PoolNetwork)
 
 /** Reports whether both are of one network, as it is now. */
 export function isSame(
-  one: Omit<PoolNetwork, "pods">,
-  other: Omit<PoolNetwork, "pods">,
+  one: Omit<PoolNetwork, "pods" | "burst">,
+  other: Omit<PoolNetwork, "pods" | "burst">,
 ): boolean {
   return one.tenant === other.tenant && one.network === other.network && one.tag === other.tag &&
     one.mtu === other.mtu;

@@ -67,8 +67,9 @@ export function createPlumbing(deps: PlumbingDeps): Plumbing {
       hasForeign: attachment.gateway !== undefined && await hasForeignLink(deps, attachment),
     });
   const ensurePodSide = async (attachment: AttachmentRecord, more: Partial<PairSpec> = {}) => {
-    const links = attachment.port === undefined ? deps.links : deps.warmPorts;
-    await links.ensurePodSide({ ...await pairOf(attachment), ...more });
+    const pair = { ...await pairOf(attachment), ...more };
+    if (attachment.port === undefined) return await deps.links.ensurePodSide(pair);
+    await deps.warmPorts.ensurePodSide(pair, { isReady: attachment.state === "ready" });
   };
   const plumbing: Plumbing = {
     get datapath() {

@@ -1,11 +1,10 @@
 // Deletes attachments from the store, together with what was made for them alone.
 
 import { type AttachmentRecord, checkOf, type Documents } from "../../intent/records.ts";
-import type { Check, Write } from "../../store/store.ts";
 import type { Clock } from "../../util/clock.ts";
 import { isUnreachable } from "../../util/errors.ts";
 import { attachmentKey } from "../store/documents.ts";
-import type { StoreCache } from "../store/store_cache.ts";
+import type { Change, StoreCache } from "../store/store_cache.ts";
 import { planRelease } from "./endpoint_release.ts";
 
 /** What a release works with. */
@@ -14,8 +13,8 @@ export interface ReleaseDeps {
   readonly clock: Pick<Clock, "wallMs">;
 }
 
-// Each may take its endpoint and claim with it: six operations, of the hundred that a commit may have.
-const BATCH = 15;
+// Each may take its endpoint, claim and index with it: seven operations, of the hundred that a commit may have.
+const BATCH = 14;
 
 /**
  * Deletes the documents of `attachments` as far as they are still theirs, and deletes or holds endpoints
@@ -47,7 +46,7 @@ function releaseOf(
   documents: Documents,
   attachments: readonly AttachmentRecord[],
   nowMs: number,
-): { readonly checks: readonly Check[]; readonly writes: readonly Write[] } | undefined {
+): ReturnType<Change> {
   const present = attachments.map(attachmentKey)
     .map((key) => ({ key, document: documents.get(key) }))
     .filter(({ document }) =>
@@ -57,6 +56,8 @@ function releaseOf(
   const released = present.map(({ document }) => document?.value as AttachmentRecord);
   const endpoints = planRelease(documents, released, nowMs);
   return {
+    // A power failure ends the sandboxes, too: a record that it brings back is collected, as those of pods that ran.
+    isProvisional: true,
     checks: [...present.map(({ key }) => checkOf(documents, key)), ...endpoints.checks],
     writes: [...present.map(({ key }) => ({ key, value: undefined })), ...endpoints.writes],
   };

@@ -9,7 +9,8 @@ import type { Runtimes, Sandbox } from "../../runtimes/runtime.ts";
 import type { Clock } from "../../util/clock.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
-import type { PodRequest, SetupOutcome } from "../api.ts";
+import type { PodRequest, SetupOutcome } from "../api/pod_requests.ts";
+import type { AddressFinder } from "../store/address_finder.ts";
 import type { HostView } from "../store/documents.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 import type { CommittedClaim } from "./apply_claim.ts";
@@ -22,7 +23,14 @@ import {
   type DynamicEndpointClaim,
   withDynamicEndpoint,
 } from "./dynamic_endpoint_claim.ts";
-import { choose, chooseFresh, type Query, refuseHeld, withDeadHolders } from "./endpoint_choice.ts";
+import {
+  choose,
+  chooseFresh,
+  type Query,
+  refuseHeld,
+  withDeadHolders,
+  wordsOf,
+} from "./endpoint_choice.ts";
 import type { Mtus } from "./mtus.ts";
 import type { Plumbing } from "./plumbing.ts";
 import type { AliasesInFlight } from "./pod_alias.ts";
@@ -34,7 +42,14 @@ import type { Reservation, WarmPool } from "./warm_pool.ts";
 export interface SetupDeps extends HostView {
   readonly store: Pick<
     StoreCache,
-    "commit" | "documents" | "isShared" | "addPending" | "catchUp"
+    | "commit"
+    | "persist"
+    | "documents"
+    | "isShared"
+    | "addPending"
+    | "catchUp"
+    | "need"
+    | "knows"
   >;
   readonly runtimes: Pick<Runtimes, "findSandbox" | "isAlive">;
   readonly plumbing: Pick<Plumbing, "foreignLinks">;
@@ -54,6 +69,7 @@ export interface ClaimPlanning {
   readonly mtus: Pick<Mtus, "follow" | "of">;
   /** Keys of the address claims that this host's set-ups are about to commit. */
   readonly addressesInFlight: Set<string>;
+  readonly addressFinder: Pick<AddressFinder, "find">;
   readonly aliasesInFlight: AliasesInFlight;
   /** Returns 11 random hex digits. */
   readonly newId: () => string;
@@ -90,7 +106,10 @@ async function setupOnce(
   if (!isLate) sandboxes.tornDown.delete(request.sandbox);
   const sandbox = await findSandbox(deps.runtimes, request.sandbox);
   if (sandbox.isHostNetwork) return { outcome: "host-network", attachments: [] };
-  const foreign = await deps.plumbing.foreignLinks({ ...sandbox, sandbox: sandbox.id });
+  const looking = deps.plumbing.foreignLinks({ ...sandbox, sandbox: sandbox.id });
+  looking.catch(() => {}); // awaited below
+  using _ = await deps.store.need({ words: wordsOf(request, sandbox) });
+  const foreign = await looking;
   const query = await withDeadHolders(deps, {
     ...{ request, sandbox, taken: foreign.map((link) => link.name), dead: new Set<string>() },
   });
@@ -176,10 +195,10 @@ async function findNetwork(
   { request, sandbox, taken }: Query,
   pod: PodName,
 ): Promise<DynamicEndpointClaim | NoChoice> {
-  const { host, store, podMetadata, planning: { addressesInFlight } } = deps;
+  const { host, store, podMetadata, planning: { addressesInFlight, addressFinder } } = deps;
   try {
     return await claimDynamicEndpoint(
-      { host, store, podMetadata, addressesInFlight },
+      { host, store, podMetadata, addressesInFlight, addressFinder },
       { pod, sandbox, interface: freeInterfaceName(new Set(taken)) },
     );
   } catch (error) {

@@ -91,7 +91,16 @@ function stepsOf(desired: Desired, { rowByName, ends, podEnds }: Seen): Step[] {
     const formerGateway = attachment.gateway === undefined ? row.externalIds.gateway : undefined;
     return [{ do: "update", ...desired, formerGateway }, ...retag];
   }
-  return [...podEnds.has(name) ? [{ do: "pod", ...desired } as const] : [], ...retag];
+  const isSuspect = podEnds.has(name) || isUnfinished(attachment);
+  return [...isSuspect ? [{ do: "pod", ...desired } as const] : [], ...retag];
+}
+
+/**
+ * Reports whether the pod's end may not be configured although the row is complete: that of a warm port is written
+ * meanwhile, and a crash may come between the two.
+ */
+function isUnfinished({ port, state }: AttachmentRecord): boolean {
+  return port !== undefined && state !== "ready";
 }
 
 /** external_ids that a running pod's link can follow: everything else makes it another port. */

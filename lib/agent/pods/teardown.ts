@@ -4,7 +4,7 @@ import { type AttachmentRecord, keys } from "../../intent/records.ts";
 import type { Notifier } from "../../util/async/notifier.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Log } from "../../util/log.ts";
-import type { PodRequest, StatusAnswer, TeardownAnswer } from "../api.ts";
+import type { PodRequest, StatusAnswer, TeardownAnswer } from "../api/pod_requests.ts";
 import { attachmentsIn, findEndpoint, type HostView } from "../store/documents.ts";
 import { logDetached } from "./attachment_log.ts";
 import type { Plumbing } from "./plumbing.ts";

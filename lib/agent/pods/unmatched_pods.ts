@@ -1,8 +1,14 @@
 // Pods that were set up without a network, kept for `get attachments` and a later attach.
 
-import type { PodRequest } from "../api.ts";
+import type { PodRequest } from "../api/pod_requests.ts";
 
 const LIMIT = 1_000;
+
+/** Reasons of pods that run without a network because their endpoint was taken from them. */
+export const LOST_ENDPOINT = {
+  deleted: "its endpoint is gone",
+  released: "its endpoint was released while this host was away",
+} as const;
 
 /** A pod without a network. */
 export interface UnmatchedPod {
@@ -25,6 +31,12 @@ export class UnmatchedPods {
 
   remove(sandbox: string): void {
     this.#podBySandbox.delete(sandbox);
+  }
+
+  /** Returns how many of them have lost their endpoint while they ran. */
+  countWithoutEndpoint(): number {
+    const reasons: readonly string[] = Object.values(LOST_ENDPOINT);
+    return this.list().filter(({ reason }) => reasons.includes(reason)).length;
   }
 
   list(): UnmatchedPod[] {

@@ -14,6 +14,8 @@ import { faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import { keys, type NetworkRecord } from "../../intent/records.ts";
 import { attachmentsOf, type HostView } from "../store/documents.ts";
+import { BurstSizes } from "./burst_sizes.ts";
+import { FreePorts } from "./free_ports.ts";
 import type { LocalTags } from "./local_tags.ts";
 import type { Mtus } from "./mtus.ts";
 import {
@@ -25,7 +27,6 @@ import {
 } from "./port_external_ids.ts";
 import {
   type FreePort,
-  isSame,
   planPools,
   type PoolNetwork,
   type PoolPlan,
@@ -75,10 +76,11 @@ export class WarmPool {
   /** Notified when a pool runs low. */
   readonly signal = new Notifier();
   readonly #deps: WarmPoolDeps;
-  readonly #free = new Map<string, FreePort>();
+  readonly #free = new FreePorts();
   /** Ports that a set-up or a filling is working on. */
   readonly #reserved = new Set<string>();
   readonly #lastUsed = new Map<string, number>();
+  readonly #bursts = new BurstSizes();
   readonly #turns = new KeyedQueue();
   /** Undefined until it is known. */
   #isSupported: boolean | undefined;
@@ -88,7 +90,7 @@ export class WarmPool {
     this.#deps = deps;
     deps.warmPorts.onFree = (port) => {
       if (deps.isEnabled && !this.#recordedNow().includes(port.name)) {
-        this.#free.set(port.name, port);
+        this.#free.add(port);
       }
       this.signal.notify();
     };
@@ -111,7 +113,7 @@ export class WarmPool {
       },
       [Symbol.dispose]: () => {
         for (const port of taken.values()) {
-          if (this.#reserved.delete(port.name)) this.#free.set(port.name, port);
+          if (this.#reserved.delete(port.name)) this.#free.add(port);
         }
       },
     };
@@ -131,8 +133,7 @@ export class WarmPool {
   async #follow(): Promise<PoolPlan["added"]> {
     const { seen, networks } = await this.#observe();
     const plan = planPools(networks, seen, (name) => this.#isBusy(name));
-    this.#free.clear();
-    for (const port of plan.free) this.#free.set(port.name, port);
+    this.#free.replaceAll(plan.free);
     await this.#remove(plan.retired);
     return plan.added;
   }
@@ -144,12 +145,14 @@ export class WarmPool {
 
   async #fill(): Promise<void> {
     const { warmLinks, log } = this.#deps;
+    const added = await this.#follow();
+    if (added.size === 0) return; // no holding namespace where none is needed
     this.#isSupported ??= await warmLinks?.isSupported() ?? false;
     if (!this.#isSupported) {
-      if (warmLinks) log.warn("no warm ports: this kernel has no macvlan");
+      if (warmLinks) log.info("ports are plain: this kernel has no macvlan");
       return;
     }
-    const ports = [...await this.#follow()].flatMap(([network, count]) =>
+    const ports = [...added].flatMap(([network, count]) =>
       Array.from({ length: count }, () => this.#newPort(network))
     );
     if (ports.length > 0) await this.#add(ports);
@@ -189,13 +192,13 @@ export class WarmPool {
   #take(network: NetworkRecord): FreePort | undefined {
     if (!this.#deps.isEnabled) return undefined;
     this.#lastTakenMs = this.#deps.clock.now();
-    this.#lastUsed.set(keys.network(network.tenant, network.name), this.#lastTakenMs);
+    const key = keys.network(network.tenant, network.name);
+    this.#lastUsed.set(key, this.#lastTakenMs);
+    this.#bursts.note(key, this.#lastTakenMs);
     this.signal.notify();
     const wanted = this.#poolNetwork(network, 0);
-    const port = wanted && [...this.#free.values()].find((one) => isSame(one, wanted));
-    if (!port) return undefined;
-    this.#free.delete(port.name);
-    this.#reserved.add(port.name);
+    const port = wanted && this.#free.take(wanted);
+    if (port) this.#reserved.add(port.name);
     return port;
   }
 
@@ -223,14 +226,15 @@ export class WarmPool {
     return attachmentsOf(store.documents, host).map(hostEndOf).filter(isWarmPort);
   }
 
-  /** Returns the networks of this host's pods, and those that had one lately. */
+  /**
+   * Returns the networks of this host's pods, and those that had one lately. Pods of CNI do not count, they get plain
+   * ports: a plugin behind this one may look for the pod's end of a pair.
+   */
   #networks(): PoolNetwork[] {
     const { host, store: { documents }, isEnabled, warmLinks, clock } = this.#deps;
     if (!isEnabled || !warmLinks) return [];
-    const byKey = Map.groupBy(
-      attachmentsOf(documents, host),
-      ({ tenant, network }) => keys.network(tenant, network),
-    );
+    const mine = attachmentsOf(documents, host).filter(({ cni }) => cni === undefined);
+    const byKey = Map.groupBy(mine, ({ tenant, network }) => keys.network(tenant, network));
     for (const key of byKey.keys()) this.#lastUsed.set(key, clock.now());
     return [...this.#lastUsed].flatMap(([key, usedMs]) => {
       const record = documents.get(key)?.value as NetworkRecord | undefined;
@@ -246,7 +250,9 @@ export class WarmPool {
     const { networks: { tags, mtus }, store: { documents } } = this.#deps;
     const tag = tags.tagOf(documents, record);
     if (tag === undefined) return undefined;
-    return { tenant: record.tenant, network: record.name, tag, mtu: mtus.of(record), pods };
+    const { tenant, name } = record;
+    const burst = this.#bursts.of(keys.network(tenant, name), this.#deps.clock.now());
+    return { tenant, network: name, tag, mtu: mtus.of(record), pods, burst };
   }
 
   #newPort({ tenant, network, tag, mtu }: PoolNetwork): FreePort {
@@ -264,7 +270,7 @@ export class WarmPool {
         await warmLinks!.createPairs(some.map(({ name }) => name), spec);
       }
       await ovs.addParkedPorts(ports.map(parkedPort));
-      for (const port of ports) this.#free.set(port.name, port);
+      for (const port of ports) this.#free.add(port);
       log.info("warm ports added", { ports: ports.length });
     } catch (error) {
       await links.removeLinks(names).catch(() => {});

@@ -59,14 +59,20 @@ export class WarmPorts {
     onLinked: () => void,
   ): Promise<void> {
     const [warmLinks, ovs] = [this.#links(pair), this.#deps.switch];
+    let assigning: Promise<void> | undefined;
+    // Flows only when the port is this pod's: a former one that still has it would have those of the new one.
+    const assign = () => {
+      assigning = ovs.assignPort(attachmentToPort(attachment, tag, reach)).catch(orNotParked);
+      assigning.catch(() => {}); // awaited below
+    };
     try {
-      await warmLinks.attachPod(pair);
-      // Flows only now: a former pod that still has the port would have those of the new one. So with the row: where
-      // it names a pod, nothing is missing on the pod's side.
-      const assigning = ovs.assignPort(attachmentToPort(attachment, tag, reach)).catch(orNotParked);
+      await warmLinks.attachPod(pair, assign);
+      if (!assigning) assign();
+      // The record says ready only now: until then planSteps() has the pod's side repaired, whatever the row says.
       onLinked();
       await assigning;
     } catch (error) {
+      await assigning?.catch(() => {}); // what it still does, the undo would not see
       await this.#undo(pair, { ...attachment, tag });
       const fault = faultFrom(error);
       if (!(fault instanceof InnerEndUnusable) && !(fault instanceof NotParked)) throw error;
@@ -90,9 +96,20 @@ export class WarmPorts {
     await withinUndoLimit(this.#deps, work());
   }
 
-  /** Repairs a pod's interface, and the links below it. Faults: as WarmLinks.ensurePodSide(). */
-  async ensurePodSide(pair: PairSpec): Promise<void> {
-    await this.#links(pair).ensurePodSide(pair);
+  /**
+   * Repairs a pod's interface, and the links below it. That of a set-up which a crash has interrupted may be missing:
+   * unless `isReady`, it is created. Faults: as WarmLinks.ensurePodSide(); as WarmLinks.attachPod(), after which a port
+   * whose inner end is unusable is parked or removed: the next reconciliation attaches the pod anew.
+   */
+  async ensurePodSide(pair: PairSpec, { isReady }: { readonly isReady: boolean }): Promise<void> {
+    const warmLinks = this.#links(pair);
+    if (isReady) return await warmLinks.ensurePodSide(pair);
+    try {
+      await warmLinks.attachPod(pair);
+    } catch (error) {
+      if (error instanceof InnerEndUnusable) await (await this.detach([pair.hostEnd])).linksGone;
+      throw error;
+    }
   }
 
   /** Takes ports from their pods, which have no network any more; the ports are free, or removed, with `linksGone`. */

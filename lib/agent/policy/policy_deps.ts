@@ -12,7 +12,7 @@ import type { PolicyVlans } from "./policy_vlans.ts";
 
 /** What the enforcer works with. */
 export interface PolicyDeps extends HostView {
-  readonly store: Pick<StoreCache, "documents" | "unreachable">;
+  readonly store: Pick<StoreCache, "documents" | "unreachable" | "settle" | "hasKubePolicies">;
   readonly tables: FlushingTables;
   /** Which access tags' frames the switch hands to the policy tables. */
   readonly vlans: PolicyVlans;

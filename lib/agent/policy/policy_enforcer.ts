@@ -55,6 +55,7 @@ export class PolicyEnforcer {
   /** Takes over what Kubernetes says now, and notifies. */
   setKube(kube: KubeInput): void {
     this.#kube = kube;
+    this.#deps.store.hasKubePolicies = this.kubePolicies.length > 0;
     this.signal.notify();
   }
 
@@ -144,7 +145,9 @@ export class PolicyEnforcer {
   }
 
   async #ensure(): Promise<void> {
-    const { vlans, tables, fabric } = this.#deps;
+    const { vlans, tables, fabric, store } = this.#deps;
+    // New policies may name pods that have not concerned this host.
+    await store.settle();
     // Without a policy, nothing is closed when the switch does not answer.
     if (this.#isIdle()) vlans.set([]);
     const isFresh = this.#installed.size === undefined;

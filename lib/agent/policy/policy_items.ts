@@ -2,6 +2,8 @@
 // has dropped here.
 
 import type { Documents, TenantRecord } from "../../intent/records.ts";
+import { ruleText } from "../../intent/rule_text.ts";
+import { kubeRuleTexts } from "../../policy/kube_rule_text.ts";
 import { tenantsOf } from "../store/documents.ts";
 import type { Compiler } from "./compiler.ts";
 import type { PolicyEnforcer } from "./policy_enforcer.ts";
@@ -12,6 +14,8 @@ export interface PolicyItem {
   readonly name: string;
   readonly source: "contiv" | "kubernetes";
   readonly rules: number;
+  /** What each rule says, after its Id or place. */
+  readonly ruleTexts: readonly string[];
   /** Groups that use it; of Kubernetes none. */
   readonly groups: readonly string[];
   /** Endpoints on this host that it applies to. */
@@ -29,6 +33,7 @@ export function contivItems(documents: Documents): PolicyItem[] {
       name: `${tenant}/${Name}`,
       source: "contiv" as const,
       rules: Array.isArray(Rules) ? Rules.length : 0,
+      ruleTexts: Array.isArray(Rules) ? Rules.map((rule) => `${rule.Id}: ${ruleText(rule)}`) : [],
       groups: groups.filter(({ Policies }) => Array.isArray(Policies) && Policies.includes(Name))
         .map((group) => String(group.Name)),
       guarded: 0,
@@ -55,10 +60,11 @@ export async function policyItems(
 }
 
 function kubernetesItems({ kubePolicies }: PolicyEnforcer): PolicyItem[] {
-  return kubePolicies.map(({ namespace, name, ingress = [], egress = [] }) => ({
-    name: `${namespace}/${name}`,
+  return kubePolicies.map((policy) => ({
+    name: `${policy.namespace}/${policy.name}`,
     source: "kubernetes",
-    rules: ingress.length + egress.length,
+    rules: (policy.ingress?.length ?? 0) + (policy.egress?.length ?? 0),
+    ruleTexts: kubeRuleTexts(policy),
     groups: [],
     guarded: 0,
     drops: 0,

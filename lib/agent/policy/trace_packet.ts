@@ -7,7 +7,7 @@ import type { Direction } from "../../policy/input.ts";
 import { PROTOCOLS } from "../../policy/rules.ts";
 import { type Packet, type Verdict, verdictOf } from "../../policy/verdict.ts";
 import { Fault, oneLine } from "../../util/errors.ts";
-import type { TraceAnswer, TraceRequest, TraceWord } from "../api.ts";
+import type { TraceAnswer, TraceRequest, TraceWord } from "../api/diagnosis_requests.ts";
 import { endpointsOf, findNetwork } from "../store/documents.ts";
 import { bareAddress, hostEndOf } from "../pods/port_external_ids.ts";
 import type { Switch } from "../../ovs/switch.ts";
@@ -17,10 +17,11 @@ import type { HostView } from "../store/documents.ts";
 import type { PolicyEnforcer } from "./policy_enforcer.ts";
 import { Compiler } from "./compiler.ts";
 import { attachmentByEndpoint } from "./policy_records.ts";
+import { ruleTextOf } from "./rule_texts.ts";
 
 /** What a trace works with. */
 export interface TraceDeps extends HostView {
-  readonly policies: Pick<PolicyEnforcer, "compiled" | "tables">;
+  readonly policies: Pick<PolicyEnforcer, "compiled" | "tables" | "kubePolicies">;
   readonly switch: Pick<Switch, "ports">;
   readonly fabric: Pick<FabricSync, "uplink">;
   readonly tags: Pick<LocalTags, "tagOf">;
@@ -50,7 +51,7 @@ export async function tracePacket(deps: TraceDeps, request: TraceRequest): Promi
   }
   const compiler = await deps.policies.compiled() ?? new Compiler();
   const packet = packetOf(request, from, to);
-  const model = wordOf(verdictOf(compiler.model, packet));
+  const model = wordOf(deps, verdictOf(compiler.model, packet));
   const directions = directionsHere(deps, from, to);
   if (directions.length === 0) throw elsewhere(from, to);
   const flow = await flowOf(deps, request, { from, to });
@@ -60,7 +61,18 @@ export async function tracePacket(deps: TraceDeps, request: TraceRequest): Promi
   const text = await deps.policies.tables.trace(flow);
   const seen = wordOfTrace(text, (number) => numbers.get(number)?.policy);
   const isAgreed = seen.isAllowed === expected.isAllowed;
-  return { ...names, model, switch: { ...seen, directions }, isAgreed };
+  return {
+    ...names,
+    ...{ model, isAgreed },
+    switch: { ...seen, directions, ...otherHostOf(directions, from, to) },
+  };
+}
+
+/** Returns the host that decides the direction that this one does not. */
+function otherHostOf(directions: readonly Direction[], from: End, to: End) {
+  if (directions.length === 2) return {};
+  const otherHost = (directions[0] === "out" ? to : from).attachment?.host;
+  return otherHost === undefined ? {} : { otherHost };
 }
 
 /** Returns the packet for the policies' model. */
@@ -198,9 +210,16 @@ export function wordOfTrace(
 }
 
 /** Returns a verdict of the policies in words. */
-export function wordOf({ isAllowed, rule }: Verdict): TraceWord {
+export function wordOf(
+  { store: { documents }, policies: { kubePolicies } }: Pick<TraceDeps, "store" | "policies">,
+  { isAllowed, rule }: Verdict,
+): TraceWord {
   if (!rule) return { isAllowed, by: "no policy speaks of it" };
-  return { isAllowed, by: `${rule.label} of ${rule.tier} policy ${rule.policy}` };
+  const text = ruleTextOf({ documents, kubePolicies }, rule);
+  return {
+    ...{ isAllowed, by: `${rule.label} of ${rule.tier} policy ${rule.policy}` },
+    ...text === undefined ? {} : { rule: text },
+  };
 }
 
 /** Returns an end for people. */
@@ -222,8 +241,9 @@ function unknown(name: string): Fault {
 /** Returns the fault where neither end is on this host. */
 export function elsewhere(from: End, to: End): Fault {
   const hosts = [from, to].flatMap(({ attachment }) => attachment?.host ?? []);
+  const [first, second] = [...new Set(hosts)];
   return new Fault("not_found", "this host's switch has no part in it", {
-    why: `the pods are on ${[...new Set(hosts)].join(" and ")}`,
-    fix: "ask there",
+    why: `the pods are on ${second === undefined ? first : `${first} and ${second}`}`,
+    fix: `run k8contivnet trace on ${second ?? first}, which decides what may arrive`,
   });
 }

@@ -8,7 +8,7 @@ import { FILTER_NAME } from "../../reach/packet_filter.ts";
 import type { ReachModel, ReachNetwork } from "../../reach/reach_model.ts";
 import { type ReachWay, reachWay } from "../../reach/reach_way.ts";
 import { Fault } from "../../util/errors.ts";
-import type { TraceAnswer, TraceRequest, TraceStage } from "../api.ts";
+import type { TraceAnswer, TraceRequest, TraceStage } from "../api/diagnosis_requests.ts";
 import { Compiler } from "./compiler.ts";
 import {
   elsewhere,
@@ -119,7 +119,7 @@ async function policiesStage(
     return { name, isAllowed: true, by: "they do not judge what is for the own node" };
   }
   const compiler = await deps.policies.compiled() ?? new Compiler();
-  return { name, ...wordOf(verdictOf(compiler.model, packetOf(request, from, to))) };
+  return { name, ...wordOf(deps, verdictOf(compiler.model, packetOf(request, from, to))) };
 }
 
 async function switchStage(

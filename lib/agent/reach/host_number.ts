@@ -13,8 +13,10 @@ import {
   SCHEMA,
 } from "../../intent/records.ts";
 import { DEFAULT_HOST_RANGE, parseHostRange } from "../../ipam/host_range.ts";
+import { freeIds } from "../../ipam/ranges.ts";
 import { Fault } from "../../util/errors.ts";
 import type { Json } from "../../store/store.ts";
+import { countHosts, pick, skipOf } from "../store/spread_hosts.ts";
 import type { Change, StoreCache } from "../store/store_cache.ts";
 
 type Store = Pick<StoreCache, "commit">;
@@ -34,12 +36,16 @@ export function isHostNumbered(documents: Documents, host: string): boolean {
 
 /**
  * Makes sure that `host` has a number of its own: the one that it has unless another host has claimed that, as
- * after a restored backup; else the lowest free one. `flag` is the range that the operator wants, if any. Faults:
- * exhausted; conflict, where the flag contradicts the store, or after many conflicts with other hosts;
- * unavailable, timeout.
+ * after a restored backup; else a free one, the lowest unless many hosts choose at once. `flag` is the range that the
+ * operator wants, if set. Faults: exhausted; conflict, where the flag contradicts the store, or after many conflicts
+ * with other hosts; unavailable, timeout.
  */
 export async function claimHostNumber(store: Store, host: string, flag?: string): Promise<void> {
-  await store.commit((documents) => numberClaim(documents, host, flag));
+  let tries = 0;
+  await store.commit((documents) => {
+    const skip = skipOf(host, tries++, countHosts(documents));
+    return numberClaim(documents, { host, flag, skip });
+  });
 }
 
 /** Records the range of the flag, if the store has none. Faults: conflict; unavailable, timeout. */
@@ -52,8 +58,11 @@ export async function recordHostRange(store: Store, flag: string): Promise<void>
 
 function numberClaim(
   documents: Documents,
-  host: string,
-  flag: string | undefined,
+  { host, flag, skip }: {
+    readonly host: string;
+    readonly flag: string | undefined;
+    readonly skip: number;
+  },
 ): ReturnType<Change> {
   const range = rangeRecording(documents, flag);
   const key = keys.hostNumber(host);
@@ -69,7 +78,7 @@ function numberClaim(
   const own = hostNumberOf(documents, host);
   const number = own !== undefined && !documents.has(keys.hostNumberClaim(own))
     ? own
-    : freeNumber(documents, flag ?? clusterSettingsIn(documents).hostRange);
+    : freeNumber(documents, flag ?? clusterSettingsIn(documents).hostRange, skip);
   const claim = keys.hostNumberClaim(number);
   const record: HostNumberRecord = { schema: SCHEMA, host, number };
   const claimRecord: ClaimRecord = { schema: SCHEMA, owner: key };
@@ -83,11 +92,11 @@ function numberClaim(
   };
 }
 
-function freeNumber(documents: Documents, hostRange: string): number {
+function freeNumber(documents: Documents, hostRange: string, skip: number): number {
   const { lastHost } = parseHostRange(hostRange);
-  for (let number = 1; number <= lastHost; number++) {
-    if (!documents.has(keys.hostNumberClaim(number))) return number;
-  }
+  const isUsed = (number: number) => documents.has(keys.hostNumberClaim(number));
+  const number = pick(freeIds([{ first: 1, last: lastHost }], isUsed), skip);
+  if (number !== undefined) return number;
   throw new Fault("exhausted", "no host number is left", {
     why: `${lastHost} of ${lastHost} in host range ${hostRange} are in use`,
     fix: 'remove hosts that are gone with "k8contivnet gc --host NAME"',

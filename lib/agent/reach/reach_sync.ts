@@ -100,16 +100,6 @@ export class ReachSync {
     return this.#queue.run("reach", () => work.hasDrifted());
   }
 
-  /**
-   * Adds the flows that a restarted ovs-vswitchd has lost: a reconciliation has more to do before. Never faults; what
-   * cannot be added is left to that.
-   */
-  restore(): Promise<void> {
-    const work = this.#work;
-    if (!work) return Promise.resolve();
-    return this.#queue.run("reach", () => work.restore()).catch(() => {});
-  }
-
   /** Where somebody has flushed our rules, packets of pods would leave with addresses that are not translated. */
   async #repair(): Promise<void> {
     const work = this.#work;

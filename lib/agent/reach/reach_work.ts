@@ -82,15 +82,6 @@ export class ReachWork {
     return await driver.flowCounts() !== this.#counts || await stack.hasDrifted();
   }
 
-  /** Adds flows that a restarted ovs-vswitchd has lost, before a reconciliation. Faults: those of the driver. */
-  async restore(): Promise<void> {
-    const { driver, fabric } = this.#deps;
-    const installed = this.#installed;
-    if (!installed || await driver.flowCounts() === this.#counts) return;
-    const { flows, ports } = installed;
-    await driver.restoreFlows(flows, { ports, name: HOST_PORT, uplink: fabric.uplink });
-  }
-
   /** Makes the host's stack anew if somebody has changed it; reports whether that is so. Faults: those of the driver. */
   async repairStack(): Promise<boolean> {
     if (!this.#installed || !await this.#deps.stack.hasDrifted()) return false;

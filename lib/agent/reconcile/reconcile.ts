@@ -12,7 +12,7 @@ import { faultFrom } from "../../util/errors.ts";
 import { inScope } from "../../util/fault_hooks.ts";
 import type { Log } from "../../util/log.ts";
 import type { LogDedup } from "../../util/log_dedup.ts";
-import type { PodRequest } from "../api.ts";
+import type { PodRequest } from "../api/pod_requests.ts";
 import type { FabricSync } from "../fabric/fabric_sync.ts";
 import { noteEvicted } from "../gc/evicted_pods.ts";
 import type { GracePeriod } from "../gc/grace_period.ts";
@@ -25,10 +25,12 @@ import { followNetworks } from "../pods/follow_network.ts";
 import type { LocalTags } from "../pods/local_tags.ts";
 import { replaceLostPorts } from "../pods/lost_ports.ts";
 import type { Mtus } from "../pods/mtus.ts";
+import { followAddresses } from "../pods/new_addresses.ts";
 import type { Plumbing } from "../pods/plumbing.ts";
 import type { AliasesInFlight } from "../pods/pod_alias.ts";
 import { hostEndOf } from "../pods/port_external_ids.ts";
 import type { Sandboxes } from "../pods/sandboxes.ts";
+import { attachmentFromPort } from "../pods/port_external_ids.ts";
 import { type Actual, type Desired, planSteps, type Step } from "../pods/steps.ts";
 import type { WarmPool } from "../pods/warm_pool.ts";
 import type { PolicyEnforcer } from "../policy/policy_enforcer.ts";
@@ -47,7 +49,10 @@ const GATHER_MS = 300;
 
 /** What one reconciliation works with. */
 export interface ReconcileDeps extends HostView {
-  readonly store: Pick<StoreCache, "documents" | "commit" | "isShared" | "addPending">;
+  readonly store: Pick<
+    StoreCache,
+    "documents" | "commit" | "isShared" | "addPending" | "need" | "knows"
+  >;
   readonly plumbing: Plumbing;
   readonly runtimes: Pick<Runtimes, "isAlive" | "findSandbox" | "listSandboxes">;
   readonly networks: NetworkState;
@@ -74,6 +79,8 @@ export interface NetworkState {
   readonly warmPool: Pick<WarmPool, "follow">;
   /** Whether this agent can use warm ports at all. */
   readonly hasWarmPorts: boolean;
+  /** Returns 11 random hex digits: the id of a new attachment. */
+  readonly newId: () => string;
 }
 
 /** What the loop works with. */
@@ -120,6 +127,8 @@ export async function reconcileOnce(deps: ReconcileDeps): Promise<number> {
   await plumbing.ensureBridge();
   await networks.mtus.measure(store.documents);
   const seen = await plumbing.observe();
+  // Records that are not known must not look as if they were lost.
+  using _ = await store.need({ networks: networksOfRows(seen) });
   networks.tags.restore(seen.rows);
   await restoreEndpoints(deps, seen.rows);
   await restoreAttachments(deps, seen);
@@ -127,7 +136,12 @@ export async function reconcileOnce(deps: ReconcileDeps): Promise<number> {
 
   const states = await checkSandboxes(deps);
   const actual = states.hasMoved ? await plumbing.observe() : seen;
-  const mine = attachmentsOf(store.documents, host);
+  const before = attachmentsOf(store.documents, host);
+  const mine = await followAddresses(
+    { ...deps, newId: networks.newId },
+    before,
+    ({ id }) => (states.stateById.get(id) ?? "alive") === "alive",
+  );
   gracePeriod.keepOnly(new Set(mine.map((one) => one.id)));
   const released = await releaseUnwanted(deps, mine, states);
 
@@ -148,6 +162,7 @@ export async function reconcileOnce(deps: ReconcileDeps): Promise<number> {
   const failed = states.failed + await detachUntagged(deps, untagged, actual);
 
   const handled = [
+    ...before.filter((one) => !mine.includes(one)),
     ...mine.filter(({ id }) => released.has(id)),
     ...untagged.map(({ attachment }) => attachment),
   ];
@@ -174,6 +189,12 @@ async function runAll(
   }
   await noteEvicted(deps, rows.filter(({ name }) => removed.has(name)));
   return failed;
+}
+
+/** Returns the networks of the ports that are there. */
+function networksOfRows({ rows }: Actual): { readonly tenant: string; readonly name: string }[] {
+  return rows.flatMap((row) => attachmentFromPort(row) ?? [])
+    .map(({ tenant, network }) => ({ tenant, name: network }));
 }
 
 /** What was released or detached is on its way out: it is not a stray. */

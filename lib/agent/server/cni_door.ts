@@ -10,7 +10,7 @@ import { errorToJson, errorWords } from "../../cni/cni_answers.ts";
 import { CNI_VERSIONS, type CniInput } from "../../cni/cni_types.ts";
 import { CONFIG_LIMIT, configTooLong } from "../../cni/config_limit.ts";
 import { joinBytes } from "../../util/join_bytes.ts";
-import type { CniAnswer } from "../api.ts";
+import type { CniAnswer } from "../api/pod_requests.ts";
 import type { OpenPipe, ProcessFiles } from "./process_files.ts";
 
 /** Executes a CNI call. Faults: unavailable, if the agent is starting. */

@@ -11,7 +11,12 @@ import { startTimeOf } from "../../runtimes/proc.ts";
 import { FAULT_CODES, faultFrom, oneLine } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import { run } from "../../util/run.ts";
-import { type PodRequest, type PodVerb, type StatusAnswer, statusText } from "../api.ts";
+import {
+  type PodRequest,
+  type PodVerb,
+  type StatusAnswer,
+  statusText,
+} from "../api/pod_requests.ts";
 import {
   answerCniCall,
   type CniAnswerer,

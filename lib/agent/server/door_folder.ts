@@ -15,6 +15,9 @@ const AHEAD = 64;
 /** With fewer left, more are created, by one command for all of them. */
 const LOW = 32;
 
+/** So long a launcher that gave up may take to look at what was read of its configuration. */
+const LOOKING_MS = 20_000;
+
 const FREE = /^free\.(\d{10})$/;
 const [FIRST_NUMBER, NUMBERS] = [1_000_000_000, 8_000_000_000];
 
@@ -25,15 +28,20 @@ const LOST = "lost";
 export class DoorFolder {
   readonly #path: string;
   readonly #log: Pick<Log, "debug">;
+  readonly #now: () => number;
   #nextNumber = FIRST_NUMBER + Math.floor(Math.random() * NUMBERS);
   /** Numbers of the FIFOs that were created ahead and not answered. */
   readonly #ahead = new Set<string>();
+  /** When FIFOs of which files are left were first seen without a client, by number; monotonic milliseconds. */
+  readonly #ended = new Map<string, number>();
   #filling: Promise<void> | undefined;
   #isClosed = false;
 
-  constructor(path: string, log: Pick<Log, "debug">) {
+  /** `now` returns monotonic milliseconds. */
+  constructor(path: string, log: Pick<Log, "debug">, now = () => performance.now()) {
     this.#path = path;
     this.#log = log;
+    this.#now = now;
   }
 
   /** Creates the folder. */
@@ -140,8 +148,12 @@ export class DoorFolder {
         const { mtime, isFifo } = await Deno.lstat(`${this.#path}/${name}`);
         if (isFifo) continue;
         const isLeft = (mtime?.getTime() ?? 0) < beforeMs ||
-          isProcess(number) && await startTimeOf(Number(number)) === undefined;
-        if (isLeft) await Deno.remove(`${this.#path}/${name}`);
+          (isProcess(number)
+            ? await startTimeOf(Number(number)) === undefined
+            : this.#isLongEnded(number));
+        if (!isLeft) continue;
+        await Deno.remove(`${this.#path}/${name}`);
+        this.#ended.delete(number);
       } catch {
         // The client removed it itself; anything else is found again by the next sweep.
       }
@@ -159,6 +171,18 @@ export class DoorFolder {
     } catch {
       return [];
     }
+  }
+
+  /** Reports whether the client that had taken this FIFO was seen to be answered or to have given up a while ago. */
+  #isLongEnded(number: string): boolean {
+    if (this.#names().includes(number)) {
+      this.#ended.delete(number);
+      return false;
+    }
+    const nowMs = this.#now();
+    const sinceMs = this.#ended.get(number) ?? nowMs;
+    this.#ended.set(number, sinceMs);
+    return nowMs - sinceMs >= LOOKING_MS;
   }
 
   #remove(path: string): void {

@@ -3,7 +3,8 @@
 import type { Notifier } from "../../util/async/notifier.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Log } from "../../util/log.ts";
-import type { GcAnswer } from "../api.ts";
+import type { Report } from "../../util/progress.ts";
+import type { GcAnswer } from "../api/repair_requests.ts";
 import { collectLocal, type CollectLocalDeps } from "../gc/collect_local.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 import { type Body, hostOf } from "./request_bodies.ts";
@@ -18,7 +19,11 @@ export interface GcRequestDeps extends CollectLocalDeps {
 }
 
 /** Collects, or removes the host that the body names. Faults: as removeHost(). */
-export async function collectGarbage(deps: GcRequestDeps, body: Body): Promise<GcAnswer> {
+export async function collectGarbage(
+  deps: GcRequestDeps,
+  body: Body,
+  report?: Report,
+): Promise<GcAnswer> {
   const isDry = body.dryRun === true;
   const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
   if (body.host === undefined) return await collectLocal(deps, { isDry, pause });
@@ -27,7 +32,12 @@ export async function collectGarbage(deps: GcRequestDeps, body: Body): Promise<G
   const isForced = body.force === true;
   const { removeHost } = await import("../store/remove_host.ts");
   try {
-    const answer = await removeHost(store, { host, self, isDry, isForced, pause, wallMs });
+    const answer = await store.withWhole((cache) =>
+      removeHost(cache, {
+        ...{ host, self, isDry, isForced, pause, wallMs },
+        ...report && { report },
+      })
+    );
     if (!isDry) log.info("host removed", { host, acts: answer.acts.length });
     return answer;
   } finally {

@@ -1,8 +1,9 @@
 // GET /v1/health: what `k8contivnet status` shows of the agent.
 
 import type { Switch } from "../../ovs/switch.ts";
-import type { AgentSettings, HealthAnswer } from "../api.ts";
+import type { AgentSettings, HealthAnswer } from "../api/agent_health.ts";
 import type { ClusterSync } from "../kube/cluster_sync.ts";
+import type { UnmatchedPods } from "../pods/unmatched_pods.ts";
 import type { PolicyEnforcer } from "../policy/policy_enforcer.ts";
 import type { ReachSync } from "../reach/reach_sync.ts";
 import type { StoreCache } from "../store/store_cache.ts";
@@ -23,6 +24,7 @@ export interface HealthDeps {
   readonly reach: Pick<ReachSync, "problem" | "warnings">;
   readonly settings: AgentSettings;
   readonly setups: SetupCounter;
+  readonly sandboxes: { readonly unmatched: Pick<UnmatchedPods, "countWithoutEndpoint"> };
   /** Its `sync` is there a moment after the start, where there is a cluster. */
   readonly cluster: { readonly sync?: Pick<ClusterSync, "health"> };
 }
@@ -31,6 +33,7 @@ export interface HealthDeps {
 export function healthOf(deps: HealthDeps): HealthAnswer {
   const { options, store, policies, reach, cluster } = deps;
   const trouble = store.unreachable ?? store.trouble;
+  const withoutEndpoint = deps.sandboxes.unmatched.countWithoutEndpoint();
   return {
     version: options.version,
     host: options.hostLabel,
@@ -42,6 +45,7 @@ export function healthOf(deps: HealthDeps): HealthAnswer {
     ...deps.switch.state(),
     settings: deps.settings,
     setups: deps.setups.counts(),
+    ...withoutEndpoint === 0 ? {} : { withoutEndpoint },
     ...cluster.sync ? { kube: cluster.sync.health() } : {},
     ...policies.problem === undefined ? {} : { policies: policies.problem },
     ...reach.problem === undefined ? {} : { reach: reach.problem },

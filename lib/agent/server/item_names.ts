@@ -3,7 +3,10 @@
 /** One object as `get -o json` prints it. */
 export type Item = Readonly<Record<string, unknown>>;
 
-/** Returns the names of an item: its own, with its owners', and its pod's without and with namespace. */
+/**
+ * Returns the names of an item: its own, with its owners', its pod's without and with namespace, and of a policy, which is
+ * called `tenant/name`, the part behind the slash.
+ */
 export function namesOf(item: Item): string[] {
   const pod = item.pod as { readonly namespace: string; readonly name: string } | undefined;
   const own = item.name ?? item.endpoint;
@@ -12,6 +15,7 @@ export function namesOf(item: Item): string[] {
     [item.tenant, item.network, own].filter(Boolean).join("/"),
     pod?.name,
     pod && `${pod.namespace}/${pod.name}`,
+    typeof own === "string" && own.includes("/") ? own.slice(own.indexOf("/") + 1) : undefined,
   ].filter((name) => typeof name === "string" && name !== "") as string[];
 }
 

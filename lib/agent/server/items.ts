@@ -1,7 +1,8 @@
 // Records as items of `get`. Pure.
 
 import type { AttachmentRecord, EndpointRecord } from "../../intent/records.ts";
-import type { AttachmentItem, PodRequest } from "../api.ts";
+import type { AttachmentItem } from "../api/listed_items.ts";
+import type { PodRequest } from "../api/pod_requests.ts";
 
 /** Returns an attachment as an item; `vlan` is its access tag on this host. */
 export function attachmentItem(one: AttachmentRecord, vlan: number): AttachmentItem {
@@ -55,6 +56,8 @@ export interface EndpointItem {
   readonly generation: number;
   /** Why its pod is here; empty if the intent names it. */
   readonly rule: string;
+  /** Whose policies protect it; empty when none. */
+  readonly group: string;
   /** Absent if it has none. */
   readonly labels?: Readonly<Record<string, string>>;
 }
@@ -71,6 +74,7 @@ export function endpointItem(one: EndpointRecord): EndpointItem {
     boundTo: one.bound?.host ?? "",
     generation: one.bound?.generation ?? 0,
     rule: one.dynamic?.rule ?? "",
+    group: one.group ?? "",
     ...one.labels ? { labels: one.labels } : {},
   };
 }

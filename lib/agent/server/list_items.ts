@@ -6,7 +6,7 @@ import type { Documents, HostRecord, NetworkRecord, TenantRecord } from "../../i
 import { documentsToIntent, intentToFile } from "../../intent/canonical.ts";
 import { lastRevision } from "../store/revisions.ts";
 import { auditClaims, poolsInUse } from "../../intent/audit.ts";
-import { Fault } from "../../util/errors.ts";
+import { Fault, isUnreachable } from "../../util/errors.ts";
 import {
   attachmentsOf,
   connectionOf,
@@ -20,36 +20,80 @@ import {
   reportsOf,
   tenantsOf,
 } from "../store/documents.ts";
+import type { StoreCache } from "../store/store_cache.ts";
+import { addressItems } from "./address_items.ts";
 import { attachmentItem, endpointItem, unmatchedItem } from "./items.ts";
 import { type Item, named } from "./item_names.ts";
 import { contivItems } from "../policy/policy_items.ts";
 import type { LocalTags } from "../pods/local_tags.ts";
 import type { UnmatchedPods } from "../pods/unmatched_pods.ts";
-import type { PodItem } from "../api.ts";
+import type { EventItem, PodItem } from "../api/listed_items.ts";
 
 /** Kinds that `get` knows. */
 export const KINDS = [
-  ...["hosts", "tenants", "networks", "endpoints", "attachments", "policies"] as const,
+  ...["hosts", "tenants", "networks", "endpoints", "attachments", "groups", "policies"] as const,
 ];
+
+/** Kinds that are made from all records of the store: an agent may know a part of them. */
+const OF_ALL: readonly string[] = [
+  "endpoints",
+  "groups",
+  "addresses",
+  "pods",
+  "pools",
+  "reports",
+  "intent",
+  "differences",
+];
+
+/** Those of which an agent lists what it knows while the store is unreachable. */
+const IF_KNOWN: readonly string[] = ["endpoints", "groups", "pods"];
 
 /** What listing works with. */
 export interface ListItemsDeps extends HostView {
+  readonly store: Pick<StoreCache, "documents" | "withWhole">;
   readonly tags: Pick<LocalTags, "tagOf">;
   readonly unmatched: Pick<UnmatchedPods, "list">;
-  readonly podItems: () => readonly PodItem[];
+  readonly podItems: (documents: Documents) => readonly PodItem[];
+  readonly events: (name: string | undefined) => readonly EventItem[];
 }
 
 /** Returns the items of `kind` in order, or those that `name` names. Faults: not_found. */
-export function listItems(deps: ListItemsDeps, kind: string, name?: string): readonly Item[] {
+export async function listItems(
+  deps: ListItemsDeps,
+  kind: string,
+  name?: string,
+): Promise<readonly Item[]> {
   if (kind === "attachments") return sorted(named(attachmentItems(deps), name));
-  if (kind === "pods") return deps.podItems().map((item) => ({ ...item }));
-  return recordItems(deps.store.documents, kind, name);
+  if (kind === "events") return deps.events(name).map((item) => ({ ...item }));
+  const list = ({ documents }: { readonly documents: Documents }) => {
+    if (kind === "pods") return deps.podItems(documents).map((item) => ({ ...item }));
+    if (kind !== "addresses") return recordItems(documents, kind, name);
+    return itemsOfAddress(documents, name, deps.events("attach"));
+  };
+  if (!OF_ALL.includes(kind)) return list(deps.store);
+  try {
+    return await deps.store.withWhole((cache) => Promise.resolve(list(cache)));
+  } catch (error) {
+    if (!IF_KNOWN.includes(kind) || !isUnreachable(error)) throw error;
+    return list(deps.store);
+  }
 }
 
 /** Returns the items of a kind that are in the store alone. Faults: not_found. */
 export function recordItems(documents: Documents, kind: string, name?: string): readonly Item[] {
+  if (kind === "addresses") return itemsOfAddress(documents, name);
   const items = named(recordsOf(documents, kind), name);
   return KINDS.some((one) => one === kind) ? sorted(items) : items;
+}
+
+/** An address is asked for by name: there are too many to list. */
+function itemsOfAddress(
+  documents: Documents,
+  name = "",
+  events: readonly EventItem[] = [],
+): Item[] {
+  return addressItems(documents, name, events).map((one) => ({ ...one }));
 }
 
 function recordsOf(documents: Documents, kind: string): readonly Item[] {
@@ -64,6 +108,8 @@ function recordsOf(documents: Documents, kind: string): readonly Item[] {
       return endpointsOf(documents).map((one) => ({ ...endpointItem(one) }));
     case "attachments":
       return [];
+    case "groups":
+      return groupItems(documents).map((one) => ({ ...one }));
     case "policies":
       return contivItems(documents).map((one) => ({ ...one }));
     case "pools":
@@ -71,8 +117,7 @@ function recordsOf(documents: Documents, kind: string): readonly Item[] {
     case "reports":
       return reportsOf(documents).map((one) => {
         const { host: name, ...rest } = bare(one);
-        const seen = presencesOf(documents).find(({ host }) => host === name)?.at;
-        return { name, ...rest, ...seen === undefined ? {} : { lastSeen: seen } };
+        return { name, ...rest, ...lifeOf(documents, name) };
       });
     case "intent":
       return [{
@@ -82,10 +127,20 @@ function recordsOf(documents: Documents, kind: string): readonly Item[] {
     case "differences":
       return auditClaims(documents).map((one) => ({ ...one }));
     default:
-      throw new Fault("not_found", `there is no kind "${kind}"`, {
+      throw new Fault("not_found", `kind "${kind}" not found`, {
         fix: `kinds: ${KINDS.join(", ")}`,
       });
   }
+}
+
+/** Returns what a host's heartbeat record says of its life: when it was written, how often it is, and whether it is removed. */
+function lifeOf(documents: Documents, name: string): Item {
+  const { at, everyMs, lost } = presencesOf(documents).find(({ host }) => host === name) ?? {};
+  return {
+    ...at === undefined ? {} : { lastSeen: at },
+    ...everyMs === undefined ? {} : { everyMs },
+    ...lost ? { lost } : {},
+  };
 }
 
 function attachmentItems({ store, host, tags, unmatched }: ListItemsDeps): readonly Item[] {
@@ -96,6 +151,34 @@ function attachmentItems({ store, host, tags, unmatched }: ListItemsDeps): reado
   });
   const others = unmatched.list().map(({ pod, reason }) => unmatchedItem(host, pod, reason));
   return [...items, ...others].map((item) => ({ ...item }));
+}
+
+/** An item of `get groups`. */
+export interface GroupItem {
+  readonly tenant: string;
+  readonly name: string;
+  readonly network: string;
+  /** Names of policies of the tenant. */
+  readonly policies: readonly string[];
+  /** `network/endpoint` of its members. */
+  readonly endpoints: readonly string[];
+}
+
+function groupItems(documents: Documents): GroupItem[] {
+  const members = Map.groupBy(
+    endpointsOf(documents).filter(({ group }) => group !== undefined),
+    ({ tenant, group }) => `${tenant}/${group}`,
+  );
+  return tenantsOf(documents).flatMap(({ name: tenant, groups = [] }) =>
+    groups.map(({ Name, Network = "", Policies }) => ({
+      tenant,
+      name: String(Name),
+      network: String(Network),
+      policies: Array.isArray(Policies) ? Policies.map(String) : [],
+      endpoints: (members.get(`${tenant}/${Name}`) ?? [])
+        .map(({ network, container }) => `${network}/${container}`).sort(),
+    }))
+  );
 }
 
 /** A network, with the defaults of its tenant for how it is connected. */

@@ -6,7 +6,13 @@ import type { Debounce } from "../../util/async/debounce.ts";
 import type { Notifier } from "../../util/async/notifier.ts";
 import type { Clock } from "../../util/clock.ts";
 import { inScope } from "../../util/fault_hooks.ts";
-import type { PodRequest, PodVerb, SetupAnswer, StatusAnswer, TeardownAnswer } from "../api.ts";
+import type {
+  PodRequest,
+  PodVerb,
+  SetupAnswer,
+  StatusAnswer,
+  TeardownAnswer,
+} from "../api/pod_requests.ts";
 import { desiredOf } from "../pods/desired.ts";
 import type { LocalTags } from "../pods/local_tags.ts";
 import type { Sandboxes } from "../pods/sandboxes.ts";

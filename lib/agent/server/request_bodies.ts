@@ -3,14 +3,9 @@
 import type { CniInput } from "../../cni/cni_types.ts";
 import { Fault, oneLine } from "../../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../../util/names.ts";
-import {
-  type DropsRequest,
-  INTENT_BYTES,
-  type IntentRequest,
-  type Origin,
-  type PodRequest,
-  type TraceRequest,
-} from "../api.ts";
+import type { DropsRequest, TraceRequest } from "../api/diagnosis_requests.ts";
+import { INTENT_BYTES, type IntentRequest, type Origin } from "../api/intent_requests.ts";
+import type { PodRequest } from "../api/pod_requests.ts";
 
 // An intent inside a body is longer than by itself: each quote takes two bytes.
 const BODY_BYTES = 2 * INTENT_BYTES;

@@ -2,7 +2,7 @@
 // answered with "unavailable" and what the agent is waiting for: callers try again, and nobody waits in
 // silence for a start that takes long (with 100,000 endpoints on a busy machine, minutes).
 
-import type { CniAnswer } from "../api.ts";
+import type { CniAnswer } from "../api/pod_requests.ts";
 import type { CniInput } from "../../cni/cni_types.ts";
 import type { Answerer, DoorAnswers } from "./door.ts";
 import { Fault } from "../../util/errors.ts";
@@ -26,6 +26,7 @@ export class RequestGate {
   readonly #timer: ReturnType<typeof setInterval>;
   #reportMs: number;
   #answers: Answers | undefined;
+  #isStopping = false;
   #waitsFor = "reading the store";
 
   constructor(log: Pick<Log, "info">, progressMs: number = PROGRESS_MS) {
@@ -43,6 +44,17 @@ export class RequestGate {
   /** What the agent's start waits for; undefined once it answers requests. */
   get waitsFor(): string | undefined {
     return this.#answers ? undefined : this.#waitsFor;
+  }
+
+  /** Why requests are not answered, or soon will not be; undefined while they are. */
+  get closed(): string | undefined {
+    if (this.#isStopping) return "agent is stopping";
+    return this.#answers ? undefined : `agent is starting: ${this.#waitsFor}`;
+  }
+
+  /** The agent answers what it has begun, and nothing new from a moment on. */
+  noteStopping(): void {
+    this.#isStopping = true;
   }
 
   /** As waitFor(), before a step that may block this process: answers first who has asked so far. */

@@ -4,17 +4,15 @@ import { Fault, FAULT_CODES, faultFrom } from "../../util/errors.ts";
 import type { Debounce } from "../../util/async/debounce.ts";
 import type { Notifier } from "../../util/async/notifier.ts";
 import type { Log } from "../../util/log.ts";
+import type { Report } from "../../util/progress.ts";
 import type { WaitingPod } from "../../intent/plan_impact.ts";
 import type { CniInput } from "../../cni/cni_types.ts";
-import {
-  CNI_PATH,
-  type CniAnswer,
-  type FaultBody,
-  type HealthAnswer,
-  type IntentRequest,
-  type PlanAnswer,
-  type RepairAnswer,
-} from "../api.ts";
+import type { HealthAnswer } from "../api/agent_health.ts";
+import type { FaultBody } from "../api/agent_socket.ts";
+import type { IntentRequest, PlanAnswer } from "../api/intent_requests.ts";
+import type { EventItem } from "../api/listed_items.ts";
+import { CNI_PATH, type CniAnswer } from "../api/pod_requests.ts";
+import type { RepairAnswer } from "../api/repair_requests.ts";
 import type { Questions } from "../diagnose/questions.ts";
 import { parseKubeInput } from "../policy/kube_input.ts";
 import type { PolicyEnforcer } from "../policy/policy_enforcer.ts";
@@ -22,7 +20,9 @@ import { policyItems } from "../policy/policy_items.ts";
 import type { Intents } from "../store/intents.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 import { collectGarbage, type GcRequestDeps } from "./gc_request.ts";
+import { attachTime } from "./attach_time.ts";
 import { type Item, named } from "./item_names.ts";
+import type { ProgressBoard } from "./progress_board.ts";
 import { answerVerb, type PodVerbsDeps } from "./pod_verbs.ts";
 import {
   bindingOf,
@@ -51,8 +51,9 @@ export interface ServerDeps {
   readonly gc: GcRequestDeps;
   readonly health: () => HealthAnswer;
   /** Returns the items of a kind of `get`, or those that `name` names. Faults: not_found. */
-  readonly listItems: (kind: string, name: string | undefined) => readonly Item[];
+  readonly listItems: (kind: string, name: string | undefined) => Promise<readonly Item[]>;
   readonly questions: Questions;
+  readonly progress: ProgressBoard;
   readonly reconcileSignal: Pick<Notifier, "notify">;
   readonly memoryTrim: Pick<Debounce, "note">;
   readonly log: Log;
@@ -80,22 +81,23 @@ export function faultResponse({ code, what, why, fix }: Fault): Response {
 }
 
 async function answerGet(
-  { store, intents, policies, health, listItems }: ServerDeps,
+  { store, intents, policies, health, listItems, progress }: ServerDeps,
   path: string,
   name: string | undefined,
 ): Promise<unknown> {
   if (path === "/v1/health") return health();
+  if (path === "/v1/progress") return progress.list(name);
   if (path === "/v1/history") return await intents.history(name);
   if (path === "/v1/policies") return named(await policyItems(store.documents, policies), name);
   const kind = /^\/v1\/([a-z]+)$/.exec(path)?.[1] ?? "";
   // A user who checks has changed something in another way, and wants to see it. If the store is
   // unreachable, what is known is answered.
   if (kind === "differences") await store.catchUp().catch(() => {});
-  return listItems(kind, name);
+  return await listItems(kind, name);
 }
 
 async function answerPost(deps: ServerDeps, path: string, body: Body): Promise<unknown> {
-  const { policies, runtimes } = deps;
+  const { policies, runtimes, progress } = deps;
   switch (path) {
     case "/v1/setup":
       return await answerVerb(runtimes.verbs, "setup", podOf(body));
@@ -108,13 +110,22 @@ async function answerPost(deps: ServerDeps, path: string, body: Body): Promise<u
     case "/v1/plan":
       return await plan(deps, intentOf(body));
     case "/v1/apply":
-      return await applyIntent(deps, intentOf(body));
+      return await progress.during(
+        body.progress,
+        async (report) => await applyIntent(deps, intentOf(body), report),
+      );
     case "/v1/bind":
       return await applyIntent(deps, bindingOf(body));
     case "/v1/repair":
-      return await repair(deps, body.dryRun === true);
+      return await progress.during(
+        body.progress,
+        (report) => repair(deps, body.dryRun === true, report),
+      );
     case "/v1/gc":
-      return await collectGarbage(deps.gc, body);
+      return await progress.during(
+        body.progress,
+        (report) => collectGarbage(deps.gc, body, report),
+      );
     case "/v1/why":
       return await deps.questions.explainPod(podNameOf(body));
     case "/v1/sandbox":
@@ -137,27 +148,41 @@ async function plan(
   { intents, listItems, gc: { host } }: ServerDeps,
   request: IntentRequest,
 ): Promise<PlanAnswer> {
-  const waiting = listItems("attachments", undefined).filter(({ state }) => state === "unmatched")
+  const waiting = (await listItems("attachments", undefined)).filter(({ state }) =>
+    state === "unmatched"
+  )
     .map(({ pod }) => ({ host, ...pod as Pick<WaitingPod, "namespace" | "name"> }));
-  return await intents.plan(request, waiting);
+  const events = await listItems("events", "attach") as unknown as readonly EventItem[];
+  return await intents.plan(request, { waiting, attach: attachTime(events, host) });
 }
 
-async function repair({ store, log }: ServerDeps, isDry: boolean): Promise<RepairAnswer> {
+async function repair(
+  { store, log }: ServerDeps,
+  isDry: boolean,
+  report: Report | undefined,
+): Promise<RepairAnswer> {
   const { repairClaims } = await import("../store/repair_claims.ts");
   const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
-  const answer = await repairClaims(store, { isDry, pause });
+  const answer = await store.withWhole((cache) =>
+    repairClaims(cache, { isDry, pause, ...report && { report } })
+  );
   const done = isDry ? [] : answer.acts.filter(({ act }) => act !== "keep");
   for (const { act, claim, why } of done) log.info("claim repaired", { act, claim, why });
   return answer;
 }
 
 /** What an intent changed may concern this host, and a pod that started before its endpoint. */
-async function applyIntent(deps: ServerDeps, request: IntentRequest): Promise<PlanAnswer> {
+async function applyIntent(
+  deps: ServerDeps,
+  request: IntentRequest,
+  report?: Report,
+): Promise<PlanAnswer> {
   const { intents, policies, reconcileSignal, memoryTrim, gc: { host } } = deps;
   memoryTrim.note();
   const { origin } = request;
   const answer = await intents.apply(
     origin ? { ...request, origin: { ...origin, host } } : request,
+    report && { report },
   );
   if (answer.revision === undefined) return answer;
   reconcileSignal.notify();

@@ -1,7 +1,7 @@
 // How the set-ups that kubelets asked for ended, counted for `k8contivnet status`. Pods that the agent
 // attaches without a kubelet's request are not counted.
 
-import type { SetupCounts, SetupOutcome } from "../api.ts";
+import type { SetupCounts, SetupOutcome } from "../api/pod_requests.ts";
 import type { Meter } from "../meter.ts";
 
 const KEYS = { ready: "ready", unmatched: "unmatched", "host-network": "hostNetwork" } as const;

@@ -10,7 +10,8 @@ import { Fault, faultFrom, oneLine, systemWords } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import { LogDedup } from "../../util/log_dedup.ts";
 import { isSandboxId } from "../../util/names.ts";
-import { type CniAnswer, notesOf, type PodRequest } from "../api.ts";
+import { notesOf } from "../api/agent_socket.ts";
+import type { CniAnswer, PodRequest } from "../api/pod_requests.ts";
 
 /** What handling notes works with. */
 export interface TeardownNotesDeps {

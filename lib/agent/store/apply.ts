@@ -2,6 +2,7 @@
 // record. Used by the agent, and by commands with --store.
 
 import { changesOf } from "../../intent/intent_changes.ts";
+import { detachedBy } from "../../intent/plan_impact.ts";
 import { planCommits, resolveChecks } from "../../intent/plan_commits.ts";
 import { planRestore } from "../../intent/plan_restore.ts";
 import { type Documents, keys } from "../../intent/records.ts";
@@ -10,9 +11,11 @@ import { readableAt } from "../../intent/readable.ts";
 import { planBindings } from "../../intent/plan.ts";
 import type { Plan } from "../../intent/plan/operation.ts";
 import { parseBindings, parseIntent } from "../../intent/schema.ts";
+import { appliesWrite, indexWrites, wordsIn } from "../../intent/store_index.ts";
 import type { Write } from "../../store/store.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
-import type { IntentRequest, PlanAnswer } from "../api.ts";
+import type { Report } from "../../util/progress.ts";
+import type { IntentRequest, PlanAnswer } from "../api/intent_requests.ts";
 import type { StoreCache } from "./store_cache.ts";
 import { KeyedQueue } from "../../util/async/keyed_queue.ts";
 import { findRequest, requestDeletions, requestWrites } from "./apply_requests.ts";
@@ -33,6 +36,20 @@ const TRIES = 30;
 const MAX_SKIP = 1_000;
 const PAUSE_MS = 10;
 const CONTENDED = /^(claims\/ip|revisions)\//;
+
+/** What accompanies an apply. */
+export interface ApplyCourse {
+  /** Objects. */
+  readonly report?: Report;
+  /** Ends the apply between two commits: then it fails, and its revision is recorded as interrupted. */
+  readonly signal?: AbortSignal;
+}
+
+/** An apply in progress. */
+interface Apply extends ApplyCourse {
+  readonly request: IntentRequest;
+  readonly record: ApplyRevision;
+}
 
 /** Returns the plan of a request on `documents`; for `skip` see DesiredIntent. Faults: as parseIntent() and planIntent(). */
 export function planRequest(
@@ -73,7 +90,9 @@ function planFile(
 ): { readonly plan: Plan; readonly notes: readonly string[] } {
   const isRecorded = (key: string, field: string, value: string) =>
     mode === "delete" || readableAt<Record<string, unknown>>(documents, key)?.[field] === value;
-  const { intent, warnings } = parseIntent(text, { strict, isRecorded });
+  const { intent, warnings } = parseIntent(text, {
+    ...{ strict, isRecorded, areNamesEnough: mode === "delete" },
+  });
   return { plan: planChange(documents, { mode, intent, force, skip }), notes: warnings };
 }
 
@@ -81,6 +100,9 @@ function planFile(
 function isContended(key: string, tries: number): boolean {
   return CONTENDED.test(key) && (tries > 0 || !key.startsWith("revisions/"));
 }
+
+/** Ends the commits of an apply that is interrupted. */
+class Interruption extends Error {}
 
 /** Applies intents to one store, one at a time. */
 export class IntentStore {
@@ -96,10 +118,13 @@ export class IntentStore {
     this.#random = random;
   }
 
-  /** Applies the request and returns what changed. Plans again if other clients made the plan stale. */
-  apply(request: IntentRequest): Promise<PlanAnswer> {
+  /**
+   * Applies the request and returns what changed. Plans again if other clients made the plan stale. Faults: of the
+   * plan; conflict, if others keep changing the store; failed, if the signal aborts.
+   */
+  apply(request: IntentRequest, course: ApplyCourse = {}): Promise<PlanAnswer> {
     const { base, ...recorded } = request;
-    return this.#queue.run("apply", () => this.#apply(recorded, base));
+    return this.#queue.run("apply", () => this.#apply(recorded, base, course));
   }
 
   /** Finishes applies that a crash interrupted, oldest first, if their request was recorded completely. */
@@ -143,7 +168,11 @@ export class IntentStore {
     while (deletions.length > 0) await this.#cache.tryCommit([], deletions.splice(0, 90));
   }
 
-  async #apply(request: IntentRequest, base: number | undefined): Promise<PlanAnswer> {
+  async #apply(
+    request: IntentRequest,
+    base: number | undefined,
+    course: ApplyCourse,
+  ): Promise<PlanAnswer> {
     this.#checkBase(base);
     const first = planRequest(this.#cache.documents, request);
     if (first.plan.operations.length === 0) return first.answer;
@@ -154,12 +183,14 @@ export class IntentStore {
       nextRevision(this.#cache.documents, started, base === undefined ? skip : 0)
     );
     let { plan } = first;
+    const { documents } = this.#cache;
+    const answer = { ...first.answer, ...detachedBy(documents, changesOf(documents, plan)) };
     for (let tries = 0; tries < TRIES; tries++) {
       record.setChanges(changesOf(this.#cache.documents, plan));
-      const conflict = await this.#commitAll(plan, record, request);
+      const conflict = await this.#commitAll(plan, { ...course, record, request });
       if (conflict === undefined) {
         await this.#forgetRequests();
-        return { ...first.answer, revision: record.n };
+        return { ...answer, revision: record.n };
       }
       await new Promise((done) => setTimeout(done, this.#random() * PAUSE_MS * tries));
       await this.#cache.learn(conflict);
@@ -168,9 +199,9 @@ export class IntentStore {
       if (isContended(conflict, tries)) skip = this.#skipFor(record.n, tries);
       ({ plan } = planRequest(this.#cache.documents, request, skip));
       if (plan.operations.length > 0) continue;
-      await this.#close(record);
+      await this.#close(record, "done");
       await this.#forgetRequests();
-      return { ...first.answer, revision: record.n };
+      return { ...answer, revision: record.n };
     }
     throw new Fault("conflict", "intent not applied completely", {
       why: "other clients keep changing the store",
@@ -197,27 +228,63 @@ export class IntentStore {
     return Math.floor(this.#random() * Math.min(MAX_SKIP, rivals * 4 ** (tries + 1)));
   }
 
-  /** Commits the plan; returns the key of the first conflict with another client. */
-  async #commitAll(
-    plan: Plan,
-    record: ApplyRevision,
-    request: IntentRequest,
-  ): Promise<string | undefined> {
-    const commits = planCommits(plan);
+  /** Returns the plan with what its commits write to the indexes: it counts where the plan is split. */
+  #withIndexes(plan: Plan): Plan {
+    if (!this.#cache.isShared) return plan;
+    const { documents } = this.#cache;
+    const operations = plan.operations.map((one) => ({
+      ...one,
+      writes: [...one.writes, ...indexWrites(documents, one.writes)],
+    }));
+    return { ...plan, operations };
+  }
+
+  /** Commits the plan; returns the key of the first conflict with another client. Faults: failed, if interrupted. */
+  async #commitAll(plan: Plan, apply: Apply): Promise<string | undefined> {
+    const { record, request, report, signal } = apply;
+    const of = record.committedCount + plan.operations.length;
+    const indexed = this.#withIndexes(plan);
+    record.addWords(wordsIn(indexed.operations.flatMap(({ writes }) => writes)));
+    const commits = planCommits(indexed);
     const isSmall = commits.length === 1 && record.areChangesShort;
+    if (signal?.aborted) throw await this.#interrupted(record, of);
     if (!isSmall && !await this.#open(record, request)) return keys.revision(record.n);
     return await commitAll(commits, async (commit, { isFirst, isLast, revisions }) => {
+      if (signal?.aborted) throw new Interruption();
       // Every commit checks the revision record, so that writing it stops them all; only the first and
       // the last write it, as a write of a key waits for all commits that check the key.
       const check = record.check();
       const write = isLast ? [record.write("done")] : isFirst ? [record.write("applying")] : [];
       const result = await this.#cache.tryCommit(
         [...resolveChecks(commit, revisions), check],
-        [...commit.writes, ...write, ...isSmall ? record.changeWrites() : []],
+        [
+          ...commit.writes,
+          ...write,
+          ...isSmall ? record.changeWrites() : [],
+          ...isLast && this.#cache.isShared
+            ? [appliesWrite(this.#cache.documents, record.words)]
+            : [],
+        ],
       );
       if (result.done && write.length > 0) record.written(result.revision);
       if (result.done) record.committed(commit.objects);
+      report?.(record.committedCount, of);
       return result;
+    }).catch(async (error) => {
+      throw error instanceof Interruption ? await this.#interrupted(record, of) : error;
+    });
+  }
+
+  /** Records that an apply is interrupted, and what it has changed until then. */
+  async #interrupted(record: ApplyRevision, of: number): Promise<Fault> {
+    const done = revisionsOf(this.#cache.documents).filter(({ state }) => state === "done").at(-1);
+    if (record.isOpen) await this.#close(record, "interrupted");
+    await this.#forgetRequests();
+    const count = record.committedCount;
+    if (count === 0) return new Fault("failed", "apply interrupted", { why: "nothing is changed" });
+    return new Fault("failed", "apply interrupted", {
+      why: `${count} of ${of} objects are changed, as revision ${record.n}`,
+      fix: `apply it again to complete it, or go back with k8contivnet rollback ${done?.n ?? 0}`,
     });
   }
 
@@ -238,13 +305,16 @@ export class IntentStore {
     return stored.every(({ done }) => done);
   }
 
-  /** Another client has finished the apply: what is left of its revision is what was committed. */
-  async #close(record: ApplyRevision): Promise<void> {
+  /**
+   * Ends a revision whose changes are not all committed: another client has finished the apply, or it was interrupted.
+   * What is left of it is what was committed.
+   */
+  async #close(record: ApplyRevision, state: "done" | "interrupted"): Promise<void> {
     record.setChanges([]);
     for (let tries = 0; tries < TRIES; tries++) {
       const isStored = !record.isOpen || await this.#writeEach(record, record.changeWrites());
       const ended = await this.#cache.tryCommit([record.check()], [
-        record.write("done"),
+        record.write(state),
         ...record.isOpen ? [] : record.changeWrites(),
       ]);
       if (isStored && ended.done) return;

@@ -5,7 +5,7 @@ import { documentsIn, groups } from "../../intent/indexed_documents.ts";
 import { folderOf } from "../../intent/readable.ts";
 import { type Documents, keys, REQUESTS, SCHEMA } from "../../intent/records.ts";
 import type { Write } from "../../store/store.ts";
-import type { IntentRequest } from "../api.ts";
+import type { IntentRequest } from "../api/intent_requests.ts";
 
 // UTF-16 units. In JSON within JSON each takes at most 3 bytes; a commit can carry 512 KiB.
 const PART_LENGTH = 150_000;

@@ -17,9 +17,19 @@ export class ApplyRevision {
   #changes: readonly IntentChange[] = [];
   #parts: readonly string[] = [];
   readonly #committed = new Set<string>();
+  #words: ReadonlySet<string> = new Set();
 
   constructor(next: () => RevisionRecord) {
     this.#next = next;
+  }
+
+  /** Words of the endpoints that all its plans have added or removed. */
+  get words(): ReadonlySet<string> {
+    return this.#words;
+  }
+
+  addWords(words: ReadonlySet<string>): void {
+    this.#words = this.#words.union(words);
   }
 
   get n(): number {
@@ -41,6 +51,11 @@ export class ApplyRevision {
   /** Records which objects, `kind name`, a commit has changed. */
   committed(objects: readonly string[]): void {
     for (const object of objects) this.#committed.add(object);
+  }
+
+  /** How many objects have been changed. */
+  get committedCount(): number {
+    return this.#committed.size;
   }
 
   /** Reports whether the changes are short enough to be part of a plan's commit. */

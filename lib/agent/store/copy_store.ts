@@ -1,5 +1,6 @@
 // Copies all documents of a store to another one, whatever their drivers: claims, attachments, history, everything but
-// the heartbeats and reports of agents. Records that this version cannot read are copied as they are.
+// the heartbeats and reports of agents, and the indexes, which its agents write. Records that this version cannot read
+// are copied as they are.
 
 import {
   type Check,
@@ -10,11 +11,13 @@ import {
   type Store,
   type Write,
 } from "../../store/store.ts";
+import { INDEX_FOLDER } from "../../intent/store_index.ts";
 import { Fault, oneLine } from "../../util/errors.ts";
+import type { Report } from "../../util/progress.ts";
 
 const ROUNDS = 5;
 /** What agents say of themselves. */
-const OF_AGENTS = /^(agents|reports)\//;
+const OF_AGENTS = /^(agents|reports|members\/~hosts)\//;
 
 /** How a copy ended. */
 export interface CopyResult {
@@ -32,20 +35,25 @@ export interface CopyOptions {
   readonly isDry?: boolean;
   /** Replace what the destination has. */
   readonly isForced?: boolean;
+  readonly report?: Report;
+  /** Ends the copy between two commits. */
+  readonly signal?: AbortSignal;
 }
 
 /**
  * Makes `to` equal to `from`, and compares them at the end. Faults: conflict, if the destination is not empty, or if
- * either is changed by others meanwhile; those of the stores.
+ * either is changed by others meanwhile; failed, if the signal aborts; those of the stores.
  */
 export async function copyStore(
   from: Pick<Store, "list">,
   to: Pick<Store, "list" | "commit">,
-  { isDry = false, isForced = false }: CopyOptions = {},
+  { isDry = false, isForced = false, report, signal }: CopyOptions = {},
 ): Promise<CopyResult> {
   let [written, deleted] = [0, 0];
   for (let round = 0; round < ROUNDS; round++) {
-    const [source, present] = [await documentsOf(from), await documentsOf(to)];
+    const [all, present] = [await documentsOf(from), await documentsOf(to)];
+    // The source may have been in use by agents that write no index, or not all of them.
+    const source = new Map([...all].filter(([key]) => !key.startsWith(INDEX_FOLDER)));
     if (round === 0 && present.size > 0 && !isForced) throw notEmpty(present);
     const changes = changesTo(present, source);
     const deletions = changes.filter(({ write }) => write.value === undefined).length;
@@ -56,7 +64,7 @@ export async function copyStore(
         deleted: deleted + deletions,
       };
     }
-    await commitAll(to, changes);
+    await commitAll(to, changes, { report, signal });
     written += changes.length - deletions;
     deleted += deletions;
   }
@@ -102,8 +110,11 @@ function isSame(one: Json | undefined, other: Json): boolean {
 async function commitAll(
   to: Pick<Store, "commit">,
   changes: readonly Change[],
+  { report, signal }: { readonly [K in "report" | "signal"]: CopyOptions[K] },
 ): Promise<void> {
+  let done = 0;
   for (const batch of batchesOf(changes)) {
+    if (signal?.aborted) throw interrupted(done, changes.length);
     const result = await to.commit(
       batch.map(({ check }) => check),
       batch.map(({ write }) => write),
@@ -114,7 +125,16 @@ async function commitAll(
         fix: "stop the agents that use it, and copy again with --force",
       });
     }
+    done += batch.length;
+    report?.(done, changes.length);
   }
+}
+
+function interrupted(done: number, of: number): Fault {
+  return new Fault("failed", "the copy was interrupted", {
+    why: `${done} of ${of} documents are written to the destination`,
+    fix: done === 0 ? "copy again" : "copy again with --force, and start no agent with it before",
+  });
 }
 
 /** Returns the changes in commits that every store takes. */

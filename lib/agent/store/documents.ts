@@ -32,11 +32,11 @@ function find<T>(documents: Documents, group: string): T[] {
 const inFolder = <T>(documents: Documents, name: string) => find<T>(documents, groups.folder(name));
 
 /**
- * Reports whether the store contains nothing but agents' presence and reports: it is new, or its content was lost.
- * Every apply leaves its revision record, however much was deleted since.
+ * Reports whether the store contains nothing but what agents say of themselves, and indexes: it is new, or its content
+ * was lost. Every apply leaves its revision record, however much was deleted since.
  */
 export function isBlank(documents: Documents): boolean {
-  for (const key of documents.keys()) if (!/^(agents|reports)\//.test(key)) return false;
+  for (const key of documents.keys()) if (!/^(agents|reports|members)\//.test(key)) return false;
   return true;
 }
 

@@ -28,6 +28,13 @@ export class PendingWrites {
     for (const { key, value } of writes) pending.writes.set(key, value);
   }
 
+  /** All writes that are not committed, with the revisions that they were based on. */
+  *writes(): Generator<Write & { readonly revision: number }> {
+    for (const { checks, writes } of this.#groups.values()) {
+      for (const [key, value] of writes) yield { key, value, revision: checks.get(key) ?? 0 };
+    }
+  }
+
   /** Forgets a key that has been written since. */
   forget(key: string): void {
     for (const [name, { writes }] of this.#groups) {

@@ -7,7 +7,9 @@
 
 import { HIGHEST_READABLE, whyUnreadable } from "../../intent/readable.ts";
 import { keys, type PresenceRecord, SCHEMA } from "../../intent/records.ts";
+import { INDEX_VERSION } from "../../intent/store_index.ts";
 import { Fault, isUnreachable } from "../../util/errors.ts";
+import { countHosts } from "./spread_hosts.ts";
 import type { StoreCache } from "./store_cache.ts";
 
 /** Identity of this agent. */
@@ -21,7 +23,7 @@ export interface Self {
 /** Options of Presence. */
 export interface PresenceOptions {
   readonly self: Self;
-  /** Milliseconds between two heartbeats. */
+  /** Milliseconds between two heartbeats, unless the hosts are so many that all of them beat less often. */
   readonly beatMs: number;
   /** Takes over the label of a host that is gone for good. */
   readonly takeOver: boolean;
@@ -33,18 +35,27 @@ export interface PresenceOptions {
   readonly clock: () => string;
 }
 
+// All heartbeats together are a hundred a second at most: each is a write for etcd, and a message to all other hosts.
+const MS_PER_HOST = 10;
+
 /** How long to watch a label before its agent counts as silent, in heartbeat intervals. */
 export const SILENT_BEATS = 2.5;
+
+/** Heartbeat interval in milliseconds of an agent that does not record it, as older versions: longer than any in use. */
+export const BEAT_MS = 60_000;
 
 /** The heartbeat of this host in a shared store. */
 export class Presence {
   readonly #cache: StoreCache;
   readonly #options: PresenceOptions;
   #beat = 0;
+  /** Until the next heartbeat, as the last one says. */
+  #everyMs: number;
 
   constructor(cache: StoreCache, options: PresenceOptions) {
     this.#cache = cache;
     this.#options = options;
+    this.#everyMs = options.beatMs;
   }
 
   /**
@@ -55,7 +66,7 @@ export class Presence {
     const { self, beatMs, takeOver, pause } = this.#options;
     const before = await this.#read();
     if (before && before.instance !== self.instance) {
-      await pause(beatMs * SILENT_BEATS);
+      await pause(Math.max(beatMs, before.everyMs ?? 0) * SILENT_BEATS);
       const now = await this.#read();
       if (now && now.beat !== before.beat) throw inUseFault(self.host, now);
       if (now && !takeOver && !now.lost) throw otherInstanceFault(self.host);
@@ -69,7 +80,7 @@ export class Presence {
     const { self, mtu, beatMs, clock } = this.#options;
     const key = keys.presence(self.host);
     const bytes = mtu();
-    let written = this.#beat;
+    let [written, everyMs] = [this.#beat, beatMs];
     await this.#cache.commit((documents) => {
       const known = documents.get(key);
       const why = known && whyUnreadable(key, known.value);
@@ -78,13 +89,15 @@ export class Presence {
       const isTaken = this.#beat > 0 && record && record.instance !== self.instance &&
         record.beat > this.#beat;
       if (isTaken) throw inUseFault(self.host, record);
+      everyMs = Math.max(beatMs, countHosts(documents) * MS_PER_HOST);
       const value: PresenceRecord = {
         schema: SCHEMA,
         ...self,
         beat: Math.max(record?.beat ?? 0, this.#beat) + 1,
         reads: HIGHEST_READABLE,
+        indexes: INDEX_VERSION,
         at: clock(),
-        everyMs: beatMs,
+        everyMs,
         ...(bytes === undefined ? {} : { mtu: bytes }),
       };
       written = value.beat;
@@ -94,6 +107,7 @@ export class Presence {
       };
     });
     this.#beat = written;
+    this.#everyMs = everyMs;
   }
 
   /**
@@ -102,7 +116,7 @@ export class Presence {
    */
   async keep(signal: AbortSignal, then: () => Promise<void>): Promise<void> {
     while (!signal.aborted) {
-      await this.#options.pause(this.#options.beatMs);
+      await this.#options.pause(this.#everyMs);
       if (signal.aborted || this.#cache.unreachable) continue;
       await this.beat().then(then).catch((error) => {
         if (!isUnreachable(error)) throw error;

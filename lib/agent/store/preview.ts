@@ -2,23 +2,46 @@
 // running pods. Pure.
 
 import { changesOf } from "../../intent/intent_changes.ts";
-import { planImpact, type WaitingPod } from "../../intent/plan_impact.ts";
+import { detachedBy, type ImpactFacts, planImpact } from "../../intent/plan_impact.ts";
 import type { Documents } from "../../intent/records.ts";
-import type { IntentRequest, PlanAnswer } from "../api.ts";
+import { Fault } from "../../util/errors.ts";
+import type { IntentRequest, PlanAnswer } from "../api/intent_requests.ts";
 import { planRequest } from "./apply.ts";
 import { changeItem } from "./revision_history.ts";
 
-/** Returns the answer for a request that is only planned; `waiting` are pods that run without a network. */
+/** Returns the answer for a request that is only planned. Faults: as planRequest(). */
 export function previewRequest(
   documents: Documents,
   request: IntentRequest,
-  waiting: readonly WaitingPod[] = [],
+  known: ImpactFacts = {},
 ): PlanAnswer {
-  const { plan, answer } = planRequest(documents, request);
+  const { plan, answer: { operations, warnings }, refusal } = planEvenIfRefused(documents, request);
   const changes = changesOf(documents, plan);
   return {
-    ...answer,
+    operations,
+    warnings: [
+      ...refusal === undefined ? [] : [`rollback will be refused: ${refusal}`],
+      ...warnings,
+    ],
+    ...detachedBy(documents, changes),
     changes: changes.map(changeItem),
-    hosts: planImpact(documents, changes, waiting),
+    hosts: planImpact(documents, changes, known),
   };
+}
+
+/** What a rollback would cut off is shown, too, though it is refused without `force`. */
+function planEvenIfRefused(documents: Documents, request: IntentRequest) {
+  try {
+    return { ...planRequest(documents, request), refusal: undefined };
+  } catch (error) {
+    const isForceable = request.mode === "rollback" && !request.force &&
+      error instanceof Fault && error.code === "conflict";
+    if (!isForceable) throw error;
+    try {
+      return { ...planRequest(documents, { ...request, force: true }), refusal: error.message };
+    } catch {
+      // What --force does not help against is the better answer.
+      throw error;
+    }
+  }
 }

@@ -9,7 +9,8 @@ import { whyUnreadable } from "../../intent/readable.ts";
 import { keys, type PresenceRecord } from "../../intent/records.ts";
 import type { Check, Json } from "../../store/store.ts";
 import { Fault } from "../../util/errors.ts";
-import type { GcAct, GcAnswer } from "../api.ts";
+import type { Report } from "../../util/progress.ts";
+import type { GcAct, GcAnswer } from "../api/repair_requests.ts";
 import {
   firstCommit,
   type HostRemoval,
@@ -18,10 +19,8 @@ import {
   unreadableOf,
 } from "./remove_host_plan.ts";
 import type { StoreCache } from "./store_cache.ts";
-import { SILENT_BEATS } from "./presence.ts";
+import { BEAT_MS, SILENT_BEATS } from "./presence.ts";
 
-// For an agent that does not record its interval, as older versions: longer than any in use.
-const BEAT_MS = 60_000;
 const CHECKS = 10;
 // Each conflict means that another client has written; this many in a row only under heavy contention.
 const TRIES = 200;
@@ -38,6 +37,8 @@ export interface RemoveHostOptions {
   readonly pause: (ms: number) => Promise<void>;
   /** Milliseconds of the epoch. */
   readonly wallMs: () => number;
+  /** First the checks of its heartbeat, then what is removed. */
+  readonly report?: Report;
 }
 
 /**
@@ -61,6 +62,7 @@ export async function removeHost(cache: StoreCache, options: RemoveHostOptions):
     ...at === undefined ? {} : { lastSeen: at },
     acts,
     left: unreadableOf(cache.documents, host),
+    ...cache.documents.has(keys.host(host)) ? { isInIntent: true as const } : {},
   });
   if (isDry) return answer(actsOf(planHostRemoval(cache.documents, host, wallMs())));
   return answer(await release(cache, options, await markLost(cache, host, last)));
@@ -76,7 +78,7 @@ interface Heartbeat {
 /** Watches the heartbeat of a host until a living agent would have written one; returns the last one. */
 async function lastHeartbeat(
   cache: StoreCache,
-  { host, isForced, pause }: RemoveHostOptions,
+  { host, isForced, pause, report }: RemoveHostOptions,
 ): Promise<Heartbeat> {
   const first = await readHeartbeat(cache, host);
   if (!first.record && !isForced) {
@@ -88,6 +90,7 @@ async function lastHeartbeat(
   if (!first.record || first.record.lost) return first;
   const limitMs = (first.record.everyMs ?? BEAT_MS) * SILENT_BEATS;
   for (let checks = 0; checks < CHECKS; checks++) {
+    report?.(checks, CHECKS);
     await pause(limitMs / CHECKS);
     const now = await readHeartbeat(cache, host);
     if (now.record?.lost) return now; // by another removal of the same host
@@ -120,13 +123,16 @@ function actsOf(removals: readonly HostRemoval[]): GcAct[] {
 
 async function release(
   cache: StoreCache,
-  { host, wallMs }: RemoveHostOptions,
+  { host, wallMs, report }: RemoveHostOptions,
   markRevision: number,
 ): Promise<readonly GcAct[]> {
   const done: GcAct[] = [];
   const markCheck: Check = { key: keys.presence(host), revision: markRevision };
   for (let tries = 0; tries < TRIES;) {
-    const removals = firstCommit(planHostRemoval(cache.documents, host, wallMs()), 1);
+    const { documents } = cache;
+    const left = planHostRemoval(documents, host, wallMs());
+    report?.(done.length, done.length + left.length);
+    const removals = firstCommit(documents, left, 1);
     if (removals.length === 0) return done;
     const result = await cache.tryCommit(
       [markCheck, ...removals.flatMap(({ checks }) => checks)],

@@ -19,18 +19,19 @@ import {
   type HostNumberRecord,
   keys,
 } from "../../intent/records.ts";
+import { indexWrites } from "../../intent/store_index.ts";
 import { COMMIT_OPERATIONS, type Json } from "../../store/store.ts";
-import type { GcAct } from "../api.ts";
+import type { GcAct } from "../api/repair_requests.ts";
 import { type CommitPart, releasing } from "../pods/endpoint_release.ts";
 import { attachmentKey, attachmentsOf, endpointKeyOf, endpointsOf } from "./documents.ts";
 
-/** The removal of one endpoint from a host, or of the host's number, with its checks and writes. */
+/** The removal of one endpoint from a host, of the host's number or of its report, with its checks and writes. */
 export interface HostRemoval extends CommitPart {
   /** Only for an endpoint. */
   readonly act?: GcAct;
 }
 
-/** Returns the removals of `host` at `nowMs` of the epoch, by endpoint; the host's number is the last. */
+/** Returns the removals of `host` at `nowMs` of the epoch, by endpoint; its number and report are the last. */
 export function planHostRemoval(documents: Documents, host: string, nowMs: number): HostRemoval[] {
   const attachments = Map.groupBy(attachmentsOf(documents, host), endpointKeyOf);
   const bound = endpointsOf(documents)
@@ -40,7 +41,7 @@ export function planHostRemoval(documents: Documents, host: string, nowMs: numbe
     .map((key) =>
       removalOf(documents, { host, key, nowMs, attachments: attachments.get(key) ?? [] })
     );
-  return [...endpoints, ...numberRemoval(documents, host)];
+  return [...endpoints, ...numberRemoval(documents, host), ...reportRemoval(documents, host)];
 }
 
 /** Other hosts send to its addresses in pods' networks as long as it has a number. */
@@ -57,12 +58,24 @@ function numberRemoval(documents: Documents, host: string): HostRemoval[] {
   }];
 }
 
-/** Returns the first of `removals` that fit into one commit beside `more` checks and writes. */
-export function firstCommit(removals: readonly HostRemoval[], more: number): HostRemoval[] {
+/** The doctor's last report of a host goes with it; while the intent has the host, it is kept for who looks for the cause. */
+function reportRemoval(documents: Documents, host: string): HostRemoval[] {
+  const key = keys.report(host);
+  if (!documents.has(key) || documents.has(keys.host(host))) return [];
+  return [{ checks: [checkOf(documents, key)], writes: [{ key, value: undefined }] }];
+}
+
+/** Returns the first of `removals` that fit into one commit with their indexes, beside `more` checks and writes. */
+export function firstCommit(
+  documents: Documents,
+  removals: readonly HostRemoval[],
+  more: number,
+): HostRemoval[] {
   const first: HostRemoval[] = [];
   let operations = more;
   for (const removal of removals) {
-    operations += removal.checks.length + removal.writes.length;
+    const { checks, writes } = removal;
+    operations += checks.length + writes.length + indexWrites(documents, writes).length;
     if (operations > COMMIT_OPERATIONS) break;
     first.push(removal);
   }

@@ -3,7 +3,8 @@
 
 import { auditClaims } from "../../intent/audit.ts";
 import { planRepairs, type Repair } from "../../intent/claim_repair.ts";
-import type { RepairAct, RepairAnswer } from "../api.ts";
+import type { Report } from "../../util/progress.ts";
+import type { RepairAct, RepairAnswer } from "../api/repair_requests.ts";
 import type { StoreCache } from "./store_cache.ts";
 
 // Longer than a commit in progress or a late watch.
@@ -12,7 +13,11 @@ const BETWEEN_MS = 1_000;
 /** Repairs claims; with `isDry` only reports what would be done. Faults: unavailable, timeout. */
 export async function repairClaims(
   cache: StoreCache,
-  { isDry, pause }: { readonly isDry: boolean; readonly pause: (ms: number) => Promise<void> },
+  { isDry, pause, report = () => {} }: {
+    readonly isDry: boolean;
+    readonly pause: (ms: number) => Promise<void>;
+    readonly report?: Report;
+  },
 ): Promise<RepairAnswer> {
   await cache.catchUp();
   const first = planRepairs(cache.documents);
@@ -22,7 +27,10 @@ export async function repairClaims(
     first.some((old) => isSame(one, old))
   );
   const acts: RepairAct[] = [];
-  for (const repair of lasting) acts.push(await act(cache, repair, isDry));
+  for (const repair of lasting) {
+    acts.push(await act(cache, repair, isDry));
+    report(acts.length, lasting.length);
+  }
   return { acts, left: auditClaims(cache.documents) };
 }
 

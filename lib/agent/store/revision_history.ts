@@ -5,7 +5,7 @@ import type { PastRecords } from "../../intent/plan_restore.ts";
 import type { Documents } from "../../intent/records.ts";
 import { Fault } from "../../util/errors.ts";
 import { parseRevision } from "../../util/revision_number.ts";
-import type { ChangeItem, HistoryItem } from "../api.ts";
+import type { ChangeItem, HistoryItem } from "../api/intent_requests.ts";
 import { findChanges, hasChanges } from "./recorded_changes.ts";
 import { type RevisionRecord, revisionsOf } from "./revisions.ts";
 
@@ -63,7 +63,7 @@ export function pastRecords(documents: Documents, to: number): PastRecords {
   for (const record of all.filter(({ n }) => n > to).reverse()) {
     const changes = recordedChanges(documents, record);
     if (!changes) {
-      throw new Fault("conflict", `there is no way back to revision ${to}`, {
+      throw new Fault("conflict", `going back to revision ${to} is not possible`, {
         why: `what revision ${record.n} changed is not recorded`,
         fix: "apply the intent of that time",
       });
@@ -88,9 +88,9 @@ function findRevision(all: readonly RevisionRecord[], n: number): RevisionRecord
   const found = all.find((one) => one.n === n);
   if (found) return found;
   const known = all.length === 0
-    ? "there is none yet"
+    ? "nothing was applied yet"
     : `revisions ${all[0]?.n} to ${all.at(-1)?.n} are kept`;
-  throw new Fault("not_found", `there is no revision ${n}`, {
+  throw new Fault("not_found", `revision ${n} not found`, {
     why: known,
     fix: "see k8contivnet history",
   });

@@ -2,7 +2,7 @@
 
 import { documentsIn, groups } from "../../intent/indexed_documents.ts";
 import { type Documents, SCHEMA } from "../../intent/records.ts";
-import type { IntentRequest } from "../api.ts";
+import type { IntentRequest } from "../api/intent_requests.ts";
 import { countParts } from "./apply_requests.ts";
 
 // With the rest of a commit this stays within the store's limit of 512 KiB.

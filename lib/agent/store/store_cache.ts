@@ -1,13 +1,24 @@
 // The agent's cache of the store: decisions read it and commits check revisions, so an outdated cache costs
-// another try at most, never a wrong write. A watch keeps it up to date.
+// another try at most, never a wrong write. Watches keep it up to date.
+//
+// It has all of a store that is this host's alone. Of a store that hosts share it has what its host needs, once the
+// store says that its indexes are complete; until then, all of it.
 
-import { VersionedMap } from "./versioned_map.ts";
-import { PendingWrites } from "./pending_writes.ts";
 import { pause } from "../../util/async/pause.ts";
-import type { Check, CommitOptions, CommitResult, Entry, Store, Write } from "../../store/store.ts";
-import { Fault, faultFrom, isUnreachable } from "../../util/errors.ts";
-import { Coalesced } from "../../util/async/coalesced.ts";
+import { Fault, isUnreachable } from "../../util/errors.ts";
 import type { Documents } from "../../intent/records.ts";
+import { indexWrites } from "../../intent/store_index.ts";
+import type { Check, CommitOptions, CommitResult, Entry, Store, Write } from "../../store/store.ts";
+import { type AddressSearch, findFreeAddresses, type NetworkPool } from "./free_addresses.ts";
+import { CurrentView } from "./current_view.ts";
+import { HeldNetworks, type Needs } from "./held_networks.ts";
+import { namedIn } from "./needed_networks.ts";
+import { PendingWrites } from "./pending_writes.ts";
+import { StoreCalls } from "./store_calls.ts";
+import type { StoreView, ViewSource } from "./store_view.ts";
+import { TransientCache } from "./transient_cache.ts";
+import type { VersionedWrite } from "./versioned_map.ts";
+import { ViewChooser } from "./view_chooser.ts";
 
 /** Returns the change of the store for the given documents; undefined if there is nothing to do. */
 export type Change = (
@@ -20,69 +31,85 @@ interface Desired extends CommitOptions {
   readonly writes: readonly Write[];
 }
 
+/** Options of a cache. */
+export interface CacheOptions {
+  /** Whether other hosts use the store, too. @default false */
+  readonly isShared?: boolean;
+  /** Host whose needs decide what is read of a shared store. @default everything is read */
+  readonly scope?: string;
+  /** Called with the number of documents read so far. */
+  readonly onRead?: (count: number) => void;
+  /** Called with what was written. */
+  readonly onCommit?: (writes: readonly VersionedWrite[]) => void;
+}
+
 const TRIES = 20;
 const RETRY_MS = 1_000;
-// A watch takes a few milliseconds; reading everything a quarter of a second for 20,000 documents.
-const WATCH_MS = 500;
-// So long a watch may be behind because commits are on their way; longer, because others use the same etcd.
-const WAY_MS = 10;
-// Listed only to get the store's revision.
-const NO_KEY = "none/";
 
-/** A cache of all documents of a store. */
+/** A cache of the documents of a store. */
 export class StoreCache {
   readonly #store: Store;
-  readonly #map = new VersionedMap();
+  readonly #options: CacheOptions;
+  readonly #current: CurrentView;
   #unreachable: Fault | undefined;
   readonly #pending = new PendingWrites();
-  #isFollowing = false;
-  readonly #catchingUp = new Coalesced(() => this.#catchUp());
-  #trouble: Fault | undefined;
-  #onTrouble: (trouble: Fault | undefined) => void = () => {};
+  readonly #held = new HeldNetworks();
+  readonly #whole: TransientCache<StoreCache>;
+  readonly #calls = new StoreCalls();
+  readonly #views: ViewChooser;
   #onLate: () => void = () => {};
-  /** Whether the last watch that was behind had to be asked for: others write to the same etcd. */
-  #hasOthers = false;
+  #onView: () => void = () => {};
+  #onChange: (key: string) => void = () => {};
 
-  /** Whether other hosts use the store, too. */
-  readonly isShared: boolean;
-
-  private constructor(store: Store, isShared: boolean) {
+  private constructor(store: Store, options: CacheOptions) {
     this.#store = store;
-    this.isShared = isShared;
+    this.#options = options;
+    const { isShared = false, scope } = options;
+    this.#views = new ViewChooser(this.#source(), isShared ? scope : undefined, this.#held);
+    this.#current = new CurrentView({
+      ...{ views: this.#views, onRead: options.onRead },
+      onReplaced: () => {
+        this.#showPending(this.#pending.writes());
+        this.#onView();
+      },
+    });
+    this.#whole = new TransientCache(() => this.#loadWhole());
   }
 
   /** Reads the whole store. */
-  static async load(store: Store): Promise<StoreCache> {
-    const cache = new StoreCache(store, false);
+  static async load(store: Store, options: CacheOptions = {}): Promise<StoreCache> {
+    const cache = new StoreCache(store, options);
     await cache.reload();
     return cache;
   }
 
   /**
-   * Reads the whole store, and calls `onRead` with the number of documents so far; if it is unreachable,
-   * uses what `known` returns until follow() has read it. Faults: all except an unreachable store.
+   * Reads the store; if it is unreachable, uses what `known` returns until follow() has read it. Faults: all except
+   * an unreachable store.
    */
   static async open(
     store: Store,
     known: () => Documents | Promise<Documents>,
-    { isShared = false, onRead }: {
-      readonly isShared?: boolean;
-      readonly onRead?: (count: number) => void;
-    } = {},
+    options: CacheOptions = {},
   ): Promise<StoreCache> {
-    const cache = new StoreCache(store, isShared);
+    const cache = new StoreCache(store, options);
     try {
-      await cache.reload(onRead);
+      await cache.#current.open();
     } catch (error) {
       cache.#unreachable = unreachableFault(error);
-      for (const [key, document] of await known()) cache.#map.documents.set(key, document);
+      cache.#current.replace(cache.#views.whole(await known()));
     }
     return cache;
   }
 
+  /** Whether other hosts use the store, too: then commits write its indexes. */
+  get isShared(): boolean {
+    return this.#options.isShared ?? false;
+  }
+
   /** Called with the key of each change, by any client; must be cheap, as set-ups wait for it. */
   set onChange(listener: (key: string) => void) {
-    this.#map.onChange = listener;
+    this.#onChange = listener;
   }
 
   /** Why the store has not been read yet; undefined once it was. */
@@ -92,12 +119,12 @@ export class StoreCache {
 
   /** Why the store did not answer the last call; undefined once it answers again. */
   get trouble(): Fault | undefined {
-    return this.#trouble;
+    return this.#calls.trouble;
   }
 
   /** Calls `listener` when the store stops answering and when it answers again. */
   onTrouble(listener: (trouble: Fault | undefined) => void): void {
-    this.#onTrouble = listener;
+    this.#calls.onTrouble = listener;
   }
 
   /** Calls `listener` each time that all is read again because the watch is too slow. */
@@ -105,76 +132,73 @@ export class StoreCache {
     this.#onLate = listener;
   }
 
-  /** Calls the store, and records whether it answered. */
-  async #call<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      const answer = await work();
-      if (this.#trouble) this.#onTrouble(undefined);
-      this.#trouble = undefined;
-      return answer;
-    } catch (error) {
-      const fault = faultFrom(error);
-      if (!isUnreachable(fault)) throw error;
-      const isNew = !this.#trouble;
-      this.#trouble = fault;
-      if (isNew) this.#onTrouble(fault);
-      throw error;
-    }
+  /** Calls `listener` each time that isWhole may have changed. */
+  onView(listener: () => void): void {
+    this.#onView = listener;
   }
 
-  /** Revision up to which everything is known. */
+  /** Revision up to which everything is known; of a part of the store: of the last change. */
   get revision(): number {
-    return this.#map.revision;
+    return this.#view.revision;
   }
 
   get documents(): Documents {
-    return this.#map.documents;
+    return this.#view.documents;
+  }
+
+  /** Whether it has all documents of the store. */
+  get isWhole(): boolean {
+    return this.#view.isWhole;
+  }
+
+  /** Reports whether the endpoints, attachments and claims of a network are known. */
+  knows({ tenant, network }: { readonly tenant: string; readonly network: string }): boolean {
+    return this.#view.knows(`${tenant}/${network}`);
+  }
+
+  /** Whether a policy of Kubernetes is known: it may name pods in any network of a tenant. */
+  set hasKubePolicies(areThere: boolean) {
+    this.#views.hasKubePolicies = areThere;
+  }
+
+  /** Makes sure that what the documents say is needed is known, as far as the store answers. */
+  async settle(): Promise<void> {
+    await this.#view.adjust().catch((error) => void unreachableFault(error));
+  }
+
+  /**
+   * Makes sure that what is needed is known until the result is disposed of. While the store is unreachable, what is
+   * known has to do.
+   */
+  async need(needs: Needs): Promise<Disposable> {
+    const { words = [], networks } = needs;
+    // What does not answer is not asked for what is known.
+    const unknown = this.trouble
+      ? words.filter((word) => namedIn(this.documents, word).length === 0)
+      : words;
+    return await this.#held.hold(this.#view, { words: unknown, ...networks && { networks } });
+  }
+
+  /** As need(), until the next call. Faults: unavailable, timeout. */
+  async keep(needs: Needs): Promise<void> {
+    if (!this.isWhole) await this.#held.keep(this.#view, needs);
+  }
+
+  /** Returns the result of `work` on a cache of the whole store. Faults: unavailable, timeout; those of `work`. */
+  async withWhole<T>(work: (cache: StoreCache) => Promise<T>): Promise<T> {
+    if (!this.isWhole) return await this.#whole.use(work);
+    return await this.#current.pinned(() => work(this));
+  }
+
+  /** Reads the documents below a prefix, whether they are known or not. Faults: unavailable, timeout. */
+  async read(prefix: string): Promise<Documents> {
+    const { entries } = await this.#calls.call(() => this.#store.list(prefix, () => {}));
+    return new Map(entries.map(({ key, value, revision }) => [key, { value, revision }]));
   }
 
   /** Makes the cache equal to what the store lists now. */
-  async reload(onRead?: (count: number) => void): Promise<void> {
-    const before = this.#map.revision;
-    const { entries, revision } = await this.#readAll(onRead);
-    // A store that was restored or re-created has other revisions: what was known before does not apply to it.
-    if (this.#unreachable || revision < before) this.#map.forget();
-    this.#unreachable = undefined;
-    // The watch has reported more meanwhile, also deletions of what is listed.
-    if (revision < this.#map.revision) return;
-    this.#map.replaceAll(entries, revision);
-  }
-
-  /** Lists everything; if nothing is known yet, takes over each page while waiting for the next one. */
-  async #readAll(onRead: (count: number) => void = () => {}): ReturnType<Store["list"]> {
-    // With a reader of pages, as a large store takes its time.
-    if (this.#map.documents.size > 0) return await this.#call(() => this.#store.list("", () => {}));
-    // Pages of a list that has failed may still arrive.
-    let isOver = false;
-    const takeOver = (page: readonly Entry[]) => {
-      if (isOver) return;
-      page.forEach((entry) => this.#map.merge(entry));
-      onRead(this.#map.documents.size);
-    };
-    try {
-      return await this.#call(() => this.#store.list("", takeOver));
-    } catch (error) {
-      this.#map.documents.clear();
-      throw error;
-    } finally {
-      isOver = true;
-    }
-  }
-
-  /** Tries until the store has been read once; false when `signal` aborts first. */
-  async #readable(signal: AbortSignal): Promise<boolean> {
-    while (this.#unreachable && !signal.aborted) {
-      try {
-        await this.reload();
-      } catch (error) {
-        this.#unreachable = unreachableFault(error);
-        await pause(RETRY_MS, signal);
-      }
-    }
-    return !this.#unreachable;
+  async reload(): Promise<void> {
+    await this.#view.load(this.#options.onRead);
   }
 
   /**
@@ -182,13 +206,21 @@ export class StoreCache {
    * names what it belongs to; replayPending() commits it.
    */
   addPending(group: string, checks: readonly Check[], writes: readonly Write[]): void {
-    this.#pending.add(group, checks, writes);
-    for (const { key, value } of writes) {
-      // The revision stays as it was: replaying compares with it.
-      const revision = this.#map.documents.get(key)?.revision ?? 0;
-      if (value === undefined) this.#map.documents.delete(key);
-      else this.#map.documents.set(key, { value, revision });
+    const indexed = this.#withIndexes(writes);
+    this.#pending.add(group, checks, indexed);
+    // The revision stays as it was: replaying compares with it.
+    const revisionOf = (key: string) => this.documents.get(key)?.revision ?? 0;
+    this.#showPending(indexed.map((one) => ({ ...one, revision: revisionOf(one.key) })));
+  }
+
+  #showPending(writes: Iterable<VersionedWrite>): void {
+    for (const { key, value, revision } of writes) {
+      this.#view.put(key, value === undefined ? undefined : { value, revision });
     }
+  }
+
+  get #view(): StoreView {
+    return this.#current.view;
   }
 
   /** Number of changes that are not committed yet. */
@@ -206,58 +238,55 @@ export class StoreCache {
     );
   }
 
-  /** Makes sure that everything is known that any client committed before this call. */
-  catchUp(): Promise<void> {
-    return this.#catchingUp.run();
-  }
-
-  async #catchUp(): Promise<void> {
-    const { revision } = await this.#call(() => this.#store.list(NO_KEY));
-    if (revision <= this.#map.revision) {
-      this.#hasOthers = false;
-      return;
-    }
-    if (!this.#isFollowing || !await this.#watchReaches(revision)) await this.#reloadLate();
-  }
-
-  /** Reports whether the watch has all commits up to `revision`, which may be another user's of the etcd. */
-  async #watchReaches(revision: number): Promise<boolean> {
-    if (!this.#hasOthers && await this.#map.reaches(revision, WAY_MS)) return true;
-    this.#hasOthers = true;
-    const watermark = await this.#call(() => this.#store.watermark());
-    return await this.#map.reaches(watermark, WATCH_MS);
-  }
-
-  /** Reads everything, as the watch has not reported it in time. */
-  async #reloadLate(): Promise<void> {
-    if (this.#isFollowing) this.#onLate();
-    await this.reload();
+  /**
+   * Makes sure that what any client committed before this call is known: of a part of the store, the intent, and the
+   * endpoints that `words` name. The part may have taken over from the whole after need(). Faults: unavailable, timeout.
+   */
+  async catchUp({ words = [] }: Pick<Needs, "words"> = {}): Promise<void> {
+    await this.#view.catchUp();
+    if (words.length > 0 && !this.isWhole) (await this.need({ words }))[Symbol.dispose]();
   }
 
   /** Makes sure that everything is known up to the change of `key` with which a commit conflicted. */
   async learn(key: string): Promise<void> {
-    const entry = await this.#call(() => this.#store.get(key));
-    // The revision of a deletion is unknown.
-    if (!entry) return await this.catchUp();
-    if (!await this.#map.reaches(entry.revision, this.#isFollowing ? WATCH_MS : 0)) {
-      await this.#reloadLate();
-    }
+    await this.#view.learn(key);
   }
 
   /** Follows the store until `signal` aborts; calls `notify` after each batch with changes of others. */
   async follow(signal: AbortSignal, notify: () => void): Promise<void> {
     if (this.#unreachable && await this.#readable(signal)) notify();
-    this.#isFollowing = true;
-    while (!signal.aborted) {
-      for await (const batch of this.#store.watch("", this.#map.revision, signal)) {
-        let isNews = batch.kind === "compacted";
-        if (batch.kind === "compacted") await this.reload();
-        else for (const change of batch.changes) isNews = this.#map.merge(change) || isNews;
-        this.#map.settle(batch.revision);
-        if (isNews) notify();
+    await this.#current.follow(signal, notify);
+    this.#whole.close();
+  }
+
+  async #loadWhole(): Promise<StoreCache> {
+    return await StoreCache.load(this.#store, {
+      isShared: this.isShared,
+      onCommit: (writes) => this.#current.merge(writes),
+    });
+  }
+
+  #source(): ViewSource {
+    return {
+      store: this.#store,
+      call: (work) => this.#calls.call(work),
+      onChange: (key) => this.#onChange(key),
+      onLate: () => this.#onLate(),
+    };
+  }
+
+  /** Tries until the store has been read once; false when `signal` aborts first. */
+  async #readable(signal: AbortSignal): Promise<boolean> {
+    while (this.#unreachable && !signal.aborted) {
+      try {
+        await this.#current.open();
+        this.#unreachable = undefined;
+      } catch (error) {
+        this.#unreachable = unreachableFault(error);
+        await pause(RETRY_MS, signal);
       }
     }
-    this.#isFollowing = false;
+    return !this.#unreachable;
   }
 
   /**
@@ -266,7 +295,7 @@ export class StoreCache {
    */
   async commit(change: Change): Promise<boolean> {
     for (let tries = 0; tries < TRIES; tries++) {
-      const desired = change(this.#map.documents);
+      const desired = change(this.documents);
       if (!desired) return false;
       const result = await this.tryCommit(desired.checks, desired.writes, desired);
       if (result.done) return true;
@@ -284,23 +313,41 @@ export class StoreCache {
     writes: readonly Write[],
     { isProvisional }: CommitOptions = {},
   ): Promise<CommitResult> {
-    const result = await this.#call(() => this.#store.commit(checks, writes, { isProvisional }));
+    const indexed = this.#withIndexes(writes);
+    const result = await this.#calls.call(() =>
+      this.#store.commit(checks, indexed, { isProvisional })
+    );
     if (!result.done) return result;
-    for (const { key, value } of writes) {
-      this.#map.merge({ key, value, revision: result.revision });
-      // A pending write of it is older.
-      this.#pending.forget(key);
-    }
+    // A pending write of it is older.
+    for (const { key } of indexed) this.#pending.forget(key);
+    const { revision } = result;
+    const written = indexed.map(({ key, value }) => ({ key, value, revision }));
+    this.#current.merge(written);
+    this.#options.onCommit?.(written);
     return result;
+  }
+
+  #withIndexes(writes: readonly Write[]): readonly Write[] {
+    return this.isShared ? [...writes, ...indexWrites(this.documents, writes)] : writes;
+  }
+
+  /** Finds free addresses of a network by the claims that the store has now: findFreeAddresses(). */
+  findFreeAddresses(network: NetworkPool, search: AddressSearch): Promise<string[]> {
+    return this.#calls.call(() => findFreeAddresses(this.#store, network, search));
+  }
+
+  /** Resolves when all that was committed survives a power failure. Faults: as commit(). */
+  persist(): Promise<void> {
+    return this.#calls.call(() => this.#store.persist());
   }
 
   /** Reads one key again; forgets a pending write of it. */
   async refresh(key: string): Promise<void> {
-    const entry: Entry | undefined = await this.#call(() => this.#store.get(key));
-    if (!entry) this.#map.documents.delete(key);
+    const entry: Entry | undefined = await this.#calls.call(() => this.#store.get(key));
+    if (!entry) this.#view.put(key, undefined);
     // A watch may have reported a later write meanwhile.
-    else if (entry.revision >= (this.#map.documents.get(key)?.revision ?? 0)) {
-      this.#map.documents.set(key, { value: entry.value, revision: entry.revision });
+    else if (entry.revision >= (this.documents.get(key)?.revision ?? 0)) {
+      this.#view.put(key, { value: entry.value, revision: entry.revision });
     }
   }
 }

@@ -1,7 +1,8 @@
-// The known content of a store: the newest write of each key, however often and in whatever order writes
-// arrive from lists, watches and own commits. Pure.
+// The known content of a store, or of a part of it: the newest write of each key, however often and in whatever order
+// writes arrive from lists, watches and own commits. Pure.
 
 import { IndexedDocuments } from "../../intent/indexed_documents.ts";
+import type { Document } from "../../intent/records.ts";
 import type { Entry, Json } from "../../store/store.ts";
 
 /** A write as reported by a list, a watch or an own commit. */
@@ -11,9 +12,29 @@ export interface VersionedWrite {
   readonly revision: number;
 }
 
+/** A part of a store's documents. */
+export interface DocumentPart {
+  /** The documents of all parts. */
+  readonly documents: IndexedDocuments;
+  /** Returns the key that a document of the part has among the documents; undefined: it is left out. */
+  readonly nameOf: (key: string) => string | undefined;
+  /** Reports whether a change that somebody made is news to this host; called once for each. */
+  readonly isNews: (write: VersionedWrite) => boolean;
+  /**
+   * Asked before documents are taken away: reports whether the store has not lost all of its content. Waits until it
+   * answers, or `signal` aborts.
+   */
+  readonly isIntact: (signal: AbortSignal) => Promise<boolean>;
+  /** Called when changes may have been missed, and all was read again. */
+  readonly onReload: () => void;
+}
+
 /** Documents of which no older write replaces a newer one. */
 export class VersionedMap {
-  readonly documents = new IndexedDocuments();
+  readonly documents: IndexedDocuments;
+  readonly #nameOf: DocumentPart["nameOf"];
+  /** Keys of this part's documents; undefined: all of them. */
+  readonly #own: Set<string> | undefined;
   /** Revision at which a key was deleted, to ignore older writes that the watch reports later. */
   readonly #deleted = new Map<string, number>();
   #revision = 0;
@@ -21,14 +42,40 @@ export class VersionedMap {
   /** Called with the key of each change, by any client; must be cheap, as set-ups wait for it. */
   onChange: ((key: string) => void) | undefined;
 
+  /** @default part all documents, which nobody else has */
+  constructor(part?: Pick<DocumentPart, "documents" | "nameOf">) {
+    this.documents = part?.documents ?? new IndexedDocuments();
+    this.#nameOf = part?.nameOf ?? ((key) => key);
+    this.#own = part && new Set();
+  }
+
+  /** Reports whether a document among the documents is of this part. */
+  has(key: string): boolean {
+    return this.#own?.has(key) ?? this.documents.has(key);
+  }
+
+  /** Number of this part's documents. */
+  get size(): number {
+    return (this.#own ?? this.documents).size;
+  }
+
+  /** Keys of this part's documents. */
+  get keys(): Iterable<string> {
+    return this.#own ?? this.documents.keys();
+  }
+
   /** Revision up to which everything is known. */
   get revision(): number {
     return this.#revision;
   }
 
   /** Takes over a write unless it is older than what is known; reports whether it was new. */
-  merge({ key, value, revision }: VersionedWrite): boolean {
+  merge(write: VersionedWrite): boolean {
+    const { value, revision } = write;
+    const key = this.#nameOf(write.key);
+    if (key === undefined) return false;
     const known = this.documents.get(key)?.revision ?? this.#deleted.get(key) ?? 0;
+    if (value !== undefined && revision >= known) this.#own?.add(key);
     if (revision <= known) return false;
     if (value === undefined) {
       this.#delete(key, revision);
@@ -40,16 +87,28 @@ export class VersionedMap {
     return true;
   }
 
+  /** Sets or deletes a document as it was read, whatever is known of it. */
+  put(key: string, document: Document | undefined): void {
+    if (document) {
+      this.documents.set(key, document);
+      this.#own?.add(key);
+    } else {
+      this.documents.delete(key);
+      this.#own?.delete(key);
+    }
+  }
+
   /** Makes the map equal to a list of all documents at `revision`, which everything that is settled precedes. */
   replaceAll(entries: readonly Entry[], revision: number): void {
     for (const entry of entries) this.merge(entry);
-    if (this.documents.size > entries.length) this.#deleteAllBut(entries, revision);
+    if (this.#own || this.documents.size > entries.length) this.#deleteAllBut(entries, revision);
     this.settle(revision);
   }
 
   #deleteAllBut(entries: readonly Entry[], revision: number): void {
-    const listed = new Set(entries.map((entry) => entry.key));
-    for (const [key, { revision: known }] of [...this.documents]) {
+    const listed = new Set(entries.map((entry) => this.#nameOf(entry.key)));
+    for (const key of [...this.keys]) {
+      const known = this.documents.get(key)?.revision ?? 0;
       // A document deleted by hand may be of the last revision.
       if (!listed.has(key) && known <= revision) this.#delete(key, revision);
     }
@@ -77,13 +136,16 @@ export class VersionedMap {
 
   /** Forgets everything: the known revisions are not those of the store. */
   forget(): void {
-    this.documents.clear();
+    if (this.#own) { for (const key of this.#own) this.documents.delete(key); }
+    else this.documents.clear();
+    this.#own?.clear();
     this.#deleted.clear();
     this.#revision = 0;
   }
 
   #delete(key: string, revision: number): void {
     this.documents.delete(key);
+    this.#own?.delete(key);
     this.#deleted.set(key, revision);
   }
 }

@@ -18,7 +18,7 @@ export function requestedNotFound(
   what: string,
 ): Fault {
   return new Fault("not_found", `pod ${titleOf(pod)} asks for something that does not exist`, {
-    why: `${requested?.source}, but there is no ${what}`,
+    why: `${requested?.source}, but ${what} does not exist`,
     fix: "apply an intent that has it, or change the name",
   });
 }

@@ -15,9 +15,16 @@ import {
 } from "../field_rules.ts";
 import { checkPolicies } from "./policy_rules.ts";
 
-/** Faults (usage) at the first field of `intent` that contradicts another one. */
-export function checkIntent(intent: Intent): void {
-  checkHosts(intent);
+/**
+ * Faults (usage) at the first field of `intent` that contradicts another one, or if a host has no uplink and no tunnel
+ * address: with `areNamesEnough`, as for a deletion, it may have its name alone.
+ */
+export function checkIntent(
+  intent: Intent,
+  { areNamesEnough }: { readonly areNamesEnough: boolean },
+): void {
+  checkUnique(intent.hosts.map(({ name }) => name), (index) => `Hosts[${index}].Name`, "host");
+  if (!areNamesEnough) checkHosts(intent);
   const byName = intent.tenants.map(({ name }) => name);
   checkUnique(byName, (index) => `Tenants[${index}].Name`, "tenant");
   for (const [index, tenant] of intent.tenants.entries()) {
@@ -43,7 +50,6 @@ export function checkBindings(path: string, bindings: readonly Binding[]): void 
 }
 
 function checkHosts({ hosts }: Intent): void {
-  checkUnique(hosts.map(({ name }) => name), (index) => `Hosts[${index}].Name`, "host");
   for (const [index, { intf, vtepIp }] of hosts.entries()) {
     if (intf === undefined && vtepIp === undefined) {
       throw new Fault("usage", `Hosts[${index}] has neither Intf nor VtepIp`, {

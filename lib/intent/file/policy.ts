@@ -2,12 +2,12 @@
 // interprets them.
 
 import * as z from "zod/mini";
-import { addressOrSubnet, list, name, object, oneOf, parsed, whole } from "./types.ts";
+import { addressOrSubnet, id, list, name, object, oneOf, parsedOrNumber, whole } from "./types.ts";
 import { Fault } from "../../util/errors.ts";
 
 const PROTOCOLS: readonly string[] = ["tcp", "udp", "icmp", "igmp"];
 
-const protocol = parsed("tcp, udp, icmp, igmp or a protocol number", (text) => {
+const protocol = parsedOrNumber("tcp, udp, icmp, igmp or a protocol number", (text) => {
   if (PROTOCOLS.includes(text)) return text;
   if (/^\d{1,3}$/.test(text) && Number(text) < 256) return text;
   throw new Fault("usage", `"${text.slice(0, 40)}" is not a valid protocol`, {
@@ -17,7 +17,7 @@ const protocol = parsed("tcp, udp, icmp, igmp or a protocol number", (text) => {
 });
 
 const rule = object("what is allowed or denied", {
-  Id: name("unique in its policy"),
+  Id: id("unique in its policy"),
   Priority: z.exactOptional(whole("the higher one wins; 1 where absent", 1, 100)),
   Direction: oneOf("in: to the group's endpoints, out: from them", ["in", "out"]),
   FromGroup: z.exactOptional(name("group that sends; with direction in")),

@@ -154,10 +154,16 @@ const tenant = object(
   "owner of networks, apart from other tenants",
   {
     Name: name("unique"),
-    DefaultNetType: z.exactOptional(encap("for networks that do not say; required at first")),
-    SubnetPool: z.exactOptional(subnet("pool of the networks' subnets; required at first")),
+    DefaultNetType: z.exactOptional(
+      encap("for networks that do not say; required when the tenant is new"),
+    ),
+    SubnetPool: z.exactOptional(
+      subnet(
+        "pool of the subnets of networks without SubnetCIDR; required when the tenant is new, even if each has one",
+      ),
+    ),
     AllocSubnetLen: z.exactOptional(
-      whole("prefix length of such a subnet; required at first", 8, 32),
+      whole("prefix length of such a subnet; required when the tenant is new", 8, 32),
     ),
     Vlans: z.exactOptional(
       parsed(

@@ -112,6 +112,19 @@ export const longName = (about: string) =>
 /** Returns a schema of IPv4 addresses. */
 export const address = (about: string) => parsed(about, readAddress);
 
+/** Returns a schema of what `parse` reads of a string, or of a number as YAML has one without quotes. */
+export const parsedOrNumber = <T>(about: string, parse: (text: string) => T) => {
+  const text = parsed(about, parse);
+  return z.pipe(
+    z.union([z.string(), z.number()], "expected a string or a number").check(z.describe(about)),
+    z.pipe(z.transform((written: string | number) => String(written)), text),
+  );
+};
+
+/** Returns a schema of names that are often numbers, such as a rule's Id. */
+export const id = (about: string) =>
+  parsedOrNumber(about, (text) => parseName("name", text, NAME_LIMIT));
+
 /** Returns a schema of an address or FIRST-LAST; the value is normalised text. */
 export const addressRange = (about: string) =>
   parsed(about, (text) => addressRangeToText(parseAddressRange(text)));

@@ -26,6 +26,7 @@ import {
 import { subnetEdits } from "./subnet_lists.ts";
 import type { Target } from "./target.ts";
 import type { Json } from "../../util/json.ts";
+import { isSame } from "../../util/same_json.ts";
 
 /** An operation before it is ordered, with the facts that its order depends on. */
 export interface Draft extends Omit<Operation, "group"> {
@@ -51,11 +52,22 @@ const FIXED_UNDER_PODS: Readonly<Partial<Record<ObjectKind, Readonly<Record<stri
   endpoint: { address: "IpAddress" },
 };
 
+/** Of these, what running pods are given anew where a plan is forced: they are attached again with it. */
+const GIVEN_ANEW: ReadonlySet<string> = new Set(["SubnetCIDR", "IpAddress"]);
+
+/** What limits the differences. */
+interface DraftOptions {
+  readonly live: LiveAttachments;
+  readonly untouched: ReadonlySet<string>;
+  /** Whether running pods may be given other addresses; undefined if no `--force` is known that allows it. */
+  readonly mayGiveAnew?: boolean;
+}
+
 /** Returns the differences. Faults: conflict, where pods are attached to an object that would move. */
 export function draftsOf(
   stored: Stored,
   target: Target,
-  { live, untouched }: { readonly live: LiveAttachments; readonly untouched: ReadonlySet<string> },
+  { live, untouched, mayGiveAnew }: DraftOptions,
 ): Draft[] {
   const changes = [
     ...differing("cluster", stored.cluster, target.cluster),
@@ -64,7 +76,7 @@ export function draftsOf(
     ...differing("network", stored.networks, target.networks),
     ...differing("endpoint", stored.endpoints, target.endpoints),
   ].filter(({ key }) => !untouched.has(key));
-  for (const change of changes) refuseUnderPods(live, change);
+  for (const change of changes) refuseUnderPods(live, change, mayGiveAnew);
   const kept = new Set(changes.flatMap(({ kind, after }) => claimsOf(kind, after)));
   const podsByEndpoint = Map.groupBy(stored.attachments.values(), endpointKeyOf);
   const podsByNetwork = Map.groupBy(stored.attachments.values(), networkKeyOf);
@@ -91,21 +103,18 @@ function* differing<T extends ObjectRecord>(
   }
 }
 
-/** Compares JSON documents; the order of keys does not matter. */
-export function isSame(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  if (Array.isArray(a) !== Array.isArray(b)) return false;
-  const [left, right] = [Object.entries(a), Object.keys(b)];
-  return left.length === right.length &&
-    left.every(([key, value]) => Object.hasOwn(b, key) && isSame(value, Reflect.get(b, key)));
-}
-
-function refuseUnderPods(live: LiveAttachments, { kind, key, before, after }: Change): void {
+function refuseUnderPods(
+  live: LiveAttachments,
+  { kind, key, before, after }: Change,
+  mayGiveAnew: boolean | undefined,
+): void {
   if (!before || !after) return;
   const held = Object.entries(FIXED_UNDER_PODS[kind] ?? {})
-    .filter(([field]) => Reflect.get(before, field) !== Reflect.get(after, field));
-  refuseLiveChange(live, key, held.map(([, fileKey]) => fileKey));
+    .filter(([field]) => Reflect.get(before, field) !== Reflect.get(after, field))
+    .map(([, fileKey]) => fileKey)
+    .filter((fileKey) => !mayGiveAnew || !GIVEN_ANEW.has(fileKey));
+  const isForceable = mayGiveAnew === false && held.every((fileKey) => GIVEN_ANEW.has(fileKey));
+  refuseLiveChange(live, key, held, isForceable ? ", or add --force" : "");
 }
 
 function claimsOf(kind: ObjectKind, record: ObjectRecord | undefined): string[] {

@@ -114,7 +114,7 @@ function checkMacs(endpoints: ReadonlyMap<string, EndpointRecord>): void {
 
 function missing(what: string, other: string): Fault {
   return new Fault("usage", `${what} names a missing object`, {
-    why: `there is no ${other}`,
+    why: `${other} does not exist`,
     fix: "add it, or leave the name out",
   });
 }

@@ -49,16 +49,17 @@ export function podsOf(attachments: readonly AttachmentRecord[]): string {
   );
 }
 
-/** Faults (conflict) where `key`, which has live attachments, would change in `fields`. */
+/** Faults (conflict) where `key`, which has live attachments, would change in `fields`; `orElse` is another way out. */
 export function refuseLiveChange(
   live: LiveAttachments,
   key: string,
   fields: readonly string[],
+  orElse = "",
 ): void {
   const attachments = live.get(key);
   if (!attachments || fields.length === 0) return;
   throw new Fault("conflict", `${titleOf(key)} keeps its ${fields.join(", ")}`, {
     why: `attached: ${podsOf(attachments)}`,
-    fix: "delete these pods first",
+    fix: `delete these pods first${orElse}`,
   });
 }

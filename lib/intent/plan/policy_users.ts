@@ -29,7 +29,7 @@ export function checkUsers(
     for (const { name, network } of rulesWithNetworks(tenant)) {
       if (networks.has(networkKeyOf({ tenant: tenant.name, network }))) continue;
       throw new Fault("usage", `${name} of tenant ${tenant.name} names a missing object`, {
-        why: `there is no network ${network}`,
+        why: `network ${network} does not exist`,
         fix: "add it, or change the rule",
       });
     }

@@ -204,7 +204,7 @@ function whyNotRouted(
   if (!other) {
     return networks.has(`networks/${otherId}`)
       ? "its gateway is external"
-      : `there is no network ${otherId}`;
+      : `network ${otherId} does not exist`;
   }
   const isMutual = id.split("/")[0] === other.tenant || other.names.includes(id);
   return isMutual ? undefined : `that one does not name ${id} in its ReachNetworks`;

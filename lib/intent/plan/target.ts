@@ -11,7 +11,7 @@ import {
   type NetworkRecord,
   type TenantRecord,
 } from "../records.ts";
-import { checkTenantPool, poolOf } from "../field_rules.ts";
+import { checkTenantPool, missingInNew, NEEDED_IN_NEW, poolOf } from "../field_rules.ts";
 import { type AddressTask, chooseAddresses } from "./choose_addresses.ts";
 import { unknownFields } from "./unknown_fields.ts";
 import { claimHoldersOf } from "./claim_holders.ts";
@@ -57,19 +57,13 @@ export function chooseTarget(stored: Stored, desired: Desired, live: LiveAttachm
   return { cluster, hosts, tenants, networks, endpoints };
 }
 
-/** Faults (usage) where a new tenant lacks a required field. */
+/** Faults (usage) where a new tenant lacks required fields. */
 function complete(tenant: Partial<TenantRecord> & { readonly name: string }) {
-  const { name, defaultNetType, subnetPool, allocSubnetLen } = tenant;
-  const lacks = defaultNetType === undefined
-    ? "DefaultNetType"
-    : subnetPool === undefined
-    ? "SubnetPool"
-    : allocSubnetLen === undefined
-    ? "AllocSubnetLen"
-    : undefined;
+  const { name, subnetPool, allocSubnetLen } = tenant;
+  const lacks = missingInNew(tenant).join(", ");
   if (subnetPool === undefined || allocSubnetLen === undefined || lacks) {
     throw new Fault("usage", `tenant ${name} has no ${lacks}`, {
-      why: "a new tenant needs DefaultNetType, SubnetPool, AllocSubnetLen",
+      why: `a new tenant needs ${NEEDED_IN_NEW.join(", ")}`,
       fix: `add ${lacks}`,
     });
   }

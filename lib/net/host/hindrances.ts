@@ -1,29 +1,15 @@
 // What of the host's own may keep packets from or to pods: other tables of nftables that drop what is forwarded,
 // a kube-proxy that hides who asks, and a missing way out. Read only.
 
-import { faultFrom } from "../../util/errors.ts";
 import { run } from "../../util/run.ts";
 import type { Hindrance } from "./host_stack.ts";
+import { listChains, type NftChain, rulesOf } from "./nft_rules.ts";
 import { parseRoutes } from "./stack_state.ts";
-
-/** One object of `nft -j`. */
-interface NftObject {
-  readonly chain?: NftChain;
-  readonly rule?: { readonly chain: string; readonly expr: readonly unknown[] };
-}
-
-interface NftChain {
-  readonly family: string;
-  readonly table: string;
-  readonly name: string;
-  readonly hook?: string;
-  readonly policy?: string;
-}
 
 /** Returns them. Faults: unavailable, timeout, failed. */
 export async function findHindrances(device: string): Promise<Hindrance[]> {
   const routes = parseRoutes(await run("ip", ["-j", "-4", "route", "show", "default"]));
-  const chains = (await nft("list", "chains")).flatMap(({ chain }) => chain ?? []);
+  const chains = await listChains();
   const found = await Promise.all([
     fullTable(),
     droppingChains(chains, device),
@@ -117,21 +103,4 @@ function isLinkMatch(expression: unknown, device: string): boolean {
 
 async function mentions(chain: NftChain, device: string): Promise<boolean> {
   return (await rulesOf(chain)).some(({ expr }) => JSON.stringify(expr).includes(`"${device}"`));
-}
-
-async function rulesOf({ family, table, name }: NftChain) {
-  try {
-    return (await nft("list", "chain", family, table, name)).flatMap(({ rule }) => rule ?? []);
-  } catch (error) {
-    // Removed meanwhile.
-    if (/No such file or directory/.test(faultFrom(error).message)) return [];
-    throw error;
-  }
-}
-
-async function nft(...args: readonly string[]): Promise<readonly NftObject[]> {
-  const output = JSON.parse(await run("nft", ["-j", ...args])) as {
-    readonly nftables?: readonly NftObject[];
-  };
-  return output.nftables ?? [];
 }

@@ -5,6 +5,7 @@ import { Coalesced } from "../../util/async/coalesced.ts";
 import { run } from "../../util/run.ts";
 import { faultFrom } from "../../util/errors.ts";
 import { sandboxGone } from "../sandbox_checks.ts";
+import { HOLDING_FOLDER } from "../warm_links.ts";
 import type { Libc } from "./libc.ts";
 import {
   checkSandbox,
@@ -16,8 +17,6 @@ import {
 } from "./netns_sockets.ts";
 import { NetlinkSocket } from "./netlink_socket.ts";
 
-const FOLDER = "/run/netns";
-
 /** The holding namespace of one agent. */
 export class HoldingNamespace implements Disposable {
   /** Where its name is. */
@@ -28,11 +27,11 @@ export class HoldingNamespace implements Disposable {
   #file: OpenFile | undefined;
   #inode = 0;
 
-  /** `name` is that of a file in /run/netns. */
+  /** `name` is that of a file in HOLDING_FOLDER. */
   constructor(libc: Libc, name: string) {
     this.#libc = libc;
     this.#name = name;
-    this.netns = `${FOLDER}/${name}`;
+    this.netns = `${HOLDING_FOLDER}/${name}`;
   }
 
   [Symbol.dispose](): void {

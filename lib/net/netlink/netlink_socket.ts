@@ -28,26 +28,51 @@ const buffer = new Uint8Array(new ArrayBuffer(REPLY_BYTES));
 // A dump is repeated if the table changed meanwhile; each takes a few milliseconds.
 const LIST_TRIES = 20;
 
-// The kernel has one lock for all links (RTNL): a second thread would only wait for the first one, and each costs
-// the agent memory (1 MB or so; Deno 2.9.6 keeps 32 of them for some seconds). A request that hangs because
-// another process holds that lock is waited for, but not for ever.
+// The kernel has one lock for all links (RTNL): many threads would only wait for each other, and each costs the agent
+// memory (1 MB or so; Deno 2.9.6 keeps 32 of them for some seconds). A request that hangs because another process holds
+// that lock is waited for, but not for ever.
+//
+// What changes something goes before what lists: a set-up lists the links of its sandbox first and then creates its
+// own. So of fifty set-ups that come at once the first does not wait until all have listed. A list is short, and the
+// event loop may be busy when it ends: a few at once keep the kernel busy meanwhile.
 const TURN_MS = 1_000;
-let last: Promise<unknown> = Promise.resolve();
-let waiting = 0;
+const changes: Turns = { most: 1, running: 0, waiting: [] };
+const lists: Turns = { most: 3, running: 0, waiting: [] };
 
-/** Does `work` after the work before it. */
-function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  const mine = waiting === 0 ? work() : passed(last).then(work);
-  waiting++;
-  last = mine.catch(() => {}).finally(() => waiting--);
-  return mine;
+/** Work of one kind that waits for its turn. */
+interface Turns {
+  /** How many at once. */
+  readonly most: number;
+  running: number;
+  readonly waiting: (() => Promise<unknown>)[];
 }
 
-/** Resolves when `before` has settled, or after TURN_MS. */
-function passed(before: Promise<unknown>): Promise<void> {
+/** Does `work` after the work before it. */
+function inTurn<T>(turns: Turns, work: () => Promise<T>): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  turns.waiting.push(async () => await work().then(resolve, reject));
+  takeTurns();
+  return promise;
+}
+
+function takeTurns(): void {
+  for (const turns of [changes, lists]) {
+    while (turns.running < turns.most && turns.waiting.length > 0) {
+      if (turns === lists && changes.waiting.length > 0) return;
+      turns.running++;
+      void passed(turns.waiting.shift()!()).then(() => {
+        turns.running--;
+        takeTurns();
+      });
+    }
+  }
+}
+
+/** Resolves when `turn` has settled, or after TURN_MS. */
+function passed(turn: Promise<unknown>): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, TURN_MS);
-    void before.then(() => {
+    void turn.then(() => {
       clearTimeout(timer);
       resolve();
     });
@@ -106,7 +131,9 @@ export class NetlinkSocket implements Disposable {
    */
   async requestBeside(request: Request): Promise<void> {
     const sequence = this.#sequence++;
-    await this.#send([request], encodeRequests([request], sequence, NLM_F.ack), { isBeside: true });
+    await this.#send([request], encodeRequests([request], sequence, NLM_F.ack), {
+      turns: undefined,
+    });
     for (const refusal of this.#receive([request], sequence).refusals.values()) throw refusal;
   }
 
@@ -122,7 +149,7 @@ export class NetlinkSocket implements Disposable {
   async list(request: Request): Promise<readonly Message[]> {
     for (let tries = 0; tries < LIST_TRIES; tries++) {
       const sequence = this.#sequence++;
-      await this.#send([request], encodeRequests([request], sequence, 0));
+      await this.#send([request], encodeRequests([request], sequence, 0), { turns: lists });
       const messages = this.#dumped(request, sequence);
       if (messages) return messages;
     }
@@ -148,13 +175,13 @@ export class NetlinkSocket implements Disposable {
   async #send(
     requests: readonly Request[],
     bytes: Uint8Array<ArrayBuffer>,
-    { isBeside = false } = {},
+    { turns }: { readonly turns: Turns | undefined } = { turns: changes },
   ): Promise<void> {
     // The kernel may wait for RTNL, which a removal holds for tens of milliseconds: the event loop must not wait
     // with it.
     const size = BigInt(bytes.length);
     const send = () => this.#libc.sendOffThread(this.fd, bytes, size, 0);
-    const sent = await (isBeside ? send() : inTurn(send));
+    const sent = await (turns ? inTurn(turns, send) : send());
     if (sent === bytes.length) return;
     // errno stayed on that thread. A batch that was refused as a whole was not processed: it is sent again here.
     const what = requests[0]?.what ?? "request";

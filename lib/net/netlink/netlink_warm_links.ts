@@ -46,10 +46,10 @@ export function openNetlinkWarmLinks(
       return ends
         .map(({ name, mtu, promiscuity }) => ({ name, mtu, isOccupied: promiscuity > 0 }));
     },
-    attachPod: async (given) => {
+    attachPod: async (given, onCreated) => {
       const spec = parsePair(given, aliasPrefix);
       await holding.ensure();
-      await attachPod(place, spec);
+      await attachPod(place, spec, onCreated);
     },
     ensurePodSide: async (given) => {
       const spec = parsePair(given, aliasPrefix);

@@ -45,7 +45,11 @@ export async function hasMacvlan({ holding }: WarmPlace): Promise<boolean> {
 }
 
 /** Creates the interface and configures it, or leaves nothing behind: two requests, as each is a thread's turn. */
-export async function attachPod(place: WarmPlace, spec: PairSpec): Promise<void> {
+export async function attachPod(
+  place: WarmPlace,
+  spec: PairSpec,
+  onCreated: () => void = () => {},
+): Promise<void> {
   const { libc, holding } = place;
   using there = holding.openSocket();
   const lower = place.innerIndexes.get(spec.hostEnd) ??
@@ -53,7 +57,7 @@ export async function attachPod(place: WarmPlace, spec: PairSpec): Promise<void>
   const isNew = await inSandbox(
     libc,
     spec,
-    (inside) => addPodEnd(libc, there, inside, { lower, spec }),
+    (inside) => addPodEnd(libc, there, inside, { lower, spec, onCreated }),
   );
   // It was there, as a repeated set-up finds it.
   if (!isNew) await ensurePodSide(place, spec);
@@ -64,7 +68,11 @@ async function addPodEnd(
   libc: Libc,
   there: NetlinkSocket,
   { socket, file }: Inside,
-  { lower, spec }: { readonly lower: number; readonly spec: PairSpec },
+  { lower, spec, onCreated }: {
+    readonly lower: number;
+    readonly spec: PairSpec;
+    readonly onCreated: () => void;
+  },
 ): Promise<boolean> {
   const { hostEnd, interface: name, netns, mtu } = spec;
   // Chosen here, so that the next request need not ask for it.
@@ -84,6 +92,7 @@ async function addPodEnd(
     );
   }
   undo.defer(() => orAbsent(socket.requestBeside(deleteLink(name, index))));
+  onCreated();
   follow(libc, file.fd);
   await configureNew(socket, index, spec);
   undo.move();
@@ -94,7 +103,7 @@ async function addPodEnd(
 export async function ensurePodSide({ libc, holding }: WarmPlace, spec: PairSpec): Promise<void> {
   using here = openHere(libc);
   using there = holding.openSocket();
-  await inSandbox(libc, spec, async ({ socket }) => {
+  await inSandbox(libc, spec, async ({ socket, file }) => {
     const [outer, inner] = [
       await findLink(here, spec.hostEnd),
       await findLink(there, spec.hostEnd),
@@ -104,6 +113,7 @@ export async function ensurePodSide({ libc, holding }: WarmPlace, spec: PairSpec
     if (!isPair || !pod || childOf(inner, [pod]) === undefined) {
       throw notPaired(spec.hostEnd, spec.interface, spec.netns);
     }
+    follow(libc, file.fd); // an interrupted set-up may not have
     await repairInnerEnd(libc, there, { inner, spec });
     await repairHostEnd(libc, here, { host: outer, spec: { ...spec, alias: outer.alias } });
     const route = await routeFor(socket, spec, pod.index);

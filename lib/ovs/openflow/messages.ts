@@ -31,9 +31,11 @@ const [PORT_ANY, GROUP_ANY, NO_BUFFER] = [0xffff_ffff, 0xffff_ffff, 0xffff_ffff]
 const PORT_NORMAL = 0xffff_fffa;
 /** Highest number of a real port; above it are the reserved ones. */
 const PORT_MAX = 0xffff_ff00;
-const [AGGREGATE, PORT_DESC] = [2, 13];
+const [FLOW, AGGREGATE, PORT_DESC] = [1, 2, 13];
 const ALL_TABLES = 0xff;
 const PORT_BYTES = 64;
+/** Bytes of a listed flow before its match. */
+const FLOW_HEAD_BYTES = 48;
 const HEADER_BYTES = 8;
 
 /** A message without its header. */
@@ -80,15 +82,49 @@ export function listPortsMessage(xid: number): Uint8Array {
 
 /** Returns the request for the number of flows with a cookie that matches `value` under `mask`. */
 export function countFlowsMessage(xid: number, value: bigint, mask: bigint): Uint8Array {
-  const where = [u8(ALL_TABLES), new Uint8Array(3), u32(PORT_ANY), u32(GROUP_ANY), u32(0)];
-  const head = [u16(AGGREGATE), u16(0), u32(0)];
-  return message(T.multipartRequest, xid, ...head, ...where, u64(value), u64(mask), matchBytes({}));
+  return flowsRequest(AGGREGATE, xid, { value, mask });
+}
+
+/** Returns the request for the flows with a cookie that matches `value` under `mask`. */
+export function listFlowsMessage(xid: number, value: bigint, mask: bigint): Uint8Array {
+  return flowsRequest(FLOW, xid, { value, mask });
 }
 
 /** Returns the number of flows in an AGGREGATE reply; undefined for any other message. */
 export function flowCountOf({ type, body }: Message): number | undefined {
   if (type !== T.multipartReply || viewOf(body).getUint16(0) !== AGGREGATE) return undefined;
   return viewOf(body).getUint32(8 + 16); // after packets and bytes
+}
+
+/** A flow as the switch lists it, without its counters and timeouts. */
+export interface ListedFlow {
+  readonly table: number;
+  readonly priority: number;
+  readonly cookie: bigint;
+  /** Match and instructions as bytes, which also a FLOW_MOD has at its end. */
+  readonly rest: Uint8Array;
+}
+
+/** Returns the flows of a FLOW reply; undefined for any other message. */
+export function flowsOf({ type, body }: Message): ListedFlow[] | undefined {
+  const view = viewOf(body);
+  if (type !== T.multipartReply || view.getUint16(0) !== FLOW) return undefined;
+  const flows: ListedFlow[] = [];
+  for (let at = 8, size; at + FLOW_HEAD_BYTES <= body.length; at += size) {
+    size = Math.max(view.getUint16(at), FLOW_HEAD_BYTES);
+    flows.push({
+      table: view.getUint8(at + 2),
+      priority: view.getUint16(at + 12),
+      cookie: view.getBigUint64(at + 24),
+      rest: body.subarray(at + FLOW_HEAD_BYTES, at + size),
+    });
+  }
+  return flows;
+}
+
+/** Returns the message that adds a flow which a switch has listed. */
+export function addListedFlowMessage(xid: number, { rest, ...head }: ListedFlow): Uint8Array {
+  return flowModMessage(xid, { command: 0, mask: 0n, ...head }, [rest]);
 }
 
 /** Returns the message that adds `flow`, in place of one with the same match and priority. */
@@ -162,6 +198,16 @@ export class MessageStream {
     this.#rest = all.slice(at);
     return whole;
   }
+}
+
+function flowsRequest(
+  kind: number,
+  xid: number,
+  { value, mask }: { readonly value: bigint; readonly mask: bigint },
+): Uint8Array {
+  const where = [u8(ALL_TABLES), new Uint8Array(3), u32(PORT_ANY), u32(GROUP_ANY), u32(0)];
+  const head = [u16(kind), u16(0), u32(0)];
+  return message(T.multipartRequest, xid, ...head, ...where, u64(value), u64(mask), matchBytes({}));
 }
 
 /** The part of a FLOW_MOD before match and instructions. */

@@ -51,6 +51,8 @@ export class OpenFlowConnection {
   /** A reply is the number in it, 0 where it has none. */
   readonly #replies: PendingReplies<number>;
   readonly #rejected = new Map<number, Fault>();
+  /** Flows of replies whose last part has not come yet, by id. */
+  readonly #listed = new Map<number, openflow.ListedFlow[]>();
   #barrier: Promise<unknown> | undefined;
   #nextXid = 1;
 
@@ -106,6 +108,26 @@ export class OpenFlowConnection {
     return counted;
   }
 
+  /** Returns the flows under these cookies; the caller sets the deadline. */
+  async listFlows({ value, mask }: CookieSet): Promise<openflow.ListedFlow[]> {
+    const xid = this.#xid();
+    const flows: openflow.ListedFlow[] = [];
+    this.#listed.set(xid, flows);
+    const whole = this.#replies.wait(xid);
+    this.#socket.send(openflow.listFlowsMessage(xid, value, mask));
+    try {
+      await whole;
+      return flows;
+    } finally {
+      this.#listed.delete(xid);
+    }
+  }
+
+  /** Sends flows to add that a switch has listed. */
+  addListedFlows(flows: readonly openflow.ListedFlow[]): void {
+    for (const flow of flows) this.#socket.send(openflow.addListedFlowMessage(NO_REPLY, flow));
+  }
+
   /** Sends `frame` as if it had come in by the port `ofport`. */
   sendFrame(ofport: number, frame: Uint8Array): void {
     this.#socket.send(openflow.packetOutMessage(NO_REPLY, ofport, frame));
@@ -146,7 +168,9 @@ export class OpenFlowConnection {
 
   #takePart(message: openflow.Message): void {
     const count = openflow.flowCountOf(message);
-    if (count === undefined) this.#takePorts(message);
+    const flows = openflow.flowsOf(message);
+    if (flows) this.#listed.get(message.xid)?.push(...flows);
+    else if (count === undefined) this.#takePorts(message);
     if (!openflow.hasMore(message)) this.#replies.resolve(message.xid, count ?? 0);
   }
 

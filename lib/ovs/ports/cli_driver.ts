@@ -87,13 +87,13 @@ class CliDriver implements PortDriver {
     });
   }
 
-  async forward({ spec, ofport, committed }: Arrival, endMs: number): Promise<number> {
+  async forward({ spec, ofport, committed, isReturning }: Arrival, endMs: number): Promise<number> {
     await committed;
     const seen = await this.present(spec.name, endMs);
     const changes = portFlows(seen, spec, this.#options).map((flow) => `add ${flowText(flow)}`);
     if (seen !== ofport) changes.unshift(deletion(ofport));
     await this.#track("openflow", this.#tools.changeFlows(changes, endMs));
-    await this.#revalidator.caughtUp(spec);
+    await this.#revalidator.caughtUp({ ...spec, isReturning });
     return seen;
   }
 

@@ -20,6 +20,31 @@ export interface ParkedPortsDeps {
   readonly driver: Pick<PortDriver, "rows" | "present" | "deleteFlows" | "deleted">;
   readonly commits: Pick<GroupCommit<Job, number | undefined>, "submit">;
   readonly changes: Pick<PortChanges, "chooseNumber" | "drop" | "forward">;
+  readonly formerMacs: FormerMacs;
+}
+
+/** Longer than ovs-vswitchd keeps a cached flow that nobody uses, by its default (10 s). */
+const FORMER_MS = 60_000;
+
+/** The MACs that ports had when they were parked. */
+export class FormerMacs {
+  readonly #byName = new Map<string, { readonly mac: string; readonly sinceMs: number }>();
+
+  /** Notes that the port `name` had `mac` until now. */
+  note(name: string, mac: string): void {
+    const now = performance.now();
+    for (const [other, { sinceMs }] of this.#byName) {
+      if (now - sinceMs < FORMER_MS) break;
+      this.#byName.delete(other);
+    }
+    this.#byName.delete(name);
+    this.#byName.set(name, { mac, sinceMs: now });
+  }
+
+  /** Reports whether the port `name` had `mac` a moment ago. */
+  has(name: string, mac: string): boolean {
+    return this.#byName.get(name)?.mac === mac;
+  }
 }
 
 const UNDO_MS = 1_500;
@@ -57,7 +82,7 @@ export async function assignPort(
   spec: PortSpec,
   endMs: number,
 ): Promise<void> {
-  const { driver, commits, changes } = deps;
+  const { driver, commits, changes, formerMacs } = deps;
   const rows = await driver.rows(endMs);
   const { uuid, row, requested } = parkedPort(rows, spec.name);
   // ovs-vswitchd has a port a moment before its row says so.
@@ -71,7 +96,8 @@ export async function assignPort(
   if (!isSame) refuseSharedTag(rows.ports(), spec);
   const committed = commits.submit({ do: "ids", spec, uuid });
   try {
-    await changes.forward({ spec, ofport, committed }, endMs);
+    const isReturning = formerMacs.has(spec.name, spec.mac);
+    await changes.forward({ spec, ofport, committed, isReturning }, endMs);
   } catch (error) {
     await committed.catch(() => {});
     const { name, tag } = spec;
@@ -84,7 +110,7 @@ export async function assignPort(
 
 /** Removes the flows of pods' ports and empties their rows. */
 export async function parkPorts(
-  { driver, commits }: ParkedPortsDeps,
+  { driver, commits, formerMacs }: ParkedPortsDeps,
   ports: readonly ParkedPort[],
   endMs: number,
 ): Promise<void> {
@@ -96,6 +122,9 @@ export async function parkPorts(
   const numbers = present.flatMap((
     { port: { row, requested } },
   ) => [row.ofport ?? [], requested ?? []]);
+  for (const { port: { row } } of present) {
+    if (row.mac !== undefined) formerMacs.note(row.name, row.mac);
+  }
   await driver.deleteFlows([...new Set(numbers.flat())], endMs);
   const jobs = present.map(({ spec, port: { uuid } }) => commits.submit({ do: "ids", spec, uuid }));
   const committed = withDeadline(endMs, "no commit of the parked ports", Promise.all(jobs));

@@ -14,6 +14,8 @@ export interface Arrival {
   readonly ofport: number;
   /** Resolves when the row is committed. */
   readonly committed: Promise<unknown>;
+  /** Whether frames from the port with that MAC were dropped a moment ago, which may be cached. */
+  readonly isReturning?: boolean;
 }
 
 /** A port by its name, and by the OpenFlow number that it has for the moment. */

@@ -15,8 +15,8 @@ export type PortFlowSpec = Pick<PortSpec, "mac" | "addresses" | "reach"> & {
 export type PortFlowOptions = Pick<SwitchOptions, "policyVlans" | "hasDelivery">;
 
 /**
- * Returns the anti-spoofing flows of a port and, with a distributed gateway, those of its reach; with `hasDelivery`,
- * also those that deliver to it.
+ * Returns the anti-spoofing flows of a port, last, so that what a pod sends meets all others (revalidator_wait.ts); with a
+ * distributed gateway, those of its reach; with `hasDelivery`, also those that deliver to it.
  */
 export function portFlows(
   ofport: number,
@@ -28,7 +28,7 @@ export function portFlows(
   if (tag === undefined) return own;
   const port = { ofport, tag, mac, addresses };
   return [
-    ...hasDelivery ? [...deliveringFlows(own, tag), ...deliveryFlows(port)] : own,
     ...reach ? portReachFlows({ ...port, reach }) : [],
+    ...hasDelivery ? [...deliveryFlows(port), ...deliveringFlows(own, tag)] : own,
   ];
 }

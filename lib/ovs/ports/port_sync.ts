@@ -2,7 +2,7 @@
 // and so is the switch's list of flows when it is compared.
 
 import { antispoofCookie } from "../openflow/cookies.ts";
-import type { OurPort } from "../ovsdb/port_rows.ts";
+import type { OurPort, RowCache } from "../ovsdb/port_rows.ts";
 import type { PortRow, PortSpec } from "../switch.ts";
 import type { OvsTools } from "../tools/ovs_tools.ts";
 import { baseFlows } from "./delivery_flows.ts";
@@ -14,7 +14,9 @@ import { type PortFlowOptions, portFlows } from "./port_flows.ts";
 export interface PortSyncDeps {
   readonly options: PortFlowOptions;
   readonly tools: Pick<OvsTools, "syncFlows">;
-  readonly driver: Pick<PortDriver, "rows" | "deleteFlows">;
+  readonly driver: Pick<PortDriver, "deleteFlows"> & {
+    rows(endMs: number): Promise<Pick<RowCache, "port" | "ports">>;
+  };
   readonly changes: Pick<PortChanges, "arriving">;
 }
 
@@ -79,8 +81,8 @@ export class PortSync {
       late ??= new Set(
         [
           ...arriving.keys(),
-          ...rows.ports().flatMap(({ name, mac, ofport }) =>
-            named.has(name) || mac === undefined ? [] : ofport ?? []
+          ...rows.ports().flatMap(({ name, mac }) =>
+            named.has(name) || mac === undefined ? [] : numbersOf(rows.port(name))
           ),
         ].map(antispoofCookie),
       );

@@ -15,10 +15,10 @@ import { openOvsdb, type OvsdbConnection, type TableUpdates } from "../ovsdb/ovs
 import { expectedFlows, protectedPorts } from "./protected_ports.ts";
 import { renumberFlows, restoreFlows } from "./restored_flows.ts";
 import { createSwitch } from "./switch_ports.ts";
-import { RevalidatorWait } from "./revalidator_wait.ts";
+import { RevalidatorWait, type Trace } from "./revalidator_wait.ts";
 import { RowChanges } from "../ovsdb/row_changes.ts";
 import { CACHED_COLUMNS, membersOf, RowCache } from "../ovsdb/port_rows.ts";
-import type { Switch, SwitchOptions, SwitchState } from "../switch.ts";
+import type { PortSpec, Switch, SwitchOptions, SwitchState } from "../switch.ts";
 import { OvsTools } from "../tools/ovs_tools.ts";
 import { type Job, nextCfgOf, operationsOf } from "../ovsdb/transaction.ts";
 import { ConditionWaits, withDeadline } from "../../util/async/deadline.ts";
@@ -192,13 +192,16 @@ class SocketDriver implements PortDriver {
 
   async #install(
     connection: OpenFlowConnection,
-    { spec, ofport, committed }: Arrival,
+    { spec, ofport, committed, isReturning }: Arrival,
     endMs: number,
   ): Promise<number> {
     let check = connection.addFlows(portFlows(ofport, spec, this.#options));
-    // A parked port is there already: flows and row are waited for together.
-    const handled = connection.ports.get(spec.name) === ofport ? connection.barrier() : undefined;
+    const receiver = { ...spec, isReturning };
+    // A parked port is there already: flows, row and cached flows are waited for together.
+    const isParked = connection.ports.get(spec.name) === ofport;
+    const handled = isParked ? connection.barrier() : undefined;
     handled?.catch(() => {}); // awaited below
+    const caughtUp = isParked && this.#revalidator.isCaughtUp(receiver, this.#trace(spec, ofport));
     await withDeadline(endMs, "ovsdb-server did not commit", committed);
     const seen = await this.#present(connection, spec.name, endMs);
     if (seen !== ofport) {
@@ -208,12 +211,18 @@ class SocketDriver implements PortDriver {
     const done = seen === ofport && handled ? handled : connection.barrier();
     await withDeadline(endMs, "ovs-vswitchd did not finish the port", done);
     check();
-    await withDeadline(
-      endMs,
-      "ovs-vswitchd did not revalidate",
-      this.#revalidator.caughtUp(spec),
-    );
+    const settled = async () => {
+      if (seen === ofport && await caughtUp) return;
+      await this.#revalidator.caughtUp(receiver);
+    };
+    await withDeadline(endMs, "ovs-vswitchd did not revalidate", settled());
     return seen;
+  }
+
+  /** Returns a packet that meets the last of the port's flows. */
+  #trace({ mac, addresses }: PortSpec, ofport: number): Trace {
+    const packet = `in_port=${ofport},dl_src=${mac},ip,nw_src=${addresses.at(-1)}`;
+    return { bridge: this.#options.bridge, packet, cookie: antispoofCookie(ofport) };
   }
 
   #present(connection: OpenFlowConnection, name: string, endMs: number): Promise<number> {

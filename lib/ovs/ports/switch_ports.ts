@@ -11,7 +11,13 @@ import { antispoofCookie, EXACT_COOKIE } from "../openflow/cookies.ts";
 import { type Flow, flowText } from "../openflow/flow.ts";
 import { forgetMacs } from "./learned_macs.ts";
 import { PortChanges } from "./port_changes.ts";
-import { addParkedPorts, assignPort, type ParkedPortsDeps, parkPorts } from "./parked_ports.ts";
+import {
+  addParkedPorts,
+  assignPort,
+  FormerMacs,
+  type ParkedPortsDeps,
+  parkPorts,
+} from "./parked_ports.ts";
 import { PortSync } from "./port_sync.ts";
 import { parseParkedPort, parsePort, parseTag } from "./port_spec.ts";
 import type { OurPort, RowCache } from "../ovsdb/port_rows.ts";
@@ -50,6 +56,7 @@ class PortSwitch implements Switch {
   readonly #queue = new KeyedQueue();
   readonly #listeners = new Set<() => void>();
   readonly #sync: PortSync;
+  readonly #formerMacs = new FormerMacs();
   #isNotifying = false;
 
   constructor(options: SwitchOptions, tools: OvsTools, open: (events: DriverEvents) => PortDriver) {
@@ -261,8 +268,9 @@ class PortSwitch implements Switch {
     const endMs = this.#deadline();
     const end = await this.#queue.acquire(names, endMs);
     const [driver, commits, changes] = [this.#driver, this.#commits, this.#changes];
+    const deps = { options: this.#options, driver, commits, changes, formerMacs: this.#formerMacs };
     try {
-      await work({ options: this.#options, driver, commits, changes }, ports, endMs);
+      await work(deps, ports, endMs);
     } catch (error) {
       throw named(`port ${names.join(" ").slice(0, 60)} ${what}`, error);
     } finally {

@@ -21,6 +21,7 @@ import {
 import { HostNet } from "../host_net.ts";
 import { REACH_COOKIES } from "../openflow/cookies.ts";
 import { countFlows } from "../openflow/flow_count.ts";
+import { KeptFlows } from "../openflow/kept_flows.ts";
 import { membersOf } from "../ovsdb/port_rows.ts";
 import type { SwitchOptions } from "../switch.ts";
 import { openControl } from "../tools/appctl.ts";
@@ -35,6 +36,8 @@ import {
 
 const LIMIT_MS = 8_000;
 const SPARE_MS = 500;
+/** Ports of the tunnel bridge that flows name. */
+const TUNNEL_PORTS = [PATCH_ON_TUNNEL, VXLAN_PORT];
 
 /** OpenFlow numbers of the ports that flows name. */
 export interface ReachPorts {
@@ -59,14 +62,6 @@ export interface HostPortRequest extends DesiredHostPort {
   readonly isLost?: boolean;
 }
 
-/** Ports with the names that two of them have from outside. */
-export interface NamedPorts {
-  readonly ports: ReachPorts;
-  /** Name of the port to the host's stack. */
-  readonly name: string;
-  readonly uplink?: string | undefined;
-}
-
 /** What a ReachSwitch needs in addition to the options of its Switch. */
 export interface ReachSwitchOptions extends SwitchOptions {
   /** @default "contivTunnel" */
@@ -88,11 +83,6 @@ export interface ReachSwitch {
    * known, to `before`. Faults: those of tools.
    */
   setFlows(flows: ReachFlows, before?: ReachFlows): Promise<void>;
-  /**
-   * Adds the flows to an ovs-vswitchd that has lost them, as after its restart, if the ports that they name still
-   * have these numbers. Faults: those of tools.
-   */
-  restoreFlows(flows: ReachFlows, named: NamedPorts): Promise<void>;
   /** Resolves MACs of tunnel addresses, on the userspace datapath; returns those that do not answer. */
   resolveVteps(vteps: readonly string[]): Promise<string[]>;
   /** Removes all entries of these conntrack zones. */
@@ -101,9 +91,11 @@ export interface ReachSwitch {
   flowCounts(): Promise<string>;
   /** Removes the port and all flows. Repeatable. */
   remove(): Promise<void>;
+  /** Closes its connections. Repeatable. */
+  close(): void;
 }
 
-/** Opens it for a bridge that `ensureBridge` has created. Nothing has to be closed. */
+/** Opens it for a bridge that `ensureBridge` has created. */
 export function openReachSwitch(options: ReachSwitchOptions): ReachSwitch {
   const { limitMs = LIMIT_MS, bridge } = options;
   const driver = new ReachDriver(options);
@@ -118,11 +110,11 @@ export function openReachSwitch(options: ReachSwitchOptions): ReachSwitch {
   return {
     ensureHostPort: (desired) => serialized((endMs) => driver.ensureHostPort(desired, endMs)),
     setFlows: (flows, before) => serialized((endMs) => driver.setFlows({ flows, before }, endMs)),
-    restoreFlows: (flows, named) => serialized((endMs) => driver.restoreFlows(flows, named, endMs)),
     resolveVteps: (vteps) => driver.resolveVteps(vteps, performance.now() + limitMs),
     emptyZones: (zones) => serialized((endMs) => driver.emptyZones(zones, endMs)),
     flowCounts: () => driver.flowCounts(performance.now() + limitMs),
     remove: () => serialized((endMs) => driver.remove(endMs)),
+    close: () => driver.close(),
   };
 }
 
@@ -132,6 +124,10 @@ class ReachDriver {
   readonly #tools: OvsTools;
   readonly #tunnelTools: OvsTools;
   readonly #neighbours: VtepNeighbours;
+  readonly #kept: KeptFlows;
+  readonly #tunnelKept: KeptFlows;
+  /** Ports of the bridge that flows name. */
+  #names: readonly string[] = [];
 
   constructor(options: ReachSwitchOptions) {
     this.#options = options;
@@ -139,14 +135,23 @@ class ReachDriver {
     this.#tools = new OvsTools(options);
     this.#tunnelTools = new OvsTools({ ...options, bridge: this.#tunnelBridge });
     this.#neighbours = new VtepNeighbours(options.rundir, new HostNet(options.netns));
+    const keep = (bridge: string) =>
+      new KeptFlows(`${options.rundir}/${bridge}.mgmt`, REACH_COOKIES);
+    this.#kept = keep(options.bridge);
+    this.#tunnelKept = keep(this.#tunnelBridge);
+  }
+
+  close(): void {
+    this.#kept[Symbol.dispose]();
+    this.#tunnelKept[Symbol.dispose]();
   }
 
   async ensureHostPort(desired: HostPortRequest, endMs: number): Promise<ReachPorts> {
     const { name, uplink, isLost = false } = desired;
     // In a transaction of its own: ovs-vswitchd keeps a port that comes back in the same one.
     if (isLost) await this.#removePort(endMs);
-    const fabric = [PATCH_ON_INTEGRATION, PATCH_ON_TUNNEL, VXLAN_PORT];
-    const names = [name, ...fabric, ...uplink === undefined ? [] : [uplink]];
+    this.#names = [name, PATCH_ON_INTEGRATION, ...uplink === undefined ? [] : [uplink]];
+    const names = [...this.#names, ...TUNNEL_PORTS];
     const seen = await findLinks(this.#tools, { names, endMs });
     const now = await this.#hostInterface(name, endMs);
     const args = planHostPort(seen, { desired, now }, this.#options);
@@ -167,46 +172,19 @@ class ReachDriver {
       known
         ? tools.replaceFlowTexts(known, desired, options)
         : tools.syncFlowTexts(desired, options);
+    this.#kept.prepare(bridge);
+    this.#tunnelKept.prepare(tunnel ?? []);
     const removed = await Promise.all([
       set(this.#tools, bridge, before?.bridge),
       tunnel ? set(this.#tunnelTools, tunnel, before?.tunnel) : [],
     ]);
+    this.#kept.keepSoon(bridge, this.#names);
+    if (tunnel) this.#tunnelKept.keepSoon(tunnel, TUNNEL_PORTS);
     if (removed.flat().length === 0) return;
     // Open vSwitch before 2.17.8, 3.0.5, 3.1.3 and 3.3.0 may leave a cached flow as it was
     // (policy_tables/megaflow_flush.ts): what is closed now has to be looked up again.
     using control = await openControl(this.#options.rundir);
     await control.ask("revalidator/purge", [], endMs);
-  }
-
-  async restoreFlows(
-    flows: ReachFlows,
-    { ports, name, uplink }: NamedPorts,
-    endMs: number,
-  ): Promise<void> {
-    const { host, patch, uplink: uplinkNumber, tunnel } = ports;
-    const isSame = async (
-      tools: OvsTools,
-      names: readonly (string | undefined)[],
-      all: unknown,
-    ) => {
-      const text = await tools.ofctl("dump-ports-desc", [], { endMs });
-      const numbers = new Map(
-        [...text.matchAll(/^ *(\d+)\((\S+)\):/gm)].map((
-          [, number, port],
-        ) => [port, Number(number)]),
-      );
-      const now = names.map((one) => one === undefined ? undefined : numbers.get(one));
-      return JSON.stringify(now) === JSON.stringify(all);
-    };
-    const [bridge, far] = await Promise.all([
-      isSame(this.#tools, [name, PATCH_ON_INTEGRATION, uplink], [host, patch, uplinkNumber]),
-      !tunnel || isSame(
-        this.#tunnelTools,
-        [PATCH_ON_TUNNEL, VXLAN_PORT],
-        [tunnel.patch, tunnel.tunnel],
-      ),
-    ]);
-    if (bridge && far) await this.setFlows({ flows, before: { bridge: [], tunnel: [] } }, endMs);
   }
 
   async resolveVteps(vteps: readonly string[], endMs: number): Promise<string[]> {
@@ -233,6 +211,8 @@ class ReachDriver {
     const seen = await findLinks(this.#tools, { names: [], endMs });
     const has = (name: string) => seen.bridges.some((row) => row.name === name);
     const options = { endMs, cookies: REACH_COOKIES };
+    this.#kept.prepare([]);
+    this.#tunnelKept.prepare([]);
     // Before the port's number is free.
     if (has(this.#options.bridge)) await this.#tools.syncFlowTexts([], options);
     if (has(this.#tunnelBridge)) await this.#tunnelTools.syncFlowTexts([], options);

@@ -44,6 +44,7 @@ export class EtcdCluster {
   #id: string | undefined;
   #token: Promise<string> | undefined;
   readonly #closing = new AbortController();
+  readonly #waiting = new Set<() => void>();
 
   constructor(members: readonly Member[], login: Login | undefined, limitMs: number) {
     this.members = members;
@@ -105,6 +106,17 @@ export class EtcdCluster {
     if (id !== this.#id) throw otherClusterFault(member.endpoint, this.#id, id);
   }
 
+  /** Calls `wake` with the next answer of a member; returns what takes that back. */
+  onAnswer(wake: () => void): Disposable {
+    this.#waiting.add(wake);
+    return { [Symbol.dispose]: () => void this.#waiting.delete(wake) };
+  }
+
+  /** Notes that a member has answered: what waits to try again need not wait longer. */
+  noteAnswer(): void {
+    for (const wake of this.#waiting) wake();
+  }
+
   /** Aborts when the cluster is closed. */
   get closing(): AbortSignal {
     return this.#closing.signal;
@@ -135,6 +147,7 @@ export class EtcdCluster {
       try {
         const response = await this.#try(member, method, request, until);
         this.checkCluster(member, response.header);
+        this.noteAnswer();
         return response;
       } catch (error) {
         if (!(error instanceof TransportError)) throw error;

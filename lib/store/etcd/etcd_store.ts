@@ -25,12 +25,13 @@ import {
 } from "../store.ts";
 import { EtcdCluster, type Member } from "./etcd_cluster.ts";
 import { EtcdCommits, prepareCommit } from "./etcd_commits.ts";
+import { countKeys } from "./count_keys.ts";
 import { closedFault } from "./etcd_faults.ts";
 import { EtcdKeys } from "./etcd_keys.ts";
 import { listPages } from "./list_pages.ts";
 import { type Access, type EtcdUrl, parseEtcdUrl, readAccess } from "./etcd_url.ts";
 import { CommitScheduler } from "./commit_scheduler.ts";
-import { watchEtcd } from "./etcd_watch.ts";
+import { WatchContext, watchEtcd } from "./etcd_watch.ts";
 import type { Transport } from "./transport.ts";
 
 // How long close() may take to remove idempotency keys; otherwise their lease expires.
@@ -41,6 +42,11 @@ const CLOSE_MS = 500;
  * options, files), and from the first call on unavailable and timeout.
  */
 export async function openEtcd(url: string, options: OpenOptions = {}): Promise<Store> {
+  return new EtcdStore(await openCluster(url, options), new EtcdKeys(parseEtcdUrl(url).root));
+}
+
+/** Opens the members of `url`; nothing is sent yet. Faults: usage. */
+export async function openCluster(url: string, options: OpenOptions): Promise<EtcdCluster> {
   const target = parseEtcdUrl(url);
   const access = await readAccess(target, options);
   const limitMs = options.limitMs ?? 5_000;
@@ -52,7 +58,7 @@ export async function openEtcd(url: string, options: OpenOptions = {}): Promise<
   const login = user !== undefined && passwordFile !== undefined
     ? { user, passwordFile }
     : undefined;
-  return new EtcdStore(new EtcdCluster(members, login, limitMs), new EtcdKeys(target.root));
+  return new EtcdCluster(members, login, limitMs);
 }
 
 async function openTransport(
@@ -73,6 +79,7 @@ class EtcdStore implements Store {
   readonly #cluster: EtcdCluster;
   readonly #keys: EtcdKeys;
   readonly #commits: EtcdCommits;
+  readonly #watches: WatchContext;
   readonly #scheduler = new CommitScheduler();
   readonly #pending = new Set<Promise<unknown>>();
   #closing: Promise<void> | undefined;
@@ -81,6 +88,7 @@ class EtcdStore implements Store {
     this.#cluster = cluster;
     this.#keys = keys;
     this.#commits = new EtcdCommits(cluster, keys);
+    this.#watches = new WatchContext(cluster, keys);
   }
 
   get(key: string): Promise<Entry | undefined> {
@@ -99,6 +107,10 @@ class EtcdStore implements Store {
     return this.#do(() => listPages(this.#cluster, this.#keys, prefix, onPage));
   }
 
+  count(prefixes: readonly string[]): Promise<number[]> {
+    return this.#do(() => countKeys(this.#cluster, this.#keys, prefixes));
+  }
+
   async commit(checks: readonly Check[], writes: readonly Write[]): Promise<CommitResult> {
     if (this.#closing) throw closedFault();
     checkCommitLimits(checks, writes);
@@ -108,6 +120,11 @@ class EtcdStore implements Store {
       writes: writes.map(({ key }) => key),
     };
     return await this.#do(() => this.#scheduler.run(keys, () => this.#commits.apply(prepared)));
+  }
+
+  /** A quorum of etcd's members has each commit on its disks before it is answered. */
+  persist(): Promise<void> {
+    return Promise.resolve();
   }
 
   /**
@@ -125,7 +142,7 @@ class EtcdStore implements Store {
 
   async *watch(prefix: string, revision: number, signal: AbortSignal): AsyncIterable<WatchBatch> {
     if (this.#closing) throw closedFault();
-    yield* watchEtcd(this.#cluster, this.#keys, prefix, revision, signal);
+    yield* watchEtcd(this.#watches, prefix, revision, signal);
   }
 
   close(): Promise<void> {

@@ -2,11 +2,13 @@
 // or is refused.
 
 import { pause } from "../../util/async/pause.ts";
+import { Coalesced } from "../../util/async/coalesced.ts";
 import { unlessAborted } from "../../util/async/unless_aborted.ts";
 import type { Change, WatchBatch } from "../store.ts";
 import type { EtcdCluster, Member } from "./etcd_cluster.ts";
 import { etcdFault } from "./etcd_faults.ts";
 import { type EtcdKeys, revisionOf } from "./etcd_keys.ts";
+import { SharedStreams } from "./shared_streams.ts";
 import { CODE, TransportError, type WatchResponse } from "./transport.ts";
 
 const PAUSE_MS = 50;
@@ -15,6 +17,32 @@ const MAX_PAUSE_MS = 1_000;
 // its connection may have been lost without notice. Otherwise the changes were below other prefixes.
 const MAX_SILENT_CHECKS = 12;
 const MAX_DENIALS = 5;
+
+/** What the watches of one client share. */
+export class WatchContext {
+  readonly cluster: EtcdCluster;
+  readonly keys: EtcdKeys;
+  readonly #streams = new Map<Member, SharedStreams>();
+  readonly #probes = new Map<Member, RevisionProbe>();
+
+  constructor(cluster: EtcdCluster, keys: EtcdKeys) {
+    this.cluster = cluster;
+    this.keys = keys;
+  }
+
+  streamsOf(member: Member): SharedStreams {
+    const streams = this.#streams.get(member) ?? new SharedStreams(member.transport);
+    this.#streams.set(member, streams);
+    return streams;
+  }
+
+  probeOf(member: Member): RevisionProbe {
+    const read = () => readRevision(this.cluster, this.keys, member);
+    const probe = this.#probes.get(member) ?? new RevisionProbe(read);
+    this.#probes.set(member, probe);
+    return probe;
+  }
+}
 
 /** Progress of one watch. */
 interface Progress {
@@ -34,18 +62,18 @@ interface Part {
 
 /** Yields changes below `prefix` after `revision`, as Store.watch() promises. */
 export async function* watchEtcd(
-  cluster: EtcdCluster,
-  keys: EtcdKeys,
+  context: WatchContext,
   prefix: string,
   revision: number,
   signal: AbortSignal,
 ): AsyncIterable<WatchBatch> {
+  const { cluster } = context;
   const progress: Progress = { prefix, signal, revision, failures: 0 };
   while (!signal.aborted) {
     cluster.throwIfClosed();
     const member = cluster.current;
     try {
-      for await (const batch of follow(cluster, keys, progress, member)) {
+      for await (const batch of follow(context, progress, member)) {
         if (signal.aborted) return;
         yield batch;
         if (batch.kind === "compacted") return;
@@ -72,37 +100,46 @@ async function recover(
   }
   cluster.recordFailure(member, error);
   const pauseMs = Math.min(PAUSE_MS * 2 ** progress.failures++, MAX_PAUSE_MS);
-  await pause(pauseMs, AbortSignal.any([progress.signal, cluster.closing]));
+  const ended = AbortSignal.any([progress.signal, cluster.closing]);
+  await pause(PAUSE_MS, ended);
+  // Of many watches, the first one that gets through calls the others.
+  const waiting = new DisposableStack();
+  await pause(pauseMs - PAUSE_MS, ended, (wake) => waiting.use(cluster.onAnswer(wake)));
+  waiting.dispose();
 }
 
 async function* follow(
-  cluster: EtcdCluster,
-  keys: EtcdKeys,
+  context: WatchContext,
   progress: Progress,
   member: Member,
 ): AsyncIterable<WatchBatch> {
+  const { cluster, keys } = context;
   const ended = AbortSignal.any([progress.signal, cluster.closing]);
-  const now = await unlessAborted(readRevision(cluster, keys, member), ended, wasAborted);
+  const now = await unlessAborted(context.probeOf(member).ask(), ended, wasAborted);
   // A revision that only another store can have had.
   if (progress.revision > now) {
     yield { kind: "compacted", revision: now };
     return;
   }
-  using monitor = new Monitor(cluster, keys, progress, member);
+  using monitor = new Monitor(context, progress, member);
   const options = {
     token: await cluster.token(member),
     limitMs: cluster.tryMs,
     signal: AbortSignal.any([ended, monitor.signal]),
   };
   const parts: Part[] = [];
+  const watch = context.streamsOf(member).watch(watchRequest(keys, progress), options);
+  monitor.lastMessageMs = watch.lastMessageMs;
   try {
-    for await (const response of member.transport.watch(watchRequest(keys, progress), options)) {
+    for await (const response of watch.responses) {
       cluster.checkCluster(member, response.header);
-      monitor.received();
       const batch = read(keys, progress, parts, response);
       progress.failures = 0;
+      cluster.noteAnswer();
       if (batch) yield batch;
     }
+    // It was aborted, which ends a watch without an error.
+    if (monitor.reason) throw monitor.reason;
   } catch (error) {
     throw monitor.reason ?? error;
   }
@@ -163,28 +200,27 @@ function readEnd(response: WatchResponse): WatchBatch {
  * and neither does a connection that was lost without notice.
  */
 class Monitor implements Disposable {
+  /** When the stream has last sent something, in performance.now()'s time. */
+  lastMessageMs = (): number => Infinity;
   readonly #stop = new AbortController();
   readonly #timer: ReturnType<typeof setInterval>;
-  readonly #readRevision: () => Promise<number>;
+  readonly #probe: RevisionProbe;
   readonly #progress: Progress;
+  readonly #everyMs: number;
   #silentChecks = 0;
   /** Why the stream was aborted. */
   reason: TransportError | undefined;
 
-  constructor(cluster: EtcdCluster, keys: EtcdKeys, progress: Progress, member: Member) {
+  constructor(context: WatchContext, progress: Progress, member: Member) {
     this.#progress = progress;
-    this.#readRevision = () => readRevision(cluster, keys, member);
-    this.#timer = setInterval(() => void this.#check(), cluster.limitMs);
+    this.#probe = context.probeOf(member);
+    this.#everyMs = context.cluster.limitMs;
+    this.#timer = setInterval(() => void this.#check(), this.#everyMs);
   }
 
   /** Aborts when the stream must be reopened. */
   get signal(): AbortSignal {
     return this.#stop.signal;
-  }
-
-  /** Records that the stream has sent something. */
-  received(): void {
-    this.#silentChecks = 0;
   }
 
   [Symbol.dispose](): void {
@@ -193,8 +229,10 @@ class Monitor implements Disposable {
 
   async #check(): Promise<void> {
     try {
-      const now = await this.#readRevision();
-      this.#silentChecks = now > this.#progress.revision ? this.#silentChecks + 1 : 0;
+      const now = await this.#probe.recent(this.#everyMs / 2);
+      const isSilent = this.lastMessageMs() < performance.now() - this.#everyMs;
+      const isBehind = isSilent && now > this.#progress.revision;
+      this.#silentChecks = isBehind ? this.#silentChecks + 1 : 0;
       if (this.#silentChecks >= MAX_SILENT_CHECKS) {
         throw new TransportError(CODE.unavailable, "sends no changes");
       }
@@ -202,6 +240,32 @@ class Monitor implements Disposable {
       if (error instanceof TransportError && !error.needsLogin) this.reason = error;
       if (this.reason || !(error instanceof TransportError)) this.#stop.abort();
     }
+  }
+}
+
+/** Asks a member for its revision: once for all watches, which are many. */
+class RevisionProbe {
+  readonly #asking: Coalesced;
+  #revision = 0;
+  #last: { readonly atMs: number; readonly answer: Promise<number> } | undefined;
+
+  constructor(read: () => Promise<number>) {
+    this.#asking = new Coalesced(async () => {
+      this.#revision = await read();
+    });
+  }
+
+  /** Returns the revision by an answer that was asked for after this call. */
+  ask(): Promise<number> {
+    const answer = this.#asking.run().then(() => this.#revision);
+    this.#last = { atMs: performance.now(), answer };
+    return answer;
+  }
+
+  /** Returns what the last question led to, if it is at most so old. */
+  recent(maxAgeMs: number): Promise<number> {
+    const { atMs, answer } = this.#last ?? { atMs: -Infinity, answer: undefined };
+    return answer && atMs >= performance.now() - maxAgeMs ? answer : this.ask();
   }
 }
 

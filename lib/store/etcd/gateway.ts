@@ -72,7 +72,7 @@ class Gateway implements Transport {
     const limit = AbortSignal.timeout(options.limitMs);
     const signal = AbortSignal.any([limit, this.#stop.signal]);
     try {
-      const response = await this.#post(method, request, options.token, signal);
+      const response = await this.#post(method, [request], options.token, signal);
       const text = await readText(response.body, signal);
       if (!response.ok) throw errorOf(text, response.status, this.proxy);
       return JSON.parse(text);
@@ -82,15 +82,15 @@ class Gateway implements Transport {
   }
 
   async *watch(
-    request: EtcdRequest,
+    requests: readonly EtcdRequest[],
     options: CallOptions & { readonly signal: AbortSignal },
   ): AsyncIterable<WatchResponse> {
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), options.limitMs);
     const signal = AbortSignal.any([limit.signal, options.signal, this.#stop.signal]);
     try {
-      const create = { "create_request": request };
-      const response = await this.#post("watch", create, options.token, signal);
+      const creations = requests.map((request) => ({ "create_request": request }));
+      const response = await this.#post("watch", creations, options.token, signal);
       if (!response.ok || !response.body) {
         throw errorOf(await readText(response.body, signal), response.status, this.proxy);
       }
@@ -111,13 +111,14 @@ class Gateway implements Transport {
     this.#client.close();
   }
 
+  /** Sends one or more messages, as the call takes them. */
   #post(
     path: string,
-    request: EtcdRequest,
+    requests: readonly EtcdRequest[],
     token: string | undefined,
     signal: AbortSignal,
   ): Promise<Response> {
-    const text = JSON.stringify(request, bytesAsBase64);
+    const text = requests.map((one) => JSON.stringify(one, bytesAsBase64)).join("\n");
     // Deno 2.9.6 silently repeats a request with a text body if a reused connection closes without an
     // answer, and then reports only the second try: a transaction that was applied would look as if it
     // had never been sent. A Blob is sent once.

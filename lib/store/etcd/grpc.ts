@@ -38,9 +38,12 @@ const CALLS: Readonly<Record<Method, readonly [service: ServiceName, call: strin
   "lease/grant": ["Lease", "leaseGrant"],
   "lease/revoke": ["Lease", "leaseRevoke"],
   "auth/authenticate": ["Auth", "authenticate"],
+  "maintenance/status": ["Maintenance", "status"],
+  "maintenance/alarm": ["Maintenance", "alarm"],
 };
 
-type ServiceName = "KV" | "Lease" | "Auth" | "Watch";
+const SERVICES = ["KV", "Lease", "Auth", "Watch", "Maintenance"] as const;
+type ServiceName = (typeof SERVICES)[number];
 type Done = (error: Error | null, response: EtcdResponse) => void;
 type Call = (request: EtcdRequest, token: Metadata, options: GrpcOptions, done: Done) => void;
 
@@ -95,7 +98,7 @@ class Grpc implements Transport {
   }
 
   async *watch(
-    request: EtcdRequest,
+    requests: readonly EtcdRequest[],
     options: CallOptions & { readonly signal: AbortSignal },
   ): AsyncIterable<WatchResponse> {
     this.#refuseClosed();
@@ -109,7 +112,7 @@ class Grpc implements Transport {
     stream.on("data", (response) => queue.push(response));
     stream.on("error", (error) => queue.fail(transportError(error, options.limitMs)));
     stream.on("end", () => queue.fail(new TransportError(CODE.unavailable, "ended the watch")));
-    stream.write({ "create_request": request });
+    for (const request of requests) stream.write({ "create_request": request });
     try {
       while (true) {
         yield await queue.next();
@@ -125,7 +128,7 @@ class Grpc implements Transport {
   // Not Host.close(), which waits one more second for a connection that is being opened.
   close(): void {
     this.#stop.abort();
-    for (const name of ["KV", "Lease", "Auth", "Watch"] as const) {
+    for (const name of SERVICES) {
       this.#host.getServiceClient(name).close();
     }
     this.#tls.closeAll();

@@ -22,11 +22,19 @@ export interface EtcdResponse {
   readonly header?: Header | null;
   readonly kvs?: readonly KeyValue[];
   readonly more?: boolean;
+  /** How many keys are in the range, in decimal. */
+  readonly count?: string;
   readonly succeeded?: boolean;
   readonly responses?: readonly { readonly "response_range"?: EtcdResponse | null }[];
   /** Lease. */
   readonly ID?: string;
   readonly token?: string;
+  readonly version?: string;
+  /** Bytes. */
+  readonly dbSize?: string;
+  /** Id of the member that leads; absent or 0 while none does. */
+  readonly leader?: string;
+  readonly alarms?: readonly { readonly memberID?: string; readonly alarm?: string | number }[];
 }
 
 /** Any request: fields as in etcd's rpc.proto, keys and values as bytes. */
@@ -35,6 +43,8 @@ export type EtcdRequest = { readonly [field: string]: unknown };
 /** One message of a watch. */
 export interface WatchResponse {
   readonly header?: Header | null;
+  /** Which watch of the stream it is about, in decimal; 0 may be left out. */
+  readonly "watch_id"?: string;
   readonly created?: boolean;
   readonly canceled?: boolean;
   readonly "compact_revision"?: string;
@@ -54,7 +64,9 @@ export type Method =
   | "kv/txn"
   | "lease/grant"
   | "lease/revoke"
-  | "auth/authenticate";
+  | "auth/authenticate"
+  | "maintenance/status"
+  | "maintenance/alarm";
 
 /** Options of a call. */
 export interface CallOptions {
@@ -67,9 +79,9 @@ export interface Transport {
   /** Proxy by which the member is asked, for messages; absent for none. */
   readonly proxy?: string | undefined;
   call(method: Method, request: EtcdRequest, options: CallOptions): Promise<EtcdResponse>;
-  /** Returns the watch's messages until `signal` aborts; the first must come within `limitMs`. */
+  /** Returns the messages of watches on one stream until `signal` aborts; the first must come within `limitMs`. */
   watch(
-    request: EtcdRequest,
+    requests: readonly EtcdRequest[],
     options: CallOptions & { readonly signal: AbortSignal },
   ): AsyncIterable<WatchResponse>;
   /** Ends all calls and closes all connections. */

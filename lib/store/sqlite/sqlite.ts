@@ -1,7 +1,7 @@
 // The store in one SQLite file: for one host, by one or more processes at once.
 // node:sqlite is synchronous, so each use of it is one short transaction; waiting (for the lock of
-// another process, for changes) happens outside of it. Commits requested at the same time share one
-// transaction and its fsync.
+// another process, for changes, for the disk) happens outside of it. Commits requested at the same time share one
+// transaction, and those that wait for the disk one sync.
 
 import type { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers";
@@ -16,7 +16,16 @@ import {
   type WatchBatch,
   type Write,
 } from "../store.ts";
-import { closedFault, isBusy, lockedFault, replacedFault, storeFault } from "./sqlite_faults.ts";
+import { withDeadline } from "../../util/async/deadline.ts";
+import {
+  closedFault,
+  isBusy,
+  lockedFault,
+  replacedFault,
+  slowDiskFault,
+  storeFault,
+} from "./sqlite_faults.ts";
+import { LogDisk } from "./sqlite_disk.ts";
 import { openDatabase, resolveStorePath } from "./sqlite_file.ts";
 import { openSnapshot } from "./sqlite_snapshot.ts";
 import { type GroupResult, lastRevision, type PreparedCommit, Rows } from "./sqlite_rows.ts";
@@ -49,7 +58,6 @@ export async function openSqlite(path: string, options: SqliteOptions = {}): Pro
 
 interface Pending {
   readonly commit: PreparedCommit;
-  readonly isProvisional: boolean;
   readonly until: number;
   readonly resolve: (result: CommitResult) => void;
   readonly reject: (error: unknown) => void;
@@ -62,6 +70,10 @@ class SqliteStore implements Store {
   readonly #limitMs: number;
   readonly #rows: Rows;
   readonly #watchers: Watchers;
+  readonly #disk: LogDisk;
+  /** Calls that wait for the disk. */
+  readonly #persisting = new Set<Promise<void>>();
+  #hasCommitted = false;
   #queue: Pending[] = [];
   #flushing: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
@@ -72,6 +84,7 @@ class SqliteStore implements Store {
     this.#inode = inodeOf(path);
     this.#limitMs = limitMs;
     this.#rows = new Rows(db, keepRevisions);
+    this.#disk = new LogDisk(path);
     this.#watchers = new Watchers(() => this.#use(() => this.#rows.dataVersion()));
   }
 
@@ -103,6 +116,10 @@ class SqliteStore implements Store {
     }
   }
 
+  count(prefixes: readonly string[]): Promise<number[]> {
+    return this.#read(() => this.#rows.count(prefixes));
+  }
+
   async commit(
     checks: readonly Check[],
     writes: readonly Write[],
@@ -120,9 +137,31 @@ class SqliteStore implements Store {
     };
     const { promise, resolve, reject } = Promise.withResolvers<CommitResult>();
     const until = performance.now() + this.#limitMs;
-    this.#queue.push({ commit, isProvisional, until, resolve, reject });
+    this.#queue.push({ commit, until, resolve, reject });
     this.#flushing ??= this.#flush();
-    return await promise;
+    const result = await promise;
+    if (result.done && !isProvisional) await this.persist();
+    return result;
+  }
+
+  async persist(): Promise<void> {
+    if (!this.#hasCommitted) return;
+    const persisting = this.#persist();
+    this.#persisting.add(persisting);
+    try {
+      await persisting;
+    } finally {
+      this.#persisting.delete(persisting);
+    }
+  }
+
+  async #persist(): Promise<void> {
+    const [limitMs, endMs] = [this.#limitMs, performance.now() + this.#limitMs];
+    try {
+      await withDeadline(endMs, () => slowDiskFault(this.#path, limitMs), this.#disk.sync());
+    } catch (error) {
+      throw storeFault(this.#path, error);
+    }
   }
 
   async *watch(prefix: string, revision: number, signal: AbortSignal): AsyncIterable<WatchBatch> {
@@ -153,6 +192,8 @@ class SqliteStore implements Store {
 
   async #end(): Promise<void> {
     await this.#flushing; // commits requested before are still done
+    await Promise.allSettled(this.#persisting);
+    this.#disk.close();
     this.#watchers.wakeAll(); // each finds the store closed and faults
     this.#db.close();
   }
@@ -189,9 +230,9 @@ class SqliteStore implements Store {
     while (this.#queue.length > 0) {
       const group = this.#queue.slice(0, GROUP);
       try {
-        const isProvisional = group.every((one) => one.isProvisional);
         const commits = group.map(({ commit }) => commit);
-        const done = this.#use(() => this.#rows.commit(commits, { isProvisional }));
+        const done = this.#use(() => this.#rows.commit(commits));
+        this.#hasCommitted = true;
         this.#queue = this.#queue.slice(group.length);
         this.#settle(group, done);
       } catch (error) {

@@ -49,6 +49,12 @@ export function lockedFault(path: string, limitMs: number, cause: unknown): Faul
   return fault("timeout", path, why, "find it with fuser, and try again", cause);
 }
 
+/** Returns the Fault of a call that the disk of the store at `path` did not complete in `limitMs`. */
+export function slowDiskFault(path: string, limitMs: number): Fault {
+  const why = `the disk did not take what was committed in ${limitMs} ms`;
+  return fault("timeout", path, why, "check the kernel log and the load of the disk", undefined);
+}
+
 /** Returns the Fault of a call to a store that was closed. */
 export function closedFault(path: string): Fault {
   return new Fault("unavailable", `store ${path} is closed`);

@@ -157,8 +157,7 @@ function prepareFile(db: DatabaseSync, path: string): void {
       fix: "put it on a local disk",
     });
   }
-  // A claim that was answered survives a power failure: each commit that is not provisional is on the disk before it
-  // is answered.
+  // A claim that was answered survives a power failure: see sqlite_disk.ts.
   pragmaOf(db, "synchronous = FULL");
   pragmaOf(db, `journal_size_limit = ${LOG_LIMIT_BYTES}`);
 }

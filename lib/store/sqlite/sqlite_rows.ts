@@ -1,7 +1,7 @@
 // The store's two tables through prepared statements: each method is one short transaction.
 
 import type { DatabaseSync, StatementSync } from "node:sqlite";
-import type { Change, Check, CommitOptions, CommitResult, Entry, Json } from "../store.ts";
+import type { Change, Check, CommitResult, Entry, Json } from "../store.ts";
 
 /** One commit with its values already as JSON text; `text` null deletes. */
 export interface PreparedCommit {
@@ -35,7 +35,7 @@ export class Rows {
   readonly #db: DatabaseSync;
   readonly #keep: number;
   readonly #sql: Statements;
-  #mode: "NORMAL" | "FULL" | undefined;
+  #isLogThere = false;
 
   /** Works on `db`; the log keeps the last `keep` revisions. */
   constructor(db: DatabaseSync, keep: number) {
@@ -64,6 +64,17 @@ export class Rows {
     }));
   }
 
+  /** Returns how many documents there are below each of `prefixes`. */
+  count(prefixes: readonly string[]): number[] {
+    return this.#inTransaction(
+      "BEGIN",
+      () =>
+        prefixes.map((prefix) =>
+          Number(this.#sql.count.get(prefix, prefixEnd(prefix))?.count ?? 0)
+        ),
+    );
+  }
+
   /** Returns the changes below `prefix` after revision `after`, never a part of a commit. */
   readLog(prefix: string, after: number): LogPage {
     return this.#inTransaction("BEGIN", () => {
@@ -76,15 +87,11 @@ export class Rows {
   }
 
   /**
-   * Does `commits` in order in one transaction; the checks of each see those before it. Provisional ones are not on the
-   * disk yet: the next that is not takes them there, as SQLite's log is written in order.
+   * Does `commits` in order in one transaction; the checks of each see those before it. They are in SQLite's log, and
+   * not on the disk yet (sqlite_disk.ts).
    */
-  commit(
-    commits: readonly PreparedCommit[],
-    { isProvisional = false }: CommitOptions = {},
-  ): GroupResult {
-    this.#synchronize(isProvisional ? "NORMAL" : "FULL");
-    return this.#inTransaction("BEGIN IMMEDIATE", () => {
+  commit(commits: readonly PreparedCommit[]): GroupResult {
+    const result = this.#inTransaction("BEGIN IMMEDIATE", () => {
       const before = this.#log().last;
       let last = before;
       const results = commits.map((one): CommitResult => {
@@ -96,13 +103,11 @@ export class Rows {
       this.#sql.compact.run(last - this.#keep);
       return { results, before, after: last };
     });
-  }
-
-  // In WAL mode, NORMAL does not wait for the disk at a commit, FULL does.
-  #synchronize(mode: "NORMAL" | "FULL"): void {
-    if (this.#mode === mode) return;
-    this.#db.exec(`PRAGMA synchronous = ${mode}`);
-    this.#mode = mode;
+    // In WAL mode, FULL waits for the disk at each commit, NORMAL does not. The first one takes the log's name in its
+    // folder to the disk, too.
+    if (!this.#isLogThere) this.#db.exec("PRAGMA synchronous = NORMAL");
+    this.#isLogThere = true;
+    return result;
   }
 
   // Reports whether anything changed: deleting nothing takes no revision, as in etcd.
@@ -186,6 +191,7 @@ function prepare(db: DatabaseSync) {
     get: sql("SELECT key, value, revision FROM documents WHERE key = ?"),
     revisionOf: sql("SELECT revision FROM documents WHERE key = ?"),
     list: sql(LIST),
+    count: sql("SELECT count(*) AS count FROM documents WHERE key >= ? AND key < ?"),
     put: sql(
       `INSERT INTO documents (key, value, revision) VALUES (?, ?, ?)
        ON CONFLICT (key) DO UPDATE SET value = excluded.value, revision = excluded.revision`,

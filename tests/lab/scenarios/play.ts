@@ -1,6 +1,6 @@
 // Plays a scenario on a cluster, step by step, and says at which step the world is not as wanted.
 
-import type { AttachmentItem } from "../../../lib/agent/api.ts";
+import type { AttachmentItem } from "../../../lib/agent/api/listed_items.ts";
 import type { Cluster } from "../cluster.ts";
 import type { ClusterHost } from "../cluster/host.ts";
 import type { Pod } from "../pod.ts";

@@ -7,7 +7,8 @@ import { run } from "../run.ts";
 import { type Cluster, startCluster } from "../cluster.ts";
 import type { ClusterHost } from "../cluster/host.ts";
 import { type Dockerd, startDockerd } from "../dockerd.ts";
-import { openFiles, residentMb } from "../files.ts";
+import { openFiles } from "../files.ts";
+import { ownMb } from "../resident.ts";
 import type { Pod } from "../pod.ts";
 import { oneOf, someOf } from "../random.ts";
 import { waitFor } from "../wait.ts";
@@ -17,7 +18,7 @@ const PODS_OF_A_NETWORK = 8;
 // What is desired must be there within this after an act, whatever the act was.
 const HEALED_MS = 20_000;
 
-// Connections to etcd that an agent may keep: its watch, and one for each call of a busy moment.
+// Connections to etcd that an agent may keep: its streams of watches, and one for each call of a busy moment.
 const POOL = 10;
 
 // A sandbox that went without a word is released after it.
@@ -92,13 +93,13 @@ export class Soak implements AsyncDisposable {
     this.#stack = stack;
   }
 
-  /** Starts the cluster with its intent. */
-  static async start(random: () => number): Promise<Soak> {
+  /** Starts the cluster with its intent, and agents that give pods such ports. */
+  static async start(random: () => number, ports: "plain" | "warm"): Promise<Soak> {
     await using stack = new AsyncDisposableStack();
     const dir = await Deno.makeTempDir({ prefix: "k8contivnet-soak-" });
     stack.defer(() => Deno.remove(dir, { recursive: true }));
     const dockerd = stack.use(await startDockerd(dir));
-    const flags = ["--grace", String(GRACE_S), "--docker", dockerd.address];
+    const flags = ["--grace", String(GRACE_S), "--docker", dockerd.address, "--ports", ports];
     const cluster = stack.use(
       await startCluster({ hosts: 2, fabric: "both", intent: INTENT, flags }),
     );
@@ -196,10 +197,13 @@ export class Soak implements AsyncDisposable {
     };
   }
 
-  /** Returns the resident megabytes of the host's agent, at rest. */
+  /**
+   * Returns the host's agent's own memory at rest, in MB. Pages of its executable do not count: it gives back those that
+   * only its start has read, and reads again what it needs.
+   */
   async memory(host: ClusterHost): Promise<number> {
     await new Promise((done) => setTimeout(done, 5_000));
-    return residentMb(host.agent.pid);
+    return ownMb(host.agent.pid);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -17,7 +17,7 @@ import { LabNode, type LabNodeOptions } from "./lab_node.ts";
 const MTU = 1500;
 const CONTROLLERS = [
   ...["deployment", "replicaset", "daemonset", "endpoint", "endpointslice", "namespace"],
-  ...["nodelifecycle", "podgc", "garbagecollector"],
+  ...["nodelifecycle", "podgc", "garbagecollector", "serviceaccount", "serviceaccount-token"],
 ];
 
 /** What nodes are made of. */
@@ -30,6 +30,8 @@ export interface KubeNodesOptions {
   readonly intent?: unknown;
   /** Programs of this machine that the containers' image has beside busybox. */
   readonly programs?: readonly string[];
+  /** `pod`: nothing of ours is there; the test makes the agents' pods and waits for the nodes. @default "process" */
+  readonly agents?: "process" | "pod";
   /** The CNI configuration that is there when the kubelets start. @default ours */
   readonly configure?: (node: LabNode, n: number) => Promise<void>;
 }
@@ -44,6 +46,8 @@ export interface KubeNode {
 /** A cluster of real nodes. */
 export interface KubeNodes extends AsyncDisposable {
   readonly kube: Kube;
+  /** The store of the agents, a URL. */
+  readonly store: string;
   readonly nodes: readonly KubeNode[];
   /** Boots a node that has no power. */
   powerOn(node: KubeNode): Promise<void>;
@@ -63,9 +67,9 @@ export function vxlanIntent(hosts: number): unknown {
   };
 }
 
-/** Starts a cluster; returns it when all nodes are Ready. */
+/** Starts a cluster; returns it when all nodes are Ready, or with agents as pods, when kubelets run. */
 export async function startKubeNodes(options: KubeNodesOptions = {}): Promise<KubeNodes> {
-  const { count = 2 } = options;
+  const { count = 2, agents = "process" } = options;
   await using stack = new AsyncDisposableStack();
   const dir = await Deno.makeTempDir({ dir: "/run", prefix: "k8contivnet-node-" });
   stack.defer(() => Deno.remove(dir, { recursive: true }));
@@ -78,6 +82,7 @@ export async function startKubeNodes(options: KubeNodesOptions = {}): Promise<Ku
     await startKubeWithRbac({
       parent: dir,
       address: MANAGEMENT_ADDRESS,
+      servesPods: agents === "pod",
       flags: ["--allow-privileged", "--kubelet-preferred-address-types=InternalIP"],
     }),
   );
@@ -86,7 +91,7 @@ export async function startKubeNodes(options: KubeNodesOptions = {}): Promise<Ku
   const start = async (n: number): Promise<KubeNode> => {
     const agent = ["--store", store.url("/lab"), "--kubeconfig", kubeconfig];
     const flags = [...agent, "--node-name", `host${n}`, "--grace", "2", "--heartbeat", "1"];
-    const node = { n, dir: `${dir}/h${n}`, fabrics, image, wireMtu: MTU, flags };
+    const node = { n, dir: `${dir}/h${n}`, fabrics, image, wireMtu: MTU, flags, agent: agents };
     const lab = stack.use(await LabNode.start({ ...node, ...options.node }));
     await options.configure?.(lab, n);
     const admin = `${kube.dir}/admin.kubeconfig`;
@@ -96,15 +101,18 @@ export async function startKubeNodes(options: KubeNodesOptions = {}): Promise<Ku
   };
   const nodes: KubeNode[] = [];
   for (let n = 1; n <= count; n++) nodes.push(await start(n));
-  const intent = `${dir}/intent.json`;
-  await Deno.writeTextFile(intent, JSON.stringify(options.intent ?? vxlanIntent(count)));
-  const { code, err } = await nodes[0]!.lab.host.agent.call("apply", "-f", intent);
-  if (code !== 0) throw new Error(`apply ended with ${code}: ${err}`);
+  if (agents === "process") {
+    const intent = `${dir}/intent.json`;
+    await Deno.writeTextFile(intent, JSON.stringify(options.intent ?? vxlanIntent(count)));
+    const { code, err } = await nodes[0]!.lab.host.agent.call("apply", "-f", intent);
+    if (code !== 0) throw new Error(`apply ended with ${code}: ${err}`);
+  }
   await Promise.all(nodes.map(({ kubelet }) => kubelet.start()));
-  await allReady(kube, count);
+  if (agents === "process") await allReady(kube, count);
   const kept = stack.move();
   return {
     kube,
+    store: store.url("/lab"),
     nodes,
     powerOn: async ({ lab, kubelet }) => {
       await lab.powerOn();
@@ -120,6 +128,11 @@ export async function startKubeNodes(options: KubeNodesOptions = {}): Promise<Ku
 
 async function startControllers(kube: Kube, bin: string, dir: string) {
   const kubeconfig = `--kubeconfig=${kube.dir}/admin.kubeconfig`;
+  // Makes each account's token, which pods are given.
+  const accounts = [
+    `--service-account-private-key-file=${kube.dir}/accounts.key`,
+    `--root-ca-file=${kube.files.ca}`,
+  ];
   const start = (name: string, port: number, ...flags: string[]) =>
     startServer({
       command: `${bin}/${name}`,
@@ -130,7 +143,7 @@ async function startControllers(kube: Kube, bin: string, dir: string) {
     });
   return await Promise.all([
     start("kube-scheduler", 10_251),
-    start("kube-controller-manager", 10_252, `--controllers=${CONTROLLERS}`),
+    start("kube-controller-manager", 10_252, `--controllers=${CONTROLLERS}`, ...accounts),
   ]);
 }
 
@@ -144,7 +157,8 @@ async function isHealthy(port: number): Promise<boolean> {
   }
 }
 
-async function allReady(kube: Kube, count: number): Promise<void> {
+/** Waits until all nodes are Ready. */
+export async function allReady(kube: Kube, count: number): Promise<void> {
   await waitFor("all nodes to be Ready", async () => {
     const text = await kube.kubectl("get", "nodes", "--no-headers");
     return text.split("\n").filter((line) => / Ready /.test(line)).length === count;

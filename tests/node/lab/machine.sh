@@ -5,8 +5,9 @@ set -eu
 dir=$1
 hostname "$2"
 
-# Namespaces of the other machines are none of this one's business, nor would they end while it has them.
-grep -o ' /run/netns/[^ ]*' /proc/self/mounts | xargs -r umount -l
+# Namespaces of the other machines are none of this one's business, nor would they end while it has them. Those of the
+# machine that runs the lab are hidden below the lab's own /run, and cannot be reached.
+grep -o ' /run/netns/[^ ]*' /proc/self/mounts | xargs -r umount -lq || :
 mount -t tmpfs -o mode=755 tmpfs /run/netns
 mkdir -p /run/containerd
 mount -t tmpfs -o mode=711 tmpfs /run/containerd

@@ -87,7 +87,10 @@ export class Machine implements AsyncDisposable {
       ...{ stdin: "null", stdout: "null", stderr: "null" },
     }).spawn();
     let hasEnded = false;
-    this.#boot.status.then(() => hasEnded = true);
+    this.#boot.status.then(() => {
+      hasEnded = true;
+      if (this.#pid === 0) this.#boot = undefined; // there is nothing to cut off
+    });
     await waitFor(`machine ${name} to boot`, async () => {
       if (hasEnded) {
         throw new Error(`boot of ${name}: ${await Deno.readTextFile(`${dir}/boot.log`)}`);
@@ -139,7 +142,9 @@ export class Machine implements AsyncDisposable {
 
   /** Returns the names of the network namespaces that its runtime has made. */
   async sandboxes(): Promise<string[]> {
-    return (await this.sh("ls /run/netns")).split("\n").filter((name) => name !== "").sort();
+    return (await this.sh("ls /run/netns")).split("\n").filter((name) =>
+      name !== "" && !name.startsWith("k8contivnet-")
+    ).sort();
   }
 
   /** Ends all that runs in it at once, as a power cut does. Repeatable. */

@@ -1,6 +1,8 @@
 // Messages of Protocol Buffers as far as the Container Runtime Interface needs them
 // (https://protobuf.dev/programming-guides/encoding): varints, strings, messages, maps of strings.
 
+import { joinBytes } from "../../../lib/util/join_bytes.ts";
+
 /** A field's value; false, zero and the empty string are what a field has that is absent. */
 export type Field =
   | string
@@ -23,7 +25,7 @@ export function encode(message: Message): Uint8Array<ArrayBuffer> {
   const parts = Object.entries(message).flatMap(([number, value]) =>
     occurrences(value).map((one) => encodeField(Number(number), one))
   );
-  return join(parts);
+  return joinBytes(parts);
 }
 
 function occurrences(value: Field): (string | number | boolean | Message)[] {
@@ -34,10 +36,10 @@ function occurrences(value: Field): (string | number | boolean | Message)[] {
 
 function encodeField(number: number, value: string | number | boolean | Message): Uint8Array {
   if (typeof value === "number" || typeof value === "boolean") {
-    return join([varint((number << 3) | VARINT!), varint(Number(value))]);
+    return joinBytes([varint((number << 3) | VARINT!), varint(Number(value))]);
   }
   const bytes = typeof value === "string" ? new TextEncoder().encode(value) : encode(value);
-  return join([varint((number << 3) | LENGTH!), varint(bytes.length), bytes]);
+  return joinBytes([varint((number << 3) | LENGTH!), varint(bytes.length), bytes]);
 }
 
 function varint(value: number): Uint8Array {
@@ -48,16 +50,6 @@ function varint(value: number): Uint8Array {
     rest >>= 7n;
   }
   return Uint8Array.from([...bytes, Number(rest)]);
-}
-
-function join(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
 }
 
 /** A message that was received. */

@@ -3,6 +3,7 @@
 import { assertEquals } from "@std/assert";
 import type { EndpointItem } from "../../../lib/agent/server/items.ts";
 import { assertAudit, poolOf } from "../../lab/default_network.ts";
+import { parkedPorts } from "../../lab/host.ts";
 import { run } from "../../lab/run.ts";
 import { waitFor } from "../../lab/wait.ts";
 import type { LabNode } from "./lab_node.ts";
@@ -21,8 +22,9 @@ export interface Traces {
   readonly attachments: readonly string[];
 }
 
-/** Looks for all of it. */
+/** Looks for all of it. Ports that wait for a pod are left out: how many there are is the agent's matter. */
 export async function tracesOf({ host, machine }: LabNode): Promise<Traces> {
+  const before = await parkedPorts(host);
   const [namespaces, links, ports, endpoints, attachments] = await Promise.all([
     machine.sandboxes(),
     run("ip", ["-n", host.netns, "-j", "link"]),
@@ -30,10 +32,13 @@ export async function tracesOf({ host, machine }: LabNode): Promise<Traces> {
     host.agent.ask<EndpointItem[]>("endpoints"),
     host.agent.attachments(),
   ]);
+  // Some may have been added or given to a pod meanwhile.
+  const parked = [...before, ...await parkedPorts(host)];
+  const names = (JSON.parse(links) as { ifname: string }[]).map(({ ifname }) => ifname);
   return {
     namespaces,
-    links: (JSON.parse(links) as { ifname: string }[]).map(({ ifname }) => ifname).sort(),
-    ports: ports.split("\n").sort(),
+    links: names.filter((name) => !parked.includes(name)).sort(),
+    ports: ports.split("\n").filter((name) => !parked.includes(name)).sort(),
     endpoints: endpoints.map(({ network, address }) => `${network} ${address}`).sort(),
     attachments: attachments.map(({ sandbox }) => sandbox).sort(),
   };

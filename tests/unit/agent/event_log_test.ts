@@ -22,7 +22,7 @@ Deno.test("events are made from the log's lines, with pod, network and address",
   assertEquals(events.list(), [
     {
       ...{ at: "T", kind: "attach", host: "h1", pod: "default/web", network: "t/n" },
-      ...{ address: "10.0.0.1", message: "attached (ms 3.1)" },
+      ...{ address: "10.0.0.1", ms: 3.1, message: "attached (ms 3.1)" },
     },
     { at: "T", kind: "detach", host: "h1", pod: "default/web", message: "detached" },
     {

@@ -1,7 +1,7 @@
 // `capture`: the command it becomes, and what it writes of dropped packets.
 
 import { assertEquals, assertRejects } from "@std/assert";
-import type { CapturedDrop, DropsRequest } from "../../../lib/agent/api.ts";
+import type { CapturedDrop, DropsRequest } from "../../../lib/agent/api/diagnosis_requests.ts";
 import { capture, tcpdump } from "../../../lib/cli/capture.ts";
 import { pcapngHead, pcapngPacket } from "../../../lib/cli/pcapng.ts";
 import { Fault } from "../../../lib/util/errors.ts";
@@ -23,6 +23,17 @@ Deno.test("tcpdump runs on the pod's interface, as text on a terminal, else as a
     words([], true, { count: 5, tail: ["port", "80"] }),
     "tcpdump -i any -n -l -c 5 port 80",
   );
+  assertEquals(
+    words(["eth0"], false, { seconds: 90 }),
+    "timeout --foreground --preserve-status --signal=INT 90 tcpdump -i eth0 -U -w -",
+  );
+});
+
+Deno.test("--timeout must be a duration of a second at least", async () => {
+  for (const timeout of ["0", "-1", "soon", "2d"]) {
+    const shell = fakeShell([], {}, { drops: true, timeout });
+    await assertRejects(async () => await capture.run(shell), Fault, "--timeout");
+  }
 });
 
 const DROP: CapturedDrop = {

@@ -2,6 +2,8 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { completeWords, joinEquals, type NameSource } from "../../../lib/cli/complete_words.ts";
 import { COMMANDS } from "../../../lib/cli/command_table.ts";
+import { NETDCLI_FLAGS } from "../../../lib/faces/netdcli.ts";
+import { FLAGS } from "../../../lib/faces/netplugin_flags.ts";
 import { runs } from "../cases.ts";
 
 const NAMES: Readonly<Record<string, readonly string[]>> = {
@@ -18,7 +20,7 @@ const names: NameSource = (kind, { items, namespace }) =>
   );
 
 async function values(...words: string[]): Promise<string[] | "files"> {
-  const { candidates, isFile } = await completeWords(words, names);
+  const { candidates, isFile } = await completeWords(words, { names });
   return isFile ? "files" : candidates.map(({ value }) => value);
 }
 
@@ -62,14 +64,18 @@ Deno.test("names that a shell would interpret are left out", async () => {
   const hostile = ["$(reboot)", "`id`", "a b", "a;b", "'", "*", "x\n:files", ":files", "~root", ""];
   const found = await completeWords(
     ["why", ""],
-    () => Promise.resolve([...hostile, "good"].map((value) => ({ value, help: "" }))),
+    {
+      names: () => Promise.resolve([...hostile, "good"].map((value) => ({ value, help: "" }))),
+    },
   );
   assertEquals(found.candidates.map(({ value }) => value), ["good"]);
 });
 
 Deno.test("there are not more candidates than the limit, each once", async () => {
   const many = Array.from({ length: 2_000 }, (_, n) => ({ value: `pod-${n % 1_500}`, help: "" }));
-  const { candidates } = await completeWords(["why", "pod"], () => Promise.resolve(many));
+  const { candidates } = await completeWords(["why", "pod"], {
+    names: () => Promise.resolve(many),
+  });
   assertEquals(candidates.length, 500);
 });
 
@@ -80,9 +86,9 @@ Deno.test("whatever is typed, completion ends and goes on from it", async () => 
   );
   await fc.assert(
     fc.asyncProperty(fc.array(word), async (words) => {
-      const { candidates, isFile } = await completeWords(words, names);
+      const { candidates, isFile } = await completeWords(words, { names });
       const last = joinEquals(words).at(-1) ?? "";
-      const typed = last.replace(/^--[a-z-]+=/, "");
+      const typed = last.replace(/^--?[a-z-]+=/, "");
       assert(
         isFile ||
           candidates.every(({ value }) => value.startsWith(typed) || value.startsWith(last)),
@@ -102,4 +108,29 @@ Deno.test("each command of the table says what its arguments are completed with"
       assertEquals(fixed, takes.split(" ")[0]!.split("|"), name);
     }
   }
+});
+
+Deno.test("flags of the agent and of netdcli are completed, with one dash or two, and their values", async () => {
+  const faces = {
+    netplugin: () => Promise.resolve(FLAGS),
+    netdcli: () => Promise.resolve(NETDCLI_FLAGS),
+  };
+  const valuesOf = async (...words: string[]) => {
+    const { candidates, isFile } = await completeWords(words, { names, faces });
+    return isFile ? "files" : candidates.map(({ value }) => value);
+  };
+  assertEquals(await valuesOf("netplugin", "--host-"), ["--host-label", "--host-range"]);
+  assertEquals(await valuesOf("netplugin", "--take-over", "-host-l"), ["-host-label"]);
+  assertEquals(await valuesOf("netplugin", "--datapath", ""), ["auto", "system", "netdev"]);
+  assertEquals(await valuesOf("netplugin", "--datapath", "=", "n"), ["netdev"]);
+  assertEquals(await valuesOf("netplugin", "-datapath", "=", "n"), ["netdev"]);
+  assertEquals(await valuesOf("get", "pods", "-o=ya"), ["yaml"]);
+  assertEquals(await valuesOf("netplugin", "--log-format=j"), ["json"]);
+  assertEquals(await valuesOf("netplugin", "--intent", ""), "files");
+  assertEquals(await valuesOf("netplugin", "--host-label", "h"), []);
+  assertEquals((await valuesOf("netplugin", "-")).length, FLAGS.length);
+  assertEquals(await valuesOf("netdcli", "-c"), ["-cfg", "-construct"]);
+  assertEquals(await valuesOf("netdcli", "-cfg", ""), "files");
+  assertEquals(await valuesOf("netdcli", "-oper", ""), ["get"]);
+  assertEquals(await valuesOf("netdcli", "-oper", "get", "-construct", "n"), ["network"]);
 });

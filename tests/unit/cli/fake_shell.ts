@@ -1,5 +1,7 @@
 // A command's shell without a process: what it prints is kept, and the target answers from the test.
 
+import { Interrupt } from "../../../lib/cli/interrupt.ts";
+import { longWork } from "../../../lib/cli/long_work.ts";
 import { type CommonOptions, type Shell, type Target } from "../../../lib/cli/shell.ts";
 
 const OPTIONS: CommonOptions = {
@@ -10,11 +12,14 @@ const OPTIONS: CommonOptions = {
   ...{
     columns: "",
     count: undefined,
+    timeout: undefined,
     drops: false,
     yes: false,
     watch: false,
     selector: undefined,
     sortBy: undefined,
+    settings: undefined,
+    image: undefined,
   },
 };
 
@@ -34,6 +39,7 @@ export function fakeShell(
 ): FakeShell {
   const [stdout, stderr]: [string[], string[]] = [[], []];
   const stdoutBytes: number[] = [];
+  const interrupt = new Interrupt({ add: () => {}, remove: () => {} });
   return {
     args: words,
     tail: [],
@@ -41,11 +47,14 @@ export function fakeShell(
     output: {
       data: (text) => void stdout.push(...text.split("\n")),
       message: (line) => void stderr.push(line),
+      note: (line) => void stderr.push(line),
       bytes: (bytes) => void stdoutBytes.push(...bytes),
       hasColor: false,
-      isTerminal: false,
+      ...{ isTerminal: false, width: 80 },
       isClosed: () => false,
     },
+    interrupt,
+    long: longWork({ width: 80 }, interrupt),
     target: target as Target,
     socket: "/none/agent.sock",
     caller: { by: "ada", host: "desk" },

@@ -1,9 +1,10 @@
 // -l, --sort-by, -o custom-columns and --watch of `get`.
 
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { events, get } from "../../../lib/cli/get.ts";
 import { cellText, fieldAt, parseColumns, sortedBy } from "../../../lib/cli/item_fields.ts";
-import { parseSelector } from "../../../lib/cli/selector.ts";
+import { ITEM_FIELDS } from "../../../lib/cli/item_kinds.ts";
+import { createSelector, fieldsOf } from "../../../lib/cli/selector.ts";
 import type { CommonOptions } from "../../../lib/cli/shell.ts";
 import { changePrinter } from "../../../lib/cli/show_items.ts";
 import { itemChanges, watchItems } from "../../../lib/cli/watch_items.ts";
@@ -29,21 +30,95 @@ const SELECTORS: readonly [selector: string, endpoints: string][] = [
   ["endpoint notin (a,b)", "c"],
   ["app!=web", "bc"],
   ["host=", "ab"],
+  ["address=10.0.0.9/24", "b"],
+  ["labels.app=web", "a"],
+  ["labels.tenant", ""],
+  ["!labels.nobody", "abc"],
   [" network = blue ", "ac"],
 ];
 
 for (const [selector, endpoints] of SELECTORS) {
   Deno.test(`-l "${selector}" selects by labels and fields`, () => {
-    const chosen = ITEMS.filter(parseSelector(selector)).map(({ endpoint }) => endpoint);
+    const chosen = createSelector("endpoints", selector)(ITEMS).map(({ endpoint }) => endpoint);
     assertEquals(chosen.join(""), endpoints);
   });
 }
 
 for (const selector of ["", "a=b=c", "a in b", "!a=b", "a b", "(", "a in (b", ",", "a>1"]) {
   Deno.test(`-l "${selector}" is refused`, () => {
-    assertEquals(assertThrows(() => parseSelector(selector), Fault).code, "usage");
+    assertEquals(assertThrows(() => createSelector("endpoints", selector), Fault).code, "usage");
   });
 }
+
+const LISTS: Item[] = [
+  { addresses: ["10.0.0.1/24", "10.1.0.1/24"], pod: { namespace: "default", name: "a" }, vlan: 7 },
+  { addresses: ["10.0.0.10/24"], pod: { namespace: "shop", name: "b" }, vlan: 0 },
+  { addresses: [], pod: { namespace: "shop", name: "c" }, vlan: 70 },
+];
+
+const LIST_SELECTORS: readonly [selector: string, pods: string][] = [
+  ...[["addresses=10.0.0.1", "a"], ["addresses=10.1.0.1/24", "a"], ["addresses!=10.0.0.1", "bc"]],
+  ...[["addresses in (10.0.0.10,10.1.0.1)", "ab"], ["addresses", "ab"], ["addresses=", "c"]],
+  ...[["addresses=10.0.0.1/16", ""], ["pod.namespace=shop,vlan!=0", "c"], ["vlan=7", "a"]],
+] as [string, string][];
+
+for (const [selector, pods] of LIST_SELECTORS) {
+  Deno.test(`-l "${selector}" matches a list by its members, with and without a prefix length`, () => {
+    const chosen = createSelector("attachments", selector)(LISTS);
+    assertEquals(chosen.map(({ pod }) => (pod as { name: string }).name).join(""), pods);
+  });
+}
+
+const UNKNOWN: readonly [kind: string, selector: string, message: RegExp][] = [
+  [
+    "endpoints",
+    "addresses=x",
+    /^endpoints have no field "addresses": and none of them .*mean address\? fields: /,
+  ],
+  ["endpoints", "nosuch=3", /fields: tenant, .*; a label that none has yet is labels\.nosuch$/],
+  ["endpoints", "!canary", /no field "canary"/],
+  ["endpoints", "constructor", /no field "constructor"/],
+  ["pods", "ip=10.0.0.1", /^pods have no field "ip"; did you mean ips\? fields: namespace, /],
+  ["attachments", "pod=a,pod.nam=a", /no field "pod\.nam".*fields: .*pod\.namespace, pod\.name/],
+];
+
+for (const [kind, selector, message] of UNKNOWN) {
+  Deno.test(`get ${kind} -l "${selector}" is refused, also where there is none`, () => {
+    for (const items of [[], kind === "endpoints" ? ITEMS : []]) {
+      const fault = assertThrows(() => createSelector(kind, selector)(items), Fault);
+      assertEquals(fault.code, "usage");
+      assertMatch(fault.message, message);
+    }
+  });
+}
+
+Deno.test("a label that was there when a watch began may go", () => {
+  const select = createSelector("endpoints", "app=web");
+  assertEquals(select(ITEMS).length, 1);
+  assertEquals(select([]), []);
+});
+
+Deno.test("each kind of get says its fields", () => {
+  for (const kind of Object.keys(ITEM_FIELDS)) {
+    assert(get.usage.includes(`fields of ${kind}: ${fieldsOf(kind).join(", ")}\n`), kind);
+  }
+});
+
+Deno.test("what is empty says why: nothing matches, or the intent has none", async () => {
+  const empty = async (words: string[], options: Partial<CommonOptions> = {}) => {
+    const shell = fakeShell(words, { list: () => Promise.resolve([]) }, options);
+    await get.run(shell);
+    return shell.stderr;
+  };
+  assertEquals(await empty(["endpoints"], { selector: "tenant=x" }), [
+    "no endpoints match -l tenant=x",
+  ]);
+  assertEquals(await empty(["pods"], { selector: "node=x" }), [
+    "no pods in namespace default match -l node=x",
+  ]);
+  assertEquals(await empty(["hosts"]), ["no hosts in the intent"]);
+  assertEquals(await empty(["endpoints"]), ["no endpoints"]);
+});
 
 Deno.test("fieldAt() follows paths as kubectl writes them", () => {
   const item = { pod: { name: "web" }, addresses: ["1.2.3.4/8"], n: 0 };
@@ -82,7 +157,7 @@ Deno.test("get -o custom-columns prints the columns that are asked for", async (
 
 Deno.test("get -l that selects nothing is no error, an unknown name is", async () => {
   assertEquals(await run(["endpoints"], { selector: "tenant=x", format: "json" }), ["[]"]);
-  await assertRejects(() => run(["endpoints", "x"], {}), Fault, "there is no endpoint");
+  await assertRejects(() => run(["endpoints", "x"], {}), Fault, 'endpoint "x" not found');
 });
 
 Deno.test("events takes a pod or a kind, and prints what the agent lists", async () => {

@@ -2,9 +2,10 @@
 
 import { assertEquals, assertRejects } from "@std/assert";
 import { load } from "js-yaml";
-import type { AttachmentItem, PodItem } from "../../../lib/agent/api.ts";
+import type { AttachmentItem, PodItem } from "../../../lib/agent/api/listed_items.ts";
 import type { PolicyItem } from "../../../lib/agent/policy/policy_items.ts";
 import type { EndpointItem } from "../../../lib/agent/server/items.ts";
+import type { GroupItem } from "../../../lib/agent/server/list_items.ts";
 import { get } from "../../../lib/cli/get.ts";
 import type { CommonOptions } from "../../../lib/cli/shell.ts";
 import { Fault } from "../../../lib/util/errors.ts";
@@ -13,11 +14,11 @@ import { fakeShell } from "./fake_shell.ts";
 const ENDPOINTS: EndpointItem[] = [
   {
     ...{ tenant: "t", network: "blue", endpoint: "pod0", namespace: "shop", address: "10.9.0.1" },
-    ...{ host: "h1", boundTo: "h2", generation: 3, rule: "" },
+    ...{ host: "h1", boundTo: "h2", generation: 3, rule: "", group: "web" },
   },
   {
     ...{ tenant: "t", network: "blue", endpoint: "pod1", namespace: "", address: "10.9.0.2" },
-    ...{ host: "", boundTo: "", generation: 0, rule: "network t/blue, its selector" },
+    ...{ host: "", boundTo: "", generation: 0, rule: "network t/blue, its selector", group: "" },
   },
 ];
 
@@ -43,7 +44,15 @@ const ATTACHMENTS: AttachmentItem[] = [
 ];
 
 const POLICIES: PolicyItem[] = [
-  { name: "t/p1", source: "contiv", rules: 2, groups: ["web", "db"], guarded: 1, drops: 7 },
+  {
+    ...{ name: "t/p1", source: "contiv", rules: 2, groups: ["web", "db"], guarded: 1, drops: 7 },
+    ruleTexts: ["1: deny in tcp from any", "2: allow in tcp 80 from group app"],
+  },
+];
+
+const GROUPS: GroupItem[] = [
+  { tenant: "t", name: "web", network: "blue", policies: ["p1"], endpoints: ["blue/pod0"] },
+  { tenant: "t", name: "app", network: "blue", policies: [], endpoints: [] },
 ];
 
 const PODS: PodItem[] = [
@@ -73,7 +82,7 @@ const NETWORKS = [{
 
 const ITEMS: Readonly<Record<string, readonly object[]>> = {
   ...{ hosts: HOSTS, tenants: TENANTS, networks: NETWORKS, endpoints: ENDPOINTS },
-  ...{ attachments: ATTACHMENTS, policies: POLICIES, pods: PODS },
+  ...{ attachments: ATTACHMENTS, policies: POLICIES, pods: PODS, groups: GROUPS },
 };
 
 /** Runs `get` with these arguments; the agent returns all items, as one of an older version does. */
@@ -117,6 +126,11 @@ const TABLES: Readonly<Record<string, readonly string[]>> = {
     "POLICY  SOURCE  RULES  GROUPS  GUARDED HERE  DROPS HERE",
     "t/p1    contiv  2      web,db  1             7",
   ],
+  groups: [
+    "TENANT  GROUP  NETWORK  POLICIES  ENDPOINTS",
+    "t       web    blue     p1        blue/pod0",
+    "t       app    blue     -         -",
+  ],
 };
 
 for (const [kind, lines] of Object.entries(TABLES)) {
@@ -129,7 +143,8 @@ for (const [kind, lines] of Object.entries(TABLES)) {
 
 /** Heads and cells that `-o wide` adds behind those of the table, per line. */
 const WIDE: Readonly<Record<string, readonly (readonly string[])[]>> = {
-  ...{ tenants: [], policies: [] },
+  ...{ tenants: [], groups: [] },
+  policies: [["RULE TEXTS"], ["1: deny in tcp from any; 2: allow in tcp 80 from group app"]],
   hosts: [["NODE", "NAT"], ["100.65.0.1", "100.66.0.1"], ["-", "-"]],
   networks: [
     ["DESCRIPTION", "GATEWAY TYPE", "REACH", "HOSTS' STACKS"],
@@ -137,9 +152,9 @@ const WIDE: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["-", "external", "-", "-"],
   ],
   endpoints: [
-    ["NAMESPACE", "GENERATION", "BY"],
-    ["shop", "3", "-"],
-    ["-", "0", "network t/blue, its selector"],
+    ["NAMESPACE", "GENERATION", "BY", "GROUP"],
+    ["shop", "3", "-", "web"],
+    ["-", "0", "network t/blue, its selector", "-"],
   ],
   attachments: [["HOST", "MAC"], ["h1", "02:02:0a:09:00:01"], ["h1", "-"]],
 };
@@ -178,7 +193,16 @@ for (const [kind, items] of Object.entries(ITEMS)) {
 }
 
 Deno.test("get takes the singular of every kind", async () => {
-  const singulars = ["host", "tenant", "network", "endpoint", "attachment", "policy", "pod"];
+  const singulars = [
+    "host",
+    "tenant",
+    "network",
+    "endpoint",
+    "attachment",
+    "policy",
+    "group",
+    "pod",
+  ];
   const asked = [];
   for (const word of singulars) asked.push((await run([word])).asked[0]?.[0]);
   assertEquals(asked, [...Object.keys(TABLES), "pods"]);
@@ -193,11 +217,26 @@ Deno.test("get KIND NAME prints the named item only, by its own and its full nam
   assertEquals(stdout, ["t/blue/pod0"]);
 });
 
+Deno.test("get policies finds a policy by its name without the tenant", async () => {
+  for (const name of ["p1", "t/p1"]) {
+    assertEquals((await run(["policies", name], { format: "name" })).stdout, ["t/p1"]);
+  }
+  await assertRejects(() => run(["policies", "t"]), Fault, 'policy "t" not found');
+});
+
+Deno.test("get policies of an agent that does not know rule texts shows none", async () => {
+  const { ruleTexts: _, ...older } = POLICIES[0]!;
+  const list = () => Promise.resolve([older]);
+  const shell = fakeShell(["policies"], { list }, { format: "wide" });
+  await get.run(shell);
+  assertEquals(shell.stdout[1]?.endsWith("7           -"), true, shell.stdout[1]);
+});
+
 Deno.test("get says that nothing is there on stderr, and prints [] as JSON", async () => {
   const list = () => Promise.resolve([]);
   const table = fakeShell(["networks"], { list });
   await get.run(table);
-  assertEquals([table.stdout, table.stderr], [[], ["no networks"]]);
+  assertEquals([table.stdout, table.stderr], [[], ["no networks in the intent"]]);
   const json = fakeShell(["networks"], { list }, { format: "json" });
   await get.run(json);
   assertEquals([json.stdout, json.stderr], [["[]"], []]);
@@ -207,9 +246,9 @@ const REFUSALS: readonly [words: string[], code: string, message: RegExp][] = [
   [[], "usage", /^get needs a kind; kinds: hosts, .*, pods, events$/],
   [["nets"], "usage", /^"nets" is not a kind; kinds: hosts, /],
   [["networks", "blue", "red"], "usage", /^get got 3 arguments; get KIND \[NAME\]$/],
-  [["networks", "red"], "not_found", /^there is no network "red"; see k8contivnet get networks$/],
-  [["policy", "p9"], "not_found", /^there is no policy "p9"; see k8contivnet get policies$/],
-  [["pods", "web"], "not_found", /^there is no pod "web" in namespace default; add -n /],
+  [["networks", "red"], "not_found", /^network "red" not found; see k8contivnet get networks$/],
+  [["policy", "p9"], "not_found", /^policy "p9" not found; see k8contivnet get policies$/],
+  [["pods", "web"], "not_found", /^pod "web" in namespace default not found; add -n /],
 ];
 
 for (const [words, code, message] of REFUSALS) {

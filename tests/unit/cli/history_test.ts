@@ -1,5 +1,9 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import type { HistoryItem, IntentRequest, PlanAnswer } from "../../../lib/agent/api.ts";
+import type {
+  HistoryItem,
+  IntentRequest,
+  PlanAnswer,
+} from "../../../lib/agent/api/intent_requests.ts";
 import { rollback } from "../../../lib/cli/change.ts";
 import { plan } from "../../../lib/cli/plan_command.ts";
 import { history } from "../../../lib/cli/history.ts";

@@ -1,7 +1,7 @@
 // `ping`: which address is meant, what is printed, and what is said if nothing answers.
 
 import { assertEquals, assertThrows } from "@std/assert";
-import type { TraceAnswer } from "../../../lib/agent/api.ts";
+import type { TraceAnswer } from "../../../lib/agent/api/diagnosis_requests.ts";
 import { pingResultOf } from "../../../lib/agent/diagnose/ping_output.ts";
 import { parseCount } from "../../../lib/cli/count.ts";
 import { addressOf, resultLine, stageOf } from "../../../lib/cli/ping.ts";

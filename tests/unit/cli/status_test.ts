@@ -1,7 +1,7 @@
 // `status` and `kube status` on an agent that is well, and on one that is not.
 
 import { assertEquals, assertRejects } from "@std/assert";
-import type { HealthAnswer, KubeHealth } from "../../../lib/agent/api.ts";
+import type { HealthAnswer, KubeHealth } from "../../../lib/agent/api/agent_health.ts";
 import { kube } from "../../../lib/cli/kube.ts";
 import { status } from "../../../lib/cli/status.ts";
 import { Fault } from "../../../lib/util/errors.ts";
@@ -27,13 +27,13 @@ async function run(health: HealthAnswer, format: "table" | "json" = "table") {
 Deno.test("status of an agent that is well names its parts", async () => {
   const { stdout, stderr } = await run(HEALTH);
   assertEquals(stdout, [
-    "PART            STATE",
-    "agent           h1, version 0.1.0, pid 4711",
-    "store           etcd://10.0.0.1:2379, reachable",
-    "pending writes  0",
-    "ovsdb           up",
-    "openflow        up",
-    "setups          12 ready, 1 unmatched, 0 in the host's network, 2 failed",
+    "PART                    STATE",
+    "agent                   h1, version 0.1.0, pid 4711",
+    "store                   etcd://10.0.0.1:2379, reachable",
+    "pending writes          0",
+    "ovsdb                   up",
+    "openflow                up",
+    "setups since its start  12 ready, 1 unmatched, 0 in the host's network, 2 failed",
   ]);
   assertEquals(stderr, []);
 });
@@ -65,22 +65,22 @@ Deno.test("status says what is wrong and why, and names unreadable records on st
     kube: { ...KUBE, state: "down", why: "API server refused the token" },
   });
   assertEquals(stdout.slice(2), [
-    "store           etcd://10.0.0.1:2379, unreachable: connection refused",
-    "pending writes  12",
-    "ovsdb           down",
-    "openflow        down",
-    "setups          12 ready, 1 unmatched, 0 in the host's network, 2 failed",
-    "policies        not installed: OVS refused a bundle",
-    "Kubernetes      unreachable: API server refused the token",
+    "store                   etcd://10.0.0.1:2379, unreachable: connection refused",
+    "pending writes          12",
+    "ovsdb                   down",
+    "openflow                down",
+    "setups since its start  12 ready, 1 unmatched, 0 in the host's network, 2 failed",
+    "policies                not installed: OVS refused a bundle",
+    "Kubernetes              unreachable: API server refused the token",
   ]);
   assertEquals(stderr, ["record tenants/x: schema 9"]);
 });
 
 Deno.test("status of an agent with a cluster names the API server, or that it has not answered", async () => {
   const up = await run({ ...HEALTH, kube: KUBE });
-  assertEquals(up.stdout.at(-1), "Kubernetes      up at https://10.0.0.1:6443");
+  assertEquals(up.stdout.at(-1), "Kubernetes              up at https://10.0.0.1:6443");
   const early = await run({ ...HEALTH, kube: { ...KUBE, state: "down" } });
-  assertEquals(early.stdout.at(-1), "Kubernetes      unreachable: it has not answered yet");
+  assertEquals(early.stdout.at(-1), "Kubernetes              unreachable: it has not answered yet");
 });
 
 Deno.test("status -o json prints the agent's answer as it is", async () => {

@@ -1,7 +1,7 @@
 // `trace` of two that may communicate, that may not, and that have no common network.
 
 import { assertEquals, assertRejects } from "@std/assert";
-import type { TraceAnswer } from "../../../lib/agent/api.ts";
+import type { TraceAnswer } from "../../../lib/agent/api/diagnosis_requests.ts";
 import { trace } from "../../../lib/cli/trace.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { fakeShell } from "./fake_shell.ts";
@@ -27,6 +27,29 @@ Deno.test("trace prints the verdict of policies and switch", async () => {
   ]);
 });
 
+Deno.test("trace says what the rule says that decides", async () => {
+  const rule = "deny in tcp from any";
+  const model = { isAllowed: false, by: "rule 1 of group web of contiv policy t/p", rule };
+  const [, policies] = await run({ ...ALLOWED, model });
+  assertEquals(policies, `  policies: denied  ${model.by}: ${rule}`);
+  const stages = [{ name: "policies" as const, ...model }];
+  const [, stage] = await run({ ...ALLOWED, model, stages });
+  assertEquals(stage, `  policies: denied  ${model.by}: ${rule}`);
+});
+
+Deno.test("trace of what is denied ends with 2 only if it is asked for", async () => {
+  const denied = { ...ALLOWED, model: { isAllowed: false, by: "rule 1" } };
+  for (
+    const [answer, detailedExitcode, code] of [
+      ...[[denied, false, 0], [denied, true, 2], [ALLOWED, true, 0]] as const,
+    ]
+  ) {
+    const target = { trace: () => Promise.resolve(answer) };
+    const shell = fakeShell(["app", "web"], target, { tcp: "80", detailedExitcode });
+    assertEquals(await trace.run(shell), code);
+  }
+});
+
 Deno.test("trace between two pods without a common network ends well, and says denied", async () => {
   const { switch: _, ...rest } = ALLOWED;
   const by = "no common network: one is in t/a, the other in u/b";
@@ -50,4 +73,29 @@ Deno.test("trace of a service without a rule of the host says so, and not that r
   const [first, second] = stages;
   const stopped = { ...denied, stages: [{ ...first, isAllowed: false }, second] };
   await assertRejects(() => run(stopped), Fault, "policies and host do not agree");
+});
+
+Deno.test("trace on a host that decides one direction names the host that decides the other", async () => {
+  const half = async (direction: "out" | "in", isAllowed = true) => {
+    const by = isAllowed ? "its flows" : "policy t/p";
+    const seen = { isAllowed, by, directions: [direction], otherHost: "host2" };
+    return (await run({ ...ALLOWED, switch: seen }))[2];
+  };
+  assertEquals(
+    await half("out"),
+    "  switch:   sends it: this host decides only what may be sent; for what may arrive, trace on host2",
+  );
+  assertEquals(
+    await half("in"),
+    "  switch:   accepts it: this host decides only what may arrive; for what may be sent, trace on host2",
+  );
+  assertEquals(await half("out", false), "  switch:   denied  policy t/p (what may be sent)");
+});
+
+Deno.test("trace on a host that decides all that there is to decide says allowed", async () => {
+  const seen = { isAllowed: true, by: "its flows", directions: ["in"] as const };
+  assertEquals(
+    (await run({ ...ALLOWED, switch: seen }))[2],
+    "  switch:   allowed  its flows (what may arrive)",
+  );
 });

@@ -1,7 +1,7 @@
 // Calls the CNI face with an agent, a clock and streams in memory.
 
 import { variablesOf } from "../../fixtures/cni_variables.ts";
-import type { CniAnswer } from "../../../lib/agent/api.ts";
+import type { CniAnswer } from "../../../lib/agent/api/pod_requests.ts";
 import type { AgentRequest } from "../../../lib/agent/client.ts";
 import type { CniInput } from "../../../lib/cni/cni_types.ts";
 import { cniMain } from "../../../lib/faces/cni.ts";

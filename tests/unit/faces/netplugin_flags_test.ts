@@ -179,3 +179,14 @@ for (const [file, says] of wrongFiles) {
 Deno.test("the file may name several intents", () => {
   assertEquals(flagsOf({ file: '{"intent":["a",null,"b"]}' }).get("intent"), ["a", "b"]);
 });
+
+Deno.test("a --config file that cannot be read is refused, and says why", () => {
+  const readFile = () => {
+    throw new Deno.errors.NotFound("No such file or directory (os error 2): readfile '/x.json'");
+  };
+  assertThrows(
+    () => parseFlags(["--config", "/x.json"], { env: () => undefined, readFile }),
+    Fault,
+    "config /x.json refused: it cannot be read: No such file or directory",
+  );
+});

@@ -33,6 +33,13 @@ const refused: readonly (readonly [string, unknown, string, ...string[]])[] = [
     "tenant one has no AllocSubnetLen",
   ],
   [
+    "a new tenant with nothing but its name: all that it lacks is named",
+    { Tenants: [{ Name: "one" }] },
+    "usage",
+    "tenant one has no DefaultNetType, SubnetPool, AllocSubnetLen",
+    "add DefaultNetType, SubnetPool, AllocSubnetLen",
+  ],
+  [
     "a VLAN to choose where the tenant has no Vlans",
     vlanTenant([network("a")], { Vlans: "" }),
     "usage",
@@ -94,13 +101,13 @@ const refused: readonly (readonly [string, unknown, string, ...string[]])[] = [
     "a group in a network that is not there",
     vlanTenant([], { Groups: [{ Name: "g", Network: "n" }] }),
     "usage",
-    "group g of tenant one names a missing object: there is no network n",
+    "group g of tenant one names a missing object: network n does not exist",
   ],
   [
     "a group with a policy that is not there",
     vlanTenant([network("n")], { Groups: [{ Name: "g", Network: "n", Policies: ["p"] }] }),
     "usage",
-    "there is no policy p",
+    "policy p does not exist",
   ],
   [
     "a rule that names a group that is not there",
@@ -123,7 +130,7 @@ const refused: readonly (readonly [string, unknown, string, ...string[]])[] = [
       }],
     }),
     "usage",
-    "rule 1 of policy p of tenant one names a missing object: there is no network m",
+    "rule 1 of policy p of tenant one names a missing object: network m does not exist",
   ],
   [
     "an endpoint in a group of another network",
@@ -131,7 +138,7 @@ const refused: readonly (readonly [string, unknown, string, ...string[]])[] = [
       Groups: [{ Name: "g", Network: "n" }],
     }),
     "usage",
-    "endpoint one/m/c names a missing object: there is no group g in its network",
+    "endpoint one/m/c names a missing object: group g in its network does not exist",
   ],
 ];
 

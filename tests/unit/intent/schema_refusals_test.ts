@@ -6,6 +6,13 @@ import { parseIntent } from "../../../lib/intent/schema.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { inTenant, testRefusals } from "./refused_intents.ts";
 
+Deno.test("a file of what is to be deleted may name hosts alone, each once", () => {
+  const read = (text: string) => parseIntent(text, { areNamesEnough: true }).intent.hosts;
+  assertEquals(read(`{"Hosts":[{"Name":"h2"}]}`), [{ name: "h2" }]);
+  assertThrows(() => read(`{"Hosts":[{"Name":"h"},{"Name":"h"}]}`), Fault, "Hosts[1].Name");
+  assertThrows(() => read(`{"Hosts":[{"Intf":"e"}]}`), Fault, "Hosts[0].Name is missing");
+});
+
 testRefusals([
   ["", "intent is empty", 'write "{}"'],
   [" \n", "intent is empty"],

@@ -34,7 +34,7 @@ const cases: readonly { name: string; rule: Readonly<Record<string, unknown>>; s
   {
     name: "a network that is not there",
     rule: { FromNetwork: "nowhere" },
-    says: "there is no network nowhere",
+    says: "network nowhere not found",
   },
 ];
 

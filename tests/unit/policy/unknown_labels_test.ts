@@ -24,7 +24,7 @@ const policy = (name: string, spec: Partial<NetworkPolicy>): NetworkPolicy => ({
   ...{ namespace: "one", name, podSelector: {} },
   ...spec,
 });
-const any = [{}];
+const FROM_ALL = [{}];
 
 /** Reports whether `from` may begin something with `to`. */
 function mayPass(policies: readonly NetworkPolicy[], from: Endpoint, to: Endpoint): boolean {
@@ -59,12 +59,18 @@ const cases: readonly (readonly [string, readonly NetworkPolicy[], Endpoint, End
       [policy("p", { podSelector: { matchLabels: { role: "db" } }, policyTypes: ["Egress"] })],
       ...[unlabelled, known, false] as const,
     ],
-    ["a policy for all pods opens it", [policy("p", { ingress: any })], known, unlabelled, true],
+    [
+      "a policy for all pods opens it",
+      [policy("p", { ingress: FROM_ALL })],
+      known,
+      unlabelled,
+      true,
+    ],
     [
       "what is for pods without a label does not open it",
       [policy("p", {
         podSelector: { matchExpressions: [{ key: "role", operator: "DoesNotExist" }] },
-        ingress: any,
+        ingress: FROM_ALL,
       })],
       ...[known, unlabelled, false] as const,
     ],

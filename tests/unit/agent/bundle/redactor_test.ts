@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { isSecretName, Redactor, REMOVED } from "../../../../lib/agent/bundle/redactor.ts";
 import { knownSecrets, secretFields } from "../../../../lib/agent/bundle/secrets.ts";
-import { tarOf } from "../../../../lib/agent/bundle/tar_archive.ts";
+import { tarOf } from "../../../../lib/util/tar_archive.ts";
 
 Deno.test("fields with a secret's name are known, names of files are not", () => {
   const secret = [

@@ -10,7 +10,10 @@ const { config } = parseCall(callOf("STATUS"));
 
 function depsWith(documents: Documents, unreachable?: Fault): CniStatusDeps {
   return {
-    store: { documents, unreachable },
+    store: {
+      ...{ documents, unreachable },
+      need: () => Promise.resolve({ [Symbol.dispose]: () => {} }),
+    },
     switch: { state: () => ({ ovsdb: "up", openflow: "up" }) },
     fabric: { problem: undefined },
   };

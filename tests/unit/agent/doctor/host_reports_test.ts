@@ -1,7 +1,7 @@
 // Reports of hosts: what is stored of one, when it is written again, and how another host shows it.
 
-import { assertEquals, assertRejects } from "@std/assert";
-import type { CheckItem } from "../../../../lib/agent/api.ts";
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import type { CheckItem } from "../../../../lib/agent/api/agent_health.ts";
 import { reportOf, writeReport } from "../../../../lib/agent/doctor/host_reports.ts";
 import { recordItems } from "../../../../lib/agent/server/list_items.ts";
 import { isBlank } from "../../../../lib/agent/store/documents.ts";
@@ -16,6 +16,7 @@ const item = (id: string, state: CheckItem["state"]): CheckItem => ({
 });
 
 const AT = "2026-01-01T00:00:00.000Z";
+const NOW = new Date().toISOString();
 
 Deno.test("a report has what is wrong on one line each, and counts what is right", () => {
   const report = reportOf("h", [item("a", "ok"), item("b", "failed"), item("c", "warning")], AT);
@@ -46,12 +47,12 @@ Deno.test("a report is written if it is news, or an hour old; a store with repor
 
 Deno.test("doctor --host shows another host's last report, and its exit code says whether something failed", async () => {
   const report = {
-    ...{ name: "h2", at: AT, lastSeen: AT, version: "1", passed: 9 },
+    ...{ name: "h2", at: AT, lastSeen: NOW, everyMs: 60_000, version: "1", passed: 9 },
     checks: [item("b", "warning")],
   };
-  const run = async (checks: readonly CheckItem[], options = {}) => {
+  const run = async (checks: readonly CheckItem[], options = {}, life = {}) => {
     const target = {
-      list: () => Promise.resolve([{ ...report, checks }, { ...report, name: "h3" }]),
+      list: () => Promise.resolve([{ ...report, checks, ...life }, { ...report, name: "h3" }]),
     };
     const shell = fakeShell([], target, { host: "h2", ...options });
     return { ...shell, code: await doctor.run(shell) };
@@ -63,12 +64,21 @@ Deno.test("doctor --host shows another host's last report, and its exit code say
     "is warning; mend b",
   ]]);
   assertEquals(warned.stderr, [
-    `host h2, examined at ${AT}, last heartbeat ${AT}`,
+    `host h2, examined at ${AT}, last heartbeat ${NOW}`,
     "10 checks: 0 failed, 1 warnings",
   ]);
   assertEquals((await run([item("b", "failed")])).code, 1);
   const json = JSON.parse((await run(report.checks, { format: "json" })).stdout.join("\n"));
   assertEquals([json.ok, json.host, json.at, json.checks.length], [true, "h2", AT, 1]);
+  const silent = await run([], {}, { lastSeen: AT });
+  assertEquals([silent.code, silent.stderr.at(-1)], [1, "10 checks: 1 failed, 0 warnings"]);
+  assertMatch(
+    silent.stdout.join("\n"),
+    /failed +host h2 has been silent since 2026-01-01.*gc --host h2/,
+  );
+  const removed = await run([], {}, { lost: true });
+  assertEquals(removed.code, 1);
+  assertMatch(removed.stdout.join("\n"), /failed +host h2 was removed by gc --host.*delete -h/);
   await assertRejects(
     () => run([], { host: "h9" }),
     Fault,

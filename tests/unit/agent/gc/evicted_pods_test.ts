@@ -80,17 +80,23 @@ for (
   });
 }
 
-/** Makes the store as the removal of host1 leaves it; the endpoint may be another host's by now. */
-async function afterRemoval(bound?: object) {
+const NETWORKS = [{ Name: "n", Endpoints: [{ Container: "web" }] }];
+
+/** Makes the store as the removal of host1 leaves it; the endpoint may be another host's by now, or deleted. */
+async function afterRemoval({ bound, isDeleted = false }: {
+  readonly bound?: object;
+  readonly isDeleted?: boolean;
+} = {}) {
   const agent = await startMemoryAgent();
-  await agent.apply([{ Name: "n", Endpoints: [{ Container: "web" }] }]);
+  await agent.apply(NETWORKS);
   await agent.agent.loops.reconcile.reconcileOnce();
   const { sandbox } = startPod(agent.host, "web");
   await agent.setUp({ namespace: "default", name: "web", sandbox });
   const endpoint = agent.store.database.get("endpoints/t/n/web");
   agent.store.database.put({
     [`attachments/host1/${sandbox}/eth0`]: undefined,
-    "endpoints/t/n/web": { ...endpoint, bound },
+    "endpoints/t/n/web": isDeleted ? undefined : { ...endpoint, bound },
+    ...isDeleted && { "claims/ip/t/n/10.9.0.1": undefined },
   });
   agent[Symbol.dispose]();
   const next = await startMemoryAgent({ host: agent.host, store: agent.store.another() });
@@ -107,6 +113,14 @@ Deno.test("a host that comes back after its removal attaches its pod again where
 });
 
 Deno.test("a host that comes back after its removal does not take an endpoint that another host has by now", async () => {
-  using agent = await afterRemoval({ host: "host2", generation: 2 });
+  using agent = await afterRemoval({ bound: { host: "host2", generation: 2 } });
   assertEquals([agent.attachments(), agent.host.switch.rows.size], [[], 0]);
+});
+
+Deno.test("a host that comes back after its endpoint was deleted attaches its pod once that is written again", async () => {
+  using agent = await afterRemoval({ isDeleted: true });
+  assertEquals([agent.attachments(), agent.host.switch.rows.size], [[], 0]);
+  await agent.apply(NETWORKS);
+  assertEquals(await agent.agent.loops.reconcile.reconcileOnce(), 0);
+  assertEquals(agent.attachments().map(({ state }) => state), ["ready"]);
 });

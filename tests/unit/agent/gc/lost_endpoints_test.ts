@@ -17,6 +17,7 @@ async function startLost({ isRecordLost = false } = {}) {
   await agent.setUp(pod);
   const before = agent.state();
   const record = `attachments/host1/${pod.sandbox}/eth0`;
+  const records = [ENDPOINT, record].map((key) => agent.store.database.get(key) as object);
   agent.store.database.put({
     ...{ [ENDPOINT]: undefined, [CLAIM]: undefined },
     ...isRecordLost ? { [record]: undefined } : {},
@@ -24,7 +25,7 @@ async function startLost({ isRecordLost = false } = {}) {
   await agent.cache.catchUp();
   const deps = partsOf(agent);
   const { rows } = await deps.plumbing.observe();
-  return { agent, pod, before, deps, restore: () => restoreEndpoints(deps, rows) };
+  return { agent, pod, before, deps, records, restore: () => restoreEndpoints(deps, rows) };
 }
 
 const hasEndpoint = ({ store }: MemoryAgent) =>
@@ -78,3 +79,58 @@ Deno.test("where nothing is lost, nothing is written and no sandbox is checked",
   await restore();
   assertEquals([agent.store.database.revision, agent.host.runtimes.recorder.calls], [revision, []]);
 });
+
+/** A store of before: pod `old` has the address that web has by now. */
+async function startRestored(more: object = {}) {
+  const lost = await startLost({ isRecordLost: true });
+  const { agent, records: [endpoint, attachment] } = lost;
+  const { sandbox } = startPod(agent.host, "old");
+  const { netns, netnsInode } = (await agent.host.runtimes.findSandbox(sandbox))!;
+  const old = {
+    endpoint: "endpoints/t/n/default~old",
+    attachment: `attachments/host1/${sandbox}/eth0`,
+  };
+  agent.store.database.put({
+    [old.endpoint]: {
+      ...endpoint,
+      ...{ container: "default~old", dynamic: { pod: "old", rule: "x" }, ...more },
+    },
+    [old.attachment]: {
+      ...attachment,
+      ...{ id: "00000000000", sandbox, netns, netnsInode, endpoint: "default~old" },
+      pod: { namespace: "default", name: "old" },
+    },
+    [CLAIM]: { schema: 1, owner: old.endpoint },
+  });
+  await agent.cache.catchUp();
+  const kill = () => agent.host.runtimes.kill(sandbox);
+  return { ...lost, old, kill };
+}
+
+Deno.test("a pod that is gone makes way where the records of before say that it has a running pod's address", async () => {
+  const { agent, old, kill, restore } = await startRestored();
+  using _ = agent;
+  kill();
+  await restore();
+  assertEquals(hasEndpoint(agent), [true, true]);
+  const { documents } = agent.store.database;
+  assertEquals([documents.has(old.endpoint), documents.has(old.attachment)], [false, false]);
+  assertEquals((documents.get(CLAIM)?.value as { owner: string }).owner, ENDPOINT);
+});
+
+for (
+  const [what, more] of Object.entries({
+    "is alive": {},
+    "was on another host": { bound: { host: "host2", generation: 1 } },
+    "has an endpoint of its own": { dynamic: undefined },
+  })
+) {
+  Deno.test(`a pod that ${what} keeps its address by the records of before`, async () => {
+    const { agent, old, kill, restore } = await startRestored(more);
+    using _ = agent;
+    if (what !== "is alive") kill();
+    await restore();
+    assertEquals(hasEndpoint(agent), [false, true]);
+    assert(agent.store.database.documents.has(old.endpoint));
+  });
+}

@@ -95,13 +95,29 @@ Deno.test("a sandbox that is missing is released when it was missing for the gra
   assertEquals(await release({ web: "missing", db: "alive" }), ["web"]);
 });
 
+Deno.test("an endpoint that is not known, as its network has not been read, is not taken for one that is gone", async () => {
+  const { agent, deps } = await startAttached();
+  using _ = agent;
+  agent.store.database.put({ "endpoints/t/n/web": undefined });
+  await agent.cache.catchUp();
+  const store = new Proxy(agent.cache, {
+    get: (cache, name) => {
+      if (name === "knows") return () => false;
+      const member: unknown = Reflect.get(cache, name, cache);
+      return typeof member === "function" ? member.bind(cache) : member;
+    },
+  });
+  const states = { stateById: new Map(), hasMoved: false, failed: 0 };
+  const released = await releaseUnwanted({ ...deps, store }, agent.attachments(), states);
+  assertEquals([released.size, agent.attachments().length], [0, 3]);
+});
+
 /** How an endpoint is no longer an attachment's. */
 const LOST: readonly (readonly [string, object | undefined, isUnnamed: boolean])[] = [
   ["is deleted", undefined, true],
   ["is bound to another host", { bound: { host: "host2", generation: 2 } }, false],
   ["has a newer generation here", { bound: { host: "host1", generation: 2 } }, false],
   ["is bound to none", { bound: undefined }, false],
-  ["has another address", { address: "10.9.0.77" }, false],
 ];
 
 for (const [what, change, isUnnamed] of LOST) {
@@ -118,6 +134,14 @@ for (const [what, change, isUnnamed] of LOST) {
     assertEquals(left, isUnnamed ? [sandbox] : []);
   });
 }
+
+Deno.test("a running pod whose endpoint has another address keeps what it has; a dead one is released", async () => {
+  const { agent, of, release } = await startAttached();
+  using _ = agent;
+  await changeEndpoint(agent, of("web"), { address: "10.9.0.77" });
+  assertEquals(await release({ web: "alive", db: "alive" }), []);
+  assertEquals(await release({ web: "missing", db: "alive" }), ["web"]);
+});
 
 Deno.test("a pod that is dead is not remembered, even if its endpoint is deleted", async () => {
   const { agent, of, release } = await startAttached();

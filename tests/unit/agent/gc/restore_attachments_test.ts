@@ -52,6 +52,12 @@ Deno.test("records that exist are not written again, and their sandboxes are not
 /** Why a record is not restored from a port that was seen. */
 const REFUSED: readonly (readonly [string, (lost: Lost) => Promise<unknown> | unknown])[] = [
   ["its port has gone meanwhile", ({ agent }) => agent.host.switch.rows.clear()],
+  ["its port was parked meanwhile", ({ agent }) => {
+    const { rows } = agent.host.switch;
+    for (const [name, row] of rows) {
+      rows.set(name, { ...row, externalIds: { tenant: "t", network: "n" } });
+    }
+  }],
   ["its sandbox is dead", ({ agent, pod }) => agent.host.runtimes.kill(pod.sandbox)],
   ["its endpoint was deleted", ({ agent }) => put(agent, { "endpoints/t/n/web": undefined })],
   ["its endpoint is bound elsewhere", ({ agent }) =>
@@ -118,5 +124,45 @@ for (
     await restoreAttachments(deps, { ...actual, rows });
     const all = [...agent.store.database.documents].filter(([key]) => key.startsWith("attach"));
     assertEquals(all as unknown as AttachmentRecord[], []);
+  });
+}
+
+/** Writes the endpoint anew, bound to nobody, with these fields. */
+const rewritten = ({ agent }: Lost, more: Readonly<Record<string, unknown>> = {}) => {
+  const { bound: _, ...endpoint } = agent.store.database.get("endpoints/t/n/web") as Record<
+    string,
+    unknown
+  >;
+  return put(agent, { "endpoints/t/n/web": { ...endpoint, ...more } });
+};
+
+Deno.test("an endpoint that was written anew with the same address is bound to its pod again", async () => {
+  const lost = await startLost();
+  using agent = lost.agent;
+  await rewritten(lost);
+  await restoreAttachments(lost.deps, lost.actual);
+  assertEquals(agent.attachments().map(({ id }) => id), [lost.lost.id]);
+  const { bound } = agent.store.database.get("endpoints/t/n/web") as Record<string, unknown>;
+  assertEquals(bound, { host: "host1", generation: lost.lost.generation });
+});
+
+for (
+  const [what, more] of Object.entries({
+    "another address": { address: "10.9.0.77" },
+    "a pin to another host": { pin: { host: "host2" } },
+    "another host": { host: "host2" },
+    "another namespace": { namespace: "shop" },
+    "another MAC address": { mac: "02:00:00:00:00:77" },
+    "a pod without an endpoint of its own": { dynamic: { pod: "web", rule: "x" } },
+  })
+) {
+  Deno.test(`an endpoint that was written anew for ${what} is left to a set-up`, async () => {
+    const lost = await startLost();
+    using agent = lost.agent;
+    await rewritten(lost, more);
+    await restoreAttachments(lost.deps, lost.actual);
+    assertEquals(agent.attachments(), []);
+    const after = agent.store.database.get("endpoints/t/n/web") as Record<string, unknown>;
+    assertEquals(after.bound, undefined);
   });
 }

@@ -3,7 +3,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { checkSandboxes, isAliveOrUnknown } from "../../../../lib/agent/gc/sandbox_liveness.ts";
-import type { PodRequest } from "../../../../lib/agent/api.ts";
+import type { PodRequest } from "../../../../lib/agent/api/pod_requests.ts";
 import { Containers } from "../../../../lib/agent/pods/known_containers.ts";
 import type { ListedSandbox, Sandbox } from "../../../../lib/runtimes/runtime.ts";
 import { KeyedQueue } from "../../../../lib/util/async/keyed_queue.ts";

@@ -191,15 +191,15 @@ Deno.test("parseHead() keeps a connection as HTTP's versions say", () => {
 });
 
 function probes(
-  { starting, problems = [], token }: {
-    readonly starting?: string;
+  { closed, problems = [], token }: {
+    readonly closed?: string;
     readonly problems?: readonly Problem[];
     readonly token?: () => Promise<string>;
   },
 ) {
   const answer = answerProbes({
     metrics: () => Promise.resolve("m 1\n"),
-    waitsFor: () => starting,
+    closed: () => closed,
     problems: () => problems,
     token: token ?? (() => Promise.resolve(undefined)),
   });
@@ -216,9 +216,12 @@ Deno.test("probes say whether new pods can be set up, and what else does not wor
   assertEquals(await at("/readyz"), "200 ready\n");
   assertEquals(await at("/metrics"), "200 m 1\n");
   assertMatch(await at("/nothing"), /^404 there is nothing at this path: see \/metrics /);
-  const starting = probes({ starting: "reading the store" });
+  const starting = probes({ closed: "agent is starting: reading the store" });
   assertEquals(await starting("/healthz"), "200 ok\n");
   assertEquals(await starting("/readyz"), "503 [-] agent is starting: reading the store\n");
+  const stopping = probes({ closed: "agent is stopping", problems: [] });
+  assertEquals(await stopping("/healthz"), "200 ok\n");
+  assertEquals(await stopping("/readyz"), "503 [-] agent is stopping\n");
   const store = { part: "store", why: "unreachable", isVital: false };
   assertEquals(
     await probes({ problems: [store] })("/readyz"),

@@ -77,7 +77,7 @@ Deno.test("pools are counted as ipam show counts them, and again only after a ch
     { Name: "red", Endpoints: [{ Container: "c" }] },
   ]);
   const counter = new PoolCounter();
-  const counts = await counter.count(cache.documents, cache.revision);
+  const counts = await counter.count(cache);
   const pools = poolsInUse(cache.documents);
   const byName = (samples: typeof counts.used) =>
     samples.map(({ labels, value }) => `${labels.join("/")} ${value}`).sort();
@@ -86,7 +86,7 @@ Deno.test("pools are counted as ipam show counts them, and again only after a ch
     byName(counts.sizes),
     pools.map((one) => `${one.tenant}/${one.network} ${one.size}`),
   );
-  assertEquals(await counter.count(cache.documents, cache.revision), counts);
+  assertEquals(await counter.count(cache), counts);
 });
 
 Deno.test("a switch that does not answer costs a scrape only its drops", async () => {

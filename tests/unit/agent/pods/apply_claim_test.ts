@@ -79,7 +79,8 @@ async function committed(
     value: one as unknown as Json,
   }));
   await cache.commit(() => ({ checks: [], writes }));
-  return { attachments, stale, isNew: true, checks: [], writes, pendingAs: undefined };
+  const persisted = Promise.resolve();
+  return { attachments, stale, isNew: true, checks: [], writes, persisted, pendingAs: undefined };
 }
 
 const pause = () => new Promise((done) => setTimeout(done));
@@ -93,6 +94,26 @@ Deno.test("applyClaim() installs policies and fabric before the port, and record
   await applyClaim(deps, await committed(cache, [one]));
   assertEquals(done, ["policies 100", "fabric", "attach"]);
   assertEquals(stateOf(cache, one), "ready");
+});
+
+Deno.test("applyClaim() ends when its claim survives a power failure, and rolls back one that does not", async () => {
+  for (const isPersisted of [true, false]) {
+    const { deps, done, cache } = await start();
+    const disk = Promise.withResolvers<void>();
+    let hasEnded = false;
+    const one = attachment("a");
+    const claim = { ...await committed(cache, [one]), persisted: disk.promise };
+    const applying = applyClaim(deps, claim).finally(() => hasEnded = true);
+    while (stateOf(cache, one) !== "ready") await pause();
+    await pause();
+    assertEquals(hasEnded, false);
+    if (isPersisted) disk.resolve();
+    else disk.reject(refused);
+    if (isPersisted) await applying;
+    else assertEquals(await assertRejects(() => applying), refused);
+    assertEquals(stateOf(cache, one), isPersisted ? "ready" : undefined);
+    assertEquals(done.at(-1), isPersisted ? "attach" : "notify");
+  }
 });
 
 Deno.test("applyClaim() makes reach beside the port, once the host has its number, and waits for both", async () => {

@@ -23,6 +23,8 @@ const CLAIM: Claim = {
   writes: [{ key: KEY, value: ATTACHMENT }],
 };
 
+const persisted = Promise.resolve();
+
 const { dynamic: _, bound, ...BARE } = endpointOf("web", "10.9.0.1");
 const ENDPOINT: EndpointRecord = { ...BARE, container: "web" };
 
@@ -48,11 +50,11 @@ async function start({ isShared = true, endpoint = { ...ENDPOINT, bound } as obj
 
 Deno.test("a claim is committed to the store, and nothing is pending", async () => {
   const { store, cache, log, commit } = await start();
-  assertEquals(await commit(), { ...CLAIM, pendingAs: undefined });
+  assertEquals(await commit(), { ...CLAIM, persisted, pendingAs: undefined });
   assertEquals([store.database.documents.has(KEY), cache.pendingCount, log.lines], [true, 0, []]);
 });
 
-Deno.test("a claim is provisional unless all that it has is ready already", async () => {
+Deno.test("a claim does not wait until it survives a power failure, which is begun at once", async () => {
   const { store, commit } = await start();
   const asked: unknown[] = [];
   const original = store.commit.bind(store);
@@ -60,9 +62,10 @@ Deno.test("a claim is provisional unless all that it has is ready already", asyn
     asked.push(options?.isProvisional);
     return original(checks, writes);
   };
-  await commit();
-  await commit({ ...CLAIM, attachments: [{ ...ATTACHMENT, state: "ready" }], checks: [] });
-  assertEquals(asked, [true, false]);
+  store.failNext("persist", "timeout");
+  const { persisted } = await commit();
+  assertEquals(asked, [true]);
+  await assertRejects(() => persisted, Fault);
 });
 
 Deno.test("a claim without writes is answered without a commit, even while the store is unreachable", async () => {
@@ -70,7 +73,7 @@ Deno.test("a claim without writes is answered without a commit, even while the s
   const revision = store.database.revision;
   store.isUnreachable = true;
   const nothing = { ...CLAIM, checks: [], writes: [] };
-  assertEquals(await commit(nothing), { ...nothing, pendingAs: undefined });
+  assertEquals(await commit(nothing), { ...nothing, persisted, pendingAs: undefined });
   assertEquals([store.database.revision, cache.pendingCount], [revision, 0]);
 });
 
@@ -93,7 +96,7 @@ for (const failure of ["unreachable", "timeout"] as const satisfies readonly Fai
   Deno.test(`a shared store that ends in ${failure}: the claim is kept under its pod and committed later`, async () => {
     const { store, cache, log, commit } = await start();
     store.failNext("commit", failure);
-    assertEquals(await commit(), { ...CLAIM, pendingAs: "default/web" });
+    assertEquals(await commit(), { ...CLAIM, persisted, pendingAs: "default/web" });
     assertEquals([cache.pendingCount, cache.documents.has(KEY)], [1, true]);
     assertEquals(store.database.documents.has(KEY), false);
     assertEquals(log.lines.length, 1);

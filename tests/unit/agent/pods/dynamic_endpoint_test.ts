@@ -1,17 +1,18 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   currentChoices,
+  FoundAddressesTaken,
   networkFor,
   type NewPod,
   planDynamicEndpoint,
-  skipOf,
 } from "../../../../lib/agent/pods/dynamic_endpoint.ts";
+import { skipOf } from "../../../../lib/agent/store/spread_hosts.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { attachmentOf, documentsOf, endpointOf, HOUR, unknown } from "./dynamic_records.ts";
 
 function arrive(documents: ReturnType<typeof documentsOf>, more: Partial<NewPod> = {}) {
   const arriving = {
-    ...{ host: "host1", pod: unknown("web"), interface: "eth0", isTaking: () => false, tries: 0 },
+    ...{ pod: unknown("web"), interface: "eth0", isTaking: () => false, skip: 0 },
     ...more,
   };
   const choice = networkFor(documents, arriving.pod);
@@ -82,12 +83,10 @@ Deno.test("planDynamicEndpoint() faults where living pods have all of a pool", (
 });
 
 Deno.test("planDynamicEndpoint() tries further on after a conflict, each host elsewhere, and never past the pool", () => {
-  assertEquals(skipOf("host1", 0), 0);
-  const skips = ["host1", "host2", "host3", "host4"].map((host) => skipOf(host, 3));
-  assert(new Set(skips).size > 2, skips.join());
-  assert(skips.every((skip) => skip >= 0 && skip < 64), skips.join());
   for (let tries = 0; tries < 40; tries++) {
-    const { choice } = arrive(documentsOf({ endpoints: FULL }), { tries });
+    const { choice } = arrive(documentsOf({ endpoints: FULL }), {
+      skip: skipOf("host1", tries, 1),
+    });
     assertEquals(choice.endpoint.address, LAST);
   }
 });
@@ -96,9 +95,28 @@ Deno.test("planDynamicEndpoint() spreads over all that is free where that is les
   const given = Array.from(
     { length: 40 },
     (_, tries) =>
-      arrive(documentsOf({ endpoints: FULL.slice(0, 2) }), { tries }).choice.endpoint.address,
+      arrive(documentsOf({ endpoints: FULL.slice(0, 2) }), { skip: skipOf("host1", tries, 1) })
+        .choice.endpoint.address,
   );
   assertEquals([...new Set(given)].sort(), ["10.9.0.3", "10.9.0.4", LAST]);
+});
+
+Deno.test("planDynamicEndpoint() takes the first of the addresses that the store found which nobody has taken since", () => {
+  const free = ["10.9.0.3", "10.9.0.4", "10.9.0.2"];
+  const documents = documentsOf({ endpoints: [endpointOf("a", "10.9.0.3")] });
+  const of = (more: Partial<NewPod>) =>
+    arrive(documents, { free, ...more }).choice.endpoint.address;
+  assertEquals(of({}), "10.9.0.4");
+  assertEquals(of({ skip: 1 }), "10.9.0.2");
+  const isTaking = (claim: string) => !claim.endsWith("/10.9.0.2");
+  assertEquals(of({ isTaking }), "10.9.0.2");
+  assertThrows(() => of({ isTaking: () => true }), FoundAddressesTaken, "all 3");
+});
+
+Deno.test("planDynamicEndpoint() reuses a held address where the store found none", () => {
+  const endpoints = [...FULL.slice(1), endpointOf("early", "10.9.0.1", { heldSince: HOUR })];
+  const { displaced } = arrive(documentsOf({ endpoints }), { free: [] });
+  assertEquals(displaced?.container, "default~early");
 });
 
 Deno.test("currentChoices() returns a sandbox's dynamic endpoint while it is bound to this host", () => {

@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { type ExplainContext, explainPod } from "../../../../lib/agent/pods/explain_pod.ts";
 import type { KnownPod } from "../../../../lib/intent/choice/requested_network.ts";
-import { attachmentOf, documentsOf, endpointOf, HOUR, unknown } from "./dynamic_records.ts";
+import { attachmentOf, documentsOf, endpointOf, HOUR, tenant, unknown } from "./dynamic_records.ts";
 
 const ask = (
   documents: ExplainContext["documents"],
@@ -43,7 +43,7 @@ Deno.test("explainPod() shows the rule and place of an attached pod, and where i
     /would be in t\/red now, by PodSelector of t\/red; a running pod keeps/,
   );
   const refused = await ask(documents, "web", { known: whole({ "io.contiv.network": "x" }) });
-  assertMatch(refused.notes.join(), /a set-up would be refused now: .* no network x/);
+  assertMatch(refused.notes.join(), /a set-up would be refused now: .* network x does not exist/);
 });
 
 Deno.test("explainPod() shows for a pod that does not exist yet which endpoint names it, and where that belongs", async () => {
@@ -70,6 +70,29 @@ Deno.test("explainPod() shows which address a pod would get, and why that one", 
   );
 });
 
+Deno.test("explainPod() does not speak of labels without a cluster", async () => {
+  const { notes } = await ask(documentsOf(), "web", { hasCluster: false });
+  assertEquals(notes, ["10.9.0.1 is the lowest free address now"]);
+});
+
+Deno.test("explainPod() names the group of a pod's endpoint, and its policies", async () => {
+  const { dynamic: _, ...written } = { ...endpointOf("x", "10.9.0.1"), container: "web" };
+  const asked = async (group: string, groups: object[]) => {
+    const documents = documentsOf({
+      endpoints: [{ ...written, group }],
+      more: { "tenants/t": { ...tenant, groups } },
+    });
+    return (await ask(documents, "web")).notes;
+  };
+  const policed = { Name: "protected", Network: "blue", Policies: ["no-c", "p"] };
+  assertEquals(await asked("protected", [policed]), [
+    "endpoint t/blue/web is in group protected: policies no-c, p",
+  ]);
+  assertEquals(await asked("app", [policed, { Name: "app", Network: "blue" }]), [
+    "endpoint t/blue/web is in group app: no policies",
+  ]);
+});
+
 Deno.test("explainPod() says why a pod is nowhere, would be refused, or cannot be explained", async () => {
   const none = documentsOf({ more: { "networks/t/blue": RED["networks/t/red"] } });
   const nowhere = await ask(none, "web", { unmatchedReason: "a reason" });
@@ -78,7 +101,7 @@ Deno.test("explainPod() says why a pod is nowhere, would be refused, or cannot b
   assertMatch(nowhere.notes.join(), /^it is on host1 without a network: a reason/);
   const refused = await ask(documentsOf(), "web", { known: whole({ "io.contiv.network": "x" }) });
   assertEquals(refused.state, "refused");
-  assertMatch(refused.reason, /there is no network x/);
+  assertMatch(refused.reason, /network x does not exist/);
   const silent = await ask(documentsOf(), "web", {
     metadataOf: () => Promise.reject(new Error("API server does not answer")),
   });

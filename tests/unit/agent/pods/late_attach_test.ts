@@ -1,7 +1,7 @@
 // Endpoints that are written after their pods started: which pods get them, and which never do.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import type { PodRequest } from "../../../../lib/agent/api.ts";
+import type { PodRequest } from "../../../../lib/agent/api/pod_requests.ts";
 import { Containers } from "../../../../lib/agent/pods/known_containers.ts";
 import {
   attachLatePods,
@@ -56,7 +56,8 @@ function depsOf(
   const setUps: string[] = [];
   const [log, clock] = [new MemoryLog(), { ms: 0 }];
   const deps: LateAttachDeps = {
-    ...{ host: "host1", store: { documents }, log, logDedup: new LogDedup() },
+    ...{ host: "host1", log, logDedup: new LogDedup() },
+    store: { documents, keep: () => Promise.resolve() },
     sandboxes: {
       queue: new KeyedQueue(),
       unmatched: new UnmatchedPods(),

@@ -8,8 +8,8 @@ import {
 } from "../../../../lib/agent/pods/plan_pools.ts";
 import { parkedPort, warmPortName } from "../../../../lib/agent/pods/port_external_ids.ts";
 
-const RED: PoolNetwork = { tenant: "t", network: "red", tag: 7, mtu: 1400, pods: 3 };
-const BLUE: PoolNetwork = { tenant: "t", network: "blue", tag: 8, mtu: 1400, pods: 1 };
+const RED: PoolNetwork = { tenant: "t", network: "red", tag: 7, mtu: 1400, pods: 3, burst: 0 };
+const BLUE: PoolNetwork = { tenant: "t", network: "blue", tag: 8, mtu: 1400, pods: 1, burst: 0 };
 const nameOf = (n: number) => warmPortName(String(n).padStart(11, "0"));
 
 /** Parked ports `from` … `to - 1` of a network, as they are when all is well. */
@@ -102,8 +102,16 @@ Deno.test("planPools() never touches ports of pods, nor those that are not warm"
   assertEquals(plan([], { rows: plain, outerEnds: ends, innerEnds: [] }).retired, []);
 });
 
-Deno.test("sizeOf() grows with a network's pods and shrinks with the number of networks", () => {
+Deno.test("sizeOf() grows with a network's pods and its latest burst, and shrinks with the number of networks", () => {
   const sizes = [[0, 1], [10, 1], [100, 1], [100, 8], [100, 20], [100, 200]] as const;
-  assertEquals(sizes.map(([pods, networks]) => sizeOf({ pods }, networks)), [16, 20, 32, 16, 6, 4]);
+  assertEquals(
+    sizes.map(([pods, networks]) => sizeOf({ pods, burst: 0 }, networks)),
+    [16, 20, 32, 16, 6, 4],
+  );
+  const bursts = [[9, 1], [50, 1], [300, 1], [50, 8]] as const;
+  assertEquals(
+    bursts.map(([burst, networks]) => sizeOf({ pods: 1, burst }, networks)),
+    [16, 50, 128, 16],
+  );
   assertEquals([16, 17].map((free) => isLow(free, 32)), [true, false]);
 });

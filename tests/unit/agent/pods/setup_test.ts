@@ -3,6 +3,7 @@
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { applyClaim } from "../../../../lib/agent/pods/apply_claim.ts";
+import { addressFinderOf } from "../../../../lib/agent/pods/dynamic_endpoint_claim.ts";
 import { LinkRemovals } from "../../../../lib/agent/pods/link_removals.ts";
 import { LocalTags } from "../../../../lib/agent/pods/local_tags.ts";
 import { Mtus } from "../../../../lib/agent/pods/mtus.ts";
@@ -13,6 +14,7 @@ import { MemoryStore } from "../../../memory/memory_store.ts";
 import { noPodMetadata } from "../../../../lib/agent/pods/pod_metadata.ts";
 import { type SetupDeps, setupPod } from "../../../../lib/agent/pods/setup.ts";
 import { WarmPorts } from "../../../../lib/agent/pods/warm_ports.ts";
+import { addressToText, parseAddress } from "../../../../lib/ipam/subnets.ts";
 import { createLog } from "../../../../lib/util/log.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import {
@@ -139,6 +141,31 @@ Deno.test("fifty setups at once have fifty addresses, ports and records", async 
   assertEquals(new Set(addresses).size, 50);
   assertEquals(agent.host.switch.rows.size, 50);
   assertEquals(agent.attachments().filter(({ state }) => state === "ready").length, 50);
+});
+
+Deno.test("fifty setups at once in a large pool get what few addresses it has left; one more is refused", async () => {
+  using agent = await startMemoryAgent();
+  await agent.apply([{ Name: "n", Default: true }], { AllocSubnetLen: 19 });
+  await agent.agent.loops.reconcile.reconcileOnce();
+  // Every 160th address of 8,190 is free.
+  const used = Array.from({ length: 8_190 }, (_, n) => n + 1).filter((n) => n % 160 > 0);
+  const base = parseAddress("10.9.0.0");
+  agent.store.database.put(
+    Object.fromEntries(
+      used.map((n) => [
+        `claims/ip/t/n/${addressToText(base + n)}`,
+        { schema: 1, owner: `endpoints/t/n/other${n}` },
+      ]),
+    ),
+  );
+  await agent.cache.catchUp();
+  const pods = Array.from({ length: 51 }, (_, at) => startPod(agent.host, `pod${at}`));
+  const answers = await Promise.all(pods.map((pod) => agent.setUp(pod)));
+  const addresses = answers.flatMap(({ attachments: [one] }) => one?.addresses ?? []);
+  const free = Array.from({ length: 51 }, (_, n) => `${addressToText(base + 160 * (n + 1))}/19`);
+  assertEquals(addresses.sort(), free.sort());
+  const fault = await assertRejects(() => agent.setUp(startPod(agent.host, "late")), Fault);
+  assertEquals(fault.code, "exhausted");
 });
 
 Deno.test("an endpoint pinned to another host is refused with the host's name, and nothing changes", async () => {
@@ -321,6 +348,7 @@ function setupDepsOf({ host, cache, agent, time }: MemoryAgent): SetupDeps {
       mtus: new Mtus(host.links, log),
       addressesInFlight: new Set(),
       aliasesInFlight: new AliasesInFlight(),
+      addressFinder: addressFinderOf({ host: "host1", store: cache, now: clock.now }),
       newId: () => `${++ids}`.padStart(11, "0"),
       warmPool: agent.loops.warmPool,
     },

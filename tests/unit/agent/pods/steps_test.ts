@@ -163,6 +163,28 @@ for (const { name, tag, end, want } of podEnds) {
   });
 }
 
+const unfinished = [
+  {
+    name: "repairs the pod's end of a warm port until it is ready",
+    state: "planned",
+    want: "pod a",
+  },
+  { name: "repairs it after a failure, too", state: "failed", want: "pod a" },
+  { name: "leaves a warm port alone that is ready", state: "ready", want: "" },
+] as const;
+
+for (const { name, state, want } of unfinished) {
+  Deno.test(`planSteps() ${name}`, () => {
+    const port = "cw0123456789a";
+    const warm = { ...attachment("a"), port, state };
+    const rows = [row("a", { name: port })];
+    assertEquals(
+      asText(planSteps([{ attachment: warm, tag: 7 }], { rows, hostEnds: [port] })),
+      want,
+    );
+  });
+}
+
 Deno.test("attachmentFromPort() returns what attachmentToPort() wrote", () => {
   const one = { ...attachment("c"), gateway: "11.1.0.254" };
   assertEquals(attachmentFromPort(attachmentToPort(one, 9)), one);

@@ -1,7 +1,6 @@
 // Warm ports on a whole agent in memory: filled, used, parked, and what is done about those that cannot be used.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { PodRequest } from "../../../../lib/agent/api.ts";
 import { isWarmPort } from "../../../../lib/agent/pods/port_external_ids.ts";
 import { innerEndUnusable } from "../../../../lib/net/sandbox_checks.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
@@ -11,33 +10,17 @@ import {
   startMemoryAgent,
   startPod,
 } from "../../../memory/memory_agent.ts";
-import type { MemoryStore } from "../../../memory/memory_store.ts";
+import {
+  ENDPOINTS,
+  NETWORK,
+  portOf,
+  reconcileOnce,
+  startFilled,
+  WARM,
+} from "../../../memory/warm_agent.ts";
 
-const WARM = { options: { ports: "warm" } } as const;
-const ENDPOINTS = ["web", "db", "cache"].map((Container) => ({ Container }));
-const NETWORK = {
-  ...{ Name: "n", Encap: "vlan", PktTag: 11, SubnetCIDR: "10.9.0.0/24", DefaultGw: "10.9.0.254" },
-  Endpoints: ENDPOINTS,
-};
-
-/** An agent whose pool was filled after its first pod. */
-async function startFilled(
-  parts: { readonly host?: MemoryHost; readonly store?: MemoryStore } = {},
-): Promise<MemoryAgent & { readonly first: PodRequest }> {
-  const agent = await startMemoryAgent({ ...WARM, ...parts });
-  await agent.apply([NETWORK]);
-  await agent.agent.loops.reconcile.reconcileOnce();
-  const first = startPod(agent.host, "web");
-  await agent.setUp(first);
-  await agent.agent.loops.warmPool.fill();
-  return { ...agent, first };
-}
-
-const portOf = (agent: MemoryAgent, pod: PodRequest) =>
-  agent.attachments().find((one) => one.sandbox === pod.sandbox)?.port;
 const parkedOf = ({ host }: MemoryAgent) =>
   [...host.switch.rows.values()].filter((row) => row.externalIds.attachment === undefined);
-const reconcileOnce = (agent: MemoryAgent) => agent.agent.loops.reconcile.reconcileOnce();
 /** Waits until the links of pods that went are removed. */
 const settle = () => new Promise((done) => setTimeout(done, 60));
 

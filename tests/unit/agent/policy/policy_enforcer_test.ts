@@ -76,6 +76,8 @@ function hostWith({ isGuarded }: { readonly isGuarded: boolean }) {
     store: {
       documents: documents as unknown as Host["store"]["documents"],
       unreachable: undefined,
+      settle: () => Promise.resolve(),
+      hasKubePolicies: false,
     },
     tags: { tagOf: () => 100 },
     switch: { refreshAntispoofFlows: () => Promise.resolve(void refreshes++) },

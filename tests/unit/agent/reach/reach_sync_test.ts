@@ -230,27 +230,6 @@ Deno.test("drift of flows or stack is reported until a reconciliation", async ()
   assertEquals(await reach.hasDrifted(), true);
 });
 
-Deno.test("flows that a restarted ovs-vswitchd has lost are added at once, where ports have their numbers", async () => {
-  using agent = await startMemoryAgent();
-  const { reach } = agent.agent;
-  await reach.restore();
-  await agent.apply([OPEN]);
-  await reconcile(agent);
-  const { reachSwitch, hostStack } = agent.host;
-  const { flows } = reachSwitch;
-  const before = hostStack.recorder.calls.length;
-  await reach.restore();
-  assertEquals(reachSwitch.recorder.calls.filter(({ method }) => method === "restoreFlows"), []);
-  reachSwitch.flows = { bridge: [] };
-  await reach.restore();
-  assertEquals(reachSwitch.flows, flows);
-  assertEquals(hostStack.recorder.calls.length, before);
-  reachSwitch.flows = { bridge: [] };
-  reachSwitch.ports = { host: 8 };
-  await reach.restore();
-  assertEquals(reachSwitch.flows, { bridge: [] });
-});
-
 Deno.test("a change of the host's stack that the kernel reports is undone at once, and one of others' is not", async () => {
   using agent = await startMemoryAgent();
   await agent.apply([OPEN]);

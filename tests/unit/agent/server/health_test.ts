@@ -1,6 +1,7 @@
 // What `status` shows of the agent.
 
 import { assertEquals, assertRejects } from "@std/assert";
+import { LOST_ENDPOINT } from "../../../../lib/agent/pods/unmatched_pods.ts";
 import { healthOf } from "../../../../lib/agent/server/health.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { type MemoryAgent, startMemoryAgent, startPod } from "../../../memory/memory_agent.ts";
@@ -52,4 +53,18 @@ Deno.test("healthOf() names records that cannot be read, and what is wrong with 
     policies: { problem: "the switch refused" },
   });
   assertEquals([unreadable.length, policies], [1, "the switch refused"]);
+});
+
+Deno.test("healthOf() counts running pods that have lost their endpoint, and no other unmatched ones", async () => {
+  using agent = await startMemoryAgent();
+  const { unmatched } = agent.agent.sandboxes;
+  const add = (sandbox: string, reason: string) =>
+    unmatched.add({ namespace: "default", name: "web", sandbox }, reason);
+  add("0123456789ab", "nothing in the intent is for it");
+  assertEquals(health(agent).withoutEndpoint, undefined);
+  add("1123456789ab", LOST_ENDPOINT.deleted);
+  add("2123456789ab", LOST_ENDPOINT.released);
+  assertEquals(health(agent).withoutEndpoint, 2);
+  unmatched.remove("1123456789ab");
+  assertEquals(health(agent).withoutEndpoint, 1);
 });

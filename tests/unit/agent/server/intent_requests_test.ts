@@ -1,6 +1,6 @@
 // Requests about the intent and its records: plan, apply, bind, repair and gc.
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { startMemoryAgent, startPod } from "../../../memory/memory_agent.ts";
 import { speedUpTimers } from "../fast_timers.ts";
 import { ask, depsOf, intentText, startAgent, WEB } from "./server_calls.ts";
@@ -159,4 +159,23 @@ Deno.test("GET /v1/history has the user of each change, and this host; rollback 
   const back = await ask(depsOf(agent), "/v1/apply", { mode: "rollback", text: "", to: 1 });
   assertEquals([back.status, back.body.revision], [200, 3]);
   assertEquals(agent.store.database.documents.has("networks/t/m"), false);
+});
+
+Deno.test("a plan of going back shows all it changes and cuts off, and that it will be refused; only going back is", async () => {
+  using agent = await startMemoryAgent();
+  await agent.apply([WEB]);
+  await agent.setUp(startPod(agent.host, "web"));
+  const request = { mode: "rollback", text: "", to: 0 };
+  const { status, body } = await ask(depsOf(agent), "/v1/plan", request);
+  assertEquals(status, 200);
+  const names = body.operations.map(({ verb, name }: Record<string, string>) => `${verb} ${name}`);
+  assertEquals(names.sort(), ["delete host1", "delete t", "delete t/n", "delete t/n/web"]);
+  const cuts = body.hosts.host1.cuts.map(({ pod, why }: Record<string, string>) => `${pod} ${why}`);
+  assert(cuts.includes("default/web its endpoint is deleted"), cuts.join());
+  assertMatch(body.warnings[0], /^rollback will be refused: .*default\/web on host1; .*--force$/);
+  const forced = await ask(depsOf(agent), "/v1/plan", { ...request, force: true });
+  assertEquals(forced.body, { ...body, warnings: body.warnings.slice(1) });
+  const done = await ask(depsOf(agent), "/v1/apply", request);
+  assertEquals([done.status, done.body.code], [409, "conflict"]);
+  assertEquals(agent.attachments().length, 1);
 });

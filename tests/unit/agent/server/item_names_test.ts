@@ -17,6 +17,7 @@ const cases: readonly (readonly [object, readonly string[]])[] = [
   [network, ["blue", "t/blue"]],
   [attachment, ["web", "t/blue/web", "web-1", "shop/web-1"]],
   [unmatched, ["new", "shop/new"]],
+  [{ name: "acme/no-c", source: "contiv" }, ["acme/no-c", "acme/no-c", "no-c"]],
 ];
 
 for (const [item, names] of cases) {

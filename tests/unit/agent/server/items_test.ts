@@ -33,11 +33,13 @@ Deno.test("endpointItem() shows where an endpoint is pinned, and where set-up la
   assertEquals<unknown>(endpointItem(endpoint), {
     ...{ tenant: "t", network: "blue", endpoint: "default~web", namespace: "default" },
     ...{ address: "10.9.0.1", host: "", boundTo: "host1", generation: 1, rule: "a rule" },
+    group: "",
   });
   const { dynamic: _, bound: __, namespace: ___, ...bare } = endpoint;
   const { namespace, host, boundTo, generation, rule } = endpointItem(bare);
   assertEquals([namespace, host, boundTo, generation, rule], ["", "", "", 0, ""]);
   assertEquals(endpointItem({ ...bare, host: "host2" }).host, "host2");
+  assertEquals(endpointItem({ ...bare, group: "web" }).group, "web");
   assertEquals(endpointItem({ ...bare, host: "host2", pin: { host: "host3" } }).host, "host3");
   assertEquals(endpointItem(endpointOf("web", "10.9.0.1", { heldSince: HOUR })).rule, "a rule");
 });

@@ -1,6 +1,6 @@
 // What `get` lists of each kind: which records, in which order, and by which names.
 
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { KINDS, recordItems } from "../../../../lib/agent/server/list_items.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { type MemoryAgent, startMemoryAgent, startPod } from "../../../memory/memory_agent.ts";
@@ -25,7 +25,7 @@ async function startAgent(): Promise<MemoryAgent> {
   return agent;
 }
 
-const list = ({ agent }: MemoryAgent, kind: string, name?: string): readonly Item[] =>
+const list = ({ agent }: MemoryAgent, kind: string, name?: string): Promise<readonly Item[]> =>
   agent.server.listItems(kind, name);
 
 /** Returns one field of each item. */
@@ -33,10 +33,10 @@ const column = (items: readonly Item[], field: string) => items.map((item) => it
 
 Deno.test("tenants and networks are their records without the schema's number, in order", async () => {
   using agent = await startAgent();
-  assertEquals(column(list(agent, "networks"), "name"), ["m", "n"]);
-  assertEquals(column(list(agent, "tenants"), "name"), ["t"]);
+  assertEquals(column(await list(agent, "networks"), "name"), ["m", "n"]);
+  assertEquals(column(await list(agent, "tenants"), "name"), ["t"]);
   for (const kind of ["hosts", "tenants", "networks"]) {
-    const items = list(agent, kind);
+    const items = await list(agent, kind);
     assertEquals(items.length > 0, true);
     for (const item of items) assertEquals("schema" in item, false);
   }
@@ -44,23 +44,44 @@ Deno.test("tenants and networks are their records without the schema's number, i
 
 Deno.test("hosts are listed with what the intent says of them", async () => {
   using agent = await startAgent();
-  assertEquals(list(agent, "hosts"), [{ name: "host1", intf: "eth9" }]);
+  assertEquals(await list(agent, "hosts"), [{ name: "host1", intf: "eth9" }]);
 });
 
 Deno.test("endpoints are listed by their JSON, and one by its name, network or tenant", async () => {
   using agent = await startAgent();
-  const names = (name?: string) =>
-    list(agent, "endpoints", name).map((one) => `${one.network}/${one.endpoint}`);
-  assertEquals(names(), ["m/web", "n/db", "n/web"]);
-  assertEquals(names("web"), ["m/web", "n/web"]);
-  assertEquals(names("t/n/web"), ["n/web"]);
-  assertEquals(names("nobody"), []);
+  const names = async (name?: string) =>
+    (await list(agent, "endpoints", name)).map((one) => `${one.network}/${one.endpoint}`);
+  assertEquals(await names(), ["m/web", "n/db", "n/web"]);
+  assertEquals(await names("web"), ["m/web", "n/web"]);
+  assertEquals(await names("t/n/web"), ["n/web"]);
+  assertEquals(await names("nobody"), []);
 });
 
 Deno.test("policies are listed with their rules and groups", async () => {
   using agent = await startAgent();
-  const items = list(agent, "policies").map(({ name, rules, groups }) => [name, rules, groups]);
+  const items = (await list(agent, "policies")).map((
+    { name, rules, groups },
+  ) => [name, rules, groups]);
   assertEquals(items, [["t/p", 1, ["g"]], ["t/q", 0, []]]);
+  assertEquals(column(await list(agent, "policies", "p"), "ruleTexts"), [[
+    "1: deny in any protocol from any",
+  ]]);
+});
+
+Deno.test("groups are listed with their policies and the endpoints in them", async () => {
+  using agent = await startMemoryAgent();
+  const grouped = (name: string) => ({ Container: name, Group: "g" });
+  await agent.apply([
+    { Name: "n", Endpoints: [grouped("web"), grouped("db"), { Container: "none" }] },
+  ], {
+    Policies: [{ Name: "p" }],
+    Groups: [{ Name: "g", Network: "n", Policies: ["p"] }, { Name: "h", Network: "n" }],
+  });
+  assertEquals(await list(agent, "groups"), [
+    { tenant: "t", name: "g", network: "n", policies: ["p"], endpoints: ["n/db", "n/web"] },
+    { tenant: "t", name: "h", network: "n", policies: [], endpoints: [] },
+  ]);
+  assertEquals(column(await list(agent, "groups", "t/n/h"), "name"), ["h"]);
 });
 
 Deno.test("attachments are those of this host and its unmatched pods, by name of pod as well", async () => {
@@ -73,17 +94,19 @@ Deno.test("attachments are those of this host and its unmatched pods, by name of
   const others = { ...mine, host: "host2", pod: { namespace: "default", name: "web" } };
   agent.store.database.put({ [`attachments/host2/${web.sandbox}/eth0`]: others });
   await agent.cache.catchUp();
-  const shown = (name?: string) =>
-    list(agent, "attachments", name).map((one) => [one.network, one.state, one.vlan, one.sandbox]);
-  assertEquals(shown(), [
+  const shown = async (name?: string) =>
+    (await list(agent, "attachments", name)).map((
+      one,
+    ) => [one.network, one.state, one.vlan, one.sandbox]);
+  assertEquals(await shown(), [
     ["", "unmatched", 0, stranger.sandbox],
     ["m", "ready", 101, web.sandbox],
     ["n", "ready", 100, web.sandbox],
   ]);
-  assertEquals(shown("stranger"), [["", "unmatched", 0, stranger.sandbox]]);
-  assertEquals(shown("default/stranger").length, 1);
-  assertEquals(shown("default/web").length, 2);
-  assertEquals(shown("t/n/web").length, 1);
+  assertEquals(await shown("stranger"), [["", "unmatched", 0, stranger.sandbox]]);
+  assertEquals((await shown("default/stranger")).length, 1);
+  assertEquals((await shown("default/web")).length, 2);
+  assertEquals((await shown("t/n/web")).length, 1);
 });
 
 Deno.test("an attachment whose network is gone is listed without a tag", async () => {
@@ -91,14 +114,14 @@ Deno.test("an attachment whose network is gone is listed without a tag", async (
   await agent.setUp(startPod(agent.host, "web"));
   agent.store.database.put({ "networks/t/n": undefined });
   await agent.cache.catchUp();
-  assertEquals(column(list(agent, "attachments"), "vlan"), [101, 0]);
+  assertEquals(column(await list(agent, "attachments"), "vlan"), [101, 0]);
 });
 
 Deno.test("pods are those with networks of ours, each once with all its addresses", async () => {
   using agent = await startAgent();
   await agent.setUp(startPod(agent.host, "web"));
   await agent.setUp(startPod(agent.host, "stranger"));
-  assertEquals(list(agent, "pods"), [{
+  assertEquals(await list(agent, "pods"), [{
     ...{ namespace: "default", name: "web", networks: ["t/m", "t/n"] },
     ...{ ips: ["10.9.1.1", "10.9.0.1"], node: "host1" },
   }]);
@@ -106,18 +129,20 @@ Deno.test("pods are those with networks of ours, each once with all its addresse
 
 Deno.test("pools are counted by network, differences by key", async () => {
   using agent = await startAgent();
-  const pools = list(agent, "pools").map(({ network, used, size }) => [network, used, size]);
+  const pools = (await list(agent, "pools")).map((
+    { network, used, size },
+  ) => [network, used, size]);
   assertEquals(pools, [["m", 1, 254], ["n", 2, 254]]);
-  assertEquals(list(agent, "differences"), []);
+  assertEquals(await list(agent, "differences"), []);
   agent.store.database.put({ "claims/vni/7": { schema: 1, owner: "networks/t/gone" } });
   await agent.cache.catchUp();
-  assertEquals(column(list(agent, "differences"), "name"), ["claims/vni/7"]);
+  assertEquals(column(await list(agent, "differences"), "name"), ["claims/vni/7"]);
 });
 
 Deno.test("an unknown kind is not_found, and the known ones are named", async () => {
   using agent = await startAgent();
   for (const kind of ["", "network", "Networks", "constructor"]) {
-    const fault = assertThrows(() => list(agent, kind), Fault, `"${kind}"`);
+    const fault = await assertRejects(() => list(agent, kind), Fault, `"${kind}"`);
     assertEquals([fault.code, fault.fix], ["not_found", `kinds: ${KINDS.join(", ")}`]);
   }
 });
@@ -127,7 +152,7 @@ Deno.test("recordItems() answers from a store alone, and knows nothing that only
   await agent.setUp(startPod(agent.host, "web"));
   const { documents } = agent.cache;
   for (const kind of ["hosts", "tenants", "networks", "endpoints", "policies"]) {
-    assertEquals(recordItems(documents, kind), list(agent, kind));
+    assertEquals(recordItems(documents, kind), await list(agent, kind));
   }
   assertEquals(recordItems(documents, "attachments"), []);
   assertEquals(column(recordItems(documents, "networks", "t/m"), "name"), ["m"]);
@@ -138,7 +163,7 @@ Deno.test("a record that this version cannot read is not listed", async () => {
   const newer = { schema: 99, tenant: "t", name: "z" };
   agent.store.database.put({ "networks/t/z": newer, "networks/t/y": "nonsense" });
   await agent.cache.catchUp();
-  assertEquals(column(list(agent, "networks"), "name"), ["m", "n"]);
+  assertEquals(column(await list(agent, "networks"), "name"), ["m", "n"]);
 });
 
 Deno.test("networks are listed with their gateway and reach, hosts with their addresses in pods' networks", () => {

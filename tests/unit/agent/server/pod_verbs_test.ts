@@ -1,7 +1,7 @@
 // What a kubelet's verbs wait for: other work for the same sandbox, and nothing else.
 
 import { assertEquals, assertRejects } from "@std/assert";
-import type { PodRequest, PodVerb } from "../../../../lib/agent/api.ts";
+import type { PodRequest, PodVerb } from "../../../../lib/agent/api/pod_requests.ts";
 import { answerVerb, type PodVerbsDeps } from "../../../../lib/agent/server/pod_verbs.ts";
 import { SetupCounter } from "../../../../lib/agent/server/setup_counter.ts";
 import { Containers } from "../../../../lib/agent/pods/known_containers.ts";

@@ -1,7 +1,7 @@
 // The bodies of requests, field by field. What server.ts does with them is in server_test.ts.
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { INTENT_BYTES } from "../../../../lib/agent/api.ts";
+import { INTENT_BYTES } from "../../../../lib/agent/api/intent_requests.ts";
 import {
   bindingOf,
   type Body,

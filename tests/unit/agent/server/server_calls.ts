@@ -1,6 +1,6 @@
 // Calls of the agent's HTTP interface without a socket.
 
-import type { HealthAnswer } from "../../../../lib/agent/api.ts";
+import type { HealthAnswer } from "../../../../lib/agent/api/agent_health.ts";
 import { answer, type ServerDeps } from "../../../../lib/agent/server/server.ts";
 import { tenantWith } from "../../../fixtures/tenant.ts";
 import { type MemoryAgent, startMemoryAgent } from "../../../memory/memory_agent.ts";

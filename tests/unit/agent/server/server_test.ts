@@ -2,7 +2,7 @@
 // what they should be.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { INTENT_BYTES } from "../../../../lib/agent/api.ts";
+import { INTENT_BYTES } from "../../../../lib/agent/api/intent_requests.ts";
 import { answer } from "../../../../lib/agent/server/server.ts";
 import { Fault, type FaultCode } from "../../../../lib/util/errors.ts";
 import { startMemoryAgent, startPod } from "../../../memory/memory_agent.ts";

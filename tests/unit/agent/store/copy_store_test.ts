@@ -74,3 +74,29 @@ Deno.test("another writer at the destination is an error, and nothing of it is l
   await assertRejects(() => copyStore(from, raced), Fault, "somebody else has written a/1");
   assertEquals(await contents(to), { "a/1": "other" });
 });
+
+Deno.test("an interrupted copy says how far it is; another one completes it", async () => {
+  const many = Object.fromEntries(Array.from({ length: 500 }, (_, n) => [`claims/${n}`, n]));
+  const [from, to] = [await storeOf(many), new MemoryStore()];
+  const end = new AbortController();
+  const seen: string[] = [];
+  const report = (done: number, of: number) => {
+    seen.push(`${done}/${of}`);
+    if (done > 100) end.abort();
+  };
+  await assertRejects(
+    () => copyStore(from, to, { report, signal: end.signal }),
+    Fault,
+    "the copy was interrupted: 150 of 500 documents are written to the destination",
+  );
+  assertEquals([seen.at(-1), (await to.list("")).entries.length], ["150/500", 150]);
+  const none = new AbortController();
+  none.abort();
+  await assertRejects(
+    () => copyStore(from, new MemoryStore(), { signal: none.signal }),
+    Fault,
+    "0 of 500 documents are written to the destination; copy again",
+  );
+  assertEquals((await copyStore(from, to, { isForced: true })).written, 350);
+  assertEquals(await contents(to), many);
+});

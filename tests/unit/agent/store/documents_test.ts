@@ -51,4 +51,7 @@ Deno.test("isBlank() reports a store that contains nothing but presence", () => 
     true,
     false,
   ]);
+  const index = { "members/~hosts/host1": {}, "agents/host1": {} };
+  const lost = new Map(Object.entries(index).map(([key, value]) => [key, { value, revision: 1 }]));
+  assertEquals(isBlank(lost), true);
 });

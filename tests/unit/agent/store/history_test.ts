@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { IntentRequest } from "../../../../lib/agent/api.ts";
+import type { IntentRequest } from "../../../../lib/agent/api/intent_requests.ts";
 import { IntentStore, planRequest } from "../../../../lib/agent/store/apply.ts";
 import { Intents } from "../../../../lib/agent/store/intents.ts";
 import { historyItems } from "../../../../lib/agent/store/revision_history.ts";
@@ -182,6 +182,28 @@ Deno.test("rollback takes another address if a set-up has taken the earlier one"
   assertEquals(store.database.get("claims/ip/t/a/10.0.0.1")?.owner, "endpoints/t/a/made");
 });
 
+Deno.test("rollback leaves an endpoint its address if a set-up has taken the earlier one", async () => {
+  const store = new MemoryStore();
+  const { apply } = await open(store);
+  await apply(textOf({ a: ["web"] }));
+  await apply(textOf({ a: [] }));
+  await apply(textOf({ a: ["other", "web"] }));
+  await apply(textOf({ a: ["web"] }));
+  store.database.put({
+    "endpoints/t/a/made": {
+      ...{ schema: 1, tenant: "t", network: "a", container: "made", address: "10.0.0.1" },
+      ...{ addressBy: "pool", dynamic: { pod: "made", rule: "default network" } },
+    },
+    "claims/ip/t/a/10.0.0.1": { schema: 1, owner: "endpoints/t/a/made" },
+  });
+  const before = store.database.get("endpoints/t/a/web");
+  assertEquals(before?.address, "10.0.0.2");
+  store.database.put(attachment("web"));
+  const { rollback } = await open(store);
+  assertEquals((await rollback(1)).operations, []);
+  assertEquals(store.database.get("endpoints/t/a/web"), before);
+});
+
 Deno.test("rollback refuses a revision that is unknown, incomplete, or before one that is not recorded", async () => {
   const store = new MemoryStore();
   const { apply } = await open(store);
@@ -192,11 +214,11 @@ Deno.test("rollback refuses a revision that is unknown, incomplete, or before on
   });
   const { rollback, cache } = await open(store);
   const refusals: [number, string, string][] = [
-    [9, "not_found", "there is no revision 9: revisions 1 to 3 are kept; see k8contivnet history"],
+    [9, "not_found", "revision 9 not found: revisions 1 to 3 are kept; see k8contivnet history"],
     [
       2,
       "conflict",
-      "there is no way back to revision 2: what revision 3 changed is not recorded; apply the intent of that time",
+      "going back to revision 2 is not possible: what revision 3 changed is not recorded; apply the intent of that time",
     ],
   ];
   for (const [to, code, message] of refusals) {
@@ -213,7 +235,10 @@ Deno.test("rollback refuses a revision that is unknown, incomplete, or before on
     () => open(new MemoryStore()).then((one) => one.rollback(0)),
     Fault,
   );
-  assertEquals(empty.message, "there is no revision 0: there is none yet; see k8contivnet history");
+  assertEquals(
+    empty.message,
+    "revision 0 not found: nothing was applied yet; see k8contivnet history",
+  );
 });
 
 Deno.test("history keeps the newest revisions, and of these those that are not too old", async () => {

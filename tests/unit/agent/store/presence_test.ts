@@ -36,9 +36,43 @@ Deno.test("take() takes a free label and records the MTU of its host", async () 
     beat: 1,
     mtu: 1_500,
     reads: 2,
+    indexes: 1,
     at: "2026-11-26T14:00:00.000Z",
     everyMs: 10_000,
   });
+});
+
+Deno.test("with thousands of hosts, heartbeats are rarer, and say so; a label is watched accordingly", async () => {
+  const store = new MemoryStore();
+  const presence = (n: number) => ({
+    schema: 1,
+    host: `x${n}`,
+    instance: "x",
+    version: "1",
+    beat: 1,
+  });
+  store.database.put(
+    Object.fromEntries(Array.from({ length: 4_999 }, (_, n) => [`agents/x${n}`, presence(n)])),
+  );
+  const pauses: number[] = [];
+  const stop = new AbortController();
+  const create = async (instance: string) =>
+    new Presence(await StoreCache.load(store), {
+      self: { host: "h1", instance, version: "1" },
+      ...{ beatMs: 10_000, takeOver: true, mtu: () => 1_500, clock: () => "" },
+      pause: (ms) => {
+        if (pauses.push(ms) === 3) stop.abort();
+        return Promise.resolve();
+      },
+    });
+  const first = await create("a");
+  await first.take();
+  assertEquals((await recordIn(store))?.everyMs, 49_990);
+  await first.keep(stop.signal, () => Promise.resolve());
+  // From the second one on, it knows itself, too.
+  assertEquals(pauses, [49_990, 50_000, 50_000]);
+  await (await create("b")).take();
+  assertEquals(pauses.at(-1), 125_000);
 });
 
 Deno.test("take() takes its own label again without waiting", async () => {

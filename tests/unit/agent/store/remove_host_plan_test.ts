@@ -112,7 +112,7 @@ function applied(documents: ReturnType<typeof documentsOf>, host: string) {
   const now = new Map(documents);
   let commits = 0;
   for (;; commits++) {
-    const removals = firstCommit(planHostRemoval(now, host, 1_000), 1);
+    const removals = firstCommit(now, planHostRemoval(now, host, 1_000), 1);
     if (removals.length === 0) return { now, commits };
     const operations = removals.flatMap(({ checks, writes }) => [...checks, ...writes]).length;
     assert(operations < 100, `${operations} operations`);

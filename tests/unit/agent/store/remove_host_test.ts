@@ -166,3 +166,22 @@ Deno.test("removeHost() releases the number of a host, and only its own claim", 
     assertEquals(store.database.keysBelow("claims/"), kept);
   }
 });
+
+Deno.test("removeHost() says that the intent still has the host, and removes its report once it has not", async () => {
+  const store = storeOf(1);
+  const report = { schema: 1, host: "host1", at: AT, version: "1", passed: 1, checks: [] };
+  store.database.put({
+    "reports/host1": report,
+    "hosts/host1": { schema: 1, name: "host1", intf: "e" },
+  });
+  assertEquals([(await remove(store)).isInIntent, store.database.get("reports/host1")?.passed], [
+    true,
+    1,
+  ]);
+  store.database.put({ "hosts/host1": undefined });
+  assertEquals((await remove(store)).isInIntent, undefined);
+  assertEquals([store.database.get("reports/host1"), store.database.get(HEARTBEAT)?.lost], [
+    undefined,
+    true,
+  ]);
+});

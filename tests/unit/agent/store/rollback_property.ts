@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { IntentStore } from "../../../../lib/agent/store/apply.ts";
 import { historyItems } from "../../../../lib/agent/store/revision_history.ts";
 import { StoreCache } from "../../../../lib/agent/store/store_cache.ts";
-import type { IntentRequest } from "../../../../lib/agent/api.ts";
+import type { IntentRequest } from "../../../../lib/agent/api/intent_requests.ts";
 import type { Documents } from "../../../../lib/intent/records.ts";
 import type { Store } from "../../../../lib/store/store.ts";
 import { Fault } from "../../../../lib/util/errors.ts";

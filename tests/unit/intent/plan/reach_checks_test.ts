@@ -105,7 +105,7 @@ const refused: readonly Refused[] = [
   {
     name: "a route to a network that does not exist",
     file: file([tenant("a", [net("n", 0, { ReachNetworks: ["gone"] })])]),
-    says: "network a/n names a/gone in ReachNetworks: there is no network a/gone",
+    says: "network a/n names a/gone in ReachNetworks: network a/gone does not exist",
   },
   {
     name: "a route to a network of the tenant with an external gateway",
@@ -179,7 +179,7 @@ Deno.test("planIntent() warns of a route that the other tenant does not want, or
   assertEquals(warnings(one), [
     "a/n is not routed to b/n: that one does not name a/n in its ReachNetworks",
     "a/n is not routed to b/m: its gateway is external",
-    "a/n is not routed to b/gone: there is no network b/gone",
+    "a/n is not routed to b/gone: network b/gone does not exist",
   ]);
 });
 
@@ -190,7 +190,7 @@ Deno.test("planIntent() takes routes that both tenants want, and a tenant's defa
   ]);
   assertEquals(warnings(both), []);
   const gone = file([tenant("a", [net("n", 0)], { ReachNetworks: ["sys"] })]);
-  assertEquals(warnings(gone), ["a/n is not routed to a/sys: there is no network a/sys"]);
+  assertEquals(warnings(gone), ["a/n is not routed to a/sys: network a/sys does not exist"]);
 });
 
 Deno.test("planIntent() warns of services without an address range, and not with one", () => {

@@ -17,17 +17,18 @@ Deno.test("a port's frames are delivered by flows, and the learning switch has t
   const own = "in_port=1001,vlan_tci=0x0000/0x1fff,dl_src=02:02:0a:01:01:01";
   const cookie = "cookie=0x6b380001000003e9, ";
   const handOver = " actions=set_field:0x65->reg0,resubmit(,60)";
+  // What the pod sends comes last: where it is there, all of them are.
   assertEquals(textsOf(), [
-    `${cookie}priority=110,udp,in_port=1001,tp_src=67 actions=drop`,
-    ...PORT.addresses.flatMap((address) => [
-      `${cookie}priority=100,arp,${own},arp_spa=${address},arp_sha=${PORT.mac}${handOver}`,
-      `${cookie}priority=100,ip,${own},nw_src=${address}${handOver}`,
-    ]),
     `${cookie}table=60, priority=100,reg0=0x65,dl_dst=${PORT.mac} actions=output:1001`,
     ...PORT.addresses.map((address) =>
       `${cookie}table=60, priority=110,arp,reg0=0x65,dl_dst=ff:ff:ff:ff:ff:ff,` +
       `arp_tpa=${address},arp_op=1 actions=output:1001`
     ),
+    `${cookie}priority=110,udp,in_port=1001,tp_src=67 actions=drop`,
+    ...PORT.addresses.flatMap((address) => [
+      `${cookie}priority=100,arp,${own},arp_spa=${address},arp_sha=${PORT.mac}${handOver}`,
+      `${cookie}priority=100,ip,${own},nw_src=${address}${handOver}`,
+    ]),
   ]);
   assertEquals(baseFlows({ hasDelivery: true }).map(flowText), [
     "cookie=0x6b38000000000000, priority=0 actions=drop",

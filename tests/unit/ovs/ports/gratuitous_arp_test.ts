@@ -35,10 +35,11 @@ function onTestClock({ send = () => Promise.resolve(), onPause = () => {} }: {
       nowMs += ms;
     },
   });
+  const spend = (ms: number) => void (nowMs += ms);
   const done = async (count: number) => {
     while (sent.length < count) await new Promise((next) => setTimeout(next));
   };
-  return { arp, sent, pauses, done };
+  return { arp, sent, pauses, spend, done };
 }
 
 Deno.test("gratuitousArpFrame() is an ARP request of the pod for its own address, to all", () => {
@@ -63,6 +64,13 @@ Deno.test("GratuitousArp rests some milliseconds between two ports: many are ann
   assertEquals(sent.map(({ name }) => name), Array.from({ length: 100 }, (_, n) => `cv${n}`));
   assert(pauses.every((ms) => ms >= 5 && ms <= 50), `pauses of ${[...new Set(pauses)]} ms`);
   assert(sent.at(-1)!.atMs <= 2_500);
+});
+
+Deno.test("GratuitousArp leaves a switch that is slow ten times as long as it took", async () => {
+  const clock = onTestClock({ send: () => Promise.resolve(clock.spend(8)) });
+  for (let n = 0; n < 3; n++) clock.arp.announce({ ...portOf(1), name: `cv${n}` });
+  await clock.done(3);
+  assertEquals(clock.pauses, [80, 80]);
 });
 
 Deno.test("GratuitousArp sends nothing while a port is being added, for a second at most", async () => {

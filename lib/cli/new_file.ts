@@ -1,0 +1,25 @@
+// Writes files that commands make.
+
+import { Fault, systemWords } from "../util/errors.ts";
+
+/** Writes a new file with that mode. Faults: conflict if it is there already, failed. */
+export async function writeNewFile(path: string, bytes: Uint8Array, mode: number): Promise<void> {
+  try {
+    await Deno.writeFile(path, bytes, { createNew: true, mode });
+  } catch (cause) {
+    if (cause instanceof Deno.errors.AlreadyExists) {
+      throw new Fault("conflict", `${path} is there already`, {
+        why: "it is not overwritten",
+        fix: "give another name",
+        cause,
+      });
+    }
+    // Half of an archive is of no use; where the file could not be created, there is none.
+    await Deno.remove(path).catch(() => {});
+    throw new Fault("failed", `${path} cannot be written`, {
+      why: systemWords(cause),
+      fix: "give another name",
+      cause,
+    });
+  }
+}

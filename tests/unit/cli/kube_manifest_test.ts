@@ -1,0 +1,90 @@
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { load, loadAll } from "js-yaml";
+import { kube } from "../../../lib/cli/kube.ts";
+import { probeAddress } from "../../../lib/cli/kube_manifest.ts";
+import { Fault } from "../../../lib/util/errors.ts";
+import { VERSION } from "../../../lib/util/version.ts";
+import { fakeShell } from "./fake_shell.ts";
+
+interface Container {
+  readonly name: string;
+  readonly image: string;
+  readonly command: readonly string[];
+  readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
+  readonly livenessProbe?: unknown;
+}
+
+interface PrintedObject {
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly data?: Readonly<Record<string, string>>;
+  readonly spec?: {
+    readonly template: {
+      readonly spec: {
+        readonly initContainers: readonly Container[];
+        readonly containers: readonly Container[];
+        readonly volumes: readonly { readonly name: string }[];
+      };
+    };
+  };
+}
+
+async function manifest(options: Parameters<typeof fakeShell>[2] = {}): Promise<PrintedObject[]> {
+  const shell = fakeShell(["manifest"], {}, options);
+  await kube.run(shell);
+  return loadAll(shell.stdout.join("\n")) as PrintedObject[];
+}
+
+Deno.test("kube manifest prints account, permissions, settings and DaemonSet for a namespace", async () => {
+  const objects = await manifest({ namespace: "net", image: "registry.local:5000/net/k:1" });
+  assertEquals(objects.map(({ kind, metadata }) => `${kind} ${metadata.namespace ?? "-"}`), [
+    ...["ServiceAccount net", "ClusterRole -", "ClusterRoleBinding -", "ConfigMap net"],
+    "DaemonSet net",
+  ]);
+  const { data } = objects[3]!;
+  assertEquals(JSON.parse(data!["agent.json"]!), {
+    kubeconfig: "in-cluster",
+    listen: "127.0.0.1:9430",
+  });
+  const { initContainers, containers, volumes } = objects[4]!.spec!.template.spec;
+  const names = new Set(volumes.map(({ name }) => name));
+  for (const { image, command, volumeMounts } of [...initContainers, ...containers]) {
+    assertEquals([image, command[0]], ["registry.local:5000/net/k:1", "/bin/sh"]);
+    assert(volumeMounts.every(({ name, mountPath }) => names.has(name) && mountPath));
+    assert(volumeMounts.some(({ mountPath }) => mountPath === "/host"), "commands are the node's");
+  }
+  assert(containers[0]!.livenessProbe);
+});
+
+const addresses: readonly (readonly [unknown, ReturnType<typeof probeAddress>])[] = [
+  ["127.0.0.1:9430", { host: "127.0.0.1", port: 9430 }],
+  [["unix:/run/x.sock", "0.0.0.0:80"], { host: "127.0.0.1", port: 80 }],
+  ["[::]:9430", { host: "::1", port: 9430 }],
+  [":9430", { host: "127.0.0.1", port: 9430 }],
+  ["unix:/run/x:9430", undefined],
+  ["", undefined],
+  [null, undefined],
+];
+
+for (const [listen, expected] of addresses) {
+  Deno.test(`probeAddress() of ${JSON.stringify(listen)}`, () => {
+    assertEquals(probeAddress(listen), expected);
+  });
+}
+
+Deno.test("kube refuses what is not the name of an image, and what it does not know", async () => {
+  for (const image of ["", "Upper/x", "a b", "a:", "a//b", "-x"]) {
+    await assertRejects(() => manifest({ image }), Fault, "is not the name of an image");
+  }
+  for (const words of [[], ["manifests"], ["manifest", "x"], ["image", "a", "b"], ["toString"]]) {
+    await assertRejects(async () => await kube.run(fakeShell(words, {})), Fault, "kube got");
+  }
+});
+
+Deno.test("kube conflist prints the CNI configuration", async () => {
+  const shell = fakeShell(["conflist"], {});
+  await kube.run(shell);
+  const { name } = load(shell.stdout.join("\n")) as { readonly name: string };
+  assertEquals(name, "k8contivnet");
+  assertMatch(VERSION, /^\d+\.\d+\.\d+$/);
+});
