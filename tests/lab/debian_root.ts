@@ -67,8 +67,10 @@ export class DebianRoot implements AsyncDisposable {
         path === "" ||
         /^(var\/(lib\/dpkg|log|cache\/(debconf|ldconfig|man))|tmp|run)(\/|$)/.test(path)
       ) continue;
-      // A character device stands for what was removed.
-      if (kind === "c") lines.push(`- ${path}`);
+      // A character device stands for what was removed: a file, or a package's folder that
+      // became empty, which dpkg removes whoever made it.
+      if (kind === "c" && await hasFiles(`/${path}`)) lines.push(`- ${path}`);
+      else if (kind === "c") continue;
       else if (kind !== "d" || !await isFolder(`/${path}`)) lines.push(line);
     }
     return lines.filter((line) => !this.#before.includes(line)).sort();
@@ -78,6 +80,12 @@ export class DebianRoot implements AsyncDisposable {
     const script = `umount -R "$1/root" && rm -rf "$1"`;
     await run("sh", ["-ec", script, "sh", this.#dir]);
   }
+}
+
+/** Tells whether this machine has a file at a path or below it. */
+async function hasFiles(path: string): Promise<boolean> {
+  if (!await isFolder(path)) return await Deno.lstat(path).then(() => true, () => false);
+  return await run("find", [path, "!", "-type", "d", "-print", "-quit"]) !== "";
 }
 
 async function isFolder(path: string): Promise<boolean> {
