@@ -18,6 +18,8 @@ const BURST_SIZES = [16, 50, 100] as const;
 const BURST_PORTS: readonly number[] = [0, 500];
 /** A pool is filled once nobody has come for a moment; the bridge has settled after that. */
 const POOL_REST_MS = 6_000;
+/** After a fill, for each new pod: the agent still announces them, which nobody waits for. */
+const FILL_REST_MS = 100;
 /** The peer's links are events for ovs-vswitchd, too. */
 const REST_MS = 400;
 
@@ -177,6 +179,7 @@ async function measure(name: "plain" | "warm"): Promise<void> {
     await fill(host, peer, before, ports);
     before = Math.max(1, ports);
     await ready();
+    await new Promise((done) => setTimeout(done, ports * FILL_REST_MS));
     console.error(`${name}, ${ports} ports: ${ROUNDS} rounds`);
     for (let n = 0; n < ROUNDS; n++) {
       await setupAndPing(host, name, ports);
