@@ -149,6 +149,7 @@ function commonOf(parsed: Values): CommonOptions {
     context: parsed.context,
     settings: parsed.settings,
     image: parsed.image,
+    etcdSecret: parsed["etcd-secret"],
     tcp: parsed.tcp,
     udp: parsed.udp,
     icmp: parsed.icmp,

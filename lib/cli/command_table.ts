@@ -186,7 +186,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   },
   kube: {
     ...{ takes: "manifest|image|…", summary: "agents as a DaemonSet; permissions, cluster state" },
-    options: ["file", "strict", "settings", "image", "namespace"],
+    options: ["file", "strict", "settings", "image", "namespace", "etcd-secret"],
     words: [["manifest", "image", "rbac", "conflist", "status"], "files"],
     load: async () => (await import("./kube.ts")).kube,
   },

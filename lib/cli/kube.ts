@@ -17,12 +17,14 @@ const ACTIONS: Readonly<Record<string, (shell: Shell) => Promise<void>>> = {
 };
 
 export const kube: Command = {
-  usage: "kube manifest [-f INTENT] [--settings FILE] [--image NAME] [-n NAMESPACE] |\n" +
+  usage:
+    "kube manifest [-f INTENT] [--settings FILE] [--etcd-secret NAME] [--image NAME] [-n NAMESPACE] |\n" +
     "  image [FILE|-] [--image NAME] | rbac [-n NAMESPACE] | conflist | status [-o table|json|yaml]\n" +
     "  manifest: prints what runs an agent on each node: a DaemonSet, which also installs the CNI plugin\n" +
     "  and, once the agent answers, its configuration; the account with its permissions; a ConfigMap with\n" +
     "  the intent, whose hosts have the names of the nodes, and with the agents' flags in JSON (--settings),\n" +
-    "  such as the etcd that they share. Files of the node, such as certificates, are below /host there.\n" +
+    "  such as the etcd that they share. Files of the node are below /host there. Certificates for etcd come\n" +
+    "  from a Secret with ca.crt, tls.crt and tls.key (--etcd-secret), or name files in --settings.\n" +
     "  Each node needs Open vSwitch, glibc 2.27 or newer, and the image. kubectl delete leaves the plugin and\n" +
     "  /etc/cni/net.d/10-k8contivnet.conflist on the nodes, as a rolling update needs them: remove them there;\n" +
     "  image: writes that image (default: k8contivnet-VERSION-image.tar), made from this file, for each node:\n" +

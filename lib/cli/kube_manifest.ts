@@ -1,6 +1,7 @@
 // `kube manifest` and `kube image`: what runs the agents as pods of Kubernetes, made by the file itself.
 
 import type { AgentParts, ProbeAddress } from "../kube/agent_objects.ts";
+import { ETCD_CERTIFICATES } from "../kube/node_scripts.ts";
 import { Fault, systemWords } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName } from "../util/names.ts";
 import { VERSION } from "../util/version.ts";
@@ -18,19 +19,26 @@ const CONFIG_MAP_BYTES = 1_000_000;
 /** `kubectl apply` keeps the object in an annotation, which has at most 256 KiB. */
 const CLIENT_APPLY_BYTES = 200_000;
 
+/** Files of the Secret, by the agents' flags; the keys are those of type kubernetes.io/tls, with ca.crt beside them. */
+const ETCD_FILES = {
+  "etcd-ca": `${ETCD_CERTIFICATES}/ca.crt`,
+  "etcd-cert": `${ETCD_CERTIFICATES}/tls.crt`,
+  "etcd-key": `${ETCD_CERTIFICATES}/tls.key`,
+};
+
 /** Flags that the manifest sets, or that it has places for. */
 const RESERVED = ["config", "host-label", "intent", "node-name", "socket", "state-dir"];
 
 /** Prints the manifest for `kubectl apply -f -`. Faults: usage, not_found, failed. */
 export async function printManifest({ options, output }: Shell): Promise<void> {
   const namespace = parseName("namespace", options.namespace ?? "kube-system", LONG_NAME_LIMIT);
-  const settings = {
-    ...{ kubeconfig: "in-cluster", listen: DEFAULT_LISTEN },
-    ...options.settings === undefined ? {} : await readSettingsFile(options.settings),
-  };
+  const { etcdSecret } = options;
+  const given = options.settings === undefined ? {} : await readSettingsFile(options.settings);
+  const settings = settingsOf(given, etcdSecret);
   const parts: AgentParts = {
     namespace,
     image: parseImage(options.image ?? IMAGE_NAME),
+    etcdSecret,
     settings,
     intent: options.files.length === 0 ? undefined : await readIntent({ options, output }),
     probe: probeAddress(settings.listen),
@@ -141,6 +149,28 @@ function parseImage(name: string): string {
   throw new Fault("usage", `--image "${name.slice(0, 60)}" is not the name of an image`, {
     fix: `use REGISTRY/NAME:TAG, such as ${IMAGE_NAME}`,
   });
+}
+
+/** Returns the agents' settings: those of the user, and what they leave to the manifest. Faults: usage. */
+export function settingsOf(
+  given: Readonly<Record<string, unknown>>,
+  etcdSecret: string | undefined,
+): Readonly<Record<string, unknown>> & { readonly listen: unknown } {
+  const kept = { kubeconfig: "in-cluster", listen: DEFAULT_LISTEN };
+  if (etcdSecret === undefined) return { ...kept, ...given };
+  // A DNS subdomain (Kubernetes: "Object Names and IDs").
+  if (etcdSecret.length > LONG_NAME_LIMIT || !/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(etcdSecret)) {
+    throw new Fault("usage", `--etcd-secret "${etcdSecret.slice(0, 60)}" is not a Secret's name`, {
+      fix: "use lower-case letters, digits, - and ., such as etcd-client",
+    });
+  }
+  if (!String(given.store ?? "").startsWith("etcds://")) {
+    throw new Fault("usage", "--etcd-secret has no etcd that it is for", {
+      why: "the agents' store is no etcds://…",
+      fix: 'name the store in --settings FILE: {"store": "etcds://HOST:2379/PREFIX"}',
+    });
+  }
+  return { ...kept, ...ETCD_FILES, ...given };
 }
 
 /** Returns where a node's kubelet asks the agent, by the value of `listen`; undefined if it cannot. */

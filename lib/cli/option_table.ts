@@ -71,6 +71,11 @@ export const OPTIONS = [
   { name: "settings", value: "FILE", help: "JSON object with the agents' flags as keys" },
   { name: "image", value: "NAME", help: "name of the container image: REGISTRY/NAME:TAG" },
   {
+    name: "etcd-secret",
+    value: "NAME",
+    help: "Secret with ca.crt, tls.crt and tls.key, by which the agents reach etcd",
+  },
+  {
     name: "output",
     short: "o",
     value: "FORMAT",

@@ -81,6 +81,7 @@ export interface CommonOptions {
   readonly settings: string | undefined;
   /** Of `kube`, as it was typed. */
   readonly image: string | undefined;
+  readonly etcdSecret: string | undefined;
   /** Of `trace`: a port as it was typed. */
   readonly tcp: string | undefined;
   readonly udp: string | undefined;

@@ -6,6 +6,7 @@ import { FILE_IN_IMAGE, NODE_ROOT } from "./node_image.ts";
 import {
   CONFIG,
   CONFIGURATIONS,
+  ETCD_CERTIFICATES,
   INSTALL_CONFIGURATION,
   INSTALL_FILE,
   PLUGINS,
@@ -18,6 +19,8 @@ export interface AgentParts {
   readonly image: string;
   /** The agents' flags as keys. */
   readonly settings: Readonly<Record<string, unknown>>;
+  /** Name of the Secret with certificates for etcd. */
+  readonly etcdSecret: string | undefined;
   /** Text of the intent that each agent applies at its start. */
   readonly intent: string | undefined;
   /** Where the node asks whether the agent works; undefined if the agent does not listen. */
@@ -97,7 +100,7 @@ function podSpec(parts: AgentParts) {
         resources: { requests: { cpu: "5m", memory: "8Mi" } },
       },
     ],
-    volumes: VOLUMES.map(({ name, source }) => ({ name, ...source })),
+    volumes: [...VOLUMES, ...etcdVolumes(parts)].map(({ name, source }) => ({ name, ...source })),
   };
 }
 
@@ -112,7 +115,17 @@ function containerOf({ image }: AgentParts, name: string, script: string) {
   };
 }
 
-function agentContainer({ image, probe }: AgentParts) {
+/** The Secret is seen by the agent alone. */
+function etcdVolumes({ etcdSecret }: AgentParts): readonly Volume[] {
+  if (etcdSecret === undefined) return [];
+  return [{
+    ...{ name: "etcd", source: { secret: { secretName: etcdSecret, defaultMode: 0o400 } } },
+    mount: { mountPath: ETCD_CERTIFICATES, readOnly: true },
+  }];
+}
+
+function agentContainer(parts: AgentParts) {
+  const { image, probe } = parts;
   const nodeName = { fieldRef: { fieldPath: "spec.nodeName" } };
   return {
     name: "agent",
@@ -129,7 +142,10 @@ function agentContainer({ image, probe }: AgentParts) {
       livenessProbe: { ...probeOf(probe, "/healthz"), periodSeconds: 20, failureThreshold: 6 },
       readinessProbe: { ...probeOf(probe, "/readyz"), periodSeconds: 5, failureThreshold: 2 },
     },
-    volumeMounts: mounts("host", "cache", "run", "netns", "state", "config"),
+    volumeMounts: [
+      ...mounts("host", "cache", "run", "netns", "state", "config"),
+      ...etcdVolumes(parts).map(({ name, mount }) => ({ name, ...mount })),
+    ],
   };
 }
 

@@ -30,8 +30,9 @@ export interface ImageParts {
 }
 
 const FOLDERS = [
-  ...["dev", "etc", "etc/k8contivnet", "host", "k8contivnet", "k8contivnet/bin", "proc", "root"],
-  ...["run", "run/k8contivnet", "run/netns", "sys", "var", "var/cache", "var/cache/k8contivnet"],
+  ...["dev", "etc", "etc/k8contivnet", "etc/k8contivnet-etcd", "host", "k8contivnet"],
+  ...["k8contivnet/bin", "proc", "root", "run", "run/k8contivnet", "run/netns", "sys", "var"],
+  ...["var/cache", "var/cache/k8contivnet"],
   ...["var/lib", "var/lib/k8contivnet"],
 ];
 

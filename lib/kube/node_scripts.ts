@@ -12,6 +12,9 @@ export const CONFIGURATIONS = "/node/net.d";
 /** Where they see the ConfigMap. */
 export const CONFIG = "/etc/k8contivnet";
 
+/** Where they see the Secret with certificates for etcd. */
+export const ETCD_CERTIFICATES = "/etc/k8contivnet-etcd";
+
 /** Installs the file as a CNI plugin. Ends with 1 on a node with an agent of its own. */
 export const INSTALL_FILE = `set -eu
 file=${FILE_IN_IMAGE}

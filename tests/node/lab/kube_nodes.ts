@@ -5,6 +5,7 @@ import { tenantOf } from "../../lab/default_network.ts";
 import { makeFabrics, MANAGEMENT_ADDRESS, managementAddress } from "../../lab/cluster/fabric.ts";
 import { vtepOf } from "../../lab/cluster/host.ts";
 import { startEtcd } from "../../lab/etcd.ts";
+import type { Certificates } from "../../lab/etcd_files.ts";
 import { hangSignal } from "../../lab/limits.ts";
 import { builtKube, type Kube } from "../../lab/kube.ts";
 import { agentKubeconfig, startKubeWithRbac } from "../../lab/kube_account.ts";
@@ -48,6 +49,8 @@ export interface KubeNodes extends AsyncDisposable {
   readonly kube: Kube;
   /** The store of the agents, a URL. */
   readonly store: string;
+  /** Of the store, if agents are pods. */
+  readonly certificates: Certificates | undefined;
   readonly nodes: readonly KubeNode[];
   /** Boots a node that has no power. */
   powerOn(node: KubeNode): Promise<void>;
@@ -77,7 +80,9 @@ export async function startKubeNodes(options: KubeNodesOptions = {}): Promise<Ku
   const image = await makeImage(dir, options.programs);
   const fabrics = stack.use(await makeFabrics("wire", { dir, mtu: MTU }));
   // An etcd of its own: one that others write to, as the API server does, makes each ADD wait for a watch.
-  const store = stack.use(await startEtcd(`${dir}/store`, { address: MANAGEMENT_ADDRESS }));
+  // Pods of agents have certificates for it from a Secret.
+  const tls = agents === "pod" ? "mutual" : "none";
+  const store = stack.use(await startEtcd(`${dir}/store`, { address: MANAGEMENT_ADDRESS, tls }));
   const kube = stack.use(
     await startKubeWithRbac({
       parent: dir,
@@ -113,6 +118,7 @@ export async function startKubeNodes(options: KubeNodesOptions = {}): Promise<Ku
   return {
     kube,
     store: store.url("/lab"),
+    certificates: store.certificates,
     nodes,
     powerOn: async ({ lab, kubelet }) => {
       await lab.powerOn();

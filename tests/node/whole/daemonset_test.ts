@@ -19,6 +19,16 @@ import {
 
 const NAMESPACE = "kube-system";
 const CONFLIST = "10-k8contivnet.conflist";
+const SECRET = "etcd-client";
+
+/** Creates the Secret with certificates for etcd. */
+async function makeSecret({ kube, certificates }: KubeNodes): Promise<void> {
+  const { ca, clientCert, clientKey } = certificates!;
+  await kube.kubectl(
+    ...["-n", NAMESPACE, "create", "secret", "generic", SECRET, `--from-file=ca.crt=${ca}`],
+    ...[`--from-file=tls.crt=${clientCert}`, `--from-file=tls.key=${clientKey}`],
+  );
+}
 
 /** Returns what `kube manifest` prints for these settings. */
 async function manifestOf(
@@ -29,7 +39,8 @@ async function manifestOf(
   await Deno.writeTextFile(`${dir}/agent.json`, JSON.stringify(settings));
   await Deno.writeTextFile(`${dir}/intent.json`, JSON.stringify(intent));
   const words = ["kube", "manifest", "-f", `${dir}/intent.json`];
-  return await run(FILE, [...words, "--settings", `${dir}/agent.json`], { limitMs: 60_000 });
+  const more = ["--settings", `${dir}/agent.json`, "--etcd-secret", SECRET];
+  return await run(FILE, [...words, ...more], { limitMs: 60_000 });
 }
 
 /** Writes the image with the built file, and imports it on all nodes. */
@@ -141,6 +152,7 @@ Deno.test("agents as a DaemonSet: they install the plugin, connect pods, and are
 
   await step("nodes without a CNI configuration become Ready by it", async () => {
     await importImage(cluster, dir);
+    await makeSecret(cluster);
     await kube.kubectlWith({ stdin: manifest }, "apply", "--dry-run=server", "-f", "-");
     await kube.kubectlWith({ stdin: manifest }, "apply", "-f", "-");
     agents = await readyAgents(kube);

@@ -20,6 +20,7 @@ const OPTIONS: CommonOptions = {
     sortBy: undefined,
     settings: undefined,
     image: undefined,
+    etcdSecret: undefined,
   },
 };
 

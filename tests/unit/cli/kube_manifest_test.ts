@@ -1,7 +1,8 @@
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { load, loadAll } from "js-yaml";
 import { kube } from "../../../lib/cli/kube.ts";
-import { probeAddress } from "../../../lib/cli/kube_manifest.ts";
+import { probeAddress, settingsOf } from "../../../lib/cli/kube_manifest.ts";
+import { daemonSet } from "../../../lib/kube/agent_objects.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { VERSION } from "../../../lib/util/version.ts";
 import { fakeShell } from "./fake_shell.ts";
@@ -71,6 +72,35 @@ for (const [listen, expected] of addresses) {
     assertEquals(probeAddress(listen), expected);
   });
 }
+
+const STORE = { store: "etcds://10.0.0.5:2379/p" };
+
+Deno.test("certificates for etcd come from a Secret, which the agent alone sees", () => {
+  const folder = "/etc/k8contivnet-etcd";
+  const settings = settingsOf({ ...STORE, "etcd-ca": "/host/etc/ca.crt" }, "etcd.client-1");
+  assertEquals(settings, {
+    ...{ ...STORE, kubeconfig: "in-cluster", listen: "127.0.0.1:9430" },
+    ...{ "etcd-ca": "/host/etc/ca.crt", "etcd-cert": `${folder}/tls.crt` },
+    "etcd-key": `${folder}/tls.key`,
+  });
+  const parts = { namespace: "n", image: "i", settings, intent: undefined, probe: undefined };
+  const { spec } = daemonSet({ ...parts, etcdSecret: "etcd.client-1" }).spec.template;
+  const secret = { secretName: "etcd.client-1", defaultMode: 0o400 };
+  assertEquals<unknown>(spec.volumes.at(-1), { name: "etcd", secret });
+  const seeing = [...spec.initContainers, ...spec.containers].filter(({ volumeMounts }) =>
+    volumeMounts.some((one) => "mountPath" in one && one.mountPath === folder)
+  );
+  assertEquals(seeing.map(({ name }) => name), ["agent"]);
+});
+
+Deno.test("a Secret that has no name, or is for no etcd, is refused", () => {
+  for (const name of ["", "A", "-a", "a_b", "a".repeat(254)]) {
+    assertThrows(() => settingsOf(STORE, name), Fault, "is not a Secret's name");
+  }
+  for (const given of [{}, { store: "etcd://10.0.0.5:2379/p" }, { store: 5 }]) {
+    assertThrows(() => settingsOf(given, "a"), Fault, "has no etcd that it is for");
+  }
+});
 
 Deno.test("kube refuses what is not the name of an image, and what it does not know", async () => {
   for (const image of ["", "Upper/x", "a b", "a:", "a//b", "-x"]) {
