@@ -1,6 +1,7 @@
 // Ways to break a host of its own, for `doctor`: each returns what mends it.
 
 import type { Broken } from "./doctor.ts";
+import { freezeProcess } from "./freeze.ts";
 import type { Host } from "./host.ts";
 import { run } from "./run.ts";
 
@@ -18,7 +19,7 @@ function inNamespaces(flags: readonly string[], script: string): readonly string
 const NOTHING = () => Promise.resolve();
 
 function stopped(pid: number): Promise<() => Promise<void>> {
-  Deno.kill(pid, "SIGSTOP");
+  freezeProcess(pid);
   return Promise.resolve(() => Promise.resolve(Deno.kill(pid, "SIGCONT")));
 }
 

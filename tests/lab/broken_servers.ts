@@ -3,6 +3,7 @@
 import { type Broken } from "./doctor.ts";
 import type { Etcd } from "./etcd.ts";
 import { expireServer } from "./etcd_files.ts";
+import { freezeProcess } from "./freeze.ts";
 import type { Host } from "./host.ts";
 import type { Kube } from "./kube.ts";
 import type { Proxy } from "./proxy.ts";
@@ -51,7 +52,7 @@ export const BROKEN_ETCDS: readonly Broken<EtcdPlace>[] = [
   {
     what: "an etcd and an agent that both hang",
     make: ({ agent: { pid }, etcd }) => {
-      Deno.kill(pid, "SIGSTOP");
+      freezeProcess(pid);
       etcd.freeze();
       return Promise.resolve(() => {
         etcd.thaw();

@@ -1,6 +1,7 @@
 // A private Docker: containerd and dockerd without bridge and iptables, for use inside in_lab.sh.
 
 import { mountCgroups, removeCgroups } from "./cgroups.ts";
+import { freezeProcess } from "./freeze.ts";
 import { run } from "./run.ts";
 import { type Server, startServer } from "./server.ts";
 import { hangSignal } from "./limits.ts";
@@ -73,7 +74,7 @@ export class Dockerd implements AsyncDisposable {
 
   /** Stops dockerd where it stands, by SIGSTOP: it takes connections and never answers. */
   freeze(): void {
-    if (this.#dockerd) Deno.kill(this.#dockerd.pid, "SIGSTOP");
+    if (this.#dockerd) freezeProcess(this.#dockerd.pid);
   }
 
   /** Lets a frozen dockerd go on. */

@@ -33,7 +33,10 @@ export async function examine(
 }
 
 /** On a machine that is much too busy, the doctor ends by its own limit: it is asked again, some times. */
-async function examineInTime(host: Patient, inside: readonly string[]): Promise<Examined> {
+export async function examineInTime(
+  host: Patient,
+  inside: readonly string[] = [],
+): Promise<Examined> {
   for (let tries = 1;; tries++) {
     const examined = await examine(host, inside);
     if (tries === TRIES || !idsOf(examined, "failed").includes("limit")) return examined;
@@ -66,10 +69,9 @@ export async function assertHealthy(host: Patient): Promise<Examined> {
     const examined = await examine(host);
     const { checks } = examined.answer;
     const wrong = checks.filter(({ state }) => state !== "ok");
-    const isBusy = wrong.every(({ id, message }) =>
-      id === "limit" || / takes \d+ ms /.test(message)
-    );
-    if (wrong.length > 0 && isBusy && tries < TRIES) continue;
+    const isBusy = wrong.some(({ id }) => id === "limit") ||
+      wrong.length > 0 && wrong.every(({ message }) => / takes \d+ ms /.test(message));
+    if (isBusy && tries < TRIES) continue;
     assertEquals(wrong, []);
     assertEquals(examined.code, 0);
     return examined;

@@ -3,6 +3,7 @@
 
 import { run } from "./run.ts";
 import { type Certificates, makeCertificates } from "./etcd_files.ts";
+import { freezeProcess } from "./freeze.ts";
 import { type Server, startServer } from "./server.ts";
 import { waitFor } from "./wait.ts";
 
@@ -144,7 +145,7 @@ export class Etcd implements AsyncDisposable {
   /** Stops `member` where it stands, by SIGSTOP: it takes connections and never answers. */
   freeze(member = 0): void {
     const server = this.#servers[member];
-    if (server) Deno.kill(server.pid, "SIGSTOP");
+    if (server) freezeProcess(server.pid);
   }
 
   /** Lets a frozen member go on. */

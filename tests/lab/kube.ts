@@ -5,6 +5,7 @@
 import { run } from "./run.ts";
 import { type Etcd, type EtcdOptions, startEtcd } from "./etcd.ts";
 import { type Certificates, makeCertificates } from "./etcd_files.ts";
+import { freezeProcess } from "./freeze.ts";
 import { type Server, startServer } from "./server.ts";
 import { waitFor } from "./wait.ts";
 import { AUDIT_POLICY, type AuditedRequest, readAudit } from "./kube_audit.ts";
@@ -177,7 +178,7 @@ export class Kube implements AsyncDisposable {
 
   /** Stops it where it stands: it takes connections and never answers. */
   freeze(): void {
-    Deno.kill(this.pid, "SIGSTOP");
+    freezeProcess(this.pid);
   }
 
   /** Lets it go on. */

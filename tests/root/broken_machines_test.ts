@@ -5,7 +5,14 @@
 import { tenantWith } from "../fixtures/tenant.ts";
 import { BROKEN_CALLERS, installHere } from "../lab/broken_callers.ts";
 import { BROKEN_HOSTS, BROKEN_WITHOUT_AGENT } from "../lab/broken_host.ts";
-import { assertFound, assertHealthy, examine, findAll, idsOf } from "../lab/doctor.ts";
+import {
+  assertFound,
+  assertHealthy,
+  examine,
+  examineInTime,
+  findAll,
+  idsOf,
+} from "../lab/doctor.ts";
 import { type Host, startHost } from "../lab/host.ts";
 import { run } from "../lab/run.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -56,7 +63,7 @@ Deno.test("doctor finds that a host has no commands of Open vSwitch", async () =
       await Deno.symlink(`${place}/${name}`, `${folder}/${name}`).catch(() => {});
     }
   }
-  const examined = await examine(host, ["env", `PATH=${folder}`]);
+  const examined = await examineInTime(host, ["env", `PATH=${folder}`]);
   const words = /not installed: ovs-vsctl, ovs-ofctl, ovs-appctl; install openvswitch-switch/;
   assertFound(examined, "failed commands", words);
 });

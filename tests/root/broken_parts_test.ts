@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { run } from "../lab/run.ts";
 import { LabAgent } from "../lab/agent.ts";
+import { freezeProcess } from "../lab/freeze.ts";
 import { FILE, type Host, intentOf, startHost, worldOf } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -24,7 +25,7 @@ Deno.test("ovs-vswitchd stopped: setup ends in time with a sentence, and nothing
   const [peer, pod] = [await host.pod("pod0"), await host.pod("pod1")];
   await host.agent.setup(peer);
   const before = await worldOf(host);
-  Deno.kill(host.ovs.vswitchdPid!, "SIGSTOP");
+  freezeProcess(host.ovs.vswitchdPid!);
   try {
     await assertFails(host, pod, [5, 6], /ovs-vswitchd|port cv/);
   } finally {

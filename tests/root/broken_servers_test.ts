@@ -5,7 +5,7 @@ import { assert } from "@std/assert";
 import { BROKEN_CLUSTERS } from "../lab/broken_clusters.ts";
 import { BROKEN_API_SERVERS, BROKEN_ETCDS } from "../lab/broken_servers.ts";
 import { startCluster } from "../lab/cluster.ts";
-import { assertFound, assertHealthy, examine, findAll } from "../lab/doctor.ts";
+import { assertFound, assertHealthy, examineInTime, findAll } from "../lab/doctor.ts";
 import { startEtcd } from "../lab/etcd.ts";
 import { expireClient } from "../lab/etcd_files.ts";
 import { intentOf, startHost } from "../lab/host.ts";
@@ -50,7 +50,7 @@ Deno.test("doctor has no complaint about an etcd that asks for certificates, and
   }
   await expireClient(etcd.dir);
   const words = /certificate \S+client\.pem expired on .*; replace it/;
-  assertFound(await examine(host), "failed etcd-cert", words);
+  assertFound(await examineInTime(host), "failed etcd-cert", words);
 });
 
 Deno.test("doctor finds what is broken with the API server", async (t) => {

@@ -14,6 +14,7 @@ import {
   startDoorAgent,
   waitUntilNothingIsLeft,
 } from "../lab/cni_door.ts";
+import { freezeProcess } from "../lab/freeze.ts";
 import { start } from "../lab/one_file.ts";
 import { waitFor } from "../lab/wait.ts";
 
@@ -58,7 +59,7 @@ for (const shell of SHELLS) {
 Deno.test("an agent that is stopped by SIGSTOP answers all when it goes on", async () => {
   await using door = await openCniDoor();
   await using agent = await startDoorAgent(door, "at once");
-  Deno.kill(agent.pid, "SIGSTOP");
+  freezeProcess(agent.pid);
   const calls = Array.from({ length: 20 }, () => callCni(door, ADD));
   await waitFor("all calls to be there", async () => (await door.left()).length === 20);
   Deno.kill(agent.pid, "SIGCONT");
@@ -69,7 +70,7 @@ Deno.test("an agent that is stopped by SIGSTOP answers all when it goes on", asy
 Deno.test("a line of requests that is full holds nobody up longer than the limit", async () => {
   await using door = await openCniDoor();
   await using agent = await startDoorAgent(door, "at once");
-  Deno.kill(agent.pid, "SIGSTOP");
+  freezeProcess(agent.pid);
   const input = { ...STATUS, args: `A=${"x".repeat(3_800)}` };
   const calls = Array.from({ length: 40 }, () => callCni(door, input));
   for (const ended of await Promise.all(calls)) {
@@ -252,7 +253,7 @@ Deno.test("a launcher that takes a FIFO of an agent that has just stopped goes o
   await Deno.mkdir(door.door, { mode: 0o700 });
   await using agent = await startDoorAgent(door, "at once");
   // It runs, and its FIFOs are those of no agent.
-  Deno.kill(agent.pid, "SIGSTOP");
+  freezeProcess(agent.pid);
   for (const name of await door.names()) {
     if (name.startsWith("free.")) await Deno.remove(`${door.door}/${name}`);
   }

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { dirname } from "@std/path";
+import { freezeProcess } from "../lab/freeze.ts";
 import { FILE, type Host, intentOf, startHost } from "../lab/host.ts";
 import { hangSignal, scaled } from "../lab/limits.ts";
 import { run } from "../lab/run.ts";
@@ -150,7 +151,7 @@ Deno.test("without an agent, or with one that hangs, only names are missing, and
   const { socket, pid } = host.agent;
   assertEquals(await inBash("/none/agent.sock", ["why", "po"]), []);
   assertEquals(await inBash("/none/agent.sock", ["doc"]), ["docs", "doctor"]);
-  Deno.kill(pid, "SIGSTOP");
+  freezeProcess(pid);
   try {
     const startedMs = performance.now();
     assertEquals(await inBash(socket, ["why", "po"]), []);

@@ -5,6 +5,7 @@ import { type Host, intentOf, poolFilled, startHost, worldOf } from "../lab/host
 import type { Ended } from "../lab/agent.ts";
 import type { Pod } from "../lab/pod.ts";
 import { openFiles } from "../lab/files.ts";
+import { freezeProcess } from "../lab/freeze.ts";
 import { randomFrom } from "../lab/random.ts";
 import { waitFor } from "../lab/wait.ts";
 import { lostPings } from "../lab/pings.ts";
@@ -79,7 +80,7 @@ for (const ports of ["plain", "warm"] as const) {
 
 /** Stops ovs-vswitchd so that rows are committed and no port can become ready; then kills. */
 async function killBetweenCommitAndReady({ agent, ovs }: Host): Promise<void> {
-  Deno.kill(ovs.vswitchdPid!, "SIGSTOP");
+  freezeProcess(ovs.vswitchdPid!);
   try {
     await waitFor("a row of a pod whose port cannot be there yet", async () => {
       const rows = await ovs.vsctl("--columns=external_ids", "list", "Port");

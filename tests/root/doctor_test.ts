@@ -4,7 +4,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { startCluster } from "../lab/cluster.ts";
 import { vtepOf } from "../lab/cluster/host.ts";
-import { assertHealthy, examine, idsOf } from "../lab/doctor.ts";
+import { assertHealthy, examineInTime, idsOf } from "../lab/doctor.ts";
 import { intentOf as hostIntent, startHost } from "../lab/host.ts";
 import { REACH_PODS, reachIntent } from "../lab/reach/reach_intent.ts";
 import { intentOf } from "../lab/scenarios/scenario.ts";
@@ -40,9 +40,9 @@ Deno.test("doctor has no complaint about three hosts with policies, services and
 
 Deno.test("doctor knows of a dead agent where the rest is", async () => {
   await using host = await startHost(hostIntent(1));
-  assertEquals(idsOf(await examine(host), "failed"), []);
+  assertEquals(idsOf(await examineInTime(host), "failed"), []);
   await host.agent.stop("SIGKILL");
-  const { answer } = await examine(host);
+  const { answer } = await examineInTime(host);
   // What the last agent left says so.
   for (const id of ["vswitchd", "store", "disk"]) {
     assert(answer.checks.some((one) => one.id === id && one.state === "ok"), id);

@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { run } from "../lab/run.ts";
 import type { Ended } from "../lab/agent.ts";
+import { freezeProcess } from "../lab/freeze.ts";
 import { FILE, type Host, intentOf, startHost } from "../lab/host.ts";
 import { type Pod, randomHex } from "../lab/pod.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -146,7 +147,7 @@ async function askInVain(host: Host, env: Record<string, string>, ...words: stri
 
 Deno.test("a setup that an agent took and died of is answered by the next agent", async () => {
   await using host = await startHost(intentOf(4));
-  Deno.kill(host.agent.pid, "SIGSTOP");
+  freezeProcess(host.agent.pid);
   const pods = await Promise.all([0, 1, 2, 3].map((n) => host.pod(`pod${n}`)));
   const asked = await Promise.all(
     pods.map((pod) => askInVain(host, {}, ...wordsOf("setup", pod))),
@@ -162,7 +163,7 @@ Deno.test("an agent that hangs: status is silent after 5 s, setup ends with 6, t
   await using host = await startHost(intentOf(3));
   const [a, b, c] = [await host.pod("pod0"), await host.pod("pod1"), await host.pod("pod2")];
   await host.agent.setup(c);
-  Deno.kill(host.agent.pid, "SIGSTOP");
+  freezeProcess(host.agent.pid);
   const started = performance.now();
   const [status, setup, teardown] = await Promise.all([
     host.agent.callWith(DOOR_ONLY, ...wordsOf("status", a)).then((ended) => {
@@ -193,7 +194,7 @@ Deno.test("an agent that hangs: status is silent after 5 s, setup ends with 6, t
 Deno.test("an asker that is killed leaves an agent that answers all others", async () => {
   await using host = await startHost(intentOf(2));
   const [one, two] = [await host.pod("pod0"), await host.pod("pod1")];
-  Deno.kill(host.agent.pid, "SIGSTOP");
+  freezeProcess(host.agent.pid);
   const child = new Deno.Command(FILE, {
     args: wordsOf("setup", one),
     env: { K8CONTIVNET_SOCKET: host.agent.socket, ...DOOR_ONLY },

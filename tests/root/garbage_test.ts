@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { run } from "../lab/run.ts";
 import { startCluster } from "../lab/cluster.ts";
+import { freezeProcess } from "../lab/freeze.ts";
 import { type Host, intentOf, linksAtRest, startHost, worldOf } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
 import { intentOf as vxlanIntentOf } from "../lab/scenarios/scenario.ts";
@@ -164,7 +165,7 @@ Deno.test("an agent that stood still for longer than the grace time does not tak
   await waitFor("the mark", async () => {
     return (await host.agent.logText()).includes("grace period begins pod=default/pod1");
   }, LIMITS);
-  Deno.kill(host.agent.pid, "SIGSTOP");
+  freezeProcess(host.agent.pid);
   await new Promise((done) => setTimeout(done, 16_000)); // a clock that jumps, as the agent sees it
   Deno.kill(host.agent.pid, "SIGCONT");
   assertStringIncludes((await host.agent.call("get", "attachments")).out, "pod1");

@@ -4,6 +4,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { tenantWith } from "../fixtures/tenant.ts";
 import { freePorts } from "../lab/etcd.ts";
+import { freezeProcess } from "../lab/freeze.ts";
 import { FILE, type Host, intentOf, startHost } from "../lab/host.ts";
 import { hangSignal } from "../lab/limits.ts";
 import { run } from "../lab/run.ts";
@@ -236,7 +237,7 @@ Deno.test("an agent that stops is alive and not ready, while it ends what it has
   const { agent, ovs } = host;
   const pod = await host.pod("pod0");
   await waitFor("readiness", async () => (await get(`${url}/readyz`)).status === 200);
-  Deno.kill(ovs.vswitchdPid!, "SIGSTOP"); // a set-up waits for it
+  freezeProcess(ovs.vswitchdPid!); // a set-up waits for it
   const setup = agent.setupOnce(pod).catch((error) => error);
   // Its record is ready as soon as its links are there, while Open vSwitch adds the port.
   await waitFor("the set-up to begin", async () => (await agent.attachments()).length > 0);

@@ -7,6 +7,7 @@ import { run } from "../lab/run.ts";
 import type { LabAgent } from "../lab/agent.ts";
 import { startCluster } from "../lab/cluster.ts";
 import { becomes, tracesOf } from "../lab/faults.ts";
+import { freezeProcess } from "../lab/freeze.ts";
 import { type Host, intentOf, startHost } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
 import { startUnixProxy } from "../lab/proxy.ts";
@@ -35,7 +36,7 @@ interface Trouble {
 }
 
 function stopped(pid: number | undefined): () => void {
-  Deno.kill(pid!, "SIGSTOP");
+  freezeProcess(pid!);
   return () => Deno.kill(pid!, "SIGCONT");
 }
 

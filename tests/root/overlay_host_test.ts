@@ -11,6 +11,7 @@ import {
   withFabricHosts,
 } from "../lab/fabric_host.ts";
 import { Fault } from "../../lib/util/errors.ts";
+import { freezeProcess } from "../lab/freeze.ts";
 import { run } from "../lab/run.ts";
 import { scaled } from "../lab/limits.ts";
 
@@ -74,7 +75,7 @@ Deno.test("an ovs-vswitchd that hangs holds no call up beyond its limit", async 
   await withFabricHosts({ count: 1, driver: "jsonrpc" }, async (host) => {
     await host!.fabric.setTunnel(NO_MEMBERS);
     const fabric = host!.openFabric({ limitMs: scaled(1_500) });
-    Deno.kill(host!.ovs.vswitchdPid!, "SIGSTOP");
+    freezeProcess(host!.ovs.vswitchdPid!);
     try {
       const startMs = performance.now();
       const fault = await assertRejects(() => fabric.setTunnel(NO_MEMBERS), Fault);

@@ -8,6 +8,7 @@ import { run } from "../lab/run.ts";
 import { type Host, startHost } from "../lab/host.ts";
 import { startCluster } from "../lab/cluster.ts";
 import { vtepOf } from "../lab/cluster/host.ts";
+import { freezeProcess } from "../lab/freeze.ts";
 import { Talker } from "../lab/talk.ts";
 import { waitFor } from "../lab/wait.ts";
 
@@ -188,7 +189,7 @@ Deno.test("a meter that is gone, a switch that was killed, an agent that is dead
   await using _server = await Talker.start(web!, { tcp: [80, 81, 82, 83] });
   await using stranger = await Talker.start(other!, {});
   // An agent that stands still repairs nothing meanwhile.
-  Deno.kill(host.agent.pid, "SIGSTOP");
+  freezeProcess(host.agent.pid);
   await host.ovs.ofctl("del-meters", "contivBridge", "-OOpenFlow14");
   assert(!(await flowsOf(host)).some((line) => line.includes("meter")), "the meter is still there");
   assert(!await stranger.asks("tcp", ip, 80));

@@ -9,6 +9,7 @@ import { planFlows } from "../../lib/ovs/openflow/plan_flows.ts";
 import { DROP, flowKey } from "../../lib/policy/flows/pipeline.ts";
 import { Fault } from "../../lib/util/errors.ts";
 import { BRIDGE, FlowBridge, soon } from "../lab/flow_bridge.ts";
+import { freezeProcess } from "../lab/freeze.ts";
 import { bridgeIsUp } from "../lab/ovs.ts";
 import { build } from "../unit/policy/build.ts";
 import { Dice, randomWorld } from "../unit/policy/random_worlds.ts";
@@ -96,7 +97,7 @@ Deno.test("a change with a meter that does not exist leaves nothing, and the fau
 Deno.test("a switch that hangs: the change ends in time, and is not made later", async () => {
   await using bridge = await FlowBridge.start();
   const pid = bridge.ovs.vswitchdPid!;
-  Deno.kill(pid, "SIGSTOP");
+  freezeProcess(pid);
   try {
     const late = bridge.tools.changeFlows(planFlows([], [flowOf(1)]), soon(1_000));
     const fault = await assertRejects(() => late, Fault);

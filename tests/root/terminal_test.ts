@@ -3,6 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { HistoryItem } from "../../lib/agent/api/intent_requests.ts";
 import { startEtcd } from "../lab/etcd.ts";
+import { freezeProcess } from "../lab/freeze.ts";
 import { FILE, type Host, intentOf, startHost } from "../lab/host.ts";
 import { hangSignal } from "../lab/limits.ts";
 import { pingOn } from "../lab/pings.ts";
@@ -62,7 +63,7 @@ Deno.test("a long apply shows its progress on a terminal; Ctrl-C says that the a
   assert(pings.answered > 0);
 
   // An agent that answers late: of itself, going back takes less than a second on a quick machine.
-  Deno.kill(agent.pid, "SIGSTOP");
+  freezeProcess(agent.pid);
   await using back = onTerminal(host, '"$K" rollback 1 >/dev/null');
   await back.shows(/\r(apply|rollback) . \d+ s/);
   Deno.kill(agent.pid, "SIGCONT");
