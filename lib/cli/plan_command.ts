@@ -5,6 +5,7 @@ import type { ChangeItem, PlanAnswer, PlannedOperation } from "../agent/api/inte
 import { Fault } from "../util/errors.ts";
 import { changeLines } from "./change_lines.ts";
 import { applyMode, asGiven, intentRequest, rollbackRequest } from "./intent_request.ts";
+import { hintAtRevision } from "./known_revisions.ts";
 import { type Output, paint, printLines, printValue } from "./output.ts";
 import type { Command } from "./shell.ts";
 import { changeSummary, keptLines } from "./show_changes.ts";
@@ -36,6 +37,7 @@ export const plan: Command = {
     if (!await printValue(shell, answer)) {
       printLines(output, planTree(output, answer));
       output.note(changeSummary(answer, "would change"));
+      await hintAtRevision(shell, request, answer);
     }
     return detailedExitcode && answer.operations.length > 0 ? CHANGES : 0;
   },
