@@ -9,6 +9,7 @@ import {
   intentRequest,
   rollbackRequest,
 } from "./intent_request.ts";
+import { hintAtRevision, wayBack } from "./known_revisions.ts";
 import { originOf } from "./origin.ts";
 import { showChanges } from "./show_changes.ts";
 import type { Command, Shell } from "./shell.ts";
@@ -38,7 +39,7 @@ export const rollback: Command = {
     if (!revision || rest.length > 0) {
       throw new Fault("usage", `rollback got ${shell.args.length} arguments`, {
         why: "it takes 1",
-        fix: "rollback REV; see k8contivnet history",
+        fix: await wayBack(shell),
       });
     }
     await change(shell, asGiven(rollbackRequest(shell, revision)));
@@ -85,4 +86,5 @@ async function change(shell: Shell, { request, placed }: AskedChange): Promise<v
   const { target, options: { dryRun } } = shell;
   const answer = await placed(() => dryRun ? target.plan(request) : target.apply(request));
   await showChanges(shell, answer, dryRun ? "would change" : "changed");
+  await hintAtRevision(shell, request, answer);
 }

@@ -263,10 +263,13 @@ function whereOf(shell: Shell, kind: string, name: string | undefined): string {
 
 function notFound(shell: Shell, kind: string, name: string): Fault {
   const one = kind.replace(/ies$/, "y").replace(/s$/, "");
-  const where = whereOf(shell, kind, name);
-  return new Fault("not_found", `${one} "${name.slice(0, 60)}"${where} not found`, {
-    fix: kind === "pods"
-      ? "add -n NAMESPACE, or -A for all namespaces"
-      : `see k8contivnet get ${kind}`,
+  const word = name.slice(0, 60);
+  const fixes: Readonly<Record<string, string>> = {
+    pods: "add -n NAMESPACE, or -A for all namespaces",
+    attachments: `k8contivnet get pods -A and k8contivnet why ${word} know all hosts`,
+  };
+  const where = kind === "attachments" ? " on this host" : whereOf(shell, kind, name);
+  return new Fault("not_found", `${one} "${word}"${where} not found`, {
+    fix: fixes[kind] ?? `see k8contivnet get ${kind}`,
   });
 }

@@ -17,7 +17,7 @@ export const intent: Command = {
   run: async (shell) => {
     const { args: [word, ...names], options, output } = shell;
     if (word === "show" && names.length === 0) return await showIntent(shell);
-    const { intentSchema, newTenantWarnings, parseIntent } = await import("../intent/schema.ts");
+    const { intentSchema, parseIntent } = await import("../intent/schema.ts");
     if (word === "example") {
       const { exampleIntent } = await import("../intent/examples/example.ts");
       return output.data(exampleIntent);
@@ -28,7 +28,9 @@ export const intent: Command = {
       const { text, name, warnings, placed } = await readIntentFiles(files, options);
       try {
         const parsed = parseIntent(text, { strict: options.strict });
-        const all = [...warnings, ...parsed.warnings, ...newTenantWarnings(parsed.intent)];
+        const { newTenantWarnings } = await import("../intent/new_tenant.ts");
+        const ifNew = parsed.intent.tenants.flatMap(newTenantWarnings);
+        const all = [...warnings, ...parsed.warnings, ...ifNew];
         for (const one of all) output.message(`warning: ${one}`);
       } catch (error) {
         throw error instanceof Fault ? await placed(error) : error;

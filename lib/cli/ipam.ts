@@ -8,9 +8,9 @@ import { isAddressWord, showAddress } from "./show_address.ts";
 
 export const ipam: Command = {
   usage:
-    "ipam show [TENANT/NETWORK | ADDRESS] | check [--repair [--dry-run]] [-o table|json|yaml|name]\n" +
-    "  show: usage of each network's pool, and the addresses held for pods that may come back;\n" +
-    "  of an ADDRESS, who has it, as why ADDRESS;\n" +
+    "ipam show [[TENANT/]NETWORK | ADDRESS] | check [--repair [--dry-run]] [-o table|json|yaml|name]\n" +
+    "  show: usage of each network's pool, and the addresses held for pods that may come back; of a network\n" +
+    "  by its name alone, if one tenant alone has it; of an ADDRESS, who has it, as why ADDRESS;\n" +
     "  check: compares every claim with the record that owns it, lists the differences, and exits with 1\n" +
     "  if there are any; --repair releases claims without a record and rebuilds missing ones, each after\n" +
     "  a second check; what a pod has at this moment is kept\n" +
@@ -25,7 +25,7 @@ export const ipam: Command = {
     const isCheck = word === "check" && name === undefined;
     if (isCheck) return await (shell.options.repair ? repair(shell) : check(shell));
     throw new Fault("usage", `ipam got "${shell.args.join(" ").slice(0, 60)}"`, {
-      why: "it takes show [TENANT/NETWORK | ADDRESS], or check",
+      why: "it takes show [[TENANT/]NETWORK | ADDRESS], or check",
       fix: "k8contivnet ipam show",
     });
   },
@@ -35,13 +35,7 @@ export const ipam: Command = {
 async function show(shell: Shell, name: string | undefined): Promise<void> {
   const { target, options, output } = shell;
   const pools = await target.list("pools") as unknown as readonly PoolUse[];
-  const nameOf = ({ tenant, network }: PoolUse) => `${tenant}/${network}`;
-  const wanted = name === undefined ? pools : pools.filter((pool) => nameOf(pool) === name);
-  if (name !== undefined && wanted.length === 0) {
-    throw new Fault("not_found", `network "${name.slice(0, 60)}" not found`, {
-      fix: "see k8contivnet ipam show",
-    });
-  }
+  const wanted = name === undefined ? pools : [poolOf(pools, name)];
   if (await printValue(shell, wanted)) return;
   if (options.format === "name") return wanted.forEach((pool) => output.data(nameOf(pool)));
   const rows = wanted.map((pool) => [
@@ -56,6 +50,26 @@ async function show(shell: Shell, name: string | undefined): Promise<void> {
   if (held.length > 0) {
     output.data(`\n${table(["NETWORK", "HELD ADDRESS", "FOR POD", "UNTIL"], held)}`);
   }
+}
+
+function nameOf({ tenant, network }: PoolUse): string {
+  return `${tenant}/${network}`;
+}
+
+/** Returns the pool of a network: the tenant may be left out where one alone has it. Faults: not_found. */
+function poolOf(pools: readonly PoolUse[], name: string): PoolUse {
+  const found = pools.filter((pool) => nameOf(pool) === name || pool.network === name);
+  const [only, ...others] = found;
+  if (only && others.length === 0) return only;
+  const what = name.slice(0, 60);
+  if (!only) {
+    const fix = "see k8contivnet ipam show";
+    throw new Fault("not_found", `network "${what}" not found`, { fix });
+  }
+  throw new Fault("not_found", `network "${what}" is ambiguous`, {
+    why: `${found.length} tenants have one of that name`,
+    fix: `did you mean ${found.map(nameOf).join(", ")}?`,
+  });
 }
 
 /** Prints the differences. Faults: failed, if there are any. */

@@ -1,13 +1,14 @@
 // `plan`: what an apply, or going back to a revision, would change, as a tree: first what concerns all hosts, then host
-// by host the endpoints, and the pods that move, are cut off or get an interface.
+// by host the endpoints, and the pods that move, are cut off, get an interface or keep another endpoint.
 
 import type { ChangeItem, PlanAnswer, PlannedOperation } from "../agent/api/intent_requests.ts";
 import { Fault } from "../util/errors.ts";
 import { changeLines } from "./change_lines.ts";
 import { applyMode, asGiven, intentRequest, rollbackRequest } from "./intent_request.ts";
+import { hintAtRevision } from "./known_revisions.ts";
 import { type Output, paint, printLines, printValue } from "./output.ts";
 import type { Command } from "./shell.ts";
-import { changeSummary } from "./show_changes.ts";
+import { changeSummary, keptLines } from "./show_changes.ts";
 
 /** Exit code of --detailed-exitcode if something would change. */
 const CHANGES = 2;
@@ -15,7 +16,8 @@ const CHANGES = 2;
 export const plan: Command = {
   usage: "plan -f FILE [--prune] [--strict] [--detailed-exitcode] | plan --to REV\n" +
     "  shows, host by host, what apply or rollback would change: objects (+ ~ -), and which pods would be\n" +
-    "  cut off and for how long, move, or get an interface. FILE is JSON or YAML, a folder, or -; repeatable.\n" +
+    "  cut off and for how long, move, get an interface, or keep the endpoint they have until they are set up\n" +
+    "  again, though another names them now. FILE is JSON or YAML, a folder, or -; repeatable.\n" +
     "  --detailed-exitcode: exit code 0 if nothing would change, 2 if something would\n" +
     "  e.g. k8contivnet plan -f intent.json --prune",
   run: async (shell) => {
@@ -35,6 +37,7 @@ export const plan: Command = {
     if (!await printValue(shell, answer)) {
       printLines(output, planTree(output, answer));
       output.note(changeSummary(answer, "would change"));
+      await hintAtRevision(shell, request, answer);
     }
     return detailedExitcode && answer.operations.length > 0 ? CHANGES : 0;
   },
@@ -84,7 +87,7 @@ const WORDS = {
 } as const;
 
 function impactLines(output: Output, impact: NonNullable<PlanAnswer["hosts"]>[string] | undefined) {
-  return (["cuts", "moves", "attaches"] as const).flatMap((what) => {
+  const changed = (["cuts", "moves", "attaches"] as const).flatMap((what) => {
     const [word, color] = WORDS[what];
     return (impact?.[what] ?? []).map(({ pod, endpoint, why, until, lasts }) =>
       [
@@ -94,4 +97,5 @@ function impactLines(output: Output, impact: NonNullable<PlanAnswer["hosts"]>[st
       ].join(", ")
     );
   });
+  return [...changed, ...keptLines(output, impact?.keeps ?? [], "  ")];
 }

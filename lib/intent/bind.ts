@@ -77,18 +77,23 @@ function matching(documents: Documents, placement: Placement): EndpointRecord[] 
   const near = [groups.podName(pod), groups.uuid(pod), ...bySandbox]
     .flatMap((group) => documentsIn<EndpointRecord>(documents, group));
   return [...new Map(near).values()].filter((endpoint) =>
-    isBoundTo(sandbox, endpoint) || isNamed(documents, placement, endpoint)
+    isBoundTo(sandbox, endpoint) ||
+    namesPod(
+      endpoint,
+      placement,
+      readableAt<TenantRecord>(documents, keys.tenant(endpoint.tenant)),
+    )
   );
 }
 
-function isNamed(
-  documents: Documents,
-  { namespace, pod }: Placement,
+/** Reports whether `endpoint`, of `tenant`, is for the pod by its name. */
+export function namesPod(
   endpoint: EndpointRecord,
+  { namespace, pod }: Pick<Placement, "namespace" | "pod">,
+  tenant: Pick<TenantRecord, "namespaces"> | undefined,
 ): boolean {
   if (endpoint.container !== pod && uuidOf(endpoint) !== pod) return false;
   if (endpoint.namespace !== undefined) return endpoint.namespace === namespace;
-  const tenant = readableAt<TenantRecord>(documents, keys.tenant(endpoint.tenant));
   return (tenant?.namespaces ?? ["default"]).includes(namespace);
 }
 

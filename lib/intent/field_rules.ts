@@ -21,21 +21,6 @@ import type { Encap, GatewayType } from "./records.ts";
 /** Names a field in messages, given its key in the file. */
 export type At = (key: string) => string;
 
-/** Keys that a tenant needs when it is created, as in the original; what is not said later stays. */
-export const NEEDED_IN_NEW = ["DefaultNetType", "SubnetPool", "AllocSubnetLen"] as const;
-
-/** Returns the keys that `tenant` lacks if it is new. */
-export function missingInNew(
-  { defaultNetType, subnetPool, allocSubnetLen }: {
-    readonly defaultNetType?: unknown;
-    readonly subnetPool?: unknown;
-    readonly allocSubnetLen?: unknown;
-  },
-): string[] {
-  const values = [defaultNetType, subnetPool, allocSubnetLen];
-  return NEEDED_IN_NEW.filter((_, at) => values[at] === undefined);
-}
-
 /** Faults (usage) unless a block of `allocSubnetLen` fits into `subnetPool`. */
 export function checkTenantPool(at: At, subnetPool: string, allocSubnetLen: number): void {
   const { length } = parseSubnet(subnetPool);

@@ -2,6 +2,7 @@
 // host from now on, and which get an interface. Pure.
 
 import type { IntentChange } from "./intent_changes.ts";
+import { deletedKeys, type KeptEndpoint, keptEndpoints } from "./kept_endpoints.ts";
 import { endpointKeyOf, networkKeyOf } from "./plan/stored.ts";
 import { documentsIn, groups } from "./indexed_documents.ts";
 import type {
@@ -40,6 +41,8 @@ export interface HostImpact {
   readonly cuts: PodImpact[];
   /** Pods that get an interface: now if they wait for one, else at their set-up. */
   readonly attaches: PodImpact[];
+  /** Pods that keep the endpoint that their set-up made, though another names them now; absent if none. */
+  keeps?: PodImpact[];
 }
 
 /** A pod that runs without a network and waits for an endpoint. */
@@ -98,18 +101,31 @@ export function planImpact(
       hostImpact(documents, change, { on, pods: byHost.get(change.key) ?? [] });
     }
   }
+  for (const { host, ...kept } of keptEndpoints(documents, changes)) {
+    (on(host).keeps ??= []).push(kept);
+  }
   return Object.fromEntries([...hosts].sort(([a], [b]) => a < b ? -1 : 1));
 }
 
-/** Returns how many running pods lose an interface, as their endpoint or its network is deleted; nothing for none. */
-export function detachedBy(
+/** What an apply does to running pods, in short; a part of it is absent where it concerns no pod. */
+export interface ShortImpact {
+  /** How many lose an interface, as their endpoint or its network is deleted. */
+  readonly detached?: number;
+  /** Those that keep the endpoint that their set-up made, though another names them now. */
+  readonly kept?: readonly KeptEndpoint[];
+}
+
+/** Returns what `changes` do to running pods, in short. */
+export function shortImpact(documents: Documents, changes: readonly IntentChange[]): ShortImpact {
+  const kept = keptEndpoints(documents, changes);
+  return { ...detachedBy(documents, changes), ...kept.length > 0 ? { kept } : {} };
+}
+
+function detachedBy(
   documents: Documents,
   changes: readonly IntentChange[],
-): { readonly detached?: number } {
-  const deleted = new Set(
-    changes.filter(({ op, kind }) => op === "delete" && (kind === "endpoint" || kind === "network"))
-      .map(({ kind, key }) => `${kind}s/${key}`),
-  );
+): Pick<ShortImpact, "detached"> {
+  const deleted = deletedKeys(changes);
   if (deleted.size === 0) return {};
   const detached = documentsIn<AttachmentRecord>(documents, groups.folder("attachments"))
     .filter(([, one]) => deleted.has(endpointKeyOf(one)) || deleted.has(networkKeyOf(one)));

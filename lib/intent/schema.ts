@@ -3,7 +3,6 @@
 
 import * as z from "zod/mini";
 import { Fault, oneLine } from "../util/errors.ts";
-import { missingInNew } from "./field_rules.ts";
 import { checkBindings, checkIntent } from "./file/check.ts";
 import { NAMES, rename } from "./file/fields.ts";
 import { closest, foldKeys, type Notes } from "./file/fold.ts";
@@ -40,15 +39,6 @@ export function parseIntent(
   const reserved = checkReserved(intent, isRecorded);
   checkIntent(intent, { areNamesEnough });
   return { intent, warnings: [...notes.warnings, ...reserved, ...vtepWarnings(intent)] };
-}
-
-/** Returns a warning for each tenant of a file that cannot be created with it: the store may have the tenant. */
-export function newTenantWarnings({ tenants }: Intent): string[] {
-  return tenants.flatMap((tenant) => {
-    const missing = missingInNew(tenant);
-    if (missing.length === 0) return [];
-    return [`tenant ${tenant.name} has no ${missing.join(", ")}: needed if it is new`];
-  });
 }
 
 /**

@@ -95,7 +95,12 @@ Deno.test("a pod that came before its default network is connected when that com
     async () => (await agent.attachments())[0]?.state === "ready",
   );
   const later = tenantOf([{ Name: "red", Endpoints: [{ Container: "web-1" }] }]);
-  assertEquals((await applyOn(agent, later)).code, 0);
+  const applied = await applyOn(agent, later);
+  assertEquals(applied.code, 0);
+  assertMatch(
+    applied.out,
+    /^! default\/web-1 keeps its endpoint t\/blue\/default~web-1 until it is torn down and set up again: endpoint t\/red\/web-1 names it now$/m,
+  );
   await agent.setup(pod);
   assertEquals((await agent.attachments()).map(({ network }) => network), ["blue"]);
   const answer = await why(agent, "default/web-1");
@@ -103,7 +108,10 @@ Deno.test("a pod that came before its default network is connected when that com
     "attached",
     "default network of tenant t for namespace default",
   ]);
-  assertMatch(answer.notes.join(), /endpoint t\/red\/web-1 names it now; .* set it up again/);
+  assertMatch(
+    answer.notes.join(),
+    /endpoint t\/red\/web-1 names it now; .*: tear it down and set it up again/,
+  );
   assertEquals((await agent.verb("teardown", pod)).code, 0);
   await agent.setup(pod);
   assertEquals((await agent.attachments()).map(({ network }) => network), ["red"]);

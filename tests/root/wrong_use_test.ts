@@ -37,7 +37,11 @@ const WRONG_USES: readonly WrongUse[] = [
   ],
   ["plan --to 1 -f DIR/ok.json", 2, /plan got both -f and --to: .*; leave one of them out/],
   // Revisions.
-  ["rollback", 2, /rollback got 0 arguments: it takes 1; rollback REV; see k8contivnet history/],
+  [
+    "rollback",
+    2,
+    /rollback got 0 arguments: it takes 1; k8contivnet history shows .*; rollback 0 goes back to revision 0/,
+  ],
   ["rollback one", 2, /"one" is not a revision: it must be a number; see k8contivnet history/],
   ["rollback 99", 3, /revision 99 not found: revisions 1 to 1 are kept; see k8contivnet history/],
   ["rollback 0", 4, /would detach default\/pod0 on host1; delete these pods first, or add --force/],

@@ -1,6 +1,6 @@
 // Plans and changes of the intent: what is asked, and the answers.
 
-import type { HostImpact } from "../../intent/plan_impact.ts";
+import type { HostImpact, ShortImpact } from "../../intent/plan_impact.ts";
 
 /**
  * Most bytes of an intent's text: about 80,000 endpoints, more than a /16 has addresses. Planning takes
@@ -32,13 +32,11 @@ export interface Origin {
 }
 
 /** Answer of /v1/plan and /v1/apply. */
-export interface PlanAnswer {
+export interface PlanAnswer extends ShortImpact {
   readonly operations: readonly PlannedOperation[];
   readonly warnings: readonly string[];
   /** Number of the revision that the apply made; absent for a plan, or when nothing changed. */
   readonly revision?: number;
-  /** How many running pods lose their interface, or have lost it; absent if none. */
-  readonly detached?: number;
   /** Only of a plan: the same as data. */
   readonly changes?: readonly ChangeItem[];
   /** Only of a plan: what it means for pods, by host label. */

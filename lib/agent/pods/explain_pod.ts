@@ -123,7 +123,8 @@ async function moved(
 ): Promise<string[]> {
   const isDynamic = places.every(({ endpoint }) => endpoint === dynamicEndpointName(pod));
   if (!isDynamic) return [];
-  const stays = "a running pod keeps its network: set it up again";
+  const stays = "a running pod keeps its network: tear it down and set it up again " +
+    "(in Kubernetes: delete the pod)";
   const [named] = namedEndpoints(documents, { ...pod, pod: pod.name, host });
   if (named) return [`endpoint ${placeOf(named)} names it now; ${stays}`];
   try {

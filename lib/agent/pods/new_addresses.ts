@@ -116,6 +116,8 @@ async function renew(deps: NewAddressesDeps, one: AttachmentRecord): Promise<Att
 function whyDetached({ addresses, cni }: AttachmentRecord): string {
   const address = addresses.map(bareAddress).join(",");
   // Runtimes remember what a CNI plugin has answered.
-  const left = cni ? "; its runtime reports the earlier one until it is set up again" : "";
+  const left = cni
+    ? "; its runtime reports the earlier one until it is torn down and set up again"
+    : "";
   return `its endpoint has address ${address} now, with which it is attached again${left}`;
 }

@@ -2,7 +2,7 @@
 // record. Used by the agent, and by commands with --store.
 
 import { changesOf } from "../../intent/intent_changes.ts";
-import { detachedBy } from "../../intent/plan_impact.ts";
+import { shortImpact } from "../../intent/plan_impact.ts";
 import { planCommits, resolveChecks } from "../../intent/plan_commits.ts";
 import { planRestore } from "../../intent/plan_restore.ts";
 import { type Documents, keys } from "../../intent/records.ts";
@@ -184,7 +184,7 @@ export class IntentStore {
     );
     let { plan } = first;
     const { documents } = this.#cache;
-    const answer = { ...first.answer, ...detachedBy(documents, changesOf(documents, plan)) };
+    const answer = { ...first.answer, ...shortImpact(documents, changesOf(documents, plan)) };
     for (let tries = 0; tries < TRIES; tries++) {
       record.setChanges(changesOf(this.#cache.documents, plan));
       const conflict = await this.#commitAll(plan, { ...course, record, request });

@@ -2,7 +2,7 @@
 // running pods. Pure.
 
 import { changesOf } from "../../intent/intent_changes.ts";
-import { detachedBy, type ImpactFacts, planImpact } from "../../intent/plan_impact.ts";
+import { type ImpactFacts, planImpact, shortImpact } from "../../intent/plan_impact.ts";
 import type { Documents } from "../../intent/records.ts";
 import { Fault } from "../../util/errors.ts";
 import type { IntentRequest, PlanAnswer } from "../api/intent_requests.ts";
@@ -23,7 +23,7 @@ export function previewRequest(
       ...refusal === undefined ? [] : [`rollback will be refused: ${refusal}`],
       ...warnings,
     ],
-    ...detachedBy(documents, changes),
+    ...shortImpact(documents, changes),
     changes: changes.map(changeItem),
     hosts: planImpact(documents, changes, known),
   };

@@ -13,6 +13,7 @@ import {
 import { Fault } from "../../util/errors.ts";
 import { type Encap, keys, type NetworkRecord, type TenantRecord } from "../records.ts";
 import { checkTag, tagWord } from "../field_rules.ts";
+import { rangesKey, sampleOf } from "../new_tenant.ts";
 import { tagClaim } from "./claims.ts";
 import { chain, type ClaimHolders, holderOf, isFree, takenFault } from "./claim_holders.ts";
 import type { LiveAttachments } from "./live.ts";
@@ -139,11 +140,11 @@ function noTagLeft(
   { name }: TenantRecord,
   ranges: readonly Range[],
 ): Fault {
-  const field = encap === "vlan" ? "Vlans" : "Vxlans";
+  const field = rangesKey(encap);
   if (ranges.length === 0) {
     return new Fault("usage", `network ${nameOf(key)} gets no ${tagWord(encap)}`, {
       why: `tenant ${name} has no ${field} to choose from`,
-      fix: `add ${field} to the tenant, or PktTag to the network`,
+      fix: `add ${sampleOf(field)} to the tenant, or PktTag to the network`,
     });
   }
   const count = countIds(ranges);

@@ -11,15 +11,17 @@ import {
   type NetworkRecord,
   type TenantRecord,
 } from "../records.ts";
-import { checkTenantPool, missingInNew, NEEDED_IN_NEW, poolOf } from "../field_rules.ts";
+import { checkTenantPool, poolOf } from "../field_rules.ts";
+import { whatNewNeeds } from "../new_tenant.ts";
 import { type AddressTask, chooseAddresses } from "./choose_addresses.ts";
 import { unknownFields } from "./unknown_fields.ts";
 import { claimHoldersOf } from "./claim_holders.ts";
 import { addressesOfPods, type LiveAttachments } from "./live.ts";
-import { nameOf, networkKeyOf, type Stored } from "./stored.ts";
+import { nameOf, networkKeyOf, type Stored, tenantKeyOf } from "./stored.ts";
 import { chooseOwners } from "./choose_owners.ts";
 import { chooseSubnets } from "./choose_subnets.ts";
 import { chooseTags, type Choosing } from "./choose_tags.ts";
+import type { TenantAttributes } from "../intent.ts";
 import type { Desired } from "./desired_types.ts";
 
 /** The desired records by key. */
@@ -47,7 +49,7 @@ export function chooseTarget(stored: Stored, desired: Desired, live: LiveAttachm
     (tenant, key) =>
       ({
         ...unknownFields("tenant", stored.tenants.get(key)),
-        ...complete(tenant),
+        ...complete(desired, key, tenant),
       }) as TenantRecord,
   );
   const holders = claimHoldersOf(stored, desired);
@@ -58,13 +60,12 @@ export function chooseTarget(stored: Stored, desired: Desired, live: LiveAttachm
 }
 
 /** Faults (usage) where a new tenant lacks required fields. */
-function complete(tenant: Partial<TenantRecord> & { readonly name: string }) {
-  const { name, subnetPool, allocSubnetLen } = tenant;
-  const lacks = missingInNew(tenant).join(", ");
-  if (subnetPool === undefined || allocSubnetLen === undefined || lacks) {
-    throw new Fault("usage", `tenant ${name} has no ${lacks}`, {
-      why: `a new tenant needs ${NEEDED_IN_NEW.join(", ")}`,
-      fix: `add ${lacks}`,
+function complete(desired: Desired, key: string, tenant: TenantAttributes) {
+  const { name, subnetPool, allocSubnetLen, defaultNetType } = tenant;
+  if (subnetPool === undefined || allocSubnetLen === undefined || defaultNetType === undefined) {
+    const networks = [...desired.networks.values()].filter((one) => tenantKeyOf(one) === key);
+    throw new Fault("usage", `tenant ${name} is new and not complete`, {
+      fix: `add ${whatNewNeeds(tenant, networks)}`,
     });
   }
   checkTenantPool((key) => `${key} of tenant ${name}`, subnetPool, allocSubnetLen);

@@ -248,6 +248,11 @@ const REFUSALS: readonly [words: string[], code: string, message: RegExp][] = [
   [["networks", "blue", "red"], "usage", /^get got 3 arguments; get KIND \[NAME\]$/],
   [["networks", "red"], "not_found", /^network "red" not found; see k8contivnet get networks$/],
   [["policy", "p9"], "not_found", /^policy "p9" not found; see k8contivnet get policies$/],
+  [
+    ["attachments", "web-9"],
+    "not_found",
+    /^attachment "web-9" on this host not found; k8contivnet get pods -A and k8contivnet why web-9 know all hosts$/,
+  ],
   [["pods", "web"], "not_found", /^pod "web" in namespace default not found; add -n /],
 ];
 

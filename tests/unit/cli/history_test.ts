@@ -77,13 +77,20 @@ const ANSWER: PlanAnswer = {
   ...{ warnings: ["look out"], revision: 13 },
 };
 
-function target() {
+const REVISIONS = [12, 11, 7].map((revision): HistoryItem => ({
+  ...ITEMS[0]!,
+  revision,
+  state: revision === 11 ? "interrupted" : "done",
+}));
+
+function target(changed: PlanAnswer = ANSWER, revisions = REVISIONS) {
   const asked: [string, IntentRequest][] = [];
   const answer = (way: string) => (request: IntentRequest) => {
     asked.push([way, request]);
-    return Promise.resolve(ANSWER);
+    return Promise.resolve(changed);
   };
-  return { asked, plan: answer("plan"), apply: answer("apply") };
+  const history = () => Promise.resolve(revisions);
+  return { asked, plan: answer("plan"), apply: answer("apply"), history };
 }
 
 Deno.test("rollback applies, and with --dry-run or as plan --to only plans, going back", async () => {
@@ -104,8 +111,14 @@ Deno.test("rollback applies, and with --dry-run or as plan --to only plans, goin
 
 for (
   const [words, message] of [
-    [[], "rollback got 0 arguments: it takes 1; rollback REV; see k8contivnet history"],
-    [["a", "b"], "rollback got 2 arguments: it takes 1; rollback REV; see k8contivnet history"],
+    [
+      [],
+      "rollback got 0 arguments: it takes 1; k8contivnet history shows revisions; rollback 7 goes back to revision 7",
+    ],
+    [
+      ["a", "b"],
+      "rollback got 2 arguments: it takes 1; k8contivnet history shows revisions; rollback 7 goes back to revision 7",
+    ],
     [["-1"], '"-1" is not a revision: it must be a number; see k8contivnet history'],
     [["last"], '"last" is not a revision: it must be a number; see k8contivnet history'],
   ] as const
@@ -118,3 +131,44 @@ for (
     assertEquals([fault.code, fault.message], ["usage", message]);
   });
 }
+
+const SAME: PlanAnswer = { operations: [], warnings: [] };
+
+for (
+  const [revision, revisions, hint] of [
+    ["12", REVISIONS, ["revision 12 is the intent as it is; the one before is 7"]],
+    ["7", REVISIONS, []],
+    ["12", REVISIONS.slice(0, 1), ["revision 12 is the intent as it is"]],
+    ["1", [{ ...REVISIONS[0]!, revision: 1 }], [
+      "revision 1 is the intent as it is; the one before is 0",
+    ]],
+    ["0", [], []],
+  ] as const
+) {
+  const kept = revisions.map((one) => one.revision).join();
+  Deno.test(`going back to ${revision} of ${kept} without a change says ${hint[0] ?? "no more"}`, async () => {
+    const same = target(SAME, [...revisions]);
+    const back = fakeShell([revision], same);
+    await rollback.run(back);
+    assertEquals([back.stdout, back.stderr], [[], ["nothing to change", ...hint]]);
+    const planned = fakeShell([], same, { to: revision });
+    await plan.run(planned);
+    assertEquals(planned.stderr, ["nothing to change", ...hint]);
+    const json = fakeShell([revision], same, { format: "json" });
+    await rollback.run(json);
+    assertEquals(json.stderr, []);
+  });
+}
+
+Deno.test("rollback without a revision says how to go back also if nobody answers", async () => {
+  const silent = { history: () => Promise.reject(new Fault("unavailable", "no agent")) };
+  const { message } = await assertRejects(
+    async () => await rollback.run(fakeShell([], silent)),
+    Fault,
+  );
+  assertEquals(
+    message,
+    "rollback got 0 arguments: it takes 1; " +
+      "k8contivnet history shows revisions; rollback REV goes back to revision REV",
+  );
+});

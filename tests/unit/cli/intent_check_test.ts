@@ -5,7 +5,13 @@ import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { intent } from "../../../lib/cli/intent.ts";
 import { intentOf } from "../../../lib/cli/intent_files.ts";
 import type { CommonOptions } from "../../../lib/cli/shell.ts";
-import { newTenantWarnings, parseIntent } from "../../../lib/intent/schema.ts";
+import {
+  type NetworkDraft,
+  newTenantWarnings,
+  type TenantDraft,
+  whatNewNeeds,
+} from "../../../lib/intent/new_tenant.ts";
+import { parseIntent } from "../../../lib/intent/schema.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { fakeShell } from "./fake_shell.ts";
 
@@ -17,15 +23,80 @@ async function check(text: string) {
   return parsed.intent;
 }
 
+/** Returns what `intent check` warns of if the store may not have the tenants. */
+async function warningsOf(text: string): Promise<string[]> {
+  const { tenants } = await check(text);
+  return tenants.flatMap(newTenantWarnings);
+}
+
 Deno.test("a tenant that could not be created with the file is warned of, as the store may have it", async () => {
   const text = "tenants: [{name: acme}, {name: b, subnetPool: 10.0.0.0/16}]";
-  assertEquals(newTenantWarnings(await check(text)), [
+  assertEquals(await warningsOf(text), [
     "tenant acme has no DefaultNetType, SubnetPool, AllocSubnetLen: needed if it is new",
     "tenant b has no DefaultNetType, AllocSubnetLen: needed if it is new",
   ]);
   const whole = "{name: c, defaultNetType: vlan, subnetPool: 10.0.0.0/16, allocSubnetLen: 24}";
-  assertEquals(newTenantWarnings(await check(`tenants: [${whole}]`)), []);
+  assertEquals(await warningsOf(`tenants: [${whole}]`), []);
 });
+
+const WHOLE = "name: c, subnetPool: 10.0.0.0/16, allocSubnetLen: 24";
+const noRanges = (key: string, network = "n") =>
+  `tenant c has no ${key}: needed if it is new, as network ${network} has no PktTag`;
+
+for (
+  const [fields, warnings] of [
+    ["defaultNetType: vxlan, networks: [{name: n}, {name: m}]", [noRanges("Vxlans")]],
+    ["defaultNetType: vlan, networks: [{name: n}]", [noRanges("Vlans")]],
+    ['defaultNetType: vlan, vlans: "", networks: [{name: n}]', [noRanges("Vlans")]],
+    ["defaultNetType: vlan, networks: [{name: n, pktTag: 12}]", []],
+    ['defaultNetType: vlan, vlans: "11-12", networks: [{name: n}]', []],
+    ["defaultNetType: vlan, networks: []", []],
+    [
+      'defaultNetType: vlan, vlans: "11-12", networks: [{name: n}, {name: m, pktTagType: vxlan}]',
+      [noRanges("Vxlans", "m")],
+    ],
+    ["networks: [{name: n}]", [
+      "tenant c has no DefaultNetType: needed if it is new",
+      noRanges("Vxlans"),
+    ]],
+    ['vlans: "11-12", networks: [{name: n}]', [
+      "tenant c has no DefaultNetType: needed if it is new",
+    ]],
+  ] as const
+) {
+  Deno.test(`tags that a new tenant with ${fields} could not choose are warned of`, async () => {
+    assertEquals(await warningsOf(`tenants: [{${WHOLE}, ${fields}}]`), [...warnings]);
+  });
+}
+
+const draft = { name: "shop" };
+const POOL = '"SubnetPool": "10.1.0.0/16"';
+const suggestions: readonly (readonly [TenantDraft, readonly NetworkDraft[], string])[] = [
+  [draft, [], `"DefaultNetType": "vxlan", ${POOL}, "AllocSubnetLen": 24`],
+  [
+    draft,
+    [{ name: "front" }],
+    `"DefaultNetType": "vxlan", ${POOL}, "AllocSubnetLen": 24, "Vxlans": "10001-14000"`,
+  ],
+  [
+    { ...draft, defaultNetType: "vlan", allocSubnetLen: 24 },
+    [{ name: "front" }],
+    `${POOL}, "Vlans": "100-199"`,
+  ],
+  [
+    { ...draft, vlans: "1-9", allocSubnetLen: 24 },
+    [{ name: "n" }],
+    `"DefaultNetType": "vlan", ${POOL}`,
+  ],
+  [{ ...draft, defaultNetType: "vlan", allocSubnetLen: 12 }, [], '"SubnetPool": "10.0.0.0/8"'],
+  [{ ...draft, defaultNetType: "vlan", subnetPool: "10.9.0.0/26" }, [], '"AllocSubnetLen": 26'],
+];
+
+for (const [tenant, networks, expected] of suggestions) {
+  Deno.test(`a new tenant ${JSON.stringify([tenant, networks])} needs ${expected}`, () => {
+    assertEquals(whatNewNeeds(tenant, networks), expected);
+  });
+}
 
 const rule = (fields: string) =>
   `tenants: [{name: t, policies: [{name: p, rules: [{${fields}, direction: in, action: deny}]}]}]`;

@@ -181,6 +181,7 @@ async function run(answer: PlanAnswer, options: Partial<CommonOptions>) {
       asked.push(request);
       return Promise.resolve(answer);
     },
+    history: () => Promise.resolve([]),
   };
   const shell = fakeShell([], target, { to: "1", ...options });
   return { code: await plan.run(shell), ...shell };

@@ -40,7 +40,7 @@ Deno.test("explainPod() shows the rule and place of an attached pod, and where i
   const { notes } = await ask(documents, "web", { known: whole({ app: "db" }) });
   assertMatch(
     notes.join(),
-    /would be in t\/red now, by PodSelector of t\/red; a running pod keeps/,
+    /would be in t\/red now, by PodSelector of t\/red; a running pod keeps its network: tear it down and set it up again \(in Kubernetes: delete the pod\)$/,
   );
   const refused = await ask(documents, "web", { known: whole({ "io.contiv.network": "x" }) });
   assertMatch(refused.notes.join(), /a set-up would be refused now: .* network x does not exist/);

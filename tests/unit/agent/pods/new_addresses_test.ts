@@ -100,7 +100,11 @@ Deno.test("a pod of a CNI runtime keeps the names by which the runtime deletes i
   await back(agent);
   assertEquals(await reconcileOnce(agent), 0);
   assertEquals([of(agent, "web").cni, of(agent, "web").addresses], [cni, ["10.9.0.50/24"]]);
-  assert(agent.logged.some((line) => line.includes("its runtime reports the earlier one")));
+  assert(
+    agent.logged.some((line) =>
+      line.includes("its runtime reports the earlier one until it is torn down and set up again")
+    ),
+  );
   assertEquals((await runtime.call("DEL", { container: "web" })).exit, 0);
   assertEquals(agent.attachments(), []);
   assertEquals(agent.host.switch.rows.size, 0);
