@@ -22,6 +22,8 @@ Deno.test("a report has what is wrong on one line each, and counts what is right
   const report = reportOf("h", [item("a", "ok"), item("b", "failed"), item("c", "warning")], AT);
   assertEquals([report.host, report.at, report.passed], ["h", AT, 1]);
   assertEquals(report.checks.map(({ message }) => message), ["b is failed", "c is warning"]);
+  const fix = "ip link set eth1 up && ".repeat(40);
+  assertEquals(reportOf("h", [{ ...item("b", "failed"), fix }], AT).checks[0]?.fix, fix.trim());
   assertEquals(reportOf("h", Array(99).fill(item("b", "failed")), AT).checks.length, 50);
 });
 
