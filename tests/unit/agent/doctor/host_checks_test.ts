@@ -1,6 +1,6 @@
 // Checks of the kernel, Open vSwitch, tunnels, callers and what others have left.
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import type { FabricProblem } from "../../../../lib/agent/api/agent_health.ts";
 import { OWNER_KEY } from "../../../../lib/ovs/ovsdb/port_rows.ts";
 import { VtepFault } from "../../../../lib/ovs/tunnel/vtep.ts";
@@ -123,7 +123,7 @@ const BROKEN: readonly Broken[] = [
     "a host on which no more folders can be followed",
     (p) => p.machine = { tryWatching: () => Promise.reject(new Error("Too many open files")) },
     "warning inotify",
-    /Too many open files; sysctl -w fs.inotify.max_user_instances/,
+    /no inotify watch is available, .*: Too many open files; sysctl -w fs.inotify.max_user_instances/,
   ],
   [
     "a database socket of another user",
@@ -309,6 +309,11 @@ Deno.test("what the agent reports of a tunnel address stands in place of what is
   assertEquals([ids.includes("overlay"), ids.includes("vtep"), ids.includes("uplink")], [
     ...[true, false, true],
   ]);
+});
+
+Deno.test("doctor says what watches are good for", async () => {
+  const item = (await findings()).find(({ id }) => id === "inotify");
+  assertMatch(item?.message ?? "", /^inotify watches are available: .* see changes .* at once$/);
 });
 
 Deno.test("without an agent and VXLAN networks, a tunnel address is not examined", async () => {
