@@ -82,7 +82,10 @@ const INNER_ROOMS: ReadonlyMap<string, readonly string[]> = new Map([
     ...["agent/api", "agent/meter.ts", "agent/store", "agent/pods/unmatched_pods.ts"],
     ...["agent/policy/policy_enforcer.ts", "agent/server/request_gate.ts"],
   ]],
-  ["agent/doctor", ["agent/api", "agent/client.ts", "agent/store/store_cache.ts"]],
+  ["agent/doctor", [
+    ...["agent/api", "agent/client.ts", "agent/store/store_cache.ts"],
+    "agent/fabric/fabric_problems.ts",
+  ]],
   ["agent/server", [
     ...["agent/api", "agent/store", "agent/fabric", "agent/pods", "agent/policy", "agent/kube"],
     ...["agent/cni", "agent/diagnose", "agent/gc", "agent/reconcile", "agent/reach"],

@@ -218,7 +218,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
   };
 
   return {
-    ...{ store, policies, reach, sandboxes, mtus, cluster, setups },
+    ...{ store, policies, reach, fabric, sandboxes, mtus, cluster, setups },
     signals: { reconcile: reconcileSignal, fabric: fabricSignal, policies: policies.signal },
     memoryTrim,
     tearDown,

@@ -32,8 +32,13 @@ async function otherHost(shell: Shell, host: string): Promise<number> {
   const reports = await shell.target.list("reports") as unknown as readonly HostReport[];
   const report = reports.find(({ name }) => name === host);
   if (!report) throw withoutReport(host, reports);
-  const { name, at, lastSeen, passed } = report;
-  const checks = [...silenceItems(report, Date.now()), ...report.checks];
+  const { name, at, lastSeen } = report;
+  const isForgotten = report.lost === true &&
+    (await shell.target.list("hosts")).every((one) => one.name !== name);
+  const passed = isForgotten ? 0 : report.passed;
+  const checks = isForgotten
+    ? [forgottenItem(name)]
+    : [...silenceItems(report, Date.now()), ...report.checks];
   const ok = checks.every(({ state }) => state !== "failed");
   const beat = lastSeen === undefined ? {} : { lastSeen };
   if (!await printValue(shell, { ok, host: name, at, ...beat, passed, checks })) {
@@ -82,6 +87,14 @@ function silenceItems(
   }];
 }
 
+/** Nobody expects this host any more, so what was wrong there is no matter. */
+function forgottenItem(name: string): CheckItem {
+  return {
+    ...{ id: "removed-host", group: "agent", state: "ok" },
+    message: `host ${name} was removed by gc --host and is not in the intent`,
+  };
+}
+
 function withoutReport(host: string, reports: readonly HostReport[]): Fault {
   const names = reports.map(({ name }) => name).sort().slice(0, 20).join(", ");
   return new Fault("not_found", `host ${oneLine(host, 60)} has left no report`, {
@@ -105,6 +118,7 @@ function summary(checks: readonly CheckItem[], passed = 0): string {
   const all = checks.length + passed;
   const count = (state: CheckItem["state"]) => checks.filter((one) => one.state === state).length;
   const [failed, warnings] = [count("failed"), count("warning")];
-  if (failed + warnings === 0) return `${all} checks, all ok`;
-  return `${all} checks: ${failed} failed, ${warnings} warnings`;
+  const words = all === 1 ? "1 check" : `${all} checks`;
+  if (failed + warnings === 0) return `${words}, all ok`;
+  return `${words}: ${failed} failed, ${warnings} ${warnings === 1 ? "warning" : "warnings"}`;
 }

@@ -31,6 +31,10 @@ export const status: Command = {
         "reach",
         `warning: ${what}; ${fix}`,
       ]),
+      ...(health.fabric ?? []).map(({ part, state, what, fix }) => [
+        part,
+        `${state}: ${what}; ${fix}`,
+      ]),
       ...health.kube ? [["Kubernetes", kubeState(health.kube)]] : [],
     ]));
     for (const line of health.unreadable) output.message(line);

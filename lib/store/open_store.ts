@@ -32,8 +32,11 @@ export async function openStore(url: string, options: OpenOptions = {}): Promise
   );
 }
 
-// `sqlite:///x` is the same as `sqlite:/x`; in `sqlite://x/y`, x would be a host.
-function sqlitePath(url: string): string {
+/**
+ * Returns the path of an SQLite store: `sqlite:///x` is the same as `sqlite:/x`; in `sqlite://x/y`, x would be a host.
+ * Faults: usage.
+ */
+export function sqlitePath(url: string): string {
   const path = url.slice("sqlite:".length).replace(/^\/\/(?=\/)/, "");
   if (path !== "" && !path.startsWith("//")) return path;
   throw new Fault("usage", `store "${oneLine(url, 60)}" names no file`, {

@@ -1188,7 +1188,7 @@ export const mutants: readonly Mutant[] = [
       "this.#counts = counts;\n      return hasDrifted;",
       "return hasDrifted;",
     ],
-    ["a problem is logged at each try", "if (message === before) return;", ""],
+    ["a problem is logged at each try", "if (fault?.message === before?.message) return;", ""],
   ]),
   ...mutantsOf("lib/agent/server/server.ts", ["tests/unit/agent/server/server_test.ts"], [
     [

@@ -31,8 +31,20 @@ export interface HealthAnswer {
   readonly reach?: string;
   /** What of the host's own may keep them from it; absent where nothing does. */
   readonly reachWarnings?: readonly { readonly what: string; readonly fix: string }[];
+  /** What keeps pods from other hosts; absent where nothing does, and from agents of older versions. */
+  readonly fabric?: readonly FabricProblem[];
   /** Absent without a cluster. */
   readonly kube?: KubeHealth;
+}
+
+/** What is wrong with the way to other hosts. */
+export interface FabricProblem {
+  readonly part: "uplink" | "overlay" | "arp_ignore";
+  /** With a warning, pods reach some hosts all the same. */
+  readonly state: "warning" | "failed";
+  readonly what: string;
+  /** The way out, with its commands for a root shell. */
+  readonly fix: string;
 }
 
 /** Where an agent finds what it works with: for the doctor, also when the agent is dead. No secrets. */

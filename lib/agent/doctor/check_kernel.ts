@@ -86,10 +86,21 @@ async function watchItems({ machine, settings: { stateDir } }: CheckContext): Pr
   if (!await machine.stat(stateDir).catch(() => undefined)) return [];
   try {
     await machine.tryWatching(stateDir);
-    return [ok("inotify", "a folder can be followed")];
+    return [
+      ok(
+        "inotify",
+        "inotify watches are available: kubelet and container runtimes see changes of their folders at once",
+      ),
+    ];
   } catch (error) {
     const why = oneLine(error instanceof Error ? error.message : String(error), 80);
     const fix = "sysctl -w fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=524288";
-    return [warning("inotify", `no folder can be followed: ${why}`, fix)];
+    return [
+      warning(
+        "inotify",
+        `no inotify watch is available, without which kubelet and container runtimes do not start: ${why}`,
+        fix,
+      ),
+    ];
   }
 }

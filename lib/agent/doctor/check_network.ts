@@ -3,6 +3,7 @@
 
 import type { HostRecord, PresenceRecord } from "../../intent/records.ts";
 import type { CheckItem } from "../api/agent_health.ts";
+import { fabricProblems, withProblems } from "./fabric_findings.ts";
 import { deviceTo, fabricRecordsOf, isOfHost, type Link, linksOf } from "./fabric_records.ts";
 import { type CheckContext, findingsOf, socketPath } from "./findings.ts";
 import type { Machine } from "./machine.ts";
@@ -45,16 +46,19 @@ async function fabricItems(context: CheckContext): Promise<CheckItem[]> {
   } catch (error) {
     return [fault("links", error, "install iproute2")];
   }
-  const { hosts, agents } = await fabricRecordsOf(context);
+  const records = await fabricRecordsOf(context);
+  const { hosts, agents } = records;
   const own = hosts.find(({ name }) => name === settings.host);
   const uplink = settings.uplink ?? own?.intf;
   const vtep = settings.vtepIp ?? own?.vtepIp;
-  return [
-    ...uplink === undefined ? [] : [uplinkItem(links, uplink)],
-    ...vtep === undefined
+  const [problems, tunnelItems] = await Promise.all([
+    fabricProblems(context, vtep, records),
+    vtep === undefined
       ? []
-      : await vtepItems(machine, { links, vtep, hosts, agents, host: settings.host }),
-  ];
+      : vtepItems(machine, { links, vtep, hosts, agents, host: settings.host }),
+  ]);
+  const uplinkItems = uplink === undefined ? [] : [uplinkItem(links, uplink)];
+  return withProblems([...uplinkItems, ...tunnelItems], problems);
 }
 
 function uplinkItem(links: readonly Link[], name: string): CheckItem {

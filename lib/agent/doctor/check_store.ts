@@ -1,9 +1,11 @@
 // The store: reachable and quick, certificates, other hosts' heartbeats and clocks, records without contradictions.
 
 import { X509Certificate } from "node:crypto";
+import { dirname } from "@std/path";
 import { auditClaims } from "../../intent/audit.ts";
 import type { AttachmentRecord, Document, PresenceRecord } from "../../intent/records.ts";
 import { whyUnreadable } from "../../intent/readable.ts";
+import { sqlitePath } from "../../store/open_store.ts";
 import type { Entry, Store } from "../../store/store.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { CheckItem } from "../api/agent_health.ts";
@@ -49,8 +51,21 @@ export async function checkStore(context: CheckContext): Promise<CheckItem[]> {
       await store.close();
     }
   } catch (error) {
-    return [...certificates, storeFault(error)];
+    return [...certificates, await futureItem(context) ?? storeFault(error)];
   }
+}
+
+/** Before its first start, an agent has neither its state folder nor a store in it: it creates both. */
+async function futureItem(
+  { machine, settings: { store: url, stateDir } }: CheckContext,
+): Promise<CheckItem | undefined> {
+  if (!url.startsWith("sqlite:") || dirname(sqlitePath(url)) !== dirname(`${stateDir}/x`)) return;
+  const isThere = await machine.stat(stateDir).then((facts) => facts !== undefined, () => true);
+  if (isThere) return;
+  return ok(
+    "store",
+    `store ${sqlitePath(url)} does not exist yet: the agent creates it at its start`,
+  );
 }
 
 /** A fault of the store says what is wrong; its fix is added to where it says none. */

@@ -17,6 +17,8 @@ const EVERY_MS = 600_000;
 const AGAIN_MS = 3_600_000;
 const EXAMINE_MS = 30_000;
 const MOST_CHECKS = 50;
+// A way out may be half a dozen commands, and must not be cut in the middle.
+const MOST_FIX = 1_000;
 
 /** What reports are written with. */
 export interface HostReportDeps {
@@ -71,7 +73,7 @@ export function reportOf(host: string, checks: readonly CheckItem[], at: string)
     checks: wrong.slice(0, MOST_CHECKS).map(({ message, fix, ...one }) => ({
       ...one,
       message: oneLine(message, 500),
-      ...fix === undefined ? {} : { fix: oneLine(fix, 500) },
+      ...fix === undefined ? {} : { fix: oneLine(fix, MOST_FIX) },
     })),
   };
 }

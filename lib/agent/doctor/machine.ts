@@ -1,8 +1,12 @@
 // What the doctor's checks ask of this machine; a test passes one of its own. Every call ends within its limit.
 
 import { statfs } from "node:fs/promises";
+import { TUNNEL_BRIDGE } from "../../ovs/bridge/port_names.ts";
+import { HostNet } from "../../ovs/host_net.ts";
 import { type RowSelect, selectRows } from "../../ovs/ovsdb/select.ts";
 import { openControl } from "../../ovs/tools/appctl.ts";
+import { OvsTools } from "../../ovs/tools/ovs_tools.ts";
+import { checkVtep, type VtepFault } from "../../ovs/tunnel/vtep.ts";
 import type { Hindrance } from "../../net/host/host_stack.ts";
 import { findTunnelFilters } from "../../net/host/tunnel_filters.ts";
 import type { AccessReport } from "../../kube/examine_access.ts";
@@ -13,7 +17,7 @@ import { withDeadline } from "../../util/async/deadline.ts";
 import { Fault, faultFrom } from "../../util/errors.ts";
 import { createUnixClient } from "../../util/http_clients.ts";
 import { run } from "../../util/run.ts";
-import type { KubeSettings } from "../api/agent_health.ts";
+import type { AgentSettings, KubeSettings } from "../api/agent_health.ts";
 import { type HostProbes, hostProbes } from "./host_probes.ts";
 
 /** What is known of a file. */
@@ -54,6 +58,11 @@ export interface Machine extends HostProbes {
   readonly examineEtcd: (url: string, options: OpenOptions) => Promise<EtcdReport>;
   /** Returns what drops UDP to a port that arrives by a link. Faults: as run(). */
   readonly tunnelFilters: (device: string, port: number) => Promise<readonly Hindrance[]>;
+  /** Returns what keeps tunnels from using an address of this host. Faults: as run() and rows(). */
+  readonly vtepFault: (
+    settings: Pick<AgentSettings, "ovsdb" | "ovsRundir" | "bridge">,
+    address: string,
+  ) => Promise<VtepFault | undefined>;
   /** Asks an API server. Faults: those of the kubeconfig. */
   readonly examineAccess: (settings: KubeSettings) => Promise<AccessReport>;
 }
@@ -88,6 +97,13 @@ export function thisMachine(): Machine {
       return await examineAccess(kubeconfig, { isInsecure, limitMs: CALL_MS });
     },
     tunnelFilters: findTunnelFilters,
+    vtepFault: ({ ovsdb, ovsRundir: rundir, bridge }, address) =>
+      checkVtep(address, {
+        tools: new OvsTools({ ovsdb, rundir, bridge }),
+        host: new HostNet(undefined),
+        place: { bridge, tunnelBridge: TUNNEL_BRIDGE },
+        endMs: performance.now() + CALL_MS,
+      }),
     ...hostProbes(CALL_MS),
   };
 }

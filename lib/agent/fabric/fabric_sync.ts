@@ -8,10 +8,19 @@ import { VtepFault } from "../../ovs/tunnel/vtep.ts";
 import type { Debounce } from "../../util/async/debounce.ts";
 import { KeyedQueue } from "../../util/async/keyed_queue.ts";
 import type { Notifier } from "../../util/async/notifier.ts";
-import { Fault, faultFrom } from "../../util/errors.ts";
+import { type Fault, faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
+import type { FabricProblem } from "../api/agent_health.ts";
 import type { LocalTags } from "../pods/local_tags.ts";
 import { type HostView, isBlank } from "../store/documents.ts";
+import {
+  carriesDefaultRoute,
+  isWarning,
+  problemOf,
+  sameAddress,
+  UnlistedHost,
+  UnreachableVteps,
+} from "./fabric_problems.ts";
 import { type DesiredFabric, type FabricOptions, planFabric } from "./plan_fabric.ts";
 
 /** What the operator's flags say of this host's way to others. */
@@ -34,14 +43,12 @@ export interface FabricDeps extends HostView {
 const PERIOD_MS = 60_000;
 const RETRY_MS = 2_000;
 
-// A host without uplink and overlay has no flows of theirs.
-const NOTHING = JSON.stringify({ uplink: undefined, overlay: undefined });
+type Part = FabricProblem["part"];
 
 /** Makes uplink and tunnels as desired, one change after the other. */
 export class FabricSync {
   readonly #deps: FabricDeps;
-  readonly #problems = new Map<string, string>();
-  readonly #errors = new Map<string, string>();
+  readonly #problems = new Map<Part, Fault>();
   readonly #queue = new KeyedQueue();
   /** What was installed last, as JSON; empty where not all of it was. */
   #installed = "";
@@ -61,7 +68,12 @@ export class FabricSync {
 
   /** What keeps pods from other hosts, as far as it is known; undefined if nothing does. */
   get problem(): string | undefined {
-    return [...this.#errors.values()][0];
+    return [...this.#problems.values()].find((fault) => !isWarning(fault))?.message;
+  }
+
+  /** What is wrong with each part, warnings included. */
+  get problems(): readonly FabricProblem[] {
+    return [...this.#problems].map(([part, fault]) => problemOf(part, fault));
   }
 
   /** Makes uplink and tunnels as the records say now; with `isFresh`, even if they said so before. */
@@ -93,9 +105,9 @@ export class FabricSync {
       await this.#try("overlay", () => this.#ensureTunnels(desired)),
     ];
     this.#installed = done.every(Boolean) ? json : "";
-    this.#counts = this.#installed === "" || this.#installed === NOTHING
-      ? ""
-      : await driver.flowCounts().catch(() => "");
+    // A host without uplink and overlay has no flows of theirs.
+    const hasFlows = this.#installed !== "" && (desired.uplink ?? desired.overlay) !== undefined;
+    this.#counts = !hasFlows ? "" : await driver.flowCounts().catch(() => "");
   }
 
   async #ensureUplink({ uplink }: DesiredFabric): Promise<Fault | undefined> {
@@ -109,14 +121,15 @@ export class FabricSync {
   }
 
   /** Returns what is wrong with tunnels that are in place. */
-  async #ensureTunnels({ overlay }: DesiredFabric): Promise<Fault | undefined> {
-    const { driver } = this.#deps;
+  async #ensureTunnels({ overlay, isUnlisted }: DesiredFabric): Promise<Fault | undefined> {
+    const { driver, host } = this.#deps;
     const { unreachable, own } = await driver.setTunnel(overlay);
-    if (!overlay || overlay.networks.length === 0) return undefined;
+    const unlisted = isUnlisted ? new UnlistedHost(host) : undefined;
+    if (!overlay || overlay.networks.length === 0) return unlisted;
     const problem = await this.#checkVtep(overlay.localIp);
     if (problem && !problem.isWarning) return problem;
     if (own.length > 0) return sameAddress(overlay.localIp);
-    return unreachable.length > 0 ? unreachableVteps(unreachable) : problem;
+    return unreachable.length > 0 ? new UnreachableVteps(unreachable) : unlisted ?? problem;
   }
 
   /** Returns what is wrong with the tunnel address; sets arp_ignore where the operator allows it. */
@@ -140,7 +153,7 @@ export class FabricSync {
   }
 
   /** Reports whether all was done that can be; logs a problem once, and again when it changes. */
-  async #try(part: string, work: () => Promise<Fault | undefined>): Promise<boolean> {
+  async #try(part: Part, work: () => Promise<Fault | undefined>): Promise<boolean> {
     try {
       this.#report(part, await work());
       return true;
@@ -152,46 +165,18 @@ export class FabricSync {
     }
   }
 
-  #report(part: string, fault: Fault | undefined): void {
+  #report(part: Part, fault: Fault | undefined): void {
     const { log } = this.#deps;
-    const message = fault?.message ?? "";
-    const before = this.#problems.get(part) ?? "";
-    this.#problems.set(part, message);
-    const isWarning = fault instanceof VtepFault && fault.isWarning;
-    if (fault && !isWarning) this.#errors.set(part, fault.message);
-    else this.#errors.delete(part);
-    if (message === before) return;
+    const before = this.#problems.get(part);
+    if (fault) this.#problems.set(part, fault);
+    else this.#problems.delete(part);
+    if (fault?.message === before?.message) return;
     if (!fault) return log.info(`${part} works again`);
-    log[isWarning ? "warn" : "error"](`${part}: ${message}`);
+    log[isWarning(fault) ? "warn" : "error"](`${part}: ${fault.message}`);
     if (fault instanceof VtepFault) {
       for (const command of fault.commands) log.info(`to fix it, as root: ${command}`);
     }
   }
-}
-
-function carriesDefaultRoute(device: string): Fault {
-  return new Fault("conflict", `uplink ${device} refused`, {
-    why: "it carries the default route",
-    fix: "give another --uplink or add --uplink-force",
-  });
-}
-
-function sameAddress(vtep: string): Fault {
-  return new Fault("conflict", `tunnel address ${vtep} is also another host's`, {
-    why: "its pods cannot be reached from here",
-    fix: "give each host a VtepIp of its own",
-  });
-}
-
-function unreachableVteps(vteps: readonly string[]): Fault {
-  return new Fault(
-    "unavailable",
-    `tunnel address ${vteps.slice(0, 3).join(", ")} does not answer`,
-    {
-      why: `${vteps.length} of the other hosts cannot be reached`,
-      fix: "see whether they are up, and the way to them",
-    },
-  );
 }
 
 /** What the loop works with. */

@@ -23,8 +23,10 @@ import {
   findEndpoint,
   findNetwork,
   hostsOf,
+  networksOf,
 } from "../store/documents.ts";
 import { bareAddress } from "../pods/port_external_ids.ts";
+import { isUnlisted } from "./fabric_problems.ts";
 
 /** Options from flags, which override the intent's record of this host. */
 export interface FabricOptions {
@@ -37,6 +39,8 @@ export interface FabricOptions {
 export interface DesiredFabric {
   readonly uplink: DesiredUplink | undefined;
   readonly overlay: DesiredTunnel | undefined;
+  /** Other hosts have no tunnels to this one, as it is not in the intent; absent where that is no matter. */
+  readonly isUnlisted?: true;
 }
 
 /** Returns the desired fabric of this host; `tagOf` returns the access tag of a network here, if any. */
@@ -57,7 +61,14 @@ export function planFabric(
         .filter((vtep) => vtep !== localIp).sort(),
       networks: overlayOf(documents, { host: options.host, networks, tagOf }),
     },
+    ...isHostUnlisted(documents, options.host) && { isUnlisted: true },
   };
+}
+
+function isHostUnlisted(documents: Documents, host: string): boolean {
+  // Networks may be many: they are read only where the host is unlisted indeed.
+  return !documents.has(keys.host(host)) &&
+    isUnlisted(host, { hosts: hostsOf(documents), networks: networksOf(documents) });
 }
 
 function tagsOnUplink(networks: readonly NetworkRecord[]): Omit<DesiredUplink, "device"> {

@@ -2,6 +2,7 @@
 
 import type { Switch } from "../../ovs/switch.ts";
 import type { AgentSettings, HealthAnswer } from "../api/agent_health.ts";
+import type { FabricSync } from "../fabric/fabric_sync.ts";
 import type { ClusterSync } from "../kube/cluster_sync.ts";
 import type { UnmatchedPods } from "../pods/unmatched_pods.ts";
 import type { PolicyEnforcer } from "../policy/policy_enforcer.ts";
@@ -22,6 +23,7 @@ export interface HealthDeps {
   readonly switch: Pick<Switch, "state">;
   readonly policies: Pick<PolicyEnforcer, "problem">;
   readonly reach: Pick<ReachSync, "problem" | "warnings">;
+  readonly fabric: Pick<FabricSync, "problems">;
   readonly settings: AgentSettings;
   readonly setups: SetupCounter;
   readonly sandboxes: { readonly unmatched: Pick<UnmatchedPods, "countWithoutEndpoint"> };
@@ -31,7 +33,7 @@ export interface HealthDeps {
 
 /** Returns the agent's health as it is now; asks nothing of the outside. */
 export function healthOf(deps: HealthDeps): HealthAnswer {
-  const { options, store, policies, reach, cluster } = deps;
+  const { options, store, policies, reach, fabric, cluster } = deps;
   const trouble = store.unreachable ?? store.trouble;
   const withoutEndpoint = deps.sandboxes.unmatched.countWithoutEndpoint();
   return {
@@ -50,5 +52,6 @@ export function healthOf(deps: HealthDeps): HealthAnswer {
     ...policies.problem === undefined ? {} : { policies: policies.problem },
     ...reach.problem === undefined ? {} : { reach: reach.problem },
     ...reach.warnings.length === 0 ? {} : { reachWarnings: reach.warnings },
+    ...fabric.problems.length === 0 ? {} : { fabric: fabric.problems },
   };
 }

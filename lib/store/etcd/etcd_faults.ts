@@ -127,9 +127,10 @@ function sentence(
   error: TransportError,
 ): [why: string, fix: string] {
   const proxy = transport?.proxy;
-  if (proxy === undefined) return directSentence(oneLine(endpoint, 40), error);
+  if (proxy === undefined) return directSentence(oneLine(endpoint, 40), endpoint, error);
   const [why, fix] = directSentence(
     `${oneLine(endpoint, 40)} by proxy ${oneLine(proxy, 60)}`,
+    endpoint,
     error,
   );
   const host = oneLine(endpoint.slice(0, endpoint.lastIndexOf(":")), 40);
@@ -137,12 +138,19 @@ function sentence(
   return [why, isFromEtcd ? fix : `check the proxy, or add ${host} to NO_PROXY`];
 }
 
-function directSentence(place: string, error: TransportError): [why: string, fix: string] {
+function directSentence(
+  place: string,
+  endpoint: string,
+  error: TransportError,
+): [why: string, fix: string] {
   for (const [pattern, why, fix] of SENTENCES) {
     if (pattern.test(error.message)) return [`${place}: ${why}`, fix];
   }
   if (error.code === CODE.deadlineExceeded) {
-    return [`${place} does not answer`, "check whether etcd is running there"];
+    // A firewall that drops packets looks the same as an etcd that hangs.
+    const [, host = "HOST", port = "PORT"] = /^\[?(.*?)\]?:(\d+)$/.exec(endpoint) ?? [];
+    const reaches = `whether TCP reaches it (nc -vz ${oneLine(host, 255)} ${port})`;
+    return [`${place} does not answer`, `check whether etcd is running there, and ${reaches}`];
   }
   return [`${place} says "${oneLine(error.message, 60)}"`, "check etcd's log"];
 }

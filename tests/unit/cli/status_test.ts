@@ -51,6 +51,15 @@ Deno.test("status shows the errors that Open vSwitch reports of our interfaces",
   ]);
 });
 
+Deno.test("status says what keeps pods from other hosts, and the way out", async () => {
+  const what = "tunnel address 192.0.2.1 cannot be used: it is on eth0";
+  const { stdout } = await run({
+    ...HEALTH,
+    fabric: [{ part: "overlay", state: "failed", what, fix: "move it" }],
+  });
+  assertEquals(stdout.at(-1), `overlay                 failed: ${what}; move it`);
+});
+
 Deno.test("status of an agent of an older version, which counts no set-ups, has no line for them", async () => {
   const { setups: _, ...older } = HEALTH;
   const { stdout } = await run(older);

@@ -162,6 +162,7 @@ export function contextOf(parts: Parts): CheckContext {
     examineEtcd: () => Promise.resolve(parts.etcd),
     examineAccess: () => Promise.resolve(parts.access),
     tunnelFilters: () => Promise.resolve([]),
+    vtepFault: () => Promise.resolve(undefined),
     missingLinkKinds: (kinds) =>
       Promise.resolve(parts.missingKinds.filter((one) => one === "veth" || kinds.includes(one))),
     kernelSettings: (keys) =>

@@ -1,6 +1,11 @@
 // Checks of the kernel, Open vSwitch, tunnels, callers and what others have left.
 
-import { type Broken, type Healthy, testBroken, testHealthy } from "./broken_machine.ts";
+import { assertEquals, assertMatch } from "@std/assert";
+import type { FabricProblem } from "../../../../lib/agent/api/agent_health.ts";
+import { OWNER_KEY } from "../../../../lib/ovs/ovsdb/port_rows.ts";
+import { VtepFault } from "../../../../lib/ovs/tunnel/vtep.ts";
+import { Fault } from "../../../../lib/util/errors.ts";
+import { type Broken, findings, type Healthy, testBroken, testHealthy } from "./broken_machine.ts";
 import { changeSettings, contextOf, HEALTH, type Parts } from "./fake_machine.ts";
 
 const PLUGIN = "/opt/cni/bin/k8contivnet";
@@ -14,8 +19,25 @@ function withKubelet(parts: Parts, ...flags: string[]): void {
   parts.processes.kubelet = [["/usr/bin/kubelet", ...flags]];
 }
 
-/** Pods of a VXLAN network on both hosts, and a tunnel that has carried so many packets. */
-function withTunnel(parts: Parts, sent: number, received: number): void {
+/** What the running agent says of its uplink and tunnels. */
+function withProblem(parts: Parts, ...fabric: FabricProblem[]): void {
+  parts.context = { health: Promise.resolve({ ...HEALTH, fabric }) };
+}
+
+const UNUSABLE: FabricProblem = {
+  ...{ part: "overlay", state: "failed", fix: "run the commands printed with this: ip link" },
+  what: "tunnel address 192.0.2.1 cannot be used: it is on eth2, where the userspace datapath",
+};
+
+/** No agent, and Open vSwitch and links as they are without it. */
+function withoutAgent(parts: Parts, vtepFault?: VtepFault): void {
+  const health = Promise.resolve(new Fault("unavailable", "agent is unreachable"));
+  parts.context = { ...parts.context, health };
+  parts.machine = { vtepFault: () => Promise.resolve(vtepFault) };
+}
+
+/** A VXLAN network. */
+function withVxlan(parts: Parts): void {
   parts.database.put({
     "claims/vni/5": { schema: 1, owner: "networks/t/n" },
     "claims/subnet/t/10.0.0.0_24": { schema: 1, owner: "networks/t/n" },
@@ -24,6 +46,11 @@ function withTunnel(parts: Parts, sent: number, received: number): void {
       ...{ subnet: "10.0.0.0/24", subnetBy: "user" },
     },
   });
+}
+
+/** Pods of a VXLAN network on both hosts, and a tunnel that has carried so many packets. */
+function withTunnel(parts: Parts, sent: number, received: number): void {
+  withVxlan(parts);
   for (const host of ["h1", "h2"]) {
     parts.database.put({
       [`attachments/${host}/${host}/eth0`]: {
@@ -96,7 +123,7 @@ const BROKEN: readonly Broken[] = [
     "a host on which no more folders can be followed",
     (p) => p.machine = { tryWatching: () => Promise.reject(new Error("Too many open files")) },
     "warning inotify",
-    /Too many open files; sysctl -w fs.inotify.max_user_instances/,
+    /no inotify watch is available, .*: Too many open files; sysctl -w fs.inotify.max_user_instances/,
   ],
   [
     "a database socket of another user",
@@ -215,6 +242,87 @@ const BROKEN: readonly Broken[] = [
 ];
 
 testBroken(BROKEN);
+
+/** What keeps pods from other hosts. */
+const CUT_OFF: readonly Broken[] = [
+  [
+    "a tunnel address that the agent cannot use",
+    (p) => withProblem(p, UNUSABLE),
+    "failed overlay",
+    /^tunnel address 192\.0\.2\.1 cannot be used: it is on eth2, .*; run the commands .*: ip link/,
+  ],
+  [
+    "a tunnel address that loses frames",
+    (p) => withProblem(p, { ...UNUSABLE, state: "warning", what: "it may lose frames" }),
+    "warning overlay",
+    /^it may lose frames; run/,
+  ],
+  [
+    "an uplink that the agent refuses",
+    (p) => withProblem(p, { ...UNUSABLE, part: "uplink", what: "uplink eth1 refused" }),
+    "failed uplink",
+    /^uplink eth1 refused; run/,
+  ],
+  [
+    "a tunnel address of nobody, which the agent reports, too",
+    (p) => {
+      withProblem(p, UNUSABLE);
+      p.links = p.links.slice(0, 1);
+    },
+    "failed vtep",
+    /this host does not have its tunnel address 192\.0\.2\.1/,
+  ],
+  [
+    "a tunnel address that cannot be used, without an agent",
+    (p) => {
+      withVxlan(p);
+      const fix = { why: "it is on eth2", fix: "run the commands", commands: ["ip link", "ip a"] };
+      withoutAgent(p, new VtepFault("192.0.2.1", fix));
+    },
+    "failed overlay",
+    /^tunnel address 192\.0\.2\.1 cannot be used: it is on eth2; run the commands: ip link && ip a$/,
+  ],
+  [
+    "a host that is not in the intent, without an agent",
+    (p) => {
+      withVxlan(p);
+      changeSettings(p, { host: "h3" });
+      p.bridges = p.bridges.map((row) => ({
+        ...row,
+        "external_ids": ["map", [[OWNER_KEY, "h3"]]],
+      }));
+      withoutAgent(p);
+    },
+    "warning overlay",
+    /^host h3 is not in the intent: pods of VXLAN networks here do not reach other hosts; add it to "Hosts"/,
+  ],
+];
+
+// Without an agent, that is a finding, too.
+testBroken(CUT_OFF, {
+  "a tunnel address that cannot be used, without an agent": 1,
+  "a host that is not in the intent, without an agent": 1,
+});
+
+Deno.test("what the agent reports of a tunnel address stands in place of what is ok with it", async () => {
+  const ids = (await findings((p) => withProblem(p, UNUSABLE))).map(({ id }) => id);
+  assertEquals([ids.includes("overlay"), ids.includes("vtep"), ids.includes("uplink")], [
+    ...[true, false, true],
+  ]);
+});
+
+Deno.test("doctor says what watches are good for", async () => {
+  const item = (await findings()).find(({ id }) => id === "inotify");
+  assertMatch(item?.message ?? "", /^inotify watches are available: .* see changes .* at once$/);
+});
+
+Deno.test("without an agent and VXLAN networks, a tunnel address is not examined", async () => {
+  const fault = new VtepFault("192.0.2.1", { why: "it is on eth2", fix: "move it" });
+  const wrong = (await findings((p) => withoutAgent(p, fault))).filter(({ state }) =>
+    state !== "ok"
+  );
+  assertEquals(wrong.map(({ id }) => id), ["agent"]);
+});
 
 const HEALTHY: readonly Healthy[] = [
   ["a kernel without macvlan that needs none", (p) => p.missingKinds = ["macvlan", "vxlan"]],

@@ -22,6 +22,8 @@ Deno.test("a report has what is wrong on one line each, and counts what is right
   const report = reportOf("h", [item("a", "ok"), item("b", "failed"), item("c", "warning")], AT);
   assertEquals([report.host, report.at, report.passed], ["h", AT, 1]);
   assertEquals(report.checks.map(({ message }) => message), ["b is failed", "c is warning"]);
+  const fix = "ip link set eth1 up && ".repeat(40);
+  assertEquals(reportOf("h", [{ ...item("b", "failed"), fix }], AT).checks[0]?.fix, fix.trim());
   assertEquals(reportOf("h", Array(99).fill(item("b", "failed")), AT).checks.length, 50);
 });
 
@@ -50,9 +52,19 @@ Deno.test("doctor --host shows another host's last report, and its exit code say
     ...{ name: "h2", at: AT, lastSeen: NOW, everyMs: 60_000, version: "1", passed: 9 },
     checks: [item("b", "warning")],
   };
-  const run = async (checks: readonly CheckItem[], options = {}, life = {}) => {
+  const run = async (
+    checks: readonly CheckItem[],
+    options = {},
+    life = {},
+    inIntent = ["h1", "h2"],
+  ) => {
     const target = {
-      list: () => Promise.resolve([{ ...report, checks, ...life }, { ...report, name: "h3" }]),
+      list: (kind: string) =>
+        Promise.resolve(
+          kind === "hosts"
+            ? inIntent.map((name) => ({ name }))
+            : [{ ...report, checks, ...life }, { ...report, name: "h3" }],
+        ),
     };
     const shell = fakeShell([], target, { host: "h2", ...options });
     return { ...shell, code: await doctor.run(shell) };
@@ -65,7 +77,7 @@ Deno.test("doctor --host shows another host's last report, and its exit code say
   ]]);
   assertEquals(warned.stderr, [
     `host h2, examined at ${AT}, last heartbeat ${NOW}`,
-    "10 checks: 0 failed, 1 warnings",
+    "10 checks: 0 failed, 1 warning",
   ]);
   assertEquals((await run([item("b", "failed")])).code, 1);
   const json = JSON.parse((await run(report.checks, { format: "json" })).stdout.join("\n"));
@@ -79,6 +91,14 @@ Deno.test("doctor --host shows another host's last report, and its exit code say
   const removed = await run([], {}, { lost: true });
   assertEquals(removed.code, 1);
   assertMatch(removed.stdout.join("\n"), /failed +host h2 was removed by gc --host.*delete -h/);
+  const old = [item("b", "failed")];
+  const forgotten = await run(old, {}, { lost: true, lastSeen: AT }, ["h1"]);
+  assertEquals([forgotten.code, forgotten.stdout, forgotten.stderr.at(-1)], [
+    0,
+    ["agent", "  ok       host h2 was removed by gc --host and is not in the intent"],
+    "1 check, all ok",
+  ]);
+  assertEquals((await run(old, {}, {}, ["h1"])).code, 1, "it is not removed");
   await assertRejects(
     () => run([], { host: "h9" }),
     Fault,

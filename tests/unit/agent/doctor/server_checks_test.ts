@@ -1,7 +1,8 @@
 // Checks of what hosts share: etcd, the API server, clocks, the other hosts.
 
+import { assertEquals } from "@std/assert";
 import { Fault } from "../../../../lib/util/errors.ts";
-import { type Broken, type Healthy, testBroken, testHealthy } from "./broken_machine.ts";
+import { type Broken, findings, type Healthy, testBroken, testHealthy } from "./broken_machine.ts";
 import { changeSettings, NOW, type Parts, presence } from "./fake_machine.ts";
 
 const DAY_MS = 86_400_000;
@@ -139,6 +140,50 @@ const BROKEN: readonly Broken[] = [
 ];
 
 testBroken(BROKEN);
+
+/** A host before the first start of its agent: the store's folder does not exist. */
+function beforeStart(parts: Parts, store: string): void {
+  parts.files["/state"] = undefined;
+  changeSettings(parts, { store });
+  const why = "its folder does not exist";
+  parts.machine = {
+    openStore: () => Promise.reject(new Fault("unavailable", "store cannot be used", { why })),
+  };
+}
+
+for (
+  const [store, state, message] of [
+    [
+      "sqlite:/state/store.db",
+      "ok",
+      "store /state/store.db does not exist yet: the agent creates it at its start",
+    ],
+    [
+      "sqlite:///state/store.db",
+      "ok",
+      "store /state/store.db does not exist yet: the agent creates it at its start",
+    ],
+    [
+      "sqlite:/elsewhere/store.db",
+      "failed",
+      "store cannot be used: its folder does not exist",
+    ],
+    ["etcd://h:2379", "failed", "store cannot be used: its folder does not exist"],
+  ] as const
+) {
+  Deno.test(`before the first start of the agent, store ${store} is ${state}`, async () => {
+    const item = (await findings((p) => beforeStart(p, store))).find(({ id }) => id === "store");
+    assertEquals([item?.state, item?.message], [state, message]);
+  });
+}
+
+Deno.test("a store that is broken in a state folder that exists has failed", async () => {
+  const items = await findings((p) => {
+    beforeStart(p, "sqlite:/state/store.db");
+    p.files["/state"] = { kind: "folder", size: 0, mode: 0o700, uid: 0 };
+  });
+  assertEquals(items.find(({ id }) => id === "store")?.state, "failed");
+});
 
 const HEALTHY: readonly Healthy[] = [
   ["an etcd with TLS", (p) => {

@@ -245,6 +245,81 @@ for (
   });
 }
 
+Deno.test("problems of each part are known until they end, with the commands that fix them", async () => {
+  const { ensure, driver, fabric, defaultRoutes } = start({ more: VXLAN });
+  driver.vtepFault = new VtepFault("192.0.2.1", {
+    ...{ why: "no link has it", fix: "run the commands printed with this" },
+    commands: ["ip link set br0 up", "ip address add 192.0.2.1/24 dev br0"],
+  });
+  defaultRoutes.push("eth1");
+  await ensure();
+  assertEquals(fabric.problems, [{
+    ...{ part: "uplink", state: "failed" },
+    what: "uplink eth1 refused: it carries the default route",
+    fix: "give another --uplink or add --uplink-force",
+  }, {
+    ...{ part: "overlay", state: "failed" },
+    what: "tunnel address 192.0.2.1 cannot be used: no link has it",
+    fix:
+      "run the commands printed with this: ip link set br0 up && ip address add 192.0.2.1/24 dev br0",
+  }]);
+  defaultRoutes.pop();
+  driver.vtepFault = ANSWERING;
+  await ensure({ isFresh: true });
+  assertEquals(fabric.problems, [{
+    ...{ part: "overlay", state: "warning" },
+    what: "tunnel address 192.0.2.1 may lose frames: eth1 also answers ARP for it",
+    fix: "add --vtep-arp-ignore: sysctl -w net/ipv4/conf/eth1/arp_ignore=1",
+  }]);
+  assertEquals(fabric.problem, undefined);
+  driver.vtepFault = undefined;
+  await ensure({ isFresh: true });
+  assertEquals(fabric.problems, []);
+});
+
+Deno.test("hosts that do not answer are a warning, as they may be down, and an error in the log", async () => {
+  const { ensure, driver, fabric } = start({ more: VXLAN });
+  driver.report = { unreachable: ["192.0.2.2"], own: [] };
+  await ensure();
+  assertEquals(fabric.problems.map(({ part, state }) => [part, state]), [["overlay", "warning"]]);
+  assert(fabric.problem?.includes("192.0.2.2 does not answer"), fabric.problem);
+});
+
+const UNLISTED =
+  "host host1 is not in the intent: pods of VXLAN networks here do not reach other " +
+  'hosts; add it to "Hosts" with its VtepIp, or start the agent with the right --host-label';
+
+for (const flags of [{}, { vtepIp: "192.0.2.1" }]) {
+  Deno.test(`a host that is not in the intent is a warning, logged once, ${flags.vtepIp ? "also with --vtep-ip, " : ""}until it is there`, async () => {
+    const { ensure, documents, log, fabric } = start({ more: VXLAN, flags });
+    documents.delete("hosts/host1");
+    await ensure();
+    await ensure({ isFresh: true });
+    assertEquals(log.lines, [`warn overlay: ${UNLISTED}`]);
+    assertEquals([fabric.problems[0]?.state, fabric.problem], ["warning", undefined]);
+    documents.set("hosts/host1", { value: HOSTS["hosts/host1"], revision: 8 });
+    await ensure();
+    assertEquals(log.lines.slice(1), ["info overlay works again"]);
+  });
+}
+
+for (
+  const [what, more] of [
+    ["without a VXLAN network", {}],
+    ["where no host has a tunnel address", {
+      ...VXLAN,
+      "hosts/host2": { schema: 1, name: "host2", intf: "eth1" },
+    }],
+  ] as const
+) {
+  Deno.test(`a host may be missing from an intent ${what}`, async () => {
+    const { ensure, documents, log } = start({ more });
+    documents.delete("hosts/host1");
+    await ensure();
+    assertEquals(log.lines, []);
+  });
+}
+
 Deno.test("changes are made one after the other", async () => {
   const { fabric, driver, documents } = start();
   const release = driver.recorder.hold("setUplink");

@@ -55,6 +55,17 @@ Deno.test("healthOf() names records that cannot be read, and what is wrong with 
   assertEquals([unreadable.length, policies], [1, "the switch refused"]);
 });
 
+Deno.test("healthOf() says what keeps pods from other hosts", async () => {
+  using agent = await startMemoryAgent();
+  assertEquals(health(agent).fabric, undefined);
+  const problem = { part: "overlay", state: "warning", what: "frames are lost", fix: "x" } as const;
+  const { fabric } = healthOf({
+    ...{ ...agent.agent, options: OPTIONS, settings: SETTINGS, switch: agent.host.switch },
+    fabric: { problems: [problem] },
+  });
+  assertEquals(fabric, [problem]);
+});
+
 Deno.test("healthOf() counts running pods that have lost their endpoint, and no other unmatched ones", async () => {
   using agent = await startMemoryAgent();
   const { unmatched } = agent.agent.sandboxes;

@@ -52,6 +52,18 @@ Deno.test("etcdFault() is a timeout with the limit if no answer came in time", (
   const fault = etcdFault({ endpoint: "h1:2379" }, late, 5_000);
   assertEquals(fault.code, "timeout");
   assertStringIncludes(fault.message, "no answer within 5000 ms: h1:2379 does not answer");
+  for (
+    const [endpoint, words] of [
+      ["192.0.2.254:2379", "192.0.2.254 2379"],
+      ["[2001:db8::1]:2379", "2001:db8::1 2379"],
+      [`${"etcd-0.".repeat(10)}example.com:2379`, `${"etcd-0.".repeat(10)}example.com 2379`],
+    ] as const
+  ) {
+    assertEquals(
+      etcdFault({ endpoint }, late, 5_000).fix,
+      `check whether etcd is running there, and whether TCP reaches it (nc -vz ${words})`,
+    );
+  }
 });
 
 Deno.test("outcomeUnknownFault() keeps code and reason, and says to read again", () => {
