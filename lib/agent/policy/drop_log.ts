@@ -4,9 +4,8 @@ import { GUARANTEED_REPORTS, watchDrops } from "../../ovs/policy_tables/drop_wat
 import type { PacketIn } from "../../ovs/openflow/packet_in.ts";
 import type { SwitchOptions } from "../../ovs/switch.ts";
 import { DropAggregator, type Interval } from "../../policy/drop_aggregator.ts";
-import type { Log } from "../../util/log.ts";
+import type { Log, LogFields } from "../../util/log.ts";
 import type { PolicyEnforcer } from "./policy_enforcer.ts";
-import type { EventLog } from "../event_log.ts";
 import { dropOf, type DropReport, keyOf, reportDrop } from "./drop_message.ts";
 
 const INTERVAL_S = 10;
@@ -15,7 +14,7 @@ const INTERVAL_S = 10;
 export interface DropLogDeps {
   /** Does not record events itself: theirs have more fields than the lines, which name both pods already. */
   readonly log: Pick<Log, "info">;
-  readonly events: Pick<EventLog, "record">;
+  readonly events: { record(level: "info", message: string, fields: LogFields): void };
   readonly policies: Pick<PolicyEnforcer, "known">;
 }
 
