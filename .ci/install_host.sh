@@ -506,15 +506,26 @@ upgrade_here() {
 }
 
 say_upgraded() {
+  local running=''
+  if [ -n "$changed" ] && [ "$pid" = 0 ] && [ -z "$root" ]; then running=$(answering_pid); fi
   if [ -z "$changed" ]; then
     echo "nothing to upgrade: this file and unit are the installed ones"
   elif [ "$pid" != 0 ]; then
     echo "upgraded; the new agent answers"
-  elif [ -z "$root" ] && "$FILE" status >/dev/null 2>&1 </dev/null; then
-    echo "upgraded; the agent that runs is still the old one: end it and start it again, pods stay connected"
+  elif [ -n "$running" ]; then
+    echo "upgraded; the agent that runs, process $running, is still the old one: end it and start it again, with" \
+      "the flags that it has, if they are not in $SETTINGS; pods stay connected:"
+    echo "  kill $running"
+    echo "  k8contivnet netplugin --config $SETTINGS"
   else
     echo "upgraded; the agent was not running"
   fi
+}
+
+# Prints the process id of the agent that answers, whatever runs it, or nothing.
+answering_pid() {
+  K8CONTIVNET_SOCKET=$(agent_socket) "$FILE" status -o json 2>/dev/null </dev/null |
+    sed -n 's/.*"pid"[[:space:]]*:[[:space:]]*\([0-9]\{1,\}\).*/\1/p' | head -n 1 || :
 }
 
 # Prints the process id of the agent that systemd runs, or 0.

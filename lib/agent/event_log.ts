@@ -50,12 +50,12 @@ export class EventLog {
     return this.#count;
   }
 
-  /** Returns the events, oldest first: all, or those of a pod or kind. */
+  /** Returns the events, oldest first: all, or those of a kind or pod, also as the other one of a dropped packet. */
   list(name?: string): EventItem[] {
     const last = this.#events.slice(-MOST_EVENTS);
     if (name === undefined) return last;
-    return last.filter(({ kind, pod }) =>
-      [kind, pod, pod?.slice(pod.indexOf("/") + 1)].includes(name)
+    return last.filter(({ kind, pod, peer }) =>
+      [kind, ...[pod, peer].flatMap(namesOf)].includes(name)
     );
   }
 
@@ -68,21 +68,23 @@ export class EventLog {
   recording(log: Log): Log {
     const at = (level: LogLevel) => (message: string, fields: LogFields = {}) => {
       log[level](message, fields);
-      this.#note(level, message, fields);
+      this.record(level, message, fields);
     };
     return { error: at("error"), warn: at("warn"), info: at("info"), debug: at("debug") };
   }
 
-  #note(level: LogLevel, message: string, fields: LogFields): void {
+  /** Records the event of one line of the log, if it is one. */
+  record(level: LogLevel, message: string, fields: LogFields = {}): void {
     const kind = KINDS.find(([, words]) => words.test(message))?.[0];
     if (level === "debug" || (kind === undefined && QUIET.has(level))) return;
-    const { pod, network, address, ...rest } = fields;
+    const { pod, peer, network, address, ...rest } = fields;
     const more = Object.entries(rest).filter(([, value]) => value !== undefined)
       .map(([key, value]) => `${key} ${value}`).join(", ");
     this.#count++;
     const event: EventItem = {
       ...{ at: this.#clock(), kind: kind ?? level, host: this.#host },
       ...(typeof pod === "string" ? { pod } : {}),
+      ...(typeof peer === "string" ? { peer } : {}),
       ...(typeof network === "string" ? { network } : {}),
       ...(typeof address === "string" ? { address } : {}),
       ...(typeof fields.ms === "number" ? { ms: fields.ms } : {}),
@@ -93,4 +95,9 @@ export class EventLog {
     // Shortened rarely: an array that is shifted for each event is copied each time.
     if (this.#events.length > 2 * MOST_EVENTS) this.#events = this.#events.slice(-MOST_EVENTS);
   }
+}
+
+/** Returns the names by which events of a pod are listed. */
+function namesOf(pod: string | undefined): string[] {
+  return pod === undefined ? [] : [pod, pod.slice(pod.indexOf("/") + 1)];
 }

@@ -14,6 +14,7 @@ import { openDrivers, openLimitedStore } from "./drivers.ts";
 import { kubeAtStart } from "./kube/policy_feed.ts";
 import type { Metrics } from "./metrics/serve_metrics.ts";
 import { type AgentOptions, isShared } from "./options.ts";
+import type { DropLogDeps } from "./policy/drop_log.ts";
 import { doorOf, openDoor } from "./server/door.ts";
 import { lockFile } from "./server/lock_file.ts";
 import { healthOf } from "./server/health.ts";
@@ -70,7 +71,7 @@ export async function runAgent(
   const agent = wireAgent(parts, stack);
   const { unmatched } = agent.sandboxes;
   metrics?.follow({ ...agent, host: options.hostLabel, switch: drivers.switch, unmatched });
-  if (options.logsDrops) await startDropLog(options, agent, log, stack);
+  if (options.logsDrops) await startDropLog(options, agent, { log: ownLog, events }, stack);
   const own = new AbortController();
   const stopping = AbortSignal.any([signal, own.signal]);
   stack.defer(() => own.abort());
@@ -225,11 +226,11 @@ async function presenceOptions(
 async function startDropLog(
   { ovsRundir: rundir, bridge }: AgentOptions,
   { policies }: Agent,
-  log: Log,
+  written: Pick<DropLogDeps, "log" | "events">,
   stack: AsyncDisposableStack,
 ): Promise<void> {
   const { logDrops } = await import("./policy/drop_log.ts");
-  stack.use(logDrops({ log, policies }, { rundir, bridge }));
+  stack.use(logDrops({ ...written, policies }, { rundir, bridge }));
 }
 
 /** Repairs what a crash left. If Open vSwitch is unreachable, the loop goes on trying. */

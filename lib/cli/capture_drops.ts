@@ -24,8 +24,13 @@ export async function captureDrops(
   { count, limitMs }: CaptureEnd,
 ): Promise<void> {
   const { args, options, output, interrupt, tail } = shell;
-  if (!["table", "json"].includes(options.format) || tail.length > 0) {
-    throw new Fault("usage", "capture --drops takes a pod, --count and -o json", {
+  if (!["table", "json"].includes(options.format)) {
+    throw new Fault("usage", `capture --drops has no -o ${options.format}`, {
+      fix: "use -o json, or leave -o out: text on a terminal, else a pcapng file",
+    });
+  }
+  if (tail.length > 0) {
+    throw new Fault("usage", "capture --drops takes a pod, --count, --timeout and -o json", {
       fix: "k8contivnet capture --drops shop/web-1",
     });
   }
@@ -47,9 +52,21 @@ export async function captureDrops(
     answer.drops.slice(0, left).forEach(write);
     if (seen === count || output.isClosed()) break;
   }
-  output.note(
-    `${seen} dropped packets${missed > 0 ? `, ${missed} more came too fast to be captured` : ""}`,
-  );
+  output.note(ending({ seen, missed, pod: args[0] }));
+}
+
+/** Returns the last line. Who sees nothing may look at the wrong end: the receiver's host drops what may not arrive. */
+function ending({ seen, missed, pod }: {
+  readonly seen: number;
+  readonly missed: number;
+  readonly pod: string | undefined;
+}): string {
+  if (missed > 0) return `${seen} dropped packets, ${missed} more came too fast to be captured`;
+  if (seen > 0) return `${seen} dropped packets`;
+  const sent = pod === undefined
+    ? "what pods here send may be dropped on the hosts of their peers"
+    : `what ${oneLine(pod, 60)} sends may be dropped on the hosts of its peers`;
+  return `0 dropped packets here; ${sent}`;
 }
 
 function writeDrop({ options, output }: Shell, drop: CapturedDrop, isPcap: boolean): void {

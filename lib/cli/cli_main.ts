@@ -24,7 +24,7 @@ export async function cliMain(args: readonly string[], faces: FaceFlags = {}): P
   if (name === COMPLETE) return await complete(rest, faces);
   let output = processOutput();
   const command = async (run: Run) => {
-    const line = parseCommandLine(rest);
+    const line = parseCommandLine(rest, COMMANDS[name]?.formats);
     output = processOutput({ wantsColor: line.color, isQuiet: line.isQuiet });
     return await dispatch(name, line, { ...run, output });
   };

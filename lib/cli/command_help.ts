@@ -9,13 +9,13 @@ const NAMES = 26;
 
 /** Returns the text, for a terminal of `width` columns. */
 export function commandHelp(
-  { options }: Pick<CommandSpec, "options">,
+  { options, meanings = {} }: Pick<CommandSpec, "options" | "meanings">,
   usage: string,
   width: number,
 ): string {
   const own: readonly string[] = options;
-  const specs: readonly OptionSpec[] = OPTIONS;
-  const lines = specs.filter(({ name }) => own.includes(name)).map(optionLine);
+  const lines = OPTIONS.filter(({ name }) => own.includes(name))
+    .map((spec) => optionLine({ ...spec, help: meanings[spec.name] ?? spec.help }));
   const common = `  of all commands: ${COMMON.map(commonName).join(", ")} (see k8contivnet help)`;
   return wrapped([`k8contivnet ${usage}`, "", "options:", ...lines, common].join("\n"), width);
 }

@@ -16,6 +16,7 @@ import {
   type TextName,
 } from "./option_table.ts";
 import type { CommonOptions } from "./shell.ts";
+import { wrongWords } from "./wrong_words.ts";
 
 /** The parsed command line. */
 export interface CommandLine {
@@ -37,6 +38,7 @@ const SPECS: readonly OptionSpec[] = OPTIONS;
 const SWITCHES = SPECS.filter(({ value }) => value === undefined).map(({ name }) => name);
 const TEXTS = SPECS.filter(({ value }) => value !== undefined).map(({ name }) => name);
 const REPEATABLE = SPECS.filter((one) => one.isRepeatable).map(({ name }) => name);
+const ALL_FORMATS = "use table, wide, json, yaml, name or custom-columns=HEAD:FIELD";
 const ALIASES = Object.fromEntries(
   SPECS.flatMap(({ name, short }) => short === undefined ? [] : [[name, short]]),
 );
@@ -48,13 +50,13 @@ type Values =
   & { readonly [K in RepeatableName]: readonly string[] }
   & { readonly _: readonly unknown[]; readonly "--": readonly string[] };
 
-/** Parses arguments and options. Faults: usage. */
-export function parseCommandLine(args: readonly string[]): CommandLine {
+/** Parses arguments and options; `formats` is the way out for a format that there is not. Faults: usage. */
+export function parseCommandLine(args: readonly string[], formats = ALL_FORMATS): CommandLine {
   const parsed = readValues(args);
   return {
     args: parsed._.map(String),
     tail: parsed["--"],
-    common: commonOf(parsed),
+    common: commonOf(parsed, formats),
     socket: parsed.socket,
     store: parsed.store,
     storeOptions: {
@@ -94,10 +96,7 @@ export function refuseOthers(
 export function refuseArguments({ args, tail }: CommandLine, name: string): void {
   const words = [...args, ...tail];
   if (words.length === 0) return;
-  throw new Fault("usage", `${name} got "${words.join(" ").slice(0, 60)}"`, {
-    why: "it takes options only",
-    fix: `see k8contivnet ${name} -h`,
-  });
+  throw wrongWords(name, words, { takes: "options only", fix: `see k8contivnet ${name} -h` });
 }
 
 /** Faults: usage, if an option that needs a value is the last word, or another option follows it. */
@@ -134,9 +133,9 @@ function readValues(args: readonly string[]): Values {
   }) as unknown as Values;
 }
 
-function commonOf(parsed: Values): CommonOptions {
+function commonOf(parsed: Values, formats: string): CommonOptions {
   return {
-    ...formatOf(parsed.output ?? "table"),
+    ...formatOf(parsed.output ?? "table", formats),
     force: parsed.force,
     strict: parsed.strict,
     prune: parsed.prune,
@@ -169,13 +168,13 @@ function commonOf(parsed: Values): CommonOptions {
 
 const FORMATS = ["table", "wide", "json", "yaml", "name"] as const;
 
-function formatOf(text: string): Pick<CommonOptions, "format" | "columns"> {
+function formatOf(text: string, formats: string): Pick<CommonOptions, "format" | "columns"> {
   const format = FORMATS.find((one) => one === text);
   if (format) return { format, columns: "" };
   const [, columns] = /^custom-columns=(.+)$/.exec(text) ?? [];
   if (columns !== undefined) return { format: "columns", columns };
   throw new Fault("usage", `-o "${text.slice(0, 60)}" is not a format`, {
-    fix: "use table, wide, json, yaml, name or custom-columns=HEAD:FIELD",
+    fix: formats,
   });
 }
 

@@ -33,6 +33,10 @@ export interface CommandSpec {
   readonly takes: string;
   /** Options besides those that all commands have. */
   readonly options: readonly OptionName[];
+  /** What its options mean where that is less than their common help says. */
+  readonly meanings?: Readonly<Partial<Record<OptionName, string>>>;
+  /** The way out for a format that -o does not have, where the command takes fewer than there are. */
+  readonly formats?: string;
   /** What a shell completes its arguments with, in their order; the last is for all further ones, too. */
   readonly words?: readonly Words[];
   readonly load: () => Promise<Command>;
@@ -50,6 +54,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   plan: {
     ...{ takes: "-f FILE", summary: "show what would change, host by host" },
     options: [...CHANGING, "prune", "to", "detailed-exitcode"],
+    meanings: { "detailed-exitcode": "exit code 2 if something would change" },
     load: async () => (await import("./plan_command.ts")).plan,
   },
   edit: {
@@ -110,6 +115,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       summary: "may these two communicate, by which rule; does the switch agree",
     },
     options: ["tcp", "udp", "icmp", "detailed-exitcode"],
+    meanings: { "detailed-exitcode": "exit code 2 if it is denied" },
     words: ["pods", "pods", "nothing"],
     load: async () => (await import("./trace.ts")).trace,
   },
@@ -131,6 +137,8 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       summary: "packets of a pod, or those that policies drop, as pcap",
     },
     options: ["namespace", "count", "timeout", "drops"],
+    formats:
+      "leave -o out: text on a terminal, else a file; with --drops, -o json is accepted, too",
     words: ["pods", "nothing"],
     load: async () => (await import("./capture.ts")).capture,
   },

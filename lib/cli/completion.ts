@@ -1,8 +1,8 @@
 // `completion bash|zsh|fish` prints what a shell loads.
 
-import { Fault } from "../util/errors.ts";
 import { COMPLETION_SCRIPTS } from "./completion_scripts.ts";
 import type { Command } from "./shell.ts";
+import { wrongWords } from "./wrong_words.ts";
 
 export const completion: Command = {
   usage: "completion bash | zsh | fish\n" +
@@ -17,8 +17,8 @@ export const completion: Command = {
     if (args.length === 1 && Object.hasOwn(COMPLETION_SCRIPTS, shell)) {
       return output.data(COMPLETION_SCRIPTS[shell] ?? "");
     }
-    throw new Fault("usage", `completion got "${args.join(" ").slice(0, 60)}"`, {
-      why: "it takes bash, zsh or fish",
+    throw wrongWords("completion", args, {
+      takes: "bash, zsh or fish",
       fix: "k8contivnet completion bash",
     });
   },

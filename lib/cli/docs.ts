@@ -1,10 +1,10 @@
 // `docs TOPIC`: the man page of this version, and what is too long for the help of a command.
 
-import { Fault } from "../util/errors.ts";
 import { VERSION } from "../util/version.ts";
 import { exitCodes } from "./exit_codes.ts";
 import { OPTIONS } from "./option_table.ts";
 import type { Command, Shell } from "./shell.ts";
+import { wrongWords } from "./wrong_words.ts";
 
 /** What the pages are made of: the tables of commands. */
 export interface DocsTables {
@@ -28,8 +28,8 @@ export const docsOf = (tables: DocsTables): Command => ({
   run: async ({ args, output }: Shell) => {
     const topic = TOPICS.find((one) => one === args[0]);
     if (args.length !== 1 || topic === undefined) {
-      throw new Fault("usage", `docs got "${args.join(" ").slice(0, 60)}"`, {
-        why: "it takes operations, contiv or man",
+      throw wrongWords("docs", args, {
+        takes: "operations, contiv or man",
         fix: "k8contivnet docs operations",
       });
     }

@@ -1,11 +1,12 @@
 // `gc`: releases this host's attachments whose sandboxes are gone; `gc --host HOST`: removes from the store
 // what a host has there that is lost for good.
 
+import { SILENT_BEATS } from "../agent/store/presence.ts";
 import type { GcAct, GcAnswer } from "../agent/api/repair_requests.ts";
-import { Fault } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName } from "../util/names.ts";
 import { printLines, printValue } from "./output.ts";
-import type { Command } from "./shell.ts";
+import type { Command, Target } from "./shell.ts";
+import { wrongWords } from "./wrong_words.ts";
 
 export const gc: Command = {
   usage: "gc [--host HOST [--force]] [--dry-run] [-o table|json|yaml|name]\n" +
@@ -23,15 +24,17 @@ export const gc: Command = {
     "  e.g. k8contivnet gc --host host3 --dry-run",
   run: async ({ args, options, output, target }) => {
     const { host, dryRun, force, format } = options;
-    if (args.length > 0 || host === "") {
-      throw new Fault("usage", `gc got "${args.join(" ").slice(0, 60)}"`, {
-        why: "it takes --host HOST, or nothing",
+    if (args.length > 0) {
+      throw wrongWords("gc", args, {
+        takes: "--host HOST, or nothing",
         fix: "k8contivnet gc --host host3 --dry-run",
       });
     }
     if (host !== undefined) {
       parseName("host", host, LONG_NAME_LIMIT);
-      output.note(`watching for heartbeats of host ${host}`);
+      const seconds = await watchSeconds(target, host);
+      const time = seconds === undefined ? "" : ` for ${seconds} s`;
+      output.note(`watching for heartbeats of host ${host}${time}`);
     }
     const answer = await target.gc({ ...host === undefined ? {} : { host }, dryRun, force });
     const { acts, left } = answer;
@@ -48,6 +51,19 @@ export const gc: Command = {
     }
   },
 };
+
+/** Returns for how long a host's heartbeats are watched; undefined where it is not known: its removal says why, then. */
+async function watchSeconds(
+  target: Pick<Target, "list">,
+  host: string,
+): Promise<number | undefined> {
+  try {
+    const { everyMs } = (await target.list("reports")).find(({ name }) => name === host) ?? {};
+    return typeof everyMs === "number" ? Math.ceil(everyMs * SILENT_BEATS / 1_000) : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
 /** Each act, in the present for --dry-run and in the past. */
 const VERBS = {

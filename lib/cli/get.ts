@@ -157,8 +157,9 @@ export const get: Command = {
 
 export const events: Command = {
   usage: "events [POD|KIND] [-o FORMAT] [-l SELECTOR] [-w]\n" +
-    "  the last 1,000 events of this host: pods attached and detached, repairs, drops, a store that was lost\n" +
-    "  and so on, with reasons; of one pod, or of one kind; -w goes on\n" +
+    "  the last 1,000 events of this host: pods attached and detached, repairs, drops (--log-drops), a store\n" +
+    "  that was lost and so on, with reasons; of one pod, or of one kind; -w goes on. POD of a drop is the one\n" +
+    "  whose policy dropped the packet; the field peer has the other one, which finds it, too\n" +
     "  e.g. k8contivnet events default/web-0 -w",
   run: async (shell) => {
     const [name, ...rest] = shell.args;

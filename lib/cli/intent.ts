@@ -6,6 +6,7 @@ import { currentIntent } from "./current_intent.ts";
 import { readIntentFiles } from "./intent_files.ts";
 import { printValue } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
+import { wrongWords } from "./wrong_words.ts";
 
 export const intent: Command = {
   usage: "intent show [-o json|yaml] | example | schema | check FILE… [--strict]\n" +
@@ -37,8 +38,8 @@ export const intent: Command = {
       }
       return output.note(`${name}: ok`);
     }
-    throw new Fault("usage", `intent got "${word ?? ""}"`, {
-      why: "it takes show, example, schema, or check FILE",
+    throw wrongWords("intent", shell.args, {
+      takes: "show, example, schema, or check FILE",
       fix: "k8contivnet intent check FILE",
     });
   },

@@ -1,7 +1,7 @@
 // The request of a command that changes the intent, from its files and options.
 
 import type { IntentRequest } from "../agent/api/intent_requests.ts";
-import { Fault } from "../util/errors.ts";
+import { Fault, oneLine } from "../util/errors.ts";
 import { parseRevision } from "../util/revision_number.ts";
 import { readIntentFiles } from "./intent_files.ts";
 import { originOf } from "./origin.ts";
@@ -25,11 +25,7 @@ export async function intentRequest(
 ): Promise<AskedChange> {
   const { files, force, strict } = options;
   if (files.length === 0 || files.includes("") || args.length > 0) {
-    const words = args.join(" ").slice(0, 60);
-    throw new Fault("usage", "no intent file is given", {
-      ...words === "" ? {} : { why: `"${words}" does not stand behind -f` },
-      fix: "add -f FILE, or -f - for stdin",
-    });
+    throw noFile(oneLine(args.join(" "), 60));
   }
   const { text, name, warnings, placed } = await readIntentFiles(files, { strict });
   for (const warning of warnings) output.message(`warning: ${warning}`);
@@ -43,6 +39,15 @@ export async function intentRequest(
       }
     },
   };
+}
+
+/** Returns the fault of a command without -f, or with words that no option has as its value. */
+function noFile(words: string): Fault {
+  const fix = "add -f FILE, or -f - for stdin";
+  if (words === "") return new Fault("usage", "no intent file is given", { fix });
+  return new Fault("usage", `"${words}" is no option's value`, {
+    fix: words.includes(" ") ? fix : `did you mean -f ${words}?`,
+  });
 }
 
 /** Returns a request whose faults are about no file. */

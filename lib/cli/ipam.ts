@@ -5,6 +5,7 @@ import { Fault } from "../util/errors.ts";
 import { printValue, table } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
 import { isAddressWord, showAddress } from "./show_address.ts";
+import { wrongWords } from "./wrong_words.ts";
 
 export const ipam: Command = {
   usage:
@@ -24,8 +25,8 @@ export const ipam: Command = {
     }
     const isCheck = word === "check" && name === undefined;
     if (isCheck) return await (shell.options.repair ? repair(shell) : check(shell));
-    throw new Fault("usage", `ipam got "${shell.args.join(" ").slice(0, 60)}"`, {
-      why: "it takes show [[TENANT/]NETWORK | ADDRESS], or check",
+    throw wrongWords("ipam", shell.args, {
+      takes: "show [[TENANT/]NETWORK | ADDRESS], or check",
       fix: "k8contivnet ipam show",
     });
   },

@@ -53,8 +53,8 @@ const pod: Fields<PodItem> = {
 };
 
 const event: Fields<EventItem> = {
-  ...{ at: true, kind: true, host: true, pod: true, network: true, address: true, ms: true },
-  message: true,
+  ...{ at: true, kind: true, host: true, pod: true, peer: true, network: true, address: true },
+  ...{ ms: true, message: true },
 };
 
 /** The fields of each kind. */

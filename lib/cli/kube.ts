@@ -5,6 +5,7 @@ import { Fault } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName } from "../util/names.ts";
 import { printValue } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
+import { wrongWords } from "./wrong_words.ts";
 
 /** What the command does, by its first word. */
 const ACTIONS: Readonly<Record<string, (shell: Shell) => Promise<void>>> = {
@@ -36,8 +37,8 @@ export const kube: Command = {
     const [word = "", ...rest] = shell.args;
     const action = Object.hasOwn(ACTIONS, word) ? ACTIONS[word] : undefined;
     if (action && rest.length <= (word === "image" ? 1 : 0)) return await action(shell);
-    throw new Fault("usage", `kube got "${shell.args.join(" ").slice(0, 60)}"`, {
-      why: "it takes manifest, image [FILE], rbac, conflist, or status",
+    throw wrongWords("kube", shell.args, {
+      takes: "manifest, image [FILE], rbac, conflist, or status",
       fix: "k8contivnet kube status",
     });
   },

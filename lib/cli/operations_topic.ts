@@ -52,6 +52,9 @@ answer within 30 s:
 
     ./install.sh upgrade
 
+Without systemd, the old agent runs on. Pods stay connected while you replace it, with the commands that the
+upgrade prints: kill PID, then k8contivnet netplugin --config /etc/k8contivnet/agent.json.
+
 Back up first if you may want to go back to an older version. Version 0.1.0 does not know ports that were
 added ahead (--ports): it makes those of running pods anew, in 33 ms each, and they have no network meanwhile.
 

@@ -4,6 +4,7 @@ import type { SandboxAnswer, SandboxRequest } from "../agent/api/diagnosis_reque
 import { Fault, oneLine } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName } from "../util/names.ts";
 import type { Shell } from "./shell.ts";
+import { wrongWords } from "./wrong_words.ts";
 
 /** Returns the pod of `NAMESPACE/NAME`, or of `NAME` in `namespace`. Faults: usage. */
 export function parsePod(word: string, namespace = "default"): SandboxRequest {
@@ -21,8 +22,8 @@ export function parsePod(word: string, namespace = "default"): SandboxRequest {
 export function onePod(command: string, { args, options }: Shell): SandboxRequest {
   const [word, ...rest] = args;
   if (!word || rest.length > 0) {
-    throw new Fault("usage", `${command} got "${oneLine(args.join(" "), 60)}"`, {
-      why: "it takes one pod",
+    throw wrongWords(command, args, {
+      takes: "one pod",
       fix: `k8contivnet ${command} NAMESPACE/NAME`,
     });
   }

@@ -9,6 +9,7 @@ import type { Store } from "../store/store.ts";
 import { Fault, isUnreachable, oneLine } from "../util/errors.ts";
 import { printValue } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
+import { wrongWords } from "./wrong_words.ts";
 
 const AGENT_MS = 3_000;
 
@@ -25,8 +26,8 @@ export const store: Command = {
     const [verb = "", from, to, ...rest] = shell.args;
     const isKnown = verb === "copy" || verb === "backup";
     if (!isKnown || !from || !to || rest.length > 0) {
-      throw new Fault("usage", `store got "${shell.args.join(" ").slice(0, 60)}"`, {
-        why: "it takes copy and two stores, or backup, a store and a file",
+      throw wrongWords("store", shell.args, {
+        takes: "copy and two stores, or backup, a store and a file",
         fix: "k8contivnet store copy FROM TO, or store backup FROM FILE",
       });
     }

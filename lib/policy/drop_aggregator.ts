@@ -6,48 +6,48 @@
 /** Kinds that are logged by themselves in one interval. */
 const KINDS_LIMIT = 100;
 
-interface Kind {
-  /** Its description; made once. */
-  readonly words: string;
+interface Kind<R> {
+  /** What is reported of it; made once. */
+  readonly report: R;
   /** Packets since it was last logged. */
   count: number;
 }
 
 /** What is to be logged at the end of an interval. */
-export interface Interval {
+export interface Interval<R> {
   /** Kinds that continued after they had been logged. */
-  readonly more: readonly { readonly words: string; readonly count: number }[];
+  readonly more: readonly { readonly report: R; readonly count: number }[];
   /** Packets of kinds above the limit. */
   readonly others: number;
   /** All packets of this interval and the one before. */
   readonly seen: number;
 }
 
-/** Drops of the current interval. */
-export class DropAggregator {
-  readonly #kinds = new Map<string, Kind>();
+/** Drops of the current interval, with a report `R` of each kind. */
+export class DropAggregator<R> {
+  readonly #kinds = new Map<string, Kind<R>>();
   #others = 0;
   #total = 0;
   #totalBefore = 0;
 
-  /** Counts a packet of kind `key`; returns the text to log where that kind is new. */
-  count(key: string, wordsOf: () => string): string | undefined {
+  /** Counts a packet of kind `key`; returns what to report where that kind is new. */
+  count(key: string, reportOf: () => R): R | undefined {
     this.#total++;
     const known = this.#kinds.get(key);
     if (known) known.count++;
     else if (this.#kinds.size >= KINDS_LIMIT) this.#others++;
     else {
-      const words = wordsOf();
-      this.#kinds.set(key, { words, count: 0 });
-      return words;
+      const report = reportOf();
+      this.#kinds.set(key, { report, count: 0 });
+      return report;
     }
     return undefined;
   }
 
   /** Ends the interval. A kind that continued is known in the next one; others are forgotten. */
-  endInterval(): Interval {
+  endInterval(): Interval<R> {
     const more = [...this.#kinds.values()].filter(({ count }) => count > 0)
-      .map(({ words, count }) => ({ words, count }));
+      .map(({ report, count }) => ({ report, count }));
     const ended = { more, others: this.#others, seen: this.#totalBefore + this.#total };
     for (const [key, kind] of this.#kinds) {
       if (kind.count === 0) this.#kinds.delete(key);

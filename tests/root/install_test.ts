@@ -281,6 +281,34 @@ Deno.test("upgrade replaces file and unit of 0.1.0, and adds settings; --dry-run
   await run("cmp", [DIST, `${dir}/${FILE}`]);
 });
 
+Deno.test("an upgrade without systemd names the old agent and the commands that replace it", async () => {
+  await using dir = await tempDir();
+  // Only what it says: an upgrade of this machine itself is for tests/install.
+  const script = `source ${HOUSE}.ci/install_host.sh
+    FILE=${dir}/agent SETTINGS=${dir}/agent.json ENVIRONMENT=${dir}/none
+    for changed in yes ''; do say_upgraded; done`;
+  const says = async (answer: string) => {
+    await Deno.writeTextFile(`${dir}/agent`, `#!/bin/sh\n${answer}\n`, { mode: 0o755 });
+    const { code, out, err } = await start(["bash", "-c", script], {
+      env: { PATH: "/usr/bin:/bin" },
+    });
+    assertEquals({ code, err }, { code: 0, err: "" });
+    return out.trimEnd().split("\n");
+  };
+  await Deno.writeTextFile(`${dir}/agent.json`, '{"socket": "/run/other.sock"}');
+  const nothing = "nothing to upgrade: this file and unit are the installed ones";
+  const answer = `[ "$K8CONTIVNET_SOCKET $*" = "/run/other.sock status -o json" ] || exit 5\n` +
+    `echo '{'; echo '  "host": "pid",'; echo '  "pid": 4711,'; echo '}'; exit 5`;
+  assertEquals(await says(answer), [
+    "upgraded; the agent that runs, process 4711, is still the old one: end it and start it again, with " +
+    `the flags that it has, if they are not in ${dir}/agent.json; pods stay connected:`,
+    "  kill 4711",
+    `  k8contivnet netplugin --config ${dir}/agent.json`,
+    nothing,
+  ]);
+  assertEquals(await says("exit 5"), ["upgraded; the agent was not running", nothing]);
+});
+
 Deno.test("of two at work on one root, the later one is refused; what a killed one left is removed", async () => {
   await using dir = await tempDir();
   await installSh("install", "--root", `${dir}`);

@@ -250,7 +250,7 @@ Deno.test("capture writes a pod's packets until there are enough, or it is inter
       [["shop/web-1", "-o", "json"], 2, /add --drops/],
       [["shop/web-1", "--count", "1", "--", "no such filter"], 1, /syntax error|tcpdump/],
       [["shop/nobody"], 3, /pod shop\/nobody not found/],
-      [[], 2, /takes one pod/],
+      [[], 2, /capture needs one pod; k8contivnet capture/],
     ] as const
   ) {
     const { code: got, err } = await host.agent.call("capture", ...words);

@@ -87,6 +87,12 @@ for (const driver of ["jsonrpc", "vsctl"]) {
     await waitFor("the line", async () => (await droppedLines(host)).length > 0);
     const [first] = await droppedLines(host);
     assert(first!.endsWith(words), first);
+    for (const name of ["default/web", "default/other"]) {
+      const { out } = await host.agent.call("events", name, "-l", "kind=drop", "-o", "json");
+      const [event] = JSON.parse(out);
+      assertEquals([event?.pod, event?.peer], ["default/web", "default/other"], out);
+      assertEquals([event.network, event.address], ["t/blue", ip]);
+    }
     // On a busy machine the client repeats its packet for longer than one interval.
     const isWholeCount = async () => {
       const [, ...more] = await droppedLines(host);

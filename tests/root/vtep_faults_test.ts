@@ -50,6 +50,10 @@ Deno.test("a tunnel address on the NIC itself is reported with the commands that
   const commands = (await host.agent.logText()).split("\n")
     .flatMap((line) => /to fix it, as root: (.*)$/.exec(line)?.[1] ?? []);
   assertMatch(commands.join("\n"), /ovs-vsctl .*add-br /);
+  await saysOnce(
+    host,
+    /own connections over eth1 through ovs-vswitchd; .*ethtool -K DEVICE tx off/,
+  );
 });
 
 Deno.test("a host whose tunnel address does not answer is named, and all others are reached", async () => {

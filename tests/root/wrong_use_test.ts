@@ -22,8 +22,8 @@ const WRONG_USES: readonly WrongUse[] = [
   ["edit intent.json", 2, /edit got .*; /],
   ["gc host2", 2, /gc got "host2": it takes .*; .*gc/],
   // Files.
-  ["apply DIR/ok.json", 2, /no intent file .*ok\.json" does not stand behind -f; add -f FILE/],
-  ["delete networks t/blue", 2, /"networks t\/blue" does not stand behind -f; add -f FILE/],
+  ["apply DIR/ok.json", 2, /ok\.json" is no option's value; did you mean -f .*ok\.json\?/],
+  ["delete networks t/blue", 2, /"networks t\/blue" is no option's value; add -f FILE/],
   ["plan", 2, /no intent file is given; add -f FILE, or -f - for stdin/],
   ["apply -f -", 2, /intent stdin is empty; see "k8contivnet intent example"/],
   ["apply -f - -f -", 2, /standard input is named twice; name it once/],
@@ -65,7 +65,10 @@ const WRONG_USES: readonly WrongUse[] = [
   ["exec nobody -- true", 3, /pod default\/nobody not found; see k8contivnet get pods -A/],
   ["ping pod0", 2, /ping got 1 arguments: it takes two pods.*; k8contivnet ping/],
   ["ping pod0 10.9.0.1 --count 0", 2, /--count "0" is out of range \(1-1000\); --count 3/],
-  ["capture", 2, /capture got "": it takes one pod; k8contivnet capture/],
+  ["capture", 2, /capture needs one pod; k8contivnet capture/],
+  ["capture pod0 -o text", 2, /-o "text" is not a format; leave -o out: text on a terminal/],
+  ["docs", 2, /docs needs operations, contiv or man; k8contivnet docs operations/],
+  ["metrics", 2, /metrics needs dashboard, or rules; .*http:\/\/ADDRESS:PORT\/metrics .* --listen/],
   ["capture pod0 --timeout soon", 2, /--timeout "soon" is not a valid duration; use seconds/],
   // This host, other hosts, stores and servers.
   ["gc --host host9", 3, /no host is named "host9": .*; list them with k8contivnet get hosts/],

@@ -42,6 +42,8 @@ export interface EventItem {
   readonly host: string;
   /** `namespace/name` */
   readonly pod?: string;
+  /** `namespace/name` of the other pod, of a packet that a policy of `pod` dropped. */
+  readonly peer?: string;
   /** `tenant/network` */
   readonly network?: string;
   readonly address?: string;

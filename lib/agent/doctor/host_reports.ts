@@ -18,7 +18,7 @@ const AGAIN_MS = 3_600_000;
 const EXAMINE_MS = 30_000;
 const MOST_CHECKS = 50;
 // A way out may be half a dozen commands, and must not be cut in the middle.
-const MOST_FIX = 1_000;
+const MOST_FIX = 1_500;
 
 /** What reports are written with. */
 export interface HostReportDeps {

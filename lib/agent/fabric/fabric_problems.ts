@@ -46,14 +46,17 @@ export function isWarning(fault: Fault): boolean {
 /** Returns a fault as the agent's health has it. */
 export function problemOf(part: FabricProblem["part"], fault: Fault): FabricProblem {
   const { what, why, fix = "see the agent's log" } = fault;
-  const commands = fault instanceof VtepFault ? fault.commands : [];
+  const { commands, effect } = fault instanceof VtepFault ? fault : { commands: [], effect: "" };
   // A host that is down for a while is no failure of this one.
   const isMinor = isWarning(fault) || fault instanceof UnreachableVteps;
   return {
     part,
     state: isMinor ? "warning" : "failed",
     what: why ? `${what}: ${why}` : what,
-    fix: commands.length > 0 ? `${fix}: ${commands.join(" && ")}` : fix,
+    fix: [
+      commands.length > 0 ? `${fix}: ${commands.join(" && ")}` : fix,
+      ...effect === "" ? [] : [effect],
+    ].join("; "),
   };
 }
 

@@ -174,6 +174,7 @@ export class FabricSync {
     if (!fault) return log.info(`${part} works again`);
     log[isWarning(fault) ? "warn" : "error"](`${part}: ${fault.message}`);
     if (fault instanceof VtepFault) {
+      if (fault.effect !== "") log.info(fault.effect);
       for (const command of fault.commands) log.info(`to fix it, as root: ${command}`);
     }
   }

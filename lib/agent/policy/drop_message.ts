@@ -2,10 +2,11 @@
 
 import { addressToText } from "../../ipam/subnets.ts";
 import type { PacketIn } from "../../ovs/openflow/packet_in.ts";
-import type { Endpoint } from "../../policy/input.ts";
+import type { Direction, Endpoint } from "../../policy/input.ts";
 import { PROTOCOLS } from "../../policy/rules.ts";
 import { hasPorts, type Packet, verdictOf } from "../../policy/verdict.ts";
 import { oneLine } from "../../util/errors.ts";
+import type { LogFields } from "../../util/log.ts";
 import type { Compiler } from "./compiler.ts";
 
 /** A dropped packet, from the registers of the policy tables. */
@@ -45,22 +46,63 @@ export interface DropDescription {
   readonly to?: string;
 }
 
-/** Returns `tcp default/app 10.1.1.2 -> default/web 10.1.1.1:80 by contiv policy t/p1 (rule 1 of group web)`. */
-export function dropMessage(compiler: Compiler | undefined, drop: Drop): string {
-  return describeDrop(compiler, drop).message;
+/** What log and events say of a dropped packet. */
+export interface DropReport {
+  readonly message: string;
+  /** The pod whose policy dropped it, with its network and address, and the other one. */
+  readonly fields: LogFields;
 }
 
-/** Returns the message of a drop, and its parts. */
+/** Returns the line of the log, and the fields of its event. */
+export function reportDrop(compiler: Compiler | undefined, drop: Drop): DropReport {
+  const known = examine(compiler, drop);
+  return {
+    message: `dropped ${describe(drop, known).message}`,
+    fields: fieldsOf(known),
+  };
+}
+
+/** Returns `tcp default/app 10.1.1.2 -> default/web 10.1.1.1:80 by contiv policy t/p1 (rule 1 of group web)`, and its parts. */
 export function describeDrop(compiler: Compiler | undefined, drop: Drop): DropDescription {
-  const { tag, source, destination, protocol, port } = drop;
+  return describe(drop, examine(compiler, drop));
+}
+
+/** What the model knows of a dropped packet. */
+interface KnownDrop {
+  readonly from: Endpoint | undefined;
+  readonly to: Endpoint | undefined;
+  readonly policy: string;
+  /** The rule in brackets, or empty. */
+  readonly label: string;
+  /** That of the rule, where it is certain. */
+  readonly direction?: Direction;
+}
+
+function examine(compiler: Compiler | undefined, drop: Drop): KnownDrop {
+  const [from, to] = endsOf(compiler, drop.tag, [drop.source, drop.destination]);
+  return { from, to, ...policyOf(compiler, drop, { from, to }) };
+}
+
+/** Returns the fields of an event: without a certain rule, the pod of this host is the one whose policy dropped. */
+function fieldsOf({ from, to, direction }: KnownDrop): LogFields {
+  const isIn = direction === undefined ? to?.here !== undefined : direction === "in";
+  const [guarded, other] = isIn ? [to, from] : [from, to];
+  return {
+    pod: podOf(guarded),
+    network: guarded?.network,
+    address: guarded && addressToText(guarded.address),
+    peer: podOf(other),
+  };
+}
+
+function describe(drop: Drop, { from, to, policy, label }: KnownDrop): DropDescription {
+  const { source, destination, protocol, port } = drop;
   const name = Object.entries(PROTOCOLS).find(([, number]) => number === protocol)?.[0] ??
     `protocol ${protocol}`;
-  const [from, to] = endsOf(compiler, tag, [source, destination]);
   const end = (one: Endpoint | undefined, address: number) =>
     [...nameOf(one), addressToText(address)].join(" ");
   const service = hasPorts(protocol) ? `:${port}` : "";
   const ends = `${end(from, source)} -> ${end(to, destination)}${service}`;
-  const [policy, label] = policyOf(compiler, drop, { from, to });
   const [client, server] = [podOf(from), podOf(to)];
   return {
     message: `${name} ${ends} by ${policy}${label}`,
@@ -94,14 +136,14 @@ function podOf(endpoint: Endpoint | undefined): string | undefined {
   return endpoint?.pod && oneLine(`${endpoint.pod.namespace}/${endpoint.pod.name}`);
 }
 
-/** Returns the policy, and the rule in brackets, where it is certain. */
+/** Returns the policy, and the rule's label and direction, where they are certain. */
 function policyOf(
   compiler: Compiler | undefined,
   { policyNumber, source, destination, protocol, port }: Drop,
   { from, to }: { readonly from: Endpoint | undefined; readonly to: Endpoint | undefined },
-): readonly [policy: string, label: string] {
+): Pick<KnownDrop, "policy" | "label" | "direction"> {
   const policy = compiler?.flows.policies.get(policyNumber);
-  if (!compiler || !policy) return ["a policy that no longer exists", ""];
+  if (!compiler || !policy) return { policy: "a policy that no longer exists", label: "" };
   const packet: Packet = {
     ...from ? { from: from.id } : {},
     ...to ? { to: to.id } : {},
@@ -112,6 +154,10 @@ function policyOf(
   // The rules may have changed since: then only the policy is certain.
   const isCurrent = rule?.action === "deny" && rule.tier === policy.tier &&
     rule.policy === policy.policy;
-  const label = isCurrent ? ` (${oneLine(rule.label)})` : "";
-  return [`${policy.tier} policy ${oneLine(policy.policy)}`, label];
+  return {
+    policy: `${policy.tier} policy ${oneLine(policy.policy)}`,
+    ...isCurrent
+      ? { label: ` (${oneLine(rule.label)})`, direction: rule.direction }
+      : { label: "" },
+  };
 }

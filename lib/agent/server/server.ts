@@ -89,7 +89,9 @@ async function answerGet(
   if (path === "/v1/progress") return progress.list(name);
   if (path === "/v1/history") return await intents.history(name);
   if (path === "/v1/policies") return named(await policyItems(store.documents, policies), name);
-  const kind = /^\/v1\/([a-z]+)$/.exec(path)?.[1] ?? "";
+  if (PROBES.includes(path)) throw noProbe(path);
+  const kind = /^\/v1\/([a-z]+)$/.exec(path)?.[1];
+  if (kind === undefined) throw noPath(path);
   // A user who checks has changed something in another way, and wants to see it. If the store is
   // unreachable, what is known is answered.
   if (kind === "differences") await store.catchUp().catch(() => {});
@@ -139,8 +141,21 @@ async function answerPost(deps: ServerDeps, path: string, body: Body): Promise<u
       await policies.ensure();
       return {};
     default:
-      throw new Fault("not_found", `agent has no ${path}`, { fix: "see k8contivnet help" });
+      throw noPath(path);
   }
+}
+
+function noPath(path: string): Fault {
+  return new Fault("not_found", `agent has no ${path}`, { fix: "see k8contivnet help" });
+}
+
+// What metrics/probes.ts answers, whose code is loaded only with --listen.
+const PROBES = ["/metrics", "/healthz", "/readyz"];
+
+function noProbe(path: string): Fault {
+  return new Fault("not_found", `${path} is not served at the agent's socket`, {
+    fix: `start the agent with --listen ADDRESS:PORT, and ask http://ADDRESS:PORT${path}`,
+  });
 }
 
 /** Plans a request; pods of this host that run without a network may be waiting for it. */

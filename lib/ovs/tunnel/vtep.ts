@@ -27,15 +27,18 @@ export class VtepFault extends Fault {
    * operator's decision.
    */
   readonly commands: readonly string[];
+  /** What the commands change besides, and the ways to avoid it; empty if nothing. */
+  readonly effect: string;
   /** NICs that answer ARP for the address; where they are all that is wrong, it can be used. */
   readonly answeringNics: readonly string[];
 
   constructor(
     address: string,
-    { why, fix, commands = [], answeringNics = [] }: {
+    { why, fix, commands = [], effect = "", answeringNics = [] }: {
       readonly why: string;
       readonly fix: string;
       readonly commands?: readonly string[];
+      readonly effect?: string;
       readonly answeringNics?: readonly string[];
     },
   ) {
@@ -44,6 +47,7 @@ export class VtepFault extends Fault {
       : `tunnel address ${address} cannot be used`;
     super("unavailable", message, { why, fix });
     this.commands = commands;
+    this.effect = effect;
     this.answeringNics = answeringNics;
   }
 
@@ -110,8 +114,8 @@ export async function checkVtep(
 /** Returns what is wrong. Pure. */
 export function judgeVtep(facts: VtepFacts): VtepFault | undefined {
   const { address, datapath, place, bridge } = facts;
-  const fault = (why: string, fix: string, commands: readonly string[] = []) =>
-    new VtepFault(address, { why, fix, commands });
+  const fault = (why: string, fix: string, commands: readonly string[] = [], effect = "") =>
+    new VtepFault(address, { why, fix, commands, effect });
   if (!place) {
     const fix = 'set --vtep-ip to an address of this host, see "ip -4 address"';
     return fault("no link of this host has it", fix);
@@ -127,11 +131,11 @@ export function judgeVtep(facts: VtepFacts): VtepFault | undefined {
   }
   if (name !== bridge?.name) {
     const why = `it is on ${name}, where the userspace datapath cannot use it`;
-    return fault(why, BY_COMMANDS, movingCommands(facts, place));
+    return fault(why, BY_COMMANDS, movingCommands(facts, place), effectOn(name));
   }
   if (bridge.datapath !== "netdev") {
     const why = `bridge ${name} has datapath ${bridge.datapath}, not netdev`;
-    return fault(why, BY_COMMANDS, [...datapathCommands(bridge), ...up]);
+    return fault(why, BY_COMMANDS, [...datapathCommands(bridge), ...up], effectOn(name));
   }
   if (bridge.nics.length === 0) {
     const fix = `add the NIC to it: "ovs-vsctl add-port ${name} NIC"`;
@@ -161,6 +165,13 @@ function silenceCommand(name: string): string {
 }
 
 const BY_COMMANDS = "run the commands printed with this, at the host's console";
+
+/** Returns what it means for the host that its address is on a bridge with the userspace datapath. */
+function effectOn(device: string): string {
+  return `the commands for that also send this host's own connections over ${device} through ovs-vswitchd; ` +
+    "a tunnel address (VtepIp) on another device avoids that; if TCP stops then while pings work, " +
+    "switch transmit checksums off at the other end: ethtool -K DEVICE tx off";
+}
 
 // The address moves from its link to the bridge's internal port, with the routes by a gateway.
 function movingCommands(

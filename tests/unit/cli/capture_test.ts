@@ -1,7 +1,11 @@
 // `capture`: the command it becomes, and what it writes of dropped packets.
 
 import { assertEquals, assertRejects } from "@std/assert";
-import type { CapturedDrop, DropsRequest } from "../../../lib/agent/api/diagnosis_requests.ts";
+import type {
+  CapturedDrop,
+  DropsRequest,
+  SandboxRequest,
+} from "../../../lib/agent/api/diagnosis_requests.ts";
 import { capture, tcpdump } from "../../../lib/cli/capture.ts";
 import { pcapngHead, pcapngPacket } from "../../../lib/cli/pcapng.ts";
 import { Fault } from "../../../lib/util/errors.ts";
@@ -88,16 +92,51 @@ Deno.test("--drops -o json prints one line for each packet", async () => {
   assertEquals(shell.stdout.map((line) => JSON.parse(line)), [DROP]);
 });
 
+Deno.test("--drops without a packet says where else they may be dropped", async () => {
+  const cases = [
+    [
+      ["web-1"],
+      0,
+      "0 dropped packets here; what web-1 sends may be dropped on the hosts of its peers",
+    ],
+    [
+      [],
+      0,
+      "0 dropped packets here; what pods here send may be dropped on the hosts of their peers",
+    ],
+    [[], 7, "0 dropped packets, 7 more came too fast to be captured"],
+  ] as const;
+  for (const [words, missed, last] of cases) {
+    const target = {
+      drops: () => Promise.resolve({ next: 1, missed, hasPolicies: true, drops: [] }),
+      sandbox: (pod: SandboxRequest) =>
+        Promise.resolve({
+          ...pod,
+          host: "h1",
+          sandbox: "",
+          netns: "",
+          netnsInode: 1,
+          interfaces: [],
+        }),
+    };
+    const shell = fakeShell(words, target, { drops: true, timeout: "1" });
+    await capture.run({ ...shell, output: { ...shell.output, isClosed: () => true } });
+    assertEquals(shell.stderr.at(-1), last);
+    assertEquals(shell.stderr.length, 2);
+  }
+});
+
 Deno.test("capture refuses what it cannot do", async () => {
   const cases = [
-    [[], {}, "it takes one pod"],
+    [[], {}, "capture needs one pod"],
+    [["a", "b"], {}, 'capture got "a b": it takes one pod'],
     [["web"], { format: "json" }, "capture has no -o json"],
     [["web"], { count: "0" }, "out of range"],
     [["web"], {}, "needs the agent"],
     [[], { drops: true }, "needs the agent"],
     [["web"], { drops: true }, "needs the agent"],
     [["a", "b"], { drops: true }, "it takes one pod"],
-    [[], { drops: true, format: "wide" }, "-o json"],
+    [[], { drops: true, format: "wide" }, "use -o json, or leave -o out: text on a terminal"],
   ] as const;
   for (const [words, options, message] of cases) {
     const run = async () => await capture.run(fakeShell(words, {}, options));

@@ -1,6 +1,6 @@
 // Options that a command does not take are refused: --dry-run that is ignored would do it.
 
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { parseCommandLine, refuseOthers } from "../../../lib/cli/command_line.ts";
 import { COMMANDS } from "../../../lib/cli/command_table.ts";
 import { COMMON, OPTIONS } from "../../../lib/cli/option_table.ts";
@@ -47,4 +47,13 @@ Deno.test("each command takes the options that its help names", async () => {
     const taken: readonly string[] = [...options, ...COMMON, "etcd-ca"];
     assertEquals(named.filter((one) => !taken.includes(one)), [], name);
   }
+});
+
+Deno.test("a format that there is not is refused with what the command takes", () => {
+  const fixOf = (formats?: string) =>
+    assertThrows(() => parseCommandLine(["-o", "text"], formats), Fault).fix;
+  assertEquals(fixOf(), "use table, wide, json, yaml, name or custom-columns=HEAD:FIELD");
+  const { formats } = COMMANDS.capture!;
+  assertEquals(fixOf(formats), formats);
+  assert(formats?.includes("text on a terminal"), formats);
 });

@@ -12,6 +12,24 @@ const act = (endpoint: string): GcAct => ({
   pod: "",
 });
 
+Deno.test("gc --host says for how long it watches, where that is known", async () => {
+  const cases = [
+    [[{ name: "h1", everyMs: 1_000 }, { name: "h2", everyMs: 10_500 }], " for 27 s"],
+    [[{ name: "h2" }], ""],
+    [[], ""],
+    [undefined, ""],
+  ] as const;
+  for (const [reports, time] of cases) {
+    const target = {
+      list: () => reports ? Promise.resolve(reports) : Promise.reject(new Error("no such kind")),
+      gc: () => Promise.resolve({ host: "h2", acts: [], left: [] }),
+    };
+    const shell = fakeShell([], target, { host: "h2" });
+    await gc.run(shell);
+    assertEquals(shell.stderr[0], `watching for heartbeats of host h2${time}`);
+  }
+});
+
 async function run(answer: Partial<GcAnswer>, dryRun = false): Promise<string[]> {
   const target = { gc: () => Promise.resolve({ host: "h2", acts: [], left: [], ...answer }) };
   const shell = fakeShell([], target, { host: "h2", dryRun });

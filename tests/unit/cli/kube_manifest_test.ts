@@ -106,9 +106,10 @@ Deno.test("kube refuses what is not the name of an image, and what it does not k
   for (const image of ["", "Upper/x", "a b", "a:", "a//b", "-x"]) {
     await assertRejects(() => manifest({ image }), Fault, "is not the name of an image");
   }
-  for (const words of [[], ["manifests"], ["manifest", "x"], ["image", "a", "b"], ["toString"]]) {
+  for (const words of [["manifests"], ["manifest", "x"], ["image", "a", "b"], ["toString"]]) {
     await assertRejects(async () => await kube.run(fakeShell(words, {})), Fault, "kube got");
   }
+  await assertRejects(async () => await kube.run(fakeShell([], {})), Fault, "kube needs manifest");
 });
 
 Deno.test("kube conflist prints the CNI configuration", async () => {

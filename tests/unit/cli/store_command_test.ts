@@ -17,7 +17,7 @@ Deno.test("hosts are said to be alive as long as their heartbeats are not older 
 Deno.test("store takes copy and two different stores", async () => {
   for (
     const [words, message] of [
-      [[], "it takes copy"],
+      [[], "store needs copy"],
       [["copy", "sqlite:/a"], "it takes copy"],
       [["copy", "sqlite:/a", "sqlite:/b", "c"], "it takes copy"],
       [["drop", "sqlite:/a", "sqlite:/b"], "it takes copy"],

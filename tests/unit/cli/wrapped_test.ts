@@ -52,3 +52,12 @@ Deno.test("a command's help has its own options, and names those of all commands
   assert(!help.includes("--tcp"), help);
   assert(help.includes("of all commands: -o FORMAT, --socket, --store, -q, --no-color, -h"), help);
 });
+
+Deno.test("an option that means less in a command says only that in its help", async () => {
+  const meaningOf = async (name: string) => {
+    const help = commandHelp(COMMANDS[name]!, (await COMMANDS[name]!.load()).usage, Infinity);
+    return / {6}--detailed-exitcode +(.*)/.exec(help)?.[1];
+  };
+  assertEquals(await meaningOf("plan"), "exit code 2 if something would change");
+  assertEquals(await meaningOf("trace"), "exit code 2 if it is denied");
+});

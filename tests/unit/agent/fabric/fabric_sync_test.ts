@@ -163,6 +163,18 @@ Deno.test("an unusable tunnel address is logged once, with the commands that fix
   assertEquals(log.lines.at(-1), "info overlay works again");
 });
 
+Deno.test("what the commands mean for the host is logged before them", async () => {
+  const { ensure, driver, log } = start({ more: VXLAN });
+  const parts = { why: "it is on eth1", fix: "run them", commands: ["one", "two"] };
+  driver.vtepFault = new VtepFault("192.0.2.1", { ...parts, effect: "all goes by ovs-vswitchd" });
+  await ensure();
+  assertEquals(log.lines.slice(1), [
+    "info all goes by ovs-vswitchd",
+    "info to fix it, as root: one",
+    "info to fix it, as root: two",
+  ]);
+});
+
 const ANSWERING = new VtepFault("192.0.2.1", {
   why: "eth1 also answers ARP for it",
   fix: "add --vtep-arp-ignore",

@@ -35,10 +35,10 @@ Deno.test("each rule of a tenant's policies is found again, in the policy that i
     ]),
   );
   assertEquals([...texts], [
-    ["t/p rule 1 of group web", "deny in any protocol from any"],
-    ["t/q rule 1 of group web", "allow out any protocol to any"],
-    ["t/q rule 2 in of group web", "deny in and out any protocol from any"],
-    ["t/q rule 2 out of group web", "deny in and out any protocol from any"],
+    ["t/p rule 1 of group web", "deny all from any"],
+    ["t/q rule 1 of group web", "allow all to any"],
+    ["t/q rule 2 in of group web", "deny all in and out from any"],
+    ["t/q rule 2 out of group web", "deny all in and out from any"],
   ]);
 });
 

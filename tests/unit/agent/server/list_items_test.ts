@@ -64,7 +64,7 @@ Deno.test("policies are listed with their rules and groups", async () => {
   ) => [name, rules, groups]);
   assertEquals(items, [["t/p", 1, ["g"]], ["t/q", 0, []]]);
   assertEquals(column(await list(agent, "policies", "p"), "ruleTexts"), [[
-    "1: deny in any protocol from any",
+    "1: deny all from any",
   ]]);
 });
 

@@ -88,6 +88,23 @@ for (
   });
 }
 
+for (const path of ["/metrics", "/healthz", "/readyz"]) {
+  Deno.test(`GET ${path} at the socket says where it is answered`, async () => {
+    using agent = await startAgent();
+    const { status, body } = await ask(depsOf(agent), path);
+    assertEquals([status, body], [404, {
+      code: "not_found",
+      what: `${path} is not served at the agent's socket`,
+      fix: `start the agent with --listen ADDRESS:PORT, and ask http://ADDRESS:PORT${path}`,
+    }]);
+  });
+}
+
+Deno.test("GET of a path without a kind names the path", async () => {
+  using agent = await startAgent();
+  assertEquals((await ask(depsOf(agent), "/v2/x")).body.what, "agent has no /v2/x");
+});
+
 // ---- what kubelets ask for
 
 Deno.test("POST /v1/setup, /v1/status and /v1/teardown do what they say", async () => {

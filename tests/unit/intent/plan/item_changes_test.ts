@@ -49,7 +49,7 @@ const CHANGES: readonly [
     [[], [{ Name: "p", Rules: [RULES[0]!] }]],
     [[], [{ Name: "p", Rules: [RULES[1]!] }]],
     [
-      "- policy p rule 1: deny in any protocol from group c",
+      "- policy p rule 1: deny all from group c",
       "+ policy p rule 2: allow in tcp 80 from any, priority 10",
     ],
   ],
@@ -61,7 +61,7 @@ const CHANGES: readonly [
       "- group x",
       "+ group y: Network n, Policies p,q",
       "+ policy p",
-      "+ policy p rule 1: deny in any protocol from group c",
+      "+ policy p rule 1: deny all from group c",
     ],
   ],
   [
@@ -102,7 +102,7 @@ Deno.test("a new tenant's lines have its groups, policies and rules without sign
     ...{ groups: [{ Name: "x", Network: "n" }], policies: [{ Name: "p", Rules: RULES }] },
   };
   assertEquals(itemText({ kind: "tenant", after }).slice(3), [
-    ...["group x: Network n", "policy p", "policy p rule 1: deny in any protocol from group c"],
+    ...["group x: Network n", "policy p", "policy p rule 1: deny all from group c"],
     "policy p rule 2: allow in tcp 80 from any, priority 10",
   ]);
 });
@@ -155,12 +155,14 @@ Deno.test("ruleText() has every field, also an unknown one", () => {
       { Id: "2", Direction: "in", FromNetwork: "n", Port: 0, Priority: 1, Action: "deny" },
       { Id: "3", Direction: "out", Action: "deny", Log: true },
       { Id: "4" },
+      { Id: "5", Direction: "in", ToGroup: "g" },
     ].map(ruleText),
     [
       "allow out udp to 10.0.0.0/8",
-      "deny in any protocol from network n",
-      "deny out any protocol to any, Log true",
-      "deny in and out any protocol from any",
+      "deny all from network n",
+      "deny all to any, Log true",
+      "deny all in and out from any",
+      "deny all in to group g",
     ],
   );
 });

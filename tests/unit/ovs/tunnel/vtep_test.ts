@@ -31,6 +31,8 @@ const cases: {
   facts: Partial<VtepFacts>;
   why: string;
   commands?: string[];
+  /** The device whose connections the commands send through ovs-vswitchd. */
+  moved?: string;
   isWarning?: boolean;
 }[] = [
   { name: "nothing of an address as it should be", facts: {}, why: "" },
@@ -54,6 +56,7 @@ const cases: {
     name: "that it stands on the NIC beside its bridge",
     facts: { place: link("nic0"), gateways: [{ to: "default", gateway: "192.168.77.254" }] },
     why: "it is on nic0, where the userspace datapath cannot use it",
+    moved: "nic0",
     commands: [
       "ip link set nic0 up",
       "sysctl -w net/ipv4/conf/nic0/arp_ignore=1",
@@ -66,6 +69,7 @@ const cases: {
     name: "that it stands on a NIC without a bridge",
     facts: { place: link("nic0"), bridge: undefined },
     why: "it is on nic0, where the userspace datapath cannot use it",
+    moved: "nic0",
     commands: [
       "ovs-vsctl --may-exist add-br contivUnderlay -- set Bridge contivUnderlay" +
       " datapath_type=netdev fail_mode=standalone -- --may-exist add-port contivUnderlay nic0" +
@@ -81,6 +85,7 @@ const cases: {
     name: "that it stands on another port of the switch",
     facts: { place: link("in0") },
     why: "it is on in0, where the userspace datapath cannot use it",
+    moved: "in0",
     commands: [
       "ip link set br0 up",
       "ip address del 192.168.77.1/24 dev in0",
@@ -96,6 +101,7 @@ const cases: {
     name: "that its bridge has the kernel's datapath",
     facts: { bridge: { ...underlay, datapath: "system" } },
     why: "bridge br0 has datapath system, not netdev",
+    moved: "br0",
     commands: ["ovs-vsctl set Bridge br0 datapath_type=netdev"],
   },
   {
@@ -118,11 +124,15 @@ const cases: {
   },
 ];
 
-for (const { name, facts, why, commands = [], isWarning = false } of cases) {
+for (const { name, facts, why, commands = [], moved, isWarning = false } of cases) {
   Deno.test(`judgeVtep() says ${name}`, () => {
     const fault = judgeVtep({ ...good, ...facts });
     assertEquals(fault?.why ?? "", why);
     assertEquals(fault?.commands ?? [], commands);
+    const [, device] =
+      / own connections over (\S+) through ovs-vswitchd; .*\(VtepIp\).* ethtool -K /
+        .exec(fault?.effect ?? "") ?? [];
+    assertEquals(device, moved);
     assertEquals(fault?.isWarning ?? false, isWarning);
     assertEquals(/may lose frames/.test(fault?.message ?? ""), isWarning);
     assertEquals((fault?.message ?? "").length <= 200, true);
