@@ -10,7 +10,7 @@ const CASES: Readonly<Record<string, string>> = {
   completion: "needs bash, zsh or fish; k8contivnet completion bash",
   docs: "needs operations, contiv or man; k8contivnet docs operations",
   intent: "needs show, example, schema, or check FILE; k8contivnet intent check FILE",
-  ipam: "needs show [TENANT/NETWORK | ADDRESS], or check; k8contivnet ipam show",
+  ipam: "needs show [[TENANT/]NETWORK | ADDRESS], or check; k8contivnet ipam show",
   kube: "needs manifest, image [FILE], rbac, conflist, or status; k8contivnet kube status",
   metrics: "needs dashboard, or rules; k8contivnet metrics rules; the values are at " +
     "http://ADDRESS:PORT/metrics of an agent with --listen ADDRESS:PORT (see netplugin -h)",
