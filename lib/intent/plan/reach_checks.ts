@@ -42,13 +42,15 @@ export function checkReach(stored: Stored, target: Target): string[] {
   for (const endpoint of target.endpoints) checkMac(endpoint, target, range);
   for (const one of connected.values()) checkNat(one);
   return [
-    ...checkRoutes(connected, target),
+    ...checkRoutes(connected, stored, target),
     ...withoutServices(connected, settings.serviceCidrs),
     ...stillAliased(connected),
   ];
 }
 
-function connectedNetworks({ networks, tenants }: Target): Map<string, Connected> {
+function connectedNetworks(
+  { networks, tenants }: Pick<Target, "networks" | "tenants">,
+): Map<string, Connected> {
   const connected = new Map<string, Connected>();
   for (const network of networks.values()) {
     if (!isDistributed(network)) continue;
@@ -176,7 +178,11 @@ function checkNat({ id, network, natOutgoing }: Connected): void {
 }
 
 /** Returns warnings about networks that are named and not routed to. */
-function checkRoutes(connected: ReadonlyMap<string, Connected>, target: Target): string[] {
+function checkRoutes(
+  connected: ReadonlyMap<string, Connected>,
+  stored: Stored,
+  target: Target,
+): string[] {
   const warnings: string[] = [];
   for (const [id, { tenant, names, network }] of connected) {
     for (const other of names) {
@@ -184,7 +190,8 @@ function checkRoutes(connected: ReadonlyMap<string, Connected>, target: Target):
       if (why === undefined) continue;
       // Of another tenant it may be connected later, and a tenant's default is for all its networks, whether
       // there are others or not; in the network's own list it is a mistake.
-      const isMistake = other.startsWith(`${tenant}/`) && network.reachNetworks !== undefined;
+      const isMistake = other.startsWith(`${tenant}/`) && network.reachNetworks !== undefined &&
+        !isNamedInVain(stored, id, other);
       if (isMistake) throw notRouted(id, other, why);
       warnings.push(`${id} is not routed to ${other}: ${why}`);
     }
@@ -193,6 +200,16 @@ function checkRoutes(connected: ReadonlyMap<string, Connected>, target: Target):
     checkApart([id, ...others].flatMap((one) => connected.get(one)?.network ?? []));
   }
   return warnings;
+}
+
+/**
+ * Reports whether the stored network names the other one in vain already: an apply that another one stood against ended
+ * before it created that one. What other plans change has nothing to do with it.
+ */
+function isNamedInVain(stored: Stored, id: string, other: string): boolean {
+  const before = connectedNetworks(stored);
+  return before.get(id)?.names.includes(other) === true &&
+    whyNotRouted(id, before.get(other), stored.networks, other) !== undefined;
 }
 
 function whyNotRouted(

@@ -1,5 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Fault } from "../../../../lib/util/errors.ts";
+import { planIntent } from "../../../../lib/intent/plan.ts";
+import { parseIntent } from "../../../../lib/intent/schema.ts";
 import { IntentDatabase } from "../intent_database.ts";
 
 type More = Record<string, unknown>;
@@ -191,6 +193,28 @@ Deno.test("planIntent() takes routes that both tenants want, and a tenant's defa
   assertEquals(warnings(both), []);
   const gone = file([tenant("a", [net("n", 0)], { ReachNetworks: ["sys"] })]);
   assertEquals(warnings(gone), ["a/n is not routed to a/sys: network a/sys does not exist"]);
+});
+
+Deno.test("an apply that ends at any commit stands against no other plan, also where a network's route leads nowhere", () => {
+  const networks = [net("n", 0, { ReachNetworks: ["z"] }), net("z", 1, { ReachNetworks: ["n"] })];
+  const both = JSON.stringify(file([tenant("a", networks)]));
+  const plan = planIntent(new Map(), { mode: "add", intent: parseIntent(both).intent });
+  const limits = { groups: 1 };
+  const all = new IntentDatabase().apply(plan, { limits });
+  const said: string[][] = [];
+  for (let stopAfter = 1; stopAfter < all; stopAfter++) {
+    const store = new IntentDatabase();
+    store.apply(plan, { limits, stopAfter });
+    said.push([...warnings({}, store)]);
+    assertEquals(warnings(JSON.parse(both), store), [], "it is completed");
+  }
+  const vain = "a/n is not routed to a/z: network a/z does not exist";
+  assertEquals(said.filter((one) => one.includes(vain)).length > 0, true, `${said}`);
+  // What exists is not taken away from under a route.
+  const store = new IntentDatabase();
+  store.applyFile("add", both);
+  const without = file([tenant("a", [networks[0]!])]);
+  assertThrows(() => store.applyFile("replace", without), Fault, "network a/z does not exist");
 });
 
 Deno.test("planIntent() warns of services without an address range, and not with one", () => {
