@@ -1,6 +1,7 @@
 // What install.sh leaves on a host, file by file.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { KEEP_ASIDE } from "../lab/aside.ts";
 import { run } from "../lab/run.ts";
 import { DIST, type Ended, start, tempDir, writeVariant } from "../lab/one_file.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -164,7 +165,8 @@ Deno.test("install --cni replaces older configurations of ours, keeps a changed 
 
 Deno.test("install --cni without an agent installs no configuration and says why", async () => {
   // The host's own folders, empty and only for this command.
-  const script = `for folder in /usr/libexec /usr/local/bin /etc/cni /opt /etc/systemd; do
+  const script = `${KEEP_ASIDE}
+    for folder in /usr/libexec /usr/local/bin /etc/cni /opt /etc/systemd; do
       [ ! -d $folder ] || mount -t tmpfs tmpfs $folder
     done
     env K8CONTIVNET_SOCKET=/run/no-agent.sock "$1" install --cni || echo "code $?"

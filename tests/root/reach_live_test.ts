@@ -3,6 +3,7 @@
 
 import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { tenantWith } from "../fixtures/tenant.ts";
+import { KEEP_ASIDE } from "../lab/aside.ts";
 import { type Host, startHost } from "../lab/host.ts";
 import { pingOn, type Pings } from "../lab/pings.ts";
 import type { Pod } from "../lab/pod.ts";
@@ -198,12 +199,13 @@ Deno.test("what a machine outside still sends to a pod that is gone reaches no o
 
 const INSTALL_SH = new URL("../../install.sh", import.meta.url).pathname;
 
-/** Folders of the machine that a test must not change. */
+/** Folders of the machine that are empty for the test. */
 const PLACES = ["/usr/local", "/usr/libexec", "/etc/systemd", "/etc/cni", "/opt", "/var/cache"];
 
 /** Uninstalls, as on a machine that has nothing installed there. */
 async function uninstall({ ovs }: Host): Promise<string> {
-  const script = `for place in ${PLACES.join(" ")}; do
+  const script = `${KEEP_ASIDE}
+  for place in ${PLACES.join(" ")}; do
     [ ! -d "$place" ] || mount -t tmpfs tmpfs "$place"
   done
   exec "$0" install --uninstall`;
