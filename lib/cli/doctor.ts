@@ -87,7 +87,7 @@ function silenceItems(
   }];
 }
 
-/** Nobody expects this host any more, so what was wrong there is no matter. */
+/** The host was removed on purpose: its old findings are not shown. */
 function forgottenItem(name: string): CheckItem {
   return {
     ...{ id: "removed-host", group: "agent", state: "ok" },

@@ -45,7 +45,7 @@ export async function intentRequest(
 function noFile(words: string): Fault {
   const fix = "add -f FILE, or -f - for stdin";
   if (words === "") return new Fault("usage", "no intent file is given", { fix });
-  return new Fault("usage", `"${words}" is no option's value`, {
+  return new Fault("usage", `"${words}" has no option before it`, {
     fix: words.includes(" ") ? fix : `did you mean -f ${words}?`,
   });
 }

@@ -82,7 +82,7 @@ export class DebianRoot implements AsyncDisposable {
   }
 }
 
-/** Tells whether this machine has a file at a path or below it. */
+/** Reports whether this machine has a file at a path or below it. */
 async function hasFiles(path: string): Promise<boolean> {
   if (!await isFolder(path)) return await Deno.lstat(path).then(() => true, () => false);
   return await run("find", [path, "!", "-type", "d", "-print", "-quit"]) !== "";

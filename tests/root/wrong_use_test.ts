@@ -22,8 +22,8 @@ const WRONG_USES: readonly WrongUse[] = [
   ["edit intent.json", 2, /edit got .*; /],
   ["gc host2", 2, /gc got "host2": it takes .*; .*gc/],
   // Files.
-  ["apply DIR/ok.json", 2, /ok\.json" is no option's value; did you mean -f .*ok\.json\?/],
-  ["delete networks t/blue", 2, /"networks t\/blue" is no option's value; add -f FILE/],
+  ["apply DIR/ok.json", 2, /ok\.json" has no option before it; did you mean -f .*ok\.json\?/],
+  ["delete networks t/blue", 2, /"networks t\/blue" has no option before it; add -f FILE/],
   ["plan", 2, /no intent file is given; add -f FILE, or -f - for stdin/],
   ["apply -f -", 2, /intent stdin is empty; see "k8contivnet intent example"/],
   ["apply -f - -f -", 2, /standard input is named twice; name it once/],

@@ -47,7 +47,7 @@ export function isWarning(fault: Fault): boolean {
 export function problemOf(part: FabricProblem["part"], fault: Fault): FabricProblem {
   const { what, why, fix = "see the agent's log" } = fault;
   const { commands, effect } = fault instanceof VtepFault ? fault : { commands: [], effect: "" };
-  // A host that is down for a while is no failure of this one.
+  // Another host that is down for a while does not make this one fail.
   const isMinor = isWarning(fault) || fault instanceof UnreachableVteps;
   return {
     part,

@@ -39,7 +39,7 @@ export interface FabricOptions {
 export interface DesiredFabric {
   readonly uplink: DesiredUplink | undefined;
   readonly overlay: DesiredTunnel | undefined;
-  /** Other hosts have no tunnels to this one, as it is not in the intent; absent where that is no matter. */
+  /** Other hosts have no tunnels to this one, as it is not in the intent; absent where no pod needs one. */
   readonly isUnlisted?: true;
 }
 

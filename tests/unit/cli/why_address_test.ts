@@ -1,4 +1,4 @@
-// `why ADDRESS` and `ipam show ADDRESS`: an address is told from a pod and a network, and printed.
+// `why ADDRESS` and `ipam show ADDRESS`: the word is recognised as an address, and the answer is printed.
 
 import { assertEquals } from "@std/assert";
 import { ipam } from "../../../lib/cli/ipam.ts";

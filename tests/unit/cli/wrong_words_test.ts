@@ -39,11 +39,11 @@ Deno.test("a word that no option has is taken for a file, several are not", asyn
     (await assertRejects(async () => await run(fakeShell(words, {})), Fault)).message;
   assertEquals(
     await message("/root/intent.yaml"),
-    '"/root/intent.yaml" is no option\'s value; did you mean -f /root/intent.yaml?',
+    '"/root/intent.yaml" has no option before it; did you mean -f /root/intent.yaml?',
   );
   assertEquals(
     await message("networks", "t/blue"),
-    '"networks t/blue" is no option\'s value; add -f FILE, or -f - for stdin',
+    '"networks t/blue" has no option before it; add -f FILE, or -f - for stdin',
   );
   assertEquals(await message(), "no intent file is given; add -f FILE, or -f - for stdin");
 });
