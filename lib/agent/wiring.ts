@@ -20,6 +20,7 @@ import { createQuestions } from "./diagnose/questions.ts";
 import type { Drivers } from "./drivers.ts";
 import { FabricSync } from "./fabric/fabric_sync.ts";
 import { GracePeriod } from "./gc/grace_period.ts";
+import { UnrecordedPods } from "./gc/unrecorded_pods.ts";
 import { clusterPodMetadata } from "./kube/cluster_pod_metadata.ts";
 import type { ClusterSync } from "./kube/cluster_sync.ts";
 import { podItems } from "./kube/pod_items.ts";
@@ -210,6 +211,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
       newId: randomId,
       interfaceErrors: new InterfaceErrors({ switch: ovs, log }),
     },
+    unrecordedPods: new UnrecordedPods({ host, store, runtimes, clock, log }),
     attachLatePods: () => attachLatePods(lateAttach),
   };
   const podChecks = {

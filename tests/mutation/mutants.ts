@@ -817,8 +817,14 @@ export const mutants: readonly Mutant[] = [
     "tests/unit/agent/gc/safety_checks_test.ts",
     "tests/unit/agent/gc/evicted_pods_test.ts",
     "tests/unit/agent/gc/sandbox_liveness_test.ts",
+    "tests/unit/agent/gc/unrecorded_pods_test.ts",
   ], [
     ["an empty store detaches all pods", "if (await isStoreLost(deps, seen)) return 0;", ""],
+    [
+      "pods are detached while their endpoints may still come",
+      "if (await deps.unrecordedPods.areWaiting(seen)) return 1;",
+      "",
+    ],
     ["lost records are not restored", "await restoreAttachments(deps, seen);", ""],
     [
       "pods of a removed host that runs on are forgotten",

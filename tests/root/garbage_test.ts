@@ -4,12 +4,13 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { run } from "../lab/run.ts";
 import { startCluster } from "../lab/cluster.ts";
+import { applyOn, tenantOf } from "../lab/default_network.ts";
 import { freezeProcess } from "../lab/freeze.ts";
 import { type Host, intentOf, linksAtRest, startHost, worldOf } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
 import { intentOf as vxlanIntentOf } from "../lab/scenarios/scenario.ts";
 import { waitFor } from "../lab/wait.ts";
-import { lostPings } from "../lab/pings.ts";
+import { lostPings, pingOn } from "../lab/pings.ts";
 
 const GRACE = ["--grace", "2"];
 const LIMITS = { limitMs: 60_000 };
@@ -153,6 +154,33 @@ Deno.test("the store answers empty: pods go on, on this host and between hosts, 
   }, LIMITS);
   assertEquals(await rowIdsOf(h1), rows);
   assert(await one.reaches(address));
+});
+
+Deno.test("a lost etcd is filled again by a large intent: pods lose no ping until their endpoints come, last of all", async () => {
+  const many = Array.from({ length: 1_500 }, (_, n) => ({ Container: `c${n}` }));
+  const intent = tenantOf([{
+    Name: "blue",
+    Endpoints: [...many, { Container: "y" }, { Container: "z" }],
+  }], { AllocSubnetLen: 16 });
+  await using cluster = await startCluster({ hosts: 1, intent });
+  const [host, etcd] = [cluster.host(1), cluster.etcd!];
+  const [one, two] = [await host.pod("y"), await host.pod("z")];
+  for (const pod of [one, two]) await host.agent.setup(pod);
+  const [rows, before] = [await rowIdsOf(host), await host.agent.attachments()];
+  await using pings = pingOn(one, await host.agent.addressOf(two), 0.02);
+  await waitFor("the first ping", () => pings.answered > 0);
+  await host.agent.stop();
+  await etcd.forget();
+  await host.agent.start();
+  assertEquals((await applyOn(host.agent, intent)).code, 0);
+  await waitFor("the records to be as before", async () => {
+    return JSON.stringify(await host.agent.attachments()) === JSON.stringify(before);
+  }, LIMITS);
+  const { last } = pings;
+  await waitFor("later pings", () => pings.last > last + 50, LIMITS);
+  assertEquals([pings.missed(), await rowIdsOf(host)], [[], rows]);
+  const log = await host.agent.logText();
+  assertStringIncludes(log, "running pods are not in the store: they stay attached");
 });
 
 Deno.test("an agent that stood still for longer than the grace time does not take that for the sandbox's absence", async () => {

@@ -70,7 +70,7 @@ async function restore(deps: RestoreAttachmentsDeps, one: AttachmentRecord): Pro
 }
 
 /** Returns what binds the endpoint to its pod; undefined if it is not there, or not for this pod as it is. */
-function planBinding(view: HostView, one: AttachmentRecord): CommitPart | undefined {
+export function planBinding(view: HostView, one: AttachmentRecord): CommitPart | undefined {
   if (isStillBound(view, one)) return { checks: [], writes: [] };
   const { host, store: { documents } } = view;
   const endpoint = findEndpoint(documents, one);

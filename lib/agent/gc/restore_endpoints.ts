@@ -91,7 +91,7 @@ interface FormerHolder {
 }
 
 /** Returns who has the address of an attachment by the records, if it is a pod without an endpoint of its own here. */
-function formerHolder(
+export function formerHolder(
   documents: Documents,
   host: string,
   one: AttachmentRecord,
@@ -113,7 +113,7 @@ function isSameHolder(one: FormerHolder | undefined, other: FormerHolder | undef
 }
 
 /** Returns the key of the endpoint that has the address of an attachment. */
-function ownerOf(documents: Documents, one: AttachmentRecord): string | undefined {
+export function ownerOf(documents: Documents, one: AttachmentRecord): string | undefined {
   const claim = keys.addressClaim(one.tenant, one.network, bareAddress(one.addresses[0] ?? ""));
   return (documents.get(claim)?.value as { readonly owner: string } | undefined)?.owner;
 }

@@ -21,6 +21,7 @@ import { restoreAttachments } from "../gc/restore_attachments.ts";
 import { restoreEndpoints } from "../gc/restore_endpoints.ts";
 import { isStoreLost } from "../gc/safety_checks.ts";
 import { checkSandboxes } from "../gc/sandbox_liveness.ts";
+import type { UnrecordedPods } from "../gc/unrecorded_pods.ts";
 import { followNetworks } from "../pods/follow_network.ts";
 import type { LocalTags } from "../pods/local_tags.ts";
 import { replaceLostPorts } from "../pods/lost_ports.ts";
@@ -58,6 +59,7 @@ export interface ReconcileDeps extends HostView {
   readonly networks: NetworkState;
   readonly sandboxes: Sandboxes;
   readonly gracePeriod: GracePeriod;
+  readonly unrecordedPods: Pick<UnrecordedPods, "areWaiting">;
   /** Attaches a pod that no runtime asked for: setupPod() with `isLate`. */
   readonly setUpLate: (pod: PodRequest) => Promise<unknown>;
   /** Attaches pods whose endpoint was written after they started; returns how many failed. */
@@ -133,6 +135,7 @@ export async function reconcileOnce(deps: ReconcileDeps): Promise<number> {
   await restoreEndpoints(deps, seen.rows);
   await restoreAttachments(deps, seen);
   if (await isStoreLost(deps, seen)) return 0;
+  if (await deps.unrecordedPods.areWaiting(seen)) return 1;
 
   const states = await checkSandboxes(deps);
   const actual = states.hasMoved ? await plumbing.observe() : seen;
