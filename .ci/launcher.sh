@@ -113,7 +113,7 @@ k8c_take() {
   [ -z "$k8c_fifo" ] || return 0
   k8c_reply=$$
   k8c_fifo=$1/$$
-  [ ! -e "$k8c_fifo.in" ] && [ ! -e "$k8c_fifo.part" ] && mkfifo -m 600 "$k8c_fifo" 2>/dev/null
+  mkfifo -m 600 "$k8c_fifo" 2>/dev/null
 }
 
 # Limits the wait for an answer to $1 seconds. The answer comes through a FIFO which this shell opens for
@@ -165,21 +165,19 @@ k8c_pod_ask() {
 }
 
 # ---- the same for CNI. The line has only the number of this process: the agent reads variables and configuration
-# ---- itself, from /proc/NUMBER/environ and /proc/NUMBER/fd/8, in less time than a command starts. It keeps the
-# ---- configuration as REPLY.in in the door until it has answered, and has REPLY.part there while it reads.
+# ---- itself, from /proc/NUMBER/environ and /proc/NUMBER/fd/8, in less time than a command starts, and leaves the
+# ---- configuration there.
 
-# Sends the CNI call to door $1, waits $2 seconds, and exits with the answer. If there is none, it returns, with the
-# configuration as standard input: the caller's own, if the agent has not begun to read it.
+# Sends the CNI call to door $1, waits $2 seconds, and exits with the answer; returns if there is none.
 k8c_cni_ask() {
   { { :; } 8<&0; } 2>/dev/null || return 0
   # In a process namespace of its own, this process has another number in the /proc that shows the agent.
   k8c_self=$$
   [ /proc/self/ -ef "/proc/$$/" ] || read -r k8c_self _ </proc/self/stat || return 0
-  # Not file 0: while a built-in reads from another file, that one is file 0. It stays open until it is known here
-  # what was read of it: once it is closed, the agent takes this launcher for gone.
+  # Not file 0: while a built-in reads from another file, that one is file 0. Once it is closed, the agent takes this
+  # launcher for gone.
   exec 8<&0
   k8c_ask "$1" "$2" "cni $k8c_self"
-  [ -n "$k8c_sent" ] || { exec 8<&- && return 0; }
   case $k8c_answer in
     "0 ") exit 0 ;;
     [01]" "*)
@@ -192,16 +190,9 @@ k8c_cni_ask() {
       exit 1
       ;;
     again) ;;
-    *) export K8CONTIVNET_RETRY=1 ;; # it may have been executed
+    *) [ -z "$k8c_sent" ] || export K8CONTIVNET_RETRY=1 ;; # it may have been executed
   esac
-  k8c_kept=
-  [ -e "$1/$k8c_reply.part" ] || [ -e "$1/$k8c_reply.in" ] || [ ! -d "$1" ] || k8c_kept=whole
   exec 8<&-
-  [ -z "$k8c_kept" ] || return 0
-  [ ! -r "$1/$k8c_reply.in" ] || { command exec <"$1/$k8c_reply.in" && k8c_kept=yes; } 2>/dev/null
-  rm -f "$1/$k8c_reply.in" "$1/$k8c_reply.part" "$1/$k8c_reply.out"
-  [ -z "$k8c_kept" ] || return 0
-  k8c_fail "network configuration is not read: standard input did not end in $2 s, or the agent stopped, or folder $1 is full; try again" 1
 }
 
 k8c_door=${K8CONTIVNET_SOCKET:-/run/k8contivnet/agent.sock}.door

@@ -1,7 +1,7 @@
 // Reads the network configuration from standard input.
 
 import { CNI_CODES, CniError } from "../cni/cni_types.ts";
-import { CONFIG_LIMIT, configTooLong } from "../cni/config_limit.ts";
+import { CONFIG_LIMIT, CONFIG_MS, configTooLong, configWithoutEnd } from "../cni/config_limit.ts";
 import { shortPause } from "../util/async/short_pause.ts";
 import { systemWords } from "../util/errors.ts";
 
@@ -10,11 +10,8 @@ export interface Reader {
   read(buffer: Uint8Array): Promise<number | null>;
 }
 
-/** A runtime writes its configuration at once; a person who forgot it gets an answer after this time. */
-const STDIN_MS = 10_000;
-
 /** Returns all of `reader` as text. Errors: code 5, if it is longer than 1 MiB, does not end in `limitMs`, or fails. */
-export async function readConfig(reader: Reader, limitMs: number = STDIN_MS): Promise<string> {
+export async function readConfig(reader: Reader, limitMs: number = CONFIG_MS): Promise<string> {
   const text = readAll(reader);
   for (let pauses = 0; pauses < 4; pauses++) {
     const early = await Promise.race([text, shortPause()]);
@@ -22,21 +19,13 @@ export async function readConfig(reader: Reader, limitMs: number = STDIN_MS): Pr
   }
   let timer: ReturnType<typeof setTimeout> | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(noEnd(limitMs)), limitMs);
+    timer = setTimeout(() => reject(configWithoutEnd(limitMs)), limitMs);
   });
   try {
     return await Promise.race([text, late]);
   } finally {
     clearTimeout(timer);
   }
-}
-
-function noEnd(limitMs: number): CniError {
-  return new CniError(
-    CNI_CODES.io,
-    `standard input did not end in ${limitMs / 1_000} s`,
-    "the runtime must write the network configuration to it and close it",
-  );
 }
 
 async function readAll(reader: Reader): Promise<string> {

@@ -1,120 +1,99 @@
-// How the agent reads a launcher's configuration: whatever happens, it is whole at the launcher, in a file, or known
-// to be lost.
+// How the agent reads a launcher's configuration: it stays in the pipe, and nothing is executed for a launcher that is gone.
 
 import { assertEquals } from "@std/assert";
+import { CONFIG_LIMIT } from "../../lib/cni/config_limit.ts";
 import type { CniAnswer } from "../../lib/agent/api/pod_requests.ts";
 import { answerCniCall } from "../../lib/agent/server/cni_door.ts";
-import type { OpenPipe, ProcessFiles } from "../../lib/agent/server/process_files.ts";
+import { filesOf, type OpenPipe, type ProcessFiles } from "../../lib/agent/server/process_files.ts";
+import { waitFor } from "../lab/wait.ts";
 
 const DONE: CniAnswer = { exit: 0, output: "{}" };
 
-/** What a pipe has, part for part; `gone` ends the launcher, `given up` is a launcher that does not wait. */
-type Part = string | "later" | "end" | "gone" | "given up";
+/** What a look into a pipe finds, the last one again and again; `gone` ends the launcher, or makes it give up. */
+type Look = ReturnType<OpenPipe["copy"]> | "gone";
 
-interface Launcher extends ProcessFiles {
-  isAwaited: boolean;
-  /** How many parts were taken from the pipe. */
-  read: number;
-}
+const bytes = (text: string) => new TextEncoder().encode(text);
 
-function launcherWith(parts: readonly Part[], environment = "CNI_COMMAND=ADD\0"): Launcher {
-  const left = [...parts];
+function launcherWith(looks: readonly Look[], environment = "CNI_COMMAND=ADD\0"): ProcessFiles {
+  const left = [...looks];
   let isHeld = true;
   const pipe: OpenPipe = {
     isHeld: () => isHeld,
-    read() {
-      const part = left.shift() ?? "later";
-      if (part === "gone") isHeld = false;
-      if (part === "given up") launcher.isAwaited = false;
-      if (part === "gone" || part === "given up") return "later";
-      if (part === "later" || part === "end") return part;
-      launcher.read++;
-      return new TextEncoder().encode(part);
+    copy() {
+      const look = left.length > 1 ? left.shift()! : left[0]!;
+      if (look !== "gone") return look;
+      isHeld = false;
+      return "later";
     },
     [Symbol.dispose]() {},
   };
-  const launcher: Launcher = {
-    ...{ isAwaited: true, read: 0 },
-    environment: () => environment,
-    openPipe: () => pipe,
-  };
-  return launcher;
+  return { environment: () => environment, openPipe: () => pipe };
 }
 
-/** Answers one call; returns the lines, the configurations that arrived, and the files that are left. */
-async function answered(launcher: Launcher, answer = DONE) {
-  const door = await Deno.makeTempDir();
-  try {
-    const configs: string[] = [];
-    const place = { door, reply: "1000000001", isAwaited: () => launcher.isAwaited };
-    const lines = await answerCniCall(place, launcher, ({ config }) => {
-      configs.push(config);
-      return Promise.resolve(answer);
-    });
-    const left: Record<string, string> = {};
-    for await (const { name } of Deno.readDir(door)) {
-      left[name.split(".")[1]!] = await Deno.readTextFile(`${door}/${name}`);
-    }
-    return { lines, configs, left };
-  } finally {
-    await Deno.remove(door, { recursive: true });
-  }
+/** Answers one call; returns the lines and the configurations that arrived. */
+async function answered(launcher: ProcessFiles, answer = DONE) {
+  const configs: string[] = [];
+  const place = { door: "/nowhere", reply: "1000000001" };
+  const lines = await answerCniCall(place, launcher, ({ config }) => {
+    configs.push(config);
+    return Promise.resolve(answer);
+  });
+  return { lines, configs };
 }
+
+const NOTHING = { lines: undefined, configs: [] };
 
 const cases: readonly {
   readonly name: string;
-  readonly launcher: Launcher;
+  readonly launcher: ProcessFiles;
   readonly answer?: CniAnswer;
   readonly want: Awaited<ReturnType<typeof answered>>;
 }[] = [
   {
-    name: "a configuration in one part",
-    launcher: launcherWith(['{"a":1}', "end"]),
-    want: { lines: "0 {}", configs: ['{"a":1}'], left: { in: '{"a":1}' } },
+    name: "a configuration that is there",
+    launcher: launcherWith([bytes('{"a":1}')]),
+    want: { lines: "0 {}", configs: ['{"a":1}'] },
   },
   {
-    name: "a configuration in parts with pauses",
-    launcher: launcherWith(["later", "{", "later", "later", "}", "end"]),
-    want: { lines: "0 {}", configs: ["{}"], left: { in: "{}" } },
+    name: "a configuration that is written slowly",
+    launcher: launcherWith(["later", "later", bytes("{}")]),
+    want: { lines: "0 {}", configs: ["{}"] },
   },
   {
     name: "an empty configuration",
-    launcher: launcherWith(["end"]),
-    want: { lines: "0 {}", configs: [""], left: { in: "" } },
+    launcher: launcherWith([bytes("")]),
+    want: { lines: "0 {}", configs: [""] },
   },
   {
-    name: "a call to be repeated: the configuration stays",
-    launcher: launcherWith(["{}", "end"]),
+    name: "a call to be repeated by the face",
+    launcher: launcherWith([bytes("{}")]),
     answer: { exit: 1, output: "", isTransient: true },
-    want: { lines: undefined, configs: ["{}"], left: { in: "{}" } },
+    want: { lines: undefined, configs: ["{}"] },
   },
   {
     name: "a configuration with another agent's socket",
-    launcher: launcherWith([String.raw`{"\u0073ocket":"/run/other"}`, "end"]),
-    want: {
-      ...{ lines: undefined, configs: [] },
-      left: { in: String.raw`{"\u0073ocket":"/run/other"}` },
-    },
+    launcher: launcherWith([bytes(String.raw`{"\u0073ocket":"/run/other"}`)]),
+    want: NOTHING,
   },
   {
-    name: "a launcher that has given up before it is read: nothing is left",
-    launcher: launcherWith(["given up", "{}", "end"]),
-    want: { lines: undefined, configs: [], left: {} },
+    name: "a pipe that cannot hold the configuration",
+    launcher: launcherWith(["later", "filling", "full"]),
+    want: NOTHING,
   },
   {
-    name: "a launcher that gives up while it is read: it learns that",
-    launcher: launcherWith(["{", "given up", "}", "end"]),
-    want: { lines: undefined, configs: [], left: { part: "" } },
+    name: "a launcher that gives up or is killed while it is read",
+    launcher: launcherWith(["later", "gone", bytes("{}")]),
+    want: NOTHING,
   },
   {
-    name: "a launcher that is killed while it is read: nothing is left",
-    launcher: launcherWith(["{", "gone", "}", "end"]),
-    want: { lines: undefined, configs: [], left: {} },
+    name: "variables that the face must judge",
+    launcher: launcherWith([bytes("{}")], "CNI_COMMAND=ADD\0CNI_ARGS=a b\0"),
+    want: NOTHING,
   },
   {
-    name: "variables that the face must judge: nothing is read",
-    launcher: launcherWith(["{}", "end"], "CNI_COMMAND=ADD\0CNI_ARGS=a b\0"),
-    want: { lines: undefined, configs: [], left: {} },
+    name: "a standard input that is no pipe",
+    launcher: { environment: () => "CNI_COMMAND=ADD\0", openPipe: () => undefined },
+    want: NOTHING,
   },
 ];
 for (const { name, launcher, answer, want } of cases) {
@@ -123,22 +102,48 @@ for (const { name, launcher, answer, want } of cases) {
   });
 }
 
-Deno.test("answerCniCall(): a launcher that does not wait is not read", async () => {
-  const launcher = launcherWith(["{}", "end"]);
-  launcher.isAwaited = false;
-  assertEquals(await answered(launcher), { lines: undefined, configs: [], left: {} });
-  assertEquals(launcher.read, 0);
-});
+/** A process with a pipe as its file 8, of which this has the writing end. */
+async function startHolder() {
+  const child = new Deno.Command("sh", {
+    args: ["-c", "exec 8<&0 && exec sleep 100"],
+    stdin: "piped",
+  }).spawn();
+  const pipe = await waitFor("its pipe", () => filesOf(child.pid).openPipe(8));
+  const writer = child.stdin.getWriter();
+  return {
+    pipe,
+    write: (text: string) => writer.write(bytes(text)),
+    close: () => writer.close(),
+    [Symbol.asyncDispose]: async () => {
+      pipe[Symbol.dispose]();
+      child.kill("SIGKILL");
+      await child.status;
+      await writer.close().catch(() => {});
+    },
+  };
+}
 
-Deno.test("answerCniCall(): a configuration above 1 MiB is an error, and not executed", async () => {
-  const launcher = launcherWith(Array.from({ length: 20 }, () => "x".repeat(65_536)));
-  const { lines, configs } = await answered(launcher);
-  const [first = "", words] = lines?.split("\n") ?? [];
-  assertEquals([JSON.parse(first.slice(2)).code, first[0], configs, launcher.read], [
-    5,
-    "1",
-    [],
-    17,
-  ]);
-  assertEquals(words?.startsWith("the network configuration on standard input is too long"), true);
+for (const length of [0, 1, 4_097, 65_536, 100_000, 1_000_000]) {
+  Deno.test(`copy() finds ${length} bytes once they are complete, each time anew`, async () => {
+    await using holder = await startHolder();
+    const text = Array.from({ length }, (_, n) => n % 10).join("");
+    const [half, rest] = [text.slice(0, length / 2), text.slice(length / 2)];
+    const writing = holder.write(half);
+    const look = () => holder.pipe.copy(CONFIG_LIMIT);
+    assertEquals(typeof look(), "string");
+    const all = writing.then(() => holder.write(rest)).then(() => holder.close());
+    const copy = await waitFor("the end", () => {
+      const found = look();
+      return typeof found !== "string" && found;
+    });
+    await all;
+    assertEquals(copy, bytes(text));
+    assertEquals(look(), copy);
+  });
+}
+
+Deno.test("copy() says that a pipe cannot hold all of it", async () => {
+  await using holder = await startHolder();
+  void holder.write("x".repeat(CONFIG_LIMIT + 65_536)).catch(() => {});
+  await waitFor("too much", () => holder.pipe.copy(CONFIG_LIMIT) === "full");
 });

@@ -1,6 +1,7 @@
 // Each row of the table of CNI calls, through the launcher and by the CNI face, with the same agent: the same answer.
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { CONFIG_LIMIT } from "../../lib/cni/config_limit.ts";
 import type { CniInput } from "../../lib/cni/cni_types.ts";
 import { variablesOf } from "../fixtures/cni_variables.ts";
 import { FILE, intentOf, startHost } from "../lab/host.ts";
@@ -14,6 +15,7 @@ function isLeft({ config, command, ...values }: CniInput, socket: string): boole
     return true;
   }
   if (Object.values(values).some((value) => `${value}`.length > 4_000)) return true;
+  if (config.length > CONFIG_LIMIT) return true;
   try {
     const own = JSON.parse(config).socket;
     return own !== undefined && own !== socket;

@@ -6,7 +6,7 @@ import { versionAnswer } from "../../lib/cni/cni_answers.ts";
 import type { CniAnswer } from "../../lib/agent/api/pod_requests.ts";
 import type { CniInput } from "../../lib/cni/cni_types.ts";
 import { callOf } from "../unit/cni/cni_cases.ts";
-import { assertCniError, callCni, FACE, openCniDoor, SHELLS } from "../lab/cni_door.ts";
+import { callCni, FACE, openCniDoor, SHELLS } from "../lab/cni_door.ts";
 import { type Ended, start } from "../lab/one_file.ts";
 
 const ADD = callOf("ADD");
@@ -86,7 +86,8 @@ for (const shell of SHELLS) {
       assertEquals(door.calls.at(-1), input, what);
     }
     for (const [what, config] of Object.entries(LONG)) {
-      assertCniError(await callCni(door, { ...ADD, config }, { shell }), 5, "is too long");
+      const ended = await callCni(door, { ...ADD, config }, { shell });
+      assertEquals(ended, { code: 7, out: FACE + config, err: "" }, what);
       assertEquals(door.calls.length, Object.keys(CONFIGS).length, what);
     }
     assertEquals(await door.left(), []);

@@ -3,10 +3,10 @@
 import { assertEquals } from "@std/assert";
 import { DoorFolder } from "../../lib/agent/server/door_folder.ts";
 
-const ANSWERED = "7000000001.in";
-const WAITS = ["7000000002", "7000000002.in"];
+const ANSWERED = "7000000001.out";
+const WAITS = ["7000000002", "7000000002.out"];
 
-Deno.test("the configuration of a call that was answered long ago is removed, and that of one that waits stays", async () => {
+Deno.test("the long answer of a launcher that ended long ago is removed, and that of one that waits stays", async () => {
   const dir = await Deno.makeTempDir();
   try {
     let nowMs = 0;
@@ -17,7 +17,7 @@ Deno.test("the configuration of a call that was answered long ago is removed, an
       await folder.removeLeftBehind(0);
       return (await Array.fromAsync(Deno.readDir(dir), ({ name }) => name)).sort();
     };
-    // Its launcher may be about to look at it.
+    // Its launcher may be about to print it.
     assertEquals(await left(0), [ANSWERED, ...WAITS]);
     assertEquals(await left(19_000), [ANSWERED, ...WAITS]);
     assertEquals(await left(20_000), WAITS);

@@ -2,16 +2,14 @@
 // process id: variables from its environment, the configuration from its standard input, which it has open as file 8.
 // So the launcher needs neither time nor a process to read, and what it is passed is not parsed by a shell.
 //
-// A configuration that was read is gone from the pipe. It is in the file `REPLY.in` of the door until the call is
-// answered, for the face that the launcher starts if it is not; REPLY is the number of the FIFO for the answer.
-// `REPLY.part` is there while it is read. An answer that is too long for a line is in `REPLY.out`.
+// The configuration stays in the launcher's pipe, for the face that the launcher starts if the call is not answered
+// here. An answer that is too long for a line is in `REPLY.out` of the door; REPLY is the number of the FIFO for it.
 
 import { errorToJson, errorWords } from "../../cni/cni_answers.ts";
 import { CNI_VERSIONS, type CniInput } from "../../cni/cni_types.ts";
-import { CONFIG_LIMIT, configTooLong } from "../../cni/config_limit.ts";
-import { joinBytes } from "../../util/join_bytes.ts";
+import { CONFIG_LIMIT, CONFIG_MS, configWithoutEnd } from "../../cni/config_limit.ts";
 import type { CniAnswer } from "../api/pod_requests.ts";
-import type { OpenPipe, ProcessFiles } from "./process_files.ts";
+import type { ProcessFiles } from "./process_files.ts";
 
 /** Executes a CNI call. Faults: unavailable, if the agent is starting. */
 export type CniAnswerer = (input: CniInput) => Promise<CniAnswer>;
@@ -66,8 +64,6 @@ export interface CniPlace {
   readonly door: string;
   /** Number of the FIFO for the answer. */
   readonly reply: string;
-  /** Reports whether the launcher still waits for the answer. */
-  readonly isAwaited: () => boolean;
 }
 
 /**
@@ -81,17 +77,17 @@ export async function answerCniCall(
 ): Promise<string | undefined> {
   const variables = parseVariables(launcher.environment() ?? "");
   if (!variables) return undefined;
-  const config = await takeConfig(place, launcher);
+  const config = await readConfig(launcher);
   if (config === undefined) return undefined;
-  if (config === "too long") return await linesOf(place, TOO_LONG);
+  if ("error" in config) return await linesOf(place, config.error);
   if (isForOtherAgent(config.text, place.door)) return undefined;
   const answer = await answerer({ ...variables, config: config.text });
   return answer.isTransient ? undefined : await linesOf(place, answer); // the face tries again
 }
 
-const TOO_LONG: CniAnswer = {
+const NO_END: CniAnswer = {
   exit: 1,
-  output: errorToJson(CNI_VERSIONS[CNI_VERSIONS.length - 1]!, configTooLong("bytes")),
+  output: errorToJson(CNI_VERSIONS[CNI_VERSIONS.length - 1]!, configWithoutEnd(CONFIG_MS)),
 };
 
 async function linesOf(
@@ -104,91 +100,31 @@ async function linesOf(
   return `${exit} ${isLong ? "file" : output}${words}`;
 }
 
-/** Removes the configuration of a call that is answered. */
-export function removeConfig({ door, reply }: Pick<CniPlace, "door" | "reply">): void {
-  for (const name of ["part", "in"]) removeIfThere(`${door}/${reply}.${name}`);
-}
-
 /** The file number of the caller's standard input in a launcher. */
 const STDIN = 8;
-const [FIRST_PAUSE_MS, LAST_PAUSE_MS] = [1, 20];
+const [FIRST_PAUSE_MS, LAST_PAUSE_MS, FULL_MS] = [1, 20, 1_000];
 
-/** Reports whether a launcher still has its configuration open: until it knows what was read of it. */
-export function holdsConfig(launcher: ProcessFiles): boolean {
-  using pipe = launcher.openPipe(STDIN);
-  return pipe !== undefined;
-}
-
-type Config = { readonly text: string } | "too long";
+type Config = { readonly text: string } | { readonly error: CniAnswer };
 
 /**
- * Reads a configuration to its end. Returns undefined if standard input is not a pipe, if the launcher does not wait any
- * more, or if it was killed: a launcher that is gone asks for nothing. Synchronously, but for pauses: what a runtime has
- * written is there, and these calls take some 10 µs each in a file system in memory.
- *
- * The launcher takes its FIFO away before it looks for `REPLY.part`, and this looks for the FIFO after it has made
- * that file. So either nothing is read, and the launcher's standard input is whole, or the launcher sees that it is not.
+ * Returns a copy of a configuration once it is complete; undefined if the face has to read it: where standard input is
+ * not a pipe, cannot hold all of it, or where the launcher does not wait any more, or was killed, and asks for nothing.
  */
-async function takeConfig(place: CniPlace, launcher: ProcessFiles): Promise<Config | undefined> {
+async function readConfig(launcher: ProcessFiles): Promise<Config | undefined> {
   using pipe = launcher.openPipe(STDIN);
-  if (!pipe) return undefined;
-  const path = `${place.door}/${place.reply}`;
-  using file = create(`${path}.part`);
-  const bytes = await readToEnd(pipe, place);
-  if (bytes === "too long") return bytes;
-  if (!bytes) {
-    // Of what a launcher still needs to know, it knows by this file that it was read.
-    if (bytes === undefined || !pipe.isHeld()) removeIfThere(`${path}.part`);
-    return undefined;
-  }
-  if (!pipe.isHeld()) return void removeIfThere(`${path}.part`);
-  keep(file, bytes, path);
-  return { text: new TextDecoder().decode(bytes) };
-}
-
-/** Returns all of a pipe; undefined if nothing was read, false if it was not read to its end. */
-async function readToEnd(
-  pipe: OpenPipe,
-  { isAwaited }: CniPlace,
-): Promise<Uint8Array | "too long" | false | undefined> {
-  const parts: Uint8Array[] = [];
-  let length = 0;
+  const started = performance.now();
   let pauseMs = FIRST_PAUSE_MS;
-  while (isAwaited() && pipe.isHeld()) {
-    const part = pipe.read();
-    if (part === "end") return parts.length === 1 ? parts[0]! : joinBytes(parts);
-    if (part === "later") {
-      await new Promise((done) => setTimeout(done, pauseMs));
-      pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS);
-      continue;
-    }
-    parts.push(part);
-    length += part.length;
-    if (length > CONFIG_LIMIT) return "too long";
+  while (pipe?.isHeld()) {
+    const copy = pipe.copy(CONFIG_LIMIT);
+    if (typeof copy !== "string") return { text: new TextDecoder().decode(copy) };
+    const waited = performance.now() - started;
+    if (waited > CONFIG_MS) return copy === "later" ? { error: NO_END } : undefined;
+    // A writer may be about to close a pipe that has room for all it wrote.
+    if (copy === "full" && waited > FULL_MS) return undefined;
+    await new Promise((done) => setTimeout(done, pauseMs));
+    pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS);
   }
-  return length === 0 ? undefined : false;
-}
-
-/** Keeps a configuration for the face. On a full file system it is not kept, and the call is executed all the same. */
-function keep(file: Deno.FsFile, bytes: Uint8Array, path: string): void {
-  try {
-    for (let at = 0; at < bytes.length;) at += file.writeSync(bytes.subarray(at));
-    Deno.renameSync(`${path}.part`, `${path}.in`);
-  } catch {
-    // A launcher without an answer finds REPLY.part, and says so.
-  }
-}
-
-function create(path: string): Deno.FsFile {
-  return Deno.openSync(path, { write: true, create: true, truncate: true, mode: 0o600 });
-}
-
-function removeIfThere(path: string): void {
-  try {
-    Deno.removeSync(path);
-  } catch {
-    // The launcher has removed it.
-  }
+  return undefined;
 }
 
 /** Reports whether a configuration has a `socket` that is not the one of this door's agent. */

@@ -22,9 +22,7 @@ import {
   type CniAnswerer,
   type CniCaller,
   type CniPlace,
-  holdsConfig,
   parseCniLine,
-  removeConfig,
 } from "./cni_door.ts";
 import { DoorFolder } from "./door_folder.ts";
 import { filesOf } from "./process_files.ts";
@@ -150,22 +148,16 @@ async function answerRequest(
   const request = parseDoorRequest(line);
   if (!request) return log.debug(`door: invalid request "${oneLine(line)}"`);
   const { command, reply } = request;
-  const place = { door: path, reply, isAwaited: () => folder.isAwaited(reply) };
   const text = command === undefined
     ? AGAIN
     : await ("verb" in command
       ? answerTo(command, answers, log)
-      : answerCni(place, command, answers, log));
+      : answerCni({ door: path, reply }, command, answers, log));
   try {
     folder.answer(reply, text);
-    // The launcher of an answer "again" passes the configuration on to the CNI face.
-    if (text !== AGAIN) removeConfig(place);
   } catch (error) {
     // The client is gone; its request is done all the same.
     log.debug(`door: answer not delivered: ${faultFrom(error).message}`);
-    // A launcher that gave up now looks at what was read of its configuration, and removes it.
-    const isLooking = command && "pid" in command && holdsConfig(filesOf(command.pid));
-    if (!isLooking) removeConfig(place);
   }
 }
 

@@ -15,8 +15,8 @@ const AHEAD = 64;
 /** With fewer left, more are created, by one command for all of them. */
 const LOW = 32;
 
-/** So long a launcher that gave up may take to look at what was read of its configuration. */
-const LOOKING_MS = 20_000;
+/** So long a launcher may take to print a long answer. */
+const PRINTING_MS = 20_000;
 
 const FREE = /^free\.(\d{10})$/;
 const [FIRST_NUMBER, NUMBERS] = [1_000_000_000, 8_000_000_000];
@@ -101,15 +101,6 @@ export class DoorFolder {
     }
   }
 
-  /** Reports whether the client that waits at this FIFO has not given up. */
-  isAwaited(reply: string): boolean {
-    try {
-      return Deno.lstatSync(this.#fifoOf(reply)).isFifo === true;
-    } catch {
-      return false;
-    }
-  }
-
   /** Answers "lost" to all clients that began before `beforeMs`. */
   loseAll(beforeMs = Infinity): void {
     for (const name of this.#names()) {
@@ -137,12 +128,12 @@ export class DoorFolder {
   }
 
   /**
-   * Removes what clients left that have ended, or that asked before `beforeMs`: configurations, answers, files without
-   * use. An agent that was killed just after it had answered left the configuration. Never throws.
+   * Removes what clients left that have ended, or that asked before `beforeMs`: long answers, files without use. Never
+   * throws.
    */
   async removeLeftBehind(beforeMs: number): Promise<void> {
     for (const name of this.#names()) {
-      const [, number] = /^(\d+)(?:\.(?:in|out|part))?$/.exec(name) ?? [];
+      const [, number] = /^(\d+)(?:\.out)?$/.exec(name) ?? [];
       if (number === undefined) continue;
       try {
         const { mtime, isFifo } = await Deno.lstat(`${this.#path}/${name}`);
@@ -182,7 +173,7 @@ export class DoorFolder {
     const nowMs = this.#now();
     const sinceMs = this.#ended.get(number) ?? nowMs;
     this.#ended.set(number, sinceMs);
-    return nowMs - sinceMs >= LOOKING_MS;
+    return nowMs - sinceMs >= PRINTING_MS;
   }
 
   #remove(path: string): void {

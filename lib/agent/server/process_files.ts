@@ -1,15 +1,18 @@
-// What a launcher has: its environment and a pipe of its, below /proc. Deno refuses /proc without -A, and reads a pipe
-// in a thread that waits until there is something to read. So this calls libc, and never waits.
+// What a launcher has: its environment and a pipe of its, below /proc. Deno refuses /proc without -A, and has no way to
+// look into a pipe without taking what is in it. So this calls libc, and never waits.
 
-import { C, call, cString, type Libc, openLibc, Refusal } from "../../net/netlink/libc.ts";
+import { C, call, cString, type Libc, openLibc } from "../../net/netlink/libc.ts";
 
 const READ_AT_ONCE = C.readOnly | C.nonBlock | C.closeOnExec;
 const LINK_BYTES = 64;
 
-/** A pipe that a process has open. */
+/** A pipe that a process has open. What is in it stays there, for the process itself. */
 export interface OpenPipe extends Disposable {
-  /** Returns a part of what is in it; `later` if there is nothing yet, `end` if its writers have closed it. */
-  read(): Uint8Array | "later" | "end";
+  /**
+   * Returns all that was written to it, up to `limit` bytes. `later`: its writers may write more; `filling`: the same, and
+   * they may have to wait for a reader; `full`: they have to, or it has more than the limit.
+   */
+  copy(limit: number): Uint8Array | "later" | "filling" | "full";
   /** Reports whether the process still has it open. */
   isHeld(): boolean;
 }
@@ -31,8 +34,11 @@ export function filesOf(pid: number): ProcessFiles {
   };
 }
 
-/** For all that is read: a new one of this size takes 0.1 ms. As much as a pipe holds by default. */
+/** For all that is read of files: a new one of this size takes 0.1 ms. */
 const part = new Uint8Array(65_536);
+
+/** Half of what a pipe holds by default: written in small pieces, it may hold no more. */
+const HALF_PIPE = 32_768;
 
 /** Returns a file that fits into `part` as text; undefined if it is longer, or cannot be read. */
 function readSmall(libc: Libc, path: string): string | undefined {
@@ -57,20 +63,71 @@ function openPipe(libc: Libc, path: string): OpenPipe | undefined {
   const file = libc.open(cString(path), READ_AT_ONCE, 0);
   if (file < 0) return undefined;
   return {
-    read: () => readPart(libc, file),
+    copy: (limit) => copyOf(libc, file, limit),
     isHeld: () => linkOf(libc, path) === link,
     [Symbol.dispose]: () => void libc.close(file),
   };
 }
 
-function readPart(libc: Libc, file: number): Uint8Array | "later" | "end" {
+function copyOf(
+  libc: Libc,
+  file: number,
+  limit: number,
+): ReturnType<OpenPipe["copy"]> {
+  // Before the count: afterwards nobody writes.
+  const isComplete = isHungUp(libc, file);
+  const count = bytesIn(libc, file);
+  if (count > limit) return "full";
+  if (isComplete) return teed(libc, file, count) ?? "full";
+  if (count < HALF_PIPE) return "later";
+  return count < enlarge(libc, file, limit) ? "filling" : "full";
+}
+
+/** Makes a pipe hold `limit` bytes, if it does not; returns its size. The kernel allows 1 MiB to anyone. */
+function enlarge(libc: Libc, file: number, limit: number): number {
+  const size = libc.fcntl(file, C.getPipeSize, 0);
+  return size < limit ? Math.max(libc.fcntl(file, C.setPipeSize, limit), size) : size;
+}
+
+/** Returns the `count` bytes in a pipe, which stay there; undefined if that is not possible. */
+function teed(libc: Libc, file: number, count: number): Uint8Array | undefined {
+  if (count === 0) return new Uint8Array();
+  const ends = new Int32Array(2);
+  call(libc, "pipe2", () => libc.pipe2(new Uint8Array(ends.buffer), C.nonBlock | C.closeOnExec));
+  const [from = -1, to = -1] = ends;
   try {
-    const count = call(libc, "read", () => libc.read(file, part, BigInt(part.length)));
-    return count === 0 ? "end" : part.slice(0, count);
-  } catch (error) {
-    if (error instanceof Refusal && error.is("EAGAIN")) return "later";
-    throw error;
+    const size = libc.fcntl(file, C.getPipeSize, 0);
+    if (count >= HALF_PIPE) libc.fcntl(to, C.setPipeSize, size);
+    const length = call(
+      libc,
+      "tee",
+      () => libc.tee(file, to, BigInt(count), C.spliceNonBlock),
+    );
+    if (length !== count) return undefined;
+    const bytes = new Uint8Array(count);
+    for (let at = 0; at < count;) {
+      at += call(libc, "read", () => libc.read(from, bytes.subarray(at), BigInt(count - at)));
+    }
+    return bytes;
+  } finally {
+    libc.close(from);
+    libc.close(to);
   }
+}
+
+/** Reports whether nobody has a pipe open for writing. */
+function isHungUp(libc: Libc, file: number): boolean {
+  const polled = new DataView(new ArrayBuffer(8));
+  polled.setInt32(0, file, true);
+  polled.setInt16(4, C.pollIn, true);
+  call(libc, "poll", () => libc.poll(new Uint8Array(polled.buffer), 1n, 0));
+  return (polled.getInt16(6, true) & C.pollHangUp) !== 0;
+}
+
+function bytesIn(libc: Libc, file: number): number {
+  const count = new Int32Array(1);
+  call(libc, "ioctl", () => libc.ioctl(file, BigInt(C.bytesInPipe), new Uint8Array(count.buffer)));
+  return count[0]!;
 }
 
 /** Returns where a link leads; undefined if there is none. */
