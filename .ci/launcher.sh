@@ -174,8 +174,8 @@ k8c_cni_ask() {
   # In a process namespace of its own, this process has another number in the /proc that shows the agent.
   k8c_self=$$
   [ /proc/self/ -ef "/proc/$$/" ] || read -r k8c_self _ </proc/self/stat || return 0
-  # Not file 0: while a built-in reads from another file, that one is file 0. Once it is closed, the agent takes this
-  # launcher for gone.
+  # Not file 0: while a built-in reads from another file, that one is file 0. Once it is closed, the agent
+  # treats this launcher as gone.
   exec 8<&0
   k8c_ask "$1" "$2" "cni $k8c_self"
   case $k8c_answer in

@@ -4,13 +4,18 @@ import { assertEquals } from "@std/assert";
 import { CONFIG_LIMIT } from "../../lib/cni/config_limit.ts";
 import type { CniAnswer } from "../../lib/agent/api/pod_requests.ts";
 import { answerCniCall } from "../../lib/agent/server/cni_door.ts";
-import { filesOf, type OpenPipe, type ProcessFiles } from "../../lib/agent/server/process_files.ts";
+import {
+  filesOf,
+  type OpenPipe,
+  type PipeLook,
+  type ProcessFiles,
+} from "../../lib/agent/server/process_files.ts";
 import { waitFor } from "../lab/wait.ts";
 
 const DONE: CniAnswer = { exit: 0, output: "{}" };
 
 /** What a look into a pipe finds, the last one again and again; `gone` ends the launcher, or makes it give up. */
-type Look = ReturnType<OpenPipe["copy"]> | "gone";
+type Look = PipeLook | "gone";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -81,6 +86,11 @@ const cases: readonly {
     want: NOTHING,
   },
   {
+    name: "a configuration that cannot be copied",
+    launcher: launcherWith(["later", "never"]),
+    want: NOTHING,
+  },
+  {
     name: "a launcher that gives up or is killed while it is read",
     launcher: launcherWith(["later", "gone", bytes("{}")]),
     want: NOTHING,
@@ -137,8 +147,9 @@ for (const length of [0, 1, 4_097, 65_536, 100_000, 1_000_000]) {
       return typeof found !== "string" && found;
     });
     await all;
-    assertEquals(copy, bytes(text));
-    assertEquals(look(), copy);
+    for (const found of [copy, look()]) {
+      assertEquals(new TextDecoder().decode(found as Uint8Array) === text, true);
+    }
   });
 }
 
@@ -146,4 +157,35 @@ Deno.test("copy() says that a pipe cannot hold all of it", async () => {
   await using holder = await startHolder();
   void holder.write("x".repeat(CONFIG_LIMIT + 65_536)).catch(() => {});
   await waitFor("too much", () => holder.pipe.copy(CONFIG_LIMIT) === "full");
+});
+
+Deno.test("copy() finds more than the limit in a pipe that holds it: never", async () => {
+  await using holder = await startHolder();
+  await holder.write("x".repeat(4_097));
+  await holder.close();
+  await waitFor("the end", () => holder.pipe.copy(4_097) !== "later");
+  assertEquals([holder.pipe.copy(4_096), holder.pipe.copy(4_097)], [
+    "never",
+    bytes("x".repeat(4_097)),
+  ]);
+});
+
+Deno.test("copy() says when a pipe with room for two pages is filling, and enlarges it", async () => {
+  // 1031 is F_SETPIPE_SZ.
+  const script =
+    `use POSIX; $| = 1; pipe(my $r, my $w); fcntl($r, 1031, 8192) or die; POSIX::dup2(fileno($r), 8);
+    close $r; syswrite $w, "x" x 8192; print "ready"; syswrite $w, "y" x 8192; close $w; sleep 100`;
+  const child = new Deno.Command("perl", { args: ["-e", script], stdout: "piped" }).spawn();
+  try {
+    await child.stdout.getReader().read();
+    using pipe = filesOf(child.pid).openPipe(8)!;
+    const copy = await waitFor("the end", () => {
+      const look = pipe.copy(CONFIG_LIMIT);
+      return typeof look !== "string" && look;
+    });
+    assertEquals(copy, bytes("x".repeat(8_192) + "y".repeat(8_192)));
+  } finally {
+    child.kill("SIGKILL");
+    await child.status;
+  }
 });

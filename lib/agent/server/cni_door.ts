@@ -113,14 +113,17 @@ type Config = { readonly text: string } | { readonly error: CniAnswer };
 async function readConfig(launcher: ProcessFiles): Promise<Config | undefined> {
   using pipe = launcher.openPipe(STDIN);
   const started = performance.now();
+  let fullSince: number | undefined;
   let pauseMs = FIRST_PAUSE_MS;
   while (pipe?.isHeld()) {
-    const copy = pipe.copy(CONFIG_LIMIT);
-    if (typeof copy !== "string") return { text: new TextDecoder().decode(copy) };
-    const waited = performance.now() - started;
-    if (waited > CONFIG_MS) return copy === "later" ? { error: NO_END } : undefined;
+    const look = pipe.copy(CONFIG_LIMIT);
+    if (typeof look !== "string") return { text: new TextDecoder().decode(look) };
+    if (look === "never") return undefined;
+    const now = performance.now();
+    if (now - started > CONFIG_MS) return look === "later" ? { error: NO_END } : undefined;
     // A writer may be about to close a pipe that has room for all it wrote.
-    if (copy === "full" && waited > FULL_MS) return undefined;
+    fullSince = look === "full" ? fullSince ?? now : undefined;
+    if (fullSince !== undefined && now - fullSince > FULL_MS) return undefined;
     await new Promise((done) => setTimeout(done, pauseMs));
     pauseMs = Math.min(pauseMs * 2, LAST_PAUSE_MS);
   }

@@ -132,7 +132,11 @@ export class DoorFolder {
    * throws.
    */
   async removeLeftBehind(beforeMs: number): Promise<void> {
-    for (const name of this.#names()) {
+    const names = this.#names();
+    for (const number of this.#ended.keys()) {
+      if (!names.includes(`${number}.out`)) this.#ended.delete(number);
+    }
+    for (const name of names) {
       const [, number] = /^(\d+)(?:\.out)?$/.exec(name) ?? [];
       if (number === undefined) continue;
       try {

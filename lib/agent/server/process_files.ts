@@ -1,4 +1,4 @@
-// What a launcher has: its environment and a pipe of its, below /proc. Deno refuses /proc without -A, and has no way to
+// What a launcher has: its environment and one of its pipes, below /proc. Deno refuses /proc without -A, and has no way to
 // look into a pipe without taking what is in it. So this calls libc, and never waits.
 
 import { C, call, cString, type Libc, openLibc } from "../../net/netlink/libc.ts";
@@ -6,13 +6,16 @@ import { C, call, cString, type Libc, openLibc } from "../../net/netlink/libc.ts
 const READ_AT_ONCE = C.readOnly | C.nonBlock | C.closeOnExec;
 const LINK_BYTES = 64;
 
+/**
+ * What a look into a pipe finds: all that was written, once it is complete. `later`: a writer still has it open.
+ * `filling`: the same, and it may have no more room. `full`: it has none. `never`: it is complete and cannot be copied.
+ */
+export type PipeLook = Uint8Array | "later" | "filling" | "full" | "never";
+
 /** A pipe that a process has open. What is in it stays there, for the process itself. */
 export interface OpenPipe extends Disposable {
-  /**
-   * Returns all that was written to it, up to `limit` bytes. `later`: its writers may write more; `filling`: the same, and
-   * they may have to wait for a reader; `full`: they have to, or it has more than the limit.
-   */
-  copy(limit: number): Uint8Array | "later" | "filling" | "full";
+  /** Looks at what was written to it, up to `limit` bytes. */
+  copy(limit: number): PipeLook;
   /** Reports whether the process still has it open. */
   isHeld(): boolean;
 }
@@ -37,8 +40,8 @@ export function filesOf(pid: number): ProcessFiles {
 /** For all that is read of files: a new one of this size takes 0.1 ms. */
 const part = new Uint8Array(65_536);
 
-/** Half of what a pipe holds by default: written in small pieces, it may hold no more. */
-const HALF_PIPE = 32_768;
+/** What a pipe holds by default. */
+const PIPE_BYTES = 65_536;
 
 /** Returns a file that fits into `part` as text; undefined if it is longer, or cannot be read. */
 function readSmall(libc: Libc, path: string): string | undefined {
@@ -69,24 +72,16 @@ function openPipe(libc: Libc, path: string): OpenPipe | undefined {
   };
 }
 
-function copyOf(
-  libc: Libc,
-  file: number,
-  limit: number,
-): ReturnType<OpenPipe["copy"]> {
+function copyOf(libc: Libc, file: number, limit: number): PipeLook {
   // Before the count: afterwards nobody writes.
   const isComplete = isHungUp(libc, file);
   const count = bytesIn(libc, file);
-  if (count > limit) return "full";
-  if (isComplete) return teed(libc, file, count) ?? "full";
-  if (count < HALF_PIPE) return "later";
-  return count < enlarge(libc, file, limit) ? "filling" : "full";
-}
-
-/** Makes a pipe hold `limit` bytes, if it does not; returns its size. The kernel allows 1 MiB to anyone. */
-function enlarge(libc: Libc, file: number, limit: number): number {
+  if (isComplete) return count > limit ? "never" : teed(libc, file, count) ?? "never";
   const size = libc.fcntl(file, C.getPipeSize, 0);
-  return size < limit ? Math.max(libc.fcntl(file, C.setPipeSize, limit), size) : size;
+  // Of pages that are written in small pieces, more than half may be empty.
+  if (count < size / 2) return "later";
+  const enlarged = size < limit ? libc.fcntl(file, C.setPipeSize, limit) : size;
+  return count < Math.max(size, enlarged) ? "filling" : "full";
 }
 
 /** Returns the `count` bytes in a pipe, which stay there; undefined if that is not possible. */
@@ -97,7 +92,7 @@ function teed(libc: Libc, file: number, count: number): Uint8Array | undefined {
   const [from = -1, to = -1] = ends;
   try {
     const size = libc.fcntl(file, C.getPipeSize, 0);
-    if (count >= HALF_PIPE) libc.fcntl(to, C.setPipeSize, size);
+    if (size > PIPE_BYTES) libc.fcntl(to, C.setPipeSize, size);
     const length = call(
       libc,
       "tee",
