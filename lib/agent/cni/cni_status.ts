@@ -13,7 +13,7 @@ import type { StoreCache } from "../store/store_cache.ts";
 
 /** What a STATUS works with. */
 export interface CniStatusDeps {
-  readonly store: Pick<StoreCache, "documents" | "unreachable" | "need">;
+  readonly store: Pick<StoreCache, "documents" | "unreachable" | "knows">;
   readonly switch: { state(): SwitchState };
   /** What is wrong with tunnels or uplink; undefined if nothing is. */
   readonly fabric: { readonly problem: string | undefined };
@@ -46,9 +46,12 @@ export async function checkStatus(deps: CniStatusDeps, config: CniConfig): Promi
     );
   }
   if (fabric.problem !== undefined) throw limited("pods reach no other host", fabric.problem);
+  // Runtimes ask every few seconds: that must not make all hosts follow a network. Where this one does not, an ADD finds
+  // out, and the next STATUS knows it.
   const networks = networksOfNewPods(store, config);
-  using _ = await store.need({ networks });
-  const isAnyFree = networks.some((one) => !isFull(store.documents, one));
+  const isAnyFree = networks.some((one) =>
+    !store.knows({ tenant: one.tenant, network: one.name }) || !isFull(store.documents, one)
+  );
   const full = isAnyFree ? [] : networks;
   if (full.length === 0) return;
   throw new CniError(
