@@ -211,7 +211,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
       newId: randomId,
       interfaceErrors: new InterfaceErrors({ switch: ovs, log }),
     },
-    unrecordedPods: new UnrecordedPods({ host, store, runtimes, clock, log }),
+    unrecordedPods: new UnrecordedPods({ host, store, plumbing, runtimes, sandboxes, clock, log }),
     attachLatePods: () => attachLatePods(lateAttach),
   };
   const podChecks = {

@@ -5,7 +5,9 @@ import type { AttachmentRecord, Documents } from "../../intent/records.ts";
 import { indexKeys } from "../../intent/store_index.ts";
 import { isUnreachable } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
-import { attachmentFromPort } from "../pods/port_external_ids.ts";
+import type { Plumbing } from "../pods/plumbing.ts";
+import { attachmentFromPort, hostEndOf } from "../pods/port_external_ids.ts";
+import type { Sandboxes } from "../pods/sandboxes.ts";
 import type { Actual } from "../pods/steps.ts";
 import { attachmentKey, findEndpoint } from "../store/documents.ts";
 import { interruptedRevisions } from "../store/revisions.ts";
@@ -16,13 +18,15 @@ import { type AliveDeps, isAliveOrUnknown } from "./sandbox_liveness.ts";
 
 // For an intent that comes in several files, or from several operators.
 const WAIT_MS = 30_000;
-// An apply whose client has ended may stay unfinished for ever.
-const WAIT_FOR_APPLY_MS = 600_000;
+// The same from the last change on while an intent is being applied, but no longer than this altogether.
+const LONGEST_MS = 600_000;
 
 /** What deciding about unrecorded pods works with. */
 export interface UnrecordedPodsDeps extends AliveDeps {
   readonly host: string;
   readonly store: Pick<StoreCache, "documents" | "isWhole" | "read">;
+  readonly plumbing: Pick<Plumbing, "observe">;
+  readonly sandboxes: Pick<Sandboxes, "tornDown">;
   /** Monotonic milliseconds. */
   readonly clock: { readonly now: () => number };
   readonly log: Pick<Log, "warn">;
@@ -32,6 +36,8 @@ export interface UnrecordedPodsDeps extends AliveDeps {
 export class UnrecordedPods {
   readonly #deps: UnrecordedPodsDeps;
   readonly #since = new Map<string, number>();
+  /** How many documents were known, and since when it is that many. */
+  #known = { count: 0, since: 0 };
 
   constructor(deps: UnrecordedPodsDeps) {
     this.#deps = deps;
@@ -39,16 +45,18 @@ export class UnrecordedPods {
 
   /** Reports whether a pod among those of `rows` has to wait for its endpoint; logged when the first one begins to. */
   async areWaiting({ rows }: Pick<Actual, "rows">): Promise<boolean> {
-    const { clock, log } = this.#deps;
+    const { clock, log, store } = this.#deps;
     const undecided = await this.#undecided(rows);
     const ids = new Set(undecided.map(({ id }) => id));
     for (const id of this.#since.keys()) if (!ids.has(id)) this.#since.delete(id);
     const now = clock.now();
+    const count = store.documents.size;
+    if (count !== this.#known.count) this.#known = { count, since: now };
     const isFirst = this.#since.size === 0 && ids.size > 0;
     for (const id of ids) if (!this.#since.has(id)) this.#since.set(id, now);
     const waits = [...this.#since.values()].map((since) => now - since);
-    const isWaiting = waits.some((ms) => ms < WAIT_MS) ||
-      (waits.some((ms) => ms < WAIT_FOR_APPLY_MS) && await this.#isApplying());
+    const isFilled = now - this.#known.since < WAIT_MS && waits.some((ms) => ms < LONGEST_MS);
+    const isWaiting = waits.some((ms) => ms < WAIT_MS) || (isFilled && await this.#isApplying());
     if (isFirst && isWaiting) {
       log.warn(
         "running pods are not in the store: they stay attached while it may be filled again",
@@ -62,11 +70,20 @@ export class UnrecordedPods {
   }
 
   async #undecided(rows: Actual["rows"]): Promise<AttachmentRecord[]> {
-    const { host, store: { documents } } = this.#deps;
-    const found = rows.flatMap((row) => attachmentFromPort(row) ?? [])
-      .filter((one) => one.host === host && isUndecided(documents, host, one));
+    const found = this.#undecidedAmong(rows);
+    if (found.length === 0) return found;
     const alive = await Promise.all(found.map((one) => isAliveOrUnknown(this.#deps, one)));
-    return found.filter((_, at) => alive[at]);
+    const living = new Set(found.filter((_, at) => alive[at]).map(hostEndOf));
+    // A teardown may have taken row and record meanwhile.
+    const now = await this.#deps.plumbing.observe((name) => living.has(name));
+    return this.#undecidedAmong(now.rows);
+  }
+
+  #undecidedAmong(rows: Actual["rows"]): AttachmentRecord[] {
+    const { host, store: { documents }, sandboxes: { tornDown } } = this.#deps;
+    return rows.flatMap((row) => attachmentFromPort(row) ?? []).filter((one) =>
+      one.host === host && !tornDown.has(one.sandbox) && isUndecided(documents, host, one)
+    );
   }
 
   async #isApplying(): Promise<boolean> {

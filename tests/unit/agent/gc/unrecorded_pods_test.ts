@@ -5,7 +5,6 @@ import { UnrecordedPods } from "../../../../lib/agent/gc/unrecorded_pods.ts";
 import { indexKeys } from "../../../../lib/intent/store_index.ts";
 import type { Json } from "../../../../lib/store/store.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
-import { MemoryLog } from "../../../memory/memory_log.ts";
 import { type MemoryAgent, startMemoryAgent, startPod } from "../../../memory/memory_agent.ts";
 import { partsOf } from "../agent_parts.ts";
 
@@ -80,16 +79,37 @@ Deno.test("an endpoint that does not come within 30 s is given up, and its pod d
   assertEquals([agent.attachments(), waitWarnings(agent)], [[], 1]);
 });
 
-Deno.test("while an intent is being applied, its endpoints may take longer, but not for ever", async () => {
+Deno.test("while an intent is being applied and writes, its endpoints may take longer, but not for ever", async () => {
   const { agent, rows, documents } = await startKnown();
   using _ = agent;
   const revision = { ...documents["revisions/000000001"] as object, state: "applying" };
   await lose(agent, { ...withoutEndpoints(documents), "revisions/000000001": revision });
-  for (const seconds of [0, 100, 599]) {
+  const at = async (seconds: number) => {
     agent.time.now = seconds * 1_000;
-    assertEquals([await reconcileOnce(agent), agent.state().rows], [1, rows], `${seconds} s`);
+    await put(agent, { [`claims/vni/${seconds + 1}`]: { schema: 1, owner: "networks/t/other" } });
+    return [await reconcileOnce(agent), agent.state().rows];
+  };
+  for (let seconds = 0; seconds < 600; seconds += 25) {
+    assertEquals(await at(seconds), [1, rows], `${seconds} s`);
   }
-  agent.time.now = 600_000;
+  assertEquals(await at(600), [0, []]);
+});
+
+Deno.test("an apply whose client has ended writes nothing, and nobody waits for it", async () => {
+  const { agent, rows, documents } = await startKnown();
+  using _ = agent;
+  const revision = { ...documents["revisions/000000001"] as object, state: "applying" };
+  await lose(agent, { ...withoutEndpoints(documents), "revisions/000000001": revision });
+  assertEquals([await reconcileOnce(agent), agent.state().rows], [1, rows]);
+  agent.time.now = 30_000;
+  assertEquals([await reconcileOnce(agent), agent.state().rows], [0, []]);
+});
+
+Deno.test("a pod that is being torn down waits for no endpoint", async () => {
+  const { agent, documents } = await startKnown();
+  using _ = agent;
+  agent.agent.sandboxes.tornDown.add(agent.attachments()[0]!.sandbox);
+  await lose(agent, withoutEndpoints(documents));
   assertEquals([await reconcileOnce(agent), agent.host.switch.rows.size], [0, 0]);
 });
 
@@ -123,24 +143,24 @@ for (
     const { agent, documents } = await startKnown();
     using _ = agent;
     const now = { ms: 0 };
+    const parts = partsOf(agent);
+    const known = new Map(
+      Object.entries(withoutEndpoints(documents)).map(([key, value]) =>
+        [key, { value: value as Json, revision: 1 }] as const
+      ),
+    );
     const pods = new UnrecordedPods({
-      host: "host1",
+      ...parts,
       store: {
-        documents: new Map(
-          Object.entries(withoutEndpoints(documents)).map((
-            [key, value],
-          ) => [key, { value: value as Json, revision: 1 }]),
-        ),
-        isWhole: false,
+        ...{ documents: known, isWhole: false },
         read: (prefix) => Promise.resolve(prefix === indexKeys.unfinished ? read() : new Map()),
       },
-      runtimes: agent.host.runtimes,
       clock: { now: () => now.ms },
-      log: new MemoryLog(),
     });
-    const { rows } = await partsOf(agent).plumbing.observe();
+    const { rows } = await parts.plumbing.observe();
     assertEquals(await pods.areWaiting({ rows }), true);
     now.ms = 30_000;
+    known.set("claims/vni/1", { value: {}, revision: 1 });
     assertEquals(await pods.areWaiting({ rows }), isWaiting);
   });
 }
