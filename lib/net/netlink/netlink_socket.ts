@@ -50,7 +50,7 @@ interface Turns {
 /** Does `work` after the work before it. */
 function inTurn<T>(turns: Turns, work: () => Promise<T>): Promise<T> {
   const { promise, resolve, reject } = Promise.withResolvers<T>();
-  turns.waiting.push(async () => await work().then(resolve, reject));
+  turns.waiting.push(() => Promise.try(work).then(resolve, reject));
   takeTurns();
   return promise;
 }

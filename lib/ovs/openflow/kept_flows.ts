@@ -14,8 +14,8 @@ const REST_MS = 300;
 /** What was read, and for which numbers it is right. */
 interface Kept {
   readonly flows: readonly ListedFlow[];
-  /** OpenFlow number of each port that flows name, by name. */
-  readonly numbers: ReadonlyMap<string, number | undefined>;
+  /** OpenFlow numbers of the ports that flows name and that were on the bridge, by name. */
+  readonly numbers: ReadonlyMap<string, number>;
 }
 
 /** The flows of one bridge under some cookies. */
@@ -82,7 +82,10 @@ export class KeptFlows implements Disposable {
     const flows = await withDeadline(endMs, "ovs-vswitchd did not list its flows", listed);
     // Changed meanwhile, or ovs-vswitchd has been restarted and does not have them yet.
     if (desired !== this.#desired || this.#isClosed || flows.length !== count) return;
-    const numbers = new Map(names.map((name) => [name, current.ports.get(name)]));
+    const numbers = new Map(names.flatMap((name) => {
+      const number = current.ports.get(name);
+      return number === undefined ? [] : [[name, number] as const];
+    }));
     this.#kept = { flows, numbers };
   }
 

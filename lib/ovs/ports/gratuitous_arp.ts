@@ -15,8 +15,9 @@ import { bytes, ipv4Bytes, macBytes, u16, u8 } from "../transport/bytes.ts";
 const ROUNDS = 1;
 /** Shortest pause after the announcement of one port, before the next. */
 const PAUSE_MS = 10;
-/** How many times as long as the announcement took it is at least. */
+/** How many times as long as the announcement took it is at least, up to MAX_PAUSE_MS. */
 const REST = 10;
+const MAX_PAUSE_MS = 1_000;
 /** Ports that keep being added do not delay an announcement longer than this. */
 const MAX_DELAY_MS = 1_000;
 
@@ -91,7 +92,7 @@ export class GratuitousArp {
         await this.#announceNow(this.#queue.shift()!);
       }
       const tookMs = this.#nowMs() - startMs;
-      if (this.#queue.length > 0) await this.#pause(Math.max(PAUSE_MS, tookMs * REST));
+      if (this.#queue.length > 0) await this.#pause(restOf(tookMs));
     }
     this.#isRunning = false;
   }
@@ -106,6 +107,11 @@ export class GratuitousArp {
     await this.#send(port, frames).catch(() => {});
     if (rounds > 1) this.#queue.push({ port, sinceMs: this.#nowMs(), rounds: rounds - 1 });
   }
+}
+
+/** Returns the milliseconds to the next announcement. */
+function restOf(tookMs: number): number {
+  return Math.min(Math.max(PAUSE_MS, tookMs * REST), MAX_PAUSE_MS);
 }
 
 /** Returns the broadcast by which a pod announces its address: an ARP request for itself (RFC 5227, §3). */

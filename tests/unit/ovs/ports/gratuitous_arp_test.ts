@@ -73,6 +73,13 @@ Deno.test("GratuitousArp leaves a switch that is slow ten times as long as it to
   assertEquals(clock.pauses, [80, 80]);
 });
 
+Deno.test("GratuitousArp waits no longer than a second for a switch that stalls", async () => {
+  const clock = onTestClock({ send: () => Promise.resolve(clock.spend(5_000)) });
+  for (let n = 0; n < 2; n++) clock.arp.announce({ ...portOf(1), name: `cv${n}` });
+  await clock.done(2);
+  assertEquals(clock.pauses, [1_000]);
+});
+
 Deno.test("GratuitousArp sends nothing while a port is being added, for a second at most", async () => {
   let finish = () => {};
   const added = new Promise<void>((resolve) => finish = resolve);
