@@ -93,3 +93,19 @@ Deno.test("reach flows: those that are not wanted any longer do not come back wi
   await rest();
   assertEquals(await bridge.flows(), []);
 });
+
+Deno.test("reach flows: they come back, too, where one of their ports was added after they were read", async () => {
+  await using bridge = await FlowBridge.start();
+  const { ovs, tools } = bridge;
+  const rest = () => new Promise((done) => setTimeout(done, scaled(1_000)));
+  const all = bridgeFlows(MODEL, PORTS, NO_POLICY).toSorted();
+  using kept = new KeptFlows(`${bridge.place.rundir}/${BRIDGE}.mgmt`, COOKIES);
+  await tools.syncFlowTexts(all, { endMs: soon(), cookies: COOKIES });
+  kept.keepSoon(all, ["late"]);
+  await rest();
+  await ovs.vsctl("add-port", BRIDGE, "late", "--", "set", "interface", "late", "type=internal");
+  await ovs.killVswitchd();
+  await ovs.startVswitchd();
+  await rest();
+  assertEquals(await bridge.flows(), all);
+});
