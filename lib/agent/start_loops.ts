@@ -120,7 +120,7 @@ function followStore(
         documents: store.documents.size,
       },
     );
-  if (!store.isWhole) logView();
+  if (!store.isWhole && !isLate) logView();
   store.onView(logView);
   store.onLate(() => log.warn("watch of the store is late: read all of it again"));
   const late = Promise.withResolvers<never>();
@@ -190,7 +190,7 @@ async function keepSnapshot(
   do {
     await pause(pauseMs, signal);
     const startedMs = performance.now();
-    if (!store.unreachable) await snapshot.save(store.documents, store.revision);
+    if (!store.unreachable) await snapshot.save(store.known, store.revision);
     pauseMs = Math.max(SNAPSHOT_MS, (performance.now() - startedMs) / SNAPSHOT_SHARE);
   } while (!signal.aborted);
 }

@@ -19,7 +19,7 @@ async function start(endpoints = [held, orphan, far, alive]) {
   const store = new MemoryStore();
   const documents = documentsOf({ holdAddress: 60, endpoints, attachments: ATTACHMENTS });
   for (const [key, { value }] of documents) store.database.put({ [key]: value });
-  const cache = await StoreCache.open(store, () => new Map());
+  const cache = await StoreCache.open(store, () => ({ documents: new Map() }));
   const [log, time] = [new MemoryLog(), { now: 0, wall: HOUR }];
   const deps = {
     ...{ host: "host1", store: cache, log },
@@ -132,7 +132,7 @@ Deno.test("the loop deletes nothing while the store has not been read yet", asyn
   const known = new Map(deps.store.documents);
   const unread = store.another();
   unread.isUnreachable = true;
-  const cache = await StoreCache.open(unread, () => known, { isShared: true });
+  const cache = await StoreCache.open(unread, () => ({ documents: known }), { isShared: true });
   unread.isUnreachable = false;
   const stop = new AbortController();
   const loop = expireHeldAddresses({ ...deps, store: cache }, 10_000, stop.signal);

@@ -59,7 +59,7 @@ async function oldStore(...hosts: string[]): Promise<MemoryStore> {
 
 async function startKeeper(store: MemoryStore, host: string, { isScoped = false } = {}) {
   const options = { isShared: true, ...isScoped && { scope: host } };
-  const cache = await StoreCache.open(store.another(), () => new Map(), options);
+  const cache = await StoreCache.open(store.another(), () => ({ documents: new Map() }), options);
   const time = { ms: 0 };
   const log = new MemoryLog();
   const keeper = new IndexKeeper({ host, store: cache, now: () => time.ms, log });
