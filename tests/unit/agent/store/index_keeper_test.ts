@@ -121,6 +121,40 @@ Deno.test("an agent that follows no heartbeats reads them now and then, and noti
   assertEquals(scoped.isComplete(), false);
 });
 
+Deno.test("what a command of an older version applies makes the indexes incomplete, until it is indexed", async () => {
+  const store = await oldStore("h1");
+  const whole = await startKeeper(store, "h1");
+  for (let n = 0; n < 4; n++) await whole.tick({ h1: NEW });
+  using current = await startMemoryAgent({ store: store.another(), isShared: true });
+  await current.apply([{ Name: "m", Endpoints: [{ Container: "db" }] }]);
+  const scoped = await startKeeper(store, "h1", { isScoped: true });
+  await scoped.tick({ h1: NEW });
+  assertEquals([scoped.cache.isWhole, scoped.isComplete()], [false, true]);
+  // Without sharing it writes no indexes, as version 0.1.0 with --store.
+  using old = await startMemoryAgent({ store: store.another() });
+  await old.apply([{ Name: "m", Endpoints: [{ Container: "late" }] }]);
+  await scoped.tick({ h1: NEW });
+  assertEquals(scoped.isComplete(), false);
+  for (let n = 0; n < 2; n++) await whole.tick({ h1: NEW });
+  assertEquals(whole.isComplete(), true);
+  assertEquals(auditClaims((await StoreCache.load(store.another())).documents), []);
+  const later = await startKeeper(store, "h1", { isScoped: true });
+  await later.tick({ h1: NEW });
+  assertEquals(later.isComplete(), true);
+});
+
+Deno.test("an apply that ends before the watch reports it is not taken for an older version's", async () => {
+  const store = await oldStore("h1");
+  const whole = await startKeeper(store, "h1");
+  for (let n = 0; n < 4; n++) await whole.tick({ h1: NEW });
+  // Nobody follows the store for this one.
+  const scoped = await startKeeper(store, "h1", { isScoped: true });
+  using current = await startMemoryAgent({ store: store.another(), isShared: true });
+  for (const name of ["m", "o"]) await current.apply([{ Name: name }]);
+  await scoped.tick({ h1: NEW });
+  assertEquals(scoped.isComplete(), true);
+});
+
 Deno.test("in a store whose agents all write indexes, these are complete as soon as there is an intent", async () => {
   const store = new MemoryStore();
   const { tick, isComplete } = await startKeeper(store, "h1");
