@@ -134,7 +134,8 @@ function namesOf(endpoint: EndpointRecord): string[] {
   return [...new Set([endpoint.container, ...byId])];
 }
 
-function withoutHeartbeat({ at: _, ...presence }: PresenceRecord): Json {
+/** Also without the time until the next heartbeat, which changes for all hosts whenever one joins. */
+function withoutHeartbeat({ at: _, everyMs: __, ...presence }: PresenceRecord): Json {
   return { ...presence, beat: 0 } as unknown as Json;
 }
 

@@ -92,6 +92,7 @@ Deno.test("an agent's presence is listed as it is but for its heartbeat", () => 
     value: { schema: 1, host: "h1", instance: "i", version: "1", beat: 0, mtu: 1_500 },
   }]);
   assertEquals(written({ [key]: presence({}) }, { [key]: presence({ beat: 8, at: "then" }) }), []);
+  assertEquals(written({ [key]: presence({}) }, { [key]: presence({ everyMs: 20_000 }) }), []);
   assertEquals(written({ [key]: presence({}) }, { [key]: presence({ mtu: 9_000 }) }), [
     `+${indexKeys.hosts}h1`,
   ]);
