@@ -102,8 +102,11 @@ export class WholeView implements StoreView {
 
   async follow(signal: AbortSignal, notify: () => void): Promise<void> {
     this.#isFollowing = true;
-    await this.#all.follow(signal, notify);
-    this.#isFollowing = false;
+    try {
+      await this.#all.follow(signal, notify);
+    } finally {
+      this.#isFollowing = false;
+    }
   }
 
   knows(network: string): boolean {
