@@ -2,7 +2,12 @@
 
 import { assertEquals } from "@std/assert";
 import { GracePeriod } from "../../../../lib/agent/gc/grace_period.ts";
-import { deleteExpired, expireHeldAddresses } from "../../../../lib/agent/pods/held_addresses.ts";
+import {
+  deleteExpired,
+  deleteUnseen,
+  expireHeldAddresses,
+} from "../../../../lib/agent/pods/held_addresses.ts";
+import { completeIndexes } from "../../../../lib/agent/store/index_keeper.ts";
 import { StoreCache } from "../../../../lib/agent/store/store_cache.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { MemoryLog } from "../../../memory/memory_log.ts";
@@ -140,4 +145,26 @@ Deno.test("the loop deletes nothing while the store has not been read yet", asyn
   stop.abort();
   await loop;
   assertEquals([store.database.keysBelow("endpoints/").length, log.lines], [1, []]);
+});
+
+Deno.test("what no agent follows any longer is deleted by one of all agents, from the whole store", async () => {
+  const { store, cache, time, deps, left } = await start([held, far]);
+  store.database.put(
+    Object.fromEntries(
+      ["host1", "host2"].map((
+        host,
+      ) => [`agents/${host}`, { schema: 1, host, instance: host, beat: 1 }]),
+    ),
+  );
+  await completeIndexes(cache);
+  time.wall = HOUR + 60_000;
+  const options = { isShared: true, scope: "host3" };
+  const scoped = await StoreCache.open(store.another(), () => ({ documents: new Map() }), options);
+  assertEquals(scoped.knows({ tenant: "t", network: "blue" }), false);
+  const unseen = (random: number) =>
+    deleteUnseen({ ...deps, host: "host3", store: scoped, random: () => random }, 10_000);
+  await unseen(0.5);
+  assertEquals(left(), ["far", "gone"]);
+  await unseen(0.49);
+  assertEquals(left(), ["far"]);
 });
