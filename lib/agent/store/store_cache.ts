@@ -78,7 +78,7 @@ export class StoreCache {
     this.#whole = new TransientCache(() => this.#loadWhole());
   }
 
-  /** Reads the whole store. */
+  /** Reads the whole store, also where `scope` is set. */
   static async load(store: Store, options: CacheOptions = {}): Promise<StoreCache> {
     const cache = new StoreCache(store, options);
     await cache.reload();
