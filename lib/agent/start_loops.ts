@@ -122,7 +122,7 @@ function followStore(
     );
   if (!store.isWhole && !isLate) logView();
   store.onView(logView);
-  store.onLate(() => log.warn("watch of the store is late: read all of it again"));
+  store.onLate(() => log.warn("store watch is behind: the whole store was read again"));
   const late = Promise.withResolvers<never>();
   const following = store.follow(signal, () => {
     [signals.fabric, signals.policies, signals.reconcile].forEach((one) => one.notify());
