@@ -18,7 +18,7 @@ const KINDS: readonly (readonly [kind: string, words: RegExp])[] = [
   ],
   ["unmatched", /^(pod left alone|container left alone)/],
   ["refused", /^(set-up refused|CNI call failed|pod .* not connected)/],
-  ["store", /^(store |replayed |set-up recorded|watch of the store)/],
+  ["store", /^(store |replayed |set-up recorded)/],
   ["intent", /^(intent applied|finished an interrupted apply|an apply was)/],
   ["kubernetes", /^(API server|Kubernetes |network-status)/],
   ["policy", /^(policies |drops are)/],

@@ -200,7 +200,7 @@ async function openStoreCache(
   const opened = await openLimitedStore(options);
   const store = metrics?.store(opened) ?? opened;
   stack.defer(() => store.close());
-  const known = async () => await snapshot?.load() ?? new Map();
+  const known = async () => await snapshot?.load() ?? { documents: new Map() };
   const onRead = (count: number) => gate.waitFor(`reading the store, ${count} documents so far`);
   return await StoreCache.open(store, known, {
     ...{ isShared: isShared(options), scope: options.hostLabel, onRead },

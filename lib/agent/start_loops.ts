@@ -120,9 +120,9 @@ function followStore(
         documents: store.documents.size,
       },
     );
-  if (!store.isWhole) logView();
+  if (!store.isWhole && !isLate) logView();
   store.onView(logView);
-  store.onLate(() => log.warn("watch of the store is late: read all of it again"));
+  store.onLate(() => log.warn("store watch is behind: the whole store was read again"));
   const late = Promise.withResolvers<never>();
   const following = store.follow(signal, () => {
     [signals.fabric, signals.policies, signals.reconcile].forEach((one) => one.notify());
@@ -190,7 +190,7 @@ async function keepSnapshot(
   do {
     await pause(pauseMs, signal);
     const startedMs = performance.now();
-    if (!store.unreachable) await snapshot.save(store.documents, store.revision);
+    if (!store.unreachable) await snapshot.save(store.known, store.revision);
     pauseMs = Math.max(SNAPSHOT_MS, (performance.now() - startedMs) / SNAPSHOT_SHARE);
   } while (!signal.aborted);
 }

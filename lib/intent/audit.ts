@@ -23,7 +23,7 @@ import { readableAt, whyUnreadable } from "./readable.ts";
 import { endpointKeyOf } from "./plan/stored.ts";
 import { idOf } from "./reach_settings.ts";
 import { poolOf } from "./field_rules.ts";
-import { areIndexesComplete, indexDifferences } from "./store_index.ts";
+import { areIndexesComplete, type IndexDifference, indexDifferences } from "./store_index.ts";
 
 /** A record and a claim that contradict each other. */
 export interface Difference {
@@ -190,10 +190,14 @@ function unattached(
 /** Indexes that say that they are complete have to be. */
 function wrongIndexes(documents: Documents): Difference[] {
   if (!areIndexesComplete(documents)) return [];
-  return indexDifferences(documents).map(({ key, value, source }) => ({
-    name: key,
-    why: value === undefined ? `${source} has another place` : `it does not agree with ${source}`,
-  }));
+  return indexDifferences(documents).map((one) => ({ name: one.key, why: whyIndexIsWrong(one) }));
+}
+
+/** Returns why a document of an index has to be changed, for people. */
+export function whyIndexIsWrong({ value, source }: IndexDifference): string {
+  return value === undefined
+    ? "index document without a record"
+    : `index does not match the record ${source}`;
 }
 
 /** The list of the hosts' stacks has the subnet of each owner, and no other. */

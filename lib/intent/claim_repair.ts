@@ -1,10 +1,10 @@
-// Repairs claims that do not agree with the records: leaked claims are deleted, missing ones created again.
-// The same for documents of an index. Pure; the caller plans twice before it acts, and the checks of each commit make sure that nothing has
-// changed since.
+// Repairs claims that do not agree with the records: leaked claims are deleted, missing ones created again. Documents of
+// indexes are repaired in the same way. Pure; the caller plans twice before it acts, and the checks of each commit make
+// sure that nothing has changed since.
 //
 // An address that a pod has at this moment is never released: its claim is kept, whatever its owner.
 
-import { isHeld } from "./audit.ts";
+import { isHeld, whyIndexIsWrong } from "./audit.ts";
 import { documentsIn, groups } from "./indexed_documents.ts";
 import { endpointClaim, networkClaims } from "./plan/claims.ts";
 import type { PlanCheck, PlanWrite } from "./plan/operation.ts";
@@ -48,12 +48,13 @@ export function planRepairs(documents: Documents): Repair[] {
 /** Indexes are derived from records, which are right. */
 function repairsOfIndexes(documents: Documents): Repair[] {
   if (!areIndexesComplete(documents)) return [];
-  return indexDifferences(documents).map(({ key, value, source }) => ({
-    act: value === undefined ? "release" : "rebuild",
-    claim: key,
-    why: value === undefined ? `${source} has another place` : `it does not agree with ${source}`,
-    checks: [key, ...source === undefined ? [] : [source]].map((one) => checkOf(documents, one)),
-    writes: [{ key, value }],
+  return indexDifferences(documents).map((one) => ({
+    act: one.value === undefined ? "release" : "rebuild",
+    claim: one.key,
+    why: whyIndexIsWrong(one),
+    checks: [one.key, ...one.source === undefined ? [] : [one.source]]
+      .map((key) => checkOf(documents, key)),
+    writes: [{ key: one.key, value: one.value }],
   }));
 }
 

@@ -46,7 +46,7 @@ export const indexKeys = {
 } as const;
 
 /** `members/~state/complete`: from its commit on, the indexes of that version are complete. */
-export interface IndexRecord {
+interface IndexRecord {
   readonly schema: number;
   readonly version: number;
 }
@@ -58,6 +58,8 @@ export interface AppliesRecord {
   readonly words?: readonly string[];
   /** Revision of this document before; another one has been written meanwhile if it was not that. */
   readonly after?: number;
+  /** The highest number of a revision that ended with a write of this document. */
+  readonly n?: number;
 }
 
 /** Reports whether the indexes are complete, by what the store says. */
@@ -73,7 +75,7 @@ export interface IndexWrite {
 }
 
 /** Returns the key of an attachment's document in the index of its network. */
-export function memberKey(
+function memberKey(
   attachmentKey: string,
   { tenant, network }: Pick<AttachmentRecord, "tenant" | "network">,
 ): string {
@@ -132,7 +134,8 @@ function namesOf(endpoint: EndpointRecord): string[] {
   return [...new Set([endpoint.container, ...byId])];
 }
 
-function withoutHeartbeat({ at: _, ...presence }: PresenceRecord): Json {
+/** Also without the time until the next heartbeat, which changes for all hosts whenever one joins. */
+function withoutHeartbeat({ at: _, everyMs: __, ...presence }: PresenceRecord): Json {
   return { ...presence, beat: 0 } as unknown as Json;
 }
 
@@ -157,10 +160,17 @@ export function wordsIn(writes: Iterable<IndexWrite>): Set<string> {
   return words;
 }
 
-/** Returns the write that says that an apply has ended, which has added or removed endpoints with `words`. */
-export function appliesWrite(documents: Documents, words: ReadonlySet<string>): IndexWrite {
+/** Returns the write that says that apply `n` has ended, which has added or removed endpoints with `words`. */
+export function appliesWrite(
+  documents: Documents,
+  n: number,
+  words?: ReadonlySet<string>,
+): IndexWrite {
+  const { n: last = 0 } = readableAt<AppliesRecord>(documents, indexKeys.applies) ?? {};
+  const of = { schema: SCHEMA, n: Math.max(n, last) };
+  if (!words) return { key: indexKeys.applies, value: of };
   const after = documents.get(indexKeys.applies)?.revision ?? 0;
-  const value = { schema: SCHEMA, after, ...words.size > MOST_WORDS ? {} : { words: [...words] } };
+  const value = { ...of, after, ...words.size > MOST_WORDS ? {} : { words: [...words] } };
   return { key: indexKeys.applies, value };
 }
 
@@ -181,7 +191,7 @@ export function indexWrites(documents: Documents, writes: readonly IndexWrite[])
     }
     if (OF_INTENT.includes(folderOf(key))) more.set(indexKeys.intent, MARK);
     if (isRevision(key) && value !== undefined && after.size === 0) {
-      more.set(indexKeys.applies, MARK);
+      more.set(indexKeys.applies, appliesWrite(documents, Number(lastWord(key))).value);
     }
   }
   for (const { key } of writes) more.delete(key);

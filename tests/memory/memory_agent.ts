@@ -90,7 +90,7 @@ export async function startMemoryAgent(
   // Without the time of day, which no test can compare.
   const log = createLog({ level: "debug", write: (line) => void logged.push(line.slice(25)) });
   const scope = isScoped ? { isShared: true, scope: label } : { isShared };
-  const cache = await StoreCache.open(store, () => new Map(), scope);
+  const cache = await StoreCache.open(store, () => ({ documents: new Map() }), scope);
   const time = { now: 0, wall: Date.UTC(2026, 0, 1) };
   const intents = new Intents(cache, () => new Date(time.wall).toISOString(), () => 0);
   const stack = new DisposableStack();

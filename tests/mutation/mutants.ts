@@ -1371,9 +1371,15 @@ export const mutants: readonly Mutant[] = [
   ...mutantsOf("lib/agent/store/index_keeper.ts", ["tests/unit/agent/store/index_keeper_test.ts"], [
     [
       "indexes count as complete beside an older agent",
-      "if (agents.older.length > 0) return await this.#invalidate(agents);",
-      "",
+      "if (agents.older.length > 0) {",
+      "if (agents.older.length < 0) {",
     ],
+    [
+      "indexes count as complete after an older command",
+      "if (n !== undefined) {",
+      "if (n === 0) {",
+    ],
+    ["an apply that is not known yet is an older command's", "await store.refresh(applies);", ""],
     ["a store without an intent gets one", "if (isBlank(store.documents)) return;", ""],
   ]),
 

@@ -7,7 +7,7 @@ import { startForeignWriter } from "../lab/foreign_writer.ts";
 import { LabCniRuntime } from "../lab/cni_runtime.ts";
 import { FILE } from "../lab/host.ts";
 
-const LATE = "watch of the store is late";
+const LATE = "store watch is behind";
 
 Deno.test("while another user writes 200 keys a second into etcd, pods without endpoints are set up, and no agent reads the store anew", async () => {
   await using cluster = await startCluster({ hosts: 2, intent: tenantOf([blue()]) });

@@ -298,5 +298,5 @@ Deno.test("rollback --force brings an earlier address back to its running pod, a
   assertEquals(await others.cut("pod3"), []);
   assertEquals((await agent.call("ipam", "check")).code, 0);
   const events = await agent.call("get", "events");
-  assertMatch(events.out, /its endpoint has address 10.9.0.1 now, with which it is attached again/);
+  assertMatch(events.out, /its endpoint's address changed to 10.9.0.1: attaching it again/);
 });

@@ -2,8 +2,8 @@
 // lost while its pod runs, it is restored from the pod's attachment or its port's row.
 //
 // A command deletes such a record only together with its network, so a missing one is damage. If a store was restored from
-// a backup, its address may be recorded for a pod of this host that had it before: that one's record makes way if the pod
-// is gone.
+// a backup, its address may be recorded for a pod of this host that had it before: that record is deleted if its pod is
+// gone.
 
 import { refusalOf } from "../../ipam/addresses.ts";
 import { parseAddress, parseSubnet } from "../../ipam/subnets.ts";

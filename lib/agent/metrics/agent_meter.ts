@@ -64,7 +64,7 @@ export class AgentMeter implements Meter {
   event(kind: string, message: string): void {
     this.#events.add(kind);
     if (kind === "repair") this.#repairs.add(repairKindOf(message));
-    if (message.startsWith("watch of the store is late")) this.#resyncs.add();
+    if (message.startsWith("store watch is behind")) this.#resyncs.add();
   }
 
   /** Returns the families in their state of now. */

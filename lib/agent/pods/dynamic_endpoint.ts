@@ -215,8 +215,8 @@ export function networkPool(network: NetworkRecord): AddressPool {
 /** The Fault (conflict) where all addresses that were found free are taken by now. */
 export class FoundAddressesTaken extends Fault {
   constructor(count: number) {
-    super("conflict", "no address was claimed", {
-      why: `others took all ${count} that were free a moment ago`,
+    super("conflict", "other hosts took all free addresses that were found", {
+      why: `all ${count} were free a moment ago`,
       fix: "set the pod up again",
     });
   }

@@ -4,6 +4,9 @@
 //
 // Only what is marked as held expires by the clock, and a set-up removes the mark in the commit that
 // assigns the address to its pod. So a clock that jumps ends a courtesy early; no running pod is affected.
+//
+// An agent that knows only what its host needs sees what its host holds until it restarts, and nobody sees what a removed
+// host has held in a network without pods. So now and then one of all agents looks at the whole store.
 
 import { heldUntil } from "../../intent/dynamic.ts";
 import { type Documents, type EndpointRecord, keys } from "../../intent/records.ts";
@@ -18,18 +21,25 @@ import {
   endpointKeyOf,
   type HostView,
 } from "../store/documents.ts";
+import { countHosts } from "../store/spread_hosts.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 import { deleting } from "./endpoint_release.ts";
 
 /** What expiry works with. */
 export interface HeldAddressesDeps extends HostView {
-  readonly store: Pick<StoreCache, "documents" | "commit" | "unreachable">;
+  readonly store: Pick<
+    StoreCache,
+    "documents" | "commit" | "unreachable" | "isWhole" | "withWhole"
+  >;
   readonly clock: Clock;
+  /** Returns 0 up to 1. @default Math.random */
+  readonly random?: () => number;
   readonly log: Pick<Log, "info" | "warn">;
 }
 
 const PERIOD_MS = 2_000;
 const SHORTEST_MS = 20;
+const WHOLE_MS = 3_600_000;
 
 /** Deletes what has expired, until `signal` aborts. */
 export async function expireHeldAddresses(
@@ -39,19 +49,35 @@ export async function expireHeldAddresses(
 ): Promise<void> {
   const { store, clock, log } = deps;
   const orphans = new GracePeriod(graceMs, clock.now);
+  let wholeDueMs = clock.now();
   let lastProblem = "";
+  const deleteAll = async () => {
+    await deleteExpired(deps, orphans);
+    if (clock.now() < wholeDueMs) return;
+    wholeDueMs = clock.now() + WHOLE_MS;
+    await deleteUnseen(deps, graceMs);
+  };
   while (!signal.aborted) {
     const nextMs = nextExpiryMs(store.documents, clock.wallMs());
     await pause(Math.max(SHORTEST_MS, Math.min(PERIOD_MS, nextMs)), signal);
     // While the store is unreachable, what is known of it may be out of date.
     if (signal.aborted || store.unreachable) continue;
-    const problem = await deleteExpired(deps, orphans)
+    const problem = await deleteAll()
       .then(() => "", (error) => faultFrom(error).message);
     if (problem !== "" && problem !== lastProblem) {
       log.warn(`held addresses stay for now: ${problem}`);
     }
     lastProblem = problem;
   }
+}
+
+/** Deletes what has expired in the whole store, if it is this agent's turn: on average, one of all agents has it. */
+export async function deleteUnseen(deps: HeldAddressesDeps, graceMs: number): Promise<void> {
+  const { store, clock, random = Math.random } = deps;
+  if (store.isWhole || random() * countHosts(store.documents) >= 1) return;
+  await store.withWhole((whole) =>
+    deleteExpired({ ...deps, store: whole }, new GracePeriod(graceMs, clock.now))
+  );
 }
 
 /** Deletes once what has expired; `orphans` measures the grace period of those without attachment. */

@@ -38,19 +38,22 @@ export interface NewAddressesDeps extends HostView {
 
 /**
  * Records new attachments for those of `mine` that are alive and whose endpoint has another address, and removes their
- * ports; returns the attachments as they are recorded now. If the store is unreachable, a pod keeps what it has. Faults:
- * of the switch.
+ * ports; returns the attachments as they are recorded now, without those that were torn down meanwhile. If the store is
+ * unreachable, a pod keeps what it has. Faults: of the switch, once all are done.
  */
 export async function followAddresses(
   deps: NewAddressesDeps,
   mine: readonly AttachmentRecord[],
   isAlive: (one: AttachmentRecord) => boolean,
 ): Promise<AttachmentRecord[]> {
-  return await Promise.all(mine.map(async (one) => {
+  const results = await Promise.allSettled(mine.map(async (one) => {
     if (!deps.store.knows(one) || !isAlive(one) || !hasNewAddress(deps, one)) return one;
     // Not beside a set-up or teardown of that sandbox.
     return await deps.sandboxes.queue.run(one.sandbox, () => renew(deps, one));
   }));
+  const failed = results.find((one) => one.status === "rejected");
+  if (failed) throw failed.reason;
+  return results.flatMap((one) => one.status === "fulfilled" ? one.value ?? [] : []);
 }
 
 /** Reports whether the endpoint is still bound to its attachment, with another address or in another subnet. */
@@ -81,15 +84,23 @@ function withAddress(
   };
 }
 
-async function renew(deps: NewAddressesDeps, one: AttachmentRecord): Promise<AttachmentRecord> {
+/** Returns undefined if it was torn down while this waited for its turn. */
+async function renew(
+  deps: NewAddressesDeps,
+  one: AttachmentRecord,
+): Promise<AttachmentRecord | undefined> {
   const { host, store, plumbing, clock, log } = deps;
   const started = clock.now();
   const key = attachmentKey(one);
   const id = deps.newId();
   let recorded = one;
-  const plan = (documents: Documents) => {
+  const sameIn = (documents: Documents) => {
     const now = documents.get(key)?.value as AttachmentRecord | undefined;
-    const next = now?.id === one.id && withAddress({ host, store: { documents } }, now);
+    return now?.id === one.id ? now : undefined;
+  };
+  const plan = (documents: Documents) => {
+    const now = sameIn(documents);
+    const next = now && withAddress({ host, store: { documents } }, now);
     if (!next) return undefined;
     recorded = { ...next, id };
     return {
@@ -100,7 +111,7 @@ async function renew(deps: NewAddressesDeps, one: AttachmentRecord): Promise<Att
     };
   };
   try {
-    if (!await store.commit(plan)) return one;
+    if (!await store.commit(plan)) return sameIn(store.documents);
   } catch (error) {
     if (!isUnreachable(error)) throw error;
     const pod = `${one.pod.namespace}/${one.pod.name}`;
@@ -119,5 +130,5 @@ function whyDetached({ addresses, cni }: AttachmentRecord): string {
   const left = cni
     ? "; its runtime reports the earlier one until it is torn down and set up again"
     : "";
-  return `its endpoint has address ${address} now, with which it is attached again${left}`;
+  return `its endpoint's address changed to ${address}: attaching it again${left}`;
 }

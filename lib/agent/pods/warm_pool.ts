@@ -149,7 +149,7 @@ export class WarmPool {
     if (added.size === 0) return; // no holding namespace where none is needed
     this.#isSupported ??= await warmLinks?.isSupported() ?? false;
     if (!this.#isSupported) {
-      if (warmLinks) log.info("ports are plain: this kernel has no macvlan");
+      if (warmLinks) log.info("warm ports are off: this kernel has no macvlan");
       return;
     }
     const ports = [...added].flatMap(([network, count]) =>

@@ -262,7 +262,7 @@ export class IntentStore {
           ...write,
           ...isSmall ? record.changeWrites() : [],
           ...isLast && this.#cache.isShared
-            ? [appliesWrite(this.#cache.documents, record.words)]
+            ? [appliesWrite(this.#cache.documents, record.n, record.words)]
             : [],
         ],
       );

@@ -11,7 +11,7 @@ import {
   type Store,
   type Write,
 } from "../../store/store.ts";
-import { INDEX_FOLDER } from "../../intent/store_index.ts";
+import { INDEX_FOLDER, indexKeys } from "../../intent/store_index.ts";
 import { Fault, oneLine } from "../../util/errors.ts";
 import type { Report } from "../../util/progress.ts";
 
@@ -86,7 +86,10 @@ interface Change {
   readonly write: Write;
 }
 
-/** Returns the changes that make `present` equal to `source`. */
+/**
+ * Returns the changes that make `present` equal to `source`. First of all, the destination stops saying that its indexes
+ * are complete: an agent that starts after an interruption must not trust them.
+ */
 function changesTo(
   present: ReadonlyMap<string, Entry>,
   source: ReadonlyMap<string, Entry>,
@@ -95,11 +98,15 @@ function changesTo(
     check: { key, revision: present.get(key)?.revision ?? 0 },
     write: { key, value },
   });
+  const gone = [...present.keys()].filter((key) => !source.has(key))
+    .map((key) => changeOf(key, undefined));
+  const isFirst = ({ write }: Change) => write.key === indexKeys.complete;
   return [
+    ...gone.filter(isFirst),
     ...[...source.values()]
       .filter(({ key, value }) => !isSame(present.get(key)?.value, value))
       .map(({ key, value }) => changeOf(key, value)),
-    ...[...present.keys()].filter((key) => !source.has(key)).map((key) => changeOf(key, undefined)),
+    ...gone.filter((change) => !isFirst(change)),
   ];
 }
 

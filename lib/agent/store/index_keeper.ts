@@ -1,20 +1,25 @@
 // Keeps the indexes of a shared store (intent/store_index.ts) true to what they say of themselves. Each agent writes
 // them with its commits; what older versions have written, one agent adds, once no older agent is alive. As soon as one
-// appears, the indexes count as incomplete again, and all agents read the whole store.
+// appears, or a command of an older version has applied something, the indexes count as incomplete again, and all agents
+// read the whole store.
 
 import {
+  type AppliesRecord,
+  appliesWrite,
   areIndexesComplete,
   INDEX_VERSION,
   type IndexDifference,
   indexDifferences,
   indexKeys,
 } from "../../intent/store_index.ts";
-import { checkOf, type PresenceRecord, SCHEMA } from "../../intent/records.ts";
+import { readableAt } from "../../intent/readable.ts";
+import { checkOf, keys, type PresenceRecord, SCHEMA } from "../../intent/records.ts";
 import { Coalesced } from "../../util/async/coalesced.ts";
 import { inParallel } from "../../util/async/in_parallel.ts";
-import type { Log } from "../../util/log.ts";
-import { type AgentsNow, AgentVersions } from "./agent_versions.ts";
+import type { Log, LogFields } from "../../util/log.ts";
+import { AgentVersions } from "./agent_versions.ts";
 import { isBlank, presencesOf } from "./documents.ts";
+import { lastRevision, type RevisionRecord } from "./revisions.ts";
 import type { StoreCache } from "./store_cache.ts";
 
 /** What it works with. */
@@ -60,7 +65,16 @@ export class IndexKeeper {
     const presences = await this.#presences();
     if (!presences) return;
     const agents = this.#agents.follow(presences, now());
-    if (agents.older.length > 0) return await this.#invalidate(agents);
+    if (agents.older.length > 0) {
+      const hosts = agents.older.slice(0, 5).join(",");
+      return await this.#invalidate("agents of an older version are running", { hosts });
+    }
+    const n = await this.#unindexedRevision();
+    if (n !== undefined) {
+      return await this.#invalidate("a command of an older version has changed the store", {
+        revision: n,
+      });
+    }
     const isMine = agents.isSettled && agents.alive.every((other) => host <= other);
     if (!isMine || areIndexesComplete(store.documents) || !store.isWhole) return;
     // A store that was lost must not look as if it had an intent.
@@ -81,7 +95,28 @@ export class IndexKeeper {
     return presencesOf(await store.read("agents/"));
   }
 
-  async #invalidate({ older }: AgentsNow): Promise<void> {
+  /**
+   * Returns the number of a revision that a command has ended without writing indexes. The commit that ends a revision
+   * writes a document beside it otherwise.
+   */
+  async #unindexedRevision(): Promise<number | undefined> {
+    const { store } = this.#deps;
+    const { applies } = indexKeys;
+    const { n: last } = readableAt<AppliesRecord>(store.documents, applies) ?? {};
+    if (!areIndexesComplete(store.documents) || last === undefined) return undefined;
+    for (let n = last + 1;; n++) {
+      const key = keys.revision(n);
+      const documents = await store.read(key);
+      const revision = documents.get(key)?.revision;
+      if (revision === undefined) return undefined;
+      if (readableAt<RevisionRecord>(documents, key)?.state === "applying") continue;
+      // It may have been read before the watch reported what its commit wrote.
+      await store.refresh(applies);
+      if (revision > (store.documents.get(applies)?.revision ?? 0)) return n;
+    }
+  }
+
+  async #invalidate(why: string, fields: LogFields): Promise<void> {
     const { store, log } = this.#deps;
     const { complete } = indexKeys;
     if (!store.documents.has(complete)) return;
@@ -89,9 +124,7 @@ export class IndexKeeper {
       { key: complete, value: undefined },
     ]);
     if (!result.done) return await store.refresh(complete);
-    log.warn("agents of an older version are running: all agents read the whole store", {
-      hosts: older.slice(0, 5).join(","),
-    });
+    log.warn(`${why}: all agents read the whole store`, fields);
   }
 }
 
@@ -121,12 +154,15 @@ async function sayComplete(
   const key = indexKeys.complete;
   if (areIndexesComplete(store.documents)) return;
   const value = { schema: SCHEMA, version: INDEX_VERSION };
-  const result = await store.tryCommit([checkOf(store.documents, key)], [{ key, value }]);
-  if (!result.done) await store.refresh(key);
+  // What older versions have applied so far is indexed now.
+  const applies = appliesWrite(store.documents, lastRevision(store.documents));
+  const checks = [key, applies.key].map((one) => checkOf(store.documents, one));
+  const result = await store.tryCommit(checks, [{ key, value }, applies]);
+  if (!result.done) await store.refresh(result.conflict);
 }
 
 /** Writes index documents, each if the document that it is derived from has not changed; returns how many. */
-export async function writeIndexes(
+async function writeIndexes(
   store: Pick<StoreCache, "documents" | "tryCommit" | "refresh">,
   found: readonly IndexDifference[],
 ): Promise<number> {

@@ -22,7 +22,7 @@ export class IntactCheck {
     this.#onLost = onLost;
   }
 
-  /** Whether the store did not say it once. */
+  /** Whether the store has ever stopped saying so. */
   get isLost(): boolean {
     return this.#isLost;
   }

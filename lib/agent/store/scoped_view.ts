@@ -319,7 +319,7 @@ export class ScopedView implements StoreView {
     this.#watching.add(watching);
   }
 
-  /** A note that tenants or networks have changed concerns nobody: these folders are followed themselves. */
+  /** That tenants or networks have changed is not news: they have watches of their own. */
   #isNews({ key, value, revision }: VersionedWrite): boolean {
     if (key !== indexKeys.applies) return key !== indexKeys.intent;
     return this.#needs.noteApply(value === undefined ? undefined : { value, revision });

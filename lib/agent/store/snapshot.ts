@@ -1,12 +1,10 @@
-// The last known content of a shared store, in a file of the state folder, so that an agent that starts
-// while the store is unreachable can serve it. It may be out of date.
+// What was last known of a shared store, in a file of the state folder, so that an agent that starts while the store is
+// unreachable can serve it. It may be out of date, and only the part of the store that this host needed.
 
 import { faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
-import type { Document, Documents } from "../../intent/records.ts";
-
-/** Cached documents by key. */
-export type Known = Documents;
+import type { Document } from "../../intent/records.ts";
+import type { Known } from "./store_view.ts";
 
 /** File access of Snapshot. */
 export interface SnapshotFiles {
@@ -32,18 +30,22 @@ export class Snapshot {
   /** Returns what was saved; undefined if nothing was, or it cannot be read. */
   async load(): Promise<Known | undefined> {
     try {
-      const { documents } = JSON.parse(await this.#files.read(this.#path));
-      return new Map(Object.entries(documents as Record<string, Document>));
+      // Version 0.1.0 always knew, and saved, the whole store.
+      const { documents, networks } = JSON.parse(await this.#files.read(this.#path));
+      return {
+        documents: new Map(Object.entries(documents as Record<string, Document>)),
+        ...Array.isArray(networks) && { networks },
+      };
     } catch {
       return undefined;
     }
   }
 
-  /** Saves the documents of `revision`, if they are newer than what was saved. Never throws. */
-  async save(documents: Known, revision: number): Promise<void> {
+  /** Saves what is known at `revision`, if that is newer than what was saved. Never throws. */
+  async save({ documents, networks }: Known, revision: number): Promise<void> {
     if (revision === this.#saved) return;
     try {
-      const text = JSON.stringify({ documents: Object.fromEntries(documents) });
+      const text = JSON.stringify({ networks, documents: Object.fromEntries(documents) });
       await this.#files.replace(this.#path, text);
       this.#saved = revision;
       this.#hasFailed = false;

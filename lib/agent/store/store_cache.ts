@@ -7,15 +7,17 @@
 import { pause } from "../../util/async/pause.ts";
 import { Fault, isUnreachable } from "../../util/errors.ts";
 import type { Documents } from "../../intent/records.ts";
+import { idOf } from "../../intent/reach_settings.ts";
 import { indexWrites } from "../../intent/store_index.ts";
 import type { Check, CommitOptions, CommitResult, Entry, Store, Write } from "../../store/store.ts";
 import { type AddressSearch, findFreeAddresses, type NetworkPool } from "./free_addresses.ts";
 import { CurrentView } from "./current_view.ts";
+import { networksOf } from "./documents.ts";
 import { HeldNetworks, type Needs } from "./held_networks.ts";
 import { namedIn } from "./needed_networks.ts";
 import { PendingWrites } from "./pending_writes.ts";
 import { StoreCalls } from "./store_calls.ts";
-import type { StoreView, ViewSource } from "./store_view.ts";
+import type { Known, StoreView, ViewSource } from "./store_view.ts";
 import { TransientCache } from "./transient_cache.ts";
 import type { VersionedWrite } from "./versioned_map.ts";
 import { ViewChooser } from "./view_chooser.ts";
@@ -76,7 +78,7 @@ export class StoreCache {
     this.#whole = new TransientCache(() => this.#loadWhole());
   }
 
-  /** Reads the whole store. */
+  /** Reads the whole store, also where `scope` is set. */
   static async load(store: Store, options: CacheOptions = {}): Promise<StoreCache> {
     const cache = new StoreCache(store, options);
     await cache.reload();
@@ -89,7 +91,7 @@ export class StoreCache {
    */
   static async open(
     store: Store,
-    known: () => Documents | Promise<Documents>,
+    known: () => Known | Promise<Known>,
     options: CacheOptions = {},
   ): Promise<StoreCache> {
     const cache = new StoreCache(store, options);
@@ -154,6 +156,14 @@ export class StoreCache {
   /** Reports whether the endpoints, attachments and claims of a network are known. */
   knows({ tenant, network }: { readonly tenant: string; readonly network: string }): boolean {
     return this.#view.knows(`${tenant}/${network}`);
+  }
+
+  /** What is known now. */
+  get known(): Known {
+    const { documents, isWhole } = this;
+    if (isWhole) return { documents };
+    const networks = networksOf(documents).map(idOf).filter((id) => this.#view.knows(id));
+    return { documents, networks };
   }
 
   /** Whether a policy of Kubernetes is known: it may name pods in any network of a tenant. */

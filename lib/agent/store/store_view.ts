@@ -1,7 +1,7 @@
 // What an agent knows of its store: all of it (whole_view.ts), or what its host needs (scoped_view.ts).
 
 import type { IndexedDocuments } from "../../intent/indexed_documents.ts";
-import type { Document } from "../../intent/records.ts";
+import type { Document, Documents } from "../../intent/records.ts";
 import type { Store } from "../../store/store.ts";
 import type { VersionedWrite } from "./versioned_map.ts";
 
@@ -14,6 +14,13 @@ export interface ViewSource {
   readonly onChange: (key: string) => void;
   /** Called each time that all is read again because the watch is too slow. */
   readonly onLate: () => void;
+}
+
+/** What was known of a store at a moment. */
+export interface Known {
+  readonly documents: Documents;
+  /** Networks (`tenant/network`) whose endpoints and attachments were known; absent: the whole store was. */
+  readonly networks?: readonly string[];
 }
 
 /** Documents of a store, kept up to date. */

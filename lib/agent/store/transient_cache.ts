@@ -14,7 +14,6 @@ interface Cache {
 interface Opened<C> {
   readonly cache: C;
   readonly stop: AbortController;
-  readonly following: Promise<void>;
 }
 
 /** Opens a cache when it is needed. */
@@ -22,6 +21,8 @@ export class TransientCache<C extends Cache> {
   readonly #load: () => Promise<C>;
   #users = 0;
   #opened: Promise<Opened<C>> | undefined;
+  /** Why its watch has failed, for the next one who needs it. */
+  #failure: { readonly error: unknown } | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** `load` reads the whole store. */
@@ -33,9 +34,10 @@ export class TransientCache<C extends Cache> {
   async use<T>(work: (cache: C) => Promise<T>): Promise<T> {
     this.#users++;
     clearTimeout(this.#timer);
-    const isNew = this.#opened === undefined;
-    this.#opened ??= this.#open();
     try {
+      this.#throwFailure();
+      const isNew = this.#opened === undefined;
+      this.#opened ??= this.#open();
       const { cache } = await this.#opened;
       if (!isNew) await cache.catchUp();
       return await work(cache);
@@ -49,22 +51,31 @@ export class TransientCache<C extends Cache> {
     clearTimeout(this.#timer);
     const opened = this.#opened;
     this.#opened = undefined;
+    this.#failure = undefined;
     opened?.then(({ stop }) => stop.abort(), () => {});
   }
 
-  async #open(): Promise<Opened<C>> {
-    try {
-      const cache = await this.#load();
+  #throwFailure(): void {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure) throw failure.error;
+  }
+
+  #open(): Promise<Opened<C>> {
+    const opened = this.#load().then((cache) => {
       const stop = new AbortController();
-      const following = cache.follow(stop.signal, () => {}).catch((error) => {
+      cache.follow(stop.signal, () => {}).catch((error) => {
         // It is read again by the next one who needs it.
-        if (!isUnreachable(faultFrom(error))) throw error;
-      });
-      following.catch(() => {}).finally(() => stop.abort());
-      return { cache, stop, following };
-    } catch (error) {
-      this.#opened = undefined;
-      throw error;
-    }
+        if (!isUnreachable(faultFrom(error))) this.#failure = { error };
+      }).finally(() => this.#forget(opened));
+      return { cache, stop };
+    });
+    opened.catch(() => this.#forget(opened));
+    return opened;
+  }
+
+  /** What nobody follows any longer becomes out of date. */
+  #forget(opened: Promise<Opened<C>>): void {
+    if (this.#opened === opened) this.#opened = undefined;
   }
 }

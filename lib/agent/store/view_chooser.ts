@@ -5,7 +5,7 @@ import type { Document, Documents } from "../../intent/records.ts";
 import { areIndexesComplete, indexKeys } from "../../intent/store_index.ts";
 import type { HeldNetworks } from "./held_networks.ts";
 import { ScopedView } from "./scoped_view.ts";
-import type { StoreView, ViewSource } from "./store_view.ts";
+import type { Known, StoreView, ViewSource } from "./store_view.ts";
 import { WholeView } from "./whole_view.ts";
 
 /** Makes views. */
@@ -23,8 +23,8 @@ export class ViewChooser {
     this.#held = held;
   }
 
-  /** Returns a view of the whole store that has `known` documents, not read yet. */
-  whole(known?: Documents): StoreView {
+  /** Returns a view of the whole store that has what is `known`, not read yet. */
+  whole(known?: Known): StoreView {
     return new WholeView(this.#source, known);
   }
 

@@ -2,10 +2,10 @@
 
 import { Coalesced } from "../../util/async/coalesced.ts";
 import type { IndexedDocuments } from "../../intent/indexed_documents.ts";
-import type { Document, Documents } from "../../intent/records.ts";
+import type { Document } from "../../intent/records.ts";
 import { FollowedPart } from "./followed_part.ts";
 import { namedIn } from "./needed_networks.ts";
-import type { StoreView, ViewSource } from "./store_view.ts";
+import type { Known, StoreView, ViewSource } from "./store_view.ts";
 import type { VersionedWrite } from "./versioned_map.ts";
 
 // A watch takes a few milliseconds; reading everything a quarter of a second for 20,000 documents.
@@ -17,19 +17,26 @@ const NO_KEY = "none/";
 
 /** A view of the whole store. */
 export class WholeView implements StoreView {
-  readonly isWhole = true;
   readonly #source: ViewSource;
   readonly #all: FollowedPart;
   #isFollowing = false;
+  /** The only networks that are known until all of it is read; undefined: all are. */
+  #networks: ReadonlySet<string> | undefined;
   readonly #catchingUp = new Coalesced(() => this.#catchUp());
   /** Whether the last watch that was behind had to be asked for: others write to the same etcd. */
   #hasOthers = false;
 
   /** @default known nothing; used until load() has read the store */
-  constructor(source: ViewSource, known: Documents = new Map()) {
+  constructor(source: ViewSource, known: Known = { documents: new Map() }) {
     this.#source = source;
     this.#all = new FollowedPart(source, "");
-    for (const [key, document] of known) this.documents.set(key, document);
+    for (const [key, document] of known.documents) this.documents.set(key, document);
+    this.#networks = known.networks && new Set(known.networks);
+  }
+
+  /** What an earlier agent knew may be a part, until load() has read the store. */
+  get isWhole(): boolean {
+    return this.#networks === undefined;
   }
 
   get documents(): IndexedDocuments {
@@ -42,6 +49,7 @@ export class WholeView implements StoreView {
 
   async load(onRead?: (count: number) => void): Promise<void> {
     await this.#all.load(onRead);
+    this.#networks = undefined;
   }
 
   merge(write: VersionedWrite): void {
@@ -94,12 +102,15 @@ export class WholeView implements StoreView {
 
   async follow(signal: AbortSignal, notify: () => void): Promise<void> {
     this.#isFollowing = true;
-    await this.#all.follow(signal, notify);
-    this.#isFollowing = false;
+    try {
+      await this.#all.follow(signal, notify);
+    } finally {
+      this.#isFollowing = false;
+    }
   }
 
-  knows(): boolean {
-    return true;
+  knows(network: string): boolean {
+    return this.#networks?.has(network) ?? true;
   }
 
   adjust(): Promise<void> {

@@ -106,14 +106,17 @@ export class EtcdCluster {
     if (id !== this.#id) throw otherClusterFault(member.endpoint, this.#id, id);
   }
 
-  /** Calls `wake` with the next answer of a member; returns what takes that back. */
-  onAnswer(wake: () => void): Disposable {
+  /** Calls `wake` with each message of a watch; returns what takes that back. */
+  onWatchMessage(wake: () => void): Disposable {
     this.#waiting.add(wake);
     return { [Symbol.dispose]: () => void this.#waiting.delete(wake) };
   }
 
-  /** Notes that a member has answered: what waits to try again need not wait longer. */
-  noteAnswer(): void {
+  /**
+   * Notes that a watch has got a message: others that wait to try again need not wait longer. An answer to a call says
+   * nothing of watches.
+   */
+  noteWatchMessage(): void {
     for (const wake of this.#waiting) wake();
   }
 
@@ -147,7 +150,6 @@ export class EtcdCluster {
       try {
         const response = await this.#try(member, method, request, until);
         this.checkCluster(member, response.header);
-        this.noteAnswer();
         return response;
       } catch (error) {
         if (!(error instanceof TransportError)) throw error;

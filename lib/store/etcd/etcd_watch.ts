@@ -104,7 +104,7 @@ async function recover(
   await pause(PAUSE_MS, ended);
   // Of many watches, the first one that gets through calls the others.
   const waiting = new DisposableStack();
-  await pause(pauseMs - PAUSE_MS, ended, (wake) => waiting.use(cluster.onAnswer(wake)));
+  await pause(pauseMs - PAUSE_MS, ended, (wake) => waiting.use(cluster.onWatchMessage(wake)));
   waiting.dispose();
 }
 
@@ -135,7 +135,7 @@ async function* follow(
       cluster.checkCluster(member, response.header);
       const batch = read(keys, progress, parts, response);
       progress.failures = 0;
-      cluster.noteAnswer();
+      cluster.noteWatchMessage();
       if (batch) yield batch;
     }
     // It was aborted, which ends a watch without an error.

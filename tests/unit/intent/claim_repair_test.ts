@@ -156,3 +156,24 @@ Deno.test("a repair's checks fail where another client was faster", () => {
   }
   assert(conflict.includes("conflict at endpoints/one/a/gone"), conflict);
 });
+
+Deno.test("planRepairs() says of documents of an index what is wrong, in the words of the audit", () => {
+  const store = storeWith("c1");
+  store.put({
+    "members/~state/complete": { schema: 1, version: 1 },
+    "members/~names/gone/one/a/gone": { schema: 1 },
+    "members/~hosts/gone": { schema: 1 },
+  });
+  const gone = "index document without a record";
+  assertEquals(repairs(store), [
+    `release members/~hosts/gone: ${gone}`,
+    "rebuild members/~names/c1/one/a/c1: index does not match the record endpoints/one/a/c1",
+    `release members/~names/gone/one/a/gone: ${gone}`,
+  ]);
+  assertEquals(
+    auditClaims(store.documents).map(({ name, why }) => `${name}: ${why}`).sort(),
+    repairs(store).map((line) => line.slice(line.indexOf(" ") + 1)).sort(),
+  );
+  repair(store);
+  assertEquals(repairs(store), []);
+});

@@ -92,6 +92,7 @@ Deno.test("an agent's presence is listed as it is but for its heartbeat", () => 
     value: { schema: 1, host: "h1", instance: "i", version: "1", beat: 0, mtu: 1_500 },
   }]);
   assertEquals(written({ [key]: presence({}) }, { [key]: presence({ beat: 8, at: "then" }) }), []);
+  assertEquals(written({ [key]: presence({}) }, { [key]: presence({ everyMs: 20_000 }) }), []);
   assertEquals(written({ [key]: presence({}) }, { [key]: presence({ mtu: 9_000 }) }), [
     `+${indexKeys.hosts}h1`,
   ]);
@@ -130,9 +131,17 @@ Deno.test("the end of an apply has the words of its endpoints, unless they are m
       value: { schema: 1 },
     }));
   const documents = documentsOf({ [indexKeys.applies]: { schema: 1 } });
-  const applies = (count: number) => appliesWrite(documents, wordsIn(named(count))).value;
-  assertEquals(applies(2), { schema: 1, after: 3, words: ["web 0", "web 1"] });
-  assertEquals(applies(51), { schema: 1, after: 3 });
+  const applies = (count: number) => appliesWrite(documents, 7, wordsIn(named(count))).value;
+  assertEquals(applies(2), { schema: 1, n: 7, after: 3, words: ["web 0", "web 1"] });
+  assertEquals(applies(51), { schema: 1, n: 7, after: 3 });
+});
+
+Deno.test("the end of an apply has the highest number so far, in whatever order applies end", () => {
+  const documents = documentsOf({ [indexKeys.applies]: { schema: 1, n: 8 } });
+  assertEquals([7, 9].map((n) => appliesWrite(documents, n).value), [
+    { schema: 1, n: 8 },
+    { schema: 1, n: 9 },
+  ]);
 });
 
 Deno.test("what is missing, different or left over in the indexes is found, with what it is derived from", () => {

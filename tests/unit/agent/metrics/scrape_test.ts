@@ -142,7 +142,7 @@ Deno.test("repairs are counted by kind, from the events", () => {
   const meter = new AgentMeter(() => 0);
   meter.event("repair", "stray port removed (port x)");
   meter.event("repair", "something new");
-  meter.event("store", "watch of the store is late: read all of it again");
+  meter.event("store", "store watch is behind: the whole store was read again");
   const lines = meter.families().flatMap((one) => one.lines).filter((line) => / [1-9]/.test(line));
   assertEquals(lines, [
     'k8contivnet_repairs_total{kind="stray_port"} 1',

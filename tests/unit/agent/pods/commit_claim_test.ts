@@ -32,7 +32,7 @@ async function start({ isShared = true, endpoint = { ...ENDPOINT, bound } as obj
   const store = new MemoryStore();
   for (const [key, { value }] of documentsOf()) store.database.put({ [key]: value });
   store.database.put({ "endpoints/t/blue/web": endpoint });
-  const cache = await StoreCache.open(store, () => new Map(), { isShared });
+  const cache = await StoreCache.open(store, () => ({ documents: new Map() }), { isShared });
   const log = new MemoryLog();
   const planning = { aliasesInFlight: new AliasesInFlight() };
   let plans = 0;

@@ -2,7 +2,12 @@
 
 import { assertEquals } from "@std/assert";
 import { GracePeriod } from "../../../../lib/agent/gc/grace_period.ts";
-import { deleteExpired, expireHeldAddresses } from "../../../../lib/agent/pods/held_addresses.ts";
+import {
+  deleteExpired,
+  deleteUnseen,
+  expireHeldAddresses,
+} from "../../../../lib/agent/pods/held_addresses.ts";
+import { completeIndexes } from "../../../../lib/agent/store/index_keeper.ts";
 import { StoreCache } from "../../../../lib/agent/store/store_cache.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { MemoryLog } from "../../../memory/memory_log.ts";
@@ -19,7 +24,7 @@ async function start(endpoints = [held, orphan, far, alive]) {
   const store = new MemoryStore();
   const documents = documentsOf({ holdAddress: 60, endpoints, attachments: ATTACHMENTS });
   for (const [key, { value }] of documents) store.database.put({ [key]: value });
-  const cache = await StoreCache.open(store, () => new Map());
+  const cache = await StoreCache.open(store, () => ({ documents: new Map() }));
   const [log, time] = [new MemoryLog(), { now: 0, wall: HOUR }];
   const deps = {
     ...{ host: "host1", store: cache, log },
@@ -132,7 +137,7 @@ Deno.test("the loop deletes nothing while the store has not been read yet", asyn
   const known = new Map(deps.store.documents);
   const unread = store.another();
   unread.isUnreachable = true;
-  const cache = await StoreCache.open(unread, () => known, { isShared: true });
+  const cache = await StoreCache.open(unread, () => ({ documents: known }), { isShared: true });
   unread.isUnreachable = false;
   const stop = new AbortController();
   const loop = expireHeldAddresses({ ...deps, store: cache }, 10_000, stop.signal);
@@ -140,4 +145,26 @@ Deno.test("the loop deletes nothing while the store has not been read yet", asyn
   stop.abort();
   await loop;
   assertEquals([store.database.keysBelow("endpoints/").length, log.lines], [1, []]);
+});
+
+Deno.test("what no agent follows any longer is deleted by one of all agents, from the whole store", async () => {
+  const { store, cache, time, deps, left } = await start([held, far]);
+  store.database.put(
+    Object.fromEntries(
+      ["host1", "host2"].map((
+        host,
+      ) => [`agents/${host}`, { schema: 1, host, instance: host, beat: 1 }]),
+    ),
+  );
+  await completeIndexes(cache);
+  time.wall = HOUR + 60_000;
+  const options = { isShared: true, scope: "host3" };
+  const scoped = await StoreCache.open(store.another(), () => ({ documents: new Map() }), options);
+  assertEquals(scoped.knows({ tenant: "t", network: "blue" }), false);
+  const unseen = (random: number) =>
+    deleteUnseen({ ...deps, host: "host3", store: scoped, random: () => random }, 10_000);
+  await unseen(0.5);
+  assertEquals(left(), ["far", "gone"]);
+  await unseen(0.49);
+  assertEquals(left(), ["far"]);
 });

@@ -2,10 +2,16 @@
 // earlier address in place, whatever fails in between, and no other pod is touched.
 
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  followAddresses,
+  type NewAddressesDeps,
+} from "../../../../lib/agent/pods/new_addresses.ts";
 import { auditClaims } from "../../../../lib/intent/audit.ts";
 import { planImpact } from "../../../../lib/intent/plan_impact.ts";
+import { KeyedQueue } from "../../../../lib/util/async/keyed_queue.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { type MemoryAgent, startMemoryAgent, startPod } from "../../../memory/memory_agent.ts";
+import { MemoryLog } from "../../../memory/memory_log.ts";
 import { CniRuntime } from "../cni/cni_runtime.ts";
 
 const networkWith = (addresses: Readonly<Record<string, string>>, more: object = {}) => ({
@@ -74,12 +80,58 @@ Deno.test("a running pod gets the earlier address in place, and no other pod is 
   assertEquals(detached.length, 1, detached.join("\n"));
   assertStringIncludes(
     detached[0]!,
-    "its endpoint has address 10.9.0.50 now, with which it is attached again",
+    "its endpoint's address changed to 10.9.0.50: attaching it again",
   );
   assert(!agent.logged.some((line) => line.includes("stray port")));
   const before = agent.state();
   assertEquals(await reconcileOnce(agent), 0);
   assertEquals(agent.state(), before);
+});
+
+/** What followAddresses() works with for an agent; `detach` removes ports. */
+function depsOf(agent: MemoryAgent, detach: NewAddressesDeps["plumbing"]["detach"]) {
+  const queue = new KeyedQueue();
+  return {
+    ...{ host: "host1", store: agent.cache, plumbing: { detach }, sandboxes: { queue } },
+    ...{ newId: () => "0123456789a", clock: { now: () => 0 }, log: new MemoryLog() },
+  };
+}
+
+const gone = { linksGone: Promise.resolve() };
+
+Deno.test("a pod that is torn down before its turn is not attached anew", async () => {
+  using agent = await startMoved({ web: "10.9.0.60" });
+  const mine = agent.attachments();
+  const { sandbox, pod } = of(agent, "web");
+  await back(agent);
+  const deps = depsOf(agent, () => Promise.resolve(gone));
+  const release = await deps.sandboxes.queue.acquire([sandbox]);
+  const following = followAddresses(deps, mine, () => true);
+  await agent.agent.answerVerb("teardown", { ...startPod(agent.host, pod.name), sandbox });
+  release();
+  assertEquals((await following).map((one) => one.pod.name).sort(), ["db", "other"]);
+  assertEquals(agent.attachments().length, 2);
+});
+
+Deno.test("if a port cannot be removed, that is said once the other pods are done", async () => {
+  using agent = await startMoved({ web: THEN.db, db: THEN.web });
+  await back(agent);
+  const slow = Promise.withResolvers<typeof gone>();
+  let calls = 0;
+  const deps = depsOf(
+    agent,
+    () => calls++ === 0 ? Promise.reject(new Fault("timeout", "no answer")) : slow.promise,
+  );
+  let isOver = false;
+  const following = assertRejects(
+    () => followAddresses(deps, agent.attachments(), () => true).finally(() => isOver = true),
+    Fault,
+    "no answer",
+  );
+  await new Promise((done) => setTimeout(done, 20));
+  assertEquals([calls, isOver], [2, false]);
+  slow.resolve(gone);
+  await following;
 });
 
 Deno.test("pods that have changed places change them back", async () => {

@@ -16,7 +16,7 @@ async function start(count: number, { isShared = false, holdAddress = 0 } = {}) 
   for (const [key, { value }] of documentsOf({ holdAddress, endpoints, attachments })) {
     store.database.put({ [key]: value });
   }
-  const cache = await StoreCache.open(store, () => new Map(), { isShared });
+  const cache = await StoreCache.open(store, () => ({ documents: new Map() }), { isShared });
   return {
     ...{ store, cache, attachments },
     release: (which: readonly (typeof attachments)[number][] = attachments) =>

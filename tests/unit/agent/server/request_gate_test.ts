@@ -30,7 +30,7 @@ async function startSlowly(progressMs?: number) {
   for (let n = 0; n < 150; n++) store.database.put({ [`hosts/h${n}`]: { name: `h${n}` } });
   const log = new MemoryLog();
   const gate = new RequestGate(log, progressMs);
-  const reading = StoreCache.open(store, () => new Map(), {
+  const reading = StoreCache.open(store, () => ({ documents: new Map() }), {
     onRead: (count) => gate.waitFor(`reading the store, ${count} documents so far`),
   });
   await store.listed.promise;

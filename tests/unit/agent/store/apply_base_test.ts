@@ -15,7 +15,7 @@ const textOf = (...networks: string[]) =>
 const origin = { by: "ada", host: "h", source: "a.json" };
 
 async function client(store: MemoryStore): Promise<IntentStore> {
-  const cache = await StoreCache.open(store, () => new Map(), { isShared: true });
+  const cache = await StoreCache.open(store, () => ({ documents: new Map() }), { isShared: true });
   return new IntentStore(cache, () => "2026-01-01T00:00:00Z", () => 0.9);
 }
 

@@ -100,3 +100,18 @@ Deno.test("an interrupted copy says how far it is; another one completes it", as
   assertEquals((await copyStore(from, to, { isForced: true })).written, 350);
   assertEquals(await contents(to), many);
 });
+
+Deno.test("a copy with force that is interrupted leaves no store that says that its indexes are complete", async () => {
+  const many = Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`claims/${n}`, n]));
+  const index = { "members/t/n/h/s/eth0": 1, "members/~state/complete": { version: 1 } };
+  const [from, to] = [await storeOf(many), await storeOf(index)];
+  const end = new AbortController();
+  await assertRejects(
+    () => copyStore(from, to, { isForced: true, report: () => end.abort(), signal: end.signal }),
+    Fault,
+    "50 of 102 documents",
+  );
+  assertEquals(Object.keys(await contents(to)).filter((key) => key.includes("~")), []);
+  await copyStore(from, to, { isForced: true });
+  assertEquals(await contents(to), many);
+});

@@ -59,7 +59,7 @@ async function oldStore(...hosts: string[]): Promise<MemoryStore> {
 
 async function startKeeper(store: MemoryStore, host: string, { isScoped = false } = {}) {
   const options = { isShared: true, ...isScoped && { scope: host } };
-  const cache = await StoreCache.open(store.another(), () => new Map(), options);
+  const cache = await StoreCache.open(store.another(), () => ({ documents: new Map() }), options);
   const time = { ms: 0 };
   const log = new MemoryLog();
   const keeper = new IndexKeeper({ host, store: cache, now: () => time.ms, log });
@@ -119,6 +119,40 @@ Deno.test("an agent that follows no heartbeats reads them now and then, and noti
   assertEquals(scoped.isComplete(), true);
   await scoped.tick({ h1: NEW, old: {} });
   assertEquals(scoped.isComplete(), false);
+});
+
+Deno.test("what a command of an older version applies makes the indexes incomplete, until it is indexed", async () => {
+  const store = await oldStore("h1");
+  const whole = await startKeeper(store, "h1");
+  for (let n = 0; n < 4; n++) await whole.tick({ h1: NEW });
+  using current = await startMemoryAgent({ store: store.another(), isShared: true });
+  await current.apply([{ Name: "m", Endpoints: [{ Container: "db" }] }]);
+  const scoped = await startKeeper(store, "h1", { isScoped: true });
+  await scoped.tick({ h1: NEW });
+  assertEquals([scoped.cache.isWhole, scoped.isComplete()], [false, true]);
+  // Without sharing it writes no indexes, as version 0.1.0 with --store.
+  using old = await startMemoryAgent({ store: store.another() });
+  await old.apply([{ Name: "m", Endpoints: [{ Container: "late" }] }]);
+  await scoped.tick({ h1: NEW });
+  assertEquals(scoped.isComplete(), false);
+  for (let n = 0; n < 2; n++) await whole.tick({ h1: NEW });
+  assertEquals(whole.isComplete(), true);
+  assertEquals(auditClaims((await StoreCache.load(store.another())).documents), []);
+  const later = await startKeeper(store, "h1", { isScoped: true });
+  await later.tick({ h1: NEW });
+  assertEquals(later.isComplete(), true);
+});
+
+Deno.test("an apply that ends before the watch reports it is not taken for an older version's", async () => {
+  const store = await oldStore("h1");
+  const whole = await startKeeper(store, "h1");
+  for (let n = 0; n < 4; n++) await whole.tick({ h1: NEW });
+  // Nobody follows the store for this one.
+  const scoped = await startKeeper(store, "h1", { isScoped: true });
+  using current = await startMemoryAgent({ store: store.another(), isShared: true });
+  for (const name of ["m", "o"]) await current.apply([{ Name: name }]);
+  await scoped.tick({ h1: NEW });
+  assertEquals(scoped.isComplete(), true);
 });
 
 Deno.test("in a store whose agents all write indexes, these are complete as soon as there is an intent", async () => {

@@ -1,6 +1,6 @@
 // What an agent knows of a shared store that says that its indexes are complete: what its host needs, and no more.
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { SetupAnswer } from "../../../../lib/agent/api/pod_requests.ts";
 import { completeIndexes } from "../../../../lib/agent/store/index_keeper.ts";
 import { auditClaims } from "../../../../lib/intent/audit.ts";
@@ -8,6 +8,7 @@ import { indexKeys } from "../../../../lib/intent/store_index.ts";
 import type { Document } from "../../../../lib/intent/records.ts";
 import { presencesOf } from "../../../../lib/agent/store/documents.ts";
 import { StoreCache } from "../../../../lib/agent/store/store_cache.ts";
+import { Fault } from "../../../../lib/util/errors.ts";
 import { type MemoryAgent, startMemoryAgent, startPod } from "../../../memory/memory_agent.ts";
 import { MemoryStore } from "../../../memory/memory_store.ts";
 import { waitFor as until } from "../../../lab/wait.ts";
@@ -309,7 +310,8 @@ Deno.test("while the store is unreachable, what is known is served, and kept whe
   const client = store.another();
   const agent = await startMemoryAgent({ store: client, label: "host1", isScoped: true });
   await agent.setUp(startPod(agent.host, "a1"));
-  const known = new Map<string, Document>(agent.cache.documents);
+  const { known } = agent.cache;
+  const saved = { ...known, documents: new Map<string, Document>(known.documents) };
   client.isUnreachable = true;
   const pod = startPod(agent.host, "a1");
   await agent.setUp(pod);
@@ -320,8 +322,19 @@ Deno.test("while the store is unreachable, what is known is served, and kept whe
   // An agent that starts meanwhile has the records of before.
   client.isUnreachable = true;
   const options = { isShared: true, scope: "host1" };
-  const later = await StoreCache.open(client, () => known, options);
-  assertEquals([later.documents.size, later.unreachable?.code], [known.size, "unavailable"]);
+  const later = await StoreCache.open(client, () => saved, options);
+  assertEquals([later.documents.size, later.unreachable?.code], [
+    saved.documents.size,
+    "unavailable",
+  ]);
+  assertEquals([
+    later.isWhole,
+    ...["a", "b"].map((network) => later.knows({ tenant: "t", network })),
+  ], [
+    ...[false, true, false],
+  ]);
+  // What this host needed is not taken for the whole store.
+  await assertRejects(() => later.withWhole(() => Promise.resolve()), Fault, "unreachable");
   client.isUnreachable = false;
   const stop = new AbortController();
   const ended = later.follow(stop.signal, () => {});

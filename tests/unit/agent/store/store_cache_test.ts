@@ -176,7 +176,7 @@ Deno.test("open() uses known documents while the store is unreachable, and reads
   store.database.put({ a: "new" });
   store.isUnreachable = true;
   const known = new Map([["a", { value: "old", revision: 9 }]]);
-  const cache = await StoreCache.open(store, () => known);
+  const cache = await StoreCache.open(store, () => ({ documents: known }));
   assertEquals(cache.documents.get("a")?.value, "old");
   assertEquals(cache.unreachable?.code, "unavailable");
   store.isUnreachable = false;
