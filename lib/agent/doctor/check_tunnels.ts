@@ -1,11 +1,11 @@
 // What keeps tunnels from carrying packets though both hosts are there: another way out, a packet filter, a kernel
 // without VXLAN. And what of the kernel's settings keeps the host from routing for pods.
 
-import type { Hindrance } from "../../net/host/host_stack.ts";
 import { VXLAN_PORT } from "../../ovs/bridge/port_names.ts";
 import { VXLAN_UDP_PORT } from "../../ovs/tunnel/tunnel_rows.ts";
 import { recordFromMap } from "../../ovs/ovsdb/port_rows.ts";
 import { HOST_PORT } from "../../reach/reach_model.ts";
+import { faultFrom } from "../../util/errors.ts";
 import type { CheckItem } from "../api/agent_health.ts";
 import {
   deviceTo,
@@ -38,7 +38,7 @@ export async function checkTunnels(context: CheckContext): Promise<CheckItem[]> 
   const isKernel = facts.datapath === "system";
   const items = await Promise.all([
     routeItems(context, records, { vtep, link }),
-    isKernel ? filterItems(context, link) : [],
+    isKernel ? filterItems(context, { vtep, link }) : [],
     isKernel ? kindItems(context) : [],
   ]);
   return [...items.flat(), ...silentItems(context, records, facts), ...routing];
@@ -101,12 +101,24 @@ async function routeItems(
 }
 
 /** On the kernel datapath, tunnels' packets pass the host's packet filter. */
-async function filterItems({ machine }: CheckContext, link: Link): Promise<CheckItem[]> {
-  const found = await machine.tunnelFilters(link.ifname, VXLAN_UDP_PORT)
-    .catch((): Hindrance[] => []);
-  return found.length > 0
-    ? found.map(({ what, fix }) => failed("tunnel-filter", what, fix))
-    : [ok("tunnel-filter", `no packet filter of this host drops UDP port ${VXLAN_UDP_PORT}`)];
+async function filterItems(
+  { machine }: CheckContext,
+  { vtep, link }: { readonly vtep: string; readonly link: Link },
+): Promise<CheckItem[]> {
+  const id = "tunnel-filter";
+  // Packets to such an address arrive by any link.
+  const device = isOfHost(link, vtep) ? undefined : link.ifname;
+  try {
+    const found = await machine.tunnelFilters({ device, port: VXLAN_UDP_PORT });
+    if (found.length === 0) return [ok(id, `no nftables rule drops UDP port ${VXLAN_UDP_PORT}`)];
+    return found.map(({ isSure, what, fix }) => (isSure ? failed : warning)(id, what, fix));
+  } catch (error) {
+    // Without nft, there may still be rules: iptables does not need it.
+    const { what, why, fix } = faultFrom(error);
+    const message = `it is not known whether the packet filter drops UDP port ${VXLAN_UDP_PORT}: ` +
+      (why ? `${what}: ${why}` : what);
+    return [warning(id, message, fix ?? "see nft list ruleset, and iptables -S INPUT")];
+  }
 }
 
 async function kindItems({ machine }: CheckContext): Promise<CheckItem[]> {

@@ -63,6 +63,25 @@ function withTunnel(parts: Parts, sent: number, received: number): void {
   parts.interfaces = [{ name: "contivVxlan", error: ["set", []], statistics }];
 }
 
+function onKernelDatapath(parts: Parts): void {
+  parts.bridges = parts.bridges.map((row) => ({ ...row, "datapath_type": "system" }));
+}
+
+/** A tunnel address on the loopback, which packets leave by another link. */
+function withLoopbackAddress(parts: Parts): void {
+  const own = [{ local: "192.0.2.1", prefixlen: 32 }];
+  const lo = { ifname: "lo", mtu: 65_536, flags: ["LOOPBACK", "UP"], "addr_info": own };
+  parts.links = [lo, { ifname: "eth1", mtu: 9000, operstate: "UP", flags: ["UP"] }];
+  const { machine } = contextOf(parts);
+  parts.machine = {
+    run: (...words) => {
+      if (words.includes("route")) return Promise.resolve('[{"dev":"eth1"}]');
+      const isTooLong = words.includes("65508");
+      return isTooLong ? Promise.reject(new Error("too long")) : machine.run(...words);
+    },
+  };
+}
+
 const BROKEN: readonly Broken[] = [
   [
     "a running pod that has lost its endpoint",
@@ -90,7 +109,7 @@ const BROKEN: readonly Broken[] = [
     "a kernel without VXLAN",
     (p) => {
       p.missingKinds = ["vxlan"];
-      p.bridges = p.bridges.map((row) => ({ ...row, "datapath_type": "system" }));
+      onKernelDatapath(p);
     },
     "failed tunnel-kind",
     /no VXLAN.*; modprobe vxlan .*--datapath netdev/,
@@ -164,13 +183,38 @@ const BROKEN: readonly Broken[] = [
   [
     "a packet filter that drops tunnels' packets",
     (p) => {
-      p.bridges = p.bridges.map((row) => ({ ...row, "datapath_type": "system" }));
+      onKernelDatapath(p);
       p.machine = {
-        tunnelFilters: () => Promise.resolve([{ what: "chain drops it", fix: "accept it" }]),
+        tunnelFilters: ({ device }) =>
+          Promise.resolve([{ what: `${device}: dropped`, fix: "accept it", isSure: true }]),
       };
     },
     "failed tunnel-filter",
-    /chain drops it; accept it/,
+    /eth2: dropped; accept it/,
+  ],
+  [
+    "a packet filter that may drop tunnels' packets, which may arrive by any link",
+    (p) => {
+      onKernelDatapath(p);
+      withLoopbackAddress(p);
+      p.machine = {
+        ...p.machine,
+        tunnelFilters: ({ device }) =>
+          Promise.resolve([{ what: `${device}: may drop`, fix: "accept it", isSure: false }]),
+      };
+    },
+    "warning tunnel-filter",
+    /undefined: may drop; accept it/,
+  ],
+  [
+    "a packet filter that cannot be read",
+    (p) => {
+      onKernelDatapath(p);
+      const fault = new Fault("unavailable", "nft is not installed", { fix: "run ./install.sh" });
+      p.machine = { tunnelFilters: () => Promise.reject(fault) };
+    },
+    "warning tunnel-filter",
+    /not known whether the packet filter drops UDP port 4789: nft is not installed; run/,
   ],
   [
     "a tunnel that nobody answers",
@@ -337,19 +381,7 @@ const HEALTHY: readonly Healthy[] = [
     (p) => p.bridges.push({ name: "other", "external_ids": ["map", [["k8contivnet", "h5"]]] }),
   ],
   ["a tunnel that carries packets both ways", (p) => withTunnel(p, 500, 400)],
-  ["a tunnel address on the loopback, with another way out", (p) => {
-    const own = [{ local: "192.0.2.1", prefixlen: 32 }];
-    const lo = { ifname: "lo", mtu: 65_536, flags: ["LOOPBACK", "UP"], "addr_info": own };
-    p.links = [lo, { ifname: "eth1", mtu: 9000, operstate: "UP", flags: ["UP"] }];
-    const { machine } = contextOf(p);
-    p.machine = {
-      run: (...words) => {
-        if (words.includes("route")) return Promise.resolve('[{"dev":"eth1"}]');
-        const isTooLong = words.includes("65508");
-        return isTooLong ? Promise.reject(new Error("too long")) : machine.run(...words);
-      },
-    };
-  }],
+  ["a tunnel address on the loopback, with another way out", withLoopbackAddress],
   ["a tunnel that has hardly been used", (p) => withTunnel(p, 190, 0)],
   ["flannel behind ours in the folder", (p) => {
     p.links = [...p.links, { ifname: "flannel.1", mtu: 1450 }];
