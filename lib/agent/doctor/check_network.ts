@@ -4,7 +4,7 @@
 import type { HostRecord, PresenceRecord } from "../../intent/records.ts";
 import type { CheckItem } from "../api/agent_health.ts";
 import { fabricProblems, withProblems } from "./fabric_findings.ts";
-import { deviceTo, fabricRecordsOf, isOfHost, type Link, linksOf } from "./fabric_records.ts";
+import { deviceTo, isOfHost, type Link, linksOf } from "./fabric_records.ts";
 import { type CheckContext, findingsOf, socketPath } from "./findings.ts";
 import type { Machine } from "./machine.ts";
 
@@ -46,7 +46,7 @@ async function fabricItems(context: CheckContext): Promise<CheckItem[]> {
   } catch (error) {
     return [fault("links", error, "install iproute2")];
   }
-  const records = await fabricRecordsOf(context);
+  const records = await context.fabricRecords();
   const { hosts, agents } = records;
   const own = hosts.find(({ name }) => name === settings.host);
   const uplink = settings.uplink ?? own?.intf;

@@ -7,14 +7,7 @@ import { recordFromMap } from "../../ovs/ovsdb/port_rows.ts";
 import { HOST_PORT } from "../../reach/reach_model.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { CheckItem } from "../api/agent_health.ts";
-import {
-  deviceTo,
-  type FabricRecords,
-  fabricRecordsOf,
-  isOfHost,
-  type Link,
-  linksOf,
-} from "./fabric_records.ts";
+import { deviceTo, type FabricRecords, isOfHost, type Link, linksOf } from "./fabric_records.ts";
 import { type CheckContext, findingsOf } from "./findings.ts";
 
 const { ok, warning, failed } = findingsOf("network");
@@ -28,7 +21,7 @@ export async function checkTunnels(context: CheckContext): Promise<CheckItem[]> 
   const { machine, settings } = context;
   const [links, records, facts] = await Promise.all([
     linksOf(machine).catch(() => []),
-    fabricRecordsOf(context),
+    context.fabricRecords(),
     switchFacts(context),
   ]);
   const vtep = settings.vtepIp ?? records.hosts.find(({ name }) => name === settings.host)?.vtepIp;
