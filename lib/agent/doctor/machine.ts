@@ -29,6 +29,8 @@ export interface FileFacts {
   readonly size: number;
   readonly mode: number;
   readonly uid: number;
+  /** Device and inode: the same for all links to a file. */
+  readonly inode?: string;
 }
 
 /** A row of Open vSwitch's database, as its protocol has it. */
@@ -129,9 +131,9 @@ function slow(path: string) {
 
 async function statOf(path: string): Promise<FileFacts | undefined> {
   try {
-    const { isFile, isDirectory, isSocket, size, mode, uid } = await Deno.stat(path);
+    const { isFile, isDirectory, isSocket, size, mode, uid, dev, ino } = await Deno.stat(path);
     const kind = isFile ? "file" : isDirectory ? "folder" : isSocket ? "socket" : "other";
-    return { kind, size, mode: (mode ?? 0) & 0o7777, uid: uid ?? 0 };
+    return { kind, size, mode: (mode ?? 0) & 0o7777, uid: uid ?? 0, inode: `${dev}:${ino}` };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw faultFrom(error);

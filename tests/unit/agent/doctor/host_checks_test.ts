@@ -368,6 +368,33 @@ Deno.test("without an agent and VXLAN networks, a tunnel address is not examined
   assertEquals(wrong.map(({ id }) => id), ["agent"]);
 });
 
+Deno.test("a plugin that several links lead to is read once; a slow disk is no fault of it", async () => {
+  const sums: string[] = [];
+  const read = async (change: (parts: Parts) => void) =>
+    (await findings((parts) => {
+      withKubelet(parts, "--network_plugin=k8contivnet");
+      parts.folders["/etc/cni/net.d"] = ["10-k8contivnet.conflist"];
+      const checksum = (path: string) => {
+        sums.push(path);
+        return Promise.reject(new Fault("timeout", `reading ${path} takes long`));
+      };
+      parts.machine = { checksum };
+      change(parts);
+    })).filter(({ id }) => id === "kubelet" || id === "cni-plugin");
+  const exec = `${EXEC_FOLDER}/k8contivnet`;
+  const items = await read((parts) => {
+    for (const path of [PLUGIN, exec]) parts.files[path] = { ...parts.files[path]!, inode: "1:2" };
+  });
+  assertEquals(sums.length, 1);
+  const slow = "its checksum was not compared: reading it is slow";
+  assertEquals(items.map(({ state, message }) => [state, message]), [
+    ["ok", `${exec} is installed; ${slow}`],
+    ["ok", `${PLUGIN} is installed; ${slow}`],
+  ]);
+  await read(() => {});
+  assertEquals(sums.length, 3);
+});
+
 const HEALTHY: readonly Healthy[] = [
   ["a kernel without macvlan that needs none", (p) => p.missingKinds = ["macvlan", "vxlan"]],
   ["a kubelet with the exec plugin", (p) => withKubelet(p, "--network_plugin=k8contivnet")],
