@@ -4,7 +4,7 @@
 import type { HostRecord, PresenceRecord } from "../../intent/records.ts";
 import type { CheckItem } from "../api/agent_health.ts";
 import { fabricProblems, withProblems } from "./fabric_findings.ts";
-import { deviceTo, isOfHost, type Link, linksOf } from "./fabric_records.ts";
+import { deviceTo, isOfHost, type Link, linksOf, MOST_PEERS } from "./fabric_records.ts";
 import { type CheckContext, findingsOf, socketPath } from "./findings.ts";
 import type { Machine } from "./machine.ts";
 
@@ -13,7 +13,6 @@ const { ok, warning, failed, fault } = findingsOf("network");
 // IPv4 and ICMP headers of a ping.
 const PING_HEADERS = 28;
 const SMALL = 56;
-const MOST_PEERS = 8;
 
 /** Checks the network. */
 export async function checkNetwork(context: CheckContext): Promise<CheckItem[]> {

@@ -7,12 +7,18 @@ import { recordFromMap } from "../../ovs/ovsdb/port_rows.ts";
 import { HOST_PORT } from "../../reach/reach_model.ts";
 import { faultFrom } from "../../util/errors.ts";
 import type { CheckItem } from "../api/agent_health.ts";
-import { deviceTo, type FabricRecords, isOfHost, type Link, linksOf } from "./fabric_records.ts";
+import {
+  deviceTo,
+  type FabricRecords,
+  isOfHost,
+  type Link,
+  linksOf,
+  MOST_PEERS,
+} from "./fabric_records.ts";
 import { type CheckContext, findingsOf } from "./findings.ts";
 
 const { ok, warning, failed } = findingsOf("network");
 
-const MOST_PEERS = 8;
 /** Packets sent without one that comes back, from which on the path is suspected. */
 const MANY_PACKETS = 200;
 

@@ -12,6 +12,9 @@ import type { AgentSettings } from "../api/agent_health.ts";
 import type { Machine } from "./machine.ts";
 import { recordBudget } from "./record_budget.ts";
 
+/** Of other hosts, at most so many are tried. */
+export const MOST_PEERS = 8;
+
 /** Records of the store that say what hosts share. */
 export interface FabricRecords {
   readonly hosts: readonly HostRecord[];
