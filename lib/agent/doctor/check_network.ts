@@ -97,7 +97,8 @@ async function vtepItems(
   const twins = hosts.filter(({ name, vtepIp }) => name !== host && vtepIp === vtep);
   if (twins.length > 0) {
     const names = twins.map(({ name }) => name).join(", ");
-    const message = `tunnel address ${vtep} is that of ${names}, too`;
+    const hosts = twins.length === 1 ? `host ${names} has` : `hosts ${names} have`;
+    const message = `${hosts} the same tunnel address ${vtep}`;
     return [failed("vtep", message, "each host needs its own: correct VtepIp, or --vtep-ip")];
   }
   const items = await Promise.all(peers.map(async ({ name, vtepIp = "" }) => {

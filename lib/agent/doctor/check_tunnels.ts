@@ -22,7 +22,7 @@ const { ok, warning, failed } = findingsOf("network");
 /** Packets sent without one that comes back, from which on the path is suspected. */
 const MANY_PACKETS = 200;
 
-/** Checks tunnels, and that the host routes. */
+/** Checks tunnels, and IP forwarding. */
 export async function checkTunnels(context: CheckContext): Promise<CheckItem[]> {
   const { machine, settings } = context;
   const [links, records, facts] = await Promise.all([
@@ -165,9 +165,10 @@ async function routingItems(
   const key = "net/ipv4/ip_forward";
   const settings = await machine.kernelSettings([key]).catch(() => ({}));
   if ((settings as Record<string, string>)[key] !== "0") {
-    return [ok("forwarding", "the host routes")];
+    return [ok("forwarding", "IP forwarding is on")];
   }
-  const message = `the host does not route (${key} = 0): pods reach only their own network`;
+  const message =
+    "IP forwarding is off (net.ipv4.ip_forward = 0): pods reach only their own network";
   return [
     failed("forwarding", message, `sysctl -w ${key}=1, and see who sets it in /etc/sysctl.d`),
   ];

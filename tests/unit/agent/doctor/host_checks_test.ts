@@ -166,7 +166,7 @@ const BROKEN: readonly Broken[] = [
     "another host with this host's tunnel address",
     (p) => p.database.put({ "hosts/h2": { schema: 1, name: "h2", vtepIp: "192.0.2.1" } }),
     "failed vtep",
-    /192\.0\.2\.1 is that of h2, too; each host/,
+    /^host h2 has the same tunnel address 192\.0\.2\.1; each host/,
   ],
   [
     "another way out to a tunnel address, with a strict filter of reverse paths",
@@ -229,7 +229,7 @@ const BROKEN: readonly Broken[] = [
       p.kernel["net/ipv4/ip_forward"] = "0";
     },
     "failed forwarding",
-    /does not route .*; sysctl -w net\/ipv4\/ip_forward=1/,
+    /IP forwarding is off \(net\.ipv4\.ip_forward = 0\).*; sysctl -w net\/ipv4\/ip_forward=1/,
   ],
   [
     "a link to a plugin that is gone",
