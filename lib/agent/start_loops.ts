@@ -114,8 +114,8 @@ function followStore(
   const logView = () =>
     log.info(
       store.isWhole
-        ? "all of the store is followed"
-        : "of the store, what this host needs is followed",
+        ? "watching the whole store"
+        : "watching only the part of the store that this host needs",
       {
         documents: store.documents.size,
       },

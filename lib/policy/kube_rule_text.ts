@@ -1,4 +1,4 @@
-// The rules of a NetworkPolicy as lines for people: `ingress[0]: from pods app=web, to TCP 80`. Pure.
+// The rules of a NetworkPolicy as lines for people: `ingress[0]: allow from pods app=web, TCP 80`. Pure.
 
 import { oneLine } from "../util/errors.ts";
 import type { LabelSelector } from "../util/label_selectors.ts";

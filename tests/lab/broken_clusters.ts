@@ -62,7 +62,7 @@ export const BROKEN_CLUSTERS: readonly Broken<ClusterPlace>[] = [
         ...{ schema: 1, name: "host9", vtepIp: cluster.host(1).vtep },
       }),
     finds: "failed vtep",
-    says: /is that of host9, too; each host needs its own/,
+    says: /host host9 has the same tunnel address .*; each host needs its own/,
   },
   {
     what: "another way out to a tunnel address, with a strict filter of reverse paths",

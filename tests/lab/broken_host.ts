@@ -206,7 +206,7 @@ export const BROKEN_WITHOUT_AGENT: readonly Broken<Host>[] = [
       return () => run("sysctl", ["-qw", "net/ipv4/ip_forward=1"]);
     },
     finds: "failed forwarding",
-    says: /does not route .*; sysctl -w net\/ipv4\/ip_forward=1/,
+    says: /IP forwarding is off .*; sysctl -w net\/ipv4\/ip_forward=1/,
   },
   {
     what: "a full disk",

@@ -20,8 +20,8 @@ const INTENT = {
   })],
 };
 const FLAGS = ["--heartbeat", "1"];
-const SCOPED = "of the store, what this host needs is followed";
-const WHOLE = "all of the store is followed";
+const SCOPED = "watching only the part of the store that this host needs";
+const WHOLE = "watching the whole store";
 
 /** How often each of the two lines is in an agent's log: what it followed last is the greater change. */
 async function followed({ agent }: ClusterHost): Promise<string | undefined> {

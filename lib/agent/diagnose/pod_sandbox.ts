@@ -5,6 +5,7 @@ import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Runtimes } from "../../runtimes/runtime.ts";
 import { Fault, oneLine } from "../../util/errors.ts";
 import type { SandboxAnswer, SandboxRequest } from "../api/diagnosis_requests.ts";
+import { UnknownPod } from "../store/unknown_pod.ts";
 import type { UnmatchedPods } from "../pods/unmatched_pods.ts";
 import { allAttachments, attachmentsOf, type HostView } from "../store/documents.ts";
 
@@ -82,11 +83,10 @@ function notHere(
     });
   }
   const namesake = all.find((one) => one.pod.name === pod.name)?.pod;
-  return new Fault("not_found", `pod ${pod.namespace}/${pod.name} not found`, {
-    fix: namesake
-      ? `did you mean ${oneLine(namesake.namespace)}/${oneLine(namesake.name)}?`
-      : "see k8contivnet get pods -A",
-  });
+  const fix = namesake
+    ? `did you mean ${oneLine(namesake.namespace)}/${oneLine(namesake.name)}?`
+    : "see k8contivnet get pods -A";
+  return new UnknownPod(`${what} not found`, fix);
 }
 
 function isPod(pod: SandboxRequest): (other: SandboxRequest) => boolean {

@@ -1,7 +1,6 @@
 // What people ask of the agent about single pods and packets. Each answer's code is loaded with the first question.
 
 import type { PodName } from "../../intent/dynamic.ts";
-import { faultFrom } from "../../util/errors.ts";
 import type {
   DropsAnswer,
   DropsRequest,
@@ -12,6 +11,7 @@ import type {
 } from "../api/diagnosis_requests.ts";
 import { metadataOf } from "../pods/dynamic_endpoint_claim.ts";
 import { noPodMetadata, type PodMetadata } from "../pods/pod_metadata.ts";
+import { UnknownPod } from "../store/unknown_pod.ts";
 import type { UnmatchedPods } from "../pods/unmatched_pods.ts";
 import type { TraceDeps } from "../policy/trace_packet.ts";
 import type { ReachSync } from "../reach/reach_sync.ts";
@@ -85,7 +85,7 @@ export function createQuestions(deps: QuestionDeps): Questions {
   };
 }
 
-/** Returns what `ask` answers from what is known, or from the whole store where that does not have what is asked for. */
+/** Returns what `ask` answers from what is known, or from the whole store where that does not have the pod. */
 async function orInWhole<T>(
   store: QuestionDeps["store"],
   ask: (known: HostView["store"]) => Promise<T>,
@@ -93,7 +93,7 @@ async function orInWhole<T>(
   try {
     return await ask(store);
   } catch (error) {
-    if (store.isWhole || faultFrom(error).code !== "not_found") throw error;
+    if (store.isWhole || !(error instanceof UnknownPod)) throw error;
     return await store.withWhole(ask);
   }
 }

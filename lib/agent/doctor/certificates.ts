@@ -28,7 +28,10 @@ export function judgeCertificate(
     return failed(id, message, "see whether the clock is right");
   }
   const days = Math.floor((to.getTime() - nowMs) / DAY_MS);
-  if (days < FEW_DAYS) return warning(id, `${what} expires in ${days} days`, fix);
+  if (days < FEW_DAYS) {
+    const when = days === 0 ? "in less than a day" : days === 1 ? "in 1 day" : `in ${days} days`;
+    return warning(id, `${what} expires ${when}`, fix);
+  }
   return ok(id, `${what} is valid until ${dayOf(to)}`);
 }
 

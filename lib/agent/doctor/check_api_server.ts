@@ -52,9 +52,9 @@ function clockItems({ machine }: CheckContext, { clockMs }: AccessReport): Check
   const message = `this host's clock is ${
     Math.round(Math.abs(byMs) / 1000)
   } s ${side} the API server's`;
-  return [
-    warning("api-clock", message, "let all hosts follow one time server: tokens seem expired"),
-  ];
+  const fix =
+    "synchronise all clocks (NTP): with such a difference, tokens may be refused as expired";
+  return [warning("api-clock", message, fix)];
 }
 
 function ownCertificateItems(

@@ -52,7 +52,9 @@ function memberItems({ members }: EtcdReport, answering: readonly EtcdMember[]):
   }
   if (answering.every(({ hasLeader }) => !hasLeader)) {
     const message = "etcd has no leader: it answers no request";
-    items.push(failed("etcd-members", message, "start more of its members: it needs most of them"));
+    items.push(
+      failed("etcd-members", message, "start more of its members: it needs a majority of them"),
+    );
   }
   if (items.length > 0) return items;
   const [one] = answering;

@@ -52,7 +52,7 @@ async function connectionItems({ machine }: CheckContext): Promise<CheckItem[]> 
   return [
     full
       ? warning("conntrack", full.what, full.fix)
-      : ok("conntrack", `the host's table of connections has ${count} of at most ${most}`),
+      : ok("conntrack", `conntrack table: ${count} of ${most} entries`),
   ];
 }
 

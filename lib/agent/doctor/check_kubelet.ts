@@ -1,7 +1,7 @@
 // Whether the kubelet and the container runtimes of this host look for the plugin where it is.
 
 import type { CheckItem } from "../api/agent_health.ts";
-import { CNI_CONFIGS, cniConfigs, EXEC_PLUGINS } from "./cni_folder.ts";
+import { CNI_CONFIGS, cniConfigs, EXEC_PLUGINS, hasExecPlugin } from "./cni_folder.ts";
 import { type CheckContext, findingsOf } from "./findings.ts";
 import type { Machine } from "./machine.ts";
 
@@ -10,8 +10,7 @@ const { ok, warning, failed } = findingsOf("callers");
 /** Checks the flags of the kubelet, and the folders of container runtimes. */
 export async function checkKubelet({ machine }: CheckContext): Promise<CheckItem[]> {
   const isCni = (await cniConfigs(machine).catch(() => [])).some(({ isOurs }) => isOurs);
-  const isExec = await machine.stat(`${EXEC_PLUGINS}/k8contivnet/k8contivnet`)
-    .then((facts) => facts !== undefined, () => false);
+  const isExec = await hasExecPlugin(machine);
   const [kubelet] = await machine.processes("kubelet").catch(() => []);
   return [
     ...kubelet ? await kubeletItems(machine, flagsOf(kubelet), { isCni, isExec }) : [],

@@ -2,10 +2,9 @@
 // may still take packets.
 
 import type { CheckItem } from "../api/agent_health.ts";
-import { cniConfigs, EXEC_PLUGINS } from "./cni_folder.ts";
+import { cniConfigs, hasExecPlugin } from "./cni_folder.ts";
 import { linksOf } from "./fabric_records.ts";
 import { type CheckContext, findingsOf } from "./findings.ts";
-import type { Machine } from "./machine.ts";
 
 const { ok, warning } = findingsOf("callers");
 
@@ -51,9 +50,4 @@ export async function checkLeftovers({ machine }: CheckContext): Promise<CheckIt
     return [warning("leftovers", message, fix)];
   });
   return items.length > 0 ? items : [ok("leftovers", "no links of other network plugins")];
-}
-
-async function hasExecPlugin(machine: Machine): Promise<boolean> {
-  return await machine.stat(`${EXEC_PLUGINS}/k8contivnet/k8contivnet`)
-    .then((facts) => facts !== undefined, () => false);
 }

@@ -4,7 +4,7 @@
 import type { HostRecord, PresenceRecord } from "../../intent/records.ts";
 import type { CheckItem } from "../api/agent_health.ts";
 import { fabricProblems, withProblems } from "./fabric_findings.ts";
-import { deviceTo, fabricRecordsOf, isOfHost, type Link, linksOf } from "./fabric_records.ts";
+import { deviceTo, isOfHost, type Link, linksOf, MOST_PEERS } from "./fabric_records.ts";
 import { type CheckContext, findingsOf, socketPath } from "./findings.ts";
 import type { Machine } from "./machine.ts";
 
@@ -13,7 +13,6 @@ const { ok, warning, failed, fault } = findingsOf("network");
 // IPv4 and ICMP headers of a ping.
 const PING_HEADERS = 28;
 const SMALL = 56;
-const MOST_PEERS = 8;
 
 /** Checks the network. */
 export async function checkNetwork(context: CheckContext): Promise<CheckItem[]> {
@@ -46,7 +45,7 @@ async function fabricItems(context: CheckContext): Promise<CheckItem[]> {
   } catch (error) {
     return [fault("links", error, "install iproute2")];
   }
-  const records = await fabricRecordsOf(context);
+  const records = await context.fabricRecords();
   const { hosts, agents } = records;
   const own = hosts.find(({ name }) => name === settings.host);
   const uplink = settings.uplink ?? own?.intf;
@@ -98,7 +97,8 @@ async function vtepItems(
   const twins = hosts.filter(({ name, vtepIp }) => name !== host && vtepIp === vtep);
   if (twins.length > 0) {
     const names = twins.map(({ name }) => name).join(", ");
-    const message = `tunnel address ${vtep} is that of ${names}, too`;
+    const hosts = twins.length === 1 ? `host ${names} has` : `hosts ${names} have`;
+    const message = `${hosts} the same tunnel address ${vtep}`;
     return [failed("vtep", message, "each host needs its own: correct VtepIp, or --vtep-ip")];
   }
   const items = await Promise.all(peers.map(async ({ name, vtepIp = "" }) => {

@@ -98,7 +98,9 @@ async function certificateItems({ machine, settings }: CheckContext): Promise<Ch
 function certificateItem(id: string, file: string, text: string, nowMs: number): CheckItem {
   const { validFrom, validTo } = new X509Certificate(text);
   const dates = {
-    ...{ what: `certificate ${file}`, from: new Date(validFrom), to: new Date(validTo) },
+    what: `certificate ${file}`,
+    from: new Date(validFrom),
+    to: new Date(validTo),
   };
   const fix = "replace it: the agent reads it when it starts";
   return judgeCertificate(findings, id, dates, { nowMs, fix });

@@ -1,34 +1,33 @@
 // What keeps tunnels from carrying packets though both hosts are there: another way out, a packet filter, a kernel
 // without VXLAN. And what of the kernel's settings keeps the host from routing for pods.
 
-import type { Hindrance } from "../../net/host/host_stack.ts";
 import { VXLAN_PORT } from "../../ovs/bridge/port_names.ts";
 import { VXLAN_UDP_PORT } from "../../ovs/tunnel/tunnel_rows.ts";
 import { recordFromMap } from "../../ovs/ovsdb/port_rows.ts";
 import { HOST_PORT } from "../../reach/reach_model.ts";
+import { faultFrom } from "../../util/errors.ts";
 import type { CheckItem } from "../api/agent_health.ts";
 import {
   deviceTo,
   type FabricRecords,
-  fabricRecordsOf,
   isOfHost,
   type Link,
   linksOf,
+  MOST_PEERS,
 } from "./fabric_records.ts";
 import { type CheckContext, findingsOf } from "./findings.ts";
 
 const { ok, warning, failed } = findingsOf("network");
 
-const MOST_PEERS = 8;
 /** Packets sent without one that comes back, from which on the path is suspected. */
 const MANY_PACKETS = 200;
 
-/** Checks tunnels, and that the host routes. */
+/** Checks tunnels, and IP forwarding. */
 export async function checkTunnels(context: CheckContext): Promise<CheckItem[]> {
   const { machine, settings } = context;
   const [links, records, facts] = await Promise.all([
     linksOf(machine).catch(() => []),
-    fabricRecordsOf(context),
+    context.fabricRecords(),
     switchFacts(context),
   ]);
   const vtep = settings.vtepIp ?? records.hosts.find(({ name }) => name === settings.host)?.vtepIp;
@@ -38,7 +37,7 @@ export async function checkTunnels(context: CheckContext): Promise<CheckItem[]> 
   const isKernel = facts.datapath === "system";
   const items = await Promise.all([
     routeItems(context, records, { vtep, link }),
-    isKernel ? filterItems(context, link) : [],
+    isKernel ? filterItems(context, { vtep, link }) : [],
     isKernel ? kindItems(context) : [],
   ]);
   return [...items.flat(), ...silentItems(context, records, facts), ...routing];
@@ -101,12 +100,24 @@ async function routeItems(
 }
 
 /** On the kernel datapath, tunnels' packets pass the host's packet filter. */
-async function filterItems({ machine }: CheckContext, link: Link): Promise<CheckItem[]> {
-  const found = await machine.tunnelFilters(link.ifname, VXLAN_UDP_PORT)
-    .catch((): Hindrance[] => []);
-  return found.length > 0
-    ? found.map(({ what, fix }) => failed("tunnel-filter", what, fix))
-    : [ok("tunnel-filter", `no packet filter of this host drops UDP port ${VXLAN_UDP_PORT}`)];
+async function filterItems(
+  { machine }: CheckContext,
+  { vtep, link }: { readonly vtep: string; readonly link: Link },
+): Promise<CheckItem[]> {
+  const id = "tunnel-filter";
+  // Packets to such an address arrive by any link.
+  const device = isOfHost(link, vtep) ? undefined : link.ifname;
+  try {
+    const found = await machine.tunnelFilters({ device, port: VXLAN_UDP_PORT });
+    if (found.length === 0) return [ok(id, `no nftables rule drops UDP port ${VXLAN_UDP_PORT}`)];
+    return found.map(({ isSure, what, fix }) => (isSure ? failed : warning)(id, what, fix));
+  } catch (error) {
+    // Without nft, there may still be rules: iptables does not need it.
+    const { what, why, fix } = faultFrom(error);
+    const message = `it is not known whether the packet filter drops UDP port ${VXLAN_UDP_PORT}: ` +
+      (why ? `${what}: ${why}` : what);
+    return [warning(id, message, fix ?? "see nft list ruleset, and iptables -S INPUT")];
+  }
 }
 
 async function kindItems({ machine }: CheckContext): Promise<CheckItem[]> {
@@ -154,9 +165,10 @@ async function routingItems(
   const key = "net/ipv4/ip_forward";
   const settings = await machine.kernelSettings([key]).catch(() => ({}));
   if ((settings as Record<string, string>)[key] !== "0") {
-    return [ok("forwarding", "the host routes")];
+    return [ok("forwarding", "IP forwarding is on")];
   }
-  const message = `the host does not route (${key} = 0): pods reach only their own network`;
+  const message =
+    "IP forwarding is off (net.ipv4.ip_forward = 0): pods reach only their own network";
   return [
     failed("forwarding", message, `sysctl -w ${key}=1, and see who sets it in /etc/sysctl.d`),
   ];

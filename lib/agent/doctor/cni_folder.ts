@@ -27,6 +27,12 @@ export async function cniConfigs(machine: Machine): Promise<CniConfig[]> {
   return await Promise.all(names.map((name) => configOf(machine, name)));
 }
 
+/** Reports whether the exec plugin is where kubelets look for it by default. */
+export async function hasExecPlugin(machine: Machine): Promise<boolean> {
+  return await machine.stat(`${EXEC_PLUGINS}/k8contivnet/k8contivnet`)
+    .then((facts) => facts !== undefined, () => false);
+}
+
 async function configOf(machine: Machine, name: string): Promise<CniConfig> {
   const unread = { name, types: [], isOurs: /k8contivnet/.test(name) };
   try {

@@ -19,6 +19,7 @@ import { checkNetwork } from "./check_network.ts";
 import { checkStore } from "./check_store.ts";
 import { checkSwitch } from "./check_switch.ts";
 import { checkTunnels } from "./check_tunnels.ts";
+import { fabricRecordsReader } from "./fabric_records.ts";
 import { type CheckContext, findingsOf, type GroupCheck } from "./findings.ts";
 import { CALL_MS, type Machine, thisMachine } from "./machine.ts";
 
@@ -119,7 +120,8 @@ export async function hostContext(socket: string): Promise<CheckContext> {
     pauseFor,
   );
   const settings = await settingsAt(machine, socket, health);
-  return { machine, socket, health, settings, version: VERSION };
+  const fabricRecords = fabricRecordsReader(machine, settings);
+  return { machine, socket, health, settings, fabricRecords, version: VERSION };
 }
 
 function pauseFor(ms: number): Promise<undefined> {

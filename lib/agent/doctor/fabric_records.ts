@@ -8,9 +8,12 @@ import type {
   PresenceRecord,
 } from "../../intent/records.ts";
 import type { Entry, Store } from "../../store/store.ts";
-import type { CheckContext } from "./findings.ts";
+import type { AgentSettings } from "../api/agent_health.ts";
 import type { Machine } from "./machine.ts";
 import { recordBudget } from "./record_budget.ts";
+
+/** Of other hosts, at most so many are tried. */
+export const MOST_PEERS = 8;
 
 /** Records of the store that say what hosts share. */
 export interface FabricRecords {
@@ -55,9 +58,19 @@ export async function deviceTo(
   }
 }
 
+/** Returns what reads the records with its first call; several checks ask for them. */
+export function fabricRecordsReader(
+  machine: Machine,
+  settings: AgentSettings,
+): () => Promise<FabricRecords> {
+  let records: Promise<FabricRecords> | undefined;
+  return () => records ??= readFabricRecords(machine, settings);
+}
+
 /** Returns the records; none if the store does not answer, which another check says. */
-export async function fabricRecordsOf(
-  { machine, settings: { store: url, storeOptions = {}, host } }: CheckContext,
+async function readFabricRecords(
+  machine: Machine,
+  { store: url, storeOptions = {}, host }: AgentSettings,
 ): Promise<FabricRecords> {
   try {
     const store = await machine.openStore(url, storeOptions);
@@ -66,7 +79,10 @@ export async function fabricRecordsOf(
       const [hosts, agents, networks, attachments] = await Promise.all([
         read<HostRecord>("hosts/"),
         read<PresenceRecord>("agents/"),
-        read<NetworkRecord>("networks/"),
+        // Of very many networks none is read: what hosts do not share is then not found, but nothing wrong is said.
+        recordBudget(store, "networks/").then(({ isFew }) =>
+          isFew ? read<NetworkRecord>("networks/") : []
+        ),
         attachmentsPrefix(store, host).then((prefix) => read<AttachmentRecord>(prefix)),
       ]);
       return { hosts, agents, networks, attachments };

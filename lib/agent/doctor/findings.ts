@@ -2,6 +2,7 @@
 
 import { Fault, faultFrom } from "../../util/errors.ts";
 import type { AgentSettings, CheckItem, HealthAnswer } from "../api/agent_health.ts";
+import type { FabricRecords } from "./fabric_records.ts";
 import type { Machine } from "./machine.ts";
 
 /** What all checks work with. */
@@ -11,6 +12,8 @@ export interface CheckContext {
   readonly socket: string;
   /** The agent's answer, or why there is none; a check that needs neither does not wait for it. */
   readonly health: Promise<HealthAnswer | Fault>;
+  /** Returns what hosts share, of the store; read once. Never rejects. */
+  readonly fabricRecords: () => Promise<FabricRecords>;
   /** Version of this file. */
   readonly version: string;
 }

@@ -4,6 +4,7 @@
 import { createHash } from "node:crypto";
 import { connect } from "node:tls";
 import { proxyFor } from "../../util/http_clients.ts";
+import { withDeadline } from "../../util/async/deadline.ts";
 import { Fault } from "../../util/errors.ts";
 import { run } from "../../util/run.ts";
 
@@ -33,7 +34,7 @@ export interface HostProbes {
   readonly linkTarget: (path: string) => Promise<string | undefined>;
   /** Returns the first bytes of a file. Faults: failed. */
   readonly head: (path: string, bytes: number) => Promise<string>;
-  /** Returns the SHA-256 of a file from a byte on (from 0). Faults: failed. */
+  /** Returns the SHA-256 of a file from a byte on (from 0). Faults: failed, timeout. */
   readonly checksum: (path: string, from: number) => Promise<string>;
   /** Returns the end of the certificate by which `HOST:PORT` serves; undefined if it shows none. */
   readonly certificateEnd: (endpoint: string) => Promise<Date | undefined>;
@@ -70,7 +71,7 @@ export function hostProbes(limitMs: number): HostProbes {
     },
     linkTarget: (path) => Deno.readLink(path).catch(() => undefined),
     head: readHead,
-    checksum: checksumOf,
+    checksum: (path, from) => checksumOf(path, from, limitMs),
     certificateEnd: (endpoint) => certificateEnd(endpoint, limitMs),
   };
 }
@@ -119,11 +120,14 @@ async function readHead(path: string, bytes: number): Promise<string> {
   return new TextDecoder().decode(part.subarray(0, count));
 }
 
-async function checksumOf(path: string, from: number): Promise<string> {
+async function checksumOf(path: string, from: number, limitMs: number): Promise<string> {
+  const endMs = performance.now() + limitMs;
+  const late = () => new Fault("timeout", `reading ${path} takes more than ${limitMs} ms`);
   using file = await Deno.open(path);
   await file.seek(from, Deno.SeekMode.Start);
   const [hash, part] = [createHash("sha256"), new Uint8Array(1024 * 1024)];
-  for (let count = await file.read(part); count !== null; count = await file.read(part)) {
+  const read = () => withDeadline(endMs, late, file.read(part));
+  for (let count = await read(); count !== null; count = await read()) {
     hash.update(part.subarray(0, count));
   }
   return hash.digest("hex");

@@ -7,8 +7,11 @@ import { type RowSelect, selectRows } from "../../ovs/ovsdb/select.ts";
 import { openControl } from "../../ovs/tools/appctl.ts";
 import { OvsTools } from "../../ovs/tools/ovs_tools.ts";
 import { checkVtep, type VtepFault } from "../../ovs/tunnel/vtep.ts";
-import type { Hindrance } from "../../net/host/host_stack.ts";
-import { findTunnelFilters } from "../../net/host/tunnel_filters.ts";
+import {
+  findTunnelFilters,
+  type TunnelArrival,
+  type TunnelFilter,
+} from "../../net/host/tunnel_filters.ts";
 import type { AccessReport } from "../../kube/examine_access.ts";
 import type { EtcdReport } from "../../store/etcd/examine_etcd.ts";
 import { type OpenOptions, openStore } from "../../store/open_store.ts";
@@ -26,6 +29,8 @@ export interface FileFacts {
   readonly size: number;
   readonly mode: number;
   readonly uid: number;
+  /** Device and inode: the same for all links to a file. */
+  readonly inode?: string;
 }
 
 /** A row of Open vSwitch's database, as its protocol has it. */
@@ -56,8 +61,8 @@ export interface Machine extends HostProbes {
   readonly openStore: (url: string, options: OpenOptions) => Promise<Store>;
   /** Asks the members of an etcd. Faults: usage. */
   readonly examineEtcd: (url: string, options: OpenOptions) => Promise<EtcdReport>;
-  /** Returns what drops UDP to a port that arrives by a link. Faults: as run(). */
-  readonly tunnelFilters: (device: string, port: number) => Promise<readonly Hindrance[]>;
+  /** Returns what of the packet filter drops tunnels' packets. Faults: as run(). */
+  readonly tunnelFilters: (arrival: TunnelArrival) => Promise<readonly TunnelFilter[]>;
   /** Returns what keeps tunnels from using an address of this host. Faults: as run() and rows(). */
   readonly vtepFault: (
     settings: Pick<AgentSettings, "ovsdb" | "ovsRundir" | "bridge">,
@@ -96,7 +101,7 @@ export function thisMachine(): Machine {
       const { examineAccess } = await import("../../kube/examine_access.ts");
       return await examineAccess(kubeconfig, { isInsecure, limitMs: CALL_MS });
     },
-    tunnelFilters: findTunnelFilters,
+    tunnelFilters: (arrival) => findTunnelFilters(arrival, CALL_MS),
     vtepFault: ({ ovsdb, ovsRundir: rundir, bridge }, address) =>
       checkVtep(address, {
         tools: new OvsTools({ ovsdb, rundir, bridge }),
@@ -126,9 +131,9 @@ function slow(path: string) {
 
 async function statOf(path: string): Promise<FileFacts | undefined> {
   try {
-    const { isFile, isDirectory, isSocket, size, mode, uid } = await Deno.stat(path);
+    const { isFile, isDirectory, isSocket, size, mode, uid, dev, ino } = await Deno.stat(path);
     const kind = isFile ? "file" : isDirectory ? "folder" : isSocket ? "socket" : "other";
-    return { kind, size, mode: (mode ?? 0) & 0o7777, uid: uid ?? 0 };
+    return { kind, size, mode: (mode ?? 0) & 0o7777, uid: uid ?? 0, inode: `${dev}:${ino}` };
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw faultFrom(error);

@@ -9,6 +9,7 @@ import { type Packet, type Verdict, verdictOf } from "../../policy/verdict.ts";
 import { Fault, oneLine } from "../../util/errors.ts";
 import type { TraceAnswer, TraceRequest, TraceWord } from "../api/diagnosis_requests.ts";
 import { endpointsOf, findNetwork } from "../store/documents.ts";
+import { UnknownPod } from "../store/unknown_pod.ts";
 import { bareAddress, hostEndOf } from "../pods/port_external_ids.ts";
 import type { Switch } from "../../ovs/switch.ts";
 import type { FabricSync } from "../fabric/fabric_sync.ts";
@@ -233,9 +234,8 @@ function networkOf({ attachment }: End): string {
 }
 
 function unknown(name: string): Fault {
-  return new Fault("not_found", `no attached pod is "${oneLine(name, 60)}"`, {
-    fix: "give NAMESPACE/NAME or an address, see k8contivnet get attachments",
-  });
+  const fix = "give NAMESPACE/NAME or an address, see k8contivnet get attachments";
+  return new UnknownPod(`no attached pod is "${oneLine(name, 60)}"`, fix);
 }
 
 /** Returns the fault where neither end is on this host. */

@@ -173,7 +173,8 @@ function unheld({ documents, address }: Question, network: NetworkRecord): Addre
   }
   const claim = readableAt<ClaimRecord>(documents, keys.addressClaim(tenant, name, address));
   if (claim) {
-    const message = `it is claimed by ${claim.owner}, which does not have it; see ipam check`;
+    const message = `${claim.owner} claims it, but has no record with this address; ` +
+      "run k8contivnet ipam check";
     return { ...base, state: "claimed", message };
   }
   const range = poolHas(pool, number)
@@ -192,9 +193,12 @@ function ofHosts({ documents, address }: Question): AddressItem[] {
     }));
   const own = hostNumbersOf(documents).flatMap(({ host, number }) => {
     const { node, nat } = addressesOfHost(range, number);
-    if (address === node) return [{ host, message: `it is host ${host} in pods' networks (NODE)` }];
+    if (address === node) return [{ host, message: `pods see host ${host} under it (NODE)` }];
     return address === nat
-      ? [{ host, message: `host ${host} stands in for others by it (NAT)` }]
+      ? [{
+        host,
+        message: `host ${host} uses it as the source address of translated packets (NAT)`,
+      }]
       : [];
   });
   const aliases = allAttachments(documents).flatMap((one): AddressItem[] => {

@@ -6,7 +6,7 @@ import { run } from "../../util/run.ts";
 /** The process that holds a lock. */
 export interface LockHolder {
   readonly pid: number;
-  /** Its unit, such as `k8contivnet.service`; absent if it has none. */
+  /** Its unit, such as `k8contivnet.service`; absent if it has none of ours. */
   readonly unit?: string;
 }
 
@@ -45,11 +45,14 @@ export function pidOf(locks: string, dev: number, ino: number): number | undefin
   return undefined;
 }
 
-/** Returns the service of the text of /proc/PID/cgroup, of either version; undefined for a process without one. */
+/**
+ * Returns the service of the text of /proc/PID/cgroup, of either version; undefined for a process without one, or in
+ * one of others: what a shell starts is in its server's, such as ssh.service, which nobody is to stop.
+ */
 export function unitOf(cgroup: string): string | undefined {
   const paths = cgroup.split("\n").flatMap((line) => {
     const [, controllers, ...path] = line.split(":");
     return controllers === "" || controllers === "name=systemd" ? [path.join(":")] : [];
   });
-  return paths.map((path) => /\/([\w@.\\-]+\.service)$/.exec(path)?.[1]).find(Boolean);
+  return paths.map((path) => /\/(k8contivnet[\w@.\\-]*\.service)$/.exec(path)?.[1]).find(Boolean);
 }

@@ -1,6 +1,7 @@
 // A healthy machine for the doctor's tests; a test breaks one thing of it.
 
 import type { HealthAnswer } from "../../../../lib/agent/api/agent_health.ts";
+import { fabricRecordsReader } from "../../../../lib/agent/doctor/fabric_records.ts";
 import type { CheckContext } from "../../../../lib/agent/doctor/findings.ts";
 import type { AccessReport } from "../../../../lib/kube/examine_access.ts";
 import type { EtcdReport } from "../../../../lib/store/etcd/examine_etcd.ts";
@@ -182,7 +183,7 @@ export function contextOf(parts: Parts): CheckContext {
     certificateEnd: (endpoint) => Promise.resolve(parts.certificateEnds[endpoint]),
     ...parts.machine,
   };
-  return {
+  const context = {
     ...{ machine, socket: "/run/a.sock", health: Promise.resolve(HEALTH), version: "1.0.0" },
     settings: {
       ...{ host: "h1", stateDir: "/state", ovsdb: "unix:/ovs/db.sock", ovsRundir: "/ovs" },
@@ -190,6 +191,7 @@ export function contextOf(parts: Parts): CheckContext {
     },
     ...parts.context,
   };
+  return { ...context, fabricRecords: fabricRecordsReader(context.machine, context.settings) };
 }
 
 /** Changes settings of the agent. */

@@ -63,6 +63,25 @@ function withTunnel(parts: Parts, sent: number, received: number): void {
   parts.interfaces = [{ name: "contivVxlan", error: ["set", []], statistics }];
 }
 
+function onKernelDatapath(parts: Parts): void {
+  parts.bridges = parts.bridges.map((row) => ({ ...row, "datapath_type": "system" }));
+}
+
+/** A tunnel address on the loopback, which packets leave by another link. */
+function withLoopbackAddress(parts: Parts): void {
+  const own = [{ local: "192.0.2.1", prefixlen: 32 }];
+  const lo = { ifname: "lo", mtu: 65_536, flags: ["LOOPBACK", "UP"], "addr_info": own };
+  parts.links = [lo, { ifname: "eth1", mtu: 9000, operstate: "UP", flags: ["UP"] }];
+  const { machine } = contextOf(parts);
+  parts.machine = {
+    run: (...words) => {
+      if (words.includes("route")) return Promise.resolve('[{"dev":"eth1"}]');
+      const isTooLong = words.includes("65508");
+      return isTooLong ? Promise.reject(new Error("too long")) : machine.run(...words);
+    },
+  };
+}
+
 const BROKEN: readonly Broken[] = [
   [
     "a running pod that has lost its endpoint",
@@ -90,7 +109,7 @@ const BROKEN: readonly Broken[] = [
     "a kernel without VXLAN",
     (p) => {
       p.missingKinds = ["vxlan"];
-      p.bridges = p.bridges.map((row) => ({ ...row, "datapath_type": "system" }));
+      onKernelDatapath(p);
     },
     "failed tunnel-kind",
     /no VXLAN.*; modprobe vxlan .*--datapath netdev/,
@@ -147,7 +166,7 @@ const BROKEN: readonly Broken[] = [
     "another host with this host's tunnel address",
     (p) => p.database.put({ "hosts/h2": { schema: 1, name: "h2", vtepIp: "192.0.2.1" } }),
     "failed vtep",
-    /192\.0\.2\.1 is that of h2, too; each host/,
+    /^host h2 has the same tunnel address 192\.0\.2\.1; each host/,
   ],
   [
     "another way out to a tunnel address, with a strict filter of reverse paths",
@@ -164,13 +183,38 @@ const BROKEN: readonly Broken[] = [
   [
     "a packet filter that drops tunnels' packets",
     (p) => {
-      p.bridges = p.bridges.map((row) => ({ ...row, "datapath_type": "system" }));
+      onKernelDatapath(p);
       p.machine = {
-        tunnelFilters: () => Promise.resolve([{ what: "chain drops it", fix: "accept it" }]),
+        tunnelFilters: ({ device }) =>
+          Promise.resolve([{ what: `${device}: dropped`, fix: "accept it", isSure: true }]),
       };
     },
     "failed tunnel-filter",
-    /chain drops it; accept it/,
+    /eth2: dropped; accept it/,
+  ],
+  [
+    "a packet filter that may drop tunnels' packets, which may arrive by any link",
+    (p) => {
+      onKernelDatapath(p);
+      withLoopbackAddress(p);
+      p.machine = {
+        ...p.machine,
+        tunnelFilters: ({ device }) =>
+          Promise.resolve([{ what: `${device}: may drop`, fix: "accept it", isSure: false }]),
+      };
+    },
+    "warning tunnel-filter",
+    /undefined: may drop; accept it/,
+  ],
+  [
+    "a packet filter that cannot be read",
+    (p) => {
+      onKernelDatapath(p);
+      const fault = new Fault("unavailable", "nft is not installed", { fix: "run ./install.sh" });
+      p.machine = { tunnelFilters: () => Promise.reject(fault) };
+    },
+    "warning tunnel-filter",
+    /not known whether the packet filter drops UDP port 4789: nft is not installed; run/,
   ],
   [
     "a tunnel that nobody answers",
@@ -185,7 +229,7 @@ const BROKEN: readonly Broken[] = [
       p.kernel["net/ipv4/ip_forward"] = "0";
     },
     "failed forwarding",
-    /does not route .*; sysctl -w net\/ipv4\/ip_forward=1/,
+    /IP forwarding is off \(net\.ipv4\.ip_forward = 0\).*; sysctl -w net\/ipv4\/ip_forward=1/,
   ],
   [
     "a link to a plugin that is gone",
@@ -324,6 +368,33 @@ Deno.test("without an agent and VXLAN networks, a tunnel address is not examined
   assertEquals(wrong.map(({ id }) => id), ["agent"]);
 });
 
+Deno.test("a plugin that several links lead to is read once; a slow disk is no fault of it", async () => {
+  const sums: string[] = [];
+  const read = async (change: (parts: Parts) => void) =>
+    (await findings((parts) => {
+      withKubelet(parts, "--network_plugin=k8contivnet");
+      parts.folders["/etc/cni/net.d"] = ["10-k8contivnet.conflist"];
+      const checksum = (path: string) => {
+        sums.push(path);
+        return Promise.reject(new Fault("timeout", `reading ${path} takes long`));
+      };
+      parts.machine = { checksum };
+      change(parts);
+    })).filter(({ id }) => id === "kubelet" || id === "cni-plugin");
+  const exec = `${EXEC_FOLDER}/k8contivnet`;
+  const items = await read((parts) => {
+    for (const path of [PLUGIN, exec]) parts.files[path] = { ...parts.files[path]!, inode: "1:2" };
+  });
+  assertEquals(sums.length, 1);
+  const slow = "its checksum was not compared: reading it is slow";
+  assertEquals(items.map(({ state, message }) => [state, message]), [
+    ["ok", `${exec} is installed; ${slow}`],
+    ["ok", `${PLUGIN} is installed; ${slow}`],
+  ]);
+  await read(() => {});
+  assertEquals(sums.length, 3);
+});
+
 const HEALTHY: readonly Healthy[] = [
   ["a kernel without macvlan that needs none", (p) => p.missingKinds = ["macvlan", "vxlan"]],
   ["a kubelet with the exec plugin", (p) => withKubelet(p, "--network_plugin=k8contivnet")],
@@ -337,19 +408,7 @@ const HEALTHY: readonly Healthy[] = [
     (p) => p.bridges.push({ name: "other", "external_ids": ["map", [["k8contivnet", "h5"]]] }),
   ],
   ["a tunnel that carries packets both ways", (p) => withTunnel(p, 500, 400)],
-  ["a tunnel address on the loopback, with another way out", (p) => {
-    const own = [{ local: "192.0.2.1", prefixlen: 32 }];
-    const lo = { ifname: "lo", mtu: 65_536, flags: ["LOOPBACK", "UP"], "addr_info": own };
-    p.links = [lo, { ifname: "eth1", mtu: 9000, operstate: "UP", flags: ["UP"] }];
-    const { machine } = contextOf(p);
-    p.machine = {
-      run: (...words) => {
-        if (words.includes("route")) return Promise.resolve('[{"dev":"eth1"}]');
-        const isTooLong = words.includes("65508");
-        return isTooLong ? Promise.reject(new Error("too long")) : machine.run(...words);
-      },
-    };
-  }],
+  ["a tunnel address on the loopback, with another way out", withLoopbackAddress],
   ["a tunnel that has hardly been used", (p) => withTunnel(p, 190, 0)],
   ["flannel behind ours in the folder", (p) => {
     p.links = [...p.links, { ifname: "flannel.1", mtu: 1450 }];

@@ -59,7 +59,7 @@ const BROKEN: readonly Broken[] = [
       p.etcd = { ...p.etcd, members: [{ endpoint: "h:2379", hasLeader: false }] };
     },
     "failed etcd-members",
-    /no leader.*most of them/,
+    /no leader.*a majority of them/,
   ],
   [
     "an etcd whose certificate has expired",
@@ -80,6 +80,16 @@ const BROKEN: readonly Broken[] = [
     },
     "warning etcd-server-cert",
     /expires in 3 days/,
+  ],
+  [
+    "an etcd whose certificate ends within a day",
+    (p) => {
+      withEtcd(p);
+      p.etcd = { ...p.etcd, isSecure: true };
+      p.certificateEnds["h:2379"] = new Date(NOW + DAY_MS - 1);
+    },
+    "warning etcd-server-cert",
+    /expires in less than a day;/,
   ],
   [
     "a kubeconfig that is missing",

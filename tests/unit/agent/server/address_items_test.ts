@@ -88,7 +88,7 @@ const CASES: readonly [
     [
       "claimed",
       "t/blue",
-      "it is claimed by endpoints/t/blue/lost, which does not have it; see ipam check",
+      "endpoints/t/blue/lost claims it, but has no record with this address; run k8contivnet ipam check",
     ],
     ["kept", "u/green", "it is reserved"],
   ],
@@ -103,8 +103,12 @@ const CASES: readonly [
     ["kept", "u/green", "it is the broadcast address of 10.9.0.0/29"],
   ],
   ["192.168.2.10", ["host", "", "it is the tunnel address (VtepIp) of host host1"]],
-  ["100.65.0.3", ["host", "", "it is host host1 in pods' networks (NODE)"]],
-  ["100.66.0.3", ["host", "", "host host1 stands in for others by it (NAT)"]],
+  ["100.65.0.3", ["host", "", "pods see host host1 under it (NODE)"]],
+  ["100.66.0.3", [
+    "host",
+    "",
+    "host host1 uses it as the source address of translated packets (NAT)",
+  ]],
   ["100.65.0.4", ["host", "", "it is in the hosts' range 100.64.0.0/14, and no host has it"]],
   ["100.64.0.7", ["alias", "t/blue", "host host2 knows pod default/far of t/blue by it"]],
   ["100.64.128.7", ["alias", "t/blue", "host host2 knows pod default/far of t/blue by it"]],
