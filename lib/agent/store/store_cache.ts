@@ -11,7 +11,7 @@ import { indexWrites } from "../../intent/store_index.ts";
 import type { Check, CommitOptions, CommitResult, Entry, Store, Write } from "../../store/store.ts";
 import { type AddressSearch, findFreeAddresses, type NetworkPool } from "./free_addresses.ts";
 import { CurrentView } from "./current_view.ts";
-import { HeldNetworks, type Needs } from "./held_networks.ts";
+import { type Held, HeldNetworks, type Needs } from "./held_networks.ts";
 import { namedIn } from "./needed_networks.ts";
 import { PendingWrites } from "./pending_writes.ts";
 import { StoreCalls } from "./store_calls.ts";
@@ -168,15 +168,15 @@ export class StoreCache {
 
   /**
    * Makes sure that what is needed is known until the result is disposed of. While the store is unreachable, what is
-   * known has to do.
+   * known has to do; the result says so.
    */
-  async need(needs: Needs): Promise<Disposable> {
+  async need(needs: Needs): Promise<Held> {
     const { words = [], networks } = needs;
     // What does not answer is not asked for what is known.
-    const unknown = this.trouble
+    const asked = this.trouble
       ? words.filter((word) => namedIn(this.documents, word).length === 0)
       : words;
-    return await this.#held.hold(this.#view, { words: unknown, ...networks && { networks } });
+    return await this.#held.hold(this.#view, { words: asked, ...networks && { networks } });
   }
 
   /** As need(), until the next call. Faults: unavailable, timeout. */
@@ -244,7 +244,22 @@ export class StoreCache {
    */
   async catchUp({ words = [] }: Pick<Needs, "words"> = {}): Promise<void> {
     await this.#view.catchUp();
-    if (words.length > 0 && !this.isWhole) (await this.need({ words }))[Symbol.dispose]();
+    if (words.length === 0 || this.isWhole) return;
+    using held = await this.#held.hold(this.#view, { words });
+    if (held.fault) throw held.fault;
+  }
+
+  /**
+   * As catchUp(), for a pod that no known endpoint names. While the store is unreachable, what is known decides if it is
+   * the whole store; a part of it may lack the pod's endpoint. Faults: unavailable, timeout, of a part.
+   */
+  async lookUp(words: readonly string[]): Promise<void> {
+    try {
+      await this.catchUp({ words });
+    } catch (error) {
+      // An agent that starts while the store is unreachable has what it knew before, which may have been a part.
+      if (!this.isWhole || !this.#views.isRight(this.#view)) throw error;
+    }
   }
 
   /** Makes sure that everything is known up to the change of `key` with which a commit conflicted. */

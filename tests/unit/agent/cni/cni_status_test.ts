@@ -12,7 +12,7 @@ function depsWith(documents: Documents, unreachable?: Fault): CniStatusDeps {
   return {
     store: {
       ...{ documents, unreachable },
-      need: () => Promise.resolve({ [Symbol.dispose]: () => {} }),
+      need: () => Promise.resolve({ fault: undefined, [Symbol.dispose]: () => {} }),
     },
     switch: { state: () => ({ ovsdb: "up", openflow: "up" }) },
     fabric: { problem: undefined },

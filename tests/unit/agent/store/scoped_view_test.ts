@@ -1,6 +1,6 @@
 // What an agent knows of a shared store that says that its indexes are complete: what its host needs, and no more.
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { SetupAnswer } from "../../../../lib/agent/api/pod_requests.ts";
 import { completeIndexes } from "../../../../lib/agent/store/index_keeper.ts";
 import { auditClaims } from "../../../../lib/intent/audit.ts";
@@ -8,8 +8,10 @@ import { indexKeys } from "../../../../lib/intent/store_index.ts";
 import type { Document } from "../../../../lib/intent/records.ts";
 import { presencesOf } from "../../../../lib/agent/store/documents.ts";
 import { StoreCache } from "../../../../lib/agent/store/store_cache.ts";
+import { Fault } from "../../../../lib/util/errors.ts";
 import { type MemoryAgent, startMemoryAgent, startPod } from "../../../memory/memory_agent.ts";
 import { MemoryStore } from "../../../memory/memory_store.ts";
+import { CniRuntime } from "../cni/cni_runtime.ts";
 import { waitFor as until } from "../../../lab/wait.ts";
 
 const NETWORKS = ["a", "b", "c"].map((name, at) => ({
@@ -330,6 +332,65 @@ Deno.test("while the store is unreachable, what is known is served, and kept whe
   stop.abort();
   await ended;
   agent[Symbol.dispose]();
+});
+
+const outage = new Fault("unavailable", "store unreachable");
+
+/** Lets each list of `prefix` fail until `prefix` is taken out of the result; counts the calls. */
+function failLists(client: MemoryStore, ...prefixes: string[]) {
+  const { list } = client;
+  const [failing, count] = [new Set(prefixes), { calls: 0 }];
+  client.list = async function (prefix, onPage) {
+    if (!failing.has(prefix)) return await list.call(this, prefix, onPage);
+    count.calls++;
+    throw outage;
+  };
+  return { failing, count };
+}
+
+for (const isIntentKnown of [false, true]) {
+  Deno.test(`a pod waits while the store does not say which endpoints name it, ${isIntentKnown ? "though" : "or whether"} the intent is known`, async () => {
+    const client = (await sharedStore()).another();
+    using agent = await startMemoryAgent({ store: client, label: "host1", isScoped: true });
+    // The Default network is known from now on.
+    await agent.setUp(startPod(agent.host, "web"));
+    const pod = startPod(agent.host, "b1");
+    const { failing } = failLists(client, indexKeys.named("b1"));
+    if (!isIntentKnown) client.failNext("get", "unreachable");
+    const fault = await assertRejects(() => agent.setUp(pod), Fault);
+    assertEquals([fault.code, agent.attachments().length], ["unavailable", 1]);
+    failing.clear();
+    assertEquals(addressesOf(await agent.setUp(pod)), ["10.2.0.1"]);
+  });
+}
+
+Deno.test("an ADD waits while the store does not say which endpoints name the pod", async () => {
+  const client = (await sharedStore()).another();
+  using agent = await startMemoryAgent({ store: client, label: "host1", isScoped: true });
+  const runtime = new CniRuntime(agent);
+  assertEquals((await runtime.call("ADD", { pod: "default/web" })).exit, 0);
+  const { failing } = failLists(client, indexKeys.named("b1"));
+  const add = () => runtime.call("ADD", { container: "c2", pod: "default/b1", isRetry: true });
+  const { json } = await add();
+  assertEquals([json.code, agent.attachments().length], [11, 1]);
+  failing.clear();
+  assertEquals([(await add()).exit, agent.attachments().at(-1)?.network], [0, "b"]);
+});
+
+Deno.test("an agent that starts while the store is unreachable takes no pod for unnamed if it has known a part", async () => {
+  const store = await sharedStore();
+  const client = store.another();
+  using part = await startMemoryAgent({ store: client, label: "host1", isScoped: true });
+  client.isUnreachable = true;
+  const open = (known: ReadonlyMap<string, Document>) =>
+    StoreCache.open(client, () => new Map(known), { isShared: true, scope: "host1" });
+  const later = await open(part.cache.documents);
+  const fault = await assertRejects(() => later.lookUp(["b1"]), Fault);
+  assertEquals(fault.code, "unavailable");
+  // Indexes that are incomplete: it has known all.
+  const all = new Map<string, Document>((await wholeOf(store)).documents);
+  all.delete(indexKeys.complete);
+  await (await open(all)).lookUp(["b1"]);
 });
 
 Deno.test("a store that loses its content is not taken for an intent without networks: what is known stays until all is gone", async () => {
