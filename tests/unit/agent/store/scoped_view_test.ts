@@ -377,6 +377,17 @@ Deno.test("an ADD waits while the store does not say which endpoints name the po
   assertEquals([(await add()).exit, agent.attachments().at(-1)?.network], [0, "b"]);
 });
 
+Deno.test("a pod waits for its network while the store does not answer, and is not refused", async () => {
+  const client = (await sharedStore()).another();
+  using agent = await startMemoryAgent({ store: client, label: "host1", isScoped: true });
+  const pod = startPod(agent.host, "web");
+  const { failing, count } = failLists(client, "endpoints/t/c/");
+  assertEquals(await assertRejects(() => agent.setUp(pod), Fault), outage);
+  assertEquals(count.calls, 1);
+  failing.clear();
+  assertEquals(addressesOf(await agent.setUp(pod)), ["10.3.0.4"]);
+});
+
 Deno.test("an agent that starts while the store is unreachable takes no pod for unnamed if it has known a part", async () => {
   const store = await sharedStore();
   const client = store.another();
