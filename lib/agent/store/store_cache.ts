@@ -172,10 +172,9 @@ export class StoreCache {
    */
   async need(needs: Needs): Promise<Held> {
     const { words = [], networks } = needs;
-    // What does not answer is not asked for what is known.
-    const asked = this.trouble
-      ? words.filter((word) => namedIn(this.documents, word).length === 0)
-      : words;
+    // A pod that is known by one of its words does not wait for a store that does not answer.
+    const isNamed = () => words.some((word) => namedIn(this.documents, word).length > 0);
+    const asked = this.trouble && isNamed() ? [] : words;
     return await this.#held.hold(this.#view, { words: asked, ...networks && { networks } });
   }
 

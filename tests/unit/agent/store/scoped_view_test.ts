@@ -388,6 +388,19 @@ Deno.test("a pod waits for its network while the store does not answer, and is n
   assertEquals(addressesOf(await agent.setUp(pod)), ["10.3.0.4"]);
 });
 
+Deno.test("while the store is unreachable, nothing known by one of its words is asked for", async () => {
+  const client = (await sharedStore()).another();
+  const { cache } = await startMemoryAgent({ store: client, label: "host1", isScoped: true });
+  using _ = await cache.need({ networks: [{ tenant: "t", name: "a" }] });
+  const { count } = failLists(client, ...["a1", "other"].map(indexKeys.named));
+  const ask = async () => {
+    using held = await cache.need({ words: ["a1", "other"] });
+    return held.fault?.code;
+  };
+  assertEquals([await ask(), count.calls], ["unavailable", 2]);
+  assertEquals([await ask(), count.calls], [undefined, 2]);
+});
+
 Deno.test("an agent that starts while the store is unreachable takes no pod for unnamed if it has known a part", async () => {
   const store = await sharedStore();
   const client = store.another();
