@@ -223,6 +223,14 @@ export class ScopedView implements StoreView {
       .filter(({ prefix }) => key.startsWith(prefix));
   }
 
+  /** Reports whether a part has a document, by its key among the documents; `but` does not count */
+  #isInPart(key: string, but?: FollowedPart): boolean {
+    for (const { part } of this.#followed.values()) {
+      if (part !== but && part.map.has(key)) return true;
+    }
+    return false;
+  }
+
   /** The networks that a host needs follow from these documents. */
   #noteChange(key: string): void {
     const isAbout = /^(networks|tenants)\//.test(key) ||
@@ -266,11 +274,7 @@ export class ScopedView implements StoreView {
       this.#followed.delete(prefix);
       ended.abort();
       part.close();
-      const others = [...this.#followed.values()];
-      for (const key of [...part.map.keys]) {
-        if (others.some((other) => other.part.map.has(key))) continue;
-        this.documents.delete(key);
-      }
+      for (const key of part.map.keys) if (!this.#isInPart(key)) this.documents.delete(key);
     }
   }
 
@@ -281,9 +285,10 @@ export class ScopedView implements StoreView {
   #read(prefix: string, onRead: () => void): Promise<void> {
     const known = this.#followed.get(prefix);
     if (known) return known.loaded;
-    const part = new FollowedPart(this.#source, prefix, {
+    const part: FollowedPart = new FollowedPart(this.#source, prefix, {
       documents: this.documents,
       nameOf: (key) => nameInScope(key, this.#needs.host),
+      isInOther: (key) => this.#isInPart(key, part),
       isNews: (write) => this.#isNews(write),
       isIntact: (signal) => this.#intact.isIntact(signal),
       onReload: () => void this.#needs.noteApply(undefined),
