@@ -107,7 +107,9 @@ export class ScopedView implements StoreView {
     }
     for (const part of this.#partsOf(write.key)) part.map.merge(write);
     // What a commit that needed it has read of another part is out of date now.
-    if (this.#strays.delete(write.key)) this.documents.delete(write.key);
+    if (this.#strays.delete(write.key) && !this.#isInPart(write.key)) {
+      this.documents.delete(write.key);
+    }
   }
 
   put(key: string, document: Document | undefined): void {
@@ -266,7 +268,7 @@ export class ScopedView implements StoreView {
   }
 
   #drop(): void {
-    for (const key of this.#strays) this.documents.delete(key);
+    for (const key of this.#strays) if (!this.#isInPart(key)) this.documents.delete(key);
     this.#strays.clear();
     const before = this.#needs.now() - LINGER_MS;
     for (const [prefix, { part, ended, neededMs }] of this.#followed) {

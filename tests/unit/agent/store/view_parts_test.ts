@@ -4,6 +4,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { ScopedView } from "../../../../lib/agent/store/scoped_view.ts";
 import { indexKeys } from "../../../../lib/intent/store_index.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
+import { waitFor as until } from "../../../lab/wait.ts";
 import { MemoryStore } from "../../../memory/memory_store.ts";
 
 const outage = new Fault("unavailable", "store unreachable");
@@ -60,4 +61,27 @@ Deno.test("a list of a tenant that fails after its first page takes no endpoint 
   await assertRejects(() => view.adjust(), Fault);
   assertEquals(view.knows("t/a"), true);
   assertEquals(endpointsIn(view), ["endpoints/t/a/a1", "endpoints/t/a/a2"]);
+});
+
+Deno.test("what was read by its key stays once its network is followed", async () => {
+  const { view, needs } = await startView();
+  await view.learn("endpoints/t/a/a1");
+  needs.held.add("t/a");
+  await view.adjust();
+  assertEquals(endpointsIn(view), ["endpoints/t/a/a1", "endpoints/t/a/a2"]);
+});
+
+Deno.test("an own write of what was read by its key stays while its network is being read", async () => {
+  const { store, view, needs } = await startView();
+  await view.learn("endpoints/t/a/a1");
+  needs.held.add("t/a");
+  const listed = Promise.withResolvers<void>();
+  endNext(store, "members/t/a/", () => listed.promise);
+  const adjusting = view.adjust();
+  await until("the endpoints are read", () => endpointsIn(view).length === 2);
+  const key = "endpoints/t/a/a1";
+  view.merge({ key, value: endpoint("a1", "10.1.0.7"), revision: 99 });
+  listed.resolve();
+  await adjusting;
+  assertEquals(view.documents.get(key)?.revision, 99);
 });
