@@ -306,7 +306,8 @@ export class ScopedView implements StoreView {
       if (this.#following) this.#follow(followed);
       ready.resolve();
     }).catch((error) => {
-      this.#followed.delete(prefix);
+      // It may have been dropped, and read anew, while its list was on its way.
+      if (this.#followed.get(prefix) === followed) this.#followed.delete(prefix);
       ready.reject(error);
     });
     return ready.promise;

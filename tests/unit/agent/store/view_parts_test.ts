@@ -1,6 +1,6 @@
 // A view that is put together of parts: what one of them lists, drops or fails to list takes nothing from the others.
 
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ScopedView } from "../../../../lib/agent/store/scoped_view.ts";
 import { indexKeys } from "../../../../lib/intent/store_index.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
@@ -84,4 +84,24 @@ Deno.test("an own write of what was read by its key stays while its network is b
   listed.resolve();
   await adjusting;
   assertEquals(view.documents.get(key)?.revision, 99);
+});
+
+Deno.test("a list that fails after its network was dropped and read anew takes nothing from it", async () => {
+  const { store, view, needs } = await startView();
+  const late = Promise.withResolvers<void>();
+  needs.held.add("t/a");
+  endNext(store, "endpoints/t/a/", () => late.promise);
+  endNext(store, "members/t/a/", fail);
+  await assertRejects(() => view.adjust(), Fault);
+  needs.held.clear();
+  needs.held.add("t/b");
+  needs.nowMs += 60_000;
+  await view.adjust();
+  needs.held.add("t/a");
+  await view.adjust();
+  assert(view.knows("t/a"));
+  late.reject(outage);
+  await new Promise((done) => setTimeout(done));
+  assert(view.knows("t/a"));
+  assertEquals(endpointsIn(view), ["endpoints/t/a/a1", "endpoints/t/a/a2"]);
 });
