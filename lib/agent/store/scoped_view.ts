@@ -144,9 +144,8 @@ export class ScopedView implements StoreView {
   }
 
   async learn(key: string): Promise<void> {
-    const { store, call } = this.#source;
-    const entry = await call(() => store.get(key));
-    this.put(key, entry && { value: entry.value, revision: entry.revision });
+    const { store, call, reads } = this.#source;
+    await reads.readInto(this, key, () => call(() => store.get(key)));
   }
 
   knows(network: string): boolean {

@@ -8,13 +8,14 @@ import { pause } from "../../util/async/pause.ts";
 import { Fault, isUnreachable } from "../../util/errors.ts";
 import type { Documents } from "../../intent/records.ts";
 import { indexWrites } from "../../intent/store_index.ts";
-import type { Check, CommitOptions, CommitResult, Entry, Store, Write } from "../../store/store.ts";
+import type { Check, CommitOptions, CommitResult, Store, Write } from "../../store/store.ts";
 import { type AddressSearch, findFreeAddresses, type NetworkPool } from "./free_addresses.ts";
 import { CurrentView } from "./current_view.ts";
 import { type Held, HeldNetworks, type Needs } from "./held_networks.ts";
 import { namedIn } from "./needed_networks.ts";
 import { PendingWrites } from "./pending_writes.ts";
 import { StoreCalls } from "./store_calls.ts";
+import { SingleReads } from "./single_reads.ts";
 import type { StoreView, ViewSource } from "./store_view.ts";
 import { TransientCache } from "./transient_cache.ts";
 import type { VersionedWrite } from "./versioned_map.ts";
@@ -56,6 +57,7 @@ export class StoreCache {
   readonly #held = new HeldNetworks();
   readonly #whole: TransientCache<StoreCache>;
   readonly #calls = new StoreCalls();
+  readonly #reads = new SingleReads();
   readonly #views: ViewChooser;
   #onLate: () => void = () => {};
   #onView: () => void = () => {};
@@ -284,7 +286,11 @@ export class StoreCache {
     return {
       store: this.#store,
       call: (work) => this.#calls.call(work),
-      onChange: (key) => this.#onChange(key),
+      reads: this.#reads,
+      onChange: (key) => {
+        this.#reads.noteChange(key);
+        this.#onChange(key);
+      },
       onLate: () => this.#onLate(),
     };
   }
@@ -357,12 +363,8 @@ export class StoreCache {
 
   /** Reads one key again; forgets a pending write of it. */
   async refresh(key: string): Promise<void> {
-    const entry: Entry | undefined = await this.#calls.call(() => this.#store.get(key));
-    if (!entry) this.#view.put(key, undefined);
-    // A watch may have reported a later write meanwhile.
-    else if (entry.revision >= (this.documents.get(key)?.revision ?? 0)) {
-      this.#view.put(key, { value: entry.value, revision: entry.revision });
-    }
+    const get = () => this.#calls.call(() => this.#store.get(key));
+    await this.#reads.readInto(this.#view, key, get);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ScopedView } from "../../../../lib/agent/store/scoped_view.ts";
+import { SingleReads } from "../../../../lib/agent/store/single_reads.ts";
 import { indexKeys } from "../../../../lib/intent/store_index.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { waitFor as until } from "../../../lab/wait.ts";
@@ -22,8 +23,10 @@ async function startView() {
     ...{ "endpoints/t/a/a1": endpoint("a1"), "endpoints/t/a/a2": endpoint("a2") },
   });
   const needs = { held: new Set<string>(), hasKubePolicies: false, nowMs: 0 };
+  const reads = new SingleReads();
+  const onChange = (key: string) => reads.noteChange(key);
   const view = new ScopedView({
-    ...{ store, call: (work) => work(), onChange: () => {}, onLate: () => {} },
+    ...{ store, call: (work) => work(), reads, onChange, onLate: () => {} },
   }, {
     ...{ host: "host1", held: () => needs.held, noteApply: () => false },
     ...{ hasKubePolicies: () => needs.hasKubePolicies, now: () => needs.nowMs },
