@@ -197,7 +197,7 @@ async function findNetwork(
   const isChosen = () => chooseEndpoint({ host, documents: store.documents, dead }, request);
   if (isChosen()) return undefined;
   // What was applied on another host a moment ago may not be in the cache yet.
-  await store.catchUp({ words: wordsOf(request) }).catch(() => {});
+  await store.lookUp(wordsOf(request));
   if (isChosen()) return undefined;
   const pod = await knownPod(deps, call, request);
   const found = await claimEndpointFor({

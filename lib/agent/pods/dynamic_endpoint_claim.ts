@@ -88,7 +88,9 @@ export async function claimEndpointFor(
   const address = request.address ?? addressRequestedBy(request.pod);
   if (address !== undefined) checkAddress(address, request.pod);
   using held = new DisposableStack();
-  held.use(await deps.store.need({ networks: [choice.network] }));
+  const { fault } = held.use(await deps.store.need({ networks: [choice.network] }));
+  const { tenant, name: network } = choice.network;
+  if (fault && !deps.store.knows({ tenant, network })) throw fault;
   const found = await findFree(deps, choice.network, { ...request, address });
   return new DynamicEndpointClaim(deps, { ...request, address }, { held: held.move(), found });
 }

@@ -16,7 +16,7 @@ import type { Sandboxes } from "./sandboxes.ts";
 
 /** What the choice is made with. */
 export interface EndpointChoiceDeps extends HostView {
-  readonly store: Pick<StoreCache, "documents" | "catchUp">;
+  readonly store: Pick<StoreCache, "documents" | "lookUp">;
   readonly runtimes: Pick<Runtimes, "isAlive">;
   readonly sandboxes: Pick<Sandboxes, "unmatched">;
   readonly log: Pick<Log, "warn">;
@@ -72,15 +72,17 @@ export function refuseHeld(deps: EndpointChoiceDeps, query: Query, pod: PodName)
   throw fault;
 }
 
-/** What was applied on another host a moment ago may be in the store and not in the cache yet. */
+/**
+ * Returns the endpoints of a pod; what was applied on another host a moment ago may be in the store and not in the cache
+ * yet. Faults: as lookUp().
+ */
 export async function chooseFresh(
   deps: EndpointChoiceDeps,
   query: Query,
 ): Promise<PodChoice> {
   const known = choose(deps, query);
   if (known.choices.length > 0) return known;
-  // If the store is unreachable, what is known decides.
-  await deps.store.catchUp({ words: wordsOf(query.request, query.sandbox) }).catch(() => {});
+  await deps.store.lookUp(wordsOf(query.request, query.sandbox));
   return choose(deps, query);
 }
 

@@ -10,11 +10,12 @@ import { faultFrom } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import type { LogDedup } from "../../util/log_dedup.ts";
 import { attachmentsIn, type HostView } from "../store/documents.ts";
-import { latePods } from "./late_attach.ts";
+import { latePods, type LatePodsDeps } from "./late_attach.ts";
 import type { Sandboxes } from "./sandboxes.ts";
 
 /** What following the runtime works with. */
 export interface FollowRuntimeDeps extends HostView {
+  readonly store: LatePodsDeps["store"];
   readonly runtimes: Pick<Runtimes, "follow" | "listSandboxes">;
   readonly sandboxes: Pick<Sandboxes, "unmatched" | "tornDown" | "containers">;
   readonly clock: Pick<Clock, "now">;

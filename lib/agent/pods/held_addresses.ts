@@ -6,7 +6,7 @@
 // assigns the address to its pod. So a clock that jumps ends a courtesy early; no running pod is affected.
 //
 // An agent that knows only what its host needs sees what its host holds until it restarts, and nobody sees what a removed
-// host has held in a network without pods. So now and then one of all agents looks at the whole store.
+// host has held in a network without pods. So once an hour one of all agents looks at the networks with a hold time.
 
 import { heldUntil } from "../../intent/dynamic.ts";
 import { type Documents, type EndpointRecord, keys } from "../../intent/records.ts";
@@ -20,6 +20,7 @@ import {
   dynamicEndpoints,
   endpointKeyOf,
   type HostView,
+  networksOf,
 } from "../store/documents.ts";
 import { countHosts } from "../store/spread_hosts.ts";
 import type { StoreCache } from "../store/store_cache.ts";
@@ -29,7 +30,7 @@ import { deleting } from "./endpoint_release.ts";
 export interface HeldAddressesDeps extends HostView {
   readonly store: Pick<
     StoreCache,
-    "documents" | "commit" | "unreachable" | "isWhole" | "withWhole"
+    "documents" | "commit" | "unreachable" | "knows" | "need"
   >;
   readonly clock: Clock;
   /** Returns 0 up to 1. @default Math.random */
@@ -39,7 +40,7 @@ export interface HeldAddressesDeps extends HostView {
 
 const PERIOD_MS = 2_000;
 const SHORTEST_MS = 20;
-const WHOLE_MS = 3_600_000;
+const UNSEEN_MS = 3_600_000;
 
 /** Deletes what has expired, until `signal` aborts. */
 export async function expireHeldAddresses(
@@ -49,12 +50,12 @@ export async function expireHeldAddresses(
 ): Promise<void> {
   const { store, clock, log } = deps;
   const orphans = new GracePeriod(graceMs, clock.now);
-  let wholeDueMs = clock.now();
+  let unseenDueMs = clock.now();
   let lastProblem = "";
   const deleteAll = async () => {
     await deleteExpired(deps, orphans);
-    if (clock.now() < wholeDueMs) return;
-    wholeDueMs = clock.now() + WHOLE_MS;
+    if (clock.now() < unseenDueMs) return;
+    unseenDueMs = clock.now() + UNSEEN_MS;
     await deleteUnseen(deps, graceMs);
   };
   while (!signal.aborted) {
@@ -71,13 +72,20 @@ export async function expireHeldAddresses(
   }
 }
 
-/** Deletes what has expired in the whole store, if it is this agent's turn: on average, one of all agents has it. */
+/**
+ * Deletes what has expired in networks with a hold time that this host does not follow, if it is this agent's turn: on
+ * average, one of all agents has it.
+ */
 export async function deleteUnseen(deps: HeldAddressesDeps, graceMs: number): Promise<void> {
   const { store, clock, random = Math.random } = deps;
-  if (store.isWhole || random() * countHosts(store.documents) >= 1) return;
-  await store.withWhole((whole) =>
-    deleteExpired({ ...deps, store: whole }, new GracePeriod(graceMs, clock.now))
+  if (random() * countHosts(store.documents) >= 1) return;
+  const unseen = networksOf(store.documents).filter(({ tenant, name, holdAddress }) =>
+    holdAddress !== undefined && !store.knows({ tenant, network: name })
   );
+  for (const network of unseen) {
+    using _ = await store.need({ networks: [network] });
+    await deleteExpired(deps, new GracePeriod(graceMs, clock.now));
+  }
 }
 
 /** Deletes once what has expired; `orphans` measures the grace period of those without attachment. */

@@ -7,7 +7,13 @@ import { type AvailableNetworks, chooseNetwork } from "../../intent/choice/choos
 import { dynamicEndpointName } from "../../intent/dynamic.ts";
 import type { KnownPod } from "../../intent/choice/requested_network.ts";
 import { documentsIn, groups, shortId } from "../../intent/indexed_documents.ts";
-import type { Documents, EndpointRecord, NetworkRecord } from "../../intent/records.ts";
+import type {
+  AttachmentRecord,
+  Documents,
+  EndpointRecord,
+  NetworkRecord,
+} from "../../intent/records.ts";
+import { indexKeys } from "../../intent/store_index.ts";
 import type { Backoff } from "../../util/async/backoff.ts";
 import type { Clock } from "../../util/clock.ts";
 import { faultFrom, isUnreachable } from "../../util/errors.ts";
@@ -25,6 +31,7 @@ import type { StoreCache } from "../store/store_cache.ts";
 
 /** What finding late pods works with. */
 export interface LatePodsDeps extends HostView {
+  readonly store: Pick<StoreCache, "documents" | "knows">;
   readonly sandboxes: Pick<Sandboxes, "unmatched" | "tornDown" | "containers">;
   readonly clock: Pick<Clock, "now">;
   readonly log: Pick<Log, "warn">;
@@ -33,7 +40,7 @@ export interface LatePodsDeps extends HostView {
 
 /** What attaching late pods works with. */
 export interface LateAttachDeps extends LatePodsDeps {
-  readonly store: Pick<StoreCache, "documents" | "keep">;
+  readonly store: Pick<StoreCache, "documents" | "knows" | "isWhole" | "keep" | "read">;
   readonly sandboxes: Sandboxes;
   readonly podMetadata: Pick<PodMetadata, "atHand">;
   readonly backoff: Backoff;
@@ -45,7 +52,7 @@ export interface LateAttachDeps extends LatePodsDeps {
 /** Attaches the pods of this host to endpoints that are theirs and free; returns how many failed. */
 export async function attachLatePods(deps: LateAttachDeps): Promise<number> {
   await keepKnown(deps);
-  const named = latePods(deps);
+  const named = await withoutHeld(deps, latePods(deps));
   const late = [...named, ...podsWithNetwork(deps, named)];
   const done = await Promise.all(late.map((pod) => attachLate(deps, pod)));
   return done.filter((isDone) => !isDone).length;
@@ -143,9 +150,43 @@ function isAbandoned(
   pod: PodRequest,
 ): boolean {
   if (!containers.isPlain(pod.sandbox) || endpoint.bound === undefined) return false;
+  if (!store.knows(endpoint)) return false;
   const key = keys.endpoint(endpoint.tenant, endpoint.network, endpoint.container);
   return !attachmentsOf(store.documents, endpoint.bound.host)
     .some((one) => endpointKeyOf(one) === key);
+}
+
+/**
+ * Leaves out the pods whose endpoint another host has attached by the store: where only a part of it is known, the
+ * binding to that host may be known before the attachment that was written with it.
+ */
+async function withoutHeld(
+  deps: LateAttachDeps,
+  pods: readonly PodRequest[],
+): Promise<PodRequest[]> {
+  if (deps.store.isWhole) return [...pods];
+  const areHeld = await Promise.all(pods.map((pod) => {
+    const elsewhere = chosenFor(deps, pod).filter((one) => !isOurs(one, deps.host));
+    return Promise.all(elsewhere.map((endpoint) => isAttached(deps, endpoint)));
+  }));
+  return pods.filter((_, at) => !areHeld[at]?.includes(true));
+}
+
+/** Reports whether the host that an endpoint is bound to has attached it, by the store; true if that does not answer. */
+async function isAttached(
+  { store }: Pick<LateAttachDeps, "store">,
+  { tenant, network, container, bound }: EndpointRecord,
+): Promise<boolean> {
+  const key = keys.endpoint(tenant, network, container);
+  try {
+    const members = await store.read(`${indexKeys.membersOf(tenant, network)}${bound?.host}/`);
+    return [...members.values()].some(({ value }) =>
+      endpointKeyOf(value as AttachmentRecord) === key
+    );
+  } catch (error) {
+    if (!isUnreachable(error)) throw error;
+    return true;
+  }
 }
 
 /**

@@ -47,7 +47,7 @@ export interface SetupDeps extends HostView {
     | "documents"
     | "isShared"
     | "addPending"
-    | "catchUp"
+    | "lookUp"
     | "need"
     | "knows"
   >;

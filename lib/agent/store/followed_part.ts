@@ -58,7 +58,7 @@ export class FollowedPart {
     try {
       return await call(() => store.list(this.prefix, takeOver));
     } catch (error) {
-      this.map.forget();
+      this.map.takeBack();
       throw error;
     } finally {
       isOver = true;

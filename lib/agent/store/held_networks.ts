@@ -1,7 +1,7 @@
 // Networks that somebody holds: set-ups in progress, pods without a network that wait for an endpoint. In a view of the
 // whole store they are noted, too, as it may be replaced by another one meanwhile.
 
-import { isUnreachable } from "../../util/errors.ts";
+import { type Fault, faultFrom, isUnreachable } from "../../util/errors.ts";
 import type { Document } from "../../intent/records.ts";
 import type { AppliesRecord } from "../../intent/store_index.ts";
 import type { StoreView } from "./store_view.ts";
@@ -11,6 +11,12 @@ export interface Needs {
   /** Names of pods and containers, and begins of ids, by which endpoints are found. */
   readonly words?: readonly string[];
   readonly networks?: readonly { readonly tenant: string; readonly name: string }[];
+}
+
+/** What is held until it is disposed of. */
+export interface Held extends Disposable {
+  /** Why the store did not say all that was asked: it is unreachable. */
+  readonly fault: Fault | undefined;
 }
 
 /** Holds networks (`tenant/network`). */
@@ -30,21 +36,23 @@ export class HeldNetworks {
   }
 
   /** Makes sure that `view` knows what is needed, as far as the store answers, until the result is disposed of. */
-  async hold(view: StoreView, needs: Needs): Promise<Disposable> {
+  async hold(view: StoreView, needs: Needs): Promise<Held> {
     const held = idsOf(needs);
     held.forEach((id) => this.#add(id, 1));
+    let fault: Fault | undefined;
     try {
       const named = (await view.networksNamed(needs.words ?? [])).flat();
       held.push(...named);
       named.forEach((id) => this.#add(id, 1));
       await view.adjust();
     } catch (error) {
-      if (!isUnreachable(error)) {
+      fault = faultFrom(error);
+      if (!isUnreachable(fault)) {
         held.forEach((id) => this.#add(id, -1));
         throw error;
       }
     }
-    return { [Symbol.dispose]: () => held.splice(0).forEach((id) => this.#add(id, -1)) };
+    return { fault, [Symbol.dispose]: () => held.splice(0).forEach((id) => this.#add(id, -1)) };
   }
 
   /**

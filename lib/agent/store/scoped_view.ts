@@ -107,7 +107,9 @@ export class ScopedView implements StoreView {
     }
     for (const part of this.#partsOf(write.key)) part.map.merge(write);
     // What a commit that needed it has read of another part is out of date now.
-    if (this.#strays.delete(write.key)) this.documents.delete(write.key);
+    if (this.#strays.delete(write.key) && !this.#isInPart(write.key)) {
+      this.documents.delete(write.key);
+    }
   }
 
   put(key: string, document: Document | undefined): void {
@@ -142,9 +144,8 @@ export class ScopedView implements StoreView {
   }
 
   async learn(key: string): Promise<void> {
-    const { store, call } = this.#source;
-    const entry = await call(() => store.get(key));
-    this.put(key, entry && { value: entry.value, revision: entry.revision });
+    const { store, call, reads } = this.#source;
+    await reads.readInto(this, key, () => call(() => store.get(key)));
   }
 
   knows(network: string): boolean {
@@ -223,6 +224,14 @@ export class ScopedView implements StoreView {
       .filter(({ prefix }) => key.startsWith(prefix));
   }
 
+  /** Reports whether a part has a document, by its key among the documents; `but` does not count */
+  #isInPart(key: string, but?: FollowedPart): boolean {
+    for (const { part } of this.#followed.values()) {
+      if (part !== but && part.map.has(key)) return true;
+    }
+    return false;
+  }
+
   /** The networks that a host needs follow from these documents. */
   #noteChange(key: string): void {
     const isAbout = /^(networks|tenants)\//.test(key) ||
@@ -258,7 +267,7 @@ export class ScopedView implements StoreView {
   }
 
   #drop(): void {
-    for (const key of this.#strays) this.documents.delete(key);
+    for (const key of this.#strays) if (!this.#isInPart(key)) this.documents.delete(key);
     this.#strays.clear();
     const before = this.#needs.now() - LINGER_MS;
     for (const [prefix, { part, ended, neededMs }] of this.#followed) {
@@ -266,11 +275,7 @@ export class ScopedView implements StoreView {
       this.#followed.delete(prefix);
       ended.abort();
       part.close();
-      const others = [...this.#followed.values()];
-      for (const key of [...part.map.keys]) {
-        if (others.some((other) => other.part.map.has(key))) continue;
-        this.documents.delete(key);
-      }
+      for (const key of part.map.keys) if (!this.#isInPart(key)) this.documents.delete(key);
     }
   }
 
@@ -281,9 +286,10 @@ export class ScopedView implements StoreView {
   #read(prefix: string, onRead: () => void): Promise<void> {
     const known = this.#followed.get(prefix);
     if (known) return known.loaded;
-    const part = new FollowedPart(this.#source, prefix, {
+    const part: FollowedPart = new FollowedPart(this.#source, prefix, {
       documents: this.documents,
       nameOf: (key) => nameInScope(key, this.#needs.host),
+      isInOther: (key) => this.#isInPart(key, part),
       isNews: (write) => this.#isNews(write),
       isIntact: (signal) => this.#intact.isIntact(signal),
       onReload: () => void this.#needs.noteApply(undefined),
@@ -299,7 +305,8 @@ export class ScopedView implements StoreView {
       if (this.#following) this.#follow(followed);
       ready.resolve();
     }).catch((error) => {
-      this.#followed.delete(prefix);
+      // It may have been dropped, and read anew, while its list was on its way.
+      if (this.#followed.get(prefix) === followed) this.#followed.delete(prefix);
       ready.reject(error);
     });
     return ready.promise;

@@ -9,13 +9,14 @@ import { Fault, isUnreachable } from "../../util/errors.ts";
 import type { Documents } from "../../intent/records.ts";
 import { idOf } from "../../intent/reach_settings.ts";
 import { indexWrites } from "../../intent/store_index.ts";
-import type { Check, CommitOptions, CommitResult, Entry, Store, Write } from "../../store/store.ts";
+import type { Check, CommitOptions, CommitResult, Store, Write } from "../../store/store.ts";
 import { type AddressSearch, findFreeAddresses, type NetworkPool } from "./free_addresses.ts";
 import { CurrentView } from "./current_view.ts";
 import { networksOf } from "./documents.ts";
-import { HeldNetworks, type Needs } from "./held_networks.ts";
+import { type Held, HeldNetworks, type Needs } from "./held_networks.ts";
 import { namedIn } from "./needed_networks.ts";
 import { PendingWrites } from "./pending_writes.ts";
+import { SingleReads } from "./single_reads.ts";
 import { StoreCalls } from "./store_calls.ts";
 import type { Known, StoreView, ViewSource } from "./store_view.ts";
 import { TransientCache } from "./transient_cache.ts";
@@ -58,6 +59,7 @@ export class StoreCache {
   readonly #held = new HeldNetworks();
   readonly #whole: TransientCache<StoreCache>;
   readonly #calls = new StoreCalls();
+  readonly #reads = new SingleReads();
   readonly #views: ViewChooser;
   #onLate: () => void = () => {};
   #onView: () => void = () => {};
@@ -178,15 +180,14 @@ export class StoreCache {
 
   /**
    * Makes sure that what is needed is known until the result is disposed of. While the store is unreachable, what is
-   * known has to do.
+   * known has to do; the result says so.
    */
-  async need(needs: Needs): Promise<Disposable> {
+  async need(needs: Needs): Promise<Held> {
     const { words = [], networks } = needs;
-    // What does not answer is not asked for what is known.
-    const unknown = this.trouble
-      ? words.filter((word) => namedIn(this.documents, word).length === 0)
-      : words;
-    return await this.#held.hold(this.#view, { words: unknown, ...networks && { networks } });
+    // A pod that is known by one of its words does not wait for a store that does not answer.
+    const isNamed = () => words.some((word) => namedIn(this.documents, word).length > 0);
+    const asked = this.trouble && isNamed() ? [] : words;
+    return await this.#held.hold(this.#view, { words: asked, ...networks && { networks } });
   }
 
   /** As need(), until the next call. Faults: unavailable, timeout. */
@@ -254,7 +255,21 @@ export class StoreCache {
    */
   async catchUp({ words = [] }: Pick<Needs, "words"> = {}): Promise<void> {
     await this.#view.catchUp();
-    if (words.length > 0 && !this.isWhole) (await this.need({ words }))[Symbol.dispose]();
+    if (words.length === 0 || this.isWhole) return;
+    using held = await this.#held.hold(this.#view, { words });
+    if (held.fault) throw held.fault;
+  }
+
+  /**
+   * As catchUp(), for a pod that no known endpoint names. While the store is unreachable, what is known decides if it is
+   * the whole store; a part of it may lack the pod's endpoint. Faults: unavailable, timeout, of a part.
+   */
+  async lookUp(words: readonly string[]): Promise<void> {
+    try {
+      await this.catchUp({ words });
+    } catch (error) {
+      if (!this.isWhole) throw error;
+    }
   }
 
   /** Makes sure that everything is known up to the change of `key` with which a commit conflicted. */
@@ -280,7 +295,11 @@ export class StoreCache {
     return {
       store: this.#store,
       call: (work) => this.#calls.call(work),
-      onChange: (key) => this.#onChange(key),
+      reads: this.#reads,
+      onChange: (key) => {
+        this.#reads.noteChange(key);
+        this.#onChange(key);
+      },
       onLate: () => this.#onLate(),
     };
   }
@@ -353,12 +372,8 @@ export class StoreCache {
 
   /** Reads one key again; forgets a pending write of it. */
   async refresh(key: string): Promise<void> {
-    const entry: Entry | undefined = await this.#calls.call(() => this.#store.get(key));
-    if (!entry) this.#view.put(key, undefined);
-    // A watch may have reported a later write meanwhile.
-    else if (entry.revision >= (this.documents.get(key)?.revision ?? 0)) {
-      this.#view.put(key, { value: entry.value, revision: entry.revision });
-    }
+    const get = () => this.#calls.call(() => this.#store.get(key));
+    await this.#reads.readInto(this.#view, key, get);
   }
 }
 

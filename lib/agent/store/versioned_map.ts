@@ -18,6 +18,8 @@ export interface DocumentPart {
   readonly documents: IndexedDocuments;
   /** Returns the key that a document of the part has among the documents; undefined: it is left out. */
   readonly nameOf: (key: string) => string | undefined;
+  /** Reports whether another part has a document, by its key among the documents. */
+  readonly isInOther: (key: string) => boolean;
   /** Reports whether a change that somebody made is news to this host; called once for each. */
   readonly isNews: (write: VersionedWrite) => boolean;
   /**
@@ -33,8 +35,9 @@ export interface DocumentPart {
 export class VersionedMap {
   readonly documents: IndexedDocuments;
   readonly #nameOf: DocumentPart["nameOf"];
-  /** Keys of this part's documents; undefined: all of them. */
-  readonly #own: Set<string> | undefined;
+  readonly #isInOther: DocumentPart["isInOther"];
+  /** Keys of this part's documents, with the revision of its last write of each; undefined: it has all of them. */
+  readonly #own: Map<string, number> | undefined;
   /** Revision at which a key was deleted, to ignore older writes that the watch reports later. */
   readonly #deleted = new Map<string, number>();
   #revision = 0;
@@ -43,10 +46,11 @@ export class VersionedMap {
   onChange: ((key: string) => void) | undefined;
 
   /** @default part all documents, which nobody else has */
-  constructor(part?: Pick<DocumentPart, "documents" | "nameOf">) {
+  constructor(part?: Pick<DocumentPart, "documents" | "nameOf" | "isInOther">) {
     this.documents = part?.documents ?? new IndexedDocuments();
     this.#nameOf = part?.nameOf ?? ((key) => key);
-    this.#own = part && new Set();
+    this.#isInOther = part?.isInOther ?? (() => false);
+    this.#own = part && new Map();
   }
 
   /** Reports whether a document among the documents is of this part. */
@@ -61,7 +65,7 @@ export class VersionedMap {
 
   /** Keys of this part's documents. */
   get keys(): Iterable<string> {
-    return this.#own ?? this.documents.keys();
+    return (this.#own ?? this.documents).keys();
   }
 
   /** Revision up to which everything is known. */
@@ -74,8 +78,12 @@ export class VersionedMap {
     const { value, revision } = write;
     const key = this.#nameOf(write.key);
     if (key === undefined) return false;
-    const known = this.documents.get(key)?.revision ?? this.#deleted.get(key) ?? 0;
-    if (value !== undefined && revision >= known) this.#own?.add(key);
+    // What one commit deletes and writes is written, under another key of the store.
+    const deleted = (this.#deleted.get(key) ?? 0) - (value === undefined ? 0 : 1);
+    const known = this.documents.get(key)?.revision ?? Math.max(0, deleted);
+    if (value !== undefined && revision >= known) this.#own?.set(key, revision);
+    // Also if another part has a newer write: it does not report its deletion here.
+    if (value === undefined && (this.#own?.get(key) ?? 0) < revision) this.#own?.delete(key);
     if (revision <= known) return false;
     if (value === undefined) {
       this.#delete(key, revision);
@@ -91,7 +99,7 @@ export class VersionedMap {
   put(key: string, document: Document | undefined): void {
     if (document) {
       this.documents.set(key, document);
-      this.#own?.add(key);
+      this.#own?.set(key, document.revision);
     } else {
       this.documents.delete(key);
       this.#own?.delete(key);
@@ -110,7 +118,9 @@ export class VersionedMap {
     for (const key of [...this.keys]) {
       const known = this.documents.get(key)?.revision ?? 0;
       // A document deleted by hand may be of the last revision.
-      if (!listed.has(key) && known <= revision) this.#delete(key, revision);
+      if (listed.has(key) || (this.#own?.get(key) ?? known) > revision) continue;
+      this.#own?.delete(key);
+      if (known <= revision && !this.#isInOther(key)) this.#delete(key, revision);
     }
   }
 
@@ -136,8 +146,19 @@ export class VersionedMap {
 
   /** Forgets everything: the known revisions are not those of the store. */
   forget(): void {
-    if (this.#own) { for (const key of this.#own) this.documents.delete(key); }
+    if (this.#own) { for (const key of this.#own.keys()) this.documents.delete(key); }
     else this.documents.clear();
+    this.#reset();
+  }
+
+  /** Takes back what a list that has failed has added; what another part has, too, stays. */
+  takeBack(): void {
+    if (!this.#own) return this.forget();
+    for (const key of this.#own.keys()) if (!this.#isInOther(key)) this.documents.delete(key);
+    this.#reset();
+  }
+
+  #reset(): void {
     this.#own?.clear();
     this.#deleted.clear();
     this.#revision = 0;

@@ -147,7 +147,7 @@ Deno.test("the loop deletes nothing while the store has not been read yet", asyn
   assertEquals([store.database.keysBelow("endpoints/").length, log.lines], [1, []]);
 });
 
-Deno.test("what no agent follows any longer is deleted by one of all agents, from the whole store", async () => {
+Deno.test("what no agent follows any longer is deleted by one of all agents", async () => {
   const { store, cache, time, deps, left } = await start([held, far]);
   store.database.put(
     Object.fromEntries(

@@ -57,7 +57,11 @@ function depsOf(
   const [log, clock] = [new MemoryLog(), { ms: 0 }];
   const deps: LateAttachDeps = {
     ...{ host: "host1", log, logDedup: new LogDedup() },
-    store: { documents, keep: () => Promise.resolve() },
+    store: {
+      ...{ documents, isWhole: true, knows: () => true },
+      keep: () => Promise.resolve(),
+      read: () => Promise.resolve(new Map()),
+    },
     sandboxes: {
       queue: new KeyedQueue(),
       unmatched: new UnmatchedPods(),
@@ -164,6 +168,40 @@ for (const [cases, isLate] of [[LATE, true], [NOT_LATE, false]] as const) {
       assertEquals(isAmong(setUps), isLate);
     });
   }
+}
+
+const elsewhere: Documents = new Map([[`members/t/blue/host2/${OTHER}/eth0`, {
+  value: held(OTHER, { host: "host2" }),
+  revision: 7,
+}]]);
+
+for (
+  const [what, read, isKnown, isTaken] of [
+    ["is attached there by the store", () => Promise.resolve(elsewhere), true, false],
+    ["is attached nowhere by the store", () => Promise.resolve(new Map()), true, true],
+    ["is of a network that is not known", () => Promise.resolve(new Map()), false, false],
+    [
+      "may be attached there, as the store does not answer",
+      () => Promise.reject(new Fault("timeout", "no answer in time")),
+      ...[true, false],
+    ],
+  ] as const
+) {
+  Deno.test(`where a part of the store is known, a plain container ${isTaken ? "gets" : "does not get"} an endpoint bound to another host that ${what}`, async () => {
+    const { deps, setUps } = depsOf(withoutDefault([named(on("host2"))]));
+    listPlain(deps);
+    const asked: string[] = [];
+    const store = {
+      ...{ ...deps.store, isWhole: false, knows: () => isKnown },
+      read: (prefix: string) => {
+        asked.push(prefix);
+        return read();
+      },
+    };
+    assertEquals(await attachLatePods({ ...deps, store }), 0);
+    assertEquals(setUps, isTaken ? [WEB.sandbox] : []);
+    assertEquals(asked, isKnown ? ["members/t/blue/host2/"] : []);
+  });
 }
 
 Deno.test("of hundreds of containers that nothing names none is set up, and nothing is logged", async () => {
