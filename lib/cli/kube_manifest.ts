@@ -1,6 +1,7 @@
 // `kube manifest` and `kube image`: what runs the agents as pods of Kubernetes, made by the file itself.
 
 import type { AgentParts, ProbeAddress } from "../kube/agent_objects.ts";
+import { splitListen } from "../agent/metrics/listen_address.ts";
 import { ETCD_CERTIFICATES } from "../kube/node_scripts.ts";
 import { Fault, systemWords } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName } from "../util/names.ts";
@@ -175,8 +176,9 @@ export function settingsOf(
 
 /** Returns where a node's kubelet asks the agent, by the value of `listen`; undefined if it cannot. */
 export function probeAddress(listen: unknown): ProbeAddress | undefined {
-  for (const one of Array.isArray(listen) ? listen : [listen]) {
-    const [, host = "", port] = /^(.*):(\d{1,5})$/.exec(String(one ?? "").trim()) ?? [];
+  const texts: readonly unknown[] = Array.isArray(listen) ? listen : [listen];
+  for (const one of texts.flatMap((text) => splitListen(String(text ?? "")))) {
+    const [, host = "", port] = /^(.*):(\d{1,5})$/.exec(one) ?? [];
     if (port === undefined || host.startsWith("unix:")) continue;
     const bare = host.replace(/^\[(.*)\]$/, "$1");
     return {

@@ -62,6 +62,8 @@ const addresses: readonly (readonly [unknown, ReturnType<typeof probeAddress>])[
   [["unix:/run/x.sock", "0.0.0.0:80"], { host: "127.0.0.1", port: 80 }],
   ["[::]:9430", { host: "::1", port: 9430 }],
   [":9430", { host: "127.0.0.1", port: 9430 }],
+  ["127.0.0.1:9430,10.0.0.1:9430", { host: "127.0.0.1", port: 9430 }],
+  ["unix:/run/x.sock, 10.0.0.1:80", { host: "10.0.0.1", port: 80 }],
   ["unix:/run/x:9430", undefined],
   ["", undefined],
   [null, undefined],
