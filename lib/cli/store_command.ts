@@ -9,6 +9,7 @@ import type { Store } from "../store/store.ts";
 import { Fault, isUnreachable, oneLine } from "../util/errors.ts";
 import { printValue } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
+import { storeIdentity } from "./store_identity.ts";
 import { wrongWords } from "./wrong_words.ts";
 
 const AGENT_MS = 3_000;
@@ -36,7 +37,7 @@ export const store: Command = {
 };
 
 async function runCopy(shell: Shell, from: string, to: string): Promise<void> {
-  if (from === to) throw new Fault("usage", "both stores are the same", { fix: "give another" });
+  await mustDiffer(from, to);
   if (!shell.options.force) await mustBeUnused(shell, [from, to]);
   const result = await copy(shell, from, to);
   const { dryRun } = shell.options;
@@ -48,11 +49,18 @@ async function runCopy(shell: Shell, from: string, to: string): Promise<void> {
 
 async function runBackup(shell: Shell, from: string, path: string): Promise<void> {
   await mustBeUnused(shell, [`sqlite:${path}`]);
+  await mustDiffer(from, `sqlite:${path}`);
   const { backUp } = await import("./store_backup.ts");
   const { documents } = await backUp(shell, from, path);
   const { dryRun } = shell.options;
   if (await printValue(shell, { documents, file: path, dryRun })) return;
   shell.output.data(`${dryRun ? "would save" : "saved"}: ${documents} documents in ${path}`);
+}
+
+/** Faults: usage. */
+async function mustDiffer(from: string, to: string): Promise<void> {
+  if (await storeIdentity(from) !== await storeIdentity(to)) return;
+  throw new Fault("usage", "both stores are the same", { fix: "give another" });
 }
 
 async function copy(shell: Shell, from: string, to: string): Promise<CopyResult> {
@@ -125,7 +133,8 @@ async function mustBeUnused({ socket }: Shell, urls: readonly string[]): Promise
     const health = await askAgent<HealthAnswer>({
       ...{ socket, method: "GET", path: "/v1/health", limitMs: AGENT_MS },
     });
-    if (!urls.includes(health.store)) return;
+    const used = await Promise.all([health.store, ...urls].map(storeIdentity));
+    if (!used.slice(1).some((one) => one === used[0])) return;
     throw new Fault("conflict", `the agent of this host uses ${health.store}`, {
       why: "what it writes meanwhile would be lost",
       fix: "stop it (its pods keep their networks), copy, and start it with the other --store",
