@@ -86,8 +86,9 @@ The plugin is in /usr/lib/cni, where Debian's runtimes look for it. Others look
 in /opt/cni/bin, which needs a link to /usr/bin/k8contivnet.
 
 An upgrade starts a running agent again; pods stay connected. The removal of the
-package stops the agent, and its purge removes /var/lib/k8contivnet, too. Both
-leave the bridges of Open vSwitch, as pods may be attached:
+package removes /etc/cni/net.d/10-k8contivnet.conflist, unless that calls other
+plugins, too, and stops the agent; its purge also removes /var/lib/k8contivnet.
+Both leave the bridges of Open vSwitch, as pods may be attached:
 
   ovs-vsctl del-br contivBridge -- --if-exists del-br contivTunnel
 END
