@@ -119,7 +119,9 @@ mkdir "$root/DEBIAN"
 echo /etc/k8contivnet/agent.json >"$root/DEBIAN/conffiles"
 for script in postinst prerm postrm; do install -m 755 ".ci/debian/$script" "$root/DEBIAN/$script"; done
 (cd "$root" && find . -path ./DEBIAN -prune -o -type f -printf '%P\0' | sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"
-size=$(du -k --apparent-size -s "$root" | cut -f 1)
+# As dpkg-gencontrol counts; what du prints depends on the file system.
+size=$(find "$root" -path "$root/DEBIAN" -prune -o -printf '%y %s\n' |
+  awk '{ sum += $1 == "f" ? int(($2 + 1023) / 1024) : 1 } END { print sum }')
 cat >"$root/DEBIAN/control" <<END
 Package: k8contivnet
 Version: $version
