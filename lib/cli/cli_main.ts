@@ -25,7 +25,10 @@ export async function cliMain(args: readonly string[], faces: FaceFlags = {}): P
   let output = processOutput();
   const command = async (run: Run) => {
     const line = parseCommandLine(rest, COMMANDS[name]?.formats);
-    output = processOutput({ wantsColor: line.color, isQuiet: line.isQuiet });
+    output = processOutput({
+      ...{ wantsColor: line.color, isQuiet: line.isQuiet },
+      whileWriting: (write) => run.interrupt.whileWriting(write),
+    });
     return await dispatch(name, line, { ...run, output });
   };
   return await runCommand(command, (message) => output.message(`k8contivnet: ${message}`));
