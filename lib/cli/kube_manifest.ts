@@ -3,10 +3,12 @@
 import type { AgentParts, ProbeAddress } from "../kube/agent_objects.ts";
 import { splitListen } from "../agent/metrics/listen_address.ts";
 import { ETCD_CERTIFICATES } from "../kube/node_scripts.ts";
-import { Fault, systemWords } from "../util/errors.ts";
+import { Fault, oneLine, systemWords } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName } from "../util/names.ts";
 import { VERSION } from "../util/version.ts";
+import type { FaceFlag } from "./face_flags.ts";
 import { readIntentFiles } from "./intent_files.ts";
+import { nearest } from "./nearest.ts";
 import { writeNewFile } from "./new_file.ts";
 import { yamlOf } from "./output.ts";
 import type { Shell } from "./shell.ts";
@@ -31,10 +33,12 @@ const ETCD_FILES = {
 const RESERVED = ["config", "host-label", "intent", "node-name", "socket", "state-dir"];
 
 /** Prints the manifest for `kubectl apply -f -`. Faults: usage, not_found, failed. */
-export async function printManifest({ options, output }: Shell): Promise<void> {
+export async function printManifest({ options, output, faces }: Shell): Promise<void> {
   const namespace = parseName("namespace", options.namespace ?? "kube-system", LONG_NAME_LIMIT);
   const { etcdSecret } = options;
-  const given = options.settings === undefined ? {} : await readSettingsFile(options.settings);
+  const given = options.settings === undefined
+    ? {}
+    : await readSettingsFile(options.settings, await faces.netplugin?.() ?? []);
   const settings = settingsOf(given, etcdSecret);
   const parts: AgentParts = {
     namespace,
@@ -115,12 +119,13 @@ async function readIntent({ options, output }: Pick<Shell, "options" | "output">
 }
 
 /** Returns the settings in a file. Faults: usage, not_found, failed. */
-async function readSettingsFile(path: string): Promise<Readonly<Record<string, unknown>>> {
-  const refused = (why: string) =>
-    new Fault("usage", `--settings ${path} refused`, {
-      why,
-      fix: 'write {"FLAG": VALUE, …}, with flags of "k8contivnet netplugin -h"',
-    });
+async function readSettingsFile(
+  path: string,
+  flags: readonly FaceFlag[],
+): Promise<Readonly<Record<string, unknown>>> {
+  const usual = 'write {"FLAG": VALUE, …}, with flags of "k8contivnet netplugin -h"';
+  const refused = (why: string, fix = usual) =>
+    new Fault("usage", `--settings ${path} refused`, { why, fix });
   const text = await Deno.readTextFile(path).catch((cause) => {
     const isMissing = cause instanceof Deno.errors.NotFound;
     throw new Fault(isMissing ? "not_found" : "failed", `--settings ${path} cannot be read`, {
@@ -140,6 +145,16 @@ async function readSettingsFile(path: string): Promise<Readonly<Record<string, u
   }
   const reserved = RESERVED.find((key) => key in value);
   if (reserved !== undefined) throw refused(`"${reserved}" is what the manifest sets itself`);
+  // An agent does not start with a flag that it does not know.
+  const known = flags.map(({ name }) => name);
+  const strange = Object.keys(value).find((key) => !known.includes(key));
+  if (strange !== undefined) {
+    const near = nearest(strange, known);
+    throw refused(
+      `"${oneLine(strange, 40)}" is not a flag of the agent`,
+      near === undefined ? usual : `did you mean ${near}?`,
+    );
+  }
   return value as Readonly<Record<string, unknown>>;
 }
 
