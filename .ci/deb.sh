@@ -136,7 +136,7 @@ Priority: optional
 Description: pods on their own VLANs and VXLANs, from one intent file
  k8contivnet connects the pods of Kubernetes, and containers without it, to
  networks that are written down in one file: VLANs and VXLANs of tenants whose
- addresses may overlap, with policies and ways beyond them.
+ addresses may overlap, with policies and routes to other networks.
  .
  One file is the agent of each host, which configures Open vSwitch; a plugin
  for container runtimes (CNI) and for old kubelets (exec); and the command line

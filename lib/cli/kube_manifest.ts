@@ -181,7 +181,7 @@ export function settingsOf(
     });
   }
   if (!String(given.store ?? "").startsWith("etcds://")) {
-    throw new Fault("usage", "--etcd-secret has no etcd that it is for", {
+    throw new Fault("usage", "--etcd-secret needs a store with TLS", {
       why: "the agents' store is not an etcds:// URL",
       fix: 'name the store in --settings FILE: {"store": "etcds://HOST:2379/PREFIX"}',
     });

@@ -95,12 +95,12 @@ Deno.test("certificates for etcd come from a Secret, which the agent alone sees"
   assertEquals(seeing.map(({ name }) => name), ["agent"]);
 });
 
-Deno.test("a Secret that has no name, or is for no etcd, is refused", () => {
+Deno.test("a Secret that has no name, or has no store with TLS, is refused", () => {
   for (const name of ["", "A", "-a", "a_b", "a".repeat(254)]) {
     assertThrows(() => settingsOf(STORE, name), Fault, "is not a Secret's name");
   }
   for (const given of [{}, { store: "etcd://10.0.0.5:2379/p" }, { store: 5 }]) {
-    assertThrows(() => settingsOf(given, "a"), Fault, "has no etcd that it is for");
+    assertThrows(() => settingsOf(given, "a"), Fault, "needs a store with TLS");
   }
 });
 
