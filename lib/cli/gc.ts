@@ -1,8 +1,8 @@
 // `gc`: releases this host's attachments whose sandboxes are gone; `gc --host HOST`: removes from the store
 // what a host has there that is lost for good.
 
-import { SILENT_BEATS } from "../agent/store/presence.ts";
 import type { GcAct, GcAnswer } from "../agent/api/repair_requests.ts";
+import { silentMs } from "../intent/heartbeats.ts";
 import { LONG_NAME_LIMIT, parseName } from "../util/names.ts";
 import { printLines, printValue } from "./output.ts";
 import type { Command, Target } from "./shell.ts";
@@ -63,7 +63,7 @@ async function watchTime(
     const found = (await target.list("reports")).find(({ name }) => name === host) ?? {};
     if (found.lost === true) return undefined;
     const { everyMs } = found;
-    return typeof everyMs === "number" ? ` for ${Math.ceil(everyMs * SILENT_BEATS / 1_000)} s` : "";
+    return typeof everyMs === "number" ? ` for ${Math.ceil(silentMs({ everyMs }) / 1_000)} s` : "";
   } catch {
     return "";
   }

@@ -3,6 +3,7 @@
 
 import type { HealthAnswer } from "../agent/api/agent_health.ts";
 import { askAgent } from "../agent/client.ts";
+import { isSilent } from "../intent/heartbeats.ts";
 import type { PresenceRecord } from "../intent/records.ts";
 import type { CopyResult } from "../agent/store/copy_store.ts";
 import type { Store } from "../store/store.ts";
@@ -112,18 +113,16 @@ function warnOfAgents(
   );
 }
 
-// As agents count each other as silent.
-const SILENT_BEATS = 2.5;
-
 /** Returns the hosts whose heartbeats are not older than those of a running agent. */
 export function liveHosts(
   entries: readonly { readonly value: unknown }[],
   nowMs: number,
 ): string[] {
   return entries.flatMap(({ value }) => {
-    const { host, at, everyMs } = value as Partial<PresenceRecord>;
-    if (host === undefined || at === undefined || everyMs === undefined) return [];
-    return nowMs - Date.parse(at) < everyMs * SILENT_BEATS ? [host] : [];
+    const record = value as Partial<PresenceRecord>;
+    const { host, at } = record;
+    if (host === undefined || at === undefined || record.lost) return [];
+    return isSilent(record, nowMs) ? [] : [host];
   });
 }
 
