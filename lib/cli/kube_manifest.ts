@@ -14,7 +14,7 @@ import { yamlOf } from "./output.ts";
 import type { Shell } from "./shell.ts";
 
 /** The image's name, unless another is given. */
-export const IMAGE_NAME = `localhost/k8contivnet:${VERSION}`;
+const IMAGE_NAME = `localhost/k8contivnet:${VERSION}`;
 
 const DEFAULT_LISTEN = "127.0.0.1:9430";
 /** Of all values of a ConfigMap (Kubernetes: v1 ConfigMap, "data": 1 MiB). */

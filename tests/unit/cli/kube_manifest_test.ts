@@ -133,6 +133,22 @@ Deno.test("kube refuses what is not the name of an image, and what it does not k
   await assertRejects(async () => await kube.run(fakeShell([], {})), Fault, "kube needs manifest");
 });
 
+Deno.test("kube refuses an option that belongs to another word", async () => {
+  const cases = [
+    ["status", { image: "a" }, "kube status has no --image"],
+    ["image", { settings: "a" }, "kube image has no --settings"],
+    ["rbac", { files: ["a"] }, "kube rbac has no --file"],
+    ["conflist", { namespace: "a" }, "kube conflist has no --namespace"],
+  ] as const;
+  for (const [word, options, message] of cases) {
+    const run = async () => await kube.run(fakeShell([word], {}, options));
+    await assertRejects(run, Fault, message);
+  }
+  const shell = fakeShell(["rbac"], {}, { namespace: "net" });
+  await kube.run(shell);
+  assertMatch(shell.stdout.join("\n"), /namespace: net/);
+});
+
 Deno.test("kube conflist prints the CNI configuration", async () => {
   const shell = fakeShell(["conflist"], {});
   await kube.run(shell);
