@@ -13,6 +13,7 @@ import {
 } from "../../store/store.ts";
 import { INDEX_FOLDER } from "../../intent/store_index.ts";
 import { Fault, oneLine } from "../../util/errors.ts";
+import { isSame } from "../../util/same_json.ts";
 import type { Report } from "../../util/progress.ts";
 
 const ROUNDS = 5;
@@ -101,10 +102,6 @@ function changesTo(
       .map(({ key, value }) => changeOf(key, value)),
     ...[...present.keys()].filter((key) => !source.has(key)).map((key) => changeOf(key, undefined)),
   ];
-}
-
-function isSame(one: Json | undefined, other: Json): boolean {
-  return one !== undefined && JSON.stringify(one) === JSON.stringify(other);
 }
 
 async function commitAll(
