@@ -104,25 +104,6 @@ Deno.test("a Secret that has no name, or has no store with TLS, is refused", () 
   }
 });
 
-Deno.test("settings are flags of the agent that the manifest does not set itself", async () => {
-  const path = await Deno.makeTempFile();
-  await using stack = new AsyncDisposableStack();
-  stack.defer(() => Deno.remove(path));
-  const cases = [
-    [{ "listen-adress": "x" }, '"listen-adress" is not a flag of the agent'],
-    [{ heartbeet: 5 }, "did you mean heartbeat?"],
-    [{ toString: 5 }, '"toString" is not a flag'],
-    [{ socket: "/x" }, '"socket" is what the manifest sets itself'],
-  ] as const;
-  for (const [settings, message] of cases) {
-    await Deno.writeTextFile(path, JSON.stringify(settings));
-    await assertRejects(() => manifest({ settings: path }), Fault, message);
-  }
-  await Deno.writeTextFile(path, JSON.stringify({ ...STORE, heartbeat: 5 }));
-  const { data } = (await manifest({ settings: path }))[3]!;
-  assertEquals(JSON.parse(data!["agent.json"]!).heartbeat, 5);
-});
-
 Deno.test("kube refuses what is not the name of an image, and what it does not know", async () => {
   for (const image of ["", "Upper/x", "a b", "a:", "a//b", "-x"]) {
     await assertRejects(() => manifest({ image }), Fault, "is not the name of an image");

@@ -1,8 +1,8 @@
 // What is left of a file that cannot be written.
 
 import { assertEquals, assertRejects } from "@std/assert";
-import { writeNewFile } from "../../../lib/cli/new_file.ts";
-import { Fault } from "../../../lib/util/errors.ts";
+import { writeNewFile } from "../../lib/cli/new_file.ts";
+import { Fault } from "../../lib/util/errors.ts";
 
 Deno.test("a new file has all its bytes, and what is in its place already stays", async () => {
   const dir = await Deno.makeTempDir();

@@ -1,7 +1,7 @@
 // What the agents' DaemonSet does on a node.
 
 import { assertEquals } from "@std/assert";
-import { CONFIG, CONFIGURATIONS, INSTALL_CONFIGURATION } from "../../../lib/kube/node_scripts.ts";
+import { CONFIG, CONFIGURATIONS, INSTALL_CONFIGURATION } from "../../lib/kube/node_scripts.ts";
 
 Deno.test("a configuration that is installed is left alone, also on a node without cmp", async () => {
   const dir = await Deno.makeTempDir();

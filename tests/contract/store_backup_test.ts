@@ -1,10 +1,10 @@
 // `store backup`: what it leaves of an older backup of that name.
 
 import { assertEquals, assertRejects } from "@std/assert";
-import { backUp } from "../../../lib/cli/store_backup.ts";
-import { openStore } from "../../../lib/store/open_store.ts";
-import { Fault } from "../../../lib/util/errors.ts";
-import { fakeShell } from "./fake_shell.ts";
+import { backUp } from "../../lib/cli/store_backup.ts";
+import { openStore } from "../../lib/store/open_store.ts";
+import { Fault } from "../../lib/util/errors.ts";
+import { fakeShell } from "../unit/cli/fake_shell.ts";
 
 /** Makes a store file with one record. */
 async function makeStore(path: string, value: string): Promise<void> {

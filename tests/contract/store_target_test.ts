@@ -1,8 +1,8 @@
 // What commands with --store say of their work.
 
 import { assertEquals } from "@std/assert";
-import { storeTarget } from "../../../lib/cli/agent_or_store.ts";
-import type { LongWork, WorkWords } from "../../../lib/cli/long_work.ts";
+import { storeTarget } from "../../lib/cli/agent_or_store.ts";
+import type { LongWork, WorkWords } from "../../lib/cli/long_work.ts";
 
 Deno.test("an interrupt of a dry run leaves nothing, and that of a repair what was released", async () => {
   const dir = await Deno.makeTempDir();
