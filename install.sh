@@ -490,11 +490,13 @@ main() {
     install | upgrade)
       # shellcheck source=.ci/install_host.sh
       . .ci/install_host.sh
+      unfinished="; what it had begun is undone, or completed when you run it again"
       "${command}_command" "$@"
       ;;
     uninstall | --uninstall)
       # shellcheck source=.ci/install_host.sh
       . .ci/install_host.sh
+      unfinished="; run it again to complete it"
       install_command --uninstall "$@"
       ;;
     -h | --help | help) usage ;;
@@ -514,5 +516,6 @@ libcni_build=
 lane_pids=()
 undo_upgrade=:
 trap '$undo_upgrade; clean_up; stop_lanes; stop_build; rm -f "$log"; [ -z "$to_delete" ] || rm -rf "$to_delete"' EXIT
-trap 'echo "install.sh: interrupted; what had been begun is taken back or can be repeated" >&2; exit 130' INT TERM HUP
+unfinished=
+trap 'echo "install.sh: interrupted$unfinished" >&2; exit 130' INT TERM HUP
 main "$@"

@@ -86,8 +86,9 @@ The plugin is in /usr/lib/cni, where Debian's runtimes look for it. Others look
 in /opt/cni/bin, which needs a link to /usr/bin/k8contivnet.
 
 An upgrade starts a running agent again; pods stay connected. The removal of the
-package stops the agent, and its purge removes /var/lib/k8contivnet, too. Both
-leave the bridges of Open vSwitch, as pods may be attached:
+package removes /etc/cni/net.d/10-k8contivnet.conflist, unless that calls other
+plugins, too, and stops the agent; its purge also removes /var/lib/k8contivnet.
+Both leave the bridges of Open vSwitch, as pods may be attached:
 
   ovs-vsctl del-br contivBridge -- --if-exists del-br contivTunnel
 END
@@ -118,7 +119,9 @@ mkdir "$root/DEBIAN"
 echo /etc/k8contivnet/agent.json >"$root/DEBIAN/conffiles"
 for script in postinst prerm postrm; do install -m 755 ".ci/debian/$script" "$root/DEBIAN/$script"; done
 (cd "$root" && find . -path ./DEBIAN -prune -o -type f -printf '%P\0' | sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"
-size=$(du -k --apparent-size -s "$root" | cut -f 1)
+# As dpkg-gencontrol counts; what du prints depends on the file system.
+size=$(find "$root" -path "$root/DEBIAN" -prune -o -printf '%y %s\n' |
+  awk '{ sum += $1 == "f" ? int(($2 + 1023) / 1024) : 1 } END { print sum }')
 cat >"$root/DEBIAN/control" <<END
 Package: k8contivnet
 Version: $version
@@ -133,7 +136,7 @@ Priority: optional
 Description: pods on their own VLANs and VXLANs, from one intent file
  k8contivnet connects the pods of Kubernetes, and containers without it, to
  networks that are written down in one file: VLANs and VXLANs of tenants whose
- addresses may overlap, with policies and ways beyond them.
+ addresses may overlap, with policies and routes to other networks.
  .
  One file is the agent of each host, which configures Open vSwitch; a plugin
  for container runtimes (CNI) and for old kubelets (exec); and the command line

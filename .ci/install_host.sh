@@ -43,7 +43,8 @@ systemctl_here() {
 # Fails if one of the paths has something that is not ours. Nothing has been changed by then.
 check_places() {
   local link name
-  [ ! -e "$root/var/lib/dpkg/info/k8contivnet.list" ] ||
+  # A package that was removed but not purged keeps its list of files, for its settings.
+  { [ ! -e "$root/var/lib/dpkg/info/k8contivnet.list" ] || [ ! -e "$root/usr/bin/k8contivnet" ]; } ||
     fail "k8contivnet is installed as a Debian package; use apt-get, or remove the package first"
   for name in "$root$FOLDER" "$root$PLUGINS/exec"; do
     [ ! -h "$name" ] || fail "$name is a symbolic link, which kubelets skip; replace it with a real folder"

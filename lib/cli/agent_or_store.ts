@@ -37,6 +37,15 @@ const APPLYING = "the agent completes the change if it has begun it; see k8conti
 const COLLECTING = "the agent goes on with it; run it again to see what is left";
 const RELEASED = "what was released stays released; run it again to go on";
 
+/** Returns the words for a work of which an interrupt leaves `left`: nothing if it is only tried. */
+function wordsOf(
+  what: string,
+  { dryRun = false }: { readonly dryRun?: boolean },
+  left: string,
+): WorkWords {
+  return dryRun ? { what } : { what, left };
+}
+
 /** Returns the path of the agent's socket: that of the option, else K8CONTIVNET_SOCKET, else the default. */
 export function agentSocket(socket: string | undefined): string {
   return socket ?? (Deno.env.get("K8CONTIVNET_SOCKET") || DEFAULT_SOCKET);
@@ -65,8 +74,8 @@ export function agentTarget(socket: string | undefined, long: LongWork): Target 
     plan: (request) => find<PlanAnswer>("plan", "plan", request),
     apply: (request) => change<PlanAnswer>("apply", request, { what: "apply", left: APPLYING }),
     repair: (request) =>
-      change<RepairAnswer>("repair", request, { what: "repair", left: COLLECTING }),
-    gc: (request) => change<GcAnswer>("gc", request, { what: "gc", left: COLLECTING }, GC_MS),
+      change<RepairAnswer>("repair", request, wordsOf("repair", request, COLLECTING)),
+    gc: (request) => change<GcAnswer>("gc", request, wordsOf("gc", request, COLLECTING), GC_MS),
     health: () => get("health", HEALTH_MS),
     history: (revision) =>
       long.run({ what: "history" }, () => get(`history${nameQuery(revision)}`)),
@@ -134,7 +143,7 @@ export async function storeTarget(
     repair: async ({ dryRun = false }) => {
       const { repairClaims } = await import("../agent/store/repair_claims.ts");
       return await long.run(
-        { what: "repair", left: RELEASED },
+        wordsOf("repair", { dryRun }, RELEASED),
         (report) => repairClaims(cache, { isDry: dryRun, pause: wait, ...report && { report } }),
       );
     },
@@ -146,7 +155,7 @@ export async function storeTarget(
       }
       const { removeHost } = await import("../agent/store/remove_host.ts");
       return await long.run(
-        { what: "gc", left: RELEASED },
+        wordsOf("gc", { dryRun }, RELEASED),
         (report) =>
           removeHost(cache, {
             ...{ host, isDry: dryRun, isForced: force, pause: wait, wallMs: Date.now },

@@ -29,7 +29,7 @@ export const bundle: Command = {
       { what: "bundle", left: "no file was written" },
       (report) => collectBundle(shell.socket, report),
     );
-    const folder = `k8contivnet-${collected.host}`;
+    const folder = `k8contivnet-${collected.host.slice(0, HOST_LIMIT)}`;
     const files = collected.parts.map(({ name, text }) => ({ name: `${folder}/${name}`, text }));
     const tar = tarOf(files, now.getTime());
     if (given === "-") return shell.output.bytes(tar);
@@ -40,6 +40,9 @@ export const bundle: Command = {
     await report(shell, collected, path);
   },
 };
+
+// With it and the names of the parts, the names in the archive stay below their limit of 100 bytes.
+const HOST_LIMIT = 40;
 
 async function report(shell: Shell, { parts }: Bundle, file: string): Promise<void> {
   const facts = parts.map(({ name, text, error }) => ({

@@ -8,7 +8,7 @@ import {
   refuseArguments,
   refuseOthers,
 } from "./command_line.ts";
-import { COMMANDS, OTHER_FACES } from "./command_table.ts";
+import { commandNamed, COMMANDS, OTHER_FACES } from "./command_table.ts";
 import { COMPLETE } from "./completion_scripts.ts";
 import { type LongWork, longWork } from "./long_work.ts";
 import { nearest } from "./nearest.ts";
@@ -18,15 +18,18 @@ import { type Run, runCommand } from "./run_command.ts";
 import type { FaceFlags } from "./face_flags.ts";
 import type { CommonOptions, Target } from "./shell.ts";
 
-/** Runs one command; returns the exit code: its own, of FAULT_CODES, or of a signal. `faces` are for completion. */
+/** Runs one command; returns the exit code: its own, of FAULT_CODES, or of a signal. `faces` have flags, too. */
 export async function cliMain(args: readonly string[], faces: FaceFlags = {}): Promise<number> {
   const [name = "help", ...rest] = args;
   if (name === COMPLETE) return await complete(rest, faces);
   let output = processOutput();
   const command = async (run: Run) => {
-    const line = parseCommandLine(rest, COMMANDS[name]?.formats);
-    output = processOutput({ wantsColor: line.color, isQuiet: line.isQuiet });
-    return await dispatch(name, line, { ...run, output });
+    const line = parseCommandLine(rest, commandNamed(name)?.formats);
+    output = processOutput({
+      ...{ wantsColor: line.color, isQuiet: line.isQuiet },
+      whileWriting: (write) => run.interrupt.whileWriting(write),
+    });
+    return await dispatch(name, line, { ...run, output, faces });
   };
   return await runCommand(command, (message) => output.message(`k8contivnet: ${message}`));
 }
@@ -35,13 +38,16 @@ export async function cliMain(args: readonly string[], faces: FaceFlags = {}): P
 async function dispatch(
   name: string,
   line: CommandLine,
-  { output, interrupt, stack }: Run & { readonly output: Output },
+  { output, interrupt, stack, faces }: Run & {
+    readonly output: Output;
+    readonly faces: FaceFlags;
+  },
 ): Promise<number> {
   if (["help", "-h", "--help", "-help"].includes(name)) return await help(line.args[0], output);
   if (["version", "--version", "-version"].includes(name)) {
     return await version(line.common, output);
   }
-  const spec = COMMANDS[name];
+  const spec = commandNamed(name);
   if (!spec) throw name.startsWith("-") ? optionFirst(name) : unknownCommand(name);
   if (line.isHelp) return await help(name, output);
   refuseOthers(line, name, spec);
@@ -52,7 +58,7 @@ async function dispatch(
     args: command.takesTail ? line.args : [...line.args, ...line.tail],
     tail: command.takesTail ? line.tail : [],
     options: line.common,
-    ...{ output, interrupt, long },
+    ...{ output, interrupt, long, faces },
     ...await lazyTarget(line, { stack, long }),
     caller: processCaller(),
     storeOptions: line.storeOptions,
@@ -90,8 +96,10 @@ async function complete(words: readonly string[], faces: FaceFlags): Promise<num
 
 /** Prints the help of a command, or the overview. Faults: usage. */
 async function help(name: string | undefined, output: Output): Promise<number> {
-  const spec = name === undefined ? undefined : COMMANDS[name];
-  const face = name === undefined ? undefined : OTHER_FACES[name];
+  const spec = name === undefined ? undefined : commandNamed(name);
+  const face = name !== undefined && Object.hasOwn(OTHER_FACES, name)
+    ? OTHER_FACES[name]
+    : undefined;
   if (spec) {
     const { commandHelp } = await import("./command_help.ts");
     output.data(commandHelp(spec, (await spec.load()).usage, output.width));

@@ -35,7 +35,7 @@ export interface CommandSpec {
   readonly options: readonly OptionName[];
   /** What its options mean where that is less than their common help says. */
   readonly meanings?: Readonly<Partial<Record<OptionName, string>>>;
-  /** The way out for a format that -o does not have, where the command takes fewer than there are. */
+  /** What to suggest for an unknown -o FORMAT, if the command does not take all formats. */
   readonly formats?: string;
   /** What a shell completes its arguments with, in their order; the last is for all further ones, too. */
   readonly words?: readonly Words[];
@@ -227,6 +227,11 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       (await import("./docs.ts")).docsOf({ commands: COMMANDS, faces: OTHER_FACES }),
   },
 };
+
+/** Returns a command; undefined if none has that name, such as "constructor", which all objects have. */
+export function commandNamed(name: string): CommandSpec | undefined {
+  return Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+}
 
 /** What else the file can be called as, for the overview and for "did you mean". */
 export const OTHER_FACES: Readonly<Record<string, string>> = {

@@ -1,6 +1,7 @@
 // What comes next on a command line, from the tables of commands and options. Pure but for the names that it is given.
 
 import {
+  commandNamed,
   COMMANDS,
   type CommandSpec,
   type NameKind,
@@ -53,7 +54,7 @@ export async function completeWords(
   if (name === "help") return startingWith(rest.at(-1) ?? "", plain(Object.keys(COMMANDS)));
   const flags = Object.hasOwn(faces, name) ? await faces[name]?.() : undefined;
   if (flags) return completeFlags(flags, rest);
-  const spec = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  const spec = commandNamed(name);
   return spec ? await completeArguments(spec, rest, names) : NOTHING;
 }
 
@@ -176,7 +177,7 @@ async function wordsOf(
 function plain(words: readonly string[]): Candidate[] {
   return words.map((value) => ({
     value,
-    help: Object.hasOwn(COMMANDS, value) ? COMMANDS[value]?.summary ?? "" : "",
+    help: commandNamed(value)?.summary ?? "",
   }));
 }
 

@@ -1,6 +1,7 @@
 // `doctor`: checks this host, also when its agent is dead, and says for each problem the way out.
 
 import type { CheckItem } from "../agent/api/agent_health.ts";
+import { isSilent } from "../intent/heartbeats.ts";
 import { paint, printLines, printValue } from "./output.ts";
 import type { Output } from "./output.ts";
 import { Fault, oneLine } from "../util/errors.ts";
@@ -64,16 +65,13 @@ interface HostReport {
   readonly checks: readonly CheckItem[];
 }
 
-// As many heartbeats may be late as for the check of all hosts, and clocks may differ by so much.
-const [BEAT_MS, SILENT_BEATS, SKEW_MS] = [10_000, 3, 5_000];
-
 /** Returns a failed check for a host that is silent or removed at `nowMs` of the epoch: its report is an old one. */
 function silenceItems(
-  { name, lastSeen, everyMs = BEAT_MS, lost = false }: HostReport,
+  { name, lastSeen, everyMs, lost = false }: HostReport,
   nowMs: number,
 ): CheckItem[] {
+  if (!lost && !isSilent({ at: lastSeen, everyMs }, nowMs)) return [];
   const ageMs = lastSeen === undefined ? 0 : nowMs - Date.parse(lastSeen);
-  if (!lost && ageMs <= everyMs * SILENT_BEATS + SKEW_MS) return [];
   const since = lastSeen === undefined ? "" : ` since ${lastSeen}`;
   const seconds = Math.round(ageMs / 1_000);
   return [{

@@ -1,4 +1,4 @@
-// The flags of what the file can also be called as, for completion.
+// The flags of what the file can also be called as, for completion and for the agents' settings.
 
 /** One flag. */
 export interface FaceFlag {

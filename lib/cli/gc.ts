@@ -1,8 +1,8 @@
 // `gc`: releases this host's attachments whose sandboxes are gone; `gc --host HOST`: removes from the store
 // what a host has there that is lost for good.
 
-import { SILENT_BEATS } from "../agent/store/presence.ts";
 import type { GcAct, GcAnswer } from "../agent/api/repair_requests.ts";
+import { silentMs } from "../intent/heartbeats.ts";
 import { LONG_NAME_LIMIT, parseName } from "../util/names.ts";
 import { printLines, printValue } from "./output.ts";
 import type { Command, Target } from "./shell.ts";
@@ -32,9 +32,8 @@ export const gc: Command = {
     }
     if (host !== undefined) {
       parseName("host", host, LONG_NAME_LIMIT);
-      const seconds = await watchSeconds(target, host);
-      const time = seconds === undefined ? "" : ` for ${seconds} s`;
-      output.note(`watching for heartbeats of host ${host}${time}`);
+      const time = await watchTime(target, host);
+      if (time !== undefined) output.note(`watching for heartbeats of host ${host}${time}`);
     }
     const answer = await target.gc({ ...host === undefined ? {} : { host }, dryRun, force });
     const { acts, left } = answer;
@@ -52,16 +51,21 @@ export const gc: Command = {
   },
 };
 
-/** Returns for how long a host's heartbeats are watched; undefined where it is not known: its removal says why, then. */
-async function watchSeconds(
+/**
+ * Returns for how long a host's heartbeats are watched, as ` for 25 s`; empty where that is not known: its removal says
+ * why, then. Undefined for a host that is marked as lost, which is not watched.
+ */
+async function watchTime(
   target: Pick<Target, "list">,
   host: string,
-): Promise<number | undefined> {
+): Promise<string | undefined> {
   try {
-    const { everyMs } = (await target.list("reports")).find(({ name }) => name === host) ?? {};
-    return typeof everyMs === "number" ? Math.ceil(everyMs * SILENT_BEATS / 1_000) : undefined;
+    const found = (await target.list("reports")).find(({ name }) => name === host) ?? {};
+    if (found.lost === true) return undefined;
+    const { everyMs } = found;
+    return typeof everyMs === "number" ? ` for ${Math.ceil(silentMs({ everyMs }) / 1_000)} s` : "";
   } catch {
-    return undefined;
+    return "";
   }
 }
 

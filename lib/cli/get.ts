@@ -127,7 +127,7 @@ export const get: Command = {
   usage: "get KIND [NAME] [-o FORMAT] [-n NAMESPACE | -A] [-l SELECTOR] [--sort-by FIELD] [-w]\n" +
     `  kinds: ${KINDS.join(", ")}; pods are those of NAMESPACE ("default"), or of all with -A.\n` +
     "  -l selects by fields and labels, as in tenant=shop,app!=db; a list by any member, addresses also without\n" +
-    "  /24; labels.KEY is a label that is named like a field, or that none has yet.\n" +
+    "  /24; write labels.KEY for a label whose name is that of a field, or near one.\n" +
     "  -w goes on and shows what changes.\n" +
     "  FORMAT: table, wide, json, yaml, name, or custom-columns=HEAD:FIELD,…\n" +
     "  GUARDED HERE and DROPS HERE: pods of this host, and packets that this host's\n" +
@@ -181,7 +181,7 @@ async function getKind(shell: Shell, kind: string, name: string | undefined): Pr
   }
   const select = options.selector === undefined
     ? undefined
-    : createSelector(kind, options.selector);
+    : createSelector(kind, options.selector, output.message);
   const list = async (): Promise<readonly Item[]> => {
     const all = within(shell, kind, name, await shell.target.list(kind, name));
     const items = select ? select(all) : all;

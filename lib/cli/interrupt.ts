@@ -1,5 +1,5 @@
 // Ctrl-C and a supervisor's end of a command. The command ends at once with a sentence about what it leaves, or by
-// itself where it holds the interrupt. A second time the system ends it.
+// itself where it holds the interrupt. The system ends it at a second signal, and at the first one while it writes.
 
 import { hasTerminal } from "./output.ts";
 
@@ -72,6 +72,20 @@ export class Interrupt implements Disposable {
       return await work();
     } finally {
       this.#left = before;
+    }
+  }
+
+  /**
+   * Does `write`. It blocks while a reader has stopped, and no listener is called meanwhile: the system ends the process
+   * at a signal.
+   */
+  whileWriting<T>(write: () => T): T {
+    const listeners = [...this.#listeners].filter(([name]) => name !== "SIGHUP"); // nohup's is never the system's
+    listeners.forEach(([name]) => this.#ignore(name));
+    try {
+      return write();
+    } finally {
+      listeners.forEach(([name, listener]) => this.#listen(name, listener));
     }
   }
 

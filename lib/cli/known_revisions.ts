@@ -10,7 +10,8 @@ export async function hintAtRevision(
   { operations }: PlanAnswer,
 ): Promise<void> {
   if (mode !== "rollback" || operations.length > 0 || options.format !== "table") return;
-  const items = await target.history();
+  // The command has succeeded, also if nobody answers now.
+  const items = await target.history().catch(() => []);
   if (items[0]?.revision !== to) return;
   const before = revisionBefore(items);
   const way = before === undefined ? "" : `; the one before is ${before}`;

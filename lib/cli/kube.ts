@@ -17,6 +17,13 @@ const ACTIONS: Readonly<Record<string, (shell: Shell) => Promise<void>>> = {
   status,
 };
 
+/** The options of the command that each word takes. */
+const TAKEN: Readonly<Record<string, readonly string[]>> = {
+  manifest: ["file", "strict", "settings", "image", "namespace", "etcd-secret"],
+  image: ["image"],
+  rbac: ["namespace"],
+};
+
 export const kube: Command = {
   usage:
     "kube manifest [-f INTENT] [--settings FILE] [--etcd-secret NAME] [--image NAME] [-n NAMESPACE] |\n" +
@@ -36,13 +43,33 @@ export const kube: Command = {
   run: async (shell) => {
     const [word = "", ...rest] = shell.args;
     const action = Object.hasOwn(ACTIONS, word) ? ACTIONS[word] : undefined;
-    if (action && rest.length <= (word === "image" ? 1 : 0)) return await action(shell);
+    if (action && rest.length <= (word === "image" ? 1 : 0)) {
+      refuseOthers(word, shell);
+      return await action(shell);
+    }
     throw wrongWords("kube", shell.args, {
       takes: "manifest, image [FILE], rbac, conflist, or status",
       fix: "k8contivnet kube status",
     });
   },
 };
+
+/** Faults: usage, if an option was given that belongs to another word: it would be ignored. */
+function refuseOthers(word: string, { options }: Shell): void {
+  const given = {
+    "file": options.files.length > 0,
+    "strict": options.strict,
+    "settings": options.settings !== undefined,
+    "image": options.image !== undefined,
+    "namespace": options.namespace !== undefined,
+    "etcd-secret": options.etcdSecret !== undefined,
+  };
+  const other = Object.entries(given).find(([name, isGiven]) =>
+    isGiven && !TAKEN[word]?.includes(name)
+  );
+  if (other === undefined) return;
+  throw new Fault("usage", `kube ${word} has no --${other[0]}`, { fix: "see k8contivnet kube -h" });
+}
 
 /** Prints the manifest for `kubectl apply -f -`. */
 async function rbac({ options, output }: Shell): Promise<void> {

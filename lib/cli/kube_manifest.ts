@@ -1,17 +1,20 @@
 // `kube manifest` and `kube image`: what runs the agents as pods of Kubernetes, made by the file itself.
 
 import type { AgentParts, ProbeAddress } from "../kube/agent_objects.ts";
+import { splitListen } from "../agent/metrics/listen_address.ts";
 import { ETCD_CERTIFICATES } from "../kube/node_scripts.ts";
-import { Fault, systemWords } from "../util/errors.ts";
+import { Fault, oneLine, systemWords } from "../util/errors.ts";
 import { LONG_NAME_LIMIT, parseName } from "../util/names.ts";
 import { VERSION } from "../util/version.ts";
+import type { FaceFlag } from "./face_flags.ts";
 import { readIntentFiles } from "./intent_files.ts";
+import { nearest } from "./nearest.ts";
 import { writeNewFile } from "./new_file.ts";
 import { yamlOf } from "./output.ts";
 import type { Shell } from "./shell.ts";
 
 /** The image's name, unless another is given. */
-export const IMAGE_NAME = `localhost/k8contivnet:${VERSION}`;
+const IMAGE_NAME = `localhost/k8contivnet:${VERSION}`;
 
 const DEFAULT_LISTEN = "127.0.0.1:9430";
 /** Of all values of a ConfigMap (Kubernetes: v1 ConfigMap, "data": 1 MiB). */
@@ -30,10 +33,12 @@ const ETCD_FILES = {
 const RESERVED = ["config", "host-label", "intent", "node-name", "socket", "state-dir"];
 
 /** Prints the manifest for `kubectl apply -f -`. Faults: usage, not_found, failed. */
-export async function printManifest({ options, output }: Shell): Promise<void> {
+export async function printManifest({ options, output, faces }: Shell): Promise<void> {
   const namespace = parseName("namespace", options.namespace ?? "kube-system", LONG_NAME_LIMIT);
   const { etcdSecret } = options;
-  const given = options.settings === undefined ? {} : await readSettingsFile(options.settings);
+  const given = options.settings === undefined
+    ? {}
+    : await readSettingsFile(options.settings, await faces.netplugin?.() ?? []);
   const settings = settingsOf(given, etcdSecret);
   const parts: AgentParts = {
     namespace,
@@ -114,12 +119,13 @@ async function readIntent({ options, output }: Pick<Shell, "options" | "output">
 }
 
 /** Returns the settings in a file. Faults: usage, not_found, failed. */
-async function readSettingsFile(path: string): Promise<Readonly<Record<string, unknown>>> {
-  const refused = (why: string) =>
-    new Fault("usage", `--settings ${path} refused`, {
-      why,
-      fix: 'write {"FLAG": VALUE, …}, with flags of "k8contivnet netplugin -h"',
-    });
+async function readSettingsFile(
+  path: string,
+  flags: readonly FaceFlag[],
+): Promise<Readonly<Record<string, unknown>>> {
+  const usual = 'write {"FLAG": VALUE, …}, with flags of "k8contivnet netplugin -h"';
+  const refused = (why: string, fix = usual) =>
+    new Fault("usage", `--settings ${path} refused`, { why, fix });
   const text = await Deno.readTextFile(path).catch((cause) => {
     const isMissing = cause instanceof Deno.errors.NotFound;
     throw new Fault(isMissing ? "not_found" : "failed", `--settings ${path} cannot be read`, {
@@ -139,6 +145,16 @@ async function readSettingsFile(path: string): Promise<Readonly<Record<string, u
   }
   const reserved = RESERVED.find((key) => key in value);
   if (reserved !== undefined) throw refused(`"${reserved}" is what the manifest sets itself`);
+  // An agent does not start with a flag that it does not know.
+  const known = flags.map(({ name }) => name);
+  const strange = Object.keys(value).find((key) => !known.includes(key));
+  if (strange !== undefined) {
+    const near = nearest(strange, known);
+    throw refused(
+      `"${oneLine(strange, 40)}" is not a flag of the agent`,
+      near === undefined ? usual : `did you mean ${near}?`,
+    );
+  }
   return value as Readonly<Record<string, unknown>>;
 }
 
@@ -165,7 +181,7 @@ export function settingsOf(
     });
   }
   if (!String(given.store ?? "").startsWith("etcds://")) {
-    throw new Fault("usage", "--etcd-secret has no etcd that it is for", {
+    throw new Fault("usage", "--etcd-secret needs a store with TLS", {
       why: "the agents' store is not an etcds:// URL",
       fix: 'name the store in --settings FILE: {"store": "etcds://HOST:2379/PREFIX"}',
     });
@@ -175,8 +191,9 @@ export function settingsOf(
 
 /** Returns where a node's kubelet asks the agent, by the value of `listen`; undefined if it cannot. */
 export function probeAddress(listen: unknown): ProbeAddress | undefined {
-  for (const one of Array.isArray(listen) ? listen : [listen]) {
-    const [, host = "", port] = /^(.*):(\d{1,5})$/.exec(String(one ?? "").trim()) ?? [];
+  const texts: readonly unknown[] = Array.isArray(listen) ? listen : [listen];
+  for (const one of texts.flatMap((text) => splitListen(String(text ?? "")))) {
+    const [, host = "", port] = /^(.*):(\d{1,5})$/.exec(one) ?? [];
     if (port === undefined || host.startsWith("unix:")) continue;
     const bare = host.replace(/^\[(.*)\]$/, "$1");
     return {

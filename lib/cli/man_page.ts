@@ -50,7 +50,7 @@ export function manPage({ version, date, commands, options, exitCodes, faces }: 
     ...[".TP", italic("/etc/k8contivnet/agent.json")],
     ...filled('The agent\'s flags as keys, such as {"log-drops": true}, for the unit of systemd.'),
     ...[".TP", italic("/etc/default/k8contivnet")],
-    ...filled("Environment of the unit, such as K8CONTIVNET_LOG_DROPS=true; it counts first."),
+    ...filled("Environment of the unit, such as K8CONTIVNET_LOG_DROPS=true; it takes precedence."),
     ...[".TP", italic("/run/k8contivnet/agent.sock"), "The agent's socket."],
     ...[".TP", italic("/var/lib/k8contivnet"), "The agent's durable state."],
     ".SH SEE ALSO",

@@ -18,7 +18,7 @@ The records of one moment, in a file that only root can read; agents may run. --
     k8contivnet store backup sqlite:/var/lib/k8contivnet/store.db /var/backups/k8contivnet.db --force
     k8contivnet store backup etcd://10.0.0.5:2379/prod /var/backups/k8contivnet.db --force
 
-Nobody else may write to its folder. etcd's own way saves all that is in etcd:
+The backup is refused in a folder that other users may write to. etcd's own way saves all that is in etcd:
 
     etcdctl --endpoints 10.0.0.5:2379 snapshot save /var/backups/etcd.snapshot
 
@@ -37,8 +37,9 @@ Without the second command, a pod whose endpoint is not in the backup is detache
 
     systemctl start k8contivnet
 
-Pods that came since the backup keep their addresses: agents make their records from their ports. What was
-deleted since is released again after --grace (60 s). Compare the records with their claims at the end:
+Pods attached after the backup keep their addresses: agents recreate their records from the ports in Open
+vSwitch. What was deleted since is released again after --grace (60 s). Compare the records with their claims at
+the end:
 
     k8contivnet ipam check
 
@@ -75,10 +76,10 @@ last heartbeat is not old.
 
 A LOST ETCD
 
-Without a majority of its members, nothing but set-ups of pods that name no host, and changes of the intent
-wait: repair the members. If the data are lost, restore a backup as above. Without one, leave the agents
-running: one that finds its store empty detaches nobody. The intent's files, and the ports of running pods,
-bring all back but the history and the pins of bind:
+Without a majority of its members, only two things wait: set-ups of pods whose endpoint has no host yet, and
+changes of the intent. Repair the members. If the data are lost, restore a backup as above. Without one, leave
+the agents running: one that finds its store empty detaches nobody. The intent's files, and the ports of running
+pods, bring all back but the history and the pins of bind:
 
     k8contivnet apply -f intent.json
 

@@ -32,18 +32,24 @@ export interface Output {
 
 /** Returns the output of this process. Coloured only on a terminal and without NO_COLOR. */
 export function processOutput(
-  { wantsColor = false, isQuiet = false }: {
+  { wantsColor = false, isQuiet = false, whileWriting = (write) => write() }: {
     readonly wantsColor?: boolean;
     readonly isQuiet?: boolean;
+    /** Does a write, which blocks while the reader has stopped. */
+    readonly whileWriting?: <T>(write: () => T) => T;
   } = {},
 ): Output {
   let [isClosed, hasProgress] = [false, false];
   const isTerminal = Deno.stdout.isTerminal();
   const isDumb = Deno.env.get("TERM") === "dumb";
-  const hasCursor = !isDumb && Deno.stderr.isTerminal();
+  const isErrorTerminal = Deno.stderr.isTerminal();
+  const hasCursor = !isDumb && isErrorTerminal;
   const toError = (text: string) => {
+    const write = () => writeAll(Deno.stderr, new TextEncoder().encode(text));
     try {
-      writeAll(Deno.stderr, new TextEncoder().encode(text));
+      // Progress on a terminal must not take a signal from work that is ending by itself.
+      if (isErrorTerminal) write();
+      else whileWriting(write);
     } catch {
       // The exit code is all that is left.
     }
@@ -55,7 +61,7 @@ export function processOutput(
   };
   const bytes = (some: Uint8Array) => {
     progress("");
-    isClosed = !writeAll(Deno.stdout, some) || isClosed;
+    isClosed = !whileWriting(() => writeAll(Deno.stdout, some)) || isClosed;
   };
   const message = (line: string) => {
     progress("");
@@ -83,6 +89,7 @@ function columns(): number {
     return Infinity;
   }
 }
+
 /** Writes all of it; reports whether somebody reads it. Faults: failed. */
 function writeAll(stream: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): boolean {
   for (let done = 0; done < bytes.length;) {

@@ -1,5 +1,5 @@
 // `-l SELECTOR` of `get`: as kubectl's, on an item's fields and labels. A word that is a field of the kind means that
-// field; another one the label, which some item must have; `labels.KEY` always the label.
+// field; another one the label, unless it is near the name of a field; `labels.KEY` always the label.
 
 import type { Item } from "../agent/server/item_names.ts";
 import { Fault, oneLine } from "../util/errors.ts";
@@ -23,16 +23,17 @@ interface Requirement {
 
 /**
  * Returns what chooses items of `kind` by a selector such as `app=web,tenant!=t,host in (h1,h2),!pinned`. Its first call
- * refuses words that are neither a field nor a label of any item. Faults: usage.
+ * refuses words that must be misspelled fields, and warns of labels that no item has. Faults: usage.
  */
 export function createSelector(
   kind: string,
   text: string,
+  warn: (line: string) => void = () => {},
 ): (items: readonly Item[]) => readonly Item[] {
   const requirements = text.split(/,(?![^(]*\))/).map(parseRequirement);
   let isChecked = false;
   return (items) => {
-    if (!isChecked) { for (const { key } of requirements) checkKey(kind, key, items); }
+    if (!isChecked) { for (const { key } of requirements) checkKey(kind, key, items, warn); }
     isChecked = true;
     return items.filter((item) =>
       requirements.every(({ key, test }) => test(valuesOf(kind, item, key)))
@@ -100,18 +101,28 @@ function isField(kind: string, key: string): boolean {
 }
 
 /** Faults: usage. */
-function checkKey(kind: string, key: string, items: readonly Item[]): void {
+function checkKey(
+  kind: string,
+  key: string,
+  items: readonly Item[],
+  warn: (line: string) => void,
+): void {
   if (key.startsWith(LABEL) || isField(kind, key)) return;
   if (items.some((item) => Object.hasOwn(labelsOf(item), key))) return;
   const fields = fieldsOf(kind);
   const near = nearest(key, fields);
-  const hasLabels = (ITEM_FIELDS[kind] ?? []).includes("labels");
-  throw new Fault("usage", `${kind} have no field "${oneLine(key, 60)}"`, {
+  const known = ITEM_FIELDS[kind] ?? [];
+  const hasLabels = known.includes("labels");
+  const shown = oneLine(key, 60);
+  if (hasLabels && near === undefined && !known.includes(key.split(/[.[]/)[0] ?? "")) {
+    return warn(`warning: none of the ${kind} has the label "${shown}", nor is that a field`);
+  }
+  throw new Fault("usage", `${kind} have no field "${shown}"`, {
     why: hasLabels ? "and none of them has such a label" : undefined,
     fix: [
       near === undefined ? "" : `did you mean ${near}? `,
       `fields: ${fields.join(", ")}`,
-      hasLabels ? `; a label that none has yet is ${LABEL}${oneLine(key, 60)}` : "",
+      hasLabels ? `; for the label, write ${LABEL}${shown}` : "",
     ].join(""),
   });
 }

@@ -19,6 +19,7 @@ import type {
   RepairRequest,
 } from "../agent/api/repair_requests.ts";
 import type { OpenOptions } from "../store/open_options.ts";
+import type { FaceFlags } from "./face_flags.ts";
 import type { Interrupt } from "./interrupt.ts";
 import type { LongWork } from "./long_work.ts";
 import type { Caller } from "./origin.ts";
@@ -125,6 +126,8 @@ export interface Shell {
   /** Path of the agent's socket. */
   readonly socket: string;
   readonly caller: Caller;
+  /** The flags of what the file can also be called as, such as netplugin. */
+  readonly faces: FaceFlags;
   /** How etcd is reached: files and user, of the options. */
   readonly storeOptions: OpenOptions;
 }

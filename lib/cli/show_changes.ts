@@ -30,9 +30,12 @@ export function keptLines(output: Output, kept: readonly PodImpact[], indent = "
 
 /** Returns in words how many running pods lose their interface: `done` begins with "would" for a plan. */
 function detachedText(count: number, done: string): string {
-  const [pods, was] = count === 1 ? ["pod", "was"] : ["pods", "were"];
-  const verb = done.startsWith("would ") ? "would be" : was;
-  return `${count} running ${pods} ${verb} detached; an endpoint or network that is for them attaches them again`;
+  const lose = done.startsWith("would ") ? "would lose" : "lost";
+  const [pods, its, get, them] = count === 1
+    ? ["pod", "its", "it gets", "it"]
+    : ["pods", "their", "they get", "them"];
+  return `${count} running ${pods} ${lose} ${its} interface; ` +
+    `${get} one again when an endpoint or network of the intent selects ${them}`;
 }
 
 /** Returns in a line how many objects were changed. */

@@ -33,6 +33,7 @@ export async function backUp(shell: Shell, from: string, path: string): Promise<
           throw course.signal.aborted ? interrupted(path, error) : error;
         }),
     );
+    await settleOld(path);
     await Deno.rename(unfinished, path);
     return result;
   } catch (cause) {
@@ -88,6 +89,25 @@ async function mustBeFree(path: string, isForced: boolean): Promise<void> {
     why: info.isFile ? "it is not overwritten" : "it is not a file",
     fix: info.isFile ? "give another name, or add --force to replace it" : "give another name",
   });
+}
+
+/**
+ * Leaves nothing beside an old backup that SQLite would replay into the new one. Faults: conflict, if another process
+ * has the old one open.
+ */
+async function settleOld(path: string): Promise<void> {
+  if (!await hasLog(path)) return;
+  // SQLite removes the log of a killed process when the only connection is closed.
+  await openStore(`sqlite:${path}`).then((store) => store.close()).catch(() => {});
+  if (!await hasLog(path)) return;
+  throw new Fault("conflict", `${path} is not replaced`, {
+    why: `another process may have it open: ${path}-wal is there`,
+    fix: "stop that process, or give another name",
+  });
+}
+
+function hasLog(path: string): Promise<boolean> {
+  return Deno.lstat(`${path}-wal`).then(() => true, () => false);
 }
 
 /** No backup takes so long: 16,000 documents take three seconds. */

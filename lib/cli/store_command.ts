@@ -3,12 +3,14 @@
 
 import type { HealthAnswer } from "../agent/api/agent_health.ts";
 import { askAgent } from "../agent/client.ts";
+import { isSilent } from "../intent/heartbeats.ts";
 import type { PresenceRecord } from "../intent/records.ts";
 import type { CopyResult } from "../agent/store/copy_store.ts";
 import type { Store } from "../store/store.ts";
 import { Fault, isUnreachable, oneLine } from "../util/errors.ts";
 import { printValue } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
+import { storeIdentity } from "./store_identity.ts";
 import { wrongWords } from "./wrong_words.ts";
 
 const AGENT_MS = 3_000;
@@ -36,7 +38,7 @@ export const store: Command = {
 };
 
 async function runCopy(shell: Shell, from: string, to: string): Promise<void> {
-  if (from === to) throw new Fault("usage", "both stores are the same", { fix: "give another" });
+  await mustDiffer(from, to);
   if (!shell.options.force) await mustBeUnused(shell, [from, to]);
   const result = await copy(shell, from, to);
   const { dryRun } = shell.options;
@@ -48,11 +50,18 @@ async function runCopy(shell: Shell, from: string, to: string): Promise<void> {
 
 async function runBackup(shell: Shell, from: string, path: string): Promise<void> {
   await mustBeUnused(shell, [`sqlite:${path}`]);
+  await mustDiffer(from, `sqlite:${path}`);
   const { backUp } = await import("./store_backup.ts");
   const { documents } = await backUp(shell, from, path);
   const { dryRun } = shell.options;
   if (await printValue(shell, { documents, file: path, dryRun })) return;
   shell.output.data(`${dryRun ? "would save" : "saved"}: ${documents} documents in ${path}`);
+}
+
+/** Faults: usage. */
+async function mustDiffer(from: string, to: string): Promise<void> {
+  if (await storeIdentity(from) !== await storeIdentity(to)) return;
+  throw new Fault("usage", "both stores are the same", { fix: "give another" });
 }
 
 async function copy(shell: Shell, from: string, to: string): Promise<CopyResult> {
@@ -104,18 +113,16 @@ function warnOfAgents(
   );
 }
 
-// As agents count each other as silent.
-const SILENT_BEATS = 2.5;
-
 /** Returns the hosts whose heartbeats are not older than those of a running agent. */
 export function liveHosts(
   entries: readonly { readonly value: unknown }[],
   nowMs: number,
 ): string[] {
   return entries.flatMap(({ value }) => {
-    const { host, at, everyMs } = value as Partial<PresenceRecord>;
-    if (host === undefined || at === undefined || everyMs === undefined) return [];
-    return nowMs - Date.parse(at) < everyMs * SILENT_BEATS ? [host] : [];
+    const record = value as Partial<PresenceRecord>;
+    const { host, at } = record;
+    if (host === undefined || at === undefined || record.lost) return [];
+    return isSilent(record, nowMs) ? [] : [host];
   });
 }
 
@@ -125,7 +132,8 @@ async function mustBeUnused({ socket }: Shell, urls: readonly string[]): Promise
     const health = await askAgent<HealthAnswer>({
       ...{ socket, method: "GET", path: "/v1/health", limitMs: AGENT_MS },
     });
-    if (!urls.includes(health.store)) return;
+    const used = await Promise.all([health.store, ...urls].map(storeIdentity));
+    if (!used.slice(1).some((one) => one === used[0])) return;
     throw new Fault("conflict", `the agent of this host uses ${health.store}`, {
       why: "what it writes meanwhile would be lost",
       fix: "stop it (its pods keep their networks), copy, and start it with the other --store",

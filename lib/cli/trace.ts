@@ -5,7 +5,7 @@ import { Fault } from "../util/errors.ts";
 import { type Output, paint, printLines, printValue } from "./output.ts";
 import type { Command, Shell } from "./shell.ts";
 
-/** Exit code of --detailed-exitcode if the packet is denied. */
+/** Exit code of --detailed-exitcode if the packet is denied; wrong usage has it, too. */
 const DENIED = 2;
 
 export const trace: Command = {
@@ -15,8 +15,8 @@ export const trace: Command = {
     "  DST may be outside, host (that of SRC), or a service's address, too\n" +
     "  prints allowed or denied, with the rule that decides, or because they have no common network,\n" +
     "  and what this host's switch does: on the sender's host it decides what may be sent, on the receiver's\n" +
-    "  what may arrive. Exit code 0 also for denied, which is 2 with --detailed-exitcode;\n" +
-    "  1 if the two differ\n" +
+    "  what may arrive. Exit code 0 also for denied, which is 2 with --detailed-exitcode,\n" +
+    "  as is wrong usage; 1 if the two differ\n" +
     "  e.g. k8contivnet trace default/app default/web --tcp 8000",
   run: async (shell) => {
     const request = requestOf(shell);

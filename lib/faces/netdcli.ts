@@ -46,8 +46,9 @@ const KINDS: Readonly<Record<string, string>> = {
 
 /** Runs netdcli; returns the exit code, of FAULT_CODES. */
 export async function netdcliMain(args: readonly string[]): Promise<number> {
-  const output = processOutput();
+  let output = processOutput();
   const command = async ({ stack, interrupt }: Run) => {
+    output = processOutput({ whileWriting: (write) => interrupt.whileWriting(write) });
     await dispatch(args, output, { stack, long: longWork(output, interrupt) });
     return 0;
   };

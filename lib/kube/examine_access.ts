@@ -43,7 +43,7 @@ export async function examineAccess(
   }
 }
 
-/** Every user may ask this of himself (cluster role system:basic-user). */
+/** Every user may ask this about itself (cluster role system:basic-user). */
 async function askRight(
   connection: ApiConnection,
   { group, verb, resource, subresource = "" }: Right,

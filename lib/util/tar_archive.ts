@@ -3,6 +3,7 @@
 import { joinBytes } from "./join_bytes.ts";
 
 const BLOCK = 512;
+const NAME_BYTES = 100;
 
 /** What all entries of an archive have. */
 interface Named {
@@ -53,7 +54,7 @@ function headOf(entry: TarEntry, size: number, atMs: number): Uint8Array {
   const put = (at: number, text: string) => head.set(new TextEncoder().encode(text), at);
   const number = (at: number, value: number, digits: number) =>
     put(at, Math.floor(value).toString(8).padStart(digits, "0"));
-  put(0, name.slice(0, 100));
+  put(0, fitting(name));
   number(100, modeOf(entry), 7);
   number(108, 0, 7);
   number(116, 0, 7);
@@ -61,7 +62,7 @@ function headOf(entry: TarEntry, size: number, atMs: number): Uint8Array {
   number(136, atMs / 1_000, 11);
   put(148, " ".repeat(8));
   put(156, "target" in entry ? "2" : "folder" in entry ? "5" : "0");
-  if ("target" in entry) put(157, entry.target.slice(0, 100));
+  if ("target" in entry) put(157, fitting(entry.target));
   put(257, "ustar\x0000");
   put(265, "root");
   put(297, "root");
@@ -69,6 +70,12 @@ function headOf(entry: TarEntry, size: number, atMs: number): Uint8Array {
   number(148, head.reduce((sum, byte) => sum + byte, 0), 6);
   head[154] = 0;
   return head;
+}
+
+/** Throws, if the archive has no place for a text: cut off, it would name another file. */
+function fitting(text: string): string {
+  if (new TextEncoder().encode(text).length <= NAME_BYTES) return text;
+  throw new RangeError(`tar: "${text}" is longer than ${NAME_BYTES} bytes`);
 }
 
 function modeOf(entry: TarEntry): number {

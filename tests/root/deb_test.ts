@@ -9,6 +9,8 @@ const LIMIT = { limitMs: 120_000 };
 
 const EXEC = "usr/libexec/kubernetes/kubelet-plugins/net/exec/k8contivnet";
 
+const CNI_CONFIG = "/etc/cni/net.d/10-k8contivnet.conflist";
+
 /** Files of the package by path: their kind, mode, and what links lead to. */
 const FILES = [
   "-rw-r--r-- etc/k8contivnet/agent.json",
@@ -109,8 +111,27 @@ Deno.test("the package: files, installation, upgrade, removal, purge", async (t)
     );
   });
 
+  await step("its removal leaves a configuration that calls other plugins, too", async () => {
+    await root.sh(
+      `mkdir -p /etc/cni/net.d; echo '{"plugins": [{"type": "k8contivnet"}, {"type": "portmap"}]}' >${CNI_CONFIG}; dpkg -r k8contivnet; rm ${CNI_CONFIG}`,
+    );
+  });
+
+  await step("after its removal install.sh installs, and a purge leaves that alone", async () => {
+    const installed = await root.run(`cd "$1" && ./install.sh install`, "/tmp/packages/0.9.0");
+    assertEquals([installed.code, installed.err], [0, ""]);
+    await root.sh(
+      `dpkg -P k8contivnet; ls /var/lib/k8contivnet/store.db; cd "$1" && ./install.sh uninstall`,
+      "/tmp/packages/0.9.0",
+    );
+    await install(deb);
+    await root.sh(`echo '{"docker": "none"}' >/etc/k8contivnet/agent.json`);
+  });
+
   await step("its removal leaves settings and state", async () => {
-    await root.sh("dpkg -r k8contivnet");
+    await root.sh(
+      `cp /usr/share/doc/k8contivnet/examples/10-k8contivnet.conflist ${CNI_CONFIG}; dpkg -r k8contivnet; [ ! -e ${CNI_CONFIG} ]; rmdir -p --ignore-fail-on-non-empty /etc/cni/net.d`,
+    );
     assertEquals(pathsOf(await root.changes()), [
       "etc/k8contivnet/agent.json",
       "var/lib/k8contivnet/store.db",

@@ -3,6 +3,7 @@
 import { X509Certificate } from "node:crypto";
 import { dirname } from "@std/path";
 import { auditClaims } from "../../intent/audit.ts";
+import { isSilent, SKEW_MS } from "../../intent/heartbeats.ts";
 import type { AttachmentRecord, Document, PresenceRecord } from "../../intent/records.ts";
 import { whyUnreadable } from "../../intent/readable.ts";
 import { sqlitePath } from "../../store/open_store.ts";
@@ -17,9 +18,6 @@ const findings = findingsOf("store");
 const { ok, warning, failed, fault } = findings;
 
 const SLOW_MS = 500;
-// etcd's heartbeats take a moment to arrive.
-const SKEW_MS = 5_000;
-const SILENT_BEATS = 3;
 // Most hosts that a message names.
 const SHOWN = 5;
 
@@ -118,9 +116,11 @@ function hostItems(
   const now = machine.nowMs();
   const hosts = entries.filter(({ key, value }) => whyUnreadable(key, value) === undefined)
     .map(({ value }) => value as unknown as PresenceRecord)
-    .flatMap(({ host, at, everyMs = 10_000, lost }) =>
-      at === undefined || lost ? [] : [{ host, at, everyMs, ageMs: now - Date.parse(at) }]
-    );
+    .flatMap((one) => {
+      const { host, at, lost } = one;
+      if (at === undefined || lost) return [];
+      return [{ host, at, ageMs: now - Date.parse(at), isSilent: isSilent(one, now) }];
+    });
   const items = withoutAgent(ofIntent, hosts);
   if (hosts.length === 0) return items;
   const ahead = hosts.filter(({ ageMs }) => ageMs < -SKEW_MS);
@@ -136,7 +136,7 @@ function hostItems(
       )
     ),
   );
-  const silent = hosts.filter(({ ageMs, everyMs }) => ageMs > everyMs * SILENT_BEATS + SKEW_MS);
+  const silent = hosts.filter((one) => one.isSilent);
   items.push(...silent.map(({ host, at, ageMs }) =>
     warning(
       "silent-host",

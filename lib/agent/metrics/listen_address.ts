@@ -20,14 +20,17 @@ export interface ListenOptions {
   readonly tokenFile?: string;
 }
 
+/** Returns the addresses in one text of --listen. */
+export function splitListen(text: string): string[] {
+  return text.split(",").map((one) => one.trim());
+}
+
 /** Returns what the two flags say; each text may name several addresses, with commas. Faults: usage. */
 export function parseListen(
   texts: readonly string[],
   tokenFile: string | undefined,
 ): ListenOptions {
-  const addresses = texts.flatMap((text) => text.split(",")).map((text) =>
-    parseAddress(text.trim())
-  );
+  const addresses = texts.flatMap(splitListen).map(parseAddress);
   const isOpen = (one: ListenAddress) => one.kind === "tcp" && !isLoopback(one.hostname);
   const open = addresses.find(isOpen);
   if (open && tokenFile === undefined) {

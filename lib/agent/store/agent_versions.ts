@@ -1,9 +1,9 @@
 // Which agents of a shared store are alive, by their heartbeats as this agent observes them, and whether all of them
 // write its indexes. No clocks of hosts are compared. Pure.
 
+import { silentMs } from "../../intent/heartbeats.ts";
 import { INDEX_VERSION } from "../../intent/store_index.ts";
 import type { PresenceRecord } from "../../intent/records.ts";
-import { BEAT_MS, SILENT_BEATS } from "./presence.ts";
 
 interface Observed {
   readonly beat: number;
@@ -61,8 +61,4 @@ export class AgentVersions {
 
 function isOlder({ indexes = 0 }: PresenceRecord): boolean {
   return indexes < INDEX_VERSION;
-}
-
-function silentMs({ everyMs = BEAT_MS }: PresenceRecord): number {
-  return everyMs * SILENT_BEATS;
 }

@@ -13,6 +13,7 @@ import {
 } from "../../store/store.ts";
 import { INDEX_FOLDER, indexKeys } from "../../intent/store_index.ts";
 import { Fault, oneLine } from "../../util/errors.ts";
+import { isSame } from "../../util/same_json.ts";
 import type { Report } from "../../util/progress.ts";
 
 const ROUNDS = 5;
@@ -108,10 +109,6 @@ function changesTo(
       .map(({ key, value }) => changeOf(key, value)),
     ...gone.filter((change) => !isFirst(change)),
   ];
-}
-
-function isSame(one: Json | undefined, other: Json): boolean {
-  return one !== undefined && JSON.stringify(one) === JSON.stringify(other);
 }
 
 async function commitAll(

@@ -5,6 +5,7 @@
 // The heartbeat has a key of its own beside `hosts/<host>`: plans of intents check the revision of that
 // record, and a heartbeat in it would make each of them stale.
 
+import { silentMs } from "../../intent/heartbeats.ts";
 import { HIGHEST_READABLE, whyUnreadable } from "../../intent/readable.ts";
 import { keys, type PresenceRecord, SCHEMA } from "../../intent/records.ts";
 import { INDEX_VERSION } from "../../intent/store_index.ts";
@@ -38,12 +39,6 @@ export interface PresenceOptions {
 // All heartbeats together are a hundred a second at most: each is a write for etcd, and a message to all other hosts.
 const MS_PER_HOST = 10;
 
-/** How long to watch a label before its agent counts as silent, in heartbeat intervals. */
-export const SILENT_BEATS = 2.5;
-
-/** Heartbeat interval in milliseconds of an agent that does not record it, as older versions: longer than any in use. */
-export const BEAT_MS = 60_000;
-
 /** The heartbeat of this host in a shared store. */
 export class Presence {
   readonly #cache: StoreCache;
@@ -66,7 +61,7 @@ export class Presence {
     const { self, beatMs, takeOver, pause } = this.#options;
     const before = await this.#read();
     if (before && before.instance !== self.instance) {
-      await pause(Math.max(beatMs, before.everyMs ?? 0) * SILENT_BEATS);
+      await pause(silentMs({ everyMs: Math.max(beatMs, before.everyMs ?? 0) }));
       const now = await this.#read();
       if (now && now.beat !== before.beat) throw inUseFault(self.host, now);
       if (now && !takeOver && !now.lost) throw otherInstanceFault(self.host);

@@ -5,6 +5,7 @@
 // that comes back writes it, and from then on nothing more of its host is removed. So the removal may be
 // interrupted or run twice at any time: another one that finds the mark continues it.
 
+import { silentMs } from "../../intent/heartbeats.ts";
 import { whyUnreadable } from "../../intent/readable.ts";
 import { keys, type PresenceRecord } from "../../intent/records.ts";
 import type { Check, Json } from "../../store/store.ts";
@@ -19,7 +20,6 @@ import {
   unreadableOf,
 } from "./remove_host_plan.ts";
 import type { StoreCache } from "./store_cache.ts";
-import { BEAT_MS, SILENT_BEATS } from "./presence.ts";
 
 const CHECKS = 10;
 // Each conflict means that another client has written; this many in a row only under heavy contention.
@@ -88,7 +88,7 @@ async function lastHeartbeat(
     });
   }
   if (!first.record || first.record.lost) return first;
-  const limitMs = (first.record.everyMs ?? BEAT_MS) * SILENT_BEATS;
+  const limitMs = silentMs(first.record);
   for (let checks = 0; checks < CHECKS; checks++) {
     report?.(checks, CHECKS);
     await pause(limitMs / CHECKS);

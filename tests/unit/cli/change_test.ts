@@ -16,17 +16,17 @@ async function said(more: Partial<PlanAnswer>, done: string): Promise<string[]> 
   return shell.stderr;
 }
 
-const AGAIN = "an endpoint or network that is for them attaches them again";
+const AGAIN = "one again when an endpoint or network of the intent selects";
 
 Deno.test("an apply warns of how many running pods it has detached, a plan of how many it would", async () => {
   assertEquals(await said({}, "changed"), ["changed: 1 object, revision 2"]);
   assertEquals(await said({ detached: 1 }, "changed"), [
-    `warning: 1 running pod was detached; ${AGAIN}`,
+    `warning: 1 running pod lost its interface; it gets ${AGAIN} it`,
     "changed: 1 object, revision 2",
   ]);
   assertEquals(
     (await said({ detached: 3 }, "would change"))[0],
-    `warning: 3 running pods would be detached; ${AGAIN}`,
+    `warning: 3 running pods would lose their interface; they get ${AGAIN} them`,
   );
 });
 

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { parseCommandLine, refuseOthers } from "../../../lib/cli/command_line.ts";
-import { COMMANDS } from "../../../lib/cli/command_table.ts";
+import { commandNamed, COMMANDS } from "../../../lib/cli/command_table.ts";
 import { COMMON, OPTIONS } from "../../../lib/cli/option_table.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 
@@ -17,6 +17,13 @@ Deno.test("the options that were given are known, whatever they are", () => {
   ]);
   assertEquals(given("--dry-run=no", "--host", ""), ["host"]);
   assertEquals(given("--", "--dry-run"), []);
+});
+
+Deno.test("what all objects have is not a command", () => {
+  assertEquals(commandNamed("get"), COMMANDS.get);
+  for (const name of ["constructor", "toString", "__proto__", ""]) {
+    assertEquals(commandNamed(name), undefined);
+  }
 });
 
 Deno.test("an option of another command is refused, and those of all commands are not", () => {

@@ -1,6 +1,7 @@
 // A command's shell without a process: what it prints is kept, and the target answers from the test.
 
 import { Interrupt } from "../../../lib/cli/interrupt.ts";
+import { FLAGS } from "../../../lib/faces/netplugin_flags.ts";
 import { longWork } from "../../../lib/cli/long_work.ts";
 import { type CommonOptions, type Shell, type Target } from "../../../lib/cli/shell.ts";
 
@@ -59,6 +60,7 @@ export function fakeShell(
     target: target as Target,
     socket: "/none/agent.sock",
     caller: { by: "ada", host: "desk" },
+    faces: { netplugin: () => Promise.resolve(FLAGS) },
     storeOptions: {},
     stdout,
     stderr,

@@ -16,6 +16,7 @@ Deno.test("gc --host says for how long it watches, where that is known", async (
   const cases = [
     [[{ name: "h1", everyMs: 1_000 }, { name: "h2", everyMs: 10_500 }], " for 27 s"],
     [[{ name: "h2" }], ""],
+    [[{ name: "h2", everyMs: 1_000, lost: true }], undefined],
     [[], ""],
     [undefined, ""],
   ] as const;
@@ -26,7 +27,8 @@ Deno.test("gc --host says for how long it watches, where that is known", async (
     };
     const shell = fakeShell([], target, { host: "h2" });
     await gc.run(shell);
-    assertEquals(shell.stderr[0], `watching for heartbeats of host h2${time}`);
+    const watching = time === undefined ? [] : [`watching for heartbeats of host h2${time}`];
+    assertEquals(shell.stderr.slice(0, -1), watching);
   }
 });
 

@@ -75,9 +75,8 @@ const UNKNOWN: readonly [kind: string, selector: string, message: RegExp][] = [
     "addresses=x",
     /^endpoints have no field "addresses": and none of them .*mean address\? fields: /,
   ],
-  ["endpoints", "nosuch=3", /fields: tenant, .*; a label that none has yet is labels\.nosuch$/],
-  ["endpoints", "!canary", /no field "canary"/],
-  ["endpoints", "constructor", /no field "constructor"/],
+  ["endpoints", "tenat=3", /mean tenant\? fields: tenant, .*; for the label, write labels\.tenat$/],
+  ["endpoints", "!addres", /no field "addres"/],
   ["pods", "ip=10.0.0.1", /^pods have no field "ip"; did you mean ips\? fields: namespace, /],
   ["attachments", "pod=a,pod.nam=a", /no field "pod\.nam".*fields: .*pod\.namespace, pod\.name/],
 ];
@@ -91,6 +90,16 @@ for (const [kind, selector, message] of UNKNOWN) {
     }
   });
 }
+
+Deno.test("a label that no item has is warned of once, and selects nothing", () => {
+  for (const [selector, found] of [["canary=3", 0], ["!canary", 3], ["constructor", 0]] as const) {
+    const warnings: string[] = [];
+    const select = createSelector("endpoints", selector, (line) => void warnings.push(line));
+    assertEquals([select(ITEMS).length, select([]).length], [found, 0]);
+    assertEquals(warnings.length, 1);
+    assertMatch(warnings[0]!, /^warning: none of the endpoints has the label "(canary|constr.*)"/);
+  }
+});
 
 Deno.test("a label that was there when a watch began may go", () => {
   const select = createSelector("endpoints", "app=web");

@@ -160,6 +160,13 @@ for (
   });
 }
 
+Deno.test("a change that has succeeded does not fail because nobody answers for its hint", async () => {
+  const history = () => Promise.reject(new Fault("unavailable", "no agent"));
+  const shell = fakeShell(["12"], { ...target(SAME), history });
+  await rollback.run(shell);
+  assertEquals(shell.stderr, ["nothing to change"]);
+});
+
 Deno.test("rollback without a revision says how to go back also if nobody answers", async () => {
   const silent = { history: () => Promise.reject(new Fault("unavailable", "no agent")) };
   const { message } = await assertRejects(

@@ -1,6 +1,6 @@
 // What Ctrl-C and a supervisor's signals make of a command.
 
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Interrupt, Interrupted } from "../../../lib/cli/interrupt.ts";
 import { longWork } from "../../../lib/cli/long_work.ts";
 
@@ -68,6 +68,22 @@ Deno.test("while an editor has the terminal, Ctrl-C is the editor's, and a super
   const other = start();
   await other.interrupt.leaveTo(() => Promise.resolve(other.send("SIGTERM")));
   assertEquals([other.interrupt.code, other.send("SIGINT")], [143, false]);
+});
+
+Deno.test("while a command writes, the system ends it, and nohup keeps it", () => {
+  const { interrupt, send } = start();
+  const during = interrupt.whileWriting(() => [send("SIGINT"), send("SIGTERM")]);
+  assertEquals([during, interrupt.signal.aborted], [[false, false], false]);
+  assertThrows(
+    () => interrupt.whileWriting(() => assert(false, "a full disk")),
+    Error,
+    "full disk",
+  );
+  assertEquals([send("SIGINT"), interrupt.code], [true, 130]);
+  interrupt.whileWriting(() => {});
+  assertEquals([send("SIGINT"), send("SIGTERM")], [false, false]);
+  const other = start();
+  assertEquals(other.interrupt.whileWriting(() => other.send("SIGHUP")), true);
 });
 
 Deno.test("an interrupt that is disposed of listens no more", () => {

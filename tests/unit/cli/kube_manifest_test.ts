@@ -62,6 +62,8 @@ const addresses: readonly (readonly [unknown, ReturnType<typeof probeAddress>])[
   [["unix:/run/x.sock", "0.0.0.0:80"], { host: "127.0.0.1", port: 80 }],
   ["[::]:9430", { host: "::1", port: 9430 }],
   [":9430", { host: "127.0.0.1", port: 9430 }],
+  ["127.0.0.1:9430,10.0.0.1:9430", { host: "127.0.0.1", port: 9430 }],
+  ["unix:/run/x.sock, 10.0.0.1:80", { host: "10.0.0.1", port: 80 }],
   ["unix:/run/x:9430", undefined],
   ["", undefined],
   [null, undefined],
@@ -93,12 +95,12 @@ Deno.test("certificates for etcd come from a Secret, which the agent alone sees"
   assertEquals(seeing.map(({ name }) => name), ["agent"]);
 });
 
-Deno.test("a Secret that has no name, or is for no etcd, is refused", () => {
+Deno.test("a Secret that has no name, or has no store with TLS, is refused", () => {
   for (const name of ["", "A", "-a", "a_b", "a".repeat(254)]) {
     assertThrows(() => settingsOf(STORE, name), Fault, "is not a Secret's name");
   }
   for (const given of [{}, { store: "etcd://10.0.0.5:2379/p" }, { store: 5 }]) {
-    assertThrows(() => settingsOf(given, "a"), Fault, "has no etcd that it is for");
+    assertThrows(() => settingsOf(given, "a"), Fault, "needs a store with TLS");
   }
 });
 
@@ -110,6 +112,22 @@ Deno.test("kube refuses what is not the name of an image, and what it does not k
     await assertRejects(async () => await kube.run(fakeShell(words, {})), Fault, "kube got");
   }
   await assertRejects(async () => await kube.run(fakeShell([], {})), Fault, "kube needs manifest");
+});
+
+Deno.test("kube refuses an option that belongs to another word", async () => {
+  const cases = [
+    ["status", { image: "a" }, "kube status has no --image"],
+    ["image", { settings: "a" }, "kube image has no --settings"],
+    ["rbac", { files: ["a"] }, "kube rbac has no --file"],
+    ["conflist", { namespace: "a" }, "kube conflist has no --namespace"],
+  ] as const;
+  for (const [word, options, message] of cases) {
+    const run = async () => await kube.run(fakeShell([word], {}, options));
+    await assertRejects(run, Fault, message);
+  }
+  const shell = fakeShell(["rbac"], {}, { namespace: "net" });
+  await kube.run(shell);
+  assertMatch(shell.stdout.join("\n"), /namespace: net/);
 });
 
 Deno.test("kube conflist prints the CNI configuration", async () => {

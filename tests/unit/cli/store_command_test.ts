@@ -5,11 +5,12 @@ import { liveHosts, store } from "../../../lib/cli/store_command.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { fakeShell } from "./fake_shell.ts";
 
-Deno.test("hosts are said to be alive as long as their heartbeats are not older than 2.5 intervals", () => {
+Deno.test("hosts are said to be alive as long as their heartbeats are not older than 2.5 intervals and what clocks differ", () => {
   const entry = (host: string, second: string, everyMs: number) => ({
     value: { host, at: `2026-01-01T00:00:${second}Z`, everyMs, beat: 1 },
   });
   const entries = [entry("h1", "00", 10_000), entry("h2", "30", 10_000), { value: { host: "h3" } }];
+  assertEquals(liveHosts(entries, Date.parse("2026-01-01T00:00:30Z")), ["h1", "h2"]);
   assertEquals(liveHosts(entries, Date.parse("2026-01-01T00:00:31Z")), ["h2"]);
   assertEquals(liveHosts(entries, Date.parse("2026-01-01T00:09:00Z")), []);
 });
