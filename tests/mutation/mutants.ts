@@ -1290,11 +1290,12 @@ export const mutants: readonly Mutant[] = [
       'return ifname === "" ? "" : containerId;',
     ],
   ]),
-  ...mutantsOf("lib/agent/cni/cni_status.ts", ["tests/unit/agent/cni/cni_del_test.ts"], [
+  ...mutantsOf("lib/agent/cni/cni_status.ts", ["tests/unit/agent/cni/cni_status_test.ts"], [
+    ["STATUS does not see a full pool", "|| !isFull(store.documents, one)", "|| true"],
     [
-      "STATUS does not see a full pool",
-      "const isAnyFree = networks.some((one) => !isFull(store.documents, one));",
-      "const isAnyFree = true;",
+      "STATUS judges networks that are not followed",
+      "!store.knows({ tenant: one.tenant, network: one.name }) ||",
+      "",
     ],
   ]),
   ...mutantsOf("lib/agent/server/pod_verbs.ts", ["tests/unit/agent/server/pod_verbs_test.ts"], [

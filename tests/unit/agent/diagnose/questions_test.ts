@@ -21,7 +21,7 @@ async function askApart(question: "trace" | "find", name: string) {
     ...{ host: "host1", podMetadata: noPodMetadata, runtimes: one.host.runtimes },
     store: {
       ...{ documents, isWhole: false },
-      need: () => Promise.resolve({ [Symbol.dispose]: () => {} }),
+      need: () => Promise.resolve({ fault: undefined, [Symbol.dispose]: () => {} }),
       withWhole: (use) => {
         readings++;
         return use(one.agent.store);

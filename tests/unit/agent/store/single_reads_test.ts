@@ -17,7 +17,7 @@ async function startFollowing(options: CacheOptions) {
   const store = new MemoryStore();
   store.database.put({ [indexKeys.complete]: { schema: 1, version: 1 } });
   const client = store.another();
-  const cache = await StoreCache.open(client, () => new Map(), options);
+  const cache = await StoreCache.open(client, () => ({ documents: new Map() }), options);
   const stop = new AbortController();
   const reported = { count: 0 };
   cache.onChange = (key) => reported.count += key === KEY ? 1 : 0;
