@@ -35,7 +35,13 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const status = child.status.then(() => void (ended = true));
   const serverPid = () => options.parent ? onlyChild(child.pid) ?? child.pid : child.pid;
   const end = (signal: Deno.Signal) => {
-    if (!ended) Deno.kill(serverPid(), signal);
+    if (ended) return;
+    try {
+      Deno.kill(serverPid(), signal);
+    } catch (error) {
+      // It has ended by itself, and its end is about to be reported here.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
   };
   const kill = async () => {
     end("SIGKILL");
