@@ -101,7 +101,7 @@ const cases: readonly {
     want: NOTHING,
   },
   {
-    name: "a standard input that is no pipe",
+    name: "a standard input that is not a pipe",
     launcher: { environment: () => "CNI_COMMAND=ADD\0", openPipe: () => undefined },
     want: NOTHING,
   },

@@ -58,7 +58,6 @@ Deno.test("reach flows: a restarted ovs-vswitchd gets them back by itself, where
   kept.prepare(all);
   await tools.syncFlowTexts(all, { endMs: soon(), cookies: COOKIES });
   kept.keepSoon(all, ["way"]);
-  const rest = () => new Promise((done) => setTimeout(done, scaled(1_000)));
   const restart = async () => {
     await rest(); // they are read meanwhile
     await ovs.killVswitchd();
@@ -78,34 +77,41 @@ Deno.test("reach flows: a restarted ovs-vswitchd gets them back by itself, where
   assertEquals(await bridge.flows(), []); // sent, and taken back
 });
 
-Deno.test("reach flows: those that are not wanted any longer do not come back with ovs-vswitchd", async () => {
-  await using bridge = await FlowBridge.start();
-  const { ovs, tools } = bridge;
-  const rest = () => new Promise((done) => setTimeout(done, scaled(1_000)));
+const rest = () => new Promise((done) => setTimeout(done, scaled(1_000)));
+
+/** Flows in Open vSwitch that were read to be kept, and name these ports. */
+async function startKept(names: readonly string[]) {
+  const bridge = await FlowBridge.start();
   const all = bridgeFlows(MODEL, PORTS, NO_POLICY).toSorted();
-  using kept = new KeptFlows(`${bridge.place.rundir}/${BRIDGE}.mgmt`, COOKIES);
-  await tools.syncFlowTexts(all, { endMs: soon(), cookies: COOKIES });
-  kept.keepSoon(all, []);
+  const kept = new KeptFlows(`${bridge.place.rundir}/${BRIDGE}.mgmt`, COOKIES);
+  await bridge.tools.syncFlowTexts(all, { endMs: soon(), cookies: COOKIES });
+  kept.keepSoon(all, names);
   await rest();
-  kept.prepare([]);
-  await ovs.killVswitchd();
-  await ovs.startVswitchd();
-  await rest();
-  assertEquals(await bridge.flows(), []);
+  const restart = async () => {
+    await bridge.ovs.killVswitchd();
+    await bridge.ovs.startVswitchd();
+    await rest();
+  };
+  return {
+    ...{ all, kept, restart, ovs: bridge.ovs, flows: () => bridge.flows() },
+    [Symbol.asyncDispose]: () => {
+      kept[Symbol.dispose]();
+      return bridge[Symbol.asyncDispose]();
+    },
+  };
+}
+
+Deno.test("reach flows: those that are not wanted any longer do not come back with ovs-vswitchd", async () => {
+  await using switched = await startKept([]);
+  switched.kept.prepare([]);
+  await switched.restart();
+  assertEquals(await switched.flows(), []);
 });
 
 Deno.test("reach flows: they come back, too, where one of their ports was added after they were read", async () => {
-  await using bridge = await FlowBridge.start();
-  const { ovs, tools } = bridge;
-  const rest = () => new Promise((done) => setTimeout(done, scaled(1_000)));
-  const all = bridgeFlows(MODEL, PORTS, NO_POLICY).toSorted();
-  using kept = new KeptFlows(`${bridge.place.rundir}/${BRIDGE}.mgmt`, COOKIES);
-  await tools.syncFlowTexts(all, { endMs: soon(), cookies: COOKIES });
-  kept.keepSoon(all, ["late"]);
-  await rest();
-  await ovs.vsctl("add-port", BRIDGE, "late", "--", "set", "interface", "late", "type=internal");
-  await ovs.killVswitchd();
-  await ovs.startVswitchd();
-  await rest();
-  assertEquals(await bridge.flows(), all);
+  await using switched = await startKept(["late"]);
+  const type = ["set", "interface", "late", "type=internal"];
+  await switched.ovs.vsctl("add-port", BRIDGE, "late", "--", ...type);
+  await switched.restart();
+  assertEquals(await switched.flows(), switched.all);
 });

@@ -56,7 +56,7 @@ export async function expireHeldAddresses(
     await deleteExpired(deps, orphans);
     if (clock.now() < unseenDueMs) return;
     unseenDueMs = clock.now() + UNSEEN_MS;
-    await deleteUnseen(deps, graceMs);
+    await deleteUnseen(deps);
   };
   while (!signal.aborted) {
     const nextMs = nextExpiryMs(store.documents, clock.wallMs());
@@ -76,15 +76,17 @@ export async function expireHeldAddresses(
  * Deletes what has expired in networks with a hold time that this host does not follow, if it is this agent's turn: on
  * average, one of all agents has it.
  */
-export async function deleteUnseen(deps: HeldAddressesDeps, graceMs: number): Promise<void> {
+export async function deleteUnseen(deps: HeldAddressesDeps): Promise<void> {
   const { store, clock, random = Math.random } = deps;
   if (random() * countHosts(store.documents) >= 1) return;
   const unseen = networksOf(store.documents).filter(({ tenant, name, holdAddress }) =>
     holdAddress !== undefined && !store.knows({ tenant, network: name })
   );
+  // Endpoints without attachment are left to agents that see them longer.
+  const never = new GracePeriod(Infinity, clock.now);
   for (const network of unseen) {
     using _ = await store.need({ networks: [network] });
-    await deleteExpired(deps, new GracePeriod(graceMs, clock.now));
+    await deleteExpired(deps, never);
   }
 }
 

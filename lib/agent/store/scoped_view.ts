@@ -224,7 +224,7 @@ export class ScopedView implements StoreView {
       .filter(({ prefix }) => key.startsWith(prefix));
   }
 
-  /** Reports whether a part has a document, by its key among the documents; `but` does not count */
+  /** Reports whether a part has a document, by its key among the documents; `but` does not count. */
   #isInPart(key: string, but?: FollowedPart): boolean {
     for (const { part } of this.#followed.values()) {
       if (part !== but && part.map.has(key)) return true;

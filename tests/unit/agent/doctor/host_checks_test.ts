@@ -368,7 +368,7 @@ Deno.test("without an agent and VXLAN networks, a tunnel address is not examined
   assertEquals(wrong.map(({ id }) => id), ["agent"]);
 });
 
-Deno.test("a plugin that several links lead to is read once; a slow disk is no fault of it", async () => {
+Deno.test("a plugin that several links lead to is read once; on a slow disk its checksum is not compared", async () => {
   const sums: string[] = [];
   const read = async (change: (parts: Parts) => void) =>
     (await findings((parts) => {

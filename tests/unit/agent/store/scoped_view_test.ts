@@ -1,34 +1,17 @@
 // What an agent knows of a shared store that says that its indexes are complete: what its host needs, and no more.
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import type { SetupAnswer } from "../../../../lib/agent/api/pod_requests.ts";
 import { completeIndexes } from "../../../../lib/agent/store/index_keeper.ts";
 import { auditClaims } from "../../../../lib/intent/audit.ts";
 import { indexKeys } from "../../../../lib/intent/store_index.ts";
 import type { Document } from "../../../../lib/intent/records.ts";
-import type { Known } from "../../../../lib/agent/store/store_view.ts";
 import { presencesOf } from "../../../../lib/agent/store/documents.ts";
 import { StoreCache } from "../../../../lib/agent/store/store_cache.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { type MemoryAgent, startMemoryAgent, startPod } from "../../../memory/memory_agent.ts";
 import { MemoryStore } from "../../../memory/memory_store.ts";
-import { CniRuntime } from "../cni/cni_runtime.ts";
 import { waitFor as until } from "../../../lab/wait.ts";
-
-const NETWORKS = ["a", "b", "c"].map((name, at) => ({
-  Name: name,
-  ...{ Encap: "vxlan", SubnetCIDR: `10.${at + 1}.0.0/24`, Default: name === "c" },
-  Endpoints: [1, 2, 3].map((n) => ({ Container: `${name}${n}` })),
-}));
-
-/** Makes a store with three networks, whose indexes are complete. */
-async function sharedStore(more: object = {}): Promise<MemoryStore> {
-  const store = new MemoryStore();
-  using first = await startMemoryAgent({ store: store.another(), label: "host0", isShared: true });
-  await first.apply(NETWORKS, more);
-  assert(await completeIndexes(first.cache) !== undefined);
-  return store;
-}
+import { addressesOf, NETWORKS, sharedStore, wholeOf } from "./shared_store.ts";
 
 /** An agent that follows its store until it is disposed of. */
 async function startFollowing(store: MemoryStore, label: string) {
@@ -48,9 +31,6 @@ async function startFollowing(store: MemoryStore, label: string) {
 
 const keysIn = ({ cache }: MemoryAgent, folder: string) =>
   [...cache.documents.keys()].filter((key) => key.startsWith(`${folder}/`)).sort();
-
-const addressesOf = ({ attachments }: SetupAnswer) =>
-  attachments.flatMap(({ addresses }) => addresses).map((cidr) => cidr.split("/")[0]);
 
 /** Returns what is wrong in the store: records, claims, indexes. */
 async function differences(store: MemoryStore) {
@@ -278,8 +258,6 @@ Deno.test("an agent knows all while the indexes are incomplete, and what it need
   assertEquals(agent.attachments().length, 2);
 });
 
-const wholeOf = (store: MemoryStore) => StoreCache.load(store.another(), { isShared: true });
-
 Deno.test("what is being planned on the whole store keeps it whole", async () => {
   const store = await sharedStore();
   await store.commit([], [{ key: indexKeys.complete, value: undefined }]);
@@ -345,86 +323,6 @@ Deno.test("while the store is unreachable, what is known is served, and kept whe
   stop.abort();
   await ended;
   agent[Symbol.dispose]();
-});
-
-const outage = new Fault("unavailable", "store unreachable");
-
-/** Lets each list of `prefix` fail until `prefix` is taken out of the result; counts the calls. */
-function failLists(client: MemoryStore, ...prefixes: string[]) {
-  const { list } = client;
-  const [failing, count] = [new Set(prefixes), { calls: 0 }];
-  client.list = async function (prefix, onPage) {
-    if (!failing.has(prefix)) return await list.call(this, prefix, onPage);
-    count.calls++;
-    throw outage;
-  };
-  return { failing, count };
-}
-
-for (const isIntentKnown of [false, true]) {
-  Deno.test(`a pod waits while the store does not say which endpoints name it, ${isIntentKnown ? "though" : "or whether"} the intent is known`, async () => {
-    const client = (await sharedStore()).another();
-    using agent = await startMemoryAgent({ store: client, label: "host1", isScoped: true });
-    // The Default network is known from now on.
-    await agent.setUp(startPod(agent.host, "web"));
-    const pod = startPod(agent.host, "b1");
-    const { failing } = failLists(client, indexKeys.named("b1"));
-    if (!isIntentKnown) client.failNext("get", "unreachable");
-    const fault = await assertRejects(() => agent.setUp(pod), Fault);
-    assertEquals([fault.code, agent.attachments().length], ["unavailable", 1]);
-    failing.clear();
-    assertEquals(addressesOf(await agent.setUp(pod)), ["10.2.0.1"]);
-  });
-}
-
-Deno.test("an ADD waits while the store does not say which endpoints name the pod", async () => {
-  const client = (await sharedStore()).another();
-  using agent = await startMemoryAgent({ store: client, label: "host1", isScoped: true });
-  const runtime = new CniRuntime(agent);
-  assertEquals((await runtime.call("ADD", { pod: "default/web" })).exit, 0);
-  const { failing } = failLists(client, indexKeys.named("b1"));
-  const add = () => runtime.call("ADD", { container: "c2", pod: "default/b1", isRetry: true });
-  const { json } = await add();
-  assertEquals([json.code, agent.attachments().length], [11, 1]);
-  failing.clear();
-  assertEquals([(await add()).exit, agent.attachments().at(-1)?.network], [0, "b"]);
-});
-
-Deno.test("a pod waits for its network while the store does not answer, and is not refused", async () => {
-  const client = (await sharedStore()).another();
-  using agent = await startMemoryAgent({ store: client, label: "host1", isScoped: true });
-  const pod = startPod(agent.host, "web");
-  const { failing, count } = failLists(client, "endpoints/t/c/");
-  assertEquals(await assertRejects(() => agent.setUp(pod), Fault), outage);
-  assertEquals(count.calls, 1);
-  failing.clear();
-  assertEquals(addressesOf(await agent.setUp(pod)), ["10.3.0.4"]);
-});
-
-Deno.test("while the store is unreachable, nothing known by one of its words is asked for", async () => {
-  const client = (await sharedStore()).another();
-  const { cache } = await startMemoryAgent({ store: client, label: "host1", isScoped: true });
-  using _ = await cache.need({ networks: [{ tenant: "t", name: "a" }] });
-  const { count } = failLists(client, ...["a1", "other"].map(indexKeys.named));
-  const ask = async () => {
-    using held = await cache.need({ words: ["a1", "other"] });
-    return held.fault?.code;
-  };
-  assertEquals([await ask(), count.calls], ["unavailable", 2]);
-  assertEquals([await ask(), count.calls], [undefined, 2]);
-});
-
-Deno.test("an agent that starts while the store is unreachable takes no pod for unnamed if it has known a part", async () => {
-  const store = await sharedStore();
-  const client = store.another();
-  using part = await startMemoryAgent({ store: client, label: "host1", isScoped: true });
-  client.isUnreachable = true;
-  const open = (known: Known) =>
-    StoreCache.open(client, () => known, { isShared: true, scope: "host1" });
-  const later = await open(part.cache.known);
-  const fault = await assertRejects(() => later.lookUp(["b1"]), Fault);
-  assertEquals(fault.code, "unavailable");
-  await (await open((await wholeOf(store)).known)).lookUp(["b1"]);
 });
 
 Deno.test("a store that loses its content is not taken for an intent without networks: what is known stays until all is gone", async () => {
