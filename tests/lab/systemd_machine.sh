@@ -52,6 +52,8 @@ mount --make-shared "$root/run/netns"
 rm -rf "$root"/etc/systemd/system/* "$root"/usr/lib/systemd/system/*.wants "$root"/lib/systemd/system/*.wants \
   "$root"/etc/systemd/system-generators "$root"/usr/lib/systemd/system-generators \
   "$root"/etc/default/k8contivnet "$root"/etc/k8contivnet
+# Images of containers have one: packages may not start services there.
+rm -f "$root/usr/sbin/policy-rc.d"
 cat >"$root/etc/systemd/system/default.target" <<'END'
 [Unit]
 Description=simulated machine
