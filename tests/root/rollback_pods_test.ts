@@ -242,7 +242,11 @@ for (const kind of ["sqlite", "etcd"] as const) {
     try {
       await play(host, url, histories);
     } catch (error) {
-      throw new Error(`histories: ${JSON.stringify(histories)}`, { cause: error });
+      const lines = (await host.agent.logText()).trimEnd().split("\n");
+      throw new Error(
+        `histories: ${JSON.stringify(histories)}\nthe agent's log:\n${lines.slice(-40).join("\n")}`,
+        { cause: error },
+      );
     }
   });
 }
