@@ -92,8 +92,11 @@ export interface Links {
    */
   podGateways(netns: string, netnsInode?: number): Promise<string[]>;
 
-  /** Returns the MTU of the link in this namespace that has the IPv4 `address`; undefined if none has. */
-  linkMtu(address: string): Promise<number | undefined>;
+  /**
+   * Returns the MTUs of the links in this namespace that have one of these IPv4 addresses, each link once. Asks the
+   * kernel as often for thousands of addresses as for one.
+   */
+  linkMtus(addresses: readonly string[]): Promise<number[]>;
 
   /** Returns the names of the links in this namespace that a default route uses, IPv4 or IPv6. */
   defaultRouteLinks(): Promise<string[]>;

@@ -250,14 +250,15 @@ function declareReads(promise: Declare): void {
     await links.removeLinks([spec.hostEnd]);
   });
 
-  promise("linkMtu() finds the link of an address of this namespace", async ({ links, host }) => {
+  promise("linkMtus() finds the links of addresses of this namespace", async ({ links, host }) => {
     const addresses = ["198.51.100.7/24", "198.51.100.8/24"];
     await host.addLink({ name: "vtep0", mtu: 1476, addresses });
     try {
-      assertEquals(await links.linkMtu("198.51.100.7"), 1476);
-      assertEquals(await links.linkMtu("198.51.100.8"), 1476);
-      assertEquals(await links.linkMtu("198.51.100.9"), undefined);
-      assertNotEquals(await links.linkMtu("127.0.0.1"), undefined);
+      assertEquals(await links.linkMtus(["198.51.100.7"]), [1476]);
+      assertEquals(await links.linkMtus(["198.51.100.9", "198.51.100.8", "198.51.100.7"]), [1476]);
+      assertEquals(await links.linkMtus(["198.51.100.9"]), []);
+      assertEquals(await links.linkMtus([]), []);
+      assertEquals((await links.linkMtus(["127.0.0.1", "198.51.100.7"])).length, 2);
     } finally {
       await host.deleteLink("vtep0");
     }

@@ -184,7 +184,7 @@ function declareHostile(promise: Declare): void {
       assertEquals(fault.code, "usage", netns);
     }
     for (const address of ["", "11.1.0", "11.1.0.1 dev lo", "11.1.0.1/24", "::1"]) {
-      const fault = await assertRejects(() => links.linkMtu(address), Fault);
+      const fault = await assertRejects(() => links.linkMtus(["127.0.0.1", address]), Fault);
       assertEquals(fault.code, "usage", address);
     }
     const before = await host.links();

@@ -99,12 +99,13 @@ export class MemoryLinks implements Links {
     });
   }
 
-  linkMtu(address: string): Promise<number | undefined> {
-    return this.recorder.run("linkMtu", [address], () => {
-      parseAddress(address);
-      if (address === "127.0.0.1") return 65_536;
-      return [...this.#kernel.host.links.values()]
-        .find(({ addresses }) => addresses.some((cidr) => cidr.split("/")[0] === address))?.mtu;
+  linkMtus(addresses: readonly string[]): Promise<number[]> {
+    return this.recorder.run("linkMtus", [addresses], () => {
+      addresses.forEach(parseAddress);
+      const has = (cidr: string) => addresses.includes(cidr.split("/")[0]!);
+      const links = [...this.#kernel.host.links.values()];
+      const found = links.filter((link) => link.addresses.some(has)).map(({ mtu }) => mtu);
+      return addresses.includes("127.0.0.1") ? [65_536, ...found] : found;
     });
   }
 

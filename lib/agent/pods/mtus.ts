@@ -1,6 +1,8 @@
 // The MTU of pod interfaces, from the MTU of the tunnel links of all hosts. Measured at each reconciliation,
-// not at each set-up: reading 500 links from the kernel costs more than the links of a set-up.
+// not at each set-up: reading 500 links from the kernel costs more than the links of a set-up. Nor does a set-up look
+// at all hosts, of which there may be thousands.
 
+import { ChangeFollower } from "../../intent/indexed_documents.ts";
 import type { Documents, NetworkRecord } from "../../intent/records.ts";
 import type { Links } from "../../net/links.ts";
 import { networkMtu } from "../../net/mtu.ts";
@@ -12,8 +14,12 @@ export class Mtus {
   readonly #links: Links;
   readonly #log: Log;
   #own: readonly number[] = [];
+  /** The smallest MTU that the agents of all hosts have measured; none before the first. */
   #others: readonly number[] = [];
   #measured = "";
+  readonly #follower = new ChangeFollower();
+  /** Whether the intent's tunnel addresses may be others than those that were measured. */
+  #mayDiffer = true;
   readonly #warned = new Set<string>();
 
   constructor(links: Links, log: Log) {
@@ -29,17 +35,25 @@ export class Mtus {
   /** Measures the links that have a tunnel address of the intent's hosts. */
   async measure(documents: Documents): Promise<void> {
     const addresses = tunnelAddresses(documents);
-    const mtus = await Promise.all(addresses.map((address) => this.#links.linkMtu(address)));
-    this.#own = mtus.filter((mtu) => mtu !== undefined);
-    // What the agents of all hosts have measured; that of this host is the same as above.
-    this.#others = presencesOf(documents).flatMap(({ mtu }) => mtu ?? []);
+    this.#own = await this.#links.linkMtus(addresses);
+    // That of this host is the same as above.
+    const others = presencesOf(documents).flatMap(({ mtu }) => mtu ?? []);
+    this.#others = others.length === 0 ? [] : [others.reduce((one, other) => Math.min(one, other))];
     this.#measured = addresses.join();
   }
 
   /** Measures if the intent names other tunnel addresses than at the last time. */
   async follow(documents: Documents): Promise<void> {
     // An intent and its first pod may both come before the next reconciliation.
-    if (tunnelAddresses(documents).join() !== this.#measured) await this.measure(documents);
+    const changed = this.#follower.follow(documents);
+    if (!changed || [...changed].some((key) => key.startsWith("hosts/"))) this.#mayDiffer = true;
+    if (!this.#mayDiffer) return;
+    if (this.#differs(documents)) await this.measure(documents);
+    this.#mayDiffer = this.#differs(documents);
+  }
+
+  #differs(documents: Documents): boolean {
+    return tunnelAddresses(documents).join() !== this.#measured;
   }
 
   /**

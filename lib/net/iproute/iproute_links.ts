@@ -39,7 +39,7 @@ export function openIprouteLinks(aliasPrefix: string): Links {
     hostEnds: () => hostEnds(aliasPrefix),
     podLinks,
     podGateways,
-    linkMtu,
+    linkMtus,
     defaultRouteLinks,
     close: () => {},
   };
@@ -220,10 +220,12 @@ async function podGateways(netns: string, netnsInode?: number): Promise<string[]
   });
 }
 
-async function linkMtu(address: string): Promise<number | undefined> {
-  parseAddress(address);
+async function linkMtus(addresses: readonly string[]): Promise<number[]> {
+  addresses.forEach(parseAddress);
+  const wanted = new Set(addresses);
   const links = parseIpLinks(await ip(["-j", "-4", "address", "show"]));
-  return links.find((link) => link.addresses.some((one) => one.split("/")[0] === address))?.mtu;
+  return links.filter((link) => link.addresses.some((one) => wanted.has(one.split("/")[0]!)))
+    .map(({ mtu }) => mtu);
 }
 
 async function defaultRouteLinks(): Promise<string[]> {

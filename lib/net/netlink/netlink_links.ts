@@ -24,7 +24,7 @@ export function openNetlinkLinks(aliasPrefix: string): Links {
     hostEnds: () => hostEnds(libc, aliasPrefix),
     podLinks: (netns, inode) => podLinks(libc, netns, inode),
     podGateways: (netns, inode) => podGateways(libc, netns, inode),
-    linkMtu: (address) => linkMtu(libc, address),
+    linkMtus: (addresses) => linkMtus(libc, addresses),
     defaultRouteLinks: () => defaultRouteLinks(libc),
     close: () => {},
   };
@@ -62,12 +62,14 @@ async function podGateways(libc: Libc, netns: string, netnsInode?: number): Prom
   });
 }
 
-async function linkMtu(libc: Libc, address: string): Promise<number | undefined> {
-  parseAddress(address);
+async function linkMtus(libc: Libc, addresses: readonly string[]): Promise<number[]> {
+  addresses.forEach(parseAddress);
+  const wanted = new Set(addresses);
   using here = openHere(libc);
-  const holder = (await addressesOf(here)).find(({ cidr }) => cidr.split("/")[0] === address);
-  if (!holder) return undefined;
-  return (await linksOf(here)).find(({ index }) => index === holder.linkIndex)?.mtu;
+  const holders = (await addressesOf(here)).filter(({ cidr }) => wanted.has(cidr.split("/")[0]!));
+  if (holders.length === 0) return [];
+  const indexes = new Set(holders.map(({ linkIndex }) => linkIndex));
+  return (await linksOf(here)).filter(({ index }) => indexes.has(index)).map(({ mtu }) => mtu);
 }
 
 async function defaultRouteLinks(libc: Libc): Promise<string[]> {

@@ -1,7 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { LinkRemovals } from "../../../../lib/agent/pods/link_removals.ts";
 import { Mtus } from "../../../../lib/agent/pods/mtus.ts";
-import type { NetworkRecord } from "../../../../lib/intent/records.ts";
+import { IndexedDocuments } from "../../../../lib/intent/indexed_documents.ts";
+import type { Document, NetworkRecord } from "../../../../lib/intent/records.ts";
 import type { Links } from "../../../../lib/net/links.ts";
 import { MemoryLog } from "../../../memory/memory_log.ts";
 
@@ -22,13 +23,13 @@ const documentsOf = (vteps: readonly string[], mtus: readonly number[] = []) =>
 
 /** Links of a host where the addresses have these MTUs; counts how often it is asked. */
 function linksWith(mtuOf: Readonly<Record<string, number>>) {
-  const calls: string[] = [];
+  const calls: (readonly string[])[] = [];
   const links = {
-    linkMtu: (address: string) => {
-      calls.push(address);
-      return Promise.resolve(mtuOf[address]);
+    linkMtus: (addresses: readonly string[]) => {
+      calls.push(addresses);
+      return Promise.resolve(addresses.flatMap((one) => mtuOf[one] ?? []));
     },
-  } as Pick<Links, "linkMtu"> as Links;
+  } as Pick<Links, "linkMtus"> as Links;
   return { links, calls };
 }
 
@@ -59,6 +60,40 @@ Deno.test("follow() measures again only when the tunnel addresses have changed",
   assertEquals([calls.length, mtus.own], [1, 1_500]);
   await mtus.follow(documentsOf(["192.0.2.2"]));
   assertEquals([calls.length, mtus.own], [2, 1_400]);
+});
+
+Deno.test("measure() asks the kernel once for the addresses of 5,000 hosts", async () => {
+  const vteps = Array.from({ length: 5_000 }, (_, n) => `192.0.${n >> 8}.${n & 255}`);
+  const { links, calls } = linksWith({ "192.0.2.7": 9_000 });
+  const mtus = new Mtus(links, new MemoryLog());
+  await mtus.measure(documentsOf(vteps));
+  assertEquals([calls.length, mtus.own], [1, 9_000]);
+});
+
+Deno.test("a set-up waits for what another one measures after a change of hosts", async () => {
+  const documents = new IndexedDocuments();
+  const hosts = (vtepIp: string) =>
+    documentsOf([vtepIp]).forEach((document, key) => documents.set(key, document as Document));
+  hosts("192.0.2.1");
+  const answers: PromiseWithResolvers<number[]>[] = [];
+  const linkMtus = () => {
+    answers.push(Promise.withResolvers());
+    return answers.at(-1)!.promise;
+  };
+  const mtus = new Mtus({ linkMtus } as Pick<Links, "linkMtus"> as Links, new MemoryLog());
+  const setups = [mtus.follow(documents), mtus.follow(documents)]
+    .map((setup) => setup.then(() => mtus.own));
+  answers.forEach(({ resolve }) => resolve([9_000]));
+  assertEquals(await Promise.all(setups), [9_000, 9_000]);
+  const asked = answers.length;
+  documents.set("endpoints/t/blue/web", { value: {}, revision: 2 });
+  await mtus.follow(documents);
+  assertEquals(answers.length, asked);
+  hosts("192.0.2.2");
+  const last = mtus.follow(documents);
+  answers.at(-1)!.resolve([1_400]);
+  await last;
+  assertEquals([answers.length, mtus.own], [asked + 1, 1_400]);
 });
 
 Deno.test("LinkRemovals deletes links of a burst together, and leaves them if that fails", async () => {
