@@ -122,7 +122,8 @@ function entriesOf(key: string, value: unknown): [string, Json][] {
 
 const MARK = { schema: SCHEMA };
 
-function nameKey(word: string, endpointKey: string): string {
+/** Returns the key of the document of the index by which `word` finds an endpoint. */
+export function nameKey(word: string, endpointKey: string): string {
   return indexKeys.named(word) + endpointKey.slice("endpoints/".length);
 }
 

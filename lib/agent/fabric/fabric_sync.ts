@@ -54,6 +54,8 @@ export class FabricSync {
   #installed = "";
   /** How many flows there were then. */
   #counts = "";
+  /** How often what the switch has was compared, and made as desired. */
+  #checks = 0;
 
   constructor(deps: FabricDeps) {
     this.#deps = deps;
@@ -74,6 +76,11 @@ export class FabricSync {
   /** What is wrong with each part, warnings included. */
   get problems(): readonly FabricProblem[] {
     return [...this.#problems].map(([part, fault]) => problemOf(part, fault));
+  }
+
+  /** How often what the switch really has was compared with the records so far. */
+  get checks(): number {
+    return this.#checks;
   }
 
   /** Makes uplink and tunnels as the records say now; with `isFresh`, even if they said so before. */
@@ -105,6 +112,7 @@ export class FabricSync {
       await this.#try("overlay", () => this.#ensureTunnels(desired)),
     ];
     this.#installed = done.every(Boolean) ? json : "";
+    if (this.#installed !== "") this.#checks++;
     // A host without uplink and overlay has no flows of theirs.
     const hasFlows = this.#installed !== "" && (desired.uplink ?? desired.overlay) !== undefined;
     this.#counts = !hasFlows ? "" : await driver.flowCounts().catch(() => "");

@@ -3,11 +3,12 @@
 
 import { ChangeFollower } from "../../intent/indexed_documents.ts";
 import { readableAt } from "../../intent/readable.ts";
-import type {
-  AttachmentRecord,
-  Documents,
-  NetworkRecord,
-  TenantRecord,
+import {
+  type AttachmentRecord,
+  type Documents,
+  keys,
+  type NetworkRecord,
+  type TenantRecord,
 } from "../../intent/records.ts";
 import { hasUid } from "../../kube/objects.ts";
 import { rulesOfTenant } from "../../policy/contiv.ts";
@@ -20,7 +21,7 @@ import { PolicyModel } from "../../policy/model.ts";
 import { rulesOfNetworkPolicy } from "../../policy/network_policy.ts";
 import { rulesOfUnknownLabels } from "../../policy/unknown_labels.ts";
 import { podNameOf } from "./attachment_index.ts";
-import { ChangedEndpoints } from "./changed_endpoints.ts";
+import { ChangedEndpoints, type EndpointFacts } from "./changed_endpoints.ts";
 import { policyEndpoint, subnetsByTenant, tenantPolicies } from "./policy_records.ts";
 import { NamedList } from "./named_list.ts";
 
@@ -57,6 +58,8 @@ export class Compiler {
   readonly #policies = new NamedList<NetworkPolicy>(fullName);
   readonly #pods = new NamedList<KubePod>(fullName);
   readonly #endpoints = new ChangedEndpoints();
+  /** Number of known endpoints by the key of their tenant. Policies of other tenants, which may be many, guard nothing here. */
+  readonly #tenants = new Map<string, number>();
   /** Namespaces with policies, which have rules for pods with unknown labels. */
   #policedNamespaces: ReadonlySet<string> = new Set();
 
@@ -73,12 +76,13 @@ export class Compiler {
   update({ documents, kube = NOTHING, host, tagOf }: CompilerInput): FlowChanges {
     const changed = this.#follower.follow(documents);
     const gone = this.#goneFrom(documents, changed);
-    this.#updateNamespaces(kube, gone);
-    this.#updateTenants(documents, changed);
-    this.#updatePolicies(kube, gone);
     const { fresh, gone: ended } = this.#pods.follow(kube.pods);
     const pods = [...fresh.map(fullName), ...ended];
     const news = this.#endpoints.follow({ documents, changed, pods, host, tagOf });
+    const isNew = this.#countTenants(news, gone);
+    this.#updateNamespaces(kube, gone);
+    this.#updateTenants(documents, isNew ? undefined : changed);
+    this.#updatePolicies(kube, gone);
     for (const { key, record, attachment, ...place } of news) {
       const pod = attachment && this.#podOf(attachment);
       const { tag, isDistributed, routedTo } = place;
@@ -108,13 +112,34 @@ export class Compiler {
     }
   }
 
+  /** Counts the endpoints of each tenant; reports whether one has its first. Adds those without any to `gone`. */
+  #countTenants(news: readonly EndpointFacts[], gone: Set<string>): boolean {
+    let isNew = false;
+    for (const { key } of news) {
+      if (this.#seen.has(key)) continue;
+      const tenant = tenantOf(key);
+      const count = this.#tenants.get(tenant) ?? 0;
+      isNew ||= count === 0;
+      this.#tenants.set(tenant, count + 1);
+    }
+    for (const key of [...gone].filter((key) => key.startsWith("endpoints/"))) {
+      const tenant = tenantOf(key);
+      const count = (this.#tenants.get(tenant) ?? 0) - 1;
+      if (count > 0) this.#tenants.set(tenant, count);
+      else {
+        this.#tenants.delete(tenant);
+        gone.add(tenant);
+      }
+    }
+    return isNew;
+  }
+
   /** contiv's rules name networks, too, which count as their subnets. */
   #updateTenants(documents: Documents, changed: Changed): void {
     const isAbout = (key: string) => key.startsWith("tenants/") || key.startsWith("networks/");
     if (changed && ![...changed].some(isAbout)) return;
     const subnets = subnetsByTenant(documents);
-    for (const key of documents.keys()) {
-      if (!key.startsWith("tenants/")) continue;
+    for (const key of this.#tenants.keys()) {
       const tenant = readableAt<TenantRecord>(documents, key);
       // An unreadable record keeps its last known content.
       if (!tenant) continue;
@@ -183,6 +208,11 @@ export class Compiler {
 
 function isRecord(key: string): boolean {
   return key.startsWith("endpoints/") || key.startsWith("tenants/");
+}
+
+/** Returns the key of the tenant of an endpoint, by the key of that. */
+function tenantOf(key: string): string {
+  return keys.tenant(key.split("/")[1]!);
 }
 
 /** Returns the name of the rules of `key` in the model. */

@@ -74,7 +74,7 @@ export interface NetworkState {
   readonly mtus: Pick<Mtus, "measure" | "settledOf">;
   readonly aliasesInFlight: AliasesInFlight;
   readonly policies: Pick<PolicyEnforcer, "ensure">;
-  readonly fabric: Pick<FabricSync, "ensure">;
+  readonly fabric: Pick<FabricSync, "ensure" | "checks">;
   readonly reach: Pick<ReachSync, "ensure">;
   readonly interfaceErrors: Pick<InterfaceErrors, "log">;
   readonly warmPool: Pick<WarmPool, "follow">;
@@ -156,11 +156,13 @@ export async function reconcileOnce(deps: ReconcileDeps): Promise<number> {
   await networks.warmPool.follow(actual);
   // Flows of policies and gateways come before the ports' flows that hand frames to them. What fails here
   // has been logged, and is closed.
+  const { checks } = networks.fabric;
   await networks.policies.ensure({ isFresh: true }).catch(() => {});
   await networks.reach.ensure({ isFresh: true });
   const { desired, untagged } = sortByTag(networks.tags, store.documents, kept);
   await plumbing.syncFlows(desired, new Set(actual.rows.map((row) => row.name)));
-  await networks.fabric.ensure({ isFresh: true });
+  // To hand frames over to policies, they have had uplink and tunnels checked.
+  await networks.fabric.ensure({ isFresh: networks.fabric.checks === checks });
   const failed = states.failed + await detachUntagged(deps, untagged, actual);
 
   const handled = [

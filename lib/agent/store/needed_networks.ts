@@ -10,7 +10,7 @@ import {
   keys,
   type TenantRecord,
 } from "../../intent/records.ts";
-import { indexKeys } from "../../intent/store_index.ts";
+import { indexKeys, indexOf, nameKey } from "../../intent/store_index.ts";
 import { attachmentsOf, distributedNetworksOf, dynamicEndpoints } from "./documents.ts";
 
 /** Prefixes that every agent of a host needs. */
@@ -109,7 +109,18 @@ function arrayOf(value: unknown): readonly unknown[] {
 
 /** Returns the networks of the endpoints among `documents` that `word` names. */
 export function namedIn(documents: Documents, word: string): string[] {
-  const named = [groups.podName(word), groups.uuid(word), groups.shortUuid(word)]
-    .flatMap((group) => documentsIn<EndpointRecord>(documents, group));
+  const named = endpointsNamed(documents, word);
   return [...new Set(named.map(([, { tenant, network }]) => `${tenant}/${network}`))];
+}
+
+/** Returns the keys of the endpoints among `documents` that the index of names has for `word`. */
+export function indexedIn(documents: Documents, word: string): string[] {
+  const found = endpointsNamed(documents, word)
+    .filter(([key, endpoint]) => indexOf(key, endpoint).has(nameKey(word, key)));
+  return [...new Set(found.map(([key]) => key))];
+}
+
+function endpointsNamed(documents: Documents, word: string): [key: string, EndpointRecord][] {
+  return [groups.podName(word), groups.uuid(word), groups.shortUuid(word)]
+    .flatMap((group) => documentsIn<EndpointRecord>(documents, group));
 }

@@ -14,7 +14,7 @@ import { isUnreachable } from "../../util/errors.ts";
 import { FollowedPart } from "./followed_part.ts";
 import { IntactCheck } from "./intact_check.ts";
 import { nameInScope } from "./name_in_scope.ts";
-import { basePrefixes, neededNetworks, ownKeys, prefixesOf } from "./needed_networks.ts";
+import { basePrefixes, indexedIn, neededNetworks, ownKeys, prefixesOf } from "./needed_networks.ts";
 import type { StoreView, ViewSource } from "./store_view.ts";
 import type { VersionedWrite } from "./versioned_map.ts";
 
@@ -163,13 +163,14 @@ export class ScopedView implements StoreView {
 
   async networksNamed(words: readonly string[]): Promise<readonly (readonly string[])[]> {
     const { store, call } = this.#source;
-    // Most words of a host with many containers name nothing.
+    // Most words of a host with many containers name nothing, or at its start what its pods have already.
     const counts = words.length > MANY_WORDS
       ? await call(() => store.count(words.map(indexKeys.named)))
       : undefined;
-    const all = words.map((word, at) => ({ word, isNamed: counts?.[at] !== 0 }));
-    return await inParallel(PARALLEL, all, async ({ word, isNamed }) => {
-      if (!isNamed) return [];
+    const all = words.map((word, at) => ({ word, count: counts?.[at] }));
+    return await inParallel(PARALLEL, all, async ({ word, count }) => {
+      const known = indexedIn(this.documents, word);
+      if (count === known.length) return [...new Set(known.map(networkOf))];
       const { entries } = await call(() => store.list(indexKeys.named(word)));
       for (const { key, revision } of entries) {
         await this.#learnSince(endpointOfName(key), revision);

@@ -190,3 +190,36 @@ Deno.test("Compiler.update() ends where a new compiler begins, whatever changed 
   }
   assert(policed > 100, `policies were in force only ${policed} times`);
 });
+
+Deno.test("rules of a tenant are compiled while it has endpoints that are known here", () => {
+  const documents = new IndexedDocuments();
+  const put = (key: string, value: object) => documents.set(key, { value, revision: 1 });
+  for (const name of ["t1", "t2"]) {
+    put(`tenants/${name}`, {
+      ...{ schema: 1, name, defaultNetType: "vlan", subnetPool: "10.0.0.0/8", allocSubnetLen: 24 },
+      groups: [{ Name: "g", Network: "n", Policies: ["p"] }],
+      policies: [{ Name: "p", Rules: [{ Id: "1", Direction: "in", Action: "deny" }] }],
+    });
+    put(`networks/${name}/n`, {
+      ...{ schema: 1, tenant: name, name: "n", subnet: "10.1.0.0/24", encap: "vlan", tag: 7 },
+    });
+  }
+  const compiler = new Compiler();
+  const sources = () => {
+    compiler.update({ documents, kube: undefined, host: "h1", tagOf: ({ tag }) => tag });
+    return compiler.model.sources;
+  };
+  const endpoint = (container: string) => ({
+    ...{ schema: 1, tenant: "t1", network: "n", container, address: "10.1.0.9", group: "g" },
+  });
+  assertEquals(sources(), []);
+  put("endpoints/t1/n/a", endpoint("a"));
+  assertEquals(sources(), ["contiv t1"]);
+  put("endpoints/t1/n/b", endpoint("b"));
+  documents.delete("endpoints/t1/n/a");
+  assertEquals(sources(), ["contiv t1"]);
+  documents.delete("endpoints/t1/n/b");
+  assertEquals(sources(), []);
+  put("endpoints/t1/n/a", endpoint("a"));
+  assertEquals(sources(), ["contiv t1"]);
+});

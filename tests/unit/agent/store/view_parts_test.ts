@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ScopedView } from "../../../../lib/agent/store/scoped_view.ts";
 import { SingleReads } from "../../../../lib/agent/store/single_reads.ts";
-import { indexKeys } from "../../../../lib/intent/store_index.ts";
+import { indexKeys, indexOf } from "../../../../lib/intent/store_index.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 import { waitFor as until } from "../../../lab/wait.ts";
 import { MemoryStore } from "../../../memory/memory_store.ts";
@@ -107,4 +107,31 @@ Deno.test("a list that fails after its network was dropped and read anew takes n
   await new Promise((done) => setTimeout(done));
   assert(view.knows("t/a"));
   assertEquals(endpointsIn(view), ["endpoints/t/a/a1", "endpoints/t/a/a2"]);
+});
+
+Deno.test("of many words, only those are looked up whose endpoints are not known yet", async () => {
+  const { store, view, needs } = await startView();
+  const words = ["a1", "a2", "b1", "web", "none", "a3"];
+  const indexed = (key: string, value: object) => ({
+    [key]: value,
+    ...Object.fromEntries(indexOf(key, value)),
+  });
+  store.database.put({
+    ...indexed("endpoints/t/a/a1", endpoint("a1")),
+    ...indexed("endpoints/t/a/a2", endpoint("a2")),
+    ...indexed("endpoints/t/b/b1", { ...endpoint("b1"), network: "b" }),
+    ...indexed("endpoints/u/c/a2", { ...endpoint("a2"), tenant: "u", network: "c" }),
+    // A set-up has made it: no index has it.
+    ...indexed("endpoints/t/a/web", { ...endpoint("web"), dynamic: { pod: "web", rule: "only" } }),
+  });
+  needs.held.add("t/a");
+  await view.adjust();
+  const looked: string[] = [];
+  const { list } = store;
+  store.list = function (prefix, onPage) {
+    looked.push(prefix);
+    return list.call(this, prefix, onPage);
+  };
+  assertEquals(await view.networksNamed(words), [["t/a"], ["t/a", "u/c"], ["t/b"], [], [], []]);
+  assertEquals(looked, ["a2", "b1"].map(indexKeys.named));
 });
