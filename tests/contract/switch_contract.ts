@@ -357,6 +357,38 @@ function declareFlows(promise: Declare): void {
       await assertPorts(bench, specs);
     }
   });
+
+  // What is being sent was made of the policy VLANs of before.
+  for (const change of ["syncPorts()", "setTag()", "setExternalIds()"] as const) {
+    promise(
+      `policy VLANs that change during ${change} are followed by all flows`,
+      async (bench) => {
+        await add(bench, specOf(1));
+        for (const [round, afterMs] of [0, 5, 10, 15, 20, 30, 40, 60].entries()) {
+          const isOdd = round % 2 === 1;
+          const spec = change === "setTag()" && isOdd ? specOf(1, { tag: 102 }) : specOf(1);
+          // Without a distributed gateway, flows depend on the policy VLANs.
+          if (change === "setExternalIds()") {
+            await bench.switch.setExternalIds({ ...spec, reach: REACH });
+          }
+          // What was lost makes a sync compare all flows.
+          if (change === "syncPorts()") {
+            await bench.deleteFlows();
+          }
+          const changing = change === "syncPorts()"
+            ? bench.switch.syncPorts([spec])
+            : change === "setTag()"
+            ? bench.switch.setTag(spec.name, spec.tag)
+            : bench.switch.setExternalIds(spec);
+          await new Promise((done) => setTimeout(done, afterMs));
+          bench.policyVlans.clear();
+          if (isOdd) [101, 102].forEach((tag) => bench.policyVlans.add(tag));
+          await Promise.all([changing, bench.switch.refreshAntispoofFlows()]);
+          await assertPorts(bench, [spec]);
+        }
+      },
+    );
+  }
 }
 
 function declareNotification(promise: Declare): void {

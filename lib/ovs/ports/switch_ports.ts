@@ -150,10 +150,12 @@ class PortSwitch implements Switch {
       const cfg = await withDeadline(endMs, "no commit of the tag", this.#commits.submit(job));
       await this.#driver.settled(cfg, endMs);
       // By the tag its flows choose the network, and whether policies apply.
-      const flows = this.#flowsOf(await this.#driver.rows(endMs), name);
-      const hasOthers = port.row.reach || this.#options.hasDelivery;
-      if (hasOthers) await this.#syncFlowsOf(port, flows, endMs);
-      else await this.#driver.addFlows(flows, endMs);
+      await this.#sending(endMs, async () => {
+        const flows = this.#flowsOf(await this.#driver.rows(endMs), name);
+        const hasOthers = port.row.reach || this.#options.hasDelivery;
+        if (hasOthers) await this.#syncFlowsOf(port, flows, endMs);
+        else await this.#driver.addFlows(flows, endMs);
+      });
     } catch (error) {
       throw named(`port ${name} not retagged`, error);
     } finally {
@@ -175,7 +177,7 @@ class PortSwitch implements Switch {
       await withDeadline(endMs, "no commit of the external_ids", this.#commits.submit(job));
       if (isSameReach(port.row.reach, spec.reach)) return;
       const now = { ...port, row: { ...port.row, reach: spec.reach } };
-      await this.#syncFlowsOf(port, this.#flowsOfPort(now), endMs);
+      await this.#sending(endMs, () => this.#syncFlowsOf(port, this.#flowsOfPort(now), endMs));
     } catch (error) {
       throw named(`port ${spec.name} not updated`, error);
     } finally {
@@ -186,12 +188,7 @@ class PortSwitch implements Switch {
   async syncPorts(desired: readonly PortSpec[]): Promise<void> {
     const specs = desired.map(parsePort);
     const endMs = this.#deadline();
-    const end = await this.#queue.acquire([SYNC], endMs);
-    try {
-      await this.#sync.run(specs, endMs);
-    } finally {
-      end();
-    }
+    await this.#sending(endMs, () => this.#sync.run(specs, endMs));
   }
 
   async missingFlows(desired: PortSpec): Promise<string[]> {
@@ -208,18 +205,20 @@ class PortSwitch implements Switch {
       .filter((flow) => !present.has(flow));
   }
 
-  async refreshAntispoofFlows(): Promise<void> {
-    const endMs = this.#deadline();
-    const rows = await this.#driver.rows(endMs);
-    // The flows of a port that is being added may have been sent with the policy VLANs of before.
-    const arriving = [...this.#changes.arriving].flatMap(([number, spec]) =>
-      portFlows(number, spec, this.#options)
-    );
-    const names = rows.ports().map(({ name }) => name).filter((name) =>
-      !this.#sync.removing.has(name)
-    );
-    const existing = names.flatMap((name) => this.#flowsOf(rows, name));
-    await this.#driver.addFlows([...arriving, ...existing], endMs);
+  refreshAntispoofFlows(): Promise<void> {
+    return this.#sending(this.#deadline(), async () => {
+      const endMs = this.#deadline();
+      const rows = await this.#driver.rows(endMs);
+      // The flows of a port that is being added may have been sent with the policy VLANs of before.
+      const arriving = [...this.#changes.arriving].flatMap(([number, spec]) =>
+        portFlows(number, spec, this.#options)
+      );
+      const names = rows.ports().map(({ name }) => name).filter((name) =>
+        !this.#sync.removing.has(name)
+      );
+      const existing = names.flatMap((name) => this.#flowsOf(rows, name));
+      await this.#driver.addFlows([...arriving, ...existing], endMs);
+    });
   }
 
   onChange(listener: () => void): () => void {
@@ -235,6 +234,19 @@ class PortSwitch implements Switch {
     this.#driver.close();
     this.#changes.close();
     return Promise.resolve();
+  }
+
+  /**
+   * Does `work`, which makes flows of the policy VLANs and sends them, after other such work: what was made of earlier
+   * policy VLANs would replace what was made of the present ones, and let frames past the policies, or none through.
+   */
+  async #sending(endMs: number, work: () => Promise<void>): Promise<void> {
+    const end = await this.#queue.acquire([SENDING], endMs);
+    try {
+      await work();
+    } finally {
+      end();
+    }
   }
 
   /** Makes the flows of a port exactly `flows`, in one bundle. */
@@ -293,7 +305,7 @@ class PortSwitch implements Switch {
 }
 
 // No port can have this name.
-const SYNC = "";
+const SENDING = "";
 
 function named(what: string, error: unknown): Fault {
   const fault = faultFrom(error);
