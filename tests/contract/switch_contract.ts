@@ -7,6 +7,7 @@ import { portFlows } from "../../lib/ovs/ports/port_flows.ts";
 import { flowText } from "../../lib/ovs/openflow/flow.ts";
 import { Fault, type FaultCode } from "../../lib/util/errors.ts";
 import { parkedPortsContract } from "./parked_ports_contract.ts";
+import { policyVlansContract } from "./policy_vlans_contract.ts";
 import { waitFor } from "../lab/wait.ts";
 
 /** A bridge without ports, and what a test does around the Switch; disposing removes it. */
@@ -55,6 +56,7 @@ export function switchContract(name: string, open: () => Promise<SwitchBench>): 
   declareIds(promise);
   declareReach(promise);
   declareFlows(promise);
+  policyVlansContract(promise);
   declareNotification(promise);
 }
 
@@ -254,7 +256,12 @@ function declareIds(promise: Declare): void {
   });
 }
 
-const REACH: PortReach = { gateway: "10.1.1.254", hostMac: "02:02:64:41:00:01", hasServices: true };
+/** A distributed gateway: with it, flows do not depend on the policy VLANs. */
+export const REACH: PortReach = {
+  gateway: "10.1.1.254",
+  hostMac: "02:02:64:41:00:01",
+  hasServices: true,
+};
 const ALIASED: PortReach = {
   ...REACH,
   alias: { address: "100.64.0.1", hairpin: "100.64.128.1" },
@@ -346,49 +353,6 @@ function declareFlows(promise: Declare): void {
       await assertFault(bench.switch.missingFlows(specOf(3)), "not_found");
     },
   );
-
-  promise("refreshAntispoofFlows() follows the policy VLANs of now", async (bench) => {
-    const specs = [specOf(1), specOf(2, { tag: 102 })];
-    for (const spec of specs) await add(bench, spec);
-    for (const tags of [[101], [101, 102], []]) {
-      bench.policyVlans.clear();
-      tags.forEach((tag) => bench.policyVlans.add(tag));
-      await bench.switch.refreshAntispoofFlows();
-      await assertPorts(bench, specs);
-    }
-  });
-
-  // What is being sent was made of the policy VLANs of before.
-  for (const change of ["syncPorts()", "setTag()", "setExternalIds()"] as const) {
-    promise(
-      `policy VLANs that change during ${change} are followed by all flows`,
-      async (bench) => {
-        await add(bench, specOf(1));
-        for (const [round, afterMs] of [0, 5, 10, 15, 20, 30, 40, 60].entries()) {
-          const isOdd = round % 2 === 1;
-          const spec = change === "setTag()" && isOdd ? specOf(1, { tag: 102 }) : specOf(1);
-          // Without a distributed gateway, flows depend on the policy VLANs.
-          if (change === "setExternalIds()") {
-            await bench.switch.setExternalIds({ ...spec, reach: REACH });
-          }
-          // What was lost makes a sync compare all flows.
-          if (change === "syncPorts()") {
-            await bench.deleteFlows();
-          }
-          const changing = change === "syncPorts()"
-            ? bench.switch.syncPorts([spec])
-            : change === "setTag()"
-            ? bench.switch.setTag(spec.name, spec.tag)
-            : bench.switch.setExternalIds(spec);
-          await new Promise((done) => setTimeout(done, afterMs));
-          bench.policyVlans.clear();
-          if (isOdd) [101, 102].forEach((tag) => bench.policyVlans.add(tag));
-          await Promise.all([changing, bench.switch.refreshAntispoofFlows()]);
-          await assertPorts(bench, [spec]);
-        }
-      },
-    );
-  }
 }
 
 function declareNotification(promise: Declare): void {

@@ -26,6 +26,7 @@ import type { InterfaceError, Switch, SwitchOptions, SwitchState } from "../swit
 import { OvsTools } from "../tools/ovs_tools.ts";
 import type { Job } from "../ovsdb/transaction.ts";
 import { timedOut } from "../../util/async/deadline.ts";
+import { KeyedQueue } from "../../util/async/keyed_queue.ts";
 
 /** How often rows are read for changes by other programs. */
 const POLL_EVERY_MS = 2_000;
@@ -43,6 +44,7 @@ class CliDriver implements PortDriver {
   readonly #tools: OvsTools;
   readonly #events: DriverEvents;
   readonly #revalidator: RevalidatorWait;
+  readonly #queue = new KeyedQueue();
   #seen: string | undefined;
   #state: Pick<SwitchState, "ovsdb" | "openflow"> = { ovsdb: "down", openflow: "down" };
   #errors: readonly InterfaceError[] = [];
@@ -90,9 +92,11 @@ class CliDriver implements PortDriver {
   async forward({ spec, ofport, committed, isReturning }: Arrival, endMs: number): Promise<number> {
     await committed;
     const seen = await this.present(spec.name, endMs);
-    const changes = portFlows(seen, spec, this.#options).map((flow) => `add ${flowText(flow)}`);
-    if (seen !== ofport) changes.unshift(deletion(ofport));
-    await this.#track("openflow", this.#tools.changeFlows(changes, endMs));
+    const changes = () => [
+      ...seen === ofport ? [] : [deletion(ofport)],
+      ...portFlows(seen, spec, this.#options).map(addition),
+    ];
+    await this.#inTurn(changes, endMs);
     await this.#revalidator.caughtUp({ ...spec, isReturning });
     return seen;
   }
@@ -126,9 +130,14 @@ class CliDriver implements PortDriver {
     return Promise.resolve(); // ovs-ofctl has waited
   }
 
-  async addFlows(flows: readonly Flow[], endMs: number): Promise<void> {
-    const changes = flows.map((flow) => `add ${flowText(flow)}`);
-    await this.#track("openflow", this.#tools.changeFlows(changes, endMs));
+  addFlows(flows: readonly Flow[], endMs: number): Promise<void> {
+    return this.#inTurn(() => flows.map(addition), endMs);
+  }
+
+  /** Makes changes of flows after those before: what was made of earlier policy VLANs does not arrive last. */
+  #inTurn(changes: () => readonly string[], endMs: number): Promise<void> {
+    const change = () => this.#tools.changeFlows(changes(), endMs);
+    return this.#track("openflow", this.#queue.run("flows", change));
   }
 
   async sendFrames(
@@ -153,7 +162,7 @@ class CliDriver implements PortDriver {
   }
 
   async #nudge(): Promise<void> {
-    const changes = BASE_FLOWS.map((flow) => `add ${flowText(flow)}`);
+    const changes = BASE_FLOWS.map(addition);
     // Without it the wait ends by itself, half a second later.
     await this.#tools.changeFlows(changes, performance.now() + POLL_LIMIT_MS).catch(() => {});
   }
@@ -200,6 +209,10 @@ function argsOf(job: Job, { bridge, owner }: SwitchOptions): string[] {
     ...["add-port", bridge, spec.name, `tag=${spec.tag}`, ...ids],
     ...["--", "set", "Interface", spec.name, `ofport_request=${job.ofport}`],
   ];
+}
+
+function addition(flow: Flow): string {
+  return `add ${flowText(flow)}`;
 }
 
 function deletion(ofport: number): string {
