@@ -2,7 +2,15 @@
 
 import { addressesOfHost, parseHostRange } from "../../ipam/host_range.ts";
 import { clusterSettingsIn } from "../../intent/reach_settings.ts";
-import type { Documents, HostRecord, NetworkRecord, TenantRecord } from "../../intent/records.ts";
+import { readableAt } from "../../intent/readable.ts";
+import {
+  type Documents,
+  type HostRecord,
+  keys,
+  type NetworkRecord,
+  type PresenceRecord,
+  type TenantRecord,
+} from "../../intent/records.ts";
 import { documentsToIntent, intentToFile } from "../../intent/canonical.ts";
 import { lastRevision } from "../store/revisions.ts";
 import { auditClaims, poolsInUse } from "../../intent/audit.ts";
@@ -12,16 +20,15 @@ import {
   connectionOf,
   endpointsOf,
   findNetwork,
-  hostNumbersOf,
   hostsOf,
   type HostView,
   networksOf,
-  presencesOf,
   reportsOf,
   tenantsOf,
 } from "../store/documents.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 import { addressItems } from "./address_items.ts";
+import { hostNumberOf } from "../reach/host_number.ts";
 import { attachmentItem, endpointItem, unmatchedItem } from "./items.ts";
 import { type Item, named } from "./item_names.ts";
 import { contivItems } from "../policy/policy_items.ts";
@@ -135,7 +142,7 @@ function recordsOf(documents: Documents, kind: string): readonly Item[] {
 
 /** Returns what a host's heartbeat record says of its life: when it was written, how often it is, and whether it is removed. */
 function lifeOf(documents: Documents, name: string): Item {
-  const { at, everyMs, lost } = presencesOf(documents).find(({ host }) => host === name) ?? {};
+  const { at, everyMs, lost } = readableAt<PresenceRecord>(documents, keys.presence(name)) ?? {};
   return {
     ...at === undefined ? {} : { lastSeen: at },
     ...everyMs === undefined ? {} : { everyMs },
@@ -190,7 +197,7 @@ function networkItem(documents: Documents, network: NetworkRecord): Item {
 
 /** Returns a host's addresses in pods' networks; nothing for a host without a number. */
 function hostAddresses(documents: Documents, { name }: HostRecord): Item {
-  const { number } = hostNumbersOf(documents).find(({ host }) => host === name) ?? {};
+  const number = hostNumberOf(documents, name);
   if (number === undefined) return {};
   const { node, nat } = addressesOfHost(
     parseHostRange(clusterSettingsIn(documents).hostRange),
