@@ -82,7 +82,11 @@ async function keepKnown(deps: LateAttachDeps): Promise<void> {
 
 /** Returns the pods of this host that a free endpoint names. */
 export function latePods(deps: LatePodsDeps): PodRequest[] {
-  return podsHere(deps).filter((pod) => hasFreeEndpoint(deps, pod));
+  const attachments = attachmentsOf(deps.store.documents, deps.host);
+  const holders = new Map(
+    attachments.toReversed().map((one) => [endpointKeyOf(one), one.sandbox]),
+  );
+  return podsHere(deps).filter((pod) => hasFreeEndpoint(deps, pod, holders));
 }
 
 /** Returns the pods that are known here, without plain containers that no endpoint names. */
@@ -124,14 +128,18 @@ function namedAmong(
   return pods.filter((pod) => !isMeant(pod) || isNamed(pod.name) || isNamed(shortId(pod.sandbox)));
 }
 
-function hasFreeEndpoint(deps: LatePodsDeps, pod: PodRequest): boolean {
+/** `holders` are the sandboxes of this host that have an endpoint, by its key. */
+function hasFreeEndpoint(
+  deps: LatePodsDeps,
+  pod: PodRequest,
+  holders: ReadonlyMap<string, string>,
+): boolean {
   const { store: { documents }, host } = deps;
   // What was chosen for a running pod does not move under it.
   if (currentChoices(documents, host, pod.sandbox).length > 0) return false;
-  const attachments = attachmentsOf(documents, host);
   const holderOf = ({ tenant, network, container }: EndpointRecord) =>
-    attachments.find((one) => endpointKeyOf(one) === keys.endpoint(tenant, network, container));
-  const isMine = (endpoint: EndpointRecord) => holderOf(endpoint)?.sandbox === pod.sandbox;
+    holders.get(keys.endpoint(tenant, network, container));
+  const isMine = (endpoint: EndpointRecord) => holderOf(endpoint) === pod.sandbox;
   const isFree = (endpoint: EndpointRecord) =>
     !holderOf(endpoint) && (isOurs(endpoint, host) || isAbandoned(deps, endpoint, pod));
   const endpoints = chosenFor(deps, pod);

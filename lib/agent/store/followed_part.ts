@@ -95,13 +95,23 @@ export class FollowedPart {
         const mayBeLost = batch.kind === "compacted" || batch.changes.some(isDeletion);
         if (mayBeLost && this.#part && !await this.#part.isIntact(signal)) return;
         if (this.#isClosed) return;
-        let isNews = batch.kind === "compacted";
+        let news: readonly VersionedWrite[] = [];
         if (batch.kind === "compacted") await this.#reload(signal);
-        else for (const change of batch.changes) isNews = this.#merge(change) || isNews;
+        else news = batch.changes.filter((change) => this.#merge(change));
         this.map.settle(batch.revision);
-        if (isNews) notify();
+        if (batch.kind === "compacted") notify();
+        else if (news.length > 0) this.#unlessOwn(news, signal, notify);
       }
     }
+  }
+
+  /** Calls `notify` unless all `news` are what this agent is writing itself. */
+  #unlessOwn(news: readonly VersionedWrite[], signal: AbortSignal, notify: () => void): void {
+    const { commits } = this.#source;
+    if (!commits.mayBeOwn(news)) return notify();
+    void commits.areOwn(news).then((areOwn) => {
+      if (!areOwn && !signal.aborted) notify();
+    });
   }
 }
 

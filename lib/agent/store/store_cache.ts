@@ -15,6 +15,7 @@ import { CurrentView } from "./current_view.ts";
 import { networksOf } from "./documents.ts";
 import { type Held, HeldNetworks, type Needs } from "./held_networks.ts";
 import { namedIn } from "./needed_networks.ts";
+import { OwnCommits } from "./own_commits.ts";
 import { PendingWrites } from "./pending_writes.ts";
 import { SingleReads } from "./single_reads.ts";
 import { StoreCalls } from "./store_calls.ts";
@@ -60,6 +61,7 @@ export class StoreCache {
   readonly #whole: TransientCache<StoreCache>;
   readonly #calls = new StoreCalls();
   readonly #reads = new SingleReads();
+  readonly #commits = new OwnCommits();
   readonly #views: ViewChooser;
   #onLate: () => void = () => {};
   #onView: () => void = () => {};
@@ -296,6 +298,7 @@ export class StoreCache {
       store: this.#store,
       call: (work) => this.#calls.call(work),
       reads: this.#reads,
+      commits: this.#commits,
       onChange: (key) => {
         this.#reads.noteChange(key);
         this.#onChange(key);
@@ -343,8 +346,9 @@ export class StoreCache {
     { isProvisional }: CommitOptions = {},
   ): Promise<CommitResult> {
     const indexed = this.#withIndexes(writes);
-    const result = await this.#calls.call(() =>
-      this.#store.commit(checks, indexed, { isProvisional })
+    const result = await this.#commits.run(
+      indexed.map(({ key }) => key),
+      () => this.#calls.call(() => this.#store.commit(checks, indexed, { isProvisional })),
     );
     if (!result.done) return result;
     // A pending write of it is older.

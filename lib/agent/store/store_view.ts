@@ -3,6 +3,7 @@
 import type { IndexedDocuments } from "../../intent/indexed_documents.ts";
 import type { Document, Documents } from "../../intent/records.ts";
 import type { Store } from "../../store/store.ts";
+import type { OwnCommits } from "./own_commits.ts";
 import type { SingleReads } from "./single_reads.ts";
 import type { VersionedWrite } from "./versioned_map.ts";
 
@@ -13,6 +14,8 @@ export interface ViewSource {
   readonly call: <T>(work: () => Promise<T>) => Promise<T>;
   /** Reads single documents into views. */
   readonly reads: Pick<SingleReads, "readInto">;
+  /** Commits of this agent: what they write is no news. */
+  readonly commits: Pick<OwnCommits, "mayBeOwn" | "areOwn">;
   /** Called with the key of each change, by any client. */
   readonly onChange: (key: string) => void;
   /** Called each time that all is read again because the watch is too slow. */

@@ -2,6 +2,7 @@
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ScopedView } from "../../../../lib/agent/store/scoped_view.ts";
+import { OwnCommits } from "../../../../lib/agent/store/own_commits.ts";
 import { SingleReads } from "../../../../lib/agent/store/single_reads.ts";
 import { indexKeys, indexOf } from "../../../../lib/intent/store_index.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
@@ -26,7 +27,8 @@ async function startView() {
   const reads = new SingleReads();
   const onChange = (key: string) => reads.noteChange(key);
   const view = new ScopedView({
-    ...{ store, call: (work) => work(), reads, onChange, onLate: () => {} },
+    ...{ store, call: (work) => work(), reads, commits: new OwnCommits(), onChange },
+    onLate: () => {},
   }, {
     ...{ host: "host1", held: () => needs.held, noteApply: () => false },
     ...{ hasKubePolicies: () => needs.hasKubePolicies, now: () => needs.nowMs },
