@@ -54,7 +54,6 @@ export class FabricSync {
   #installed = "";
   /** How many flows there were then. */
   #counts = "";
-  /** How often what the switch has was compared, and made as desired. */
   #checks = 0;
 
   constructor(deps: FabricDeps) {
@@ -78,7 +77,7 @@ export class FabricSync {
     return [...this.#problems].map(([part, fault]) => problemOf(part, fault));
   }
 
-  /** How often what the switch really has was compared with the records so far. */
+  /** How often uplink and tunnels were compared with what the switch has, and made as desired. */
   get checks(): number {
     return this.#checks;
   }

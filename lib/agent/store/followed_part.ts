@@ -94,24 +94,15 @@ export class FollowedPart {
       for await (const batch of batches) {
         const mayBeLost = batch.kind === "compacted" || batch.changes.some(isDeletion);
         if (mayBeLost && this.#part && !await this.#part.isIntact(signal)) return;
+        if (batch.kind !== "compacted") await this.#source.commits.ended(batch.changes);
         if (this.#isClosed) return;
-        let news: readonly VersionedWrite[] = [];
+        let isNews = batch.kind === "compacted";
         if (batch.kind === "compacted") await this.#reload(signal);
-        else news = batch.changes.filter((change) => this.#merge(change));
+        else for (const change of batch.changes) isNews = this.#merge(change) || isNews;
         this.map.settle(batch.revision);
-        if (batch.kind === "compacted") notify();
-        else if (news.length > 0) this.#unlessOwn(news, signal, notify);
+        if (isNews) notify();
       }
     }
-  }
-
-  /** Calls `notify` unless all `news` are what this agent is writing itself. */
-  #unlessOwn(news: readonly VersionedWrite[], signal: AbortSignal, notify: () => void): void {
-    const { commits } = this.#source;
-    if (!commits.mayBeOwn(news)) return notify();
-    void commits.areOwn(news).then((areOwn) => {
-      if (!areOwn && !signal.aborted) notify();
-    });
   }
 }
 

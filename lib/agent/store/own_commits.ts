@@ -1,50 +1,50 @@
-// Commits of this agent that are on their way: etcd's watches often report what they write before their answers come.
-// That is no news. Whoever commits does itself what follows from it, and a reconciliation after each set-up would cost
-// more than the set-up.
+// Commits of this agent that are on their way. etcd's watches often report what they write before their answers come, and
+// each part of the store by itself: an attachment without the endpoint that was bound to it by the same commit looks as if
+// nobody wanted it. So what may be of such a commit waits for its answer, which brings all of it at once. Nobody is
+// notified of that: whoever commits does what follows from it, and a reconciliation after each set-up would cost more
+// than the set-up.
 
-import type { CommitResult } from "../../store/store.ts";
 import type { VersionedWrite } from "./versioned_map.ts";
 
 // What set-ups, teardowns and reconciliations write. Who follows the state of the store needs to hear of all of it.
 const OF_PODS = /^(attachments|endpoints|claims)\/|^members\/(?!~)/;
 
+/** An answer that is lost comes as a fault, much later: the store has said meanwhile what was written. */
+const WAIT_MS = 1_000;
+
 /** The open commits of one client. */
 export class OwnCommits {
-  /** By the keys that they write; each resolves with its revision, undefined where it failed. */
-  readonly #open = new Map<string, Set<Promise<number | undefined>>>();
+  /** By the keys that they write. */
+  readonly #open = new Map<string, Set<Promise<void>>>();
 
-  /** Returns what `commit`, which writes `keys`, returns. Faults: those of `commit`. */
-  async run(
-    keys: readonly string[],
-    commit: () => Promise<CommitResult>,
-  ): Promise<CommitResult> {
-    const ended = Promise.withResolvers<number | undefined>();
-    for (const key of keys) this.#open.getOrInsertComputed(key, () => new Set()).add(ended.promise);
+  /** Returns what `commit`, which writes `keys` and takes over what was written, returns. Faults: those of `commit`. */
+  async run<T>(keys: readonly string[], commit: () => Promise<T>): Promise<T> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    for (const key of keys) this.#open.getOrInsertComputed(key, () => new Set()).add(promise);
     try {
-      const result = await commit();
-      if (result.done) ended.resolve(result.revision);
-      return result;
+      return await commit();
     } finally {
-      ended.resolve(undefined);
       for (const key of keys) {
         const others = this.#open.get(key);
-        others?.delete(ended.promise);
+        others?.delete(promise);
         if (others?.size === 0) this.#open.delete(key);
       }
+      resolve();
     }
   }
 
-  /** Reports whether all `changes` may turn out to be of open commits, and are of pods. */
-  mayBeOwn(changes: readonly VersionedWrite[]): boolean {
-    return changes.every(({ key }) => this.#open.has(key) && OF_PODS.test(key));
-  }
-
-  /** Reports whether all `changes` are of commits that were open when this was called; waits for their answers. */
-  async areOwn(changes: readonly VersionedWrite[]): Promise<boolean> {
-    const found = await Promise.all(changes.map(async ({ key, revision }) => {
-      const revisions = await Promise.all(this.#open.get(key) ?? []);
-      return revisions.includes(revision);
-    }));
-    return !found.includes(false);
+  /**
+   * Resolves when the commits have ended that are open now and may have made some of `changes`, those of pods; at most a
+   * second later. Undefined: there are none.
+   */
+  ended(changes: readonly VersionedWrite[]): Promise<void> | undefined {
+    const open = changes.flatMap(({ key }) =>
+      OF_PODS.test(key) ? [...this.#open.get(key) ?? []] : []
+    );
+    if (open.length === 0) return undefined;
+    const all = Promise.all(new Set(open));
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(late.resolve, WAIT_MS);
+    return Promise.race([all, late.promise]).then(() => clearTimeout(timer));
   }
 }

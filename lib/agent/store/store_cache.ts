@@ -343,12 +343,20 @@ export class StoreCache {
   async tryCommit(
     checks: readonly Check[],
     writes: readonly Write[],
-    { isProvisional }: CommitOptions = {},
+    options: CommitOptions = {},
   ): Promise<CommitResult> {
     const indexed = this.#withIndexes(writes);
-    const result = await this.#commits.run(
-      indexed.map(({ key }) => key),
-      () => this.#calls.call(() => this.#store.commit(checks, indexed, { isProvisional })),
+    const keys = indexed.map(({ key }) => key);
+    return await this.#commits.run(keys, () => this.#commitOnce(checks, indexed, options));
+  }
+
+  async #commitOnce(
+    checks: readonly Check[],
+    indexed: readonly Write[],
+    { isProvisional }: CommitOptions,
+  ): Promise<CommitResult> {
+    const result = await this.#calls.call(() =>
+      this.#store.commit(checks, indexed, { isProvisional })
     );
     if (!result.done) return result;
     // A pending write of it is older.

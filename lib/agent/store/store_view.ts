@@ -14,8 +14,8 @@ export interface ViewSource {
   readonly call: <T>(work: () => Promise<T>) => Promise<T>;
   /** Reads single documents into views. */
   readonly reads: Pick<SingleReads, "readInto">;
-  /** Commits of this agent: what they write is no news. */
-  readonly commits: Pick<OwnCommits, "mayBeOwn" | "areOwn">;
+  /** Commits of this agent: what they write is known as a whole, or not at all. */
+  readonly commits: Pick<OwnCommits, "ended">;
   /** Called with the key of each change, by any client. */
   readonly onChange: (key: string) => void;
   /** Called each time that all is read again because the watch is too slow. */

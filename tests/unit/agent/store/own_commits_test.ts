@@ -1,4 +1,4 @@
-// What this agent writes itself is no news to it, also where a watch reports it before the commit's answer comes.
+// An agent is not notified of what it writes itself, also where a watch reports it before the commit's answer comes.
 
 import { assertEquals } from "@std/assert";
 import { OwnCommits } from "../../../../lib/agent/store/own_commits.ts";
@@ -8,36 +8,32 @@ import { waitFor as until } from "../../../lab/wait.ts";
 import { NETWORKS, sharedStore } from "./shared_store.ts";
 
 const KEY = "endpoints/t/a/a1";
-const written = (revision: number, key = KEY) => ({ key, value: {}, revision });
+const written = (key: string) => ({ key, value: {}, revision: 7 });
 
-Deno.test("a change is own when a commit that writes its key and is on its way ends with its revision", async () => {
+Deno.test("changes of pods wait for the commits that may have made them, others do not wait", async () => {
   const commits = new OwnCommits();
-  const answer = Promise.withResolvers<{ done: true; revision: number }>();
+  const answer = Promise.withResolvers<string>();
   const commit = commits.run([KEY, "tenants/t"], () => answer.promise);
-  const changes = [[written(7)], [written(8)], [written(7), written(7, "endpoints/t/a/a2")], []];
-  assertEquals(changes.map((some) => commits.mayBeOwn(some)), [true, true, false, true]);
   // Whoever follows the intent hears of all of it.
-  assertEquals(commits.mayBeOwn([written(7, "tenants/t")]), false);
-  const owned = changes.map((some) => commits.areOwn(some));
-  answer.resolve({ done: true, revision: 7 });
-  await commit;
-  assertEquals(await Promise.all(owned), [true, false, false, true]);
-  assertEquals(commits.mayBeOwn([written(7)]), false);
+  const others = [[written("endpoints/t/a/a2")], [written("tenants/t")], []];
+  assertEquals(others.map((some) => commits.ended(some)), [undefined, undefined, undefined]);
+  let isOver = false;
+  const ended = commits.ended([written("endpoints/t/a/a2"), written(KEY)])!;
+  void ended.then(() => isOver = true);
+  await Promise.resolve();
+  assertEquals(isOver, false);
+  answer.resolve("done");
+  assertEquals([await commit, await ended], ["done", undefined]);
+  assertEquals(commits.ended([written(KEY)]), undefined);
 });
 
-Deno.test("a commit that conflicts or fails has made no change", async () => {
+Deno.test("changes wait also for a commit that fails, and for an answer that is lost a second at most", async () => {
   const commits = new OwnCommits();
-  for (
-    const answer of [
-      () => Promise.resolve({ done: false as const, conflict: KEY }),
-      () => Promise.reject(new Error("no answer")),
-    ]
-  ) {
-    const commit = commits.run([KEY], answer).catch(() => {});
-    const own = commits.areOwn([written(7)]);
-    await commit;
-    assertEquals([await own, commits.mayBeOwn([written(7)])], [false, false]);
-  }
+  const commit = commits.run([KEY], () => Promise.reject(new Error("no answer"))).catch(() => {});
+  const ended = commits.ended([written(KEY)]);
+  await Promise.all([commit, ended]);
+  void commits.run([KEY], () => new Promise(() => {}));
+  await commits.ended([written(KEY)]);
 });
 
 /** Lets the answer to each commit come after what watches report of it. */
@@ -51,7 +47,7 @@ function answerLate(store: MemoryStore): MemoryStore {
   return store;
 }
 
-Deno.test("a set-up and a teardown are no news to their host, and are to another host of the network", async () => {
+Deno.test("a set-up and a teardown notify other hosts of the network, and not their own", async () => {
   const store = await sharedStore();
   const stop = new AbortController();
   const follow = async (label: string) => {
@@ -83,4 +79,32 @@ Deno.test("a set-up and a teardown are no news to their host, and are to another
   await Promise.all([one.ended, two.ended]);
   one.agent[Symbol.dispose]();
   two.agent[Symbol.dispose]();
+});
+
+Deno.test("a reconciliation beside a set-up releases nothing of it, though parts of its commits are reported first", async () => {
+  const store = await sharedStore();
+  const client = answerLate(store.another());
+  const { watch } = client;
+  client.watch = async function* (prefix, revision, signal) {
+    for await (const batch of watch.call(this, prefix, revision, signal)) {
+      if (prefix.startsWith("endpoints/")) await new Promise((done) => setTimeout(done, 15));
+      yield batch;
+    }
+  };
+  using agent = await startMemoryAgent({ store: client, label: "host1", isScoped: true });
+  const stop = new AbortController();
+  const ended = agent.cache.follow(stop.signal, () => {});
+  await agent.setUp(startPod(agent.host, "a1"));
+  for (const name of ["a2", "a3"]) {
+    let isSetUp = false;
+    const setUp = agent.setUp(startPod(agent.host, name)).finally(() => isSetUp = true);
+    while (!isSetUp) {
+      await agent.agent.loops.reconcile.reconcileOnce();
+      await new Promise((done) => setTimeout(done, 1));
+    }
+    await setUp;
+  }
+  assertEquals(agent.attachments().length, 3);
+  stop.abort();
+  await ended;
 });
