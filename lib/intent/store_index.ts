@@ -221,7 +221,10 @@ export interface IndexDifference {
   readonly source: string | undefined;
 }
 
-/** Returns what has to be written so that the indexes agree with all other documents. */
+/**
+ * Returns what has to be written so that the indexes agree with all other documents. What a newer version derives from
+ * records that cannot be read here is left to it.
+ */
 export function indexDifferences(documents: Documents): IndexDifference[] {
   const found: IndexDifference[] = [];
   const desired = new Set<string>();
@@ -235,9 +238,15 @@ export function indexDifferences(documents: Documents): IndexDifference[] {
   }
   for (const key of documents.keys()) {
     if (!isDerived(key) || desired.has(key)) continue;
-    found.push({ key, value: undefined, source: sourceOf(key) });
+    const source = sourceOf(key);
+    if (!isUnreadable(documents, source)) found.push({ key, value: undefined, source });
   }
   return found;
+}
+
+function isUnreadable(documents: Documents, key: string | undefined): boolean {
+  const document = key === undefined ? undefined : documents.get(key);
+  return document !== undefined && whyUnreadable(key!, document.value) !== undefined;
 }
 
 function isDerived(key: string): boolean {

@@ -97,6 +97,9 @@ Deno.test("while etcd is unreachable, no pod gets an address that was not its ow
   await agent.setup(gone);
   const address = await agent.addressOf(one);
   assertEquals((await agent.verb("teardown", gone)).code, 0);
+  // What is known then is less than the whole store.
+  const isScoped = async () => /watching only the part of the store/.test(await agent.logText());
+  await waitFor("the agent to know only what its host needs", isScoped, { limitMs: 60_000 });
   await etcd.kill();
   const short = { K8CONTIVNET_SETUP_SECONDS: "2", K8CONTIVNET_DOOR: "none" };
   for (const pod of [await host.pod("web-3"), gone]) {

@@ -22,6 +22,7 @@ import {
   metadataOf,
   withDynamicEndpoint,
 } from "../pods/dynamic_endpoint_claim.ts";
+import { lookUpPod } from "../pods/endpoint_choice.ts";
 import { deadHolders, otherHolder } from "../pods/endpoint_holder.ts";
 import type { SetupDeps } from "../pods/setup.ts";
 import { attachmentsIn } from "../store/documents.ts";
@@ -197,7 +198,7 @@ async function findNetwork(
   const isChosen = () => chooseEndpoint({ host, documents: store.documents, dead }, request);
   if (isChosen()) return undefined;
   // What was applied on another host a moment ago may not be in the cache yet.
-  await store.lookUp(wordsOf(request));
+  await lookUpPod({ host, store }, request.pod, wordsOf(request));
   if (isChosen()) return undefined;
   const pod = await knownPod(deps, call, request);
   const found = await claimEndpointFor({

@@ -2,13 +2,14 @@
 // a sandbox that has a dynamic endpoint keeps it.
 
 import { type Choice, chooseEndpoints, matchesSwapped, namedEndpoints } from "../../intent/bind.ts";
-import type { PodName } from "../../intent/dynamic.ts";
+import { dynamicEndpointName, type PodName } from "../../intent/dynamic.ts";
 import { shortId } from "../../intent/indexed_documents.ts";
 import type { AttachmentRecord } from "../../intent/records.ts";
 import type { Runtimes, Sandbox } from "../../runtimes/runtime.ts";
+import { faultFrom, isUnreachable } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import type { PodRequest } from "../api/pod_requests.ts";
-import { attachmentsIn, endpointKeyOf, type HostView } from "../store/documents.ts";
+import { attachmentsIn, attachmentsOf, endpointKeyOf, type HostView } from "../store/documents.ts";
 import type { StoreCache } from "../store/store_cache.ts";
 import { currentChoices } from "./dynamic_endpoint.ts";
 import { deadHolders, heldByOther, otherHolder } from "./endpoint_holder.ts";
@@ -82,8 +83,26 @@ export async function chooseFresh(
 ): Promise<PodChoice> {
   const known = choose(deps, query);
   if (known.choices.length > 0) return known;
-  await deps.store.lookUp(wordsOf(query.request, query.sandbox));
+  await lookUpPod(deps, known.pod, wordsOf(query.request, query.sandbox));
   return choose(deps, query);
+}
+
+/**
+ * Makes sure that the endpoints are known that `words` name. While the store does not answer, a pod that has a dynamic
+ * endpoint here, and only another sandbox, keeps that. Faults: as lookUp().
+ */
+export async function lookUpPod(
+  { host, store }: HostView & { readonly store: Pick<StoreCache, "documents" | "lookUp"> },
+  pod: PodName,
+  words: readonly string[],
+): Promise<void> {
+  try {
+    await store.lookUp(words);
+  } catch (error) {
+    const own = dynamicEndpointName(pod);
+    const livesHere = attachmentsOf(store.documents, host).some(({ endpoint }) => endpoint === own);
+    if (!livesHere || !isUnreachable(faultFrom(error))) throw error;
+  }
 }
 
 /** Returns the words by which endpoints may name a pod: also in the old guide's order of namespace and name. */

@@ -167,6 +167,15 @@ Deno.test("what is missing, different or left over in the indexes is found, with
   ]);
 });
 
+Deno.test("what is derived from a record of a newer version is left to that version", () => {
+  const key = "endpoints/t/n/web";
+  const name = `${indexKeys.named("web")}t/n/web`;
+  const documents = documentsOf({ [key]: endpoint({ schema: 99 }), [name]: { schema: 99 } });
+  assertEquals(indexDifferences(documents), []);
+  documents.delete(key);
+  assertEquals(indexDifferences(documents).map((one) => one.key), [name]);
+});
+
 Deno.test("indexes are complete if the store says so, in a version that is known", () => {
   const complete = (value: unknown) =>
     areIndexesComplete(documentsOf({ [indexKeys.complete]: value }));

@@ -53,6 +53,21 @@ Deno.test("an ADD waits while the store does not say which endpoints name the po
   assertEquals([(await add()).exit, agent.attachments().at(-1)?.network], [0, "b"]);
 });
 
+Deno.test("a pod whose sandbox is replaced while the store is unreachable keeps its dynamic endpoint", async () => {
+  const client = (await sharedStore()).another();
+  using agent = await startMemoryAgent({ store: client, label: "host1", isScoped: true });
+  const runtime = new CniRuntime(agent);
+  assertEquals((await runtime.call("ADD", { pod: "default/cni" })).exit, 0);
+  const former = startPod(agent.host, "web");
+  const addresses = addressesOf(await agent.setUp(former));
+  client.isUnreachable = true;
+  assertEquals(addressesOf(await agent.setUp(startPod(agent.host, "web"))), addresses);
+  const again = await runtime.call("ADD", { container: "c2", pod: "default/cni", isRetry: true });
+  assertEquals(again.exit, 0, JSON.stringify(again.json));
+  const fault = await assertRejects(() => agent.setUp(startPod(agent.host, "other")), Fault);
+  assertEquals(fault.code, "unavailable");
+});
+
 Deno.test("a pod waits for its network while the store does not answer, and is not refused", async () => {
   const client = (await sharedStore()).another();
   using agent = await startMemoryAgent({ store: client, label: "host1", isScoped: true });
