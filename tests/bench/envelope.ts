@@ -30,7 +30,7 @@ const LARGE: ClusterSize = { hosts: 5_000 / PART, tenants: Math.ceil(75 / PART),
 const SIZES = `${LARGE.hosts.toLocaleString("en")} ÷ ${SMALL.hosts} hosts`;
 const HERE = 40;
 const PODS = 250;
-const STARTS = 3;
+const STARTS = 9;
 const CHANGES_A_SECOND = 50;
 const PHASE_MS = 20_000;
 /** Longer than an agent takes to return the memory of its start. */
