@@ -239,14 +239,10 @@ export function indexDifferences(documents: Documents): IndexDifference[] {
   for (const key of documents.keys()) {
     if (!isDerived(key) || desired.has(key)) continue;
     const source = sourceOf(key);
-    if (!isUnreadable(documents, source)) found.push({ key, value: undefined, source });
+    const isNewer = source !== undefined && documents.has(source) && !readableAt(documents, source);
+    if (!isNewer) found.push({ key, value: undefined, source });
   }
   return found;
-}
-
-function isUnreadable(documents: Documents, key: string | undefined): boolean {
-  const document = key === undefined ? undefined : documents.get(key);
-  return document !== undefined && whyUnreadable(key!, document.value) !== undefined;
 }
 
 function isDerived(key: string): boolean {

@@ -198,7 +198,7 @@ async function findNetwork(
   const isChosen = () => chooseEndpoint({ host, documents: store.documents, dead }, request);
   if (isChosen()) return undefined;
   // What was applied on another host a moment ago may not be in the cache yet.
-  await lookUpPod({ host, store }, request.pod, wordsOf(request));
+  await lookUpPod({ host, store }, request, wordsOf(request));
   if (isChosen()) return undefined;
   const pod = await knownPod(deps, call, request);
   const found = await claimEndpointFor({

@@ -83,25 +83,27 @@ export async function chooseFresh(
 ): Promise<PodChoice> {
   const known = choose(deps, query);
   if (known.choices.length > 0) return known;
-  await lookUpPod(deps, known.pod, wordsOf(query.request, query.sandbox));
+  await lookUpPod(deps, known, wordsOf(query.request, query.sandbox));
   return choose(deps, query);
 }
 
 /**
  * Makes sure that the endpoints are known that `words` name. While the store does not answer, a pod that has a dynamic
- * endpoint here, and only another sandbox, keeps that. Faults: as lookUp().
+ * endpoint here, of that interface if one is given, and only another sandbox, keeps that. Faults: as lookUp().
  */
 export async function lookUpPod(
   { host, store }: HostView & { readonly store: Pick<StoreCache, "documents" | "lookUp"> },
-  pod: PodName,
+  { pod, interface: asked }: { readonly pod: PodName; readonly interface?: string },
   words: readonly string[],
 ): Promise<void> {
   try {
     await store.lookUp(words);
   } catch (error) {
     const own = dynamicEndpointName(pod);
-    const livesHere = attachmentsOf(store.documents, host).some(({ endpoint }) => endpoint === own);
-    if (!livesHere || !isUnreachable(faultFrom(error))) throw error;
+    const isHere = attachmentsOf(store.documents, host).some((one) =>
+      one.endpoint === own && (asked === undefined || one.interface === asked)
+    );
+    if (!isHere || !isUnreachable(faultFrom(error))) throw error;
   }
 }
 

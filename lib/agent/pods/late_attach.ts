@@ -83,6 +83,7 @@ async function keepKnown(deps: LateAttachDeps): Promise<void> {
 /** Returns the pods of this host that a free endpoint names. */
 export function latePods(deps: LatePodsDeps): PodRequest[] {
   const attachments = attachmentsOf(deps.store.documents, deps.host);
+  // Of several with one endpoint, the first has it.
   const holders = new Map(
     attachments.toReversed().map((one) => [endpointKeyOf(one), one.sandbox]),
   );

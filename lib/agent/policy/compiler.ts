@@ -58,7 +58,7 @@ export class Compiler {
   readonly #policies = new NamedList<NetworkPolicy>(fullName);
   readonly #pods = new NamedList<KubePod>(fullName);
   readonly #endpoints = new ChangedEndpoints();
-  /** Number of known endpoints by the key of their tenant. Policies of other tenants, which may be many, guard nothing here. */
+  /** How many endpoints each tenant has that are known, by its key. Policies of other tenants guard nothing here. */
   readonly #tenants = new Map<string, number>();
   /** Namespaces with policies, which have rules for pods with unknown labels. */
   #policedNamespaces: ReadonlySet<string> = new Set();

@@ -10,7 +10,6 @@ import {
 import { VtepFault } from "../../../../lib/ovs/tunnel/vtep.ts";
 import { Notifier } from "../../../../lib/util/async/notifier.ts";
 import { Fault, type FaultCode } from "../../../../lib/util/errors.ts";
-import { startMemoryAgent, startPod } from "../../../memory/memory_agent.ts";
 import { MemoryFabric } from "../../../memory/memory_fabric.ts";
 import { MemoryLog } from "../../../memory/memory_log.ts";
 import { attachmentOf, documentsOf, network } from "../pods/dynamic_records.ts";
@@ -75,28 +74,6 @@ Deno.test("ensure() does nothing where nothing has changed, and everything with 
   assertEquals(await ensure({ isFresh: true }), BOTH);
   documents.set("networks/t/blue", { value: { ...network, tag: 101 }, revision: 7 });
   assertEquals(await ensure(), BOTH);
-});
-
-Deno.test("one reconciliation checks uplink and tunnels once, also when it hands frames over to policies", async () => {
-  const options = { vtepIp: "192.0.2.1" };
-  using agent = await startMemoryAgent({ options });
-  const { fabric: { recorder } } = agent.host;
-  await agent.apply([{
-    Name: "blue",
-    Encap: "vxlan",
-    Endpoints: [{ Container: "web", Group: "g" }],
-  }], {
-    Groups: [{ Name: "g", Network: "blue", Policies: ["p"] }],
-    Policies: [{ Name: "p", Rules: [{ Id: "1", Direction: "in", Action: "deny" }] }],
-  });
-  await agent.setUp(startPod(agent.host, "web"));
-  const store = agent.store.another();
-  using again = await startMemoryAgent({ host: agent.host, store, options });
-  for (let n = 0; n < 2; n++) {
-    recorder.calls.length = 0;
-    await again.agent.loops.reconcile.reconcileOnce();
-    assertEquals(recorder.calls.filter(({ method }) => method === "setTunnel").length, 1);
-  }
 });
 
 Deno.test("ensure() changes nothing while the store is empty: it may be lost", async () => {

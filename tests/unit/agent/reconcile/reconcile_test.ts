@@ -287,3 +287,25 @@ Deno.test("the loop logs a lasting problem once, and that it is over", async () 
     "info  reconciliation works again",
   ]);
 });
+
+Deno.test("one reconciliation checks uplink and tunnels once, also when it hands frames over to policies", async () => {
+  const options = { vtepIp: "192.0.2.1" };
+  using agent = await startMemoryAgent({ options });
+  const { fabric: { recorder } } = agent.host;
+  await agent.apply([{
+    Name: "blue",
+    Encap: "vxlan",
+    Endpoints: [{ Container: "web", Group: "g" }],
+  }], {
+    Groups: [{ Name: "g", Network: "blue", Policies: ["p"] }],
+    Policies: [{ Name: "p", Rules: [{ Id: "1", Direction: "in", Action: "deny" }] }],
+  });
+  await agent.setUp(startPod(agent.host, "web"));
+  const store = agent.store.another();
+  using again = await startMemoryAgent({ host: agent.host, store, options });
+  for (let n = 0; n < 2; n++) {
+    recorder.calls.length = 0;
+    await again.agent.loops.reconcile.reconcileOnce();
+    assertEquals(recorder.calls.filter(({ method }) => method === "setTunnel").length, 1);
+  }
+});

@@ -64,6 +64,8 @@ Deno.test("a pod whose sandbox is replaced while the store is unreachable keeps 
   assertEquals(addressesOf(await agent.setUp(startPod(agent.host, "web"))), addresses);
   const again = await runtime.call("ADD", { container: "c2", pod: "default/cni", isRetry: true });
   assertEquals(again.exit, 0, JSON.stringify(again.json));
+  const second = { container: "c2", pod: "default/cni", ifname: "net1", isRetry: true };
+  assertEquals((await runtime.call("ADD", second)).json.code, 11);
   const fault = await assertRejects(() => agent.setUp(startPod(agent.host, "other")), Fault);
   assertEquals(fault.code, "unavailable");
 });
