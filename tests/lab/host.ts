@@ -71,13 +71,21 @@ export async function poolFilled({ agent }: Pick<Host, "agent">): Promise<void> 
 }
 
 /**
- * Waits until these hosts, which have pods, add no more ports ahead, if they do: when links come, the userspace datapath
- * reads all routes anew and may drop a tunnel's packet meanwhile.
+ * Waits until these hosts, which have pods, add no more ports ahead, if they do. When any link of a host comes or goes,
+ * the userspace datapath forgets all routes and reads them anew, and drops the packets of tunnels meanwhile.
  */
 export async function linksAtRest(hosts: readonly Pick<Host, "agent">[]): Promise<void> {
   for (const host of hosts) {
     if (/ agent ready .*ports=warm/.test(await host.agent.logText())) await poolFilled(host);
   }
+}
+
+/**
+ * Waits until a pod of another host answers. For where a link has just come or gone, such as that of a sandbox that was
+ * replaced, which goes after the answer: the first packets may be dropped then, as linksAtRest() says.
+ */
+export function tunnelAnswers(pod: Pick<Pod, "pings">, address: string): Promise<unknown> {
+  return waitFor(`an answer of ${address}`, () => pod.pings(address));
 }
 
 /** Returns the names of the host's ports that wait for a pod. */

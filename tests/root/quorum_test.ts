@@ -1,13 +1,13 @@
 // Agents on an etcd of three members: one of them away, two of them away, and back again.
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import type { LabAgent } from "../lab/agent.ts";
 import { type Cluster, startCluster } from "../lab/cluster.ts";
 import type { Etcd } from "../lab/etcd.ts";
-import { linksAtRest } from "../lab/host.ts";
+import { linksAtRest, tunnelAnswers } from "../lab/host.ts";
 import { intentOf } from "../lab/scenarios/scenario.ts";
 import { waitFor } from "../lab/wait.ts";
-import { lostPings } from "../lab/pings.ts";
+import { pingOn, type Pings } from "../lab/pings.ts";
 
 const INTENT = intentOf("vteps", { orange: ["c1", "c2", "c3", "c4", "c5"] });
 
@@ -63,47 +63,70 @@ Deno.test("without a majority agents serve what they know, say so, and write it 
   await using cluster = await start();
   const [h1, h2, etcd] = [cluster.host(1), cluster.host(2), cluster.etcd!];
   const [old, peer] = [await h1.pod("myContainer1"), await h2.pod("myContainer2")];
-  const calm = await h1.pod("myContainer4");
-  for (const pod of [old, calm]) await h1.agent.setup(pod);
+  const [calm, near] = [await h1.pod("myContainer4"), await h1.pod("myContainer5")];
+  for (const pod of [old, calm, near]) await h1.agent.setup(pod);
   await h2.agent.setup(peer);
   const peerAddress = await h2.agent.addressOf(peer);
   // What host 1 has not heard of before, it cannot know.
   await waitFor("host 1 to know the way", () => calm.pings(peerAddress));
   await linksAtRest([h1, h2]);
-  const pinging = lostPings(calm, peerAddress, { count: 200, everySeconds: 0.05 });
-  await etcd.kill(1);
-  await etcd.kill(2);
-  for (const { agent } of [h1, h2]) {
-    await waitFor("the agent to notice", async () => (await statusOf(agent)).storeAway, {
-      limitMs: 30_000,
-    });
-    assertStringIncludes(await agent.logText(), "store unreachable, serving what is known");
+  await using onHost = pingOn(calm, await h1.agent.addressOf(near), 0.05);
+  {
+    await using between = pingOn(calm, peerAddress, 0.05);
+    await majorityLost(cluster);
+    await majorityBack(cluster);
+    await answeredOnceMore(between);
+    assertEquals(between.missed(), []);
   }
+  await majorityLost(cluster);
   assertStringIncludes((await h1.agent.call("status")).out, "unreachable: ");
   assertEquals(JSON.parse((await h1.agent.verb("status", old)).out).ip, "11.1.0.1");
   // Its container is replaced: the endpoint is bound here, so its set-up needs no etcd.
   const fresh = await h1.pod("myContainer1");
   assertEquals(await h1.agent.verb("setup", fresh), { code: 0, out: "", err: "" });
-  assert(await fresh.reaches(peerAddress));
+  await tunnelAnswers(fresh, peerAddress);
   assertEquals((await statusOf(h1.agent)).held, 1);
   // This one is not bound yet: it waits for etcd, and is done when it is there.
   const waiting = h2.agent.verb("setup", await h2.pod("myContainer3"));
-  await Promise.all([etcd.start(1), etcd.start(2)]);
-  await etcd.isHealthy();
+  await majorityBack(cluster);
   assertEquals(await waiting, { code: 0, out: "", err: "" });
-  for (const { agent } of [h1, h2]) {
+  const keys = await attachmentKeys(etcd);
+  assertEquals(
+    keys.filter((key) => key.startsWith("host1/")),
+    [calm, near, fresh].map(({ id }) => `host1/${id}/eth0`).sort(),
+  );
+  assertEquals(keys.filter((key) => key.startsWith("host2/")).length, 2);
+  await answeredOnceMore(onHost);
+  assertEquals(onHost.missed(), []);
+  await assertWhole(cluster);
+});
+
+/** Kills two of etcd's members, and waits until both agents say so. */
+async function majorityLost({ hosts, etcd }: Cluster): Promise<void> {
+  await etcd!.kill(1);
+  await etcd!.kill(2);
+  for (const { agent } of hosts) {
+    await waitFor("the agent to notice", async () => (await statusOf(agent)).storeAway, {
+      limitMs: 30_000,
+    });
+    assertStringIncludes(await agent.logText(), "store unreachable, serving what is known");
+  }
+}
+
+/** Starts them again, and waits until both agents have written what they held back. */
+async function majorityBack({ hosts, etcd }: Cluster): Promise<void> {
+  await Promise.all([etcd!.start(1), etcd!.start(2)]);
+  await etcd!.isHealthy();
+  for (const { agent } of hosts) {
     await waitFor("the agent to be well", async () => {
       const { storeAway, held } = await statusOf(agent);
       return storeAway === undefined && held === 0;
     }, { limitMs: 30_000 });
     assertStringIncludes(await agent.logText(), "store reachable again");
   }
-  const keys = await attachmentKeys(etcd);
-  assertEquals(
-    keys.filter((key) => key.startsWith("host1/")),
-    [`host1/${calm.id}/eth0`, `host1/${fresh.id}/eth0`].sort(),
-  );
-  assertEquals(keys.filter((key) => key.startsWith("host2/")).length, 2);
-  assertEquals(await pinging, []);
-  await assertWhole(cluster);
-});
+}
+
+async function answeredOnceMore(pings: Pings): Promise<void> {
+  const { last } = pings;
+  await waitFor("one more answer", () => pings.last > last);
+}

@@ -5,7 +5,7 @@ import { LabAgent } from "../lab/agent.ts";
 import { LabCniRuntime } from "../lab/cni_runtime.ts";
 import { type Cluster, startCluster } from "../lab/cluster.ts";
 import { intentOf } from "../lab/scenarios/scenario.ts";
-import { FILE, linksAtRest } from "../lab/host.ts";
+import { FILE, linksAtRest, tunnelAnswers } from "../lab/host.ts";
 import { waitFor } from "../lab/wait.ts";
 import { lostPings } from "../lab/pings.ts";
 
@@ -149,7 +149,7 @@ Deno.test("while etcd is unreachable, a pod is set up if its endpoint is this ho
   // Its container is replaced, as kubelets do it; and one that was torn down comes back.
   const fresh = await h1.pod("myContainer1");
   assertEquals(await h1.agent.verb("setup", fresh), { code: 0, out: "", err: "" });
-  assert(await fresh.reaches(peerAddress), "the first ping between hosts");
+  await tunnelAnswers(fresh, peerAddress);
   assertEquals(await h2.agent.verb("teardown", peer), { code: 0, out: "", err: "" });
   const again = await h2.pod("myContainer2");
   assertEquals(await h2.agent.verb("setup", again), { code: 0, out: "", err: "" });
@@ -171,7 +171,7 @@ Deno.test("while etcd is unreachable, a pod is set up if its endpoint is this ho
     key.slice("/lab/attachments/".length)
   );
   assertEquals(keys.sort(), [`host1/${fresh.id}/eth0`, `host2/${again.id}/eth0`]);
-  assert(await again.reaches(await h1.agent.addressOf(fresh)));
+  await tunnelAnswers(again, await h1.agent.addressOf(fresh));
 });
 
 Deno.test("two hosts that set one pod up while etcd is unreachable never share its address", async () => {
