@@ -9,7 +9,7 @@
 # of a "status", and drops the pod's address. A PWD that leads to the working folder is taken as its path,
 # and this one always does. It costs about 0.8 ms per call.
 #
-# shellcheck shell=sh disable=SC2034,SC2043,SC2094,SC3013 # .ci/build.sh replaces the words between @; FIFOs are read and
+# shellcheck shell=sh disable=SC1091,SC2034,SC2043,SC2094,SC3013 # .ci/build.sh replaces the words between @; FIFOs are read and
 # written; dash, bash and busybox ash have -ef
 
 k8c_key=@KEY@
@@ -122,6 +122,17 @@ k8c_take() {
 # agent works on meanwhile.
 k8c_clock() { exec </dev/null >&9 2>/dev/null 7<&- 8<&- 9>&- && exec sleep "$1"; }
 
+# Prints an answer: the agent sends it as one line for the shell, which ends with "return". dash and busybox ash read that
+# line at once, "read" byte by byte; bash would wait for what follows it. Opened for both, the FIFO never ends meanwhile.
+k8c_print() {
+  if [ -n "${BASH_VERSION-}" ]; then
+    IFS= read -r k8c_words <&7
+    eval "$k8c_words"
+  else
+    . /proc/self/fd/7
+  fi 9<>/proc/self/fd/7
+}
+
 # Sends request $3 to door $1 and waits $2 seconds for the answer. Sets k8c_answer, empty if there is none; k8c_words
 # to the second line of a CNI error; and k8c_sent if the agent may have the request: "yes" if it still ran after that.
 k8c_ask() {
@@ -137,7 +148,10 @@ k8c_ask() {
         k8c_clock "$2" &
         exec 9>&-
         IFS= read -r k8c_answer <&7
-        case ${3%% *},${k8c_answer%% *} in cni,1) IFS= read -r k8c_words <&7 ;; esac
+        case ${3%% *},$k8c_answer in
+          cni,1*) IFS= read -r k8c_words <&7 ;;
+          "cni,0 print") k8c_print || k8c_answer=unread ;;
+        esac
         [ -z "$k8c_answer" ] || { kill -9 $! && wait $!; } 2>/dev/null
       fi
     fi
@@ -179,7 +193,8 @@ k8c_cni_ask() {
   exec 8<&0
   k8c_ask "$1" "$2" "cni $k8c_self"
   case $k8c_answer in
-    "0 ") exit 0 ;;
+    "0 " | "0 print") exit 0 ;;
+    unread) exit 1 ;;
     [01]" "*)
       case $k8c_answer in
         ??file) cat "$1/$k8c_reply.out" && rm -f "$1/$k8c_reply.out" ;;

@@ -57,17 +57,17 @@ const cases: readonly {
   {
     name: "a configuration that is there",
     launcher: launcherWith([bytes('{"a":1}')]),
-    want: { lines: "0 {}", configs: ['{"a":1}'] },
+    want: { lines: "0 print\nprintf '%s\\n' '{}'; return", configs: ['{"a":1}'] },
   },
   {
     name: "a configuration that is written slowly",
     launcher: launcherWith(["later", "later", bytes("{}")]),
-    want: { lines: "0 {}", configs: ["{}"] },
+    want: { lines: "0 print\nprintf '%s\\n' '{}'; return", configs: ["{}"] },
   },
   {
     name: "an empty configuration",
     launcher: launcherWith([bytes("")]),
-    want: { lines: "0 {}", configs: [""] },
+    want: { lines: "0 print\nprintf '%s\\n' '{}'; return", configs: [""] },
   },
   {
     name: "a call to be repeated by the face",

@@ -46,12 +46,18 @@ const error = (code: number, msg: string, details?: string): CniAnswer => ({
   exit: 1,
   output: JSON.stringify({ cniVersion: "1.0.0", code, msg, details }),
 });
+const SIGNS = String.raw`{"a":"'; return 1; '\\'' \n %s $HOME $(touch /run/hit) \`id\` * ! é"}`;
 const LONG_OUTPUT = `{"a":"${"ü".repeat(50_000)}"}`;
 
 /** Answers of the agent, and what the launcher makes of them for ADD. */
 const ANSWERS: Readonly<Record<string, readonly [CniAnswer, Ended]>> = {
   "a result": [{ exit: 0, output: '{"a":"%s\\n"}' }, { code: 0, out: '{"a":"%s\\n"}\n', err: "" }],
   "nothing": [{ exit: 0, output: "" }, { code: 0, out: "", err: "" }],
+  "what shells would replace": [{ exit: 0, output: SIGNS }, {
+    code: 0,
+    out: `${SIGNS}\n`,
+    err: "",
+  }],
   "100 KB": [{ exit: 0, output: LONG_OUTPUT }, { code: 0, out: `${LONG_OUTPUT}\n`, err: "" }],
   ...Object.fromEntries([3_970, 3_990, 4_000, 4_010, 4_100, 70_000].map((length) => [
     `${length} bytes`,

@@ -3,7 +3,8 @@
 // So the launcher needs neither time nor a process to read, and what it is passed is not parsed by a shell.
 //
 // The configuration stays in the launcher's pipe, for the face that the launcher starts if the call is not answered
-// here. An answer that is too long for a line is in `REPLY.out` of the door; REPLY is the number of the FIFO for it.
+// here. What the plugin prints follows as a line for the shell: it reads that in one piece, and others byte by byte. An
+// answer that is too long for a line is in `REPLY.out` of the door; REPLY is the number of the FIFO for it.
 
 import { errorToJson, errorWords } from "../../cni/cni_answers.ts";
 import { CNI_VERSIONS, type CniInput } from "../../cni/cni_types.ts";
@@ -67,8 +68,9 @@ export interface CniPlace {
 }
 
 /**
- * Returns the lines that answer a call: exit code, and the output or the word "file"; after an error, also what the
- * launcher prints on standard error. Undefined if the caller must ask by the socket. Faults: of the answerer.
+ * Returns the lines that answer a call: exit code, and the output, or the word "file", or "print" with the line for the
+ * shell; after an error, also what the launcher prints on standard error. Undefined if the caller must ask by the socket.
+ * Faults: of the answerer.
  */
 export async function answerCniCall(
   place: CniPlace,
@@ -94,10 +96,17 @@ async function linesOf(
   { door, reply }: CniPlace,
   { exit, output }: CniAnswer,
 ): Promise<string> {
+  if (exit === 0 && output === "") return "0 ";
   const words = exit === 0 ? "" : `\n${errorWords(output)}`;
-  const isLong = new TextEncoder().encode(output + words).length > LINE_BYTES;
-  if (isLong) await Deno.writeTextFile(`${door}/${reply}.out`, `${output}\n`, { mode: 0o600 });
-  return `${exit} ${isLong ? "file" : output}${words}`;
+  const line = exit === 0 ? `0 print\n${printing(output)}` : `${exit} ${output}${words}`;
+  if (new TextEncoder().encode(line).length <= LINE_BYTES) return line;
+  await Deno.writeTextFile(`${door}/${reply}.out`, `${output}\n`, { mode: 0o600 });
+  return `${exit} file${words}`;
+}
+
+/** Returns the line by which a shell prints `text` and a newline. */
+function printing(text: string): string {
+  return `printf '%s\\n' '${text.replaceAll("'", String.raw`'\''`)}'; return`;
 }
 
 /** The file number of the caller's standard input in a launcher. */

@@ -48,13 +48,11 @@ function readSmall(libc: Libc, path: string): string | undefined {
   const file = libc.open(cString(path), READ_AT_ONCE, 0);
   if (file < 0) return undefined;
   try {
-    for (let length = 0; length < part.length;) {
-      const count = libc.read(file, part.subarray(length), BigInt(part.length - length));
-      if (count < 0) return undefined;
-      if (count === 0) return new TextDecoder().decode(part.subarray(0, length));
-      length += count;
-    }
-    return undefined;
+    // The kernel returns all of it at once (proc(5), environ).
+    const count = libc.read(file, part, BigInt(part.length));
+    return count < 0 || count === part.length
+      ? undefined
+      : new TextDecoder().decode(part.subarray(0, count));
   } finally {
     libc.close(file);
   }
