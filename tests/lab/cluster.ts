@@ -7,6 +7,7 @@ import { type ClusterHost, makeHost } from "./cluster/host.ts";
 import { type Etcd, startEtcd } from "./etcd.ts";
 import { FILE } from "./host.ts";
 import { waitFor } from "./wait.ts";
+import { removeFolder } from "./remove_folder.ts";
 
 /** What a cluster is made of. */
 export interface ClusterOptions {
@@ -30,7 +31,7 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { hosts, fabric = "none", etcd: members = 1, mtu = 1500, intent } = options;
   await using stack = new AsyncDisposableStack();
   const dir = await Deno.makeTempDir({ prefix: "k8contivnet-cluster-" });
-  stack.defer(() => Deno.remove(dir, { recursive: true }));
+  stack.defer(() => removeFolder(dir));
   const fabrics = stack.use(await makeFabrics(fabric, { dir, mtu }));
   const etcd = members === 0
     ? undefined

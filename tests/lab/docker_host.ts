@@ -2,6 +2,7 @@
 
 import { type Dockerd, startDockerd } from "./dockerd.ts";
 import { type Host, startHost } from "./host.ts";
+import { removeFolder } from "./remove_folder.ts";
 
 /** A host and its Docker. */
 export interface DockerHost extends AsyncDisposable {
@@ -20,7 +21,7 @@ export async function startDockerHost(
 ): Promise<DockerHost> {
   const dir = await Deno.makeTempDir({ prefix: "k8contivnet-docker-" });
   const stack = new AsyncDisposableStack();
-  stack.defer(() => Deno.remove(dir, { recursive: true }));
+  stack.defer(() => removeFolder(dir));
   try {
     const dockerd = stack.use(await startDockerd(dir));
     await before(dockerd);

@@ -8,6 +8,7 @@ import type { PortSpec, Switch } from "../../lib/ovs/switch.ts";
 import { run } from "./run.ts";
 import { type Ovs, startOvs } from "./ovs.ts";
 import { makePod, type Pod } from "./pod.ts";
+import { removeFolder } from "./remove_folder.ts";
 
 /** Underlay network of the lab: host n has .n on the internal port of its underlay bridge. */
 export const UNDERLAY = "192.168.77";
@@ -56,7 +57,7 @@ export async function withFabricHosts(
 ): Promise<void> {
   const dir = await Deno.makeTempDir();
   await using stack = new AsyncDisposableStack();
-  stack.defer(() => Deno.remove(dir, { recursive: true }));
+  stack.defer(() => removeFolder(dir));
   const hosts: FabricHost[] = [];
   for (let n = 1; n <= count; n++) hosts.push(stack.use(await startFabricHost(dir, { n, driver })));
   await wireUnderlay(hosts);

@@ -7,6 +7,7 @@ import { waitFor } from "./wait.ts";
 import { LabAgent } from "./agent.ts";
 import { type Ovs, startOvs } from "./ovs.ts";
 import { makePod, type Pod } from "./pod.ts";
+import { removeFolder } from "./remove_folder.ts";
 
 /** The built file, as `deno task build` leaves it. */
 export const FILE = new URL("../../dist/k8contivnet", import.meta.url).pathname;
@@ -24,7 +25,7 @@ export interface Host extends AsyncDisposable {
 export async function startHost(intent: unknown, ...flags: string[]): Promise<Host> {
   const dir = await Deno.makeTempDir({ prefix: "k8contivnet-test-" });
   const stack = new AsyncDisposableStack();
-  stack.defer(() => Deno.remove(dir, { recursive: true }));
+  stack.defer(() => removeFolder(dir));
   try {
     const ovs = stack.use(await startOvs(`${dir}/ovs`));
     const agent = stack.use(new LabAgent({ file: FILE, dir: `${dir}/agent`, ovs, flags }));

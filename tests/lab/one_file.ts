@@ -3,6 +3,7 @@
 
 import { run } from "./run.ts";
 import { hangSignal } from "./limits.ts";
+import { removeFolder } from "./remove_folder.ts";
 
 /** Bytes of the header; build.sh fills it up to this. */
 export const HEADER_SIZE = 20_480;
@@ -137,6 +138,6 @@ export async function tempDir(): Promise<AsyncDisposable & { toString(): string 
   const path = await Deno.makeTempDir({ prefix: "k8contivnet-file-" });
   return {
     toString: () => path,
-    [Symbol.asyncDispose]: () => Deno.remove(path, { recursive: true }),
+    [Symbol.asyncDispose]: () => removeFolder(path),
   };
 }

@@ -12,6 +12,7 @@ import { ownMb } from "../resident.ts";
 import type { Pod } from "../pod.ts";
 import { oneOf, someOf } from "../random.ts";
 import { waitFor } from "../wait.ts";
+import { removeFolder } from "../remove_folder.ts";
 
 const PODS_OF_A_NETWORK = 8;
 
@@ -97,7 +98,7 @@ export class Soak implements AsyncDisposable {
   static async start(random: () => number, ports: "plain" | "warm"): Promise<Soak> {
     await using stack = new AsyncDisposableStack();
     const dir = await Deno.makeTempDir({ prefix: "k8contivnet-soak-" });
-    stack.defer(() => Deno.remove(dir, { recursive: true }));
+    stack.defer(() => removeFolder(dir));
     const dockerd = stack.use(await startDockerd(dir));
     const flags = ["--grace", String(GRACE_S), "--docker", dockerd.address, "--ports", ports];
     const cluster = stack.use(
