@@ -211,20 +211,53 @@ k8c_cni_ask() {
 }
 
 k8c_door=${K8CONTIVNET_SOCKET:-/run/k8contivnet/agent.sock}.door
-if [ -n "${CNI_COMMAND-}" ]; then
+
+# Succeeds if the door is open, or opens within $1 seconds: there is neither a door nor a socket, and the last agent of
+# this node had this socket, as when a node boots and all its pods come before the agent. Who waits here takes 0.5 MB;
+# the program would take 15 MB, and to start, a quarter of a second of a processor, which the agent needs. It then
+# retries for the time that is left.
+k8c_opens() {
+  k8c_is_open "$k8c_door" && return
+  k8c_last=
+  { read -r k8c_last <"${K8CONTIVNET_STATE_DIR:-/var/lib/k8contivnet}/socket"; } 2>/dev/null
+  [ "$k8c_last.door" = "$k8c_door" ] && [ ! -e "$k8c_last" ] || return
+  k8c_rest=$1
+  k8c_seen=
+  until [ -e "$k8c_door/agent" ] || [ "$k8c_rest" -le 0 ]; do
+    # An agent opens its door right after its socket, if it can.
+    [ -z "$k8c_seen" ] || return
+    [ ! -e "$k8c_last" ] || k8c_seen=yes
+    sleep 1 </dev/null >/dev/null 2>&1 || return
+    k8c_rest=$((k8c_rest - 1))
+    export K8CONTIVNET_SETUP_SECONDS="$((k8c_rest + 1))"
+  done
+  k8c_is_open "$k8c_door"
+}
+
+# Succeeds if $1 is a number of seconds that this shell can count.
+k8c_is_number() { case $1 in *[!0-9]* | 0* | ?????*) return 1 ;; esac; }
+
+if [ "${K8CONTIVNET_DOOR-}" = none ]; then
+  :
+elif [ -n "${CNI_COMMAND-}" ]; then
   unset K8CONTIVNET_RETRY
-  if [ "${K8CONTIVNET_DOOR-}" != none ] && k8c_is_open "$k8c_door"; then
-    case $CNI_COMMAND in
-      STATUS) k8c_cni_ask "$k8c_door" 15 ;;
-      ADD | DEL | CHECK | GC) k8c_cni_ask "$k8c_door" 30 ;;
-    esac
-  fi
-elif [ "${K8CONTIVNET_DOOR-}" != none ] && k8c_is_plain "$@" && k8c_is_open "$k8c_door"; then
+  k8c_limit=${K8CONTIVNET_SETUP_SECONDS:-20}
+  k8c_is_number "$k8c_limit" || k8c_limit=1
+  case $CNI_COMMAND in
+    STATUS) k8c_opens 0 && k8c_cni_ask "$k8c_door" 15 ;;
+    ADD) k8c_opens "$((k8c_limit - 1))" && k8c_cni_ask "$k8c_door" 30 ;;
+    DEL | CHECK | GC) k8c_opens 4 && k8c_cni_ask "$k8c_door" 30 ;;
+  esac
+elif k8c_is_plain "$@"; then
   k8c_limit=${K8CONTIVNET_SETUP_SECONDS:-60}
-  case $1,$k8c_limit in
-    setup,*[!0-9]* | setup,0* | setup,?????*) ;; # not a plain number: left to the exec face
-    setup,*) k8c_pod_ask "$k8c_door" "$((k8c_limit < 15 ? 15 : k8c_limit))" "$@" ;;
-    *) k8c_pod_ask "$k8c_door" 5 "$@" ;;
+  case $1 in
+    status) k8c_opens 0 && k8c_pod_ask "$k8c_door" 5 "$@" ;;
+    teardown) k8c_opens 4 && k8c_pod_ask "$k8c_door" 5 "$@" ;;
+    setup)
+      # What is not a plain number is left to the exec face.
+      k8c_is_number "$k8c_limit" && k8c_opens "$((k8c_limit - 1))" &&
+        k8c_pod_ask "$k8c_door" "$((k8c_limit < 15 ? 15 : k8c_limit))" "$@"
+      ;;
   esac
 fi
 

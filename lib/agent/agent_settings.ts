@@ -24,17 +24,41 @@ export function settingsOf(options: AgentOptions): AgentSettings {
   };
 }
 
+/**
+ * Leaves the path of the agent's socket in its state folder: launchers that find neither socket nor door wait for the
+ * agent there, when this node has booted.
+ */
+export async function leaveSocketPath(
+  stateDir: string,
+  socket: string,
+  log: Pick<Log, "warn">,
+): Promise<void> {
+  const path = `${stateDir}/socket`;
+  const text = `${socket}\n`;
+  if (await Deno.readTextFile(path).catch(() => undefined) === text) return;
+  await leave(path, text, "path of the socket not left for launchers", log);
+}
+
 /** Writes the settings for readers that come later; without them the doctor assumes the defaults. */
 export async function leaveSettings(
   socket: string,
   settings: AgentSettings,
   log: Pick<Log, "warn">,
 ): Promise<void> {
-  const path = settingsFileOf(socket);
+  const text = `${JSON.stringify(settings)}\n`;
+  await leave(settingsFileOf(socket), text, "settings not left for the doctor", log);
+}
+
+async function leave(
+  path: string,
+  text: string,
+  what: string,
+  log: Pick<Log, "warn">,
+): Promise<void> {
   try {
-    await Deno.writeTextFile(`${path}.new`, `${JSON.stringify(settings)}\n`, { mode: 0o600 });
+    await Deno.writeTextFile(`${path}.new`, text, { mode: 0o600 });
     await Deno.rename(`${path}.new`, path);
   } catch (error) {
-    log.warn(`settings not left for the doctor: ${faultFrom(error).message}`);
+    log.warn(`${what}: ${faultFrom(error).message}`);
   }
 }

@@ -18,7 +18,7 @@ import type { DropLogDeps } from "./policy/drop_log.ts";
 import { doorOf, openDoor } from "./server/door.ts";
 import { lockFile } from "./server/lock_file.ts";
 import { healthOf } from "./server/health.ts";
-import { leaveSettings, settingsOf } from "./agent_settings.ts";
+import { leaveSettings, leaveSocketPath, settingsOf } from "./agent_settings.ts";
 import { listenPrivately, type PrivateListener } from "./server/private_socket.ts";
 import { RequestGate } from "./server/request_gate.ts";
 import { answer } from "./server/server.ts";
@@ -49,6 +49,7 @@ export async function runAgent(
   stack.use(await lockFile(`${stateDir}/lock`, `state folder ${stateDir}`));
   await restoreEvents(`${stateDir}/events.json`, events);
   const listener = stack.use(await listenPrivately(socket));
+  await leaveSocketPath(stateDir, socket, log);
   const gate = stack.use(new RequestGate(log));
   const metrics = await openMetrics(options, { gate, log, events });
   stack.use(metrics);

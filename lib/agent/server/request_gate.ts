@@ -1,10 +1,14 @@
 // Answers requests from the agent's first moment on. Until this host is as it should be, each of them is
 // answered with "unavailable" and what the agent is waiting for: callers try again, and nobody waits in
 // silence for a start that takes long (with 100,000 endpoints on a busy machine, minutes).
+//
+// Calls at the door wait here for a while. When a node boots, all its pods come before the agent is ready, and what a
+// launcher starts to try again takes 15 MB and a quarter of a second of a processor, which the agent needs.
 
 import type { CniAnswer } from "../api/pod_requests.ts";
 import type { CniInput } from "../../cni/cni_types.ts";
 import type { Answerer, DoorAnswers } from "./door.ts";
+import { withDeadline } from "../../util/async/deadline.ts";
 import { Fault } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
 import { faultResponse } from "./server.ts";
@@ -14,24 +18,37 @@ export interface Answers extends DoorAnswers {
   readonly request: (request: Request) => Promise<Response>;
 }
 
-// A start that takes longer says so in the log, again and again.
-const PROGRESS_MS = 5_000;
+/** The times of a gate. */
+export interface GateTimes {
+  /** A start that takes longer says so in the log, again and again. */
+  readonly progressMs: number;
+  /** So long calls at the door wait that attach a pod: launchers wait for 15 s at least. */
+  readonly attachHoldMs: number;
+  /** So long all others do: launchers wait for 5 s at least. */
+  readonly holdMs: number;
+}
+
+const TIMES: GateTimes = { progressMs: 5_000, attachHoldMs: 10_000, holdMs: 4_000 };
+
 // Enough to accept a connection, read its request and answer.
 const TURNS = 4;
 
 /** The agent's answers: "try again" until it is opened. */
 export class RequestGate {
   readonly #log: Pick<Log, "info">;
-  readonly #progressMs: number;
+  readonly #times: GateTimes;
   readonly #timer: ReturnType<typeof setInterval>;
   #reportMs: number;
   #answers: Answers | undefined;
+  /** Resolves when this is opened, or disposed of. */
+  readonly #decided = Promise.withResolvers<void>();
   #isStopping = false;
   #waitsFor = "reading the store";
 
-  constructor(log: Pick<Log, "info">, progressMs: number = PROGRESS_MS) {
+  constructor(log: Pick<Log, "info">, times: Partial<GateTimes> = {}) {
     this.#log = log;
-    this.#progressMs = progressMs;
+    this.#times = { ...TIMES, ...times };
+    const { progressMs } = this.#times;
     this.#reportMs = performance.now() + progressMs;
     this.#timer = setInterval(() => this.#report(), progressMs / 5);
   }
@@ -68,14 +85,14 @@ export class RequestGate {
   #report(): void {
     const nowMs = performance.now();
     if (nowMs < this.#reportMs) return;
-    this.#reportMs = nowMs + this.#progressMs;
+    this.#reportMs = nowMs + this.#times.progressMs;
     this.#log.info(`starting: ${this.#waitsFor}`);
   }
 
   /** Answers requests from now on. */
   open(answers: Answers): void {
     this.#answers = answers;
-    clearInterval(this.#timer);
+    this[Symbol.dispose]();
   }
 
   /** Answers a request on the socket. Never throws. */
@@ -86,17 +103,26 @@ export class RequestGate {
     return faultResponse(this.#startingFault());
   }
 
-  /** Executes a verb from the door. Faults: those of the verb; unavailable while the agent starts. */
+  /** Executes a verb from the door. Faults: those of the verb; unavailable if the agent's start takes long. */
   async verb(...[verb, pod]: Parameters<Answerer>): ReturnType<Answerer> {
-    if (this.#answers) return await this.#answers.verb(verb, pod);
-    if (verb === "status") return {};
-    throw this.#startingFault();
+    if (!this.#answers && verb === "status") return {};
+    const answers = this.#answers ?? await this.#opened(verb === "setup");
+    return await answers.verb(verb, pod);
   }
 
-  /** Executes a CNI call from the door. Faults: unavailable while the agent starts. */
+  /** Executes a CNI call from the door. Faults: unavailable if the agent's start takes long; for STATUS, at once. */
   async cni(input: CniInput): Promise<CniAnswer> {
-    if (this.#answers) return await this.#answers.cni(input);
-    throw this.#startingFault();
+    if (!this.#answers && input.command === "STATUS") throw this.#startingFault();
+    const answers = this.#answers ?? await this.#opened(input.command === "ADD");
+    return await answers.cni(input);
+  }
+
+  async #opened(isAttaching: boolean): Promise<Answers> {
+    const { attachHoldMs, holdMs } = this.#times;
+    const endMs = performance.now() + (isAttaching ? attachHoldMs : holdMs);
+    await withDeadline(endMs, "the agent's start", this.#decided.promise).catch(() => {});
+    if (!this.#answers) throw this.#startingFault();
+    return this.#answers;
   }
 
   #startingFault(): Fault {
@@ -108,5 +134,6 @@ export class RequestGate {
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
+    this.#decided.resolve();
   }
 }

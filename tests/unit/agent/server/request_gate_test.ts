@@ -29,7 +29,7 @@ async function startSlowly(progressMs?: number) {
   const store = new SlowStore();
   for (let n = 0; n < 150; n++) store.database.put({ [`hosts/h${n}`]: { name: `h${n}` } });
   const log = new MemoryLog();
-  const gate = new RequestGate(log, progressMs);
+  const gate = new RequestGate(log, progressMs === undefined ? {} : { progressMs });
   const reading = StoreCache.open(store, () => ({ documents: new Map() }), {
     onRead: (count) => gate.waitFor(`reading the store, ${count} documents so far`),
   });
@@ -76,16 +76,48 @@ Deno.test("an agent that starts knows no address: status answers nothing, by soc
   assertEquals(await gate.verb("status", POD), {});
 });
 
-Deno.test("an agent that starts answers set-ups and CNI calls at the door with unavailable, which is 'again'", async () => {
-  using gate = new RequestGate(new MemoryLog());
+/** All calls at the door, but those about a state. */
+const callsOf = (gate: RequestGate) => [
+  ...(["setup", "teardown"] as const).map((verb) => () => gate.verb(verb, POD)),
+  ...["ADD", "DEL", "CHECK", "GC"].map((command) => () => gate.cni(callOf(command))),
+];
+
+const ANSWERS = {
+  request: () => Promise.resolve(Response.json({ by: "the agent" })),
+  verb: () => Promise.resolve({ ip: "10.0.0.1" }),
+  cni: () => Promise.resolve({ exit: 0, output: "{}" } as const),
+};
+
+Deno.test("an agent whose start takes long answers calls at the door with unavailable, which is 'again'", async () => {
+  using gate = new RequestGate(new MemoryLog(), { attachHoldMs: 2, holdMs: 1 });
   gate.waitFor("applying intent a.json");
-  for (const verb of ["setup", "teardown"] as const) {
-    const fault = await assertRejects(() => gate.verb(verb, POD), Fault);
+  for (const call of callsOf(gate)) {
+    const fault = await assertRejects(call, Fault);
     assertEquals(fault.code, "unavailable");
     assertStringIncludes(fault.message, "agent is starting: applying intent a.json");
   }
+});
+
+Deno.test("calls at the door are held while the agent starts, and answered once it is ready", async () => {
+  using gate = new RequestGate(new MemoryLog());
+  let answered = 0;
+  const calls = callsOf(gate).map((call) => call().finally(() => answered++));
+  await new Promise((done) => setTimeout(done, 5));
+  assertEquals(answered, 0);
+  gate.open(ANSWERS);
+  assertEquals(await Promise.all(calls), [
+    ...Array(2).fill({ ip: "10.0.0.1" }),
+    ...Array(4).fill({ exit: 0, output: "{}" }),
+  ]);
+});
+
+Deno.test("an agent that stops before it was ready holds no call, and STATUS is held by none", async () => {
+  const gate = new RequestGate(new MemoryLog());
   const fault = await assertRejects(() => gate.cni(callOf("STATUS")), Fault);
   assertEquals(fault.code, "unavailable");
+  const calls = callsOf(gate).map((call) => assertRejects(call, Fault, "agent is starting"));
+  gate[Symbol.dispose]();
+  await Promise.all(calls);
 });
 
 Deno.test("a start that takes long is logged again and again, until the agent is ready", async () => {
@@ -98,11 +130,7 @@ Deno.test("a start that takes long is logged again and again, until the agent is
   );
   store.released.resolve();
   await reading;
-  gate.open({
-    request: () => Promise.resolve(Response.json({ by: "the agent" })),
-    verb: () => Promise.resolve({ ip: "10.0.0.1" }),
-    cni: () => Promise.resolve({ exit: 0, output: "{}" }),
-  });
+  gate.open(ANSWERS);
   const logged = log.lines.length;
   await new Promise((done) => setTimeout(done, 20));
   assertEquals(log.lines.length, logged);
