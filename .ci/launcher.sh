@@ -214,8 +214,8 @@ k8c_door=${K8CONTIVNET_SOCKET:-/run/k8contivnet/agent.sock}.door
 
 # Succeeds if the door is open, or opens within $1 seconds: there is neither a door nor a socket, and the last agent of
 # this node had this socket, as when a node boots and all its pods come before the agent. Who waits here takes 0.5 MB;
-# the program would take 15 MB, and to start, a quarter of a second of a processor, which the agent needs. It then
-# retries for the time that is left.
+# the program would take 15 MB, and to start, a quarter of a second of a processor, which the agent needs. For that,
+# K8CONTIVNET_WAITED says for how many seconds this shell has waited.
 k8c_opens() {
   k8c_is_open "$k8c_door" && return
   k8c_last=
@@ -229,7 +229,7 @@ k8c_opens() {
     [ ! -e "$k8c_last" ] || k8c_seen=yes
     sleep 1 </dev/null >/dev/null 2>&1 || return
     k8c_rest=$((k8c_rest - 1))
-    export K8CONTIVNET_SETUP_SECONDS="$((k8c_rest + 1))"
+    export K8CONTIVNET_WAITED="$(($1 - k8c_rest))"
   done
   k8c_is_open "$k8c_door"
 }
@@ -237,10 +237,10 @@ k8c_opens() {
 # Succeeds if $1 is a number of seconds that this shell can count.
 k8c_is_number() { case $1 in *[!0-9]* | 0* | ?????*) return 1 ;; esac; }
 
+unset K8CONTIVNET_RETRY K8CONTIVNET_WAITED
 if [ "${K8CONTIVNET_DOOR-}" = none ]; then
   :
 elif [ -n "${CNI_COMMAND-}" ]; then
-  unset K8CONTIVNET_RETRY
   k8c_limit=${K8CONTIVNET_SETUP_SECONDS:-20}
   k8c_is_number "$k8c_limit" || k8c_limit=1
   case $CNI_COMMAND in

@@ -19,7 +19,7 @@ import { readSeconds } from "../util/read_settings.ts";
 import { parseSocketPath } from "../util/socket_path.ts";
 import { readConfig, type Reader } from "./cni_stdin.ts";
 import { type FaceIo, processIo } from "./process_io.ts";
-import { repeatedly, type RetryClock } from "./repeatedly.ts";
+import { launcherWaitMs, repeatedly, type RetryClock } from "./repeatedly.ts";
 import { leaveNote, notesFolder, type TeardownNote } from "./teardown_note.ts";
 
 /** What is used of the process; tests pass an agent in memory. */
@@ -130,7 +130,8 @@ async function answer(input: CniInput, io: CniIo): Promise<CniAnswer> {
   const isFinal = ({ exit, isTransient }: CniAnswer) => exit === 0 || isTransient !== true;
   try {
     const options = { isFinal, ...(io.clock && { clock: io.clock }) };
-    const answer = await repeatedly(retryMs(call.command, io), attempt, options);
+    const limitMs = retryMs(call.command, io) - launcherWaitMs(variable(io, "K8CONTIVNET_WAITED"));
+    const answer = await repeatedly(limitMs, attempt, options);
     return isFinal(answer) ? answer : await without(call, input, socket, io, errorIn(answer));
   } catch (error) {
     if (!isUnreachable(error)) throw faultOfAnswer(socket, error);

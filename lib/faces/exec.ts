@@ -11,7 +11,7 @@ import { Fault, FAULT_CODES, faultFrom, isUnreachable } from "../util/errors.ts"
 import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../util/names.ts";
 import { readSeconds } from "../util/read_settings.ts";
 import { type FaceIo, processIo } from "./process_io.ts";
-import { repeatedly } from "./repeatedly.ts";
+import { launcherWaitMs, repeatedly } from "./repeatedly.ts";
 import { leaveNote, notesFolder } from "./teardown_note.ts";
 
 const HELP = `k8contivnet as a kubelet exec network plugin:
@@ -76,6 +76,7 @@ function parsePod(verb: string, words: readonly string[]): PodRequest {
   };
 }
 
+const waitedMs = (io: FaceIo) => launcherWaitMs(io.env("K8CONTIVNET_WAITED"));
 const socketOf = (io: FaceIo) => io.env("K8CONTIVNET_SOCKET") || DEFAULT_SOCKET;
 
 /** Never fails, as that would keep the kubelet from starting: an unreachable agent is only reported in a line. */
@@ -106,7 +107,7 @@ const STATUS_LIMIT_MS = 5_000;
 async function setup(pod: PodRequest, io: FaceIo): Promise<void> {
   const name = "K8CONTIVNET_SETUP_SECONDS";
   const seconds = readSeconds(name, io.env(name)?.trim() || "60", { least: 0.001, most: 86_399 });
-  await repeatedly(seconds * 1_000, (leftMs) =>
+  await repeatedly(seconds * 1_000 - waitedMs(io), (leftMs) =>
     askAgent({
       socket: socketOf(io),
       path: "/v1/setup",
@@ -120,7 +121,7 @@ async function setup(pod: PodRequest, io: FaceIo): Promise<void> {
 async function teardown(pod: PodRequest, io: FaceIo): Promise<void> {
   try {
     await repeatedly(
-      TEARDOWN_LIMIT_MS,
+      TEARDOWN_LIMIT_MS - waitedMs(io),
       () =>
         askAgent({
           socket: socketOf(io),

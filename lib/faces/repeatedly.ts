@@ -14,6 +14,14 @@ const PROCESS_CLOCK: RetryClock = {
   pause: (ms) => new Promise((done) => setTimeout(done, ms)),
 };
 
+/**
+ * Returns for how many milliseconds the launcher has waited for the agent, by the variable K8CONTIVNET_WAITED: they are a
+ * part of the limit.
+ */
+export function launcherWaitMs(variable: string | undefined): number {
+  return /^\d{1,4}$/.test(variable ?? "") ? Number(variable) * 1_000 : 0;
+}
+
 /** What differs between callers. */
 export interface RetryOptions<T> {
   /** Reports whether an answer counts. The last one is returned in any case. */

@@ -14,6 +14,7 @@ import {
 } from "../lab/cni_door.ts";
 import { type Host, intentOf, startHost } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
+import { writeVariant } from "../lab/one_file.ts";
 import { run } from "../lab/run.ts";
 import { waitFor } from "../lab/wait.ts";
 import { callOf } from "../unit/cni/cni_cases.ts";
@@ -57,6 +58,10 @@ for (const shell of SHELLS) {
       err: "",
     });
     assertEquals(await sleepers(), []);
+    const file = `${door.dir}/waits`;
+    await writeVariant(file, 'printf %s "$K8CONTIVNET_WAITED"');
+    assertEquals((await callCni({ ...door, file }, add, { shell, more })).out, "1");
+    assertEquals((await callCni({ ...door, file }, callOf("DEL"), { shell, more })).out, "4");
   });
 
   Deno.test(`${by}: an agent that had another socket, or never ran here, is not waited for`, async () => {
@@ -123,6 +128,17 @@ Deno.test("set-ups that come while the agent starts are held until it is ready",
   await host.ovs.startVswitchd();
   await starting;
   for (const ended of await Promise.all(calls)) assertEquals(ended, NOTHING);
+});
+
+Deno.test("a set-up for which no agent comes ends in its limit, with the reason", async () => {
+  await using host = await startHost(intentOf(1));
+  const { agent } = host;
+  const [pod] = await podsOf(host, 1);
+  await agent.stop();
+  const env = { K8CONTIVNET_STATE_DIR: agent.stateDir, K8CONTIVNET_SETUP_SECONDS: "2" };
+  const { code, err } = await agent.callWith(env, "setup", pod!.namespace, pod!.name, pod!.id);
+  assertEquals(code, 5);
+  assertMatch(err, /^k8contivnet: agent at \S+ is unreachable: no such socket; /);
 });
 
 Deno.test("a status before the agent is not waited for", async () => {

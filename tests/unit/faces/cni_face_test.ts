@@ -92,6 +92,19 @@ Deno.test("ADD waits for K8CONTIVNET_SETUP_SECONDS, which must be a duration", a
   assertEquals((await call(callOf("DEL"), other)).exit, 0);
 });
 
+Deno.test("what the launcher has waited is a part of the limit, and one try is made in any case", async () => {
+  const waits = async (command: string, waited: string) =>
+    await call(callOf(command), { agent: gone, env: { K8CONTIVNET_WAITED: waited } });
+  for (const command of ["ADD", "DEL", "CHECK"]) {
+    const whole = await waits(command, "");
+    assertEquals((await waits(command, "a week")).tookMs, whole.tookMs);
+    const rest = await waits(command, "4");
+    assertEquals(rest.tookMs > whole.tookMs - 6_000 && rest.tookMs < whole.tookMs - 2_000, true);
+    const late = await waits(command, "30");
+    assertEquals([late.tookMs, late.requests.length], [0, 1]);
+  }
+});
+
 Deno.test("ADD succeeds when the agent comes in time, and after answers that say try again", async () => {
   const again = { exit: 1, output: '{"code":11,"msg":"agent is starting"}', isTransient: true };
   const outcome = await call(callOf("ADD"), {
@@ -259,6 +272,7 @@ Deno.test("only variables of CNI and of this program are read", async () => {
     "K8CONTIVNET_SETUP_SECONDS",
     "K8CONTIVNET_SOCKET",
     "K8CONTIVNET_STATE_DIR",
+    "K8CONTIVNET_WAITED",
   ]);
 });
 
