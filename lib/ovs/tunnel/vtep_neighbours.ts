@@ -16,7 +16,7 @@ const ANSWER_MS = 1_000;
 const POLL_EVERY_MS = 10;
 
 /** Next hop from this host to a VTEP. */
-interface Hop {
+export interface Hop {
   readonly vtep: string;
   /** The VTEP itself, or the gateway to it. */
   readonly address: string;
@@ -33,6 +33,7 @@ interface Entry {
 export class VtepNeighbours {
   readonly #rundir: string;
   readonly #host: HostNet;
+  readonly #hops = new NextHops();
   readonly #published = new Map<string, Entry>();
   #probed: ReadonlySet<string> = new Set();
 
@@ -45,7 +46,7 @@ export class VtepNeighbours {
   async resolve(vteps: readonly string[], endMs: number): Promise<string[]> {
     if (vteps.length === 0) return [];
     using control = await openControl(this.#rundir);
-    const hops = await hopsTo(vteps, control, endMs);
+    const hops = await this.#hops.to(vteps, (...question) => control.ask(...question, endMs));
     const isNew = (hop: Hop) => !this.#probed.has(hop.address);
     await this.#host.probe(distinct(hops), endMs);
     const known = await this.#waitForAnswers(hops.filter(isNew), endMs);
@@ -92,13 +93,30 @@ export class VtepNeighbours {
   }
 }
 
-/** Returns the next hop to each VTEP as ovs-vswitchd itself will use it; one without a route is left out. */
-async function hopsTo(vteps: readonly string[], control: Control, endMs: number): Promise<Hop[]> {
-  const hops = await Promise.all(vteps.map(async (vtep) => {
-    const route = await control.ask("ovs/route/lookup", [vtep], endMs).catch(() => "");
-    return hopOf(vtep, route);
-  }));
-  return hops.flatMap((hop) => hop ?? []);
+/** A question to ovs-vswitchd, as `ovs-appctl` asks it. */
+type Ask = (command: string, args: readonly string[]) => Promise<string>;
+
+/** Next hops, each looked up once while ovs-vswitchd has the same routes: a large network has VTEPs by the thousand. */
+export class NextHops {
+  readonly #known = new Map<string, Hop>();
+  #routes = "";
+
+  /** Returns the next hop to each VTEP as ovs-vswitchd itself will use it; one without a route is left out. */
+  async to(vteps: readonly string[], ask: Ask): Promise<Hop[]> {
+    // It prints them in any order.
+    const routes = (await ask("ovs/route/show", [])).split("\n").sort().join("\n");
+    if (routes !== this.#routes) this.#known.clear();
+    this.#routes = routes;
+    const wanted = new Set(vteps);
+    for (const vtep of this.#known.keys()) if (!wanted.has(vtep)) this.#known.delete(vtep);
+    await Promise.all(
+      vteps.filter((vtep) => !this.#known.has(vtep)).map(async (vtep) => {
+        const hop = hopOf(vtep, await ask("ovs/route/lookup", [vtep]).catch(() => ""));
+        if (hop) this.#known.set(vtep, hop);
+      }),
+    );
+    return vteps.flatMap((vtep) => this.#known.get(vtep) ?? []);
+  }
 }
 
 /** Returns the hop in an answer of `ovs/route/lookup`; undefined where there is none. Pure. */
