@@ -6,7 +6,7 @@ import { chooseEndpoints } from "../../intent/bind.ts";
 import { type AvailableNetworks, chooseNetwork } from "../../intent/choice/choose.ts";
 import { dynamicEndpointName } from "../../intent/dynamic.ts";
 import type { KnownPod } from "../../intent/choice/requested_network.ts";
-import { documentsIn, groups, shortId } from "../../intent/indexed_documents.ts";
+import { countIn, groups, shortId } from "../../intent/indexed_documents.ts";
 import type {
   AttachmentRecord,
   Documents,
@@ -122,7 +122,7 @@ function namedAmong(
   pods: readonly PodRequest[],
   isMeant: (pod: PodRequest) => boolean,
 ): PodRequest[] {
-  const isUsed = (group: string) => documentsIn(documents, group).length > 0;
+  const isUsed = (group: string) => countIn(documents, group) > 0;
   const isNamed = (word: string) =>
     isUsed(groups.podName(word)) || isUsed(groups.uuid(word)) ||
     (word === shortId(word) && isUsed(groups.shortUuid(word)));
@@ -239,7 +239,7 @@ function isWorthATry(
   const endpoint = documents.get(key)?.value as EndpointRecord | undefined;
   if (endpoint && endpoint.dynamic?.heldSince === undefined) return false;
   // A pool that is full has room when one of its claims has gone.
-  const claims = documentsIn(documents, groups.addressesAt(tenant, name)).length;
+  const claims = countIn(documents, groups.addressesAt(tenant, name));
   return backoff.isDue(
     `late ${pod.sandbox}`,
     JSON.stringify([known, network, claims]),

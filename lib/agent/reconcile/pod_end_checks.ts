@@ -15,13 +15,17 @@ export function suspectsOf<T extends AttachmentRecord>(
   const gateways = new Set(events.flatMap((one) => one.kind === "route" ? one.gateway : []));
   const gone = new Set(events.flatMap((one) => one.kind === "gone" ? one.name : []));
   const links = events.filter((one) => one.kind === "link");
+  const macs = new Set(links.map(({ mac }) => mac));
+  const names = new Set(links.map(({ name }) => name));
+  // Most events concern none of most attachments.
   const isChanged = (one: T) =>
+    (macs.has(one.mac) || names.has(hostEndOf(one))) &&
     links.some(({ name, mac, isUp, mtu }) =>
       (mac === one.mac || name === hostEndOf(one)) &&
       (!isUp || mtu !== one.mtu || ![one.interface, hostEndOf(one)].includes(name))
     );
   return attachments.filter((one) =>
-    gone.has(hostEndOf(one)) || (links.length > 0 && isChanged(one)) ||
+    (gone.size > 0 && gone.has(hostEndOf(one))) || (links.length > 0 && isChanged(one)) ||
     one.addresses.some((cidr) => addresses.has(bareAddress(cidr))) ||
     (one.gateway !== undefined && gateways.has(one.gateway))
   );
