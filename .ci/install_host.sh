@@ -328,8 +328,10 @@ await_agent() {
   done
   show_wait ''
   answer=$(sed -n 's/.*"msg":"\([^"]*\)".*/\1/p' <<<"$answer")
+  local remedy="start the agent"
+  case $answer in "" | *unreachable*) ;; *) remedy="correct that, see \"k8contivnet doctor\"" ;; esac
   fail "the CNI configuration is not installed, because pods would fail: ${answer:-the agent does not answer};" \
-    "start the agent, then run \"./install.sh install --cni\" again"
+    "$remedy, then run \"./install.sh install --cni\" again"
 }
 
 cni_status() {

@@ -14,13 +14,13 @@ const MOST = 1_000_000_000;
 const MOST_SECONDS = 86_400;
 
 export const capture: Command = {
-  usage:
-    "capture [NAMESPACE/]POD [--count N] [--timeout SECONDS] [-- FILTER…] | capture --drops [POD] … [-o json]\n" +
+  usage: "capture [NAMESPACE/]POD [--count N] [--timeout SECONDS] [-- FILTER…] |\n" +
+    "  capture --drops [POD] [--count N] [--timeout SECONDS] [-o json|table]\n" +
     "  packets of a pod of this host: as text on a terminal, else as a pcap file on standard output, until\n" +
     "  N packets, SECONDS or Ctrl-C. What follows -- goes to tcpdump: a filter, or its options; needs root and tcpdump\n" +
-    "  --drops: what policies drop in this host's switch, with the policy's name: as text on a terminal,\n" +
-    "  else as a pcapng file with a comment for each packet, which wireshark shows, as does -o json here, and\n" +
-    "  tcpdump does not; up to 100 packets a second\n" +
+    "  --drops: what policies drop in this host's switch, with the policy's name: as text on a terminal and with\n" +
+    "  -o table, else as a pcapng file with a comment for each packet, which wireshark shows, as does -o json here,\n" +
+    "  and tcpdump does not; up to 100 packets a second. A rule of Direction in drops on the receiver's host\n" +
     "  e.g. k8contivnet capture shop/web-1 --count 2 -- icmp > web-1.pcap",
   takesTail: true,
   run: async (shell) => {

@@ -30,16 +30,20 @@ export async function captureDrops(
     });
   }
   if (tail.length > 0) {
-    throw new Fault("usage", "capture --drops takes a pod, --count, --timeout and -o json", {
-      fix: "k8contivnet capture --drops shop/web-1",
-    });
+    throw new Fault(
+      "usage",
+      "capture --drops takes a pod, --count, --timeout and -o json or table",
+      {
+        fix: "k8contivnet capture --drops shop/web-1",
+      },
+    );
   }
   const pod = args.length > 0 ? onePod("capture", shell) : undefined;
   if (pod) await podHere("capture", shell, pod);
   using _held = interrupt.hold();
   const over = limitMs === undefined ? [] : [AbortSignal.timeout(limitMs)];
   const signal = AbortSignal.any([interrupt.signal, ...over]);
-  const isPcap = options.format === "table" && !output.isTerminal;
+  const isPcap = options.format === "table" && !options.isFormatGiven && !output.isTerminal;
   if (isPcap) output.bytes(pcapngHead());
   let [seen, missed] = [0, 0];
   const write = (drop: CapturedDrop) => {

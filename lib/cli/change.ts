@@ -16,8 +16,11 @@ import type { Command, Shell } from "./shell.ts";
 
 export const apply: Command = {
   usage: "apply -f FILE [--prune] [--dry-run] [--strict] [--force]\n" +
-    "  adds and updates what FILE describes; --prune also deletes everything else, also endpoints of running\n" +
-    "  pods, which are detached: plan --prune -f FILE shows them first.\n" +
+    "  adds and updates what FILE describes. What FILE names, it describes in full: a field that it leaves out of\n" +
+    "  a network or endpoint is taken away there, and Groups or Policies of a tenant replace all that it has.\n" +
+    "  Networks and endpoints that it does not name stay. To change one thing, use edit.\n" +
+    "  --prune also deletes everything else, also endpoints of running pods, which are detached: plan --prune\n" +
+    "  -f FILE shows them first.\n" +
     "  A network or host is refused if endpoints or pods that stay need it: --force deletes it with what\n" +
     "  is below it, and detaches these pods. --strict refuses keys that are not known, such as misspelled\n" +
     "  ones, which are only warned of otherwise\n" +

@@ -136,6 +136,7 @@ function readValues(args: readonly string[]): Values {
 function commonOf(parsed: Values, formats: string): CommonOptions {
   return {
     ...formatOf(parsed.output ?? "table", formats),
+    isFormatGiven: parsed.output !== undefined,
     force: parsed.force,
     strict: parsed.strict,
     prune: parsed.prune,

@@ -143,8 +143,8 @@ function lost(
   if (result.hasNoRoute) {
     return new Fault("failed", what, {
       why: `pod ${source.namespace}/${source.name} has no route to it`,
-      fix: "a way out of its network is opened by Reach: see k8contivnet explain " +
-        "Tenants.Networks.Reach",
+      fix: "other networks are opened by ReachNetworks, and the outside by Reach: see " +
+        "k8contivnet explain Tenants.Networks.Reach",
     });
   }
   const why = traced instanceof Fault

@@ -57,6 +57,8 @@ export interface Target {
 /** The options of all commands, parsed; a command reads those that it knows. */
 export interface CommonOptions {
   readonly format: "table" | "wide" | "json" | "yaml" | "name" | "columns";
+  /** Whether `-o` was given: some commands write a file where output is no terminal, unless a person asks for text. */
+  readonly isFormatGiven?: boolean;
   /** Of `-o custom-columns=…`, as it was typed. */
   readonly columns: string;
   /** Go ahead where the target would refuse for safety. */

@@ -4,12 +4,13 @@
 import { parseArgs } from "@std/cli/parse-args";
 import { type Cluster, startCluster } from "./cluster.ts";
 import type { Fabric } from "./cluster/fabric.ts";
+import { vtepOf } from "./cluster/host.ts";
 import { FILE } from "./host.ts";
 
 const USAGE = `lab [--hosts N] [--fabric wire|vlan-switch|both|none] [--etcd 0|1|3] [--intent FILE]
     [--mtu BYTES] [COMMAND...]
   starts N hosts (default 2), each with its own Open vSwitch and agent, applies FILE (default: the
-  guide's late_bindings), and opens a shell among them, or runs COMMAND there; then removes everything`;
+  guide's late_bindings, for all hosts), and opens a shell among them, or runs COMMAND there; then removes everything`;
 
 const GUIDE = new URL(
   "../fixtures/intents/late_bindings/multiple_vxlan_nets.json",
@@ -28,7 +29,7 @@ interface LabOptions {
   readonly command: readonly string[];
 }
 
-/** Returns the options of the command line; undefined if one is not valid, or for --help. */
+/** Returns the options of the command line; undefined for --help. Throws if one is not valid. */
 async function parseOptions(args: readonly string[]): Promise<LabOptions | undefined> {
   // `deno task lab -- ARGS` passes the dashes on.
   const given = parseArgs(args[0] === "--" ? args.slice(1) : [...args], {
@@ -41,10 +42,26 @@ async function parseOptions(args: readonly string[]): Promise<LabOptions | undef
   const [hosts, mtu] = [Number(given.hosts), Number(given.mtu)];
   const fabric = FABRICS.find((one) => one === given.fabric);
   const etcd = ETCDS.find((one) => String(one) === given.etcd);
-  const isWhole = Number.isInteger(hosts) && hosts >= 1 && hosts <= 200 && mtu >= 576;
-  if (given.help || !isWhole || !fabric || etcd === undefined) return undefined;
-  const intent = await Deno.readTextFile(given.intent);
+  if (given.help) return undefined;
+  const isWhole = Number.isInteger(hosts) && hosts >= 1 && hosts <= 200;
+  if (!isWhole) throw new Error(`--hosts "${given.hosts}" is not a number from 1 to 200`);
+  if (!(mtu >= 576)) throw new Error(`--mtu "${given.mtu}" is not a number from 576 on`);
+  if (!fabric) throw new Error(`--fabric "${given.fabric}" is not one of ${FABRICS.join(", ")}`);
+  if (etcd === undefined) {
+    throw new Error(`--etcd "${given.etcd}" is not one of ${ETCDS.join(", ")}`);
+  }
+  const text = await Deno.readTextFile(given.intent);
+  const intent = given.intent === GUIDE.pathname ? withHosts(text, hosts) : text;
   return { hosts, fabric, etcd, mtu, intent, command: given._.map(String) };
+}
+
+/** Returns the guide's intent, which has two hosts, with as many as there are. */
+function withHosts(text: string, count: number): string {
+  const intent = JSON.parse(text);
+  for (let n = intent.Hosts.length + 1; n <= count; n++) {
+    intent.Hosts.push({ ...intent.Hosts[0], Name: `host${n}`, VtepIp: vtepOf(n) });
+  }
+  return JSON.stringify(intent);
 }
 
 /** Makes a folder for the PATH with the commands of lab_commands.sh. */
@@ -90,7 +107,10 @@ async function runInside(cluster: Cluster, command: readonly string[]): Promise<
 }
 
 async function main(): Promise<number> {
-  const options = await parseOptions(Deno.args);
+  const options = await parseOptions(Deno.args).catch((error) => {
+    console.error(`lab: ${error.message}\n`);
+    return undefined;
+  });
   if (!options) {
     console.error(USAGE);
     return 2;

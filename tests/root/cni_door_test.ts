@@ -58,6 +58,7 @@ const ANSWERS: Readonly<Record<string, readonly [CniAnswer, Ended]>> = {
     out: `${SIGNS}\n`,
     err: "",
   }],
+  "two lines": [{ exit: 0, output: "{\n}" }, { code: 0, out: "{\n}\n", err: "" }],
   "100 KB": [{ exit: 0, output: LONG_OUTPUT }, { code: 0, out: `${LONG_OUTPUT}\n`, err: "" }],
   ...Object.fromEntries([3_970, 3_990, 4_000, 4_010, 4_100, 70_000].map((length) => [
     `${length} bytes`,

@@ -15,8 +15,8 @@ export class AgentMeter implements Meter {
   readonly storeRequests = new Histogram("k8contivnet_store_request_duration_seconds");
   readonly watchDelays = new Histogram("k8contivnet_store_watch_delay_seconds");
   readonly #whole = {
-    attach: new Histogram("k8contivnet_attach_duration_seconds"),
-    detach: new Histogram("k8contivnet_detach_duration_seconds"),
+    attach: new Histogram("k8contivnet_attach_duration_seconds", [["ready"], ["failed"]]),
+    detach: new Histogram("k8contivnet_detach_duration_seconds", [["ok"], ["failed"]]),
   };
   readonly #phases = {
     attach: new Histogram("k8contivnet_attach_phase_duration_seconds"),

@@ -81,8 +81,10 @@ export class Histogram {
   readonly name: MetricName;
   readonly #series = new Series(() => ({ counts: BUCKETS.map(() => 0), count: 0, sum: 0 }));
 
-  constructor(name: MetricName) {
+  /** Series of `initial` are there from the start, as those of a Counter. */
+  constructor(name: MetricName, initial: readonly LabelValues[] = []) {
     this.name = name;
+    for (const labels of initial) this.#series.at(labels);
   }
 
   /** Records a duration in seconds. */

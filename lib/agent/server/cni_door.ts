@@ -4,7 +4,7 @@
 //
 // The configuration stays in the launcher's pipe, for the face that the launcher starts if the call is not answered
 // here. What the plugin prints follows as a line for the shell: it reads that in one piece, and others byte by byte. An
-// answer that is too long for a line is in `REPLY.out` of the door; REPLY is the number of the FIFO for it.
+// answer that is too long for a line, or has several, is in `REPLY.out` of the door; REPLY is the number of the FIFO for it.
 
 import { errorToJson, errorWords } from "../../cni/cni_answers.ts";
 import { CNI_VERSIONS, type CniInput } from "../../cni/cni_types.ts";
@@ -99,7 +99,8 @@ async function linesOf(
   if (exit === 0 && output === "") return "0 ";
   const words = exit === 0 ? "" : `\n${errorWords(output)}`;
   const line = exit === 0 ? `0 print\n${printing(output)}` : `${exit} ${output}${words}`;
-  if (new TextEncoder().encode(line).length <= LINE_BYTES) return line;
+  const isShort = !output.includes("\n") && new TextEncoder().encode(line).length <= LINE_BYTES;
+  if (isShort) return line;
   await Deno.writeTextFile(`${door}/${reply}.out`, `${output}\n`, { mode: 0o600 });
   return `${exit} file${words}`;
 }

@@ -22,9 +22,9 @@ export interface Answers extends DoorAnswers {
 export interface GateTimes {
   /** A start that takes longer says so in the log, again and again. */
   readonly progressMs: number;
-  /** So long calls at the door wait that attach a pod: launchers wait for 15 s at least. */
+  /** How long calls at the door are held that attach a pod; their launchers wait for 15 s at least. */
   readonly attachHoldMs: number;
-  /** So long all others do: launchers wait for 5 s at least. */
+  /** How long all others are; their launchers wait for 5 s at least. */
   readonly holdMs: number;
 }
 

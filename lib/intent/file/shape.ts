@@ -114,10 +114,20 @@ const reach = {
     ]),
   ),
   Reach: z.exactOptional(
-    distinct(list(oneOf("what pods may reach beyond their network", REACH_WORDS)), REACH_WORDS),
+    distinct(
+      list(oneOf(
+        "what pods may reach beyond their network, with a distributed gateway: host is their node, services are " +
+          "ClusterIPs, outside is all that the node reaches; by ports the outside reaches them (NodePort, hostPort)",
+        REACH_WORDS,
+      )),
+      REACH_WORDS,
+    ),
   ),
   ReachNetworks: z.exactOptional(
-    distinct(list(networkName("network that hosts route to: NETWORK, or TENANT/NETWORK"))),
+    distinct(list(networkName(
+      "network that hosts route to: NETWORK, or TENANT/NETWORK; both name each other, and have a distributed " +
+        "gateway and DefaultGw",
+    ))),
   ),
   NatOutgoing: z.exactOptional(
     yesOrNo("false: the fabric routes the subnet, so packets leave hosts with the pod's address"),

@@ -31,6 +31,7 @@ export function changeText(
     ...changed.map((label) => `${label}: ${differenceText(had.get(label), has.get(label))}`),
     ...itemLines(before, after),
     ...effectOnPods(kind, changed, pods),
+    ...effectOfGroup(had.get("Group"), has.get("Group"), pods),
     ...effectOfAddress(
       changed.filter((label) => had.get(label)?.value !== has.get(label)?.value),
       pods,
@@ -54,6 +55,16 @@ function effectOfAddress(
 ): string[] {
   if (pods.length === 0 || !changed.some((label) => GIVEN_ANEW.includes(label))) return [];
   return [`detached, and attached again with it: ${podsOf(pods)}`];
+}
+
+/** Returns a line that names the running pods that leave a group: its policies protect them no longer. */
+function effectOfGroup(
+  before: Said | undefined,
+  after: Said | undefined,
+  pods: readonly AttachmentRecord[],
+): string[] {
+  if (pods.length === 0 || before?.value === undefined || after?.value !== undefined) return [];
+  return [`policies of group ${valueText(before.value)} no longer protect ${podsOf(pods)}`];
 }
 
 /** Returns a line that names the running pods that a change is about. */

@@ -113,12 +113,17 @@ function foreign(
   bridge: string,
   { owner, ports }: { readonly owner: string | undefined; readonly ports: number },
 ): Fault {
-  const whose = owner === undefined
-    ? "it was not created by k8contivnet"
-    : `it belongs to host ${owner}`;
-  return new Fault("conflict", `bridge ${bridge} refused`, {
-    why: `${whose} and has ${ports} ports`,
-    fix: "set another --bridge, or remove its ports",
+  const what = `bridge ${bridge} refused`;
+  if (owner === undefined) {
+    return new Fault("conflict", what, {
+      why: `it was not created by k8contivnet and has ${ports} ports`,
+      fix: "set another --bridge, or remove its ports",
+    });
+  }
+  return new Fault("conflict", what, {
+    why: `an agent with host label ${owner} set it up, and it has ${ports} ports`,
+    fix: `start this agent with --host-label ${owner}, or with another --bridge; do not remove ` +
+      "the ports, which cuts their pods off",
   });
 }
 

@@ -131,6 +131,10 @@ Deno.test("CNI calls are measured by command, whatever the command is called", a
   await call('x"}\n', 1);
   const lines = meter.families().flatMap((one) => one.lines).filter((line) => /_count/.test(line));
   assertEquals(lines, [
+    // These are there from the start on, so that a first failure is an increment.
+    'k8contivnet_attach_duration_seconds_count{result="ready"} 0',
+    'k8contivnet_attach_duration_seconds_count{result="failed"} 0',
+    'k8contivnet_detach_duration_seconds_count{result="ok"} 0',
     'k8contivnet_detach_duration_seconds_count{result="failed"} 1',
     'k8contivnet_cni_call_duration_seconds_count{command="ADD",result="ok"} 1',
     'k8contivnet_cni_call_duration_seconds_count{command="DEL",result="failed"} 1',

@@ -1,7 +1,7 @@
 // Changes of groups, policies, rules and long values in the words of a plan.
 
 import { assert, assertEquals } from "@std/assert";
-import { itemText } from "../../../../lib/intent/plan/change_text.ts";
+import { changeText, itemText } from "../../../../lib/intent/plan/change_text.ts";
 import { changedText } from "../../../../lib/intent/plan/value_text.ts";
 import { ruleText } from "../../../../lib/intent/rule_text.ts";
 
@@ -165,4 +165,21 @@ Deno.test("ruleText() has every field, also an unknown one", () => {
       "deny all in to group g",
     ],
   );
+});
+
+Deno.test("changeText() names the running pods that leave a group, which its policies protected", () => {
+  const endpoint = (group?: string) => ({
+    ...{ schema: 1, tenant: "t", network: "n", container: "web" },
+    ...group === undefined ? {} : { group },
+  });
+  const pod = { pod: { namespace: "default", name: "web" }, host: "host1" };
+  const linesOf = (before: string | undefined, after: string | undefined, pods = [pod]) =>
+    changeText("endpoint", endpoint(before) as never, endpoint(after) as never, pods as never);
+  assertEquals(linesOf("web", undefined), [
+    "Group: web → none",
+    "policies of group web no longer protect default/web on host1",
+  ]);
+  assertEquals(linesOf("web", "app"), ["Group: web → app"]);
+  assertEquals(linesOf(undefined, "app"), ["Group: none → app"]);
+  assertEquals(linesOf("web", undefined, []), ["Group: web → none"]);
 });
