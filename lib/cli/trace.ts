@@ -8,6 +8,9 @@ import type { Command, Shell } from "./shell.ts";
 /** Exit code of --detailed-exitcode if the packet is denied; wrong usage has it, too. */
 const DENIED = 2;
 
+/** How the agent begins what it says of two pods whose networks are not connected. */
+const NO_COMMON_NETWORK = "no common network";
+
 export const trace: Command = {
   usage:
     "trace SRC DST [--tcp PORT | --udp PORT | --icmp] [--detailed-exitcode] [-o table|json|yaml]\n" +
@@ -84,10 +87,10 @@ export function traceLines(output: Output, request: TraceRequest, answer: TraceA
   const line = `${word(model.isAllowed)}  ${source} to ${destination}, ${what}`;
   if (answer.isApart) {
     const [short = "", long = ""] = model.by.split(": ");
-    return [
-      `${line}: ${short}`,
-      `  ${long}; if a router connects them, trace the address of one of them`,
-    ];
+    const hint = short === NO_COMMON_NETWORK
+      ? "; ReachNetworks of both would connect them. If a router does, trace the address of one of them"
+      : "";
+    return [`${line}: ${short}`, `  ${long}${hint}`];
   }
   if (answer.stages) {
     const stages = answer.stages.map(({ name, isAllowed, by, rule }) =>

@@ -127,3 +127,23 @@ Deno.test("tenants with the same addresses have policies of their own, across ho
   assertEquals(far.code, 3);
   assertStringIncludes(far.err, "the pods are on host2");
 });
+
+Deno.test("trace and ping name the host that the intent lacks: its pods of VXLANs reach no other host", async () => {
+  await using cluster = await startCluster({
+    ...{ hosts: 2, fabric: "wire", etcd: 0 },
+    intent: { Hosts: [{ Name: "host1", VtepIp: vtepOf(1) }], Tenants: [tenant("t", [], "vxlan")] },
+  });
+  const [one, two] = [cluster.host(1), cluster.host(2)];
+  await one.agent.setup(await one.pod("web", "t"));
+  await two.agent.setup(await two.pod("app", "t"));
+  const traced = await waitFor("both pods to be known", async () => {
+    const answer = await one.agent.call("trace", "web", "app", "--tcp", "80");
+    return answer.code !== 3 && answer;
+  });
+  assertMatch(
+    traced.out,
+    /^denied .*: no tunnel between their hosts\n {2}host2 has no VtepIp in the intent; add it to Hosts$/m,
+  );
+  const pinged = await one.agent.call("ping", "t/web", "t/app", "--count", "1");
+  assertStringIncludes(pinged.err, "no tunnel between their hosts: host2 has no VtepIp");
+});

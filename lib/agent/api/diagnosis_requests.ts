@@ -121,7 +121,7 @@ export interface TraceAnswer {
   readonly destination: string;
   /** Verdict of the policies, for all hosts. */
   readonly model: TraceWord;
-  /** Only where the two have no common network, which decides before any policy. */
+  /** Only where the two have no common network, or no tunnel between their hosts: that decides before any policy. */
   readonly isApart?: true;
   /** Only for a packet to something beyond the source's network: what is decided where, in order. */
   readonly stages?: readonly TraceStage[];

@@ -1,6 +1,13 @@
 // Traces one packet through both the model and the switch itself. They must agree.
 
-import { type AttachmentRecord, type EndpointRecord, keys } from "../../intent/records.ts";
+import {
+  type AttachmentRecord,
+  type Documents,
+  type EndpointRecord,
+  type HostRecord,
+  keys,
+} from "../../intent/records.ts";
+import { readableAt } from "../../intent/readable.ts";
 import { addressToText, parseAddress } from "../../ipam/subnets.ts";
 import { PATCH_ON_INTEGRATION } from "../../ovs/bridge/port_names.ts";
 import type { Direction } from "../../policy/input.ts";
@@ -48,6 +55,12 @@ export async function tracePacket(deps: TraceDeps, request: TraceRequest): Promi
   const names = { source: nameOf(from), destination: nameOf(to) };
   if (from.attachment && to.attachment && !isSameNetwork(from, to)) {
     const by = `no common network: one is in ${networkOf(from)}, the other in ${networkOf(to)}`;
+    return { ...names, model: { isAllowed: false, by }, isApart: true, isAgreed: true };
+  }
+  const lost = hostWithoutTunnel(deps.store.documents, from, to);
+  if (lost !== undefined) {
+    const by =
+      `no tunnel between their hosts: ${lost} has no VtepIp in the intent; add it to Hosts`;
     return { ...names, model: { isAllowed: false, by }, isApart: true, isAgreed: true };
   }
   const compiler = await deps.policies.compiled() ?? new Compiler();
@@ -135,6 +148,19 @@ export function findEnds({ store: { documents } }: HostView, name: string): End[
     const names = [pod.name, `${pod.namespace}/${pod.name}`, `${tenant}/${network}/${container}`];
     return [...names, address].includes(name) ? [{ address, attachment, id }] : [];
   });
+}
+
+/** Returns the host of two pods of a VXLAN network that others cannot send to; undefined where both can be reached. */
+function hostWithoutTunnel(
+  documents: Documents,
+  { attachment: from }: End,
+  { attachment: to }: End,
+): string | undefined {
+  if (!from || !to || from.host === to.host) return undefined;
+  if (findNetwork(documents, from)?.encap !== "vxlan") return undefined;
+  return [from.host, to.host].find((host) =>
+    readableAt<HostRecord>(documents, keys.host(host))?.vtepIp === undefined
+  );
 }
 
 function isSameNetwork({ attachment: a }: End, { attachment: b }: End): boolean {
