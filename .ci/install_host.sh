@@ -204,6 +204,9 @@ say_how_to_start() {
   echo "the agent's flags are keys of $root$SETTINGS, such as {\"host-label\": \"host1\"}; \"k8contivnet netplugin -h\" lists them"
   if [ -n "$root" ]; then
     how="when $root is a running host"
+  elif [ ! -d /run/systemd/system ] && [ -n "$(answering_pid)" ]; then
+    echo "installed; the agent runs"
+    return
   elif [ ! -d /run/systemd/system ]; then
     how="now; without systemd, let what starts services here (such as runit, or a line of inittab) restart it when it ends"
   elif systemctl is-active --quiet k8contivnet; then
@@ -517,12 +520,21 @@ say_upgraded() {
     echo "upgraded; the new agent answers"
   elif [ -n "$running" ]; then
     echo "upgraded; the agent that runs, process $running, is still the old one: end it and start it again, with" \
-      "the flags that it has, if they are not in $SETTINGS; pods stay connected:"
+      "the flags and variables that it has; pods stay connected:"
     echo "  kill $running"
-    echo "  k8contivnet netplugin --config $SETTINGS"
+    echo "  k8contivnet$(agent_words "$running")"
   else
     echo "upgraded; the agent was not running"
   fi
+}
+
+# Prints the words by which process $1 was started as agent, as a shell takes them.
+agent_words() {
+  local word words=''
+  while IFS= read -r -d '' word; do
+    if [ "$word" = netplugin ]; then words=' netplugin'; elif [ -n "$words" ]; then words+=$(printf ' %q' "$word"); fi
+  done < <(cat "/proc/$1/cmdline" 2>/dev/null)
+  echo "${words:- netplugin --config $SETTINGS}"
 }
 
 # Prints the process id of the agent that answers, whatever runs it, or nothing.

@@ -299,15 +299,39 @@ Deno.test("an upgrade without systemd names the old agent and the commands that 
   };
   await Deno.writeTextFile(`${dir}/agent.json`, '{"socket": "/run/other.sock"}');
   const nothing = "nothing to upgrade: this file and unit are the installed ones";
-  const answer = `[ "$K8CONTIVNET_SOCKET $*" = "/run/other.sock status -o json" ] || exit 5\n` +
-    `echo '{'; echo '  "host": "pid",'; echo '  "pid": 4711,'; echo '}'; exit 5`;
-  assertEquals(await says(answer), [
-    "upgraded; the agent that runs, process 4711, is still the old one: end it and start it again, with " +
-    `the flags that it has, if they are not in ${dir}/agent.json; pods stay connected:`,
-    "  kill 4711",
-    `  k8contivnet netplugin --config ${dir}/agent.json`,
+  const answerOf = (pid: number) =>
+    `[ "$K8CONTIVNET_SOCKET $*" = "/run/other.sock status -o json" ] || exit 5\n` +
+    `echo '{'; echo '  "host": "pid",'; echo '  "pid": ${pid},'; echo '}'; exit 5`;
+  const wayOf = (pid: number, words: string) => [
+    `upgraded; the agent that runs, process ${pid}, is still the old one: end it and start it again, with ` +
+    "the flags and variables that it has; pods stay connected:",
+    `  kill ${pid}`,
+    `  k8contivnet netplugin ${words}`,
     nothing,
-  ]);
+  ];
+  // No process can have this number.
+  const none = 4_194_305;
+  assertEquals(await says(answerOf(none)), wayOf(none, `--config ${dir}/agent.json`));
+  const agent = new Deno.Command("sh", {
+    args: [
+      "-c",
+      "read -r _",
+      "deno",
+      "netplugin",
+      "--host-label",
+      "host1",
+      "--intent",
+      "a b.json",
+    ],
+    stdin: "piped",
+  }).spawn();
+  try {
+    const words = String.raw`--host-label host1 --intent a\ b.json`;
+    assertEquals(await says(answerOf(agent.pid)), wayOf(agent.pid, words));
+  } finally {
+    agent.kill("SIGKILL");
+    await agent.status;
+  }
   assertEquals(await says("exit 5"), ["upgraded; the agent was not running", nothing]);
 });
 

@@ -23,7 +23,7 @@ export function checkUsers(
       if (groups.has(group)) continue;
       throw new Fault("usage", `group ${group} of tenant ${tenant.name} does not exist`, {
         why: `it is named by ${listNames(names)}`,
-        fix: "add it, or change these first",
+        fix: "add it to Groups, which replaces all that the tenant has, or change these first",
       });
     }
     for (const { name, network } of rulesWithNetworks(tenant)) {

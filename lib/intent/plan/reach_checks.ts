@@ -212,6 +212,8 @@ function isNamedInVain(stored: Stored, id: string, other: string): boolean {
     whyNotRouted(id, before.get(other), stored.networks, other) !== undefined;
 }
 
+const EXTERNAL = "its gateway is external";
+
 function whyNotRouted(
   id: string,
   other: Connected | undefined,
@@ -219,9 +221,7 @@ function whyNotRouted(
   otherId: string,
 ): string | undefined {
   if (!other) {
-    return networks.has(`networks/${otherId}`)
-      ? "its gateway is external"
-      : `network ${otherId} does not exist`;
+    return networks.has(`networks/${otherId}`) ? EXTERNAL : `network ${otherId} does not exist`;
   }
   const isMutual = id.split("/")[0] === other.tenant || other.names.includes(id);
   return isMutual ? undefined : `that one does not name ${id} in its ReachNetworks`;
@@ -230,7 +230,9 @@ function whyNotRouted(
 function notRouted(id: string, other: string, why: string): Fault {
   return new Fault("usage", `network ${id} names ${other} in ReachNetworks`, {
     why,
-    fix: "leave the name out",
+    fix: why === EXTERNAL
+      ? "give that one GatewayType distributed, also where it has it already, or leave the name out"
+      : "leave the name out",
   });
 }
 

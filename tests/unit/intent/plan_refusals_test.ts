@@ -166,7 +166,7 @@ Deno.test("a group that is still named is not deleted, and its users are listed"
   assertEquals(
     fault.message,
     "group app of tenant one does not exist: it is named by rule 7 of policy p, endpoint one/n/c;" +
-      " add it, or change these first",
+      " add it to Groups, which replaces all that the tenant has, or change these first",
   );
   assertEquals(JSON.stringify([...store.documents]), before);
 });
