@@ -2,7 +2,7 @@
 // all that differs, and read back to find out whether somebody has changed or flushed it.
 
 import { Fault, faultFrom } from "../../util/errors.ts";
-import { run } from "../../util/run.ts";
+import { runNft } from "./run_nft.ts";
 import type { FilterTable } from "./host_stack.ts";
 
 // A packet filter of thousands of services makes each transaction longer.
@@ -120,7 +120,7 @@ async function list(name: string): Promise<string | undefined> {
 
 async function nft(args: readonly string[], stdin?: string): Promise<string> {
   try {
-    return await run("nft", args, { limitMs: LIMIT_MS, ...(stdin !== undefined && { stdin }) });
+    return await runNft(args, { limitMs: LIMIT_MS, ...(stdin !== undefined && { stdin }) });
   } catch (error) {
     const { code, what } = faultFrom(error);
     if (code !== "unavailable" || !what.includes("not installed")) throw error;

@@ -1,7 +1,7 @@
 // What the packet filter has, as `nft -j` prints it.
 
 import { faultFrom } from "../../util/errors.ts";
-import { run } from "../../util/run.ts";
+import { runNft } from "./run_nft.ts";
 
 /** A chain; one with a hook is called by the kernel. */
 export interface NftChain {
@@ -86,7 +86,7 @@ async function nftOrNone(
 
 async function nft(args: readonly string[], limitMs?: number): Promise<readonly NftObject[]> {
   const options = limitMs === undefined ? {} : { limitMs };
-  const output = JSON.parse(await run("nft", ["-j", ...args], options)) as {
+  const output = JSON.parse(await runNft(["-j", ...args], options)) as {
     readonly nftables?: readonly NftObject[];
   };
   return output.nftables ?? [];

@@ -2,6 +2,7 @@
 
 import { faultFrom } from "../../util/errors.ts";
 import { run } from "../../util/run.ts";
+import { runNft } from "./run_nft.ts";
 import { type Destination, translationOf } from "./nat_rules.ts";
 
 /** Questions to the kernel. All may fail with unavailable, timeout, failed. */
@@ -24,7 +25,7 @@ export function openStackView(): StackView {
     },
     holds: async (table, set, address) => {
       try {
-        await run("nft", ["get", "element", "ip", table, set, `{ ${address} }`]);
+        await runNft(["get", "element", "ip", table, set, `{ ${address} }`]);
         return true;
       } catch (error) {
         if (!/No such file or directory/.test(faultFrom(error).message)) throw error;
@@ -32,12 +33,12 @@ export function openStackView(): StackView {
       }
     },
     translation: async (destination) =>
-      translationOf(await run("nft", ["-j", "list", "ruleset", "ip"]), destination),
+      translationOf(await runNft(["-j", "list", "ruleset", "ip"]), destination),
   };
 }
 
 async function hasTable(name: string): Promise<boolean> {
-  const { nftables } = JSON.parse(await run("nft", ["-j", "list", "tables", "ip"])) as {
+  const { nftables } = JSON.parse(await runNft(["-j", "list", "tables", "ip"])) as {
     nftables: { table?: { name: string } }[];
   };
   return nftables.some(({ table }) => table?.name === name);
