@@ -233,6 +233,7 @@ export function wireAgent(parts: AgentParts, stack: DisposableStack | AsyncDispo
       },
       fabric: {
         ...{ fabric: surroundings, fabricSignal, memoryTrim },
+        isBroken: () => fabric.problems.some(({ state }) => state === "failed"),
         isUnfinished: () => reach.isUnfinished,
       },
       warmPool,

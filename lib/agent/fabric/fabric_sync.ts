@@ -42,6 +42,7 @@ export interface FabricDeps extends HostView {
 
 const PERIOD_MS = 60_000;
 const RETRY_MS = 2_000;
+const BROKEN_MS = 5_000;
 
 type Part = FabricProblem["part"];
 
@@ -190,6 +191,8 @@ export class FabricSync {
 /** What the loop works with. */
 export interface SyncFabricDeps {
   readonly fabric: Pick<FabricSync, "ensure">;
+  /** Whether pods reach no other host until an operator mends something, who may be about to. */
+  readonly isBroken: () => boolean;
   /** Whether something is to be tried again soon. */
   readonly isUnfinished: () => boolean;
   readonly fabricSignal: Notifier;
@@ -198,14 +201,15 @@ export interface SyncFabricDeps {
 
 /** Makes uplink and tunnels as desired after each notification, until `signal` aborts. */
 export async function syncFabric(
-  { fabric, isUnfinished, fabricSignal, memoryTrim }: SyncFabricDeps,
+  { fabric, isBroken, isUnfinished, fabricSignal, memoryTrim }: SyncFabricDeps,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    const withinMs = isUnfinished() ? RETRY_MS : PERIOD_MS;
+    const isFresh = isBroken();
+    const withinMs = isUnfinished() ? RETRY_MS : isFresh ? BROKEN_MS : PERIOD_MS;
     await fabricSignal.wait({ withinMs, signal });
     if (signal.aborted) return;
-    await fabric.ensure();
+    await fabric.ensure({ isFresh });
     memoryTrim.note();
   }
 }

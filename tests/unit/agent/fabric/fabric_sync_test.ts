@@ -2,13 +2,8 @@
 // is logged once and stops nothing else.
 
 import { assert, assertEquals } from "@std/assert";
-import {
-  type FabricFlags,
-  FabricSync,
-  syncFabric,
-} from "../../../../lib/agent/fabric/fabric_sync.ts";
+import { type FabricFlags, FabricSync } from "../../../../lib/agent/fabric/fabric_sync.ts";
 import { VtepFault } from "../../../../lib/ovs/tunnel/vtep.ts";
-import { Notifier } from "../../../../lib/util/async/notifier.ts";
 import { Fault, type FaultCode } from "../../../../lib/util/errors.ts";
 import { MemoryFabric } from "../../../memory/memory_fabric.ts";
 import { MemoryLog } from "../../../memory/memory_log.ts";
@@ -379,29 +374,4 @@ Deno.test("where flows cannot be counted, or not all was installed, nothing is t
     driver.counts = "9 9";
     assertEquals(await fabric.hasDrifted(), false);
   }
-});
-
-// ---- the loop
-
-Deno.test("the loop ensures after each notification, and ends with its signal", async () => {
-  let ensured = 0;
-  const [fabricSignal, stop] = [new Notifier(), new AbortController()];
-  const loop = syncFabric({
-    ...{ fabric: { ensure: () => Promise.resolve(void ensured++) }, fabricSignal },
-    isUnfinished: () => false,
-    memoryTrim: { note: () => {} },
-  }, stop.signal);
-  const turn = () => new Promise((done) => setTimeout(done));
-  await turn();
-  assertEquals(ensured, 0);
-  fabricSignal.notify();
-  fabricSignal.notify();
-  await turn();
-  assertEquals(ensured, 1);
-  fabricSignal.notify();
-  await turn();
-  assertEquals(ensured, 2);
-  stop.abort();
-  await loop;
-  assertEquals(ensured, 2);
 });
