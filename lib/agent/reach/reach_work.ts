@@ -64,9 +64,11 @@ export class ReachWork {
     if (overlap && !before) return await this.#close(model, { host: NO_PORT }, overlap);
     const problems = await this.#makeAll(model, before);
     this.#counts = await this.#deps.driver.flowCounts();
+    const reachesOutside = model.networks.some(({ reach }) => reach.has("outside"));
+    const hindrances = await this.#deps.stack.hindrances(HOST_PORT);
     return {
       problems: [...twins, ...overlaps, ...problems],
-      warnings: await this.#deps.stack.hindrances(HOST_PORT),
+      warnings: hindrances.filter(({ isOfOutside }) => reachesOutside || !isOfOutside),
     };
   }
 

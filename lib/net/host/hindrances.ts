@@ -24,6 +24,7 @@ const FULL = 0.9;
 const NO_WAY_OUT: Hindrance = {
   what: "this host has no default route: pods reach no further than it does",
   fix: "add one where pods shall reach the outside",
+  isOfOutside: true,
 };
 
 async function droppingChains(chains: readonly NftChain[], device: string): Promise<Hindrance[]> {

@@ -96,4 +96,6 @@ export interface Hindrance {
   readonly what: string;
   /** Commands to run as root, or what to do. */
   readonly fix: string;
+  /** Whether it matters only to pods that reach the outside. */
+  readonly isOfOutside?: true;
 }

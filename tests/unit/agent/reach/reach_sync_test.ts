@@ -216,6 +216,17 @@ Deno.test("hindrances are logged once each, and shown until they are gone", asyn
   assertEquals(agent.agent.reach.warnings, []);
 });
 
+Deno.test("what hinders packets on a way that no network has opened is not warned of", async () => {
+  using agent = await startMemoryAgent();
+  agent.host.hostStack.found = [{ what: "no route", fix: "add one", isOfOutside: true }];
+  await agent.apply([{ ...OPEN, Reach: ["host"] }]);
+  await reconcile(agent);
+  assertEquals(agent.agent.reach.warnings, []);
+  await agent.apply([OPEN]);
+  await reconcile(agent);
+  assertEquals(agent.agent.reach.warnings, agent.host.hostStack.found);
+});
+
 Deno.test("drift of flows or stack is reported until a reconciliation", async () => {
   using agent = await startMemoryAgent();
   await agent.apply([OPEN]);
