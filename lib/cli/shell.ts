@@ -57,7 +57,7 @@ export interface Target {
 /** The options of all commands, parsed; a command reads those that it knows. */
 export interface CommonOptions {
   readonly format: "table" | "wide" | "json" | "yaml" | "name" | "columns";
-  /** Whether `-o` was given: some commands write a file where output is no terminal, unless a person asks for text. */
+  /** Whether `-o` was given: to a pipe, some commands write a file unless a person asks for text. */
   readonly isFormatGiven?: boolean;
   /** Of `-o custom-columns=…`, as it was typed. */
   readonly columns: string;

@@ -88,7 +88,7 @@ export function traceLines(output: Output, request: TraceRequest, answer: TraceA
   if (answer.isApart) {
     const [short = "", long = ""] = model.by.split(": ");
     const hint = short === NO_COMMON_NETWORK
-      ? "; ReachNetworks of both would connect them. If a router does, trace the address of one of them"
+      ? "; ReachNetworks would connect them. If a router does, trace the address of one of them"
       : "";
     return [`${line}: ${short}`, `  ${long}${hint}`];
   }

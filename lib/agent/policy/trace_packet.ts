@@ -53,14 +53,8 @@ const NEXT_HOP = "02:00:00:00:00:01";
 export async function tracePacket(deps: TraceDeps, request: TraceRequest): Promise<TraceAnswer> {
   const { from, to } = endsOf(deps, request);
   const names = { source: nameOf(from), destination: nameOf(to) };
-  if (from.attachment && to.attachment && !isSameNetwork(from, to)) {
-    const by = `no common network: one is in ${networkOf(from)}, the other in ${networkOf(to)}`;
-    return { ...names, model: { isAllowed: false, by }, isApart: true, isAgreed: true };
-  }
-  const lost = hostWithoutTunnel(deps.store.documents, from, to);
-  if (lost !== undefined) {
-    const by =
-      `no tunnel between their hosts: ${lost} has no VtepIp in the intent; add it to Hosts`;
+  const by = whyApart(deps.store.documents, from, to);
+  if (by !== undefined) {
     return { ...names, model: { isAllowed: false, by }, isApart: true, isAgreed: true };
   }
   const compiler = await deps.policies.compiled() ?? new Compiler();
@@ -150,17 +144,20 @@ export function findEnds({ store: { documents } }: HostView, name: string): End[
   });
 }
 
-/** Returns the host of two pods of a VXLAN network that others cannot send to; undefined where both can be reached. */
-function hostWithoutTunnel(
-  documents: Documents,
-  { attachment: from }: End,
-  { attachment: to }: End,
-): string | undefined {
-  if (!from || !to || from.host === to.host) return undefined;
-  if (findNetwork(documents, from)?.encap !== "vxlan") return undefined;
-  return [from.host, to.host].find((host) =>
+/** Returns why two pods cannot communicate, whatever the policies say, `SHORT: LONG`; undefined if nothing is known. */
+function whyApart(documents: Documents, from: End, to: End): string | undefined {
+  if (!from.attachment || !to.attachment) return undefined;
+  if (!isSameNetwork(from, to)) {
+    return `no common network: one is in ${networkOf(from)}, the other in ${networkOf(to)}`;
+  }
+  const hosts = [from.attachment.host, to.attachment.host];
+  const isTunnelled = findNetwork(documents, from.attachment)?.encap === "vxlan";
+  if (hosts[0] === hosts[1] || !isTunnelled) return undefined;
+  const lost = hosts.find((host) =>
     readableAt<HostRecord>(documents, keys.host(host))?.vtepIp === undefined
   );
+  return lost &&
+    `no tunnel between their hosts: ${lost} has no VtepIp in the intent; add it to Hosts`;
 }
 
 function isSameNetwork({ attachment: a }: End, { attachment: b }: End): boolean {

@@ -125,8 +125,8 @@ const reach = {
   ),
   ReachNetworks: z.exactOptional(
     distinct(list(networkName(
-      "network that hosts route to: NETWORK, or TENANT/NETWORK; both name each other, and have a distributed " +
-        "gateway and DefaultGw",
+      "network that hosts route to: NETWORK, or TENANT/NETWORK, which names this one, too; both have a " +
+        "distributed gateway and DefaultGw",
     ))),
   ),
   NatOutgoing: z.exactOptional(

@@ -231,7 +231,7 @@ function notRouted(id: string, other: string, why: string): Fault {
   return new Fault("usage", `network ${id} names ${other} in ReachNetworks`, {
     why,
     fix: why === EXTERNAL
-      ? "give that one GatewayType distributed, also where it has it already, or leave the name out"
+      ? "give that one GatewayType distributed in this file, too, or leave the name out"
       : "leave the name out",
   });
 }

@@ -10,7 +10,7 @@ const DROP = {
 const TEXT = `${DROP.at} dropped ${DROP.message}`;
 
 const formats = [
-  { name: "a pcapng file where output is no terminal", options: {}, text: [], isPcap: true },
+  { name: "a pcapng file to a pipe", options: {}, text: [], isPcap: true },
   { name: "text with -o table", options: { isFormatGiven: true }, text: [TEXT], isPcap: false },
   {
     name: "JSON with -o json",

@@ -55,7 +55,7 @@ Deno.test("trace between two pods without a common network ends well, and says d
   const by = "no common network: one is in t/a, the other in u/b";
   assertEquals(await run({ ...rest, isApart: true, model: { isAllowed: false, by } }), [
     "denied  t/app (10.1.0.1) to t/web (10.1.0.2), tcp 80: no common network",
-    "  one is in t/a, the other in u/b; ReachNetworks of both would connect them. If a router does, trace the " +
+    "  one is in t/a, the other in u/b; ReachNetworks would connect them. If a router does, trace the " +
     "address of one of them",
   ]);
   const tunnel = "no tunnel between their hosts: h3 has no VtepIp in the intent; add it to Hosts";
