@@ -7,6 +7,8 @@ DENO_VERSION=2.9.6
 # Checksum of the executable in npm's @deno/linux-x64-glibc@2.9.6.
 DENO_X64_SHA256=bceb5b6a6239b0b010418406d8c77a508f67cf4337d94288f1c19fe71304aab0
 
+# Tools for .ci/build.sh, which compiles the launcher.
+BUILD_TOOLS=(gcc:gcc musl-gcc:musl-tools)
 TRY_TOOLS=(
   ovs-vswitchd:openvswitch-switch ip:iproute2 ethtool:ethtool ping:iputils-ping unshare:util-linux
   nft:nftables sysctl:procps
@@ -195,6 +197,7 @@ deno_from_apt() {
 # ---- build, try, test
 
 build() {
+  install_tools "${BUILD_TOOLS[@]}" >&2
   ensure_deno
   sh .ci/build.sh
 }

@@ -1,16 +1,17 @@
 #!/bin/sh
-# build.sh: builds dist/k8contivnet, the file to install: a shell launcher and, compressed, the program.
+# build.sh: builds dist/k8contivnet, the file to install: a launcher and, compressed, the program.
 # The program is the executable of "deno compile" if its base runtime is available, else Deno with the
 # bundled code. K8CONTIVNET_FORM=elf or deno requires one of them. The build is reproducible.
 set -eu
 cd "$(dirname "$0")/.."
-header_size=20480
+header_size=81920
 
 fail() {
   echo "build: $1" >&2
   exit 1
 }
 
+command -v musl-gcc >/dev/null || fail "musl-gcc is missing, which compiles the launcher; install musl-tools and gcc"
 mkdir -p dist
 work=$(mktemp -d "$PWD/dist/.build.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -66,15 +67,18 @@ key=$(echo "$sum" | cut -c 1-16)
 sed -e "s|@VERSION@|$version|; s|@CONTENT@|$content|; s|@KEY@|$key|g; s|@SUM@|$sum|" \
   -e "s|@FILES@|$files|g; s|@PROBE@.|${probe%% *}\" ${probe#* }|; s|@BECOME@|$become|" \
   -e "s|@GLIBC@|${glibc#GLIBC_}|g; s|@MACHINE@|$machine|; s|@OFFSET@|$((header_size + 1))|" \
-  -e "s|@CNI@|$cni|; s|@CNIVERSION@|$cni_version|" \
-  .ci/launcher.sh >"$work/header"
-! grep -n '@[A-Z]*@' "$work/header" || fail "the launcher has a placeholder without a value"
+  -e "s|@CNIVERSION@|$cni_version|" \
+  .ci/unpack.sh >"$work/unpack.sh"
+! grep -n '@[A-Z]*@' "$work/unpack.sh" || fail ".ci/unpack.sh has a placeholder without a value"
+quoted() { printf '"%s"' "$(printf %s "$1" | sed 's/[\\"]/\\&/g')"; }
+(cd "$work" && musl-gcc -std=gnu11 -Wall -Wextra -Werror -Os -static -s -DSCRIPT_FILE='"unpack.sh"' \
+  -DCNI_VERSION="$(quoted "$cni_version")" -DCNI_VERSIONS="$(quoted "$cni")" -o header ../../.ci/launcher.c)
 rest=$((header_size - $(wc -c <"$work/header")))
 [ "$rest" -ge 0 ] || fail "the launcher is longer than $header_size bytes"
 
 {
   cat "$work/header"
-  head -c "$rest" /dev/zero | tr '\0' '\n'
+  head -c "$rest" /dev/zero
   cat "$work/payload"
 } >"$work/file"
 chmod 755 "$work/file"

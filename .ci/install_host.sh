@@ -67,7 +67,10 @@ check_places() {
   done
 }
 
-is_ours() { [ -f "$1" ] && head -c 400 "$1" | grep -aqE '^#.*k8contivnet|"type": "k8contivnet"|^[.]TH K8CONTIVNET '; }
+is_ours() {
+  [ -f "$1" ] &&
+    grep -aqE '^#.*k8contivnet|"type": "k8contivnet"|^[.]TH K8CONTIVNET ' < <(head -c 81920 "$1")
+}
 
 # Succeeds if part $1 (exec, cni or agent) is to be installed.
 has_part() {
@@ -87,34 +90,13 @@ place() {
   mv -f "$new" "$root$2"
 }
 
-# Succeeds if the host's env has -S, or if --root has no env yet.
-env_splits() {
-  if [ -z "$root" ]; then
-    /usr/bin/env -S A=a
-  elif [ -e "$root/usr/bin/env" ]; then
-    chroot "$root" /usr/bin/env -S A=a
-  fi >/dev/null 2>&1
-}
-
-# Prepares the file to install. The first line of dist/k8contivnet needs an env with -S; on a host without
-# (coreutils before 8.30, BusyBox) the copy begins with #!/bin/sh. It has the same length, as the launcher
-# finds the program by its offset.
-prepare_file() {
-  local line
-  file=dist/k8contivnet
-  if env_splits; then return; fi
-  file=$scratch/k8contivnet
-  IFS= read -r line <dist/k8contivnet
-  { printf '%-*s\n' "${#line}" '#!/bin/sh' && tail -n +2 dist/k8contivnet; } >"$file"
-}
-
 # Puts the file in the plugin's folder. A kubelet that starts meanwhile sees either the folder with the
 # file, or no folder; it never sees anything else beside or in it.
 place_plugin() {
   local new
   mkdir -p "$root$PLUGINS/exec"
   new=$(mktemp -d "$root$PLUGINS/.k8contivnet.XXXXXX")
-  cp "$file" "$new/k8contivnet"
+  cp dist/k8contivnet "$new/k8contivnet"
   chmod 755 "$new" "$new/k8contivnet"
   sync "$new/k8contivnet"
   if [ -d "$root$FOLDER" ]; then
@@ -145,8 +127,7 @@ lock_places() {
 install_here() {
   [ -f dist/k8contivnet ] || fail "dist/k8contivnet is missing; run \"./install.sh build\" first"
   check_places
-  local changed='' file
-  prepare_file
+  local changed=''
   [ -z "$intent" ] || check_intent
   lock_places
   place_parts
@@ -161,7 +142,7 @@ install_here() {
 # Installs all but the CNI configuration; sets "changed" if a running agent has something new.
 place_parts() {
   local link
-  if ! same "$file" "$FILE"; then
+  if ! same dist/k8contivnet "$FILE"; then
     changed=yes
     act "install the file at $root$FILE" -- place_plugin
   fi
@@ -480,10 +461,9 @@ upgrade_here() {
   [ -f dist/k8contivnet ] || fail "dist/k8contivnet is missing; run \"./install.sh build\" first"
   [ -e "$root$FILE" ] || fail "k8contivnet is not installed ${root:+below }${root:-here}; run \"./install.sh install\""
   check_places
-  local changed='' file text
+  local changed='' text
   only='exec'
   if [ -e "$root$UNIT" ]; then only=agent; fi
-  prepare_file
   lock_places
   if [ -z "$root$dry" ]; then
     # Unpacks it, too, so that the agent is away for a moment only.

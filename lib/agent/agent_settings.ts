@@ -25,8 +25,8 @@ export function settingsOf(options: AgentOptions): AgentSettings {
 }
 
 /**
- * Leaves the path of the agent's socket in its state folder: launchers that find neither socket nor door wait for the
- * agent there, when this node has booted.
+ * Leaves the path of the agent's socket in its state folder: launchers that find no socket wait for the agent there,
+ * when this node has booted.
  */
 export async function leaveSocketPath(
   stateDir: string,

@@ -1,6 +1,6 @@
 // Starts and stops the agent: locks, server, store, drivers, first reconciliation, loops. The order
-// matters: requests are answered only when this host is as it should be. Until then socket and door answer
-// with "unavailable" and what the agent waits for, and callers try again.
+// matters: requests are answered only when this host is as it should be. Until then they are answered with
+// "unavailable" and what the agent waits for, and callers try again.
 
 import type { CniInput } from "../cni/cni_types.ts";
 import { pause } from "../util/async/pause.ts";
@@ -15,11 +15,10 @@ import { kubeAtStart } from "./kube/policy_feed.ts";
 import type { Metrics } from "./metrics/serve_metrics.ts";
 import { type AgentOptions, isShared } from "./options.ts";
 import type { DropLogDeps } from "./policy/drop_log.ts";
-import { doorOf, openDoor } from "./server/door.ts";
 import { lockFile } from "./server/lock_file.ts";
 import { healthOf } from "./server/health.ts";
 import { leaveSettings, leaveSocketPath, settingsOf } from "./agent_settings.ts";
-import { listenPrivately, type PrivateListener } from "./server/private_socket.ts";
+import { listenPrivately } from "./server/private_socket.ts";
 import { RequestGate } from "./server/request_gate.ts";
 import { answer } from "./server/server.ts";
 import { TeardownNotes } from "./server/teardown_notes.ts";
@@ -50,10 +49,16 @@ export async function runAgent(
   await restoreEvents(`${stateDir}/events.json`, events);
   const listener = stack.use(await listenPrivately(socket));
   await leaveSocketPath(stateDir, socket, log);
-  const gate = stack.use(new RequestGate(log));
+  const gate = stack.use(new RequestGate(socket, log));
   const metrics = await openMetrics(options, { gate, log, events });
   stack.use(metrics);
-  const front = stack.use(await serveAt(socket, { listener, gate, log }));
+  await removeDoor(socket);
+  const server = listener.serve(
+    (request) => gate.request(request),
+    (error) => log.error(`socket failed, opened again: ${faultFrom(error).message}`),
+  );
+  const front = stack.use(new AsyncDisposableStack());
+  front.defer(() => server.shutdown());
   const progress = new LoopProgress(systemClock);
   const manager = reportTo(options.serviceManager, {
     ...{ progress, log },
@@ -133,7 +138,7 @@ export async function runAgent(
   await Promise.allSettled([...loops.all, keeping]);
 }
 
-/** From now on requests are answered, by socket and door. */
+/** From now on requests are answered. */
 function openGate(gate: RequestGate, { agent, notes, health, meter }: {
   readonly agent: Agent;
   readonly notes: TeardownNotes;
@@ -246,37 +251,9 @@ async function reconcileFirst({ loops, signals }: Agent, log: Log): Promise<void
   }
 }
 
-/** Opens door and socket, whose requests `gate` answers; disposing of the result closes both. */
-async function serveAt(
-  socket: string,
-  { listener, gate, log }: {
-    readonly listener: PrivateListener;
-    readonly gate: RequestGate;
-    readonly log: Log;
-  },
-): Promise<AsyncDisposableStack> {
-  const front = new AsyncDisposableStack();
-  // The door first: a client that was answered over the socket finds it open.
-  const door = await tryDoor(gate, socket, log);
-  const server = listener.serve(
-    (request) => gate.request(request),
-    (error) => log.error(`socket failed, opened again: ${faultFrom(error).message}`),
-  );
-  front.defer(() => server.shutdown());
-  front.use(door);
-  return front;
-}
-
-/** The door makes calls of kubelets and CNI runtimes quicker; without it they use the socket like all others. */
-async function tryDoor(
-  gate: RequestGate,
-  socket: string,
-  log: Log,
-): Promise<AsyncDisposable | undefined> {
-  try {
-    return await openDoor(doorOf(socket), gate, log);
-  } catch (error) {
-    log.warn(`no door, calls take longer: ${faultFrom(error).message}`);
-    return undefined;
-  }
+/** Removes the folder by which launchers asked earlier versions (up to 0.2.0); those launchers then start their program. */
+async function removeDoor(socket: string): Promise<void> {
+  const folder = `${socket}.door`;
+  const isFolder = await Deno.lstat(folder).then((info) => info.isDirectory, () => false);
+  if (isFolder) await Deno.remove(folder, { recursive: true }).catch(() => {});
 }

@@ -29,7 +29,7 @@ environment:
   K8CONTIVNET_STATE_DIR      the agent's --state-dir: teardown leaves its note there if the agent is unreachable
                              (default: in the folder <socket>.notes, where every agent finds it)
   K8CONTIVNET_SETUP_SECONDS  how long setup retries: seconds, or e.g. 2m (60)
-  K8CONTIVNET_DOOR           none: the shell header of this file does not ask the agent by itself
+  K8CONTIVNET_DOOR           none: the launcher of this file does not ask the agent, this program does
 
 exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 conflict or exhausted, 5 unavailable, 6 timed out
 `;

@@ -131,7 +131,7 @@ function agentContainer(parts: AgentParts) {
     name: "agent",
     image,
     imagePullPolicy: "IfNotPresent",
-    command: ["/bin/sh", FILE_IN_IMAGE, "netplugin", "--config", `${CONFIG}/agent.json`],
+    command: [FILE_IN_IMAGE, "netplugin", "--config", `${CONFIG}/agent.json`],
     env: ["K8CONTIVNET_HOST_LABEL", "K8CONTIVNET_NODE_NAME"].map((name) => ({
       ...{ name, valueFrom: nodeName },
     })),

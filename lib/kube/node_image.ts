@@ -100,7 +100,7 @@ function configOf({ version }: ImageParts, architecture: string, layer: string):
     os: "linux",
     config: {
       Env: [`PATH=${FILE_IN_IMAGE.replace(/\/[^/]+$/, "")}:/usr/sbin:/usr/bin:/sbin:/bin`],
-      Entrypoint: ["/bin/sh", FILE_IN_IMAGE],
+      Entrypoint: [FILE_IN_IMAGE],
       WorkingDir: "/",
       Labels: {
         "org.opencontainers.image.title": "k8contivnet",

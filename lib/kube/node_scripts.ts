@@ -25,16 +25,10 @@ for folder in etc/systemd/system usr/lib/systemd/system lib/systemd/system; do
   fi
 done
 # The first start unpacks the program, and says what is missing for it on this node.
-/bin/sh "$file" version
+"$file" version
 new=${PLUGINS}/.k8contivnet.new
 rm -f "$new"
-if /usr/bin/env -S A=a >/dev/null 2>&1; then
-  cp "$file" "$new"
-else
-  # The first line needs an env with -S. The one that replaces it has its length, as the program follows at an offset.
-  first=$(head -n 1 "$file")
-  { printf "%-\${#first}s\\n" '#!/bin/sh' && tail -n +2 "$file"; } >"$new"
-fi
+cp "$file" "$new"
 chmod 755 "$new"
 if cmp -s "$new" ${PLUGINS}/k8contivnet; then
   rm "$new"
@@ -52,7 +46,7 @@ name=10-k8contivnet.conflist
 new=${CONFIGURATIONS}/.k8contivnet.new
 status() {
   printf '%s' '{"cniVersion":"1.1.0","name":"k8contivnet","type":"k8contivnet"}' |
-    CNI_COMMAND=STATUS CNI_PATH=${PLUGINS} /bin/sh ${FILE_IN_IMAGE} 2>/dev/null
+    CNI_COMMAND=STATUS CNI_PATH=${PLUGINS} ${FILE_IN_IMAGE} 2>/dev/null
 }
 said=
 while :; do

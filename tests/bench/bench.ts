@@ -5,6 +5,7 @@ import { createPool, lowestFreeAddress } from "../../lib/ipam/addresses.ts";
 import { parseSubnet } from "../../lib/ipam/subnets.ts";
 import { LabCniRuntime } from "../lab/cni_runtime.ts";
 import { FILE, type Host, intentOf, startHost } from "../lab/host.ts";
+import { start } from "../lab/one_file.ts";
 import { makePod, type Pod } from "../lab/pod.ts";
 import { Bare } from "./bare.ts";
 import { Peer } from "./peer.ts";
@@ -41,8 +42,8 @@ async function must(host: Host, verb: "setup" | "teardown" | "status", pod: Pod)
   if (code !== 0) throw new Error(`${verb} ended with ${code}: ${err}`);
 }
 
-/** The same without the door: the cost where the launcher cannot ask the agent itself. */
-async function withoutDoor(
+/** The same by the exec face: the cost where the launcher cannot ask the agent. */
+async function byFace(
   host: Host,
   verb: "setup" | "teardown" | "status",
   pod: Pod,
@@ -71,11 +72,21 @@ type Call = readonly [name: string, call: () => Promise<unknown>];
 /** The calls of one face. */
 type Calls = Readonly<Record<"add" | "status" | "remove", Call>>;
 
+/** A kubelet's call that is written a configuration which it does not read: what of CNI's calls is their writing. */
+async function fed(host: Host, verb: "setup" | "status" | "teardown", pod: Pod): Promise<void> {
+  const { code, err } = await start([FILE, verb, pod.namespace, pod.name, pod.id], {
+    env: { K8CONTIVNET_SOCKET: host.agent.socket },
+    stdin: '{"cniVersion":"1.0.0","name":"pods","type":"k8contivnet"}',
+  });
+  if (code !== 0) throw new Error(`${verb} ended with ${code}: ${err}`);
+}
+
 /** One round at `ports` ports. Which face is first changes from round to round. */
 async function round(host: Host, peer: Peer, bare: Bare, ports: number, n: number): Promise<void> {
   const take = async ([name, call]: Call) => note(samples, `${name}@${ports}`, await timed(call));
   await using pod = await makePod("pod599");
   await using container = await makePod("pod597");
+  await using fedPod = await makePod("pod596");
   await using other = await makePod("peer");
   await using again = await makePod("pod598");
   const { cni, target } = cniOf(host, container);
@@ -89,7 +100,15 @@ async function round(host: Host, peer: Peer, bare: Bare, ports: number, n: numbe
     status: ["CNI STATUS", () => status(cni)],
     remove: ["CNI DEL", () => cni.del(target)],
   };
-  const [first, second] = n % 2 === 0 ? [kubelet, runtime] : [runtime, kubelet];
+  const piped: Calls = {
+    add: ["setup with input", () => fed(host, "setup", fedPod)],
+    status: ["status with input", () => fed(host, "status", fedPod)],
+    remove: ["teardown with input", () => fed(host, "teardown", fedPod)],
+  };
+  const faces = [kubelet, runtime, piped];
+  const [first, second, third] = faces.map((_, at) => faces[(at + n) % faces.length]!) as [
+    ...[Calls, Calls, Calls],
+  ];
   await take(["empty script", emptyScript]);
   await take(first.add);
   note(samples, `bare insert@${ports}`, await bare.insert());
@@ -97,11 +116,14 @@ async function round(host: Host, peer: Peer, bare: Bare, ports: number, n: numbe
   await take(["peer ADD", () => peer.call("ADD", other.id)]);
   await take(second.add);
   await take(second.status);
+  await take(third.add);
+  await take(third.status);
   await take(first.remove);
   await take(["peer DEL", () => peer.call("DEL", other.id)]);
   await take(second.remove);
+  await take(third.remove);
   for (const verb of ["setup", "status", "teardown"] as const) {
-    await take([`${verb} without the door`, () => withoutDoor(host, verb, again)]);
+    await take([`${verb} by the exec face`, () => byFace(host, verb, again)]);
   }
 }
 
@@ -175,8 +197,8 @@ function ratios(): Ratio[] {
       ...goalOf(n),
     })),
     ...PORTS.map((n) => ({
-      what: `the same without the door, ${n} ports`,
-      value: p50(`setup without the door@${n}`) / p50(`peer ADD@${n}`),
+      what: `the same by the exec face, ${n} ports`,
+      value: p50(`setup by the exec face@${n}`) / p50(`peer ADD@${n}`),
     })),
     ...PORTS.map((n) => ({
       what: `(setup − empty script) ÷ bare insert, ${n} ports`,
@@ -208,6 +230,14 @@ function ratios(): Ratio[] {
     ...PORTS.map((n) => ({
       what: `CNI DEL ÷ teardown, ${n} ports`,
       value: p50(`CNI DEL@${n}`) / p50(`teardown@${n}`),
+    })),
+    ...PORTS.map((n) => ({
+      what: `CNI ADD ÷ setup that is written the same input, ${n} ports`,
+      value: p50(`CNI ADD@${n}`) / p50(`setup with input@${n}`),
+    })),
+    ...PORTS.map((n) => ({
+      what: `CNI DEL ÷ teardown that is written the same input, ${n} ports`,
+      value: p50(`CNI DEL@${n}`) / p50(`teardown with input@${n}`),
     })),
     ...PORTS.map((n) => ({
       what: `CNI STATUS ÷ empty script, ${n} ports`,

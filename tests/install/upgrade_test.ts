@@ -4,7 +4,7 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { intentOf } from "../lab/host.ts";
-import { DIST, writeVariant } from "../lab/one_file.ts";
+import { writeOtherVersion, writeVariant } from "../lab/one_file.ts";
 import { startOvs } from "../lab/ovs.ts";
 import { pingOn } from "../lab/pings.ts";
 import { makePod } from "../lab/pod.ts";
@@ -28,13 +28,7 @@ async function olderVersion(dir: string): Promise<string> {
   const given = Deno.env.get("K8CONTIVNET_OLD");
   if (given) return given;
   const file = await installerIn(dir);
-  await run("sh", [
-    "-ec",
-    `sed '2s/[0-9]\\.[0-9]\\.[0-9]/0.0.9/' "$1" >"$2"; chmod 755 "$2"`,
-    "sh",
-    DIST,
-    file,
-  ]);
+  await writeOtherVersion(file, "0.0.9");
   return dir;
 }
 

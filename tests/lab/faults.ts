@@ -54,16 +54,14 @@ export interface Traces extends WorldSets {
 
 /** Looks for all of it. */
 export async function tracesOf(host: Host): Promise<Traces> {
-  const places = [host.agent.stateDir, `${host.agent.socket}.door`];
-  const files = (await run("find", [...places, "-not", "-type", "d"])).split("\n");
+  const files = (await run("find", [host.agent.stateDir, "-not", "-type", "d"])).split("\n");
   return {
     ...await worldOf(host),
     // That which holds the inner ends of warm ports is made with the first of them.
     namespaces: (await run("ls", ["/run/netns"])).split("\n")
       .filter((name) => !name.startsWith("k8contivnet-")).sort(),
-    // SQLite makes and removes these two as it likes; FIFOs are created ahead of calls; events are
-    // written some seconds after them, to stay.
-    files: files.filter((name) => !/-(wal|shm)$|\/free\.\d+$|\/events\.json$/.test(name)).sort(),
+    // SQLite makes and removes these two as it likes; events are written some seconds after them, to stay.
+    files: files.filter((name) => !/-(wal|shm)$|\/events\.json$/.test(name)).sort(),
   };
 }
 

@@ -1,17 +1,17 @@
-// Variants of the one file for tests: the real header of dist/k8contivnet with a payload of its own,
-// so that what the header does can be seen without waiting for 100 MB to be unpacked.
+// Variants of the one file for tests: the real launcher of dist/k8contivnet with a payload of its own,
+// so that what the launcher does can be seen without waiting for 100 MB to be unpacked.
 
 import { run } from "./run.ts";
 import { hangSignal } from "./limits.ts";
 import { removeFolder } from "./remove_folder.ts";
 
-/** Bytes of the header; build.sh fills it up to this. */
-export const HEADER_SIZE = 20_480;
+/** Bytes of the header, which is the launcher; build.sh fills it up to this. */
+export const HEADER_SIZE = 81_920;
 
 /** The built file. */
 export const DIST = new URL("../../dist/k8contivnet", import.meta.url).pathname;
 
-/** Returns the header of the built file. */
+/** Returns the header of the built file, a character for each byte. */
 export async function readHeader(): Promise<string> {
   using file = await Deno.open(DIST);
   const bytes = new Uint8Array(HEADER_SIZE);
@@ -20,7 +20,16 @@ export async function readHeader(): Promise<string> {
     if (count === null) throw new Error(`${DIST} is shorter than its header`);
     done += count;
   }
-  return new TextDecoder().decode(bytes);
+  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+}
+
+/** Returns the words by which `shell` starts the program of `file` as the launcher does, without asking an agent. */
+export async function unpackWords(shell: readonly string[], file: string): Promise<string[]> {
+  const text = await Deno.readFile(file);
+  const header = new TextDecoder().decode(text.subarray(0, HEADER_SIZE));
+  const script = /^# unpack[.]sh:[^\0]*/m.exec(header.slice(header.indexOf("# unpack.sh:")))?.[0];
+  if (!script) throw new Error(`${file} has no script`);
+  return [...shell, "-c", script, file];
 }
 
 /** Returns the name of the folder that the header with `text` unpacks into. */
@@ -64,6 +73,13 @@ ${script}
   }
 }
 
+/** Writes the built file as of another version, which does the same; `version` has five characters, as 0.0.9. */
+export async function writeOtherVersion(path: string, version: string): Promise<void> {
+  const header = (await readHeader())
+    .replace(/^(# k8contivnet )\d\.\d\.\d(?=, one file: )/m, `$1${version}`);
+  await writeFile(path, header, (await Deno.readFile(DIST)).subarray(HEADER_SIZE));
+}
+
 async function headerFor(sum: string): Promise<string> {
   const real = await readHeader();
   const realSum = /= ([0-9a-f]{64}) \]/.exec(real)?.[1];
@@ -73,7 +89,7 @@ async function headerFor(sum: string): Promise<string> {
 
 async function writeFile(path: string, header: string, payload: Uint8Array): Promise<void> {
   const bytes = new Uint8Array(HEADER_SIZE + payload.length);
-  bytes.set(new TextEncoder().encode(header));
+  bytes.set(Uint8Array.from(header, (char) => char.charCodeAt(0)));
   bytes.set(payload, HEADER_SIZE);
   await Deno.writeFile(`${path}.new`, bytes, { mode: 0o755 });
   await Deno.rename(`${path}.new`, path);

@@ -1228,10 +1228,24 @@ export const mutants: readonly Mutant[] = [
       "repair(deps, false, report)",
     ],
   ]),
+  ...mutantsOf("lib/agent/server/launcher_calls.ts", [
+    "tests/unit/agent/server/launcher_calls_test.ts",
+  ], [
+    ["another agent's call is answered", "socket !== undefined && socket !== own", "false"],
+    ["an error that passes is final", "answer.isTransient ? DECLINED() : ", ""],
+    ["a configuration without end is executed", 'search === "?endless" ? NO_END : ', ""],
+    [
+      "lengths are of characters",
+      "return new TextEncoder().encode(text).length;",
+      "return text.length;",
+    ],
+    ["STATUS prints its error in words", ' || command === "STATUS"', ""],
+    ["a variable may have any value", "(value) => VALUE.test(value)", "() => true"],
+  ]),
   ...mutantsOf("lib/agent/server/request_bodies.ts", [
     "tests/unit/agent/server/request_bodies_test.ts",
   ], [
-    ["a body may be of any length", "bytes += chunk.length;", ""],
+    ["a body may be of any length", "length += part.length;", ""],
     ["a list is taken for an object", " && !Array.isArray(value)", ""],
     ["any truthy value forces", "force: body.force === true", "force: Boolean(body.force)"],
     ["a port may be over 65535", "|| port > 65_535", ""],

@@ -1,4 +1,4 @@
-// A kubelet's calls on one host, agent up or away, as kubelets of 2015 make them: by the header's door,
+// A kubelet's calls on one host, agent up or away, as kubelets of 2015 make them: by the launcher,
 // and by the exec face alone. Both mean the same.
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
@@ -8,7 +8,7 @@ import { randomHex } from "../lab/pod.ts";
 import { waitFor } from "../lab/wait.ts";
 import { patient } from "../lab/limits.ts";
 
-for (const way of ["door", "exec face"]) {
+for (const way of ["launcher", "exec face"]) {
   const start = async (intent: unknown): Promise<Host> => {
     const host = await startHost(intent);
     if (way === "exec face") host.agent.env.K8CONTIVNET_DOOR = "none";

@@ -1,17 +1,15 @@
-// Calls that come before the agent, as on a node that boots: launchers wait for it as shells, and the agent holds what
-// comes while it starts. So none needs a program of its own.
+// Calls that come before the agent, as on a node that boots: launchers wait for it, and the agent holds what comes while it
+// starts. So none needs a program of its own.
 
 import { assertEquals, assertMatch } from "@std/assert";
 import type { LabAgent } from "../lab/agent.ts";
 import {
   callCni,
-  type CniDoor,
   FACE,
-  openCniDoor,
-  SHELLS,
-  startDoorAgent,
-  waitUntilNothingIsLeft,
-} from "../lab/cni_door.ts";
+  type LauncherLab,
+  startLauncherAgent,
+  startLauncherLab,
+} from "../lab/launcher.ts";
 import { type Host, intentOf, startHost } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
 import { writeVariant } from "../lab/one_file.ts";
@@ -19,70 +17,86 @@ import { run } from "../lab/run.ts";
 import { waitFor } from "../lab/wait.ts";
 import { callOf } from "../unit/cni/cni_cases.ts";
 
-/** With this a call can only be answered by the door: a face has no cache to start from. */
-const DOOR_ONLY = { K8CONTIVNET_CACHE: "nowhere" };
-const NO_DOOR = /^k8contivnet: cache folder "nowhere" is not an absolute path/;
+/** With this a call can only be answered by the agent: a face has no cache to start from. */
+const NO_FACE = { K8CONTIVNET_CACHE: "nowhere" };
+const LEFT_TO_FACE = /^k8contivnet: cache folder "nowhere" is not an absolute path/;
 const NOTHING = { code: 0, out: "", err: "" };
+const DONE = { code: 0, out: "{}\n", err: "" };
 
 /** Leaves what an agent at `socket` has left in a state folder; returns a call's environment for it. */
-async function stateOf({ dir }: Pick<CniDoor, "dir">, socket: string) {
+async function stateOf({ dir }: Pick<LauncherLab, "dir">, socket: string) {
   const state = await Deno.makeTempDir({ dir });
   await Deno.writeTextFile(`${state}/socket`, `${socket}\n`);
   return { K8CONTIVNET_STATE_DIR: state };
 }
 
-for (const shell of SHELLS) {
-  const by = shell.join(" ") || "the file";
-  Deno.test(`${by}: ADDs that come before the agent wait for it, and are answered by the door`, async () => {
-    await using door = await openCniDoor();
-    const state = await stateOf(door, door.socket);
-    const more = { ...state, ...DOOR_ONLY, K8CONTIVNET_SETUP_SECONDS: "1000" };
-    const calls = [1, 2, 3, 4].map((n) => callCni(door, callOf("ADD", { n }), { shell, more }));
-    await allWait(calls.length);
-    await using agent = await startDoorAgent(door, "at once");
-    for (const ended of await Promise.all(calls)) {
-      assertEquals(ended, { code: 0, out: "{}\n", err: "" });
-    }
-    assertEquals((await agent.calls()).length, calls.length);
-    await waitUntilNothingIsLeft(door);
-  });
+Deno.test("ADDs that come before the agent wait for it, and are answered by it", async () => {
+  await using lab = await startLauncherLab();
+  const state = await stateOf(lab, lab.socket);
+  const more = { ...state, ...NO_FACE, K8CONTIVNET_SETUP_SECONDS: "1000" };
+  const calls = [1, 2, 3, 4].map((n) => callCni(lab, callOf("ADD", { n }), { more }));
+  await allWait(calls.length);
+  await using agent = await startLauncherAgent(lab, "at once");
+  for (const ended of await Promise.all(calls)) assertEquals(ended, DONE);
+  assertEquals((await agent.calls()).length, calls.length);
+});
 
-  Deno.test(`${by}: an agent that does not come is not waited for longer than the limit`, async () => {
-    await using door = await openCniDoor();
-    const more = { ...await stateOf(door, door.socket), K8CONTIVNET_SETUP_SECONDS: "2" };
+Deno.test("calls that come after an agent was killed wait for the next one", async () => {
+  await using lab = await startLauncherLab();
+  const killed = await startLauncherAgent(lab, "at once");
+  await killed.kill(); // its socket stays
+  const more = { ...NO_FACE, K8CONTIVNET_SETUP_SECONDS: "1000" };
+  const calls = [1, 2].map((n) => callCni(lab, callOf("ADD", { n }), { more }));
+  await allWait(calls.length);
+  await using _agent = await startLauncherAgent(lab, "at once");
+  for (const ended of await Promise.all(calls)) assertEquals(ended, DONE);
+});
+
+Deno.test("an agent that does not come is not waited for longer than the limit", async () => {
+  await using lab = await startLauncherLab();
+  const more = { ...await stateOf(lab, lab.socket), K8CONTIVNET_SETUP_SECONDS: "2" };
+  const add = callOf("ADD");
+  assertEquals(await callCni(lab, add, { more }), { code: 7, out: FACE + add.config, err: "" });
+  const file = `${lab.dir}/waits`;
+  await writeVariant(file, 'printf %s "$K8CONTIVNET_WAITED"');
+  const waited = async (command: string) =>
+    (await callCni({ ...lab, file }, callOf(command), { more })).out;
+  assertEquals([await waited("ADD"), await waited("DEL"), await waited("STATUS")], ["1", "4", ""]);
+});
+
+Deno.test("an agent that had another socket, or never ran here, is not waited for", async () => {
+  await using lab = await startLauncherLab();
+  for (const state of [await stateOf(lab, "/run/other.sock"), {}]) {
+    const more = { ...state, K8CONTIVNET_SETUP_SECONDS: "1000" };
     const add = callOf("ADD");
-    assertEquals(await callCni(door, add, { shell, more }), {
-      code: 7,
-      out: FACE + add.config,
-      err: "",
-    });
-    assertEquals(await waiting(), []);
-    const file = `${door.dir}/waits`;
-    await writeVariant(file, 'printf %s "$K8CONTIVNET_WAITED"');
-    assertEquals((await callCni({ ...door, file }, add, { shell, more })).out, "1");
-    assertEquals((await callCni({ ...door, file }, callOf("DEL"), { shell, more })).out, "4");
-  });
+    const ended = await callCni(lab, add, { more });
+    assertEquals(ended, { code: 7, out: FACE + add.config, err: "" });
+  }
+});
 
-  Deno.test(`${by}: an agent that had another socket, or never ran here, is not waited for`, async () => {
-    await using door = await openCniDoor();
-    for (const state of [await stateOf(door, "/run/other.sock"), {}]) {
-      const more = { ...state, K8CONTIVNET_SETUP_SECONDS: "1000" };
-      const add = callOf("ADD");
-      const ended = await callCni(door, add, { shell, more });
-      assertEquals(ended, { code: 7, out: FACE + add.config, err: "" });
-    }
-  });
-}
+Deno.test("where a configuration names another agent, this one is not waited for", async () => {
+  await using lab = await startLauncherLab();
+  const more = { ...await stateOf(lab, lab.socket), K8CONTIVNET_SETUP_SECONDS: "1000" };
+  for (
+    const text of ['{"socket":"/run/other.sock"}', String.raw`{"\u0073ocket":"/run/other.sock"}`]
+  ) {
+    const ended = await callCni(lab, { ...callOf("ADD"), config: text }, { more });
+    assertEquals(ended, { code: 7, out: FACE + text, err: "" });
+  }
+});
 
-/** Returns the pids of the launchers that this test has started and that wait: each by a `sleep`. */
+/** Returns the pids of the launchers that this test has started and that wait: they sleep, and have begun a while ago. */
 async function waiting(): Promise<string[]> {
-  const lines = (await run("ps", ["-e", "-o", "pid=,ppid=,comm="])).split("\n");
-  const processes = lines.map((line) => line.trim().split(/\s+/));
-  const own = processes.filter(([, parent]) => Number(parent) === Deno.pid).map(([pid]) => pid);
-  return processes.flatMap(([, parent = "", command]) =>
-    command === "sleep" && own.includes(parent) ? [parent] : []
-  );
+  const lines = (await run("ps", ["-e", "-o", "pid=,ppid=,stat=,comm="])).split("\n");
+  return lines.map((line) => line.trim().split(/\s+/))
+    .filter(([, parent, state, command]) =>
+      Number(parent) === Deno.pid && state?.startsWith("S") && LAUNCHERS.includes(command ?? "")
+    )
+    .map(([pid = ""]) => pid);
 }
+
+/** Names of the files that are called here: that of a lab of launchers, and the built one. */
+const LAUNCHERS = ["file", "k8contivnet"];
 
 /** Waits until `count` launchers have begun to wait. */
 async function allWait(count: number): Promise<void> {
@@ -93,9 +107,9 @@ async function allWait(count: number): Promise<void> {
   });
 }
 
-/** Calls a kubelet's verb so that only the door can answer it. */
-function verbByDoor(agent: LabAgent, verb: "setup" | "status", { namespace, name, id }: Pod) {
-  const env = { ...DOOR_ONLY, K8CONTIVNET_STATE_DIR: agent.stateDir };
+/** Calls a kubelet's verb so that only the agent can answer it. */
+function verbByLauncher(agent: LabAgent, verb: "setup" | "status", { namespace, name, id }: Pod) {
+  const env = { ...NO_FACE, K8CONTIVNET_STATE_DIR: agent.stateDir };
   return agent.callWith(env, verb, namespace, name, id);
 }
 
@@ -103,12 +117,11 @@ async function podsOf(host: Host, count: number): Promise<Pod[]> {
   return await Promise.all(Array.from({ length: count }, (_, n) => host.pod(`pod${n}`)));
 }
 
-Deno.test("forty pods of a node that boots come before the agent: all are set up, by the door", async () => {
+Deno.test("forty pods of a node that boots come before the agent: all are set up, by the launcher", async () => {
   await using host = await startHost(intentOf(40));
   const pods = await podsOf(host, 40);
   await host.agent.stop();
-  const calls = pods.map((pod) => verbByDoor(host.agent, "setup", pod));
-  // One that comes between the agent's socket and its door asks by the socket.
+  const calls = pods.map((pod) => verbByLauncher(host.agent, "setup", pod));
   await allWait(calls.length);
   await host.agent.start();
   for (const ended of await Promise.all(calls)) assertEquals(ended, NOTHING);
@@ -120,10 +133,8 @@ Deno.test("set-ups that come while the agent starts are held until it is ready",
   const pods = await podsOf(host, 10);
   await host.agent.stop();
   const starting = host.agent.start();
-  const doorOpens = () =>
-    Deno.stat(`${host.agent.socket}.door/agent`).then(() => true, () => false);
-  await waitFor("the door", doorOpens);
-  const calls = pods.map((pod) => verbByDoor(host.agent, "setup", pod));
+  await waitFor("the socket", () => Deno.stat(host.agent.socket).then(() => true, () => false));
+  const calls = pods.map((pod) => verbByLauncher(host.agent, "setup", pod));
   await starting;
   for (const ended of await Promise.all(calls)) assertEquals(ended, NOTHING);
 });
@@ -143,6 +154,6 @@ Deno.test("a status before the agent is not waited for", async () => {
   await using host = await startHost(intentOf(1));
   const [pod] = await podsOf(host, 1);
   await host.agent.stop();
-  const { err } = await verbByDoor(host.agent, "status", pod!);
-  assertMatch(err, NO_DOOR);
+  const { err } = await verbByLauncher(host.agent, "status", pod!);
+  assertMatch(err, LEFT_TO_FACE);
 });

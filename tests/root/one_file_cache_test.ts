@@ -4,7 +4,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import {
   DIST,
-  HEADER_SIZE,
   keyOf,
   listTree,
   mounted,
@@ -12,6 +11,7 @@ import {
   readHeader,
   start,
   tempDir,
+  unpackWords,
   writeVariant,
 } from "../lab/one_file.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -120,10 +120,10 @@ Deno.test("a file that is replaced while it starts runs as the new one", async (
   await using dir = await tempDir();
   await writeVariant(`${dir}/old`, "echo old");
   await writeVariant(`${dir}/file`, `echo new "$@" "\${K8CONTIVNET_AGAIN-}"`);
-  const header = (await Deno.readTextFile(`${dir}/old`)).slice(0, HEADER_SIZE - 1_000).trimEnd();
+  const [, script = ""] = await unpackWords([], `${dir}/old`);
   const env = { K8CONTIVNET_CACHE: `${dir}/cache` };
-  // The old header at work on a path that holds the new file by now.
-  const ended = await start(["/bin/sh", "-c", header, `${dir}/file`, "a b"], { env });
+  // The old launcher's script at work on a path that has the new file by now.
+  const ended = await start(["/bin/sh", "-c", script, `${dir}/file`, "a b"], { env });
   assertEquals(ended, { code: 0, out: "new a b \n", err: "" });
 });
 

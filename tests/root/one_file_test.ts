@@ -12,6 +12,7 @@ import {
   readHeader,
   start,
   tempDir,
+  unpackWords,
   writeVariant,
 } from "../lab/one_file.ts";
 
@@ -106,15 +107,16 @@ Deno.test("XDG_CACHE_HOME and HOME say where the cache of a user is", async () =
 });
 
 for (const shell of SHELLS) {
-  Deno.test(`${shell.join(" ")} runs the header, cold and warm, and forks nothing when warm`, async () => {
+  Deno.test(`${shell.join(" ")} unpacks the program and runs it, and forks nothing when it is there`, async () => {
     await using dir = await tempDir();
-    // The next process number of a fresh namespace shows how many were used up before: the header
+    // The next process number of a fresh namespace shows how many were used up before: the shell
     // is 1 and becomes the program, so that the program's first child is 2.
     await writeVariant(`${dir}/file`, `/bin/sh -c 'echo $$'`);
     const env = { K8CONTIVNET_CACHE: `${dir}/cache` };
-    assertEquals((await start([...shell, `${dir}/file`], { env })).code, 0);
+    const words = await unpackWords(shell, `${dir}/file`);
+    assertEquals((await start(words, { env })).code, 0);
     const fresh = ["/usr/bin/unshare", "--pid", "--fork", "--mount-proc"];
-    const ended = await start([...fresh, ...shell, `${dir}/file`], { env });
+    const ended = await start([...fresh, ...words], { env });
     assertEquals(ended, { code: 0, out: "2\n", err: "" });
   });
 }
@@ -225,7 +227,7 @@ function inBusyboxRoot(root: string, glibc: boolean): Promise<Ended> {
      chroot $1 /bin/busybox --install -s /bin
      ${glibc ? `ldd ${Deno.execPath()} | grep -o '/[^ ]*' | xargs -I{} cp --parents -L {} $1` : ":"}
      [ ${glibc} = false ] || mount -t proc proc $1/proc
-     exec chroot $1 /bin/env -i /bin/sh /k8contivnet help`,
+     exec chroot $1 /bin/env -i /k8contivnet help`,
     root,
   );
 }

@@ -128,8 +128,10 @@ Deno.test("the messages in the README's table are those of the code", async () =
   const table = README.split("## Troubleshooting")[1]?.split("\n## ")[0] ?? "";
   const quoted = [...table.matchAll(/^\| `([^`]+)`/gm)].map(([, message]) => message ?? "");
   assert(quoted.length >= 6, table);
-  const launcher = await Deno.readTextFile(new URL(".ci/launcher.sh", ROOT));
-  const code = await sources(new URL("lib/", ROOT)) + launcher;
+  const heads = [".ci/launcher.c", ".ci/unpack.sh"].map((path) =>
+    Deno.readTextFile(new URL(path, ROOT))
+  );
+  const code = [await sources(new URL("lib/", ROOT)), ...await Promise.all(heads)].join("\n");
   for (const message of quoted) {
     const parts = message.split("…").map((part) => part.trim()).filter((part) => part !== "");
     const line = new RegExp(parts.map((part) => RegExp.escape(part)).join(".*"));

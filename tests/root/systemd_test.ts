@@ -3,7 +3,7 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { intentOf } from "../lab/host.ts";
-import { DIST } from "../lab/one_file.ts";
+import { writeOtherVersion } from "../lab/one_file.ts";
 import { startOvs } from "../lab/ovs.ts";
 import { pingOn } from "../lab/pings.ts";
 import { makePod } from "../lab/pod.ts";
@@ -17,9 +17,14 @@ const UNIT = "k8contivnet.service";
 /** Writes a folder like this one, whose file is of another version that does the same. */
 async function otherVersion(dir: string): Promise<void> {
   const house = new URL("../..", import.meta.url).pathname;
-  const script = `cp -r "$2/.ci" "$2/install.sh" "$1"; mkdir "$1/dist"
-    sed '2s/[0-9]\\.[0-9]\\.[0-9]/0.0.9/' "$3" >"$1/dist/k8contivnet"; chmod 755 "$1/dist/k8contivnet"`;
-  await run("sh", ["-ec", script, "sh", dir, house, DIST], { limitMs: 20_000 });
+  await run("sh", [
+    "-ec",
+    'cp -r "$2/.ci" "$2/install.sh" "$1"; mkdir "$1/dist"',
+    "sh",
+    dir,
+    house,
+  ]);
+  await writeOtherVersion(`${dir}/dist/k8contivnet`, "0.0.9");
 }
 
 /** Waits until another process than `before` is the agent, and is ready; returns its id. */

@@ -1,4 +1,4 @@
-// Answers the calls of CNI runtimes: the one entry for the socket, the door and notes of deletions. Work for
+// Answers the calls of CNI runtimes: the one entry for launchers, faces and notes of deletions. Work for
 // one container is done one call after another.
 
 import { cniErrorFrom, errorToJson } from "../../cni/cni_answers.ts";

@@ -9,8 +9,8 @@ import type { FileFacts, Machine } from "./machine.ts";
 const { ok, failed, warning, fault } = findingsOf("callers");
 
 const EXEC_FOLDER = `${EXEC_PLUGINS}/k8contivnet`;
-// The launcher at the head of the file says where the program begins, and its checksum.
-const LAUNCHER_BYTES = 65_536;
+// The launcher's script at the head of the file says where the program begins, and its checksum.
+const LAUNCHER_BYTES = 131_072;
 const OFFSET = /k8c_sum=\$\(tail -c \+(\d+) "\$0" \| sha256sum\)/;
 const SUM = /\[ "\$\{k8c_sum%% \*\}" = ([0-9a-f]{64}) \]/;
 

@@ -1,4 +1,4 @@
-// What a kubelet's verbs do, one after another for one sandbox: the one entry for the socket, the door and
+// What a kubelet's verbs do, one after another for one sandbox: the one entry for launchers, faces and
 // teardown notes.
 
 import type { Backoff } from "../../util/async/backoff.ts";

@@ -2,19 +2,24 @@
 // answered with "unavailable" and what the agent is waiting for: callers try again, and nobody waits in
 // silence for a start that takes long (with 100,000 endpoints on a busy machine, minutes).
 //
-// Calls at the door wait here for a while. When a node boots, all its pods come before the agent is ready, and what a
-// launcher starts to try again takes 15 MB and a quarter of a second of a processor, which the agent needs.
+// Calls that launchers pass on wait here for a while. When a node boots, all its pods come before the agent is ready, and
+// what a launcher starts to try again takes 15 MB and a quarter of a second of a processor, which the agent needs.
 
 import type { CniAnswer } from "../api/pod_requests.ts";
 import type { CniInput } from "../../cni/cni_types.ts";
-import type { Answerer, DoorAnswers } from "./door.ts";
 import { withDeadline } from "../../util/async/deadline.ts";
 import { Fault } from "../../util/errors.ts";
 import type { Log } from "../../util/log.ts";
+import {
+  answerLauncher,
+  LAUNCHER_PATH,
+  type LauncherAnswers,
+  type VerbAnswerer,
+} from "./launcher_calls.ts";
 import { faultResponse } from "./server.ts";
 
-/** Answers of an agent that is ready, to the socket and to the door. */
-export interface Answers extends DoorAnswers {
+/** Answers of an agent that is ready, to launchers and to all others. */
+export interface Answers extends LauncherAnswers {
   readonly request: (request: Request) => Promise<Response>;
 }
 
@@ -22,9 +27,9 @@ export interface Answers extends DoorAnswers {
 export interface GateTimes {
   /** A start that takes longer says so in the log, again and again. */
   readonly progressMs: number;
-  /** How long calls at the door are held that attach a pod; their launchers wait for 15 s at least. */
+  /** How long launchers' calls are held that attach a pod; those wait for 15 s at least. */
   readonly attachHoldMs: number;
-  /** How long all others are; their launchers wait for 5 s at least. */
+  /** How long launchers' other calls are; those wait for 5 s at least. */
   readonly holdMs: number;
 }
 
@@ -35,7 +40,8 @@ const TURNS = 4;
 
 /** The agent's answers: "try again" until it is opened. */
 export class RequestGate {
-  readonly #log: Pick<Log, "info">;
+  readonly #socket: string;
+  readonly #log: Pick<Log, "info" | "debug">;
   readonly #times: GateTimes;
   readonly #timer: ReturnType<typeof setInterval>;
   #reportMs: number;
@@ -45,7 +51,9 @@ export class RequestGate {
   #isStopping = false;
   #waitsFor = "reading the store";
 
-  constructor(log: Pick<Log, "info">, times: Partial<GateTimes> = {}) {
+  /** `socket` is the path of the agent's socket. */
+  constructor(socket: string, log: Pick<Log, "info" | "debug">, times: Partial<GateTimes> = {}) {
+    this.#socket = socket;
     this.#log = log;
     this.#times = { ...TIMES, ...times };
     const { progressMs } = this.#times;
@@ -97,20 +105,24 @@ export class RequestGate {
 
   /** Answers a request on the socket. Never throws. */
   async request(request: Request): Promise<Response> {
+    const { pathname } = new URL(request.url);
+    if (pathname.startsWith(LAUNCHER_PATH)) {
+      return await answerLauncher(this, { socket: this.#socket, log: this.#log }, request);
+    }
     if (this.#answers) return await this.#answers.request(request);
     // A kubelet parses the answer as JSON: no address is known yet, so it gets none.
-    if (new URL(request.url).pathname === "/v1/status") return Response.json({});
+    if (pathname === "/v1/status") return Response.json({});
     return faultResponse(this.#startingFault());
   }
 
-  /** Executes a verb from the door. Faults: those of the verb; unavailable if the agent's start takes long. */
-  async verb(...[verb, pod]: Parameters<Answerer>): ReturnType<Answerer> {
+  /** Executes a verb for a launcher. Faults: those of the verb; unavailable if the agent's start takes long. */
+  async verb(...[verb, pod]: Parameters<VerbAnswerer>): ReturnType<VerbAnswerer> {
     if (!this.#answers && verb === "status") return {};
     const answers = this.#answers ?? await this.#opened(verb === "setup");
     return await answers.verb(verb, pod);
   }
 
-  /** Executes a CNI call from the door. Faults: unavailable if the agent's start takes long; for STATUS, at once. */
+  /** Executes a CNI call for a launcher. Faults: unavailable if the agent's start takes long; for STATUS, at once. */
   async cni(input: CniInput): Promise<CniAnswer> {
     if (!this.#answers && input.command === "STATUS") throw this.#startingFault();
     const answers = this.#answers ?? await this.#opened(input.command === "ADD");

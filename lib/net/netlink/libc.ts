@@ -1,4 +1,4 @@
-// The few libc functions that links and /proc need and Deno does not offer, with `errno` as an error.
+// The few libc functions that links need and Deno does not offer, with `errno` as an error.
 
 import { hooked, type Plain } from "../../util/fault_hooks.ts";
 import { Fault } from "../../util/errors.ts";
@@ -14,14 +14,9 @@ const SYMBOLS = {
   setsockopt: { parameters: ["i32", "i32", "i32", "buffer", "u32"], result: "i32" },
   // These return a long; what is read, sent and received here fits its lower half.
   read: { parameters: ["i32", "buffer", "usize"], result: "i32" },
-  readlink: { parameters: ["buffer", "buffer", "usize"], result: "i32" },
   send: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
   recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "i32" },
   ioctl: { parameters: ["i32", "usize", "buffer"], result: "i32" },
-  fcntl: { parameters: ["i32", "i32", "i32"], result: "i32" },
-  pipe2: { parameters: ["buffer", "i32"], result: "i32" },
-  tee: { parameters: ["i32", "i32", "usize", "u32"], result: "i32" },
-  poll: { parameters: ["buffer", "usize", "i32"], result: "i32" },
   // Returns only if it fails. The first `0` of a list of pointers ends it.
   execvp: { parameters: ["buffer", "buffer"], result: "i32" },
   // Returns the handler of before, a pointer; SIG_DFL is 0.
@@ -45,7 +40,7 @@ const SYMBOLS = {
 /** Functions of libc by name. Those off thread run on one of their own. */
 export type Libc = Deno.DynamicLibrary<typeof SYMBOLS>["symbols"];
 
-/** Constants of <fcntl.h>, <poll.h>, <sched.h>, <sys/ioctl.h>, <sys/stat.h>; the same on every machine Deno is built for. */
+/** Constants of <fcntl.h>, <sched.h>, <sys/stat.h>; the same on every machine Deno is built for. */
 export const C = {
   readOnly: 0o0,
   writeOnly: 0o1,
@@ -55,12 +50,6 @@ export const C = {
   atCwd: -100,
   atEmptyPath: 0x1000,
   statxInode: 0x100,
-  setPipeSize: 1031,
-  getPipeSize: 1032,
-  spliceNonBlock: 2,
-  bytesInPipe: 0x541b,
-  pollIn: 1,
-  pollHangUp: 0x10,
 } as const;
 
 /** Names of the errno values that occur here. */

@@ -3,6 +3,7 @@ import { load, loadAll } from "js-yaml";
 import { kube } from "../../../lib/cli/kube.ts";
 import { probeAddress, settingsOf } from "../../../lib/cli/kube_manifest.ts";
 import { daemonSet } from "../../../lib/kube/agent_objects.ts";
+import { FILE_IN_IMAGE } from "../../../lib/kube/node_image.ts";
 import { Fault } from "../../../lib/util/errors.ts";
 import { VERSION } from "../../../lib/util/version.ts";
 import { fakeShell } from "./fake_shell.ts";
@@ -49,8 +50,10 @@ Deno.test("kube manifest prints account, permissions, settings and DaemonSet for
   });
   const { initContainers, containers, volumes } = objects[4]!.spec!.template.spec;
   const names = new Set(volumes.map(({ name }) => name));
-  for (const { image, command, volumeMounts } of [...initContainers, ...containers]) {
-    assertEquals([image, command[0]], ["registry.local:5000/net/k:1", "/bin/sh"]);
+  assertEquals(initContainers.map(({ command }) => command[0]), ["/bin/sh"]);
+  assertEquals(containers.map(({ command }) => command[0]), [FILE_IN_IMAGE, "/bin/sh"]);
+  for (const { image, volumeMounts } of [...initContainers, ...containers]) {
+    assertEquals(image, "registry.local:5000/net/k:1");
     assert(volumeMounts.every(({ name, mountPath }) => names.has(name) && mountPath));
     assert(volumeMounts.some(({ mountPath }) => mountPath === "/host"), "commands are the node's");
   }

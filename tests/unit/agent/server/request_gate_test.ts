@@ -8,6 +8,7 @@ import { callOf } from "../../cni/cni_cases.ts";
 import { MemoryLog } from "../../../memory/memory_log.ts";
 import { MemoryStore } from "../../../memory/memory_store.ts";
 
+const SOCKET = "/run/k8contivnet/agent.sock";
 const POD = { namespace: "default", name: "web", sandbox: "0123456789ab" };
 
 /** A store that lists its first page and then answers no more until it is released. */
@@ -29,7 +30,7 @@ async function startSlowly(progressMs?: number) {
   const store = new SlowStore();
   for (let n = 0; n < 150; n++) store.database.put({ [`hosts/h${n}`]: { name: `h${n}` } });
   const log = new MemoryLog();
-  const gate = new RequestGate(log, progressMs === undefined ? {} : { progressMs });
+  const gate = new RequestGate(SOCKET, log, progressMs === undefined ? {} : { progressMs });
   const reading = StoreCache.open(store, () => ({ documents: new Map() }), {
     onRead: (count) => gate.waitFor(`reading the store, ${count} documents so far`),
   });
@@ -70,13 +71,13 @@ Deno.test("an agent whose store answers slowly answers health and get with what 
   await reading;
 });
 
-Deno.test("an agent that starts knows no address: status answers nothing, by socket and door", async () => {
-  using gate = new RequestGate(new MemoryLog());
+Deno.test("an agent that starts knows no address: status answers nothing, to launchers and others", async () => {
+  using gate = new RequestGate(SOCKET, new MemoryLog());
   assertEquals(await ask(gate, "/v1/status", POD), { status: 200, body: {} });
   assertEquals(await gate.verb("status", POD), {});
 });
 
-/** All calls at the door, but those about a state. */
+/** All calls of launchers, but those about a state. */
 const callsOf = (gate: RequestGate) => [
   ...(["setup", "teardown"] as const).map((verb) => () => gate.verb(verb, POD)),
   ...["ADD", "DEL", "CHECK", "GC"].map((command) => () => gate.cni(callOf(command))),
@@ -88,8 +89,8 @@ const ANSWERS = {
   cni: () => Promise.resolve({ exit: 0, output: "{}" } as const),
 };
 
-Deno.test("an agent whose start takes long answers calls at the door with unavailable, which is 'again'", async () => {
-  using gate = new RequestGate(new MemoryLog(), { attachHoldMs: 2, holdMs: 1 });
+Deno.test("an agent whose start takes long answers launchers' calls with unavailable", async () => {
+  using gate = new RequestGate(SOCKET, new MemoryLog(), { attachHoldMs: 2, holdMs: 1 });
   gate.waitFor("applying intent a.json");
   for (const call of callsOf(gate)) {
     const fault = await assertRejects(call, Fault);
@@ -98,8 +99,8 @@ Deno.test("an agent whose start takes long answers calls at the door with unavai
   }
 });
 
-Deno.test("calls at the door are held while the agent starts, and answered once it is ready", async () => {
-  using gate = new RequestGate(new MemoryLog());
+Deno.test("launchers' calls are held while the agent starts, and answered once it is ready", async () => {
+  using gate = new RequestGate(SOCKET, new MemoryLog());
   let answered = 0;
   const calls = callsOf(gate).map((call) => call().finally(() => answered++));
   await new Promise((done) => setTimeout(done, 5));
@@ -112,7 +113,7 @@ Deno.test("calls at the door are held while the agent starts, and answered once 
 });
 
 Deno.test("an agent that stops before it was ready holds no call, and STATUS is held by none", async () => {
-  const gate = new RequestGate(new MemoryLog());
+  const gate = new RequestGate(SOCKET, new MemoryLog());
   const fault = await assertRejects(() => gate.cni(callOf("STATUS")), Fault);
   assertEquals(fault.code, "unavailable");
   const calls = callsOf(gate).map((call) => assertRejects(call, Fault, "agent is starting"));

@@ -1,9 +1,9 @@
-// A door with an agent of the test's own, and a one file whose program prints what it gets: what the launcher does with
-// a CNI call can be seen without Open vSwitch and without JavaScript.
+// Launchers that ask an agent of the test's own, and a one file whose program prints what it gets: what the launcher does
+// with a CNI call can be seen without Open vSwitch and without JavaScript.
 
 import { variablesOf } from "../fixtures/cni_variables.ts";
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { doorOf, openDoor } from "../../lib/agent/server/door.ts";
+import { answerLauncher, type LauncherAnswers } from "../../lib/agent/server/launcher_calls.ts";
 import type { CniAnswer } from "../../lib/agent/api/pod_requests.ts";
 import type { CniInput } from "../../lib/cni/cni_types.ts";
 import { MemoryLog } from "../memory/memory_log.ts";
@@ -11,34 +11,20 @@ import { hangSignal } from "./limits.ts";
 import { waitFor } from "./wait.ts";
 import { type Ended, start, tempDir, writeVariant } from "./one_file.ts";
 
-/** How shells are started, on each of which the launcher must work; none: by the file's first line. */
-export const SHELLS: readonly (readonly string[])[] = [
-  [],
-  ["/bin/dash"],
-  ["/bin/bash"],
-  ["/bin/bash", "--posix"],
-  ["/bin/busybox", "ash"],
-];
-
 /** Handles a call. */
 export type Handler = (input: CniInput) => Promise<CniAnswer> | CniAnswer;
 
-/** A door, the file that asks it, and the calls that came. */
-export interface CniDoor extends AsyncDisposable {
+/** An agent that answers launchers, the file that asks it, and the calls that came. */
+export interface LauncherLab extends AsyncDisposable {
   readonly dir: string;
   /** Path of the one file. */
   readonly file: string;
   readonly socket: string;
-  readonly door: string;
   /** Environment of a call of the one file. */
   readonly env: Readonly<Record<string, string>>;
   readonly calls: CniInput[];
-  /** Closes the door as an agent that stops. */
+  /** Ends the agent. */
   close(): Promise<void>;
-  /** Returns the files of calls in the door: FIFOs, or what takes one of the agent's, and configurations. */
-  left(): Promise<string[]>;
-  /** Returns all files in the door. */
-  names(): Promise<string[]>;
 }
 
 /** What the program of the file prints before its standard input, with exit code 7: the face was started. */
@@ -46,49 +32,57 @@ export const FACE = "FACE ";
 /** The same after a request that may have been executed. */
 export const FACE_RETRY = "FACE1 ";
 
-/** Opens a door that answers with `handler`; without it, there is none. */
-export async function openCniDoor(handler?: Handler): Promise<CniDoor> {
+/** Answers launchers at a socket as the agent does. */
+export function serveLaunchers(
+  socket: string,
+  answers: LauncherAnswers,
+): Deno.HttpServer<Deno.UnixAddr> {
+  const place = { socket, log: new MemoryLog() };
+  return Deno.serve(
+    { path: socket, onListen: () => {} },
+    (request) => answerLauncher(answers, place, request),
+  );
+}
+
+/** Makes a one file, and an agent that answers with `handler`; without it, there is none. */
+export async function startLauncherLab(handler?: Handler): Promise<LauncherLab> {
   const stack = new AsyncDisposableStack();
   const dir = `${stack.use(await tempDir())}`;
   const socket = `${dir}/agent.sock`;
-  const door = doorOf(socket);
   const calls: CniInput[] = [];
   await writeVariant(`${dir}/file`, `printf 'FACE%s ' "\$K8CONTIVNET_RETRY"; cat; exit 7`);
   await start([`${dir}/file`], { env: { K8CONTIVNET_CACHE: `${dir}/cache` } }); // fills the cache
-  const opened = handler && await openDoor(door, {
+  const server = handler && serveLaunchers(socket, {
     verb: () => Promise.resolve({}),
     cni: async (input) => {
       calls.push(input);
       return await handler(input);
     },
-  }, new MemoryLog());
-  let isOpen = opened !== undefined;
+  });
+  let isOpen = server !== undefined;
   const close = async () => {
-    if (isOpen) await opened?.[Symbol.asyncDispose]();
+    if (isOpen) await server?.shutdown();
     isOpen = false;
   };
   stack.defer(close);
-  const names = async () => (await Array.fromAsync(Deno.readDir(door), ({ name }) => name)).sort();
   return {
-    ...{ dir, file: `${dir}/file`, socket, door, calls, close },
+    ...{ dir, file: `${dir}/file`, socket, calls, close },
     env: { K8CONTIVNET_SOCKET: socket, K8CONTIVNET_CACHE: `${dir}/cache` },
-    left: async () => (await names()).filter((name) => /^\d/.test(name)),
-    names,
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };
 }
 
-/** Makes a call by the one file. */
+/** Makes a call by the one file; `by` are words before it. */
 export function callCni(
-  { file, env }: Pick<CniDoor, "file" | "env">,
+  { file, env }: Pick<LauncherLab, "file" | "env">,
   input: CniInput,
-  { shell = [], more = {} }: {
-    readonly shell?: readonly string[];
+  { by = [], more = {} }: {
+    readonly by?: readonly string[];
     readonly more?: Readonly<Record<string, string>>;
   } = {},
 ): Promise<Ended> {
   const { config: stdin } = input;
-  return start([...shell, file], { env: { ...env, ...variablesOf(input), ...more }, stdin });
+  return start([...by, file], { env: { ...env, ...variablesOf(input), ...more }, stdin });
 }
 
 /** A call whose standard input the test writes by itself. */
@@ -103,13 +97,10 @@ export interface BegunCall {
 
 /** Starts a call by the one file, with standard input open. */
 export function beginCni(
-  { file, env }: Pick<CniDoor, "file" | "env">,
+  { file, env }: Pick<LauncherLab, "file" | "env">,
   input: Omit<CniInput, "config">,
-  shell: readonly string[] = [],
 ): BegunCall {
-  const [command = "", ...args] = [...shell, file];
-  const child = new Deno.Command(command, {
-    args,
+  const child = new Deno.Command(file, {
     env: { ...env, ...variablesOf(input) },
     clearEnv: true,
     stdin: "piped",
@@ -132,8 +123,8 @@ export function beginCni(
   };
 }
 
-/** The agent's side of a door in a process of its own. */
-export interface DoorAgent extends AsyncDisposable {
+/** The agent's side of launchers' calls in a process of its own. */
+export interface LauncherAgent extends AsyncDisposable {
   readonly pid: number;
   /** Returns the calls that came so far. */
   calls(): Promise<CniInput[]>;
@@ -141,15 +132,16 @@ export interface DoorAgent extends AsyncDisposable {
   kill(): Promise<void>;
 }
 
-/** Starts an agent for a door that is closed; `how` it answers is said in door_agent.ts. */
-export async function startDoorAgent(
-  { dir, door }: Pick<CniDoor, "dir" | "door">,
+/** Starts an agent where none is; `how` it answers is said in launcher_agent.ts. */
+export async function startLauncherAgent(
+  { dir, socket }: Pick<LauncherLab, "dir" | "socket">,
   how: "at once" | "never",
-): Promise<DoorAgent> {
+): Promise<LauncherAgent> {
   const log = await Deno.makeTempFile({ dir });
-  const program = new URL("./door_agent.ts", import.meta.url).pathname;
+  const program = new URL("./launcher_agent.ts", import.meta.url).pathname;
+  await Deno.remove(socket).catch(() => {}); // of one that was killed
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--no-check", program, door, log, how],
+    args: ["run", "-A", "--no-check", program, socket, log, how],
     stdin: "null",
     stdout: "null",
     stderr: "null",
@@ -160,9 +152,8 @@ export async function startDoorAgent(
     isRunning = false;
     await child.status;
   };
-  await waitFor("the door's agent", async () => {
-    const text = await Deno.readTextFile(`${door}/agent`).catch(() => "");
-    return text.startsWith(`${child.pid} `);
+  await waitFor("the agent's socket", async () => {
+    return await Deno.lstat(socket).then(() => true, () => false);
   });
   return {
     pid: child.pid,
@@ -175,28 +166,30 @@ export async function startDoorAgent(
   };
 }
 
-/** Returns the command lines of shells and commands that have a file of the door's folder open. */
-async function usersOf(dir: string): Promise<string[]> {
-  const users: string[] = [];
-  for await (const { name: pid } of Deno.readDir("/proc")) {
-    if (!/^\d+$/.test(pid) || Number(pid) === Deno.pid) continue;
-    try {
-      for await (const { name } of Deno.readDir(`/proc/${pid}/fd`)) {
-        if (!(await Deno.readLink(`/proc/${pid}/fd/${name}`)).startsWith(dir)) continue;
-        const words = (await Deno.readTextFile(`/proc/${pid}/cmdline`)).split("\0");
-        if (!words.some((word) => word.endsWith("door_agent.ts"))) users.push(words.join(" "));
-      }
-    } catch {
-      // It has ended.
-    }
-  }
-  return users;
+/** Waits until each of these processes has sent its request, or is about to: it has a socket, and its input was read. */
+export async function waitUntilSent(pids: readonly number[]): Promise<void> {
+  await waitFor("all to ask", async () => {
+    const asking = await Promise.all(pids.map(isAsking));
+    return asking.every((one) => one);
+  });
 }
 
-/** Waits until no call has a file or a process. */
-export async function waitUntilNothingIsLeft(door: CniDoor): Promise<void> {
-  await waitFor("the door's folder to be empty", async () => (await door.left()).length === 0);
-  await waitFor("all processes to be gone", async () => (await usersOf(door.dir)).length === 0);
+/**
+ * Reports whether a process is a launcher that waits with a connection; poll(2) is system call 7, and ppoll(2) 73 where
+ * there is no other.
+ */
+async function isAsking(pid: number): Promise<boolean> {
+  try {
+    const [call, , count, limit] = (await Deno.readTextFile(`/proc/${pid}/syscall`)).split(" ");
+    if (!["7", "73"].includes(call ?? "") || count !== "0x1" || limit === "0x0") return false;
+    const names = await Array.fromAsync(
+      Deno.readDir(`/proc/${pid}/fd`),
+      ({ name }) => Deno.readLink(`/proc/${pid}/fd/${name}`),
+    );
+    return names.some((name) => name.startsWith("socket:"));
+  } catch {
+    return false;
+  }
 }
 
 /** Asserts that a call ended with one error in JSON. */

@@ -38,11 +38,11 @@ Deno.test("each call of the table has the same answer through the launcher and b
     !Object.values(variablesOf(input)).join().includes("\0")
   );
   for (const { name, input, code, message } of cases) {
-    const byDoor = await call(input, { K8CONTIVNET_CACHE: "nowhere" });
+    const byLauncher = await call(input, { K8CONTIVNET_CACHE: "nowhere" });
     const byFace = await call(input, { K8CONTIVNET_CACHE: cache, K8CONTIVNET_DOOR: "none" });
-    const wasLeft = byDoor.err.startsWith('k8contivnet: cache folder "nowhere"');
+    const wasLeft = byLauncher.err.startsWith('k8contivnet: cache folder "nowhere"');
     assertEquals(wasLeft, isLeft(input, socket), name);
-    if (!wasLeft) assertEquals(byDoor, byFace, name);
+    if (!wasLeft) assertEquals(byLauncher, byFace, name);
     if (code === 0) continue;
     const answer = JSON.parse(byFace.out);
     assertEquals([byFace.code, answer.code], [1, code], name);
