@@ -2,8 +2,8 @@
 // runs on this host, and prints the answer: in a tenth of the time in which the program starts. Where no agent answers,
 // and for all other commands, it starts the program, by the script unpack.sh, which is a part of it.
 //
-// A call that comes before the agent, as when a node boots, is kept waiting here: a launcher that waits takes some 100 KB,
-// and the program would take 15 MB, and to start, a quarter of a second of a processor, which the agent needs.
+// A call that comes before the agent, as when a node boots, is kept waiting here: a launcher that waits takes some
+// 100 KB, and the program would take 15 MB, and to start, a quarter of a second of a processor, which the agent needs.
 //
 // It is linked statically, against musl: the dynamic linker alone would take as long as the rest.
 
@@ -31,6 +31,8 @@ __asm__(".section .rodata\n.global script\nscript: .incbin \"" SCRIPT_FILE "\"\n
 enum { CONFIG_LIMIT = 1024 * 1024, CONFIG_MS = 10000 };
 // How often an agent that is not there is looked for, and how long one that hangs is asked for a connection.
 enum { LOOK_MS = 100, CONNECT_MS = 1000 };
+// How long a reader may take to make room for more.
+enum { PRINT_MS = 10000 };
 
 /** Returns environment variable `name`, or `fallback` if it is empty or not set. */
 static const char *setting(const char *name, const char *fallback) {
@@ -40,14 +42,13 @@ static const char *setting(const char *name, const char *fallback) {
 
 static bool is(const char *a, const char *b) { return strcmp(a, b) == 0; }
 
-/** Ends with a message. CNI runtimes read it as JSON, from standard output; they log standard error, and ask for STATUS
- *  every few seconds. */
+/** Ends with a message and the reason in errno. CNI runtimes read it as JSON, from standard output; they log standard
+ *  error, and ask for STATUS every few seconds. */
 static _Noreturn void fail(const char *what) {
   const char *command = setting("CNI_COMMAND", "");
   if (!is(command, "STATUS")) fprintf(stderr, "k8contivnet: %s: %s\n", what, strerror(errno));
-  if (*command) {
-    printf("{\"cniVersion\":\"" CNI_VERSION "\",\"code\":5,\"msg\":\"%s: %s\"}\n", what, strerror(errno));
-  }
+  const char *error = "{\"cniVersion\":\"" CNI_VERSION "\",\"code\":5,\"msg\":\"%s: %s\"}\n";
+  if (*command) printf(error, what, strerror(errno));
   fflush(stdout);
   _exit(1);
 }
@@ -105,6 +106,7 @@ static bool print(int file, const char *data, size_t length) {
   while (length > 0) {
     ssize_t count = write(file, data, length);
     if (count < 0 && errno == EINTR) continue;
+    if (count < 0 && errno == EAGAIN && is_ready(file, POLLOUT, now_ms() + PRINT_MS)) continue;
     if (count < 0) return false;
     data += count;
     length -= (size_t)count;
@@ -114,8 +116,8 @@ static bool print(int file, const char *data, size_t length) {
 
 // ---- a request to the agent
 
-/** Why a request has no answer. `DECLINED`: it was not executed, and the program has to ask. `LOST`: it may have been executed, and
- *  there will be none. `LATE`: the same, and the agent may still work on it. */
+/** Why a request has no answer. `DECLINED`: it was not executed, and the program has to ask. `LOST`: it may have been
+ *  executed, and there will be none. `LATE`: the same, and the agent may still work on it. */
 enum outcome { DECLINED, LOST, LATE };
 
 /** Connects to the agent; returns -1 if none is there, with errno, or if it accepts nothing until `end_ms`. */
@@ -162,8 +164,8 @@ static const char *body_of(const struct bytes *response, int *status) {
   return body;
 }
 
-/** Prints an answer, `EXIT OUT ERR\n` and then so many bytes for standard output and standard error, and ends; returns if
- *  it is none. */
+/** Prints an answer, `EXIT OUT ERR\n` and then so many bytes for standard output and standard error, and ends; returns
+ *  if it is none. */
 static void print_answer(const char *body, const char *end) {
   char *rest;
   long code = strtol(body, &rest, 10);
@@ -177,9 +179,10 @@ static void print_answer(const char *body, const char *end) {
 
 /** Sends a request, waits until `end_ms`, and ends with the answer; returns why there is none. */
 static enum outcome ask(int file, const char *path, const struct bytes *body, int64_t end_ms) {
+  static const char format[] =
+    "POST %s HTTP/1.1\r\nHost: k8contivnet\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n";
   char head[200];
-  snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: k8contivnet\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
-           path, body->length);
+  snprintf(head, sizeof head, format, path, body->length);
   struct bytes request = {0}, response = {0};
   append_text(&request, head);
   append(&request, body->data, body->length);
@@ -212,8 +215,8 @@ static bool was_here(const char *path) {
   return last.data && is(strtok(last.data, "\n") ?: "", path);
 }
 
-/** Waits up to `wait_s` seconds for an agent that was not there, if it may come back; returns the connection, or -1. The
- *  program is told how long this has waited. */
+/** Waits up to `wait_s` seconds for an agent that was not there, for the reason in errno, if it may come back; returns
+ *  the connection, or -1. The program is told how long this has waited. */
 static int await_agent(const char *path, int wait_s) {
   bool is_away = errno == ENOENT || errno == ECONNREFUSED;
   if (!is_away || wait_s <= 0 || !was_here(path)) return -1;
@@ -255,8 +258,10 @@ static void pass_pod_call(const char *socket, char **argv) {
   if (outcome != LATE) return;
   if (is_status) _exit(0); // a kubelet reads all output as JSON
   if (!is_setup) return; // the program leaves a note for the agent
-  fprintf(stderr, "k8contivnet: agent at %s did not answer in %d000 ms; check its log, and whether Open vSwitch is running\n",
-          socket, answer_s);
+  static const char late[] = "did not answer in %d000 ms; check its log, and whether Open vSwitch is running";
+  fprintf(stderr, "k8contivnet: agent at %s ", socket);
+  fprintf(stderr, late, answer_s);
+  fputc('\n', stderr);
   _exit(6);
 }
 
@@ -304,7 +309,8 @@ static void pass_cni_call(const char *socket, const char *command) {
     append(&call, "", 1);
     append(&call, config.data, config.length);
     const char *path = is_whole ? "/v1/launcher/cni" : "/v1/launcher/cni?endless";
-    if (ask(file, path, &call, now_ms() + (is_status ? 15 : 30) * 1000) != DECLINED) setenv("K8CONTIVNET_RETRY", "1", 1);
+    enum outcome outcome = ask(file, path, &call, now_ms() + (is_status ? 15 : 30) * 1000);
+    if (outcome != DECLINED) setenv("K8CONTIVNET_RETRY", "1", 1);
     close(file);
   }
   give_back(&config);

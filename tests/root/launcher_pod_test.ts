@@ -4,10 +4,11 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { freezeProcess } from "../lab/freeze.ts";
 import { FILE, type Host, intentOf, startHost } from "../lab/host.ts";
-import { waitUntilSent } from "../lab/launcher.ts";
+import { beginCni, waitUntilSent } from "../lab/launcher.ts";
 import { scaled } from "../lab/limits.ts";
 import { type Pod, randomHex } from "../lab/pod.ts";
 import { waitFor } from "../lab/wait.ts";
+import { callOf } from "../unit/cni/cni_cases.ts";
 
 /** With this a call can only be answered by the agent: the exec face has no cache to start from. */
 const NO_FACE = { K8CONTIVNET_CACHE: "nowhere" };
@@ -219,4 +220,17 @@ Deno.test("a stop and a start in a burst of 40 calls cost none of them its answe
   await host.agent.start();
   for (const { code, err } of await Promise.all(burst)) assertEquals(code, 0, err);
   assertEquals((await host.agent.attachments()).length, 40);
+});
+
+Deno.test("an agent that is stopped does not wait for a launcher whose configuration does not come", async () => {
+  await using host = await startHost(intentOf(1));
+  const env = { K8CONTIVNET_SOCKET: host.agent.socket, ...NO_FACE };
+  const call = beginCni({ file: FILE, env }, callOf("STATUS"));
+  await waitUntilSent([call.pid]); // or, here, until it waits for its input
+  const started = performance.now();
+  assertEquals(await host.agent.stop(), 0);
+  assert(performance.now() - started < scaled(5_000), "it has waited for the launcher's 10 s");
+  call.kill();
+  await call.ended;
+  await call.close();
 });

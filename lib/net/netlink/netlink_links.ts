@@ -9,7 +9,7 @@ import { createPair, ensurePodSide } from "./pair.ts";
 import { isOurs, removeLinks } from "./removal.ts";
 import { decodeDefaultRoutes } from "./replies.ts";
 import { AF, getRoutes } from "./requests.ts";
-import { addressesOf, inSandbox, linksOf, openHere } from "./session.ts";
+import { addressesOf, inSandbox, isEmpty, linksOf, openHere } from "./session.ts";
 
 /** Opens the driver. Faults: usage; unavailable, if libc cannot be called. */
 export function openNetlinkLinks(aliasPrefix: string): Links {
@@ -39,6 +39,7 @@ async function hostEnds(libc: Libc, aliasPrefix: string): Promise<HostEnd[]> {
 async function podLinks(libc: Libc, netns: string, netnsInode?: number): Promise<PodLink[]> {
   checkNetns(netns);
   const place = netnsInode === undefined ? { netns } : { netns, netnsInode };
+  if (isEmpty(libc, place)) return [];
   return await inSandbox(libc, place, async ({ socket }) => {
     const links = (await linksOf(socket)).filter((link) => !link.isLoopback);
     const addresses = links.length === 0 ? [] : await addressesOf(socket);

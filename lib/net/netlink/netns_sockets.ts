@@ -76,18 +76,53 @@ export function openSocket(libc: Libc, protocol: number = NETLINK_ROUTE): OpenFi
   );
 }
 
+/** Creates a netlink socket in the namespace of `there`. Faults: not_found, if that is not a network namespace. */
+export function openSocketIn(libc: Libc, own: OpenFile, there: OpenSandbox): OpenFile {
+  return within(libc, own, { there, look: () => openSocket(libc) });
+}
+
+// proc_net(5): two lines of heads, and one for each link, "NAME: NUMBERS". A loopback alone has some 350 bytes.
+const LINKS_BYTES = 1_024;
+const LOOPBACK_ALONE = /^[^\n]*\n[^\n]*\n *lo:[^\n]*\n$/;
+
 /**
- * Creates a netlink socket in the namespace of `file`. Faults: not_found, if that is not a network namespace. Ends
- * the process if the thread cannot return to `own`: everything it did from then on would be done inside a pod.
+ * Reports whether the namespace of `there` has its loopback and nothing else, as a new sandbox has. Unlike a list of
+ * links by netlink, this never waits for the kernel's lock of links, and so needs no thread. False where it cannot be
+ * seen. Faults: as openSocketIn().
  */
-export function openSocketIn(
+export function hasOnlyLoopback(libc: Libc, own: OpenFile, there: OpenSandbox): boolean {
+  const bytes = new Uint8Array(LINKS_BYTES);
+  const count = within(libc, own, {
+    there,
+    look: () => {
+      const fd = libc.open(cString("/proc/thread-self/net/dev"), C.readOnly | C.closeOnExec, 0);
+      if (fd < 0) return -1;
+      using file = new OpenFile(libc, fd);
+      return libc.read(file.fd, bytes, BigInt(bytes.length));
+    },
+  });
+  if (count <= 0 || count === bytes.length) return false;
+  return LOOPBACK_ALONE.test(new TextDecoder().decode(bytes.subarray(0, count)));
+}
+
+/** The open namespace of a sandbox, and its path. */
+export interface OpenSandbox {
+  readonly file: OpenFile;
+  readonly netns: string;
+}
+
+/**
+ * Does `look`, one synchronous step, in the namespace of `there`. Ends the process if the thread cannot return to `own`:
+ * everything it did from then on would be done inside a pod.
+ */
+function within<T>(
   libc: Libc,
   own: OpenFile,
-  { file, netns }: { readonly file: OpenFile; readonly netns: string },
-): OpenFile {
+  { there: { file, netns }, look }: { readonly there: OpenSandbox; readonly look: () => T },
+): T {
   enter(libc, file, netns);
   try {
-    return openSocket(libc);
+    return look();
   } finally {
     if (libc.setns(own.fd, C.cloneNewNet) !== 0) die(libc);
   }

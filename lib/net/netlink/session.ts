@@ -5,6 +5,7 @@ import { decodeAddresses, decodeLinks, type KernelAddress, type KernelLink } fro
 import { getAddresses, getLinks } from "./requests.ts";
 import {
   checkSandbox,
+  hasOnlyLoopback,
   type OpenFile,
   openOwnNamespace,
   openSandbox,
@@ -43,6 +44,13 @@ export async function inSandbox<T>(
   } finally {
     checkSandbox(libc, own, place);
   }
+}
+
+/** Reports whether a sandbox has no link but its loopback, at once. Faults: not_found. */
+export function isEmpty(libc: Libc, place: SandboxPlace): boolean {
+  using own = openOwnNamespace(libc);
+  using file = openSandbox(libc, own, place);
+  return hasOnlyLoopback(libc, own, { file, netns: place.netns });
 }
 
 /** Returns all links of the socket's namespace. Faults: unavailable. */
