@@ -101,7 +101,8 @@ Copyright $(date -u -d "@$SOURCE_DATE_EPOCH" +%Y) the authors of k8contivnet.
 The file /usr/bin/k8contivnet contains, compressed, also these programs and
 libraries, whose copyright is that of their authors:
 
-  Deno, with V8 and others   MIT, BSD-3-Clause    https://deno.com"
+  Deno, with V8 and others   MIT, BSD-3-Clause    https://deno.com
+  musl                       MIT                  https://musl.libc.org"
   sed -n 's|^ *"[^"]*": "npm:\([^"]*\)@\([0-9.]*\)",*$|\1 \2|p' deno.json | while read -r name number; do
     [ "$name" = fast-check ] || printf '  %-27s%-21s%s\n' "$name $number" "$(
       case $name in yaml) echo ISC ;; @grpc/grpc-js) echo Apache-2.0 ;; *) echo MIT ;; esac

@@ -56,10 +56,11 @@ k8c_exec() {
   case ${0##*/},${1-} in
     netplugin,* | *,netplugin)
       # The agent is long-lived: a small heap, few malloc arenas, and no code cache, which would take 2 MB of its
-      # memory and save 20 ms of its start (Deno 2.9.6).
+      # memory and save 20 ms of its start (Deno 2.9.6). With 8 MB for new objects instead of 2, a burst of set-ups
+      # takes a tenth less of a processor, and the agent has no more memory after it.
       k8c_more=--no-code-cache
       export MALLOC_ARENA_MAX="${MALLOC_ARENA_MAX-2}"
-      export DENO_V8_FLAGS="${DENO_V8_FLAGS---optimize-for-size,--max-semi-space-size=2,--expose-gc}"
+      export DENO_V8_FLAGS="${DENO_V8_FLAGS---optimize-for-size,--max-semi-space-size=8,--expose-gc}"
       ;;
   esac
   # At its start, Deno resolves the commands that it may run, and fails without a PATH.

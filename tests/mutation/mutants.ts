@@ -1245,7 +1245,7 @@ export const mutants: readonly Mutant[] = [
   ...mutantsOf("lib/agent/server/request_bodies.ts", [
     "tests/unit/agent/server/request_bodies_test.ts",
   ], [
-    ["a body may be of any length", "length += part.length;", ""],
+    ["a body may be of any length", "bytes += chunk.length;", ""],
     ["a list is taken for an object", " && !Array.isArray(value)", ""],
     ["any truthy value forces", "force: body.force === true", "force: Boolean(body.force)"],
     ["a port may be over 65535", "|| port > 65_535", ""],

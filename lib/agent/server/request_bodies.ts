@@ -2,7 +2,6 @@
 
 import type { CniInput } from "../../cni/cni_types.ts";
 import { Fault, oneLine } from "../../util/errors.ts";
-import { joinBytes } from "../../util/join_bytes.ts";
 import { LONG_NAME_LIMIT, parseName, parseSandboxId } from "../../util/names.ts";
 import type { DropsRequest, TraceRequest } from "../api/diagnosis_requests.ts";
 import { INTENT_BYTES, type IntentRequest, type Origin } from "../api/intent_requests.ts";
@@ -16,7 +15,7 @@ export type Body = Readonly<Record<string, unknown>>;
 
 /** Reads the body. Faults: usage, where it is not a JSON object or too long. */
 export async function readBody(request: Request): Promise<Body> {
-  const value = parseJson(new TextDecoder().decode(await readBytes(request, BODY_BYTES)));
+  const value = parseJson(await readText(request));
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
   throw new Fault("usage", "request refused", {
     why: "its body is not a JSON object",
@@ -24,21 +23,21 @@ export async function readBody(request: Request): Promise<Body> {
   });
 }
 
-/** Returns the body of a request. Faults: usage, if it has more than `limit` bytes; never reads more. */
-export async function readBytes({ body, headers }: Request, limit: number): Promise<Uint8Array> {
-  const parts: Uint8Array[] = [];
-  let length = Number(headers.get("content-length") ?? 0);
-  if (length <= limit) {
-    length = 0; // that which was announced may be wrong
-    for await (const part of body ?? []) {
-      length += part.length;
-      if (length > limit) break;
-      parts.push(part);
+/** Never reads more than the limit: a length that is announced may be wrong. */
+async function readText({ body, headers }: Request): Promise<string> {
+  const decoder = new TextDecoder();
+  let [text, bytes] = ["", Number(headers.get("content-length") ?? 0)];
+  if (bytes <= BODY_BYTES) {
+    bytes = 0;
+    for await (const chunk of body ?? []) {
+      bytes += chunk.length;
+      if (bytes > BODY_BYTES) break;
+      text += decoder.decode(chunk, { stream: true });
     }
   }
-  if (length <= limit) return parts.length === 1 ? parts[0]! : joinBytes(parts);
+  if (bytes <= BODY_BYTES) return text + decoder.decode();
   throw new Fault("usage", "request refused", {
-    why: `its body is over ${limit} bytes`,
+    why: `its body is over ${BODY_BYTES} bytes`,
     fix: "apply the intent in parts",
   });
 }

@@ -93,8 +93,9 @@ async function addPodEnd(
   }
   undo.defer(() => orAbsent(socket.requestBeside(deleteLink(name, index))));
   onCreated();
-  follow(libc, file.fd);
   await configureNew(socket, index, spec);
+  // Not before: ovs-vswitchd would hear of each of these changes, and take a turn for it while the pod's flows wait.
+  follow(libc, file.fd);
   undo.move();
   return true;
 }

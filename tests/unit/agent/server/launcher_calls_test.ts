@@ -115,6 +115,12 @@ const cniError = (exit: 1, isTransient = false): LauncherAnswers => ({
 });
 const STATUS_TEXT = '{"apiVersion":"v1beta1","kind":"PodNetworkStatus","ip":"10.0.0.1"}';
 
+/** A request as a launcher sends it. */
+function requestOf(path: string, body: string): Request {
+  const headers = { "content-length": `${bytes(body).length}` };
+  return new Request(`http://agent/v1/launcher/${path}`, { method: "POST", body, headers });
+}
+
 /** Requests, and the status and body of their answers. */
 const answerCases: readonly {
   readonly name: string;
@@ -211,7 +217,7 @@ const answerCases: readonly {
 ];
 for (const { name, path, body, answers = DONE, want } of answerCases) {
   Deno.test(`answerLauncher(): ${name}`, async () => {
-    const request = new Request(`http://agent/v1/launcher/${path}`, { method: "POST", body });
+    const request = requestOf(path, body);
     const response = await answerLauncher(
       answers,
       { socket: SOCKET, log: new MemoryLog() },
@@ -222,8 +228,7 @@ for (const { name, path, body, answers = DONE, want } of answerCases) {
 }
 
 Deno.test("answerLauncher() answers a configuration without end with an error, and executes nothing", async () => {
-  const url = "http://agent/v1/launcher/cni?endless";
-  const request = new Request(url, { method: "POST", body: callOf(ADD, "{") });
+  const request = requestOf("cni?endless", callOf(ADD, "{"));
   const answers = failingWith(new Fault("failed", "was executed"));
   const response = await answerLauncher(answers, { socket: SOCKET, log: new MemoryLog() }, request);
   const text = await response.text();
@@ -234,4 +239,11 @@ Deno.test("answerLauncher() answers a configuration without end with an error, a
     true,
     text,
   );
+});
+
+Deno.test("answerLauncher() declines a request that announces no length", async () => {
+  const url = "http://agent/v1/launcher/cni";
+  const request = new Request(url, { method: "POST", body: callOf(ADD, "{}") });
+  const response = await answerLauncher(DONE, { socket: SOCKET, log: new MemoryLog() }, request);
+  assertEquals(response.status, 503);
 });
