@@ -17,7 +17,7 @@ trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(stat -c %Y dist/k8contivnet)}
 export K8CONTIVNET_CACHE=${K8CONTIVNET_CACHE:-$work/cache}
-version=$(head -c 81920 dist/k8contivnet | LC_ALL=C sed -n 's/^# k8contivnet \([^,]*\), one file: .*/\1/p')
+version=$(LC_ALL=C grep -aom 1 '^# k8contivnet [^,]*, one file: ' dist/k8contivnet | sed 's/^# k8contivnet //; s/,.*//' || :)
 [ -n "$version" ] || fail "dist/k8contivnet does not say its version"
 arch=$(dpkg --print-architecture)
 maintainer="${DEBFULLNAME:-k8contivnet} <${DEBEMAIL:-k8contivnet@localhost}>"

@@ -175,8 +175,8 @@ export async function waitUntilSent(pids: readonly number[]): Promise<void> {
 }
 
 /**
- * Reports whether a process is a launcher that waits with a connection; poll(2) is system call 7, and ppoll(2) 73 where
- * there is no other.
+ * Reports whether a process is a launcher that waits with a connection: in poll(2), which is system call 7 on x86-64, or
+ * in ppoll(2), 73 on ARM.
  */
 async function isAsking(pid: number): Promise<boolean> {
   try {
