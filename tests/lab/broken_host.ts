@@ -1,6 +1,7 @@
 // Ways to break a host of its own, for `doctor`: each returns what mends it.
 
 import type { Broken } from "./doctor.ts";
+import { openFiles } from "./files.ts";
 import { freezeProcess } from "./freeze.ts";
 import type { Host } from "./host.ts";
 import { run } from "./run.ts";
@@ -36,7 +37,7 @@ async function ofNobody(path: string): Promise<() => Promise<void>> {
 
 /** Lets a process have only a few more files open than it has. */
 async function fewFiles(pid: number): Promise<() => Promise<string>> {
-  const used = (await Array.fromAsync(Deno.readDir(`/proc/${pid}/fd`))).length;
+  const used = (await openFiles(pid)).length;
   const words = ["--nofile", "--raw", "--noheadings", "--output=SOFT,HARD", "--pid", String(pid)];
   const [soft, hard] = (await run("prlimit", words)).split(/\s+/);
   await run("prlimit", [`--nofile=${used + 4}:${hard}`, "--pid", String(pid)]);

@@ -7,6 +7,7 @@ import { run } from "../lab/run.ts";
 import type { LabAgent } from "../lab/agent.ts";
 import { startCluster } from "../lab/cluster.ts";
 import { becomes, tracesOf } from "../lab/faults.ts";
+import { openFiles } from "../lab/files.ts";
 import { freezeProcess } from "../lab/freeze.ts";
 import { type Host, intentOf, startHost } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
@@ -183,7 +184,7 @@ Deno.test("files run out: setups that get none say so, the agent lives on, and n
   await host.agent.start();
   await host.agent.setup(peer);
   // A few more than it has open at rest.
-  const limit = (await Array.fromAsync(Deno.readDir(`/proc/${host.agent.pid}/fd`))).length + 8;
+  const limit = (await openFiles(host.agent.pid)).length + 8;
   await host.agent.stop();
   host.agent.agentPrefix = ["prlimit", `--nofile=${limit}:${limit}`, "--"];
   await host.agent.start();

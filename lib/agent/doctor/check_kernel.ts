@@ -1,7 +1,7 @@
 // What the kernel has and how much of it is left: kinds of links, tracked connections, open files.
 
 import { nearlyFull } from "../../net/host/hindrances.ts";
-import { oneLine } from "../../util/errors.ts";
+import { faultFrom, oneLine } from "../../util/errors.ts";
 import type { CheckItem } from "../api/agent_health.ts";
 import { type CheckContext, findingsOf, isAlive } from "./findings.ts";
 import type { OpenFiles } from "./host_probes.ts";
@@ -60,21 +60,30 @@ async function connectionItems({ machine }: CheckContext): Promise<CheckItem[]> 
 async function fileItems(context: CheckContext): Promise<CheckItem[]> {
   const { machine, settings: { ovsRundir } } = context;
   const health = await context.health;
-  const agent = isAlive(health)
-    ? await machine.openFiles(health.pid).catch(() => undefined)
-    : undefined;
-  const pidFile = `${ovsRundir}/ovs-vswitchd.pid`;
-  const vswitchd = await machine.openFiles({ pidFile }).catch(() => undefined);
-  const all = await machine.allOpenFiles().catch(() => undefined);
-  const items = [
-    fileItem("all processes", all, "sysctl -w fs.file-max"),
+  const agent = isAlive(health) ? machine.openFiles(health.pid) : undefined;
+  const vswitchd = machine.openFiles({ pidFile: `${ovsRundir}/ovs-vswitchd.pid` });
+  const items = await Promise.all([
+    fileItem("all processes", machine.allOpenFiles(), "sysctl -w fs.file-max"),
     fileItem("the agent", agent, "raise LimitNOFILE of k8contivnet.service, or ulimit -n"),
     fileItem("ovs-vswitchd", vswitchd, "raise LimitNOFILE of ovs-vswitchd.service, or ulimit -n"),
-  ].flat();
-  return items.length > 0 ? items : [ok("open-files", "there are enough open files left")];
+  ]);
+  const wrong = items.flat();
+  return wrong.length > 0 ? wrong : [ok("open-files", "there are enough open files left")];
 }
 
-function fileItem(who: string, files: OpenFiles | undefined, how: string): CheckItem[] {
+async function fileItem(
+  who: string,
+  asked: Promise<OpenFiles | undefined> | undefined,
+  how: string,
+): Promise<CheckItem[]> {
+  let files: OpenFiles | undefined;
+  try {
+    files = await asked;
+  } catch (error) {
+    const { what } = faultFrom(error);
+    const fix = "see what the machine is busy with, and whether /proc can be read";
+    return [warning("open-files", `open files of ${who} are not known: ${what}`, fix)];
+  }
   if (!files || files.most === 0 || files.used < NEARLY_ALL * files.most) return [];
   const { used, most } = files;
   const fix = `${how}${how.includes("sysctl") ? `=${2 * most}` : ""}, and see what keeps them open`;

@@ -102,7 +102,7 @@ const OPEN_FILES = `
   ls "/proc/$pid/fd" | wc -l
   while read -r word more; do
     case "$word $more" in "Max open files"*) set -- $more && echo "$3" ;; esac
-  done <"/proc/$pid/limits"`;
+  done <"/proc/$pid/limits" || :`;
 
 // One line for each process, its words apart by \\001.
 const PROCESSES = `

@@ -139,6 +139,17 @@ const BROKEN: readonly Broken[] = [
     /all processes: .*; sysctl -w fs.file-max=2000/,
   ],
   [
+    "a host that is too busy to count an agent's open files",
+    (p) => {
+      const late = new Fault("timeout", "sh did not end within 5000 ms");
+      p.machine = {
+        openFiles: (process) => process === 1 ? Promise.reject(late) : Promise.resolve(undefined),
+      };
+    },
+    "warning open-files",
+    /of the agent are not known: sh did not end.*; see what the machine is busy with/,
+  ],
+  [
     "a host on which no more folders can be followed",
     (p) => p.machine = { tryWatching: () => Promise.reject(new Error("Too many open files")) },
     "warning inotify",
