@@ -51,11 +51,10 @@ export interface WarmLinks {
 
   /**
    * Creates the pod's interface on an inner end, up, with addresses and routes, or leaves nothing behind; one that is
-   * there already is repaired. Calls `onCreated`, if it creates one, when nobody else can have the inner end any more;
-   * the interface is configured after that. Faults: conflict (the inner end is missing or occupied, the interface's name
+   * there already is repaired. Faults: conflict (the inner end is missing or occupied, the interface's name
    * is taken, or there is another default route), not_found (the sandbox is gone).
    */
-  attachPod(spec: PairSpec, onCreated?: () => void): Promise<void>;
+  attachPod(spec: PairSpec): Promise<void>;
 
   /**
    * Repairs the interface and both ends of its pair: links, MTU, addresses, routes. Faults: as

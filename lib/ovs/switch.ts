@@ -126,11 +126,14 @@ export interface Switch {
    * left. Faults: conflict, if a name is taken.
    */
   addParkedPorts(ports: readonly ParkedPort[]): Promise<void>;
+  /** Says that a parked port becomes a pod's within milliseconds: that will take less time. */
+  expectPort(): void;
   /**
-   * Makes a parked port that of a pod; resolves as addPort() does. On a Fault it is parked. Faults: not_found, if
-   * there is no parked port of that name and tag.
+   * Makes a parked port that of a pod; resolves as addPort() does. On a Fault it is parked. Calls `onSent` when the
+   * flows are on their way, or about to be. Faults: not_found, if there is no parked port of that name
+   * and tag.
    */
-  assignPort(spec: PortSpec): Promise<void>;
+  assignPort(spec: PortSpec, onSent?: () => void): Promise<void>;
   /**
    * Takes ports from their pods: no flow is left, and their rows have just these external ids. Absent ones are a
    * success.

@@ -65,7 +65,10 @@ export function parkedPortsContract(promise: Declare): void {
     const [before] = await numberedRows(bench);
     for (const n of [1, 2, 1]) {
       const spec = { ...specOf(n), name: "swp1" };
-      await bench.switch.assignPort(spec);
+      let sent = 0;
+      bench.switch.expectPort();
+      await bench.switch.assignPort(spec, () => sent++);
+      assertEquals(sent, 1);
       await assertPorts(bench, [spec]);
       assertEquals(await bench.switch.missingFlows(spec), []);
       await bench.switch.parkPorts([parkedOf(spec), parkedOf(specOf(9))]);

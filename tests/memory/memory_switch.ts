@@ -121,7 +121,9 @@ export class MemorySwitch implements Switch {
     });
   }
 
-  assignPort(desired: PortSpec): Promise<void> {
+  expectPort(): void {}
+
+  assignPort(desired: PortSpec, onSent: () => void = () => {}): Promise<void> {
     return this.#call("assignPort", [desired.name], () => {
       const spec = parsePort(desired);
       const row = this.rows.get(spec.name);
@@ -129,6 +131,7 @@ export class MemorySwitch implements Switch {
         throw new Fault("not_found", `no parked port ${spec.name}`);
       }
       refuseSharedTag([...this.rows.values()], spec);
+      onSent();
       this.rows.set(spec.name, { ...spec, ofport: row.ofport });
       this.#setFlows(spec.name);
     });

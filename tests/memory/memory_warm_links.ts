@@ -63,7 +63,7 @@ export class MemoryWarmLinks implements WarmLinks {
     });
   }
 
-  attachPod(given: PairSpec, onCreated: () => void = () => {}): Promise<void> {
+  attachPod(given: PairSpec): Promise<void> {
     return this.recorder.run("attachPod", [given], () => {
       const spec = this.#parse(given);
       const { hostEnd, netns, netnsInode, interface: name, mtu, gateway } = spec;
@@ -76,7 +76,6 @@ export class MemoryWarmLinks implements WarmLinks {
       if (inner.child) throw innerEndUnusable(hostEnd, "it is occupied");
       if (gateway !== undefined && inside.defaultRoute) throw routeTaken(gateway, netns);
       this.#kernel.addChild(inner, inside, { name, mtu });
-      onCreated();
       this.#configure(spec);
     });
   }

@@ -7,6 +7,10 @@ import { type FreePort, isSame, type PoolNetwork } from "./plan_pools.ts";
 export class FreePorts {
   readonly #byName = new Map<string, FreePort>();
 
+  get isEmpty(): boolean {
+    return this.#byName.size === 0;
+  }
+
   /** Adds one that has just become free. */
   add(port: FreePort): void {
     this.#byName.set(port.name, port);

@@ -37,7 +37,7 @@ import type { WarmPorts } from "./warm_ports.ts";
 
 /** What the pools work with. */
 export interface WarmPoolDeps extends HostView {
-  readonly switch: Pick<Switch, "ports" | "addParkedPorts" | "removePorts">;
+  readonly switch: Pick<Switch, "ports" | "expectPort" | "addParkedPorts" | "removePorts">;
   readonly links: Pick<Links, "hostEnds" | "removeLinks">;
   /** Undefined where the link driver has none. */
   readonly warmLinks: WarmLinks | undefined;
@@ -96,8 +96,9 @@ export class WarmPool {
     };
   }
 
-  /** Reserves ports for one set-up. */
+  /** Reserves ports for one set-up, which is about to use them. */
   reserve(): Reservation {
+    if (!this.#free.isEmpty) this.#deps.switch.expectPort();
     const taken = new Map<string, FreePort>();
     return {
       portFor: (network, name) => {

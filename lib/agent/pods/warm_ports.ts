@@ -59,20 +59,20 @@ export class WarmPorts {
     onLinked: () => void,
   ): Promise<void> {
     const [warmLinks, ovs] = [this.#links(pair), this.#deps.switch];
-    let assigning: Promise<void> | undefined;
-    // Flows only when the port is this pod's: a former one that still has it would have those of the new one.
-    const assign = () => {
-      assigning = ovs.assignPort(attachmentToPort(attachment, tag, reach)).catch(orNotParked);
-      assigning.catch(() => {}); // awaited below
-    };
+    const sent = Promise.withResolvers<void>();
+    const port = attachmentToPort(attachment, tag, reach);
+    const assigning = ovs.assignPort(port, sent.resolve).catch(orNotParked);
+    assigning.catch(() => {}); // awaited below
     try {
-      await warmLinks.attachPod(pair, assign);
-      if (!assigning) assign();
+      // ovs-vswitchd takes the flows while the interface is created. No former pod can use them: the pool has only
+      // ports whose inner end was seen to be free, and nobody else creates interfaces on one.
+      await Promise.race([sent.promise, assigning]);
+      await warmLinks.attachPod(pair);
       // The record says ready only now: until then planSteps() has the pod's side repaired, whatever the row says.
       onLinked();
       await assigning;
     } catch (error) {
-      await assigning?.catch(() => {}); // what it still does, the undo would not see
+      await assigning.catch(() => {}); // what it still does, the undo would not see
       await this.#undo(pair, { ...attachment, tag });
       const fault = faultFrom(error);
       if (!(fault instanceof InnerEndUnusable) && !(fault instanceof NotParked)) throw error;

@@ -46,10 +46,10 @@ export function openNetlinkWarmLinks(
       return ends
         .map(({ name, mtu, promiscuity }) => ({ name, mtu, isOccupied: promiscuity > 0 }));
     },
-    attachPod: async (given, onCreated) => {
+    attachPod: async (given) => {
       const spec = parsePair(given, aliasPrefix);
       await holding.ensure();
-      await attachPod(place, spec, onCreated);
+      await attachPod(place, spec);
     },
     ensurePodSide: async (given) => {
       const spec = parsePair(given, aliasPrefix);

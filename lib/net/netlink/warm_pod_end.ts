@@ -45,11 +45,7 @@ export async function hasMacvlan({ holding }: WarmPlace): Promise<boolean> {
 }
 
 /** Creates the interface and configures it, or leaves nothing behind: two requests, as each is a thread's turn. */
-export async function attachPod(
-  place: WarmPlace,
-  spec: PairSpec,
-  onCreated: () => void = () => {},
-): Promise<void> {
+export async function attachPod(place: WarmPlace, spec: PairSpec): Promise<void> {
   const { libc, holding } = place;
   using there = holding.openSocket();
   const lower = place.innerIndexes.get(spec.hostEnd) ??
@@ -57,7 +53,7 @@ export async function attachPod(
   const isNew = await inSandbox(
     libc,
     spec,
-    (inside) => addPodEnd(libc, there, inside, { lower, spec, onCreated }),
+    (inside) => addPodEnd(libc, there, inside, { lower, spec }),
   );
   // It was there, as a repeated set-up finds it.
   if (!isNew) await ensurePodSide(place, spec);
@@ -68,11 +64,7 @@ async function addPodEnd(
   libc: Libc,
   there: NetlinkSocket,
   { socket, file }: Inside,
-  { lower, spec, onCreated }: {
-    readonly lower: number;
-    readonly spec: PairSpec;
-    readonly onCreated: () => void;
-  },
+  { lower, spec }: { readonly lower: number; readonly spec: PairSpec },
 ): Promise<boolean> {
   const { hostEnd, interface: name, netns, mtu } = spec;
   // Chosen here, so that the next request need not ask for it.
@@ -92,7 +84,6 @@ async function addPodEnd(
     );
   }
   undo.defer(() => orAbsent(socket.requestBeside(deleteLink(name, index))));
-  onCreated();
   await configureNew(socket, index, spec);
   // Not before: ovs-vswitchd would hear of each of these changes, and take a turn for it while the pod's flows wait.
   follow(libc, file.fd);

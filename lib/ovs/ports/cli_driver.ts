@@ -89,7 +89,13 @@ class CliDriver implements PortDriver {
     });
   }
 
-  async forward({ spec, ofport, committed, isReturning }: Arrival, endMs: number): Promise<number> {
+  expectPort(): void {}
+
+  async forward(
+    { spec, ofport, committed, isReturning, onSent }: Arrival,
+    endMs: number,
+  ): Promise<number> {
+    onSent?.(); // what follows it need not wait for commands
     await committed;
     const seen = await this.present(spec.name, endMs);
     const changes = () => [

@@ -80,7 +80,10 @@ export async function addParkedPorts(
 export async function assignPort(
   deps: ParkedPortsDeps,
   spec: PortSpec,
-  endMs: number,
+  { endMs, onSent = () => {} }: {
+    readonly endMs: number;
+    readonly onSent?: (() => void) | undefined;
+  },
 ): Promise<void> {
   const { driver, commits, changes, formerMacs } = deps;
   const rows = await driver.rows(endMs);
@@ -97,7 +100,7 @@ export async function assignPort(
   const committed = commits.submit({ do: "ids", spec, uuid });
   try {
     const isReturning = formerMacs.has(spec.name, spec.mac);
-    await changes.forward({ spec, ofport, committed, isReturning }, endMs);
+    await changes.forward({ spec, ofport, committed, isReturning, onSent }, endMs);
   } catch (error) {
     await committed.catch(() => {});
     const { name, tag } = spec;

@@ -16,6 +16,8 @@ export interface Arrival {
   readonly committed: Promise<unknown>;
   /** Whether frames from the port with that MAC were dropped a moment ago, which may be cached. */
   readonly isReturning?: boolean;
+  /** Called when its flows are on their way to ovs-vswitchd, or about to be. */
+  readonly onSent?: () => void;
 }
 
 /** A port by its name, and by the OpenFlow number that it has for the moment. */
@@ -42,6 +44,8 @@ export interface PortDriver {
   settled(cfg: number | undefined, endMs: number): Promise<void>;
   /** Resolves with the OpenFlow number of a port that was committed, when ovs-vswitchd has it. Faults: failed. */
   present(name: string, endMs: number): Promise<number>;
+  /** Says that flows of a port come within milliseconds. A hint, which may be ignored. */
+  expectPort(): void;
   /** Installs the flows; resolves with the port's OpenFlow number when it forwards. */
   forward(arrival: Arrival, endMs: number): Promise<number>;
   /** Resolves when ovs-vswitchd has no port of that name any more. */
@@ -73,6 +77,7 @@ export function withDriverDeadlines(driver: PortDriver): PortDriver {
     commit: (jobs, endMs) => end(endMs, driver.commit(jobs, endMs)),
     settled: (cfg, endMs) => end(endMs, driver.settled(cfg, endMs)),
     present: (name, endMs) => end(endMs, driver.present(name, endMs)),
+    expectPort: () => driver.expectPort(),
     forward: (arrival, endMs) => end(endMs, driver.forward(arrival, endMs)),
     gone: (name, endMs) => end(endMs, driver.gone(name, endMs)),
     deleteFlows: (numbers, endMs) => end(endMs, driver.deleteFlows(numbers, endMs)),

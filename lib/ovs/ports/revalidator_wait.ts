@@ -100,8 +100,9 @@ export class RevalidatorWait implements Disposable {
     try {
       const endMs = performance.now() + LIMIT_MS;
       const control = await this.#open();
+      // Sent in one go: what comes later may have to wait for another turn.
       const traced = control.ask("ofproto/trace", [trace.bridge, trace.packet], endMs);
-      const [isStale, text] = await Promise.all([this.#isAnyStale(checks, endMs), traced]);
+      const [isStale, text] = await Promise.all([isAnyStale(control, checks, endMs), traced]);
       return !isStale && text.includes(`cookie 0x${trace.cookie.toString(16)}`);
     } catch {
       return false;
@@ -145,23 +146,8 @@ export class RevalidatorWait implements Disposable {
 
   async #ask(receivers: readonly Receiver[], endMs: number): Promise<void> {
     const checks = receivers.flatMap(checksOf);
-    if (checks.length <= CHECKS && !await this.#isAnyStale(checks, endMs)) return;
+    if (checks.length <= CHECKS && !await isAnyStale(await this.#open(), checks, endMs)) return;
     for (let n = 0; n < ROUNDS; n++) await this.#round(endMs);
-  }
-
-  async #isAnyStale(checks: readonly Check[], endMs: number): Promise<boolean> {
-    const control = await this.#open();
-    const texts = await Promise.all(
-      checks.map(({ filter }) =>
-        control.ask("dpctl/dump-flows", ["--names", `filter=${filter}`], endMs)
-      ),
-    );
-    return checks.some(({ isStale }, at) =>
-      texts[at]!.split("\n").some((flow) => {
-        const [match = "", actions = ""] = flow.split(" actions:", 2);
-        return isStale(match, actions);
-      })
-    );
   }
 
   async #round(endMs: number): Promise<void> {
@@ -192,6 +178,24 @@ export class RevalidatorWait implements Disposable {
     control[Symbol.dispose]();
     return other ?? control;
   }
+}
+
+async function isAnyStale(
+  control: Control,
+  checks: readonly Check[],
+  endMs: number,
+): Promise<boolean> {
+  const texts = await Promise.all(
+    checks.map(({ filter }) =>
+      control.ask("dpctl/dump-flows", ["--names", `filter=${filter}`], endMs)
+    ),
+  );
+  return checks.some(({ isStale }, at) =>
+    texts[at]!.split("\n").some((flow) => {
+      const [match = "", actions = ""] = flow.split(" actions:", 2);
+      return isStale(match, actions);
+    })
+  );
 }
 
 /** Returns what to ask of the cache for a port. */

@@ -26,6 +26,10 @@ import { ConditionWaits, withDeadline } from "../../util/async/deadline.ts";
 /** Time limit to open a connection and read all rows or ports for the first time. */
 const OPEN_MS = 5_000;
 
+// A turn of ovs-vswitchd's main thread reads from each port (6 µs) before it takes flows. With that many ports it takes
+// those that come 2 ms after the turn has begun.
+const MANY_PORTS = 300;
+
 // No port can have these names.
 const CFG = "/cur_cfg";
 
@@ -55,6 +59,8 @@ class SocketDriver implements PortDriver {
   readonly #rowChanges = new RowChanges();
   readonly #staleNumbers = new Set<number>();
   #cache: RowCache;
+  /** Whether a turn of ovs-vswitchd that expectPort() has started goes on. */
+  #isExpecting = false;
   #wasOvsdbUp = false;
   #wasOpenFlowUp = false;
 
@@ -110,6 +116,13 @@ class SocketDriver implements PortDriver {
 
   present(name: string, endMs: number): Promise<number> {
     return this.#connected(endMs, (connection) => this.#present(connection, name, endMs));
+  }
+
+  expectPort(): void {
+    const connection = this.#openflow.current;
+    if (!connection || connection.ports.size < MANY_PORTS || this.#isExpecting) return;
+    this.#isExpecting = true;
+    void connection.barrier().catch(() => {}).finally(() => this.#isExpecting = false);
   }
 
   forward(arrival: Arrival, endMs: number): Promise<number> {
@@ -192,7 +205,7 @@ class SocketDriver implements PortDriver {
 
   async #install(
     connection: OpenFlowConnection,
-    { spec, ofport, committed, isReturning }: Arrival,
+    { spec, ofport, committed, isReturning, onSent }: Arrival,
     endMs: number,
   ): Promise<number> {
     let check = connection.addFlows(portFlows(ofport, spec, this.#options));
@@ -202,6 +215,7 @@ class SocketDriver implements PortDriver {
     const handled = isParked ? connection.barrier() : undefined;
     handled?.catch(() => {}); // awaited below
     const caughtUp = isParked && this.#revalidator.isCaughtUp(receiver, this.#trace(spec, ofport));
+    onSent?.();
     await withDeadline(endMs, "ovsdb-server did not commit", committed);
     const seen = await this.#present(connection, spec.name, endMs);
     if (seen !== ofport) {
@@ -219,9 +233,9 @@ class SocketDriver implements PortDriver {
     return seen;
   }
 
-  /** Returns a packet that meets the last of the port's flows. */
+  /** Returns a packet that meets the last of the port's flows: to itself, as one to all ports takes a millisecond. */
   #trace({ mac, addresses }: PortSpec, ofport: number): Trace {
-    const packet = `in_port=${ofport},dl_src=${mac},ip,nw_src=${addresses.at(-1)}`;
+    const packet = `in_port=${ofport},dl_src=${mac},dl_dst=${mac},ip,nw_src=${addresses.at(-1)}`;
     return { bridge: this.#options.bridge, packet, cookie: antispoofCookie(ofport) };
   }
 

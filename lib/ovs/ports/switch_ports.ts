@@ -117,11 +117,15 @@ class PortSwitch implements Switch {
     await this.#changeParked("not added", desired.map(parseParkedPort), addParkedPorts);
   }
 
-  async assignPort(desired: PortSpec): Promise<void> {
+  expectPort(): void {
+    this.#driver.expectPort();
+  }
+
+  async assignPort(desired: PortSpec, onSent?: () => void): Promise<void> {
     const spec = parsePort(desired);
     await this.#changeParked("not assigned", [spec], async (deps, _, endMs) => {
       await this.#sync.released(spec.name, endMs);
-      await assignPort(deps, spec, endMs);
+      await assignPort(deps, spec, { endMs, onSent });
     });
   }
 

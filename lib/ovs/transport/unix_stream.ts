@@ -62,7 +62,8 @@ export class UnixStream {
     this.#queue.push(bytes);
     if (this.#isWriting) return;
     this.#isWriting = true;
-    queueMicrotask(() => void this.#write());
+    // Not in the first microtask: a barrier() that follows the messages is sent in one, and goes out with them.
+    queueMicrotask(() => queueMicrotask(() => void this.#write()));
   }
 
   /** Ends the stream for the reason `why`. Repeatable. */

@@ -144,6 +144,22 @@ Deno.test("a set-up whose warm port cannot be used succeeds with a port of its o
   assertEquals(await reconcileOnce(agent), 0);
 });
 
+Deno.test("a pod's interface is created when its flows are on their way, and not where they are refused", async () => {
+  using agent = await startFilled();
+  const { switch: ovs, warmLinks: { recorder } } = agent.host;
+  const release = ovs.hangNext("assignPort");
+  const pod = startPod(agent.host, "db");
+  const ready = agent.setUp(pod);
+  await settle();
+  assertEquals(recorder.argsOf("attachPod"), []);
+  release();
+  await ready;
+  assertEquals(recorder.argsOf("attachPod").length, 1);
+  ovs.failNext("assignPort", new Fault("failed", "by the test"));
+  await assertRejects(() => agent.setUp(startPod(agent.host, "cache")), Fault, "by the test");
+  assertEquals(recorder.argsOf("attachPod").length, 1);
+});
+
 Deno.test("a row that somebody removed makes no set-up fail", async () => {
   using agent = await startFilled();
   for (const { name } of parkedOf(agent)) agent.host.switch.rows.delete(name);
