@@ -102,7 +102,11 @@ export async function openDrivers(
   stack.defer(() => hostStack.close());
   const runtimes = openRuntimes({ docker: options.docker });
   return {
-    switch: limited("Open vSwitch", hooked("switch", ovs, ["onChange", "state", "close"]), limitMs),
+    switch: limited(
+      "Open vSwitch",
+      hooked("switch", ovs, ["expectPort", "onChange", "state", "close"]),
+      limitMs,
+    ),
     fabric: limited("Open vSwitch", hooked("fabric", openFabric(place)), limitMs),
     // Its bundles have a time limit of their own, as they may be thousands of flows.
     policyTables: hooked("policies", openPolicyTables(place)),

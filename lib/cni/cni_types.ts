@@ -64,6 +64,8 @@ export interface CniConfig {
   readonly network?: string;
   /** Name of an endpoint (the intent's `Container`) in that network. */
   readonly endpoint?: string;
+  /** `warm`: the interface may be on a port that was added ahead, as no plugin behind needs its pair. @default "plain" */
+  readonly ports?: CniPorts;
   readonly runtimeConfig: CniRuntimeConfig;
   /** `dns` of the configuration, passed on in the result where the runtime gave none. */
   readonly dns?: CniDns;
@@ -72,6 +74,9 @@ export interface CniConfig {
   /** GC: attachments that are in use; any other of this network may be removed. The runtime may not say. */
   readonly validAttachments?: readonly CniAttachmentKey[] | "unknown";
 }
+
+/** Which ports the interfaces of a configuration get. */
+export type CniPorts = "plain" | "warm";
 
 /** Capabilities, as far as the runtime passes them. */
 export interface CniRuntimeConfig {

@@ -15,6 +15,7 @@ import {
   type CniCall,
   type CniConfig,
   CniError,
+  type CniPorts,
   type CniResult,
   type CniRuntimeConfig,
   type CniVersion,
@@ -52,6 +53,7 @@ export function parseConfig(command: Command, text: string): CniConfig {
     tenant: nameIn(fields, "tenant", NAME_LIMIT),
     network: nameIn(fields, "network", NAME_LIMIT),
     endpoint: nameIn(fields, "endpoint", LONG_NAME_LIMIT),
+    ports: parsePorts(fields),
     runtimeConfig: parseRuntimeConfig(fields.object("runtimeConfig")),
     dns: someDns(parseDns(fields.object("dns"))),
     prevResult: parsePrevResult(command, fields),
@@ -168,6 +170,12 @@ function nameIn(fields: FieldReader, key: string, limit: number): string | undef
   const name = fields.string(key);
   if (name === undefined || isName(name, limit)) return name;
   throw wrongValue(key, name, nameRule(limit));
+}
+
+function parsePorts(fields: FieldReader): CniPorts | undefined {
+  const ports = fields.string("ports");
+  if (ports === undefined || ports === "plain" || ports === "warm") return ports;
+  throw wrongValue("ports", ports, 'it must be "plain" or "warm"');
 }
 
 function parseRuntimeConfig(fields: FieldReader): CniRuntimeConfig {

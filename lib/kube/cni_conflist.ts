@@ -9,6 +9,7 @@ export const CNI_CONFLIST = `{
   "plugins": [
     {
       "type": "k8contivnet",
+      "ports": "warm",
       "capabilities": { "io.kubernetes.cri.pod-annotations": true, "dns": true, "ips": true, "mac": true, "portMappings": true }
     }
   ]

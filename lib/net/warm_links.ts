@@ -3,6 +3,11 @@
 // interface as a macvlan in passthru mode on an inner end, created directly in its namespace: that causes no
 // event in this namespace, after which ovs-vswitchd would check all its ports (85 µs each).
 //
+// So it should be on the kernel's datapath, which is read (Open vSwitch 3.1, module of 2.17) and not tried: its
+// ovs-vswitchd reads no external_ids either, and hears of links in this namespace only. The module takes frames by the
+// outer end's rx handler and hands them to the same link, behind which a macvlan is a receiver as a pod's veth is.
+// There a turn of the main thread reads from no port.
+//
 // Passthru is also the interlock: the kernel accepts one macvlan per inner end, so two pods never share a port.
 // The inner end takes over the MAC of its macvlan, and gets its own back when that goes.
 

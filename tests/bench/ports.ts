@@ -2,7 +2,8 @@
 // warm ports. Each is compared with a reference CNI plugin that is measured in the same rounds, on a bridge with as
 // many ports: two Open vSwitches on one machine would notice each other's links.
 
-import { type Host, intentOf, parkedPorts, poolFilled, startHost } from "../lab/host.ts";
+import { LabCniRuntime } from "../lab/cni_runtime.ts";
+import { FILE, type Host, intentOf, parkedPorts, poolFilled, startHost } from "../lab/host.ts";
 import { makePod, type Pod } from "../lab/pod.ts";
 import { endedProcessorMs, processorMs } from "../lab/resident.ts";
 import { waitFor } from "../lab/wait.ts";
@@ -42,6 +43,17 @@ async function setupAndPing(host: Host, name: string, ports: number): Promise<vo
   note(samples, `${name} setup and ping@${ports}`, performance.now() - start);
   await rest();
   note(samples, `${name} teardown@${ports}`, await timed(() => must(host, "teardown", pod)));
+}
+
+/** Adds and deletes a pod as a CNI runtime does, whose configuration asks for warm ports. */
+async function cniRound(host: Host, ports: number): Promise<void> {
+  await using pod = await makePod("pod598");
+  const plugins = [{ type: "k8contivnet", ports: "warm" }];
+  const cni = new LabCniRuntime({ file: FILE, socket: host.agent.socket, plugins });
+  await rest();
+  note(samples, `warm CNI ADD@${ports}`, await timed(() => cni.add({ pod })));
+  await rest();
+  note(samples, `warm CNI DEL@${ports}`, await timed(() => cni.del({ pod })));
 }
 
 async function peerRound(peer: Peer, name: string, ports: number): Promise<void> {
@@ -126,6 +138,16 @@ function ratios(): Ratio[] {
       value: p50(`warm teardown@${n}`) / p50(`warm peer DEL@${n}`),
       goal: [0.45, 0.45, 0.45][at]!,
     })),
+    ...PORTS.map((n, at) => ({
+      what: `warm CNI ADD ÷ peer ADD, ${n} ports`,
+      value: p50(`warm CNI ADD@${n}`) / p50(`warm peer ADD@${n}`),
+      goal: [0.65, 0.7, 0.9][at]!,
+    })),
+    ...PORTS.map((n) => ({
+      what: `warm CNI DEL ÷ peer DEL, ${n} ports`,
+      value: p50(`warm CNI DEL@${n}`) / p50(`warm peer DEL@${n}`),
+      goal: 0.45,
+    })),
     {
       what: "warm setup at 500 ports ÷ at 0",
       value: p50("warm setup@500") / p50("warm setup@0"),
@@ -183,6 +205,7 @@ async function measure(name: "plain" | "warm"): Promise<void> {
     console.error(`${name}, ${ports} ports: ${ROUNDS} rounds`);
     for (let n = 0; n < ROUNDS; n++) {
       await setupAndPing(host, name, ports);
+      if (name === "warm") await cniRound(host, ports);
       await peerRound(peer, name, ports);
     }
     if (!BURST_PORTS.includes(ports)) continue;

@@ -3,6 +3,7 @@
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { blue, tenantOf } from "../lab/default_network.ts";
+import { poolFilled, warmPorts } from "../lab/host.ts";
 import { waitFor } from "../lab/wait.ts";
 import { callsOf, isInForce, reaches, runPod, startContainerdNode } from "./lab/containerd_node.ts";
 import { bridgeConfiguration, describeCalls, ourConfiguration } from "./lab/plugins.ts";
@@ -11,19 +12,27 @@ import { assertNothingLeft, type Traces, tracesOf, usedAddresses } from "./lab/t
 const CONFIGURATION = "10-k8contivnet.conflist";
 const FIRST = "05-first.conflist";
 
-Deno.test("containerd and our plugin", async (t) => {
+for (const ports of ["plain", "warm"]) {
+  Deno.test(`containerd and our plugin, ${ports} ports`, (t) => testLives(t, ports));
+}
+
+async function testLives(t: Deno.TestContext, ports: string): Promise<void> {
   await using started = await startContainerdNode(tenantOf([blue()]), {
     plugins: ["bridge", "host-local"],
+    flags: ["--ports", ports],
   });
   const { node } = started;
   const { containerd, plugins, machine, host } = node;
   const { cri } = containerd;
   const before: Traces = await tracesOf(node);
   const peer = await runPod(node, "peer");
+  if (ports === "warm") await poolFilled(host);
   const withPeer = await tracesOf(node);
 
   await t.step("run, stop, remove", async () => {
     const pod = await runPod(node, "web");
+    const used = (await warmPorts(host)).filter(({ hasPod }) => hasPod);
+    assertEquals(used.length, ports === "warm" ? 1 : 0);
     assert(await reaches(node, pod, peer) && await reaches(node, peer, pod));
     assertEquals(await usedAddresses(node), 2);
     await cri.stop(pod.id);
@@ -200,4 +209,4 @@ Deno.test("containerd and our plugin", async (t) => {
 
   await cri.remove(peer.id);
   await assertNothingLeft(node, before);
-});
+}

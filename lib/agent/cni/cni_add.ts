@@ -25,6 +25,7 @@ import {
 import { lookUpPod } from "../pods/endpoint_choice.ts";
 import { deadHolders, otherHolder } from "../pods/endpoint_holder.ts";
 import type { SetupDeps } from "../pods/setup.ts";
+import type { Reservation } from "../pods/warm_pool.ts";
 import { attachmentsIn } from "../store/documents.ts";
 import {
   chooseEndpoint,
@@ -76,9 +77,12 @@ async function addOnce(deps: CniAddDeps, call: CniCall, isRetry: boolean): Promi
   const network = await findNetwork(deps, { call, request, dead });
   using dynamic = network;
   sandboxes.unmatched.remove(call.containerId);
-  const plan = await claimPlanner(deps, { call, request, sandbox, dead, dynamic });
+  // A plugin behind this one may look for the other end of the pod's interface, which a warm port does not have.
+  using ports = call.config.ports === "warm" ? deps.planning.warmPool.reserve() : undefined;
+  const plan = await claimPlanner(deps, { call, request, sandbox, dead, dynamic, ports });
   const name = `${pod.namespace}/${pod.name}`;
   const claim = await sandboxes.queue.run(`claim ${name}`, () => commitClaim(deps, name, plan));
+  ports?.keep(claim.attachments.map((one) => one.port));
   const [planned] = claim.attachments;
   if (!planned) throw new Fault("failed", "nothing was attached");
   const applying = sandboxes.queue.run(addKey(planned), () => deps.applyClaim(claim));
@@ -252,9 +256,10 @@ function noNetwork(
 /** Returns what decides the claim on the documents of the moment, anew for each try of its commit. */
 async function claimPlanner(
   deps: CniAddDeps,
-  { call, request, sandbox, dead, dynamic }: Search & {
+  { call, request, sandbox, dead, dynamic, ports }: Search & {
     readonly sandbox: Sandbox;
     readonly dynamic: DynamicEndpointClaim | undefined;
+    readonly ports: Pick<Reservation, "portFor"> | undefined;
   },
 ): Promise<(documents: Documents) => Claim> {
   const { host, store, clock, planning: { mtus, newId, aliasesInFlight } } = deps;
@@ -281,7 +286,8 @@ async function claimPlanner(
     refuseHostPorts(view, request, choice);
     const mtuOf = mtus.of.bind(mtus);
     const isAliasTaken = (alias: string) => aliasesInFlight.has(alias);
-    const claim = planClaim(documents, place, [choice], { newId, mtuOf, isAliasTaken });
+    const options = { newId, mtuOf, isAliasTaken, ...ports && { portFor: ports.portFor } };
+    const claim = planClaim(documents, place, [choice], options);
     return withDynamicEndpoint(documents, claim, endpoint, clock.wallMs());
   };
 }

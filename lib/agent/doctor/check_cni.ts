@@ -15,9 +15,11 @@ const OFFSET = /k8c_sum=\$\(tail -c \+(\d+) "\$0" \| sha256sum\)/;
 const SUM = /\[ "\$\{k8c_sum%% \*\}" = ([0-9a-f]{64}) \]/;
 
 /** Checks the callers' folders. */
-export async function checkCni({ machine }: CheckContext): Promise<CheckItem[]> {
+export async function checkCni(
+  { machine, settings: { ports } }: CheckContext,
+): Promise<CheckItem[]> {
   const isWhole = wholeTest(machine);
-  const items = await Promise.all([execItems(machine, isWhole), cniItems(machine, isWhole)]);
+  const items = await Promise.all([execItems(machine, isWhole), cniItems(machine, isWhole, ports)]);
   return items.flat();
 }
 
@@ -96,7 +98,11 @@ async function isWholeFile(machine: Machine, path: string): Promise<boolean> {
   return await machine.checksum(path, Number(offset) - 1) === sum;
 }
 
-async function cniItems(machine: Machine, isWhole: WholeTest): Promise<CheckItem[]> {
+async function cniItems(
+  machine: Machine,
+  isWhole: WholeTest,
+  ports: string | undefined,
+): Promise<CheckItem[]> {
   try {
     const configs = await cniConfigs(machine);
     const ours = configs.filter(({ isOurs }) => isOurs);
@@ -114,10 +120,21 @@ async function cniItems(machine: Machine, isWhole: WholeTest): Promise<CheckItem
     const items = ours.length > 0 || plugin
       ? [await pluginItem(machine, isWhole, "cni-plugin", CNI_PLUGIN)]
       : [];
-    return [...items, ...broken, ...orderItems(configs, ours)];
+    return [...items, ...broken, ...orderItems(configs, ours), ...portItems(ours, ports)];
   } catch (error) {
     return [fault("cni", error, "use sudo")];
   }
+}
+
+/** A pod on a warm port has no pair of links for a plugin behind ours. */
+function portItems(ours: readonly CniConfig[], ports: string | undefined): CheckItem[] {
+  if (ports !== "warm") return [];
+  return ours.flatMap(({ name, needsPlain }) => {
+    if (needsPlain === undefined) return [];
+    const message = `${name} has ${needsPlain} behind ours, which cannot limit pods on warm ports`;
+    const fix = `write "ports": "plain" for k8contivnet in ${CNI_CONFIGS}/${name}`;
+    return [warning("cni-ports", message, fix)];
+  });
 }
 
 /** Runtimes use the first file of the folder. */

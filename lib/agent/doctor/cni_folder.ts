@@ -10,12 +10,17 @@ export const CNI_PLUGIN = "/opt/cni/bin/k8contivnet";
 /** Folder of the exec plugin, as kubelets look for it by default. */
 export const EXEC_PLUGINS = "/usr/libexec/kubernetes/kubelet-plugins/net/exec";
 
+/** Plugins that look for the other end of the pod's interface in the host's namespace. */
+const NEED_PAIRS = ["bandwidth"];
+
 /** One configuration of the folder. */
 export interface CniConfig {
   readonly name: string;
   /** Types of its plugins. */
   readonly types: readonly string[];
   readonly isOurs: boolean;
+  /** Type of a plugin that needs pairs of links, behind ours that may use warm ports. */
+  readonly needsPlain?: string;
   /** Why a runtime cannot read it. */
   readonly broken?: string;
 }
@@ -40,10 +45,16 @@ async function configOf(machine: Machine, name: string): Promise<CniConfig> {
     if (text.trim() === "") return { ...unread, broken: "it is empty" };
     const { type, plugins = [] } = JSON.parse(text) as {
       readonly type?: string;
-      readonly plugins?: readonly { readonly type?: string }[];
+      readonly plugins?: readonly { readonly type?: string; readonly ports?: string }[];
     };
     const types = [type, ...plugins.map((one) => one.type)].flatMap((one) => one ?? []);
-    return { name, types, isOurs: types.includes("k8contivnet") };
+    const warm = plugins.findIndex((one) => one.type === "k8contivnet" && one.ports === "warm");
+    const behind = warm < 0 ? [] : plugins.slice(warm + 1);
+    const needsPlain = behind.find((one) => NEED_PAIRS.includes(one.type ?? ""))?.type;
+    return {
+      ...{ name, types, isOurs: types.includes("k8contivnet") },
+      ...needsPlain === undefined ? {} : { needsPlain },
+    };
   } catch (error) {
     const broken = oneLine(error instanceof Error ? error.message : String(error), 60);
     return { ...unread, broken };

@@ -228,13 +228,14 @@ export class WarmPool {
   }
 
   /**
-   * Returns the networks of this host's pods, and those that had one lately. Pods of CNI do not count, they get plain
-   * ports: a plugin behind this one may look for the pod's end of a pair.
+   * Returns the networks of this host's pods, and those that had one lately. Of CNI's pods only those count that have a
+   * warm port: the others' configuration does not ask for one.
    */
   #networks(): PoolNetwork[] {
     const { host, store: { documents }, isEnabled, warmLinks, clock } = this.#deps;
     if (!isEnabled || !warmLinks) return [];
-    const mine = attachmentsOf(documents, host).filter(({ cni }) => cni === undefined);
+    const mine = attachmentsOf(documents, host)
+      .filter(({ cni, port }) => cni === undefined || port !== undefined);
     const byKey = Map.groupBy(mine, ({ tenant, network }) => keys.network(tenant, network));
     for (const key of byKey.keys()) this.#lastUsed.set(key, clock.now());
     return [...this.#lastUsed].flatMap(([key, usedMs]) => {

@@ -69,7 +69,9 @@ class PortSwitch implements Switch {
       },
       resync: () => this.#notify(),
     });
-    this.#driver = withDriverDeadlines(hooked("port-driver", driver, ["state", "close"]));
+    this.#driver = withDriverDeadlines(
+      hooked("port-driver", driver, ["expectPort", "state", "close"]),
+    );
     this.#changes = new PortChanges(options, this.#driver, this.#commits);
     this.#sync = new PortSync({ options, tools, driver: this.#driver, changes: this.#changes });
   }

@@ -19,7 +19,8 @@ export interface ContainerdNode extends AsyncDisposable {
 /** Starts a node whose agent has that intent; returns it when our configuration is in force. */
 export async function startContainerdNode(
   intent: unknown,
-  options: Partial<Pick<LabNodeOptions, "containerd" | "plugins">> = {},
+  { flags = [], ...options }: Partial<Pick<LabNodeOptions, "containerd" | "plugins" | "flags">> =
+    {},
 ): Promise<ContainerdNode> {
   const dir = await Deno.makeTempDir({ dir: "/run", prefix: "k8contivnet-node-" });
   await using stack = new AsyncDisposableStack();
@@ -27,7 +28,8 @@ export async function startContainerdNode(
   const image = await makeImage(dir);
   const fabrics = stack.use(await makeFabrics("none", { dir, mtu: 1500 }));
   await Deno.writeTextFile(`${dir}/intent.json`, JSON.stringify(intent));
-  const all = { n: 1, dir: `${dir}/h1`, fabrics, image, flags: ["--grace", "2"], ...options };
+  const place = { n: 1, dir: `${dir}/h1`, fabrics, image };
+  const all = { ...place, flags: ["--grace", "2", ...flags], ...options };
   const node = stack.use(await LabNode.start(all, "--intent", `${dir}/intent.json`));
   await waitFor("our configuration to be in force", () => isInForce(node, "k8contivnet"));
   const kept = stack.move();

@@ -128,6 +128,7 @@ export function ourConfiguration(more: Readonly<Record<string, unknown>> = {}) {
     name: "k8contivnet",
     plugins: [{
       type: "k8contivnet",
+      ports: "warm",
       capabilities: {
         "io.kubernetes.cri.pod-annotations": true,
         dns: true,

@@ -68,5 +68,7 @@ Deno.test("imageEntries(): each folder comes before what is in it, and names and
 Deno.test("the CNI configuration is JSON, with our plugin alone", () => {
   const { cniVersion, cniVersions, plugins } = JSON.parse(CNI_CONFLIST);
   assertEquals([cniVersion, ...cniVersions], ["1.0.0", "0.4.0", "1.0.0", "1.1.0"]);
-  assertEquals(plugins.map(({ type }: { type: string }) => type), ["k8contivnet"]);
+  assertEquals(plugins.map(({ type, ports }: Record<string, string>) => [type, ports]), [
+    ["k8contivnet", "warm"],
+  ]);
 });

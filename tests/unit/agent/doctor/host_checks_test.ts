@@ -12,6 +12,13 @@ const PLUGIN = "/opt/cni/bin/k8contivnet";
 const EXEC_FOLDER = "/usr/libexec/kubernetes/kubelet-plugins/net/exec/k8contivnet";
 
 /** An exec plugin that is whole, and a kubelet with these flags. */
+/** A plugin behind ours, which asks for the warm ports that the agent has. */
+function withListed(parts: Parts, type: string): void {
+  changeSettings(parts, { ports: "warm" });
+  const plugins = [{ type: "k8contivnet", ports: "warm" }, { type }];
+  parts.texts["/etc/cni/net.d/10-k8contivnet.conflist"] = JSON.stringify({ plugins });
+}
+
 function withKubelet(parts: Parts, ...flags: string[]): void {
   parts.folders["/etc/cni/net.d"] = [];
   parts.folders[EXEC_FOLDER] = ["k8contivnet"];
@@ -104,6 +111,12 @@ const BROKEN: readonly Broken[] = [
     },
     "warning link-kinds",
     /no macvlan.*; modprobe macvlan .*--ports plain/,
+  ],
+  [
+    "bandwidth behind ours, whose pods are on warm ports",
+    (p) => withListed(p, "bandwidth"),
+    "warning cni-ports",
+    /10-k8contivnet.conflist has bandwidth behind ours.*; write "ports": "plain" for k8contivnet/,
   ],
   [
     "a kernel without VXLAN",
@@ -425,6 +438,11 @@ const HEALTHY: readonly Healthy[] = [
     p.links = [...p.links, { ifname: "flannel.1", mtu: 1450 }];
     p.folders["/etc/cni/net.d"]!.push("20-flannel.conf");
     p.texts["/etc/cni/net.d/20-flannel.conf"] = '{"type":"flannel"}';
+  }],
+  ["portmap behind ours, whose pods are on warm ports", (p) => withListed(p, "portmap")],
+  ["bandwidth behind ours, with plain ports", (p) => {
+    withListed(p, "bandwidth");
+    changeSettings(p, { ports: "plain" });
   }],
   ["a plugin of somebody else that runtimes use", (p) => {
     p.links = [...p.links, { ifname: "cni0", mtu: 1450 }];
