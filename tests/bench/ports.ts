@@ -13,6 +13,8 @@ import { note, quantile, type Ratio, type Samples, timed } from "./stats.ts";
 
 const PORTS = [0, 100, 500] as const;
 const ROUNDS = Number(Deno.args[0] ?? 20);
+/** Of warm set-ups at 500 ports: one of a hundred takes long, as ovs-vswitchd reads all ports' counters each 5 s. */
+const MORE_ROUNDS = 70;
 const BURSTS = 3;
 /** How many at once, and on a bridge with how many ports. */
 const BURST_SIZES = [16, 50, 100] as const;
@@ -154,8 +156,8 @@ function ratios(): Ratio[] {
       goal: 1.8,
     },
     {
-      what: "warm setup at 500 ports, p90 ÷ p50",
-      value: quantile(samples, "warm setup@500", 0.9) / p50("warm setup@500"),
+      what: "warm setup at 500 ports, p99 ÷ p50",
+      value: quantile(samples, "warm setup@500", 0.99) / p50("warm setup@500"),
       goal: 3,
     },
     ...bursts(p50, (count) => count === 16 ? {} : { goal: 0.55 }),
@@ -207,6 +209,9 @@ async function measure(name: "plain" | "warm"): Promise<void> {
       await setupAndPing(host, name, ports);
       if (name === "warm") await cniRound(host, ports);
       await peerRound(peer, name, ports);
+    }
+    if (name === "warm" && ports === 500) {
+      for (let n = 0; n < MORE_ROUNDS; n++) await setupAndPing(host, name, ports);
     }
     if (!BURST_PORTS.includes(ports)) continue;
     for (const count of BURST_SIZES) {

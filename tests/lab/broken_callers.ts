@@ -118,6 +118,15 @@ export const BROKEN_CALLERS: readonly Broken<Host>[] = [
     says: /two configurations are ours: .*; remove .*20-k8contivnet/,
   },
   {
+    what: "bandwidth behind ours, whose pods are on warm ports",
+    make: () => {
+      const ours = '"k8contivnet","ports":"warm"},{"type":"bandwidth"}';
+      return written(OURS, CONFIG.replace('"k8contivnet"}', ours));
+    },
+    finds: "warning cni-ports",
+    says: /has bandwidth behind ours, .*; write "ports": "plain" for k8contivnet in .*conflist/,
+  },
+  {
     what: "a configuration that is half written",
     make: () => written(OURS, CONFIG.slice(0, 40)),
     finds: "failed cni-config",

@@ -1411,6 +1411,29 @@ export const mutants: readonly Mutant[] = [
     ["DEL fails for its arguments or namespace", 'command === "DEL" && error', "error"],
     ["GC fails for the environment of a container", 'command !== "GC" && command', "command"],
   ]),
+  ...mutantsOf("lib/agent/cni/cni_add.ts", ["tests/unit/agent/cni/cni_ports_test.ts"], [
+    [
+      "pods of a runtime get warm ports, whatever its configuration says",
+      'call.config.ports === "warm"',
+      'call.config.ports !== "plain"',
+    ],
+  ]),
+  ...mutantsOf("lib/agent/pods/warm_ports.ts", ["tests/unit/agent/pods/warm_ports_test.ts"], [
+    [
+      "a pod's interface is created before its flows are on their way",
+      "await Promise.race([sent.promise, assigning]);",
+      "",
+    ],
+  ]),
+  ...mutantsOf("lib/ovs/transport/unix_stream.ts", [
+    "tests/unit/ovs/transport/unix_stream_test.ts",
+  ], [
+    [
+      "a barrier goes out a write later than what it is for",
+      "queueMicrotask(() => queueMicrotask(() => void this.#write()));",
+      "queueMicrotask(() => void this.#write());",
+    ],
+  ]),
   ...mutantsOf("lib/cni/parse_config.ts", ["tests/unit/cni/parse_call_test.ts"], [
     ["CHECK exists in 0.3.1", 'CHECK: "0.4.0"', 'CHECK: "0.3.1"'],
     ["STATUS exists in 1.0.0", 'STATUS: "1.1.0"', 'STATUS: "1.0.0"'],
