@@ -130,8 +130,7 @@ export interface Switch {
   expectPort(): void;
   /**
    * Makes a parked port that of a pod; resolves as addPort() does. On a Fault it is parked. Calls `onSent` when the
-   * flows are on their way, or about to be. Faults: not_found, if there is no parked port of that name
-   * and tag.
+   * flows are on their way, or about to be. Faults: not_found, unless a parked port has that name and tag.
    */
   assignPort(spec: PortSpec, onSent?: () => void): Promise<void>;
   /**

@@ -7,6 +7,7 @@ import { type FreePort, isSame, type PoolNetwork } from "./plan_pools.ts";
 export class FreePorts {
   readonly #byName = new Map<string, FreePort>();
 
+  /** Whether no network has one. */
   get isEmpty(): boolean {
     return this.#byName.size === 0;
   }

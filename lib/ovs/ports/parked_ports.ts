@@ -80,7 +80,7 @@ export async function addParkedPorts(
 export async function assignPort(
   deps: ParkedPortsDeps,
   spec: PortSpec,
-  { endMs, onSent = () => {} }: {
+  { endMs, onSent }: {
     readonly endMs: number;
     readonly onSent?: (() => void) | undefined;
   },

@@ -17,7 +17,7 @@ export interface Arrival {
   /** Whether frames from the port with that MAC were dropped a moment ago, which may be cached. */
   readonly isReturning?: boolean;
   /** Called when its flows are on their way to ovs-vswitchd, or about to be. */
-  readonly onSent?: () => void;
+  readonly onSent?: (() => void) | undefined;
 }
 
 /** A port by its name, and by the OpenFlow number that it has for the moment. */
