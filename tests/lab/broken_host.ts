@@ -1,10 +1,12 @@
 // Ways to break a host of its own, for `doctor`: each returns what mends it.
 
+import { assert } from "@std/assert";
 import type { Broken } from "./doctor.ts";
 import { openFiles } from "./files.ts";
 import { freezeProcess } from "./freeze.ts";
 import type { Host } from "./host.ts";
 import { run } from "./run.ts";
+import { waitFor } from "./wait.ts";
 
 /** What an ip does that the kernel refuses macvlan to. */
 const WITHOUT_MACVLAN = `#!/bin/sh
@@ -35,13 +37,33 @@ async function ofNobody(path: string): Promise<() => Promise<void>> {
   return () => Deno.chown(path, 0, 0);
 }
 
-/** Lets a process have only a few more files open than it has. */
-async function fewFiles(pid: number): Promise<() => Promise<string>> {
+/** Connects once there is room in the queue of a server: ovs-vswitchd's holds ten. */
+function connect(path: string): Promise<Deno.UnixConn> {
+  return waitFor("a client's connection", async () => {
+    try {
+      return await Deno.connect({ transport: "unix", path });
+    } catch (error) {
+      if (!(error instanceof Deno.errors.WouldBlock)) throw error;
+    }
+  });
+}
+
+/**
+ * Lets a process have only a few more files open than it has. Idle clients of its `socket` are most of them, so that
+ * one more or less of its own makes no difference.
+ */
+async function fewFiles(pid: number, socket: string): Promise<() => Promise<void>> {
+  const clients: Deno.UnixConn[] = [];
+  while (clients.length < 100) clients.push(await connect(socket));
   const used = (await openFiles(pid)).length;
+  assert(used > clients.length, `${used} files: clients are not among them`);
   const words = ["--nofile", "--raw", "--noheadings", "--output=SOFT,HARD", "--pid", String(pid)];
   const [soft, hard] = (await run("prlimit", words)).split(/\s+/);
   await run("prlimit", [`--nofile=${used + 4}:${hard}`, "--pid", String(pid)]);
-  return () => run("prlimit", [`--nofile=${soft}:${hard}`, "--pid", String(pid)]);
+  return async () => {
+    for (const client of clients) client.close();
+    await run("prlimit", [`--nofile=${soft}:${hard}`, "--pid", String(pid)]);
+  };
 }
 
 /** With a running agent. */
@@ -100,13 +122,14 @@ export const BROKEN_HOSTS: readonly Broken<Host>[] = [
   },
   {
     what: "an agent that may hardly open more files",
-    make: ({ agent }) => fewFiles(agent.pid),
+    make: ({ agent }) => fewFiles(agent.pid, agent.socket),
     finds: "failed open-files",
     says: /open files of the agent: \d+ of at most \d+; raise LimitNOFILE/,
   },
   {
     what: "an ovs-vswitchd that may hardly open more files",
-    make: ({ ovs }) => fewFiles(ovs.vswitchdPid!),
+    make: ({ ovs }) =>
+      fewFiles(ovs.vswitchdPid!, `${ovs.rundir}/ovs-vswitchd.${ovs.vswitchdPid}.ctl`),
     finds: "failed open-files",
     says: /open files of ovs-vswitchd: .*LimitNOFILE of ovs-vswitchd/,
   },
