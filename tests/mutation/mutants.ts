@@ -625,6 +625,21 @@ export const mutants: readonly Mutant[] = [
   ], [
     ["gratuitous ARPs are seconds apart", "const PAUSE_MS = 10;", "const PAUSE_MS = 10_000;"],
     ["no gratuitous ARP is sent", "await this.#send(port, frames).catch(() => {});", ""],
+    ["ports are announced that their pods have left", "!left.has(port.name)", "true"],
+  ]),
+  ...mutantsOf("lib/ovs/ports/port_changes.ts", ["tests/unit/ovs/ports/port_changes_test.ts"], [
+    ["removed ports are announced", "this.withdrawAnnouncements(names);", ""],
+  ]),
+  ...mutantsOf("lib/ovs/ovsdb/port_rows.ts", ["tests/unit/ovs/ovsdb/port_rows_test.ts"], [
+    ["a port keeps what its interface was", "known && known.link === link", "known"],
+  ]),
+  ...mutantsOf("lib/agent/pods/warm_pool.ts", ["tests/unit/agent/pods/warm_pool_test.ts"], [
+    ["all links are looked at for each set-up", "if (!this.#isAnyLow()) continue;", ""],
+    [
+      "a pool that is low stays so",
+      "return networks.some((one) => isLow",
+      "return networks.every((one) => !isLow",
+    ],
   ]),
   ...mutantsOf("lib/cli/get.ts", ["tests/unit/cli/get_test.ts"], [
     [

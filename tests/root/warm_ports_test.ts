@@ -2,6 +2,7 @@
 // Open vSwitch or an operator do what they should not.
 
 import { assert, assertEquals } from "@std/assert";
+import { macOf } from "../../lib/ipam/macs.ts";
 import { type Host, intentOf, parkedPorts, poolFilled, startHost, worldOf } from "../lab/host.ts";
 import type { Pod } from "../lab/pod.ts";
 import { lostPings } from "../lab/pings.ts";
@@ -88,6 +89,23 @@ Deno.test("20 warm setups at once connect 20 pods, and torn down pods are isolat
     });
   }
   assert(await peer.reaches("10.9.0.1"));
+});
+
+Deno.test("the bridge has learned no MAC of pods that went as soon as they had come", async () => {
+  await using stack = new AsyncDisposableStack();
+  const { host } = await startWarm(30);
+  stack.use(host);
+  const pods = await Promise.all(Array.from({ length: 30 }, (_, n) => host.pod(`pod${n + 1}`)));
+  await Promise.all(pods.map((pod) => host.agent.setupOnce(pod)));
+  const ended = await Promise.all(pods.map((pod) => host.agent.verb("teardown", pod)));
+  assertEquals(ended.filter(({ code }) => code !== 0), []);
+  const learned = async () => {
+    const table = await host.ovs.appctl("fdb/show", "contivBridge");
+    return pods.filter((_, n) => table.includes(macOf(`10.9.0.${n + 2}`)));
+  };
+  await settled(host);
+  await new Promise((done) => setTimeout(done, 2_000)); // what is announced late is announced by then
+  await waitFor("no MAC of theirs", async () => (await learned()).length === 0);
 });
 
 Deno.test("kill -9 of agent and ovs-vswitchd: warm pods keep their ports, and their pings", async () => {

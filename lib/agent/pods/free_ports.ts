@@ -12,6 +12,11 @@ export class FreePorts {
     return this.#byName.size === 0;
   }
 
+  /** Returns how many a network has, as it is now. */
+  count(network: Omit<PoolNetwork, "pods" | "burst">): number {
+    return this.#byName.values().filter((port) => isSame(port, network)).reduce((n) => n + 1, 0);
+  }
+
   /** Adds one that has just become free. */
   add(port: FreePort): void {
     this.#byName.set(port.name, port);

@@ -27,10 +27,12 @@ import {
 } from "./port_external_ids.ts";
 import {
   type FreePort,
+  isLow,
   planPools,
   type PoolNetwork,
   type PoolPlan,
   type SeenPorts,
+  sizeOf,
 } from "./plan_pools.ts";
 import type { Actual } from "./steps.ts";
 import type { WarmPorts } from "./warm_ports.ts";
@@ -73,7 +75,7 @@ const KEPT_MS = 600_000;
 
 /** The pools of this host. */
 export class WarmPool {
-  /** Notified when a pool runs low. */
+  /** Notified when a pool may be low. */
   readonly signal = new Notifier();
   readonly #deps: WarmPoolDeps;
   readonly #free = new FreePorts();
@@ -167,6 +169,7 @@ export class WarmPool {
       await this.signal.wait({ signal });
       await this.#untilQuiet(signal);
       if (signal.aborted) return;
+      if (!this.#isAnyLow()) continue; // to look at all ports and links costs more than a set-up
       try {
         await this.fill();
         problem = "";
@@ -177,6 +180,11 @@ export class WarmPool {
         problem = message;
       }
     }
+  }
+
+  #isAnyLow(): boolean {
+    const networks = this.#networks();
+    return networks.some((one) => isLow(this.#free.count(one), sizeOf(one, networks.length)));
   }
 
   async #untilQuiet(signal: AbortSignal): Promise<void> {

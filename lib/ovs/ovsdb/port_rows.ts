@@ -90,6 +90,11 @@ export interface OurPort {
   readonly requested?: number;
 }
 
+function ourPortOf(uuid: string, port: Columns, link: Columns | undefined): OurPort {
+  const [requested] = membersOf(link?.ofport_request) as number[];
+  return { uuid, row: portRowOf(port, link), ...(requested !== undefined && { requested }) };
+}
+
 /** The rows of one Open vSwitch as they are now, updated by a monitor. */
 export class RowCache {
   /** Highest configuration number that ovs-vswitchd has applied. */
@@ -100,6 +105,11 @@ export class RowCache {
   readonly #byName = new Map<string, string>();
   /** The rows of interfaces that have an error. */
   readonly #withError = new Set<string>();
+  /** What was read of a port's row, and of its interface's: new rows come with each change. */
+  readonly #known = new WeakMap<
+    Columns,
+    { readonly link: Columns | undefined; readonly port: OurPort | undefined }
+  >();
   #onBridge = new Set<string>();
   #bridgeRow: Columns | undefined;
 
@@ -129,22 +139,23 @@ export class RowCache {
 
   /** Returns our pods' ports. */
   ports(): PortRow[] {
-    return [...this.#onBridge].flatMap((uuid) => {
-      const port = this.#tables.get("Port")!.get(uuid);
-      return port && this.#isOurs(port)
-        ? [portRowOf(port, this.interface(port.name as string))]
-        : [];
-    });
+    return [...this.#onBridge].flatMap((uuid) => this.#ourPort(uuid)?.row ?? []);
   }
 
   /** Returns our port of that name, or undefined. */
   port(name: string): OurPort | undefined {
-    const uuid = this.#byName.get(`Port ${name}`);
-    const port = uuid && this.#tables.get("Port")!.get(uuid);
-    if (!uuid || !port || !this.#onBridge.has(uuid) || !this.#isOurs(port)) return undefined;
-    const link = this.interface(name);
-    const [requested] = membersOf(link?.ofport_request) as number[];
-    return { uuid, row: portRowOf(port, link), ...(requested !== undefined && { requested }) };
+    return this.#ourPort(this.#byName.get(`Port ${name}`) ?? "");
+  }
+
+  #ourPort(uuid: string): OurPort | undefined {
+    const port = this.#tables.get("Port")!.get(uuid);
+    if (!port || !this.#onBridge.has(uuid)) return undefined;
+    const link = this.interface(port.name as string);
+    const known = this.#known.get(port);
+    if (known && known.link === link) return known.port;
+    const read = this.#isOurs(port) ? ourPortOf(uuid, port, link) : undefined;
+    this.#known.set(port, { link, port: read });
+    return read;
   }
 
   /** Reports whether that is a port of ours that is not for a pod, on any bridge. */

@@ -8,6 +8,8 @@
 // (measured 2026-11, Open vSwitch 3.1, userspace datapath). So a port is announced only while no other
 // port is being added, and the next one only when the switch has done the last and rested ten times as long: after 500
 // had come, their announcements took a third of its time for 8 s, and the first ping of another pod more than a second.
+// So the last of many is announced minutes later: one that its pod has left by then would make switches send them what
+// is for the pod that has its address now.
 
 import { bytes, ipv4Bytes, macBytes, u16, u8 } from "../transport/bytes.ts";
 
@@ -48,7 +50,7 @@ export class GratuitousArp {
   readonly #send: GratuitousArpOptions["send"];
   readonly #nowMs: () => number;
   readonly #pause: (ms: number) => Promise<void>;
-  readonly #queue: Waiting[] = [];
+  #queue: Waiting[] = [];
   #adding = 0;
   #isRunning = false;
   #isClosed = false;
@@ -77,6 +79,12 @@ export class GratuitousArp {
     if (this.#isRunning) return;
     this.#isRunning = true;
     void this.#run();
+  }
+
+  /** Announces these ports no more: their pods are leaving them. */
+  withdraw(names: readonly string[]): void {
+    const left = new Set(names);
+    this.#queue = this.#queue.filter(({ port }) => !left.has(port.name));
   }
 
   /** Ends; what waits is not sent. */

@@ -19,7 +19,10 @@ export interface ParkedPortsDeps {
   readonly options: Pick<SwitchOptions, "bridge" | "owner">;
   readonly driver: Pick<PortDriver, "rows" | "present" | "deleteFlows" | "deleted">;
   readonly commits: Pick<GroupCommit<Job, number | undefined>, "submit">;
-  readonly changes: Pick<PortChanges, "chooseNumber" | "drop" | "forward">;
+  readonly changes: Pick<
+    PortChanges,
+    "chooseNumber" | "drop" | "forward" | "withdrawAnnouncements"
+  >;
   readonly formerMacs: FormerMacs;
 }
 
@@ -113,10 +116,11 @@ export async function assignPort(
 
 /** Removes the flows of pods' ports and empties their rows. */
 export async function parkPorts(
-  { driver, commits, formerMacs }: ParkedPortsDeps,
+  { driver, commits, changes, formerMacs }: ParkedPortsDeps,
   ports: readonly ParkedPort[],
   endMs: number,
 ): Promise<void> {
+  changes.withdrawAnnouncements(ports.map(({ name }) => name));
   const rows = await driver.rows(endMs);
   const present = ports.flatMap((spec) => {
     const port = rows.port(spec.name);

@@ -94,6 +94,7 @@ export class PortChanges {
     endMs: number,
     numbers: readonly number[] = [],
   ): Promise<void> {
+    this.withdrawAnnouncements(names);
     const ports = names.flatMap((name) => rows.port(name) ?? []);
     const jobs = ports.map(({ uuid, row: { name } }): Job => ({ do: "remove", name, uuid }));
     const done = Promise.all(jobs.map((job) => this.#commits.submit(job)));
@@ -102,6 +103,11 @@ export class PortChanges {
       [row.ofport ?? [], requested ?? []].flat()
     );
     await this.#driver.deleteFlows([...new Set([...numbers, ...theirs])], endMs);
+  }
+
+  /** Announces these ports no more: their pods are leaving them. */
+  withdrawAnnouncements(names: readonly string[]): void {
+    this.#gratuitousArp.withdraw(names);
   }
 
   /** Stops undoing. */

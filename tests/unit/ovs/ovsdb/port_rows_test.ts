@@ -1,4 +1,4 @@
-// Errors of interfaces in Open vSwitch's rows: ours are reported, those of other programs are not.
+// What is read from Open vSwitch's rows: our ports, and errors of our interfaces, not of other programs'.
 
 import { assertEquals } from "@std/assert";
 import type { TableUpdates } from "../../../../lib/ovs/ovsdb/ovsdb_connection.ts";
@@ -81,4 +81,29 @@ Deno.test("a change of the bridge's own error is a change that the agent hears o
   assertEquals(heard("File exists"), ["contivBridge"]);
   assertEquals(heard("File exists"), []);
   assertEquals(heard(""), ["contivBridge"]);
+});
+
+Deno.test("a port that was read once is as its rows are now", () => {
+  const ids = (more: [string, string][]) =>
+    ownedBy("h1", [["k8contivnet-mac", "02:02:0a:09:00:01"], ...more]);
+  const onBridge = (...names: string[]): TableUpdates => {
+    const ports = ["set", names.map((name) => ["uuid", `p-${name}`])];
+    const row = { name: "contivBridge", ports, "external_ids": ownedBy("h1") };
+    return { Bridge: { "b-contivBridge": { new: row } } };
+  };
+  const cache = cacheOf(onBridge("cv1", "cv2"), link("cv1", ids([])), link("cv2", ids([])));
+  const seen = (): unknown[] =>
+    cache.ports().map(({ name, ofport, externalIds }) => ({ name, ofport, ...externalIds }));
+  assertEquals(seen(), [{ name: "cv1", ofport: 1 }, { name: "cv2", ofport: 1 }]);
+  assertEquals(cache.port("cv1")?.row, cache.ports()[0]);
+  cache.apply({ Port: link("cv1", ids([["pod", "one"]])).Port! });
+  cache.apply({ Interface: link("cv2", ids([]), "No such device").Interface! });
+  assertEquals(seen(), [{ name: "cv1", ofport: 1, pod: "one" }, {
+    name: "cv2",
+    ofport: undefined,
+  }]);
+  cache.apply(link("cv1", ownedBy("h2")));
+  assertEquals([cache.port("cv1"), seen()], [undefined, [{ name: "cv2", ofport: undefined }]]);
+  cache.apply(onBridge());
+  assertEquals([cache.port("cv2"), seen()], [undefined, []]);
 });

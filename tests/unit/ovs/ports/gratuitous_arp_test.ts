@@ -110,6 +110,15 @@ Deno.test("GratuitousArp goes on after a frame that could not be sent", async ()
   assertEquals(sent.map(({ name }) => name), ["cv1", "cv2"]);
 });
 
+Deno.test("GratuitousArp announces no port that its pod has left", async () => {
+  const { arp, sent, done } = onTestClock();
+  for (let n = 1; n <= 4; n++) arp.announce(portOf(n));
+  arp.withdraw(["cv2", "cv3", "unknown"]);
+  await done(2);
+  await new Promise((next) => setTimeout(next, 10));
+  assertEquals(sent.map(({ name }) => name), ["cv1", "cv4"]);
+});
+
 Deno.test("GratuitousArp that is closed sends nothing more", async () => {
   const { arp, sent, done } = onTestClock();
   arp.announce(portOf(1));

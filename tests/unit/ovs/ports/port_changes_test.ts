@@ -1,11 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { GroupCommit } from "../../../../lib/util/async/group_commit.ts";
-import type { PortDriver } from "../../../../lib/ovs/ports/port_driver.ts";
+import type { NumberedPort, PortDriver } from "../../../../lib/ovs/ports/port_driver.ts";
 import { PortChanges } from "../../../../lib/ovs/ports/port_changes.ts";
 import { refuseSharedTag } from "../../../../lib/ovs/ports/port_spec.ts";
 import type { RowCache } from "../../../../lib/ovs/ovsdb/port_rows.ts";
 import type { ParkedPort, PortSpec } from "../../../../lib/ovs/switch.ts";
 import type { Job } from "../../../../lib/ovs/ovsdb/transaction.ts";
+import { waitFor } from "../../../lab/wait.ts";
 import { Fault } from "../../../../lib/util/errors.ts";
 
 const SPEC: PortSpec = {
@@ -64,14 +65,21 @@ function changesWith(forward: PortDriver["forward"]) {
     numbers: () => new Set(),
   } as unknown as RowCache;
   const dropped: number[] = [];
+  const announced: string[] = [];
+  /** How long the announcement of port "first" takes. */
+  const { promise: held, resolve: goOn } = Promise.withResolvers<void>();
   const driver = {
     rows: () => Promise.resolve(mirror),
     gone: () => Promise.resolve(),
     deleteFlows: (numbers: readonly number[]) => Promise.resolve(void dropped.push(...numbers)),
-    sendFrames: () => Promise.resolve(),
+    sendFrames: ({ name }: NumberedPort) => {
+      announced.push(name);
+      return name === "first" ? held : Promise.resolve();
+    },
     forward,
   } as unknown as PortDriver;
-  return { changes: new PortChanges(OPTIONS, driver, new GroupCommit(commit)), rows, dropped };
+  const changes = new PortChanges(OPTIONS, driver, new GroupCommit(commit));
+  return { changes, rows, mirror, dropped, announced, goOn };
 }
 
 const inTime = () => ({ endMs: performance.now() + 1_000, leftNothing: () => {} });
@@ -109,6 +117,18 @@ Deno.test("PortChanges.arrive() reports a port that failed as leaving until its 
   assertEquals([...rows.keys()], []);
   assert(isFree && changes.leaving.size === 0 && changes.arriving.size === 0);
   assert(dropped.length > 0, "its flows are dropped, too");
+});
+
+Deno.test("PortChanges announces no port that was removed, nor one that was parked", async () => {
+  const { changes, mirror, announced, goOn } = changesWith(({ ofport }) => Promise.resolve(ofport));
+  const names = ["first", "cv2", "cv3", "cv4"];
+  for (const name of names) await changes.arrive({ ...SPEC, name }, inTime());
+  await changes.drop(["cv2"], mirror, performance.now() + 1_000);
+  changes.withdrawAnnouncements(["cv3"]);
+  goOn();
+  await waitFor("the last announcement", () => announced.includes("cv4"));
+  assertEquals(announced, ["first", "cv4"]);
+  changes.close();
 });
 
 Deno.test("PortChanges.arrive() rejects a tag of another network's port that is being added", async () => {
