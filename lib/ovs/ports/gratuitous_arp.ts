@@ -8,8 +8,8 @@
 // (measured 2026-11, Open vSwitch 3.1, userspace datapath). So a port is announced only while no other
 // port is being added, and the next one only when the switch has done the last and rested ten times as long: after 500
 // had come, their announcements took a third of its time for 8 s, and the first ping of another pod more than a second.
-// So the last of many is announced minutes later: one that its pod has left by then would make switches send them what
-// is for the pod that has its address now.
+// So the last of many is announced a minute later. A port that its pod has left by then is not announced: switches would
+// send there what is for the pod that has its address now.
 
 import { bytes, ipv4Bytes, macBytes, u16, u8 } from "../transport/bytes.ts";
 
