@@ -19,8 +19,8 @@ const PODS_OF_A_NETWORK = 8;
 // What is desired must be there within this after an act, whatever the act was.
 const HEALED_MS = 20_000;
 
-// Connections to etcd that an agent may keep: its streams of watches, and one for each call of a busy moment.
-const POOL = 10;
+// Connections to etcd that an agent may keep: up to 7 streams of watches, and 16 for the calls of its next busy moment.
+const POOL = 23;
 
 // A sandbox that went without a word is released after it.
 const GRACE_S = 2;
